@@ -1,0 +1,42 @@
+# Everything a newcomer types. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PARTS := libs/common services/ingress-smtp services/policy services/relay cli
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+.venv/ready: requirements.lock $(addsuffix /pyproject.toml,$(PARTS))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Varco needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ,$(PARTS))
+	@touch $@
+
+venv: .venv/ready ## the virtual environment, with everything pinned by hash
+
+up: venv ## start the whole gateway here; Ctrl-C ends it
+	@$(BIN)/varco up
+
+demo: venv ## start it with a local next hop, send mails that show each rule, print what became of them
+	@$(BIN)/varco demo
+
+test: venv ## every test
+	$(BIN)/pytest
+
+lint: venv ## style, types, layers, stale documents
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: venv ## how fast, beside peers where they can be had
+	$(BIN)/python -m bench
+
+lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
+	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \
+	  $(addprefix --no-emit-package ,varco-common varco-ingress-smtp varco-policy varco-relay varco-cli)
+
+.PHONY: help venv up demo test lint bench lock

@@ -1,0 +1,1 @@
+"""What every Varco service stands on; it imports no service."""

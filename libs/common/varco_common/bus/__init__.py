@@ -1,0 +1,1 @@
+"""The only door to NATS: appends, follows, pulls, questions and ballots."""

@@ -1,0 +1,35 @@
+"""Who sends what to whom, from where: all that SMTP says of a mail before its body."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+MAX_ADDRESS_BYTES = 40_960  # of one envelope; the record's header holds 64 KiB, and RFC 5321 4.5.3.1.8 wants 100 x 256
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One mail transaction.
+
+    `sender` is empty for the null sender `<>`; addresses are as the client gave them, without brackets.
+    `size` counts the bytes of the body as received (wire form). `received_at` is UTC.
+    """
+
+    id: str
+    account: str
+    sender: str
+    recipients: tuple[str, ...]
+    host: str
+    received_at: datetime
+    size: int = 0
+    helo: str = ""
+    login: str = ""
+    tls: str = ""
+    listener: Literal["smtp", "submission", "smtps", "internal"] = "smtp"
+    smtputf8: bool = False
+    eight_bit: bool = False
+
+
+def domain_of(address: str) -> str:
+    """The part after the last `@`, in lower case; empty where there is none."""
+    return address.rpartition("@")[2].lower() if "@" in address else ""

@@ -1,0 +1,69 @@
+"""What ingress-smtp says."""
+
+from enum import StrEnum
+from typing import ClassVar
+
+from varco_common.events.base import Event
+from varco_common.replies import Reply
+from varco_common.votes import Ballot, Vote
+
+
+class AuthCause(StrEnum):
+    """Why a login failed; each is a strike unless banguard's rules say otherwise."""
+
+    WRONG_CREDENTIALS = "wrong-credentials"
+    INSECURE_CHANNEL = "insecure-channel"
+    BROKEN_OFF = "broken-off"
+
+
+class RefusedConnections(StrEnum):
+    """Why connections were turned away at the door."""
+
+    BANNED = "banned"
+    TOO_MANY = "too-many"
+    TOO_MANY_FROM_HOST = "too-many-from-host"
+
+
+class IngressEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A fact about a host that connected."""
+
+    SERVICE: ClassVar[str] = "ingress-smtp"
+
+
+class AuthFailed(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="auth.failed.v1"):
+    """A login that failed. `account` is empty where no account is known by the login."""
+
+    host: str
+    login: str
+    cause: AuthCause
+    account: str = ""
+    listener: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.host
+
+
+class MailRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="mail.refused.v1"):
+    """A mail that was refused, with the ballot and all votes, so that it can be decided again."""
+
+    ballot: Ballot
+    votes: tuple[Vote, ...]
+    reply: Reply
+    answer: str
+
+    @property
+    def key(self) -> str:
+        return self.ballot.envelope.account or "-"
+
+
+class ConnectionsRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="connections.refused.v1"):
+    """Connections of one host turned away since the last such event; at most one event a minute for each host."""
+
+    host: str
+    count: int
+    cause: RefusedConnections
+
+    @property
+    def key(self) -> str:
+        return self.host

@@ -1,0 +1,19 @@
+"""What any service says of a message that it can't parse: parked, never dropped and never retried for ever."""
+
+from typing import ClassVar
+
+from varco_common.events.base import Event
+
+
+class RecordParked(Event, frozen=True, kw_only=True, omit_defaults=True, tag="record.parked.v1"):
+    """A message of `stream` at `sequence` that `service` could not handle; it stays in its stream."""
+
+    SERVICE: ClassVar[str] = "parked"
+    service: str
+    stream: str
+    sequence: int
+    why: str
+
+    @property
+    def key(self) -> str:
+        return self.service
