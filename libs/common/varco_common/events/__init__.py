@@ -5,8 +5,58 @@ import msgspec
 from varco_common.events.base import AccountEvent, Event, fact, wire_name
 from varco_common.events.ingress import AuthCause, AuthFailed, ConnectionsRefused, MailRefused, RefusedConnections
 from varco_common.events.parked import RecordParked
+from varco_common.events.policy import (
+    AccountClosed,
+    AccountOpened,
+    Choice,
+    CredentialAdded,
+    CredentialRemoved,
+    CredentialRenamed,
+    CredentialUpgraded,
+    CredentialUsed,
+    HostsNamed,
+    Language,
+    LanguageChosen,
+    NetworkTrusted,
+    NetworkWithdrawn,
+    Notice,
+    NoticeWithdrawn,
+    NoticeWritten,
+    PasswordChanged,
+    PolicyEvent,
+    Rules,
+    RulesChanged,
+    SenderAuthorised,
+    SenderWithdrawn,
+    TokenIssued,
+    TokenRevoked,
+)
 
-AnyEvent = AuthFailed | MailRefused | ConnectionsRefused | RecordParked
+AnyEvent = (
+    AuthFailed
+    | MailRefused
+    | ConnectionsRefused
+    | RecordParked
+    | AccountOpened
+    | AccountClosed
+    | LanguageChosen
+    | HostsNamed
+    | CredentialAdded
+    | CredentialRenamed
+    | PasswordChanged
+    | CredentialUpgraded
+    | CredentialRemoved
+    | CredentialUsed
+    | SenderAuthorised
+    | SenderWithdrawn
+    | NetworkTrusted
+    | NetworkWithdrawn
+    | RulesChanged
+    | NoticeWritten
+    | NoticeWithdrawn
+    | TokenIssued
+    | TokenRevoked
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyEvent)
@@ -19,19 +69,44 @@ def encode_event(event: Event) -> bytes:
 
 def decode_event(data: bytes) -> AnyEvent:
     """Raises msgspec.DecodeError on an unknown type or a broken event; unknown fields are ignored."""
-    return _decoder.decode(data)
+    event: AnyEvent = _decoder.decode(data)
+    return event
 
 
 __all__ = [
+    "AccountClosed",
     "AccountEvent",
+    "AccountOpened",
     "AnyEvent",
     "AuthCause",
     "AuthFailed",
+    "Choice",
     "ConnectionsRefused",
+    "CredentialAdded",
+    "CredentialRemoved",
+    "CredentialRenamed",
+    "CredentialUpgraded",
+    "CredentialUsed",
     "Event",
+    "HostsNamed",
+    "Language",
+    "LanguageChosen",
     "MailRefused",
+    "NetworkTrusted",
+    "NetworkWithdrawn",
+    "Notice",
+    "NoticeWithdrawn",
+    "NoticeWritten",
+    "PasswordChanged",
+    "PolicyEvent",
     "RecordParked",
     "RefusedConnections",
+    "Rules",
+    "RulesChanged",
+    "SenderAuthorised",
+    "SenderWithdrawn",
+    "TokenIssued",
+    "TokenRevoked",
     "decode_event",
     "encode_event",
     "fact",

@@ -1,0 +1,181 @@
+"""What policy says: accounts, who may log in, who may send what from where, and in which words a refusal is put."""
+
+from enum import StrEnum
+from typing import ClassVar
+
+import msgspec
+
+from varco_common.events.base import AccountEvent
+
+
+class Language(StrEnum):
+    """The languages that a notice can be in."""
+
+    IT = "it"
+    EN = "en"
+
+
+class Choice(StrEnum):
+    """What becomes of a part that nobody but its recipient can look into."""
+
+    REFUSE = "refuse"
+    ACCEPT = "accept"
+
+
+class Notice(StrEnum):
+    """The refusals whose words an account can choose."""
+
+    ATTACHMENT = "attachment"
+    SIZE = "size"
+    SENDER = "sender"
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account's mails may be. Written out in full: a default that changes must not change what was said before.
+
+    `max_size` is in bytes, as the mail leaves. `attachments` are extensions in lower case without the dot; None lets
+    any pass. `encrypted` says what becomes of encrypted and opaquely signed mails (S/MIME, PGP), whose attachments
+    can't be seen.
+    """
+
+    max_size: int = 20_000_000
+    max_recipients: int = 100
+    attachments: tuple[str, ...] | None = ("pdf", "txt", "gif", "jpg", "jpeg", "png")
+    encrypted: Choice = Choice.REFUSE
+
+
+class PolicyEvent(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A fact about one account's settings."""
+
+    SERVICE: ClassVar[str] = "policy"
+
+
+class AccountOpened(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="account.opened.v1"):
+    """A new account: no logins, no senders, no networks, the default rules."""
+
+    language: Language
+
+
+class AccountClosed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="account.closed.v1"):
+    """An account that is no more, with everything that it held."""
+
+
+class LanguageChosen(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="language.chosen.v1"):
+    """The language of an account's notices."""
+
+    language: Language
+
+
+class HostsNamed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="hosts.named.v1"):
+    """All host names that an account's clients connect to, in lower case; those not named any more are gone."""
+
+    hosts: tuple[str, ...]
+
+
+class CredentialAdded(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="credential.added.v1"):
+    """A login (lower case, unique over all accounts), what to call it, and its password's hash (PHC or crypt form)."""
+
+    login: str
+    name: str
+    hash: str
+
+
+class CredentialRenamed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="credential.renamed.v1"):
+    """What to call a credential."""
+
+    login: str
+    name: str
+
+
+class PasswordChanged(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="password.changed.v1"):
+    """A login's new password, hashed."""
+
+    login: str
+    hash: str
+
+
+class CredentialUpgraded(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="credential.upgraded.v1"):
+    """The same password, hashed anew as argon2id when its owner logged in."""
+
+    login: str
+    hash: str
+
+
+class CredentialRemoved(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="credential.removed.v1"):
+    """A login that may log in no more."""
+
+    login: str
+
+
+class CredentialUsed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="credential.used.v1"):
+    """A login that was used, from `host`; at most one event an hour for each.
+
+    Its subject's key is not the bare account: being used changes nothing that a session was granted, and must not
+    make anybody lose a race for the account's settings.
+    """
+
+    login: str
+    host: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.account}+{self.login}"
+
+
+class SenderAuthorised(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="sender.authorised.v1"):
+    """A pattern of `senders.covering` that an account may send as."""
+
+    pattern: str
+
+
+class SenderWithdrawn(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="sender.withdrawn.v1"):
+    """A pattern that an account may send as no more."""
+
+    pattern: str
+
+
+class NetworkTrusted(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="network.trusted.v1"):
+    """A CIDR network that may send without AUTH; `normalise` mends bare line ends. Said again, it replaces."""
+
+    network: str
+    normalise: bool = False
+
+
+class NetworkWithdrawn(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="network.withdrawn.v1"):
+    """A network that is trusted no more."""
+
+    network: str
+
+
+class RulesChanged(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="rules.changed.v1"):
+    """All of an account's rules as they are from now on."""
+
+    rules: Rules
+
+
+class NoticeWritten(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="notice.written.v1"):
+    """An account's own words for a refusal, in one language; `{name}`, `{limit}` ... stand for the facts."""
+
+    notice: Notice
+    language: Language
+    text: str
+
+
+class NoticeWithdrawn(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="notice.withdrawn.v1"):
+    """Back to Varco's own words."""
+
+    notice: Notice
+    language: Language
+
+
+class TokenIssued(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="token.issued.v1"):
+    """A bearer token: `token` is its id, never its secret. `account` is its scope: an account's name, or `admin`."""
+
+    token: str
+    name: str = ""
+
+
+class TokenRevoked(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="token.revoked.v1"):
+    """A bearer token, by its id, that opens nothing any more."""
+
+    token: str
