@@ -31,6 +31,27 @@ from varco_common.events.policy import (
     TokenIssued,
     TokenRevoked,
 )
+from varco_common.events.relay import (
+    Blackhole,
+    Failure,
+    MailBounced,
+    MailDeferred,
+    MailDelivered,
+    MailDropped,
+    MailExpired,
+    MailHeld,
+    MailHurried,
+    MailReleased,
+    Route,
+    RouteFailed,
+    RouteLearned,
+    RouteRecovered,
+    RouteRemoved,
+    RouteSet,
+    SenderNotified,
+    Smarthost,
+    TlsUse,
+)
 
 AnyEvent = (
     AuthFailed
@@ -56,6 +77,20 @@ AnyEvent = (
     | NoticeWithdrawn
     | TokenIssued
     | TokenRevoked
+    | RouteSet
+    | RouteRemoved
+    | RouteLearned
+    | RouteFailed
+    | RouteRecovered
+    | MailDelivered
+    | MailDeferred
+    | MailBounced
+    | MailExpired
+    | MailDropped
+    | MailHeld
+    | MailReleased
+    | MailHurried
+    | SenderNotified
 )
 
 _encoder = msgspec.json.Encoder()
@@ -80,6 +115,7 @@ __all__ = [
     "AnyEvent",
     "AuthCause",
     "AuthFailed",
+    "Blackhole",
     "Choice",
     "ConnectionsRefused",
     "CredentialAdded",
@@ -88,10 +124,19 @@ __all__ = [
     "CredentialUpgraded",
     "CredentialUsed",
     "Event",
+    "Failure",
     "HostsNamed",
     "Language",
     "LanguageChosen",
+    "MailBounced",
+    "MailDeferred",
+    "MailDelivered",
+    "MailDropped",
+    "MailExpired",
+    "MailHeld",
+    "MailHurried",
     "MailRefused",
+    "MailReleased",
     "NetworkTrusted",
     "NetworkWithdrawn",
     "Notice",
@@ -101,10 +146,19 @@ __all__ = [
     "PolicyEvent",
     "RecordParked",
     "RefusedConnections",
+    "Route",
+    "RouteFailed",
+    "RouteLearned",
+    "RouteRecovered",
+    "RouteRemoved",
+    "RouteSet",
     "Rules",
     "RulesChanged",
     "SenderAuthorised",
+    "SenderNotified",
     "SenderWithdrawn",
+    "Smarthost",
+    "TlsUse",
     "TokenIssued",
     "TokenRevoked",
     "decode_event",

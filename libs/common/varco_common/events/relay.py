@@ -1,0 +1,181 @@
+"""What relay says: where an account's mail goes, and what became of it for each recipient."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+import msgspec
+
+from varco_common import subjects
+from varco_common.events.base import AccountEvent
+
+
+class TlsUse(StrEnum):
+    """`required` verifies the next hop's certificate; `opportunistic` encrypts where it can, and verifies nothing."""
+
+    NONE = "none"
+    OPPORTUNISTIC = "opportunistic"
+    REQUIRED = "required"
+
+
+class Smarthost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="smarthost"):
+    """A next hop. `secret` is the password, sealed with relay's own key: it is of use to relay alone."""
+
+    host: str
+    port: int
+    tls: TlsUse = TlsUse.OPPORTUNISTIC
+    login: str = ""
+    secret: str = ""
+
+
+class Blackhole(msgspec.Struct, frozen=True, kw_only=True, tag="blackhole"):
+    """Takes everything and sends nothing: for trying limits."""
+
+
+Route = Smarthost | Blackhole
+
+
+class RouteEvent(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A fact about an account's route."""
+
+    SERVICE: ClassVar[str] = "relay"
+
+
+class RouteSet(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.set.v1"):
+    """The account's mail goes this way from now on, deferred mail included."""
+
+    route: Route
+
+
+class RouteRemoved(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.removed.v1"):
+    """The account has no route of its own any more: the default one holds."""
+
+
+class RouteLearned(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.learned.v1"):
+    """What the next hop says that it can carry; said when first seen and when it changes.
+
+    `host` is `name:port`, or `blackhole`. `max_size` is in bytes; 0 where it names none.
+    """
+
+    host: str
+    smtputf8: bool = False
+    eight_bit: bool = False
+    max_size: int = 0
+
+
+class RouteFailed(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.failed.v1"):
+    """The next hop can't be reached, or won't talk: the account's mail waits. Said once, when it begins."""
+
+    host: str
+    why: str
+
+
+class RouteRecovered(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.recovered.v1"):
+    """The next hop answers again."""
+
+    host: str
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why one recipient didn't get it: `status` is the enhanced code (RFC 3463), `answer` what the next hop said."""
+
+    recipient: str
+    status: str
+    answer: str
+
+
+class MailOutcome(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A fact about a mail: its id, and the `sequence` of its record in stream MAIL."""
+
+    SERVICE: ClassVar[str] = "relay"
+    mail: str
+    sequence: int
+
+
+class MailDelivered(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.delivered.v1"):
+    """The next hop took it for these recipients. `host` is `name:port` or `blackhole`, `tls` the protocol or empty."""
+
+    recipients: tuple[str, ...]
+    host: str
+    answer: str
+    tls: str = ""
+    attempt: int = 1
+
+    @property
+    def subject(self) -> str:
+        """What left the queue has its own subject: relay follows its queue without reading every delivery again."""
+        if self.attempt == 1:
+            return super().subject
+        return subjects.event(self.SERVICE, "mail-delivered-later", subjects.token(self.key))
+
+
+class MailDeferred(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.deferred.v1"):
+    """These recipients wait until `next_at`. `accepted_at` is when the gate took it, `attempt` how often it tried."""
+
+    failures: tuple[Failure, ...]
+    host: str
+    sender: str
+    size: int
+    accepted_at: datetime
+    next_at: datetime
+    attempt: int = 1
+
+
+class MailBounced(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.bounced.v1"):
+    """Refused for good. `dsn` is the id of the notification that the sender is owed; empty for a null sender."""
+
+    failures: tuple[Failure, ...]
+    host: str
+    dsn: str = ""
+    attempt: int = 1
+
+
+class MailExpired(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.expired.v1"):
+    """Tried for as long as the gate tries; `failures` hold the last answers. `dsn` as in MailBounced."""
+
+    failures: tuple[Failure, ...]
+    host: str
+    dsn: str = ""
+    attempt: int = 1
+
+
+class MailDropped(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.dropped.v1"):
+    """Taken out of the queue by hand, for the recipients that were still waiting."""
+
+    recipients: tuple[str, ...]
+
+
+class MailHeld(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.held.v1"):
+    """Waits in the queue until it is released; its time runs on."""
+
+
+class MailReleased(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.released.v1"):
+    """No longer held; due at once."""
+
+
+class MailHurried(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.hurried.v1"):
+    """Due at once, by hand."""
+
+
+class SenderNotified(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="sender.notified.v1"):
+    """The notification `dsn` that was owed for this mail is on its way: it is a record in stream MAIL itself."""
+
+    dsn: str
+
+
+RelayEvent = (
+    RouteSet
+    | RouteRemoved
+    | RouteLearned
+    | RouteFailed
+    | RouteRecovered
+    | MailDelivered
+    | MailDeferred
+    | MailBounced
+    | MailExpired
+    | MailDropped
+    | MailHeld
+    | MailReleased
+    | MailHurried
+    | SenderNotified
+)
