@@ -2,6 +2,7 @@
 
 import msgspec
 
+from varco_common.events.policy import Language, Notice
 from varco_common.subjects import request
 
 LOGIN = request("policy", "login")
@@ -18,7 +19,7 @@ class LoginAsked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """May this host send without AUTH, and for whom?"""
+    """Whether this host may send without AUTH, and for whom."""
 
     host: str
     server_name: str = ""
@@ -27,15 +28,16 @@ class NetworkAsked(msgspec.Struct, frozen=True, kw_only=True):
 class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="grant"):
     """An account's envelope rules: what can be refused before the upload. Policy's vote has the last word.
 
-    `senders` are patterns for `senders.covering`; sizes are bytes. `language` picks the notices. `sequence` is the stream
-    sequence up to which the account's events are in it.
+    `senders` are patterns for `senders.covering`; sizes are bytes. `language` and `notices` (the account's own words)
+    are for `notices.notice`. `sequence` is the stream sequence up to which the account's events are in it.
     """
 
     account: str
     senders: tuple[str, ...]
     max_size: int
     max_recipients: int
-    language: str = "en"
+    language: Language = Language.EN
+    notices: dict[Notice, str] = {}
     normalise: bool = False
     sequence: int = 0
 
@@ -48,7 +50,7 @@ class Denied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class Unavailable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="unavailable"):
-    """Policy can't tell at present (still catching up, too many logins at once): the client hears 4xx, never a strike."""
+    """Policy can't tell at present (catching up, too many logins at once): the client hears 4xx, never a strike."""
 
     reason: str = ""
 

@@ -28,6 +28,8 @@ class Notice(StrEnum):
     ATTACHMENT = "attachment"
     SIZE = "size"
     SENDER = "sender"
+    RECIPIENTS = "recipients"
+    STRUCTURE = "structure"
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):

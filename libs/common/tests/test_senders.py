@@ -1,0 +1,52 @@
+"""Which addresses a sender list covers."""
+
+import pytest
+
+from varco_common.senders import covering, normal
+
+PATTERNS = ("sales@partner.example", "@acme.example", "@.shops.example", "@münchen.example", "@xn--bcher-kva.example")
+
+
+@pytest.mark.parametrize(
+    ("address", "pattern"),
+    [
+        ("sales@partner.example", "sales@partner.example"),
+        ("Sales@Partner.Example", "sales@partner.example"),
+        ("anybody@acme.example", "@acme.example"),
+        ("a@x.shops.example", "@.shops.example"),
+        ("a@y.x.shops.example", "@.shops.example"),
+        ("a@bücher.example", "@xn--bcher-kva.example"),
+        ('"odd@local"@acme.example', "@acme.example"),
+    ],
+)
+def test_an_address_is_covered(address, pattern):
+    assert covering(address, PATTERNS) == pattern
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "boss@partner.example",
+        "a@sub.acme.example",
+        "a@shops.example",
+        "a@notshops.example",
+        "a@acme.example.evil.example",
+        "acme.example",
+        "@acme.example",
+        "acme.example@",
+        "",
+        "@",
+        "sales@partner.example@evil.example",
+        "sales",
+    ],
+)
+def test_an_address_is_not_covered(address):
+    assert covering(address, PATTERNS) is None
+
+
+def test_the_narrowest_pattern_is_named():
+    assert covering("a@b.example", ["@.example", "@b.example", "a@b.example"]) == "a@b.example"
+
+
+def test_a_domain_that_can_not_exist_is_compared_as_it_stands():
+    assert normal("A@" + "é" * 80 + ".example") == "a@" + "é" * 80 + ".example"
