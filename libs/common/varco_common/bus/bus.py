@@ -1,0 +1,157 @@
+"""The bus as every service sees it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from varco_common import subjects
+from varco_common.bus import events, jetstream, mail, questions, votes
+from varco_common.bus.connection import Connection
+from varco_common.bus.events import Stored
+from varco_common.bus.mail import StoredMail
+from varco_common.bus.puller import ACK_WAIT_SECONDS, Puller
+from varco_common.bus.questions import Answerer
+from varco_common.bus.settings import BusSettings
+from varco_common.bus.votes import Decider
+from varco_common.events import Event
+from varco_common.record import MailAccepted
+from varco_common.votes import Ballot, Vote
+
+
+class Bus:
+    """One service's connection to the bus. Every method that reaches it raises TransientError while it is away."""
+
+    def __init__(self, link: Connection, settings: BusSettings) -> None:
+        self._link = link
+        self._timeout = settings.append_timeout_seconds
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(cls, settings: BusSettings, name: str) -> AsyncIterator["Bus"]:
+        """Waits until the server is there, and reconnects for ever. `name` is the service's."""
+        async with Connection.open(settings, name) as link:
+            bus = cls(link, settings)
+            try:
+                yield bus
+            finally:
+                for task in [*bus._tasks]:
+                    task.cancel()
+                await asyncio.gather(*bus._tasks, return_exceptions=True)
+
+    def check(self) -> None:
+        """Raises TransientError while disconnected."""
+        self._link.check()
+
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` after each reconnect; not after the first connect."""
+        self._link.on_reconnect(callback)
+
+    # EVENTS
+
+    async def append(
+        self, event: Event, *, expect: int | None = None, expect_subject: str | None = None, once: str = ""
+    ) -> int:
+        """The event's sequence in EVENTS, once it is fsynced.
+
+        Raises ConflictError when the last sequence of `expect_subject` (may hold wildcards; default: the event's own
+        subject) isn't `expect`; 0 expects that there is none. `once` names the append: the same name within two minutes
+        stores nothing and gives the first one's sequence. Raises StoreFull, and TransientError, after which it may be
+        stored or not.
+        """
+        return await events.append(
+            self._link, event, expect=expect, expect_subject=expect_subject, once=once, timeout=self._timeout
+        )
+
+    async def last_sequence(self, subject_filter: str) -> int:
+        """The sequence of the last event that matches; 0 where there is none."""
+        return await jetstream.last_sequence(self._link, subjects.EVENTS, subject_filter)
+
+    async def until(self, *filters: str) -> int:
+        """The sequence of the last event that matches any filter now: a follower that has reached it has caught up."""
+        return max(await asyncio.gather(*map(self.last_sequence, filters)))
+
+    def follow(self, *filters: str, after: int = 0) -> AsyncIterator[Stored]:
+        """Events that match any filter, from `after` + 1, each once and in order, for ever.
+
+        What can't be decoded is parked (`RecordParked`) and skipped. Close it with `aclosing` where the loop is left
+        early.
+        """
+        return events.follow(self._link, filters, after, self._timeout)
+
+    def hear(self, *filters: str, callback: Callable[[str], None]) -> None:
+        """Calls `callback` with the subject of every message as it passes by; nothing is kept while disconnected."""
+
+        def passed(subject: bytes, _reply: bytes, _headers: bytes, _payload: bytes) -> None:
+            callback(subject.decode())
+
+        for subject_filter in filters:
+            self._link.subscribe(subject_filter, passed)
+
+    # MAIL
+
+    def append_mail(self, kind: str, record: MailAccepted, body: bytes) -> Coroutine[Any, Any, int]:
+        """The record's sequence in MAIL, once it is fsynced; the same mail within two minutes is stored once.
+
+        Raises StoreFull, and TransientError, after which it may be stored or not; PoisonError when it is more than the
+        bus takes.
+        """
+        return mail.append(self._link, kind, record, body, self._timeout)
+
+    async def mail(self, sequence: int) -> StoredMail:
+        """The mail at this sequence of MAIL. Raises MissingMail when it is gone."""
+        return await mail.get(self._link, sequence)
+
+    def pull(
+        self,
+        durable: str,
+        *filters: str,
+        in_flight: int,
+        max_bytes: int,
+        headers_only: bool = False,
+        ack_wait: float = ACK_WAIT_SECONDS,
+    ) -> AbstractAsyncContextManager[Puller]:
+        """Mails through a durable consumer (made if need be): at most `in_flight`, and about `max_bytes`, in hand."""
+        return Puller.open(
+            self._link,
+            durable,
+            filters,
+            in_flight=in_flight,
+            max_bytes=max_bytes,
+            headers_only=headers_only,
+            ack_wait=ack_wait,
+            timeout=self._timeout,
+        )
+
+    async def forget_puller(self, durable: str) -> None:
+        """Deletes the durable consumer and what it knows; nothing happens where there is none."""
+        try:
+            await jetstream.api(self._link, f"CONSUMER.DELETE.{subjects.MAIL}.{durable}")
+        except jetstream.ApiError as error:
+            if error.err_code != jetstream.CONSUMER_NOT_FOUND:
+                raise
+
+    # questions
+
+    async def ask(self, subject: str, payload: bytes, timeout: float = 2.0) -> bytes:  # noqa: ASYNC109 - part of the question
+        """The answer of one of those who answer `subject`. TransientError: nobody does, or too late (seconds)."""
+        return await questions.ask(self._link, subject, payload, timeout)
+
+    async def answer(self, subject: str, group: str, handler: Answerer) -> None:
+        """Answers questions from now on, each in a task of its own; one of `group` gets each question."""
+        questions.answer(self._link, subject, group, handler=handler, tasks=self._tasks)
+
+    # votes
+
+    def collect(self, ballot: Ballot, voters: Sequence[str], timeout: float) -> Coroutine[Any, Any, list[Vote]]:
+        """Each voter's vote, as soon as all have voted, at the latest after `timeout` seconds.
+
+        It never raises: who is missing was silent, and all are where the bus is away.
+        """
+        return votes.collect(self._link, ballot, voters, timeout)
+
+    async def serve_voter(self, voter: str, decide: Decider) -> None:
+        """Casts `decide`'s vote on every ballot from now on. A `decide` that raises casts none, and is logged."""
+        votes.serve(self._link, voter, decide)

@@ -1,0 +1,316 @@
+"""The connection to the bus: found again for ever, with one inbox for all answers."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import secrets
+from collections.abc import AsyncIterator, Callable
+from itertools import count
+from typing import Protocol
+
+import msgspec
+
+from varco_common.bus.settings import BusSettings
+from varco_common.bus.wire import Handler, Info, Wire
+from varco_common.errors import PoisonError, TransientError
+
+log = logging.getLogger(__name__)
+
+PING_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
+MAX_WAIT_SECONDS = 1.0  # between two tries to connect
+
+
+class Waiter(Protocol):
+    """Who waits for answers at one token of the inbox."""
+
+    def got(self, headers: bytes, payload: bytes) -> None: ...
+    def lost(self) -> None: ...
+
+
+class OneAnswer:
+    """A waiter for exactly one answer."""
+
+    __slots__ = ("future",)
+
+    def __init__(self, future: "asyncio.Future[tuple[bytes, bytes]]") -> None:
+        self.future = future
+
+    def got(self, headers: bytes, payload: bytes) -> None:
+        if not self.future.done():
+            self.future.set_result((headers, payload))
+
+    def lost(self) -> None:
+        if not self.future.done():
+            self.future.set_exception(TransientError("the bus went away before it answered"))
+
+    def late(self) -> None:
+        if not self.future.done():
+            self.future.set_exception(TransientError("the bus didn't answer in time"))
+
+
+class Subscription:
+    """One subscription, renewed at each reconnect."""
+
+    __slots__ = ("group", "subject")
+
+    def __init__(self, subject: str, group: str) -> None:
+        self.subject = subject
+        self.group = group
+
+    def line(self, sid: bytes) -> bytes:
+        return b"SUB %s %s %s\r\n" % (self.subject.encode(), self.group.encode(), sid)
+
+
+class Connection:
+    """One name on the bus. `name` is the service's; its inboxes are `_INBOX_<name>.>` and nobody else may read them."""
+
+    def __init__(self, settings: BusSettings, name: str) -> None:
+        self._settings = settings
+        self.name = name
+        self._inbox = f"_INBOX_{name}.{secrets.token_hex(8)}."
+        self._prefix = len(self._inbox)
+        self._sids = count(1)
+        self._tokens = count(1)
+        self._subscriptions: dict[bytes, Subscription] = {}
+        self.handlers: dict[bytes, Handler] = {}
+        self._waiters: dict[bytes, Waiter] = {}
+        self._wire: Wire | None = None  # greeted: it has our subscriptions
+        self._newest: Wire | None = None
+        self._complaint = ""
+        self._greeting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ready = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._pong = asyncio.Event()
+        self._on_reconnect: list[Callable[[], None]] = []
+        self._connects = 0
+        self.max_payload = Info().max_payload
+        self._closing = False
+        self.subscribe(self._inbox + "*", self._answered)
+
+    # how it lives
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, settings: BusSettings, name: str) -> AsyncIterator["Connection"]:
+        """Waits until the server is there; closes at the end."""
+        self = cls(settings, name)
+        keeper = asyncio.create_task(self._keep(), name=f"bus {name}")
+        try:
+            await self._ready.wait()
+            yield self
+        finally:
+            self._closing = True
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+            if self._wire:
+                self._wire.close()
+            self._let_go()
+
+    async def _keep(self) -> None:
+        """Connects, pings until the connection is lost, and connects again, for ever."""
+        tries = 0
+        servers = self._settings.servers
+        while True:
+            try:
+                await self._connect(*servers[tries % len(servers)])
+            except (OSError, TimeoutError, TransientError, msgspec.DecodeError) as error:
+                log.log(logging.WARNING if tries % 20 == 0 else logging.DEBUG, "the bus can't be reached: %s", error)
+                tries += 1
+                await asyncio.sleep(random.uniform(0.5, 1) * min(MAX_WAIT_SECONDS, 0.05 * 2 ** min(tries, 6)))  # noqa: S311 - jitter
+                continue
+            tries = 0
+            await self._watch()
+
+    async def _connect(self, host: str, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._gone.clear()
+        self._complaint = ""
+        self._greeting = loop.create_future()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await loop.create_connection(self._new_wire, host, port)
+                await self._greeting
+        except BaseException:
+            if self._newest:
+                self._newest.abort()
+            self._newest = self._wire = None
+            raise
+        self._pong.set()
+        self._connects += 1
+        self._ready.set()
+        if self._connects > 1:
+            log.info("the bus is back")
+            for callback in self._on_reconnect:
+                callback()
+
+    def _new_wire(self) -> Wire:
+        self._newest = Wire(self)
+        return self._newest
+
+    async def _watch(self) -> None:
+        """Pings; a server that doesn't answer before the next ping is as good as gone."""
+        while not self._gone.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PING_SECONDS):
+                    await self._gone.wait()
+                    return
+            if not self._pong.is_set() and self._wire:
+                log.warning("the bus is silent: connecting again")
+                self._wire.abort()
+                await self._gone.wait()
+            elif self._wire:
+                self._pong.clear()
+                self._wire.write(b"PING\r\n")
+
+    # what the wire tells
+
+    def informed(self, wire: Wire, info: bytes) -> None:
+        """The server's greeting: answer with who we are and all subscriptions. Later ones tell of the cluster."""
+        self.max_payload = msgspec.json.decode(info, type=Info).max_payload
+        if wire is self._wire or wire is not self._newest:
+            return
+        self._wire = wire
+        hello: dict[str, str | bool | int] = {
+            "verbose": False,
+            "pedantic": False,
+            "headers": True,
+            "no_responders": True,
+            "protocol": 1,
+        }
+        hello |= {"lang": "python", "version": "varco", "name": self.name}
+        if self._settings.user:
+            hello |= {"user": self._settings.user, "pass": self._settings.password()}
+        wire.write(b"CONNECT " + msgspec.json.encode(hello) + b"\r\n")
+        wire.write(*[one.line(sid) for sid, one in self._subscriptions.items()], b"PING\r\n")
+
+    def ponged(self) -> None:
+        self._pong.set()
+        if not self._greeting.done():
+            self._greeting.set_result(None)
+
+    def complained(self, text: str) -> None:
+        self._complaint = text
+        if self.up:
+            log.error("the bus complains: %s", text)
+
+    def lost(self, wire: Wire, error: Exception | None) -> None:
+        if wire is not self._newest:
+            return
+        why = self._complaint or str(error or "the server closed the connection")
+        if self.up and not self._closing:
+            log.warning("the bus is away: %s", why)
+        self._wire = self._newest = None
+        self._ready.clear()
+        self._gone.set()
+        if not self._greeting.done():
+            self._greeting.set_exception(TransientError(why))
+        self._let_go()
+
+    def _let_go(self) -> None:
+        waiters, self._waiters = self._waiters, {}
+        for waiter in waiters.values():
+            waiter.lost()
+
+    def _answered(self, subject: bytes, _reply: bytes, headers: bytes, payload: bytes) -> None:
+        if waiter := self._waiters.get(subject[self._prefix :]):
+            waiter.got(headers, payload)
+
+    # what the bus does
+
+    @property
+    def up(self) -> bool:
+        return self._ready.is_set()
+
+    def check(self) -> None:
+        """Raises TransientError while disconnected."""
+        if not self._ready.is_set():
+            raise TransientError("the bus is away")
+
+    def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls `callback` after each reconnect, subscriptions renewed. Returns what takes it back."""
+        self._on_reconnect.append(callback)
+        return lambda: self._on_reconnect.remove(callback)
+
+    async def ready(self, timeout: float) -> None:  # noqa: ASYNC109 - a deadline that ends in our own error
+        """Waits for the connection, and until it takes more; TransientError after `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._ready.wait()
+                if self._wire:
+                    await self._wire.writable.wait()
+        except TimeoutError:
+            raise TransientError("the bus is away") from None
+        self.check()
+
+    def inbox(self) -> str:
+        """A new subject below this connection's own prefix, for a subscription of its own."""
+        return f"{self._inbox[:-1]}.own.{next(self._tokens)}"
+
+    def subscribe(self, subject: str, handler: Handler, group: str = "") -> bytes:
+        """Calls `handler` for each message, in order, on the event loop. Returns the id for `unsubscribe`."""
+        sid = b"%d" % next(self._sids)
+        self._subscriptions[sid] = one = Subscription(subject, group)
+        self.handlers[sid] = handler
+        if self._wire:
+            self._wire.write(one.line(sid))
+        return sid
+
+    def unsubscribe(self, sid: bytes) -> None:
+        if self._subscriptions.pop(sid, None):
+            del self.handlers[sid]
+            if self._wire:
+                self._wire.write(b"UNSUB %s\r\n" % sid)
+
+    def wait_at(self, waiter: Waiter) -> bytes:
+        """A token of the inbox at which `waiter` gets every answer until `leave`."""
+        token = b"%d" % next(self._tokens)
+        self._waiters[token] = waiter
+        return token
+
+    def leave(self, token: bytes) -> None:
+        self._waiters.pop(token, None)
+
+    def publish(
+        self, subject: str, payload: bytes, *, headers: bytes = b"", token: bytes = b"", reply: str = ""
+    ) -> None:
+        """Sends one message; answers go to the inbox's `token`, or to `reply`.
+
+        Raises TransientError while disconnected, PoisonError when it is more than the server takes.
+        """
+        wire = self._wire
+        if wire is None or not self._ready.is_set():
+            raise TransientError("the bus is away")
+        size = len(headers) + len(payload)
+        if size > self.max_payload:  # the server would close the connection
+            raise PoisonError(f"{size} bytes are more than the bus takes at once ({self.max_payload})")
+        to = f"{self._inbox}{token.decode()}" if token else reply
+        if headers:
+            wire.write(f"HPUB {subject} {to} {len(headers)} {size}\r\n".encode(), headers, payload, b"\r\n")
+        else:
+            wire.write(f"PUB {subject} {to} {size}\r\n".encode(), payload, b"\r\n")
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        headers: bytes = b"",
+        timeout: float,  # noqa: ASYNC109 - a timer is a tenth of asyncio.timeout's cost
+    ) -> tuple[bytes, bytes]:
+        """Headers and payload of the first answer. TransientError after `timeout` seconds, or when the bus goes away."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        if self._wire is None or not self._ready.is_set() or not self._wire.writable.is_set():
+            await self.ready(timeout)
+        waiter = OneAnswer(loop.create_future())
+        token = self.wait_at(waiter)
+        timer = loop.call_at(deadline, waiter.late)
+        try:
+            self.publish(subject, payload, headers=headers, token=token)
+            return await waiter.future
+        finally:
+            timer.cancel()
+            self._waiters.pop(token, None)

@@ -1,0 +1,99 @@
+"""JetStream over the connection: durable appends, and its API as JSON questions."""
+
+from typing import Any
+
+import msgspec
+
+from varco_common.bus.connection import Connection
+from varco_common.bus.wire import status
+from varco_common.errors import ConflictError, PoisonError, StoreFull, TransientError
+
+API_SECONDS = 5.0
+
+# error codes of nats-server's server/errors.json
+_WRONG_LAST_SEQUENCE = {10070, 10071, 10164}
+_STORE_FULL = {10023, 10047, 10077, 10028}
+_TOO_BIG = {10054, 10097}
+NO_MESSAGE = 10037
+CONSUMER_NOT_FOUND = 10014
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """JetStream's error: HTTP-like `code`, exact `err_code`."""
+
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The answer to a publish: where it is stored, or why not."""
+
+    seq: int = 0
+    error: Fault | None = None
+    duplicate: bool = False
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """An API answer as far as its error."""
+
+    error: Fault | None = None
+
+
+_stored = msgspec.json.Decoder(Stored)
+_refused = msgspec.json.Decoder(Refused)
+
+
+class ApiError(TransientError):
+    """JetStream refused a question; `err_code` says why."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(f"JetStream refused: {fault.description} ({fault.err_code})")
+        self.err_code = fault.err_code
+
+
+async def append(link: Connection, subject: str, payload: bytes, headers: bytes, timeout: float) -> int:  # noqa: ASYNC109
+    """The sequence at which the message is stored and fsynced. See `Bus.append` for the errors."""
+    answer_headers, answer = await link.request(subject, payload, headers=headers, timeout=timeout)
+    if answer_headers:
+        raise TransientError(f"no stream takes {subject} at present ({status(answer_headers)})")
+    try:
+        stored = _stored.decode(answer)
+    except msgspec.DecodeError as error:
+        raise TransientError(f"JetStream's answer can't be read: {error}") from error
+    if stored.error is None and stored.seq:
+        return stored.seq
+    raise _error(stored.error or Fault(description="no sequence in the answer"))
+
+
+def _error(fault: Fault) -> Exception:
+    if fault.err_code in _WRONG_LAST_SEQUENCE:
+        return ConflictError(fault.description)
+    if fault.err_code in _STORE_FULL:
+        return StoreFull(fault.description)
+    if fault.err_code in _TOO_BIG:
+        return PoisonError(fault.description)
+    return ApiError(fault)
+
+
+async def api(link: Connection, subject: str, question: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Asks `$JS.API.<subject>`. Raises ApiError where JetStream refuses, TransientError where it is away."""
+    payload = msgspec.json.encode(question) if question is not None else b""
+    headers, answer = await link.request(f"$JS.API.{subject}", payload, timeout=API_SECONDS)
+    if headers:
+        raise TransientError(f"JetStream is away ({status(headers)})")
+    if (refused := _refused.decode(answer)).error:
+        raise ApiError(refused.error)
+    found: dict[str, Any] = msgspec.json.decode(answer)
+    return found
+
+
+async def last_sequence(link: Connection, stream: str, subject_filter: str) -> int:
+    """The sequence of the last message that matches, asked of the stream's leader; 0 where there is none."""
+    try:
+        found = await api(link, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject_filter})
+    except ApiError as error:
+        if error.err_code == NO_MESSAGE:
+            return 0
+        raise
+    return int(found["message"]["seq"])

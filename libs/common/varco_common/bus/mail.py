@@ -1,0 +1,71 @@
+"""MAIL: one record for each accepted mail, its header holding all but the body."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from varco_common import subjects
+from varco_common.bus import jetstream
+from varco_common.bus.connection import Connection
+from varco_common.bus.wire import header, status
+from varco_common.errors import PoisonError, TransientError
+from varco_common.record import HEADER, MailAccepted, decode_record, encode_record
+
+_RECORD = HEADER.encode()
+_GET_SECONDS = 5.0
+
+
+class MissingMail(PoisonError):  # noqa: N818 - the family's names say what happened
+    """No mail at this sequence: it never was, or its time is over."""
+
+
+class StoredMail(msgspec.Struct, frozen=True):
+    """A mail where it lies: its place in MAIL, when it was stored (UTC), record and inline body (wire form)."""
+
+    sequence: int
+    at: datetime
+    subject: str
+    record: MailAccepted
+    body: bytes
+
+
+def message_id(kind: str, record: MailAccepted) -> str:
+    """What a second try is known by, so that it stores nothing: the mail id; with the kind where a worker made it."""
+    mail = record.envelope.id
+    return mail if kind in ("accepted", "convert") else f"{mail}.{kind}"
+
+
+async def append(link: Connection, kind: str, record: MailAccepted, body: bytes, timeout: float) -> int:  # noqa: ASYNC109
+    headers = b"NATS/1.0\r\nNats-Msg-Id: %s\r\nVarco-Record: %s\r\n\r\n" % (
+        message_id(kind, record).encode(),
+        encode_record(record).encode(),
+    )
+    subject = subjects.mail(kind, subjects.token(record.envelope.account))
+    return await jetstream.append(link, subject, body, headers, timeout)
+
+
+async def get(link: Connection, sequence: int) -> StoredMail:
+    question = b'{"seq":%d}' % sequence
+    headers, body = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=_GET_SECONDS)
+    code = status(headers)
+    if code == 404:
+        raise MissingMail(f"no mail at {sequence}")
+    if code:
+        raise TransientError(f"MAIL can't be read at present ({code})")
+    stored = datetime.fromisoformat(_microseconds(header(headers, b"Nats-Time-Stamp").decode()))
+    subject = header(headers, b"Nats-Subject").decode()
+    return StoredMail(sequence, stored.astimezone(UTC), subject, record_of(headers), body)
+
+
+def record_of(headers: bytes) -> MailAccepted:
+    """Raises PoisonError on what is no record."""
+    try:
+        return decode_record(header(headers, _RECORD))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PoisonError(f"not a mail record: {error}") from error
+
+
+def _microseconds(stamp: str) -> str:
+    """An RFC 3339 time with nanoseconds, cut to what datetime can hold."""
+    whole, _, fraction = stamp.rstrip("Z").partition(".")
+    return f"{whole}.{fraction[:6]:0<6}+00:00"

@@ -1,0 +1,92 @@
+"""Following a stream in order: an ephemeral consumer, made anew from the last sequence whenever anything is odd."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+from varco_common.bus import jetstream
+from varco_common.bus.connection import Connection
+from varco_common.bus.pulls import Place, Pulls, Room
+from varco_common.errors import TransientError
+
+BATCH = 512
+BATCH_BYTES = 4 * 1024 * 1024
+
+Message = tuple[int, int, bytes]  # sequence, nanoseconds since 1970, payload
+
+
+class Ordered:
+    """Messages of `stream` after a sequence, each once, without a gap, for ever."""
+
+    def __init__(self, link: Connection, stream: str, filters: tuple[str, ...], after: int) -> None:
+        self._link = link
+        self._stream = stream
+        self._filters = filters
+        self._last = after
+        self._consumer = ""
+        self._expected = 1  # the consumer's own count, that shows a gap
+        self._waiting = 0
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._pulls = Pulls(link, stream, self._prepare, self._room, self._arrived)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, link: Connection, stream: str, filters: tuple[str, ...], after: int) -> AsyncIterator[Self]:
+        self = cls(link, stream, filters, after)
+        task = asyncio.create_task(self._pulls.run(), name=f"follow {stream}")
+        try:
+            yield self
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            await self._forget()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        message = await self._messages.get()
+        self._waiting -= 1
+        self._pulls.refill()
+        return message
+
+    def _room(self) -> Room:
+        return Room(BATCH if self._waiting <= BATCH // 2 else 0, BATCH_BYTES)
+
+    async def _prepare(self) -> str:
+        await self._forget()
+        self._consumer = f"follow-{self._link.name}-{secrets.token_hex(6)}"
+        self._expected = 1
+        config: dict[str, Any] = {
+            "name": self._consumer,
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": self._last + 1,
+            "ack_policy": "none",
+            "filter_subjects": list(self._filters),
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": int(120e9),
+        }
+        question = {"stream_name": self._stream, "config": config, "action": "create"}
+        await jetstream.api(self._link, f"CONSUMER.CREATE.{self._stream}.{self._consumer}", question)
+        return self._consumer
+
+    async def _forget(self) -> None:
+        consumer, self._consumer = self._consumer, ""
+        if consumer and self._link.up:
+            with contextlib.suppress(TransientError):  # the server forgets it by itself, too
+                await jetstream.api(self._link, f"CONSUMER.DELETE.{self._stream}.{consumer}")
+
+    def _arrived(self, _subject: bytes, place: Place, _reply: bytes, _headers: bytes, payload: bytes) -> None:
+        if place.consumer_sequence != self._expected:
+            self._expected = -1  # what follows of this round is out of order, too
+            self._pulls.disturb("a message is missing")
+            return
+        self._expected += 1
+        if place.sequence > self._last:
+            self._last = place.sequence
+            self._waiting += 1
+            self._messages.put_nowait((place.sequence, place.at, payload))

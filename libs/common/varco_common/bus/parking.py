@@ -1,0 +1,28 @@
+"""Parking: what can't be parsed stays in its stream, and an event says so. It is never dropped."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from varco_common.bus import jetstream
+from varco_common.bus.connection import Connection
+from varco_common.bus.wire import headers_of
+from varco_common.errors import TransientError
+from varco_common.events import RecordParked, encode_event
+
+log = logging.getLogger(__name__)
+
+
+async def parked(link: Connection, stream: str, sequence: int, why: str, timeout: float) -> None:  # noqa: ASYNC109
+    """Appends `RecordParked`; tries for as long as the bus is away, for nothing may pass in silence."""
+    event = RecordParked(at=datetime.now(UTC), service=link.name, stream=stream, sequence=sequence, why=why)
+    headers = headers_of(("Nats-Msg-Id", f"parked-{link.name}-{stream}-{sequence}"))
+    log.error("parked: %s %d: %s", stream, sequence, why)
+    while True:
+        try:
+            await jetstream.append(link, event.subject, encode_event(event), headers, timeout)
+        except TransientError as error:
+            log.warning("can't park %s %d yet: %s", stream, sequence, error)
+            await asyncio.sleep(1)
+        else:
+            return

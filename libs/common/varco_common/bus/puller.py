@@ -1,0 +1,217 @@
+"""Pulling MAIL through a durable consumer: each mail until it is acknowledged, whatever dies in between."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from varco_common import subjects
+from varco_common.bus import jetstream
+from varco_common.bus.connection import Connection
+from varco_common.bus.mail import record_of
+from varco_common.bus.parking import parked
+from varco_common.bus.pulls import Place, Pulls, Room
+from varco_common.errors import PoisonError, TransientError
+from varco_common.record import MailAccepted
+
+log = logging.getLogger(__name__)
+
+ACK_WAIT_SECONDS = 60.0
+
+
+class Delivery:
+    """One mail in hand. Finish it with `ack`, `nak` or `park`, after the effect; say `progress` while that takes long.
+
+    `deliveries` counts from 1; more than 1 means that an earlier try wasn't finished. `body` is the inline body in wire
+    form. A finish that the bus doesn't get means that the mail comes again: every handler must bear that.
+    """
+
+    __slots__ = ("_owner", "_reply", "at", "body", "deliveries", "record", "sequence", "size", "subject")
+
+    def __init__(
+        self,
+        owner: "Puller",
+        subject: str,
+        place: Place,
+        reply: bytes,
+        *,
+        record: MailAccepted,
+        body: bytes,
+        size: int,
+    ) -> None:
+        self._owner = owner
+        self._reply = reply.decode()
+        self.subject = subject
+        self.sequence = place.sequence
+        self.deliveries = place.delivered
+        self.at = datetime.fromtimestamp(place.at / 1e9, UTC)
+        self.record = record
+        self.body = body
+        self.size = size
+
+    async def ack(self) -> None:
+        """Done: this consumer never gets it again."""
+        self._owner.finish(self, b"+ACK")
+
+    async def nak(self, delay: float = 0.0) -> None:
+        """Not now: it comes again after `delay` seconds."""
+        self._owner.finish(self, b'-NAK {"delay": %d}' % int(delay * 1e9) if delay > 0 else b"-NAK")
+
+    async def park(self, why: str) -> None:
+        """Never: `RecordParked` is appended, then the mail is taken off this consumer. It stays in MAIL."""
+        await self._owner.park(self.sequence, why)
+        self._owner.finish(self, b"+TERM")
+
+    async def progress(self) -> None:
+        """Still at it: the ack wait begins anew."""
+        self._owner.say(self._reply, b"+WPI")
+
+    def renewed(self, reply: bytes, deliveries: int) -> None:
+        """The bus sent it again while it is in hand: the newest delivery is the one to answer."""
+        self._reply = reply.decode()
+        self.deliveries = deliveries
+
+    @property
+    def reply(self) -> str:
+        return self._reply
+
+
+class Puller:
+    """Mails of one durable consumer. At most `in_flight` mails and about `max_bytes` are in hand at a time."""
+
+    def __init__(
+        self,
+        link: Connection,
+        durable: str,
+        filters: tuple[str, ...],
+        *,
+        in_flight: int,
+        max_bytes: int,
+        headers_only: bool,
+        ack_wait: float,
+        timeout: float,
+    ) -> None:
+        self._link = link
+        self._durable = durable
+        self._filters = filters
+        self._in_flight = in_flight
+        self._max_bytes = max_bytes
+        self._headers_only = headers_only
+        self._ack_wait = ack_wait
+        self._timeout = timeout
+        self._held: dict[int, Delivery] = {}
+        self._bytes = 0
+        self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._parking: dict[int, asyncio.Task[None]] = {}
+        self._pulls = Pulls(link, subjects.MAIL, self._prepare, self._room, self._arrived)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, link: Connection, durable: str, filters: tuple[str, ...], **limits: Any) -> AsyncIterator[Self]:
+        self = cls(link, durable, filters, **limits)
+        task = asyncio.create_task(self._pulls.run(), name=f"pull {durable}")
+        try:
+            yield self
+        finally:
+            for each in (task, *self._parking.values()):
+                each.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await each
+            self._give_back()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Delivery:
+        return await self._queue.get()
+
+    def pause(self) -> None:
+        """Stops pulling. What was not yet handed out goes back to the bus."""
+        if not self._pulls.paused:
+            self._pulls.paused = True
+            self._pulls.disturb("")
+            self._give_back()
+
+    def resume(self) -> None:
+        if self._pulls.paused:
+            self._pulls.paused = False
+            self._pulls.refill()
+
+    async def pending(self) -> int:
+        """How many mails wait for this consumer: neither acknowledged nor parked, those in hand included."""
+        info = await jetstream.api(self._link, f"CONSUMER.INFO.{subjects.MAIL}.{self._durable}")
+        return int(info["num_pending"]) + int(info["num_ack_pending"])
+
+    # what a Delivery calls
+
+    def finish(self, delivery: Delivery, word: bytes) -> None:
+        if self._held.pop(delivery.sequence, None) is None:
+            return  # finished before
+        self._bytes -= delivery.size
+        self.say(delivery.reply, word)
+        self._pulls.refill()
+
+    def say(self, reply: str, word: bytes) -> None:
+        with contextlib.suppress(TransientError):  # unsaid: the mail comes again
+            self._link.publish(reply, word)
+
+    async def park(self, sequence: int, why: str) -> None:
+        await parked(self._link, subjects.MAIL, sequence, why, self._timeout)
+
+    # what Pulls calls
+
+    def _room(self) -> Room:
+        held = len(self._held) + len(self._parking)
+        if held * 2 > self._in_flight or self._bytes * 2 > self._max_bytes:
+            return Room(0, 0)
+        return Room(self._in_flight - held, self._max_bytes - self._bytes)
+
+    async def _prepare(self) -> str:
+        config: dict[str, Any] = {
+            "durable_name": self._durable,
+            "name": self._durable,
+            "deliver_policy": "all",
+            "ack_policy": "explicit",
+            "ack_wait": int(self._ack_wait * 1e9),
+            "max_deliver": -1,  # parking ends a delivery, a count never does
+            "max_ack_pending": -1,  # what is pulled bounds it
+            "filter_subjects": list(self._filters),
+            "headers_only": self._headers_only,
+        }
+        question = {"stream_name": subjects.MAIL, "config": config, "action": ""}
+        await jetstream.api(self._link, f"CONSUMER.CREATE.{subjects.MAIL}.{self._durable}", question)
+        return self._durable
+
+    def _arrived(self, subject: bytes, place: Place, reply: bytes, headers: bytes, payload: bytes) -> None:
+        if held := self._held.get(place.sequence):
+            held.renewed(reply, place.delivered)
+            self.say(held.reply, b"+WPI")
+            return
+        if place.sequence in self._parking:
+            return
+        try:
+            record = record_of(headers)
+        except PoisonError as error:
+            task = asyncio.create_task(self._park_unread(place.sequence, reply.decode(), str(error)))
+            self._parking[place.sequence] = task
+            return
+        size = len(headers) + len(payload)
+        delivery = Delivery(self, subject.decode(), place, reply, record=record, body=payload, size=size)
+        self._held[place.sequence] = delivery
+        self._bytes += size
+        self._queue.put_nowait(delivery)
+
+    async def _park_unread(self, sequence: int, reply: str, why: str) -> None:
+        try:
+            await self.park(sequence, why)
+            self.say(reply, b"+TERM")
+        finally:
+            del self._parking[sequence]
+            self._pulls.refill()
+
+    def _give_back(self) -> None:
+        while not self._queue.empty():
+            delivery = self._queue.get_nowait()
+            self.finish(delivery, b"-NAK")

@@ -1,0 +1,38 @@
+"""Questions over the bus: one asks, one of a group answers."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from varco_common.bus.connection import Connection
+from varco_common.bus.wire import status
+from varco_common.errors import TransientError
+
+log = logging.getLogger(__name__)
+
+Answerer = Callable[[bytes], Awaitable[bytes]]
+
+
+async def ask(link: Connection, subject: str, payload: bytes, timeout: float) -> bytes:  # noqa: ASYNC109
+    headers, answer = await link.request(subject, payload, timeout=timeout)
+    if status(headers) == 503:
+        raise TransientError(f"nobody answers {subject}")
+    return answer
+
+
+def answer(link: Connection, subject: str, group: str, *, handler: Answerer, tasks: set[asyncio.Task[None]]) -> None:
+    """Each question runs in a task of its own, kept in `tasks`. A handler that raises gives no answer, and is logged."""
+
+    async def one(reply: str, payload: bytes) -> None:
+        try:
+            link.publish(reply, await handler(payload))
+        except Exception:
+            log.exception("no answer to a question on %s", subject)
+
+    def asked(_subject: bytes, reply: bytes, _headers: bytes, payload: bytes) -> None:
+        if reply:
+            task = asyncio.create_task(one(reply.decode(), payload))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    link.subscribe(subject, asked, group)

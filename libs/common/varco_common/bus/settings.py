@@ -1,0 +1,38 @@
+"""How to reach the bus, and how much its streams may hold."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_PAYLOAD = 4 * 1024 * 1024  # the server's `max_payload`: the largest inline body, its record and room to spare
+
+
+@dataclass(frozen=True, kw_only=True)
+class BusSettings:
+    """Where the bus is, who asks, and the limits of its streams.
+
+    `url` names one server or several, parted by commas (`nats://host:port`). The password is read from `password_file`
+    at each connect, so that a changed one is taken up. `mail_max_bytes` and `events_max_bytes` are bytes on disk; -1 is
+    no limit.
+    """
+
+    url: str = "nats://127.0.0.1:4222"
+    user: str = ""
+    password_file: Path | None = None
+    replicas: int = 1
+    mail_max_bytes: int = -1
+    events_max_bytes: int = -1
+    mail_days: float = 7.0
+    append_timeout_seconds: float = 5.0
+
+    @property
+    def servers(self) -> list[tuple[str, int]]:
+        """Host and port of each server, in the order given."""
+        found = [part.strip().removeprefix("nats://").rstrip("/") for part in self.url.split(",")]
+        pairs = [(host.strip("[]"), port) for host, _, port in (server.rpartition(":") for server in found)]
+        if not all(host and port.isdigit() for host, port in pairs):
+            raise ValueError(f"not a list of nats://host:port: {self.url}")
+        return [(host, int(port)) for host, port in pairs]
+
+    def password(self) -> str:
+        """The password, as the file holds it now; empty where no file is named."""
+        return self.password_file.read_text().strip() if self.password_file else ""

@@ -1,0 +1,79 @@
+"""The two streams, as the design wants them: MAIL and EVENTS."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import nats
+from nats.aio.client import Client
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StoreCompression, StreamConfig
+from nats.js.errors import NotFoundError
+
+from varco_common import subjects
+from varco_common.bus.settings import BusSettings
+
+DAY = 86_400.0
+TEN_YEARS = 3_653 * DAY
+DEDUPE_SECONDS = 120.0
+
+
+def mail_stream(settings: BusSettings) -> StreamConfig:
+    """Every accepted mail for a week. Full means that new mail is refused; nothing old is dropped for it."""
+    return StreamConfig(
+        name=subjects.MAIL,
+        subjects=["mail.*.*"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_age=settings.mail_days * DAY,
+        max_bytes=settings.mail_max_bytes,
+        num_replicas=settings.replicas,
+        duplicate_window=DEDUPE_SECONDS,
+        allow_direct=True,
+    )
+
+
+def events_stream(settings: BusSettings) -> StreamConfig:
+    """Every fact for ten years; nothing in it can be deleted."""
+    return StreamConfig(
+        name=subjects.EVENTS,
+        subjects=["events.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_age=TEN_YEARS,
+        max_bytes=settings.events_max_bytes,
+        num_replicas=settings.replicas,
+        duplicate_window=DEDUPE_SECONDS,
+        compression=StoreCompression.S2,
+        deny_delete=True,
+        deny_purge=True,
+        allow_direct=True,
+    )
+
+
+async def ensure(connection: Client, settings: BusSettings | None = None) -> None:
+    """Creates MAIL and EVENTS, or brings their limits up to the settings; `connection` must be allowed to."""
+    jetstream = connection.jetstream(timeout=30)
+    wanted = settings or BusSettings()
+    for config in (mail_stream(wanted), events_stream(wanted)):
+        try:
+            await jetstream.update_stream(config)
+        except NotFoundError:
+            await jetstream.add_stream(config)
+
+
+@contextlib.asynccontextmanager
+async def manager(settings: BusSettings) -> AsyncIterator[Client]:
+    """A nats-py connection for managing streams; what the data path doesn't need."""
+    connection = await nats.connect(
+        [server.strip() for server in settings.url.split(",")],
+        user=settings.user or None,
+        password=settings.password() or None,
+        name="manager",
+        max_reconnect_attempts=-1,
+        inbox_prefix=f"_INBOX_{settings.user or 'manager'}".encode(),
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -1,0 +1,87 @@
+"""Server processes for tests: found beside this Python, started, waited for, killed."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+from pathlib import Path
+
+READY_SECONDS = 30.0
+
+
+def binary(name: str) -> str:
+    """The path of a program that a Python package brought, or that is installed on the machine."""
+    beside = Path(sysconfig.get_path("scripts")) / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise FileNotFoundError(f"{name} is not installed: `make venv` brings it")
+    return found
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """One process that can be killed and started again with the same store and ports. Its output goes to `log`."""
+
+    def __init__(self, command: list[str], log: Path, port: int, environment: dict[str, str] | None = None) -> None:
+        self.command = command
+        self.log = log
+        self.port = port
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = (
+            None  # bound to no event loop: fixtures of any scope may hold it
+        )
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Starts it and waits until its port answers."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - takes a millisecond; the command is ours
+                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._environment
+            )
+        async with asyncio.timeout(READY_SECONDS):
+            while not await self.answers():
+                if self._process.poll() is not None:
+                    raise RuntimeError(f"{self.command[0]} ended: {self.log.read_text()[-2000:]}")
+                await asyncio.sleep(0.02)
+
+    async def answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return True
+
+    async def kill(self) -> None:
+        """Sends SIGKILL, and waits until it is gone."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """SIGTERM, and waits until it is gone."""
+        await self._end(signal.SIGTERM)
+
+    async def restart(self) -> None:
+        """SIGKILL, then a new process on the same store and port."""
+        await self.kill()
+        await self.start()
+
+    async def _end(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+            await asyncio.to_thread(self._process.wait)
