@@ -5,6 +5,7 @@ VarcoError
 │   └── StoreFull      nothing more can be stored
 ├── PoisonError        never try again: park it and raise the alarm
 ├── ConflictError      somebody else changed it first (HTTP 409)
+├── NotFound           what was asked for isn't there (HTTP 404)
 └── RefusedCommand     the command can't be carried out as it is (HTTP 422), and why
 """
 
@@ -27,6 +28,10 @@ class PoisonError(VarcoError):
 
 class ConflictError(VarcoError):
     """The state changed between reading and writing: read again, then decide again."""
+
+
+class NotFound(VarcoError):
+    """What was asked for isn't there, or isn't any more."""
 
 
 class RefusedCommand(VarcoError):

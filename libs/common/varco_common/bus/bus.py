@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -73,7 +73,7 @@ class Bus:
         """The sequence of the last event that matches any filter now: a follower that has reached it has caught up."""
         return max(await asyncio.gather(*map(self.last_sequence, filters)))
 
-    def follow(self, *filters: str, after: int = 0) -> AsyncIterator[Stored]:
+    def follow(self, *filters: str, after: int = 0) -> AsyncGenerator[Stored, None]:
         """Events that match any filter, from `after` + 1, each once and in order, for ever.
 
         What can't be decoded is parked (`RecordParked`) and skipped. Close it with `aclosing` where the loop is left
@@ -135,7 +135,7 @@ class Bus:
 
     # questions
 
-    async def ask(self, subject: str, payload: bytes, timeout: float = 2.0) -> bytes:  # noqa: ASYNC109 - part of the question
+    async def ask(self, subject: str, payload: bytes, timeout: float = 2.0) -> bytes:
         """The answer of one of those who answer `subject`. TransientError: nobody does, or too late (seconds)."""
         return await questions.ask(self._link, subject, payload, timeout)
 

@@ -234,7 +234,7 @@ class Connection:
         self._on_reconnect.append(callback)
         return lambda: self._on_reconnect.remove(callback)
 
-    async def ready(self, timeout: float) -> None:  # noqa: ASYNC109 - a deadline that ends in our own error
+    async def ready(self, timeout: float) -> None:
         """Waits for the connection, and until it takes more; TransientError after `timeout` seconds."""
         try:
             async with asyncio.timeout(timeout):
@@ -298,7 +298,7 @@ class Connection:
         payload: bytes,
         *,
         headers: bytes = b"",
-        timeout: float,  # noqa: ASYNC109 - a timer is a tenth of asyncio.timeout's cost
+        timeout: float,
     ) -> tuple[bytes, bytes]:
         """Headers and payload of the first answer. TransientError after `timeout` seconds, or when the bus goes away."""
         loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
 """EVENTS: facts appended with an expectation, and followed in order without a gap."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 import msgspec
@@ -32,7 +32,7 @@ async def append(
     expect: int | None,
     expect_subject: str | None,
     once: str,
-    timeout: float,  # noqa: ASYNC109
+    timeout: float,
 ) -> int:
     subject = event.subject
     fields = []
@@ -46,7 +46,9 @@ async def append(
     return await jetstream.append(link, subject, encode_event(event), headers, timeout)
 
 
-async def follow(link: Connection, filters: tuple[str, ...], after: int, timeout: float) -> AsyncIterator[Stored]:  # noqa: ASYNC109
+async def follow(
+    link: Connection, filters: tuple[str, ...], after: int, timeout: float
+) -> AsyncGenerator[Stored, None]:
     async with Ordered.open(link, subjects.EVENTS, filters, after) as messages:
         async for sequence, nanoseconds, payload in messages:
             try:

@@ -52,7 +52,7 @@ class ApiError(TransientError):
         self.err_code = fault.err_code
 
 
-async def append(link: Connection, subject: str, payload: bytes, headers: bytes, timeout: float) -> int:  # noqa: ASYNC109
+async def append(link: Connection, subject: str, payload: bytes, headers: bytes, timeout: float) -> int:
     """The sequence at which the message is stored and fsynced. See `Bus.append` for the errors."""
     answer_headers, answer = await link.request(subject, payload, headers=headers, timeout=timeout)
     if answer_headers:

@@ -15,7 +15,7 @@ _RECORD = HEADER.encode()
 _GET_SECONDS = 5.0
 
 
-class MissingMail(PoisonError):  # noqa: N818 - the family's names say what happened
+class MissingMail(PoisonError):
     """No mail at this sequence: it never was, or its time is over."""
 
 
@@ -35,7 +35,7 @@ def message_id(kind: str, record: MailAccepted) -> str:
     return mail if kind in ("accepted", "convert") else f"{mail}.{kind}"
 
 
-async def append(link: Connection, kind: str, record: MailAccepted, body: bytes, timeout: float) -> int:  # noqa: ASYNC109
+async def append(link: Connection, kind: str, record: MailAccepted, body: bytes, timeout: float) -> int:
     headers = b"NATS/1.0\r\nNats-Msg-Id: %s\r\nVarco-Record: %s\r\n\r\n" % (
         message_id(kind, record).encode(),
         encode_record(record).encode(),

@@ -13,7 +13,7 @@ from varco_common.events import RecordParked, encode_event
 log = logging.getLogger(__name__)
 
 
-async def parked(link: Connection, stream: str, sequence: int, why: str, timeout: float) -> None:  # noqa: ASYNC109
+async def parked(link: Connection, stream: str, sequence: int, why: str, timeout: float) -> None:
     """Appends `RecordParked`; tries for as long as the bus is away, for nothing may pass in silence."""
     event = RecordParked(at=datetime.now(UTC), service=link.name, stream=stream, sequence=sequence, why=why)
     headers = headers_of(("Nats-Msg-Id", f"parked-{link.name}-{stream}-{sequence}"))

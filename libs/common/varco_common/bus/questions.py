@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 Answerer = Callable[[bytes], Awaitable[bytes]]
 
 
-async def ask(link: Connection, subject: str, payload: bytes, timeout: float) -> bytes:  # noqa: ASYNC109
+async def ask(link: Connection, subject: str, payload: bytes, timeout: float) -> bytes:
     headers, answer = await link.request(subject, payload, timeout=timeout)
     if status(headers) == 503:
         raise TransientError(f"nobody answers {subject}")

@@ -47,7 +47,7 @@ class Count:
             self.done.set_result(None)
 
 
-async def collect(link: Connection, ballot: Ballot, voters: Sequence[str], timeout: float) -> list[Vote]:  # noqa: ASYNC109
+async def collect(link: Connection, ballot: Ballot, voters: Sequence[str], timeout: float) -> list[Vote]:
     loop = asyncio.get_running_loop()
     count = Count(voters, loop.create_future())
     token = link.wait_at(count)

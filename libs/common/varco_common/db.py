@@ -1,0 +1,146 @@
+"""A service's own database: SQLite by default, or a schema of its own on PostgreSQL; its migrations lie in its package."""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import StringIO
+from pathlib import Path
+from typing import IO, Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from varco_common import log
+
+AWAY = (SQLAlchemyError, OSError, TimeoutError)  # what a database that can't be reached raises
+
+metadata = sa.MetaData()
+states = sa.Table(
+    "states",
+    metadata,
+    sa.Column("projection", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+)
+progress = sa.Table(
+    "progress",
+    metadata,
+    sa.Column("projection", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+)
+
+_BUSY_SECONDS = 5
+_RETRY_SECONDS = 1.0
+_log = log.get(__name__)
+
+
+@asynccontextmanager
+async def connect(url: str, service: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on the service's database. On PostgreSQL all names are looked up in the schema called like the service."""
+    parsed = sa.make_url(url)
+    engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed, schema_of(service))
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def schema_of(service: str) -> str:
+    """`ingress-smtp` keeps its tables in schema `ingress_smtp`."""
+    return service.replace("-", "_")
+
+
+def create_projection_tables(connection: sa.Connection) -> None:
+    """The tables that `projection` keeps its states in; each service's first migration calls this."""
+    metadata.create_all(connection, tables=[states, progress])
+
+
+async def migrate(engine: AsyncEngine, package: str) -> None:
+    """Brings the database to the newest of `<package>/migrations`; waits while it can't be reached.
+
+    Safe when several processes start at once: they take turns by an advisory lock (PostgreSQL) or a lock file (SQLite).
+    """
+    while True:
+        try:
+            return await _migrate(engine, package)
+        except (DBAPIError, OSError) as error:
+            if isinstance(error, DBAPIError) and not _unreachable(error):
+                raise
+            _log.warning("waiting for the database", error=str(error))
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _migrate(engine: AsyncEngine, package: str) -> None:
+    lock = await asyncio.to_thread(_lock, engine.url)
+    try:
+        async with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                await _take_turn(connection, package)
+            await connection.run_sync(_upgrade, package)
+    finally:
+        lock.close()
+
+
+async def _take_turn(connection: AsyncConnection, package: str) -> None:
+    """Held until the transaction ends, so two processes never create the schema or migrate it side by side."""
+    await connection.execute(
+        sa.text("SELECT pg_advisory_xact_lock(hashtext(:package))"), {"package": f"varco {package}"}
+    )
+    schema = await connection.scalar(sa.text("SELECT current_setting('search_path')"))
+    await connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+
+
+def _upgrade(connection: sa.Connection, package: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "varco_common:migrations")
+    config.set_main_option("version_locations", f"{package}:migrations")
+    config.attributes.update(connection=connection, version_table=f"{package}_version")
+    command.upgrade(config, "head")
+
+
+def _lock(url: sa.URL) -> IO[str]:
+    """An exclusive lock beside a SQLite file, held until it is closed; nothing is locked for other databases."""
+    file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+    if not file or url.database == ":memory:":
+        return StringIO()
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = file.with_name(f"{file.name}.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _unreachable(error: DBAPIError) -> bool:
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def _postgresql(url: sa.URL, schema: str) -> AsyncEngine:
+    settings = {"search_path": schema, "application_name": f"varco {schema}"}
+    return create_async_engine(
+        url, pool_pre_ping=True, connect_args={"server_settings": settings, "timeout": _BUSY_SECONDS}
+    )
+
+
+def _sqlite(url: sa.URL) -> AsyncEngine:
+    engine = create_async_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine.sync_engine, "connect", _on_sqlite_connect)
+    event.listen(engine.sync_engine, "begin", _on_sqlite_begin)
+    return engine
+
+
+def _on_sqlite_connect(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # transactions are ours to begin: the driver's own leave DDL outside
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_sqlite_begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(
+        "BEGIN IMMEDIATE"
+    )  # a transaction that reads first and writes later would fail at once when busy

@@ -1,0 +1,122 @@
+"""What a service is to those who start it, and how one is run: uvloop, signals, draining, exit codes."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+import uvloop
+
+from varco_common import log
+from varco_common.settings import BrokenSetting, Settings, exit_broken, load_or_exit
+
+Role = Literal["front door", "voter", "worker", "recorder", "reader"]
+
+EXIT_CRASHED = 1
+GROUP = "varco.services"
+
+_log = log.get(__name__)
+_draining: ContextVar[asyncio.Event] = ContextVar("draining")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """All that the stack must know of a service to run it beside the others.
+
+    `serve` is a coroutine function that runs until it is cancelled; being cancelled it ends what is in flight, and returns.
+    `publishes` and `subscribes` are subjects beyond the JetStream API's; the bus lets the service use no others.
+    """
+
+    name: str
+    role: tuple[Role, ...]
+    settings: type[Settings]
+    serve: Callable[[Any], Awaitable[None]]
+    publishes: tuple[str, ...] = ()
+    subscribes: tuple[str, ...] = ()
+
+
+def installed() -> list[Service]:
+    """Every service whose package is installed, by name."""
+    return sorted((entry.load() for entry in entry_points(group=GROUP)), key=lambda service: service.name)
+
+
+def draining() -> asyncio.Event:
+    """Set as soon as this process was told to end: from then on nothing new is begun."""
+    try:
+        return _draining.get()
+    except LookupError:  # not started by `run`: a test, or a service inside another program
+        _draining.set(event := asyncio.Event())
+        return event
+
+
+def run(*services: Service) -> None:
+    """Runs the services in this process until SIGTERM or SIGINT, and ends the process.
+
+    Exit codes: 0 drained, 1 crashed or not drained in time, 2 a broken setting. A second signal doesn't wait.
+    """
+    settings = [load_or_exit(service.settings) for service in services]
+    log.configure(settings[0].log_level)
+    try:
+        code = uvloop.run(_supervise(list(zip(services, settings, strict=True))))
+    except BrokenSetting as error:
+        exit_broken(error)
+    sys.exit(code)
+
+
+async def _supervise(parts: Sequence[tuple[Service, Settings]]) -> int:
+    stop = draining()
+    loop = asyncio.get_running_loop()
+    tasks = [asyncio.create_task(_serve(service, settings), name=service.name) for service, settings in parts]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, stop)
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    for task in tasks:
+        task.cancel()
+    grace = max(settings.drain.total_seconds() for _, settings in parts)
+    _, late = await asyncio.wait(tasks, timeout=grace)
+    return _exit_code(tasks, late)
+
+
+def _on_signal(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        os._exit(EXIT_CRASHED)
+    stop.set()
+
+
+def _exit_code(tasks: Sequence[asyncio.Task[None]], late: set[asyncio.Task[None]]) -> int:
+    code = 0
+    for task in tasks:
+        if task in late:
+            _log.error("not drained in time", service=task.get_name())
+            os._exit(EXIT_CRASHED)  # it didn't listen to one cancellation; waiting for it again would never end
+        if task.cancelled() or not (error := task.exception()):
+            continue
+        if broken := _broken_setting(error):
+            raise broken
+        _log.error("crashed", service=task.get_name(), error=repr(error), exc_info=error)
+        code = EXIT_CRASHED
+    return code
+
+
+def _broken_setting(error: BaseException) -> BrokenSetting | None:
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_broken_setting, error.exceptions)), None)
+    return error if isinstance(error, BrokenSetting) else None
+
+
+async def _serve(service: Service, settings: Settings) -> None:
+    with log.of(service=service.name):
+        _log.info("starting", role=" and ".join(service.role))
+        try:
+            await service.serve(settings)
+        except asyncio.CancelledError:
+            if not draining().is_set():
+                raise
+        _log.info("ended")

@@ -1,0 +1,49 @@
+"""Coroutines that run beside a block of code, and end with it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from varco_common import log
+from varco_common.errors import TransientError
+
+T = TypeVar("T")
+
+_RETRY_SECONDS = 1.0
+_log = log.get(__name__)
+
+
+@asynccontextmanager
+async def beside(*coroutines: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
+    """Runs the coroutines while the block runs. When one fails the block is cancelled, and that failure is raised.
+
+    As asyncio.TaskGroup, but a single failure is raised as itself and not as a group.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+    except BaseExceptionGroup as failures:
+        if len(failures.exceptions) > 1:
+            raise
+        raise failures.exceptions[0] from None
+
+
+async def patiently(question: Callable[[], Awaitable[T]]) -> T:
+    """The answer, asked for again and again while it ends in TransientError: for what a start can't do without."""
+    while True:
+        try:
+            return await question()
+        except TransientError as error:
+            _log.warning("waiting", error=str(error))
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def forever() -> None:
+    """Returns never; ends by being cancelled."""
+    await asyncio.Event().wait()

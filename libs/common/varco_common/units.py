@@ -1,0 +1,73 @@
+"""Sizes and durations as people write them: `20MB`, `10m`, `7 days`. Used by settings, by policy's rules and by account files."""
+
+import re
+from datetime import timedelta
+
+SIZE_EXPECTED = "a size such as 20MB, 256 KiB or 1000000"
+DURATION_EXPECTED = "a duration such as 30s, 10m, 1 day or 12 months"
+
+_SIZES = {
+    "": 1,
+    "b": 1,
+    "byte": 1,
+    "bytes": 1,
+    **{unit: 1000**power for power, unit in enumerate(("kb", "mb", "gb", "tb"), 1)},
+    **{unit: 1000**power for power, unit in enumerate(("k", "m", "g", "t"), 1)},
+    **{unit: 1024**power for power, unit in enumerate(("kib", "mib", "gib", "tib"), 1)},
+}
+_SECONDS = {
+    ("ms", "millisecond", "milliseconds"): 0.001,
+    ("", "s", "sec", "second", "seconds"): 1,
+    ("m", "min", "minute", "minutes"): 60,
+    ("h", "hour", "hours"): 3600,
+    ("d", "day", "days"): 86_400,
+    ("w", "week", "weeks"): 7 * 86_400,
+    ("month", "months"): 365 * 86_400 / 12,  # so that twelve months are a year
+    ("y", "year", "years"): 365 * 86_400,
+}
+_DURATIONS = {word: seconds for words, seconds in _SECONDS.items() for word in words}
+_NUMBER_AND_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.ASCII | re.IGNORECASE)
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes. `MB` is a million, `MiB` 1,048,576. Raises ValueError, whose text says what is expected."""
+    return round(_parse(str(text), _SIZES, SIZE_EXPECTED))
+
+
+def parse_duration(text: str | float | timedelta) -> timedelta:
+    """A plain number means seconds; a month is a twelfth of 365 days. Raises ValueError, whose text says what is expected."""
+    if isinstance(text, timedelta):
+        return text
+    seconds = _parse(str(text), _DURATIONS, DURATION_EXPECTED)
+    if seconds > timedelta.max.total_seconds():
+        raise ValueError(DURATION_EXPECTED)
+    return timedelta(seconds=seconds)
+
+
+def format_size(size: int) -> str:
+    """The shortest text that `parse_size` reads back as the same number: `20MB`, `1MiB`, `1234`."""
+    for unit in ("TiB", "TB", "GiB", "GB", "MiB", "MB", "KiB", "kB"):
+        if size and size % _SIZES[unit.lower()] == 0:
+            return f"{size // _SIZES[unit.lower()]}{unit}"
+    return str(size)
+
+
+def format_duration(duration: timedelta) -> str:
+    """The text that `parse_duration` reads back as the same: `7 days`, `1 hour`, `90 seconds`."""
+    seconds = duration.total_seconds()
+    for unit in ("week", "day", "hour", "minute"):
+        if seconds and seconds % _DURATIONS[unit] == 0:
+            return _counted(seconds / _DURATIONS[unit], unit)
+    return _counted(seconds, "second")
+
+
+def _counted(count: float, unit: str) -> str:
+    return f"{count:g} {unit}" + ("" if count == 1 else "s")
+
+
+def _parse(text: str, units: dict[str, float] | dict[str, int], expected: str) -> float:
+    found = _NUMBER_AND_UNIT.fullmatch(text)
+    if not found or found[2].lower() not in units:
+        raise ValueError(expected)
+    number = float(found[1]) if "." in found[1] else int(found[1])
+    return number * units[found[2].lower()]
