@@ -39,7 +39,7 @@ class Documents(Generic[S]):
         async with self._engine.begin() as connection:
             sequence = await self._locked_sequence(connection)
             query = sa.select(states.c.key, states.c.document).where(states.c.projection == self._projection)
-            rows = (await connection.execute(query)).tuples().all()
+            rows = (await connection.execute(query)).all()
             try:
                 return {key: self._decoder.decode(document) for key, document in rows}, sequence
             except msgspec.DecodeError as error:
