@@ -1,0 +1,244 @@
+"""The kept connections to one next hop, shared by all mails that go there; and whether it can be reached at all."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from varco_common import log
+from varco_relay.client import Connection, ConnectionLost, Job, Result, Settled, Stage, Unreachable
+from varco_relay.dial import Greeter, RouteDown, dial
+from varco_relay.parcel import Capabilities, Parcel
+from varco_relay.route import BLACKHOLE, Target, backoff
+from varco_relay.said import Said
+
+STRIKES = 3  # new connections in a row that are lost before any mail was answered: then it's the route, not the mails
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """`connections` at once; one more is opened when a mail has waited `patience` seconds, and closed after `idle`."""
+
+    connections: int = 4
+    patience: float = 0.02
+    idle: float = 30.0
+    first_backoff: float = 2.0
+    longest_backoff: float = 300.0
+
+
+class Listener(Protocol):
+    """An account whose mail goes through a lane: it hears what the next hop can carry, and when it goes and comes."""
+
+    def learned(self, able: Capabilities) -> None: ...
+    def failed(self, why: str) -> None: ...
+    def recovered(self) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """One connection's place in the lane, from before it is dialled."""
+
+    connection: Connection | None = None
+    taken: list[Job] = field(default_factory=list)
+
+
+class Lane:
+    """Mails wait in one queue, and connections take them from it: the more wait, the more are sent in one write."""
+
+    def __init__(self, target: Target, greeter: Greeter, limits: Limits) -> None:
+        self.target = target
+        self.name = target.name
+        self.able: Capabilities | None = None
+        self.why = ""
+        self.listeners: set[Listener] = set()
+        self._greeter, self._limits = greeter, limits
+        self._queue: deque[Job] = deque()
+        self._idle: list[asyncio.Future[None]] = []
+        self._lines: dict[asyncio.Task[None], _Line] = {}
+        self._probe: asyncio.Task[None] | None = None
+        self._grower: asyncio.TimerHandle | None = None
+        self._strikes = 0
+        self._failures = 0
+
+    @property
+    def down(self) -> bool:
+        return bool(self.why)
+
+    @property
+    def connections(self) -> int:
+        return sum(line.connection is not None for line in self._lines.values())
+
+    async def send(self, parcel: Parcel) -> Result:
+        """One attempt; returns when every recipient has an answer, or at once while the route is down."""
+        if self.down:
+            return Unreachable(why=self.why)
+        job = Job(parcel, asyncio.get_running_loop().create_future())
+        self._queue.append(job)
+        self._stir()
+        return await job.done
+
+    async def close(self) -> None:
+        """Ends all connections; what isn't answered yet is Unreachable."""
+        tasks = [*self._lines, *([self._probe] if self._probe else [])]
+        if self._grower:
+            self._grower.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._turn_away("the lane is closed")
+
+    def _stir(self) -> None:
+        """Somebody must take the mail that has come: an idle connection, or a new one where that takes too long."""
+        while self._idle:
+            if not (waiter := self._idle.pop()).done():
+                waiter.set_result(None)
+                return
+        if not self._lines:
+            self._open()
+        elif self._grower is None and len(self._lines) < self._limits.connections:
+            self._grower = asyncio.get_running_loop().call_later(self._limits.patience, self._grow)
+
+    def _grow(self) -> None:
+        self._grower = None
+        opening = any(line.connection is None for line in self._lines.values())
+        if self._queue and not self.down and not opening and len(self._lines) < self._limits.connections:
+            self._open()
+
+    def _open(self, connection: Connection | None = None) -> None:
+        line = _Line(connection)
+        task = asyncio.create_task(self._work(line), name=f"smtp {self.name}")
+        self._lines[task] = line
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        line = self._lines.pop(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("a connection's task crashed", next_hop=self.name, exc_info=error)
+            for job in line.taken:
+                job.settle(Said(0, "4.3.0 internal error"))
+        if self._queue and not self.down and not task.cancelled():
+            self._stir()
+
+    async def _work(self, line: _Line) -> None:
+        try:
+            line.connection = connection = line.connection or await dial(self.target, self._greeter)
+        except RouteDown as error:
+            return self._fail(str(error), line)
+        self._hello(connection.able)
+        try:
+            while await self._wanted(connection):
+                await connection.carry(self._more(line))
+            await connection.quit()
+        except ConnectionLost as error:
+            self._lost(line, connection, error.said)
+        finally:
+            connection.abort("the lane lets it go")
+
+    def _more(self, line: _Line) -> Callable[[], Job | None]:
+        def more() -> Job | None:
+            line.taken = [job for job in line.taken if not job.done.done()]
+            while self._queue:
+                if not (job := self._queue.popleft()).done.done():
+                    line.taken.append(job)
+                    return job
+            return None
+
+        return more
+
+    async def _wanted(self, connection: Connection) -> bool:
+        """Waits for mail; false when none came in time, or when the next hop has closed the connection meanwhile."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._queue or connection.closed:
+            return not connection.closed
+        connection.on_closed = lambda: waiter.done() or waiter.set_result(None)
+        self._idle.append(waiter)
+        try:
+            async with asyncio.timeout(self._limits.idle):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            if waiter in self._idle:
+                self._idle.remove(waiter)
+        return not connection.closed
+
+    def _hello(self, able: Capabilities) -> None:
+        self.able = able
+        for listener in self.listeners:
+            listener.learned(able)
+
+    def _lost(self, line: _Line, connection: Connection, said: Said) -> None:
+        """The mail that was being sent is deferred; those that were only announced go over another connection."""
+        lost = [job for job in line.taken if not job.done.done()]
+        accused = lost[0] if lost and (lost[0].stage is Stage.BODY or not connection.served) else None
+        for job in reversed(lost):
+            if job is accused:
+                job.settle(_reason(job, said), connection)
+            else:
+                job.stage = Stage.WAITING
+                job.said.clear()
+                self._queue.appendleft(job)
+        self._strikes = 0 if connection.served else self._strikes + 1
+        if connection.served:
+            self._failures = 0
+        elif accused and (said.closing or self._strikes >= STRIKES):
+            self._fail(said.line, line)
+
+    def _fail(self, why: str, line: _Line) -> None:
+        """Down, unless another connection still works: then the next hop only wants no more of them."""
+        if self.down or any(other.connection for other in self._lines.values() if other is not line):
+            return
+        self.why = why
+        self._failures += 1
+        _log.warning("the next hop is down", next_hop=self.name, why=why)
+        self._turn_away(why)
+        self._probe = asyncio.create_task(self._until_up(), name=f"probe {self.name}")
+        for listener in self.listeners:
+            listener.failed(why)
+
+    def _turn_away(self, why: str) -> None:
+        while self._queue:
+            self._queue.popleft().finish(Unreachable(why=why))
+
+    async def _until_up(self) -> None:
+        while True:
+            limits = self._limits
+            await asyncio.sleep(
+                backoff(self._failures, random.random(), limits.first_backoff, limits.longest_backoff)  # noqa: S311 - jitter
+            )
+            try:
+                connection = await dial(self.target, self._greeter)
+            except RouteDown as error:
+                self.why = str(error)
+                self._failures += 1
+            else:
+                break
+        _log.info("the next hop is back", next_hop=self.name)
+        self.why, self._probe = "", None
+        self._open(connection)
+        for listener in self.listeners:
+            listener.recovered()
+
+
+class Blackhole:
+    """A lane that takes everything and sends nothing."""
+
+    name: str = BLACKHOLE
+    able = Capabilities(eight_bit=True, smtputf8=True)
+    down = False
+    why = ""
+    connections = 0
+
+    async def send(self, parcel: Parcel) -> Result:
+        return Settled(said=dict.fromkeys(parcel.recipients, Said(250, "2.0.0 Ok: blackhole")))
+
+
+def _reason(job: Job, said: Said) -> Said:
+    if said.code:
+        return said
+    where = "after the body was sent" if job.stage is Stage.BODY else "before the body"
+    return Said(0, f"4.4.2 connection lost {where}: {said.text}")
