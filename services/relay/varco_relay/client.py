@@ -274,7 +274,7 @@ class Connection(asyncio.Protocol):
         return following if self.able.pipelining else self._next(more)
 
     async def _all_but_the_last(self, job: Job, body: Chunks) -> bytes:
-        """Writes chunk after chunk, as fast as the next hop takes them; the last one is returned, to go with the end."""
+        """Writes chunk after chunk, as fast as the next hop takes them; returns the last one, to go with the end."""
         last = b""
         try:
             async with aclosing(body()) as chunks:

@@ -28,6 +28,7 @@ class Limits:
     idle: float = 30.0
     first_backoff: float = 2.0
     longest_backoff: float = 300.0
+    growth_pause: float = 10.0  # after the next hop refused one more connection
 
 
 class Listener(Protocol):
@@ -63,6 +64,7 @@ class Lane:
         self._grower: asyncio.TimerHandle | None = None
         self._strikes = 0
         self._failures = 0
+        self._no_growth_until = 0.0
 
     @property
     def down(self) -> bool:
@@ -84,12 +86,16 @@ class Lane:
     async def close(self) -> None:
         """Ends all connections; what isn't answered yet is Unreachable."""
         tasks = [*self._lines, *([self._probe] if self._probe else [])]
+        unanswered = [job for line in self._lines.values() for job in line.taken]
+        self.why = "the lane is closed"
         if self._grower:
             self._grower.cancel()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._turn_away("the lane is closed")
+        self._turn_away(self.why)
+        for job in unanswered:
+            job.finish(Unreachable(why=self.why))
 
     def _stir(self) -> None:
         """Somebody must take the mail that has come: an idle connection, or a new one where that takes too long."""
@@ -105,7 +111,8 @@ class Lane:
     def _grow(self) -> None:
         self._grower = None
         opening = any(line.connection is None for line in self._lines.values())
-        if self._queue and not self.down and not opening and len(self._lines) < self._limits.connections:
+        allowed = asyncio.get_running_loop().time() >= self._no_growth_until
+        if self._queue and allowed and not self.down and not opening and len(self._lines) < self._limits.connections:
             self._open()
 
     def _open(self, connection: Connection | None = None) -> None:
@@ -132,6 +139,7 @@ class Lane:
         try:
             while await self._wanted(connection):
                 await connection.carry(self._more(line))
+                self._strikes = self._failures = 0
             await connection.quit()
         except ConnectionLost as error:
             self._lost(line, connection, error.said)
@@ -151,10 +159,10 @@ class Lane:
 
     async def _wanted(self, connection: Connection) -> bool:
         """Waits for mail; false when none came in time, or when the next hop has closed the connection meanwhile."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._queue or connection.closed:
             return not connection.closed
-        connection.on_closed = lambda: waiter.done() or waiter.set_result(None)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        connection.on_closed = lambda: _wake(waiter)
         self._idle.append(waiter)
         try:
             async with asyncio.timeout(self._limits.idle):
@@ -190,7 +198,10 @@ class Lane:
 
     def _fail(self, why: str, line: _Line) -> None:
         """Down, unless another connection still works: then the next hop only wants no more of them."""
-        if self.down or any(other.connection for other in self._lines.values() if other is not line):
+        if self.down:
+            return
+        if any(other.connection for other in self._lines.values() if other is not line):
+            self._no_growth_until = asyncio.get_running_loop().time() + self._limits.growth_pause
             return
         self.why = why
         self._failures += 1
@@ -237,8 +248,13 @@ class Blackhole:
         return Settled(said=dict.fromkeys(parcel.recipients, Said(250, "2.0.0 Ok: blackhole")))
 
 
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
 def _reason(job: Job, said: Said) -> Said:
     if said.code:
         return said
-    where = "after the body was sent" if job.stage is Stage.BODY else "before the body"
+    where = "while the body was sent, or after it" if job.stage is Stage.BODY else "before the body"
     return Said(0, f"4.4.2 connection lost {where}: {said.text}")

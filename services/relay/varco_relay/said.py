@@ -12,7 +12,7 @@ MAX_TEXT = 1_000  # of one answer, as it goes into events and notifications
 
 
 class Said(NamedTuple):
-    """One reply: the code, and the text of its lines, parted by LF. Code 0 is what the gate itself says of a failure."""
+    """One reply: the code, and the text of its lines, parted by LF. Code 0 is what the gate itself says."""
 
     code: int
     text: str
