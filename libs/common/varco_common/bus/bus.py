@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any
 
 from varco_common import subjects
@@ -80,6 +81,13 @@ class Bus:
         early.
         """
         return events.follow(self._link, filters, after, self._timeout)
+
+    def since(self, subject_filter: str, at: datetime) -> AsyncGenerator[Stored, None]:
+        """The events that match and were stored at `at` or later, up to the last one there is now.
+
+        For short stretches: each event is a round trip. `Stored.at` is cut to seconds.
+        """
+        return events.since(self._link, subject_filter, at)
 
     def hear(self, *filters: str, callback: Callable[[str], None]) -> None:
         """Calls `callback` with the subject of every message as it passes by; nothing is kept while disconnected."""

@@ -1,5 +1,6 @@
 """EVENTS: facts appended with an expectation, and followed in order without a gap."""
 
+import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
@@ -11,10 +12,13 @@ from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
 from varco_common.bus.ordered import Ordered
 from varco_common.bus.parking import parked
-from varco_common.bus.wire import headers_of
+from varco_common.bus.wire import header, headers_of, status
+from varco_common.errors import TransientError
 from varco_common.events import AnyEvent, Event, decode_event, encode_event
 
 log = logging.getLogger(__name__)
+
+_GET_SECONDS = 5.0
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -57,3 +61,21 @@ async def follow(
                 await parked(link, subjects.EVENTS, sequence, str(error), timeout)
                 continue
             yield Stored(sequence, datetime.fromtimestamp(nanoseconds / 1e9, UTC), event)
+
+
+async def since(link: Connection, subject_filter: str, at: datetime) -> AsyncGenerator[Stored, None]:
+    """One direct read for each event: for short stretches. What can't be decoded is left to followers to park."""
+    question: dict[str, str | int] = {"start_time": at.isoformat(), "next_by_subj": subject_filter}
+    while True:
+        headers, payload = await link.request(
+            f"$JS.API.DIRECT.GET.{subjects.EVENTS}", msgspec.json.encode(question), timeout=_GET_SECONDS
+        )
+        if (code := status(headers)) == 404:
+            return
+        if code:
+            raise TransientError(f"EVENTS can't be read at present ({code})")
+        sequence = int(header(headers, b"Nats-Sequence"))
+        question = {"seq": sequence + 1, "next_by_subj": subject_filter}
+        stored = datetime.fromisoformat(header(headers, b"Nats-Time-Stamp").decode()[:19] + "+00:00")
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            yield Stored(sequence, stored, decode_event(payload))
