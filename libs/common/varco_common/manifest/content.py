@@ -1,0 +1,109 @@
+"""What a part's header says of its content."""
+
+import re
+from typing import NamedTuple
+
+from varco_common.manifest.defects import Defect, Found
+from varco_common.manifest.headers import MAX_FIELD, Fields, unfolded
+from varco_common.manifest.names import names
+from varco_common.manifest.words import text
+
+IDENTITY = frozenset({"7bit", "8bit", "binary"})  # RFC 2045 6.2
+KNOWN = IDENTITY | {"quoted-printable", "base64"}
+MAX_BOUNDARY = 70  # RFC 2046 5.1.1
+_MAX_WORD = 100  # characters of a type, charset, encoding or id that the manifest carries
+
+_TOKEN = rb"[^\s()<>@,;:\\\"/\[\]?=\x00-\x1f\x7f]+"
+_TYPE = re.compile(rb"\s*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")\s*(?:;|\Z|(?=\())", re.ASCII)
+_COMMENT = re.compile(rb"\([^()]*\)")
+_CHARSET = re.compile(rb"(?i)(?<![\w*.-])charset\s*=\s*\"?'?([\w.:+-]+)")
+_SMIME_TYPE = re.compile(rb"(?i)(?<![\w*.-])smime-type\s*=\s*\"?([\w-]+)")
+_BOUNDARY = re.compile(rb'(?i)(?<![\w*.-])boundary(\*[0-9*]*)?\s*=\s*(?:"([^"]*)("?)|([^\s;"]*))([^;]*)')
+_BOUNDARY_CHARS = re.compile(rb"[ -!#-\[\]-~]*[!#-\[\]-~]\Z")  # RFC 2046 5.1.1, and the signs that clients use besides
+
+
+class Content(NamedTuple):
+    """`boundary` is empty where there is none. Words are in lower case and short."""
+
+    media_type: str = "text/plain"  # RFC 2045 5.2
+    encoding: str = "7bit"
+    disposition: str = ""
+    charset: str = ""
+    content_id: str = ""
+    boundary: bytes = b""
+    smime: str = ""
+    names: tuple[str, ...] = ()
+
+
+def content(fields: Fields, default: str, found: Found) -> Content:
+    """`default` is the media type of a part that names none (message/rfc822 in a digest)."""
+    types = fields.get(b"content-type", [])
+    dispositions = fields.get(b"content-disposition", [])
+    if len(types) > 1:
+        found.add(Defect.TWO_TYPES)
+    if len(dispositions) > 1:
+        found.add(Defect.TWO_DISPOSITIONS)
+    value = types[0][:MAX_FIELD] if types else b""
+    media_type = _media_type(value, found) if types else default
+    charset = _CHARSET.search(value)
+    smime = _SMIME_TYPE.search(value) if "pkcs7" in media_type else None
+    return Content(
+        media_type=media_type,
+        encoding=_encoding(fields, found),
+        disposition=_word(dispositions[0]) if dispositions else "",
+        charset=_short(charset[1]) if charset else "",
+        content_id=text(unfolded(fields[b"content-id"][0]).strip(b"<>"))[:_MAX_WORD] if b"content-id" in fields else "",
+        boundary=_boundary(value, found) if media_type.startswith("multipart/") else b"",
+        smime=_short(smime[1]) if smime else "",
+        names=names([*dispositions, *types], found) if dispositions or types else (),
+    )
+
+
+def _media_type(value: bytes, found: Found) -> str:
+    match = _TYPE.match(value) or _TYPE.match(_COMMENT.sub(b"", value))
+    if match:
+        return _short(match[1] + b"/" + match[2])
+    found.add(Defect.BAD_TYPE)
+    return "text/plain"  # RFC 2045 5.2
+
+
+def _encoding(fields: Fields, found: Found) -> str:
+    values = fields.get(b"content-transfer-encoding")
+    if not values:
+        return "7bit"
+    if len(values) > 1:
+        found.add(Defect.TWO_ENCODINGS)
+    word = _short(unfolded(values[0]))
+    if word not in KNOWN:
+        found.add(Defect.UNKNOWN_ENCODING)
+    return word or "7bit"
+
+
+def _boundary(value: bytes, found: Found) -> bytes:
+    """The boundary that most clients read; a defect where another could be read."""
+    matches = list(_BOUNDARY.finditer(value))
+    if not matches:
+        found.add(Defect.BOUNDARY_MISSING)
+        return b""
+    star, quoted, closing, bare, rest = matches[0].groups()
+    boundary: bytes = bare if quoted is None else quoted
+    plain = len(matches) == 1 and star is None and (closing if bare is None else True)
+    clean = boundary if bare is None else boundary.translate(None, b"()'")
+    if not boundary or not plain or clean != boundary or not _BOUNDARY_CHARS.match(boundary) or _sticks(rest):
+        found.add(Defect.BOUNDARY_ODD if boundary else Defect.BOUNDARY_MISSING)
+    if len(boundary) > MAX_BOUNDARY:
+        found.add(Defect.BOUNDARY_TOO_LONG)
+    return boundary.rstrip()  # RFC 2046 5.1.1: it can't end in a blank
+
+
+def _sticks(rest: bytes) -> bool:
+    """Something follows the boundary without a semicolon and a blank before it."""
+    return bool(rest) and not rest[:1].isspace()
+
+
+def _word(value: bytes) -> str:
+    return _short(_COMMENT.sub(b"", value[:MAX_FIELD]).partition(b";")[0])
+
+
+def _short(value: bytes) -> str:
+    return text(value.strip().lower())[:_MAX_WORD]

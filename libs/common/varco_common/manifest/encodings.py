@@ -1,0 +1,131 @@
+"""How much a content decodes to, its first decoded bytes, and whether two decoders would agree on it."""
+
+import binascii
+import re
+from typing import NamedTuple
+
+from varco_common.manifest.defects import Defect, Found
+from varco_common.manifest.embedded import TextLook
+from varco_common.manifest.kinds import FAR_SAMPLE, SAMPLE
+from varco_common.manifest.wire import Wire
+from varco_common.manifest.words import base64_bytes
+
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NOT_CRLF_NUL = bytes(c for c in range(256) if c not in b"\r\n\0")
+_STRAY_EQUALS = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r\n|[ \t]*\Z)")
+
+
+class Measured(NamedTuple):
+    """`size` in decoded bytes; `sample` are the first ones of them."""
+
+    size: int
+    sample: bytes
+
+
+def measured(wire: Wire, where: tuple[int, int], encoding: str, found: Found, look: TextLook | None = None) -> Measured:
+    """Measures the content from offset to offset. Unknown encodings are taken as they stand.
+
+    `look` is given for texts: it sees what a client shows.
+    """
+    start, end = where
+    if encoding == "base64":
+        return _base64(wire, start, end, look, found)
+    if encoding == "quoted-printable":
+        return _quoted_printable(wire, start, end, look, found)
+    return _plain(wire, start, end, look, found)
+
+
+def unstuffed(piece: bytes) -> bytes:
+    """RFC 5321 4.5.2, for a piece that starts with the CRLF before its first line."""
+    return piece.replace(b"\r\n.", b"\r\n") if b"\r\n." in piece else piece
+
+
+def check_bytes(piece: bytes, found: Found) -> None:
+    """NUL, bare line ends and dots that the client should have doubled."""
+    rest = piece.translate(None, _NOT_CRLF_NUL)
+    if rest != b"\r\n" * (len(rest) >> 1):
+        if b"\0" in rest:
+            found.add(Defect.NUL)
+        if rest.translate(None, b"\0").replace(b"\r\n", b""):
+            found.add(Defect.BARE_LINE_END)
+    if b"\r\n." in piece and piece.count(b"\r\n.") != piece.count(b"\r\n.."):
+        found.add(Defect.LONE_DOT)
+
+
+def _plain(wire: Wire, start: int, end: int, look: TextLook | None, found: Found) -> Measured:
+    size = end - start
+    sample = b""
+    for piece in wire.lines(start, end):
+        check_bytes(piece, found)
+        if not sample:
+            sample = unstuffed(piece[: FAR_SAMPLE + 2])[2:]
+        if b"\r\n." in piece:
+            size -= piece.count(b"\r\n.")
+        if look:
+            look.plain(unstuffed(piece))
+    return Measured(size, sample)
+
+
+def _quoted_printable(wire: Wire, start: int, end: int, look: TextLook | None, found: Found) -> Measured:
+    size = 0
+    sample = b""
+    for piece in wire.lines(start, end):
+        check_bytes(piece, found)
+        if look is None and _STRAY_EQUALS.search(piece):
+            found.add(Defect.BROKEN_QUOTED_PRINTABLE)
+        text = binascii.a2b_qp(unstuffed(piece)[2:])
+        size += len(text)
+        sample = sample or text[:FAR_SAMPLE]
+        if look:
+            look.decoded(text)
+    return Measured(size, sample)
+
+
+def _base64(wire: Wire, start: int, end: int, look: TextLook | None, found: Found) -> Measured:
+    digits = 0
+    rests: list[bytes] = []
+    carry = b""
+    for piece in wire.pieces(start, end):
+        rest = piece.translate(None, _BASE64)  # what is left must be line ends, then padding
+        digits += len(piece) - len(rest)
+        pairs = len(rest) >> 1
+        if rest != b"\r\n" * pairs:
+            _check_rest(piece, rest, found)
+            rests.append(rest)
+        elif rests and len(rest) != len(piece):
+            found.add(Defect.BASE64_AFTER_PADDING)
+        if look:
+            carry = _look_at(carry + piece, look)
+    if carry and look:
+        look.decoded(base64_bytes(carry))
+    padding = b"".join(rests).count(b"=")
+    if (digits + padding) % 4 or padding > 2:
+        found.add(Defect.BASE64_PADDING)
+    return Measured(digits * 3 >> 2, _base64_sample(wire, start, end))
+
+
+def _check_rest(piece: bytes, rest: bytes, found: Found) -> None:
+    """`rest` is what `piece` holds outside of the alphabet, and more than line ends."""
+    marks = rest.replace(b"\r\n", b"")
+    if marks.strip(b"="):
+        found.add(Defect.BASE64_FOREIGN)
+        if b"\0" in marks:
+            found.add(Defect.NUL)
+        if b"\r" in marks or b"\n" in marks:
+            found.add(Defect.BARE_LINE_END)
+    if b"=" in marks and piece[piece.index(b"=") :].translate(None, b"=\r\n \t"):
+        found.add(Defect.BASE64_AFTER_PADDING)
+
+
+def _look_at(piece: bytes, look: TextLook) -> bytes:
+    """Shows what the piece decodes to, and gives back the digits that wait for the next piece."""
+    clean = piece.translate(None, b"\r\n")
+    whole = len(clean) & ~3
+    look.decoded(base64_bytes(clean[:whole]))
+    return clean[whole:]
+
+
+def _base64_sample(wire: Wire, start: int, end: int) -> bytes:
+    """Far enough for marks that stand far behind, where the content is as long as that."""
+    wanted = FAR_SAMPLE if end - start > FAR_SAMPLE else SAMPLE
+    return base64_bytes(wire.slice(start, min(end, start + wanted * 3 // 2)))

@@ -1,0 +1,82 @@
+"""Bytes to text: charsets, and RFC 2047 encoded words."""
+
+import binascii
+import re
+from encodings import aliases, normalize_encoding
+
+_KNOWN = frozenset(aliases.aliases) | frozenset(aliases.aliases.values()) | {"koi8_u", "cp874", "cp737", "utf_8_sig"}
+_NOT_TEXT = frozenset({"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined"})
+_WORD = re.compile(rb"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
+_BETWEEN = re.compile(rb"(?<=\?=)\s+(?==\?)")  # RFC 2047 6.2: blanks between two words aren't shown
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+
+
+def text(raw: bytes) -> str:
+    """`raw` as UTF-8, or as Latin-1 where it isn't that."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def decoded(raw: bytes, charset: str) -> str | None:
+    """`raw` in the named charset, with replacements; None where Python knows no such charset."""
+    name = normalize_encoding(charset.partition("*")[0].lower().removesuffix("-i"))  # RFC 2231 5: a language after *
+    if name in ("utf_8", "utf8"):
+        return raw.decode("utf-8", "replace")
+    if name not in _KNOWN or name in _NOT_TEXT:
+        return None
+    try:
+        return storable(raw.decode(name, "replace"))
+    except (LookupError, ValueError):
+        return None  # a codec that isn't for text, such as base64
+
+
+def storable(value: str) -> str:
+    """`value` without lone surrogates, which JSON can't carry."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+def has_words(raw: bytes) -> bool:
+    return b"=?" in raw and _WORD.search(raw) is not None
+
+
+def unworded(raw: bytes) -> str:
+    """`raw` with its RFC 2047 words decoded, wherever they stand; characters split over two words are put together."""
+    if b"=?" not in raw:
+        return text(raw)
+    raw = _BETWEEN.sub(b"", raw)
+    runs: list[tuple[str, bytearray]] = []  # charset (empty: none) and its bytes
+    done = 0
+    for word in _WORD.finditer(raw):
+        _append(runs, "", raw[done : word.start()])
+        _append(runs, word[1].decode("latin-1").lower(), _word_bytes(word[2], word[3]))
+        done = word.end()
+    _append(runs, "", raw[done:])
+    return "".join([_run_text(charset, bytes(run)) for charset, run in runs])
+
+
+def _append(runs: list[tuple[str, bytearray]], charset: str, raw: bytes) -> None:
+    if runs and runs[-1][0] == charset:
+        runs[-1][1].extend(raw)
+    elif raw:
+        runs.append((charset, bytearray(raw)))
+
+
+def _run_text(charset: str, raw: bytes) -> str:
+    known = decoded(raw, charset) if charset else None
+    return text(raw) if known is None else known
+
+
+def _word_bytes(form: bytes, payload: bytes) -> bytes:
+    if form in b"qQ":
+        return binascii.a2b_qp(payload.replace(b"_", b" "), header=True)
+    return base64_bytes(payload)
+
+
+def base64_bytes(payload: bytes) -> bytes:
+    """Whatever `payload` holds of base64, foreign characters and padding left aside."""
+    clean = _NOT_BASE64.sub(b"", payload)
+    whole, odd = divmod(len(clean), 4)
+    clean = clean[: whole * 4] if odd == 1 else clean + b"=" * (-odd % 4)
+    return binascii.a2b_base64(clean)
