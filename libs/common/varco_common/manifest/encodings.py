@@ -35,34 +35,33 @@ def measured(wire: Wire, where: tuple[int, int], encoding: str, found: Found, lo
     return _plain(wire, start, end, look, found)
 
 
-def unstuffed(piece: bytes) -> bytes:
-    """RFC 5321 4.5.2, for a piece that starts with the CRLF before its first line."""
-    return piece.replace(b"\r\n.", b"\r\n") if b"\r\n." in piece else piece
+def check_bytes(piece: bytes, found: Found) -> bytes:
+    """Finds NUL, bare line ends, and dots that the client should have doubled; gives the piece without doubled dots.
 
-
-def check_bytes(piece: bytes, found: Found) -> None:
-    """NUL, bare line ends and dots that the client should have doubled."""
+    The piece starts with the CRLF before its first line (RFC 5321 4.5.2).
+    """
     rest = piece.translate(None, _NOT_CRLF_NUL)
     if rest != b"\r\n" * (len(rest) >> 1):
         if b"\0" in rest:
             found.add(Defect.NUL)
         if rest.translate(None, b"\0").replace(b"\r\n", b""):
             found.add(Defect.BARE_LINE_END)
-    if b"\r\n." in piece and piece.count(b"\r\n.") != piece.count(b"\r\n.."):
+    if b"\r\n." not in piece:
+        return piece
+    if piece.count(b"\r\n.") != piece.count(b"\r\n.."):
         found.add(Defect.LONE_DOT)
+    return piece.replace(b"\r\n.", b"\r\n")
 
 
 def _plain(wire: Wire, start: int, end: int, look: TextLook | None, found: Found) -> Measured:
-    size = end - start
+    size = 0
     sample = b""
     for piece in wire.lines(start, end):
-        check_bytes(piece, found)
-        if not sample:
-            sample = unstuffed(piece[: FAR_SAMPLE + 2])[2:]
-        if b"\r\n." in piece:
-            size -= piece.count(b"\r\n.")
+        text = check_bytes(piece, found)
+        size += len(text) - 2
+        sample = sample or text[2 : FAR_SAMPLE + 2]
         if look:
-            look.plain(unstuffed(piece))
+            look.plain(text)
     return Measured(size, sample)
 
 
@@ -70,10 +69,9 @@ def _quoted_printable(wire: Wire, start: int, end: int, look: TextLook | None, f
     size = 0
     sample = b""
     for piece in wire.lines(start, end):
-        check_bytes(piece, found)
         if look is None and _STRAY_EQUALS.search(piece):
             found.add(Defect.BROKEN_QUOTED_PRINTABLE)
-        text = binascii.a2b_qp(unstuffed(piece)[2:])
+        text = binascii.a2b_qp(check_bytes(piece, found)[2:])
         size += len(text)
         sample = sample or text[:FAR_SAMPLE]
         if look:

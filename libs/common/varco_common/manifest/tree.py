@@ -193,7 +193,6 @@ class Tree:
 
     def _leaf(self, what: Content, start: int, end: int) -> None:
         path = self._leaf_path()
-        textual = what.media_type.startswith(("text/", "message/", "multipart/"))
         look = TextLook() if what.media_type.startswith(("text/", "message/", "multipart/")) else None
         measure = measured(self._wire, (start, end), what.encoding, self._found, look)
         seen = kind(measure.sample) or (far_kind(measure.sample) if len(measure.sample) >= FAR_SAMPLE else "")
