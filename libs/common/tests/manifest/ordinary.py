@@ -1,3 +1,4 @@
+# ruff: noqa: W291  clients leave blanks at line ends, and so must these
 """Mails as common clients write them, shortened: none of them has a defect. Each is (name, wire form)."""
 
 import base64
@@ -159,7 +160,7 @@ Content-Disposition: inline;
 	filename*=utf-8''Niccolo%CC%80%20al%20mare.jpeg
 Content-Type: image/jpeg;
 	x-unix-mode=0644;
-	name="=?utf-8?B?Tmljb2xvzIAgYWwgbWFyZS5qcGVn?="
+	name="=?utf-8?B?TmljY29sb8yAIGFsIG1hcmUuanBlZw==?="
 Content-Transfer-Encoding: base64
 
 {JPEG}
@@ -233,7 +234,8 @@ Content-Transfer-Encoding: base64
 Content-ID: <f_m31abcde0>
 X-Attachment-Id: f_m31abcde0
 
-{PDF}--0000000000005c1a2b0612345678--
+{PDF}
+--0000000000005c1a2b0612345678--
 """
 
 THUNDERBIRD = """\
@@ -731,8 +733,9 @@ def wire(text: str) -> bytes:
     return text.replace("\n", "\r\n").encode()
 
 
+_STARTS = ("From:", "To:", "Date:", "Content-Type:", "MIME-Version:")
 ORDINARY = {
-    name.lower(): wire(text) for name, text in list(globals().items()) if isinstance(text, str) and text.startswith(
-        ("From:", "To:", "Date:", "Content-Type:", "MIME-Version:")
-    )
-}  # fmt: skip
+    name.lower(): wire(text)
+    for name, text in list(globals().items())
+    if isinstance(text, str) and text.startswith(_STARTS)
+}

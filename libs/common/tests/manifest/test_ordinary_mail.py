@@ -21,7 +21,7 @@ def test_ordinary_mail_has_no_defects(client):
 
 
 @pytest.mark.parametrize("client", ORDINARY)
-def test_ordinary_mail_with_a_dot_line_or_without_its_last_line_end_has_no_defects(client):
+def test_ordinary_mail_without_its_last_line_end_has_no_defects(client):
     assert scan_or_raise(ORDINARY[client].removesuffix(b"\r\n")).defects == ()
 
 
