@@ -300,7 +300,7 @@ class Connection:
         headers: bytes = b"",
         timeout: float,
     ) -> tuple[bytes, bytes]:
-        """Headers and payload of the first answer. TransientError after `timeout` seconds, or when the bus goes away."""
+        """Headers and payload of the first answer. TransientError after `timeout` seconds, or when the bus goes."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         if self._wire is None or not self._ready.is_set() or not self._wire.writable.is_set():

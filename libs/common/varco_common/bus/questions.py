@@ -21,7 +21,7 @@ async def ask(link: Connection, subject: str, payload: bytes, timeout: float) ->
 
 
 def answer(link: Connection, subject: str, group: str, *, handler: Answerer, tasks: set[asyncio.Task[None]]) -> None:
-    """Each question runs in a task of its own, kept in `tasks`. A handler that raises gives no answer, and is logged."""
+    """Each question has its own task, kept in `tasks`. A handler that raises gives no answer, and is logged."""
 
     async def one(reply: str, payload: bytes) -> None:
         try:

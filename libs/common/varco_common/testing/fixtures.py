@@ -6,11 +6,12 @@ import pytest_asyncio
 
 from varco_common.bus import Bus
 from varco_common.testing.nats import NatsServer, nats_server
+from varco_common.testing.s3 import S3Server, s3_server
 
 
 @pytest_asyncio.fixture
 async def nats() -> AsyncIterator[NatsServer]:
-    """A nats-server with MAIL and EVENTS, for one test (starts in some 50 ms)."""
+    """A nats-server with MAIL and EVENTS, for one test (it starts in some 50 ms)."""
     async with nats_server() as server:
         yield server
 
@@ -22,4 +23,11 @@ async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
         yield connected
 
 
-__all__ = ["bus", "nats"]
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def s3() -> AsyncIterator[S3Server]:
+    """One S3 server for the whole run (it takes seconds to start): use buckets of your own, and don't kill it."""
+    async with s3_server() as server:
+        yield server
+
+
+__all__ = ["bus", "nats", "s3"]

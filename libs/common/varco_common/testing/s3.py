@@ -1,0 +1,48 @@
+"""A real S3 server (SeaweedFS) for tests."""
+
+import contextlib
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from varco_common import seaweed
+from varco_common.blobs import BlobSettings
+from varco_common.testing.processes import Server, binary, free_port
+
+
+class S3Server(Server):
+    """`kill`, `start`, `stop`, `restart` as its base; the store outlives the process."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        access, secret = secrets.token_hex(10), secrets.token_hex(20)
+        (home / "access.key").write_text(access)
+        (home / "secret.key").write_text(secret)
+        seaweed.credentials(home, access, secret)
+        ports = {name: free_port() for name in seaweed.PORTS}
+        super().__init__(
+            seaweed.command(binary("weed"), home, ports), home / "weed.log", ports["s3"], seaweed.environment(home)
+        )
+
+    @property
+    def settings(self) -> BlobSettings:
+        """How to connect here."""
+        return BlobSettings(
+            endpoint=f"http://127.0.0.1:{self.port}",
+            access_key_file=self.home / "access.key",
+            secret_key_file=self.home / "secret.key",
+            sync_directory=self.home / "data",
+        )
+
+
+@contextlib.asynccontextmanager
+async def s3_server() -> AsyncIterator[S3Server]:
+    """A SeaweedFS S3 server on ephemeral ports with a temporary store; it takes some 4 s to start."""
+    with tempfile.TemporaryDirectory(prefix="varco-s3-") as home:
+        server = S3Server(Path(home))
+        try:
+            await server.start()
+            yield server
+        finally:
+            await server.stop()
