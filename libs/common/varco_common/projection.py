@@ -147,23 +147,40 @@ class Projection(Generic[S]):
             self._waiting.remove((sequence, waiter))
 
     async def commit(
-        self, key: str, decide: Callable[[S | None], Event | Sequence[Event]], *, attempts: int = 3
+        self,
+        key: str,
+        decide: Callable[[S | None], Event | Sequence[Event]],
+        *,
+        attempts: int = 3,
+        expect: int | None = None,
     ) -> S | None:
         """Carries out a command: decides on the newest state, appends what was decided, and returns the state after it.
 
         `decide` gets the state of `key` and returns the events; it is asked anew, `attempts` times in all, when somebody else
-        changed the state meanwhile. Raises what `decide` raises, ConflictError, or TransientError (bus or database away).
+        changed the state meanwhile. `expect` is the version that the caller has seen: another one is a ConflictError.
+        Raises what `decide` raises, ConflictError, or TransientError (bus or database away).
         """
         await self.check()
         for _ in range(attempts - 1):
             with suppress(ConflictError):
-                return await self._try_commit(key, decide)
-        return await self._try_commit(key, decide)
+                return await self._try_commit(key, decide, expect)
+        return await self._try_commit(key, decide, expect)
 
-    async def _try_commit(self, key: str, decide: Callable[[S | None], Event | Sequence[Event]]) -> S | None:
-        guard = subjects.event(self._service, "*", subjects.token(key))
-        last = await self._bus.last_sequence(guard)
+    async def version(self, key: str) -> int:
+        """The sequence of the last event of `key`: what `commit` can be told to expect. Memory has applied it."""
+        last = await self._bus.last_sequence(self._guard(key))
         await self.reached(last)
+        return last
+
+    def _guard(self, key: str) -> str:
+        return subjects.event(self._service, "*", subjects.token(key))
+
+    async def _try_commit(
+        self, key: str, decide: Callable[[S | None], Event | Sequence[Event]], expect: int | None
+    ) -> S | None:
+        guard, last = self._guard(key), await self.version(key)
+        if expect not in (None, last):
+            raise ConflictError(f"{key} stands at {last}, not at {expect}: read it again")
         decided = decide(self.get(key))
         for event in [decided] if isinstance(decided, Event) else decided:
             last = await self._bus.append(event, expect=last, expect_subject=guard)

@@ -1,0 +1,25 @@
+"""Casts policy's votes: decides from memory, stamps the vote with the state's sequence, and counts it."""
+
+from time import perf_counter
+
+from msgspec.structs import replace
+
+from varco_common.votes import Ballot, Vote
+from varco_policy.decide import decide
+from varco_policy.metrics import VOTE_SECONDS, VOTES
+from varco_policy.store import Accounts
+
+
+class Voter:
+    """Called with each ballot."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    def __call__(self, ballot: Ballot) -> Vote:
+        started = perf_counter()
+        accounts = self._accounts
+        vote = decide(ballot, accounts.get(ballot.envelope.account))
+        VOTES[vote.reply].inc()
+        VOTE_SECONDS.observe(perf_counter() - started)
+        return replace(vote, sequence=accounts.sequence)
