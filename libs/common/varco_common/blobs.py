@@ -29,7 +29,7 @@ _FULL = {"InsufficientStorage", "StorageFull", "XMinioStorageFull", "QuotaExceed
 _GONE = {"NoSuchKey", "NoSuchObject"}
 
 
-class MissingBlob(PoisonError):  # noqa: N818 - the family's names say what happened
+class MissingBlob(PoisonError):
     """There is no such object: it never was, or its time is over."""
 
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from varco_common import units
+from varco_common.blobs import BlobSettings
 from varco_common.bus.settings import BusSettings
 from varco_common.errors import VarcoError
 
@@ -136,13 +137,22 @@ class WithBlobs(Settings):
         default=None, validation_alias="VARCO_S3_SECRET_KEY_FILE", description="File with the secret key."
     )
 
-    @cached_property
-    def s3_access_key(self) -> str:
-        return secret(self.s3_access_key_file)
+    s3_sync_directory: Path | None = Field(
+        default=None,
+        validation_alias="VARCO_S3_SYNC_DIRECTORY",
+        description="SeaweedFS's data directory, where it runs on this machine: it answers a PUT before it is fsynced, "
+        "so that is done from here. `varco up` sets it; empty with stores that fsync by themselves.",
+    )
 
-    @cached_property
-    def s3_secret_key(self) -> str:
-        return secret(self.s3_secret_key_file)
+    @property
+    def blobs(self) -> BlobSettings:
+        """For `Blobs`."""
+        return BlobSettings(
+            endpoint=self.s3_endpoint,
+            access_key_file=self.s3_access_key_file,
+            secret_key_file=self.s3_secret_key_file,
+            sync_directory=self.s3_sync_directory,
+        )
 
 
 class WithDatabase(Settings):

@@ -110,7 +110,7 @@ class Bus:
 
     async def mail(self, sequence: int) -> StoredMail:
         """The mail at this sequence of MAIL. Raises MissingMail when it is gone."""
-        return await mail.get(self._link, sequence)
+        return await mail.get(self._link, sequence, self._timeout)
 
     def pull(
         self,

@@ -12,7 +12,6 @@ from varco_common.errors import PoisonError, TransientError
 from varco_common.record import HEADER, MailAccepted, decode_record, encode_record
 
 _RECORD = HEADER.encode()
-_GET_SECONDS = 5.0
 
 
 class MissingMail(PoisonError):
@@ -44,9 +43,9 @@ async def append(link: Connection, kind: str, record: MailAccepted, body: bytes,
     return await jetstream.append(link, subject, body, headers, timeout)
 
 
-async def get(link: Connection, sequence: int) -> StoredMail:
+async def get(link: Connection, sequence: int, timeout: float) -> StoredMail:  # noqa: ASYNC109
     question = b'{"seq":%d}' % sequence
-    headers, body = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=_GET_SECONDS)
+    headers, body = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=timeout)
     code = status(headers)
     if code == 404:
         raise MissingMail(f"no mail at {sequence}")

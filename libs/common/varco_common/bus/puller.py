@@ -24,8 +24,9 @@ ACK_WAIT_SECONDS = 60.0
 class Delivery:
     """One mail in hand. Finish it with `ack`, `nak` or `park`, after the effect; say `progress` while that takes long.
 
-    `deliveries` counts from 1; more than 1 means that an earlier try wasn't finished. `body` is the inline body in wire
-    form. A finish that the bus doesn't get means that the mail comes again: every handler must bear that.
+    `deliveries` counts from 1; more than 1 means that an earlier try wasn't finished, but a bus that was killed may have
+    forgotten it. `body` is the inline body in wire form. A finish that the bus doesn't get means that the mail comes
+    again: every handler must bear that.
     """
 
     __slots__ = ("_owner", "_reply", "at", "body", "deliveries", "record", "sequence", "size", "subject")

@@ -29,7 +29,7 @@ class BusSettings:
         """Host and port of each server, in the order given."""
         found = [part.strip().removeprefix("nats://").rstrip("/") for part in self.url.split(",")]
         pairs = [(host.strip("[]"), port) for host, _, port in (server.rpartition(":") for server in found)]
-        if not all(host and port.isdigit() for host, port in pairs):
+        if not all(host and "/" not in host and port.isdigit() for host, port in pairs):
             raise ValueError(f"not a list of nats://host:port: {self.url}")
         return [(host, int(port)) for host, port in pairs]
 

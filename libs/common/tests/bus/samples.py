@@ -1,0 +1,44 @@
+"""Events, records and ballots to send, and waiting for a fact."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from varco_common.envelope import Envelope
+from varco_common.events import AuthCause, AuthFailed
+from varco_common.ids import new_id
+from varco_common.manifest import Manifest
+from varco_common.record import Body, MailAccepted
+from varco_common.votes import Ballot
+
+AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
+
+
+def failed(number: int, host: str = "192.0.2.7") -> AuthFailed:
+    return AuthFailed(at=AT, host=host, login=f"login-{number}", cause=AuthCause.WRONG_CREDENTIALS)
+
+
+def envelope(account: str = "acme") -> Envelope:
+    return Envelope(
+        id=new_id(),
+        account=account,
+        sender="alice@acme.example",
+        recipients=("bob@partner.example",),
+        host="192.0.2.7",
+        received_at=AT,
+    )
+
+
+def record(body: bytes = b"", account: str = "acme") -> MailAccepted:
+    return MailAccepted(envelope=envelope(account), manifest=Manifest(), votes=(), body=Body(size=len(body)))
+
+
+def ballot() -> Ballot:
+    return Ballot(envelope=envelope(), manifest=Manifest())
+
+
+async def becomes(true: Callable[[], bool], seconds: float = 20) -> None:
+    """Waits until it is true; fails after that long."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)

@@ -1,0 +1,92 @@
+"""EVENTS: appends that expect something, and follows that see everything."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from varco_common.bus import Bus, Stored
+from varco_common.bus.streams import manager
+from varco_common.errors import ConflictError
+from varco_common.events import AnyEvent, RecordParked
+from varco_common.testing import NatsServer
+
+from .samples import becomes, failed
+
+
+async def first(bus: Bus, count: int, *filters: str, after: int = 0) -> list[Stored]:
+    found: list[Stored] = []
+    async with asyncio.timeout(20), aclosing(bus.follow(*filters, after=after)) as stored:
+        async for one in stored:
+            found.append(one)
+            if len(found) == count:
+                break
+    return found
+
+
+async def test_an_event_comes_back_as_it_was_appended(bus: Bus):
+    sequence = await bus.append(failed(1))
+    (one,) = await first(bus, 1, "events.>")
+    assert (one.sequence, one.event) == (sequence, failed(1))
+
+
+async def test_a_follower_begins_after_the_sequence_that_it_names_and_sees_its_filters_only(bus: Bus):
+    hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+    sequences = [await bus.append(failed(n, host)) for n, host in enumerate(hosts * 2)]
+    found = await first(bus, 3, "events.*.*.192%2e0%2e2%2e1", "events.*.*.192%2e0%2e2%2e3", after=sequences[0])
+    assert [one.sequence for one in found] == [sequences[2], sequences[3], sequences[5]]
+
+
+async def test_an_append_that_expects_another_sequence_conflicts_and_stores_nothing(bus: Bus):
+    sequence = await bus.append(failed(1), expect=0)
+    with pytest.raises(ConflictError):
+        await bus.append(failed(2), expect=0)
+    with pytest.raises(ConflictError):
+        await bus.append(failed(2, "192.0.2.9"), expect=0, expect_subject="events.ingress-smtp.>")
+    assert await bus.append(failed(3), expect=sequence, expect_subject="events.ingress-smtp.>") == sequence + 1
+
+
+async def test_of_conflicting_appends_exactly_one_wins(bus: Bus):
+    attempts = [bus.append(failed(n), expect=0) for n in range(20)]
+    results = await asyncio.gather(*attempts, return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["ConflictError"] * 19 + ["int"]
+    assert len([r for r in results if isinstance(r, int)]) == await bus.last_sequence("events.>") == 1
+
+
+async def test_the_same_name_is_stored_once(bus: Bus):
+    assert await bus.append(failed(1), once="x") == await bus.append(failed(1), once="x")
+
+
+async def test_until_is_the_last_of_any_filter_and_0_where_nothing_matches(bus: Bus):
+    assert await bus.until("events.policy.>") == 0
+    sequences = [await bus.append(failed(n, f"192.0.2.{n}")) for n in range(3)]
+    assert await bus.until("events.*.*.192%2e0%2e2%2e0", "events.*.*.192%2e0%2e2%2e1") == sequences[1]
+    assert await bus.last_sequence("events.>") == sequences[2]
+
+
+async def test_an_event_that_cannot_be_decoded_is_parked_and_passed_by(bus: Bus, nats: NatsServer):
+    async with manager(nats.settings()) as raw:
+        await raw.jetstream().publish("events.future.thing-happened.x", b'{"type":"thing.happened.v9"}')
+        await raw.jetstream().publish("events.future.thing-happened.x", b"\xff not even JSON")
+    good = await bus.append(failed(1))
+    assert [one.sequence for one in await first(bus, 1, "events.ingress-smtp.>", "events.future.>")] == [good]
+    parked: list[AnyEvent] = [one.event for one in await first(bus, 2, "events.parked.>")]
+    assert [(e.service, e.stream, e.sequence) for e in parked if isinstance(e, RecordParked)] == [
+        ("test", "EVENTS", 1),
+        ("test", "EVENTS", 2),
+    ]
+
+
+async def test_a_listener_hears_the_subject_of_what_passes_by(bus: Bus):
+    heard: list[str] = []
+    bus.hear("events.ingress-smtp.*.*", callback=heard.append)
+    await bus.append(failed(1))
+    await becomes(lambda: heard == [failed(1).subject])
+
+
+async def test_a_long_history_is_followed_in_order_and_its_consumer_is_deleted(bus: Bus, nats: NatsServer):
+    await asyncio.gather(*(bus.append(failed(n)) for n in range(1_500)))
+    found = await first(bus, 1_500, "events.>")
+    assert [one.sequence for one in found] == list(range(1, 1_501))
+    async with manager(nats.settings()) as raw:
+        assert (await raw.jetstream().stream_info("EVENTS")).state.consumer_count == 0

@@ -1,0 +1,136 @@
+"""Services with their own users: each does its work, none reads or says what is another's."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+
+import pytest
+import pytest_asyncio
+
+from varco_common.bus import Bus
+from varco_common.bus.permissions import permissions
+from varco_common.bus.streams import manager
+from varco_common.errors import TransientError
+from varco_common.testing import NatsServer, nats_server
+from varco_common.votes import accept
+
+from .samples import ballot, becomes, failed, record
+
+SERVICES = {
+    "ingress-smtp": permissions(
+        "ingress-smtp",
+        ("events.ingress-smtp.>", "mail.accepted.*", "ballot.*", "ask.policy.*"),
+        ("events.policy.>", "events.ingress-smtp.>"),
+    ),
+    "policy": permissions("policy", ("events.policy.>",), ("ballot.*", "ask.policy.*", "events.policy.>")),
+    "relay": permissions(
+        "relay", ("events.relay.>", "mail.dsn.*"), ("mail.accepted.*", "mail.dsn.*", "events.policy.>")
+    ),
+}
+
+
+def users() -> str:
+    known = [{"user": "admin", "password": "admin"}]
+    known += [{"user": name, "password": name, "permissions": each.config()} for name, each in SERVICES.items()]
+    return "authorization: " + json.dumps({"users": known})
+
+
+@pytest_asyncio.fixture
+async def guarded() -> AsyncIterator[NatsServer]:
+    async with nats_server(extra=users(), admin=("admin", "admin")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def services(guarded: NatsServer) -> AsyncIterator[dict[str, Bus]]:
+    async with AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(
+                Bus.connect(guarded.settings(name, name, append_timeout_seconds=0.3), name)
+            )
+            for name in SERVICES
+        }
+
+
+async def test_a_mail_goes_all_its_way_with_each_service_on_its_own_user(services: dict[str, Bus]):
+    ingress, policy, relay = services["ingress-smtp"], services["policy"], services["relay"]
+
+    async def echo(question: bytes) -> bytes:
+        return question
+
+    await policy.serve_voter("policy", lambda _: accept("policy"))
+    await policy.answer("ask.policy.login", "policy", echo)
+    async with asyncio.timeout(10):
+        while await ingress.collect(ballot(), ["policy"], 1) != [accept("policy")]:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)
+    assert await ingress.ask("ask.policy.login", b"?") == b"?"
+    heard: list[str] = []
+    ingress.hear("events.ingress-smtp.>", callback=heard.append)
+    sequence = await ingress.append(failed(1), expect=0)
+    assert await ingress.last_sequence("events.ingress-smtp.>") == sequence
+    await becomes(lambda: heard == [failed(1).subject])
+    async with aclosing(ingress.follow("events.ingress-smtp.>")) as stored:
+        assert (await anext(stored)).sequence == sequence
+    mail = await ingress.append_mail("accepted", record(), b"x")
+    async with relay.pull("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as puller:
+        delivery = await anext(puller)
+        assert delivery.sequence == mail
+        await delivery.park("tried")
+    assert (await relay.mail(mail)).body == b"x"
+    await relay.forget_puller("relay-acme")
+
+
+async def test_a_service_cannot_speak_for_another(services: dict[str, Bus]):
+    with pytest.raises(TransientError):
+        await services["policy"].append(failed(1))
+    with pytest.raises(TransientError):
+        await services["policy"].append_mail("accepted", record(), b"x")
+    with pytest.raises(TransientError):
+        await services["relay"].append_mail("accepted", record(), b"x")
+
+
+async def test_a_service_that_may_not_read_mail_cannot(services: dict[str, Bus]):
+    sequence = await services["ingress-smtp"].append_mail("accepted", record(), b"x")
+    with pytest.raises(TransientError):
+        await asyncio.wait_for(services["policy"].mail(sequence), 10)
+
+
+@pytest.mark.parametrize("subject", ["_INBOX_ingress-smtp.>", ">", "mail.>", "ballot.*", "$JS.ACK.>"])
+async def test_no_service_can_listen_to_what_is_not_its_own(subject: str, guarded: NatsServer):
+    refused = asyncio.Event()
+
+    async def complain(_: Exception) -> None:
+        refused.set()
+
+    async with manager(guarded.settings("policy", "policy")) as raw:
+        raw._error_cb = complain
+        await raw.subscribe(subject)
+        async with asyncio.timeout(5):
+            await refused.wait()
+
+
+async def test_a_voter_has_one_vote_a_ballot(services: dict[str, Bus], guarded: NatsServer):
+    refused = asyncio.Event()
+
+    async def complain(_: Exception) -> None:
+        refused.set()
+
+    async with manager(guarded.settings("policy", "policy")) as raw:
+        raw._error_cb = complain
+
+        async def twice(message) -> None:
+            await message.respond(b"not a vote")
+            await message.respond(b'{"voter":"policy","reply":"accepted"}')
+
+        await raw.subscribe("ballot.*", queue="policy", cb=twice)
+        await raw.flush()
+        assert await services["ingress-smtp"].collect(ballot(), ["policy"], 0.3) == []
+        async with asyncio.timeout(5):
+            await refused.wait()
+
+
+async def test_a_wrong_password_never_connects(guarded: NatsServer):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5), Bus.connect(guarded.settings("policy", "wrong"), "policy"):
+            pass

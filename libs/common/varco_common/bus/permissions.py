@@ -1,0 +1,71 @@
+"""What each service may say and hear on the bus: made from its declaration, written into the server's configuration.
+
+| use of the Bus | publish | subscribe |
+|---|---|---|
+| any | - | `_INBOX_<service>.>`: nobody else's answers |
+| append, last_sequence | `events.<service>.>`, `$JS.API.STREAM.MSG.GET.EVENTS` | - |
+| follow, until, since, hear | FOLLOWING, `events.parked.record-parked.<service>` | the events' filters |
+| append_mail | `mail.<kind>.*` | - |
+| pull, mail, forget_puller | PULLING, `events.parked.record-parked.<service>` | - |
+| collect, ask | `ballot.*`, `ask.<service>.<question>` | - |
+| serve_voter, answer | once to each message's reply subject (`allow_responses`) | `ballot.*`, `ask.<self>.*`, in the own group |
+
+Two limits of NATS: consumer names are single tokens, so who may pull from MAIL could touch another's consumer there; and who may
+follow any event may follow all of EVENTS (which holds no bodies).
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from varco_common import subjects
+
+FOLLOWING = (
+    "$JS.API.STREAM.MSG.GET.EVENTS",
+    "$JS.API.DIRECT.GET.EVENTS",
+    "$JS.API.CONSUMER.CREATE.EVENTS.*",
+    "$JS.API.CONSUMER.MSG.NEXT.EVENTS.*",
+    "$JS.API.CONSUMER.DELETE.EVENTS.*",
+)
+PULLING = (
+    "$JS.API.DIRECT.GET.MAIL",
+    "$JS.API.CONSUMER.CREATE.MAIL.*",
+    "$JS.API.CONSUMER.MSG.NEXT.MAIL.*",
+    "$JS.API.CONSUMER.INFO.MAIL.*",
+    "$JS.API.CONSUMER.DELETE.MAIL.*",
+    "$JS.ACK.MAIL.*.>",
+)
+
+
+class Permissions(NamedTuple):
+    """The subjects that one user may publish and subscribe; all else is refused."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+    responses: bool
+
+    def config(self) -> dict[str, Any]:
+        """The user's `permissions` as nats.conf takes them (it reads JSON)."""
+        allowed: dict[str, Any] = {"publish": {"allow": self.publish}, "subscribe": {"allow": self.subscribe}}
+        return allowed | ({"allow_responses": {"max": 1, "expires": "1m"}} if self.responses else {})
+
+
+def permissions(service: str, publishes: Iterable[str], subscribes: Iterable[str]) -> Permissions:
+    """What a service needs that publishes and subscribes these subjects, the JetStream API's included.
+
+    `events.` and `mail.` subjects among `subscribes` are followed and pulled from their streams; all others are answered.
+    """
+    said, heard = list(publishes), list(subscribes)
+    events = [subject for subject in heard if _of(subject, "events")]
+    mails = [subject for subject in heard if _of(subject, "mail")]
+    answered = [subject for subject in heard if subject not in events and subject not in mails]
+    allowed = {*said, *(PULLING if mails else ())}
+    if events or any(_of(subject, "events") for subject in said):
+        allowed |= {*FOLLOWING}
+    if events or mails:
+        allowed.add(subjects.event("parked", "record-parked", subjects.token(service)))
+    listened = [f"_INBOX_{service}.>", *events, *(f"{subject} {service}" for subject in answered)]
+    return Permissions(tuple(sorted(allowed)), tuple(sorted(listened)), bool(answered))
+
+
+def _of(subject: str, first: str) -> bool:
+    return subject.split(".", 1)[0] in (first, "*", ">")
