@@ -89,16 +89,11 @@ def _boundary(value: bytes, found: Found) -> bytes:
     boundary: bytes = bare if quoted is None else quoted
     plain = len(matches) == 1 and star is None and (closing if bare is None else True)
     clean = boundary if bare is None else boundary.translate(None, b"()'")
-    if not boundary or not plain or clean != boundary or not _BOUNDARY_CHARS.match(boundary) or _sticks(rest):
+    if not boundary or not plain or clean != boundary or not _BOUNDARY_CHARS.match(boundary) or rest.strip():
         found.add(Defect.BOUNDARY_ODD if boundary else Defect.BOUNDARY_MISSING)
     if len(boundary) > MAX_BOUNDARY:
         found.add(Defect.BOUNDARY_TOO_LONG)
     return boundary.rstrip()  # RFC 2046 5.1.1: it can't end in a blank
-
-
-def _sticks(rest: bytes) -> bool:
-    """Something follows the boundary without a semicolon and a blank before it."""
-    return bool(rest) and not rest[:1].isspace()
 
 
 def _word(value: bytes) -> str:

@@ -3,13 +3,12 @@
 import binascii
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 MAX_EMBEDDED = 50  # in one text
 _MAX_TAIL = 4_096  # bytes of an unfinished line that wait for the next piece
 
-_BEGIN = re.compile(rb"\r\nbegin(?:-base64)? +[0-7]{3,4} +([^\r\n]{1,512})")
-_YBEGIN = re.compile(rb"\r\n=ybegin [^\r\n]{0,512}?\bname=([^\r\n]{1,512})")
 _PGP = b"\r\n-----BEGIN PGP "
 
 
@@ -23,8 +22,22 @@ class Embedded(NamedTuple):
     sample: bytes
 
 
+class _Form(NamedTuple):
+    encoding: str
+    begin: re.Pattern[bytes]
+    end: bytes
+
+
+_UUENCODE = _Form("uuencode", re.compile(rb"\r\nbegin(?:-base64)? +[0-7]{3,4} +([^\r\n]{1,512})"), b"\r\nend\r\n")
+_YENC = _Form("yenc", re.compile(rb"\r\n=ybegin [^\r\n]{0,512}?\bname=([^\r\n]{1,512})"), b"\r\n=yend")
+_FORMS = ((_UUENCODE, b"\r\nbegin"), (_YENC, b"\r\n=ybegin "))
+
+
 class TextLook:
-    """Looks at a text, piece by piece: `files` are those inside it, `pgp` is what an inline PGP block calls itself."""
+    """Looks at a text, piece by piece: `files` are those inside it (one more than MAX_EMBEDDED where there are too many).
+
+    `pgp` is what an inline PGP block calls itself.
+    """
 
     def __init__(self) -> None:
         self.files: list[Embedded] = []
@@ -45,34 +58,34 @@ class TextLook:
         self._tail = text[cut:][-_MAX_TAIL:]
 
     def _search(self, piece: bytes) -> None:
-        room = MAX_EMBEDDED - len(self.files)
-        if b"\r\nbegin" in piece:
-            self.files += _blocks(piece, _BEGIN, b"\r\nend\r\n", "uuencode", self._passed, room)
-        if b"\r\n=ybegin " in piece:
-            self.files += _blocks(piece, _YBEGIN, b"\r\n=yend", "yenc", self._passed, room)
+        for form, mark in _FORMS:
+            if mark in piece:
+                self.files += islice(_blocks(piece, form, self._passed), MAX_EMBEDDED + 1 - len(self.files))
         at = piece.find(_PGP)
         if at >= 0 and not self.pgp:
             self.pgp = piece[at + len(_PGP) : at + 40].partition(b"-----")[0]
 
 
-def _blocks(  # noqa: PLR0917  the two callers differ in the middle three
-    text: bytes, begin: re.Pattern[bytes], end: bytes, encoding: str, passed: int, room: int
-) -> Iterator[Embedded]:
-    found = begin.search(text)
-    while found and room > 0:
-        following = begin.search(text, found.end())
+def _blocks(text: bytes, form: _Form, passed: int) -> Iterator[Embedded]:
+    """A file ends at its end line, where the next one begins, or with the text."""
+    found = form.begin.search(text)
+    while found:
+        following = form.begin.search(text, found.end())
         limit = following.start() + 2 if following else len(text)
-        stop = text.find(end, found.end(), limit + 2)
-        stop = stop + len(end) if stop >= 0 else following.start() + 2 if following else -1 - passed
+        stop = text.find(form.end, found.end(), limit + 2)
+        end = passed + (stop + len(form.end) if stop >= 0 else limit) if stop >= 0 or following else -1
         name = found[1].strip().strip(b'"')
-        sample = _sample(text, found.end()) if encoding == "uuencode" else b""
-        yield Embedded(name, found.start() + 2 + passed, stop + passed, encoding, sample)
+        sample = _sample(text, found.end()) if form is _UUENCODE else b""
+        yield Embedded(name, passed + found.start() + 2, end, form.encoding, sample)
         found = following
-        room -= 1
 
 
 def _sample(text: bytes, at: int) -> bytes:
-    try:
-        return b"".join([binascii.a2b_uu(line) for line in text[at + 2 : at + 1_500].split(b"\r\n")[:16]])
-    except binascii.Error:
-        return b""
+    """What the first lines decode to, up to one that doesn't."""
+    decoded: list[bytes] = []
+    for line in text[at + 2 : at + 1_500].split(b"\r\n")[:16]:
+        try:
+            decoded.append(binascii.a2b_uu(line))
+        except binascii.Error:
+            break
+    return b"".join(decoded)

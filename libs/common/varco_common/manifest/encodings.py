@@ -80,23 +80,20 @@ def _quoted_printable(wire: Wire, start: int, end: int, look: TextLook | None, f
 
 
 def _base64(wire: Wire, start: int, end: int, look: TextLook | None, found: Found) -> Measured:
-    digits = 0
-    rests: list[bytes] = []
+    digits = padding = 0
     carry = b""
     for piece in wire.pieces(start, end):
         rest = piece.translate(None, _BASE64)  # what is left must be line ends, then padding
         digits += len(piece) - len(rest)
-        pairs = len(rest) >> 1
-        if rest != b"\r\n" * pairs:
-            _check_rest(piece, rest, found)
-            rests.append(rest)
-        elif rests and len(rest) != len(piece):
+        if padding and len(rest) != len(piece):
             found.add(Defect.BASE64_AFTER_PADDING)
+        if rest != b"\r\n" * (len(rest) >> 1):
+            _check_rest(piece, rest, found)
+            padding += rest.count(b"=")
         if look:
             carry = _look_at(carry + piece, look)
     if carry and look:
         look.decoded(base64_bytes(carry))
-    padding = b"".join(rests).count(b"=")
     if (digits + padding) % 4 or padding > 2:
         found.add(Defect.BASE64_PADDING)
     return Measured(digits * 3 >> 2, _base64_sample(wire, start, end))

@@ -1,6 +1,7 @@
 """Keeps a manifest below MAX_MANIFEST_BYTES, whatever the mail holds."""
 
 import json
+from itertools import accumulate
 
 import msgspec
 
@@ -26,17 +27,16 @@ def fitted(manifest: Manifest, found: Found) -> Manifest:
     if sum(sizes) > room:
         parts = [msgspec.structs.replace(part, content_id="", charset="") for part in parts]
         sizes = [_bytes(part) + 1 for part in parts]
-    while sum(sizes) > room:
+    if sum(sizes) > room:
         found.add(Defect.MANIFEST_CUT)
-        keep = max(next(n for n in range(len(sizes)) if sum(sizes[: n + 1]) > room), 0)
-        parts, sizes = parts[:keep], sizes[:keep]
+        parts = parts[: sum(total <= room for total in accumulate(sizes))]
     return msgspec.structs.replace(bare, parts=tuple(parts), defects=words(found))
 
 
 def _without_much(bare: Manifest, found: Found) -> tuple[Manifest, int]:
     """Many long authors: the first ones stay."""
     found.add(Defect.MANIFEST_CUT)
-    bare = msgspec.structs.replace(bare, authors=bare.authors[:3], senders=bare.senders[:3], bcc=bare.bcc[:32])
+    bare = msgspec.structs.replace(bare, authors=bare.authors[:3], senders=bare.senders[:1], bcc=bare.bcc[:32])
     return bare, _ROOM - _bytes(bare)
 
 

@@ -16,7 +16,7 @@ _FIELD_END = re.compile(rb"\r\n(?![ \t])")
 _FTEXT = bytes(c for c in range(33, 127) if c != 58)  # RFC 5322 3.6.8
 _NOT_CRLF_NUL = bytes(c for c in range(256) if c not in b"\r\n\0")
 _BLANK_LINE = re.compile(rb"\r\n[ \t]+(?=\r\n|$)")
-_BCC = re.compile(rb"(?i)(?:^|\r\n)((?:resent-)?bcc[ \t]*:.*?(?:\r\n(?![ \t])|$))", re.DOTALL)
+_BCC = re.compile(rb"(?i)(?:^|\r\n)((?:resent-)?bcc[ \t]*:.*?(?:\r\n(?![ \t])|\Z))", re.DOTALL)
 
 
 def parse(block: bytes, found: Found) -> Fields:
@@ -36,12 +36,15 @@ def parse(block: bytes, found: Found) -> Fields:
 
 
 def bcc_ranges(block: bytes) -> tuple[tuple[int, int], ...]:
-    """Offsets of each Bcc and Resent-Bcc field, with its CRLF; the block is to end in CRLF."""
-    ranges = []
+    """Offsets of the Bcc and Resent-Bcc fields with their CRLFs, neighbours in one; the block is to end in CRLF."""
+    ranges: list[tuple[int, int]] = []
     at = 0
     while field := _BCC.search(block, at):
-        ranges.append(field.span(1))
-        at = max(field.end() - 2, at + 1)  # the CRLF before the next field
+        start, end = field.span(1)
+        if ranges and ranges[-1][1] == start:
+            start = ranges.pop()[0]
+        ranges.append((start, end))
+        at = max(end - 2, at + 1)  # the CRLF before the next field
     return tuple(ranges)
 
 

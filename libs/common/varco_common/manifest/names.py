@@ -11,7 +11,7 @@ from varco_common.manifest.words import decoded, has_words, text, unworded
 
 MAX_NAMES = 12  # of one part
 MAX_NAME = 255  # characters
-_MAX_OCCURRENCES = 24  # of name= in one field: RFC 2231 pieces count, too
+_MAX_OCCURRENCES = 48  # of name= in one field: RFC 2231 pieces count, too
 
 # `name` or `filename` wherever they stand before a "=": after a semicolon, after none, in quotes that one client sees
 # and another doesn't. The value is looked at, not consumed, so that a parameter inside a value is found as well.
@@ -58,12 +58,12 @@ def _field_names(value: bytes, found: Found) -> Iterator[str]:
         if count == _MAX_OCCURRENCES:
             found.add(Defect.TOO_MANY_NAMES)
             break
-        star, quoted, whole = match.groups()
+        star, quoted, rest = match.groups()
         if star is None:
-            plain += _plain_values(quoted, whole)
+            plain += _plain_values(quoted, rest)
         else:
             number = star.strip(b"*")
-            pieces.append(_Piece(int(number or -1), star.endswith(b"*"), _piece_value(quoted, whole)))
+            pieces.append(_Piece(int(number or -1), star.endswith(b"*"), _piece_value(quoted, rest)))
             if len(number) > 1 and number.startswith(b"0"):
                 found.add(Defect.BAD_PARAMETER)
     if pieces:
@@ -72,14 +72,14 @@ def _field_names(value: bytes, found: Found) -> Iterator[str]:
         yield from _texts(raw)
 
 
-def _plain_values(quoted: bytes | None, whole: bytes) -> Iterator[bytes]:
-    """What can be read of `name=...`: `quoted` is its quoted string, `whole` all up to the next semicolon."""
+def _plain_values(quoted: bytes | None, rest: bytes) -> Iterator[bytes]:
+    """What can be read of `name=...`: `quoted` is its quoted string, `rest` all from there to the next semicolon."""
     if quoted is None:
-        bare = _COMMENT.sub(b"", whole).strip()
+        bare = _COMMENT.sub(b"", rest).strip()
         yield bare
         if bare.startswith(b"'"):
             yield bare.strip(b"'")
-        yield from _with_extension(bare.partition(b" ")[0], re.split(rb"\s", bare, maxsplit=1)[0], whole.strip())
+        yield from _with_extension(bare.partition(b" ")[0], re.split(rb"\s", bare, maxsplit=1)[0], rest.strip())
         return
     closed = len(quoted) > 1 and quoted.endswith(b'"')
     inner = quoted[1:-1] if closed else quoted[1:]
@@ -88,7 +88,7 @@ def _plain_values(quoted: bytes | None, whole: bytes) -> Iterator[bytes]:
         yield inner
     # Clients that don't know escapes end at the first quote; those that don't know quotes, at the first semicolon.
     yield from _with_extension(inner.partition(b'"')[0], inner.partition(b";")[0].strip())
-    yield from _beyond(inner, whole[len(quoted) :] if closed else b"")
+    yield from _beyond(inner, rest if closed else b"")
 
 
 def _beyond(inner: bytes, rest: bytes) -> Iterator[bytes]:
@@ -125,9 +125,9 @@ def _unfoldings(raw: bytes) -> Iterable[bytes]:
     return dict.fromkeys((_FOLD.sub(b" ", raw), raw.replace(b"\r\n", b""), _FOLD.sub(b"", raw)))
 
 
-def _piece_value(quoted: bytes | None, whole: bytes) -> bytes:
+def _piece_value(quoted: bytes | None, rest: bytes) -> bytes:
     if quoted is None:
-        return (_COMMENT.sub(b"", whole).split() or [b""])[0]
+        return (_COMMENT.sub(b"", rest).split() or [b""])[0]
     return _ESCAPED.sub(rb"\1", quoted.removeprefix(b'"').removesuffix(b'"'))
 
 

@@ -10,7 +10,7 @@ from varco_common.manifest import headers
 from varco_common.manifest.content import IDENTITY, Content, content
 from varco_common.manifest.defects import Defect, Found
 from varco_common.manifest.delimiters import Delimiter, Delimiters
-from varco_common.manifest.embedded import Embedded, TextLook
+from varco_common.manifest.embedded import MAX_EMBEDDED, Embedded, TextLook
 from varco_common.manifest.encodings import check_bytes, measured
 from varco_common.manifest.kinds import FAR_SAMPLE, far_kind, kind
 from varco_common.manifest.model import Part
@@ -70,8 +70,6 @@ class Tree:
                     continue
                 delimiter = self._until(start)
                 self._outside(start, delimiter.start)
-                if delimiter.level != len(self._levels) - 1:
-                    self._found.add(Defect.NO_DELIMITER)
             else:
                 delimiter = self._until(start)
                 self._leaf(what, start, max(start, delimiter.start))
@@ -92,7 +90,7 @@ class Tree:
             at = -2 if wire.slice(0, 2) == b"\r\n" else wire.find(b"\r\n\r\n", 0, wire.size)
         else:
             at = wire.find(b"\r\n\r\n", start - 2, min(start + MAX_HEADER, wire.size))
-        stop = at if at >= 0 else min(wire.size, start + MAX_HEADER)
+        stop = at if at >= 0 else wire.size if root else min(wire.size, start + MAX_HEADER)
         if not root and (cut := self._delimiters.next(start - 2, max(start, stop))):
             self._found.add(Defect.HEADER_UNFINISHED)
             at = cut.start - 2
@@ -107,11 +105,12 @@ class Tree:
 
     def _fields(self, start: int, at: int, content_start: int) -> tuple[int, headers.Fields]:
         """The fields in [start, at); an `at` of -1 means that the header has no end."""
-        stop = at + 2 if at != -1 else content_start
+        stop = max(at + 2 if at != -1 else content_start, start)
+        block = self._wire.slice(start, min(stop, start + MAX_HEADER))
         if stop - start > MAX_HEADER:
             self._found.add(Defect.HEADER_TOO_LONG)
-        block = self._wire.slice(start, max(start, min(stop, start + MAX_HEADER)))
-        return max(stop, start), headers.parse(block.removesuffix(b"\r\n"), self._found)
+            block = block[: block.rfind(b"\r\n") + 2]
+        return stop, headers.parse(block.removesuffix(b"\r\n"), self._found)
 
     def _opened(self, what: Content, start: int) -> bool:
         """Goes into a multipart or a message; False for a leaf, and for what can't be opened."""
@@ -173,7 +172,9 @@ class Tree:
 
     def _leave(self, end: int, *, closed: bool) -> None:
         level = self._levels.pop()
-        self._children.pop()
+        children = self._children.pop()
+        if level.boundary and not children:
+            self._found.add(Defect.NO_DELIMITER)
         if level.boundary and not closed:
             self._found.add(Defect.MISSING_END)
             self._delimiters.leave(len(self._levels))
@@ -223,7 +224,10 @@ class Tree:
     def _files(self, files: Sequence[Embedded], path: str, base: int, end: int) -> None:
         """Files inside a text that starts at `base`; where that is -1 (the text is encoded), theirs are the text's."""
         start = self.parts[-1].start
-        for number, file in enumerate(files[: MAX_PARTS - len(self.parts)], 1):
+        if len(files) > MAX_EMBEDDED or len(self.parts) + len(files) > 2 * MAX_PARTS:
+            self._found.add(Defect.TOO_MANY_PARTS)
+            files = files[: max(2 * MAX_PARTS - len(self.parts), 0)]
+        for number, file in enumerate(files[:MAX_EMBEDDED], 1):
             low = base + file.start if base >= 0 else start
             high = base + file.end if base >= 0 and file.end >= 0 else end
             known = names([b'; name="' + file.name.replace(b'"', b"") + b'"'], self._found)

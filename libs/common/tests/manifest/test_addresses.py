@@ -1,0 +1,64 @@
+"""Every author is found, in whatever way the field is written."""
+
+import pytest
+
+from varco_common.manifest.addresses import addresses
+from varco_common.manifest.defects import Defect
+
+READABLE: list[tuple[bytes, tuple[str, ...]]] = [
+    (b" a@b.example", ("a@b.example",)),
+    (b" <a@b.example>", ("a@b.example",)),
+    (b" Anna <a@b.example>", ("a@b.example",)),
+    (b' "Neri, Anna" <a@b.example>', ("a@b.example",)),
+    (b' "Anna \\"la\\" Neri" <a@b.example>', ("a@b.example",)),
+    (b" Anna\r\n\t<a@b.example>", ("a@b.example",)),
+    (b" a@b.example (Anna (la Neri), c@d.example)", ("a@b.example",)),
+    (b" (x) Anna (y) <a@b.example> (z)", ("a@b.example",)),
+    (b" =?utf-8?Q?Anna_=3A?= <a@b.example>", ("a@b.example",)),
+    (b" =?utf-8?Q?a=40b=2Eexample?= <a@b.example>", ("a@b.example",)),
+    (b" a@b.example, Carla <c@d.example>", ("a@b.example", "c@d.example")),
+    (b" Team: a@b.example, C <c@d.example>;", ("a@b.example", "c@d.example")),
+    (b" Team: a@b.example;, C <c@d.example>", ("a@b.example", "c@d.example")),
+    (b' "anna neri"@b.example', ('"anna neri"@b.example',)),
+    (b' <"anna neri"@b.example>', ('"anna neri"@b.example',)),
+    (b' "anna"@b.example', ("anna@b.example",)),
+    (b" info@acme.example <a@b.example>", ("a@b.example",)),
+    (b' "c@d.example" <a@b.example>', ("a@b.example",)),
+    (b" <@x.example,@y.example:a@b.example>", ("a@b.example",)),
+    (b" a@[192.0.2.1]", ("a@[192.0.2.1]",)),
+    (b" a @ b.example", ("a@b.example",)),
+    (" Anna <è@è.example>".encode(), ("è@è.example",)),
+    (b" A. N. Neri <a@b.example>", ("a@b.example",)),
+]
+UNREADABLE: list[tuple[bytes, tuple[str, ...]]] = [
+    (b"", ()),
+    (b" Anna", ()),
+    (b" <>", ()),
+    (b" undisclosed:;", ()),
+    (b" <a@b.example> <c@d.example>", ("a@b.example", "c@d.example")),
+    (b" <a@b.example> c@d.example", ("a@b.example",)),
+    (b" a@b.example <", ("a@b.example",)),
+    (b' "Anna <a@b.example>', ("a@b.example",)),
+    (b" a@b@c.example", ()),
+    (b" (Anna <a@b.example>", ()),
+    (b" =?utf-8?Q?c=40d=2Eexample_=3Cc=40d=2Eexample=3E?= <a@b.example>", ("a@b.example",)),
+    (b" =?utf-8?Q?c=40d=2Eexample=00?= <a@b.example>", ("a@b.example",)),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), READABLE)
+def test_a_readable_author(value, expected):
+    found: set[Defect] = set()
+    assert addresses([value], found) == expected
+    assert not found
+
+
+@pytest.mark.parametrize(("value", "expected"), UNREADABLE)
+def test_an_unreadable_author_is_a_defect(value, expected):
+    found: set[Defect] = set()
+    assert addresses([value], found) == expected
+    assert found == {Defect.FROM_UNREADABLE}
+
+
+def test_the_authors_of_all_from_fields_are_listed():
+    assert addresses([b" a@b.example", b" C <c@d.example>", b" a@b.example"], set()) == ("a@b.example", "c@d.example")
