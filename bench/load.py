@@ -87,7 +87,7 @@ class Client(asyncio.Protocol):
         if self._state == "end":
             self._since = clock()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         if self._number is not None or self._sent == 0:  # a session that never began costs a mail, so that a run ends
             if self._number is None:
                 self._run.take()

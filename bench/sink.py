@@ -13,9 +13,7 @@ from typing import cast
 import msgspec
 import uvloop
 
-EHLO = (
-    b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE 209715200\r\n"
-)
+EHLO = b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE 209715200\r\n"
 END = b"\r\n.\r\n"
 OK = b"250 2.0.0 Ok\r\n"
 
@@ -105,9 +103,7 @@ class Session(asyncio.Protocol):
 
 async def listen(count: Count, port: int = 0, keep: Callable[[bytes], None] | None = None) -> asyncio.Server:
     """A sink on 127.0.0.1; port 0 takes a free one."""
-    return await asyncio.get_running_loop().create_server(
-        lambda: Session(count, keep), "127.0.0.1", port, backlog=1024
-    )
+    return await asyncio.get_running_loop().create_server(lambda: Session(count, keep), "127.0.0.1", port, backlog=1024)
 
 
 def port_of(server: asyncio.Server) -> int:

@@ -45,7 +45,9 @@ async def test_three_mails_count_three_and_arrive_byte_for_byte() -> None:
 
 
 async def test_a_kept_connection_and_a_megabyte_count_too() -> None:
-    workload = Workload(name="t", text="", mails=5, connections=1, each=2, attachment="report.pdf", attachment_size=1 << 20)
+    workload = Workload(
+        name="t", text="", mails=5, connections=1, each=2, attachment="report.pdf", attachment_size=1 << 20
+    )
     async with sinking() as (port, count, kept):
         sent = await send(workload, "127.0.0.1", port)
     assert sent.codes == {250: 5}
