@@ -1,0 +1,72 @@
+"""The embedded bus: nats-server's configuration, its users, and its streams."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from varco_common.bus import streams
+from varco_common.bus.permissions import permissions
+from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
+from varco_common.service import Service
+from varco_cli.stack.home import Home, write_private
+
+OPERATOR = "operator"
+
+CONFIG = """\
+# Written by `varco up` at each start.
+server_name: varco
+listen: {listen}
+max_payload: {max_payload}
+max_control_line: 16KB
+jetstream {{
+  store_dir: {store}
+  sync_interval: always  # acknowledged means fsynced
+}}
+authorization {{
+  users: {users}
+}}
+"""
+
+
+def configure(home: Home, address: str, port: int, services: Sequence[Service]) -> Path:
+    """Writes nats.conf, mode 0600: a user for each service with its own subjects, and the operator, who makes streams."""
+    users: list[dict[str, object]] = [_user(home, OPERATOR)]
+    users += [_user(home, service.name) | {"permissions": permissions(service)} for service in services]
+    path = home.path / "nats.conf"
+    text = CONFIG.format(
+        listen=json.dumps(f"{address}:{port}"),
+        max_payload=MAX_PAYLOAD,
+        store=json.dumps(str(home.path / "nats")),
+        users=json.dumps(users, indent=2),
+    )
+    write_private(path, text)
+    return path
+
+
+def _user(home: Home, name: str) -> dict[str, object]:
+    return {"user": name, "password": home.bus_password(name).read_text().strip()}
+
+
+def operator(home: Home, address: str, port: int) -> BusSettings:
+    """How the stack itself connects, and nobody else."""
+    return BusSettings(url=f"nats://{address}:{port}", user=OPERATOR, password_file=home.bus_password(OPERATOR))
+
+
+async def ready(address: str, port: int) -> bool:
+    """Whether the server greets."""
+    try:
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(address, port)
+            try:
+                return (await reader.readline()).startswith(b"INFO ")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
+
+
+async def ensure_streams(settings: BusSettings) -> None:
+    """Makes MAIL and EVENTS, or brings their limits up to the settings."""
+    async with streams.manager(settings) as connection:
+        await streams.ensure(connection, settings)

@@ -1,0 +1,62 @@
+"""The environment of each process: what design calls settings, made from VARCO_HOME, the ports and what is installed."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from varco_common.service import Service
+from varco_common.settings import variables
+from varco_cli.stack.home import Home
+from varco_cli.stack.settings import SERVICES, StackSettings
+
+
+def api_ports(home: Home, first: int, services: Sequence[Service]) -> dict[str, int]:
+    """Each service's API port. A service keeps its place when others are installed later."""
+    file = home.path / "places.json"
+    places: dict[str, int] = msgspec.json.decode(file.read_bytes(), type=dict[str, int]) if file.exists() else {}
+    for service in services:
+        if service.name not in places:
+            places[service.name] = min(set(range(SERVICES)) - set(places.values()))
+    file.write_bytes(msgspec.json.encode(places))
+    return {service.name: first + places[service.name] for service in services}
+
+
+def voters(services: Sequence[Service]) -> str:
+    """The names of all that must vote, parted by commas."""
+    return ",".join(service.name for service in services if "voter" in service.role)
+
+
+def of_service(home: Home, settings: StackSettings, service: Service, api_port: int) -> dict[str, str]:
+    """What this service is told beyond what the stack itself was told."""
+    return {
+        "VARCO_HOME": str(home.path),
+        "VARCO_BIND": settings.bind,
+        **settings.ports.environment,
+        "VARCO_API_PORT": str(api_port),
+        "VARCO_TOKEN_KEY_FILE": str(home.token_key),
+        "VARCO_NATS_URL": f"nats://{settings.inner}:{settings.ports.nats}",
+        "VARCO_NATS_USER": service.name,
+        "VARCO_NATS_PASSWORD_FILE": str(home.bus_password(service.name)),
+        "VARCO_S3_ENDPOINT": f"http://{settings.inner}:{settings.ports.s3}",
+        "VARCO_S3_ACCESS_KEY_FILE": str(home.secret("s3.access", 10)),
+        "VARCO_S3_SECRET_KEY_FILE": str(home.secret("s3.secret", 20)),
+        "VARCO_S3_SYNC_DIRECTORY": str(home.objects / "data"),
+        **_keys(home, service),
+    }
+
+
+def _keys(home: Home, service: Service) -> dict[str, str]:
+    """A random key for each of the service's own settings that wants a key file: `VARCO_<SERVICE>_<...>KEY_FILE`."""
+    prefix = service.settings.model_config.get("env_prefix", "")
+    wanted = [name for name in variables(service.settings).values() if prefix and name.startswith(prefix)]
+    return {
+        name: str(home.secret(f"{name.removeprefix('VARCO_').removesuffix('_FILE').lower().replace('_', '-')}"))
+        for name in wanted
+        if name.endswith("KEY_FILE")
+    }
+
+
+def listeners(service: Service) -> list[str]:
+    """The variables of the ports that this service listens on, its API's aside."""
+    found = variables(service.settings).values()
+    return [name for name in found if name.endswith("_PORT") and name != "VARCO_API_PORT"]

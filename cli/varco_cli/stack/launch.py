@@ -1,0 +1,18 @@
+"""Becomes another program that the kernel ends as soon as its parent is gone, however that ended.
+
+Run by path, as a program of its own: `python -I -S launch.py <parent's process id> <program> <arguments...>`.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1  # prctl(2); it survives execve(2)
+
+if __name__ == "__main__":
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit("the supervisor is gone already")
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - the supervisor's own child, no shell between

@@ -1,0 +1,164 @@
+"""One process of the stack: started, watched, started again when it dies, ended."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from varco_common import log
+from varco_common.settings import EXIT_BROKEN_SETTING
+from varco_cli.stack import launch
+from varco_cli.stack.home import Home
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 10.0
+WELL_AFTER_SECONDS = 30.0  # a process that lived so long starts again at once
+POLL_SECONDS = 0.05
+
+_log = log.get(__name__)
+
+
+class FailedStart(Exception):  # noqa: N818 - says what is the case
+    """A process that can't be started as things are; the text says why, in one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What to run. `ready` says whether it does its work by now; `grace_seconds` is what SIGTERM leaves it to end."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready: Callable[[], Awaitable[bool]]
+    grace_seconds: float = 10.0
+
+
+class Process:
+    """A program that is kept running from `start` to `stop`. Its output is appended to its log file."""
+
+    def __init__(self, program: Program, home: Home) -> None:
+        self.program = program
+        self.starts = 0
+        self.exit_code: int | None = None
+        self._home = home
+        self._child: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._born = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.program.name
+
+    @property
+    def pid(self) -> int:
+        """0 while it doesn't run."""
+        return self._child.pid if self._child and self._child.returncode is None else 0
+
+    async def start(self) -> None:
+        """Runs it from now on."""
+        await self._spawn()
+        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.name}")
+
+    async def wait_ready(self, seconds: float) -> None:
+        """Raises FailedStart when it isn't ready in time, or says with its exit code that it never will be."""
+        deadline = time.monotonic() + seconds
+        while not (self.pid and await self.program.ready()):
+            if self.exit_code == EXIT_BROKEN_SETTING:
+                raise FailedStart(f"{self.name}: {self._last_line()}")
+            if time.monotonic() > deadline:
+                log_file = self._home.log_file(self.name)
+                raise FailedStart(f"{self.name} isn't ready after {seconds:g} s: see {log_file}: {self._last_line()}")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def stop(self) -> None:
+        """SIGTERM, and SIGKILL when its time to end is over; returns when it is gone."""
+        if self._keeper:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        if self._child:
+            await self._end(self._child)
+        self._home.pid_file(self.name).unlink(missing_ok=True)
+
+    async def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
+        """Sends it a signal; the id of the process that got it. Unlike `stop`, it will be started again."""
+        pid = self.pid
+        os.kill(pid, number)
+        return pid
+
+    async def _end(self, child: asyncio.subprocess.Process) -> None:
+        if child.returncode is None:
+            child.terminate()
+            try:
+                await asyncio.wait_for(child.wait(), self.program.grace_seconds)
+            except TimeoutError:
+                _log.warning("didn't end in time: killed", process=self.name)
+                child.kill()
+                await child.wait()
+        _end_group(child.pid)
+
+    async def _keep(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            assert self._child
+            self.exit_code = await self._child.wait()
+            _end_group(self._child.pid)
+            if time.monotonic() - self._born > WELL_AFTER_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            _log.error("died: starting it again", process=self.name, exit_code=self.exit_code, pause_seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await self._spawn()
+
+    async def _spawn(self) -> None:
+        launcher = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid())]
+        with self._home.log_file(self.name).open("ab") as output:
+            self._child = await asyncio.create_subprocess_exec(
+                *launcher,
+                *self.program.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.program.environment},
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends the others in order
+            )
+        self._born = time.monotonic()
+        self.starts += 1
+        self._home.pid_file(self.name).write_text(f"{self._child.pid}\n")
+        _log.info("started", process=self.name, pid=self._child.pid)
+
+    def _last_line(self) -> str:
+        lines = self._home.log_file(self.name).read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def _end_group(leader: int) -> None:
+    """Ends what a process that is gone has left behind: each is the leader of a session of its own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def end_stale(home: Home) -> list[str]:
+    """Ends processes of this home that outlived a supervisor, and removes their pid files; their names."""
+    ended = []
+    for file in sorted((home.path / "pids").glob("*.pid")):
+        pid = int(file.read_text().strip() or 0)
+        if pid and pid != os.getpid() and _belongs(pid, home.path):
+            _end_group(pid)
+            ended.append(file.stem)
+        file.unlink(missing_ok=True)
+    return ended
+
+
+def _belongs(pid: int, home: Path) -> bool:
+    """Whether the process is of this home, and not another that was given the same id since."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return f"VARCO_HOME={home}".encode() in environment
