@@ -5,11 +5,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from varco_cli.stack.home import Home, write_private
 from varco_common.bus import streams
 from varco_common.bus.permissions import permissions
 from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
 from varco_common.service import Service
-from varco_cli.stack.home import Home, write_private
 
 OPERATOR = "operator"
 
@@ -32,7 +32,9 @@ authorization {{
 def configure(home: Home, address: str, port: int, services: Sequence[Service]) -> Path:
     """Writes nats.conf, mode 0600: a user for each service with its own subjects, and the operator, who makes streams."""
     users: list[dict[str, object]] = [_user(home, OPERATOR)]
-    users += [_user(home, service.name) | {"permissions": permissions(service)} for service in services]
+    for service in services:
+        allowed = permissions(service.name, service.publishes, service.subscribes)
+        users.append(_user(home, service.name) | {"permissions": allowed.config()})
     path = home.path / "nats.conf"
     text = CONFIG.format(
         listen=json.dumps(f"{address}:{port}"),

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from varco_common.service import Service
-from varco_common.settings import variables
 from varco_cli.stack.home import Home
 from varco_cli.stack.settings import SERVICES, StackSettings
+from varco_common.service import Service
+from varco_common.settings import variables
 
 
 def api_ports(home: Home, first: int, services: Sequence[Service]) -> dict[str, int]:
@@ -41,18 +41,6 @@ def of_service(home: Home, settings: StackSettings, service: Service, api_port: 
         "VARCO_S3_ACCESS_KEY_FILE": str(home.secret("s3.access", 10)),
         "VARCO_S3_SECRET_KEY_FILE": str(home.secret("s3.secret", 20)),
         "VARCO_S3_SYNC_DIRECTORY": str(home.objects / "data"),
-        **_keys(home, service),
-    }
-
-
-def _keys(home: Home, service: Service) -> dict[str, str]:
-    """A random key for each of the service's own settings that wants a key file: `VARCO_<SERVICE>_<...>KEY_FILE`."""
-    prefix = service.settings.model_config.get("env_prefix", "")
-    wanted = [name for name in variables(service.settings).values() if prefix and name.startswith(prefix)]
-    return {
-        name: str(home.secret(f"{name.removeprefix('VARCO_').removesuffix('_FILE').lower().replace('_', '-')}"))
-        for name in wanted
-        if name.endswith("KEY_FILE")
     }
 
 

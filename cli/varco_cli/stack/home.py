@@ -6,15 +6,17 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from varco_common.tokens import Keyring
 from varco_cli.stack.certificate import self_signed
+from varco_common.tokens import Keyring
 
 
-class AlreadyRunning(Exception):  # noqa: N818 - says what is the case
+class AlreadyRunning(Exception):
     """A stack runs in this VARCO_HOME; `pid` is its supervisor's."""
 
     def __init__(self, home: Path, pid: int) -> None:
-        super().__init__(f"a stack runs in {home} already (process {pid}): `varco status` shows it, `varco down` ends it")
+        super().__init__(
+            f"a stack runs in {home} already (process {pid}): `varco status` shows it, `varco down` ends it"
+        )
         self.pid = pid
 
 

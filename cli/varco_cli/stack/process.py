@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from varco_common import log
-from varco_common.settings import EXIT_BROKEN_SETTING
 from varco_cli.stack import launch
 from varco_cli.stack.home import Home
+from varco_common import log
+from varco_common.settings import EXIT_BROKEN_SETTING
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 10.0
@@ -23,7 +23,7 @@ POLL_SECONDS = 0.05
 _log = log.get(__name__)
 
 
-class FailedStart(Exception):  # noqa: N818 - says what is the case
+class FailedStart(Exception):
     """A process that can't be started as things are; the text says why, in one line."""
 
 

@@ -24,7 +24,11 @@ class StackSettings(Settings):
     pop3s_port: Port = Field(default=2995, validation_alias="VARCO_POP3S_PORT", description="POP3 inside TLS.")
     links_port: Port = Field(default=8180, validation_alias="VARCO_LINKS_PORT", description="filelink's downloads.")
     api_port: Port = Field(
-        default=8100, ge=1, le=65_000, validation_alias="VARCO_API_PORT", description="The services' HTTP APIs, upwards."
+        default=8100,
+        ge=1,
+        le=65_000,
+        validation_alias="VARCO_API_PORT",
+        description="The services' HTTP APIs, upwards.",
     )
     nats_port: Port = Field(
         default=0,

@@ -1,8 +1,8 @@
 """The embedded stack: the bus, the object store and every installed service, as one thing to start and to end.
 
-    async with Stack(home, ports=Ports.free()) as stack:
-        await stack.kill("relay")
-        await stack.wait_ready()
+async with Stack(home, ports=Ports.free()) as stack:
+    await stack.kill("relay")
+    await stack.wait_ready()
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from typing import Any, Self
 import httpx
 import msgspec
 
-from varco_common import log, seaweed
-from varco_common.service import Service, installed
-from varco_common.settings import load
 from varco_cli.stack import bus, environment
 from varco_cli.stack.binaries import binary
 from varco_cli.stack.home import Home
 from varco_cli.stack.process import Process, Program, end_stale
 from varco_cli.stack.settings import Ports, StackSettings, listenable
+from varco_common import log, seaweed
+from varco_common.service import Service, installed
+from varco_common.settings import load
 
 START_SECONDS = 60.0
 NATS, OBJECTS, TOGETHER = "nats", "s3", "services"
@@ -98,6 +98,7 @@ class Stack:
             await asyncio.gather(*(process.stop() for process in stage))
         self._stages.clear()
         self.processes.clear()
+        seaweed.remove_sockets(self.ports.objects)
         await self._probe.aclose()
         if self._lock >= 0:
             self.home.state.unlink(missing_ok=True)

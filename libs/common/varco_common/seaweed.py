@@ -67,3 +67,9 @@ def credentials(home: Path, access_key: str, secret_key: str) -> None:
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     path.write_text(json.dumps({"identities": [identity]}))
+
+
+def remove_sockets(ports: dict[str, int]) -> None:
+    """Removes the sockets that a killed server leaves in /tmp, where it makes them whatever it is told."""
+    for name in ("master", "volume", "filer", "s3"):
+        Path(f"/tmp/seaweedfs-{name}-grpc-{ports[f'{name}_grpc']}.sock").unlink(missing_ok=True)  # noqa: S108 - its choice

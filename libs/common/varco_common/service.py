@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -54,12 +54,16 @@ def draining() -> asyncio.Event:
         return event
 
 
-def run(*services: Service) -> None:
+def run(*services: Service, environments: Mapping[str, Mapping[str, str]] | None = None) -> None:
     """Runs the services in this process until SIGTERM or SIGINT, and ends the process.
 
+    `environments` has, by service, what differs from this process's own environment, where several share it.
     Exit codes: 0 drained, 1 crashed or not drained in time, 2 a broken setting. A second signal doesn't wait.
     """
-    settings = [load_or_exit(service.settings) for service in services]
+    settings = []
+    for service in services:
+        os.environ.update((environments or {}).get(service.name, {}))
+        settings.append(load_or_exit(service.settings))
     log.configure(settings[0].log_level)
     try:
         code = uvloop.run(_supervise(list(zip(services, settings, strict=True))))

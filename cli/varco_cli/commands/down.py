@@ -1,0 +1,41 @@
+"""`varco down`: ends a stack that runs elsewhere."""
+
+import contextlib
+import os
+import signal
+import time
+from typing import Annotated
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.failures import Unreachable
+from varco_cli.output import Json
+
+
+def add(app: typer.Typer) -> None:
+    app.command("down")(down)
+
+
+def down(
+    as_json: Json = False,
+    seconds: Annotated[int, typer.Option(help="How long to wait for the drain.")] = 60,
+) -> None:
+    """Drains and ends the stack of VARCO_HOME; done as well where none runs.
+
+    Example: `varco down`
+    """
+    pid = gate.home().running()
+    if pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        _wait(pid, seconds)
+    output.show({"ended": pid}, as_json, lambda: output.line("ended" if pid else "no stack runs here"))
+
+
+def _wait(pid: int, seconds: int) -> None:
+    deadline = time.monotonic() + seconds
+    while gate.home().running():
+        if time.monotonic() > deadline:
+            raise Unreachable(f"process {pid} still drains after {seconds} s")
+        time.sleep(0.05)

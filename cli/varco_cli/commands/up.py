@@ -1,0 +1,121 @@
+"""`varco up`: the whole gateway here, until Ctrl-C or SIGTERM."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.failures import Conflict, Failure, Misused
+from varco_cli.stack import AlreadyRunning, FailedStart, Stack
+from varco_cli.stack.trial import Trial, open_trial
+from varco_common import log
+from varco_common.settings import BrokenSetting
+
+
+def add(app: typer.Typer) -> None:
+    app.command("up")(up)
+
+
+def up(
+    processes: Annotated[
+        str, typer.Option(help="`each` service in a process of its own, or all in `one`.", metavar="each|one")
+    ] = "",
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return as soon as all is ready.")] = False,
+) -> None:
+    """Starts the whole gateway here: bus, object store, every service. Ctrl-C or SIGTERM drains and ends it.
+
+    State, secrets, logs and pid files are in VARCO_HOME (./var). The first start makes secrets, a certificate and an
+    account to try with; later ones continue with the same state.
+
+    Examples: `varco up` · `VARCO_SMTP_PORT=25 varco up` · `varco up --processes one` · `varco up --detach`
+    """
+    if processes not in ("", "each", "one"):
+        raise Misused(f"--processes={processes}: expected each or one")
+    if detach:
+        _detach(processes)
+        return
+    try:
+        asyncio.run(_run(processes))
+    except AlreadyRunning as error:
+        raise Conflict(str(error)) from None
+    except BrokenSetting as error:
+        raise Misused(str(error)) from None
+    except FailedStart as error:
+        raise Failure(str(error)) from None
+
+
+async def _run(processes: str) -> None:
+    stack = Stack(processes=processes, say=lambda text: output.errors.print(text, style="dim", markup=False))
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stack.home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with stack.home.log_file("varco").open("a") as lines:
+        log.configure(stack.settings.log_level, lines)
+        try:
+            if await _started(stack, stop):
+                _welcome(stack, await open_trial(stack))
+                await stop.wait()
+        finally:
+            await stack.stop()
+
+
+async def _started(stack: Stack, stop: asyncio.Event) -> bool:
+    """False where it was told to end before it was ready."""
+    starting = asyncio.create_task(stack.start())
+    told = asyncio.create_task(stop.wait())
+    await asyncio.wait([starting, told], return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait([starting])
+        return False
+    told.cancel()
+    starting.result()
+    return True
+
+
+def _welcome(stack: Stack, trial: Trial | None) -> None:
+    ports = stack.ports
+    output.line(f"Varco is ready; its state is in {stack.home.path}.")
+    output.line(
+        f"  SMTP        {stack.settings.bind}: {ports.smtp} and {ports.submission} (STARTTLS), {ports.smtps} (TLS)"
+    )
+    for service, url in stack.apis.items():
+        output.line(f"  {service:<11} {url}/docs")
+    output.line(f"  secrets     {stack.home.secrets}, admin token {stack.home.admin_token}")
+    output.line(f"  certificate {stack.home.certificate}")
+    output.line(f"  logs        {stack.home.logs}")
+    if trial:
+        output.line(
+            f"Account {trial.account} is there to try with ({trial.route}). Send a mail, with swaks or with curl:"
+        )
+        output.line(f"  {trial.swaks}")
+        output.line(f"  {trial.curl}")
+        output.line("See what became of it:")
+        output.line(f"  {trial.curl_api}")
+    output.line("Ctrl-C drains and ends it.")
+    sys.stdout.flush()
+
+
+def _detach(processes: str) -> None:
+    if pid := gate.home().running():
+        raise Conflict(str(AlreadyRunning(gate.home().path, pid)))
+    command = [sys.executable, "-m", "varco_cli.main", "up", *(["--processes", processes] if processes else [])]
+    log_file = gate.home().log_file("up")
+    log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with log_file.open("wb") as lines:
+        child = subprocess.Popen(  # noqa: S603 - ourselves
+            command, stdin=subprocess.DEVNULL, stdout=lines, stderr=lines, start_new_session=True, env=os.environ
+        )
+    while not gate.state():
+        if child.poll() is not None:
+            typer.echo(log_file.read_text(), err=True)
+            raise typer.Exit(child.returncode)
+        time.sleep(0.05)
+    typer.echo(log_file.read_text())

@@ -1,0 +1,86 @@
+"""The services' HTTP APIs as the commands call them: found in VARCO_HOME, with the token, errors turned into failures."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from varco_cli.failures import Conflict, Failure, Refused, Unauthorised, Unreachable
+from varco_cli.stack.home import Home
+
+_FAILURES: dict[int, type[Failure]] = {401: Unauthorised, 403: Unauthorised, 409: Conflict, 503: Unreachable}
+
+
+def home() -> Home:
+    """VARCO_HOME, absolute."""
+    return Home(Path(os.environ.get("VARCO_HOME", "var")).absolute())
+
+
+def state() -> dict[str, Any] | None:
+    """What runs where, as the supervisor wrote it; None while no stack runs."""
+    try:
+        found: dict[str, Any] = msgspec.json.decode(home().state.read_bytes())
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def apis() -> dict[str, str]:
+    """Base URLs by service: VARCO_APIS (`policy=http://...,relay=http://...`), else the running stack's."""
+    if named := os.environ.get("VARCO_APIS"):
+        return dict(part.strip().split("=", 1) for part in named.split(",") if "=" in part)
+    running: dict[str, str] = (state() or {}).get("apis", {})
+    return running
+
+
+def token() -> str:
+    """VARCO_TOKEN, else the admin token of VARCO_HOME. Raises Unauthorised."""
+    if given := os.environ.get("VARCO_TOKEN"):
+        return given
+    try:
+        return home().admin_token.read_text().strip()
+    except OSError as error:
+        raise Unauthorised(
+            f"no token: set VARCO_TOKEN, or VARCO_HOME ({home().admin_token}: {error.strerror})"
+        ) from None
+
+
+def serving(service: str) -> bool:
+    """Whether this service is part of the gate."""
+    return service in apis()
+
+
+def call(service: str, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: object = None) -> Any:
+    """The decoded answer of one request; None where it has no body. Raises a Failure."""
+    base = _base(service)
+    given = {name: value for name, value in (params or {}).items() if value not in (None, "")}
+    headers = {"Authorization": f"Bearer {token()}"}
+    try:
+        answer = httpx.request(
+            method, base + path, params=given, json=json, headers=headers, timeout=30, trust_env=False
+        )
+    except httpx.HTTPError as error:
+        raise Unreachable(f"{service} doesn't answer at {base}: {error}") from None
+    if answer.is_success:
+        return answer.json() if answer.content else None
+    raise _FAILURES.get(answer.status_code, Refused if answer.status_code < 500 else Unreachable)(_detail(answer))
+
+
+def _base(service: str) -> str:
+    known = apis()
+    if not known:
+        raise Unreachable(f"no stack runs in {home().path}: start one with `varco up`, or name it with VARCO_HOME")
+    if service not in known:
+        raise Unreachable(f"needs service {service}, which is not running (running: {', '.join(sorted(known))})")
+    return known[service]
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        problem = answer.json()
+        return str(problem.get("detail") or problem.get("title"))
+    except ValueError:
+        return f"{answer.status_code} {answer.reason_phrase}"

@@ -1,0 +1,36 @@
+"""`varco`: the command line. Its commands are in commands/, one file a noun."""
+
+import sys
+
+import typer
+
+from varco_cli import failures, output
+from varco_cli.commands import down, status, up
+
+COMMANDS = (up, down, status)
+
+app = typer.Typer(
+    name="varco",
+    help="Varco: the gateway that a company's outgoing mail goes through.\n\n"
+    "Exit codes: 0 done, 1 refused or not there, 2 used wrongly, 3 a service can't be reached or isn't ready, "
+    "4 changed by somebody else meanwhile, or running already, 5 the token isn't accepted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+for command in COMMANDS:
+    command.add(app)
+
+
+def main() -> None:
+    """Runs one command; a failure is one line on standard error and its exit code."""
+    try:
+        app()
+    except failures.Failure as failure:
+        output.errors.print(f"varco: {failure}", markup=False)
+        sys.exit(failure.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""What commands print: for people a table or lines, for programs JSON."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def show(data: object, as_json: bool, human: Callable[[], None]) -> None:
+    """Prints `data` as JSON, or lets `human` print it."""
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(data)).decode())
+    else:
+        human()
+
+
+def line(text: str) -> None:
+    """One line of plain text, however it is meant: mail addresses are no markup."""
+    console.print(text, markup=False)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "none") -> None:
+    """A table that stands on a page as on a screen; `empty` where there are no rows."""
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        grid.add_column(column, overflow="fold")
+    for row in rows:
+        grid.add_row(*(_cell(value) for value in row))
+    if grid.row_count:
+        console.print(grid)
+    else:
+        line(empty)
+
+
+def record(fields: Mapping[str, Any]) -> None:
+    """One thing, a line for each field."""
+    grid = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in fields.items():
+        grid.add_row(f"[bold]{name}[/bold]", _cell(value))
+    console.print(grid)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None | "" | [] | {}:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return escape(", ".join(map(str, value)))
+        case dict():
+            return escape(", ".join(f"{name}: {one}" for name, one in value.items()))
+    return escape(str(value))

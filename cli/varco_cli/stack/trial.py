@@ -1,0 +1,62 @@
+"""The account that a first start makes, so that a newcomer can send a mail at once."""
+
+from typing import Any, NamedTuple
+
+import httpx
+
+from varco_cli.stack.stack import Stack
+
+ACCOUNT, LOGIN, DOMAIN = "demo", "demo@demo.example", "@demo.example"
+
+
+class Trial(NamedTuple):
+    """What to tell the newcomer: lines that work as they stand."""
+
+    account: str
+    route: str
+    swaks: str
+    curl: str
+    curl_api: str
+
+
+async def open_trial(stack: Stack) -> Trial | None:
+    """Makes the account where this home never had one. None where its services aren't installed, or it is gone."""
+    if not {"policy", "relay", "ingress-smtp"} <= stack.apis.keys():
+        return None
+    made = stack.home.path / "demo.made"
+    if not made.exists():
+        await _open(stack)
+        made.touch(0o600)
+    return _lines(stack)
+
+
+async def _open(stack: Stack) -> None:
+    password = stack.home.secret("demo.password", 12).read_text().strip()
+    account: dict[str, Any] = {
+        "language": "en",
+        "users": [{"login": LOGIN, "password": password}],
+        "senders": [DOMAIN],
+    }
+    async with stack.client("policy") as policy, stack.client("relay") as relay:
+        _done(await policy.put(f"/accounts/{ACCOUNT}", json=account))
+        _done(await relay.put(f"/accounts/{ACCOUNT}/route", json="blackhole"))
+
+
+def _done(answer: httpx.Response) -> None:
+    if not answer.is_success:
+        raise RuntimeError(f"{answer.request.url}: {answer.status_code} {answer.text}")
+
+
+def _lines(stack: Stack) -> Trial:
+    password = f'"$(cat {stack.home.secret("demo.password")})"'
+    host = stack.apis["policy"].split("://")[1].rpartition(":")[0]
+    mail = "--from demo@demo.example --to someone@elsewhere.example"
+    return Trial(
+        account=ACCOUNT,
+        route="its route is a black hole: mail is accepted and counted, and goes nowhere",
+        swaks=f"swaks --server {host}:{stack.ports.submission} --tls --auth-user {LOGIN} --auth-password {password} {mail}",
+        curl=f"printf 'From: demo@demo.example\\r\\nSubject: hello\\r\\n\\r\\nHello.\\r\\n' | curl --ssl-reqd"
+        f" --cacert {stack.home.certificate} --url smtp://{host}:{stack.ports.submission} --user {LOGIN}:{password}"
+        " --mail-from demo@demo.example --mail-rcpt someone@elsewhere.example --upload-file -",
+        curl_api=f'curl -H "Authorization: Bearer $(cat {stack.home.admin_token})" {stack.apis["policy"]}/accounts',
+    )
