@@ -16,7 +16,7 @@ from varco_relay.said import NotSmtp, ReplyReader, Said
 END = b".\r\n"
 
 
-class ConnectionLost(Exception):  # noqa: N818 - a fact about the line
+class ConnectionLost(Exception):
     """The connection ended, or was silent for too long; `said` tells why, in the next hop's words where it had any."""
 
     def __init__(self, why: str | Said) -> None:

@@ -13,11 +13,11 @@ from varco_relay.route import Target
 from varco_relay.said import Said
 
 
-class RouteDown(Exception):  # noqa: N818 - a fact about the route
+class RouteDown(Exception):
     """No connection over which mail could be sent; the text says why. It's no mail's fault."""
 
 
-class _NoTls(Exception):  # noqa: N818 - a fact about the next hop
+class _NoTls(Exception):
     """The handshake failed."""
 
 

@@ -34,8 +34,8 @@ class Limits:
 class Listener(Protocol):
     """An account whose mail goes through a lane: it hears what the next hop can carry, and when it goes and comes."""
 
-    def learned(self, able: Capabilities) -> None: ...
-    def failed(self, why: str) -> None: ...
+    def learned(self, host: str, able: Capabilities) -> None: ...
+    def failed(self, host: str, why: str) -> None: ...
     def recovered(self) -> None: ...
 
 
@@ -177,7 +177,7 @@ class Lane:
     def _hello(self, able: Capabilities) -> None:
         self.able = able
         for listener in self.listeners:
-            listener.learned(able)
+            listener.learned(self.name, able)
 
     def _lost(self, line: _Line, connection: Connection, said: Said) -> None:
         """The mail that was being sent is deferred; those that were only announced go over another connection."""
@@ -209,7 +209,7 @@ class Lane:
         self._turn_away(why)
         self._probe = asyncio.create_task(self._until_up(), name=f"probe {self.name}")
         for listener in self.listeners:
-            listener.failed(why)
+            listener.failed(self.name, why)
 
     def _turn_away(self, why: str) -> None:
         while self._queue:

@@ -41,7 +41,7 @@ class Said(NamedTuple):
         return self.code == 421
 
 
-class NotSmtp(Exception):  # noqa: N818 - says what it met
+class NotSmtp(Exception):
     """The next hop doesn't speak SMTP; the text shows what it said."""
 
 

@@ -126,6 +126,7 @@ class MailBounced(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, ta
 
     failures: tuple[Failure, ...]
     host: str
+    sender: str = ""
     dsn: str = ""
     attempt: int = 1
 
@@ -135,6 +136,7 @@ class MailExpired(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, ta
 
     failures: tuple[Failure, ...]
     host: str
+    sender: str = ""
     dsn: str = ""
     attempt: int = 1
 

@@ -1,0 +1,233 @@
+"""Takes one account's accepted mail to its route: pulls, attempts, records, acknowledges; waits while the route is down."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from varco_common import log, subjects
+from varco_common.bus import Delivery, Puller
+from varco_common.errors import PoisonError, TransientError
+from varco_common.events import Event, Failure, Route, RouteFailed, RouteLearned, RouteRecovered
+from varco_relay import metrics
+from varco_relay.letter import Letter
+from varco_relay.parcel import Capabilities
+from varco_relay.plan import expired
+from varco_relay.post import Post
+from varco_relay.recorded import Recorded
+from varco_relay.routes import AccountRoute
+from varco_relay.ways import Found, NoWay, Ways
+
+_RETRY_SECONDS = 2.0
+_log = log.get(__name__)
+
+
+class _LetGo(TransientError):
+    """The process ends while the mail waits for its route."""
+
+
+class Courier:
+    """One account. `state` gives what is known of its route now; `in_flight` and `max_bytes` bound what is in hand."""
+
+    def __init__(
+        self,
+        account: str,
+        post: Post,
+        ways: Ways,
+        state: Callable[[], AccountRoute | None],
+        *,
+        in_flight: int,
+        max_bytes: int,
+        ack_wait: float,
+        grace: float,
+    ) -> None:
+        self.account = account
+        self._post, self._ways, self._state = post, ways, state
+        self._in_flight, self._max_bytes, self._ack_wait = in_flight, max_bytes, ack_wait
+        self._grace = grace
+        self._recorded = Recorded(post.bus, account)
+        self._way: Found = NoWay("not started")
+        self._route: Route | None = None
+        self._turned = asyncio.Event()  # set and replaced when the route may have become another, or come back
+        self._hands: dict[asyncio.Task[None], Delivery] = {}
+        self._says: set[asyncio.Task[None]] = set()
+        self._learned: RouteLearned | None = None
+        self._down = False  # as far as it was said
+        self._ending = False
+        self._puller: Puller | None = None
+
+    # what the lane tells (Listener)
+
+    def learned(self, host: str, able: Capabilities) -> None:
+        """Said once for each next hop, and whenever it changes: ingress answers from it."""
+        event = RouteLearned(
+            at=self._post.clock(),
+            account=self.account,
+            host=host,
+            smtputf8=able.smtputf8,
+            eight_bit=able.eight_bit,
+            max_size=able.max_size,
+        )
+        if not self._learned or _facts(self._learned) != _facts(event):
+            self._learned = event
+            self._say(event)
+        if self._down:
+            self._down = False
+            self._say(RouteRecovered(at=event.at, account=self.account, host=host))
+
+    def failed(self, host: str, why: str) -> None:
+        if not self._down:
+            self._down = True
+            self._say(RouteFailed(at=self._post.clock(), account=self.account, host=host, why=why))
+
+    def recovered(self) -> None:
+        self._wake()
+
+    # what the service tells
+
+    async def reroute(self) -> None:
+        """Looks up the account's route again."""
+        state = self._state()
+        route = state.route if state else None
+        if state:
+            self._learned, self._down = state.learned, bool(state.failed)
+        if route == self._route and not isinstance(self._way, NoWay):
+            return
+        before, self._route = self._way, route
+        self._way = self._ways.find(route, self)
+        if before is not self._way:
+            await self._ways.leave(before, self)
+        self._wake()
+
+    @property
+    def way(self) -> Found:
+        return self._way
+
+    @property
+    def why_waiting(self) -> str:
+        """Why mail isn't sent at present; empty while it is."""
+        return self._way.why
+
+    async def pending(self) -> int:
+        """How many accepted mails weren't tried yet."""
+        return await self._puller.pending() if self._puller else 0
+
+    def oldest(self) -> datetime | None:
+        """When the oldest mail in hand was accepted."""
+        return min((delivery.record.envelope.received_at for delivery in self._hands.values()), default=None)
+
+    async def run(self) -> None:
+        """Until cancelled; then what is in hand ends, and nothing new is begun."""
+        await self.reroute()
+        filters = [subjects.mail(kind, subjects.token(self.account)) for kind in subjects.READY]
+        durable = f"relay-{subjects.token(self.account)}"
+        limits = {"in_flight": self._in_flight, "max_bytes": self._max_bytes}
+        self._post.bus.on_reconnect(self._recorded.forget)
+        async with self._post.bus.pull(durable, *filters, **limits, ack_wait=self._ack_wait) as self._puller:
+            ticker = asyncio.create_task(self._keep_in_hand(), name=f"ticks {self.account}")
+            try:
+                async for delivery in self._puller:
+                    self._take(delivery)
+            finally:
+                self._puller.pause()
+                await self._finish()
+                ticker.cancel()
+                await self._ways.leave(self._way, self)
+
+    # the work
+
+    def _take(self, delivery: Delivery) -> None:
+        task = asyncio.create_task(self._carry(delivery))
+        self._hands[task] = delivery
+        task.add_done_callback(self._hands.pop)
+
+    async def _carry(self, delivery: Delivery) -> None:
+        """One mail, to the end of its first attempt: an outcome for each recipient is recorded, then acknowledged."""
+        try:
+            record = delivery.record
+            recipients = record.envelope.recipients
+            if delivery.deliveries > 1:
+                done = await self._recorded.of(delivery.sequence, delivery.at)
+                recipients = tuple(r for r in recipients if r not in done)
+            else:
+                metrics.mails.inc()
+                metrics.octets.inc(record.body.size)
+            letter = Letter(
+                envelope=record.envelope,
+                sequence=delivery.sequence,
+                recipients=recipients,
+                body=self._post.body(record, delivery.body),
+                size=record.body.size,
+            )
+            await self._deliver(letter)
+            await delivery.ack()
+        except _LetGo:
+            await delivery.nak()
+        except TransientError as error:
+            _log.warning("an outcome isn't recorded: trying again", mail=delivery.record.envelope.id, error=str(error))
+            self._recorded.forget()
+            await delivery.nak(_RETRY_SECONDS)
+        except PoisonError as error:
+            await delivery.park(str(error))
+        except Exception:
+            _log.exception("a mail could not be handled", mail=delivery.record.envelope.id)
+            await delivery.nak(_RETRY_SECONDS * 10)
+
+    async def _deliver(self, letter: Letter) -> None:
+        """Attempts until each recipient had one; while the route is down it waits, and gives up when it's time."""
+        left = letter.recipients
+        while left:
+            turned, way = self._turned, self._way
+            if not isinstance(way, NoWay) and not way.why:
+                left, _ = await self._post.attempt(replace(letter, recipients=left), way)
+            elif expired(self._post.clock(), letter.envelope.received_at, self._post.patience):
+                failures = tuple(Failure(recipient=r, status="4.4.1", answer=f"4.4.1 {way.why}") for r in left)
+                await self._post.give_up(replace(letter, recipients=left), failures, way.name)
+                left = ()
+            elif self._ending:
+                raise _LetGo
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._ack_wait):
+                        await turned.wait()
+
+    async def _keep_in_hand(self) -> None:
+        """Tells the bus that what takes long is still worked at."""
+        while True:
+            known = set(self._hands.values())
+            await asyncio.sleep(self._ack_wait / 3)
+            for delivery in known.intersection(self._hands.values()):
+                await delivery.progress()
+
+    async def _finish(self) -> None:
+        """Lets attempts end, within the grace; who only waits for the route goes back to the bus at once."""
+        self._ending = True
+        self._wake()
+        work = [*self._hands, *self._says]
+        if work:
+            _, late = await asyncio.wait(work, timeout=self._grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _wake(self) -> None:
+        """The route may have become another, or come back: whoever waits looks again."""
+        before, self._turned = self._turned, asyncio.Event()
+        before.set()
+
+    def _say(self, event: Event) -> None:
+        task = asyncio.create_task(self._append(event))
+        self._says.add(task)
+        task.add_done_callback(self._says.discard)
+
+    async def _append(self, event: Event) -> None:
+        try:
+            await self._post.bus.append(event)
+        except TransientError as error:
+            _log.warning("not said", subject=event.subject, error=str(error))
+            self._learned = None
+
+
+def _facts(event: RouteLearned) -> tuple[object, ...]:
+    return event.host, event.smtputf8, event.eight_bit, event.max_size

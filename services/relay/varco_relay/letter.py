@@ -1,0 +1,86 @@
+"""A mail as relay handles it, and the events that say what became of it. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from varco_common.envelope import Envelope
+from varco_common.events import Failure, MailBounced, MailDeferred, MailDelivered, MailExpired
+from varco_relay.parcel import Chunks
+from varco_relay.plan import Patience, Plan, expired, next_attempt
+
+Outcome = MailDelivered | MailDeferred | MailBounced | MailExpired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A mail, those of its recipients that are still to be tried, and which attempt this is (1 the first)."""
+
+    envelope: Envelope
+    sequence: int
+    recipients: tuple[str, ...]
+    body: bytes | Chunks
+    size: int
+    attempt: int = 1
+
+
+def delivered(letter: Letter, plan: Plan, *, now: datetime, host: str, tls: str) -> MailDelivered:
+    """One event for all who got it in one transaction."""
+    return MailDelivered(
+        at=now,
+        account=letter.envelope.account,
+        mail=letter.envelope.id,
+        sequence=letter.sequence,
+        recipients=plan.delivered,
+        host=host,
+        answer=plan.answer,
+        tls=tls,
+        attempt=letter.attempt,
+    )
+
+
+def undelivered(
+    letter: Letter,
+    *,
+    bounced: tuple[Failure, ...],
+    deferred: tuple[Failure, ...],
+    host: str,
+    now: datetime,
+    random: float,
+    patience: Patience,
+    new_id: Callable[[], str],
+) -> list[MailBounced | MailExpired | MailDeferred]:
+    """What becomes of those who didn't get it: refused for good, given up, or tried again later.
+
+    A null sender is owed no notification (RFC 5321 4.5.5): mail about mail could go round for ever.
+    """
+    envelope = letter.envelope
+    about = {"at": now, "account": envelope.account, "mail": envelope.id, "sequence": letter.sequence}
+    about |= {"host": host, "sender": envelope.sender, "attempt": letter.attempt}
+    events: list[MailBounced | MailExpired | MailDeferred] = []
+    if bounced:
+        events.append(MailBounced(**about, failures=bounced, dsn=new_id() if envelope.sender else ""))
+    if deferred and expired(now, envelope.received_at, patience):
+        events.append(gave_up(letter, deferred, host=host, now=now, new_id=new_id))
+    elif deferred:
+        due = next_attempt(now, letter.attempt, random, patience)
+        times = {"accepted_at": envelope.received_at, "next_at": due}
+        events.append(MailDeferred(**about, **times, failures=deferred, size=letter.size))
+    return events
+
+
+def gave_up(
+    letter: Letter, failures: tuple[Failure, ...], *, host: str, now: datetime, new_id: Callable[[], str]
+) -> MailExpired:
+    """Their time is over."""
+    return MailExpired(
+        at=now,
+        account=letter.envelope.account,
+        mail=letter.envelope.id,
+        sequence=letter.sequence,
+        failures=failures,
+        host=host,
+        sender=letter.envelope.sender,
+        dsn=new_id() if letter.envelope.sender else "",
+        attempt=letter.attempt,
+    )

@@ -1,0 +1,125 @@
+"""One attempt for one mail: sends it through a lane, and records what became of each recipient."""
+
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
+
+from varco_common.blobs import Blobs
+from varco_common.bus import Bus
+from varco_common.events import Failure
+from varco_common.ids import new_id
+from varco_common.record import MailAccepted
+from varco_relay import metrics
+from varco_relay.client import Result, Unreachable
+from varco_relay.letter import Letter, Outcome, delivered, gave_up, undelivered
+from varco_relay.parcel import Capabilities, Chunks, Parcel, parcel
+from varco_relay.plan import Patience, plan
+
+Clock = Callable[[], datetime]
+
+
+class Way(Protocol):
+    """Where mails go: a lane to a next hop, or the black hole."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def able(self) -> Capabilities | None: ...
+    @property
+    def why(self) -> str: ...
+    async def send(self, parcel: Parcel) -> Result: ...
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Attempted(NamedTuple):
+    """`left` got no attempt, as the route went down; `sequence` is that of the last event that was appended."""
+
+    left: tuple[str, ...]
+    sequence: int
+
+
+class Post:
+    """Attempts, with all that they need. `recipients_at_once` bounds one transaction."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        blobs: Blobs,
+        patience: Patience,
+        *,
+        recipients_at_once: int = 100,  # RFC 5321 4.5.3.1.8: what every server takes
+        clock: Clock = utc_now,
+    ) -> None:
+        self.bus, self.patience, self.clock = bus, patience, clock
+        self._blobs, self._at_once = blobs, recipients_at_once
+
+    async def attempt(self, letter: Letter, way: Way) -> "Attempted":
+        """Tries every recipient once, in as many transactions as that takes.
+
+        What happened is recorded when it returns. Raises TransientError when it can't be: a delivery that isn't recorded
+        may be made again.
+        """
+        left, sequence = tuple(dict.fromkeys(letter.recipients)), 0
+        bounced: list[Failure] = []
+        deferred: list[Failure] = []
+        while left:
+            now, later = left[: self._at_once], left[self._at_once :]
+            result = await way.send(parcel(letter.envelope, now, letter.body, letter.size))
+            if isinstance(result, Unreachable):
+                break
+            planned = plan(result.said)
+            bounced += planned.bounced
+            deferred += planned.deferred
+            left = planned.again + later
+            if planned.delivered:
+                sequence = await self._record(
+                    delivered(letter, planned, now=self.clock(), host=way.name, tls=result.tls), len(planned.delivered)
+                )
+        if bounced or deferred:
+            sequence = await self.undelivered(letter, tuple(bounced), tuple(deferred), way.name)
+        return Attempted(left, sequence)
+
+    async def undelivered(
+        self, letter: Letter, bounced: tuple[Failure, ...], deferred: tuple[Failure, ...], host: str
+    ) -> int:
+        """Records it; returns the last event's sequence."""
+        sequence = 0
+        for event in undelivered(
+            letter,
+            bounced=bounced,
+            deferred=deferred,
+            host=host,
+            now=self.clock(),
+            random=random.random(),  # noqa: S311 - jitter
+            patience=self.patience,
+            new_id=new_id,
+        ):
+            sequence = await self._record(event, len(event.failures))
+        return sequence
+
+    async def give_up(self, letter: Letter, failures: tuple[Failure, ...], host: str) -> int:
+        """Records that these are tried no more; returns the event's sequence."""
+        event = gave_up(letter, failures, host=host, now=self.clock(), new_id=new_id)
+        return await self._record(event, len(failures))
+
+    def body(self, record: MailAccepted, inline: bytes) -> bytes | Chunks:
+        """The body as it travels: what the record holds, or what it names in the object store."""
+        if not (key := record.body.object):
+            return inline
+
+        async def chunks() -> AsyncGenerator[bytes, None]:
+            async with aclosing(self._blobs.stream(key)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+        return chunks
+
+    async def _record(self, event: Outcome, recipients: int) -> int:
+        sequence = await self.bus.append(event)
+        metrics.outcome(event, recipients)
+        return sequence

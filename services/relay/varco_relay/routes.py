@@ -1,0 +1,46 @@
+"""Each account's route, and what is known of it. Folded from policy's and relay's events."""
+
+import msgspec
+
+from varco_common.events import (
+    AccountOpened,
+    AnyEvent,
+    Route,
+    RouteFailed,
+    RouteLearned,
+    RouteRecovered,
+    RouteRemoved,
+    RouteSet,
+)
+
+FACTS = ("route-set", "route-removed", "route-learned", "route-failed", "route-recovered")
+FILTERS = (*(f"events.relay.{fact}.*" for fact in FACTS), "events.policy.account-opened.*")
+
+
+class AccountRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An account that has mail to send. `route` None: the default one. `failed` says why the route is down."""
+
+    account: str
+    route: Route | None = None
+    learned: RouteLearned | None = None
+    failed: str = ""
+
+
+def apply(state: AccountRoute | None, event: AnyEvent) -> AccountRoute | None:
+    """The state after the event. A closed account stays: its accepted mail is still delivered."""
+    match event:
+        case AccountOpened():
+            change: dict[str, object] = {}
+        case RouteSet():
+            change = {"route": event.route, "failed": ""}
+        case RouteRemoved():
+            change = {"route": None, "failed": ""}
+        case RouteLearned():
+            change = {"learned": event}
+        case RouteFailed():
+            change = {"failed": event.why}
+        case RouteRecovered():
+            change = {"failed": ""}
+        case _:
+            return state
+    return msgspec.structs.replace(state or AccountRoute(account=event.key), **change)
