@@ -122,9 +122,10 @@ class Courier:
         await self.reroute()
         filters = [subjects.mail(kind, subjects.token(self.account)) for kind in subjects.READY]
         durable = f"relay-{subjects.token(self.account)}"
-        limits = {"in_flight": self._in_flight, "max_bytes": self._max_bytes}
         self._post.bus.on_reconnect(self._recorded.forget)
-        async with self._post.bus.pull(durable, *filters, **limits, ack_wait=self._ack_wait) as self._puller:
+        async with self._post.bus.pull(
+            durable, *filters, in_flight=self._in_flight, max_bytes=self._max_bytes, ack_wait=self._ack_wait
+        ) as self._puller:
             ticker = asyncio.create_task(self._keep_in_hand(), name=f"ticks {self.account}")
             try:
                 async for delivery in self._puller:
@@ -170,7 +171,7 @@ class Courier:
             await delivery.nak(_RETRY_SECONDS)
         except PoisonError as error:
             await delivery.park(str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001 - a bug with one mail must not stop the others
             _log.exception("a mail could not be handled", mail=delivery.record.envelope.id)
             await delivery.nak(_RETRY_SECONDS * 10)
 

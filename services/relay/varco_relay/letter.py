@@ -54,19 +54,49 @@ def undelivered(
 
     A null sender is owed no notification (RFC 5321 4.5.5): mail about mail could go round for ever.
     """
-    envelope = letter.envelope
-    about = {"at": now, "account": envelope.account, "mail": envelope.id, "sequence": letter.sequence}
-    about |= {"host": host, "sender": envelope.sender, "attempt": letter.attempt}
     events: list[MailBounced | MailExpired | MailDeferred] = []
     if bounced:
-        events.append(MailBounced(**about, failures=bounced, dsn=new_id() if envelope.sender else ""))
-    if deferred and expired(now, envelope.received_at, patience):
+        events.append(_bounced(letter, bounced, host=host, now=now, new_id=new_id))
+    if deferred and expired(now, letter.envelope.received_at, patience):
         events.append(gave_up(letter, deferred, host=host, now=now, new_id=new_id))
     elif deferred:
         due = next_attempt(now, letter.attempt, random, patience)
-        times = {"accepted_at": envelope.received_at, "next_at": due}
-        events.append(MailDeferred(**about, **times, failures=deferred, size=letter.size))
+        events.append(_deferred(letter, deferred, host=host, now=now, due=due))
     return events
+
+
+def _deferred(
+    letter: Letter, failures: tuple[Failure, ...], *, host: str, now: datetime, due: datetime
+) -> MailDeferred:
+    return MailDeferred(
+        at=now,
+        account=letter.envelope.account,
+        mail=letter.envelope.id,
+        sequence=letter.sequence,
+        failures=failures,
+        host=host,
+        sender=letter.envelope.sender,
+        size=letter.size,
+        accepted_at=letter.envelope.received_at,
+        next_at=due,
+        attempt=letter.attempt,
+    )
+
+
+def _bounced(
+    letter: Letter, failures: tuple[Failure, ...], *, host: str, now: datetime, new_id: Callable[[], str]
+) -> MailBounced:
+    return MailBounced(
+        at=now,
+        account=letter.envelope.account,
+        mail=letter.envelope.id,
+        sequence=letter.sequence,
+        failures=failures,
+        host=host,
+        sender=letter.envelope.sender,
+        dsn=new_id() if letter.envelope.sender else "",
+        attempt=letter.attempt,
+    )
 
 
 def gave_up(

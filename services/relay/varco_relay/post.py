@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
@@ -113,9 +112,8 @@ class Post:
             return inline
 
         async def chunks() -> AsyncGenerator[bytes, None]:
-            async with aclosing(self._blobs.stream(key)) as pieces:
-                async for piece in pieces:
-                    yield piece
+            async for piece in self._blobs.stream(key):
+                yield piece
 
         return chunks
 

@@ -104,7 +104,7 @@ class Retrier:
         except TransientError as error:
             _log.warning("the queue waits", mail=mail, error=str(error))
             again = self._post.clock() + _BUS_RETRY
-        except Exception:
+        except Exception:  # noqa: BLE001 - a bug with one mail must not stop the others
             _log.exception("a mail in the queue could not be handled", mail=mail)
             again = self._post.clock() + _BUG_RETRY
         finally:
@@ -143,7 +143,7 @@ class Retrier:
         try:
             return await self._post.bus.mail(state.sequence)
         except MissingMail:
-            _log.error("the mail is gone from the stream", mail=state.mail, sequence=state.sequence)  # noqa: TRY400
+            _log.error("the mail is gone from the stream", mail=state.mail, sequence=state.sequence)
             return None
 
 

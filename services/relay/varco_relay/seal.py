@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from hmac import compare_digest
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -35,3 +36,9 @@ class Seal:
         except InvalidToken:
             raise TransientError("the route's password was sealed with another key: set the route again") from None
 
+    def holds(self, secret: str, password: str) -> bool:
+        """Whether this is the password that was sealed."""
+        try:
+            return compare_digest(self.open(secret).encode(), password.encode())
+        except TransientError:
+            return False

@@ -1,0 +1,114 @@
+"""relay, a worker: takes accepted mail to its next hop, and says what became of it for each recipient."""
+
+import ssl
+from collections.abc import Callable
+
+from varco_common import db
+from varco_common.blobs import Blobs
+from varco_common.bus import Bus
+from varco_common.http import Shell
+from varco_common.projection import Projection
+from varco_common.service import Service, run
+from varco_common.settings import BrokenSetting
+from varco_common.tasks import beside
+from varco_relay import api, queue, routes
+from varco_relay.client import Timeouts
+from varco_relay.courier import Courier
+from varco_relay.desk import Desk
+from varco_relay.dial import Greeter
+from varco_relay.notifier import Notifier
+from varco_relay.post import Post
+from varco_relay.retrier import Pace, Retrier
+from varco_relay.routes import AccountRoute
+from varco_relay.seal import Seal
+from varco_relay.settings import Settings
+from varco_relay.ways import Ways
+
+
+async def serve(settings: Settings) -> None:
+    """Until cancelled; attempts in flight then come to their end."""
+    seal, greeter = _seal(settings), _greeter(settings)
+    async with (
+        Shell.open(settings, "relay") as shell,
+        Bus.connect(settings.bus, "relay") as bus,
+        db.connect(settings.database_of("relay"), "relay") as engine,
+    ):
+        await db.migrate(engine, "varco_relay")
+        blobs = Blobs(settings.blobs)
+        post = Post(bus, blobs, settings.patience, recipients_at_once=settings.recipients_at_once)
+        ways = Ways(greeter, settings.limits, seal, settings.route)
+        accounts = Projection(
+            bus, engine, *routes.FILTERS, name="routes", service="relay", apply=routes.apply, state=AccountRoute
+        )
+        waiting = Projection(
+            bus,
+            engine,
+            *queue.FILTERS,
+            name="queue",
+            service="relay",
+            apply=queue.apply,
+            state=queue.Waiting,
+            key=queue.key,
+        )
+        desk = Desk(bus, accounts, waiting, ways=ways, seal=seal, hire=_hiring(settings, post, ways))
+        notifier = Notifier(bus, blobs, settings.hostname)
+        pace = Pace(attempts=settings.retries_at_once, route_check=settings.route_retry_first, grace=settings.grace)
+        retrier = Retrier(waiting, post, notifier, desk.way, pace)
+        shell.include(api.router(desk))
+        try:
+            async with accounts.following(), waiting.following(), beside(desk.run(), retrier.run(), desk.measure()):
+                await shell.serve(bus, routes=accounts.check, queue=waiting.check)
+        finally:
+            await ways.close()
+            await blobs.close()
+
+
+def _hiring(settings: Settings, post: Post, ways: Ways) -> Callable[[str, Callable[[], AccountRoute | None]], Courier]:
+    def hire(account: str, state: Callable[[], AccountRoute | None]) -> Courier:
+        return Courier(
+            account,
+            post,
+            ways,
+            state,
+            in_flight=settings.in_flight,
+            max_bytes=settings.in_flight_bytes,
+            ack_wait=settings.ack_wait.total_seconds(),
+            grace=settings.grace,
+        )
+
+    return hire
+
+
+def _seal(settings: Settings) -> Seal:
+    try:
+        return Seal.from_file(settings.seal_file)
+    except OSError as error:
+        raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.seal_file, f"a file ({error.strerror})") from None
+    except ValueError:
+        raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.seal_file, "a key that relay made") from None
+
+
+def _greeter(settings: Settings) -> Greeter:
+    verified = ssl.create_default_context()
+    if settings.ca_file:
+        try:
+            verified.load_verify_locations(settings.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            why = f"certificates in PEM ({error})"
+            raise BrokenSetting("VARCO_RELAY_CA_FILE", settings.ca_file, why) from None
+    return Greeter(name=settings.hostname, timeouts=Timeouts().scaled(settings.timeout_factor), verified=verified)
+
+
+SERVICE = Service(
+    name="relay",
+    role=("worker",),
+    settings=Settings,
+    serve=serve,
+    publishes=("events.relay.>", "events.parked.>", "mail.dsn.*"),
+    subscribes=(),
+)
+
+
+def main() -> None:
+    """The script `varco-relay`."""
+    run(SERVICE)
