@@ -43,7 +43,7 @@ async def append(link: Connection, kind: str, record: MailAccepted, body: bytes,
     return await jetstream.append(link, subject, body, headers, timeout)
 
 
-async def get(link: Connection, sequence: int, timeout: float) -> StoredMail:  # noqa: ASYNC109
+async def get(link: Connection, sequence: int, timeout: float) -> StoredMail:
     question = b'{"seq":%d}' % sequence
     headers, body = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=timeout)
     code = status(headers)

@@ -1,0 +1,279 @@
+"""A next hop for tests and demos: a real SMTP server that keeps every byte, and answers what it was told to."""
+
+import asyncio
+import contextlib
+import ssl
+from base64 import b64decode
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+
+DROP = "DROP"  # as an answer: the connection closes instead; at the end of data, after the mail was taken
+LOSE = "LOSE"  # at the end of data: the connection closes, and the mail wasn't taken
+HANG = "HANG"  # no answer, ever
+MAX_LINE = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """A mail as it came: `body` in wire form (dot-stuffed, without the final dot), `parameters` of MAIL FROM in upper case."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    body: bytes
+    parameters: frozenset[str]
+    connection: int
+    tls: bool
+    login: str
+
+    @property
+    def content(self) -> bytes:
+        """The body without dot-stuffing (RFC 5321 4.5.2)."""
+        plain = self.body.replace(b"\r\n..", b"\r\n.")
+        return plain[1:] if plain.startswith(b".") else plain
+
+
+@dataclass(kw_only=True)
+class NextHop:
+    """What it offers may be changed at any time; connections that stand keep what they were told.
+
+    `script` holds answers to give before the usual ones: by verb (`MAIL`, `DATA`, `END`, `EHLO`, `GREETING`, `AUTH`,
+    `STARTTLS`), or for one recipient by its address. `DROP`, `LOSE` and `HANG` are answers as well.
+    """
+
+    pipelining: bool = True
+    eight_bit: bool = True
+    smtputf8: bool = True
+    ehlo: bool = True
+    max_size: int | None = 0
+    context: ssl.SSLContext | None = None
+    logins: dict[str, str] = field(default_factory=dict)
+    auth: tuple[str, ...] = ("PLAIN", "LOGIN")
+    keep: bool = True
+    received: list[Received] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    connections: int = 0
+    script: defaultdict[str, deque[str]] = field(default_factory=lambda: defaultdict(deque))
+    port: int = 0
+    _server: asyncio.Server | None = None
+    _open: set[asyncio.Task[None]] = field(default_factory=set)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start(self) -> None:
+        """Listens on 127.0.0.1; on the same port again after `stop`."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=MAX_LINE)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Listens no more, and closes every connection."""
+        if self._server:
+            self._server.close()
+        for task in [*self._open]:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    def answer(self, to: str, *answers: str) -> None:
+        """Gives these answers, one each time, before the usual one."""
+        self.script[to].extend(answers)
+
+    async def got(self, count: int, timeout: float = 20.0) -> list[Received]:
+        """Waits until so many mails came. Raises TimeoutError."""
+        async with asyncio.timeout(timeout):
+            while len(self.received) < count:
+                await self.news()
+        return self.received
+
+    async def news(self) -> None:
+        """Returns after the next command or mail."""
+        self._news.clear()
+        await self._news.wait()
+
+    def for_recipient(self, address: str) -> list[Received]:
+        return [mail for mail in self.received if address in mail.recipients]
+
+    def took(self, mail: Received) -> None:
+        if self.keep:
+            self.received.append(mail)
+        self._news.set()
+
+    def said(self, line: str) -> None:
+        self.commands.append(line)
+        self._news.set()
+
+    def next_answer(self, to: str, usual: str) -> str:
+        return self.script[to].popleft() if self.script.get(to) else usual
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task
+        self._open.add(task)
+        try:
+            await _Session(self, reader, writer, self.connections).run()
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass
+        finally:
+            self._open.discard(task)
+            writer.transport.abort()
+
+
+class _Drop(ConnectionError):
+    """The script says to close the connection."""
+
+
+class _Session:
+    """One connection, from greeting to the end."""
+
+    def __init__(self, hop: NextHop, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        self.hop, self.reader, self.writer, self.number = hop, reader, writer, number
+        self.tls, self.login = False, ""
+        self.sender: str | None = None
+        self.parameters: frozenset[str] = frozenset()
+        self.recipients: list[str] = []
+
+    async def run(self) -> None:
+        await self.say("GREETING", "220 next-hop.test ESMTP")
+        while line := await self.reader.readline():
+            text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+            self.hop.said(text)
+            verb, _, rest = text.partition(" ")
+            handler = getattr(self, f"on_{verb.lower()}", None)
+            if handler is None:
+                await self.write("502 5.5.2 unknown command")
+            elif await handler(rest) == "bye":
+                return
+
+    async def write(self, answer: str) -> None:
+        if answer in (DROP, LOSE):
+            raise _Drop
+        if answer == HANG:
+            await asyncio.Event().wait()
+        self.writer.write(answer.replace("\n", "\r\n").encode() + b"\r\n")
+        await self.writer.drain()
+
+    async def say(self, to: str, usual: str) -> bool:
+        """Whether the answer was positive."""
+        answer = self.hop.next_answer(to, usual)
+        await self.write(answer)
+        return answer[:1] in "23"
+
+    async def on_ehlo(self, _: str) -> None:
+        hop = self.hop
+        if not hop.ehlo:
+            return await self.write("502 5.5.1 what is that?")
+        offered = [
+            *(["PIPELINING"] if hop.pipelining else []),
+            *(["8BITMIME"] if hop.eight_bit else []),
+            *(["SMTPUTF8"] if hop.smtputf8 else []),
+            *([f"SIZE {hop.max_size or ''}".strip()] if hop.max_size is not None else []),
+            *(["STARTTLS"] if hop.context and not self.tls else []),
+            *([f"AUTH {' '.join(hop.auth)}"] if hop.logins else []),
+            "ENHANCEDSTATUSCODES",
+        ]
+        lines = ["next-hop.test", *offered]
+        usual = "\n".join([*(f"250-{word}" for word in lines[:-1]), f"250 {lines[-1]}"])
+        await self.say("EHLO", usual)
+        return None
+
+    async def on_helo(self, _: str) -> None:
+        await self.say("HELO", "250 next-hop.test")
+
+    async def on_starttls(self, _: str) -> None:
+        assert self.hop.context
+        if await self.say("STARTTLS", "220 2.0.0 go ahead"):
+            await self.writer.start_tls(self.hop.context)
+            self.tls = True
+
+    async def on_auth(self, rest: str) -> None:
+        mechanism, _, initial = rest.partition(" ")
+        if mechanism == "PLAIN":
+            _, login, password = b64decode(initial).decode().split("\0")
+        else:
+            words = []
+            for prompt in ("VXNlcm5hbWU6", "UGFzc3dvcmQ6"):
+                await self.write(f"334 {prompt}")
+                words.append(b64decode(await self.reader.readline()).decode())
+            login, password = words
+        good = self.hop.logins.get(login) == password
+        if await self.say("AUTH", "235 2.7.0 welcome" if good else "535 5.7.8 wrong credentials"):
+            self.login = login
+
+    async def on_mail(self, rest: str) -> None:
+        if self.hop.logins and not self.login:
+            return await self.write("530 5.7.0 authentication required")
+        address, _, parameters = rest.partition(">")
+        if await self.say("MAIL", "250 2.1.0 ok"):
+            self.sender, self.recipients = address.partition("<")[2], []
+            self.parameters = frozenset(parameters.upper().split())
+        return None
+
+    async def on_rcpt(self, rest: str) -> None:
+        address = rest.partition("<")[2].partition(">")[0]
+        if self.sender is None:
+            return await self.write("503 5.5.1 MAIL first")
+        if await self.say(address, "250 2.1.5 ok"):
+            self.recipients.append(address)
+        return None
+
+    async def on_data(self, _: str) -> None:
+        if not self.recipients:
+            return await self.write("554 5.5.1 no valid recipients")
+        if await self.say("DATA", "354 go ahead"):
+            await self.end(await self.body())
+        return None
+
+    async def body(self) -> bytes:
+        """Up to CRLF.CRLF, which is left out but for the last line's CRLF."""
+        body = bytearray()
+        while True:
+            try:
+                piece = await self.reader.readuntil(b"\r\n")
+            except asyncio.LimitOverrunError as error:
+                piece = await self.reader.readexactly(error.consumed)
+            if piece == b".\r\n" and (not body or body.endswith(b"\r\n")):
+                return bytes(body)
+            body += piece
+
+    async def end(self, body: bytes) -> None:
+        answer = self.hop.next_answer("END", "250 2.0.0 Ok: taken")
+        if answer[:1] == "2" or answer == DROP:
+            self.hop.took(
+                Received(
+                    sender=self.sender or "",
+                    recipients=tuple(self.recipients),
+                    body=body,
+                    parameters=self.parameters,
+                    connection=self.number,
+                    tls=self.tls,
+                    login=self.login,
+                )
+            )
+        self.sender, self.recipients = None, []
+        await self.write(answer)
+
+    async def on_rset(self, _: str) -> None:
+        self.sender, self.recipients = None, []
+        await self.write("250 2.0.0 ok")
+
+    async def on_noop(self, _: str) -> None:
+        await self.write("250 2.0.0 ok")
+
+    async def on_quit(self, _: str) -> str:
+        await self.write("221 2.0.0 bye")
+        return "bye"
+
+
+@contextlib.asynccontextmanager
+async def next_hop(**offers: object) -> AsyncIterator[NextHop]:
+    """A next hop on an ephemeral port, with the fields of NextHop as `offers`."""
+    hop = NextHop(**offers)  # type: ignore[arg-type]
+    await hop.start()
+    try:
+        yield hop
+    finally:
+        await hop.stop()
+
+
+def recipients(mails: Iterable[Received]) -> list[str]:
+    """Every recipient of every mail, twice where it came twice."""
+    return [recipient for mail in mails for recipient in mail.recipients]

@@ -1,0 +1,371 @@
+"""Mails over real sockets to a next hop that answers what it was told to."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from varco_common.envelope import Envelope
+from varco_common.errors import TransientError
+from varco_common.events import TlsUse
+from varco_common.ids import new_id
+from varco_common.testing.certificates import self_signed
+from varco_common.testing.next_hop import DROP, HANG, LOSE, NextHop, next_hop
+from varco_relay.client import Settled, Timeouts, Unreachable
+from varco_relay.dial import Greeter
+from varco_relay.lane import Lane, Limits
+from varco_relay.parcel import Capabilities, Parcel, parcel
+from varco_relay.route import Target
+
+BODY = b"Subject: hello\r\n\r\nhello\r\n"
+QUICK = Timeouts(connect=2, greeting=2, command=2, data=2, block=2, end=2)
+LIMITS = Limits(connections=2, patience=0.01, idle=5, first_backoff=0.02, longest_backoff=0.05, growth_pause=0.05)
+
+
+@pytest.fixture
+async def hop() -> AsyncIterator[NextHop]:
+    async with next_hop() as running:
+        yield running
+
+
+class Lanes:
+    """Makes lanes, and closes them at the end."""
+
+    def __init__(self) -> None:
+        self.made: list[Lane] = []
+
+    def to(self, hop: NextHop, *, limits: Limits = LIMITS, timeouts: Timeouts = QUICK, trust=None, **target) -> Lane:
+        verified = ssl.create_default_context(cafile=trust)
+        greeter = Greeter(name="gate.test", timeouts=timeouts, verified=verified)
+        lane = Lane(Target(host="127.0.0.1", port=hop.port, **target), greeter, limits)
+        self.made.append(lane)
+        return lane
+
+
+@pytest.fixture
+async def lanes() -> AsyncIterator[Lanes]:
+    made = Lanes()
+    yield made
+    for lane in made.made:
+        await lane.close()
+
+
+class Listener:
+    """An account that wants to know when its next hop is back."""
+
+    def __init__(self) -> None:
+        self.back = asyncio.Event()
+
+    def learned(self, host: str, able: Capabilities) -> None: ...
+    def failed(self, host: str, why: str) -> None: ...
+
+    def recovered(self) -> None:
+        self.back.set()
+
+
+def mail(*recipients: str, body=BODY, sender="alice@acme.example", smtputf8=False, eight_bit=False) -> Parcel:
+    wanted = recipients or ("bob@x.example",)
+    envelope = Envelope(
+        id=new_id(),
+        account="acme",
+        sender=sender,
+        recipients=wanted,
+        host="192.0.2.1",
+        received_at=datetime.now(UTC),
+        smtputf8=smtputf8,
+        eight_bit=eight_bit,
+    )
+    return parcel(envelope, wanted, body, len(body) if isinstance(body, bytes) else 0)
+
+
+async def codes(lane: Lane, parcel_: Parcel) -> dict[str, int]:
+    result = await lane.send(parcel_)
+    assert isinstance(result, Settled)
+    return {recipient: said.code for recipient, said in result.said.items()}
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_each_recipient_gets_its_own_answer(hop: NextHop, lanes: Lanes, pipelining):
+    hop.pipelining = pipelining
+    hop.answer("b@x.example", "450 4.2.0 later")
+    hop.answer("c@x.example", "550-5.1.1 no\n550 5.1.1 such user")
+    result = await lanes.to(hop).send(mail("a@x.example", "b@x.example", "c@x.example"))
+    assert isinstance(result, Settled)
+    assert {r: said.line for r, said in result.said.items()} == {
+        "a@x.example": "250 2.0.0 Ok: taken",
+        "b@x.example": "450 4.2.0 later",
+        "c@x.example": "550 5.1.1 no 5.1.1 such user",
+    }
+    assert hop.received[0].recipients == ("a@x.example",)
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_a_mail_for_nobody_leaves_the_connection_usable(hop: NextHop, lanes: Lanes, pipelining):
+    hop.pipelining = pipelining
+    hop.answer("b@x.example", "550 5.1.1 no")
+    hop.answer("MAIL", "250 2.1.0 ok", "451 4.3.0 not now")
+    lane = lanes.to(hop)
+    assert await codes(lane, mail("b@x.example")) == {"b@x.example": 550}
+    assert await codes(lane, mail("c@x.example")) == {"c@x.example": 451}
+    assert await codes(lane, mail("d@x.example")) == {"d@x.example": 250}
+    assert hop.connections == 1
+
+
+async def test_data_let_in_for_nobody_is_ended_with_a_lone_dot(lanes: Lanes):
+    """RFC 2920 3.1."""
+    said: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hi\r\n")
+        answers = {b"EHLO": b"250-hi\r\n250 PIPELINING\r\n", b"RCPT": b"550 no\r\n", b"DATA": b"354 go\r\n"}
+        while line := await reader.readline():
+            said.append(line)
+            writer.write(b"554 nobody\r\n" if line == b".\r\n" else answers.get(line[:4], b"250 ok\r\n"))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    hop = NextHop(port=server.sockets[0].getsockname()[1])
+    lane = lanes.to(hop)
+    assert await codes(lane, mail("b@x.example")) == {"b@x.example": 550}
+    assert said[-1] == b".\r\n"
+    await lane.close()
+    server.close()
+
+
+async def test_mails_that_wait_share_connections_and_writes(hop: NextHop, lanes: Lanes):
+    lane = lanes.to(hop)
+    results = await asyncio.gather(*(codes(lane, mail(f"r{n}@x.example")) for n in range(50)))
+    assert all(code == 250 for result in results for code in result.values())
+    assert len(hop.received) == 50
+    assert hop.connections <= LIMITS.connections
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"..\r\n",
+        b"Subject: x\r\n\r\n..leading dot\r\n...\r\n",
+        b"Subject: x\r\n\r\n" + b"y" * 200_000 + b"\r\n",
+        b"Subject: x\r\n\r\n" + bytes(range(128, 256)) * 40 + b"\r\n",
+        b"Subject: x\r\n\r\n" + b"0123456789abcde\r\n" * 65_536,
+    ],
+    ids=["empty", "one dot", "dots", "long line", "8 bit", "1 MB"],
+)
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_bodies_arrive_byte_for_byte(hop: NextHop, lanes: Lanes, body, pipelining):
+    hop.pipelining = pipelining
+    lane = lanes.to(hop)
+    await asyncio.gather(*(codes(lane, mail(f"r{n}@x.example", body=body)) for n in range(3)))
+    assert [received.body for received in hop.received] == [body] * 3
+
+
+async def test_a_body_in_chunks_arrives_byte_for_byte(hop: NextHop, lanes: Lanes):
+    async def chunks() -> AsyncIterator[bytes]:
+        for number in range(100):
+            yield b"%06d\r\n" % number * 4_000
+
+    lane = lanes.to(hop)
+    await asyncio.gather(codes(lane, mail(body=chunks)), codes(lane, mail(body=chunks)))
+    whole = b"".join([chunk async for chunk in chunks()])
+    assert [received.body for received in hop.received] == [whole] * 2
+
+
+async def test_a_body_that_breaks_off_isnt_delivered(hop: NextHop, lanes: Lanes):
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"Subject: x\r\n\r\n"
+        raise TransientError("the object store is away")
+
+    lane = lanes.to(hop)
+    result = await lane.send(mail(body=chunks))
+    assert isinstance(result, Settled)
+    assert result.said["bob@x.example"].line == "4.3.0 the body can't be read: the object store is away"
+    assert await codes(lane, mail()) == {"bob@x.example": 250}
+    assert [received.body for received in hop.received] == [BODY]
+
+
+async def test_8bitmime_and_smtputf8_are_asked_by_mails_that_need_them(hop: NextHop, lanes: Lanes):
+    lane = lanes.to(hop)
+    await codes(lane, mail(eight_bit=True, smtputf8=True))
+    await codes(lane, mail(body="Subject: x\r\n\r\nè\r\n".encode()))
+    await codes(lane, mail("bòb@x.example"))
+    await codes(lane, mail(body="Subject: è\r\n\r\n".encode(), smtputf8=True))
+    asked = [
+        received.parameters - {p for p in received.parameters if p.startswith("SIZE=")} for received in hop.received
+    ]
+    assert asked == [frozenset(), {"BODY=8BITMIME"}, {"SMTPUTF8"}, {"BODY=8BITMIME", "SMTPUTF8"}]
+
+
+async def test_what_the_route_cant_carry_gets_a_clear_answer(hop: NextHop, lanes: Lanes):
+    hop.smtputf8 = hop.eight_bit = False
+    lane = lanes.to(hop)
+    first = await lane.send(mail("bòb@x.example"))
+    second = await lane.send(mail(body="Subject: x\r\n\r\nè\r\n".encode()))
+    assert isinstance(first, Settled)
+    assert isinstance(second, Settled)
+    assert first.said["bòb@x.example"].status == "5.6.7"
+    assert second.said["bob@x.example"].status == "5.6.3"
+    assert await codes(lane, mail(eight_bit=True)) == {"bob@x.example": 250}
+    assert len(hop.received) == 1
+
+
+async def test_size_is_given_only_where_it_was_offered(hop: NextHop, lanes: Lanes):
+    await codes(lanes.to(hop), mail())
+    hop.max_size = None
+    await codes(lanes.to(hop), mail())
+    assert [received.parameters for received in hop.received] == [{f"SIZE={len(BODY)}"}, frozenset()]
+
+
+async def test_a_next_hop_that_knows_only_helo_is_spoken_to_in_helo(hop: NextHop, lanes: Lanes):
+    hop.ehlo = False
+    assert await codes(lanes.to(hop), mail()) == {"bob@x.example": 250}
+    assert hop.received[0].parameters == frozenset()
+
+
+# TLS and login
+
+
+async def test_tls_is_used_where_it_is_offered(hop: NextHop, lanes: Lanes, tmp_path):
+    hop.context = self_signed(tmp_path, "someone-else.test").server
+    result = await lanes.to(hop).send(mail())
+    assert isinstance(result, Settled)
+    assert result.tls == "TLSv1.3"
+    assert hop.received[0].tls
+
+
+async def test_opportunistic_tls_goes_on_in_clear_where_the_handshake_fails(hop: NextHop, lanes: Lanes, tmp_path):
+    hop.context = self_signed(tmp_path, "a.test").server
+    hop.answer("STARTTLS", "454 4.7.0 not now")
+    assert await codes(lanes.to(hop), mail()) == {"bob@x.example": 250}
+    assert not hop.received[0].tls
+
+
+async def test_required_tls_verifies_the_certificate(hop: NextHop, lanes: Lanes, tmp_path):
+    certificate = self_signed(tmp_path, "127.0.0.1")
+    hop.context = certificate.server
+    refused = await lanes.to(hop, tls=TlsUse.REQUIRED).send(mail())
+    assert isinstance(refused, Unreachable)
+    assert "certificate" in refused.why or "self" in refused.why
+    assert await codes(lanes.to(hop, tls=TlsUse.REQUIRED, trust=certificate.certificate), mail()) == {
+        "bob@x.example": 250
+    }
+    other = self_signed(tmp_path, "other.test")
+    hop.context = other.server
+    named = await lanes.to(hop, tls=TlsUse.REQUIRED, trust=other.certificate).send(mail())
+    assert isinstance(named, Unreachable)
+
+
+async def test_required_tls_is_never_given_up(hop: NextHop, lanes: Lanes):
+    result = await lanes.to(hop, tls=TlsUse.REQUIRED).send(mail())
+    assert result == Unreachable(why="the route requires TLS, and the next hop doesn't offer STARTTLS")
+    assert hop.received == []
+    assert not any(line.startswith("MAIL") for line in hop.commands)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+async def test_a_login_is_given(hop: NextHop, lanes: Lanes, tmp_path, mechanism):
+    hop.context = self_signed(tmp_path, "a.test").server
+    hop.logins, hop.auth = {"acme": "sècret"}, (mechanism,)
+    assert await codes(lanes.to(hop, login="acme", password="sècret"), mail()) == {"bob@x.example": 250}
+    assert hop.received[0].login == "acme"
+
+
+async def test_a_wrong_password_is_the_routes_fault(hop: NextHop, lanes: Lanes, tmp_path):
+    hop.context = self_signed(tmp_path, "a.test").server
+    hop.logins = {"acme": "right"}
+    result = await lanes.to(hop, login="acme", password="wrong").send(mail())
+    assert result == Unreachable(why="the next hop refuses the login acme: 535 5.7.8 wrong credentials")
+
+
+async def test_the_password_isnt_sent_in_clear(hop: NextHop, lanes: Lanes):
+    hop.logins = {"acme": "right"}
+    result = await lanes.to(hop, login="acme", password="right").send(mail())
+    assert isinstance(result, Unreachable)
+    assert not any(line.startswith("AUTH") for line in hop.commands)
+    assert await codes(lanes.to(hop, login="acme", password="right", tls=TlsUse.NONE), mail()) == {"bob@x.example": 250}
+
+
+# what goes wrong
+
+
+async def test_nobody_there_is_unreachable_until_somebody_is(hop: NextHop, lanes: Lanes):
+    await hop.stop()
+    lane = lanes.to(hop)
+    result = await lane.send(mail())
+    assert isinstance(result, Unreachable)
+    listener = Listener()
+    lane.listeners.add(listener)
+    assert lane.down
+    await hop.start()
+    await listener.back.wait()
+    assert await codes(lane, mail()) == {"bob@x.example": 250}
+
+
+@pytest.mark.parametrize("greeting", ["421 4.3.2 too busy", "554 5.7.1 go away", DROP, HANG, "SSH-2.0-OpenSSH_9.2"])
+async def test_who_doesnt_greet_is_unreachable(hop: NextHop, lanes: Lanes, greeting):
+    hop.answer("GREETING", greeting)
+    lane = lanes.to(hop, timeouts=QUICK.scaled(0.1))
+    assert isinstance(await lane.send(mail()), Unreachable)
+
+
+async def test_a_kept_connection_that_was_closed_meanwhile_costs_nothing(hop: NextHop, lanes: Lanes):
+    lane = lanes.to(hop)
+    await codes(lane, mail())
+    hop.answer("MAIL", "421 4.4.2 idle for too long")
+    assert await codes(lane, mail()) == {"bob@x.example": 250}
+    hop.answer("MAIL", DROP)
+    assert await codes(lane, mail()) == {"bob@x.example": 250}
+    assert hop.connections == 3
+    assert len(hop.received) == 3
+
+
+@pytest.mark.parametrize("answer", [LOSE, DROP, HANG])
+async def test_a_connection_lost_after_the_dot_defers(hop: NextHop, lanes: Lanes, answer):
+    hop.answer("END", answer)
+    result = await lanes.to(hop, timeouts=QUICK.scaled(0.2)).send(mail())
+    assert isinstance(result, Settled)
+    assert result.said["bob@x.example"].status == "4.4.2"
+    assert len(hop.received) == (answer == DROP)
+
+
+async def test_a_mail_that_a_loss_takes_along_goes_over_another_connection(hop: NextHop, lanes: Lanes):
+    hop.answer("END", "250 2.0.0 ok", LOSE)
+    lane = lanes.to(hop, limits=Limits(connections=1, first_backoff=0.02))
+    results = await asyncio.gather(*(codes(lane, mail(f"r{n}@x.example")) for n in range(6)))
+    assert [code for result in results for code in result.values()] == [250, 0, 250, 250, 250, 250]
+    assert [received.recipients[0] for received in hop.received] == [f"r{n}@x.example" for n in (0, 2, 3, 4, 5)]
+
+
+async def test_a_next_hop_that_loses_every_mail_is_down_soon(hop: NextHop, lanes: Lanes):
+    hop.answer("MAIL", *[DROP] * 100)
+    lane = lanes.to(hop, limits=Limits(connections=1, first_backoff=30))
+    results = await asyncio.gather(*(lane.send(mail()) for _ in range(20)))
+    assert sum(isinstance(result, Settled) for result in results) == 3
+    assert sum(isinstance(result, Unreachable) for result in results) == 17
+
+
+async def test_421_to_mail_on_a_new_connection_defers_one_mail_and_is_down(hop: NextHop, lanes: Lanes):
+    hop.answer("MAIL", *["421 4.7.0 slow down"] * 100)
+    lane = lanes.to(hop, limits=Limits(connections=1, first_backoff=30))
+    results = await asyncio.gather(*(lane.send(mail()) for _ in range(5)))
+    assert [isinstance(result, Settled) for result in results] == [True, False, False, False, False]
+
+
+async def test_no_more_connections_than_the_next_hop_takes(hop: NextHop, lanes: Lanes):
+    lane = lanes.to(hop, limits=Limits(connections=4, patience=0.001, growth_pause=5))
+    await codes(lane, mail())
+    hop.answer("GREETING", *["421 4.3.2 too many connections"] * 100)
+    results = await asyncio.gather(*(codes(lane, mail(f"r{n}@x.example")) for n in range(100)))
+    assert all(code == 250 for result in results for code in result.values())
+    assert hop.connections <= 2
+
+
+async def test_an_idle_connection_is_closed_politely(hop: NextHop, lanes: Lanes):
+    lane = lanes.to(hop, limits=Limits(idle=0.05))
+    await codes(lane, mail())
+    while "QUIT" not in hop.commands:
+        await hop.news()
+    await codes(lane, mail())
+    assert hop.connections == 2
