@@ -15,7 +15,7 @@ from varco_common.grants import Answer, Denied, Grant, LoginAsked, NetworkAsked,
 from varco_policy.account import Account, Credential
 from varco_policy.hashes import MAX_PASSWORD_BYTES
 from varco_policy.metrics import HASHING, LOGINS
-from varco_policy.store import SERVICE, Accounts
+from varco_policy.store import NAME, Accounts
 from varco_policy.verifier import TooManyLoginsError, Verifier
 
 _logins = msgspec.json.Decoder(LoginAsked)
@@ -70,7 +70,7 @@ class Grants:
         account, credential = found
         if not right:
             return Denied(account=account.name, reason="wrong password")
-        if (now := self._accounts.by_login(asked.login)) is None or now[1].hash != digest:
+        if (now := self._accounts.by_login(asked.login)) is None or now[1].origin != credential.origin:
             return Unavailable(reason="the credential was changed while it was verified")
         self._after(account.name, credential, asked)
         return grant(now[0], self._accounts.sequence)
@@ -80,7 +80,7 @@ class Grants:
         last = max(filter(None, (credential.used_at, self._used.get(login))), default=None)
         if last is None or at - last >= self._used_every:
             self._used[login] = at
-            used = CredentialUsed(at=at, account=account, by=SERVICE, login=login, host=asked.host)
+            used = CredentialUsed(at=at, account=account, by=NAME, login=login, host=asked.host)
             self._start(self._note(used))
         if self._verifier.outdated(credential.hash) and login not in self._upgrading:
             self._upgrading.add(login)
@@ -111,7 +111,7 @@ class Grants:
         held = state.credentials.get(credential.login) if state else None
         if state is None or held is None or held.hash != credential.hash:
             return []
-        return [CredentialUpgraded(at=self._now(), account=state.name, by=SERVICE, login=held.login, hash=digest)]
+        return [CredentialUpgraded(at=self._now(), account=state.name, by=NAME, login=held.login, hash=digest)]
 
 
 def grant(account: Account, sequence: int, *, normalise: bool = False) -> Grant:

@@ -23,8 +23,8 @@ from varco_common.senders import normal
 from varco_policy.account import Account, Credential, Network, apply
 from varco_policy.networks import NetworkIndex
 
-SERVICE = "policy"
-ALL = subjects.event(SERVICE, "*", "*")
+NAME = "policy"
+ALL = subjects.event(NAME, "*", "*")
 
 Decide = Callable[[Account | None], Sequence[PolicyEvent]]
 
@@ -45,7 +45,7 @@ class Accounts:
     async def open(cls, bus: Bus, engine: AsyncEngine) -> AsyncIterator[Self]:
         """Caught up with the bus, and following it inside the block."""
         projection = Projection(
-            bus, engine, ALL, name="accounts", service=SERVICE, apply=apply, state=Account, key=account_of
+            bus, engine, ALL, name="accounts", service=NAME, apply=apply, state=Account, key=account_of
         )
         async with projection.following():
             yield cls(projection)

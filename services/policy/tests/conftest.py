@@ -1,0 +1,87 @@
+"""The whole service, on a real bus and database, reached over real HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from varco_common.bus import Bus
+from varco_common.grants import LOGIN, NETWORK, Answer, LoginAsked, NetworkAsked, decode_answer, encode
+from varco_common.testing import NatsServer, free_port
+from varco_common.tokens import Keyring
+from varco_policy.app import serve
+from varco_policy.settings import Settings
+
+KEY = "k" * 40
+
+
+class Policy:
+    """A running policy: `http` calls it as admin, `bus` is somebody else's connection."""
+
+    def __init__(self, port: int, bus: Bus) -> None:
+        self.base, self.bus, self.keyring = f"http://127.0.0.1:{port}", bus, Keyring(KEY.encode())
+        self.http = self.client(self.keyring.mint_admin()[1])
+
+    def client(self, token: str) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.AsyncClient(base_url=self.base, headers=headers, timeout=20)
+
+    async def put(self, path: str, **body: object) -> dict:
+        answer = await self.http.put(path, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def login(self, login: str, password: str) -> Answer:
+        asked = LoginAsked(login=login, password=password, host="192.0.2.7")
+        return decode_answer(await self.bus.ask(LOGIN, encode(asked), 10))
+
+    async def network(self, host: str) -> Answer:
+        return decode_answer(await self.bus.ask(NETWORK, encode(NetworkAsked(host=host)), 10))
+
+    async def ready(self) -> None:
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(httpx.TransportError):
+                    if (await self.http.get("/readyz")).status_code == 200:
+                        return
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(nats: NatsServer, home: Path, **settings: object) -> AsyncIterator[Policy]:
+    """policy from start to drained end, as its own process would run it."""
+    key = home / "token.key"
+    key.write_text(KEY)
+    facts = {"argon2_memory_kib": 8_192, "api_port": free_port(), "token_key_file": key, **settings}
+    chosen = Settings(home=home, nats_url=nats.url, **facts)
+    async with Bus.connect(nats.settings(), "test") as bus:
+        task = asyncio.create_task(serve(chosen))
+        policy = Policy(chosen.api_port, bus)
+        ready = asyncio.create_task(policy.ready())
+        try:
+            await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                await task
+            await ready
+            yield policy
+        finally:
+            await policy.http.aclose()
+            ready.cancel()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+@pytest.fixture
+def start(nats: NatsServer, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Policy]]:
+    """Starts policy on the test's bus; again with the same database."""
+    return lambda **settings: running(nats, **{"home": tmp_path, **settings})
+
+
+@pytest.fixture
+async def policy(start: Callable[..., AbstractAsyncContextManager[Policy]]) -> AsyncIterator[Policy]:
+    async with start() as policy:
+        yield policy

@@ -1,0 +1,238 @@
+"""policy on a real bus: logins, networks, votes, restarts, lost databases."""
+
+import asyncio
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import bcrypt
+import httpx
+import pytest
+
+from varco_common.envelope import Envelope
+from varco_common.errors import TransientError
+from varco_common.events import AccountOpened, CredentialAdded, Language, SenderAuthorised
+from varco_common.grants import LOGIN, Denied, Grant, Unavailable
+from varco_common.manifest import Manifest, Part
+from varco_common.replies import Reply
+from varco_common.votes import Ballot
+from varco_policy.account import Account, apply
+from varco_policy.decide import decide
+
+ACME = {
+    "language": "it",
+    "users": [{"login": "Alice@acme.example", "password": "a-long-secret"}],
+    "senders": ["@acme.example"],
+    "networks": ["192.0.2.0/28", {"network": "192.0.2.8/29", "normalise": True}],
+}
+
+
+def ballot(sender="alice@acme.example", account="acme", parts=()):
+    envelope = Envelope(
+        id="0" * 20,
+        account=account,
+        sender=sender,
+        recipients=("b@c.example",),
+        host="::1",
+        received_at=datetime.now(UTC),
+    )
+    return Ballot(envelope=envelope, manifest=Manifest(authors=(sender,), parts=parts))
+
+
+async def vote(policy, ballot):
+    [vote] = await policy.bus.collect(ballot, ["policy"], 5)
+    return vote
+
+
+async def used_at(policy):
+    return (await policy.http.get("/accounts/acme/users")).json()[0]
+
+
+async def count(bus, subjects):
+    """How many events there are by now."""
+    last, found = await bus.last_sequence(subjects), 0
+    async with aclosing(bus.follow(subjects)) as events:
+        async for stored in events:
+            found += 1
+            if stored.sequence == last:
+                return found
+
+
+async def until(fact):
+    """Asks until the fact is there."""
+    async with asyncio.timeout(10):
+        while not (found := await fact()):
+            await asyncio.sleep(0.01)
+        return found
+
+
+async def test_a_login_is_granted_what_its_account_may_do(policy):
+    version = (await policy.put("/accounts/acme", **ACME))["version"]
+    grant = await policy.login("ALICE@acme.example", "a-long-secret")
+    assert isinstance(grant, Grant)
+    assert (grant.account, grant.senders, grant.max_size, grant.max_recipients) == (
+        "acme",
+        ("@acme.example",),
+        20_000_000,
+        100,
+    )
+    assert (grant.language, grant.normalise) == (Language.IT, False)
+    assert grant.sequence >= version
+
+
+async def test_a_wrong_password_and_an_unknown_login_are_denied(policy):
+    await policy.put("/accounts/acme", **ACME)
+    assert await policy.login("alice@acme.example", "wrong") == Denied(account="acme", reason="wrong password")
+    assert await policy.login("nobody", "wrong") == Denied(reason="no such login")
+    assert isinstance(await policy.login("alice@acme.example", "x" * 2000), Denied)
+    assert isinstance(await policy.login("", ""), Denied)
+
+
+async def test_a_removed_login_and_a_changed_password_are_denied_at_once(policy):
+    await policy.put("/accounts/acme", **ACME)
+    await policy.put("/accounts/acme/users/alice@acme.example", password="another-secret")
+    assert isinstance(await policy.login("alice@acme.example", "a-long-secret"), Denied)
+    assert isinstance(await policy.login("alice@acme.example", "another-secret"), Grant)
+    await policy.http.delete("/accounts/acme/users/alice@acme.example")
+    assert isinstance(await policy.login("alice@acme.example", "another-secret"), Denied)
+
+
+async def test_the_narrowest_trusted_network_grants(policy):
+    await policy.put("/accounts/acme", **ACME)
+    await policy.put("/accounts/wide", networks=["192.0.2.0/24"])
+    assert (await policy.network("192.0.2.1")).account == "acme"
+    assert (await policy.network("192.0.2.1")).normalise is False
+    assert (await policy.network("192.0.2.9")).normalise is True
+    assert (await policy.network("192.0.2.77")).account == "wide"
+    assert isinstance(await policy.network("198.51.100.1"), Denied)
+
+
+async def test_a_flood_of_logins_is_put_off_and_never_a_strike(start):
+    async with start(hashing_threads=1, hashing_queue=2, argon2_memory_kib=65_536) as policy:
+        await policy.put("/accounts/acme", **ACME)
+        answers = await asyncio.gather(*(policy.login("nobody", "x") for _ in range(12)))
+        kinds = [type(answer) for answer in answers]
+        assert kinds.count(Denied) >= 2
+        assert kinds.count(Unavailable) >= 8
+        assert isinstance(await policy.login("alice@acme.example", "a-long-secret"), Grant)
+
+
+async def test_an_imported_hash_is_upgraded_at_login_and_its_use_is_noted_once(policy):
+    imported = bcrypt.hashpw(b"old-secret", bcrypt.gensalt(4)).decode()
+    await policy.put("/accounts/acme", users=[{"login": "alice", "password_hash": f"{{BLF-CRYPT}}{imported}"}])
+    assert (await used_at(policy))["hash"] == "bcrypt"
+    await asyncio.gather(*(policy.login("alice", "old-secret") for _ in range(5)))
+
+    async def upgraded():
+        user = await used_at(policy)
+        return user if user["hash"] == "argon2id" and user["used_at"] else None
+
+    await until(upgraded)
+    assert isinstance(await policy.login("alice", "old-secret"), Grant)
+    assert await policy.bus.last_sequence("events.policy.credential-upgraded.*") > 0
+    assert await count(policy.bus, "events.policy.credential-used.*") == 1
+    again = await policy.put("/accounts/acme", users=[{"login": "alice", "password_hash": imported}])
+    assert again["changes"] == []
+
+
+async def test_a_question_that_is_none_gets_no_answer_and_the_next_one_does(policy):
+    with pytest.raises(TransientError):
+        await policy.bus.ask(LOGIN, b"{nonsense", 0.3)
+    assert isinstance(await policy.login("nobody", "x"), Denied)
+
+
+async def test_policy_votes_by_what_was_last_said(policy):
+    assert (await vote(policy, ballot())).reply is Reply.NOT_AUTHENTICATED
+    version = (await policy.put("/accounts/acme", **ACME))["version"]
+    yes = await vote(policy, ballot())
+    assert (yes.reply, yes.sequence) == (Reply.ACCEPTED, version)
+    exe = Part(path="1", media_type="application/pdf", start=0, end=9, size=9, names=("a.exe",))
+    no = await vote(policy, ballot(parts=(exe,)))
+    assert no.reply is Reply.FORBIDDEN_ATTACHMENT
+    assert no.text.startswith('L\'allegato "a.exe"\nha violato')
+    await policy.http.delete("/accounts/acme/senders/@acme.example")
+    assert (await vote(policy, ballot())).reply is Reply.SENDER_NOT_AUTHORISED
+    await policy.http.delete("/accounts/acme", params={"reason": "gone"})
+    assert (await vote(policy, ballot())).reply is Reply.NOT_AUTHENTICATED
+
+
+async def test_two_processes_agree_and_one_of_two_writers_wins(start, tmp_path):
+    other_home = tmp_path / "other"
+    other_home.mkdir()
+    async with start() as one, start(home=other_home) as two:
+        await one.put("/accounts/acme", **ACME)
+        version = (await two.http.get("/accounts/acme")).headers["etag"]
+        answers = await asyncio.gather(
+            *(
+                writer.http.put("/accounts/acme/rules", json={"max_recipients": n}, headers={"If-Match": version})
+                for n, writer in enumerate((one, two, one, two), 10)
+            )
+        )
+        codes = sorted(answer.status_code for answer in answers)
+        assert codes == [200, 409, 409, 409]
+        [winner] = [answer for answer in answers if answer.status_code == 200]
+        kept = [(await writer.http.get("/accounts/acme/rules")).json()["max_recipients"] for writer in (one, two)]
+        assert winner.json()["changes"][0]["line"].endswith(f"-> {kept[0]}")
+
+
+async def test_a_restart_goes_on_where_it_was(start):
+    async with start() as policy:
+        await policy.put("/accounts/acme", **ACME)
+        before = (await policy.http.get("/accounts/acme")).json()
+    async with start() as policy:
+        assert (await policy.http.get("/accounts/acme")).json() == before
+        assert isinstance(await policy.login("alice@acme.example", "a-long-secret"), Grant)
+        assert (await policy.network("192.0.2.9")).normalise is True
+
+
+async def test_a_deleted_database_is_made_anew(start, tmp_path):
+    async with start() as policy:
+        await policy.put("/accounts/acme", **ACME)
+        before = (await policy.http.get("/accounts/acme")).json()
+    for file in (tmp_path / "data").glob("policy.sqlite*"):
+        file.unlink()
+    async with start() as policy:
+        assert (await policy.http.get("/accounts/acme")).json() == before
+        assert (await vote(policy, ballot())).reply is Reply.ACCEPTED
+
+
+async def test_a_second_holder_of_a_login_that_got_in_is_nobody(start, policy):
+    """Two processes could each accept the same login at the same moment; the events' order then decides."""
+    at, digest = datetime.now(UTC), bcrypt.hashpw(b"second-secret", bcrypt.gensalt(4)).decode()
+    await policy.put("/accounts/acme", **ACME)
+    await policy.bus.append(AccountOpened(at=at, account="evil", language=Language.EN))
+    added = CredentialAdded(at=at, account="evil", login="alice@acme.example", name="x", hash=digest)
+    await policy.bus.append(added)
+    assert isinstance(await policy.login("alice@acme.example", "second-secret"), Denied)
+    assert (await policy.login("alice@acme.example", "a-long-secret")).account == "acme"
+
+
+async def test_a_bus_that_comes_back_is_followed_again(policy, nats):
+    await policy.put("/accounts/acme", **ACME)
+    await nats.restart()
+    await policy.ready()
+
+    async def voted():
+        return await policy.bus.collect(ballot(), ["policy"], 1)
+
+    await until(voted)
+    assert (await policy.put("/accounts/acme/rules", max_recipients=7))["changes"]
+    assert (await policy.login("alice@acme.example", "a-long-secret")).max_recipients == 7
+
+
+async def test_votes_and_logins_are_counted(policy):
+    await policy.put("/accounts/acme", **ACME)
+    await vote(policy, ballot())
+    await policy.login("nobody", "x")
+    async with httpx.AsyncClient() as anybody:
+        shown = (await anybody.get(f"{policy.base}/metrics")).text
+    assert "varco_policy_accounts 1.0" in shown
+    for counter in ('varco_policy_votes_total{reply="accepted"}', 'varco_policy_logins_total{outcome="denied"}'):
+        [line] = [line for line in shown.splitlines() if line.startswith(counter)]
+        assert float(line.split()[-1]) >= 1
+
+
+def test_a_vote_can_be_cast_again_from_the_state_it_was_cast_on():
+    account = Account(name="acme", language=Language.IT, opened_at=datetime.now(UTC))
+    said = SenderAuthorised(at=datetime.now(UTC), account="acme", pattern="@acme.example")
+    assert decide(ballot(), account).reply is Reply.SENDER_NOT_AUTHORISED
+    assert decide(ballot(), apply(account, said)).reply is Reply.ACCEPTED

@@ -1,0 +1,77 @@
+"""Whom an account may send as: list, put, remove, and why an address may or may not be used."""
+
+from fastapi import APIRouter, HTTPException
+
+from varco_common.auth import AccountScope, Caller
+from varco_common.errors import NotFound, RefusedCommand
+from varco_common.senders import covering, normal
+from varco_common.tokens import Token
+from varco_policy import changes, forms
+from varco_policy.account import Account
+from varco_policy.api.commands import AccountName, Asked, Commands
+from varco_policy.api.models import Changed, SenderAnswer, SenderOut, SenderQuestion
+
+
+def router(commands: Commands) -> APIRouter:
+    api = APIRouter(tags=["senders"])
+
+    @api.get("/accounts/{account}/senders")
+    async def list_senders(account: AccountName, _: AccountScope) -> list[SenderOut]:
+        """The account's senders, with since when."""
+        senders = commands.existing(account).senders
+        return [SenderOut(pattern=pattern, since=since) for pattern, since in senders.items()]
+
+    @api.put("/accounts/{account}/senders/{pattern:path}")
+    async def authorise_sender(account: AccountName, pattern: str, asked: Asked, _: AccountScope) -> Changed:
+        """Authorises an address, `@domain`, or `@.domain` (its subdomains)."""
+        wanted = forms.sender_pattern(pattern)
+        return await commands.change(account, asked, lambda state, said: changes.authorise(state, said, wanted))
+
+    @api.delete("/accounts/{account}/senders/{pattern:path}")
+    async def withdraw_sender(account: AccountName, pattern: str, asked: Asked, _: AccountScope) -> Changed:
+        """The account may send as this no more."""
+        wanted = forms.sender_pattern(pattern)
+        return await commands.change(account, asked, lambda state, said: changes.withdraw(state, said, wanted))
+
+    @api.post("/senders/test")
+    async def test_sender(question: SenderQuestion, token: Caller) -> SenderAnswer:
+        """Explains why an address may or may not be sent as by a login, or by an account."""
+        account = _asked_of(question, token, commands)
+        pattern = covering(question.address, account.senders)
+        others = [
+            other.name
+            for other in commands.accounts.all()
+            if other is not account and token.covers(other.name) and covering(question.address, other.senders)
+        ]
+        return SenderAnswer(
+            allowed=pattern is not None,
+            address=normal(question.address),
+            account=account.name,
+            pattern=pattern or "",
+            why=_why(question, account, pattern, others),
+            others=others,
+        )
+
+    return api
+
+
+def _asked_of(question: SenderQuestion, token: Token, commands: Commands) -> Account:
+    if (question.login is None) == (question.account is None):
+        raise RefusedCommand("give a login or an account")
+    if question.account is not None:
+        if not token.covers(question.account):
+            raise HTTPException(403, f"This token is for account {token.scope} alone.")
+        return commands.existing(question.account)
+    found = commands.accounts.by_login(question.login or "")
+    if not found or not token.covers(found[0].name):
+        raise NotFound(f"there is no login {question.login}")
+    return found[0]
+
+
+def _why(question: SenderQuestion, account: Account, pattern: str | None, others: list[str]) -> str:
+    who = f"{question.login} belongs to account {account.name}, which" if question.login else f"account {account.name}"
+    if pattern:
+        return f"{who} may send as {question.address}: its list has {pattern}"
+    owned = f"; it is on the list of {', '.join(others)}" if others else ""
+    listed = f"its list has {', '.join([*account.senders][:20])}" if account.senders else "its list is empty"
+    return f"{who} may not send as {question.address}: {listed}{owned}"
