@@ -6,6 +6,7 @@ headers.py   the fields of a header            content.py     what they say of t
 names.py     file names                        addresses.py   authors
 encodings.py size and first bytes of a content kinds.py       what those look like
 embedded.py  files inside text                 words.py       bytes to text
+line_ends.py CRLF and nothing else
 wire.py      the body, in memory or mapped     fit.py         keeps a manifest small
 defects.py   all that can be wrong             model.py       the manifest itself
 """

@@ -70,7 +70,10 @@ class Defect(StrEnum):
     LONE_DOT = "lone-dot", "a line that starts with a dot in a header, or with one that the client didn't double"
 
     # Names and addresses
-    BAD_PARAMETER = "bad-parameter", "an RFC 2231 name that is incomplete, double or in an unknown charset"
+    BAD_PARAMETER = (
+        "bad-parameter",
+        "a name that is unclosed, incomplete, double, in an unknown charset, or goes on behind its quotes",
+    )
     ODD_NAME = "odd-name", "control or direction characters in a name: what is shown isn't what is opened"
     NAME_TOO_LONG = "name-too-long", "one cuts the name, and so changes its extension"
     TOO_MANY_NAMES = "too-many-names", "more names for one part than the manifest lists"

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from varco_common.manifest.defects import Defect, Found
 from varco_common.manifest.embedded import TextLook
 from varco_common.manifest.kinds import FAR_SAMPLE, SAMPLE
+from varco_common.manifest.line_ends import check_line_ends, only_pairs
 from varco_common.manifest.wire import Wire
-from varco_common.manifest.words import base64_bytes
+from varco_common.manifest.words import BASE64, base64_bytes
 
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_NOT_CRLF_NUL = bytes(c for c in range(256) if c not in b"\r\n\0")
 _STRAY_EQUALS = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r\n|[ \t]*\Z)")
+_TAIL = 16  # bytes: padding and a few line ends
 
 
 class Measured(NamedTuple):
@@ -40,12 +40,7 @@ def check_bytes(piece: bytes, found: Found) -> bytes:
 
     The piece starts with the CRLF before its first line (RFC 5321 4.5.2).
     """
-    rest = piece.translate(None, _NOT_CRLF_NUL)
-    if rest != b"\r\n" * (len(rest) >> 1):
-        if b"\0" in rest:
-            found.add(Defect.NUL)
-        if rest.translate(None, b"\0").replace(b"\r\n", b""):
-            found.add(Defect.BARE_LINE_END)
+    check_line_ends(piece, found)
     if b"\r\n." not in piece:
         return piece
     if piece.count(b"\r\n.") != piece.count(b"\r\n.."):
@@ -83,13 +78,15 @@ def _base64(wire: Wire, start: int, end: int, look: TextLook | None, found: Foun
     digits = padding = 0
     carry = b""
     for piece in wire.pieces(start, end):
-        rest = piece.translate(None, _BASE64)  # what is left must be line ends, then padding
+        rest = piece.translate(None, BASE64)  # what is left must be line ends, then padding
         digits += len(piece) - len(rest)
         if padding and len(rest) != len(piece):
             found.add(Defect.BASE64_AFTER_PADDING)
-        if rest != b"\r\n" * (len(rest) >> 1):
-            _check_rest(piece, rest, found)
-            padding += rest.count(b"=")
+        pad = _pad(piece)
+        if not only_pairs(piece, len(rest) - pad):
+            _check_rest(piece, found)
+            pad = rest.count(b"=")
+        padding += pad
         if look:
             carry = _look_at(carry + piece, look)
     if carry and look:
@@ -99,9 +96,15 @@ def _base64(wire: Wire, start: int, end: int, look: TextLook | None, found: Foun
     return Measured(digits * 3 >> 2, _base64_sample(wire, start, end))
 
 
-def _check_rest(piece: bytes, rest: bytes, found: Found) -> None:
-    """`rest` is what `piece` holds outside of the alphabet, and more than line ends."""
-    marks = rest.replace(b"\r\n", b"")
+def _pad(piece: bytes) -> int:
+    """How many equals signs stand at the end, before the last line ends."""
+    tail = piece[-_TAIL:].rstrip(b"\r\n")
+    return len(tail) - len(tail.rstrip(b"="))
+
+
+def _check_rest(piece: bytes, found: Found) -> None:
+    """The piece holds more than the alphabet and line ends."""
+    marks = piece.replace(b"\r\n", b"").translate(None, BASE64)
     if marks.strip(b"="):
         found.add(Defect.BASE64_FOREIGN)
         if b"\0" in marks:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from varco_common.manifest.defects import Defect, Found
+from varco_common.manifest.line_ends import check_line_ends
 
 WANTED = frozenset(
     b"content-type content-disposition content-transfer-encoding content-id "
@@ -14,7 +15,6 @@ Fields = dict[bytes, list[bytes]]  # name in lower case: the values of all its f
 MAX_FIELD = 8_192  # of a value that is looked into; recipients aren't
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
 _FTEXT = bytes(c for c in range(33, 127) if c != 58)  # RFC 5322 3.6.8
-_NOT_CRLF_NUL = bytes(c for c in range(256) if c not in b"\r\n\0")
 _BLANK_LINE = re.compile(rb"\r\n[ \t]+(?=\r\n|$)")
 _BCC = re.compile(rb"(?i)(?:^|\r\n)((?:resent-)?bcc[ \t]*:.*?(?:\r\n(?![ \t])|\Z))", re.DOTALL)
 
@@ -71,11 +71,7 @@ def _mended(names: Sequence[bytes], colons: Sequence[bytes], found: Found) -> li
 
 
 def _odd_bytes(block: bytes, found: Found) -> None:
-    rest = block.translate(None, _NOT_CRLF_NUL)
-    if rest != b"\r\n" * (len(rest) >> 1):
-        found.add(Defect.NUL if b"\0" in rest else Defect.BARE_LINE_END)
-        if rest.replace(b"\0", b"").replace(b"\r\n", b""):
-            found.add(Defect.BARE_LINE_END)
+    check_line_ends(block, found)
     if b"\r\n." in block or block.startswith(b"."):
         found.add(Defect.LONE_DOT)
     if _BLANK_LINE.search(block):

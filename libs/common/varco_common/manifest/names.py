@@ -60,7 +60,7 @@ def _field_names(value: bytes, found: Found) -> Iterator[str]:
             break
         star, quoted, rest = match.groups()
         if star is None:
-            plain += _plain_values(quoted, rest)
+            plain += _plain_values(quoted, rest, found)
         else:
             number = star.strip(b"*")
             pieces.append(_Piece(int(number or -1), star.endswith(b"*"), _piece_value(quoted, rest)))
@@ -72,7 +72,7 @@ def _field_names(value: bytes, found: Found) -> Iterator[str]:
         yield from _texts(raw)
 
 
-def _plain_values(quoted: bytes | None, rest: bytes) -> Iterator[bytes]:
+def _plain_values(quoted: bytes | None, rest: bytes, found: Found) -> Iterator[bytes]:
     """What can be read of `name=...`: `quoted` is its quoted string, `rest` all from there to the next semicolon."""
     if quoted is None:
         bare = _COMMENT.sub(b"", rest).strip()
@@ -83,19 +83,22 @@ def _plain_values(quoted: bytes | None, rest: bytes) -> Iterator[bytes]:
         return
     closed = len(quoted) > 1 and quoted.endswith(b'"')
     inner = quoted[1:-1] if closed else quoted[1:]
+    if not closed:
+        found.add(Defect.BAD_PARAMETER)
     yield _ESCAPED.sub(rb"\1", inner) if b"\\" in inner else inner
     if b"\\" in inner:
         yield inner
     # Clients that don't know escapes end at the first quote; those that don't know quotes, at the first semicolon.
     yield from _with_extension(inner.partition(b'"')[0], inner.partition(b";")[0].strip())
-    yield from _beyond(inner, rest if closed else b"")
+    yield from _beyond(inner, rest if closed else b"", found)
 
 
-def _beyond(inner: bytes, rest: bytes) -> Iterator[bytes]:
+def _beyond(inner: bytes, rest: bytes, found: Found) -> Iterator[bytes]:
     """`"a".exe` is a.exe for clients that put together what stands before the semicolon."""
     if rest and not rest.isspace() and not _NEXT_PARAMETER.match(rest):
         rest = _COMMENT.sub(b"", rest).replace(b'"', b"")
         if rest.strip():
+            found.add(Defect.BAD_PARAMETER)
             yield inner + rest.strip()
 
 

@@ -8,7 +8,8 @@ _KNOWN = frozenset(aliases.aliases) | frozenset(aliases.aliases.values()) | {"ko
 _NOT_TEXT = frozenset({"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined"})
 _WORD = re.compile(rb"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN = re.compile(rb"(?<=\?=)\s+(?==\?)")  # RFC 2047 6.2: blanks between two words aren't shown
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NOT_BASE64 = bytes(c for c in range(256) if c not in BASE64)
 
 
 def text(raw: bytes) -> str:
@@ -76,7 +77,7 @@ def _word_bytes(form: bytes, payload: bytes) -> bytes:
 
 def base64_bytes(payload: bytes) -> bytes:
     """Whatever `payload` holds of base64, foreign characters and padding left aside."""
-    clean = _NOT_BASE64.sub(b"", payload)
+    clean = payload.translate(None, _NOT_BASE64)
     whole, odd = divmod(len(clean), 4)
     clean = clean[: whole * 4] if odd == 1 else clean + b"=" * (-odd % 4)
     return binascii.a2b_base64(clean)
