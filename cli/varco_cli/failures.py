@@ -12,9 +12,13 @@
 
 
 class Failure(Exception):
-    """The text is for whoever typed the command."""
+    """The text is for whoever typed the command; `problem` is the service's own answer, where one gave it (RFC 9457)."""
 
     exit_code = 1
+
+    def __init__(self, text: str, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(text)
+        self.problem = problem or {}
 
 
 class Refused(Failure):

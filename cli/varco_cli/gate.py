@@ -53,20 +53,28 @@ def serving(service: str) -> bool:
     return service in apis()
 
 
-def call(service: str, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: object = None) -> Any:
+def call(
+    service: str,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    json: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
     """The decoded answer of one request; None where it has no body. Raises a Failure."""
     base = _base(service)
     given = {name: value for name, value in (params or {}).items() if value not in (None, "")}
-    headers = {"Authorization": f"Bearer {token()}"}
+    own = {"Authorization": f"Bearer {token()}", **(headers or {})}
     try:
-        answer = httpx.request(
-            method, base + path, params=given, json=json, headers=headers, timeout=30, trust_env=False
-        )
+        answer = httpx.request(method, base + path, params=given, json=json, headers=own, timeout=30, trust_env=False)
     except httpx.HTTPError as error:
         raise Unreachable(f"{service} doesn't answer at {base}: {error}") from None
     if answer.is_success:
         return answer.json() if answer.content else None
-    raise _FAILURES.get(answer.status_code, Refused if answer.status_code < 500 else Unreachable)(_detail(answer))
+    problem = _problem(answer)
+    kind = _FAILURES.get(answer.status_code, Refused if answer.status_code < 500 else Unreachable)
+    raise kind(str(problem.get("detail") or problem.get("title") or answer.status_code), problem)
 
 
 def _base(service: str) -> str:
@@ -78,9 +86,9 @@ def _base(service: str) -> str:
     return known[service]
 
 
-def _detail(answer: httpx.Response) -> str:
+def _problem(answer: httpx.Response) -> dict[str, Any]:
     try:
-        problem = answer.json()
-        return str(problem.get("detail") or problem.get("title"))
+        found = answer.json()
     except ValueError:
-        return f"{answer.status_code} {answer.reason_phrase}"
+        return {"title": f"{answer.status_code} {answer.reason_phrase}"}
+    return found if isinstance(found, dict) else {}

@@ -5,9 +5,24 @@ import sys
 import typer
 
 from varco_cli import failures, output
-from varco_cli.commands import down, status, up
+from varco_cli.commands import (
+    accounts,
+    apply,
+    down,
+    events,
+    networks,
+    notices,
+    queue,
+    routes,
+    rules,
+    senders,
+    status,
+    tokens,
+    up,
+    users,
+)
 
-COMMANDS = (up, down, status)
+COMMANDS = (up, down, status, apply, accounts, users, senders, networks, rules, notices, tokens, routes, queue, events)
 
 app = typer.Typer(
     name="varco",

@@ -227,6 +227,7 @@ class Stack:
             "supervisor": os.getpid(),
             "started_at": datetime.now(UTC),
             "bind": self.settings.bind,
+            "inner": self.settings.inner,
             "version": version("varco-cli"),
             "apis": self.apis,
             "ports": {name: getattr(self.ports, name) for name in self._listening()},

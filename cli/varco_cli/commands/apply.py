@@ -1,0 +1,128 @@
+"""`varco apply` and `varco show`: an account as a file."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from varco_cli import gate, output
+from varco_cli.account_file import OWNERS, AccountFile, Owner, body, is_off
+from varco_cli.commands.shared import Account, Reason, differences
+from varco_cli.failures import Failure, Misused, Refused, Unreachable
+from varco_cli.output import Json
+
+
+def add(app: typer.Typer) -> None:
+    app.command("apply")(apply)
+    app.command("show")(show)
+
+
+def apply(
+    file: Annotated[str, typer.Option("--file", "-f", help="The account's file, or `-` for standard input.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Makes an account what a file says: shows the difference, asks, applies. What is left out is left as it is.
+
+    Examples: `varco apply -f acme.yaml` · `varco show acme | sed s/20MB/30MB/ | varco apply -f - --yes`
+    """
+    wanted = _read(file)
+    owners = _owners(wanted)
+    planned = [_put(owner, wanted, {"dry_run": True, "reason": reason}) for owner in owners]
+    changes = [change for answer in planned for change in answer["changes"]]
+    if not as_json:
+        differences(changes)
+    if changes and not dry_run:
+        _ask(wanted.account, len(changes), yes)
+        for owner, answer in zip(owners, planned, strict=True):
+            if answer["changes"]:
+                _put(owner, wanted, {"reason": reason}, version=answer.get("version"))
+    applied = bool(changes) and not dry_run
+    if as_json:
+        output.show({"account": wanted.account, "applied": applied, "changes": changes}, as_json, lambda: None)
+    elif applied:
+        output.line(f"applied to account {wanted.account}")
+
+
+def show(account: Account, as_json: Json = False) -> None:
+    """Prints an account as its file would describe it, secrets left out.
+
+    Example: `varco show acme > acme.yaml`
+    """
+    found: dict[str, Any] = {}
+    for owner in OWNERS:
+        if gate.serving(owner.service):
+            found |= _shown(owner, account)
+    text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    output.show(found, as_json, lambda: typer.echo(text, nl=False))
+
+
+def _shown(owner: Owner, account: str) -> dict[str, Any]:
+    try:
+        answer = gate.call(owner.service, "GET", owner.path.format(account=account))
+    except Refused:
+        if owner.whole:
+            raise
+        return {}  # this owner has nothing of the account
+    if owner.whole:
+        return {section: value for section, value in answer.items() if value not in ({}, [], None)}
+    section = owner.sections[0]
+    value = answer.get(section, answer)
+    return {} if value is None else {section: value}
+
+
+def _read(file: str) -> AccountFile:
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misused(f"{file}: {error}") from None
+    return AccountFile("standard input" if file == "-" else file, text)
+
+
+def _owners(wanted: AccountFile) -> list[Owner]:
+    """Those that the file has sections for. Raises Unreachable where one of them isn't running and isn't off."""
+    found = []
+    for owner in OWNERS:
+        sections = [section for section in owner.sections if section in wanted.sections]
+        if owner.whole or sections:
+            if gate.serving(owner.service):
+                found.append(owner)
+            elif needed := [section for section in sections if not is_off(wanted.sections[section])]:
+                place = wanted.place(needed[:1])
+                raise Unreachable(f"{place}: needs service {owner.service}, which is not running")
+    return found
+
+
+def _put(owner: Owner, wanted: AccountFile, params: dict[str, Any], version: int | None = None) -> dict[str, Any]:
+    path = owner.path.format(account=wanted.account)
+    content = body(owner, wanted.sections)
+    headers = {} if version is None else {"If-Match": f'"{version}"'}
+    try:
+        answer: dict[str, Any] = gate.call(
+            owner.service, "PUT", path, params=params, json={} if content is None else content, headers=headers
+        )
+    except Failure as failure:
+        raise type(failure)(_located(failure, owner, wanted)) from None
+    return answer
+
+
+def _located(failure: Failure, owner: Owner, wanted: AccountFile) -> str:
+    """The owner's complaints, each with its line in the file."""
+    first = [] if owner.whole else list(owner.sections)
+    complaints = [
+        f"{wanted.place([*first, *error['where'][1:]])}: {error['what']}" for error in failure.problem.get("errors", [])
+    ]
+    return "\n".join(dict.fromkeys(complaints)) or f"{wanted.name}: {failure}"
+
+
+def _ask(account: str, count: int, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Misused("nobody can be asked here: say --yes to apply")
+    if not typer.confirm(f"Apply {count} change{'s' if count > 1 else ''} to account {account}?"):
+        raise Refused("nothing was applied")

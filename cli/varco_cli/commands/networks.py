@@ -1,0 +1,55 @@
+"""`varco networks`: the hosts that may send for an account without AUTH."""
+
+from typing import Annotated
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.commands.shared import Account, Reason, changed, noun
+from varco_cli.output import Json
+
+Network = Annotated[str, typer.Argument(help="An address or a network: 192.0.2.0/28.", metavar="NETWORK")]
+
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "networks", "Trusted networks of an account: list, trust, withdraw.")
+    group.command("list")(list_networks)
+    group.command("trust")(trust)
+    group.command("withdraw")(withdraw)
+
+
+def list_networks(account: Account, as_json: Json = False) -> None:
+    """The account's trusted networks.
+
+    Example: `varco networks list acme`
+    """
+    found = gate.call("policy", "GET", f"/accounts/{account}/networks")
+    columns = ("network", "normalise", "since", "reason")
+    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
+
+
+def trust(
+    account: Account,
+    network: Network,
+    normalise: Annotated[bool, typer.Option("--normalise", help="Mend bare line ends, for old devices.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even one broader than /8; with a reason.")] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Lets the hosts of a network send without AUTH.
+
+    Example: `varco networks trust acme 192.0.2.0/28 --reason "the office"`
+    """
+    form = {"normalise": normalise, "force": force}
+    path = f"/accounts/{account}/networks/{network}"
+    changed(gate.call("policy", "PUT", path, params={"reason": reason}, json=form), as_json)
+
+
+def withdraw(account: Account, network: Network, reason: Reason = "", as_json: Json = False) -> None:
+    """Hosts in it must log in from now on.
+
+    Example: `varco networks withdraw acme 192.0.2.0/28 --reason "moved"`
+    """
+    changed(
+        gate.call("policy", "DELETE", f"/accounts/{account}/networks/{network}", params={"reason": reason}), as_json
+    )

@@ -1,0 +1,58 @@
+"""`varco notices`: the words of an account's refusals."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.commands.shared import Account, Reason, changed, noun
+from varco_cli.output import Json
+
+Notice = Annotated[str, typer.Argument(help="attachment, size, sender, recipients or structure.", metavar="NOTICE")]
+Language = Annotated[str, typer.Argument(help="it or en.", metavar="LANGUAGE")]
+
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "notices", "The words of an account's refusals: list, set, reset.")
+    group.command("list")(list_notices)
+    group.command("set")(set_notice)
+    group.command("reset")(reset_notice)
+
+
+def list_notices(account: Account, as_json: Json = False) -> None:
+    """Every refusal's words in every language, and the facts that may stand in them.
+
+    Example: `varco notices list acme`
+    """
+    found = gate.call("policy", "GET", f"/accounts/{account}/notices")
+    columns = ("notice", "language", "own", "text", "facts")
+    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
+
+
+def set_notice(
+    account: Account,
+    notice: Notice,
+    language: Language,
+    text: Annotated[str, typer.Argument(help="The words, or `-` for standard input; facts as `{name}`.")] = "-",
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """The account's own words for a refusal.
+
+    Example: `varco notices set acme attachment en 'We do not send {name}. Ask Bob.'`
+    """
+    words = sys.stdin.read().rstrip("\n") if text == "-" else text
+    path = f"/accounts/{account}/notices/{notice}/{language}"
+    changed(gate.call("policy", "PUT", path, params={"reason": reason}, json={"text": words}), as_json)
+
+
+def reset_notice(
+    account: Account, notice: Notice, language: Language, reason: Reason = "", as_json: Json = False
+) -> None:
+    """Back to Varco's own words.
+
+    Example: `varco notices reset acme attachment en`
+    """
+    path = f"/accounts/{account}/notices/{notice}/{language}"
+    changed(gate.call("policy", "DELETE", path, params={"reason": reason}), as_json)

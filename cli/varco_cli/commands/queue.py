@@ -1,0 +1,107 @@
+"""`varco queue`: mails that wait for another attempt."""
+
+from typing import Annotated, Any
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.commands.shared import NeededReason, Reason, noun
+from varco_cli.output import Json
+
+Mail = Annotated[str, typer.Argument(help="The mail's id, as the 250 answer named it.", metavar="MAIL")]
+
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "queue", "Mails that wait for another attempt: list, show, retry, hold, release, drop.")
+    group.command("list")(list_queue)
+    group.command("show")(show_mail)
+    group.command("retry")(retry)
+    group.command("hold")(hold)
+    group.command("release")(release)
+    group.command("drop")(drop)
+
+
+def list_queue(
+    account: Annotated[str, typer.Option("--account", help="Only this account's.")] = "",
+    held: Annotated[bool | None, typer.Option("--held/--not-held", help="Only those held, or only those not.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Mails that were tried and wait, the oldest first.
+
+    Example: `varco queue list --account acme`
+    """
+    page = gate.call("relay", "GET", "/queue", params={"account": account, "held": held})
+    mails, cursor = page["mails"], page["next"]
+    while cursor:
+        more = gate.call("relay", "GET", "/queue", params={"account": account, "held": held, "cursor": cursor})
+        mails, cursor = mails + more["mails"], more["next"]
+    found = page | {"mails": mails, "next": ""}
+    output.show(found, as_json, lambda: _print(found))
+
+
+def show_mail(mail: Mail, as_json: Json = False) -> None:
+    """One mail that waits: its recipients, and what the next hop said of each.
+
+    Example: `varco queue show 06d2k3m8s1x7v0c2b9qa`
+    """
+    found = gate.call("relay", "GET", f"/queue/{mail}")
+    output.show(found, as_json, lambda: _print_mail(found))
+
+
+def retry(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
+    """Tries it now.
+
+    Example: `varco queue retry 06d2k3m8s1x7v0c2b9qa`
+    """
+    _do(mail, "retry", reason, as_json)
+
+
+def hold(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
+    """Doesn't try it until it is released.
+
+    Example: `varco queue hold 06d2k3m8s1x7v0c2b9qa --reason "asked the sender"`
+    """
+    _do(mail, "hold", reason, as_json)
+
+
+def release(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
+    """Tries a held mail again.
+
+    Example: `varco queue release 06d2k3m8s1x7v0c2b9qa`
+    """
+    _do(mail, "release", reason, as_json)
+
+
+def drop(mail: Mail, reason: NeededReason, as_json: Json = False) -> None:
+    """Gives it up, without a notification to its sender: the mail is lost.
+
+    Example: `varco queue drop 06d2k3m8s1x7v0c2b9qa --reason "spam of a stolen account"`
+    """
+    gate.call("relay", "POST", f"/queue/{mail}/drop", json={"reason": reason})
+    output.show({"dropped": mail}, as_json, lambda: output.line(f"{mail} is dropped"))
+
+
+def _do(mail: str, verb: str, reason: str, as_json: bool) -> None:
+    found = gate.call("relay", "POST", f"/queue/{mail}/{verb}", json={"reason": reason})
+    output.show(found, as_json, lambda: _print_mail(found))
+
+
+def _print(found: dict[str, Any]) -> None:
+    columns = ("mail", "account", "sender", "attempts", "next_at", "held", "next_hop")
+    rows = [[*(one[name] for name in columns), _said(one)] for one in found["mails"]]
+    output.table([*columns, "last answer"], rows, empty="no mail waits for another attempt")
+    if found["total"] or found["untried"]:
+        output.line(
+            f"{found['total']} wait for another attempt, {found['untried']} for their first;"
+            f" the oldest is {found['oldest_seconds']:.0f} s old"
+        )
+
+
+def _print_mail(found: dict[str, Any]) -> None:
+    output.record({name: value for name, value in found.items() if name != "failures"})
+    rows = [(one["recipient"], one["status"], one["answer"]) for one in found["failures"]]
+    output.table(["recipient", "status", "answer"], rows)
+
+
+def _said(mail: dict[str, Any]) -> str:
+    return str(mail["failures"][0]["answer"]) if mail["failures"] else ""

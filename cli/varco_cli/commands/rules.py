@@ -1,0 +1,47 @@
+"""`varco rules`: what an account's mails may be."""
+
+from typing import Annotated, Any
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.commands.shared import Account, Reason, changed, noun
+from varco_cli.failures import Misused
+from varco_cli.output import Json
+
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "rules", "Rules of an account: sizes, recipients, attachments.")
+    group.command("show")(show_rules)
+    group.command("set")(set_rules)
+
+
+def show_rules(account: Account, as_json: Json = False) -> None:
+    """The account's rules.
+
+    Example: `varco rules show acme`
+    """
+    found = gate.call("policy", "GET", f"/accounts/{account}/rules")
+    output.show(found, as_json, lambda: output.record(found))
+
+
+def set_rules(
+    account: Account,
+    max_size: Annotated[str, typer.Option(help="The largest mail: 20MB.")] = "",
+    max_recipients: Annotated[int, typer.Option(help="Recipients of one mail.")] = 0,
+    attachments: Annotated[str, typer.Option(help="Extensions parted by commas, or `any`.")] = "",
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Changes rules; those that aren't named stay.
+
+    Examples: `varco rules set acme --max-size 20MB --max-recipients 100` ·
+    `varco rules set acme --attachments pdf,txt,gif,jpg,jpeg,png`
+    """
+    form: dict[str, Any] = {"max_size": max_size or None, "max_recipients": max_recipients or None}
+    if attachments:
+        form["attachments"] = "any" if attachments == "any" else {"allow": attachments.split(",")}
+    form = {name: value for name, value in form.items() if value is not None}
+    if not form:
+        raise Misused("no rule is named: see `varco rules set --help`")
+    changed(gate.call("policy", "PUT", f"/accounts/{account}/rules", params={"reason": reason}, json=form), as_json)

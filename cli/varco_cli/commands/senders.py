@@ -1,0 +1,74 @@
+"""`varco senders`: the addresses that an account may send as."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from varco_cli import failures, gate, output
+from varco_cli.commands.shared import Account, Reason, changed, noun
+from varco_cli.output import Json
+
+Pattern = Annotated[
+    str, typer.Argument(help="An address, `@domain`, or `@.domain` for its subdomains.", metavar="SENDER")
+]
+
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "senders", "Authorised senders of an account: list, add, remove, test.")
+    group.command("list")(list_senders)
+    group.command("add")(add_sender)
+    group.command("remove")(remove_sender)
+    group.command("test")(explain)
+
+
+def list_senders(account: Account, as_json: Json = False) -> None:
+    """The account's authorised senders.
+
+    Example: `varco senders list acme`
+    """
+    found = gate.call("policy", "GET", f"/accounts/{account}/senders")
+    output.show(
+        found,
+        as_json,
+        lambda: output.table(["sender", "since"], [(one["pattern"], one["since"]) for one in found]),
+    )
+
+
+def add_sender(account: Account, sender: Pattern, reason: Reason = "", as_json: Json = False) -> None:
+    """Authorises a sender.
+
+    Examples: `varco senders add acme @acme.example` · `varco senders add acme sales@partner.example`
+    """
+    changed(gate.call("policy", "PUT", _path(account, sender), params={"reason": reason}), as_json)
+
+
+def remove_sender(account: Account, sender: Pattern, reason: Reason = "", as_json: Json = False) -> None:
+    """The account may send as this no more.
+
+    Example: `varco senders remove acme sales@partner.example --reason "contract ended"`
+    """
+    changed(gate.call("policy", "DELETE", _path(account, sender), params={"reason": reason}), as_json)
+
+
+def explain(
+    address: Annotated[str, typer.Argument(help="The address to send as.", metavar="ADDRESS")],
+    login: Annotated[str, typer.Option("--as", help="By this login.", metavar="LOGIN")] = "",
+    account: Annotated[str, typer.Option("--account", help="Or by this account, from its networks.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Explains whether a login may send as an address, and why. Exit code 1 where it may not.
+
+    Example: `varco senders test sales@partner.example --as alice@acme.example`
+    """
+    if bool(login) == bool(account):
+        raise failures.Misused("give a login with --as, or an account with --account")
+    question = {"address": address} | ({"login": login} if login else {"account": account})
+    answer = gate.call("policy", "POST", "/senders/test", json=question)
+    output.show(answer, as_json, lambda: output.line(f"{'yes' if answer['allowed'] else 'no'}: {answer['why']}"))
+    if not answer["allowed"]:
+        raise typer.Exit(failures.Refused.exit_code)
+
+
+def _path(account: str, sender: str) -> str:
+    return f"/accounts/{account}/senders/{quote(sender, safe='@')}"

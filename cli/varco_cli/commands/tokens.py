@@ -1,0 +1,62 @@
+"""`varco tokens`: bearer tokens of the HTTP APIs."""
+
+from typing import Annotated
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.commands.shared import Reason, noun
+from varco_cli.output import Json
+
+OfAccount = Annotated[
+    str, typer.Option("--account", help="Tokens that see and change this account alone; else an admin's.")
+]
+
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "tokens", "Tokens of the HTTP APIs: list, issue, revoke.")
+    group.command("list")(list_tokens)
+    group.command("issue")(issue)
+    group.command("revoke")(revoke)
+
+
+def list_tokens(account: OfAccount = "", as_json: Json = False) -> None:
+    """Tokens that were issued and not revoked.
+
+    Example: `varco tokens list --account acme`
+    """
+    found = gate.call("policy", "GET", _path(account))
+    columns = ("id", "name", "issued_at")
+    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
+
+
+def issue(
+    name: Annotated[str, typer.Argument(help="Whose it is, or what for.")],
+    account: OfAccount = "",
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Issues a token, and prints it this once.
+
+    Example: `varco tokens issue "the partner's script" --account acme`
+    """
+    found = gate.call("policy", "POST", _path(account), params={"reason": reason}, json={"name": name})
+    output.show(found, as_json, lambda: output.line(found["token"]))
+
+
+def revoke(
+    token: Annotated[str, typer.Argument(help="The token's id.")],
+    account: OfAccount = "",
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """The token opens nothing any more.
+
+    Example: `varco tokens revoke 06d2k3... --account acme --reason "found in a log"`
+    """
+    gate.call("policy", "DELETE", f"{_path(account)}/{token}", params={"reason": reason})
+    output.show({"revoked": token}, as_json, lambda: output.line(f"{token} is revoked"))
+
+
+def _path(account: str) -> str:
+    return f"/accounts/{account}/tokens" if account else "/tokens"

@@ -1,0 +1,84 @@
+"""`varco users`: the logins of an account."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.commands.shared import Account, Reason, changed, noun
+from varco_cli.failures import Misused
+from varco_cli.output import Json
+
+Login = Annotated[str, typer.Argument(help="The login, as clients give it.", metavar="LOGIN")]
+
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "users", "Logins of an account: list, put, import, remove.")
+    group.command("list")(list_users)
+    group.command("put")(put_user)
+    group.command("import")(import_users)
+    group.command("remove")(remove_user)
+
+
+def list_users(account: Account, as_json: Json = False) -> None:
+    """The account's logins, with when each was last used.
+
+    Example: `varco users list acme`
+    """
+    found = gate.call("policy", "GET", f"/accounts/{account}/users")
+    columns = ("login", "name", "hash", "changed_at", "used_at")
+    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
+
+
+def put_user(
+    account: Account,
+    login: Login,
+    name: Annotated[str, typer.Option(help="Whose login, or what for.")] = "",
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password's line there.")] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Adds a login, or changes its password. The password is asked for, or read from standard input.
+
+    Examples: `varco users put acme alice@acme.example` · `pass mail | varco users put acme printer --password-stdin`
+    """
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _asked()
+    form = {"password": password, "name": name or None}
+    path = f"/accounts/{account}/users/{quote(login, safe='')}"
+    changed(gate.call("policy", "PUT", path, params={"reason": reason}, json=form), as_json)
+
+
+def import_users(
+    account: Account,
+    file: Annotated[str, typer.Argument(help="A Dovecot passwd-file, or `-` for standard input.", metavar="FILE")],
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Takes logins over with the hashes that they have (argon2, bcrypt, sha512-crypt); all lines, or none.
+
+    Example: `varco users import acme /etc/dovecot/users`
+    """
+    try:
+        lines = sys.stdin.read() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misused(f"{file}: {error}") from None
+    path = f"/accounts/{account}/users/import"
+    changed(gate.call("policy", "POST", path, params={"reason": reason}, json={"lines": lines}), as_json)
+
+
+def remove_user(account: Account, login: Login, reason: Reason = "", as_json: Json = False) -> None:
+    """The login may log in no more.
+
+    Example: `varco users remove acme bob@acme.example --reason "left the company"`
+    """
+    path = f"/accounts/{account}/users/{quote(login, safe='')}"
+    changed(gate.call("policy", "DELETE", path, params={"reason": reason}), as_json)
+
+
+def _asked() -> str:
+    if not sys.stdin.isatty():
+        raise Misused("no terminal to ask for the password at: give it with --password-stdin")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
