@@ -10,6 +10,9 @@
 | 5 | the token isn't accepted |
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class Failure(Exception):
     """The text is for whoever typed the command; `problem` is the service's own answer, where one gave it (RFC 9457)."""
