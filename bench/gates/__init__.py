@@ -1,5 +1,28 @@
 """What can be measured: gates that take mail on one port and bring it to the sink."""
 
-from bench.gates.base import Gate
+from contextlib import AsyncExitStack
+from pathlib import Path
 
-__all__ = ["Gate"]
+from bench.gates.base import Gate
+from bench.gates.postfix import postfix, why_not
+from bench.gates.varco import varco
+from bench.sink import Ports
+
+
+async def opened(stack: AsyncExitStack, name: str, home: Path, sink: Ports, flow_delay: str) -> Gate | str:
+    """The gate, running until `stack` ends; or why it can't be had here."""
+    match name:
+        case "varco" | "varco-one":
+            return await stack.enter_async_context(varco(home, sink.mails, one_process=name == "varco-one"))
+        case "postfix" | "postfix-copy":
+            if why := why_not():
+                return why
+            copying = name == "postfix-copy"
+            return await stack.enter_async_context(
+                postfix(home, sink.mails, sink.copies, copying=copying, flow_delay=flow_delay)
+            )
+        case _:
+            return "there is no such gate"
+
+
+__all__ = ["Gate", "opened"]

@@ -1,0 +1,123 @@
+"""Varco itself: `varco up` in a home of its own on free ports, with one account whose next hop is the sink."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from bench.gates.base import Gate
+from varco_cli.stack.settings import Ports
+
+START_SECONDS = 90.0
+STOP_SECONDS = 60.0
+
+
+class Stack(msgspec.Struct, kw_only=True):
+    """A stack that is running: its supervisor's pid, its home, and the environment its commands want."""
+
+    pid: int
+    home: Path
+    environment: dict[str, str]
+
+    @property
+    def smtp_port(self) -> int:
+        return int(self.environment["VARCO_SMTP_PORT"])
+
+    def processes(self) -> dict[str, int]:
+        """The pid of each process, by its name; `varco` is the supervisor."""
+        return {file.stem: int(file.read_text()) for file in sorted((self.home / "pids").glob("*.pid"))}
+
+
+@contextlib.asynccontextmanager
+async def varco(home: Path, sink: int, *, one_process: bool = False) -> AsyncIterator[Gate]:
+    """The embedded stack as a gate that brings everything to port `sink`."""
+    async with running(home, sink, one_process=one_process) as stack:
+        yield Gate(name="varco-one" if one_process else "varco", port=stack.smtp_port, roots=lambda: [stack.pid])
+
+
+@contextlib.asynccontextmanager
+async def running(
+    home: Path, sink: int, *, one_process: bool = False, more: Mapping[str, str] | None = None
+) -> AsyncIterator[Stack]:
+    """The embedded stack, with the bench's account; `more` are further settings."""
+    environment = _environment(home, Ports.free(), more or {})
+    log = home / "up.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *_varco("up", "--processes", "one" if one_process else "each"),
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        stack = Stack(pid=process.pid, home=home, environment=environment)
+        await _ready(process, log)
+        await _apply(stack, sink)
+        yield stack
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
+
+
+def account(sink: int) -> dict[str, object]:
+    """The account as `varco apply` takes it: 500 senders, one by one; the loopback may send; what W4 and W7 need."""
+    return {
+        "account": "bench",
+        "language": "en",
+        "senders": [f"user{number}@corp.test" for number in range(500)],
+        "networks": ["127.0.0.0/8"],
+        "route": {"smarthost": f"127.0.0.1:{sink}", "tls": "none"},
+        "rules": {"max_size": "50MB", "max_recipients": 100, "attachments": {"allow": ["pdf", "txt"]}},
+    }
+
+
+def _environment(home: Path, ports: Ports, more: Mapping[str, str]) -> dict[str, str]:
+    home.mkdir(parents=True, exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("VARCO_")}
+    single = {"VARCO_API_PORT": ports.api, "VARCO_NATS_PORT": ports.nats, "VARCO_S3_PORT": ports.s3}
+    return {
+        **inherited,
+        **ports.environment,
+        **{name: str(port) for name, port in single.items()},
+        "VARCO_HOME": str(home),
+        **more,
+    }
+
+
+def _varco(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "varco_cli.main", *arguments]
+
+
+async def _ready(process: asyncio.subprocess.Process, log: Path) -> None:
+    """Returns when the stack says so. Raises RuntimeError with its last words where it ends before."""
+    async with asyncio.timeout(START_SECONDS):
+        while "Varco is ready" not in (said := _said(log)):
+            if process.returncode is not None:
+                raise RuntimeError(f"varco up ended: {said[-2000:]}")
+            await asyncio.sleep(0.1)
+
+
+def _said(log: Path) -> str:
+    return log.read_text()
+
+
+async def _apply(stack: Stack, sink: int) -> None:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *_varco("apply", "--yes", "-f", "-"),
+        env=stack.environment,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate(yaml.safe_dump(account(sink)).encode())
+    if process.returncode:
+        raise RuntimeError(f"varco apply failed: {said.decode()[-2000:]}")
