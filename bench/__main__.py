@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from bench.report import Report, machine, markdown, rich_tables
 from bench.workloads import WORKLOADS, Workload
 
 console = Console()
+console.width = max(console.width, 120)  # the tables have spreads
 WARM_UP = WORKLOADS["W2"].scaled(0.07)
 
 
@@ -48,7 +48,7 @@ def main(
         return
     results = asyncio.run(_bench(chosen, rounds, gates.split(","), flow_delay))
     report = Report(
-        command=" ".join(["python -m bench", *sys.argv[1:]]),
+        command=f"python -m bench --gates {gates} --workloads {workloads} --rounds {rounds} --scale {scale:g}",
         date=time.strftime("%d %B %Y"),
         machine=machine(),
         results=results,

@@ -89,7 +89,7 @@ async def measure(gate: Gate, workload: Workload, sink: Sink, number: int = 0) -
     peak, used = proc.Peak(gate.roots), proc.cpu(gate.roots())
     with peak.watching():
         sent = await generate(workload, gate.port_for(workload.expects))
-        after = await _drained(sink, before, sent.accepted, sent.accepted * gate.copies)
+        after = await drained(sink, before, sent.accepted, sent.accepted * gate.copies)
         await asyncio.sleep(SETTLE_SECONDS)
     used = proc.cpu(gate.roots()) - used
     arrived, copies = (now.mails - then.mails for now, then in zip(after, before, strict=True))
@@ -114,7 +114,7 @@ async def measure(gate: Gate, workload: Workload, sink: Sink, number: int = 0) -
     )
 
 
-async def _drained(sink: Sink, before: tuple[Count, Count], mails: int, copies: int) -> tuple[Count, Count]:
+async def drained(sink: Sink, before: tuple[Count, Count], mails: int, copies: int) -> tuple[Count, Count]:
     """The counts, once they have grown by that much or nothing comes any more."""
     seen, at = -1, time.monotonic()
     while True:

@@ -112,9 +112,9 @@ def rich_tables(results: Iterable[Result]) -> Iterable[Table]:
     for title, headings, rows in tables(results):
         table = Table(title=title, title_justify="left", title_style="bold")
         for number, heading in enumerate(headings):
-            table.add_column(heading, justify="right" if number else "left")
+            table.add_column(heading, justify="right" if number else "left", no_wrap=True)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(cell.replace(" (", "\n(") for cell in row))
         yield table
 
 

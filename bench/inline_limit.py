@@ -1,0 +1,79 @@
+"""From which size on a body is better off in the object store: `python -m bench.inline_limit`.
+
+Mails with a PDF of each size go through the stack twice: with an inline limit that lets them travel in the record, and
+with one that sends them by the object store. Where the second costs less, the default limit has its place.
+"""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.gates import Gate
+from bench.gates.varco import running
+from bench.measure import Result, Sink, generate, measure
+from bench.workloads import WORKLOADS, Workload
+
+console = Console(width=100)
+KIB = 1024
+SIZES = (64 * KIB, 128 * KIB, 256 * KIB, 512 * KIB, 1024 * KIB, 2048 * KIB)  # of the file, before base64
+SETTING = "VARCO_INGRESS_INLINE_LIMIT"
+INLINE, STORED = "inline", "by the object store"
+LIMITS = {INLINE: "3MB", STORED: "1KB"}
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="of each size and way; medians are shown")] = 3,
+    mails: Annotated[int, typer.Option(help="of each size; fewer of the larger ones")] = 200,
+) -> None:
+    """Prints, for each size, mails a second at the sink and CPU milliseconds a mail, inline and by the object store."""
+    results = asyncio.run(_measured(rounds, mails))
+    table = Table(title="The inline limit", title_justify="left")
+    for heading in ("PDF", *(f"{way}: {figure}" for way in LIMITS for figure in ("mails/s", "CPU ms", "p50 ms"))):
+        table.add_column(heading, justify="right")
+    for size in SIZES:
+        cells = [f"{size // KIB} KiB"]
+        for way in LIMITS:
+            found = [one for one in results if one.workload == str(size) and one.gate == way]
+            cells += [f"{median(one.delivered for one in found):.0f}", f"{median(one.cpu for one in found):.2f}"]
+            cells += [f"{median(one.p50 for one in found):.1f}"]
+        table.add_row(*cells)
+    console.print(table)
+    if not all(one.ok for one in results):
+        console.print("[red]not every mail arrived[/red]")
+        raise typer.Exit(1)
+
+
+async def _measured(rounds: int, mails: int) -> list[Result]:
+    sink = await Sink.start()
+    results = []
+    try:
+        for number in range(rounds):
+            for way, limit in LIMITS.items():
+                results += await _with_limit(way, limit, number, mails, sink)
+    finally:
+        await sink.stop()
+    return results
+
+
+async def _with_limit(way: str, limit: str, number: int, mails: int, sink: Sink) -> list[Result]:
+    with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
+        async with running(Path(home) / "varco", sink.ports.mails, more={SETTING: limit}) as stack:
+            gate = Gate(name=way, port=stack.smtp_port, roots=lambda: [stack.pid])
+            await generate(WORKLOADS["W4"].scaled(0.1), gate.port)
+            return [await measure(gate, _of_size(size, mails), sink, number) for size in SIZES]
+
+
+def _of_size(size: int, mails: int) -> Workload:
+    fewer = max(20, min(mails, mails * 256 * KIB // size))
+    return msgspec.structs.replace(WORKLOADS["W4"], name=str(size), mails=fewer, attachment_size=size)
+
+
+if __name__ == "__main__":
+    typer.run(main)
