@@ -20,7 +20,7 @@ from bench.report import Report, machine, markdown, rich_tables
 from bench.workloads import WORKLOADS, Workload
 
 console = Console()
-console.width = max(console.width, 120)  # the tables have spreads
+console.width = max(console.width, 140)  # the tables have spreads
 WARM_UP = WORKLOADS["W2"].scaled(0.07)
 
 
