@@ -76,7 +76,7 @@ class Home:
         for path in (self.path, self.secrets, self.path / "tls", self.path / "data", self.path / "pids", self.logs):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.chmod(0o700)
-        key = self.secret("token.key").read_bytes()
+        key = self.secret("token.key").read_bytes().strip()  # as the services read it
         if not self.admin_token.exists():
             write_private(self.admin_token, Keyring(key).mint_admin()[1])
         if not self.certificate.exists():
