@@ -1,8 +1,192 @@
-"""What relay's tests share."""
+"""A whole relay on a real bus, with a real next hop, and what was said meanwhile."""
 
+import asyncio
+import hashlib
+import os
+import signal
+import subprocess
+import sysconfig
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
 import uvloop
+
+from varco_common.blobs import Blobs
+from varco_common.bus import Bus
+from varco_common.envelope import Envelope
+from varco_common.events import AccountOpened, AnyEvent, Blackhole, Language, RouteSet, Smarthost
+from varco_common.ids import new_id
+from varco_common.manifest import Manifest
+from varco_common.record import Body, MailAccepted
+from varco_common.settings import variables
+from varco_common.testing import NatsServer, S3Server, free_port, s3_server
+from varco_common.testing.next_hop import NextHop, next_hop
+from varco_common.tokens import Keyring
+from varco_relay.app import serve
+from varco_relay.settings import Settings
+
+BODY = b"Subject: hello\r\n\r\nhello\r\n"
+KEY = "k" * 64
 
 
 def pytest_asyncio_loop_factories():
     """The loop that services run on: its TLS and its writes differ from asyncio's own."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+class Facts:
+    """Every event that was appended, as it comes."""
+
+    def __init__(self) -> None:
+        self.all: list[AnyEvent] = []
+        self._more = asyncio.Condition()
+
+    async def follow(self, bus: Bus) -> None:
+        async for stored in bus.follow("events.>"):
+            async with self._more:
+                self.all.append(stored.event)
+                self._more.notify_all()
+
+    def of(self, kind, mail: str = ""):
+        return [e for e in self.all if isinstance(e, kind) and mail in ("", getattr(e, "mail", ""))]
+
+    async def until(self, kind, count: int = 1, mail: str = "", timeout: float = 20.0):
+        """The events of a kind, as soon as there are so many."""
+        async with asyncio.timeout(timeout), self._more:
+            await self._more.wait_for(lambda: len(self.of(kind, mail)) >= count)
+        return self.of(kind, mail)
+
+
+class Gate:
+    """One relay's surroundings: it may be run, ended and run again with the same state."""
+
+    def __init__(self, nats: NatsServer, bus: Bus, home: Path) -> None:
+        self.nats, self.bus, self.home, self.facts = nats, bus, home, Facts()
+        self.port = free_port()
+        (home / "token.key").write_text(KEY)
+        self.settings: dict[str, object] = {
+            "home": str(home),
+            "nats_url": nats.url,
+            "api_port": self.port,
+            "token_key_file": str(home / "token.key"),
+            "helo_name": "gate.test",
+            "retry_first": "0.05s",
+            "retry_longest": "0.2s",
+            "route_retry_first": "0.05s",
+            "route_retry_longest": "0.2s",
+            "ack_wait": "2s",
+            "drain": "5s",
+        }
+
+    async def account(self, name: str = "acme") -> None:
+        await self.bus.append(AccountOpened(at=datetime.now(UTC), account=name, language=Language.IT))
+
+    async def route(self, hop: NextHop | None, account: str = "acme", **more) -> None:
+        """Without a next hop: the black hole."""
+        way = Smarthost(host="127.0.0.1", port=hop.port, **more) if hop else Blackhole()
+        await self.bus.append(RouteSet(at=datetime.now(UTC), account=account, route=way))
+
+    async def mail(
+        self,
+        *recipients: str,
+        body: bytes = BODY,
+        sender: str = "alice@acme.example",
+        account: str = "acme",
+        age: timedelta = timedelta(),
+        blobs: Blobs | None = None,
+        kind: str = "accepted",
+        **more,
+    ) -> str:
+        """Accepts a mail; returns its id. With `blobs` the body goes there."""
+        mail = new_id()
+        if blobs:
+            await blobs.put(mail, body)
+        envelope = Envelope(
+            id=mail,
+            account=account,
+            sender=sender,
+            recipients=recipients or ("bob@x.example",),
+            host="192.0.2.1",
+            received_at=datetime.now(UTC) - age,
+            size=len(body),
+            **more,
+        )
+        where = Body(size=len(body), sha256=hashlib.sha256(body).hexdigest(), object=mail if blobs else "")
+        record = MailAccepted(envelope=envelope, manifest=Manifest(), votes=(), body=where)
+        await self.bus.append_mail(kind, record, b"" if blobs else body)
+        return mail
+
+    @asynccontextmanager
+    async def relay(self, **more) -> AsyncIterator[httpx.AsyncClient]:
+        """Runs a relay in this process inside the block; gives an admin's HTTP client."""
+        task = asyncio.create_task(serve(Settings(**self.settings | more)))
+        try:
+            async with self.client() as client:
+                await self.ready(client, task.done)
+                yield client
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def process(self, **more) -> subprocess.Popen[bytes]:
+        """Starts a relay as a process of its own, to be killed."""
+        names = variables(Settings)
+        environment = {names[name]: str(value) for name, value in (self.settings | more).items()}
+        command = [Path(sysconfig.get_path("scripts")) / "varco-relay"]
+        with (self.home / "relay.log").open("ab") as log:
+            return subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
+
+    def client(self, account: str = "") -> httpx.AsyncClient:
+        """An HTTP client with a token of the account, or of the admin."""
+        keyring = Keyring(KEY.encode())
+        _, token = keyring.mint(account) if account else keyring.mint_admin()
+        return httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.port}", headers={"Authorization": f"Bearer {token}"}, timeout=10
+        )
+
+    async def ready(self, client: httpx.AsyncClient, ended: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while True:
+                assert not ended()
+                with suppress(httpx.TransportError):
+                    if (await client.get("/readyz")).status_code == 200:
+                        return
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def hop() -> AsyncIterator[NextHop]:
+    async with next_hop() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[S3Server]:
+    """An S3 server for the whole run, bound to no loop."""
+    with asyncio.Runner() as runner:
+        serving = s3_server()
+        server = runner.run(serving.__aenter__())
+        yield server
+        runner.run(server.kill())  # it takes its time to end by itself
+        runner.run(serving.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def gate(nats: NatsServer, bus: Bus, tmp_path: Path) -> AsyncIterator[Gate]:
+    gate = Gate(nats, bus, tmp_path)
+    following = asyncio.create_task(gate.facts.follow(bus))
+    yield gate
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL, and waits."""
+    process.send_signal(signal.SIGKILL)
+    process.wait()

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]|$)")  # RFC 2034 4: the first word of each line
-_CODE = re.compile(rb"([2-5]\d\d)([ -]?)(.*)", re.DOTALL)
+_CODE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 
 MAX_LINE = 4_096  # RFC 5321 4.5.3.1.5 says 512; servers with long texts exist
 MAX_LINES = 128
@@ -68,7 +68,7 @@ class ReplyReader:
         found = _CODE.fullmatch(line.rstrip(b"\r"))
         if not found or len(self._lines) > MAX_LINES:
             raise NotSmtp(_shown(line))
-        self._lines.append(found[3][:MAX_TEXT].decode("utf-8", "replace"))
+        self._lines.append((found[3] or b"")[:MAX_TEXT].decode("utf-8", "replace"))
         if found[2] == b"-":
             return None
         said = Said(int(found[1]), "\n".join(self._lines))
