@@ -13,8 +13,9 @@ KNOWN = IDENTITY | {"quoted-printable", "base64"}
 MAX_BOUNDARY = 70  # RFC 2046 5.1.1
 _MAX_WORD = 100  # characters of a type, charset, encoding or id that the manifest carries
 
-_TOKEN = rb"[^\s()<>@,;:\\\"/\[\]?=\x00-\x1f\x7f]+"
-_TYPE = re.compile(rb"\s*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")\s*(?:;|\Z|(?=\())", re.ASCII)
+_TOKEN = rb"[!#-'*+.0-9A-Z^-~-]+"  # RFC 2045 5.1
+_TYPE = re.compile(rb"\s*(" + _TOKEN + rb"/" + _TOKEN + rb")\s*(?:\([^()]*\)\s*)?(?:;|\Z)")
+_ALMOST_TYPE = re.compile(rb"[^\w]*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")")
 _COMMENT = re.compile(rb"\([^()]*\)")
 _CHARSET = re.compile(rb"(?i)(?<![\w*.-])charset\s*=\s*\"?'?([\w.:+-]+)")
 _SMIME_TYPE = re.compile(rb"(?i)(?<![\w*.-])smime-type\s*=\s*\"?([\w-]+)")
@@ -60,11 +61,12 @@ def content(fields: Fields, default: str, found: Found) -> Content:
 
 
 def _media_type(value: bytes, found: Found) -> str:
-    match = _TYPE.match(value) or _TYPE.match(_COMMENT.sub(b"", value))
-    if match:
-        return _short(match[1] + b"/" + match[2])
+    match = _TYPE.match(value)
+    if match and len(match[1]) <= _MAX_WORD:
+        return match[1].decode("latin-1").lower()
     found.add(Defect.BAD_TYPE)
-    return "text/plain"  # RFC 2045 5.2
+    almost = _ALMOST_TYPE.match(_COMMENT.sub(b"", value))
+    return _short(almost[1] + b"/" + almost[2]) if almost else "text/plain"  # RFC 2045 5.2
 
 
 def _encoding(fields: Fields, found: Found) -> str:
@@ -88,6 +90,8 @@ def _boundary(value: bytes, found: Found) -> bytes:
     star, quoted, closing, bare, rest = matches[0].groups()
     boundary: bytes = bare if quoted is None else quoted
     plain = len(matches) == 1 and star is None and (closing if bare is None else True)
+    before = value[: matches[0].start()]
+    plain = plain and before.rstrip().endswith(b";") and before.count(b'"') % 2 == 0
     clean = boundary if bare is None else boundary.translate(None, b"()'")
     if not boundary or not plain or clean != boundary or not _BOUNDARY_CHARS.match(boundary) or rest.strip():
         found.add(Defect.BOUNDARY_ODD if boundary else Defect.BOUNDARY_MISSING)

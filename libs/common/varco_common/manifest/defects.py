@@ -44,7 +44,7 @@ class Defect(StrEnum):
     MISSING_END = "missing-end", "one ends an unclosed multipart at the outer delimiter, another drops its last part"
     PART_OUTSIDE = (
         "part-outside",
-        "text before the first or after the last delimiter looks like a part, or holds a file",
+        "text outside of the delimiters, or in a report, looks like a part or holds a file",
     )
     TOO_DEEP = "too-deep", "one opens all levels, another stops early"
     TOO_MANY_PARTS = "too-many-parts", "more parts than the manifest lists: the rest wasn't looked at"

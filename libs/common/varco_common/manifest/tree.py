@@ -189,8 +189,11 @@ class Tree:
             return
         for piece in self._wire.lines(start, end):
             check_bytes(piece, self._found)
-            if _LIKE_A_PART.search(piece):
-                self._found.add(Defect.PART_OUTSIDE)
+        self._hides_a_part(start, end)
+
+    def _hides_a_part(self, start: int, end: int) -> None:
+        if any(_LIKE_A_PART.search(piece) for piece in self._wire.lines(start, end)):
+            self._found.add(Defect.PART_OUTSIDE)
 
     def _leaf(self, what: Content, start: int, end: int) -> None:
         path = self._leaf_path()
@@ -199,6 +202,8 @@ class Tree:
         seen = kind(measure.sample) or (far_kind(measure.sample) if len(measure.sample) >= FAR_SAMPLE else "")
         if what.media_type in _MESSAGES:
             seen = "eml"
+        if what.media_type.startswith("message/") and what.media_type not in (*_MESSAGES, "message/global-headers"):
+            self._hides_a_part(start, end)  # a report; some clients read any message/* as a mail
         if refused := _REFUSED.get(what.media_type):
             self._found.add(refused)
         self.parts.append(_part(what, path, (start, end), measure.size, seen))
