@@ -54,13 +54,14 @@ async def count(bus, subjects):
         async for stored in events:
             found += 1
             if stored.sequence == last:
-                return found
+                break
+    return found
 
 
 async def until(fact):
     """Asks until the fact is there."""
     async with asyncio.timeout(10):
-        while not (found := await fact()):
+        while not (found := await fact()):  # noqa: ASYNC110  # it comes about elsewhere
             await asyncio.sleep(0.01)
         return found
 

@@ -1,6 +1,7 @@
 """From what came over HTTP to normal forms, passwords hashed. Raises RefusedCommand on what isn't understood."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -80,7 +81,11 @@ def network(text: str, reason: str, *, force: bool) -> str:
 
 def rules(form: RulesForm, held: Rules) -> Rules:
     """What the form leaves out stays as it is."""
-    given = form.model_dump(exclude_none=True, exclude={"attachments"})
+    given: dict[str, Any] = {
+        name: value
+        for name in ("max_size", "max_recipients", "encrypted")
+        if (value := getattr(form, name)) is not None
+    }
     if form.attachments == "any":
         given["attachments"] = None
     elif form.attachments is not None:
