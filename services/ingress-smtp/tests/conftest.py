@@ -1,0 +1,192 @@
+"""A whole ingress in the test's own loop (uvloop, as in production), on a real bus, with a tiny policy behind it."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from varco_common import grants
+from varco_common.blobs import Blobs, BlobSettings
+from varco_common.bus import Bus, MissingMail, StoredMail
+from varco_common.events import AnyEvent
+from varco_common.grants import Denied, Grant, LoginAsked, NetworkAsked, Unavailable
+from varco_common.testing import NatsServer
+from varco_common.testing.smtp import Client
+from varco_common.votes import Ballot, Vote, accept
+from varco_ingress_smtp.app import build
+from varco_ingress_smtp.door import Door
+from varco_ingress_smtp.listener import LISTENERS, listening
+from varco_ingress_smtp.routes import Routes
+from varco_ingress_smtp.settings import Settings
+from varco_ingress_smtp.tls import Certificates
+
+ALICE = Grant(account="acme", senders=("@acme.example",), max_size=2_000_000, max_recipients=100)
+
+
+def pytest_asyncio_loop_factories():
+    return {"uvloop": uvloop.new_event_loop}
+
+
+def certificate(directory: Path, name: str) -> None:
+    """A self-signed pair `<name>.crt`, `<name>.key`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    directory.mkdir(exist_ok=True)
+    (directory / f"{name}.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (directory / f"{name}.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+
+@dataclass
+class Policy:
+    """Answers ingress's questions and votes, from what a test puts here."""
+
+    logins: dict[tuple[str, str], Grant] = field(default_factory=lambda: {("alice", "secret"): ALICE})
+    networks: dict[str, Grant] = field(default_factory=lambda: {"127.0.0.1": ALICE})
+    vote: Callable[[Ballot], Vote] = lambda ballot: accept("policy")
+    unavailable: bool = False
+    asked: list[LoginAsked | NetworkAsked] = field(default_factory=list)
+    ballots: list[Ballot] = field(default_factory=list)
+
+    async def login(self, payload: bytes) -> bytes:
+        asked = msgspec.json.decode(payload, type=LoginAsked)
+        return self._answer(asked, self.logins.get((asked.login, asked.password)))
+
+    async def network(self, payload: bytes) -> bytes:
+        asked = msgspec.json.decode(payload, type=NetworkAsked)
+        return self._answer(asked, self.networks.get(asked.host))
+
+    def _answer(self, asked: LoginAsked | NetworkAsked, grant: Grant | None) -> bytes:
+        self.asked.append(asked)
+        return grants.encode(Unavailable() if self.unavailable else grant or Denied(account="acme"))
+
+    def decide(self, ballot: Ballot) -> Vote:
+        self.ballots.append(ballot)
+        return self.vote(ballot)
+
+
+@dataclass
+class World:
+    """One ingress and what surrounds it."""
+
+    settings: Settings
+    nats: NatsServer
+    bus: Bus
+    policy: Policy
+    door: Door
+    ports: dict[str, int]
+    trust: ssl.SSLContext
+
+    def connect(self, listener: str = "smtp", *, tls: bool = False) -> AbstractAsyncContextManager[Client]:
+        return Client.open(self.ports[listener], self.trust if tls else None)
+
+    async def records(self) -> list[StoredMail]:
+        found: list[StoredMail] = []
+        try:
+            while True:
+                found.append(await self.bus.mail(len(found) + 1))
+        except MissingMail:
+            return found
+
+    async def events(self, kind: type | None = None) -> list[AnyEvent]:
+        """What ingress has said so far."""
+        await self.door.ledger.settled()
+        subject = "events.ingress-smtp.*.*"
+        last = await self.bus.until(subject)
+        found: list[AnyEvent] = []
+        if last:
+            follow = self.bus.follow(subject)
+            async for stored in follow:
+                found.append(stored.event)
+                if stored.sequence >= last:
+                    break
+            await follow.aclose()  # type: ignore[attr-defined]
+        return [event for event in found if kind is None or isinstance(event, kind)]
+
+
+def unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+Start = Callable[..., Awaitable[World]]
+
+
+@pytest.fixture
+async def start(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts a world with given settings; `await start(max_errors=3)`."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(*, blobs: BlobSettings | None = None, **changed: object) -> World:
+            certificate(tmp_path / "tls", "gate.example")
+            given = {"home": tmp_path, "hostname": "gate.example", "nats_url": nats.url, **changed}
+            settings = Settings(**given)  # type: ignore[arg-type]
+            policy, routes = Policy(), Routes()
+            voter = await stack.enter_async_context(Bus.connect(nats.settings(), "policy"))
+            await voter.answer(grants.LOGIN, "policy", policy.login)
+            await voter.answer(grants.NETWORK, "policy", policy.network)
+            await voter.serve_voter("policy", policy.decide)
+            bus = await stack.enter_async_context(Bus.connect(nats.settings(), "ingress-smtp"))
+            store = Blobs(blobs or BlobSettings(endpoint="http://127.0.0.1:9"), "ingress-tests")
+            stack.push_async_callback(store.close)
+            door = build(settings, bus, store, routes, Certificates(tmp_path / "tls", (), "gate.example"))
+            stack.push_async_callback(_ended, asyncio.create_task(routes.follow(bus)))
+            sockets = {name: _listening() for name in LISTENERS}
+            await stack.enter_async_context(listening(door, sockets))
+            stack.callback(door.close)
+            ports = {name: one.getsockname()[1] for name, one in sockets.items()}
+            return World(settings, nats, voter, policy, door, ports, unverified())
+
+        yield begin
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Not a TaskGroup: pytest sets up and tears down in different tasks."""
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _listening() -> socket.socket:
+    one = socket.socket()
+    one.bind(("127.0.0.1", 0))
+    one.listen(100)
+    return one
+
+
+@pytest.fixture
+async def world(start: Start) -> World:
+    return await start()
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[Client]:
+    """Greeted on the smtp port, from a trusted network."""
+    async with world.connect() as one:
+        yield await one.hello()

@@ -1,0 +1,79 @@
+"""ingress-smtp, the front door: SMTP sessions, TLS, manifests, the verdict. This file only wires."""
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+
+from varco_common import service, subjects
+from varco_common.blobs import Blobs
+from varco_common.bus import Bus
+from varco_common.grants import LOGIN, NETWORK
+from varco_common.http import Shell
+from varco_common.service import Service
+from varco_common.tasks import beside, patiently
+from varco_ingress_smtp import api, metrics
+from varco_ingress_smtp.door import Door
+from varco_ingress_smtp.gate import Gate
+from varco_ingress_smtp.ledger import Ledger
+from varco_ingress_smtp.listener import bind, listening
+from varco_ingress_smtp.routes import LEARNED, Routes
+from varco_ingress_smtp.settings import Settings
+from varco_ingress_smtp.tls import Certificates
+from varco_ingress_smtp.who import CHANGES, Who
+
+NAME = "ingress-smtp"
+_DRAIN_SHARE = 0.8  # of the time that the process gets; the rest is for closing the bus and the HTTP side
+
+
+async def serve(settings: Settings) -> None:
+    """Runs until it is cancelled; then no new mail begins, and those under way come to their end."""
+    certificates = Certificates(settings.home / "tls", settings.certificates, settings.hostname)
+    sockets = bind(settings, shared=settings.processes > 1)
+    async with AsyncExitStack() as stack:
+        shell = await stack.enter_async_context(Shell.open(settings, NAME))
+        bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
+        blobs = Blobs(settings.blobs)
+        stack.push_async_callback(blobs.close)
+        routes = Routes()
+        door = build(settings, bus, blobs, routes, certificates)
+        shell.include(api.router(door))
+        async with beside(routes.follow(bus), patiently(blobs.ensure)):
+            try:
+                async with listening(door, sockets):
+                    await shell.serve(bus)
+            finally:
+                await drain(door, settings.drain.total_seconds() * _DRAIN_SHARE)
+
+
+def build(settings: Settings, bus: Bus, blobs: Blobs, routes: Routes, certificates: Certificates) -> Door:
+    """One process's door, with the gate behind it."""
+    ledger = Ledger(bus, blobs, settings.hostname)
+    who = Who(bus, settings.remember.total_seconds(), settings.remember_networks)
+    bus.hear(CHANGES, callback=who.heard)
+    bus.on_reconnect(who.forget)
+    metrics.GRANTS.set_function(lambda: len(who))
+    gate = Gate(settings, bus, ledger, who, routes)
+    return Door(settings, gate, ledger, who, certificates)
+
+
+async def drain(door: Door, seconds: float) -> None:
+    """421 to idle sessions; the others after their mail, at the latest after so many seconds."""
+    door.drain()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await door.empty.wait()
+            await door.ledger.settled()
+    door.close()
+
+
+SERVICE = Service(
+    name=NAME,
+    role=("front door",),
+    settings=Settings,
+    serve=serve,
+    publishes=("ballot.*", LOGIN, NETWORK, subjects.event(NAME, "*", "*"), "mail.accepted.*", "mail.convert.*"),
+    subscribes=(CHANGES, *LEARNED),
+)
+
+
+def main() -> None:
+    service.run(SERVICE)

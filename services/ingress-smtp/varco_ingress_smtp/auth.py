@@ -1,0 +1,77 @@
+"""The dialogue of AUTH PLAIN and LOGIN (RFC 4954, RFC 4616), up to the client's credentials."""
+
+from base64 import b64decode
+from binascii import Error
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from varco_ingress_smtp import answers
+
+MAX_LINE = 12_288  # RFC 4954 4, point 4
+ASK_PLAIN = "334 "
+ASK_LOGIN = "334 VXNlcm5hbWU6"  # "Username:", as every client knows it
+ASK_SECRET = "334 UGFzc3dvcmQ6"  # noqa: S105 - "Password:"
+
+Ask = Callable[[str], Awaitable[bytes]]
+
+
+class Credentials(NamedTuple):
+    """Login and password as the client gave them."""
+
+    login: str
+    password: str
+
+
+class Unusable(Exception):
+    """The client's words are no credentials; `answer` is what it hears."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+async def credentials(mechanism: str, initial: str, ask: Ask) -> Credentials:
+    """Asks for what the initial response doesn't hold. Raises Unusable."""
+    match mechanism.upper():
+        case "PLAIN":
+            return _plain(_decoded(initial.encode() if initial else await ask(ASK_PLAIN)))
+        case "LOGIN":
+            login = _decoded(initial.encode() if initial else await ask(ASK_LOGIN))
+            return _given(login, _decoded(await ask(ASK_SECRET)))
+        case "":
+            raise Unusable(answers.AUTH_SYNTAX)
+        case _:
+            raise Unusable(answers.UNKNOWN_MECHANISM)
+
+
+def login_in(mechanism: str, initial: str) -> str:
+    """The login in an initial response, as far as there is one: for the facts about failures alone."""
+    try:
+        text = _decoded(initial.encode())
+    except Unusable:
+        return ""
+    words = text.split("\0")
+    return words[1 if mechanism.upper() == "PLAIN" and len(words) > 1 else 0][:256]
+
+
+def _plain(text: str) -> Credentials:
+    """`authorise-as NUL login NUL password` (RFC 4616 2). Nobody acts for another: the first is empty, or the login."""
+    words = text.split("\0")
+    if len(words) != 3 or words[0] not in ("", words[1]):
+        raise Unusable(answers.BAD_RESPONSE)
+    return _given(words[1], words[2])
+
+
+def _given(login: str, password: str) -> Credentials:
+    if not login:
+        raise Unusable(answers.BAD_RESPONSE)
+    return Credentials(login, password)
+
+
+def _decoded(word: bytes) -> str:
+    if word == b"*":
+        raise Unusable(answers.AUTH_CANCELLED)
+    try:
+        return b64decode(b"" if word == b"=" else word, validate=True).decode()  # RFC 4954 4: `=` is an empty response
+    except (Error, UnicodeDecodeError):
+        raise Unusable(answers.BAD_RESPONSE) from None

@@ -1,0 +1,70 @@
+"""What MAIL and RCPT say: their paths and parameters, each read by one expression."""
+
+import re
+from dataclasses import dataclass
+
+MAX_LOCAL_PART = 64  # RFC 5321 4.5.3.1.1
+MAX_DOMAIN = 255  # RFC 5321 4.5.3.1.2
+MAX_PATH = 256  # RFC 5321 4.5.3.1.3, with its brackets
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
+_QUOTED = r'"(?:[\x20-\x21\x23-\x5b\x5d-\x7e\x80-\U0010ffff]|\\[\x20-\x7e])*"'
+_LABEL = r"[A-Za-z0-9_\x80-\U0010ffff](?:[A-Za-z0-9_\x80-\U0010ffff-]*[A-Za-z0-9_\x80-\U0010ffff])?"
+_DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Za-z.:-]+\])"
+_ROUTE = rf"(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?"  # RFC 5321 4.1.1.3: to be recognised, and ignored
+_MAILBOX = rf"{_ROUTE}(?P<address>(?P<local>{_ATOM}(?:\.{_ATOM})*|{_QUOTED})@(?P<domain>{_DOMAIN}))"
+_PARAMETERS = r"(?P<parameters>(?: +[A-Za-z0-9][A-Za-z0-9-]*(?:=[^\x00-\x20=\x7f]+)?)*) *"
+
+_MAIL = re.compile(rf"[Ff][Rr][Oo][Mm]: *<(?:{_MAILBOX})?>{_PARAMETERS}")
+_RCPT = re.compile(rf"[Tt][Oo]: *<{_MAILBOX}>{_PARAMETERS}")
+_BRACKETS = re.compile(r"[A-Za-z]+: *<[^<>]*>")
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A path as the client gave it: `address` without brackets and route, empty for `<>`; parameters by upper-case name."""
+
+    address: str
+    parameters: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """No path. `address` says that the brackets were there and what they hold is no address."""
+
+    address: bool
+
+
+def mail(argument: str) -> Path | Malformed:
+    """The argument of MAIL: `FROM:<reverse-path> parameters`."""
+    return _read(_MAIL, argument)
+
+
+def rcpt(argument: str) -> Path | Malformed:
+    """The argument of RCPT: `TO:<forward-path> parameters`."""
+    return _read(_RCPT, argument)
+
+
+def _read(form: re.Pattern[str], argument: str) -> Path | Malformed:
+    found = form.fullmatch(argument)
+    if not found:
+        return Malformed(address=bool(_BRACKETS.match(argument)))
+    address = found["address"] or ""
+    if address and not _within_lengths(found["local"], found["domain"]):
+        return Malformed(address=True)
+    given = found["parameters"]
+    return Path(address, _parameters(given) if given else {})
+
+
+def _within_lengths(local: str, domain: str) -> bool:
+    """In octets: RFC 6531 3.1 counts the UTF-8 form."""
+    try:
+        sizes = len(local.encode()), len(domain.encode())
+    except UnicodeEncodeError:  # bytes that are no UTF-8
+        return False
+    return sizes[0] <= MAX_LOCAL_PART and sizes[1] <= MAX_DOMAIN and sum(sizes) + 3 <= MAX_PATH
+
+
+def _parameters(given: str) -> dict[str, str]:
+    pairs = (word.partition("=") for word in given.split())
+    return {name.upper(): value for name, _, value in pairs}

@@ -1,0 +1,90 @@
+"""What all sessions of a process come through: the count of connections, certificates, and the gate behind."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+from varco_common import log
+from varco_common.events import ConnectionsRefused, RefusedConnections
+from varco_ingress_smtp import metrics
+from varco_ingress_smtp.gate import Gate
+from varco_ingress_smtp.ledger import Ledger
+from varco_ingress_smtp.limits import Admitted, Connections
+from varco_ingress_smtp.settings import Settings
+from varco_ingress_smtp.tls import Certificates
+from varco_ingress_smtp.transaction import Visitor
+from varco_ingress_smtp.who import Who
+
+_log = log.get(__name__)
+
+
+class Guest(Protocol):
+    """A session, as the door sees it."""
+
+    @property
+    def visitor(self) -> Visitor: ...
+
+    def drain(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Door:
+    """Admits sessions and knows those that are open; `draining` is set when no new mail may begin."""
+
+    def __init__(self, settings: Settings, gate: Gate, ledger: Ledger, who: Who, certificates: Certificates) -> None:
+        self.settings = settings
+        self.gate = gate
+        self.ledger = ledger
+        self.who = who
+        self.certificates = certificates
+        self.sessions: dict[Guest, str] = {}
+        self.draining = False
+        self.empty = asyncio.Event()
+        self.empty.set()
+        self._connections = Connections(settings.max_connections, settings.max_connections_per_host)
+        extensions = ("PIPELINING", "{size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+        self._ehlo = "\r\n250-".join((f"250-{settings.hostname}", *extensions))
+
+    def enter(self, session: Guest) -> RefusedConnections | Admitted:
+        host = session.visitor.host
+        answer = self._connections.enter(host)
+        if isinstance(answer, RefusedConnections):
+            self._turned_away(host, answer)
+            return answer
+        self.sessions[session] = host
+        self.empty.clear()
+        metrics.CONNECTIONS.set(len(self.sessions))
+        metrics.SESSIONS[session.visitor.listener].inc()
+        return answer
+
+    def leave(self, session: Guest) -> None:
+        self._connections.leave(self.sessions.pop(session))
+        if not self.sessions:
+            self.empty.set()
+        metrics.CONNECTIONS.set(len(self.sessions))
+
+    def ehlo(self, visitor: Visitor) -> str:
+        """In one piece. AUTH is offered inside TLS alone; SIZE is the account's, once it is known."""
+        most = self.settings.max_size
+        if visitor.granted:
+            most = min(most, visitor.granted.grant.max_size)
+        last = ("AUTH PLAIN LOGIN" if not visitor.login else "HELP") if visitor.tls else "STARTTLS"
+        return f"{self._ehlo.replace('{size}', f'SIZE {most}')}\r\n250 {last}"
+
+    def drain(self) -> None:
+        self.draining = True
+        for session in [*self.sessions]:
+            session.drain()
+
+    def close(self) -> None:
+        """421 to every session, whatever it does."""
+        for session in [*self.sessions]:
+            session.close()
+
+    def _turned_away(self, host: str, cause: RefusedConnections) -> None:
+        metrics.REFUSED.labels(cause.value).inc()
+        if count := self._connections.to_report(host, cause, time.monotonic()):
+            _log.warning("connections refused", host=host, cause=cause.value, count=count)
+            self.ledger.say_later(ConnectionsRefused(at=datetime.now(UTC), host=host, count=count, cause=cause))

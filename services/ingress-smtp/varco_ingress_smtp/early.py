@@ -1,0 +1,61 @@
+"""What the envelope alone forbids, so that nobody uploads a mail in vain; pure. Policy's vote has the last word."""
+
+from collections.abc import Mapping
+
+from varco_common.envelope import MAX_ADDRESS_BYTES
+from varco_common.events.policy import Notice
+from varco_common.notices import notice
+from varco_common.replies import Reply
+from varco_common.senders import covering
+from varco_common.votes import Vote
+from varco_ingress_smtp import answers
+from varco_ingress_smtp.transaction import Transaction
+
+VOTER = "ingress-smtp"  # who objects, in the votes of an early refusal
+
+
+def declare(mail: Transaction, parameters: Mapping[str, str]) -> str:
+    """Takes MAIL's parameters into the transaction; the answer to a bad one, or empty."""
+    for name, value in parameters.items():
+        match name:
+            case "SIZE" if value.isascii() and value.isdigit() and len(value) <= 20:  # RFC 1870 3
+                mail.declared_size = int(value)
+            case "BODY" if value.upper() in ("7BIT", "8BITMIME"):  # RFC 6152 2
+                pass  # what the mail needs is seen from its bytes
+            case "SMTPUTF8" if not value:  # RFC 6531 3.1
+                mail.smtputf8 = True
+            case "AUTH" if value:  # RFC 4954 5: taken, and trusted for nothing
+                pass
+            case "SIZE" | "BODY" | "SMTPUTF8" | "AUTH":
+                return answers.BAD_PARAMETER
+            case _:
+                return answers.UNKNOWN_PARAMETER
+    return "" if mail.smtputf8 or mail.sender.isascii() else answers.NEEDS_SMTPUTF8
+
+
+def unauthorised(mail: Transaction) -> Vote | None:
+    """The null sender (RFC 5321 4.5.5) is for policy, which sees the From field."""
+    if not mail.sender or covering(mail.sender, mail.granted.senders):
+        return None
+    facts = {"sender": mail.sender, "seen": "MAIL FROM", "account": mail.granted.grant.account}
+    return objection(mail, Reply.SENDER_NOT_AUTHORISED, Notice.SENDER, facts)
+
+
+def too_big(mail: Transaction, limit: int) -> Vote:
+    return objection(mail, Reply.TOO_BIG, Notice.SIZE, {"limit": limit})
+
+
+def too_many(mail: Transaction, limit: int) -> Vote:
+    return objection(mail, Reply.TOO_MANY_RECIPIENTS, Notice.RECIPIENTS, {"limit": limit})
+
+
+def full(mail: Transaction, address: str, limit: int) -> bool:
+    """Whether one more recipient is too many, or the record's header couldn't hold it."""
+    return len(mail.recipients) >= limit or mail.address_bytes + len(address.encode()) > MAX_ADDRESS_BYTES
+
+
+def objection(mail: Transaction, reply: Reply, kind: Notice, facts: Mapping[str, object]) -> Vote:
+    """In the account's language, and in its own words where it has some."""
+    grant = mail.granted.grant
+    own = grant.notices.get(kind, "")
+    return Vote(voter=VOTER, reply=reply, text=notice(kind, grant.language, facts, own, smtputf8=mail.smtputf8))

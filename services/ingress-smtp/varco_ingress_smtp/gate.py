@@ -1,0 +1,219 @@
+"""The path of one mail: who sends it, its envelope, its data, the ballot, the verdict, the record (docs/flow.md)."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from varco_common import log
+from varco_common.bus import Bus
+from varco_common.grants import Denied, NetworkAsked, Unavailable
+from varco_common.ids import new_id
+from varco_common.manifest import Manifest, scan
+from varco_common.notices import ascii_of
+from varco_common.replies import Reply
+from varco_common.verdict import Verdict, verdict
+from varco_common.votes import Ballot, Vote
+from varco_ingress_smtp import answers, early, metrics
+from varco_ingress_smtp.commands import Path
+from varco_ingress_smtp.data import Body, Fault
+from varco_ingress_smtp.ledger import Ledger, Votes
+from varco_ingress_smtp.limits import Pace
+from varco_ingress_smtp.routes import Routes
+from varco_ingress_smtp.settings import Settings
+from varco_ingress_smtp.spool import Spool
+from varco_ingress_smtp.stored import Received
+from varco_ingress_smtp.transaction import Transaction, Visitor
+from varco_ingress_smtp.who import Granted, Who
+from varco_ingress_smtp.wire import Wire
+
+MAX_HEADER = 1_048_576  # bytes; what is longer is no header that anybody reads
+
+_FAULTS = {
+    Fault.TOO_BIG: Reply.TOO_BIG,
+    Fault.BARE_LINE_END: Reply.BARE_LINE_END,
+    Fault.LINE_TOO_LONG: Reply.LINE_TOO_LONG,
+}
+
+
+class Gate:
+    """What all sessions of a process share. Its methods return what the client hears."""
+
+    def __init__(self, settings: Settings, bus: Bus, ledger: Ledger, who: Who, routes: Routes) -> None:
+        self._settings = settings
+        self._bus = bus
+        self._ledger = ledger
+        self._who = who
+        self._routes = routes
+        self._voters = settings.voters
+        self._vote_seconds = settings.vote_timeout.total_seconds()
+
+    # 2. Who
+
+    async def who(self, visitor: Visitor) -> Granted | str:
+        """The session's grant: its login's, or that of the network it comes from."""
+        known = visitor.granted
+        if known and (visitor.login or not self._who.stale(known)):
+            return known
+        visitor.granted = None
+        if visitor.nobody:
+            return Reply.NOT_AUTHENTICATED.answer.line()
+        match await self._who.network(NetworkAsked(host=visitor.host, server_name=visitor.server_name)):
+            case Granted() as granted:
+                visitor.granted = granted
+                return granted
+            case Denied():
+                return Reply.NOT_AUTHENTICATED.answer.line()
+            case Unavailable():
+                return answers.INTERNAL
+
+    # 3. MAIL, RCPT
+
+    async def mail(self, visitor: Visitor, path: Path) -> Transaction | str:
+        """A new transaction, unless the envelope's rules forbid it already."""
+        granted = await self.who(visitor)
+        if not isinstance(granted, Granted):
+            return granted
+        mail = Transaction(id=new_id(), granted=granted, sender=path.address, received_at=datetime.now(UTC))
+        if (path.parameters or not path.address.isascii()) and (bad := early.declare(mail, path.parameters)):
+            return bad
+        mail.address_bytes = len(path.address.encode())
+        objection = None if self._who.stale(granted) else early.unauthorised(mail)
+        if mail.declared_size > (most := self._max_size(mail)):
+            objection = objection or early.too_big(mail, most)
+        objection = objection or self._lacking(mail, smtputf8=not mail.sender.isascii())
+        return await self._refuse(visitor, mail, objection) if objection else mail
+
+    async def rcpt(self, visitor: Visitor, mail: Transaction, path: Path) -> str:
+        """One more recipient; the same one twice is one."""
+        address = path.address
+        if path.parameters:
+            return answers.UNKNOWN_PARAMETER
+        if not address.isascii():
+            if not mail.smtputf8:
+                return answers.NEEDS_SMTPUTF8  # RFC 6531 3.5
+            if lacking := self._lacking(mail, smtputf8=True):
+                return await self._refuse(visitor, mail, lacking)
+        if address in mail.recipients:
+            return answers.RECIPIENT_OK
+        if early.full(mail, address, self._max_recipients(mail)):
+            return await self._too_many(visitor, mail)
+        mail.recipients[address] = None
+        mail.address_bytes += len(address.encode())
+        return answers.RECIPIENT_OK
+
+    async def _too_many(self, visitor: Visitor, mail: Transaction) -> str:
+        """452 for each one over the limit (RFC 5321 4.5.3.1.10); the fact is stated once for a mail."""
+        vote = early.too_many(mail, min(self._max_recipients(mail), len(mail.recipients)))
+        if mail.said_too_many:
+            return _answer(mail, vote.reply, vote.text)
+        mail.said_too_many = True
+        return await self._refuse(visitor, mail, vote)
+
+    def _max_size(self, mail: Transaction) -> int:
+        most = self._settings.max_size
+        return most if self._who.stale(mail.granted) else min(mail.granted.grant.max_size, most)
+
+    def _max_recipients(self, mail: Transaction) -> int:
+        most = self._settings.max_recipients
+        return most if self._who.stale(mail.granted) else min(mail.granted.grant.max_recipients, most)
+
+    def _lacking(self, mail: Transaction, *, smtputf8: bool, eight_bit: bool = False) -> Vote | None:
+        """What the account's next hop can't carry, as far as that is known."""
+        reply = self._routes.objection(mail.granted.grant.account, smtputf8=smtputf8, eight_bit=eight_bit)
+        return Vote(voter=early.VOTER, reply=reply) if reply else None
+
+    # 4. DATA
+
+    async def data(self, visitor: Visitor, mail: Transaction, wire: Wire, pace: Pace) -> str:
+        """After 354: the body in, the answer out. Raises EOFError when the client goes, and Endless."""
+        settings, loop = self._settings, asyncio.get_running_loop()
+        spool = Spool(settings.home / "spool", settings.inline)
+        body = Body(
+            spool,
+            max_size=self._max_size(mail),
+            max_line=settings.max_line,
+            normalise=mail.granted.grant.normalise,
+            discard=settings.discard,
+        )
+        try:
+            await body.read(wire, pace.received)
+            pace.ended()
+            begun = loop.time()
+            answer = await self._decide(visitor, mail, body)
+            metrics.ANSWER_SECONDS.observe(loop.time() - begun)
+            return answer
+        finally:
+            spool.clear()
+
+    async def _decide(self, visitor: Visitor, mail: Transaction, body: Body) -> str:
+        metrics.BYTES.inc(body.spool.size)
+        if body.fault:
+            reply = _FAULTS[body.fault]
+            too_big = reply is Reply.TOO_BIG
+            vote = early.too_big(mail, self._max_size(mail)) if too_big else Vote(voter=early.VOTER, reply=reply)
+            return await self._refuse(visitor, mail, vote)
+        manifest, received = await _scanned(body)
+        smtputf8 = mail.smtputf8 and not (mail.ascii and received.header.isascii())
+        envelope = mail.envelope(visitor, size=body.spool.size, smtputf8=smtputf8, eight_bit=body.eight_bit)
+        ballot = Ballot(envelope=envelope, manifest=manifest)
+        if len(received.header) > MAX_HEADER:
+            return await self._refuse(visitor, mail, Vote(voter=early.VOTER, reply=Reply.AMBIGUOUS_BODY), ballot)
+        if lacking := self._lacking(mail, smtputf8=smtputf8, eight_bit=body.eight_bit):
+            return await self._refuse(visitor, mail, lacking, ballot)
+        return await self._vote(mail, ballot, received)
+
+    # 5. Ballot, 6. Verdict
+
+    async def _vote(self, mail: Transaction, ballot: Ballot, received: Received) -> str:
+        with metrics.VOTE_SECONDS.time():
+            votes = tuple(await self._bus.collect(ballot, self._voters, self._vote_seconds))
+        outcome = verdict(votes, self._voters)
+        if not outcome.accepted:
+            return await self._refused(mail, ballot, votes, outcome)
+        reply = await self._ledger.keep(ballot, votes, outcome, received)
+        return self._answered(mail, ballot, reply, _answer(mail, reply))
+
+    async def _refuse(self, visitor: Visitor, mail: Transaction, vote: Vote, ballot: Ballot | None = None) -> str:
+        """A refusal of ingress itself: one vote."""
+        ballot = ballot or Ballot(envelope=mail.envelope(visitor), manifest=Manifest())
+        return await self._refused(mail, ballot, (vote,), Verdict(reply=vote.reply, text=vote.text))
+
+    # 7. Accepted or refused: first the fact, then the answer
+
+    async def _refused(self, mail: Transaction, ballot: Ballot, votes: Votes, outcome: Verdict) -> str:
+        answer = _answer(mail, outcome.reply, outcome.text)
+        reply = await self._ledger.refuse(ballot, votes, outcome, answer.replace("\r\n", "\n"))
+        return self._answered(mail, ballot, reply, answer if reply is outcome.reply else _answer(mail, reply))
+
+    def _answered(self, mail: Transaction, ballot: Ballot, reply: Reply, answer: str) -> str:
+        envelope = ballot.envelope
+        metrics.MAILS[reply].inc()
+        log.line(
+            "mail answered",
+            {
+                "mail": mail.id,
+                "account": envelope.account,
+                "sender": envelope.sender,
+                "recipients": len(envelope.recipients),
+                "host": envelope.host,
+                "login": envelope.login,
+                "size": envelope.size,
+                "reply": reply.value,
+            },
+        )
+        return answer
+
+
+async def _scanned(body: Body) -> tuple[Manifest, Received]:
+    """A large body in a thread, so that no other session waits for it."""
+    with body.spool.whole() as whole:
+        manifest = await asyncio.to_thread(scan, whole) if body.spool.spilled else scan(whole)
+        end = manifest.header_end
+        return manifest, Received(body.spool, whole[: min(end, MAX_HEADER + 1)], whole[end : end + 2] == b"\r\n")
+
+
+def _answer(mail: Transaction, reply: Reply, text: str = "") -> str:
+    """The answer naming the mail; a voter's words are ASCII unless the client said SMTPUTF8 (RFC 6531 3.7.4.2)."""
+    if reply is Reply.ACCEPTED:
+        return f"250 2.0.0 Ok: queued as {mail.id}"
+    text = text or reply.answer.text
+    return reply.answer.line(f"{text if mail.smtputf8 else ascii_of(text)} ({mail.id})")

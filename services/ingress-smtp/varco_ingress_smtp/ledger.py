@@ -1,0 +1,95 @@
+"""What is stated on the bus before a client hears it: refusals and other facts in EVENTS, accepted mails in MAIL."""
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime
+from typing import BinaryIO, cast
+
+from varco_common import log
+from varco_common.blobs import Blobs
+from varco_common.bus import Bus
+from varco_common.errors import PoisonError, StoreFull, TransientError
+from varco_common.events import MailRefused
+from varco_common.events.base import Event
+from varco_common.record import Body, MailAccepted
+from varco_common.replies import Reply
+from varco_common.verdict import Verdict
+from varco_common.votes import Ballot, Vote
+from varco_ingress_smtp.repair import repair
+from varco_ingress_smtp.stored import Received, stored_inline
+
+_log = log.get(__name__)
+Votes = tuple[Vote, ...]
+
+
+class Ledger:
+    """Appends; its methods return the reply that holds once that has been done, or couldn't be."""
+
+    def __init__(self, bus: Bus, bodies: Blobs, hostname: str) -> None:
+        self._bus = bus
+        self._bodies = bodies
+        self._hostname = hostname
+        self._saying: set[asyncio.Task[int]] = set()
+
+    async def say(self, fact: Event) -> None:
+        """Appends an event, even when the session ends meanwhile: hanging up is no way around a strike."""
+        task = asyncio.create_task(self._bus.append(fact))
+        self._saying.add(task)
+        task.add_done_callback(self._said)
+        await asyncio.shield(task)
+
+    def say_later(self, fact: Event) -> None:
+        """As `say`, where nobody waits; a failure is logged."""
+        task = asyncio.create_task(self._bus.append(fact))
+        self._saying.add(task)
+        task.add_done_callback(self._said)
+
+    async def settled(self) -> None:
+        """When everything that was begun has been said."""
+        await asyncio.gather(*self._saying, return_exceptions=True)
+
+    def _said(self, task: asyncio.Task[int]) -> None:
+        self._saying.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("fact not kept", error=str(error))
+
+    async def refuse(self, ballot: Ballot, votes: Votes, outcome: Verdict, answer: str) -> Reply:
+        """The refusal as a fact. Where it can't be kept the client hears of a temporary failure instead."""
+        fact = MailRefused(at=datetime.now(UTC), ballot=ballot, votes=votes, reply=outcome.reply, answer=answer)
+        try:
+            self._bus.check()
+            await self.say(fact)
+        except TransientError as error:
+            return _trouble(error)
+        return outcome.reply
+
+    async def keep(self, ballot: Ballot, votes: Votes, outcome: Verdict, received: Received) -> Reply:
+        """The mail into MAIL, a large body into the object store before it. ACCEPTED stands behind the append alone."""
+        envelope, manifest = ballot.envelope, ballot.manifest
+        header = repair(received.header, manifest, envelope, self._hostname)
+        try:
+            inline, body = await self._store(envelope.id, header.header, received)
+            body = Body(size=body.size, sha256=body.sha256, object=body.object, shift=header.shift)
+            record = MailAccepted(envelope=envelope, manifest=manifest, votes=votes, body=body, convert=outcome.convert)
+            await self._bus.append_mail("convert" if outcome.convert else "accepted", record, inline)
+        except TransientError as error:
+            return _trouble(error)
+        except PoisonError as error:
+            _log.error("mail can't be kept", mail=envelope.id, error=str(error))
+            return Reply.SERVICE_MISSING
+        return Reply.ACCEPTED
+
+    async def _store(self, key: str, header: bytes, received: Received) -> tuple[bytes, Body]:
+        if not received.spool.spilled:
+            with received.spool.whole() as whole:
+                inline = stored_inline(header, bytes(whole), len(received.header))
+            return inline, Body(size=len(inline), sha256=hashlib.sha256(inline).hexdigest())
+        with received.stored(header) as stream:
+            size = stream.size
+            await self._bodies.put(key, cast(BinaryIO, stream), size)
+            return b"", Body(size=size, sha256=stream.sha256, object=key)
+
+
+def _trouble(error: TransientError) -> Reply:
+    _log.warning("the bus or the store fails", error=str(error))
+    return Reply.STORE_FULL if isinstance(error, StoreFull) else Reply.SERVICE_MISSING

@@ -1,0 +1,70 @@
+"""Line ends and line lengths of a body: what RFC 5321 allows, found in whole chunks, and mended where a network asks for it."""
+
+import re
+
+MAX_LINE = 1_000  # RFC 5321 4.5.3.1.6, with its CRLF and without the transparent dot
+
+_NO_LINE_ENDS = bytes(byte for byte in range(256) if byte not in b"\r\n")
+_ANY_LINE_END = re.compile(rb"\r\n|\r|\n")
+_LONE_DOT = re.compile(rb"^\.(?=\r\n)", re.MULTILINE)
+
+
+def bare_ends(chunk: bytes) -> bool:
+    """Whether a CR or LF stands alone. `chunk` must not end between the two."""
+    return len(chunk.translate(None, _NO_LINE_ENDS)) != 2 * chunk.count(b"\r\n")
+
+
+class Lengths:
+    """Watches the length of lines over the chunks of one body."""
+
+    __slots__ = ("_limit", "_since", "too_long")
+
+    def __init__(self, limit: int = MAX_LINE) -> None:
+        self._limit = limit + 1  # RFC 5321 4.5.3.1.6: the dot that transparency adds isn't counted
+        self._since = 0
+        self.too_long = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Leaps from line end to line end, a limit at a time: a normal line is never looked at twice."""
+        limit, start, end = self._limit, -self._since, len(chunk)
+        while end - start > limit:
+            found = chunk.rfind(b"\n", max(start, 0), max(start + limit, 0))
+            if found < 0:
+                self.too_long = True
+                return
+            start = found + 1
+        last = chunk.rfind(b"\n", max(start, 0))
+        self._since = end - (last + 1) if last >= 0 else end - start
+
+
+class Normaliser:
+    """Turns bare CR and LF into CRLF, chunk by chunk.
+
+    A line that thereby becomes a lone dot is stuffed: what wasn't the end of the data here must not be one for the next hop.
+    """
+
+    __slots__ = ("_carry",)
+
+    def __init__(self) -> None:
+        self._carry = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What is complete: whole lines. The last byte is held back where it could be half of a line end."""
+        text = self._carry + chunk
+        cut = max(text.rfind(b"\n"), text.rfind(b"\r", 0, -1)) + 1
+        self._carry = text[cut:]
+        return self._mended(text[:cut])
+
+    @property
+    def held(self) -> int:
+        """Bytes held back."""
+        return len(self._carry)
+
+    def end(self) -> bytes:
+        """The rest."""
+        text, self._carry = self._carry, b""
+        return self._mended(text)
+
+    @staticmethod
+    def _mended(text: bytes) -> bytes:
+        return _LONE_DOT.sub(b"..", _ANY_LINE_END.sub(b"\r\n", text))

@@ -1,0 +1,65 @@
+"""What a submission server mends (RFC 6409 8): Date and Message-ID where missing, Bcc removed, a Received field added."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import lru_cache
+
+from varco_common.envelope import Envelope
+from varco_common.manifest import Manifest
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """The header as it goes on, up to and without the empty line that ends it; `shift` is what offsets behind it gain."""
+
+    header: bytes
+    shift: int
+
+
+def repair(header: bytes, manifest: Manifest, envelope: Envelope, hostname: str) -> Repaired:
+    """`header` is the body up to `manifest.header_end`, in wire form. Existing fields keep their bytes and order."""
+    added = [_received(envelope, hostname)]
+    if not manifest.has_date:
+        added.append(f"Date: {_date(envelope.received_at.replace(microsecond=0))}\r\n")
+    if not manifest.message_id:
+        added.append(f"Message-ID: <{envelope.id}@{hostname}>\r\n")
+    kept = _without(header, manifest.bcc)
+    front = "".join(added).encode()
+    return Repaired(front + kept, len(front) + len(kept) - len(header))
+
+
+def _without(header: bytes, ranges: tuple[tuple[int, int], ...]) -> bytes:
+    for start, end in sorted(ranges, reverse=True):
+        header = header[:start] + header[end:]
+    return header
+
+
+def _received(envelope: Envelope, hostname: str) -> str:
+    """RFC 5321 4.4. The recipient is named only where it is the only one: others mustn't learn of it."""
+    helo = _UNSAFE.sub("?", envelope.helo) or "unknown"
+    single = envelope.recipients[0] if len(envelope.recipients) == 1 else ""
+    to = f"\r\n\tfor <{single}>" if single.isascii() and single and '"' not in single else ""
+    return (
+        f"Received: from {helo} ([{_literal(envelope.host)}])\r\n"
+        f"\tby {hostname} (Varco) with {_protocol(envelope)} id {envelope.id}{to};\r\n"
+        f"\t{_date(envelope.received_at.replace(microsecond=0))}\r\n"
+    )
+
+
+def _literal(host: str) -> str:
+    return f"IPv6:{host}" if ":" in host else host  # RFC 5321 4.1.3
+
+
+def _protocol(envelope: Envelope) -> str:
+    """RFC 3848, and RFC 6531 4.3 for the internationalised ones."""
+    name = "UTF8SMTP" if envelope.smtputf8 else "ESMTP"
+    return f"{name}{'S' if envelope.tls else ''}{'A' if envelope.login else ''}"
+
+
+@lru_cache(maxsize=4)
+def _date(second: datetime) -> str:
+    return format_datetime(second.astimezone(UTC))

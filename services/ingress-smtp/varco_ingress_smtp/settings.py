@@ -1,0 +1,107 @@
+"""What ingress-smtp can be told: ports, certificates, bounds, voters."""
+
+import socket
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from varco_common.settings import CommaList, Duration, Port, ServiceSettings, Size, WithBlobs, own, shaped
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for network in value:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise ValueError("addresses or networks (192.0.2.0/28), parted by commas") from None
+    return value
+
+
+def _voters(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or len(set(value)) != len(value):
+        raise ValueError("the names of voters, each once, parted by commas; at least one: no answer is never a yes")
+    return value
+
+
+class Settings(ServiceSettings, WithBlobs):
+    """Ports of 0 are not listened on; sizes are bytes."""
+
+    model_config = own("VARCO_INGRESS_")
+
+    smtp_port: Port = Field(
+        default=2525, validation_alias="VARCO_SMTP_PORT", description="SMTP with STARTTLS; 0 for none."
+    )
+    submission_port: Port = Field(
+        default=2587, validation_alias="VARCO_SUBMISSION_PORT", description="Submission with STARTTLS; 0 for none."
+    )
+    smtps_port: Port = Field(
+        default=2465, validation_alias="VARCO_SMTPS_PORT", description="Submission inside TLS; 0 for none."
+    )
+    voters: Annotated[CommaList, AfterValidator(_voters)] = Field(
+        default=("policy",), description="Every one of them must vote, or the mail is not accepted."
+    )
+    vote_timeout: Duration = Field(default=timedelta(seconds=5), description="How long a ballot waits for its votes.")
+    processes: int = Field(default=1, ge=1, le=64, description="Processes that share the ports.")
+    hostname: Annotated[str, shaped(r"[A-Za-z0-9.-]{1,255}", "a host name")] = Field(
+        default_factory=socket.getfqdn, description="The name in greetings, Received fields and Message-IDs."
+    )
+    certificates: CommaList = Field(
+        default=(),
+        description="certificate:key files in PEM, parted by commas. Empty: each <name>.crt with <name>.key in VARCO_HOME/tls.",
+    )
+    balancers: Annotated[CommaList, AfterValidator(_networks)] = Field(
+        default=(), description="Load balancers that must say with PROXY (v1 or v2) for whom they connect."
+    )
+    max_size: Size = Field(default=100 * MIB, description="The largest mail that any account may send.")
+    inline: Size = Field(
+        default=256 * KIB,
+        le=3 * MIB,
+        description="Up to this size a body travels in its record; else in the object store.",
+    )
+    max_connections: int = Field(default=1000, ge=1, description="Open connections in each process.")
+    max_connections_per_host: int = Field(
+        default=50, ge=1, description="Open connections of one client address in each process."
+    )
+    max_errors: int = Field(
+        default=10, ge=1, description="Rejected commands in one session before it is closed with 421."
+    )
+    max_recipients: int = Field(
+        default=1000, ge=100, description="Recipients of one mail, whatever the account's rule (RFC 5321 4.5.3.1.8)."
+    )
+    max_line: int = Field(
+        default=1000, ge=1000, description="Bytes in a line of a mail, with its CRLF (RFC 5321 4.5.3.1.6)."
+    )
+    max_command: int = Field(
+        default=512,
+        ge=512,
+        description="Bytes in a command line, what extensions add not counted (RFC 5321 4.5.3.1.4).",
+    )
+    command_timeout: Duration = Field(
+        default=timedelta(minutes=5), description="How long a session waits for the next command (RFC 5321 4.5.3.2.7)."
+    )
+    handshake_timeout: Duration = Field(default=timedelta(seconds=30), description="How long a TLS handshake may take.")
+    data_grace: Duration = Field(
+        default=timedelta(seconds=60), description="How long a body may come in as slowly as it likes."
+    )
+    data_rate: Size = Field(
+        default=KIB, ge=1, description="Bytes a second that a body must reach on average thereafter."
+    )
+    discard: Size = Field(
+        default=64 * MIB, description="How much of a refused body is read so that the client hears why."
+    )
+    remember: Duration = Field(
+        default=timedelta(minutes=10), description="How long a verified login or network is remembered, in memory."
+    )
+    remember_networks: int = Field(default=10_000, ge=1, description="How many client addresses are remembered.")
+    port_reuse: bool = Field(
+        default=False, description="Share the ports with other processes that do so too (SO_REUSEPORT)."
+    )
+
+    @property
+    def balancer_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(map(ip_network, self.balancers))

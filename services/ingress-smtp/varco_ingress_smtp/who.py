@@ -1,0 +1,129 @@
+"""Who sends: logins and trusted networks, asked of policy and remembered until their account changes."""
+
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Protocol
+
+import msgspec
+
+from varco_common import grants
+from varco_common.errors import TransientError
+from varco_common.grants import Answer, Denied, Grant, LoginAsked, NetworkAsked, Unavailable
+from varco_common.subjects import event, token
+
+CHANGES = event("policy", "*", "*")
+SETTLE_SECONDS = 5.0  # an answer so soon after a change may come from before it: used, and not remembered
+MAX_LOGINS = 10_000
+_ASK_SECONDS = 5.0
+
+
+class Asks(Protocol):
+    """What is needed of the bus."""
+
+    async def ask(self, subject: str, payload: bytes, timeout: float = 2.0) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A grant as a session holds it."""
+
+    grant: Grant
+    senders: frozenset[str]
+    key: str  # the account as the subjects of its events spell it
+    at: float
+
+
+@dataclass(slots=True)
+class _Memory:
+    """Answers by key, the least recently used forgotten first. Times are those of time.monotonic()."""
+
+    most: int
+    seconds: float
+    answers: "OrderedDict[bytes, tuple[float, Granted | Denied]]" = field(default_factory=OrderedDict)
+
+    def get(self, key: bytes) -> Granted | Denied | None:
+        found = self.answers.get(key)
+        if not found or found[0] < time.monotonic():
+            self.answers.pop(key, None)
+            return None
+        self.answers.move_to_end(key)
+        return found[1]
+
+    def put(self, key: bytes, answer: Granted | Denied) -> None:
+        self.answers[key] = time.monotonic() + self.seconds, answer
+        while len(self.answers) > self.most:
+            self.answers.popitem(last=False)
+
+    def drop(self, key: str) -> None:
+        """What a change of this account may have made untrue: its own grants, and every refusal."""
+        for place, (_, answer) in [*self.answers.items()]:
+            if isinstance(answer, Denied) or answer.key == key:
+                del self.answers[place]
+
+
+class Who:
+    """Asks policy, and remembers: logins as a keyed hash, networks by address. A wrong login is never remembered."""
+
+    def __init__(self, bus: Asks, seconds: float, networks: int) -> None:
+        self._bus = bus
+        self._key = secrets.token_bytes(32)
+        self._logins = _Memory(MAX_LOGINS, seconds)
+        self._networks = _Memory(networks, seconds)
+        self._changed: dict[str, float] = {}
+        self._last_change = -SETTLE_SECONDS
+        self._forgotten = 0.0
+
+    def __len__(self) -> int:
+        return len(self._logins.answers) + len(self._networks.answers)
+
+    async def login(self, asked: LoginAsked) -> Granted | Denied | Unavailable:
+        key = blake2b(msgspec.msgpack.encode((asked.login, asked.password, asked.server_name)), key=self._key).digest()
+        if known := self._logins.get(key):
+            return known
+        answer = await self._ask(grants.LOGIN, grants.encode(asked))
+        if isinstance(answer, Granted) and self._settled(answer):
+            self._logins.put(key, answer)
+        return answer
+
+    async def network(self, asked: NetworkAsked) -> Granted | Denied | Unavailable:
+        key = f"{asked.host} {asked.server_name}".encode()
+        if known := self._networks.get(key):
+            return known
+        answer = await self._ask(grants.NETWORK, grants.encode(asked))
+        if not isinstance(answer, Unavailable) and self._settled(answer):
+            self._networks.put(key, answer)
+        return answer
+
+    def stale(self, granted: Granted) -> bool:
+        """Whether the account may have changed since: then only policy's vote knows what holds."""
+        return max(self._changed.get(granted.key, 0.0), self._forgotten) >= granted.at
+
+    def heard(self, subject: str) -> None:
+        """An event of policy passes by: `events.policy.<fact>.<account>`."""
+        key = subject.rpartition(".")[2]
+        self._last_change = self._changed[key] = time.monotonic()
+        self._logins.drop(key)
+        self._networks.drop(key)
+
+    def forget(self) -> None:
+        """After a reconnect: nobody knows what passed by meanwhile."""
+        self._forgotten = time.monotonic()
+        self._logins.answers.clear()
+        self._networks.answers.clear()
+
+    async def _ask(self, subject: str, question: bytes) -> Granted | Denied | Unavailable:
+        at = time.monotonic()
+        try:
+            answer: Answer = grants.decode_answer(await self._bus.ask(subject, question, timeout=_ASK_SECONDS))
+        except (TransientError, msgspec.DecodeError) as error:
+            return Unavailable(reason=str(error))
+        if isinstance(answer, Grant):
+            return Granted(answer, frozenset(answer.senders), token(answer.account), at)
+        return answer
+
+    def _settled(self, answer: Granted | Denied) -> bool:
+        changed = self._changed.get(answer.key, -SETTLE_SECONDS) if isinstance(answer, Granted) else self._last_change
+        return time.monotonic() - changed > SETTLE_SECONDS
