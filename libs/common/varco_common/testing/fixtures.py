@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from varco_common.bus import Bus
+from varco_common.testing.databases import database_url, postgres, postgres_url, sqlite_url
 from varco_common.testing.nats import NatsServer, nats_server
 from varco_common.testing.s3 import S3Server, s3_server
 
@@ -30,4 +31,4 @@ async def s3() -> AsyncIterator[S3Server]:
         yield server
 
 
-__all__ = ["bus", "nats", "s3"]
+__all__ = ["bus", "database_url", "nats", "postgres", "postgres_url", "s3", "sqlite_url"]

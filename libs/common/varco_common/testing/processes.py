@@ -32,10 +32,18 @@ def free_port() -> int:
 class Server:
     """One process that can be killed and started again with the same store and ports. Its output goes to `log`."""
 
-    def __init__(self, command: list[str], log: Path, port: int, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        port: int,
+        environment: dict[str, str] | None = None,
+        user: str | None = None,
+    ) -> None:
         self.command = command
         self.log = log
         self.port = port
+        self._user = user
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = (
             None  # bound to no event loop: fixtures of any scope may hold it
@@ -50,7 +58,12 @@ class Server:
         """Starts it and waits until its port answers."""
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - takes a millisecond; the command is ours
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._environment
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._environment,
+                user=self._user,
             )
         async with asyncio.timeout(READY_SECONDS):
             while not await self.answers():
