@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from varco_common import log
 
 AWAY = (SQLAlchemyError, OSError, TimeoutError)  # what a database that can't be reached raises
+READ_ONLY = {"read_only": True}  # execution options of a connection that waits for no writer
 
 metadata = sa.MetaData()
 states = sa.Table(
@@ -35,6 +36,7 @@ progress = sa.Table(
 )
 
 _BUSY_SECONDS = 5
+_COMMAND_SECONDS = 60
 _RETRY_SECONDS = 1.0
 _log = log.get(__name__)
 
@@ -68,8 +70,8 @@ async def migrate(engine: AsyncEngine, package: str) -> None:
     while True:
         try:
             return await _migrate(engine, package)
-        except (DBAPIError, OSError) as error:
-            if isinstance(error, DBAPIError) and not _unreachable(error):
+        except AWAY as error:
+            if not _unreachable(error):
                 raise
             _log.warning("waiting for the database", error=str(error))
             await asyncio.sleep(_RETRY_SECONDS)
@@ -115,14 +117,20 @@ def _lock(url: sa.URL) -> IO[str]:
     return lock
 
 
-def _unreachable(error: DBAPIError) -> bool:
-    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+def _unreachable(error: Exception) -> bool:
+    """No connection, or a server that is starting or ending (SQLSTATE 08... and 57P..); anything else won't mend itself."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None) or ""
+    return isinstance(error, OSError) or state.startswith(("08", "57P"))
 
 
 def _postgresql(url: sa.URL, schema: str) -> AsyncEngine:
     settings = {"search_path": schema, "application_name": f"varco {schema}"}
     return create_async_engine(
-        url, pool_pre_ping=True, connect_args={"server_settings": settings, "timeout": _BUSY_SECONDS}
+        url,
+        pool_pre_ping=True,
+        connect_args={"server_settings": settings, "timeout": _BUSY_SECONDS, "command_timeout": _COMMAND_SECONDS},
     )
 
 
@@ -142,6 +150,6 @@ def _on_sqlite_connect(connection: Any, _: object) -> None:
 
 
 def _on_sqlite_begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(
-        "BEGIN IMMEDIATE"
-    )  # a transaction that reads first and writes later would fail at once when busy
+    """A transaction that reads first and writes later would fail at once when another writes: so it locks from its start."""
+    reads = connection.get_execution_options().get("read_only")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

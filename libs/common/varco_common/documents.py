@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_common import log
-from varco_common.db import progress, states
+from varco_common.db import READ_ONLY, progress, states
 
 S = TypeVar("S")
 
@@ -73,6 +73,7 @@ class Documents(Generic[S]):
     async def probe(self) -> None:
         """Returns when the database answers."""
         async with self._engine.connect() as connection:
+            await connection.execution_options(**READ_ONLY)
             await connection.execute(sa.select(progress.c.sequence).where(progress.c.projection == self._projection))
 
     async def _locked_sequence(self, connection: AsyncConnection) -> int:

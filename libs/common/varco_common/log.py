@@ -36,13 +36,17 @@ _output = _Output()
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Turns all logging of this process, the standard library's too, into JSON lines."""
     _output.level, _output.stream = _LEVELS[level], stream
+    _configure_structlog()
+    logging.basicConfig(handlers=[_Bridge()], level=max(_output.level, logging.WARNING), force=True)
+
+
+def _configure_structlog() -> None:
     structlog.configure(
         processors=[_named, structlog.processors.add_log_level, _with_traceback, _stamped],
         wrapper_class=structlog.make_filtering_bound_logger(_output.level),
         logger_factory=lambda *_: _Lines(),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(handlers=[_Bridge()], level=max(_output.level, logging.WARNING), force=True)
 
 
 def get(name: str) -> Any:
@@ -107,3 +111,6 @@ class _Bridge(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         write: Callable[..., None] = getattr(get(record.name), record.levelname.lower(), get(record.name).error)
         write(record.getMessage(), **({"exc_info": record.exc_info[1]} if record.exc_info else {}))
+
+
+_configure_structlog()  # so that a library's line never lands on standard output, whoever imports it

@@ -14,7 +14,7 @@ from varco_common.db import AWAY
 from varco_common.documents import Documents, DocumentsLost
 from varco_common.errors import ConflictError, TransientError
 from varco_common.events import AnyEvent, Event
-from varco_common.tasks import beside, patiently
+from varco_common.tasks import beside, patiently, whole
 
 S = TypeVar("S")
 
@@ -91,6 +91,7 @@ class Projection(Generic[S]):
         self._changed = asyncio.Event()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._listeners: list[Callable[[str, AnyEvent], None]] = []
+        self._probe: asyncio.Task[None] | None = None
         self._failure = ""
 
     @asynccontextmanager
@@ -101,6 +102,8 @@ class Projection(Generic[S]):
             await self.reached(await self._until(), timeout=None)
             _log.info("caught up", projection=self._name, sequence=self.sequence, states=len(self))
             yield self
+        if self._probe:
+            await asyncio.wait([self._probe])
         await self._save_last()
 
     @property
@@ -124,9 +127,13 @@ class Projection(Generic[S]):
 
     async def check(self) -> None:
         """For /readyz: raises TransientError while the database can't take changes."""
+        if not self._probe or self._probe.done():
+            self._probe = asyncio.create_task(self._documents.probe())
+        done, _ = await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
+        if not done:
+            raise TransientError("the database is away: no answer")
         try:
-            async with asyncio.timeout(_PROBE_SECONDS):
-                await self._documents.probe()
+            self._probe.result()
         except AWAY as error:
             raise TransientError(f"the database is away: {type(error).__name__}") from error
         if self._failure:
@@ -229,7 +236,7 @@ class Projection(Generic[S]):
         memory, sequence = self._memory, self.sequence
         documents = memory.take()
         try:
-            await self._documents.save(documents, after=memory.saved, sequence=sequence)
+            await whole(self._documents.save(documents, after=memory.saved, sequence=sequence))
         except DocumentsLost:
             _log.warning("the database was emptied: saving everything", projection=self._name)
             memory.saved = 0

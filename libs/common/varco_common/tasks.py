@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from varco_common import log
@@ -42,6 +42,21 @@ async def patiently(question: Callable[[], Awaitable[T]]) -> T:
         except TransientError as error:
             _log.warning("waiting", error=str(error))
             await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def whole(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Runs it to its end even when the caller is cancelled, whose cancellation then goes on.
+
+    For transactions: one that is cut off in the middle can leave its connection, and with SQLite its lock, behind.
+    """
+    task = asyncio.ensure_future(coroutine)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):  # cancelled again; the first one is passed on below
+                await asyncio.wait([task])
+        raise
 
 
 async def forever() -> None:

@@ -23,23 +23,25 @@ def sqlite_url(tmp_path: Path) -> str:
 def postgres() -> Iterator[PostgresServer]:
     """One PostgreSQL for all tests; who wants to kill it starts it again."""
     try:
-        context = postgres_server()
-        server = context.__enter__()
+        with postgres_server() as server:
+            yield server
     except PostgresMissing as error:
         pytest.skip(f"PostgreSQL can't start here: {error}")
-    yield server
-    context.__exit__(None, None, None)
 
 
 @pytest_asyncio.fixture
 async def postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
     """An empty PostgreSQL database of the test's own."""
     name = f"test{next(_numbers)}"
+    await _execute(postgres, f"CREATE DATABASE {name}")
+    yield postgres.url(name)
+    await _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _execute(postgres: PostgresServer, statement: str) -> None:
     connection = await asyncpg.connect(user="postgres", host="127.0.0.1", port=postgres.port, database="postgres")
     try:
-        await connection.execute(f"CREATE DATABASE {name}")
-        yield postgres.url(name)
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await connection.execute(statement)
     finally:
         await connection.close()
 

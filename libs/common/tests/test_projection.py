@@ -1,0 +1,352 @@
+"""Projections: however they came to be, live, restarted or rebuilt, they hold the same states."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from varco_common import db
+from varco_common.errors import ConflictError, RefusedCommand, TransientError
+from varco_common.events import AccountClosed, AccountOpened, AnyEvent, Language, SenderAuthorised, SenderWithdrawn
+from varco_common.projection import Memory, Projection, event_key
+
+AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
+ALL = "events.policy.*.*"
+
+
+class Senders(msgspec.Struct, frozen=True):
+    """A state in which order and count show: a fold that skips or repeats an event ends up different."""
+
+    patterns: tuple[str, ...] = ()
+    seen: int = 0
+
+
+def apply(state: Senders | None, event: AnyEvent) -> Senders | None:
+    match event:
+        case AccountOpened():
+            return Senders()
+        case AccountClosed():
+            return None
+        case SenderAuthorised(pattern=pattern) if state:
+            return Senders((*state.patterns, pattern), state.seen + 1)
+        case SenderWithdrawn(pattern=pattern) if state:
+            return Senders(tuple(p for p in state.patterns if p != pattern), state.seen + 1)
+        case _:
+            return state
+
+
+def opened(account="acme"):
+    return AccountOpened(at=AT, account=account, language=Language.EN)
+
+
+def authorised(pattern, account="acme"):
+    return SenderAuthorised(at=AT, account=account, pattern=pattern)
+
+
+accounts = st.sampled_from(["acme", "beta"])
+patterns = st.sampled_from(["a@x", "b@x", "@y"])
+facts = st.one_of(
+    st.builds(opened, accounts),
+    st.builds(lambda account: AccountClosed(at=AT, account=account), accounts),
+    st.builds(authorised, patterns, accounts),
+    st.builds(lambda pattern, account: SenderWithdrawn(at=AT, account=account, pattern=pattern), patterns, accounts),
+)
+
+
+def folded(events, start=0):
+    memory = Memory(apply, event_key)
+    for sequence, event in enumerate(events, start + 1):
+        memory.apply(sequence, event)
+    return memory
+
+
+@given(st.lists(facts), st.lists(st.integers(0, 20)), st.booleans())
+def test_saved_and_loaded_at_any_moments_it_is_as_if_never_stopped(events, stops, killed):
+    """`killed`: the last save before each stop was lost, as by kill -9 in the middle of its transaction."""
+    stored, at = {}, 0
+    decoder = msgspec.json.Decoder(Senders)
+    for stop in [*sorted(stops), len(events)]:
+        memory = Memory(apply, event_key)
+        memory.start({key: decoder.decode(document) for key, document in stored.items()}, at)
+        for sequence, event in enumerate(events[:stop], 1):
+            memory.apply(sequence, event)  # those that came before come again, too
+        if killed and stop < len(events):
+            continue
+        for key, document in memory.take().items():
+            stored.pop(key, None)
+            if document is not None:
+                stored[key] = document
+        at = memory.sequence
+    assert {key: decoder.decode(document) for key, document in stored.items()} == folded(events).states
+
+
+@given(st.lists(facts, min_size=1))
+def test_an_event_that_comes_again_changes_nothing(events):
+    memory = folded(events)
+    before = dict(memory.states)
+    memory.apply(len(events), events[-1])
+    memory.apply(1, events[0])
+    assert memory.states == before
+
+
+@asynccontextmanager
+async def following(bus, engine, apply=apply, state=Senders) -> AsyncIterator[Projection[Senders]]:
+    projection = Projection(bus, engine, ALL, name="senders", service="policy", apply=apply, state=state)
+    async with projection.following():
+        yield projection
+
+
+async def saved(engine) -> tuple[dict[str, bytes], int]:
+    async with engine.connect() as connection:
+        rows = (await connection.execute(sa.select(db.states.c.key, db.states.c.document))).all()
+        return dict(rows), await connection.scalar(sa.select(db.progress.c.sequence)) or 0
+
+
+async def until(condition):
+    """Waits for a fact that only the database can tell."""
+    async with asyncio.timeout(20):
+        while not await condition():  # noqa: ASYNC110  # nothing tells when a row is there
+            await asyncio.sleep(0.01)
+
+
+async def test_live_restarted_and_rebuilt_are_the_same(bus, engine):
+    async with following(bus, engine) as live:
+        for event in (opened(), authorised("a@x"), opened("beta"), authorised("b@x", "beta"), authorised("c@x")):
+            last = await bus.append(event)
+        await live.reached(last)
+        expected = dict(live.items())
+    assert expected["acme"] == Senders(("a@x", "c@x"), 2)
+    assert (await saved(engine))[1] == last
+
+    async with following(bus, engine) as restarted:
+        assert dict(restarted.items()) == expected
+    async with engine.begin() as connection:
+        await connection.execute(sa.delete(db.states))
+        await connection.execute(sa.delete(db.progress))
+    async with following(bus, engine) as rebuilt:
+        assert dict(rebuilt.items()) == expected
+        assert rebuilt.sequence == last
+    assert (await saved(engine))[1] == last
+
+
+async def test_it_catches_up_before_it_opens(bus, engine):
+    await bus.append(opened())
+    for number in range(300):
+        await bus.append(authorised(f"{number}@x"))
+    async with following(bus, engine) as projection:
+        assert projection.get("acme").seen == 300
+
+
+async def test_a_kill_in_the_middle_of_saving_loses_nothing(bus, engine):
+    await bus.append(opened())
+    async with following(bus, engine) as projection:
+        original = projection._documents._write
+
+        async def killed(connection, documents):
+            await original(connection, documents)
+            raise OSError("the process is gone before the commit")
+
+        projection._documents._write = killed
+        last = await bus.append(authorised("a@x"))
+        await projection.reached(last)
+    documents, sequence = await saved(engine)
+    assert sequence < last
+    assert documents in ({}, {"acme": b'{"patterns":[],"seen":0}'})
+    async with following(bus, engine) as restarted:
+        assert restarted.get("acme") == Senders(("a@x",), 1)
+
+
+async def test_a_closed_account_leaves_no_document(bus, engine):
+    async with following(bus, engine) as projection:
+        await bus.append(opened())
+        await projection.reached(await bus.append(AccountClosed(at=AT, account="acme")))
+        assert projection.get("acme") is None
+        assert len(projection) == 0
+    assert (await saved(engine))[0] == {}
+
+
+async def test_states_of_another_shape_are_made_anew(bus, engine):
+    await bus.append(opened())
+    async with following(bus, engine):
+        pass
+    async with engine.begin() as connection:
+        await connection.execute(sa.update(db.states).values(document=b'{"patterns": 5}'))
+    async with following(bus, engine) as projection:
+        assert projection.get("acme") == Senders()
+
+
+async def test_a_database_that_is_ahead_of_the_stream_is_made_anew(bus, engine):
+    await bus.append(opened())
+    async with following(bus, engine):
+        pass
+    async with engine.begin() as connection:
+        await connection.execute(sa.update(db.progress).values(sequence=1_000_000))
+        await connection.execute(sa.update(db.states).values(key="from another stream"))
+    async with following(bus, engine) as projection:
+        assert dict(projection.items()) == {"acme": Senders()}
+
+
+async def test_a_database_that_was_emptied_under_it_gets_everything_again(bus, engine):
+    async with following(bus, engine) as projection:
+        await bus.append(opened())
+        await projection.reached(first := await bus.append(opened("beta")))
+        await until(lambda: has_saved(engine, first))
+        async with engine.begin() as connection:
+            await connection.execute(sa.delete(db.states))
+            await connection.execute(sa.delete(db.progress))
+        last = await bus.append(authorised("a@x"))
+        await until(lambda: has_saved(engine, last))
+        assert set((await saved(engine))[0]) == {"acme", "beta"}
+
+
+async def has_saved(engine, sequence):
+    return (await saved(engine))[1] >= sequence
+
+
+async def test_two_processes_share_the_tables_and_progress_never_goes_back(bus, engine):
+    async with following(bus, engine) as one, following(bus, engine) as two:
+        await bus.append(opened())
+        seen = 0
+        for number in range(100):
+            last = await bus.append(authorised(f"{number}@x"))
+            sequence = (await saved(engine))[1]
+            assert sequence >= seen
+            seen = sequence
+        await one.reached(last)
+        await two.reached(last)
+        assert one.get("acme") == two.get("acme")
+    assert msgspec.json.decode((await saved(engine))[0]["acme"], type=Senders) == one.get("acme")
+
+
+async def test_a_bug_in_apply_ends_the_service_instead_of_voting_on_old_state(bus, engine):
+    def buggy(state, event):
+        if isinstance(event, SenderAuthorised):
+            raise ZeroDivisionError
+        return Senders()
+
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012  # it is the block that is ended
+        async with following(bus, engine, apply=buggy) as projection:
+            await bus.append(opened())
+            await projection.reached(await bus.append(authorised("a@x")))
+
+
+# commands
+
+
+async def test_a_command_answers_with_what_it_wrote(bus, engine):
+    async with following(bus, engine) as projection:
+        await projection.commit("acme", lambda _: opened())
+        state = await projection.commit("acme", lambda _: [authorised("a@x"), authorised("b@x")])
+        assert state == projection.get("acme") == Senders(("a@x", "b@x"), 2)
+
+
+async def test_a_command_that_changes_nothing_appends_nothing(bus, engine):
+    async with following(bus, engine) as projection:
+        await projection.commit("acme", lambda _: opened())
+        before = await bus.until(ALL)
+        assert await projection.commit("acme", lambda _: []) == Senders()
+        assert await bus.until(ALL) == before
+
+
+async def test_a_refused_command_appends_nothing(bus, engine):
+    def refuse(state):
+        raise RefusedCommand("no")
+
+    async with following(bus, engine) as projection:
+        with pytest.raises(RefusedCommand):
+            await projection.commit("acme", refuse)
+        assert await bus.until(ALL) == 0
+
+
+async def test_commands_at_the_same_time_on_two_processes_lose_nothing(bus, engine):
+    def add(pattern):
+        return lambda state: authorised(pattern)
+
+    async with following(bus, engine) as one, following(bus, engine) as two:
+        await one.commit("acme", lambda _: opened())
+        commands = [(one, two)[n % 2].commit("acme", add(f"{n}@x"), attempts=30) for n in range(10)]
+        await asyncio.gather(*commands)
+        await one.reached(await bus.until(ALL))
+        assert sorted(one.get("acme").patterns) == sorted(f"{n}@x" for n in range(10))
+
+
+async def test_a_command_that_always_loses_the_race_is_a_conflict(bus, engine):
+    async with following(bus, engine) as projection:
+        await projection.commit("acme", lambda _: opened())
+        # expects a sequence that is never the last: a rival's append always comes in between
+        bus_append = bus.append
+
+        async def late(event, **expected):
+            await bus_append(authorised("rival@x"))
+            return await bus_append(event, **expected)
+
+        projection._bus = _With(bus, append=late)
+        with pytest.raises(ConflictError):
+            await projection.commit("acme", lambda _: authorised("mine@x"))
+        await projection.reached(await bus.until(ALL))
+        assert set(projection.get("acme").patterns) == {"rival@x"}
+
+
+class _With:
+    """A bus with one method replaced."""
+
+    def __init__(self, bus, **methods):
+        self._bus = bus
+        self.__dict__.update(methods)
+
+    def __getattr__(self, name):
+        return getattr(self._bus, name)
+
+
+# what is away
+
+
+async def test_memory_follows_on_while_the_database_is_away_and_saves_when_it_is_back(
+    bus, postgres, postgres_url, example
+):
+    async with db.connect(postgres_url, "policy") as engine:
+        await db.migrate(engine, example)
+        async with following(bus, engine) as projection:
+            await projection.commit("acme", lambda _: opened())
+            await postgres.kill()
+            try:
+                await projection.reached(await bus.append(authorised("a@x")))
+                assert projection.get("acme") == Senders(("a@x",), 1)
+                with pytest.raises(TransientError, match="database"):
+                    await projection.commit("acme", lambda _: authorised("b@x"))
+                with pytest.raises(TransientError, match="database"):
+                    await projection.check()
+                last = await bus.append(authorised("c@x"))
+                await projection.reached(last)
+            finally:
+                await postgres.start()
+            await until(lambda: has_saved(engine, last))
+            await projection.check()
+            state = await projection.commit("acme", lambda _: authorised("d@x"))
+            assert state.patterns == ("a@x", "c@x", "d@x")
+
+
+async def test_it_follows_on_over_a_restart_of_the_bus(nats, bus, engine):
+    async with following(bus, engine) as projection:
+        await projection.commit("acme", lambda _: opened())
+        await nats.restart()
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    state = await projection.commit("acme", lambda state: [] if state.patterns else authorised("a@x"))
+                    break
+                except TransientError:
+                    await asyncio.sleep(0.05)
+        assert state == Senders(("a@x",), 1)
+
+
+async def test_waiting_for_what_never_comes_ends_in_a_transient_error(bus, engine):
+    async with following(bus, engine) as projection:
+        with pytest.raises(TransientError, match="99 is awaited"):
+            await projection.reached(99, timeout=0.05)
