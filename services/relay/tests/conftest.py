@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import signal
 import subprocess
 import sysconfig
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -186,7 +185,9 @@ async def gate(nats: NatsServer, bus: Bus, tmp_path: Path) -> AsyncIterator[Gate
         await following
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL, and waits."""
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+@pytest.fixture
+def gate_home(tmp_path: Path) -> dict[str, str]:
+    """An environment that a relay process would start in."""
+    (tmp_path / "token.key").write_text(KEY)
+    home = {"VARCO_HOME": str(tmp_path), "VARCO_TOKEN_KEY_FILE": str(tmp_path / "token.key")}
+    return {**os.environ, **home, "VARCO_API_PORT": str(free_port())}

@@ -11,7 +11,7 @@ from varco_common.projection import Projection
 from varco_common.service import Service, run
 from varco_common.settings import BrokenSetting
 from varco_common.tasks import beside
-from varco_relay import api, queue, routes
+from varco_relay import api, gauges, queue, routes
 from varco_relay.client import Timeouts
 from varco_relay.courier import Courier
 from varco_relay.desk import Desk
@@ -56,8 +56,9 @@ async def serve(settings: Settings) -> None:
         retrier = Retrier(waiting, post, notifier, desk.way, pace)
         shell.include(api.router(desk))
         try:
-            async with accounts.following(), waiting.following(), beside(desk.run(), retrier.run(), desk.measure()):
-                await shell.serve(bus, routes=accounts.check, queue=waiting.check)
+            async with accounts.following(), waiting.following(), beside(desk.run(), retrier.run()):
+                with gauges.shown(desk):
+                    await shell.serve(bus, routes=accounts.check, queue=waiting.check)
         finally:
             await ways.close()
             await blobs.close()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-from varco_common import log, subjects
+from varco_common import subjects
 from varco_common.bus import Bus
 from varco_common.errors import NotFound, RefusedCommand
 from varco_common.events import (
@@ -18,17 +18,14 @@ from varco_common.events import (
     RouteSet,
 )
 from varco_common.projection import Projection
-from varco_relay import metrics
 from varco_relay.changes import By, Change, Wish, remove_route, set_route
 from varco_relay.courier import Courier
+from varco_relay.lane import Lane
 from varco_relay.post import Clock, utc_now
 from varco_relay.queue import Waiting
 from varco_relay.routes import AccountRoute
 from varco_relay.seal import Seal
 from varco_relay.ways import Found, NoWay, Ways
-
-_log = log.get(__name__)
-_GAUGES_SECONDS = 10.0
 
 
 class Desk:
@@ -71,6 +68,13 @@ class Desk:
         if account not in self._couriers or isinstance(event, RouteSet | RouteRemoved):
             self._changed.put_nowait(account)
 
+    def accounts(self) -> list[str]:
+        """Those whose mail is taken care of."""
+        return list(self._couriers)
+
+    def lanes(self) -> list[Lane]:
+        return self._ways.lanes()
+
     def way(self, account: str) -> Found:
         courier = self._couriers.get(account)
         return courier.way if courier else NoWay(f"no account {account} is known")
@@ -87,7 +91,7 @@ class Desk:
 
     def page(self, account: str, *, held: bool | None, after: str, limit: int) -> tuple[list[Waiting], int]:
         """The mails after that one, oldest first, and how many there are in all."""
-        found = sorted((s for s in self._waiting(account) if held in (None, s.held)), key=lambda s: s.mail)
+        found = sorted((s for s in self.waiting(account) if held in (None, s.held)), key=lambda s: s.mail)
         return [state for state in found if state.mail > after][:limit], len(found)
 
     def get(self, mail: str) -> Waiting | None:
@@ -96,7 +100,7 @@ class Desk:
 
     def oldest_seconds(self, account: str) -> float:
         """The age of the oldest mail without a final outcome."""
-        times = [state.accepted_at for state in self._waiting(account) if state.accepted_at]
+        times = [state.accepted_at for state in self.waiting(account) if state.accepted_at]
         times += [t for n, c in self._couriers.items() if account in ("", n) and (t := c.oldest())]
         return (self._clock() - min(times)).total_seconds() if times else 0.0
 
@@ -117,7 +121,8 @@ class Desk:
     async def drop(self, state: Waiting, by: str, reason: str) -> None:
         await self._said(MailDropped(**self._about(state, by, reason), recipients=state.recipients))
 
-    def _waiting(self, account: str) -> Iterator[Waiting]:
+    def waiting(self, account: str = "") -> Iterator[Waiting]:
+        """Every mail of the account (empty: of all) that waits, in no order."""
         return (s for _, s in self._queue.items() if s.failures and account in ("", s.account))
 
     def _about(self, state: Waiting, by: str, reason: str) -> dict[str, Any]:
@@ -165,18 +170,3 @@ class Desk:
         if last > self._routes.sequence:
             await self._routes.reached(last)
         await self._routes.reached(await self._bus.append(event, expect=last, expect_subject=guard))
-
-    # metrics
-
-    async def measure(self) -> None:
-        """Keeps the gauges up to date, until cancelled."""
-        while True:
-            self._ways.measure()
-            for account, courier in [*self._couriers.items()]:
-                states = [*self._waiting(account)]
-                metrics.queued.labels(account).set(len(states))
-                metrics.held.labels(account).set(sum(state.held for state in states))
-                metrics.oldest.labels(account).set(self.oldest_seconds(account))
-                metrics.no_route.labels(account).set(isinstance(courier.way, NoWay))
-                metrics.route_down.labels(account).set(bool(courier.way.why))
-            await asyncio.sleep(_GAUGES_SECONDS)

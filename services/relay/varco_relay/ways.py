@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from varco_common.errors import TransientError
 from varco_common.events import Blackhole as BlackholeRoute
 from varco_common.events import Route, Smarthost
-from varco_relay import metrics
 from varco_relay.dial import Greeter
 from varco_relay.lane import Blackhole, Lane, Limits, Listener
 from varco_relay.route import Target
@@ -56,11 +55,8 @@ class Ways:
             await lane.close()
         self._lanes.clear()
 
-    def measure(self) -> None:
-        """For /metrics."""
-        metrics.connections.clear()
-        for lane in self._lanes.values():
-            metrics.connections.labels(lane.name).set(lane.connections)
+    def lanes(self) -> list[Lane]:
+        return list(self._lanes.values())
 
     def _lane(self, smarthost: Smarthost, listener: Listener) -> Lane | NoWay:
         try:

@@ -1,0 +1,149 @@
+"""relay's HTTP API, with real tokens."""
+
+import asyncio
+
+from varco_common.events import MailDeferred, MailDelivered, MailDropped, MailHeld, RouteSet, Smarthost
+from varco_common.testing.next_hop import NextHop, recipients
+
+SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
+
+
+async def deferred(gate, hop: NextHop, *recipients_: str, account="acme") -> list[str]:
+    """Mails that wait in the queue; gives their ids."""
+    before = len(gate.facts.of(MailDeferred))
+    for recipient in recipients_:
+        hop.answer(recipient, "451 4.7.1 greylisted")
+    mails = [await gate.mail(recipient, account=account) for recipient in recipients_]
+    await gate.facts.until(MailDeferred, before + len(mails))
+    return mails
+
+
+async def listed(client, **query) -> list[str]:
+    answer = await client.get("/queue", params=query)
+    assert answer.status_code == 200
+    return [mail["mail"] for mail in answer.json()["mails"]]
+
+
+async def queued(client, mails: list[str]) -> None:
+    """Until the API shows them."""
+    async with asyncio.timeout(5):
+        while set(await listed(client)) != set(mails):  # noqa: ASYNC110 - an API has no events to wait for
+            await asyncio.sleep(0.01)
+
+
+async def test_the_queue_shows_what_waits_and_why(gate, hop: NextHop):
+    await gate.account()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", **SLOW) as client:
+        mails = await deferred(gate, hop, "a@x.example", "b@x.example", "c@x.example")
+        await queued(client, mails)
+        shown = (await client.get(f"/queue/{mails[0]}")).json()
+        assert shown["failures"] == [{"recipient": "a@x.example", "status": "4.7.1", "answer": "451 4.7.1 greylisted"}]
+        assert (shown["sender"], shown["attempts"], shown["held"]) == ("alice@acme.example", 1, False)
+        page = (await client.get("/queue", params={"limit": 2})).json()
+        assert ([m["mail"] for m in page["mails"]], page["total"]) == (mails[:2], 3)
+        assert page["oldest_seconds"] > 0
+        assert await listed(client, limit=2, cursor=page["next"]) == mails[2:]
+        assert (await client.get("/queue/nothing")).status_code == 404
+
+
+async def test_hold_release_retry_and_drop(gate, hop: NextHop):
+    await gate.account()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", **SLOW) as client:
+        held, dropped = mails = await deferred(gate, hop, "held@x.example", "dropped@x.example")
+        await queued(client, mails)
+        answer = await client.post(f"/queue/{held}/hold", json={"reason": "asked by the customer"})
+        assert answer.json()["held"] is True
+        assert await listed(client, held=True) == [held]
+        assert (await client.post(f"/queue/{held}/retry")).status_code == 422
+        assert (await client.post(f"/queue/{dropped}/release")).status_code == 422
+        assert (await client.post(f"/queue/{dropped}/drop")).status_code == 422
+        assert (await client.post(f"/queue/{dropped}/drop", json={"reason": ""})).status_code == 422
+        assert (await client.post(f"/queue/{dropped}/drop", json={"reason": "sent twice"})).status_code == 204
+        assert await listed(client) == [held]
+        assert (await client.post(f"/queue/{held}/release")).json()["held"] is False
+        await gate.facts.until(MailDelivered)
+        (last,) = await deferred(gate, hop, "last@x.example")
+        await queued(client, [last])
+        assert (await client.post(f"/queue/{last}/retry", json={"reason": "now"})).status_code == 200
+        await gate.facts.until(MailDelivered, 2)
+    assert recipients(hop.received) == ["held@x.example", "last@x.example"]
+    assert gate.facts.of(MailHeld)[0].reason == "asked by the customer"
+    (event,) = gate.facts.of(MailDropped)
+    assert (event.recipients, event.reason) == (("dropped@x.example",), "sent twice")
+    assert event.by
+
+
+async def test_an_accounts_token_sees_its_own_alone(gate, hop: NextHop):
+    for account in ("acme", "other"):
+        await gate.account(account)
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", **SLOW) as admin, gate.client("acme") as client:
+        mine = await deferred(gate, hop, "a@x.example")
+        others = await deferred(gate, hop, "b@x.example", account="other")
+        await queued(admin, mine + others)
+        assert await listed(client) == mine
+        assert (await client.get("/queue", params={"account": "other"})).status_code == 403
+        assert (await client.get(f"/queue/{others[0]}")).status_code == 404
+        assert (await client.post(f"/queue/{others[0]}/drop", json={"reason": "not mine"})).status_code == 404
+        assert (await client.get("/accounts/other/route")).status_code == 403
+        assert (await client.put("/accounts/other/route", json="blackhole")).status_code == 403
+        assert (await client.get("/accounts/acme/route")).status_code == 200
+        nobody = await client.get("/queue", headers={"Authorization": "Bearer varco_acme_x"})
+        assert nobody.status_code == 401
+
+
+async def test_a_route_is_set_shown_and_removed(gate, hop: NextHop):
+    await gate.account()
+    wanted = {"smarthost": f"127.0.0.1:{hop.port}", "tls": "none", "login": "acme", "password": "s3cret"}
+    hop.logins = {"acme": "s3cret"}
+    async with gate.relay(default_route="blackhole") as client:
+        assert (await client.get("/accounts/acme/route")).json()["goes_to"] == "blackhole"
+        dry = await client.put("/accounts/acme/route", params={"dry_run": True}, json=wanted)
+        line = f"+ route 127.0.0.1:{hop.port} tls none as acme"
+        assert (dry.json()["dry_run"], [c["line"] for c in dry.json()["changes"]]) == (True, [line])
+        assert (await client.get("/accounts/acme/route")).json()["route"] is None
+        done = await client.put("/accounts/acme/route", json=wanted)
+        assert [c["line"] for c in done.json()["changes"]] == [line]
+        again = await client.put("/accounts/acme/route", json=wanted)
+        assert again.json()["changes"] == []
+        shown = await client.get("/accounts/acme/route")
+        assert shown.json()["route"] == {"smarthost": f"127.0.0.1:{hop.port}", "tls": "none", "login": "acme"}
+        assert "s3cret" not in shown.text
+        await gate.mail()
+        await hop.got(1)
+        gone = await client.delete("/accounts/acme/route")
+        assert gone.json()["changes"][0]["op"] == "remove"
+        assert (await client.delete("/accounts/acme/route")).status_code == 404
+        await gate.mail()
+        await gate.facts.until(MailDelivered, 2)
+    assert hop.received[0].login == "acme"
+    assert len(hop.received) == 1
+    (event,) = gate.facts.of(RouteSet)
+    assert isinstance(event.route, Smarthost)
+    assert event.by
+
+
+async def test_a_route_that_makes_no_sense_is_refused(gate):
+    await gate.account()
+    async with gate.relay() as client:
+        for wanted in (
+            {"smarthost": "no port:x"},
+            {"smarthost": "h:25", "tls": "perhaps"},
+            {"smarthost": "h:25", "login": "a"},
+            {"smarthost": "h:25", "password": "a"},
+            {"smarthost": "h:25", "surprise": 1},
+            "whitehole",
+        ):
+            answer = await client.put("/accounts/acme/route", json=wanted)
+            assert answer.status_code == 422, wanted
+        assert gate.facts.of(RouteSet) == []
+        assert (await client.get("/accounts/nobody/route")).status_code == 404
+
+
+async def test_metrics_tell_the_oldest_age(gate, hop: NextHop):
+    await gate.account()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", **SLOW) as client:
+        await queued(client, await deferred(gate, hop, "a@x.example"))
+        text = (await client.get("/metrics")).text
+    assert 'varco_relay_oldest_seconds{account="acme"}' in text
+    assert 'varco_relay_queue_mails{account="acme"} 1.0' in text
+    assert f'varco_relay_connections{{next_hop="127.0.0.1:{hop.port}"}} 1.0' in text

@@ -1,0 +1,157 @@
+"""kill -9 at any moment: nothing is lost, and who has a mail on record isn't sent it again."""
+
+import asyncio
+import signal
+import subprocess
+from collections import Counter
+
+import pytest
+
+from varco_common.errors import TransientError
+from varco_common.events import Failure, MailBounced, MailDeferred, MailDelivered, SenderNotified
+from varco_common.testing.next_hop import NextHop, recipients
+from varco_common.testing.processes import binary
+
+SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
+
+
+async def kill(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    await asyncio.to_thread(process.wait)
+
+
+async def test_killed_in_mid_traffic_every_mail_arrives_and_no_recorded_one_twice(gate, hop: NextHop):
+    await gate.account()
+    way = {"default_route": f"127.0.0.1:{hop.port}"}
+    process = gate.process(**way)
+    wanted = {f"r{number}@x.example" for number in range(400)}
+
+    async def traffic() -> None:
+        for recipient in sorted(wanted):
+            await gate.mail(recipient)
+
+    try:
+        sending = asyncio.create_task(traffic())
+        for mails in (60, 160, 260):
+            await hop.got(mails, timeout=40)
+            await kill(process)
+            process = gate.process(**way)
+        await sending
+        await gate.facts.until(MailDelivered, len(wanted), timeout=40)
+    finally:
+        await kill(process)
+    arrived = Counter(recipients(hop.received))
+    assert set(arrived) == wanted
+    twice = {recipient for recipient, count in arrived.items() if count > 1}
+    assert max(Counter(recipients(gate.facts.of(MailDelivered))).values()) == 1
+    assert len(twice) <= 3 * 4  # at most what each of the connections had under way at each death
+
+
+async def test_a_recipient_whose_delivery_is_recorded_isnt_sent_to_again(gate, hop: NextHop):
+    """As if it had died between the events and the ack."""
+    await gate.account()
+    mail = await gate.mail("has@x.example", "waits@x.example", "failed@x.example", "new@x.example")
+    async with gate.bus.pull("relay-acme", "mail.accepted.acme", in_flight=1, max_bytes=100_000, ack_wait=1) as puller:
+        delivery = await anext(puller)
+    envelope = delivery.record.envelope
+    about = {"at": envelope.received_at, "account": "acme", "mail": mail, "sequence": delivery.sequence, "host": "h:25"}
+    later = {"sender": envelope.sender, "size": 9, "accepted_at": envelope.received_at, "next_at": envelope.received_at}
+    await gate.bus.append(MailDelivered(**about, recipients=("has@x.example",), answer="250 ok"))
+    await gate.bus.append(
+        MailBounced(**about, failures=(failure("failed@x.example"),), sender=envelope.sender, dsn="d" * 20)
+    )
+    await gate.bus.append(MailDeferred(**about, **later, failures=(failure("waits@x.example"),)))
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", ack_wait="1s"):
+        await gate.facts.until(MailDelivered, 4)
+        await gate.facts.until(SenderNotified)
+    assert Counter(recipients(hop.received)) == Counter(["new@x.example", "waits@x.example", "alice@acme.example"])
+
+
+async def test_a_notification_that_was_owed_at_the_death_is_written_once(gate, hop: NextHop):
+    await gate.account()
+    hop.answer("bob@x.example", "550 5.1.1 no")
+    await hop.stop()
+    mail = await gate.mail("bob@x.example")
+    async with gate.bus.pull("relay-acme", "mail.accepted.acme", in_flight=1, max_bytes=100_000) as puller:
+        delivery = await anext(puller)
+        about = {"at": delivery.at, "account": "acme", "mail": mail, "sequence": delivery.sequence, "host": "h:25"}
+        bounced = MailBounced(**about, failures=(failure("bob@x.example"),), sender="alice@acme.example", dsn="d" * 20)
+        await gate.bus.append(bounced)
+        await delivery.ack()
+    for _ in range(2):
+        async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
+            await gate.facts.until(SenderNotified)
+    await hop.start()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
+        await gate.mail("last@x.example")
+        await hop.got(2)
+    assert sorted(recipients(hop.received)) == ["alice@acme.example", "last@x.example"]
+    assert len(gate.facts.of(SenderNotified)) == 1
+
+
+async def test_the_queue_outlives_the_process_and_its_database(gate, hop: NextHop):
+    await gate.account()
+    hop.answer("bob@x.example", "451 4.3.0 not now")
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", **SLOW):
+        mail = await gate.mail("bob@x.example")
+        await gate.facts.until(MailDeferred)
+    for path in (gate.home / "data").glob("relay.sqlite*"):
+        path.unlink()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", **SLOW) as client:
+        assert [m["mail"] for m in (await client.get("/queue")).json()["mails"]] == [mail]
+        assert (await client.post(f"/queue/{mail}/retry")).status_code == 200
+        await gate.facts.until(MailDelivered)
+
+
+async def test_a_bus_that_dies_loses_nothing(gate, hop: NextHop):
+    await gate.account()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
+        await gate.mail("before@x.example")
+        await hop.got(1)
+        await gate.nats.restart()
+        await patiently_mailed(gate, "after@x.example")
+        await gate.facts.until(MailDelivered, 2)
+    assert set(recipients(hop.received)) == {"before@x.example", "after@x.example"}
+
+
+async def test_sigterm_lets_an_attempt_end(gate, hop: NextHop):
+    await gate.account()
+    hop.answer("END", "250-2.0.0 taking\n250 2.0.0 my time")
+    process = gate.process(default_route=f"127.0.0.1:{hop.port}")
+    await gate.mail()
+    await hop.got(1)
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(process.wait) == 0
+    await gate.facts.until(MailDelivered)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("default_route", "no port here:x"), ("retry_first", "soon"), ("ca_file", "/nowhere.pem"), ("conections", "4")],
+)
+def test_a_broken_setting_ends_the_start_with_one_line(gate_home, name, value):
+    done = subprocess.run(
+        [binary("varco-relay")],
+        check=False,
+        env={**gate_home, f"VARCO_RELAY_{name.upper()}": value},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()[-1:]
+    assert f"VARCO_RELAY_{name.upper()}" in line
+
+
+def failure(recipient: str) -> Failure:
+    return Failure(recipient=recipient, status="4.2.2", answer="452 4.2.2 full")
+
+
+async def patiently_mailed(gate, recipient: str) -> None:
+    while True:
+        try:
+            await gate.mail(recipient)
+        except TransientError:
+            await asyncio.sleep(0.05)
+        else:
+            return
