@@ -34,7 +34,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `authors` are the addresses of every From field, `senders` those of every Sender field. `defects` are words of
     the closed list in `defects.py`: each names an ambiguity that two mail clients could read in two ways. `header_end`
     is where the last header field ends: there stands the empty line, or the end of the mail. `bcc` are the offsets
-    (start, end) of the Bcc fields with their line ends, neighbours in one.
+    (start, end) of the Bcc fields with their line ends, neighbours in one;
+    a header that is too long (a defect) may have more of them.
     """
 
     parts: tuple[Part, ...] = ()

@@ -11,6 +11,8 @@ from varco_common.manifest.words import decoded, has_words, text, unworded
 
 MAX_NAMES = 12  # of one part
 MAX_NAME = 255  # characters
+_MAX_READINGS = 60  # of one field, the same ones included
+_MAX_VALUE = 1_024  # bytes behind name= that can belong to a name without quotes: four times what is too long
 _MAX_OCCURRENCES = 48  # of name= in one field: RFC 2231 pieces count, too
 
 # `name` or `filename` wherever they stand before a "=": after a semicolon, after none, in quotes that one client sees
@@ -41,16 +43,16 @@ def names(fields: Iterable[bytes], found: Found) -> tuple[str, ...]:
     result: dict[str, None] = {}
     for value in fields:
         if b"=" in value and b"name" in value.lower():
-            for name in _field_names(value, found):
-                for variant in _variants(name, found):
-                    result[variant] = None
-    if len(result) > MAX_NAMES:
-        found.add(Defect.TOO_MANY_NAMES)
-    return tuple(result)[:MAX_NAMES]
+            for count, name in enumerate(_field_names(value, found)):
+                result.update(dict.fromkeys(_variants(name, found)))
+                if len(result) > MAX_NAMES or count > _MAX_READINGS:  # enough: each more costs time
+                    found.add(Defect.TOO_MANY_NAMES)
+                    return tuple(result)[:MAX_NAMES]
+    return tuple(result)
 
 
 def _field_names(value: bytes, found: Found) -> Iterator[str]:
-    plain: list[bytes] = []
+    plain: list[tuple[bytes | None, bytes]] = []
     pieces: list[_Piece] = []
     if len(value) > MAX_FIELD:
         found.add(Defect.HEADER_TOO_LONG)
@@ -60,7 +62,7 @@ def _field_names(value: bytes, found: Found) -> Iterator[str]:
             break
         star, quoted, rest = match.groups()
         if star is None:
-            plain += _plain_values(quoted, rest, found)
+            plain.append((quoted, rest[:_MAX_VALUE]))
         else:
             number = star.strip(b"*")
             pieces.append(_Piece(int(number or -1), star.endswith(b"*"), _piece_value(quoted, rest)))
@@ -68,8 +70,9 @@ def _field_names(value: bytes, found: Found) -> Iterator[str]:
                 found.add(Defect.BAD_PARAMETER)
     if pieces:
         yield from _put_together(pieces, found)
-    for raw in plain:
-        yield from _texts(raw)
+    for quoted, rest in plain:
+        for raw in _plain_values(quoted, rest, found):
+            yield from _texts(raw)
 
 
 def _plain_values(quoted: bytes | None, rest: bytes, found: Found) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from varco_common.manifest.defects import Defect, Found
 from varco_common.manifest.fit import MAX_ID, MAX_SUBJECT, fitted
 from varco_common.manifest.headers import MAX_FIELD, Fields, bcc_ranges, unfolded
 from varco_common.manifest.model import Manifest
-from varco_common.manifest.tree import Tree
+from varco_common.manifest.tree import MAX_HEADER, Tree
 from varco_common.manifest.wire import Wire
 from varco_common.manifest.words import text, unworded
 
@@ -63,7 +63,7 @@ def scan_or_raise(data: bytes | mmap.mmap) -> Manifest:
 def _bcc(wire: Wire, tree: Tree) -> tuple[tuple[int, int], ...]:
     if b"bcc" not in tree.fields and b"resent-bcc" not in tree.fields:
         return ()
-    return bcc_ranges(wire.slice(0, tree.header_end))
+    return bcc_ranges(wire.slice(0, min(tree.header_end, MAX_HEADER)))
 
 
 def _first(fields: Fields, name: bytes) -> bytes:

@@ -109,7 +109,7 @@ class Tree:
         block = self._wire.slice(start, min(stop, start + MAX_HEADER))
         if stop - start > MAX_HEADER:
             self._found.add(Defect.HEADER_TOO_LONG)
-            block = block[: block.rfind(b"\r\n") + 2]
+            block = block[: max(block.rfind(b"\r\n"), 0)]
         return stop, headers.parse(block.removesuffix(b"\r\n"), self._found)
 
     def _opened(self, what: Content, start: int) -> bool:
