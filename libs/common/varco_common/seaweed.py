@@ -24,6 +24,7 @@ def command(weed: str, home: Path, ports: dict[str, int], address: str = "127.0.
         f"-master.port={ports['master']}",
         f"-master.port.grpc={ports['master_grpc']}",
         "-master.telemetry=false",
+        "-master.electionTimeout=1s",
         "-master.volumeSizeLimitMB=1024",
         f"-volume.port={ports['volume']}",
         f"-volume.port.grpc={ports['volume_grpc']}",

@@ -150,6 +150,7 @@ class Bus:
     async def answer(self, subject: str, group: str, handler: Answerer) -> None:
         """Answers questions from now on, each in a task of its own; one of `group` gets each question."""
         questions.answer(self._link, subject, group, handler=handler, tasks=self._tasks)
+        await self._link.settled()
 
     # votes
 
@@ -163,3 +164,4 @@ class Bus:
     async def serve_voter(self, voter: str, decide: Decider) -> None:
         """Casts `decide`'s vote on every ballot from now on. A `decide` that raises casts none, and is logged."""
         votes.serve(self._link, voter, decide)
+        await self._link.settled()

@@ -5,12 +5,13 @@ import contextlib
 import logging
 import random
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from itertools import count
-from typing import Protocol
 
 import msgspec
 
+from varco_common.bus.inbox import OneAnswer, Subscription, Waiter
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.wire import Handler, Info, Wire
 from varco_common.errors import PoisonError, TransientError
@@ -20,47 +21,6 @@ log = logging.getLogger(__name__)
 PING_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 MAX_WAIT_SECONDS = 1.0  # between two tries to connect
-
-
-class Waiter(Protocol):
-    """Who waits for answers at one token of the inbox."""
-
-    def got(self, headers: bytes, payload: bytes) -> None: ...
-    def lost(self) -> None: ...
-
-
-class OneAnswer:
-    """A waiter for exactly one answer."""
-
-    __slots__ = ("future",)
-
-    def __init__(self, future: "asyncio.Future[tuple[bytes, bytes]]") -> None:
-        self.future = future
-
-    def got(self, headers: bytes, payload: bytes) -> None:
-        if not self.future.done():
-            self.future.set_result((headers, payload))
-
-    def lost(self) -> None:
-        if not self.future.done():
-            self.future.set_exception(TransientError("the bus went away before it answered"))
-
-    def late(self) -> None:
-        if not self.future.done():
-            self.future.set_exception(TransientError("the bus didn't answer in time"))
-
-
-class Subscription:
-    """One subscription, renewed at each reconnect."""
-
-    __slots__ = ("group", "subject")
-
-    def __init__(self, subject: str, group: str) -> None:
-        self.subject = subject
-        self.group = group
-
-    def line(self, sid: bytes) -> bytes:
-        return b"SUB %s %s %s\r\n" % (self.subject.encode(), self.group.encode(), sid)
 
 
 class Connection:
@@ -79,10 +39,10 @@ class Connection:
         self._wire: Wire | None = None  # greeted: it has our subscriptions
         self._newest: Wire | None = None
         self._complaint = ""
-        self._greeting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ready = asyncio.Event()
         self._gone = asyncio.Event()
-        self._pong = asyncio.Event()
+        self._pongs: deque[asyncio.Future[None]] = deque()  # the server answers pings in order
+        self._greeting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._on_reconnect: list[Callable[[], None]] = []
         self._connects = 0
         self.max_payload = Info().max_payload
@@ -138,7 +98,6 @@ class Connection:
                 self._newest.abort()
             self._newest = self._wire = None
             raise
-        self._pong.set()
         self._connects += 1
         self._ready.set()
         if self._connects > 1:
@@ -152,18 +111,23 @@ class Connection:
 
     async def _watch(self) -> None:
         """Pings; a server that doesn't answer before the next ping is as good as gone."""
-        while not self._gone.is_set():
+        while self._wire:
+            pong = self._ping(self._wire)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PING_SECONDS):
                     await self._gone.wait()
-                    return
-            if not self._pong.is_set() and self._wire:
+            if not pong.done() and self._wire:
                 log.warning("the bus is silent: connecting again")
                 self._wire.abort()
                 await self._gone.wait()
-            elif self._wire:
-                self._pong.clear()
-                self._wire.write(b"PING\r\n")
+
+    def _ping(self, wire: Wire) -> "asyncio.Future[None]":
+        """Done when the server has read all that was written before; TransientError when it is lost first."""
+        pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        pong.add_done_callback(_retrieved)
+        self._pongs.append(pong)
+        wire.write(b"PING\r\n")
+        return pong
 
     # what the wire tells
 
@@ -184,11 +148,15 @@ class Connection:
         if self._settings.user:
             hello |= {"user": self._settings.user, "pass": self._settings.password()}
         wire.write(b"CONNECT " + msgspec.json.encode(hello) + b"\r\n")
-        wire.write(*[one.line(sid) for sid, one in self._subscriptions.items()], b"PING\r\n")
+        wire.write(*[one.line(sid) for sid, one in self._subscriptions.items()])
+        self._ping(wire).add_done_callback(self._greeted)
 
     def ponged(self) -> None:
-        self._pong.set()
-        if not self._greeting.done():
+        if self._pongs and not (pong := self._pongs.popleft()).done():
+            pong.set_result(None)
+
+    def _greeted(self, pong: "asyncio.Future[None]") -> None:
+        if not self._greeting.done() and not pong.cancelled() and pong.exception() is None:
             self._greeting.set_result(None)
 
     def complained(self, text: str) -> None:
@@ -205,8 +173,10 @@ class Connection:
         self._wire = self._newest = None
         self._ready.clear()
         self._gone.set()
-        if not self._greeting.done():
-            self._greeting.set_exception(TransientError(why))
+        for waiting in (self._greeting, *self._pongs):
+            if not waiting.done():
+                waiting.set_exception(TransientError(why))
+        self._pongs.clear()
         self._let_go()
 
     def _let_go(self) -> None:
@@ -244,6 +214,12 @@ class Connection:
         except TimeoutError:
             raise TransientError("the bus is away") from None
         self.check()
+
+    async def settled(self) -> None:
+        """Waits until the server knows all subscriptions; not while disconnected, for a reconnect says them anew."""
+        if self._wire and self.up:
+            with contextlib.suppress(TransientError):
+                await asyncio.shield(self._ping(self._wire))
 
     def inbox(self) -> str:
         """A new subject below this connection's own prefix, for a subscription of its own."""
@@ -314,3 +290,9 @@ class Connection:
         finally:
             timer.cancel()
             self._waiters.pop(token, None)
+
+
+def _retrieved(future: "asyncio.Future[None]") -> None:
+    """Nobody need wait for a pong: its error is no surprise."""
+    if not future.cancelled():
+        future.exception()

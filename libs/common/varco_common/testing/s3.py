@@ -1,5 +1,6 @@
 """A real S3 server (SeaweedFS) for tests."""
 
+import asyncio
 import contextlib
 import secrets
 import tempfile
@@ -7,8 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from varco_common import seaweed
-from varco_common.blobs import BlobSettings
-from varco_common.testing.processes import Server, binary, free_port
+from varco_common.blobs import Blobs, BlobSettings
+from varco_common.errors import TransientError
+from varco_common.testing.processes import READY_SECONDS, Server, binary, free_port
 
 
 class S3Server(Server):
@@ -24,6 +26,15 @@ class S3Server(Server):
         super().__init__(
             seaweed.command(binary("weed"), home, ports), home / "weed.log", ports["s3"], seaweed.environment(home)
         )
+
+    async def start(self) -> None:
+        """Waits until an object can be put and got: the port answers seconds before."""
+        await super().start()
+        probe = Blobs(self.settings, "varco-ready")
+        async with asyncio.timeout(READY_SECONDS):
+            while not await _works(probe):  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.1)
+        await probe.close()
 
     @property
     def settings(self) -> BlobSettings:
@@ -45,4 +56,13 @@ async def s3_server() -> AsyncIterator[S3Server]:
             await server.start()
             yield server
         finally:
-            await server.stop()
+            await server.kill()  # stopping takes it 15 s
+
+
+async def _works(probe: Blobs) -> bool:
+    try:
+        await probe.ensure()
+        await probe.put("ready", b"yes")
+        return await probe.get("ready") == b"yes"
+    except TransientError:
+        return False

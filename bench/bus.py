@@ -1,0 +1,170 @@
+"""CPU of the client for each step of a mail on the bus: varco_common.bus beside the same step on plain nats-py.
+
+`python -m bench.bus` prints microseconds of this process's CPU for each operation (the server's own is another process),
+and operations a second. 20 operations are under way at a time.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+
+import nats
+import uvloop
+from nats.aio.msg import Msg
+from nats.js.api import ConsumerConfig
+
+from varco_common.bus import Bus
+from varco_common.envelope import Envelope
+from varco_common.ids import new_id
+from varco_common.manifest import Manifest, Part
+from varco_common.record import HEADER, Body, MailAccepted, decode_record, encode_record
+from varco_common.subjects import ballot as ballot_subject
+from varco_common.subjects import mail
+from varco_common.testing import NatsServer, nats_server
+from varco_common.votes import Ballot, Vote, accept, decode_ballot, decode_vote, encode
+
+COUNT = 4_000
+ABREAST = 20
+BODY = os.urandom(10_240)
+VOTERS = ("policy", "ratelimit", "banguard", "filelink")
+MANIFEST = Manifest(
+    parts=(
+        Part(path="1", media_type="text/plain", start=500, end=5_000, size=4_500, charset="utf-8"),
+        Part(path="2", media_type="application/pdf", start=5_200, end=10_000, size=3_500, names=("a.pdf",), kind="pdf"),
+    ),
+    authors=("alice@acme.example",),
+    message_id="<1@acme.example>",
+    subject="A mail",
+)
+
+Rows = dict[str, tuple[float, float]]
+
+
+def ballot() -> Ballot:
+    envelope = Envelope(
+        id=new_id(),
+        account="acme",
+        sender="alice@acme.example",
+        recipients=("bob@partner.example",),
+        host="192.0.2.7",
+        received_at=datetime.now(UTC),
+        size=len(BODY),
+    )
+    return Ballot(envelope=envelope, manifest=MANIFEST)
+
+
+def record() -> MailAccepted:
+    put = ballot()
+    votes = tuple(accept(voter) for voter in VOTERS)
+    return MailAccepted(envelope=put.envelope, manifest=put.manifest, votes=votes, body=Body(size=len(BODY)))
+
+
+def cast_yes(voter: str, _: Ballot) -> Vote:
+    return accept(voter)
+
+
+async def measured(rows: Rows, name: str, one: Callable[[], Awaitable[object]]) -> None:
+    """Runs `one` COUNT times, ABREAST at a time."""
+    left = iter(range(COUNT))
+
+    async def worker() -> None:
+        for _ in left:
+            await one()
+
+    cpu, clock = time.process_time(), time.monotonic()
+    await asyncio.gather(*(worker() for _ in range(ABREAST)))
+    rows[name] = ((time.process_time() - cpu) / COUNT * 1e6, COUNT / (time.monotonic() - clock))
+
+
+async def lean(server: NatsServer) -> Rows:
+    rows: Rows = {}
+    async with Bus.connect(server.settings(), "bench") as bus, Bus.connect(server.settings(), "voters") as voters:
+        await measured(rows, "append_mail, 10 KB", lambda: bus.append_mail("accepted", record(), BODY))
+
+        async def put(wanted: int) -> None:
+            await bus.collect(ballot(), VOTERS[:wanted], 5)
+
+        for number, voter in enumerate(VOTERS, 1):
+            await voters.serve_voter(voter, partial(cast_yes, voter))
+            if number in (1, 4):
+                name = f"ballot, {number} voter(s), their side too"
+                await measured(rows, name, partial(put, number))
+        async with bus.pull("bench", "mail.>", in_flight=200, max_bytes=8 << 20) as puller:
+
+            async def pulled() -> None:
+                await (await anext(puller)).ack()
+
+            await measured(rows, "pull and ack, 10 KB", pulled)
+    return rows
+
+
+async def plain(server: NatsServer) -> Rows:
+    """The same on nats-py, as its documentation has it; a vote's answers come to an inbox of the ballot's own."""
+    rows: Rows = {}
+    bus, voters = await nats.connect(server.url), await nats.connect(server.url)
+    stream = bus.jetstream()
+
+    async def append() -> None:
+        each = record()
+        headers = {"Nats-Msg-Id": each.envelope.id, HEADER: encode_record(each)}
+        await stream.publish(mail("accepted", "acme"), BODY, headers=headers)
+
+    async def collect(wanted: int) -> None:
+        put = ballot()
+        inbox = bus.new_inbox()
+        subscription = await bus.subscribe(inbox, max_msgs=wanted)
+        await bus.publish(ballot_subject(put.envelope.sender), encode(put), reply=inbox)
+        for _ in range(wanted):
+            decode_vote((await subscription.next_msg(5)).data)
+
+    await measured(rows, "append_mail, 10 KB", append)
+    for number, voter in enumerate(VOTERS, 1):
+
+        async def vote(message: Msg, voter: str = voter) -> None:
+            decode_ballot(message.data)
+            await message.respond(encode(accept(voter)))
+
+        await voters.subscribe("ballot.*", queue=voter, cb=vote)
+        await voters.flush()
+        if number in (1, 4):
+            name = f"ballot, {number} voter(s), their side too"
+            await measured(rows, name, partial(collect, number))
+    puller = await stream.pull_subscribe("mail.>", "bench", config=ConsumerConfig(max_ack_pending=-1))
+    waiting: list[Msg] = []
+    fetching = asyncio.Lock()
+
+    async def pulled() -> None:
+        async with fetching:
+            if not waiting:
+                waiting.extend(await puller.fetch(200, timeout=5))
+            message = waiting.pop()
+        decode_record(message.headers[HEADER])
+        await message.ack()
+
+    await measured(rows, "pull and ack, 10 KB", pulled)
+    await bus.close()
+    await voters.close()
+    return rows
+
+
+async def main() -> None:
+    found: dict[str, Rows] = {}
+    for name, run in (("nats-py", plain), ("varco", lean)):
+        async with nats_server() as server:
+            found[name] = await run(server)
+    if "--json" in sys.argv:
+        print(json.dumps(found))
+        return
+    print(f"{'':36}{'nats-py':>10}{'varco':>10}   CPU us each{'nats-py':>12}{'varco':>8} a second")
+    for step, (cpu, rate) in found["nats-py"].items():
+        own_cpu, own_rate = found["varco"][step]
+        print(f"{step:36}{cpu:10.0f}{own_cpu:10.0f}{'':14}{rate:12.0f}{own_rate:8.0f}")
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
