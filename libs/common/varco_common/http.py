@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from varco_common import problems, service, subjects
+from varco_common import log, problems, service, subjects
 from varco_common.bus import Bus
 from varco_common.errors import TransientError, VarcoError
 from varco_common.events import TokenRevoked
@@ -28,6 +28,7 @@ Check = Callable[[], Awaitable[None] | None]  # returns when all is well, or rai
 _CHECK_SECONDS = 3.0
 _CLOSE_SECONDS = 5
 _REVOKED = subjects.event("policy", "token-revoked", "*")
+_log = log.get(__name__)
 _PROBES = ("/livez", "/readyz", "/metrics")
 
 
@@ -97,6 +98,7 @@ class Shell:
         app.state.keyring = self.keyring
         app.state.check_revocations = _starting
         app.add_middleware(self._requests.middleware)
+        app.add_middleware(problems.guard)
         problems.install(app)
         for path, handler in (("/livez", _live), ("/readyz", self._ready), ("/metrics", _metrics)):
             app.add_api_route(path, handler, include_in_schema=False)
@@ -132,6 +134,9 @@ async def _why(check: Check) -> str:
         return f"no answer in {_CHECK_SECONDS:g} s"
     except VarcoError as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001  # a broken check is an answer to the probe: not ready
+        _log.exception("check failed", error=repr(error))
+        return "the check failed; the error is in this service's log"
     return ""
 
 

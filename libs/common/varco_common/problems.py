@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from varco_common import log
 from varco_common.errors import ConflictError, NotFound, RefusedCommand, TransientError, VarcoError
@@ -35,11 +36,10 @@ def problem(
 
 
 def install(app: FastAPI) -> None:
-    """Makes the application answer every error, expected or not, as a problem."""
+    """Makes the application answer every expected error as a problem; `guard` does so for the others."""
     app.add_exception_handler(VarcoError, _varco_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _bug)
 
 
 async def _varco_error(_: Request, error: Exception) -> JSONResponse:
@@ -47,7 +47,7 @@ async def _varco_error(_: Request, error: Exception) -> JSONResponse:
         if isinstance(error, kind):
             retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
             return problem(status, str(error), retry)
-    return await _bug(_, error)
+    raise error
 
 
 async def _http_error(_: Request, error: Exception) -> JSONResponse:
@@ -63,9 +63,27 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
 
-async def _bug(request: Request, error: Exception) -> JSONResponse:
-    _log.error("request failed", path=request.url.path, method=request.method, error=repr(error), exc_info=error)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The error is in this service's log.")
+def guard(app: ASGIApp) -> ASGIApp:
+    """Middleware: a bug is logged here, once, and answered as a problem that says nothing of it."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await app(scope, receive, watched)
+        except Exception as error:
+            _log.exception("request failed", path=scope.get("path"), method=scope.get("method"), error=repr(error))
+            if begun:
+                raise  # half an answer is out: only closing the connection tells the client
+            answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The error is in this service's log.")
+            await answer(scope, receive, send)
+
+    return guarded
 
 
 Problem: dict[int | str, dict[str, Any]] = {

@@ -26,7 +26,8 @@ class BrokenSetting(VarcoError):
     """A setting that can't be used; the text is one line with the variable, its value and what is expected."""
 
     def __init__(self, variable: str, value: object, expected: str) -> None:
-        super().__init__(" ".join(f"{variable}={value}: expected {expected}".split()))
+        shown = re.sub(r"://([^:/@\s]*):[^@\s]*@", r"://\1:***@", str(value))  # a URL's password is no log line's
+        super().__init__(" ".join(f"{variable}={shown}: expected {expected}".split()))
 
 
 def _comma_list(value: object) -> object:

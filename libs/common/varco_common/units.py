@@ -62,7 +62,8 @@ def format_duration(duration: timedelta) -> str:
 
 
 def _counted(count: float, unit: str) -> str:
-    return f"{count:g} {unit}" + ("" if count == 1 else "s")
+    number = int(count) if count == int(count) else count
+    return f"{number} {unit}" + ("" if number == 1 else "s")
 
 
 def _parse(text: str, units: dict[str, float] | dict[str, int], expected: str) -> float:

@@ -1,0 +1,170 @@
+"""Settings: each broken one ends the start with one line that names it, its value and what is expected."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from varco_common import units
+from varco_common.settings import (
+    BrokenSetting,
+    CommaList,
+    Duration,
+    ServiceSettings,
+    Size,
+    WithBlobs,
+    WithDatabase,
+    load,
+    own,
+    variables,
+)
+
+
+class Example(ServiceSettings, WithDatabase, WithBlobs):
+    model_config = own("VARCO_EXAMPLE_")
+
+    limit: Size = 20_000_000
+    wait: Duration = timedelta(minutes=10)
+    voters: CommaList = ("policy",)
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch):
+    for name in variables(Example).values():
+        monkeypatch.delenv(name, raising=False)
+
+
+BROKEN = {
+    "VARCO_BIND": ("localhost:25", "an IP address to listen on"),
+    "VARCO_LOG_LEVEL": ("loud", "'debug', 'info', 'warning' or 'error'"),
+    "VARCO_DRAIN": ("soon", units.DURATION_EXPECTED),
+    "VARCO_NATS_URL": ("http://bus", "nats://host:port, several parted by commas"),
+    "VARCO_NATS_PASSWORD_FILE": ("/nowhere", "a readable file (No such file or directory)"),
+    "VARCO_S3_ENDPOINT": ("s3", "http://host:port or https://host:port"),
+    "VARCO_S3_ACCESS_KEY_FILE": ("/nowhere", "a readable file (No such file or directory)"),
+    "VARCO_S3_SECRET_KEY_FILE": ("/", "a readable file (Is a directory)"),
+    "VARCO_DATABASE_URL": (
+        "mysql://db",
+        "sqlite+aiosqlite:///file or postgresql+asyncpg://user:password@host/name",
+    ),
+    "VARCO_API_PORT": ("70000", "less than or equal to 65535"),
+    "VARCO_TOKEN_KEY_FILE": ("/nowhere", "a readable file (No such file or directory)"),
+    "VARCO_EXAMPLE_LIMIT": ("20 potatoes", units.SIZE_EXPECTED),
+    "VARCO_EXAMPLE_WAIT": ("-5m", units.DURATION_EXPECTED),
+    "VARCO_EXAMPLE_LIMTI": ("5MB", "VARCO_EXAMPLE_LIMIT"),
+}
+
+
+@pytest.mark.parametrize("variable", BROKEN)
+def test_a_broken_setting_is_named_with_its_value_and_what_is_expected(variable, monkeypatch):
+    value, expected = BROKEN[variable]
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(BrokenSetting) as broken:
+        load(Example)
+    assert str(broken.value) == f"{variable}={value}: expected {expected}"
+
+
+def test_a_password_in_a_broken_database_url_is_not_shown(monkeypatch):
+    monkeypatch.setenv("VARCO_DATABASE_URL", "postgres://varco:hunter2@db/varco")
+    with pytest.raises(BrokenSetting) as broken:
+        load(Example)
+    assert "hunter2" not in str(broken.value)
+
+
+def test_a_secret_file_that_is_empty_is_broken(tmp_path, monkeypatch):
+    (tmp_path / "empty").touch()
+    monkeypatch.setenv("VARCO_NATS_PASSWORD_FILE", str(tmp_path / "empty"))
+    with pytest.raises(BrokenSetting, match="it is empty"):
+        load(Example)
+
+
+def test_a_short_token_key_is_broken(tmp_path):
+    (tmp_path / "key").write_text("short")
+    with pytest.raises(BrokenSetting, match="32 bytes or more"):
+        _ = ServiceSettings(token_key_file=tmp_path / "key").token_key
+
+
+def test_every_setting_is_explained_where_it_is_declared():
+    assert all(
+        field.description for kind in (ServiceSettings, WithDatabase, WithBlobs) for field in kind.model_fields.values()
+    )
+
+
+def test_settings_are_read_from_the_environment(monkeypatch):
+    for name, value in {"LIMIT": "5 MiB", "WAIT": "2 days", "VOTERS": "policy, ratelimit,"}.items():
+        monkeypatch.setenv(f"VARCO_EXAMPLE_{name}", value)
+    monkeypatch.setenv("VARCO_HOME", "/srv/varco")
+    settings = load(Example)
+    assert (settings.limit, settings.wait, settings.voters) == (5 << 20, timedelta(days=2), ("policy", "ratelimit"))
+    assert settings.database_of("policy") == "sqlite+aiosqlite:////srv/varco/data/policy.sqlite"
+
+
+def test_what_a_test_says_outranks_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("VARCO_HOME", "/srv/varco")
+    assert Example(home=tmp_path).home == tmp_path
+
+
+def test_the_process_ends_with_code_2_and_one_line(tmp_path):
+    program = (
+        "from varco_common.service import Service, run\n"
+        "from varco_common.settings import ServiceSettings\n"
+        "async def serve(settings): raise SystemExit('it started')\n"
+        "run(Service(name='x', role=('worker',), settings=ServiceSettings, serve=serve))\n"
+    )
+    environment = {"VARCO_BIND": "everywhere", "PATH": ""}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "VARCO_BIND=everywhere: expected an IP address to listen on\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("20MB", 20_000_000), ("1 MiB", 1 << 20), ("0", 0), ("1.5 kB", 1500), ("256k", 256_000), ("7 bytes", 7)],
+)
+def test_sizes_are_read_as_people_write_them(text, size):
+    assert units.parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10m", 600), ("7 days", 604_800), ("1 day", 86_400), ("90", 90), ("12 months", 31_536_000), ("250ms", 0.25)],
+)
+def test_durations_are_read_as_people_write_them(text, seconds):
+    assert units.parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1", "1 2", "1e9", "ten", "1MB x", "٣"])
+def test_nothing_else_is_a_size_or_a_duration(text):
+    for parse in (units.parse_size, units.parse_duration):
+        with pytest.raises(ValueError, match="such as"):
+            parse(text)
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused_with_what_is_expected(text):
+    for parse, expected in ((units.parse_size, units.SIZE_EXPECTED), (units.parse_duration, units.DURATION_EXPECTED)):
+        try:
+            parse(text)
+        except ValueError as error:
+            assert str(error) == expected  # noqa: PT017  # most texts are refused, some are read
+
+
+@given(st.integers(0, 10**15))
+def test_a_size_is_read_back_from_how_it_is_shown(size):
+    assert units.parse_size(units.format_size(size)) == size
+
+
+@given(st.integers(0, 10**9))
+def test_a_duration_is_read_back_from_how_it_is_shown(seconds):
+    duration = timedelta(seconds=seconds)
+    assert units.parse_duration(units.format_duration(duration)) == duration
+
+
+def test_paths_are_paths():
+    assert Example().home == Path("var")
