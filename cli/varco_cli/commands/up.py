@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import Annotated
 
 import typer
@@ -16,6 +15,8 @@ from varco_cli.stack import AlreadyRunning, FailedStart, Stack
 from varco_cli.stack.trial import Trial, open_trial
 from varco_common import log
 from varco_common.settings import BrokenSetting
+
+READY = "VARCO_READY_DESCRIPTOR"
 
 
 def add(app: typer.Typer) -> None:
@@ -61,6 +62,7 @@ async def _run(processes: str) -> None:
         try:
             if await _started(stack, stop):
                 _welcome(stack, await open_trial(stack))
+                _tell_starter()
                 await stop.wait()
         finally:
             await stack.stop()
@@ -99,8 +101,15 @@ def _welcome(stack: Stack, trial: Trial | None) -> None:
         output.line(f"  {trial.curl}")
         output.line("See what became of it:")
         output.line(f"  {trial.curl_api}")
-    output.line("Ctrl-C drains and ends it.")
+    output.line("`varco down` drains and ends it." if READY in os.environ else "Ctrl-C drains and ends it.")
     sys.stdout.flush()
+
+
+def _tell_starter() -> None:
+    """`varco up --detach` waits at the other end of this pipe."""
+    if descriptor := os.environ.pop(READY, ""):
+        os.write(int(descriptor), b"ready")
+        os.close(int(descriptor))
 
 
 def _detach(processes: str) -> None:
@@ -109,13 +118,20 @@ def _detach(processes: str) -> None:
     command = [sys.executable, "-m", "varco_cli.main", "up", *(["--processes", processes] if processes else [])]
     log_file = gate.home().log_file("up")
     log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ready, tell = os.pipe()
     with log_file.open("wb") as lines:
         child = subprocess.Popen(  # noqa: S603 - ourselves
-            command, stdin=subprocess.DEVNULL, stdout=lines, stderr=lines, start_new_session=True, env=os.environ
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=lines,
+            stderr=lines,
+            start_new_session=True,
+            pass_fds=[tell],
+            env={**os.environ, READY: str(tell)},
         )
-    while not gate.state():
-        if child.poll() is not None:
-            typer.echo(log_file.read_text(), err=True)
-            raise typer.Exit(child.returncode)
-        time.sleep(0.05)
-    typer.echo(log_file.read_text())
+    os.close(tell)
+    with os.fdopen(ready, "rb") as pipe:
+        started = pipe.read()
+    typer.echo(log_file.read_text(), nl=False, err=not started)
+    if not started:
+        raise typer.Exit(child.wait())

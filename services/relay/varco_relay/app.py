@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Callable
 
-from varco_common import db
+from varco_common import db, subjects
 from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.http import Shell
@@ -106,7 +106,7 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=("events.relay.>", "events.parked.>", "mail.dsn.*"),
-    subscribes=(),
+    subscribes=(*routes.FILTERS, *queue.FILTERS, *(subjects.mail(kind, "*") for kind in subjects.READY)),
 )
 
 
