@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from varco_cli.failures import Conflict, Failure, Refused, Unauthorised, Unreachable
+from varco_cli.failures import Conflict, Failure, Misused, Refused, Unauthorised, Unreachable
 from varco_cli.stack.home import Home
 
 _FAILURES: dict[int, type[Failure]] = {401: Unauthorised, 403: Unauthorised, 409: Conflict, 503: Unreachable}
@@ -74,6 +74,8 @@ def call(
         return answer.json() if answer.content else None
     problem = _problem(answer)
     kind = _FAILURES.get(answer.status_code, Refused if answer.status_code < 500 else Unreachable)
+    if problem.get("errors"):
+        kind = Misused  # it isn't that the owner won't: it can't read this
     raise kind(str(problem.get("detail") or problem.get("title") or answer.status_code), problem)
 
 

@@ -1,5 +1,6 @@
 """What commands print: for people a table or lines, for programs JSON."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -11,7 +12,8 @@ from rich.table import Table
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
-console = Console(highlight=False, soft_wrap=True)
+# Into a pipe or a file a table is as wide as it needs to be.
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -51,12 +53,12 @@ def record(fields: Mapping[str, Any]) -> None:
 
 def _cell(value: object) -> str:
     match value:
-        case None | "" | [] | {}:
+        case None | "" | []:
             return "-"
         case bool():
             return "yes" if value else "no"
         case list() | tuple():
             return escape(", ".join(map(str, value)))
         case dict():
-            return escape(", ".join(f"{name}: {one}" for name, one in value.items()))
+            return "; ".join(f"{escape(str(name))}: {_cell(one)}" for name, one in value.items()) or "-"
     return escape(str(value))

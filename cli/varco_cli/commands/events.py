@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -49,7 +49,7 @@ async def _tail(subject: str, after: int, follow: bool, as_json: bool) -> None:
             return
         async with aclosing(connected.follow(subject, after=after)) as events:
             async for stored in events:
-                event = msgspec.json.decode(encode_event(stored.event))
+                event = _shown(msgspec.json.decode(encode_event(stored.event)))
                 if as_json:
                     typer.echo(msgspec.json.encode({"sequence": stored.sequence, **event}).decode())
                 else:
@@ -57,6 +57,12 @@ async def _tail(subject: str, after: int, follow: bool, as_json: bool) -> None:
                     output.line(f"{stored.sequence:>6} {stored.at:%Y-%m-%d %H:%M:%S} {event['type']} {facts}")
                 if not follow and stored.sequence >= until:
                     return
+
+
+def _shown(event: dict[str, Any]) -> dict[str, Any]:
+    """Without hashes of passwords and sealed secrets: they are nobody's to read on a screen."""
+    inner = {name: _shown(value) if isinstance(value, dict) else value for name, value in event.items()}
+    return {name: "..." if name in ("hash", "secret") else value for name, value in inner.items()}
 
 
 def _short(value: object) -> str:
