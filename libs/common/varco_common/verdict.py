@@ -36,7 +36,9 @@ def verdict(votes: Sequence[Vote], required: Sequence[str]) -> Verdict:
             return Verdict(reply=worst.reply, text=worst.text)
     if _silent(votes, required):
         return Verdict(reply=Reply.SERVICE_MISSING)
-    return Verdict(reply=Reply.ACCEPTED, convert=tuple(path for vote in votes for path in vote.convert))
+    return Verdict(
+        reply=Reply.ACCEPTED, convert=tuple(path for vote in votes if vote.voter in rank for path in vote.convert)
+    )
 
 
 def _silent(votes: Sequence[Vote], required: Sequence[str]) -> bool:

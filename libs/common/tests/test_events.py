@@ -1,0 +1,59 @@
+"""Events stay readable for ever: each version's golden sample is parsed, and nothing of it is lost."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import pytest
+
+from varco_common.events import AnyEvent, AuthCause, AuthFailed, decode_event, encode_event, fact, wire_name
+from varco_common.record import MailAccepted, decode_record, encode_record
+
+GOLDEN = Path(__file__).parent / "golden"
+KINDS = get_args(AnyEvent)
+RECORDS = (MailAccepted,)
+
+
+@pytest.mark.parametrize("sample", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+def test_a_golden_sample_is_read_whole(sample):
+    data = sample.read_bytes()
+    if sample.stem in map(wire_name, RECORDS):
+        written = encode_record(decode_record(data)).encode()
+    else:
+        written = encode_event(decode_event(data))
+    assert msgspec.json.decode(written) == msgspec.json.decode(data)
+    assert msgspec.json.decode(data)["type"] == sample.stem
+
+
+def test_every_event_has_a_golden_sample_that_sets_its_every_field():
+    for kind in (*KINDS, *RECORDS):
+        sample = msgspec.json.decode((GOLDEN / f"{wire_name(kind)}.json").read_bytes())
+        assert set(sample) >= {field.encode_name for field in msgspec.structs.fields(kind)}, wire_name(kind)
+
+
+def test_every_event_is_named_noun_participle_version():
+    for kind in KINDS:
+        assert re.fullmatch(r"[a-z]+(\.[a-z]+)+\.v\d+", wire_name(kind))
+        assert kind.SERVICE
+        assert kind.__doc__
+
+
+def test_no_two_events_share_a_name():
+    assert len({wire_name(kind) for kind in KINDS}) == len(KINDS)
+
+
+def test_the_subject_names_service_fact_and_key():
+    sample = decode_event((GOLDEN / "connections.refused.v1.json").read_bytes())
+    assert sample.subject == "events.ingress-smtp.connections-refused.2001:db8::7"
+    assert fact(AuthFailed) == "auth-failed"
+
+
+def test_unknown_fields_are_ignored_and_unknown_types_refused():
+    data = msgspec.json.decode((GOLDEN / "auth.failed.v1.json").read_bytes())
+    event = decode_event(msgspec.json.encode(data | {"added": "later"}))
+    assert isinstance(event, AuthFailed)
+    assert event.cause is AuthCause.WRONG_CREDENTIALS
+    for broken in (data | {"type": "auth.failed.v99"}, {"type": "auth.failed.v1"}, {}, []):
+        with pytest.raises(msgspec.ValidationError):
+            decode_event(msgspec.json.encode(broken))
