@@ -31,7 +31,7 @@ _OWN = (
 )
 
 
-def beyond(account: Account | None, changes: Iterable[Change], declaring: Callable[[str], list[str]]) -> str:
+def beyond(account: Account | None, changes: Iterable[Change], declaring: Callable[[str], set[str]]) -> str:
     """Why an account's own token may not make these changes; empty where it may.
 
     A sender under a domain that another account has declared is for an admin to add: nobody takes another's name.
@@ -40,7 +40,7 @@ def beyond(account: Account | None, changes: Iterable[Change], declaring: Callab
     for change in changes:
         match change.event:
             case SenderAuthorised(pattern=pattern):
-                if {*declaring(pattern)} - {change.event.account}:
+                if declaring(pattern) - {change.event.account}:
                     return f"the domain of {pattern} is declared by another account: only an admin may share it"
             case RulesChanged(rules=rules):
                 if account is None or looser(account.rules, rules):

@@ -17,10 +17,12 @@ from varco_common.events import (
     NetworkTrusted,
     NetworkWithdrawn,
     PolicyEvent,
+    SenderAuthorised,
+    SenderWithdrawn,
 )
 from varco_common.projection import Projection
-from varco_common.senders import normal
 from varco_policy.account import Account, Credential, Network, apply
+from varco_policy.domains import DomainIndex
 from varco_policy.networks import NetworkIndex
 
 NAME = "policy"
@@ -36,6 +38,8 @@ class Accounts:
         self._projection = projection
         self._logins: dict[str, str] = {}
         self._networks = NetworkIndex()
+        self._domains = DomainIndex()
+        self._declared: set[tuple[str, str]] = set()
         self._turn = asyncio.Lock()
         self._index_all()
         projection.on_event(self._index)
@@ -83,10 +87,9 @@ class Accounts:
     def network_owner(self, network: str) -> str | None:
         return self._networks.owner(network)
 
-    def declaring(self, pattern: str) -> list[str]:
+    def declaring(self, pattern: str) -> set[str]:
         """The accounts that have any sender at the pattern's domain, or at one above or below it."""
-        wanted = _domain(pattern)
-        return [account.name for account in self.all() if any(_related(wanted, _domain(p)) for p in account.senders)]
+        return self._domains.declaring(pattern)
 
     async def version(self, name: str) -> int:
         """What `commit` can be told to expect."""
@@ -115,6 +118,8 @@ class Accounts:
                 self._networks.put(network, name)
             case NetworkWithdrawn(network=network) if self._networks.owner(network) == name:
                 self._networks.drop(network)
+            case SenderAuthorised() | SenderWithdrawn():
+                self._index_sender(name, event.pattern)
             case AccountClosed():
                 self._index_all()
             case _:
@@ -122,7 +127,7 @@ class Accounts:
 
     def _index_all(self) -> None:
         """The first to have had a login or a network keeps it: no two processes can disagree, whoever wrote a second."""
-        self._logins, self._networks = {}, NetworkIndex()
+        self._logins, self._networks, self._domains, self._declared = {}, NetworkIndex(), DomainIndex(), set()
         accounts = [account for _, account in self._projection.items()]
         credentials = [
             (c.added_at, c.login, account.name) for account in accounts for c in account.credentials.values()
@@ -133,16 +138,21 @@ class Accounts:
         for _, network, name in sorted(networks):
             if not self._networks.owner(network):
                 self._networks.put(network, name)
+        for account in accounts:
+            for pattern in account.senders:
+                self._index_sender(account.name, pattern)
+
+    def _index_sender(self, name: str, pattern: str) -> None:
+        """Events may say again what is so already; each pattern counts once."""
+        held, known = self.get(name), (name, pattern) in self._declared
+        if held and pattern in held.senders and not known:
+            self._declared.add((name, pattern))
+            self._domains.put(pattern, name)
+        elif known and not (held and pattern in held.senders):
+            self._declared.discard((name, pattern))
+            self._domains.drop(pattern, name)
 
 
 def account_of(event: AnyEvent) -> str:
     """The account that an event is about: some have a subject of their own."""
     return event.account if isinstance(event, PolicyEvent) else event.key
-
-
-def _domain(pattern: str) -> str:
-    return normal(pattern).rpartition("@")[2].lstrip(".")
-
-
-def _related(one: str, other: str) -> bool:
-    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")

@@ -88,8 +88,8 @@ class Document(Form):
     account: str | None = None
     language: Language | None = None
     hosts: list[Annotated[str, Field(max_length=255)]] | None = Field(default=None, max_length=1_000)
-    users: list[UserIn] | None = Field(default=None, max_length=100_000)
-    senders: list[Annotated[str, Field(max_length=320)]] | None = Field(default=None, max_length=100_000)
+    users: list[UserIn] | None = Field(default=None, max_length=20_000)
+    senders: list[Annotated[str, Field(max_length=320)]] | None = Field(default=None, max_length=20_000)
     networks: list[str | NetworkIn] | None = Field(default=None, max_length=10_000)
     rules: RulesForm | None = None
     notices: dict[Notice, dict[Language, Text]] | None = None
