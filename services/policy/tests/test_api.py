@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from passlib.hash import sha512_crypt
 
 from varco_common.grants import Denied, Grant
@@ -277,7 +276,7 @@ async def test_notices_are_written_shown_and_withdrawn(policy):
 
 async def test_an_answer_comes_when_the_change_can_be_read(policy):
     await policy.put("/accounts/acme")
-    for number in range(20):
+    for number in range(10):
         await policy.put(f"/accounts/acme/senders/@d{number}.example")
         shown = (await policy.http.get("/accounts/acme/senders")).json()
         assert shown[-1]["pattern"] == f"@d{number}.example"
@@ -292,6 +291,6 @@ async def test_who_changed_what_and_why_is_in_the_events(policy):
         break
 
 
-@pytest.mark.parametrize("section", ["", "/users", "/senders", "/networks", "/hosts", "/rules", "/notices", "/tokens"])
-async def test_what_is_not_there_is_said_to_be_missing(policy, section):
-    assert "there is no account nobody" in await refused(policy, "GET", f"/accounts/nobody{section}", 404)
+async def test_what_is_not_there_is_said_to_be_missing(policy):
+    for section in ("", "/users", "/senders", "/networks", "/hosts", "/rules", "/notices", "/tokens"):
+        assert "there is no account nobody" in await refused(policy, "GET", f"/accounts/nobody{section}", 404)
