@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from varco_common.bus import Bus
+from varco_common.bus import Bus, BusSettings
 from varco_common.errors import TransientError
 from varco_common.testing import NatsServer, nats_server
 from varco_common.votes import accept
@@ -170,3 +170,25 @@ async def test_a_bus_that_starts_later_is_waited_for(nats: NatsServer):
     await nats.start()
     async with asyncio.timeout(10):
         assert await attempt == 1
+
+
+async def test_a_password_that_is_written_later_is_taken_up(nats: NatsServer):
+    settings = nats.settings("someone", "x")
+    assert settings.password_file is not None
+    settings.password_file.unlink()
+
+    async def connect() -> int:
+        async with Bus.connect(settings, "test") as bus:
+            return await bus.append(failed(1))
+
+    attempt = asyncio.create_task(connect())
+    await asyncio.sleep(0)
+    settings.password_file.write_text("x")
+    async with asyncio.timeout(10):
+        assert await attempt == 1
+
+
+async def test_a_broken_address_ends_the_start(nats: NatsServer):
+    with pytest.raises(ValueError, match="nats://host:port"):
+        async with Bus.connect(BusSettings(url="nowhere"), "test"):
+            pass

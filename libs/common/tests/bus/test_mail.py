@@ -139,6 +139,21 @@ async def test_a_paused_puller_gets_nothing_until_it_resumes(bus: Bus):
         assert [each.sequence for each in await take(puller, 1)] == [sequence]
 
 
+async def test_a_pause_in_full_flow_costs_no_mail_its_ack_wait(bus: Bus):
+    """The ack wait is a minute: what a forgotten pull still brings must be given back at once."""
+    sequences = [await bus.append_mail("accepted", record(), b"x") for _ in range(300)]
+    done: set[int] = set()
+    async with bus.pull("d", "mail.>", in_flight=40, max_bytes=1 << 20) as puller:
+        while len(done) < 300:
+            (each,) = await take(puller, 1)
+            done.add(each.sequence)
+            await each.ack()
+            if len(done) % 7 == 0:
+                puller.pause()
+                puller.resume()
+    assert done == set(sequences)
+
+
 async def test_headers_only_leaves_the_body_where_it_is(bus: Bus):
     mail = record(b"x" * 1_000)
     await bus.append_mail("accepted", mail, b"x" * 1_000)

@@ -39,6 +39,7 @@ class Connection:
         self._wire: Wire | None = None  # greeted: it has our subscriptions
         self._newest: Wire | None = None
         self._complaint = ""
+        self._password = ""
         self._ready = asyncio.Event()
         self._gone = asyncio.Event()
         self._pongs: deque[asyncio.Future[None]] = deque()  # the server answers pings in order
@@ -54,9 +55,9 @@ class Connection:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, settings: BusSettings, name: str) -> AsyncIterator["Connection"]:
-        """Waits until the server is there; closes at the end."""
+        """Waits until the server is there; closes at the end. Raises ValueError where the address is none."""
         self = cls(settings, name)
-        keeper = asyncio.create_task(self._keep(), name=f"bus {name}")
+        keeper = asyncio.create_task(self._keep(settings.servers), name=f"bus {name}")
         try:
             await self._ready.wait()
             yield self
@@ -69,10 +70,9 @@ class Connection:
                 self._wire.close()
             self._let_go()
 
-    async def _keep(self) -> None:
+    async def _keep(self, servers: list[tuple[str, int]]) -> None:
         """Connects, pings until the connection is lost, and connects again, for ever."""
         tries = 0
-        servers = self._settings.servers
         while True:
             try:
                 await self._connect(*servers[tries % len(servers)])
@@ -88,6 +88,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         self._gone.clear()
         self._complaint = ""
+        self._password = self._settings.password()
         self._greeting = loop.create_future()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -102,8 +103,11 @@ class Connection:
         self._ready.set()
         if self._connects > 1:
             log.info("the bus is back")
-            for callback in self._on_reconnect:
-                callback()
+            for callback in [*self._on_reconnect]:
+                try:
+                    callback()
+                except Exception:
+                    log.exception("what was to be done at a reconnect failed")
 
     def _new_wire(self) -> Wire:
         self._newest = Wire(self)
@@ -146,7 +150,7 @@ class Connection:
         }
         hello |= {"lang": "python", "version": "varco", "name": self.name}
         if self._settings.user:
-            hello |= {"user": self._settings.user, "pass": self._settings.password()}
+            hello |= {"user": self._settings.user, "pass": self._password}
         wire.write(b"CONNECT " + msgspec.json.encode(hello) + b"\r\n")
         wire.write(*[one.line(sid) for sid, one in self._subscriptions.items()])
         self._ping(wire).add_done_callback(self._greeted)
@@ -234,11 +238,16 @@ class Connection:
             self._wire.write(one.line(sid))
         return sid
 
-    def unsubscribe(self, sid: bytes) -> None:
-        if self._subscriptions.pop(sid, None):
-            del self.handlers[sid]
-            if self._wire:
-                self._wire.write(b"UNSUB %s\r\n" % sid)
+    def unsubscribe(self, sid: bytes, late: Handler | None = None) -> None:
+        """Ends a subscription. `late` gets what the server had sent before it heard of that."""
+        if not self._subscriptions.pop(sid, None):
+            return
+        del self.handlers[sid]
+        if self._wire:
+            self._wire.write(b"UNSUB %s\r\n" % sid)
+            if late is not None and self.up:
+                self.handlers[sid] = late
+                self._ping(self._wire).add_done_callback(lambda _: self.handlers.pop(sid, None))
 
     def wait_at(self, waiter: Waiter) -> bytes:
         """A token of the inbox at which `waiter` gets every answer until `leave`."""

@@ -29,7 +29,7 @@ class Ordered:
         self._expected = 1  # the consumer's own count, that shows a gap
         self._waiting = 0
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
-        self._pulls = Pulls(link, stream, self._prepare, self._room, self._arrived)
+        self._pulls = Pulls(link, stream, self._prepare, self._room, self._arrived, give_back=False)
 
     @classmethod
     @contextlib.asynccontextmanager

@@ -106,7 +106,7 @@ class Puller:
         self._bytes = 0
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
         self._parking: dict[int, asyncio.Task[None]] = {}
-        self._pulls = Pulls(link, subjects.MAIL, self._prepare, self._room, self._arrived)
+        self._pulls = Pulls(link, subjects.MAIL, self._prepare, self._room, self._arrived, give_back=True)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -130,15 +130,11 @@ class Puller:
 
     def pause(self) -> None:
         """Stops pulling. What was not yet handed out goes back to the bus."""
-        if not self._pulls.paused:
-            self._pulls.paused = True
-            self._pulls.disturb("")
-            self._give_back()
+        self._pulls.pause()
+        self._give_back()
 
     def resume(self) -> None:
-        if self._pulls.paused:
-            self._pulls.paused = False
-            self._pulls.refill()
+        self._pulls.resume()
 
     async def pending(self) -> int:
         """How many mails wait for this consumer: neither acknowledged nor parked, those in hand included."""

@@ -1,6 +1,7 @@
 """Pull requests to one JetStream consumer, kept going over lost pulls, missed heartbeats and reconnects."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from varco_common.bus.connection import Connection
-from varco_common.bus.wire import header, status
+from varco_common.bus.wire import status
 from varco_common.errors import TransientError
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ Arrival = Callable[[bytes, Place, bytes, bytes, bytes], None]  # subject, place,
 class Pulls:
     """Keeps one pull request open while `room` wants messages; `prepare` makes or finds the consumer.
 
-    Each round has an inbox of its own, so that what a forgotten pull still brings can't disturb the count.
+    Each round has an inbox of its own, so that what a forgotten pull still brings can't disturb the count. With `give_back`
+    that is said not to be taken (the consumer wants acknowledgements).
     """
 
     def __init__(
@@ -60,6 +62,8 @@ class Pulls:
         prepare: Callable[[], Awaitable[str]],
         room: Callable[[], Room],
         arrived: Arrival,
+        *,
+        give_back: bool,
     ) -> None:
         self._link = link
         self._stream = stream
@@ -73,8 +77,8 @@ class Pulls:
         self._heard = 0.0
         self._trouble = asyncio.Event()
         self._why = ""
-        self._calmed = asyncio.Event()
-        self.paused = False
+        self._paused = False
+        self._give_back = give_back
 
     async def run(self) -> None:
         """For ever: a round of pulls, until there is trouble; then another."""
@@ -85,10 +89,13 @@ class Pulls:
                 try:
                     await self._round()
                     wait = 0.1
+                    continue
                 except TransientError as error:
-                    log.info("%s: pulling again: %s", self._stream, error)
-                    await asyncio.sleep(wait)
-                    wait = min(wait * 2, 2.0)
+                    log.log(logging.INFO if wait < 2 else logging.WARNING, "%s: pulling again: %s", self._stream, error)
+                except Exception:
+                    log.exception("%s: pulling again", self._stream)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, 2.0)
         finally:
             forget()
             self._end_round()
@@ -100,7 +107,7 @@ class Pulls:
 
     def refill(self) -> None:
         """Asks for more where there is room and nothing is open. Cheap; called after each finished message."""
-        if self._open or not self._sid or self.paused:
+        if self._open or not self._sid:
             return
         batch, max_bytes = self._room()
         if batch <= 0:
@@ -123,11 +130,8 @@ class Pulls:
         self._trouble.clear()
         consumer = await self._prepare()
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{consumer}"
-        self._inbox = self._link.inbox()
-        self._sid = self._link.subscribe(self._inbox, self._got)
-        self._open = 0
         try:
-            self.refill()
+            self._listen()
             await self._watch()
         finally:
             self._end_round()
@@ -146,11 +150,37 @@ class Pulls:
         if self._why:
             raise TransientError(self._why)
 
-    def _end_round(self) -> None:
+    def pause(self) -> None:
+        """Forgets the open pull, and asks for nothing until `resume`."""
+        self._paused = True
+        self._hang_up()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._subject and not self._sid:
+            self._listen()
+
+    def _listen(self) -> None:
+        if not self._paused:
+            self._inbox = self._link.inbox()
+            self._sid = self._link.subscribe(self._inbox, self._got)
+            self.refill()
+
+    def _hang_up(self) -> None:
         if self._sid:
-            self._link.unsubscribe(self._sid)
+            self._link.unsubscribe(self._sid, self._late if self._give_back else None)
         self._sid = b""
         self._open = 0
+
+    def _end_round(self) -> None:
+        self._hang_up()
+        self._subject = ""
+
+    def _late(self, _subject: bytes, reply: bytes, _headers: bytes, _payload: bytes) -> None:
+        """What was on its way when its pull was forgotten goes back at once, not only after the ack wait."""
+        if reply.startswith(b"$JS.ACK."):
+            with contextlib.suppress(TransientError):
+                self._link.publish(reply.decode(), b"-NAK")
 
     def _got(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         self._heard = asyncio.get_running_loop().time()
@@ -173,6 +203,3 @@ class Pulls:
             self.refill()
         else:  # 409 consumer deleted, leadership change, server shutdown; 503 nobody there
             self.disturb(line.decode(errors="replace"))
-
-
-__all__ = ["Arrival", "Place", "Pulls", "Room", "header", "place"]

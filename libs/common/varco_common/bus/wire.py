@@ -1,12 +1,14 @@
 """The NATS client protocol over one TCP connection: a parser, and one write for each turn of the event loop."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol, cast
 
 import msgspec
 
-HEADER_LINE = b"NATS/1.0"
+log = logging.getLogger(__name__)
+
 _M, _H, _P, _I, _MINUS = b"MHPI-"
 
 Handler = Callable[[bytes, bytes, bytes, bytes], None]  # subject, reply, headers (with the NATS/1.0 line), payload
@@ -124,7 +126,10 @@ class Wire(asyncio.Protocol):
         if handler is not None:
             body = start + int(words[-2]) if headed else start
             reply = words[3] if len(words) > (5 if headed else 4) else b""
-            handler(words[1], reply, data[start:body], data[body:stop])
+            try:
+                handler(words[1], reply, data[start:body], data[body:stop])
+            except Exception:  # one message's trouble must not cost the connection, and all that waits on it
+                log.exception("a message on %s was not handled", words[1].decode(errors="replace"))
         return stop + 2
 
     def _other(self, first: int, line: bytes) -> None:
