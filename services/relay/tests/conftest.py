@@ -183,11 +183,3 @@ async def gate(nats: NatsServer, bus: Bus, tmp_path: Path) -> AsyncIterator[Gate
     following.cancel()
     with suppress(asyncio.CancelledError):
         await following
-
-
-@pytest.fixture
-def gate_home(tmp_path: Path) -> dict[str, str]:
-    """An environment that a relay process would start in."""
-    (tmp_path / "token.key").write_text(KEY)
-    home = {"VARCO_HOME": str(tmp_path), "VARCO_TOKEN_KEY_FILE": str(tmp_path / "token.key")}
-    return {**os.environ, **home, "VARCO_API_PORT": str(free_port())}

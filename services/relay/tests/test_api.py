@@ -99,7 +99,7 @@ async def test_a_route_is_set_shown_and_removed(gate, hop: NextHop):
         assert (await client.get("/accounts/acme/route")).json()["goes_to"] == "blackhole"
         dry = await client.put("/accounts/acme/route", params={"dry_run": True}, json=wanted)
         line = f"+ route 127.0.0.1:{hop.port} tls none as acme"
-        assert (dry.json()["dry_run"], [c["line"] for c in dry.json()["changes"]]) == (True, [line])
+        assert (dry.json()["applied"], [c["line"] for c in dry.json()["changes"]]) == (False, [line])
         assert (await client.get("/accounts/acme/route")).json()["route"] is None
         done = await client.put("/accounts/acme/route", json=wanted)
         assert [c["line"] for c in done.json()["changes"]] == [line]

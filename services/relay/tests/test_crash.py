@@ -5,12 +5,9 @@ import signal
 import subprocess
 from collections import Counter
 
-import pytest
-
 from varco_common.errors import TransientError
 from varco_common.events import Failure, MailBounced, MailDeferred, MailDelivered, SenderNotified
 from varco_common.testing.next_hop import NextHop, recipients
-from varco_common.testing.processes import binary
 
 SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
 
@@ -123,24 +120,6 @@ async def test_sigterm_lets_an_attempt_end(gate, hop: NextHop):
     process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(process.wait) == 0
     await gate.facts.until(MailDelivered)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("default_route", "no port here:x"), ("retry_first", "soon"), ("ca_file", "/nowhere.pem"), ("conections", "4")],
-)
-def test_a_broken_setting_ends_the_start_with_one_line(gate_home, name, value):
-    done = subprocess.run(
-        [binary("varco-relay")],
-        check=False,
-        env={**gate_home, f"VARCO_RELAY_{name.upper()}": value},
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
-    assert done.returncode == 2
-    (line,) = done.stderr.strip().splitlines()[-1:]
-    assert f"VARCO_RELAY_{name.upper()}" in line
 
 
 def failure(recipient: str) -> Failure:

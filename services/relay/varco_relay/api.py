@@ -46,10 +46,10 @@ class ChangeOut(BaseModel):
 
 
 class Applied(BaseModel):
-    """What changed, or with `dry_run` would."""
+    """What changed; `applied` is false where it only would."""
 
     account: str
-    dry_run: bool
+    applied: bool
     changes: list[ChangeOut]
 
 
@@ -160,19 +160,19 @@ def _queue(api: APIRouter, desk: Desk) -> None:
 
     @api.post("/queue/{mail}/retry", summary="Try it now")
     async def retry(token: Caller, mail: str, why: Why | None = None) -> QueuedOut:
-        return await _after(desk, mail, desk.hurry(_mine(desk, token, mail), token.id, _reason(why)))
+        return await _after(desk, mail, desk.hurry(_mine(desk, token, mail), _by(token), _reason(why)))
 
     @api.post("/queue/{mail}/hold", summary="Don't try it until it is released")
     async def hold(token: Caller, mail: str, why: Why | None = None) -> QueuedOut:
-        return await _after(desk, mail, desk.hold(_mine(desk, token, mail), token.id, _reason(why)))
+        return await _after(desk, mail, desk.hold(_mine(desk, token, mail), _by(token), _reason(why)))
 
     @api.post("/queue/{mail}/release", summary="Try a held mail again")
     async def release(token: Caller, mail: str, why: Why | None = None) -> QueuedOut:
-        return await _after(desk, mail, desk.release(_mine(desk, token, mail), token.id, _reason(why)))
+        return await _after(desk, mail, desk.release(_mine(desk, token, mail), _by(token), _reason(why)))
 
     @api.post("/queue/{mail}/drop", summary="Give it up, without a notification", status_code=204)
     async def drop(token: Caller, mail: str, why: DropIn) -> None:
-        await desk.drop(_mine(desk, token, mail), token.id, why.reason)
+        await desk.drop(_mine(desk, token, mail), _by(token), why.reason)
 
 
 def _routes(api: APIRouter, desk: Desk) -> None:
@@ -190,13 +190,17 @@ def _routes(api: APIRouter, desk: Desk) -> None:
         dry_run: DryRun = False,
     ) -> Applied:
         asked: Wish | Literal["blackhole"] = BLACKHOLE if isinstance(wanted, str) else wanted.wish()
-        changes = await desk.set_route(account, asked, token.id, reason, dry_run=dry_run)
-        return Applied(account=account, dry_run=dry_run, changes=[ChangeOut.of(change) for change in changes])
+        changes = await desk.set_route(account, asked, _by(token), reason, dry_run=dry_run)
+        return Applied(account=account, applied=not dry_run, changes=[ChangeOut.of(change) for change in changes])
 
     @api.delete("/accounts/{account}/route", summary="Back to the default route")
     async def delete(account: str, token: AccountScope, reason: str = "", *, dry_run: DryRun = False) -> Applied:
-        changes = await desk.remove_route(account, token.id, reason, dry_run=dry_run)
-        return Applied(account=account, dry_run=dry_run, changes=[ChangeOut.of(change) for change in changes])
+        changes = await desk.remove_route(account, _by(token), reason, dry_run=dry_run)
+        return Applied(account=account, applied=not dry_run, changes=[ChangeOut.of(change) for change in changes])
+
+
+def _by(token: Token) -> str:
+    return f"token:{token.id}"
 
 
 def _scope(token: Token, account: str) -> str:
