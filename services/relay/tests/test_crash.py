@@ -111,6 +111,26 @@ async def test_a_bus_that_dies_loses_nothing(gate, hop: NextHop):
     assert set(recipients(hop.received)) == {"before@x.example", "after@x.example"}
 
 
+async def test_a_delivery_made_while_the_bus_is_away_is_recorded_and_not_made_again(gate, hop: NextHop):
+    await gate.account()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", ack_wait="1s"):
+        await gate.mail("first@x.example")
+        await gate.facts.until(MailDelivered)
+        taking = asyncio.Event()
+        hop.before_end = taking.wait
+        await gate.mail("bob@x.example")
+        while "RCPT TO:<bob@x.example>" not in hop.commands:
+            await hop.news()
+        await gate.nats.kill()
+        taking.set()
+        await hop.got(2)
+        await gate.nats.start()
+        await gate.facts.until(MailDelivered, 2)
+        await patiently_mailed(gate, "last@x.example")
+        await gate.facts.until(MailDelivered, 3)
+    assert recipients(hop.received) == ["first@x.example", "bob@x.example", "last@x.example"]
+
+
 async def test_sigterm_lets_an_attempt_end(gate, hop: NextHop):
     await gate.account()
     hop.answer("END", "250-2.0.0 taking\n250 2.0.0 my time")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from varco_common import log, subjects
 from varco_common.bus import Delivery, Puller
@@ -20,6 +20,7 @@ from varco_relay.routes import AccountRoute
 from varco_relay.ways import Found, NoWay, Ways
 
 _RETRY_SECONDS = 2.0
+_SKEW = timedelta(seconds=2)  # between the bus's clock and this one
 _log = log.get(__name__)
 
 
@@ -55,6 +56,7 @@ class Courier:
         self._learned: RouteLearned | None = None
         self._down = False  # as far as it was said
         self._ending = False
+        self._doubtful_until = post.clock()
         self._puller: Puller | None = None
 
     # what the lane tells (Listener)
@@ -122,7 +124,8 @@ class Courier:
         await self.reroute()
         filters = [subjects.mail(kind, subjects.token(self.account)) for kind in subjects.READY]
         durable = f"relay-{subjects.token(self.account)}"
-        self._post.bus.on_reconnect(self._recorded.forget)
+        self._post.bus.on_reconnect(self._doubt)
+        self._doubt()
         async with self._post.bus.pull(
             durable, *filters, in_flight=self._in_flight, max_bytes=self._max_bytes, ack_wait=self._ack_wait
         ) as self._puller:
@@ -148,12 +151,11 @@ class Courier:
         try:
             record = delivery.record
             recipients = record.envelope.recipients
-            if delivery.deliveries > 1:
+            if delivery.deliveries > 1 or delivery.at <= self._doubtful_until:
                 done = await self._recorded.of(delivery.sequence, delivery.at)
                 recipients = tuple(r for r in recipients if r not in done)
-            else:
-                metrics.mails.inc()
-                metrics.octets.inc(record.body.size)
+            metrics.mails.inc()
+            metrics.octets.inc(record.body.size)
             letter = Letter(
                 envelope=record.envelope,
                 sequence=delivery.sequence,
@@ -166,7 +168,7 @@ class Courier:
         except _LetGo:
             await delivery.nak()
         except TransientError as error:
-            _log.warning("an outcome isn't recorded: trying again", mail=delivery.record.envelope.id, error=str(error))
+            _log.warning("a mail waits", mail=delivery.record.envelope.id, error=str(error))
             self._recorded.forget()
             await delivery.nak(_RETRY_SECONDS)
         except PoisonError as error:
@@ -174,6 +176,11 @@ class Courier:
         except Exception:  # noqa: BLE001 - a bug with one mail must not stop the others
             _log.exception("a mail could not be handled", mail=delivery.record.envelope.id)
             await delivery.nak(_RETRY_SECONDS * 10)
+
+    def _doubt(self) -> None:
+        """A bus that died may have forgotten acks and deliveries of its last seconds: what it had then is looked up."""
+        self._doubtful_until = self._post.clock() + _SKEW
+        self._recorded.forget()
 
     async def _deliver(self, letter: Letter) -> None:
         """Attempts until each recipient had one; while the route is down it waits, and gives up when it's time."""

@@ -1,12 +1,16 @@
 """One attempt for one mail: sends it through a lane, and records what became of each recipient."""
 
+import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from typing import NamedTuple, Protocol
 
+from varco_common import log
 from varco_common.blobs import Blobs
 from varco_common.bus import Bus
+from varco_common.errors import TransientError
 from varco_common.events import Failure
 from varco_common.ids import new_id
 from varco_common.record import MailAccepted
@@ -15,6 +19,9 @@ from varco_relay.client import Result, Unreachable
 from varco_relay.letter import Letter, Outcome, delivered, gave_up, undelivered
 from varco_relay.parcel import Capabilities, Chunks, Parcel, parcel
 from varco_relay.plan import Patience, plan
+
+_RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+_log = log.get(__name__)
 
 Clock = Callable[[], datetime]
 
@@ -60,8 +67,7 @@ class Post:
     async def attempt(self, letter: Letter, way: Way) -> "Attempted":
         """Tries every recipient once, in as many transactions as that takes.
 
-        What happened is recorded when it returns. Raises TransientError when it can't be: a delivery that isn't recorded
-        may be made again.
+        What happened is recorded when it returns.
         """
         left, sequence = tuple(dict.fromkeys(letter.recipients)), 0
         bounced: list[Failure] = []
@@ -118,6 +124,14 @@ class Post:
         return chunks
 
     async def _record(self, event: Outcome, recipients: int) -> int:
-        sequence = await self.bus.append(event)
-        metrics.outcome(event, recipients)
-        return sequence
+        """Appends until the bus takes it: what isn't on record would be sent again."""
+        for wait in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
+            try:
+                sequence = await self.bus.append(event)
+            except TransientError as error:
+                _log.warning("an outcome waits to be recorded", mail=event.mail, error=str(error))
+                await asyncio.sleep(wait)
+            else:
+                metrics.outcome(event, recipients)
+                return sequence
+        raise AssertionError("repeat ends never")

@@ -1,5 +1,6 @@
 """Which recipients of a redelivered mail have an outcome on record, so that nobody is sent a mail twice."""
 
+import asyncio
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
@@ -29,21 +30,27 @@ class Recorded:
         self._filter = subjects.event("relay", "*", subjects.token(account))
         self._known: dict[int, set[str]] = {}
         self._since: datetime | None = None
+        self._forgotten = 0
+        self._reading = asyncio.Lock()
 
     def forget(self) -> None:
         """An outcome may have been stored that this process doesn't know of."""
         self._since = None
+        self._forgotten += 1
 
     async def of(self, sequence: int, at: datetime) -> set[str]:
         """The recipients with an outcome, of the mail that was stored at `sequence` and `at`."""
-        if self._since is None or at < self._since:
-            await self._read(at)
+        async with self._reading:
+            while self._since is None or at < self._since:
+                await self._read(at)
         return self._known.get(sequence, set())
 
     async def _read(self, at: datetime) -> None:
         known: dict[int, set[str]] = {}
+        before = self._forgotten
         async with aclosing(self._bus.since(self._filter, at - _SKEW)) as events:
             async for stored in events:
                 if done := recipients_of(stored.event):
                     known.setdefault(stored.event.sequence, set()).update(done)  # type: ignore[union-attr]
-        self._known, self._since = known, at
+        if before == self._forgotten:
+            self._known, self._since = known, at

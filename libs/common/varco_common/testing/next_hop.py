@@ -5,7 +5,7 @@ import contextlib
 import ssl
 from base64 import b64decode
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 DROP = "DROP"  # as an answer: the connection closes instead; at the end of data, after the mail was taken
@@ -55,6 +55,7 @@ class NextHop:
     connections: int = 0
     script: defaultdict[str, deque[str]] = field(default_factory=lambda: defaultdict(deque))
     port: int = 0
+    before_end: Callable[[], Awaitable[object]] | None = None  # awaited before the end of data is answered
     _server: asyncio.Server | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -235,6 +236,8 @@ class _Session:
             body += piece
 
     async def end(self, body: bytes) -> None:
+        if self.hop.before_end:
+            await self.hop.before_end()
         answer = self.hop.next_answer("END", "250 2.0.0 Ok: taken")
         if answer[:1] == "2" or answer == DROP:
             self.hop.took(
