@@ -121,6 +121,8 @@ async def test_nothing_is_done_of_a_file_that_has_a_mistake(policy):
         assert why in detail
         assert SECRET not in detail
     assert (await policy.http.get("/accounts/acme")).status_code == 404
+    placed = await policy.http.put("/accounts/acme", json={**ACME, "senders": ["@a.example", "b"]})
+    assert placed.json()["errors"][0]["where"] == ["body", "senders", "1"]
     assert "called admin" in await refused(policy, "PUT", "/accounts/admin", json={})
     await refused(policy, "PUT", "/accounts/Acme", json={})
 

@@ -1,8 +1,10 @@
 """From what came over HTTP to normal forms, passwords hashed. Raises RefusedCommand on what isn't understood."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from fastapi.exceptions import RequestValidationError
 from msgspec.structs import replace
 
 from varco_common.errors import RefusedCommand
@@ -22,30 +24,38 @@ _NOT_HASHED = "(a dry run hashes nothing)"
 async def wanted(
     document: Document, account: Account | None, verifier: Verifier, reason: str, *, dry_run: bool
 ) -> Wanted:
-    """The document's sections in their normal form. A password that is right already is no change."""
+    """The document's sections in their normal form. A password that is right already is no change.
+
+    A mistake is a RequestValidationError that names its place, so that it can be found in the file.
+    """
     held = account.credentials if account else {}
     return Wanted(
         language=document.language,
-        hosts=None if document.hosts is None else hosts(document.hosts),
-        users=None if document.users is None else await users(document.users, held, verifier, dry_run=dry_run),
-        senders=None if document.senders is None else unique(map(forms.sender_pattern, document.senders)),
-        networks=None if document.networks is None else networks(document.networks, reason),
-        rules=None if document.rules is None else rules(document.rules, account.rules if account else Rules()),
-        notices=None if document.notices is None else notices(document.notices),
+        hosts=_each("hosts", document.hosts, forms.host_name),
+        users=None if document.users is None else await users("users", document.users, held, verifier, dry_run=dry_run),
+        senders=_each("senders", document.senders, forms.sender_pattern),
+        networks=_networks(document.networks, reason),
+        rules=_rules(document.rules, account.rules if account else Rules()),
+        notices=_notices(document.notices),
     )
 
 
 async def users(
-    given: Iterable[UserIn], held: Mapping[str, Credential], verifier: Verifier, *, dry_run: bool = False
+    section: str,
+    given: Iterable[UserIn],
+    held: Mapping[str, Credential],
+    verifier: Verifier,
+    *,
+    dry_run: bool = False,
 ) -> dict[str, User]:
     """By login. One password after the other is hashed, so that logins come in between."""
     read: dict[str, User] = {}
-    for user in given:
-        login = forms.login(user.login)
-        if login in read:
-            raise RefusedCommand(f"the login {login} is given twice")
-        digest = await new_digest(user, held.get(login), verifier, dry_run=dry_run)
-        read[login] = User(user.name, digest)
+    for place, user in enumerate(given):
+        with _at(section, place):
+            login = forms.login(user.login)
+            if login in read:
+                raise RefusedCommand(f"the login {login} is given twice")
+            read[login] = User(user.name, await new_digest(user, held.get(login), verifier, dry_run=dry_run))
     return read
 
 
@@ -64,12 +74,6 @@ async def new_digest(
     if held and await verifier.verify(held.hash, password):
         return None
     return _NOT_HASHED if dry_run else await verifier.make(password)
-
-
-def networks(given: Iterable[str | NetworkIn], reason: str) -> dict[str, bool]:
-    """CIDR to whether bare line ends are mended."""
-    forms_ = [item if isinstance(item, NetworkIn) else NetworkIn(network=item) for item in given]
-    return {network(form.network, reason, force=form.force): form.normalise for form in forms_}
 
 
 def network(text: str, reason: str, *, force: bool) -> str:
@@ -97,10 +101,6 @@ def hosts(given: Iterable[str]) -> tuple[str, ...]:
     return unique(map(forms.host_name, given))
 
 
-def notices(given: Mapping[Notice, Mapping[Language, str]]) -> dict[Notice, dict[Language, str]]:
-    return {kind: {language: words(kind, text) for language, text in texts.items()} for kind, texts in given.items()}
-
-
 def words(kind: Notice, text: str) -> str:
     """An account's own notice, as it is stored."""
     text = text.replace("\r\n", "\n").rstrip()
@@ -112,3 +112,53 @@ def words(kind: Notice, text: str) -> str:
 def unique(items: Iterable[str]) -> tuple[str, ...]:
     """Without doubles, in the order given."""
     return tuple(dict.fromkeys(items))
+
+
+@contextmanager
+def _at(*where: str | int) -> Iterator[None]:
+    """What is refused inside is refused at this place of the body."""
+    try:
+        yield
+    except RefusedCommand as refusal:
+        error = {"loc": ("body", *where), "msg": str(refusal), "type": "refused"}
+        raise RequestValidationError([error]) from None
+
+
+def _each(section: str, given: Iterable[str] | None, read: Callable[[str], str]) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    found = []
+    for place, item in enumerate(given):
+        with _at(section, place):
+            found.append(read(item))
+    return unique(found)
+
+
+def _networks(given: Iterable[str | NetworkIn] | None, reason: str) -> dict[str, bool] | None:
+    """CIDR to whether bare line ends are mended."""
+    if given is None:
+        return None
+    found = {}
+    for place, item in enumerate(given):
+        form = item if isinstance(item, NetworkIn) else NetworkIn(network=item)
+        with _at("networks", place):
+            found[network(form.network, reason, force=form.force)] = form.normalise
+    return found
+
+
+def _rules(form: RulesForm | None, held: Rules) -> Rules | None:
+    if form is None:
+        return None
+    with _at("rules", "attachments"):
+        return rules(form, held)
+
+
+def _notices(given: Mapping[Notice, Mapping[Language, str]] | None) -> dict[Notice, dict[Language, str]] | None:
+    if given is None:
+        return None
+    found: dict[Notice, dict[Language, str]] = {}
+    for kind, texts in given.items():
+        for language, text in texts.items():
+            with _at("notices", kind, language):
+                found.setdefault(kind, {})[language] = words(kind, text)
+    return found

@@ -39,9 +39,9 @@ def router(commands: Commands, verifier: Verifier) -> APIRouter:
     @api.put("/{login:path}")
     async def put_user(account: AccountName, login: str, form: Password, asked: Asked, _: AccountScope) -> Changed:
         """Adds a login, or changes its password or name. The same password again changes nothing."""
-        held = commands.existing(account).credentials
-        user = UserIn(login=login, **form.model_dump())
-        return await commands.change(account, asked, put(await reading.users([user], held, verifier)))
+        wanted = forms.login(login)
+        digest = await reading.new_digest(form, commands.existing(account).credentials.get(wanted), verifier)
+        return await commands.change(account, asked, put({wanted: User(form.name, digest)}))
 
     @api.post("/import")
     async def import_users(account: AccountName, form: Passwd, asked: Asked, _: AccountScope) -> Changed:
@@ -49,7 +49,7 @@ def router(commands: Commands, verifier: Verifier) -> APIRouter:
         held = commands.existing(account).credentials
         lines = [line for line in form.lines.splitlines() if line.strip() and not line.lstrip().startswith("#")]
         users = [_user(passwd_line(line)) for line in lines]
-        return await commands.change(account, asked, put(await reading.users(users, held, verifier)))
+        return await commands.change(account, asked, put(await reading.users("lines", users, held, verifier)))
 
     @api.delete("/{login:path}")
     async def remove_user(account: AccountName, login: str, asked: Asked, _: AccountScope) -> Changed:
