@@ -45,7 +45,18 @@ class Speedscope(msgspec.Struct):
 async def spied(pid: int, most: int) -> Functions:
     """Looks at the process for some seconds. Empty where py-spy may not look at it."""
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        options = ("--format", "speedscope", "--rate", str(RATE), "--duration", str(SECONDS), "--output", file.name)
+        # only what holds the interpreter: threads that wait for work would count as busy
+        options = (
+            "--gil",
+            "--format",
+            "speedscope",
+            "--rate",
+            str(RATE),
+            "--duration",
+            str(SECONDS),
+            "--output",
+            file.name,
+        )
         nothing = asyncio.subprocess.DEVNULL
         spy = await asyncio.create_subprocess_exec(
             binary("py-spy"), "record", "--pid", str(pid), *options, stdout=nothing, stderr=nothing
