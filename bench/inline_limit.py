@@ -23,7 +23,7 @@ from bench.workloads import WORKLOADS, Workload
 console = Console(width=100)
 KIB = 1024
 SIZES = (64 * KIB, 128 * KIB, 256 * KIB, 512 * KIB, 1024 * KIB, 2048 * KIB)  # of the file, before base64
-SETTING = "VARCO_INGRESS_INLINE_LIMIT"
+SETTING = "VARCO_INGRESS_INLINE"
 INLINE, STORED = "inline", "by the object store"
 LIMITS = {INLINE: "3MB", STORED: "1KB"}
 

@@ -6,6 +6,7 @@ the load, and the functions that use most are named, by their share of that proc
 
 import asyncio
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -37,9 +38,13 @@ def main(
     scale: Annotated[float, typer.Option(help="factor on the number of mails")] = 1.0,
     functions: Annotated[int, typer.Option(help="how many functions to name for each process (0: no py-spy)")] = 0,
     one_process: Annotated[bool, typer.Option(help="all services in one process")] = False,
+    setting: Annotated[
+        list[str], typer.Option("--set", help="NAME=VALUE, a setting of the stack; may be repeated")
+    ] = [],  # noqa: B006
 ) -> None:
     """Prints CPU milliseconds a mail of each of Varco's processes."""
-    shares = asyncio.run(_profiled(WORKLOADS[workload].scaled(scale), functions, one_process=one_process))
+    more = dict(one.split("=", 1) for one in setting)
+    shares = asyncio.run(_profiled(WORKLOADS[workload].scaled(scale), functions, more, one_process=one_process))
     table = Table(title=f"{workload}: CPU ms a mail", title_justify="left")
     table.add_column("process")
     table.add_column("ms", justify="right")
@@ -59,11 +64,11 @@ def _print(title: str, shares: Shares) -> None:
         console.print(f"  {part:6.1%}  {name}", markup=False)
 
 
-async def _profiled(workload: Workload, functions: int, *, one_process: bool) -> list[Share]:
+async def _profiled(workload: Workload, functions: int, more: Mapping[str, str], *, one_process: bool) -> list[Share]:
     sink = await Sink.start()
     try:
         with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
-            async with running(Path(home) / "varco", sink.ports.mails, one_process=one_process) as stack:
+            async with running(Path(home) / "varco", sink.ports.mails, one_process=one_process, more=more) as stack:
                 await generate(WARM_UP, stack.smtp_port)
                 await asyncio.sleep(1)
                 used = await _used(workload, stack, sink)
