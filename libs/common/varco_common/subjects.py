@@ -1,5 +1,6 @@
 """The names of streams and subjects: the only place that spells them."""
 
+from functools import lru_cache
 from zlib import crc32
 
 MAIL = "MAIL"
@@ -30,6 +31,7 @@ def request(service: str, question: str) -> str:
     return f"ask.{service}.{question}"
 
 
+@lru_cache(maxsize=4_096)  # asked for with every mail
 def token(value: str) -> str:
     """`value` as one subject token: what NATS gives a meaning (dot, star, greater-than, blanks) is percent-encoded."""
     return (

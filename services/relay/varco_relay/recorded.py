@@ -1,4 +1,4 @@
-"""Which recipients of a redelivered mail have an outcome on record, so that nobody is sent a mail twice."""
+"""Which recipients of a redelivered mail have an outcome on record, so that nobody is sent a mail twice (ADR 22)."""
 
 import asyncio
 from contextlib import aclosing
