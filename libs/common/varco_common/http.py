@@ -219,7 +219,9 @@ def _listen(settings: WithApi) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited; an answer in two writes waits 40 ms else
+    listener.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # inherited; an answer in two writes waits 40 ms else
     try:
         listener.bind((settings.bind, settings.api_port))
     except OSError as error:

@@ -13,8 +13,9 @@ from varco_common.events import TlsUse
 from varco_common.ids import new_id
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.next_hop import DROP, HANG, LOSE, NextHop, next_hop
-from varco_relay.client import Settled, Timeouts, Unreachable
+from varco_relay.client import Timeouts
 from varco_relay.dial import Greeter
+from varco_relay.job import Settled, Unreachable
 from varco_relay.lane import Lane, Limits
 from varco_relay.parcel import Capabilities, Parcel, parcel
 from varco_relay.route import Target

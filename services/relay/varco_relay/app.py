@@ -52,7 +52,9 @@ async def serve(settings: Settings) -> None:
         )
         desk = Desk(bus, accounts, waiting, ways=ways, seal=seal, hire=_hiring(settings, post, ways))
         notifier = Notifier(bus, blobs, settings.hostname)
-        pace = Pace(attempts=settings.retries_at_once, route_check=settings.route_retry_first, grace=settings.grace)
+        pace = Pace(
+            attempts=settings.retries_at_once, route_check=settings.route_retry_longest / 10, grace=settings.grace
+        )
         retrier = Retrier(waiting, post, notifier, desk.way, pace)
         shell.include(api.router(desk))
         try:

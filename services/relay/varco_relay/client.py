@@ -5,12 +5,12 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
-from enum import IntEnum
+from dataclasses import dataclass
 from typing import cast
 
 from varco_common.errors import VarcoError
-from varco_relay.parcel import Capabilities, Chunks, Parcel, group, obstacle
+from varco_relay.job import Job, More, Stage
+from varco_relay.parcel import Capabilities, Chunks, group, obstacle
 from varco_relay.said import NotSmtp, ReplyReader, Said
 
 END = b".\r\n"
@@ -37,54 +37,6 @@ class Timeouts:
 
     def scaled(self, factor: float) -> "Timeouts":
         return Timeouts(**{name: value * factor for name, value in vars(self).items()})
-
-
-class Stage(IntEnum):
-    """How far a mail got; from BODY on, a lost connection leaves open whether the next hop has it."""
-
-    WAITING = 0
-    ENVELOPE = 1
-    BODY = 2
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """A parcel on its way, and what was said to each recipient so far."""
-
-    parcel: Parcel
-    done: "asyncio.Future[Result]"
-    stage: Stage = Stage.WAITING
-    said: dict[str, Said] = field(default_factory=dict)
-    fresh_only: bool = False  # it was lost on a used connection already
-
-    def settle(self, said: Said, connection: "Connection | None" = None) -> None:
-        """`said` holds for every recipient that heard nothing else."""
-        for recipient in self.parcel.recipients:
-            self.said.setdefault(recipient, said)
-        self.finish(Settled(said=self.said, tls=connection.tls if connection else ""))
-
-    def finish(self, result: "Result") -> None:
-        if not self.done.done():
-            self.done.set_result(result)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """The attempt is over: what each recipient was told. `tls` is the protocol, empty where none."""
-
-    said: dict[str, Said]
-    tls: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreachable:
-    """No attempt was made: the route is down, and why."""
-
-    why: str
-
-
-Result = Settled | Unreachable
-More = Callable[[], Job | None]
 
 
 class Connection(asyncio.Protocol):
@@ -285,7 +237,7 @@ class Connection(asyncio.Protocol):
                     last = chunk
         except VarcoError as error:  # no end of data was sent, so the next hop drops what it has
             self.abort("the body broke off")
-            job.settle(Said(0, f"4.3.0 the body can't be read: {error}"), self)
+            job.settle(Said(0, f"4.3.0 the body can't be read: {error}"), self.tls)
             raise ConnectionLost("the body broke off") from error
         return last
 
@@ -302,7 +254,7 @@ class Connection(asyncio.Protocol):
         self.served += 1
         if final.positive and final.code >= 300:  # 354 after the body, or for nobody: no answer to a mail
             final = Said(0, f"the next hop answered {final.line}")
-        job.settle(final, self)
+        job.settle(final, self.tls)
         if final.closing:
             self.abort("the next hop closes: " + final.line)
 
@@ -315,7 +267,7 @@ class Connection(asyncio.Protocol):
             if not (why := obstacle(job.parcel, self.able)):
                 job.stage = Stage.ENVELOPE
                 return job
-            job.settle(why, self)
+            job.settle(why, self.tls)
         return None
 
     async def _drained(self) -> None:

@@ -106,11 +106,6 @@ class Courier:
     def way(self) -> Found:
         return self._way
 
-    @property
-    def why_waiting(self) -> str:
-        """Why mail isn't sent at present; empty while it is."""
-        return self._way.why
-
     async def pending(self) -> int:
         """How many accepted mails weren't tried yet."""
         return await self._puller.pending() if self._puller else 0

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from varco_common import log
-from varco_relay.client import Connection, ConnectionLost, Job, Result, Settled, Stage, Unreachable
+from varco_relay.client import Connection, ConnectionLost
 from varco_relay.dial import Greeter, RouteDown, dial
+from varco_relay.job import Job, Result, Settled, Stage, Unreachable
 from varco_relay.parcel import Capabilities, Parcel
 from varco_relay.route import BLACKHOLE, Target, backoff
 from varco_relay.said import Said
@@ -185,7 +186,7 @@ class Lane:
         accused = lost[0] if lost and (lost[0].stage is Stage.BODY or not connection.served) else None
         for job in reversed(lost):
             if job is accused:
-                job.settle(_reason(job, said), connection)
+                job.settle(_reason(job, said), connection.tls)
             else:
                 job.stage = Stage.WAITING
                 job.said.clear()

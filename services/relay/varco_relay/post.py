@@ -15,7 +15,7 @@ from varco_common.events import Failure
 from varco_common.ids import new_id
 from varco_common.record import MailAccepted
 from varco_relay import metrics
-from varco_relay.client import Result, Unreachable
+from varco_relay.job import Result, Unreachable
 from varco_relay.letter import Letter, Outcome, delivered, gave_up, undelivered
 from varco_relay.parcel import Capabilities, Chunks, Parcel, parcel
 from varco_relay.plan import Patience, plan

@@ -117,6 +117,8 @@ class Retrier:
 
     async def _one(self, state: Waiting) -> datetime | None:
         """Notifications first, then an attempt; returns when to look again where no event will tell."""
+        if not state.owed and self._only_waits(state):
+            return self._post.clock() + self._pace.route_check
         stored = await self._stored(state)
         sequence = 0
         for owed in state.owed:
@@ -127,14 +129,18 @@ class Retrier:
         await self._queue.reached(sequence)
         return again
 
+    def _only_waits(self, state: Waiting) -> bool:
+        """While its route is down, nothing is done with a mail until its time is over."""
+        over = state.accepted_at is not None and expired(self._post.clock(), state.accepted_at, self._post.patience)
+        return bool(self._way(state.account).why) and not over
+
     async def _try(self, state: Waiting, stored: StoredMail | None) -> tuple[int, datetime | None]:
         """The sequence of the last event about it, and when to look again."""
         way, now = self._way(state.account), self._post.clock()
         letter = _letter(state, stored, self._post)
-        down = isinstance(way, NoWay) or bool(way.why)
-        if stored is None or (down and expired(now, letter.envelope.received_at, self._post.patience)):
+        if stored is None or (way.why and expired(now, letter.envelope.received_at, self._post.patience)):
             return await self._post.give_up(letter, state.failures, way.name), None
-        if isinstance(way, NoWay) or down:
+        if isinstance(way, NoWay) or way.why:
             return 0, now + self._pace.route_check
         left, sequence = await self._post.attempt(letter, way)
         return sequence, now + self._pace.route_check if left else None

@@ -1,0 +1,56 @@
+"""A mail on its way through a lane, and how that can end."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from varco_relay.parcel import Parcel
+from varco_relay.said import Said
+
+
+class Stage(IntEnum):
+    """How far a mail got; from BODY on, a lost connection leaves open whether the next hop has it."""
+
+    WAITING = 0
+    ENVELOPE = 1
+    BODY = 2
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A parcel on its way, and what was said to each recipient so far."""
+
+    parcel: Parcel
+    done: "asyncio.Future[Result]"
+    stage: Stage = Stage.WAITING
+    said: dict[str, Said] = field(default_factory=dict)
+
+    def settle(self, said: Said, tls: str = "") -> None:
+        """`said` holds for every recipient that heard nothing else."""
+        for recipient in self.parcel.recipients:
+            self.said.setdefault(recipient, said)
+        self.finish(Settled(said=self.said, tls=tls))
+
+    def finish(self, result: "Result") -> None:
+        if not self.done.done():
+            self.done.set_result(result)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The attempt is over: what each recipient was told. `tls` is the protocol, empty where none."""
+
+    said: dict[str, Said]
+    tls: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreachable:
+    """No attempt was made: the route is down, and why."""
+
+    why: str
+
+
+Result = Settled | Unreachable
+More = Callable[[], Job | None]
