@@ -19,12 +19,13 @@ from varco_ingress_smtp.ledger import Ledger, Votes
 from varco_ingress_smtp.limits import Pace
 from varco_ingress_smtp.routes import Routes
 from varco_ingress_smtp.settings import Settings
-from varco_ingress_smtp.spool import Spool
+from varco_ingress_smtp.spool import Room, Spool
 from varco_ingress_smtp.stored import Received
 from varco_ingress_smtp.transaction import Transaction, Visitor
 from varco_ingress_smtp.who import Granted, Who
 from varco_ingress_smtp.wire import Wire
 
+MAX_SCAN = 262_144  # bytes; the scan of a larger body would keep the other sessions waiting
 MAX_HEADER = 1_048_576  # bytes; what is longer is no header that anybody reads
 
 _FAULTS = {
@@ -45,6 +46,8 @@ class Gate:
         self._routes = routes
         self._voters = settings.voters
         self._vote_seconds = settings.vote_timeout.total_seconds()
+        self._spools = settings.home / "spool"
+        self._room = Room(settings.memory)
 
     # 2. Who
 
@@ -126,7 +129,7 @@ class Gate:
     async def data(self, visitor: Visitor, mail: Transaction, wire: Wire, pace: Pace) -> str:
         """After 354: the body in, the answer out. Raises EOFError when the client goes, and Endless."""
         settings, loop = self._settings, asyncio.get_running_loop()
-        spool = Spool(settings.home / "spool", settings.inline)
+        spool = Spool(self._spools, settings.inline, self._room)
         body = Body(
             spool,
             max_size=self._max_size(mail),
@@ -206,7 +209,7 @@ class Gate:
 async def _scanned(body: Body) -> tuple[Manifest, Received]:
     """A large body in a thread, so that no other session waits for it."""
     with body.spool.whole() as whole:
-        manifest = await asyncio.to_thread(scan, whole) if body.spool.spilled else scan(whole)
+        manifest = await asyncio.to_thread(scan, whole) if body.spool.size > MAX_SCAN else scan(whole)
         end = manifest.header_end
         return manifest, Received(body.spool, whole[: min(end, MAX_HEADER + 1)], whole[end : end + 2] == b"\r\n")
 

@@ -80,9 +80,9 @@ class Ledger:
         return Reply.ACCEPTED
 
     async def _store(self, key: str, header: bytes, received: Received) -> tuple[bytes, Body]:
-        if not received.spool.spilled:
+        if received.spool.inline:
             with received.spool.whole() as whole:
-                inline = stored_inline(header, bytes(whole), len(received.header))
+                inline = stored_inline(header, whole, len(received.header))
             return inline, Body(size=len(inline), sha256=hashlib.sha256(inline).hexdigest())
         with received.stored(header) as stream:
             size = stream.size

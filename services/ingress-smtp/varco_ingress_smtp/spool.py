@@ -1,4 +1,4 @@
-"""One body while it comes in: in memory up to the inline limit, beyond that in a file that no crash leaves behind."""
+"""One body while it comes in: in memory while it is small and there is room, else in a file that no crash leaves behind."""
 
 import mmap
 import tempfile
@@ -8,36 +8,50 @@ from pathlib import Path
 from typing import IO
 
 
-class Spool:
-    """Takes chunks, gives the whole. `size` is in bytes."""
+class Room:
+    """Bytes that the bodies of all sessions may take in memory together; a body that finds none goes to disk."""
 
-    def __init__(self, directory: Path, inline: int) -> None:
+    __slots__ = ("free",)
+
+    def __init__(self, most: int) -> None:
+        self.free = most
+
+
+class Spool:
+    """Takes chunks, gives the whole. `size` is in bytes; a body of at most `inline` bytes travels in its record."""
+
+    def __init__(self, directory: Path, inline: int, room: Room) -> None:
         self._directory = directory
         self._inline = inline
+        self._room = room
+        self._held = 0
         self._chunks: list[bytes] = []
         self._file: IO[bytes] | None = None
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
         self.size += len(chunk)
-        if self._file is None and self.size > self._inline:
+        if self._file is None and (self.size > self._inline or len(chunk) > self._room.free):
             self._spill()
         if self._file is None:
             self._chunks.append(chunk)
+            self._held += len(chunk)
+            self._room.free -= len(chunk)
         else:
             self._file.write(chunk)
 
     def clear(self) -> None:
         """Forgets everything; nothing more should be written."""
-        self._chunks.clear()
+        self._give_back()
         self.size = 0
         if self._file:
             self._file.close()
             self._file = None
 
     @property
-    def spilled(self) -> bool:
-        return self._file is not None
+    def inline(self) -> bool:
+        """Whether it is small enough for its record, wherever it waits now."""
+        return self.size <= self._inline
 
     @contextmanager
     def whole(self) -> Iterator[bytes | mmap.mmap]:
@@ -63,4 +77,9 @@ class Spool:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115 - it lives as long as the transaction
         self._file.writelines(self._chunks)
+        self._give_back()
+
+    def _give_back(self) -> None:
         self._chunks.clear()
+        self._room.free += self._held
+        self._held = 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +13,11 @@ from varco_ingress_smtp.spool import Spool
 _CRLF = b"\r\n"
 
 
-def stored_inline(header: bytes, received: bytes, header_end: int) -> bytes:
+def stored_inline(header: bytes, received: bytes | mmap.mmap, header_end: int) -> bytes:
     """In one piece. Where the received body has no empty line behind its header, it gets one."""
-    if received.startswith(_CRLF, header_end):
-        return header + received[header_end:]
-    return header + _CRLF + received[header_end:]
+    between = b"" if received[header_end : header_end + 2] == _CRLF else _CRLF
+    with memoryview(received) as whole, whole[header_end:] as rest:  # a view: a body of megabytes is copied once
+        return b"".join((header, between, rest))
 
 
 class StoredStream(io.RawIOBase):
