@@ -212,6 +212,15 @@ async def test_what_the_route_cant_carry_gets_a_clear_answer(hop: NextHop, lanes
     assert len(hop.received) == 1
 
 
+async def test_a_mail_that_goes_round_in_a_circle_is_refused(hop: NextHop, lanes: Lanes):
+    lane = lanes.to(hop)
+    received = b"Received: from a by b\r\n"
+    result = await lane.send(mail(body=received * 101 + b"\r\n"))
+    assert isinstance(result, Settled)
+    assert result.said["bob@x.example"].status == "5.4.6"
+    assert await codes(lane, mail(body=received * 100 + b"\r\n" + received * 10)) == {"bob@x.example": 250}
+
+
 async def test_size_is_given_only_where_it_was_offered(hop: NextHop, lanes: Lanes):
     await codes(lanes.to(hop), mail())
     hop.max_size = None

@@ -10,6 +10,7 @@ from varco_common.events import (
     MailDeferred,
     MailDelivered,
     MailExpired,
+    RecordParked,
     RouteFailed,
     RouteLearned,
     RouteRecovered,
@@ -216,3 +217,15 @@ async def test_a_body_that_is_gone_defers_and_at_last_expires(gate, hop: NextHop
         await hop.got(1)
     assert event.failures[0].status == "4.3.0"
     assert hop.received[0].recipients == ("alice@acme.example",)
+
+
+@pytest.mark.parametrize("body", [b"a\r\n.\r\nMAIL FROM:<x@y.example>\r\n", b".\r\n", b"no line end"])
+async def test_a_record_that_would_break_out_of_its_transaction_is_parked(gate, hop: NextHop, body):
+    await gate.account()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
+        await gate.mail(body=body)
+        (event,) = await gate.facts.until(RecordParked)
+        await gate.mail("next@x.example")
+        await hop.got(1)
+    assert event.stream == "MAIL"
+    assert recipients(hop.received) == ["next@x.example"]
