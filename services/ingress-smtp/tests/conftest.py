@@ -62,6 +62,11 @@ def certificate(directory: Path, name: str) -> None:
     )
 
 
+@pytest.fixture
+def make_certificate() -> Callable[[Path, str], None]:
+    return certificate
+
+
 @dataclass
 class Policy:
     """Answers ingress's questions and votes, from what a test puts here."""
@@ -144,16 +149,16 @@ async def start(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Start]:
     """Starts a world with given settings; `await start(max_errors=3)`."""
     async with AsyncExitStack() as stack:
 
-        async def begin(*, blobs: BlobSettings | None = None, **changed: object) -> World:
+        async def begin(*, blobs: BlobSettings | None = None, server: NatsServer = nats, **changed: object) -> World:
             certificate(tmp_path / "tls", "gate.example")
-            given = {"home": tmp_path, "hostname": "gate.example", "nats_url": nats.url, **changed}
+            given = {"home": tmp_path, "hostname": "gate.example", "nats_url": server.url, **changed}
             settings = Settings(**given)  # type: ignore[arg-type]
             policy, routes = Policy(), Routes()
-            voter = await stack.enter_async_context(Bus.connect(nats.settings(), "policy"))
+            voter = await stack.enter_async_context(Bus.connect(server.settings(), "policy"))
             await voter.answer(grants.LOGIN, "policy", policy.login)
             await voter.answer(grants.NETWORK, "policy", policy.network)
             await voter.serve_voter("policy", policy.decide)
-            bus = await stack.enter_async_context(Bus.connect(nats.settings(), "ingress-smtp"))
+            bus = await stack.enter_async_context(Bus.connect(server.settings(), "ingress-smtp"))
             store = Blobs(blobs or BlobSettings(endpoint="http://127.0.0.1:9"), "ingress-tests")
             stack.push_async_callback(store.close)
             door = build(settings, bus, store, routes, Certificates(tmp_path / "tls", (), "gate.example"))
@@ -162,7 +167,7 @@ async def start(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Start]:
             await stack.enter_async_context(listening(door, sockets))
             stack.callback(door.close)
             ports = {name: one.getsockname()[1] for name, one in sockets.items()}
-            return World(settings, nats, voter, policy, door, ports, unverified())
+            return World(settings, server, voter, policy, door, ports, unverified())
 
         yield begin
 

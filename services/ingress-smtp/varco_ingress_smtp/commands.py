@@ -17,7 +17,7 @@ _PARAMETERS = r"(?P<parameters>(?: +[A-Za-z0-9][A-Za-z0-9-]*(?:=[^\x00-\x20=\x7f
 
 _MAIL = re.compile(rf"[Ff][Rr][Oo][Mm]: *<(?:{_MAILBOX})?>{_PARAMETERS}")
 _RCPT = re.compile(rf"[Tt][Oo]: *<{_MAILBOX}>{_PARAMETERS}")
-_BRACKETS = re.compile(r"[A-Za-z]+: *<[^<>]*>")
+_BRACKETS = re.compile(r": *<[^<>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,18 @@ class Malformed:
 
 def mail(argument: str) -> Path | Malformed:
     """The argument of MAIL: `FROM:<reverse-path> parameters`."""
-    return _read(_MAIL, argument)
+    return _read(_MAIL, argument, "FROM")
 
 
 def rcpt(argument: str) -> Path | Malformed:
     """The argument of RCPT: `TO:<forward-path> parameters`."""
-    return _read(_RCPT, argument)
+    return _read(_RCPT, argument, "TO")
 
 
-def _read(form: re.Pattern[str], argument: str) -> Path | Malformed:
+def _read(form: re.Pattern[str], argument: str, keyword: str) -> Path | Malformed:
     found = form.fullmatch(argument)
     if not found:
-        return Malformed(address=bool(_BRACKETS.match(argument)))
+        return Malformed(address=argument.upper().startswith(keyword) and bool(_BRACKETS.match(argument, len(keyword))))
     address = found["address"] or ""
     if address and not _within_lengths(found["local"], found["domain"]):
         return Malformed(address=True)

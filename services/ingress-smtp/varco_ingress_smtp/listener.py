@@ -3,18 +3,21 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
+from varco_common import log
 from varco_common.settings import BrokenSetting
 from varco_ingress_smtp.door import Door
-from varco_ingress_smtp.proxy import Balanced
-from varco_ingress_smtp.session import Session
+from varco_ingress_smtp.proxy import Balanced, listed
+from varco_ingress_smtp.session import Session, host_of
 from varco_ingress_smtp.settings import Settings
 from varco_ingress_smtp.transaction import ListenerName
 
 BACKLOG = 1024
 PROXY_SECONDS = 10.0
+PAUSE_SECONDS = 0.1
 
+_log = log.get(__name__)
 LISTENERS: tuple[ListenerName, ...] = ("smtp", "submission", "smtps")
 
 
@@ -50,12 +53,16 @@ def _bind(host: str, port: int, variable: str, *, shared: bool) -> socket.socket
 async def listening(door: Door, sockets: dict[ListenerName, socket.socket]) -> AsyncIterator[None]:
     """Takes connections inside the block; sessions that are open live on behind it."""
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(_factory(door, name), sock=one) for name, one in sockets.items()]
-    try:
+    async with AsyncExitStack() as stack:
+        for name, one in sockets.items():
+            if name == "smtps":
+                taking = loop.create_task(_take(door, one))
+                stack.callback(one.close)
+                stack.callback(taking.cancel)
+            else:
+                server = await loop.create_server(_factory(door, name), sock=one)
+                stack.callback(server.close)
         yield
-    finally:
-        for server in servers:
-            server.close()
 
 
 def _factory(door: Door, name: ListenerName) -> Callable[[], asyncio.BaseProtocol]:
@@ -66,4 +73,39 @@ def _factory(door: Door, name: ListenerName) -> Callable[[], asyncio.BaseProtoco
     def session(host: str, nobody: bool) -> Session:
         return Session(door, name, host, nobody=nobody)
 
-    return lambda: Balanced(balancers, session, PROXY_SECONDS)
+    return lambda: Balanced(balancers, session, PROXY_SECONDS, tls=name == "smtps")
+
+
+async def _take(door: Door, listener: socket.socket) -> None:
+    """Implicit TLS. The door is asked before the handshake, which `create_server` would begin by itself."""
+    loop = asyncio.get_running_loop()
+    handshakes: set[asyncio.Task[None]] = set()
+    listener.setblocking(False)
+    while True:
+        try:
+            one, address = await loop.sock_accept(listener)
+        except OSError as error:  # no file descriptor left, or the client has gone
+            _log.warning("connection not taken", error=str(error))
+            await asyncio.sleep(PAUSE_SECONDS)
+            continue
+        task = loop.create_task(_taken(door, one, host_of(address[0])))
+        handshakes.add(task)
+        task.add_done_callback(handshakes.discard)
+
+
+async def _taken(door: Door, one: socket.socket, host: str) -> None:
+    loop, seconds = asyncio.get_running_loop(), door.settings.handshake_timeout.total_seconds()
+    if listed(host, door.settings.balancer_networks):
+        await loop.connect_accepted_socket(_factory(door, "smtps"), one)
+        return
+    session = Session(door, "smtps", host)
+    if not session.admit():
+        one.close()
+        return
+    try:
+        await loop.connect_accepted_socket(
+            lambda: session, one, ssl=door.certificates.context, ssl_handshake_timeout=seconds
+        )
+    except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+        _log.info("TLS handshake failed", host=host, error=str(error))
+        session.leave()

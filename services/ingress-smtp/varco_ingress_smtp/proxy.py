@@ -27,12 +27,13 @@ def listed(host: str, networks: Sequence[Network]) -> bool:
 
 
 class Balanced(asyncio.BufferedProtocol):
-    """Reads one PROXY header, then hands the connection to a session with the client's address."""
+    """Reads one PROXY header, then hands the connection to a session with the client's address; `tls` says what follows."""
 
-    def __init__(self, balancers: Sequence[Network], session: NewSession, seconds: float) -> None:
+    def __init__(self, balancers: Sequence[Network], session: NewSession, seconds: float, *, tls: bool) -> None:
         self._balancers = balancers
         self._session = session
         self._seconds = seconds
+        self._tls = tls
         self._header = bytearray()
         self._piece = bytearray(1)
         self._timer: asyncio.TimerHandle | None = None
@@ -85,8 +86,9 @@ class Balanced(asyncio.BufferedProtocol):
             return
         session = self._session(host, local)
         self._transport.set_protocol(session)
+        if not self._tls:  # else the next bytes aren't for the session: starting TLS resumes
+            self._transport.resume_reading()
         session.connection_made(self._transport)
-        self._transport.resume_reading()
 
     def _refuse(self, why: str) -> None:
         _log.warning("balancer refused", host=self._transport.get_extra_info("peername")[0], why=why)

@@ -61,20 +61,25 @@ class Session(SMTP):
 
     # How it lives
 
+    def admit(self) -> bool:
+        """Whether the door lets it in; to be asked before a TLS handshake is paid for."""
+        self._admitted = self._door.enter(self) is Admitted.YES
+        return self._admitted
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         visitor = self.visitor
-        visitor.host = visitor.host or _host(transport)
-        if self._door.enter(self) is not Admitted.YES:
+        visitor.host = visitor.host or peer(transport)
+        if not self._admitted and not self.admit():
             if visitor.listener != "smtps":
                 cast(asyncio.WriteTransport, transport).write(answers.TOO_MANY_CONNECTIONS.encode() + b"\r\n")
             transport.close()
             return
-        self._admitted = True
         super().connection_made(transport)
+        self._note_tls()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._admitted:
-            self._leave()
+        self.leave()
+        if self.session is not None:  # else it was turned away
             super().connection_lost(error)
 
     def eof_received(self) -> bool:
@@ -82,7 +87,8 @@ class Session(SMTP):
         self._wire.feed_eof()
         return not self.visitor.tls
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Makes room at the door; does nothing the second time."""
         self._deadline.cancel()
         if self._admitted:
             self._admitted = False
@@ -133,14 +139,14 @@ class Session(SMTP):
     async def _handle_client(self) -> None:
         try:
             self._deadline.within(self._command_seconds)
-            if self.visitor.listener == "smtps" and not await self._start_tls():
+            if self.visitor.listener == "smtps" and not self.visitor.tls and not await self._start_tls():
                 return
             await self.push(f"220 {self._settings.hostname} ESMTP Varco")
             await self._converse()
         except (EOFError, ConnectionError):
             pass
         finally:
-            self._leave()
+            self.leave()
             self._close()
 
     async def _converse(self) -> None:
@@ -220,16 +226,17 @@ class Session(SMTP):
             return False
         self.transport = self._writer.transport
         self._wire.moved(self.transport)
-        connection = self.transport.get_extra_info("ssl_object")
         self.visitor = Visitor(  # RFC 3207 4.2: nothing that was said before holds
-            host=self.visitor.host,
-            listener=self.visitor.listener,
-            nobody=self.visitor.nobody,
-            tls=connection.version() or "TLS",
-            server_name=self._door.certificates.server_name(connection),
+            host=self.visitor.host, listener=self.visitor.listener, nobody=self.visitor.nobody
         )
         self.mail = None
+        self._note_tls()
         return True
+
+    def _note_tls(self) -> None:
+        if connection := self.transport.get_extra_info("ssl_object"):
+            self.visitor.tls = connection.version() or "TLS"
+            self.visitor.server_name = self._door.certificates.server_name(connection)
 
     async def smtp_AUTH(self, argument: str) -> None:  # noqa: N802
         visitor = self.visitor
@@ -382,10 +389,15 @@ def _is_name(name: str) -> bool:
     return bool(name) and len(name) <= 255 and " " not in name and name.isprintable()
 
 
-def _host(transport: asyncio.BaseTransport) -> str:
-    """The client's address; an IPv4 one in its own form on a socket for both kinds."""
-    peer = transport.get_extra_info("peername")
-    return str(peer[0]).removeprefix("::ffff:").partition("%")[0] if peer else ""
+def peer(transport: asyncio.BaseTransport) -> str:
+    """The client's address."""
+    name = transport.get_extra_info("peername")
+    return host_of(name[0]) if name else ""
+
+
+def host_of(address: str) -> str:
+    """As everyone writes it: IPv4 in its own form even on a socket for both kinds, without a zone."""
+    return address.removeprefix("::ffff:").partition("%")[0]
 
 
 # Once for the class and not for each connection.

@@ -78,7 +78,7 @@ class Certificates:
 
     def _load(self, pairs: tuple[Pair, ...]) -> None:
         if not pairs:
-            raise BrokenSetting("VARCO_INGRESS_TLS", self._directory, "a directory with <name>.crt and <name>.key")
+            raise BrokenSetting("VARCO_INGRESS_CERTIFICATES", "", f"<name>.crt and <name>.key in {self._directory}")
         stamp = _stamped(pairs)
         contexts: dict[str, ssl.SSLContext] = {}
         for pair in pairs:

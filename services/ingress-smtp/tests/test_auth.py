@@ -1,0 +1,171 @@
+"""AUTH: under TLS alone, asked of policy, remembered, and every failure a fact."""
+
+import time
+from base64 import b64encode
+from datetime import UTC, datetime
+
+import pytest
+
+from varco_common.events import AuthCause, AuthFailed
+from varco_common.events.policy import PasswordChanged
+from varco_common.testing.waiting import eventually
+from varco_ingress_smtp import who
+
+
+def plain(login="alice", password="secret", authorise=""):
+    return b64encode(f"{authorise}\0{login}\0{password}".encode()).decode()
+
+
+def word(text):
+    return b64encode(text.encode()).decode()
+
+
+@pytest.fixture
+async def client(world):
+    """On the submission port, inside TLS, from a network that nobody trusts."""
+    world.policy.networks.clear()
+    async with world.connect("submission") as one:
+        await one.hello()
+        await one.start_tls(world.trust)
+        await one.say("EHLO client.example")
+        yield one
+
+
+async def failures(world):
+    found = await eventually(lambda: world.events(AuthFailed))
+    return [(event.cause, event.login, event.account) for event in found]
+
+
+async def test_plain_with_an_initial_response_logs_in_and_the_mail_has_the_login(world, client):
+    assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("235 2.7.0 ")
+    assert (await client.mail()).startswith("250 ")
+    envelope = world.policy.ballots[0].envelope
+    assert (envelope.login, envelope.account, envelope.listener) == ("alice", "acme", "submission")
+    assert envelope.tls == "TLSv1.3"
+    assert b"with ESMTPSA id" in (await world.records())[0].body
+
+
+async def test_plain_and_login_with_challenges(world, client):
+    assert (await client.say("AUTH PLAIN")) == "334 \r\n"
+    assert (await client.say(plain(authorise="alice"))).startswith("235 ")
+    async with world.connect("smtps", tls=True) as other:
+        await other.hello()
+        assert (await other.say("auth login")) == "334 VXNlcm5hbWU6\r\n"
+        assert (await other.say(word("alice"))) == "334 UGFzc3dvcmQ6\r\n"
+        assert (await other.say(word("secret"))).startswith("235 ")
+        assert (await other.mail()).startswith("250 ")
+
+
+async def test_login_with_an_initial_response(client):
+    assert (await client.say(f"AUTH LOGIN {word('alice')}")).startswith("334 ")
+    assert (await client.say(word("secret"))).startswith("235 ")
+
+
+async def test_wrong_credentials_are_535_and_a_fact(world, client):
+    assert (await client.say(f"AUTH PLAIN {plain(password='wrong')}")).startswith("535 5.7.8 ")
+    assert await failures(world) == [(AuthCause.WRONG_CREDENTIALS, "alice", "acme")]
+    assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("235 ")
+
+
+async def test_auth_in_the_clear_is_538_and_a_fact(world):
+    async with world.connect() as client:
+        await client.hello()
+        assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("538 5.7.11 ")
+    assert await failures(world) == [(AuthCause.INSECURE_CHANNEL, "alice", "")]
+    assert world.policy.asked == []
+
+
+@pytest.mark.parametrize("words", [["AUTH PLAIN"], ["AUTH LOGIN"], [f"AUTH LOGIN {word('alice')}"]])
+async def test_a_connection_broken_off_in_the_middle_is_a_fact(world, client, words):
+    for line in words:
+        assert (await client.say(line)).startswith("334 ")
+    client.writer.transport.abort()
+    ((cause, login, _),) = await failures(world)
+    assert cause is AuthCause.BROKEN_OFF
+    assert login in ("", "alice")
+
+
+async def test_policy_that_cant_tell_is_a_454_and_no_failure(world, client):
+    world.policy.unavailable = True
+    assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("454 4.7.0 ")
+    assert await world.events(AuthFailed) == []
+    world.policy.unavailable = False
+    assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("235 ")
+
+
+async def test_without_auth_from_an_untrusted_network_there_is_no_mail(world, client):
+    assert (await client.say("MAIL FROM:<alice@acme.example>")) == "530 5.7.0 Authentication required\r\n"
+
+
+async def test_policy_that_is_away_is_a_451_at_mail(world, client):
+    world.policy.unavailable = True
+    assert (await client.say("MAIL FROM:<alice@acme.example>")).startswith("451 4.3.0 ")
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("AUTH", "501 5.5.4"),
+        ("AUTH CRAM-MD5", "504 5.5.4"),
+        ("AUTH PLAIN !!!", "501 5.5.2"),
+        (f"AUTH PLAIN {word('alice')}", "501 5.5.2"),
+        (f"AUTH PLAIN {plain(authorise='bob')}", "501 5.5.2"),
+        ("AUTH PLAIN =", "501 5.5.2"),
+    ],
+)
+async def test_each_bad_auth_gets_its_answer(client, line, answer):
+    assert (await client.say(line)).startswith(answer + " ")
+
+
+async def test_auth_can_be_cancelled(client):
+    await client.say("AUTH LOGIN")
+    assert (await client.say("*")).startswith("501 5.7.0 ")
+    assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("235 ")
+    assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("503 5.5.1 ")
+
+
+async def test_no_auth_while_a_mail_is_under_way(world):
+    async with world.connect("smtps", tls=True) as client:
+        await client.hello()
+        await client.say("MAIL FROM:<alice@acme.example>")
+        assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("503 5.5.1 ")
+
+
+async def test_a_verified_login_is_remembered_until_its_account_changes(world, client):
+    async def again() -> int:
+        async with world.connect("smtps", tls=True) as other:
+            await other.hello()
+            assert (await other.say(f"AUTH PLAIN {plain()}")).startswith("235 ")
+        return len(world.policy.asked)
+
+    await client.say(f"AUTH PLAIN {plain()}")
+    assert await again() == 1
+    event = PasswordChanged(at=datetime.now(UTC), account="acme", login="alice", hash="x")
+    await world.bus.append(event)
+    await eventually(lambda: not len(world.door.who))
+    assert await again() == 2
+
+
+async def test_a_wrong_password_is_never_remembered(world, client):
+    for _ in range(2):
+        await client.say(f"AUTH PLAIN {plain(password='wrong')}")
+    assert len(world.policy.asked) == 2
+    assert len(world.door.who) == 0
+
+
+async def test_networks_are_remembered_within_bounds(world):
+    small = who.Who(world.bus, 60, 2)
+    for n in range(5):
+        await small.network(who.NetworkAsked(host=f"192.0.2.{n}"))
+    assert len(small) == 2
+    small.heard("events.policy.network-trusted.acme")
+    assert len(small) == 0, "a refusal may be untrue by now"
+
+
+async def test_an_answer_right_after_a_change_is_used_but_not_remembered(world):
+    one = who.Who(world.bus, 60, 2)
+    one.heard("events.policy.rules-changed.acme")
+    answer = await one.network(who.NetworkAsked(host="127.0.0.1"))
+    assert answer.grant.account == "acme"
+    assert len(one) == 0
+    assert answer.at <= time.monotonic()

@@ -1,0 +1,166 @@
+"""DATA: the only end is CRLF.CRLF, however the bytes are cut; limits hold while reading."""
+
+import asyncio
+import itertools
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from varco_common.events import MailRefused
+from varco_common.testing.smtp import TEXT
+from varco_ingress_smtp.data import Body
+from varco_ingress_smtp.lines import Lengths, Normaliser, bare_ends
+from varco_ingress_smtp.spool import Spool
+from varco_ingress_smtp.wire import Wire
+
+INNER = b"MAIL FROM:<alice@acme.example>\r\nRCPT TO:<victim@r.example>\r\nDATA\r\nFrom: ceo@acme.example\r\n\r\npay\r\n"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n.\r", b"\r\n\x00.\r\n", b"\r\r\n.\r\r\n"],
+)
+async def test_no_other_end_of_data_lets_a_second_mail_in(world, client, end):
+    await client.envelope()
+    answer = await client.data(TEXT + b"x" + end + INNER)
+    assert len(await world.records()) <= 1, "the inner one is text"
+    if b"\x00" in end:
+        assert answer.startswith("250 ")
+    else:
+        assert answer.startswith("550 5.6.11 ")
+        assert await world.records() == []
+    assert (await client.say("NOOP")).startswith("250 ")
+
+
+async def test_a_stuffed_end_mark_is_text(world, client):
+    assert (await client.mail(TEXT + b"..\r\nmore\r\n")).startswith("250 ")
+    assert (await world.records())[0].body.endswith(b"\r\n..\r\nmore\r\n")
+
+
+async def test_normalise_mends_bare_line_ends_and_makes_none_an_end(world, client):
+    grant = world.policy.networks["127.0.0.1"]
+    world.policy.networks["127.0.0.1"] = msgspec.structs.replace(grant, normalise=True)
+    sent = b"From: scanner@acme.example\nSubject: scan\r\n\nfirst\rsecond\n.\nthird\n.\r\nfourth\r\n.\nfifth\n..stuffed\r\n"
+    assert (await client.mail(sent)).startswith("250 ")
+    (stored,) = await world.records()
+    assert stored.body.endswith(
+        b"\r\nFrom: scanner@acme.example\r\nSubject: scan\r\n\r\nfirst\r\nsecond\r\n..\r\nthird\r\n..\r\nfourth\r\n..\r\n"
+        b"fifth\r\n..stuffed\r\n"
+    )
+
+
+async def test_a_line_of_998_characters_passes_and_one_more_does_not(world, client):
+    assert (await client.mail(TEXT + b"x" * 998 + b"\r\n")).startswith("250 ")
+    assert (await client.mail(TEXT + b".." + b"x" * 997 + b"\r\n")).startswith("250 "), "the stuffed dot isn't counted"
+    assert (await client.mail(TEXT + b"x" * 1000 + b"\r\n")).startswith("554 5.6.0 ")
+
+
+async def test_a_body_over_the_limit_is_refused_while_it_comes_and_names_the_limit(world, client):
+    answer = await client.mail(TEXT + (b"x" * 98 + b"\r\n") * 30_000)
+    assert answer.startswith("552-5.3.4 ")
+    assert "(2000000 bytes)" in answer
+    (event,) = await world.events(MailRefused)
+    assert event.reply.value == "too-big"
+    assert (await client.mail()).startswith("250 ")
+
+
+async def test_a_refused_body_that_never_ends_is_cut_off(start):
+    world = await start(discard="100 kB", max_size="1 kB")
+    async with world.connect() as client:
+        await client.hello()
+        await client.envelope()
+        assert (await client.say("DATA")).startswith("354 ")
+        client.send((b"x" * 98 + b"\r\n") * 100_000)
+        with suppress(ConnectionError):  # the answer may be lost: the client isn't listening
+            assert (await client.reply()).startswith("421 4.5.0 ")
+    async with asyncio.timeout(5):
+        await world.door.empty.wait()
+
+
+async def test_a_client_that_goes_in_the_middle_of_data_leaves_nothing(world):
+    async with world.connect() as client:
+        await client.hello()
+        await client.envelope()
+        await client.say("DATA")
+        client.send(TEXT)
+        await client.writer.drain()
+    async with asyncio.timeout(5):
+        await world.door.empty.wait()
+    assert await world.records() == []
+
+
+def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
+    return [data[a:b] for a, b in itertools.pairwise(places)]
+
+
+LINES = st.lists(
+    st.one_of(st.binary(max_size=30), st.sampled_from([b".", b"..", b"", b"x" * 700])).map(
+        lambda line: line.replace(b"\r", b"").replace(b"\n", b"")
+    ),
+    max_size=20,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(LINES, st.lists(st.integers(0, 10_000), max_size=12))
+def test_however_it_is_cut_the_body_comes_out_byte_for_byte(tmp_path_factory, lines, cuts):
+    body = b"".join(b"." * line.startswith(b".") + line + b"\r\n" for line in lines)
+    assert _received(tmp_path_factory.getbasetemp(), pieces(body + b".\r\nNOOP\r\n", cuts)) == (body, b"NOOP\r\n", None)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(262_100, 262_180), st.sampled_from([b"\r\n.x\r\n", b"\r\n..\r\n", b"\r\n", b"\r\n\r\n"]))
+def test_large_bodies_are_cut_between_lines_or_within_but_never_inside_crlf(tmp_path_factory, length, odd):
+    head = (b"y" * 78 + b"\r\n") * 3273
+    body = head + b"x" * (length - len(head)) + odd + b"end\r\n"
+    assert _received(tmp_path_factory.getbasetemp(), [body + b".\r\n"], max_line=10_000) == (body, b"", None)
+
+
+def _received(directory: Path, parts: list[bytes], max_line: int = 1000) -> tuple[bytes, bytes, object]:
+    async def read() -> tuple[bytes, bytes, object]:
+        wire = Wire(asyncio.get_running_loop())
+        spool = Spool(directory, 1_000_000)
+        body = Body(spool, max_size=10_000_000, max_line=max_line, normalise=False, discard=0)
+        task = asyncio.create_task(body.read(wire, lambda _: None))
+        for part in parts:
+            wire.feed_data(part)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await asyncio.wait_for(task, 5)
+        with spool.whole() as whole:
+            return bytes(whole), bytes(wire.buffer), body.fault
+
+    return asyncio.run(read())
+
+
+@given(st.binary(max_size=40).map(lambda b: bytes(b"\r\nx."[byte % 4] for byte in b)))
+def test_bare_line_ends_are_found_exactly(data):
+    assert bare_ends(data) == (b"\r" in data.replace(b"\r\n", b"") or b"\n" in data.replace(b"\r\n", b""))
+
+
+@given(
+    st.binary(max_size=60).map(lambda b: bytes(b"\r\nx."[byte % 4] for byte in b)),
+    st.lists(st.integers(0, 60), max_size=5),
+)
+def test_normalised_text_has_no_end_mark_and_keeps_its_lines(data, cuts):
+    normaliser = Normaliser()
+    out = b"".join(normaliser.feed(piece) for piece in pieces(data, cuts)) + normaliser.end()
+    assert not bare_ends(out)
+    assert b"\r\n.\r\n" not in b"\r\n" + out
+    plain = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    mended = [b".." if line == b"." and n < len(plain) - 1 else line for n, line in enumerate(plain)]
+    assert out.split(b"\r\n") == mended
+
+
+@given(st.lists(st.integers(0, 20), max_size=10), st.lists(st.integers(0, 200), max_size=5))
+def test_too_long_is_any_line_over_the_limit_however_cut(sizes, cuts):
+    lengths = Lengths(10)
+    for piece in pieces(b"".join(b"x" * size + b"\r\n" for size in sizes), cuts):
+        if not lengths.too_long:
+            lengths.feed(piece)
+    assert lengths.too_long == any(size + 2 > 11 for size in sizes)

@@ -1,0 +1,183 @@
+"""What MAIL and RCPT forbid already."""
+
+import msgspec
+import pytest
+
+from varco_common.events import MailRefused, RouteLearned
+from varco_common.events.policy import Language, SenderAuthorised
+from varco_common.replies import Reply
+from varco_common.testing.waiting import eventually
+
+
+async def test_a_sender_that_is_not_authorised_is_refused_at_mail_naming_both(world, client):
+    answer = await client.say("MAIL FROM:<eve@evil.example>")
+    assert answer.startswith("550 5.7.1 ")
+    assert "eve@evil.example" in answer
+    assert "acme" in answer
+    (event,) = await world.events(MailRefused)
+    assert event.reply is Reply.SENDER_NOT_AUTHORISED
+    assert event.votes[0].voter == "ingress-smtp"
+    assert event.ballot.envelope.sender == "eve@evil.example"
+    assert event.ballot.envelope.id in answer
+
+
+async def test_hanging_up_at_once_is_no_way_around_the_refusals_fact(world):
+    async with world.connect() as client:
+        await client.hello()
+        client.send(b"MAIL FROM:<eve@evil.example>\r\n")
+        await client.writer.drain()
+        client.writer.transport.abort()
+    await eventually(lambda: world.events(MailRefused))
+
+
+async def test_the_null_sender_is_left_to_policy(world, client):
+    assert (await client.say("MAIL FROM:<>")).startswith("250 2.1.0 ")
+    assert (await client.say("RCPT TO:<bob@remote.example>")).startswith("250 2.1.5 ")
+    assert (await client.data()).startswith("250 ")
+    assert world.policy.ballots[0].envelope.sender == ""
+
+
+async def test_a_size_over_the_limit_is_refused_at_mail_naming_the_limit(world, client):
+    answer = await client.say("MAIL FROM:<alice@acme.example> SIZE=2000001")
+    assert answer.startswith("552-5.3.4 ")
+    assert "(2000000 bytes)" in answer
+    assert (await client.say("MAIL FROM:<alice@acme.example> SIZE=2000000")).startswith("250 ")
+
+
+async def test_notices_speak_the_accounts_language(world):
+    world.policy.networks["127.0.0.1"] = msgspec.structs.replace(
+        world.policy.networks["127.0.0.1"], language=Language.IT
+    )
+    async with world.connect() as client:
+        await client.hello()
+        assert "(2000000 byte) del server" in await client.say("MAIL FROM:<alice@acme.example> SIZE=2000001")
+
+
+async def test_each_recipient_over_the_limit_hears_452_and_the_fact_is_stated_once(world, client):
+    world.policy.networks["127.0.0.1"] = msgspec.structs.replace(world.policy.networks["127.0.0.1"], max_recipients=2)
+    await client.envelope("alice@acme.example", "a@r.example", "b@r.example")
+    for extra in ("c", "d"):
+        assert (await client.say(f"RCPT TO:<{extra}@r.example>")).startswith("452 4.5.3 ")
+    assert (await client.data()).startswith("250 ")
+    (stored,) = await world.records()
+    assert stored.record.envelope.recipients == ("a@r.example", "b@r.example")
+    assert len(await world.events(MailRefused)) == 1
+
+
+async def test_addresses_of_one_mail_fit_the_records_header(start):
+    world = await start(max_recipients=1000)
+    world.policy.networks["127.0.0.1"] = msgspec.structs.replace(
+        world.policy.networks["127.0.0.1"], max_recipients=1000
+    )
+    async with world.connect() as client:
+        await client.hello()
+        await client.say("MAIL FROM:<alice@acme.example>")
+        client.send(b"".join(b"RCPT TO:<%s%03d@%s.example>\r\n" % (b"x" * 60, n, b"d" * 60) for n in range(400)))
+        answers = [await client.reply() for _ in range(400)]
+        assert {answer[:9] for answer in answers} == {"250 2.1.5", "452 4.5.3"}
+        assert (await client.data()).startswith("250 ")
+
+
+async def test_the_same_recipient_twice_is_one(world, client):
+    await client.envelope("alice@acme.example", "a@r.example", "a@r.example")
+    await client.data()
+    assert world.policy.ballots[0].envelope.recipients == ("a@r.example",)
+
+
+async def test_changed_senders_are_left_to_policys_vote(world, client):
+    """The session's grant may be older than the account: it must not refuse what is allowed by now."""
+    await client.mail()
+    event = SenderAuthorised(
+        at=world.policy.ballots[0].envelope.received_at, account="acme", pattern="new@other.example"
+    )
+    await world.bus.append(event)
+    await eventually(lambda: world.door.who.stale(session_grant(world)))
+    world.policy.networks["127.0.0.1"] = msgspec.structs.replace(
+        world.policy.networks["127.0.0.1"], senders=("@acme.example", "new@other.example")
+    )
+    assert (await client.say("MAIL FROM:<new@other.example>")).startswith("250 ")
+
+
+def session_grant(world):
+    (session,) = world.door.sessions
+    return session.visitor.granted
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("MAIL FROM:alice@acme.example", "501 5.5.4"),
+        ("MAIL TO:<alice@acme.example>", "501 5.5.4"),
+        ("MAIL", "501 5.5.4"),
+        ("MAIL FROM:<alice>", "553 5.1.7"),
+        ("MAIL FROM:<alice@@acme.example>", "553 5.1.7"),
+        (f"MAIL FROM:<{'a' * 65}@acme.example>", "553 5.1.7"),
+        ("MAIL FROM:<alice@acme.example> SIZE=x", "501 5.5.4"),
+        ("MAIL FROM:<alice@acme.example> BODY=BINARYMIME", "501 5.5.4"),
+        ("MAIL FROM:<alice@acme.example> RET=FULL", "555 5.5.4"),
+        ("MAIL FROM:<alicé@acme.example>", "553 5.6.7"),
+        ("MAIL FROM:<alice@acme.example> BODY=8BITMIME SIZE=100 AUTH=<>", "250 2.1.0"),
+        ("mail from: <alice@acme.example>  size=5 ", "250 2.1.0"),
+        ("MAIL FROM:<@relay.example:alice@acme.example>", "250 2.1.0"),
+        ('MAIL FROM:<"al ice"@acme.example>', "250 2.1.0"),
+        ("RCPT TO:<bob@remote.example>", "503 5.5.1"),
+        ("DATA", "503 5.5.1"),
+    ],
+)
+async def test_each_command_gets_its_answer(client, line, answer):
+    assert (await client.say(line)).startswith(answer + " ")
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("RCPT TO:<bob>", "553 5.1.3"),
+        ("RCPT TO:<>", "553 5.1.3"),
+        ("RCPT TO:bob@remote.example", "501 5.5.4"),
+        ("RCPT TO:<bob@remote.example> NOTIFY=NEVER", "555 5.5.4"),
+        ("RCPT TO:<böb@remote.example>", "553 5.6.7"),
+        ("DATA", "554 5.5.1"),
+        ("DATA now", "501 5.5.4"),
+        ("MAIL FROM:<alice@acme.example>", "503 5.5.1"),
+    ],
+)
+async def test_each_command_inside_a_mail_gets_its_answer(client, line, answer):
+    await client.say("MAIL FROM:<alice@acme.example>")
+    assert (await client.say(line)).startswith(answer + " ")
+
+
+async def test_internationalised_addresses_pass_with_smtputf8(world, client):
+    assert (await client.say("MAIL FROM:<alice@acme.example> SMTPUTF8")).startswith("250 ")
+    assert (await client.say("RCPT TO:<bøb@remote.example>")).startswith("250 ")
+    assert (await client.data()).startswith("250 ")
+    (stored,) = await world.records()
+    assert stored.record.envelope.recipients == ("bøb@remote.example",)
+    assert stored.record.envelope.smtputf8
+    assert b"with UTF8SMTP id" in stored.body
+
+
+async def test_declared_but_unneeded_smtputf8_is_not_needed(world, client):
+    assert (await client.say("MAIL FROM:<alice@acme.example> SMTPUTF8 BODY=8BITMIME")).startswith("250 ")
+    await client.say("RCPT TO:<bob@remote.example>")
+    assert (await client.data()).startswith("250 ")
+    (stored,) = await world.records()
+    assert not stored.record.envelope.smtputf8
+    assert not stored.record.envelope.eight_bit
+
+
+async def test_what_the_route_cant_carry_is_refused_in_the_session(world, client):
+    await client.mail()
+    at = world.policy.ballots[0].envelope.received_at
+    await world.bus.append(RouteLearned(at=at, account="acme", host="mx.example:25"))
+
+    async def refused() -> bool:
+        await client.say("RSET")
+        await client.say("MAIL FROM:<alice@acme.example> SMTPUTF8")
+        return (await client.say("RCPT TO:<bøb@remote.example>")).startswith("550 5.6.7 ")
+
+    await eventually(refused)
+    await client.say("RSET")
+    await client.envelope()
+    assert (await client.data(b"From: a@acme.example\r\n\r\n\xe9\r\n")).startswith("554 5.6.3 ")
+    await client.envelope()
+    assert (await client.data()).startswith("250 ")

@@ -1,0 +1,111 @@
+"""Bounds: connections, time, the end of the process."""
+
+import asyncio
+
+import pytest
+
+from varco_common.events import ConnectionsRefused, RefusedConnections
+from varco_common.settings import BrokenSetting, load
+from varco_common.testing.waiting import eventually
+from varco_ingress_smtp.app import drain
+from varco_ingress_smtp.limits import Connections
+from varco_ingress_smtp.settings import Settings
+
+
+async def test_more_connections_of_one_host_are_turned_away_and_reported_once_a_minute(start):
+    world = await start(max_connections_per_host=2)
+    async with world.connect() as first, world.connect() as second:
+        await first.hello()
+        await second.hello()
+        for _ in range(3):
+            async with world.connect() as third:
+                assert (await third.reply()).startswith("421 4.7.0 ")
+                assert await third.reply() == ""
+        (event,) = await world.events(ConnectionsRefused)
+        assert (event.host, event.count, event.cause) == ("127.0.0.1", 1, RefusedConnections.TOO_MANY_FROM_HOST)
+        await first.say("QUIT")
+        assert await first.reply() == ""
+        await eventually(lambda: len(world.door.sessions) == 1)
+        async with world.connect() as fourth:
+            await fourth.hello()
+
+
+async def test_connections_in_all_are_bounded(start):
+    world = await start(max_connections=1)
+    async with world.connect() as first, world.connect() as second:
+        await first.hello()
+        assert (await second.reply()).startswith("421 4.7.0 ")
+
+
+def test_refusals_are_counted_between_reports():
+    connections = Connections(1, 1)
+    cause = RefusedConnections.TOO_MANY
+    assert [connections.to_report("h", cause, now) for now in (0.0, 1.0, 59.0, 61.0, 62.0)] == [1, 0, 0, 3, 0]
+
+
+async def test_a_silent_session_hears_421(start):
+    world = await start(command_timeout="200 ms")
+    async with world.connect() as client:
+        await client.hello()
+        assert await client.reply() == "421 4.4.2 Timeout\r\n"
+        assert await client.reply() == ""
+
+
+async def test_a_body_that_comes_in_too_slowly_is_ended_and_others_dont_notice(start):
+    world = await start(data_grace="200 ms", data_rate="1 MB")
+    async with world.connect() as slow, world.connect() as other:
+        await slow.hello()
+        await other.hello()
+        await slow.envelope()
+        await slow.say("DATA")
+        slow.send(b"Subject: x\r\n")
+        assert (await other.mail()).startswith("250 ")
+        assert (await slow.reply()).startswith("421 4.4.2 The mail comes in too slowly")
+        assert await slow.reply() == ""
+
+
+async def test_a_client_that_floods_and_never_reads_holds_up_nobody(world):
+    async with world.connect() as flood, world.connect() as other:
+        await flood.hello()
+        flood.send(b"NOOP\r\n" * 200_000)
+        await other.hello()
+        assert (await other.mail()).startswith("250 ")
+        flood.writer.transport.abort()
+
+
+async def test_the_end_is_421_for_idle_sessions_and_after_the_mail_for_others(world):
+    async with world.connect() as idle, world.connect() as busy:
+        await idle.hello()
+        await busy.hello()
+        await busy.envelope()
+        ending = asyncio.create_task(drain(world.door, 10))
+        assert (await idle.reply()).startswith("421 4.3.2 ")
+        assert (await busy.data()).startswith("250 ")
+        assert (await busy.reply()).startswith("421 4.3.2 ")
+        await ending
+
+
+async def test_the_end_waits_only_so_long(world):
+    async with world.connect() as busy:
+        await busy.hello()
+        await busy.envelope()
+        await drain(world.door, 0.1)
+        assert (await busy.reply()).startswith("421 4.3.2 ")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("VARCO_INGRESS_VOTERS", ""),
+        ("VARCO_INGRESS_VOTERS", "policy,policy"),
+        ("VARCO_INGRESS_BALANCERS", "lb.example"),
+        ("VARCO_INGRESS_MAX_ERRORS", "0"),
+        ("VARCO_INGRESS_HOSTNAME", "two words"),
+        ("VARCO_SMTP_PORT", "70000"),
+        ("VARCO_INGRESS_MAXSIZE", "1"),
+    ],
+)
+def test_a_broken_setting_is_named(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(BrokenSetting, match=f"{variable}="):
+        load(Settings)
