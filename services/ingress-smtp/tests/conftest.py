@@ -149,7 +149,9 @@ async def start(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Start]:
     """Starts a world with given settings; `await start(max_errors=3)`."""
     async with AsyncExitStack() as stack:
 
-        async def begin(*, blobs: BlobSettings | None = None, server: NatsServer = nats, **changed: object) -> World:
+        async def begin(
+            *, blobs: BlobSettings | None = None, bucket: str = "nowhere", server: NatsServer = nats, **changed: object
+        ) -> World:
             certificate(tmp_path / "tls", "gate.example")
             given = {"home": tmp_path, "hostname": "gate.example", "nats_url": server.url, **changed}
             settings = Settings(**given)  # type: ignore[arg-type]
@@ -159,7 +161,7 @@ async def start(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Start]:
             await voter.answer(grants.NETWORK, "policy", policy.network)
             await voter.serve_voter("policy", policy.decide)
             bus = await stack.enter_async_context(Bus.connect(server.settings(), "ingress-smtp"))
-            store = Blobs(blobs or BlobSettings(endpoint="http://127.0.0.1:9"), "ingress-tests")
+            store = Blobs(blobs or BlobSettings(endpoint="http://127.0.0.1:9"), bucket)
             stack.push_async_callback(store.close)
             door = build(settings, bus, store, routes, Certificates(tmp_path / "tls", (), "gate.example"))
             stack.push_async_callback(_ended, asyncio.create_task(routes.follow(bus)))

@@ -14,7 +14,7 @@ from varco_common.events import MailRefused
 from varco_common.testing.smtp import TEXT
 from varco_ingress_smtp.data import Body
 from varco_ingress_smtp.lines import Lengths, Normaliser, bare_ends
-from varco_ingress_smtp.spool import Spool
+from varco_ingress_smtp.spool import Room, Spool
 from varco_ingress_smtp.wire import Wire
 
 INNER = b"MAIL FROM:<alice@acme.example>\r\nRCPT TO:<victim@r.example>\r\nDATA\r\nFrom: ceo@acme.example\r\n\r\npay\r\n"
@@ -124,7 +124,7 @@ def test_large_bodies_are_cut_between_lines_or_within_but_never_inside_crlf(tmp_
 def _received(directory: Path, parts: list[bytes], max_line: int = 1000) -> tuple[bytes, bytes, object]:
     async def read() -> tuple[bytes, bytes, object]:
         wire = Wire(asyncio.get_running_loop())
-        spool = Spool(directory, 1_000_000)
+        spool = Spool(directory, 1_000_000, Room(1_000_000))
         body = Body(spool, max_size=10_000_000, max_line=max_line, normalise=False, discard=0)
         task = asyncio.create_task(body.read(wire, lambda _: None))
         for part in parts:

@@ -1,0 +1,133 @@
+"""Large bodies: to the object store and byte for byte the same, in little memory, a missing store is a 451."""
+
+import asyncio
+import hashlib
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import pytest
+
+from varco_common import grants
+from varco_common.blobs import Blobs
+from varco_common.bus import Bus
+from varco_common.grants import Grant
+from varco_common.testing import free_port
+from varco_common.testing.smtp import TEXT, Client
+from varco_common.testing.waiting import eventually
+from varco_common.votes import accept
+
+MIB = 1 << 20
+LINE = b"." + b"." + b"0123456789abcdef" * 4 + b"\xe9\r\n"
+
+
+@pytest.fixture
+async def bodies(s3):
+    store = Blobs(s3.settings, "varco-bodies")
+    await store.ensure()
+    yield store
+    await store.close()
+
+
+async def test_a_body_over_the_inline_limit_goes_to_the_object_store_byte_for_byte(start, s3, bodies):
+    world = await start(blobs=s3.settings, bucket="varco-bodies", inline="64 kB")
+    body = TEXT + LINE * 5_000
+    async with world.connect() as client:
+        await client.hello()
+        assert (await client.mail(body)).startswith("250 ")
+    (stored,) = await world.records()
+    record = stored.record
+    assert stored.body == b""
+    assert record.body.object == record.envelope.id
+    kept = await bodies.get(record.body.object)
+    assert kept.endswith(body)
+    assert kept.startswith(b"Received: ")
+    assert len(kept) == record.body.size
+    assert hashlib.sha256(kept).hexdigest() == record.body.sha256
+    assert record.body.shift == len(kept) - len(body)
+
+
+async def test_a_missing_object_store_is_a_451_and_small_mail_flows(start):
+    world = await start(inline="64 kB")
+    async with world.connect() as client:
+        await client.hello()
+        assert (await client.mail(TEXT + LINE * 5_000)).startswith("451 4.3.0 ")
+        assert (await client.mail()).startswith("250 ")
+    assert len(await world.records()) == 1
+
+
+async def test_a_mail_of_100_mb_raises_the_process_by_less_than_64_mib(nats, s3, bodies, make_certificate, tmp_path):
+    make_certificate(tmp_path / "tls", "gate.example")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "token.key").write_text(secrets.token_hex(32))
+    port = free_port()
+    grant = Grant(account="acme", senders=("@acme.example",), max_size=200 * MIB, max_recipients=10)
+    environment = {
+        **os.environ,
+        "VARCO_HOME": str(tmp_path),
+        "VARCO_NATS_URL": nats.url,
+        "VARCO_SMTP_PORT": str(port),
+        "VARCO_SUBMISSION_PORT": "0",
+        "VARCO_SMTPS_PORT": "0",
+        "VARCO_API_PORT": str(free_port()),
+        "VARCO_INGRESS_MAX_SIZE": "200 MB",
+        "VARCO_S3_ENDPOINT": s3.settings.endpoint,
+        "VARCO_S3_ACCESS_KEY_FILE": str(s3.settings.access_key_file),
+        "VARCO_S3_SECRET_KEY_FILE": str(s3.settings.secret_key_file),
+    }
+
+    async def granted(_: bytes) -> bytes:
+        return grants.encode(grant)
+
+    async with Bus.connect(nats.settings(), "policy") as bus:
+        await bus.answer(grants.NETWORK, "policy", granted)
+        await bus.serve_voter("policy", lambda _: accept("policy"))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "from varco_ingress_smtp.app import main; main()", env=environment
+        )
+        try:
+            await eventually(lambda: answers(port), 30)
+            async with Client.open(port) as client:
+                await client.hello()
+                assert (await client.mail()).startswith("250 ")
+                before = memory(process.pid, "VmRSS")
+                peak = await send_100_mb(client, process.pid)
+            record = (await bus.mail(2)).record
+            assert record.envelope.size > 100_000_000
+            assert peak - before < 64 * MIB
+        finally:
+            process.terminate()
+            assert await process.wait() == 0
+
+
+async def send_100_mb(client: Client, pid: int) -> int:
+    """The process's highest resident memory, file pages included, from before the mail to after its answer."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")  # VmHWM counts from here
+    await client.envelope()
+    assert (await client.say("DATA")).startswith("354 ")
+    head = b'From: alice@acme.example\r\nContent-Type: application/pdf; name="a.pdf"\r\n'
+    client.send(head + b"Content-Transfer-Encoding: base64\r\n\r\n")
+    block = (b"QUJD" * 19 + b"\r\n") * 13_000
+    for _ in range(100):
+        client.send(block)
+        await client.writer.drain()
+    client.send(b".\r\n")
+    async with asyncio.timeout(60):
+        answer = await client.reader.readline()
+    assert answer.startswith(b"250 ")
+    return memory(pid, "VmHWM")
+
+
+def memory(pid: int, what: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{what}:"))
+
+
+async def answers(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
