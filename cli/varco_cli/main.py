@@ -8,6 +8,7 @@ from varco_cli import failures, output
 from varco_cli.commands import (
     accounts,
     apply,
+    demo,
     down,
     events,
     networks,
@@ -22,7 +23,23 @@ from varco_cli.commands import (
     users,
 )
 
-COMMANDS = (up, down, status, apply, accounts, users, senders, networks, rules, notices, tokens, routes, queue, events)
+COMMANDS = (
+    up,
+    demo,
+    down,
+    status,
+    apply,
+    accounts,
+    users,
+    senders,
+    networks,
+    rules,
+    notices,
+    tokens,
+    routes,
+    queue,
+    events,
+)
 
 app = typer.Typer(
     name="varco",

@@ -30,6 +30,11 @@ def line(text: str) -> None:
     console.print(text, markup=False)
 
 
+def step(text: str) -> None:
+    """What is being done, on standard error."""
+    errors.print(text, style="dim", markup=False)
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "none") -> None:
     """A table that stands on a page as on a screen; `empty` where there are no rows."""
     grid = Table(box=None, pad_edge=False, header_style="bold")

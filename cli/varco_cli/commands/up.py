@@ -52,7 +52,7 @@ def up(
 
 
 async def _run(processes: str) -> None:
-    stack = Stack(processes=processes, say=lambda text: output.errors.print(text, style="dim", markup=False))
+    stack = Stack(processes=processes, say=output.step)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -49,6 +49,7 @@ class Process:
         self._child: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._born = 0.0
+        self._spawned = asyncio.Event()
 
     @property
     def name(self) -> str:
@@ -74,6 +75,11 @@ class Process:
                 log_file = self._home.log_file(self.name)
                 raise FailedStart(f"{self.name} isn't ready after {seconds:g} s: see {log_file}: {self._last_line()}")
             await asyncio.sleep(POLL_SECONDS)
+
+    async def restarted(self, before: int) -> None:
+        """Returns when it runs as another process than `before`."""
+        while self.pid in (0, before):
+            await self._spawned.wait()
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL when its time to end is over; returns when it is gone."""
@@ -130,6 +136,8 @@ class Process:
         self._born = time.monotonic()
         self.starts += 1
         self._home.pid_file(self.name).write_text(f"{self._child.pid}\n")
+        self._spawned.set()
+        self._spawned = asyncio.Event()
         _log.info("started", process=self.name, pid=self._child.pid)
 
     def _last_line(self) -> str:

@@ -110,6 +110,11 @@ class Stack:
         """SIGKILL to one process, which the stack then starts again; the process id that it had."""
         return await self.processes[name].kill()
 
+    async def restarted(self, name: str, before: int) -> None:
+        """Returns when another process than `before` runs under this name."""
+        async with asyncio.timeout(START_SECONDS):
+            await self.processes[name].restarted(before)
+
     async def wait_ready(self, seconds: float = START_SECONDS) -> None:
         """Returns when every process is ready. Raises FailedStart."""
         await asyncio.gather(*(process.wait_ready(seconds) for process in self.processes.values()))

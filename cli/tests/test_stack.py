@@ -1,0 +1,112 @@
+"""The embedded stack while it runs: what is killed comes back, what isn't allowed is refused."""
+
+import asyncio
+import os
+import smtplib
+import stat
+from pathlib import Path
+
+import nats
+import pytest
+
+from varco_cli.stack import Stack
+from varco_common.testing.next_hop import NextHop
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def send(stack: Stack, subject: str) -> str:
+    """One mail from the trusted loopback; the answer."""
+    with smtplib.SMTP("127.0.0.1", stack.ports.smtp, timeout=20) as client:
+        client.ehlo()
+        client.mail("alice@acme.example")
+        client.rcpt(f"{subject}@elsewhere.example")
+        code, text = client.data(f"From: alice@acme.example\r\nSubject: {subject}\r\n\r\nhello\r\n".encode())
+    return f"{code} {text.decode()}"
+
+
+async def passes(stack: Stack, hop: NextHop, subject: str) -> None:
+    assert (await asyncio.to_thread(send, stack, subject)).startswith("250 2.0.0 Ok: queued as ")
+    async with asyncio.timeout(30):
+        while not hop.for_recipient(f"{subject}@elsewhere.example"):
+            await hop.news()
+
+
+async def test_a_mail_comes_through_to_the_next_hop(stack: Stack, hop: NextHop) -> None:
+    await passes(stack, hop, "first")
+
+
+async def test_every_process_has_a_pid_file(stack: Stack) -> None:
+    pids = {file.stem: int(file.read_text()) for file in (stack.home.path / "pids").glob("*.pid")}
+    assert pids == {"varco": os.getpid(), **{name: process.pid for name, process in stack.processes.items()}}
+
+
+async def test_secrets_are_their_owners_alone(stack: Stack) -> None:
+    home = stack.home
+    files = [home.admin_token, home.path / "nats.conf", home.objects / "s3.json", *home.secrets.iterdir()]
+    files.append(home.certificate.with_suffix(".key"))
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (home.path, home.secrets)} == {0o700}
+
+
+async def test_nothing_listens_but_on_loopback(stack: Stack) -> None:
+    listening = {address for process in stack.processes.values() for address in listeners(process.pid)}
+    assert listening == {"0100007F"}  # 127.0.0.1, as the kernel writes it
+
+
+@pytest.mark.parametrize("name", ["policy", "relay", "ingress-smtp"])
+async def test_a_killed_service_comes_back(stack: Stack, hop: NextHop, name: str) -> None:
+    before = await stack.kill(name)
+    await stack.restarted(name, before)
+    await stack.wait_ready()
+    await passes(stack, hop, f"after-{name}")
+
+
+async def test_all_reconnect_when_the_bus_comes_back(stack: Stack, hop: NextHop) -> None:
+    others = {name: process.pid for name, process in stack.processes.items() if name != "nats"}
+    await stack.restarted("nats", await stack.kill("nats"))
+    await stack.wait_ready()
+    await passes(stack, hop, "after-nats")
+    assert {name: process.pid for name, process in stack.processes.items() if name != "nats"} == others
+
+
+async def test_a_service_speaks_and_hears_its_own_subjects_only(stack: Stack) -> None:
+    refused: asyncio.Queue[Exception] = asyncio.Queue()
+    connection = await nats.connect(
+        f"nats://{stack.settings.inner}:{stack.ports.nats}",
+        user="relay",
+        password=stack.home.bus_password("relay").read_text().strip(),
+        error_cb=refused.put,
+    )
+    try:
+        async with asyncio.timeout(20):
+            for subject in ("events.policy.sender-authorised.acme", "mail.accepted.acme", "ballot.1"):
+                await connection.publish(subject, b"{}")
+                assert "permissions violation for publish" in str(await refused.get()).lower()
+            for subject in ("_INBOX_policy.>", "ballot.*", ">"):
+                await connection.subscribe(subject)
+                assert "permissions violation for subscription" in str(await refused.get()).lower()
+    finally:
+        await connection.close()
+
+
+async def test_nobody_is_let_in_without_a_password(stack: Stack) -> None:
+    reader, writer = await asyncio.open_connection(stack.settings.inner, stack.ports.nats)
+    async with asyncio.timeout(20):
+        await reader.readline()
+        writer.write(b'CONNECT {"verbose":false}\r\nPING\r\n')
+        assert b"Authorization Violation" in await reader.readline()
+    writer.close()
+
+
+def listeners(pid: int) -> set[str]:
+    """The addresses that a process listens on, from the kernel's table (proc_net_tcp(5)): state 0A is LISTEN."""
+    sockets = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            sockets.add(str(entry.readlink()))
+        except FileNotFoundError:
+            continue
+    table = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    table += [line.split() for line in Path(f"/proc/{pid}/net/tcp6").read_text().splitlines()[1:]]
+    return {row[1].partition(":")[0] for row in table if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}

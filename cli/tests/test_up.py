@@ -1,0 +1,114 @@
+"""`varco up` as an operator starts and ends it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from varco_cli.stack import Ports
+
+SECONDS = 60.0
+
+
+class Machine:
+    """`varco` with a home and ports of its own; whatever it starts is ended with the test."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.ports = home, Ports.free()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("VARCO_")},
+            **self.ports.environment,
+            "VARCO_HOME": str(home),
+            "VARCO_API_PORT": str(self.ports.api),
+            "VARCO_NATS_PORT": str(self.ports.nats),
+            "VARCO_S3_PORT": str(self.ports.s3),
+        }
+
+    def varco(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "varco_cli.main", *arguments],
+            env={**self.environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS * 2,
+            check=False,
+        )
+
+    def pids(self) -> dict[str, int]:
+        return {file.stem: int(file.read_text()) for file in (self.home / "pids").glob("*.pid")}
+
+    def alive(self) -> list[int]:
+        """Processes of this home, by their environment."""
+        mark = f"VARCO_HOME={self.home}".encode()
+        return [
+            int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if mark in read(path).split(b"\0")
+        ]
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path / "var")
+    yield machine
+    machine.varco("down")
+    assert machine.alive() == []
+
+
+def test_the_printed_lines_work_and_the_second_start_has_the_same_state(machine: Machine) -> None:
+    up = machine.varco("up", "--detach")
+    assert up.returncode == 0, up.stderr
+    lines = [line.strip() for line in up.stdout.splitlines()]
+    mail = next(line for line in lines if "--upload-file" in line)
+    subprocess.run(mail, shell=True, check=True, capture_output=True, timeout=SECONDS)
+    api = next(line for line in lines if line.startswith("curl "))
+    first = subprocess.run(api, shell=True, check=True, capture_output=True, timeout=SECONDS).stdout
+    assert [account["account"] for account in json.loads(first)] == ["demo"]
+
+    assert machine.varco("up").returncode == 4  # it says that one runs already
+    assert json.loads(machine.varco("status", "--json").stdout)["ready"]
+    assert machine.varco("down").returncode == 0
+    assert machine.alive() == []
+
+    assert machine.varco("up", "--detach", "--processes", "one").returncode == 0
+    assert set(machine.pids()) == {"varco", "nats", "s3", "services"}
+    subprocess.run(mail, shell=True, check=True, capture_output=True, timeout=SECONDS)
+    assert subprocess.run(api, shell=True, check=True, capture_output=True, timeout=SECONDS).stdout == first
+
+
+def test_nothing_outlives_a_killed_supervisor(machine: Machine) -> None:
+    assert machine.varco("up", "--detach").returncode == 0
+    os.kill(machine.pids()["varco"], signal.SIGKILL)
+    deadline = time.monotonic() + SECONDS
+    while machine.alive():
+        assert time.monotonic() < deadline
+    assert machine.varco("status").returncode == 3
+    again = machine.varco("up", "--detach")
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize("variable", ["VARCO_API_PORT", "VARCO_NATS_PORT", "VARCO_S3_PORT", "VARCO_SMTP_PORT"])
+def test_a_taken_port_is_told_with_its_variable(machine: Machine, variable: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        up = machine.varco("up", **{variable: port})
+    assert up.returncode == 2
+    assert up.stderr.strip().splitlines()[-1].startswith(f"varco: {variable}={port}: expected a port")
+
+
+def test_a_broken_setting_is_told_with_its_variable(machine: Machine) -> None:
+    up = machine.varco("up", VARCO_SMTP_PORT="smtp")
+    assert (up.returncode, up.stderr.count("\n")) == (2, 1)
+    assert up.stderr.startswith("varco: VARCO_SMTP_PORT=smtp: expected")

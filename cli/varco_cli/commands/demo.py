@@ -1,0 +1,47 @@
+"""`varco demo`: each rule, shown by a mail."""
+
+import asyncio
+
+import typer
+
+from varco_cli import output
+from varco_cli.failures import Failure, Misused
+from varco_cli.output import Json
+from varco_cli.stack import FailedStart
+from varco_common import log
+from varco_common.settings import BrokenSetting
+
+
+def add(app: typer.Typer) -> None:
+    app.command("demo")(demo)
+
+
+def demo(as_json: Json = False) -> None:
+    """Starts a gate of its own with a local next hop, sends mails that show each rule, prints what became of them.
+
+    It uses free ports and a temporary home, beside whatever runs, and leaves nothing behind. Exit code 1 where an
+    answer isn't what it should be.
+
+    Example: `varco demo`
+    """
+    from varco_cli.demo import run  # noqa: PLC0415 - no other command needs what it imports
+
+    log.configure("error")
+    try:
+        outcomes = asyncio.run(run.run())
+    except BrokenSetting as error:
+        raise Misused(str(error)) from None
+    except FailedStart as error:
+        raise Failure(str(error)) from None
+    rows = [
+        {
+            "mail": one.row.title,
+            "code": one.answer.code,
+            "answer": one.answer.text,
+            "decision": one.answer.decision,
+            "went": one.went,
+        }
+        for one in outcomes
+    ]
+    output.show(rows, as_json, lambda: output.console.print(run.table(outcomes)))
+    run.check(outcomes)

@@ -1,0 +1,7 @@
+"""The demo's rows, one module a service or a subject, each with ROWS. A later service adds its module to MODULES."""
+
+from varco_cli.demo.rows import attachments, envelope, login, structure
+from varco_cli.demo.scene import Row
+
+MODULES = (attachments, envelope, login, structure)
+ROWS: tuple[Row, ...] = tuple(row for module in MODULES for row in module.ROWS)

@@ -1,0 +1,33 @@
+"""Who may send at all."""
+
+import smtplib
+from base64 import b64encode
+
+from varco_cli.demo.scene import LOGIN, PASSWORD, Answer, Row, Scene, answer, letter
+
+
+def nobody(scene: Scene) -> Answer:
+    return scene.submit(letter("hello"), login="")
+
+
+def wrong_password(scene: Scene) -> Answer:
+    with scene.connect() as client:
+        return answer(*client.docmd("AUTH", f"PLAIN {_plain('a-guess')}"))
+
+
+def in_clear(scene: Scene) -> Answer:
+    with smtplib.SMTP(scene.host, scene.submission, timeout=30) as client:
+        client.ehlo()
+        return answer(*client.docmd("AUTH", f"PLAIN {_plain(PASSWORD)}"))
+
+
+def _plain(password: str) -> str:
+    """RFC 4616 2."""
+    return b64encode(f"\0{LOGIN}\0{password}".encode()).decode()
+
+
+ROWS = (
+    Row("no login, from a network that isn't trusted", "530 5.7.0", nobody),
+    Row("a wrong password", "535 5.7.8", wrong_password),
+    Row("the right password without TLS", "538 5.7.11", in_clear),
+)

@@ -1,0 +1,35 @@
+"""Mails that are built to be read in two ways."""
+
+from varco_cli.demo.scene import LOGIN, PASSWORD, Answer, Row, Scene, answer
+
+HIDING = (
+    b"From: alice@acme.example\r\nSubject: two boundaries\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: multipart/mixed; boundary="one"\r\nContent-Type: multipart/mixed; boundary="two"\r\n\r\n'
+    b"--one\r\nContent-Type: text/plain\r\n\r\nhello\r\n--one--\r\n"
+    b'--two\r\nContent-Type: application/zip; name="x.zip"\r\n\r\nPK\r\n--two--\r\n'
+)
+SMUGGLED = (
+    b"From: alice@acme.example\r\nSubject: one\r\n\r\nhello\n.\nMAIL FROM:<ceo@acme.example>\n"
+    b"RCPT TO:<bob@elsewhere.example>\nDATA\nFrom: ceo@acme.example\n\nsend money\r\n"
+)
+
+
+def two_boundaries(scene: Scene) -> Answer:
+    return scene.submit(HIDING)
+
+
+def smuggled(scene: Scene) -> Answer:
+    """Smtplib would mend the line ends: this one is written by hand."""
+    with scene.connect() as client:
+        client.login(LOGIN, PASSWORD)
+        client.mail(LOGIN)
+        client.rcpt("bob@elsewhere.example")
+        client.docmd("DATA")
+        client.send(SMUGGLED + b".\r\n")
+        return answer(*client.getreply())
+
+
+ROWS = (
+    Row("two Content-Type fields, so that readers differ", "554 5.6.0", two_boundaries),
+    Row("a second mail smuggled behind bare line ends", "550 5.6.11", smuggled),
+)

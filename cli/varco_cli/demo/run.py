@@ -1,0 +1,101 @@
+"""Runs the demo: a stack in a temporary home, a next hop of its own, the rows, the table."""
+
+import asyncio
+import tempfile
+from contextlib import aclosing
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.table import Table
+from rich.text import Text
+
+from varco_cli import output
+from varco_cli.demo.rows import ROWS
+from varco_cli.demo.scene import ACME, LIST, Answer, Row, Scene
+from varco_cli.failures import Failure
+from varco_cli.stack import Ports, Stack, bus
+from varco_common.bus import Bus
+from varco_common.events import MailDelivered
+from varco_common.testing.next_hop import NextHop, next_hop
+
+DELIVERED = "events.relay.mail-delivered.*"
+PATIENCE_SECONDS = 20.0
+
+
+class Outcome(NamedTuple):
+    """A row, its answer, and where its mail went."""
+
+    row: Row
+    answer: Answer
+    went: str
+
+    @property
+    def as_expected(self) -> bool:
+        return f"{self.answer.code} {self.answer.text}".startswith(self.row.expect)
+
+
+async def run() -> list[Outcome]:
+    """Starts, sends, waits for the deliveries, ends. Leaves nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="varco-demo-") as home:
+        async with next_hop() as hop, Stack(Path(home) / "var", ports=Ports.free(), say=output.step) as stack:
+            await _open_accounts(stack, hop)
+            output.step(f"sending {len(ROWS)} mails")
+            answers = [await asyncio.to_thread(row.send, _scene(stack)) for row in ROWS]
+            went = await _deliveries(stack, [answer.decision for answer in answers if answer.recipients])
+            return [
+                Outcome(row, answer, went.get(answer.decision, "nowhere"))
+                for row, answer in zip(ROWS, answers, strict=True)
+            ]
+
+
+def table(outcomes: list[Outcome]) -> Table:
+    """A line for each mail: what it was, the answer, the decision's id, where it went."""
+    grid = Table(title="What became of each mail", title_justify="left", show_lines=True)
+    for column in ("mail", "the gate's answer", "decision", "went to"):
+        grid.add_column(column, overflow="fold")
+    for one in outcomes:
+        style = "green" if one.answer.code == 250 else "yellow"
+        said = Text(f"{one.answer.code} {one.answer.text}", style=style if one.as_expected else "bold red")
+        grid.add_row(Text(one.row.title), said, one.answer.decision or "-", Text(one.went))
+    return grid
+
+
+def check(outcomes: list[Outcome]) -> None:
+    """Raises Failure where an answer isn't what the row expects."""
+    wrong = [f"{one.row.title}: expected {one.row.expect}" for one in outcomes if not one.as_expected]
+    if wrong:
+        raise Failure("\n".join(wrong))
+
+
+async def _open_accounts(stack: Stack, hop: NextHop) -> None:
+    acme_route = {"smarthost": f"127.0.0.1:{hop.port}", "tls": "none"}
+    async with stack.client("policy") as policy, stack.client("relay") as relay:
+        for account, document, route in (("acme", ACME, acme_route), ("list", LIST, "blackhole")):
+            (await policy.put(f"/accounts/{account}", json=document)).raise_for_status()
+            (await relay.put(f"/accounts/{account}/route", json=route)).raise_for_status()
+
+
+async def _deliveries(stack: Stack, accepted: list[str]) -> dict[str, str]:
+    """Where each accepted mail went, by its id, as relay says."""
+    went: dict[str, str] = {}
+    settings = bus.operator(stack.home, stack.settings.inner, stack.ports.nats)
+    async with Bus.connect(settings, "demo") as connected, aclosing(connected.follow(DELIVERED)) as events:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not went.keys() >= {*accepted}:
+                    event = (await anext(events)).event
+                    if isinstance(event, MailDelivered):
+                        went[event.mail] = _place(event)
+        except TimeoutError:
+            output.step("not all mails were delivered in time")
+    return {mail: went.get(mail, "still waits") for mail in accepted}
+
+
+def _place(event: MailDelivered) -> str:
+    count = len(event.recipients)
+    where = "the black hole" if event.host == "blackhole" else f"the next hop, {event.host}"
+    return f"{where} ({count} recipient{'s' if count > 1 else ''})"
+
+
+def _scene(stack: Stack) -> Scene:
+    return Scene(stack.settings.bind, stack.ports.submission, stack.ports.smtp, stack.home.certificate)

@@ -1,0 +1,115 @@
+"""What the demo's rows send with: the gate's ports, its logins, and a client that keeps the answer."""
+
+import re
+import smtplib
+import ssl
+from collections.abc import Callable, Sequence
+from email.message import EmailMessage
+from pathlib import Path
+from typing import NamedTuple
+
+from varco_common.ids import ALPHABET, LENGTH
+
+LOGIN, PASSWORD = "alice@acme.example", "a-long-secret"
+LIMIT = 10  # recipients of one mail of account acme
+TRUSTED = "127.0.0.2"  # may send for acme without AUTH
+
+_ID = re.compile(rf"\b[{ALPHABET}]{{{LENGTH}}}\b")
+
+# The demo's accounts as `varco apply` would take them; acme's route is the demo's own next hop.
+ACME = {
+    "language": "en",
+    "users": [{"login": LOGIN, "password": PASSWORD}],
+    "senders": ["@acme.example"],
+    "networks": [TRUSTED],
+    "rules": {"max_size": "1MB", "max_recipients": LIMIT, "attachments": {"allow": ["pdf", "txt", "jpg", "png"]}},
+}
+LIST = {
+    "language": "en",
+    "users": [{"login": "list@list.example", "password": PASSWORD}],
+    "senders": ["@list.example"],
+    "rules": {"max_recipients": 300},
+}
+
+
+class Answer(NamedTuple):
+    """The gate's answer to the command that decided. `recipients` are those that were taken."""
+
+    code: int
+    text: str
+    recipients: int = 0
+
+    @property
+    def decision(self) -> str:
+        """The id that the answer names; empty where no mail had begun."""
+        found = _ID.findall(self.text)
+        return found[-1] if found else ""
+
+
+class Row(NamedTuple):
+    """One mail. `expect` is how its answer begins; the demo fails where it doesn't."""
+
+    title: str
+    expect: str
+    send: Callable[["Scene"], Answer]
+
+
+class Scene(NamedTuple):
+    """Where the gate is. Its methods block: rows run in a thread."""
+
+    host: str
+    submission: int
+    smtp: int
+    certificate: Path
+
+    def connect(self, port: int = 0, source: str = "") -> smtplib.SMTP:
+        """A connection with STARTTLS done; the certificate is checked."""
+        client = smtplib.SMTP(
+            self.host, port or self.submission, timeout=30, source_address=(source, 0) if source else None
+        )
+        client.starttls(context=ssl.create_default_context(cafile=str(self.certificate)))
+        client.ehlo()
+        return client
+
+    def submit(
+        self,
+        mail: bytes,
+        *,
+        login: str = LOGIN,
+        sender: str = LOGIN,
+        recipients: Sequence[str] = ("bob@elsewhere.example",),
+        source: str = "",
+        declared: int = 0,
+    ) -> Answer:
+        """One mail in one session; no login where it is empty. `declared` is the SIZE that is announced, if any."""
+        with self.connect(self.smtp if source else 0, source) as client:
+            if login:
+                client.login(login, PASSWORD)
+            code, text = client.mail(sender, [f"size={declared}"] if declared else [])
+            if code != 250:
+                return answer(code, text)
+            refused = [one for one in map(client.rcpt, recipients) if one[0] != 250]
+            taken = len(recipients) - len(refused)
+            if not taken:
+                return answer(*refused[0])
+            code, text = client.data(mail)
+        if not refused:
+            return Answer(code, text.decode(), taken)
+        some = answer(*refused[0])
+        return Answer(some.code, f"{some.text}\n{taken} of {len(recipients)} were taken: {text.decode()}", taken)
+
+
+def answer(code: int, text: bytes) -> Answer:
+    return Answer(code, text.decode(errors="replace"))
+
+
+def letter(subject: str, *, sender: str = LOGIN, attach: tuple[str, str, bytes] | None = None) -> bytes:
+    """An ordinary mail; `attach` is a file name, a media type and the file."""
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = sender, "bob@elsewhere.example", subject
+    mail.set_content("Dear Bob,\n\nhere it is.\n\nAlice\n")
+    if attach:
+        name, kind, content = attach
+        main, _, sub = kind.partition("/")
+        mail.add_attachment(content, maintype=main, subtype=sub, filename=name)
+    return mail.as_bytes()
