@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,7 +36,15 @@ def down(
 
 def _wait(pid: int, seconds: int) -> None:
     deadline = time.monotonic() + seconds
-    while gate.home().running():
+    while gate.home().running() or _alive(pid):
         if time.monotonic() > deadline:
             raise Unreachable(f"process {pid} still drains after {seconds} s")
         time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    """A process that has ended has no command line any more, even where nobody has taken note of its end."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False

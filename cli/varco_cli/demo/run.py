@@ -41,9 +41,9 @@ async def run() -> list[Outcome]:
             await _open_accounts(stack, hop)
             output.step(f"sending {len(ROWS)} mails")
             answers = [await asyncio.to_thread(row.send, _scene(stack)) for row in ROWS]
-            went = await _deliveries(stack, [answer.decision for answer in answers if answer.recipients])
+            went = await _deliveries(stack, [answer.decision for answer in answers if answer.accepted])
             return [
-                Outcome(row, answer, went.get(answer.decision, "nowhere"))
+                Outcome(row, answer, went[answer.decision] if answer.accepted else "nowhere")
                 for row, answer in zip(ROWS, answers, strict=True)
             ]
 

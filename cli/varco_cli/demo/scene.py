@@ -5,6 +5,7 @@ import smtplib
 import ssl
 from collections.abc import Callable, Sequence
 from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,11 +34,11 @@ LIST = {
 
 
 class Answer(NamedTuple):
-    """The gate's answer to the command that decided. `recipients` are those that were taken."""
+    """The gate's answer to the command that decided; `accepted` where the mail went on, for some recipients at least."""
 
     code: int
     text: str
-    recipients: int = 0
+    accepted: bool = False
 
     @property
     def decision(self) -> str:
@@ -89,23 +90,26 @@ class Scene(NamedTuple):
             if code != 250:
                 return answer(code, text)
             refused = [one for one in map(client.rcpt, recipients) if one[0] != 250]
-            taken = len(recipients) - len(refused)
-            if not taken:
+            if len(refused) == len(recipients):
                 return answer(*refused[0])
-            code, text = client.data(mail)
+            last = answer(*client.data(mail))
         if not refused:
-            return Answer(code, text.decode(), taken)
-        some = answer(*refused[0])
-        return Answer(some.code, f"{some.text}\n{taken} of {len(recipients)} were taken: {text.decode()}", taken)
+            return last
+        some, taken = answer(*refused[0]), len(recipients) - len(refused)
+        return Answer(some.code, f"{some.text}\nto the {taken} others: {last.code} {last.text}", last.accepted)
 
 
 def answer(code: int, text: bytes) -> Answer:
-    return Answer(code, text.decode(errors="replace"))
+    """As smtplib has it; of an answer of several lines only the first keeps its enhanced code (RFC 2034 4 repeats it)."""
+    first, *others = text.decode(errors="replace").split("\n")
+    enhanced = first.partition(" ")[0]
+    lines = [first, *(line.removeprefix(enhanced).strip() for line in others)]
+    return Answer(code, "\n".join(lines), code == 250)
 
 
 def letter(subject: str, *, sender: str = LOGIN, attach: tuple[str, str, bytes] | None = None) -> bytes:
     """An ordinary mail; `attach` is a file name, a media type and the file."""
-    mail = EmailMessage()
+    mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"], mail["Subject"] = sender, "bob@elsewhere.example", subject
     mail.set_content("Dear Bob,\n\nhere it is.\n\nAlice\n")
     if attach:

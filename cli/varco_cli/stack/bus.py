@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from varco_cli.stack.home import Home, write_private
+from varco_cli.stack.installed import Described
 from varco_common.bus import streams
 from varco_common.bus.permissions import permissions
 from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
-from varco_common.service import Service
 
 OPERATOR = "operator"
 
@@ -29,7 +29,7 @@ authorization {{
 """
 
 
-def configure(home: Home, address: str, port: int, services: Sequence[Service]) -> Path:
+def configure(home: Home, address: str, port: int, services: Sequence[Described]) -> Path:
     """Writes nats.conf, mode 0600: a user for each service with its own subjects, and the operator, who makes streams."""
     users: list[dict[str, object]] = [_user(home, OPERATOR)]
     for service in services:

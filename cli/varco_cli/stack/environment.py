@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from varco_cli.stack.home import Home
+from varco_cli.stack.installed import Described
 from varco_cli.stack.settings import SERVICES, StackSettings
-from varco_common.service import Service
-from varco_common.settings import variables
 
 
-def api_ports(home: Home, first: int, services: Sequence[Service]) -> dict[str, int]:
+def api_ports(home: Home, first: int, services: Sequence[Described]) -> dict[str, int]:
     """Each service's API port. A service keeps its place when others are installed later."""
     file = home.path / "places.json"
     places: dict[str, int] = msgspec.json.decode(file.read_bytes(), type=dict[str, int]) if file.exists() else {}
@@ -21,12 +20,12 @@ def api_ports(home: Home, first: int, services: Sequence[Service]) -> dict[str, 
     return {service.name: first + places[service.name] for service in services}
 
 
-def voters(services: Sequence[Service]) -> str:
+def voters(services: Sequence[Described]) -> str:
     """The names of all that must vote, parted by commas."""
     return ",".join(service.name for service in services if "voter" in service.role)
 
 
-def of_service(home: Home, settings: StackSettings, service: Service, api_port: int) -> dict[str, str]:
+def of_service(home: Home, settings: StackSettings, service: Described, api_port: int) -> dict[str, str]:
     """What this service is told beyond what the stack itself was told."""
     return {
         "VARCO_HOME": str(home.path),
@@ -42,9 +41,3 @@ def of_service(home: Home, settings: StackSettings, service: Service, api_port: 
         "VARCO_S3_SECRET_KEY_FILE": str(home.secret("s3.secret", 20)),
         "VARCO_S3_SYNC_DIRECTORY": str(home.objects / "data"),
     }
-
-
-def listeners(service: Service) -> list[str]:
-    """The variables of the ports that this service listens on, its API's aside."""
-    found = variables(service.settings).values()
-    return [name for name in found if name.endswith("_PORT") and name != "VARCO_API_PORT"]

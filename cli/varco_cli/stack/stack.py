@@ -22,10 +22,10 @@ import msgspec
 from varco_cli.stack import bus, environment
 from varco_cli.stack.binaries import binary
 from varco_cli.stack.home import Home
+from varco_cli.stack.installed import Described, installed_services
 from varco_cli.stack.process import Process, Program, end_stale
 from varco_cli.stack.settings import Ports, StackSettings, listenable
 from varco_common import log, seaweed
-from varco_common.service import Service, installed
 from varco_common.settings import load
 
 START_SECONDS = 60.0
@@ -54,7 +54,7 @@ class Stack:
         self.settings = _settings(home, ports, processes)
         self.ports = self.settings.ports
         self.home = Home(self.settings.home.absolute())
-        self.services = installed()
+        self.services: list[Described] = []
         self.processes: dict[str, Process] = {}
         self.apis: dict[str, str] = {}
         self._more = dict(more or {})
@@ -123,6 +123,7 @@ class Stack:
         for name in end_stale(self.home):
             self._say(f"{name} had outlived an earlier stack: ended")
         self.home.prepare(self.settings.bind)
+        self.services = await asyncio.to_thread(installed_services)
         self.apis = {
             name: f"http://{_host(self.settings.bind)}:{port}"
             for name, port in environment.api_ports(self.home, self.ports.api, self.services).items()
@@ -180,7 +181,7 @@ class Stack:
         others = [service for service in self.services if service not in doors]
         return [[self._program(service) for service in group] for group in (others, doors) if group]
 
-    def _program(self, service: Service) -> Program:
+    def _program(self, service: Described) -> Program:
         return Program(
             name=service.name,
             command=[*_SERVE, service.name],
@@ -200,7 +201,7 @@ class Stack:
             grace_seconds=self.settings.drain.total_seconds() + 5,
         )
 
-    def _environment(self, service: Service) -> dict[str, str]:
+    def _environment(self, service: Described) -> dict[str, str]:
         port = int(self.apis[service.name].rpartition(":")[2])
         chosen = {"VARCO_INGRESS_VOTERS": os.environ.get("VARCO_INGRESS_VOTERS", environment.voters(self.services))}
         return environment.of_service(self.home, self.settings, service, port) | chosen | self._more
@@ -218,7 +219,7 @@ class Stack:
         """Raises BrokenSetting for the first port that somebody else has, naming the variable to change."""
         for service in self.services:
             listenable(self.settings.bind, int(self.apis[service.name].rpartition(":")[2]), "VARCO_API_PORT")
-            for variable in environment.listeners(service):
+            for variable in service.ports:
                 port = int(self.ports.environment.get(variable, "0"))
                 if port:
                     listenable(self.settings.bind, port, variable)
@@ -242,7 +243,7 @@ class Stack:
         self.home.state.write_bytes(msgspec.json.format(msgspec.json.encode(state)))
 
     def _listening(self) -> list[str]:
-        variables = [variable for service in self.services for variable in environment.listeners(service)]
+        variables = [variable for service in self.services for variable in service.ports]
         names = [variable.removeprefix("VARCO_").removesuffix("_PORT").lower() for variable in variables]
         return [*(name for name in names if hasattr(self.ports, name)), "nats", "s3"]
 

@@ -3,5 +3,5 @@
 from varco_cli.demo.rows import attachments, envelope, login, structure
 from varco_cli.demo.scene import Row
 
-MODULES = (attachments, envelope, login, structure)
+MODULES = (envelope, attachments, structure, login)
 ROWS: tuple[Row, ...] = tuple(row for module in MODULES for row in module.ROWS)

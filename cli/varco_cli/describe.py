@@ -1,0 +1,25 @@
+"""Describes the installed services on standard output, as JSON, for the supervisor: `python -m varco_cli.describe`."""
+
+import sys
+
+import msgspec
+
+from varco_cli.stack.installed import Described
+from varco_common.service import Service, installed
+from varco_common.settings import variables
+
+
+def described(service: Service) -> Described:
+    """What the stack must know of it."""
+    names = variables(service.settings).values()
+    return Described(
+        name=service.name,
+        role=service.role,
+        publishes=service.publishes,
+        subscribes=service.subscribes,
+        ports=tuple(name for name in names if name.endswith("_PORT") and name != "VARCO_API_PORT"),
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode([described(service) for service in installed()]))

@@ -1,0 +1,35 @@
+"""What the stack must know of the installed services, without importing them here: the supervisor stays small."""
+
+import subprocess
+import sys
+
+import msgspec
+
+from varco_cli.stack.process import FailedStart
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """A service: its name, roles and subjects, and `ports`, the variables of the ports that it listens on (its API's aside)."""
+
+    name: str
+    role: tuple[str, ...]
+    publishes: tuple[str, ...]
+    subscribes: tuple[str, ...]
+    ports: tuple[str, ...]
+
+
+_decoder = msgspec.json.Decoder(list[Described])
+
+
+def installed_services() -> list[Described]:
+    """Asks a process of its own. Raises FailedStart where a service can't be imported, with what it said last."""
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from varco_cli.stack.installed import describe; sys.stdout.buffer.write(describe())",
+    ]
+    told = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - ourselves
+    if told.returncode:
+        lines = told.stderr.decode(errors="replace").strip().splitlines()
+        raise FailedStart(f"a service can't be loaded: {lines[-1] if lines else told.returncode}")
+    return _decoder.decode(told.stdout)
