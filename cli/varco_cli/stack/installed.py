@@ -23,11 +23,7 @@ _decoder = msgspec.json.Decoder(list[Described])
 
 def installed_services() -> list[Described]:
     """Asks a process of its own. Raises FailedStart where a service can't be imported, with what it said last."""
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from varco_cli.stack.installed import describe; sys.stdout.buffer.write(describe())",
-    ]
+    command = [sys.executable, "-m", "varco_cli.describe"]
     told = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - ourselves
     if told.returncode:
         lines = told.stderr.decode(errors="replace").strip().splitlines()
