@@ -31,6 +31,10 @@ lint: venv ## style, types, layers, stale documents
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m varco_common.docs --check docs
+
+docs: venv ## write the generated documents anew
+	$(BIN)/python -m varco_common.docs docs
 
 bench: venv ## how fast, beside peers where they can be had
 	$(BIN)/python -m bench
@@ -39,4 +43,4 @@ lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \
 	  $(addprefix --no-emit-package ,varco-common varco-ingress-smtp varco-policy varco-relay varco-cli)
 
-.PHONY: help venv up demo test lint bench lock
+.PHONY: help venv up demo test lint docs bench lock

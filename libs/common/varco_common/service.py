@@ -95,18 +95,15 @@ def _on_signal(stop: asyncio.Event) -> None:
 
 
 def _exit_code(tasks: Sequence[asyncio.Task[None]], late: set[asyncio.Task[None]]) -> int:
-    code = 0
-    for task in tasks:
-        if task in late:
-            _log.error("not drained in time", service=task.get_name())
-            os._exit(EXIT_CRASHED)  # it didn't listen to one cancellation; waiting for it again would never end
-        if task.cancelled() or not (error := task.exception()):
-            continue
+    if late:
+        _log.error("not drained in time", late=sorted(task.get_name() for task in late))
+        os._exit(EXIT_CRASHED)  # they didn't listen to a cancellation; waiting for them again would never end
+    errors = {task.get_name(): error for task in tasks if not task.cancelled() and (error := task.exception())}
+    for name, error in errors.items():
         if broken := _broken_setting(error):
             raise broken
-        _log.error("crashed", service=task.get_name(), error=repr(error), exc_info=error)
-        code = EXIT_CRASHED
-    return code
+        _log.error("crashed", service=name, error=repr(error), exc_info=error)
+    return EXIT_CRASHED if errors else 0
 
 
 def _broken_setting(error: BaseException) -> BrokenSetting | None:
@@ -123,4 +120,6 @@ async def _serve(service: Service, settings: Settings) -> None:
         except asyncio.CancelledError:
             if not draining().is_set():
                 raise
+        if not draining().is_set():
+            raise RuntimeError("it ended without being told to")
         _log.info("ended")

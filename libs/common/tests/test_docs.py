@@ -1,0 +1,53 @@
+"""The generated documents: complete, and the checks that keep them so can fail."""
+
+from typing import get_args
+
+from varco_common import service
+from varco_common.docs import answers, configuration, events
+from varco_common.docs.__main__ import PAGES, main
+from varco_common.events import AnyEvent, wire_name
+from varco_common.replies import Reply
+from varco_common.settings import variables
+
+
+def test_every_event_and_every_field_is_in_its_page():
+    page = events.page()
+    for kind in get_args(AnyEvent):
+        section = page.partition(f"\n## {wire_name(kind)}\n")[2].partition("\n## ")[0]
+        assert all(f"| `{name}` |" in section for name in kind.__struct_encode_fields__)
+
+
+def test_every_link_between_shapes_leads_somewhere():
+    page = events.page()
+    targets = {word.partition(")")[0] for word in page.split("](#")[1:]}
+    heads = {line.lstrip("# ").replace(".", "").lower() for line in page.splitlines() if line.startswith("##")}
+    assert targets
+    assert targets <= heads
+
+
+def test_every_setting_of_every_service_is_explained():
+    page = configuration.page()
+    for installed in service.installed():
+        for name, variable in variables(installed.settings).items():
+            assert f"`{variable}`" in page
+            assert installed.settings.model_fields[name].description, variable
+
+
+def test_every_answer_is_in_its_page():
+    assert all(f"`{reply}`" in answers.page() for reply in Reply)
+
+
+def test_a_stale_or_missing_page_fails_the_check(tmp_path, capsys):
+    assert main(["--check", str(tmp_path)]) == 1
+    assert main([str(tmp_path)]) == 0
+    assert main(["--check", str(tmp_path)]) == 0
+    (tmp_path / "answers.md").write_text("edited by hand")
+    capsys.readouterr()
+    assert main(["--check", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"{tmp_path}/answers.md is stale: run `make docs`\n"
+    assert {path.name for path in tmp_path.iterdir()} == set(PAGES)
+
+
+def test_a_wrong_usage_is_told(capsys):
+    assert main([]) == 2
+    assert "usage" in capsys.readouterr().err
