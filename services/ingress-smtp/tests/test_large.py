@@ -103,7 +103,7 @@ async def test_a_mail_of_100_mb_raises_the_process_by_less_than_64_mib(nats, s3,
 
 async def send_100_mb(client: Client, pid: int) -> int:
     """The process's highest resident memory, file pages included, from before the mail to after its answer."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5")  # VmHWM counts from here
+    forget_peak(pid)
     await client.envelope()
     assert (await client.say("DATA")).startswith("354 ")
     head = b'From: alice@acme.example\r\nContent-Type: application/pdf; name="a.pdf"\r\n'
@@ -117,6 +117,11 @@ async def send_100_mb(client: Client, pid: int) -> int:
         answer = await client.reader.readline()
     assert answer.startswith(b"250 ")
     return memory(pid, "VmHWM")
+
+
+def forget_peak(pid: int) -> None:
+    """VmHWM counts from here."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def memory(pid: int, what: str) -> int:

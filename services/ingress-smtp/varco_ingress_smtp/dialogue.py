@@ -51,7 +51,7 @@ def login_in(mechanism: str, initial: str) -> str:
     except Unusable:
         return ""
     words = text.split("\0")
-    return words[1 if mechanism.upper() == "PLAIN" and len(words) > 1 else 0][:256]
+    return words[1 if mechanism.upper() == "PLAIN" and len(words) > 1 else 0]
 
 
 def _plain(text: str) -> Credentials:

@@ -1,0 +1,153 @@
+"""SMTP's verbs, each a function of its name: what a session does with a command, and what the client hears."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from varco_ingress_smtp import answers, commands
+from varco_ingress_smtp.data import Endless
+from varco_ingress_smtp.limits import Pace
+from varco_ingress_smtp.login import auth
+
+if TYPE_CHECKING:
+    from varco_ingress_smtp.session import Session
+
+Verb = Callable[["Session", str], Awaitable[None]]
+
+
+async def ehlo(session: "Session", name: str) -> None:
+    if not _is_name(name):
+        return await session.fail(answers.HELO_SYNTAX)
+    visitor = session.visitor
+    visitor.helo, visitor.extended, session.mail = name, True, None
+    return await session.push(session.door.ehlo(visitor))
+
+
+async def helo(session: "Session", name: str) -> None:
+    if not _is_name(name):
+        return await session.fail(answers.HELO_SYNTAX)
+    visitor = session.visitor
+    visitor.helo, visitor.extended, session.mail = name, False, None
+    return await session.push(f"250 {session.door.settings.hostname}")
+
+
+async def starttls(session: "Session", argument: str) -> None:
+    if argument:
+        return await session.fail(answers.NO_ARGUMENT)
+    if session.visitor.tls:
+        return await session.fail(answers.TLS_ALREADY)
+    if session.wire.buffer:  # RFC 3207 6: what was said in the clear must not count inside
+        return session.hang_up()
+    await session.push(answers.START_TLS)
+    return await session.start_tls()
+
+
+async def mail(session: "Session", argument: str) -> None:
+    visitor = session.visitor
+    if not visitor.helo:
+        return await session.fail(answers.HELO_FIRST)
+    if session.mail:
+        return await session.fail(answers.NESTED_MAIL)
+    path = commands.mail(argument)
+    if isinstance(path, commands.Malformed):
+        return await session.fail(answers.BAD_SENDER if path.address else answers.MAIL_SYNTAX)
+    if path.parameters and not visitor.extended:
+        return await session.fail(answers.UNKNOWN_PARAMETER)
+    begun = await session.door.gate.mail(visitor, path)
+    if isinstance(begun, str):
+        return await session.refuse(begun)
+    session.mail = begun
+    return await session.push(answers.SENDER_OK)
+
+
+async def rcpt(session: "Session", argument: str) -> None:
+    if not session.mail:
+        return await session.fail(answers.MAIL_FIRST)
+    path = commands.rcpt(argument)
+    if isinstance(path, commands.Malformed):
+        return await session.fail(answers.BAD_RECIPIENT if path.address else answers.RCPT_SYNTAX)
+    return await session.refuse(await session.door.gate.rcpt(session.visitor, session.mail, path))
+
+
+async def data(session: "Session", argument: str) -> None:
+    if argument:
+        return await session.fail(answers.NO_ARGUMENT)
+    under_way = session.mail
+    if not under_way:
+        return await session.fail(answers.MAIL_FIRST)
+    if not under_way.recipients:
+        return await session.fail(answers.RCPT_FIRST)
+    if session.wire.buffer:  # RFC 2920 3.1: nothing follows DATA before 354; it could be read as a mail or as commands
+        return session.send_last(answers.EARLY_DATA)
+    await session.push(answers.START_DATA)
+    session.too_late = answers.TOO_SLOW
+    try:
+        answer = await session.door.gate.data(session.visitor, under_way, session.wire, _pace(session))
+    except Endless:
+        return session.send_last(answers.NEVER_ENDING)
+    finally:
+        session.mail, session.too_late = None, answers.TIMEOUT
+    session.visitor.mails += 1
+    return await session.push(answer)
+
+
+def _pace(session: "Session") -> Pace:
+    settings = session.door.settings
+    idle = settings.command_timeout.total_seconds()
+    return Pace(session.deadline, settings.data_grace.total_seconds(), settings.data_rate, idle)
+
+
+async def rset(session: "Session", argument: str) -> None:
+    if argument:
+        return await session.fail(answers.NO_ARGUMENT)
+    session.mail = None
+    return await session.push(answers.OK)
+
+
+async def noop(session: "Session", _: str) -> None:
+    await session.push(answers.OK)
+
+
+async def vrfy(session: "Session", argument: str) -> None:
+    await (session.push(answers.VRFY) if argument else session.fail(answers.VRFY_SYNTAX))
+
+
+async def expn(session: "Session", _: str) -> None:
+    await session.fail(answers.NOT_IMPLEMENTED)
+
+
+async def help_(session: "Session", _: str) -> None:
+    await session.push(answers.HELP)
+
+
+async def proxy(session: "Session", _: str) -> None:
+    """Whoever may speak it has done so before the session began."""
+    session.send_last(answers.PROXY_REFUSED)
+
+
+async def quit_(session: "Session", argument: str) -> None:
+    if argument:
+        return await session.fail(answers.NO_ARGUMENT)
+    return session.send_last(answers.BYE)
+
+
+def _is_name(name: str) -> bool:
+    """Any one word: many clients don't know their own name (RFC 5321 4.1.4 forbids to refuse them for it)."""
+    return bool(name) and len(name) <= 255 and " " not in name and name.isprintable()
+
+
+VERBS: dict[bytes, Verb] = {
+    b"EHLO": ehlo,
+    b"HELO": helo,
+    b"STARTTLS": starttls,
+    b"AUTH": auth,
+    b"MAIL": mail,
+    b"RCPT": rcpt,
+    b"DATA": data,
+    b"RSET": rset,
+    b"NOOP": noop,
+    b"VRFY": vrfy,
+    b"EXPN": expn,
+    b"HELP": help_,
+    b"PROXY": proxy,
+    b"QUIT": quit_,
+}
