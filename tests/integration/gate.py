@@ -1,0 +1,166 @@
+"""The whole gate as an operator has it: `varco up` in a process of its own, in a home of its own, on free ports."""
+
+import asyncio
+import contextlib
+import json
+import os
+import smtplib
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from varco_cli.stack.bus import operator
+from varco_cli.stack.home import Home
+from varco_cli.stack.settings import Ports
+from varco_common.bus import Bus
+from varco_common.events import AnyEvent
+
+T = TypeVar("T")
+VARCO = str(Path(sys.executable).with_name("varco"))
+START_SECONDS = 60.0
+
+
+def wait_for(fact: Callable[[], T], seconds: float = 30.0) -> T:
+    """The first true value of `fact`. Raises TimeoutError with the last value."""
+    end = time.monotonic() + seconds
+    while not (value := fact()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"still {value!r} after {seconds} s")
+        time.sleep(0.02)
+    return value
+
+
+class Gate:
+    """A running stack; `settings` are further variables for it."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = Home(home)
+        self.ports = Ports.free()
+        self.environment = {
+            **os.environ,
+            "VARCO_HOME": str(home),
+            "VARCO_API_PORT": str(self.ports.api),
+            "VARCO_NATS_PORT": str(self.ports.nats),
+            "VARCO_S3_PORT": str(self.ports.s3),
+            **self.ports.environment,
+            **settings,
+        }
+        self.supervisor: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        log = (self.home.path.parent / "up.log").open("ab")
+        self.supervisor = subprocess.Popen([VARCO, "up"], env=self.environment, stdout=log, stderr=log)
+        wait_for(self.ready, START_SECONDS)
+
+    def stop(self) -> int:
+        """SIGTERM to the supervisor; its exit code."""
+        assert self.supervisor
+        self.supervisor.terminate()
+        return self.supervisor.wait(60)
+
+    def ready(self) -> bool:
+        assert self.supervisor
+        assert self.supervisor.poll() is None, (self.home.path.parent / "up.log").read_text()
+        with contextlib.suppress(FileNotFoundError, httpx.HTTPError, json.JSONDecodeError):
+            return all(httpx.get(f"{url}/readyz", timeout=2).status_code == 200 for url in self.apis().values())
+        return False
+
+    def apis(self) -> dict[str, str]:
+        """Where each service's HTTP API is."""
+        return dict(json.loads(self.home.state.read_text())["apis"])
+
+    def pid(self, process: str) -> int:
+        return int(self.home.pid_file(process).read_text().split()[0])
+
+    def kill(self, process: str) -> None:
+        """SIGKILL; the stack starts it again."""
+        os.kill(self.pid(process), 9)
+
+    def varco(self, *arguments: str, input: str = "") -> subprocess.CompletedProcess[str]:
+        """The command line, as an operator types it."""
+        return subprocess.run(
+            [VARCO, *arguments],
+            env=self.environment,
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def json(self, *arguments: str) -> Any:
+        """What `varco ... --json` prints."""
+        done = self.varco(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def apply(self, document: str) -> None:
+        """`varco apply --yes -f -`."""
+        done = self.varco("apply", "--yes", "-f", "-", input=document)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def events(self, *facts: str) -> list[AnyEvent]:
+        """All events so far of these facts, such as `mail-refused`."""
+        return asyncio.run(self._events([f"events.*.{fact}.*" for fact in facts]))
+
+    async def _events(self, filters: list[str]) -> list[AnyEvent]:
+        found: list[AnyEvent] = []
+        async with Bus.connect(operator(self.home, "127.0.0.1", self.ports.nats), "operator") as bus:
+            last = await bus.until(*filters)
+            async with contextlib.aclosing(bus.follow(*filters)) as stored:
+                while last and (event := await anext(stored)):
+                    found.append(event.event)
+                    if event.sequence >= last:
+                        break
+        return found
+
+    @contextlib.contextmanager
+    def smtp(self, source: str = "127.0.0.1", *, port: int = 0, tls: bool = False) -> Iterator[smtplib.SMTP]:
+        """A client on the SMTP port, coming from `source`; inside TLS after STARTTLS where asked for."""
+        client = smtplib.SMTP("127.0.0.1", port or self.ports.smtp, timeout=30, source_address=(source, 0))
+        try:
+            client.ehlo("client.test")
+            if tls:
+                client.starttls(context=trusting())
+                client.ehlo("client.test")
+            yield client
+        finally:
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                client.quit()
+            client.close()
+
+
+def trusting() -> ssl.SSLContext:
+    """TLS to a gate whose certificate it signed itself."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def transact(
+    client: smtplib.SMTP, sender: str, recipients: list[str], body: bytes, options: str = ""
+) -> tuple[int, str]:
+    """The answer to the first command that is refused, or else to the end of data; `body` goes out as it is, dot-stuffed."""
+    for command in (
+        f"MAIL FROM:<{sender}> {options}".strip(),
+        *(f"RCPT TO:<{address}>" for address in recipients),
+        "DATA",
+    ):
+        code, text = client.docmd(command)
+        if code >= 400:
+            return code, text.decode()
+    client.send(body + b".\r\n")
+    code, text = client.getreply()
+    return code, text.decode()
+
+
+def mail(sender: str, body: str = "hello\r\n", **fields: str) -> bytes:
+    """A small mail in wire form."""
+    head = {"From": sender, "To": "someone@dest.test", "Subject": "a test", **fields}
+    return ("".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in head.items()) + "\r\n" + body).encode()
