@@ -53,8 +53,8 @@ class Gate:
         self.supervisor: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        log = (self.home.path.parent / "up.log").open("ab")
-        self.supervisor = subprocess.Popen([VARCO, "up"], env=self.environment, stdout=log, stderr=log)
+        with (self.home.path.parent / "up.log").open("ab") as log:
+            self.supervisor = subprocess.Popen([VARCO, "up"], env=self.environment, stdout=log, stderr=log)
         wait_for(self.ready, START_SECONDS)
 
     def stop(self) -> int:
