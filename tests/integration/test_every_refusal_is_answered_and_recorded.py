@@ -101,19 +101,16 @@ def test_a_declared_size_over_the_limit_is_refused_before_the_upload(gate: Gate)
         code, text = client.docmd("MAIL FROM:<alice@acme.test> SIZE=3000000")
     assert code == 552
     assert text.startswith(b"5.3.4")
-    assert b"2000000" in text.replace(b".", b"").replace(b",", b"")
+    assert b"2000000" in text
 
 
 def test_a_body_over_the_limit_is_refused_at_its_end(gate: Gate, recipient: str) -> None:
     with gate.smtp() as client:
-        code, text = transact(
-            client,
-            "alice@acme.test",
-            [recipient],
-            mail("alice@acme.test", "x" * 70 + "\r\n") + b"y" * 70 * 30_000 + b"\r\n",
-        )
+        sent = mail("alice@acme.test", ("x" * 70 + "\r\n") * 30_000)
+        code, text = transact(client, "alice@acme.test", [recipient], sent)
         assert client.noop()[0] == 250, "the session goes on"
     assert (code, text[:5]) == (552, "5.3.4")
+    assert "2000000" in text
 
 
 def test_recipients_over_the_limit_are_deferred_and_the_others_served(gate: Gate, hop: Hop, recipient: str) -> None:
