@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from varco_common.testing.next_hop import NextHop, Received
 
 from tests.integration.gate import Gate, wait_for
+from varco_common.testing.next_hop import NextHop, Received
 
 ACME = """\
 account: acme

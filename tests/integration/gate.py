@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+
 from varco_cli.stack.bus import operator
 from varco_cli.stack.home import Home
 from varco_cli.stack.settings import Ports
@@ -78,15 +79,16 @@ class Gate:
         return int(self.home.pid_file(process).read_text().split()[0])
 
     def kill(self, process: str) -> None:
-        """SIGKILL; the stack starts it again."""
+        """SIGKILL, once it lives (it may just have been killed); the stack starts it again."""
+        wait_for(lambda: alive(self.pid(process)))
         os.kill(self.pid(process), 9)
 
-    def varco(self, *arguments: str, input: str = "") -> subprocess.CompletedProcess[str]:
+    def varco(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """The command line, as an operator types it."""
         return subprocess.run(
             [VARCO, *arguments],
             env=self.environment,
-            input=input,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=60,
@@ -101,7 +103,7 @@ class Gate:
 
     def apply(self, document: str) -> None:
         """`varco apply --yes -f -`."""
-        done = self.varco("apply", "--yes", "-f", "-", input=document)
+        done = self.varco("apply", "--yes", "-f", "-", stdin=document)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def events(self, *facts: str) -> list[AnyEvent]:
@@ -164,3 +166,11 @@ def mail(sender: str, body: str = "hello\r\n", **fields: str) -> bytes:
     """A small mail in wire form."""
     head = {"From": sender, "To": "someone@dest.test", "Subject": "a test", **fields}
     return ("".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in head.items()) + "\r\n" + body).encode()
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that is dead and not yet waited for doesn't."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

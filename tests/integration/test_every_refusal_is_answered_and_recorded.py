@@ -4,11 +4,11 @@ import smtplib
 import uuid
 
 import pytest
-from varco_common.events import AuthCause, AuthFailed, MailRefused
-from varco_common.replies import Reply
 
 from tests.integration.conftest import Hop
 from tests.integration.gate import Gate, mail, transact, wait_for
+from varco_common.events import AuthCause, AuthFailed, MailRefused
+from varco_common.replies import Reply
 
 STRANGER = "127.0.0.77"  # not in acme's networks
 

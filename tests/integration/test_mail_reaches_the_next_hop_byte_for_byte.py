@@ -1,6 +1,7 @@
 """What the client sent is what the next hop gets, behind the fields that the gate adds."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -83,5 +84,5 @@ def _peak(pid: int) -> int:
 
 def _status(pid: int, field: str) -> int:
     """A size in KiB out of /proc/<pid>/status."""
-    with open(f"/proc/{pid}/status") as lines:
-        return next(int(line.split()[1]) for line in lines if line.startswith(field))
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))

@@ -6,14 +6,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Self
 
 import pytest
 
 from tests.integration.conftest import Hop
-from tests.integration.gate import Gate, mail, wait_for
+from tests.integration.gate import Gate, alive, mail, transact, wait_for
 
 SENDERS = 4
-DOUBLED = {"ingress-smtp", "relay", "nats", "s3", "policy"}
 
 
 class Traffic:
@@ -26,7 +26,7 @@ class Traffic:
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._send, args=(n,)) for n in range(SENDERS)]
 
-    def __enter__(self) -> "Traffic":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -57,7 +57,8 @@ class Traffic:
             )
             self.accepted.append(recipient)
         except smtplib.SMTPResponseException as refusal:
-            assert refusal.smtp_code in (421, 451), refusal
+            if refusal.smtp_code not in (421, 451):
+                raise AssertionError(f"{recipient}: {refusal}") from refusal
             time.sleep(0.02)
         except (OSError, smtplib.SMTPServerDisconnected):
             self.doubtful.append(recipient)
@@ -108,15 +109,17 @@ def test_a_silent_voter_means_try_again(own_gate: Callable[..., Gate], hop: Hop)
 
 def test_a_full_store_takes_nothing_and_loses_nothing(own_gate: Callable[..., Gate], hop: Hop) -> None:
     gate = own_gate(VARCO_NATS_MAIL_MAX_BYTES="200KB")
-    accepted = []
-    with gate.smtp() as client, pytest.raises(smtplib.SMTPDataError) as caught:
+    accepted: list[str] = []
+    with gate.smtp() as client:
         for number in range(200):
-            client.sendmail(
-                "alice@acme.test", [f"full-{number}@dest.test"], mail("alice@acme.test", ("f" * 70 + "\r\n") * 100)
+            recipient = f"full-{number}@dest.test"
+            code, text = transact(
+                client, "alice@acme.test", [recipient], mail("alice@acme.test", ("f" * 70 + "\r\n") * 100)
             )
-            accepted.append(f"full-{number}@dest.test")
-    assert caught.value.smtp_code == 452
-    assert caught.value.smtp_error.startswith(b"4.3.1")
+            if code != 250:
+                break
+            accepted.append(recipient)
+    assert (code, text[:5]) == (452, "4.3.1")
     assert accepted
     for recipient in accepted:
         hop.mail_for(recipient)
@@ -129,11 +132,3 @@ def test_the_second_start_goes_on_with_the_same_state(own_gate: Callable[..., Ga
     with gate.smtp() as client:
         client.sendmail("alice@acme.test", ["again@dest.test"], mail("alice@acme.test"))
     assert hop.mail_for("again@dest.test").sender == "alice@acme.test"
-
-
-def alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

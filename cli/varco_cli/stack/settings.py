@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from varco_common.seaweed import PORTS as S3_PORTS
-from varco_common.settings import BrokenSetting, Port, Settings
+from varco_common.settings import BrokenSetting, Port, Settings, Size
 
 SERVICES = 20  # ports above VARCO_API_PORT that are the services'; the bus and the object store come behind them
 
@@ -44,6 +44,18 @@ class StackSettings(Settings):
         default="each",
         validation_alias="VARCO_PROCESSES",
         description="Each service in a process of its own, or all of them in one: less memory, and faster on few cores.",
+    )
+
+    mail_max_bytes: Size | None = Field(
+        default=None,
+        validation_alias="VARCO_NATS_MAIL_MAX_BYTES",
+        description="How much accepted mail the bus may hold; then new mail hears 452. Unset: as much as the disk takes.",
+    )
+    mail_days: float = Field(
+        default=7.0,
+        gt=5,
+        validation_alias="VARCO_NATS_MAIL_DAYS",
+        description="How long accepted mail is kept, in days: longer than relay tries to deliver it.",
     )
 
     @property

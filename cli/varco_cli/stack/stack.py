@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +27,7 @@ from varco_cli.stack.installed import Described, installed_services
 from varco_cli.stack.process import Process, Program, end_stale
 from varco_cli.stack.settings import Ports, StackSettings, listenable
 from varco_common import log, seaweed
+from varco_common.bus.settings import BusSettings
 from varco_common.settings import load
 
 START_SECONDS = 60.0
@@ -133,7 +135,7 @@ class Stack:
         began = time.monotonic()
         await self._stage(self._nats(), self._objects())
         await self.processes[NATS].wait_ready(START_SECONDS)
-        await bus.ensure_streams(bus.operator(self.home, self.settings.inner, self.ports.nats))
+        await bus.ensure_streams(self._operator())
         for programs in self._service_programs():
             await self._stage(*programs)
         await self.wait_ready()
@@ -157,6 +159,14 @@ class Stack:
             command=[binary("nats-server"), "-c", str(config)],
             environment={"VARCO_HOME": str(self.home.path)},
             ready=lambda: bus.ready(address, port),
+        )
+
+    def _operator(self) -> BusSettings:
+        limit = self.settings.mail_max_bytes
+        return replace(
+            bus.operator(self.home, self.settings.inner, self.ports.nats),
+            mail_max_bytes=-1 if limit is None else limit,
+            mail_days=self.settings.mail_days,
         )
 
     def _objects(self) -> Program:

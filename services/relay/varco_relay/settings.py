@@ -72,7 +72,7 @@ class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
         default=1.0, gt=0, le=10, description="What the timeouts of RFC 5321 4.5.3.2 are multiplied with."
     )
     ack_wait: Duration = Field(
-        default=timedelta(seconds=60),
+        default=timedelta(seconds=20),
         description="How long after a crash the mails that were in hand are taken up again.",
     )
     ca_file: Path | None = Field(
