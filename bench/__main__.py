@@ -21,6 +21,7 @@ from bench.workloads import WORKLOADS, Workload
 
 console = Console()
 console.width = max(console.width, 140)  # the tables have spreads
+SETTLE_SECONDS = 6.0  # what ingress learns so soon after a change of the account it doesn't remember
 WARM_UP = WORKLOADS["W2"].scaled(0.07)
 
 
@@ -69,7 +70,7 @@ async def _bench(workloads: list[Workload], rounds: int, names: list[str], flow_
     async with _running(names, flow_delay) as (gates, sink):
         for gate in gates:
             await generate(WARM_UP, gate.port)
-        await asyncio.sleep(1)
+        await asyncio.sleep(SETTLE_SECONDS)
         with _progress() as progress:
             bar = progress.add_task("", total=len(workloads) * rounds * len(gates))
             for workload in workloads:

@@ -22,6 +22,7 @@ from bench.spy import Functions, Shares, spied
 from bench.workloads import WORKLOADS, Workload
 
 console = Console(highlight=False)
+SETTLE_SECONDS = 6.0  # what ingress learns so soon after a change of the account it doesn't remember
 WARM_UP = WORKLOADS["W2"].scaled(0.1)
 
 
@@ -70,7 +71,7 @@ async def _profiled(workload: Workload, functions: int, more: Mapping[str, str],
         with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
             async with running(Path(home) / "varco", sink.ports.mails, one_process=one_process, more=more) as stack:
                 await generate(WARM_UP, stack.smtp_port)
-                await asyncio.sleep(1)
+                await asyncio.sleep(SETTLE_SECONDS)
                 used = await _used(workload, stack, sink)
                 found = await _looked_at(workload, stack, functions) if functions else {}
     finally:
