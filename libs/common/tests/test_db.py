@@ -1,6 +1,7 @@
 """Migrations and engines, on both databases."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +18,23 @@ async def test_two_processes_that_start_at_once_migrate_once(database_url, examp
     async with db.connect(database_url, "shell-example") as one, db.connect(database_url, "shell-example") as two:
         await asyncio.gather(db.migrate(one, example), db.migrate(two, example), db.migrate(one, example))
         assert await tables_of(two) == {"states", "progress", "notes", "shell_example_version"}
+
+
+async def test_two_services_of_one_process_migrate_side_by_side(postgres_url, tmp_path, example):
+    urls = (
+        postgres_url,
+        postgres_url,
+        f"sqlite+aiosqlite:///{tmp_path}/a.sqlite",
+        f"sqlite+aiosqlite:///{tmp_path}/b.sqlite",
+    )
+    async with AsyncExitStack() as stack:
+        engines = [
+            await stack.enter_async_context(db.connect(url, f"service{number}")) for number, url in enumerate(urls)
+        ]
+        await asyncio.gather(*(db.migrate(engine, example) for engine in engines))
+        assert [await tables_of(engine) for engine in engines] == [
+            {"states", "progress", "notes", "shell_example_version"}
+        ] * 4
 
 
 async def test_a_migrated_database_is_left_as_it_is(engine, example):

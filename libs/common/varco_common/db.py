@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
 from typing import IO, Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from alembic import command
@@ -38,6 +39,7 @@ progress = sa.Table(
 _BUSY_SECONDS = 5
 _COMMAND_SECONDS = 60
 _RETRY_SECONDS = 1.0
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 _log = log.get(__name__)
 
 
@@ -69,7 +71,8 @@ async def migrate(engine: AsyncEngine, package: str) -> None:
     """
     while True:
         try:
-            return await _migrate(engine, package)
+            async with _alembic_turn():
+                return await _migrate(engine, package)
         except AWAY as error:
             if not _unreachable(error):
                 raise
@@ -77,23 +80,38 @@ async def migrate(engine: AsyncEngine, package: str) -> None:
             await asyncio.sleep(_RETRY_SECONDS)
 
 
+def _alembic_turn() -> asyncio.Lock:
+    """One migration at a time in a process, which may run several services: alembic's `op` and `context` are global."""
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+
 async def _migrate(engine: AsyncEngine, package: str) -> None:
+    if engine.dialect.name == "postgresql":
+        return await _migrate_postgresql(engine, package)
     lock = await asyncio.to_thread(_lock, engine.url)
     try:
         async with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                await _take_turn(connection, package)
             await connection.run_sync(_upgrade, package)
     finally:
         lock.close()
 
 
-async def _take_turn(connection: AsyncConnection, package: str) -> None:
+async def _migrate_postgresql(engine: AsyncEngine, package: str) -> None:
+    schema = engine.sync_engine.get_execution_options()["schema"]
+    unhurried = _postgresql(engine.url, schema, command_seconds=None)  # an index over much can take long
+    try:
+        async with unhurried.begin() as connection:
+            await _take_turn(connection, package, schema)
+            await connection.run_sync(_upgrade, package)
+    finally:
+        await unhurried.dispose()
+
+
+async def _take_turn(connection: AsyncConnection, package: str, schema: str) -> None:
     """Held until the transaction ends, so two processes never create the schema or migrate it side by side."""
     await connection.execute(
         sa.text("SELECT pg_advisory_xact_lock(hashtext(:package))"), {"package": f"varco {package}"}
     )
-    schema = await connection.scalar(sa.text("SELECT current_setting('search_path')"))
     await connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
 
 
@@ -125,12 +143,14 @@ def _unreachable(error: Exception) -> bool:
     return isinstance(error, OSError) or state.startswith(("08", "57P"))
 
 
-def _postgresql(url: sa.URL, schema: str) -> AsyncEngine:
+def _postgresql(url: sa.URL, schema: str, command_seconds: float | None = _COMMAND_SECONDS) -> AsyncEngine:
     settings = {"search_path": schema, "application_name": f"varco {schema}"}
+    limits = {"timeout": _BUSY_SECONDS, "command_timeout": command_seconds}
     return create_async_engine(
         url,
         pool_pre_ping=True,
-        connect_args={"server_settings": settings, "timeout": _BUSY_SECONDS, "command_timeout": _COMMAND_SECONDS},
+        connect_args={"server_settings": settings, **limits},
+        execution_options={"schema": schema},
     )
 
 

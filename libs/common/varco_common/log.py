@@ -66,7 +66,7 @@ def of(*, service: str = "", mail: str = "") -> Iterator[None]:
 
 
 def line(event: str, fields: dict[str, Any]) -> None:
-    """One info line for the hot path, 4 µs instead of structlog's 19: no processors, no bound context but the service.
+    """One info line for the hot path, at less than half of structlog's cost: no processors, no bound context but the service.
 
     `fields` must be what msgspec can encode, and name the mail themselves.
     """
