@@ -1,8 +1,11 @@
 """A whole ingress in the test's own loop (uvloop, as in production), on a real bus, with a tiny policy behind it."""
 
 import asyncio
+import os
+import secrets
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
@@ -22,8 +25,10 @@ from varco_common.blobs import Blobs, BlobSettings
 from varco_common.bus import Bus, MissingMail, StoredMail
 from varco_common.events import AnyEvent
 from varco_common.grants import Denied, Grant, LoginAsked, NetworkAsked, Unavailable
-from varco_common.testing import NatsServer
+from varco_common.testing import NatsServer, free_port
 from varco_common.testing.smtp import Client
+from varco_common.testing.waiting import eventually
+from varco_common.tokens import Keyring
 from varco_common.votes import Ballot, Vote, accept
 from varco_ingress_smtp.app import build
 from varco_ingress_smtp.door import Door
@@ -197,3 +202,65 @@ async def client(world: World) -> AsyncIterator[Client]:
     """Greeted on the smtp port, from a trusted network."""
     async with world.connect() as one:
         yield await one.hello()
+
+
+@dataclass
+class Ingress:
+    """One ingress as a process of its own."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    api: int
+    bus: Bus
+    admin: str
+
+
+@pytest.fixture
+async def spawn(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Ingress]]]:
+    """Starts `varco-ingress-smtp` with given environment variables, on the bus with a policy that accepts all."""
+    certificate(tmp_path / "tls", "gate.example")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "token.key").write_text(key := secrets.token_hex(32))
+    grant = msgspec.structs.replace(ALICE, max_size=200_000_000)
+    policy = Policy(networks={"127.0.0.1": grant})
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(Bus.connect(nats.settings(), "policy"))
+        await bus.answer(grants.NETWORK, "policy", policy.network)
+        await bus.serve_voter("policy", policy.decide)
+
+        async def begin(**environment: str) -> Ingress:
+            port, api = free_port(), free_port()
+            given = {
+                "VARCO_HOME": str(tmp_path),
+                "VARCO_NATS_URL": nats.url,
+                "VARCO_SMTP_PORT": str(port),
+                "VARCO_SUBMISSION_PORT": "0",
+                "VARCO_SMTPS_PORT": "0",
+                "VARCO_API_PORT": str(api),
+            }
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                "from varco_ingress_smtp.app import main; main()",
+                env=os.environ | given | environment,
+            )
+            stack.push_async_callback(_stopped, process)
+            await eventually(lambda: _answers(port), 30)
+            return Ingress(process, port, api, bus, Keyring(key.encode()).mint_admin()[1])
+
+        yield begin
+
+
+async def _stopped(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        await process.wait()
+
+
+async def _answers(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

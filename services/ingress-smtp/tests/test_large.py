@@ -2,21 +2,12 @@
 
 import asyncio
 import hashlib
-import os
-import secrets
-import sys
 from pathlib import Path
 
 import pytest
 
-from varco_common import grants
 from varco_common.blobs import Blobs
-from varco_common.bus import Bus
-from varco_common.grants import Grant
-from varco_common.testing import free_port
 from varco_common.testing.smtp import TEXT, Client
-from varco_common.testing.waiting import eventually
-from varco_common.votes import accept
 
 MIB = 1 << 20
 LINE = b"." + b"." + b"0123456789abcdef" * 4 + b"\xe9\r\n"
@@ -57,48 +48,24 @@ async def test_a_missing_object_store_is_a_451_and_small_mail_flows(start):
     assert len(await world.records()) == 1
 
 
-async def test_a_mail_of_100_mb_raises_the_process_by_less_than_64_mib(nats, s3, bodies, make_certificate, tmp_path):
-    make_certificate(tmp_path / "tls", "gate.example")
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "token.key").write_text(secrets.token_hex(32))
-    port = free_port()
-    grant = Grant(account="acme", senders=("@acme.example",), max_size=200 * MIB, max_recipients=10)
-    environment = {
-        **os.environ,
-        "VARCO_HOME": str(tmp_path),
-        "VARCO_NATS_URL": nats.url,
-        "VARCO_SMTP_PORT": str(port),
-        "VARCO_SUBMISSION_PORT": "0",
-        "VARCO_SMTPS_PORT": "0",
-        "VARCO_API_PORT": str(free_port()),
-        "VARCO_INGRESS_MAX_SIZE": "200 MB",
-        "VARCO_S3_ENDPOINT": s3.settings.endpoint,
-        "VARCO_S3_ACCESS_KEY_FILE": str(s3.settings.access_key_file),
-        "VARCO_S3_SECRET_KEY_FILE": str(s3.settings.secret_key_file),
-    }
-
-    async def granted(_: bytes) -> bytes:
-        return grants.encode(grant)
-
-    async with Bus.connect(nats.settings(), "policy") as bus:
-        await bus.answer(grants.NETWORK, "policy", granted)
-        await bus.serve_voter("policy", lambda _: accept("policy"))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", "from varco_ingress_smtp.app import main; main()", env=environment
-        )
-        try:
-            await eventually(lambda: answers(port), 30)
-            async with Client.open(port) as client:
-                await client.hello()
-                assert (await client.mail()).startswith("250 ")
-                before = memory(process.pid, "VmRSS")
-                peak = await send_100_mb(client, process.pid)
-            record = (await bus.mail(2)).record
-            assert record.envelope.size > 100_000_000
-            assert peak - before < 64 * MIB
-        finally:
-            process.terminate()
-            assert await process.wait() == 0
+async def test_a_mail_of_100_mb_raises_the_process_by_less_than_64_mib(spawn, s3, bodies):
+    ingress = await spawn(
+        VARCO_INGRESS_MAX_SIZE="200 MB",
+        VARCO_S3_ENDPOINT=s3.settings.endpoint,
+        VARCO_S3_ACCESS_KEY_FILE=str(s3.settings.access_key_file),
+        VARCO_S3_SECRET_KEY_FILE=str(s3.settings.secret_key_file),
+    )
+    pid = ingress.process.pid
+    async with Client.open(ingress.port) as client:
+        await client.hello()
+        assert (await client.mail()).startswith("250 ")
+        before = memory(pid, "VmRSS")
+        peak = await send_100_mb(client, pid)
+    record = (await ingress.bus.mail(2)).record
+    assert record.envelope.size > 100_000_000
+    assert peak - before < 64 * MIB
+    ingress.process.terminate()
+    assert await ingress.process.wait() == 0
 
 
 async def send_100_mb(client: Client, pid: int) -> int:
@@ -127,12 +94,3 @@ def forget_peak(pid: int) -> None:
 def memory(pid: int, what: str) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{what}:"))
-
-
-async def answers(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True

@@ -1,5 +1,6 @@
-"""HTTP: who is connected now."""
+"""HTTP: who is connected now, and the processes that share the ports."""
 
+import os
 from datetime import datetime
 from typing import cast
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, Field
 from varco_common.auth import Admin
 from varco_ingress_smtp.door import Door
 from varco_ingress_smtp.session import Session
+from varco_ingress_smtp.siblings import Siblings
 
 
 class SessionShown(BaseModel):
@@ -32,13 +34,26 @@ class SessionsShown(BaseModel):
     sessions: list[SessionShown]
 
 
-def router(door: Door) -> APIRouter:
+class ProcessShown(BaseModel):
+    """One process on the SMTP ports; sessions and metrics are those of each."""
+
+    pid: int
+    api_port: int | None = Field(description="Where its HTTP API listens; empty for the one that answers.")
+
+
+def router(door: Door, siblings: Siblings) -> APIRouter:
     routes = APIRouter(tags=["sessions"])
 
     @routes.get("/sessions")
     async def sessions(_: Admin) -> SessionsShown:
         """The sessions that are open, oldest first."""
         return SessionsShown(draining=door.draining, sessions=[_shown(cast(Session, one)) for one in door.sessions])
+
+    @routes.get("/processes")
+    async def processes(_: Admin) -> list[ProcessShown]:
+        """The processes that share the ports, this one first."""
+        others = [ProcessShown(pid=pid, api_port=port) for pid, port in siblings.running.items()]
+        return [ProcessShown(pid=os.getpid(), api_port=None), *others]
 
     return routes
 

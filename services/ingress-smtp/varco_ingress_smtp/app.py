@@ -17,6 +17,7 @@ from varco_ingress_smtp.ledger import Ledger
 from varco_ingress_smtp.listener import bind, listening
 from varco_ingress_smtp.routes import LEARNED, Routes
 from varco_ingress_smtp.settings import Settings
+from varco_ingress_smtp.siblings import Siblings
 from varco_ingress_smtp.tls import Certificates
 from varco_ingress_smtp.who import CHANGES, Who
 
@@ -27,7 +28,8 @@ _DRAIN_SHARE = 0.8  # of the time that the process gets; the rest is for closing
 async def serve(settings: Settings) -> None:
     """Runs until it is cancelled; then no new mail begins, and those under way come to their end."""
     certificates = Certificates(settings.home / "tls", settings.certificates, settings.hostname)
-    sockets = bind(settings, shared=settings.processes > 1)
+    siblings = Siblings(settings.processes - 1, settings.bind)
+    sockets = bind(settings, shared=settings.processes > 1 or settings.port_reuse)
     async with AsyncExitStack() as stack:
         shell = await stack.enter_async_context(Shell.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
@@ -35,12 +37,13 @@ async def serve(settings: Settings) -> None:
         stack.push_async_callback(blobs.close)
         routes = Routes()
         door = build(settings, bus, blobs, routes, certificates)
-        shell.include(api.router(door))
-        async with beside(routes.follow(bus), patiently(blobs.ensure)):
+        shell.include(api.router(door, siblings))
+        async with beside(routes.follow(bus), patiently(blobs.ensure), siblings.run()):
             try:
                 async with listening(door, sockets):
                     await shell.serve(bus)
             finally:
+                siblings.end()
                 await drain(door, settings.drain.total_seconds() * _DRAIN_SHARE)
 
 

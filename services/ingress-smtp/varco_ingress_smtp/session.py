@@ -70,6 +70,7 @@ class Session(SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.leave()
+        self.deadline.cancel()
         if self.session is not None:  # else it was turned away
             super().connection_lost(error)
 
@@ -80,7 +81,6 @@ class Session(SMTP):
 
     def leave(self) -> None:
         """Makes room at the door; does nothing the second time."""
-        self.deadline.cancel()
         if self._admitted:
             self._admitted = False
             self.door.leave(self)
@@ -95,7 +95,10 @@ class Session(SMTP):
         """Aiosmtpd would make a timer for each command."""
 
     def _late(self) -> None:
-        self.send_last(self.too_late)
+        if self.transport and self.transport.is_closing():
+            self.transport.abort()  # it doesn't even take the last answer
+        else:
+            self.send_last(self.too_late)
 
     def drain(self) -> None:
         """The process ends: 421 now where nothing is under way (RFC 5321 3.8), else after the mail."""
@@ -115,7 +118,7 @@ class Session(SMTP):
         """What was written still leaves, within bounds: a client that reads nothing holds nothing."""
         if self.transport:
             self.transport.close()
-            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+            self.deadline.within(LINGER_SECONDS)
 
     async def push(self, status: str) -> None:  # type: ignore[override] # never bytes
         self.transport.write(status.encode() + b"\r\n")
