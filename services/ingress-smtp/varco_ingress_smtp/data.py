@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import Enum
 
-from varco_ingress_smtp.lines import Lengths, Normaliser, bare_ends
+from varco_ingress_smtp.lines import Lengths, Normaliser, bare_ends, doubtful
 from varco_ingress_smtp.spool import Spool
 from varco_ingress_smtp.wire import BUFFER, Wire
 
@@ -72,13 +72,15 @@ class Body:
             self._keep(self._normaliser.feed(chunk))
             if self._normaliser.held > BUFFER:
                 self._refuse(Fault.LINE_TOO_LONG)
-        elif bare_ends(chunk):
+        elif any(map(bare_ends, pieces := doubtful(chunk))):
             self._refuse(Fault.BARE_LINE_END)
         else:
-            self._keep(chunk)
+            self._keep(chunk, pieces)
 
-    def _keep(self, chunk: bytes) -> None:
-        self._lengths.feed(chunk)
+    def _keep(self, chunk: bytes, pieces: tuple[bytes, ...] = ()) -> None:
+        """`pieces` of the chunk are those whose lines could be too long, where that is known."""
+        for piece in pieces or (chunk,):
+            self._lengths.feed(piece)
         if self._lengths.too_long:
             self._refuse(Fault.LINE_TOO_LONG)
         elif self.spool.size + len(chunk) > self._max_size:

@@ -4,6 +4,8 @@ import re
 
 MAX_LINE = 1_000  # RFC 5321 4.5.3.1.6, with its CRLF and without the transparent dot
 
+_RUN = 16_384  # bytes from which on it pays to look for lines of one width
+
 _NO_LINE_ENDS = bytes(byte for byte in range(256) if byte not in b"\r\n")
 _ANY_LINE_END = re.compile(rb"\r\n|\r|\n")
 _LONE_DOT = re.compile(rb"^\.(?=\r\n)", re.MULTILINE)
@@ -17,6 +19,29 @@ def bare_ends(chunk: bytes) -> bool:
     ends = len(chunk.translate(None, _NO_LINE_ENDS))
     lines = len(chunk.splitlines()) - (not chunk.endswith((b"\r", b"\n")))  # twice as fast as counting CRLF
     return ends != 2 * lines if chunk else False
+
+
+def doubtful(chunk: bytes) -> tuple[bytes, ...]:
+    """What of a chunk must be looked at line by line: all but the lines of one width around its middle, if there are any.
+
+    That is how encoders write base64, and so most bytes of large bodies. The lines left out end in CRLF, hold no other CR or LF
+    and are within MAX_LINE; a piece before them ends in CRLF.
+    """
+    anchor = chunk.find(b"\r\n", len(chunk) // 2) if len(chunk) >= _RUN else -1
+    width = chunk.find(b"\r\n", anchor + 2) - anchor
+    if anchor < 0 or not 2 <= width <= MAX_LINE:
+        return (chunk,)
+    before = _pairs(chunk[anchor % width : anchor : width][::-1], chunk[anchor % width + 1 : anchor : width][::-1])
+    after = _pairs(chunk[anchor::width], chunk[anchor + 1 :: width])
+    start, stop = anchor - before * width, anchor + (after - 1) * width + 2
+    if len(chunk[start:stop].translate(None, _NO_LINE_ENDS)) != 2 * (before + after):
+        return (chunk,)
+    return chunk[: start + 2], chunk[stop:]
+
+
+def _pairs(first: bytes, second: bytes) -> int:
+    """How many of the places, from the first on without a gap, are CR in one and LF in the other."""
+    return min(len(first) - len(first.lstrip(b"\r")), len(second) - len(second.lstrip(b"\n")))
 
 
 class Lengths:
