@@ -15,18 +15,18 @@ from varco_common.testing.next_hop import NextHop
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-def send(stack: Stack, subject: str) -> str:
+def send(stack: Stack, subject: str, text: str = "hello") -> str:
     """One mail from the trusted loopback; the answer."""
     with smtplib.SMTP("127.0.0.1", stack.ports.smtp, timeout=20) as client:
         client.ehlo()
         client.mail("alice@acme.example")
         client.rcpt(f"{subject}@elsewhere.example")
-        code, text = client.data(f"From: alice@acme.example\r\nSubject: {subject}\r\n\r\nhello\r\n".encode())
+        code, text = client.data(f"From: alice@acme.example\r\nSubject: {subject}\r\n\r\n{text}\r\n".encode())
     return f"{code} {text.decode()}"
 
 
-async def passes(stack: Stack, hop: NextHop, subject: str) -> None:
-    assert (await asyncio.to_thread(send, stack, subject)).startswith("250 2.0.0 Ok: queued as ")
+async def passes(stack: Stack, hop: NextHop, subject: str, text: str = "hello") -> None:
+    assert (await asyncio.to_thread(send, stack, subject, text)).startswith("250 2.0.0 Ok: queued as ")
     async with asyncio.timeout(30):
         while not hop.for_recipient(f"{subject}@elsewhere.example"):
             await hop.news()
@@ -68,6 +68,12 @@ async def test_all_reconnect_when_the_bus_comes_back(stack: Stack, hop: NextHop)
     await stack.wait_ready()
     await passes(stack, hop, "after-nats")
     assert {name: process.pid for name, process in stack.processes.items() if name != "nats"} == others
+
+
+async def test_large_bodies_pass_again_when_the_object_store_comes_back(stack: Stack, hop: NextHop) -> None:
+    await stack.restarted("s3", await stack.kill("s3"))
+    await stack.wait_ready()
+    await passes(stack, hop, "large", text="\r\n".join(["x" * 70] * 60_000))
 
 
 async def test_a_service_speaks_and_hears_its_own_subjects_only(stack: Stack) -> None:

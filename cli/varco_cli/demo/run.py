@@ -41,9 +41,9 @@ async def run() -> list[Outcome]:
             await _open_accounts(stack, hop)
             output.step(f"sending {len(ROWS)} mails")
             answers = [await asyncio.to_thread(row.send, _scene(stack)) for row in ROWS]
-            went = await _deliveries(stack, [answer.decision for answer in answers if answer.accepted])
+            went = await _deliveries(stack, {one.decision: one.taken for one in answers if one.taken})
             return [
-                Outcome(row, answer, went[answer.decision] if answer.accepted else "nowhere")
+                Outcome(row, answer, went[answer.decision] if answer.taken else "nowhere")
                 for row, answer in zip(ROWS, answers, strict=True)
             ]
 
@@ -75,24 +75,24 @@ async def _open_accounts(stack: Stack, hop: NextHop) -> None:
             (await relay.put(f"/accounts/{account}/route", json=route)).raise_for_status()
 
 
-async def _deliveries(stack: Stack, accepted: list[str]) -> dict[str, str]:
-    """Where each accepted mail went, by its id, as relay says."""
-    went: dict[str, str] = {}
+async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
+    """Where each mail went, by its id, as relay says; `taken` has how many recipients each has."""
+    waits, went = dict(taken), dict.fromkeys(taken, "still waits")
     settings = bus.operator(stack.home, stack.settings.inner, stack.ports.nats)
     async with Bus.connect(settings, "demo") as connected, aclosing(connected.follow(DELIVERED)) as events:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while not went.keys() >= {*accepted}:
+                while any(waits.values()):
                     event = (await anext(events)).event
-                    if isinstance(event, MailDelivered):
-                        went[event.mail] = _place(event)
+                    if isinstance(event, MailDelivered) and event.mail in waits:
+                        waits[event.mail] -= len(event.recipients)
+                        went[event.mail] = _place(event, taken[event.mail] - waits[event.mail])
         except TimeoutError:
             output.step("not all mails were delivered in time")
-    return {mail: went.get(mail, "still waits") for mail in accepted}
+    return went
 
 
-def _place(event: MailDelivered) -> str:
-    count = len(event.recipients)
+def _place(event: MailDelivered, count: int) -> str:
     where = "the black hole" if event.host == "blackhole" else f"the next hop, {event.host}"
     return f"{where} ({count} recipient{'s' if count > 1 else ''})"
 

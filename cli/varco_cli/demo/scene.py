@@ -34,11 +34,11 @@ LIST = {
 
 
 class Answer(NamedTuple):
-    """The gate's answer to the command that decided; `accepted` where the mail went on, for some recipients at least."""
+    """The gate's answer to the command that decided; `taken` is for how many recipients the mail went on."""
 
     code: int
     text: str
-    accepted: bool = False
+    taken: int = 0
 
     @property
     def decision(self) -> str:
@@ -93,10 +93,11 @@ class Scene(NamedTuple):
             if len(refused) == len(recipients):
                 return answer(*refused[0])
             last = answer(*client.data(mail))
+        taken = len(recipients) - len(refused) if last.code == 250 else 0
         if not refused:
-            return last
-        some, taken = answer(*refused[0]), len(recipients) - len(refused)
-        return Answer(some.code, f"{some.text}\nto the {taken} others: {last.code} {last.text}", last.accepted)
+            return last._replace(taken=taken)
+        some = answer(*refused[0])
+        return some._replace(text=f"{some.text}\nto the {taken} others: {last.code} {last.text}", taken=taken)
 
 
 def answer(code: int, text: bytes) -> Answer:
@@ -104,7 +105,7 @@ def answer(code: int, text: bytes) -> Answer:
     first, *others = text.decode(errors="replace").split("\n")
     enhanced = first.partition(" ")[0]
     lines = [first, *(line.removeprefix(enhanced).strip() for line in others)]
-    return Answer(code, "\n".join(lines), code == 250)
+    return Answer(code, "\n".join(lines))
 
 
 def letter(subject: str, *, sender: str = LOGIN, attach: tuple[str, str, bytes] | None = None) -> bytes:
