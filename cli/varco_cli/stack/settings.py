@@ -98,11 +98,9 @@ class Ports:
     def free(cls, address: str = "127.0.0.1") -> Self:
         """Ports that nobody listens on now: for tests and the demo, beside a stack that runs."""
         names = ("smtp", "submission", "smtps", "pop3", "pop3s", "links", "nats")
-        probes = [socket.create_server((address, 0)) for _ in names]
-        single = {name: probe.getsockname()[1] for name, probe in zip(names, probes, strict=True)}
-        for probe in probes:
-            probe.close()
-        return cls(**single, api=_free_block(address, SERVICES), s3=_free_block(address, len(S3_PORTS)))
+        first = _free_block(address, SERVICES + len(S3_PORTS) + len(names))
+        single = first + SERVICES + len(S3_PORTS)
+        return cls(api=first, s3=first + SERVICES, **{name: single + place for place, name in enumerate(names)})
 
     @property
     def objects(self) -> dict[str, int]:
@@ -131,7 +129,7 @@ def listenable(address: str, port: int, variable: str) -> None:
 
 
 def _free_block(address: str, size: int) -> int:
-    """The first of `size` free ports in a row, below those that clients are given (32768 and upwards)."""
+    """The first of `size` free ports in a row, below those that the kernel gives to clients (32768 and upwards)."""
     from random import SystemRandom  # noqa: PLC0415 - tests and the demo alone need it
 
     chance = SystemRandom()
