@@ -59,7 +59,7 @@ def hop() -> Iterator[Hop]:
 @pytest.fixture(scope="session")
 def gate(tmp_path_factory: pytest.TempPathFactory, hop: Hop) -> Iterator[Gate]:
     """A gate with account acme: 127.0.0.1 may send without AUTH, other addresses may not."""
-    gate = Gate(tmp_path_factory.mktemp("gate") / "home")
+    gate = Gate(tmp_path_factory.mktemp("gate") / "home", VARCO_INGRESS_INLINE="256 KB")
     gate.start()
     try:
         gate.apply(ACME.format(port=hop.server.port))

@@ -18,6 +18,7 @@ from varco_ingress_smtp.listener import bind, listening
 from varco_ingress_smtp.routes import LEARNED, Routes
 from varco_ingress_smtp.settings import Settings
 from varco_ingress_smtp.siblings import Siblings
+from varco_ingress_smtp.sweep import sweep
 from varco_ingress_smtp.tls import Certificates
 from varco_ingress_smtp.who import CHANGES, Who
 
@@ -38,7 +39,9 @@ async def serve(settings: Settings) -> None:
         routes = Routes()
         door = build(settings, bus, blobs, routes, certificates)
         shell.include(api.router(door, siblings))
-        async with beside(routes.follow(bus), patiently(blobs.ensure), siblings.run()):
+        async with beside(
+            routes.follow(bus), patiently(blobs.ensure), sweep(blobs, settings.mail_kept), siblings.run()
+        ):
             try:
                 async with listening(door, sockets):
                     await shell.serve(bus)

@@ -63,6 +63,12 @@ class Settings(ServiceSettings, WithBlobs):
         le=3 * MIB,
         description="Up to this size a body travels in its record; else in the object store, which costs more for each byte.",
     )
+    mail_days: float = Field(
+        default=7.0,
+        gt=5,
+        validation_alias="VARCO_NATS_MAIL_DAYS",
+        description="How many days stream MAIL keeps a record; its body in the object store goes a day later.",
+    )
     memory: Size = Field(
         default=64 * MIB,
         description="What the bodies of all sessions of a process may take in memory; what finds no room waits on disk.",
@@ -109,3 +115,7 @@ class Settings(ServiceSettings, WithBlobs):
     @property
     def balancer_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(map(ip_network, self.balancers))
+
+    @property
+    def mail_kept(self) -> timedelta:
+        return timedelta(days=self.mail_days)

@@ -1,0 +1,34 @@
+"""Bodies in the object store end when their records do, and no sooner."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from varco_common.blobs import Blobs
+from varco_common.tasks import beside
+from varco_ingress_smtp.sweep import SPARE, sweep
+
+
+@pytest.fixture
+async def bodies(s3):
+    store = Blobs(s3.settings, "varco-bodies")
+    await store.ensure()
+    yield store
+    await store.close()
+
+
+async def test_a_body_goes_when_mail_has_dropped_its_record(bodies):
+    await bodies.put("old", b"body")
+    async with beside(sweep(bodies, -SPARE - timedelta(seconds=2), pause=0.05)), asyncio.timeout(10):
+        while await bodies.exists("old"):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_body_stays_as_long_as_its_record(bodies):
+    await bodies.put("kept", b"body")
+    sweeping = asyncio.create_task(sweep(bodies, timedelta(0), pause=0.05))
+    done, _ = await asyncio.wait([sweeping], timeout=0.5)
+    assert not done, "it goes on for ever"
+    sweeping.cancel()
+    assert await bodies.exists("kept")
