@@ -48,7 +48,7 @@ class Settings(ServiceSettings, WithBlobs):
     vote_timeout: Duration = Field(default=timedelta(seconds=5), description="How long a ballot waits for its votes.")
     processes: int = Field(default=1, ge=1, le=64, description="Processes that share the ports.")
     hostname: Annotated[str, shaped(r"[A-Za-z0-9.-]{1,255}", "a host name")] = Field(
-        default_factory=socket.getfqdn, description="The name in greetings, Received fields and Message-IDs."
+        default_factory=socket.gethostname, description="The name in greetings, Received fields and Message-IDs."
     )
     certificates: CommaList = Field(
         default=(),
