@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 from contextlib import suppress
 
 from varco_common import log
@@ -41,7 +40,7 @@ class Siblings:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "varco_ingress_smtp.siblings",
+                "varco_ingress_smtp.sibling",
                 stdin=asyncio.subprocess.PIPE,  # it closes when this process dies, however that happens
                 env={
                     **os.environ,
@@ -67,20 +66,3 @@ class Siblings:
         with socket.socket(socket.AF_INET6 if ":" in self._bind else socket.AF_INET) as probe:
             probe.bind((self._bind, 0))
             return int(probe.getsockname()[1])
-
-
-def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def main() -> None:
-    """One sibling: the same service, until its standard input closes."""
-    from varco_ingress_smtp.app import main as run  # noqa: PLC0415 - the wiring imports this module
-
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    run()
-
-
-if __name__ == "__main__":
-    main()
