@@ -28,6 +28,7 @@ from varco_common.grants import Denied, Grant, LoginAsked, NetworkAsked, Unavail
 from varco_common.testing import NatsServer, free_port
 from varco_common.testing.smtp import Client
 from varco_common.testing.waiting import eventually
+from varco_common.tls import Certificates
 from varco_common.tokens import Keyring
 from varco_common.votes import Ballot, Vote, accept
 from varco_ingress_smtp.app import build
@@ -35,7 +36,6 @@ from varco_ingress_smtp.door import Door
 from varco_ingress_smtp.listener import LISTENERS, listening
 from varco_ingress_smtp.routes import Routes
 from varco_ingress_smtp.settings import Settings
-from varco_ingress_smtp.tls import Certificates
 
 ALICE = Grant(account="acme", senders=("@acme.example",), max_size=2_000_000, max_recipients=100)
 

@@ -7,9 +7,9 @@ import warnings
 
 import pytest
 
+from varco_common import tls
 from varco_common.settings import BrokenSetting
-from varco_ingress_smtp import tls
-from varco_ingress_smtp.tls import Certificates
+from varco_common.tls import Certificates
 
 
 async def test_what_was_said_in_the_clear_after_starttls_ends_the_session(world):

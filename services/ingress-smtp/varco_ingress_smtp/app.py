@@ -10,6 +10,7 @@ from varco_common.grants import LOGIN, NETWORK
 from varco_common.http import Shell
 from varco_common.service import Service
 from varco_common.tasks import beside, patiently
+from varco_common.tls import Certificates
 from varco_ingress_smtp import api, metrics
 from varco_ingress_smtp.door import Door
 from varco_ingress_smtp.gate import Gate
@@ -19,7 +20,6 @@ from varco_ingress_smtp.routes import LEARNED, Routes
 from varco_ingress_smtp.settings import Settings
 from varco_ingress_smtp.siblings import Siblings
 from varco_ingress_smtp.sweep import sweep
-from varco_ingress_smtp.tls import Certificates
 from varco_ingress_smtp.who import CHANGES, Who
 
 NAME = "ingress-smtp"

@@ -7,12 +7,12 @@ from typing import Protocol
 
 from varco_common import log
 from varco_common.events import ConnectionsRefused, RefusedConnections
+from varco_common.tls import Certificates
 from varco_ingress_smtp import metrics
 from varco_ingress_smtp.gate import Gate
 from varco_ingress_smtp.ledger import Ledger
 from varco_ingress_smtp.limits import Admitted, Connections
 from varco_ingress_smtp.settings import Settings
-from varco_ingress_smtp.tls import Certificates
 from varco_ingress_smtp.transaction import Visitor
 from varco_ingress_smtp.who import Who
 

@@ -26,11 +26,22 @@ class Pair(NamedTuple):
 
 
 class Certificates:
-    """The pairs `<name>.crt` and `<name>.key` of a directory, or those listed; `default` is the one for unknown names."""
+    """The pairs `<name>.crt` and `<name>.key` of a directory, or those listed; `default` is the one for unknown names.
 
-    def __init__(self, directory: Path, listed: tuple[str, ...] = (), default: str = "") -> None:
+    `variable` is the setting that lists them, for whoever has to mend it.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        listed: tuple[str, ...] = (),
+        default: str = "",
+        *,
+        variable: str = "VARCO_INGRESS_CERTIFICATES",
+    ) -> None:
         self._directory = directory
-        self._listed = tuple(_listed_pair(entry) for entry in listed)
+        self._variable = variable
+        self._listed = tuple(_listed_pair(entry, variable) for entry in listed)
         self._default = default
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._names: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
@@ -78,7 +89,7 @@ class Certificates:
 
     def _load(self, pairs: tuple[Pair, ...]) -> None:
         if not pairs:
-            raise BrokenSetting("VARCO_INGRESS_CERTIFICATES", "", f"<name>.crt and <name>.key in {self._directory}")
+            raise BrokenSetting(self._variable, "", f"<name>.crt and <name>.key in {self._directory}")
         stamp = _stamped(pairs)
         contexts: dict[str, ssl.SSLContext] = {}
         for pair in pairs:
@@ -115,8 +126,8 @@ def _stamped(pairs: tuple[Pair, ...]) -> _Stamp:
     return tuple((str(path), stat.st_mtime_ns, stat.st_ino) for path, stat in stats)
 
 
-def _listed_pair(entry: str) -> Pair:
+def _listed_pair(entry: str, variable: str) -> Pair:
     certificate, _, key = entry.partition(":")
     if not key:
-        raise BrokenSetting("VARCO_INGRESS_CERTIFICATES", entry, "certificate and key file, parted by a colon")
+        raise BrokenSetting(variable, entry, "certificate and key file, parted by a colon")
     return Pair(Path(certificate), Path(key))
