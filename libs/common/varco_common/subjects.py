@@ -5,6 +5,7 @@ from zlib import crc32
 
 MAIL = "MAIL"
 EVENTS = "EVENTS"
+LEASES = "LEASES"
 PARTITIONS = 16
 
 KINDS = ("accepted", "convert", "converted", "copy", "dsn")
@@ -21,9 +22,19 @@ def event(service: str, fact: str, key: str) -> str:
     return f"events.{service}.{fact}.{key}"
 
 
-def ballot(sender: str) -> str:
-    """The subject of a sender's ballots: all of one sender's go to one partition."""
-    return f"ballot.{crc32(sender.lower().encode()) % PARTITIONS}"
+def partition(account: str) -> int:
+    """Where an account's ballots go: one voter sees all of them, and so can keep a limit for the whole account."""
+    return crc32(account.encode()) % PARTITIONS
+
+
+def ballot(partition: int | str) -> str:
+    """The subject of a partition's ballots; `*` for all of them."""
+    return f"ballot.{partition}"
+
+
+def lease(service: str) -> str:
+    """Who of a service's processes holds what: `lease.<service>`, one message that is replaced."""
+    return f"lease.{service}"
 
 
 def request(service: str, question: str) -> str:

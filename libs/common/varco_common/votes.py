@@ -19,7 +19,8 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `reply` names what happened; `reason` is for operators; `text` replaces the reply's own text towards the client (lines
     parted by LF). `convert` lists the paths of the parts that filelink shall turn into links. `sequence` is the stream sequence
-    that the voter's state had applied: with it the vote can be cast again, years later.
+    that the voter's state had applied: with it the vote can be cast again, years later. `figures` are what the voter
+    measured and will want to know again when it meets the vote in the mail's record.
     """
 
     voter: str
@@ -28,6 +29,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     convert: tuple[str, ...] = ()
     sequence: int = 0
+    figures: dict[str, int] = {}
 
 
 def accept(voter: str, sequence: int = 0, convert: tuple[str, ...] = ()) -> Vote:

@@ -11,11 +11,12 @@ from varco_common import subjects
 from varco_common.bus import events, jetstream, mail, questions, votes
 from varco_common.bus.connection import Connection
 from varco_common.bus.events import Stored
-from varco_common.bus.mail import StoredMail
+from varco_common.bus.mail import Record, StoredMail
 from varco_common.bus.puller import ACK_WAIT_SECONDS, Puller
 from varco_common.bus.questions import Answerer
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.votes import Decider
+from varco_common.bus.wire import headers_of
 from varco_common.events import Event
 from varco_common.record import MailAccepted
 from varco_common.votes import Ballot, Vote
@@ -112,6 +113,20 @@ class Bus:
         """The mail at this sequence of MAIL. Raises MissingMail when it is gone."""
         return await mail.get(self._link, sequence, self._timeout)
 
+    def records(self, *filters: str, after: int = 0) -> AsyncGenerator[Record, None]:
+        """The records that match any filter, without bodies, from `after` + 1, each once and in order, for ever."""
+        return mail.records(self._link, filters, after)
+
+    async def last_record(self, *filters: str) -> int:
+        """The sequence in MAIL of the last record that matches any filter; 0 where there is none."""
+        found = (jetstream.last_sequence(self._link, subjects.MAIL, one) for one in filters)
+        return max(await asyncio.gather(*found))
+
+    async def first_record(self, at: datetime, *filters: str) -> int:
+        """The sequence of the first record that matches any filter and was stored at `at` or later; 0: none yet."""
+        found = await asyncio.gather(*(mail.first_since(self._link, one, at) for one in filters))
+        return min(filter(None, found), default=0)
+
     def pull(
         self,
         durable: str,
@@ -161,7 +176,22 @@ class Bus:
         """
         return votes.collect(self._link, ballot, voters, timeout)
 
-    async def serve_voter(self, voter: str, decide: Decider) -> None:
-        """Casts `decide`'s vote on every ballot from now on. A `decide` that raises casts none, and is logged."""
-        votes.serve(self._link, voter, decide)
+    async def serve_voter(self, voter: str, decide: Decider, partition: int | str = "*") -> Callable[[], None]:
+        """Casts `decide`'s vote on every ballot (of one partition) from now on; returns what ends that.
+
+        A `decide` that raises casts none, and is logged.
+        """
+        end = votes.serve(self._link, voter, decide, partition)
         await self._link.settled()
+        return end
+
+    # leases
+
+    async def lease(self, service: str) -> tuple[int, bytes]:
+        """What stands at `lease.<service>`, and its sequence; 0 and nothing where nothing does."""
+        return await jetstream.last_message(self._link, subjects.LEASES, subjects.lease(service))
+
+    async def take_lease(self, service: str, holds: bytes, *, expect: int) -> int:
+        """Replaces what stands at `lease.<service>`; its new sequence. ConflictError where `expect` isn't the old one."""
+        headers = headers_of(("Nats-Expected-Last-Subject-Sequence", str(expect)))
+        return await jetstream.append(self._link, subjects.lease(service), holds, headers, self._timeout)

@@ -54,7 +54,7 @@ async def follow(
     link: Connection, filters: tuple[str, ...], after: int, timeout: float
 ) -> AsyncGenerator[Stored, None]:
     async with Ordered.open(link, subjects.EVENTS, filters, after) as messages:
-        async for sequence, nanoseconds, payload in messages:
+        async for sequence, nanoseconds, _, payload in messages:
             try:
                 event = decode_event(payload)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:

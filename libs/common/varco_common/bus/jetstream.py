@@ -1,5 +1,6 @@
 """JetStream over the connection: durable appends, and its API as JSON questions."""
 
+from base64 import b64decode
 from typing import Any
 
 import msgspec
@@ -90,10 +91,16 @@ async def api(link: Connection, subject: str, question: dict[str, Any] | None = 
 
 async def last_sequence(link: Connection, stream: str, subject_filter: str) -> int:
     """The sequence of the last message that matches, asked of the stream's leader; 0 where there is none."""
+    return (await last_message(link, stream, subject_filter))[0]
+
+
+async def last_message(link: Connection, stream: str, subject_filter: str) -> tuple[int, bytes]:
+    """Sequence and payload of the last message that matches, asked of the stream's leader; 0 and nothing: none is there."""
     try:
         found = await api(link, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject_filter})
     except ApiError as error:
         if error.err_code == NO_MESSAGE:
-            return 0
+            return 0, b""
         raise
-    return int(found["message"]["seq"])
+    message = found["message"]
+    return int(message["seq"]), b64decode(message.get("data", ""))

@@ -1,17 +1,21 @@
 """MAIL: one record for each accepted mail, its header holding all but the body."""
 
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
 from varco_common import subjects
 from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
+from varco_common.bus.ordered import Ordered
 from varco_common.bus.wire import header, status
 from varco_common.errors import PoisonError, TransientError
 from varco_common.record import HEADER, MailAccepted, decode_record, encode_record
 
 _RECORD = HEADER.encode()
+_GET_SECONDS = 5.0
 
 
 class MissingMail(PoisonError):
@@ -26,6 +30,14 @@ class StoredMail(msgspec.Struct, frozen=True):
     subject: str
     record: MailAccepted
     body: bytes
+
+
+class Record(NamedTuple):
+    """A record as its header has it, not decoded: its place in MAIL, and when it was stored (milliseconds since 1970)."""
+
+    sequence: int
+    at: int
+    record: bytes
 
 
 def message_id(kind: str, record: MailAccepted) -> str:
@@ -54,6 +66,22 @@ async def get(link: Connection, sequence: int, timeout: float) -> StoredMail:
     stored = datetime.fromisoformat(_microseconds(header(headers, b"Nats-Time-Stamp").decode()))
     subject = header(headers, b"Nats-Subject").decode()
     return StoredMail(sequence, stored.astimezone(UTC), subject, record_of(headers), body)
+
+
+async def records(link: Connection, filters: tuple[str, ...], after: int) -> AsyncGenerator[Record, None]:
+    async with Ordered.open(link, subjects.MAIL, filters, after, headers_only=True) as messages:
+        async for sequence, nanoseconds, headers, _ in messages:
+            yield Record(sequence, nanoseconds // 1_000_000, header(headers, _RECORD))
+
+
+async def first_since(link: Connection, subject_filter: str, at: datetime) -> int:
+    question = msgspec.json.encode({"start_time": at.isoformat(), "next_by_subj": subject_filter})
+    headers, _ = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=_GET_SECONDS)
+    if (code := status(headers)) == 404:
+        return 0
+    if code:
+        raise TransientError(f"MAIL can't be read at present ({code})")
+    return int(header(headers, b"Nats-Sequence"))
 
 
 def record_of(headers: bytes) -> MailAccepted:

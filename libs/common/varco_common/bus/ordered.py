@@ -14,14 +14,17 @@ from varco_common.errors import TransientError
 BATCH = 512
 BATCH_BYTES = 4 * 1024 * 1024
 
-Message = tuple[int, int, bytes]  # sequence, nanoseconds since 1970, payload
+Message = tuple[int, int, bytes, bytes]  # sequence, nanoseconds since 1970, headers, payload
 
 
 class Ordered:
     """Messages of `stream` after a sequence, each once, without a gap, for ever."""
 
-    def __init__(self, link: Connection, stream: str, filters: tuple[str, ...], after: int) -> None:
+    def __init__(
+        self, link: Connection, stream: str, filters: tuple[str, ...], after: int, *, headers_only: bool = False
+    ) -> None:
         self._link = link
+        self._headers_only = headers_only
         self._stream = stream
         self._filters = filters
         self._last = after
@@ -33,8 +36,10 @@ class Ordered:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, link: Connection, stream: str, filters: tuple[str, ...], after: int) -> AsyncIterator[Self]:
-        self = cls(link, stream, filters, after)
+    async def open(
+        cls, link: Connection, stream: str, filters: tuple[str, ...], after: int, *, headers_only: bool = False
+    ) -> AsyncIterator[Self]:
+        self = cls(link, stream, filters, after, headers_only=headers_only)
         task = asyncio.create_task(self._pulls.run(), name=f"follow {stream}")
         try:
             yield self
@@ -66,6 +71,7 @@ class Ordered:
             "opt_start_seq": self._last + 1,
             "ack_policy": "none",
             "filter_subjects": list(self._filters),
+            "headers_only": self._headers_only,
             "mem_storage": True,
             "num_replicas": 1,
             "inactive_threshold": int(120e9),
@@ -80,7 +86,7 @@ class Ordered:
             with contextlib.suppress(TransientError):  # the server forgets it by itself, too
                 await jetstream.api(self._link, f"CONSUMER.DELETE.{self._stream}.{consumer}")
 
-    def _arrived(self, _subject: bytes, place: Place, _reply: bytes, _headers: bytes, payload: bytes) -> None:
+    def _arrived(self, _subject: bytes, place: Place, _reply: bytes, headers: bytes, payload: bytes) -> None:
         if place.consumer_sequence != self._expected:
             self._expected = -1  # what follows of this round is out of order, too
             self._pulls.disturb("a message is missing")
@@ -89,4 +95,4 @@ class Ordered:
         if place.sequence > self._last:
             self._last = place.sequence
             self._waiting += 1
-            self._messages.put_nowait((place.sequence, place.at, payload))
+            self._messages.put_nowait((place.sequence, place.at, headers, payload))

@@ -6,7 +6,8 @@
 | append, last_sequence | `events.<service>.>`, `$JS.API.STREAM.MSG.GET.EVENTS` | - |
 | follow, until, since, hear | FOLLOWING, `events.parked.record-parked.<service>` | the events' filters |
 | append_mail | `mail.<kind>.*` | - |
-| pull, mail, forget_puller | PULLING, `events.parked.record-parked.<service>` | - |
+| lease, take_lease | `lease.<service>`, LEASING | - |
+| pull, records, mail, forget_puller | PULLING, `events.parked.record-parked.<service>` | - |
 | collect, ask | `ballot.*`, `ask.<service>.<question>` | - |
 | serve_voter, answer | once to each message's reply subject (`allow_responses`) | `ballot.*`, `ask.<self>.*`, in the own group |
 
@@ -26,7 +27,9 @@ FOLLOWING = (
     "$JS.API.CONSUMER.MSG.NEXT.EVENTS.*",
     "$JS.API.CONSUMER.DELETE.EVENTS.*",
 )
+LEASING = ("$JS.API.STREAM.MSG.GET.LEASES",)
 PULLING = (
+    "$JS.API.STREAM.MSG.GET.MAIL",
     "$JS.API.DIRECT.GET.MAIL",
     "$JS.API.CONSUMER.CREATE.MAIL.*",
     "$JS.API.CONSUMER.MSG.NEXT.MAIL.*",
@@ -59,6 +62,8 @@ def permissions(service: str, publishes: Iterable[str], subscribes: Iterable[str
     mails = [subject for subject in heard if _of(subject, "mail")]
     answered = [subject for subject in heard if subject not in events and subject not in mails]
     allowed = {*said, *(PULLING if mails else ())}
+    if any(_of(subject, "lease") for subject in said):
+        allowed |= {*LEASING}
     if events or any(_of(subject, "events") for subject in said):
         allowed |= {*FOLLOWING}
     if events or mails:

@@ -1,4 +1,4 @@
-"""The two streams, as the design wants them: MAIL and EVENTS."""
+"""The streams, as the design wants them: MAIL, EVENTS, and LEASES."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -51,11 +51,24 @@ def events_stream(settings: BusSettings) -> StreamConfig:
     )
 
 
+def leases_stream(settings: BusSettings) -> StreamConfig:
+    """Who of a service's processes holds what, now; on disk, so that a restarted bus takes nothing away from anybody."""
+    return StreamConfig(
+        name=subjects.LEASES,
+        subjects=["lease.*"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        max_msgs_per_subject=1,
+        max_bytes=64 * 1024 * 1024,
+        num_replicas=settings.replicas,
+    )
+
+
 async def ensure(connection: Client, settings: BusSettings | None = None) -> None:
-    """Creates MAIL and EVENTS, or brings their limits up to the settings; `connection` must be allowed to."""
+    """Creates MAIL, EVENTS and LEASES, or brings their limits up to the settings; `connection` must be allowed to."""
     jetstream = connection.jetstream(timeout=30)
     wanted = settings or BusSettings()
-    for config in (mail_stream(wanted), events_stream(wanted)):
+    for config in (mail_stream(wanted), events_stream(wanted), leases_stream(wanted)):
         try:
             await jetstream.update_stream(config)
         except NotFoundError:

@@ -14,7 +14,7 @@ from varco_common.votes import Ballot, Vote, decode_ballot, decode_vote, encode
 
 log = logging.getLogger(__name__)
 
-Decider = Callable[[Ballot], Vote]
+Decider = Callable[[Ballot], Vote | None]  # None: no vote is cast
 
 
 class Count:
@@ -53,7 +53,7 @@ async def collect(link: Connection, ballot: Ballot, voters: Sequence[str], timeo
     token = link.wait_at(count)
     timer = loop.call_later(timeout, count.lost)
     try:
-        link.publish(subjects.ballot(ballot.envelope.sender), encode(ballot), token=token)
+        link.publish(subjects.ballot(subjects.partition(ballot.envelope.account)), encode(ballot), token=token)
         await count.done
     except TransientError:
         pass  # silence; it is never a yes
@@ -63,13 +63,15 @@ async def collect(link: Connection, ballot: Ballot, voters: Sequence[str], timeo
     return count.votes
 
 
-def serve(link: Connection, voter: str, decide: Decider) -> None:
-    """Answers ballots at once, on the event loop: `decide` looks into memory, and never waits."""
+def serve(link: Connection, voter: str, decide: Decider, partition: int | str = "*") -> Callable[[], None]:
+    """Answers ballots at once, on the event loop: `decide` looks into memory, and never waits. Returns what ends it."""
 
     def put(_subject: bytes, reply: bytes, _headers: bytes, payload: bytes) -> None:
         try:
-            link.publish(reply.decode(), encode(decide(decode_ballot(payload))))
+            if vote := decide(decode_ballot(payload)):
+                link.publish(reply.decode(), encode(vote))
         except Exception:
             log.exception("no vote cast on a ballot")
 
-    link.subscribe("ballot.*", put, voter)
+    sid = link.subscribe(subjects.ballot(partition), put, voter)
+    return lambda: link.unsubscribe(sid)

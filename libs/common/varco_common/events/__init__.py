@@ -31,6 +31,21 @@ from varco_common.events.policy import (
     TokenIssued,
     TokenRevoked,
 )
+from varco_common.events.ratelimit import (
+    Limit,
+    Limits,
+    Meter,
+    QuotaEvent,
+    QuotaExceeded,
+    QuotaExcepted,
+    QuotaExceptionRemoved,
+    QuotaNearlyReached,
+    QuotaReset,
+    Quotas,
+    QuotaSaid,
+    QuotaSet,
+    Window,
+)
 from varco_common.events.relay import (
     Blackhole,
     Failure,
@@ -91,6 +106,12 @@ AnyEvent = (
     | MailReleased
     | MailHurried
     | SenderNotified
+    | QuotaSet
+    | QuotaExcepted
+    | QuotaExceptionRemoved
+    | QuotaReset
+    | QuotaNearlyReached
+    | QuotaExceeded
 )
 
 _encoder = msgspec.json.Encoder()
@@ -128,6 +149,8 @@ __all__ = [
     "HostsNamed",
     "Language",
     "LanguageChosen",
+    "Limit",
+    "Limits",
     "MailBounced",
     "MailDeferred",
     "MailDelivered",
@@ -137,6 +160,7 @@ __all__ = [
     "MailHurried",
     "MailRefused",
     "MailReleased",
+    "Meter",
     "NetworkTrusted",
     "NetworkWithdrawn",
     "Notice",
@@ -144,6 +168,15 @@ __all__ = [
     "NoticeWritten",
     "PasswordChanged",
     "PolicyEvent",
+    "QuotaEvent",
+    "QuotaExceeded",
+    "QuotaExcepted",
+    "QuotaExceptionRemoved",
+    "QuotaNearlyReached",
+    "QuotaReset",
+    "QuotaSaid",
+    "QuotaSet",
+    "Quotas",
     "RecordParked",
     "RefusedConnections",
     "Route",
@@ -161,6 +194,7 @@ __all__ = [
     "TlsUse",
     "TokenIssued",
     "TokenRevoked",
+    "Window",
     "decode_event",
     "encode_event",
     "fact",
