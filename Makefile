@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-PARTS := libs/common services/ingress-smtp services/policy services/relay cli
+SERVICES := $(patsubst %/pyproject.toml,%,$(sort $(wildcard services/*/pyproject.toml)))
+PARTS := libs/common $(SERVICES) cli
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -41,6 +42,6 @@ bench: venv ## how fast, beside peers where they can be had
 
 lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \
-	  $(addprefix --no-emit-package ,varco-common varco-ingress-smtp varco-policy varco-relay varco-cli)
+	  $(addprefix --no-emit-package ,varco-common $(patsubst services/%,varco-%,$(SERVICES)) varco-cli)
 
 .PHONY: help venv up demo test lint docs bench lock

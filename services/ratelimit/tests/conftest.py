@@ -1,0 +1,219 @@
+"""The whole service, on a real bus and database, and one who plays the ingress."""
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import DEVNULL, create_subprocess_exec
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from varco_common.bus import Bus
+from varco_common.envelope import Envelope
+from varco_common.events import MailRefused
+from varco_common.ids import new_id
+from varco_common.manifest import Manifest
+from varco_common.record import Body, MailAccepted
+from varco_common.replies import Reply
+from varco_common.testing import NatsServer, free_port
+from varco_common.testing.processes import binary
+from varco_common.tokens import Keyring
+from varco_common.votes import Ballot, Vote, accept
+from varco_ratelimit.app import serve
+from varco_ratelimit.settings import Settings
+
+KEY = "k" * 40
+FAST = {"lease": "1s", "settle": "1s"}
+
+
+def ballot(sender="alice@acme.example", *recipients, account="acme", size=1000, mail="") -> Ballot:
+    envelope = Envelope(
+        id=mail or new_id(),
+        account=account,
+        sender=sender,
+        recipients=recipients or ("bob@dest.example",),
+        host="127.0.0.1",
+        received_at=datetime.now(UTC),
+        size=size,
+    )
+    return Ballot(envelope=envelope, manifest=Manifest())
+
+
+def record(ballot: Ballot, *votes: Vote) -> MailAccepted:
+    return MailAccepted(envelope=ballot.envelope, manifest=ballot.manifest, votes=votes, body=Body(size=2))
+
+
+async def until(fact, seconds=20):
+    """Asks until the fact is there."""
+    async with asyncio.timeout(seconds):
+        while not (found := await fact()):  # noqa: ASYNC110  # it comes about elsewhere
+            await asyncio.sleep(0.01)
+        return found
+
+
+class Gate:
+    """One running ratelimit, and the ingress before it."""
+
+    def __init__(self, port: int, bus: Bus) -> None:
+        self.bus, self.keyring = bus, Keyring(KEY.encode())
+        self.base = f"http://127.0.0.1:{port}"
+        self.http = self.client(self.keyring.mint_admin()[1])
+
+    def client(self, token: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.base, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+
+    async def quotas(self, *, of="acme", **document) -> dict:
+        return await self.done(self.http.put(f"/accounts/{of}/quotas", json=document))
+
+    async def done(self, request) -> dict:
+        answer = await request
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def sender(self, sender="alice@acme.example", account="acme") -> dict:
+        found = await self.done(self.http.get(f"/quotas/senders/{sender}", params={"account": account}))
+        return found[0]
+
+    async def used(self, sender="alice@acme.example", account="acme") -> int:
+        """Messages in MAIL, of the sender's first limit."""
+        return (await self.sender(sender, account))["meters"][0]["used"]
+
+    async def vote(self, one: Ballot, seconds=5.0) -> Vote | None:
+        votes = await self.bus.collect(one, ["ratelimit"], seconds)
+        return votes[0] if votes else None
+
+    async def send(self, one: Ballot, other: Reply = Reply.ACCEPTED) -> Reply:
+        """As ingress does it: the vote, then the record or the refusal. `other` is another voter's vote."""
+        vote = await self.vote(one)
+        reply = vote.reply if vote else Reply.SERVICE_MISSING
+        if reply.accepts and other.accepts:
+            await self.bus.append_mail("accepted", record(one, vote, accept("policy")), b"x\r\n")
+        else:
+            votes = tuple(filter(None, (vote, Vote(voter="policy", reply=other))))
+            answer = other if reply.accepts else reply
+            await self.bus.append(
+                MailRefused(at=datetime.now(UTC), ballot=one, votes=votes, reply=answer, answer="refused")
+            )
+            reply = answer
+        return reply
+
+    async def patiently(self, one: Ballot) -> Reply:
+        """As a client does it: again after 451, with a new mail each time."""
+        while (reply := await self.send(one)) is Reply.SERVICE_MISSING:
+            await asyncio.sleep(0.02)
+            one = ballot(one.envelope.sender, *one.envelope.recipients, account=one.envelope.account)
+        return reply
+
+    async def ready(self, seconds=30) -> None:
+        async def is_ready():
+            with suppress(httpx.TransportError):
+                return (await self.http.get("/readyz")).status_code == 200
+
+        await until(is_ready, seconds)
+
+    async def counted(self, number: int) -> None:
+        """Returns once so many mails of alice's are counted."""
+
+        async def are():
+            return await self.used() >= number
+
+        await until(are)
+
+
+@asynccontextmanager
+async def running(nats: NatsServer, home: Path, bus: Bus, **settings: object) -> AsyncIterator[Gate]:
+    """ratelimit from start to drained end, in this process."""
+    key = home / "token.key"
+    key.write_text(KEY)
+    facts = {"api_port": free_port(), "token_key_file": key, **FAST, **settings}
+    chosen = Settings(**{"home": home, "nats_url": nats.url, **facts})
+    task = asyncio.create_task(serve(chosen))
+    gate = Gate(chosen.api_port, bus)
+    ready = asyncio.create_task(gate.ready())
+    try:
+        await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+        await ready
+        yield gate
+    finally:
+        await gate.http.aclose()
+        ready.cancel()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+class Process:
+    """ratelimit as a process of its own, to be killed."""
+
+    def __init__(self, nats: NatsServer, home: Path, bus: Bus, **environment: object) -> None:
+        (home / "token.key").write_text(KEY)
+        self.port = free_port()
+        facts = {
+            "VARCO_HOME": home,
+            "VARCO_NATS_URL": nats.url,
+            "VARCO_TOKEN_KEY_FILE": home / "token.key",
+            "VARCO_API_PORT": self.port,
+            "VARCO_RATELIMIT_LEASE": "1s",
+            "VARCO_RATELIMIT_SETTLE": "1s",
+            **environment,
+        }
+        own = {name: value for name, value in os.environ.items() if not name.startswith("VARCO_")}
+        self.environment = own | {name: str(value) for name, value in facts.items()}
+        self.gate = Gate(self.port, bus)
+        self.home = home
+        self.process = None
+
+    @property
+    def identity(self) -> str:
+        return (self.home / "ratelimit" / "0" / "identity").read_text().split()[0]
+
+    async def start(self) -> None:
+        self.process = await create_subprocess_exec(binary("varco-ratelimit"), env=self.environment, stderr=DEVNULL)
+
+    async def kill(self, number=signal.SIGKILL) -> None:
+        self.process.send_signal(number)
+        await self.process.wait()
+
+    async def partitions(self) -> int:
+        """How many it votes on."""
+        with suppress(httpx.TransportError):
+            for line in (await self.gate.http.get("/metrics")).text.splitlines():
+                if line.startswith("varco_ratelimit_partitions "):
+                    return int(float(line.split()[1]))
+        return 0
+
+
+@pytest.fixture
+async def processes(nats, tmp_path, bus):
+    """Makes processes; ends what is left of them."""
+    made = []
+
+    def make(name="one", **environment):
+        home = tmp_path / name
+        home.mkdir(exist_ok=True)
+        made.append(Process(nats, home, bus, **environment))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.gate.http.aclose()
+        if one.process and one.process.returncode is None:
+            await one.kill()
+
+
+@pytest.fixture
+def start(nats, tmp_path, bus):
+    """Starts ratelimit on the test's bus; again with the same home."""
+    return lambda **settings: running(nats, tmp_path, bus, **settings)
+
+
+@pytest.fixture
+async def gate(start):
+    async with start() as gate:
+        yield gate

@@ -1,0 +1,101 @@
+"""ratelimit, a voter: has this sender sent too much already? Counts from stream MAIL itself."""
+
+import asyncio
+from time import time
+
+from varco_common import db, service, subjects
+from varco_common.bus import Bus
+from varco_common.http import Shell
+from varco_common.projection import Projection
+from varco_common.service import Service
+from varco_common.tasks import beside
+from varco_ratelimit import api, metrics, store
+from varco_ratelimit.account import AccountQuotas, account_of, apply
+from varco_ratelimit.book import Book
+from varco_ratelimit.counter import ACCEPTED, REFUSED, Counter
+from varco_ratelimit.decide import VOTER
+from varco_ratelimit.holder import Holder
+from varco_ratelimit.journal import Journal
+from varco_ratelimit.memory import Memory
+from varco_ratelimit.settings import Settings
+from varco_ratelimit.voter import Speaker, Voter
+
+ALL = subjects.event(VOTER, "*", "*")
+CLOSED = subjects.event("policy", "account-closed", "*")
+FORGET_SECONDS = 300.0
+
+
+def now() -> int:
+    """Milliseconds since 1970."""
+    return int(time() * 1000)
+
+
+async def serve(settings: Settings) -> None:
+    """Votes on its partitions once it knows every mail that counts there; until then its vote is 451."""
+    lapse = int(settings.lapse.total_seconds() * 1000)
+    with Journal.open(settings.journal, lapse) as journal:
+        async with (
+            Shell.open(settings, VOTER) as shell,
+            Bus.connect(settings.bus, VOTER) as bus,
+            db.connect(settings.database_of(VOTER), VOTER) as engine,
+        ):
+            await db.migrate(engine, "varco_ratelimit")
+            book, memory = Book(lapse), Memory()
+            book.restore(journal.found, now())
+            remembered = await store.load(engine, memory)
+            counter = Counter(bus, book, memory)
+            quotas = Projection(
+                bus, engine, ALL, CLOSED, name="quotas", service=VOTER, apply=apply, state=AccountQuotas, key=account_of
+            )
+            holder = Holder(
+                bus,
+                book,
+                counter,
+                journal,
+                lease=settings.lease.total_seconds(),
+                settle=settings.settle.total_seconds(),
+            )
+            speaker = Speaker(bus, quotas)
+            metrics.SENDERS.set_function(lambda: sum(len(one.senders) for one in book.ledgers.values()))
+            metrics.PAIRS.set_function(lambda: len(memory))
+            shell.include(api.router(bus, quotas, book))
+            oldest = min((one.at for one in book.reservations()), default=now())
+            voter = Voter(
+                quotas=quotas, book=book, memory=memory, journal=journal, holder=holder, speaker=speaker, now=now
+            )
+            async with (
+                quotas.following(),
+                beside(
+                    counter.follow(remembered, now()),
+                    counter.follow_refusals(oldest),
+                    holder.run(voter),
+                    store.keep(engine, memory, counter),
+                    _forget(book),
+                ),
+            ):
+                try:
+                    await shell.serve(bus, quotas=quotas.check, partitions=holder.check)
+                finally:
+                    await speaker.ended()
+
+
+async def _forget(book: Book) -> None:
+    while True:
+        await asyncio.sleep(FORGET_SECONDS)
+        for _ in book.forget(now()):
+            await asyncio.sleep(0)
+
+
+SERVICE = Service(
+    name=VOTER,
+    role=("voter",),
+    settings=Settings,
+    serve=serve,
+    publishes=(ALL, subjects.lease(VOTER)),
+    subscribes=(ALL, CLOSED, REFUSED, subjects.ballot("*"), *ACCEPTED),
+)
+
+
+def main() -> None:
+    """`varco-ratelimit`: this service alone."""
+    service.run(SERVICE)

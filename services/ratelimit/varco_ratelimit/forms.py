@@ -1,0 +1,176 @@
+"""How quotas are written, in account files and over HTTP: what comes in becomes events' values, and goes out the same way."""
+
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from varco_common import units
+from varco_common.errors import RefusedCommand
+from varco_common.events import Limit, Meter, Quotas, Window
+from varco_common.senders import normal
+from varco_ratelimit.account import AccountQuotas, Exempt
+
+MAX_LIMIT = 10**15
+ACCOUNT = r"^[a-z0-9][a-z0-9-]{0,62}$"
+UNLIMITED = "unlimited"
+
+_PER = {"hour": "1 hour", "1h": "1 hour", "day": "1 day", "1d": "1 day", "24 hours": "1 day"}
+
+
+class Form(BaseModel):
+    """A misspelt field is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _number(value: Any) -> Any:
+    return units.parse_size(value) if isinstance(value, str) else value
+
+
+def _whole(value: Any) -> Any:
+    """A short way of writing a limit per day: only the number."""
+    return {"limit": value} if isinstance(value, int | str) and value != UNLIMITED else value
+
+
+class LimitForm(Form):
+    """At most `limit` in a window: `1 hour`, `1 day` (the last 24 hours), or `calendar day` in the account's time zone."""
+
+    limit: Annotated[
+        int, BeforeValidator(_number, json_schema_input_type=int | str), Field(ge=0, le=MAX_LIMIT, examples=[500])
+    ]
+    per: Annotated[
+        Window, BeforeValidator(lambda value: _PER.get(value, value) if isinstance(value, str) else value)
+    ] = Window.DAY
+
+    def value(self) -> Limit:
+        return Limit(limit=self.limit, per=self.per)
+
+
+OneLimit = Annotated[LimitForm, BeforeValidator(_whole, json_schema_input_type=LimitForm | int | str)]
+AnyLimit = Annotated[
+    LimitForm | Literal["unlimited"], BeforeValidator(_whole, json_schema_input_type=LimitForm | int | str)
+]
+
+
+class LimitsForm(Form):
+    """Meters that are left out have no limit."""
+
+    messages: OneLimit | None = None
+    recipients: OneLimit | None = None
+    bytes: OneLimit | None = None
+    first_time_recipients: OneLimit | None = None
+
+    def limits(self) -> dict[Meter, Limit]:
+        found = {meter: getattr(self, meter.value) for meter in Meter}
+        return {meter: form.value() for meter, form in found.items() if form}
+
+
+class ExceptForm(Form):
+    """Other limits, or none (`unlimited`); a meter that is left out keeps the account's."""
+
+    messages: AnyLimit | None = None
+    recipients: AnyLimit | None = None
+    bytes: AnyLimit | None = None
+    first_time_recipients: AnyLimit | None = None
+    until: datetime | date | None = Field(
+        default=None,
+        description="When it ends; without an offset, in the account's time zone. A date: its first moment.",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> "ExceptForm":
+        if not self.limits():
+            raise ValueError(
+                "an exception names one meter at least: messages, recipients, bytes, first_time_recipients"
+            )
+        return self
+
+    def limits(self) -> dict[Meter, Limit | None]:
+        found = {meter: getattr(self, meter.value) for meter in Meter}
+        return {meter: form.value() if isinstance(form, LimitForm) else None for meter, form in found.items() if form}
+
+    def ends(self, zone: str) -> datetime | None:
+        """UTC."""
+        if self.until is None:
+            return None
+        until = self.until if isinstance(self.until, datetime) else datetime.combine(self.until, time())
+        return (until if until.tzinfo else until.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+
+
+class ExceptionForm(ExceptForm):
+    """One exception in an account file."""
+
+    sender: str = Field(max_length=320, examples=["news@acme.example", "@lists.acme.example"])
+    reason: str = Field(min_length=3, max_length=1_000)
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("a time zone such as Europe/Rome or UTC is expected") from None
+    if name not in available_timezones():
+        raise ValueError("a time zone such as Europe/Rome or UTC is expected")
+    return name
+
+
+class QuotasForm(LimitsForm):
+    """The `quotas` section of an account file: limits for each sender, for the whole `account`, and exceptions.
+
+    `answer` 550 refuses the excess for good, 450 for now. `exceptions` left out are left as they are.
+    """
+
+    account: LimitsForm | None = None
+    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    answer: Literal[450, 550] = 450
+    exceptions: list[ExceptionForm] | None = Field(default=None, max_length=10_000)
+
+    def quotas(self) -> Quotas:
+        whole = self.account.limits() if self.account else {}
+        return Quotas(senders=self.limits(), whole=whole, time_zone=self.time_zone, permanent=self.answer == 550)
+
+
+def section(value: Any) -> Any:
+    """`quotas: off`: no limits at all, and no exceptions."""
+    return {"exceptions": []} if value in (False, "off") else value
+
+
+def document(account: AccountQuotas) -> dict[str, Any] | None:
+    """As an account file has it; None where nothing is set."""
+    quotas = account.quotas
+    shown: dict[str, Any] = _limits(quotas.senders)
+    if quotas.whole:
+        shown["account"] = _limits(quotas.whole)
+    if quotas.time_zone != "UTC":
+        shown["time_zone"] = quotas.time_zone
+    if quotas.permanent:
+        shown["answer"] = 550
+    if account.exceptions:
+        shown["exceptions"] = [exception_document(one) for one in account.exceptions.values()]
+    return shown or None
+
+
+def exception_document(one: Exempt) -> dict[str, Any]:
+    shown: dict[str, Any] = {"sender": one.pattern, **_limits(one.limits)}
+    return shown | ({"until": one.until.isoformat()} if one.until else {}) | {"reason": one.reason or "not given"}
+
+
+def pattern(text: str) -> str:
+    """`a@b.c`, `@b.c` (a domain) or `@.b.c` (its subdomains), as `senders.covering` wants them. Raises RefusedCommand."""
+    local, _, domain = normal(text).rpartition("@")
+    if "@" not in text or not domain.strip(".") or any(c.isspace() for c in local + domain):
+        raise RefusedCommand(f"{text!r} is no sender: write a@acme.example or @acme.example")
+    return f"{local}@{domain}"
+
+
+def _limits(limits: Any) -> dict[str, Any]:
+    return {
+        meter.value: {"limit": _shown(meter, limit.limit), "per": limit.per.value} if limit else UNLIMITED
+        for meter, limit in limits.items()
+    }
+
+
+def _shown(meter: Meter, limit: int) -> int | str:
+    return units.format_size(limit) if meter is Meter.BYTES and limit >= 1000 else limit

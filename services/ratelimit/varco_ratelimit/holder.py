@@ -1,0 +1,156 @@
+"""Keeps this process's share of the partitions: says that it lives, takes what is free, gives up what is too much."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from time import monotonic
+
+from varco_common import log, subjects
+from varco_common.bus import Bus
+from varco_common.errors import ConflictError, TransientError
+from varco_common.tasks import whole
+from varco_common.votes import Ballot, Vote
+from varco_ratelimit import metrics, shares
+from varco_ratelimit.book import Book, Reservation
+from varco_ratelimit.counter import Counter
+from varco_ratelimit.decide import VOTER
+from varco_ratelimit.journal import Journal
+from varco_ratelimit.shares import Part, Shares, Sightings
+from varco_ratelimit.windows import milliseconds
+
+BEAT_SECONDS = 1.0
+MARGIN_SECONDS = 2.0  # a process counts as dead so much later than it stops voting
+_AGAIN_SECONDS = 0.05
+_RELEASE_SECONDS = 3.0
+
+_log = log.get(__name__)
+
+
+class Tenure:
+    """One partition that this process has; `ready` once it knows all mails that may count there."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self.ready = False
+        self.task: asyncio.Task[None] | None = None
+        self._end = end
+
+    def end(self) -> None:
+        self.ready = False
+        if self.task:
+            self.task.cancel()
+        self._end()
+
+
+class Holder:
+    """`lease` and `settle` in seconds, as the settings explain them. `vote` is called with the ballots of its partitions."""
+
+    def __init__(
+        self, bus: Bus, book: Book, counter: Counter, journal: Journal, *, lease: float, settle: float
+    ) -> None:
+        self._bus, self._book, self._counter, self._journal = bus, book, counter, journal
+        self._me = journal.identity
+        self._lease, self._settle = lease, settle
+        self._tenures: dict[int, Tenure] = {}
+        self._sightings = Sightings()
+        self._valid_until = 0.0
+        self._vote: Callable[[Ballot], Vote | None] = lambda _: None
+        metrics.PARTITIONS.set_function(lambda: sum(tenure.ready for tenure in self._tenures.values()))
+
+    def may_vote(self, partition: int) -> bool:
+        """Whether nobody else can be voting there, and everything is known that must be."""
+        tenure = self._tenures.get(partition)
+        return tenure is not None and tenure.ready and monotonic() < self._valid_until
+
+    def check(self) -> None:
+        """For /readyz: raises TransientError with the reason."""
+        if monotonic() >= self._valid_until:
+            raise TransientError("this process can't say on the bus that it lives")
+        if waiting := sum(not tenure.ready for tenure in self._tenures.values()):
+            raise TransientError(f"{waiting} partitions are being taken over")
+
+    async def run(self, vote: Callable[[Ballot], Vote | None]) -> None:
+        """Until cancelled; then others may take over at once."""
+        self._vote = vote
+        try:
+            while True:
+                try:
+                    pause = await self._beat()
+                except TransientError as error:
+                    _log.warning("no sign of life given", error=str(error))
+                    pause = _AGAIN_SECONDS * 4
+                await asyncio.sleep(pause)
+        finally:
+            await whole(self._leave())
+
+    async def _beat(self) -> float:
+        """One sign of life; seconds until the next."""
+        began = monotonic()
+        expect, now = await self._read()
+        self._sightings.look(now.members, seen := monotonic())
+        dead = self._sightings.silent(self._lease + MARGIN_SECONDS, seen) - {self._me}
+        settled = {number for number, tenure in self._tenures.items() if tenure.ready}
+        wanted = shares.step(now, self._me, expect + 1, dead, settled)
+        try:
+            await self._bus.take_lease(VOTER, shares.encode(wanted), expect=expect)
+        except ConflictError:
+            return _AGAIN_SECONDS
+        for member in dead:
+            _log.warning("another process has died", member=member)
+        self._valid_until = began + self._lease
+        await self._adopt(wanted)
+        if over := shares.excess(wanted, self._me):
+            await self._release(over, leave=False)
+            return _AGAIN_SECONDS
+        return min(BEAT_SECONDS, self._lease / 4)
+
+    async def _read(self) -> tuple[int, Shares]:
+        sequence, document = await self._bus.lease(VOTER)
+        return sequence, shares.decode(document) if document else Shares()
+
+    async def _adopt(self, wanted: Shares) -> None:
+        mine = wanted.of(self._me)
+        for number in [*self._tenures]:
+            if number not in mine:
+                _log.warning("partition lost to another process", partition=number)
+                self._drop(number)
+        for number in sorted(mine - {*self._tenures}):
+            end = await self._bus.serve_voter(VOTER, self._vote, number)
+            self._tenures[number] = tenure = Tenure(end)
+            tenure.task = asyncio.create_task(self._prepare(tenure, wanted.parts[number]))
+
+    async def _prepare(self, tenure: Tenure, part: Part) -> None:
+        """Nothing is voted on before all that the last owner let pass is known: handed over, in MAIL, or too late to come."""
+        for one in self._book.restore(part.handed, milliseconds(datetime.now(UTC))):
+            self._journal.write(one)
+        if part.lost:
+            await asyncio.sleep(self._settle)
+        await self._counter.caught_up()
+        tenure.ready = True
+
+    def _drop(self, number: int) -> None:
+        self._tenures.pop(number).end()
+
+    async def _release(self, numbers: set[int], *, leave: bool) -> None:
+        """Stops voting, then says so, with the mails that were let pass and aren't stored yet."""
+        unready = {number for number in numbers if number in self._tenures and not self._tenures[number].ready}
+        for number in numbers & {*self._tenures}:
+            self._drop(number)
+        handed: dict[int, tuple[Reservation, ...]] = dict.fromkeys(numbers, ())
+        for one in self._book.reservations():
+            number = subjects.partition(one.account)
+            if number in handed and number not in unready:
+                handed[number] = (*handed[number], one)
+        while True:
+            expect, now = await self._read()
+            given = shares.release(now, self._me, handed, leave=leave)
+            with suppress(ConflictError):
+                await self._bus.take_lease(VOTER, shares.encode(given), expect=expect)
+                return
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._release({*self._tenures}, leave=True)
+        except (TransientError, TimeoutError) as error:
+            _log.warning("left without a word: others take over later", error=str(error))

@@ -1,0 +1,103 @@
+"""Reservations on disk, so that a process that was killed knows what it had said yes to.
+
+Not fsynced: it is for the death of the process, not of the machine.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from varco_common.ids import new_id
+from varco_ratelimit.book import Reservation
+
+MAX_PROCESSES = 64
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Reservation).decode
+
+
+class Journal:
+    """Two files by turns: each is begun anew when all that is in it has lapsed.
+
+    `identity` outlives the process, but no reboot.
+    """
+
+    def __init__(self, directory: Path, lapse: int) -> None:
+        self._files = (directory / "reservations.0", directory / "reservations.1")
+        self._lapse = lapse
+        self.identity = _identity(directory)
+        self.found = list(self._read())
+        self._turn = 0
+        self._since = 0
+        self._file = -1
+
+    @classmethod
+    @contextmanager
+    def open(cls, home: Path, lapse: int) -> Iterator[Self]:
+        """The first directory below `home` that no living process has. `lapse` in milliseconds."""
+        lock = -1
+        for number in range(MAX_PROCESSES):
+            directory = home / str(number)
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+                continue
+            break
+        else:
+            raise RuntimeError(f"more than {MAX_PROCESSES} processes in {home}")
+        journal = cls(directory, lapse)
+        try:
+            yield journal
+        finally:
+            journal.close()
+            os.close(lock)
+
+    def write(self, one: Reservation) -> None:
+        """In the hands of the kernel when this returns. Raises OSError: then there must be no vote."""
+        if self._file < 0 or one.at - self._since > self._lapse:
+            self._turn_over(one.at)
+        os.write(self._file, _encode(one) + b"\n")
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _turn_over(self, now: int) -> None:
+        """What stands in the other file was written before this one was begun, a whole `lapse` ago."""
+        first = self._file < 0
+        self.close()
+        self._turn = 1 - self._turn
+        mode = os.O_APPEND if first and self.found else os.O_TRUNC
+        self._file = os.open(self._files[self._turn], os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode, 0o600)
+        self._since = now
+
+    def _read(self) -> Iterator[Reservation]:
+        """A last line that was cut off was no vote yet."""
+        for file in self._files:
+            for line in file.read_bytes().splitlines() if file.exists() else ():
+                try:
+                    yield _decode(line)
+                except msgspec.DecodeError:
+                    continue
+
+
+def _identity(directory: Path) -> str:
+    """The same for all processes that have this directory one after another, until the machine starts anew."""
+    boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
+    file = directory / "identity"
+    known = file.read_text().split() if file.exists() else []
+    if len(known) == 2 and boot and known[1] == boot:
+        return known[0]
+    identity = new_id()
+    file.write_text(f"{identity} {boot}\n")
+    return identity

@@ -1,0 +1,145 @@
+"""From the book to what HTTP shows: used, limit, when it frees up, and the mails that count."""
+
+import asyncio
+import heapq
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import islice
+
+from pydantic import BaseModel
+
+from varco_common.bus import Bus
+from varco_common.bus.mail import MissingMail
+from varco_common.events import Meter, Window
+from varco_common.projection import Projection
+from varco_ratelimit import windows
+from varco_ratelimit.account import AccountQuotas
+from varco_ratelimit.book import Book, Ledger
+from varco_ratelimit.decide import Gauge, View, frees_at, gauges, whole_gauges
+from varco_ratelimit.usage import METERS, Counted
+from varco_ratelimit.windows import milliseconds, moment
+
+
+class MeterOut(BaseModel):
+    """One limit as it stands. `pending` mails are let pass and not stored yet. `frees_at`: when one more unit has room."""
+
+    of: str
+    meter: Meter
+    used: int
+    pending: int
+    limit: int
+    per: Window
+    frees_at: datetime
+
+
+class MailOut(BaseModel):
+    """A mail that counts; `mail` is empty where its record is gone from MAIL."""
+
+    mail: str
+    at: datetime
+    sequence: int
+    messages: int
+    recipients: int
+    bytes: int
+    first_time_recipients: int
+
+
+class Used(BaseModel):
+    """What a sender has sent in 24 hours, and how full the fullest of its limits is (1.0: nothing more passes)."""
+
+    sender: str
+    messages: int
+    recipients: int
+    bytes: int
+    full: float
+
+
+class SenderOut(BaseModel):
+    """A sender in one account. `exception` is the pattern of the exception that holds for it."""
+
+    account: str
+    sender: str
+    exception: str
+    meters: list[MeterOut]
+    day: Used
+    mails: list[MailOut]
+
+
+class Reader:
+    """Answers from memory, but for the ids of mails, which it looks up in MAIL."""
+
+    def __init__(self, bus: Bus, quotas: Projection[AccountQuotas], book: Book) -> None:
+        self._bus, self._quotas, self._book = bus, quotas, book
+
+    def whole(self, account: str) -> list[MeterOut]:
+        view = self._view(account)
+        return [_meter(view, gauge) for gauge in whole_gauges(view)]
+
+    async def senders(self, account: str, limit: int) -> list[Used]:
+        """The fullest first. Goes through all senders, and lets others work meanwhile."""
+        view, found = self._view(account), list[Used]()
+        for number, sender in enumerate([*view.ledger.senders]):
+            found.append(_used(view, sender))
+            if number % 200 == 199:
+                await asyncio.sleep(0)
+                found = _fullest(found, limit)
+        return [one for one in _fullest(found, limit) if one.messages]
+
+    async def sender(self, sender: str, account: str, mails: int) -> list[SenderOut]:
+        """In one account, or in all where it has sent mail that may count."""
+        names = [account] if account else [name for name, one in self._book.ledgers.items() if sender in one.senders]
+        return [await self._sender(sender, name, mails) for name in sorted(names)]
+
+    async def _sender(self, sender: str, account: str, mails: int) -> SenderOut:
+        view = self._view(account)
+        shown = list(gauges(view, sender))
+        excepted = view.account.exception(sender, view.now)
+        begins = min((one.since for one in shown if one.sender == sender), default=view.now - windows.DAY)
+        counted = [*islice(view.ledger.of(sender).mails(begins), mails)]
+        return SenderOut(
+            account=account,
+            sender=sender,
+            exception=excepted.pattern if excepted else "",
+            meters=[_meter(view, gauge) for gauge in shown],
+            day=_used(view, sender),
+            mails=[await self._mail(one) for one in counted],
+        )
+
+    async def _mail(self, counted: Counted) -> MailOut:
+        try:
+            mail = (await self._bus.mail(counted.sequence)).record.envelope.id
+        except MissingMail:
+            mail = ""
+        amounts = dict(zip((meter.value for meter in METERS), counted.amounts, strict=True))
+        return MailOut(mail=mail, at=moment(counted.at), sequence=counted.sequence, **amounts)
+
+    def _view(self, account: str) -> View:
+        state, ledger = self._quotas.get(account), self._book.ledgers.get(account)
+        return View(state or AccountQuotas(account=account), ledger or Ledger(), milliseconds(datetime.now(UTC)))
+
+
+def _meter(view: View, gauge: Gauge) -> MeterOut:
+    at = frees_at(view, gauge, 1)
+    return MeterOut(
+        of=gauge.sender or f"account {view.account.account}",
+        meter=gauge.meter,
+        used=gauge.used,
+        pending=gauge.pending,
+        limit=gauge.limit.limit,
+        per=gauge.limit.per,
+        frees_at=moment(view.now if at is None else at),
+    )
+
+
+def _used(view: View, sender: str) -> Used:
+    usage, begins = view.ledger.of(sender), view.now - windows.DAY
+    messages, recipients, size = (usage.used(place, begins) for place in range(3))
+    full = max(
+        ((one.used + one.pending) / max(one.limit.limit, 1) for one in gauges(view, sender) if one.sender),
+        default=0.0,
+    )
+    return Used(sender=sender, messages=messages, recipients=recipients, bytes=size, full=round(full, 3))
+
+
+def _fullest(found: Iterable[Used], limit: int) -> list[Used]:
+    return heapq.nlargest(limit, found, key=lambda one: (one.full, one.messages))

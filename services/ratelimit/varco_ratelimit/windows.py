@@ -1,0 +1,69 @@
+"""How long a mail counts: from when on mails count now, and when one counts no more. Times are milliseconds since 1970."""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import assert_never
+from zoneinfo import ZoneInfo
+
+from varco_common.events import Window
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+LONGEST = DAY + 2 * HOUR  # a calendar day with a change of clocks, and some room
+
+_DURATIONS = {Window.HOUR: HOUR, Window.DAY: DAY}
+
+
+def since(window: Window, zone: str, now: int) -> int:
+    """Mails stored at this time or later count at `now`."""
+    match window:
+        case Window.HOUR | Window.DAY:
+            return now - _DURATIONS[window] + 1
+        case Window.CALENDAR_DAY:
+            return _midnights(zone, _date(zone, now))[0]
+        case _:
+            assert_never(window)
+
+
+def frees(window: Window, zone: str, at: int) -> int:
+    """When a mail stored `at` begins not to count."""
+    match window:
+        case Window.HOUR | Window.DAY:
+            return at + _DURATIONS[window]
+        case Window.CALENDAR_DAY:
+            return _midnights(zone, _date(zone, at))[1]
+        case _:
+            assert_never(window)
+
+
+def words(window: Window) -> str:
+    """As the answer to a client has it."""
+    return "1 day" if window is Window.CALENDAR_DAY else window.value
+
+
+def shown(zone: str, at: int) -> str:
+    """A time for people, in the account's time zone, rounded up to the second: earlier would be too early."""
+    return datetime.fromtimestamp(-(-at // 1000), ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def milliseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def moment(at: int) -> datetime:
+    """UTC."""
+    return datetime.fromtimestamp(at / 1000, UTC)
+
+
+def _date(zone: str, now: int) -> int:
+    return datetime.fromtimestamp(now / 1000, ZoneInfo(zone)).toordinal()
+
+
+@lru_cache(maxsize=4096)
+def _midnights(zone: str, day: int) -> tuple[int, int]:
+    """Where a day begins, and where the next one does.
+
+    A midnight that the clocks jump over is the moment of the jump, and one that comes twice is the first (PEP 495, fold 0).
+    """
+    first = datetime.fromordinal(day).replace(tzinfo=ZoneInfo(zone))
+    return milliseconds(first), milliseconds(first + timedelta(days=1))
