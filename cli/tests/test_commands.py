@@ -62,9 +62,9 @@ def test_nothing_is_applied_where_nobody_can_be_asked(stack: Stack, varco: Calla
         (SHOP.replace("a-long-secret", "short"), 2, "line 5, users.0.password"),
         (SHOP.replace("tls: required", "tls: always"), 2, "line 8, route"),
         (
-            SHOP + "quotas: {messages: {limit: 5, per: 1 day}}\n",
+            SHOP + "archive: {forward: boss@shop.example}\n",
             3,
-            "quotas: needs service ratelimit, which is not running",
+            "archive: needs service archive, which is not running",
         ),
     ],
 )
