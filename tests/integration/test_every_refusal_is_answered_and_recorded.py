@@ -49,7 +49,7 @@ def test_a_forbidden_attachment_bounces_with_the_notice_that_names_it(gate: Gate
     assert "La spedizione e' stata bloccata." in text
     event = refused(gate, Reply.FORBIDDEN_ATTACHMENT, recipient)
     assert event.ballot.envelope.id in text
-    assert "esempio.zip" in event.votes[0].reason
+    assert any("esempio.zip" in vote.reason for vote in event.votes)
     assert not hop.server.for_recipient(recipient)
 
 
