@@ -103,6 +103,15 @@ def test_settings_are_read_from_the_environment(monkeypatch):
     assert settings.database_of("policy") == "sqlite+aiosqlite:////srv/varco/data/policy.sqlite"
 
 
+def test_a_setting_is_read_from_its_own_variable_alone(monkeypatch):
+    for name in ("HOME", "BIND", "DRAIN", "LOG_LEVEL", "API_PORT", "DATABASE_URL", "NATS_URL", "S3_ENDPOINT"):
+        monkeypatch.setenv(name, "somebody else's")
+    monkeypatch.delenv("VARCO_HOME", raising=False)
+    settings = load(Example)
+    assert settings.home == Path("var")
+    assert settings.database_url == ""
+
+
 def test_what_a_test_says_outranks_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("VARCO_HOME", "/srv/varco")
     assert Example(home=tmp_path).home == tmp_path

@@ -9,10 +9,11 @@ from datetime import timedelta
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from varco_common import units
 from varco_common.blobs import BlobSettings
@@ -75,6 +76,18 @@ def secret(path: Path | None) -> str:
     return path.read_text().strip() if path else ""
 
 
+class _Environment(PydanticBaseSettingsSource):
+    """Each field from its own variable and no other: pydantic's source would take `home` from HOME as well."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = variables(self.settings_cls)[field_name]
+        return os.environ.get(variable), str(field.validation_alias or field_name), False
+
+    def __call__(self) -> dict[str, Any]:
+        found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
+        return {key: value for value, key, _ in found if value is not None}
+
+
 class Settings(BaseSettings):
     """What every process reads. A service's own settings add fields and a prefix: `model_config = own("VARCO_RELAY_")`."""
 
@@ -96,6 +109,15 @@ class Settings(BaseSettings):
         validation_alias="VARCO_DRAIN",
         description="How long SIGTERM lets what is in flight come to its end.",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        **_others: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _Environment(settings_cls)
 
 
 class WithBus(Settings):
@@ -234,7 +256,7 @@ def load_or_exit(kind: type[S]) -> S:
         exit_broken(error)
 
 
-def variables(kind: type[Settings]) -> dict[str, str]:
+def variables(kind: type[BaseSettings]) -> dict[str, str]:
     """Field name to environment variable, in the order of declaration."""
     prefix = kind.model_config.get("env_prefix", "")
     return {name: str(field.validation_alias or f"{prefix}{name}".upper()) for name, field in kind.model_fields.items()}
