@@ -43,26 +43,32 @@ def main(
     markdown_to: Annotated[Path | None, typer.Option("--markdown", help="write the tables here")] = None,
 ) -> None:
     """How fast the gate is, beside its peers in the same run. Everything runs on loopback, in a temporary home."""
-    chosen = [WORKLOADS[name].scaled(scale) for name in workloads.split(",")]
     if peers:
-        asyncio.run(external.compare(peers, [one.name for one in chosen], rounds, scale))
+        console.print(asyncio.run(external.compared(peers, workloads.split(","), rounds, scale)), markup=False)
         return
-    results = asyncio.run(_bench(chosen, rounds, gates.split(","), flow_delay))
-    report = Report(
-        command=f"python -m bench --gates {gates} --workloads {workloads} --rounds {rounds} --scale {scale:g}",
-        date=time.strftime("%d %B %Y"),
-        machine=machine(),
-        results=results,
-    )
-    for table in rich_tables(results):
+    report = reported(workloads.split(","), rounds, scale, gates, flow_delay)
+    for table in rich_tables(report.results):
         console.print(table)
     if json:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
     if markdown_to:
         markdown_to.write_text(markdown(report))
-    if not all(one.ok for one in results):
+    if not all(one.ok for one in report.results):
         console.print("[red]not every mail became what it should have: see the column 'as expected'[/red]")
         raise typer.Exit(1)
+
+
+def reported(
+    workloads: list[str], rounds: int, scale: float, gates: str = "varco,postfix,postfix-copy", flow_delay: str = "1s"
+) -> Report:
+    """Measures, and shows progress."""
+    chosen = [WORKLOADS[name].scaled(scale) for name in workloads]
+    return Report(
+        results=asyncio.run(_bench(chosen, rounds, gates.split(","), flow_delay)),
+        command=f"python -m bench --gates {gates} --workloads {','.join(workloads)} --rounds {rounds} --scale {scale:g}",
+        date=time.strftime("%d %B %Y"),
+        machine=machine(),
+    )
 
 
 async def _bench(workloads: list[Workload], rounds: int, names: list[str], flow_delay: str) -> list[Result]:

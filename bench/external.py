@@ -3,30 +3,34 @@
 import asyncio
 import sys
 import tempfile
+import time
 from pathlib import Path
-
-from rich.console import Console
 
 from bench.gates.varco import running
 
 SINK_PORT = 20025  # where such a script's next hop listens
 
-console = Console()
 
-
-async def compare(script: Path, workloads: list[str], rounds: int, scale: float) -> None:
-    """Runs the script with Varco as a further target. There is no archive yet: it is told that no copy comes."""
+async def compared(script: Path, workloads: list[str], rounds: int, scale: float) -> str:
+    """What the script prints (its tables, in Markdown). There is no archive yet: it is told that no copy comes."""
     with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
         async with running(Path(home) / "varco", SINK_PORT) as stack:
-            pids = Path(home) / "pids"
-            pids.write_text(f"{stack.pid}\n")
+            pids = _written(Path(home) / "pids", stack.pid)
+            options = ("--workloads", ",".join(workloads), "--rounds", str(rounds), "--scale", f"{scale:g}")
+            target = f"varco=127.0.0.1:{stack.smtp_port}:pids={pids}:can=exe"
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 str(script),
-                *("--target", f"varco=127.0.0.1:{stack.smtp_port}:pids={pids}:can=exe"),
-                *("--workloads", ",".join(workloads), "--rounds", str(rounds), "--scale", str(scale)),
-                *("--json", str(Path(home) / "compare.json")),
+                *("--target", target, *options, "--json", str(Path(home) / "compare.json")),
+                stdout=asyncio.subprocess.PIPE,
             )
-            if code := await process.wait():
-                console.print(f"[red]{script.name} ended with {code}[/red]")
-                raise SystemExit(code)
+            said, _ = await process.communicate()
+            if process.returncode:
+                raise SystemExit(f"{script.name} ended with {process.returncode}")
+    command = f"`{script.name} --target varco=127.0.0.1:2525:pids=FILE:can=exe {' '.join(options)}`"
+    return f"{command}, {time.strftime('%d %B %Y')}.\n{said.decode()}"
+
+
+def _written(file: Path, pid: int) -> Path:
+    file.write_text(f"{pid}\n")
+    return file

@@ -6,6 +6,7 @@ with one that sends them by the object store. Where the second costs less, the d
 
 import asyncio
 import tempfile
+import time
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -26,6 +27,7 @@ SIZES = (64 * KIB, 128 * KIB, 256 * KIB, 512 * KIB, 1024 * KIB, 2048 * KIB)  # o
 SETTING = "VARCO_INGRESS_INLINE"
 INLINE, STORED = "inline", "by the object store"
 LIMITS = {INLINE: "3MB", STORED: "1KB"}
+HEADINGS = ("PDF", *(f"{way}: {figure}" for way in LIMITS for figure in ("mails/s", "CPU ms", "p50 ms")))
 
 
 def main(
@@ -35,19 +37,37 @@ def main(
     """Prints, for each size, mails a second at the sink and CPU milliseconds a mail, inline and by the object store."""
     results = asyncio.run(_measured(rounds, mails))
     table = Table(title="The inline limit", title_justify="left")
-    for heading in ("PDF", *(f"{way}: {figure}" for way in LIMITS for figure in ("mails/s", "CPU ms", "p50 ms"))):
+    for heading in HEADINGS:
         table.add_column(heading, justify="right")
-    for size in SIZES:
-        cells = [f"{size // KIB} KiB"]
-        for way in LIMITS:
-            found = [one for one in results if one.workload == str(size) and one.gate == way]
-            cells += [f"{median(one.delivered for one in found):.0f}", f"{median(one.cpu for one in found):.2f}"]
-            cells += [f"{median(one.p50 for one in found):.1f}"]
-        table.add_row(*cells)
+    for row in _rows(results):
+        table.add_row(*row)
     console.print(table)
     if not all(one.ok for one in results):
         console.print("[red]not every mail arrived[/red]")
         raise typer.Exit(1)
+
+
+def markdown(rounds: int, mails: int = 100) -> str:
+    """The same as a table in Markdown."""
+    rows = _rows(asyncio.run(_measured(rounds, mails)))
+    lines = [
+        f"`python -m bench.inline_limit --rounds {rounds} --mails {mails}`, {time.strftime('%d %B %Y')}; medians.",
+        "",
+    ]
+    lines += [f"| {' | '.join(row)} |" for row in (list(HEADINGS), ["---:"] * len(HEADINGS), *rows)]
+    return "\n".join(lines)
+
+
+def _rows(results: list[Result]) -> list[list[str]]:
+    rows = []
+    for size in SIZES:
+        row = [f"{size // KIB} KiB"]
+        for way in LIMITS:
+            found = [one for one in results if one.workload == str(size) and one.gate == way]
+            row += [f"{median(one.delivered for one in found):.0f}", f"{median(one.cpu for one in found):.2f}"]
+            row += [f"{median(one.p50 for one in found):.1f}"]
+        rows.append(row)
+    return rows
 
 
 async def _measured(rounds: int, mails: int) -> list[Result]:

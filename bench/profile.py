@@ -6,6 +6,7 @@ the load, and the functions that use most are named, by their share of that proc
 
 import asyncio
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -56,6 +57,24 @@ def main(
     for share in shares:
         _print(f"{share.process}, own time", share.functions.own)
         _print(f"{share.process}, with all it calls", share.functions.whole)
+
+
+def markdown(workloads: list[str], scale: float) -> str:
+    """A table: one row a process, one column a workload."""
+    columns = [asyncio.run(_profiled(WORKLOADS[name].scaled(scale), 0, {}, one_process=False)) for name in workloads]
+    milliseconds = [{share.process: share.milliseconds for share in column} for column in columns]
+    lines = [
+        f"`python -m bench.profile --workload W --scale {scale:g}`, {time.strftime('%d %B %Y')}; CPU ms a mail.",
+        "",
+        f"| process | {' | '.join(workloads)} |",
+        f"| --- |{' ---: |' * len(workloads)}",
+    ]
+    lines += [
+        f"| {name} | {' | '.join(f'{column.get(name, 0):.2f}' for column in milliseconds)} |"
+        for name in sorted(milliseconds[0], key=lambda name: -milliseconds[0][name])
+    ]
+    lines.append(f"| all | {' | '.join(f'{sum(column.values()):.2f}' for column in milliseconds)} |")
+    return "\n".join(lines)
 
 
 def _print(title: str, shares: Shares) -> None:
