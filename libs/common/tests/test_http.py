@@ -15,6 +15,7 @@ from varco_common.auth import AccountScope, Admin, Caller
 from varco_common.errors import ConflictError, NotFound, PoisonError, RefusedCommand, TransientError
 from varco_common.events import TokenRevoked
 from varco_common.http import Shell
+from varco_common.request_size import MAX_BODY
 from varco_common.settings import BrokenSetting, ServiceSettings
 
 ERRORS = {
@@ -52,6 +53,11 @@ async def senders(account: str, token: AccountScope) -> str:
 @router.get("/numbers/{number}")
 async def number(number: int) -> int:
     return number
+
+
+@router.post("/words")
+async def words(_: Admin, said: dict[str, str]) -> int:
+    return len(said)
 
 
 @router.get("/slow")
@@ -234,3 +240,17 @@ async def test_a_port_that_is_taken_is_a_broken_setting(settings):
         with pytest.raises(BrokenSetting, match=f"VARCO_API_PORT={port}: expected a port .*Address already in use"):
             async with Shell.open(settings.model_copy(update={"api_port": port}), "example"):
                 pass
+
+
+async def test_nobody_fills_the_memory_without_a_token(settings):
+    async def endless():
+        for _ in range(2 * MAX_BODY >> 16):
+            yield b" " * 65_536
+
+    async with listening(settings) as (_, client):
+        declared = await client.post("/words", content=b" " * (MAX_BODY + 1))
+        chunked = await client.post("/words", content=endless())
+        fitting = await client.post("/words", content=b" " * MAX_BODY)
+    assert (declared.status_code, chunked.status_code) == (413, 413)
+    assert declared.headers["content-type"] == chunked.headers["content-type"] == "application/problem+json"
+    assert fitting.status_code != 413

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from varco_common import log, problems, service, subjects
+from varco_common import log, problems, request_size, service, subjects
 from varco_common.bus import Bus
 from varco_common.errors import TransientError, VarcoError
 from varco_common.events import TokenRevoked
@@ -97,6 +97,7 @@ class Shell:
         app = FastAPI(title=f"Varco {self._name}", version=version("varco-common"), redoc_url=None)
         app.state.keyring = self.keyring
         app.state.check_revocations = _starting
+        app.add_middleware(request_size.bounded)
         app.add_middleware(self._requests.middleware)
         app.add_middleware(problems.guard)
         problems.install(app)
