@@ -164,3 +164,21 @@ def test_too_long_is_any_line_over_the_limit_however_cut(sizes, cuts):
         if not lengths.too_long:
             lengths.feed(piece)
     assert lengths.too_long == any(size + 2 > 11 for size in sizes)
+
+
+async def test_a_body_that_finds_no_room_on_disk_is_452_and_its_rest_is_no_command(start, tmp_path):
+    world = await start(inline=1_000)
+    (tmp_path / "spool").write_text("a file where the directory should be")
+    async with world.connect() as client:
+        await (await client.hello()).envelope()
+        assert (await client.data(TEXT + (b"x" * 76 + b"\r\n") * 8_000 + INNER)).startswith("452 4.3.1 ")
+        assert (await client.say("NOOP")).startswith("250 2.0.0 ")
+    assert [event.ballot.envelope.recipients for event in await world.events(MailRefused)] == [("bob@remote.example",)]
+
+
+async def test_what_breaks_inside_a_body_ends_the_session(world, client, monkeypatch):
+    monkeypatch.setattr(Lengths, "feed", None)
+    await client.envelope()
+    assert (await client.data(TEXT + (b"x" * 76 + b"\r\n") * 8_000 + INNER)).startswith("421 4.3.0 ")
+    assert await client.reply() == ""
+    assert await world.records() == []

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from enum import Enum
 
+from varco_common import log
 from varco_ingress_smtp.lines import Lengths, Normaliser, bare_ends, doubtful
 from varco_ingress_smtp.spool import Spool
 from varco_ingress_smtp.wire import BUFFER, Wire
 
+_log = log.get(__name__)
 END = b"\r\n.\r\n"
 EMPTY = b".\r\n"  # what ends a body without a single line: the CRLF before it is that of the DATA command
 
@@ -17,6 +19,7 @@ class Fault(Enum):
     TOO_BIG = "too big"
     BARE_LINE_END = "bare line end"
     LINE_TOO_LONG = "line too long"
+    NO_ROOM = "no room"
 
 
 class Endless(Exception):
@@ -25,6 +28,10 @@ class Endless(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.value)
         self.fault = fault
+
+
+class OutOfStep(Exception):
+    """Reading broke off inside a body: what comes next must not be read as commands."""
 
 
 class Body:
@@ -40,7 +47,18 @@ class Body:
         self._discard = discard
 
     async def read(self, wire: Wire, progress: Callable[[int], None]) -> None:
-        """To the end mark; `progress` hears how many bytes have come. Raises EOFError when the client goes, and Endless."""
+        """To the end mark; `progress` hears how many bytes have come.
+
+        Raises EOFError when the client goes, Endless, and OutOfStep.
+        """
+        try:
+            await self._read(wire, progress)
+        except (EOFError, ConnectionError, Endless):
+            raise
+        except Exception as error:
+            raise OutOfStep from error
+
+    async def _read(self, wire: Wire, progress: Callable[[int], None]) -> None:
         buffer, taken, start = wire.buffer, 0, 0
         while len(buffer) < len(EMPTY) and EMPTY.startswith(buffer):
             await wire.more()
@@ -87,7 +105,14 @@ class Body:
             self._refuse(Fault.TOO_BIG)
         else:
             self.eight_bit = self.eight_bit or not chunk.isascii()
+            self._write(chunk)
+
+    def _write(self, chunk: bytes) -> None:
+        try:
             self.spool.write(chunk)
+        except OSError as error:
+            _log.error("a body finds no room", error=str(error))
+            self._refuse(Fault.NO_ROOM)
 
     def _refuse(self, fault: Fault) -> None:
         self.fault = fault

@@ -32,6 +32,7 @@ _FAULTS = {
     Fault.TOO_BIG: Reply.TOO_BIG,
     Fault.BARE_LINE_END: Reply.BARE_LINE_END,
     Fault.LINE_TOO_LONG: Reply.LINE_TOO_LONG,
+    Fault.NO_ROOM: Reply.STORE_FULL,
 }
 
 
@@ -127,7 +128,7 @@ class Gate:
     # 4. DATA
 
     async def data(self, visitor: Visitor, mail: Transaction, wire: Wire, pace: Pace) -> str:
-        """After 354: the body in, the answer out. Raises EOFError when the client goes, and Endless."""
+        """After 354: the body in, the answer out. Raises EOFError when the client goes, Endless, and OutOfStep."""
         settings, loop = self._settings, asyncio.get_running_loop()
         spool = Spool(self._spools, settings.inline, self._room)
         body = Body(

@@ -3,7 +3,7 @@
 import mmap
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -44,9 +44,10 @@ class Spool:
         """Forgets everything; nothing more should be written."""
         self._give_back()
         self.size = 0
-        if self._file:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file:
+            with suppress(OSError):  # closing writes what is left, and there may be no room
+                file.close()
 
     @property
     def inline(self) -> bool:

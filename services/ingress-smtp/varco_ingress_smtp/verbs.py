@@ -3,14 +3,17 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from varco_common import log
 from varco_ingress_smtp import answers, commands
-from varco_ingress_smtp.data import Endless
+from varco_ingress_smtp.data import Endless, OutOfStep
 from varco_ingress_smtp.limits import Pace
 from varco_ingress_smtp.login import auth
+from varco_ingress_smtp.transaction import Transaction
 
 if TYPE_CHECKING:
     from varco_ingress_smtp.session import Session
 
+_log = log.get(__name__)
 Verb = Callable[["Session", str], Awaitable[None]]
 
 
@@ -79,11 +82,18 @@ async def data(session: "Session", argument: str) -> None:
     if session.wire.buffer:  # RFC 2920 3.1: nothing follows DATA before 354; it could be read as a mail or as commands
         return session.send_last(answers.EARLY_DATA)
     await session.push(answers.START_DATA)
+    return await _body(session, under_way)
+
+
+async def _body(session: "Session", under_way: Transaction) -> None:
     session.too_late = answers.TOO_SLOW
     try:
         answer = await session.door.gate.data(session.visitor, under_way, session.wire, _pace(session))
     except Endless:
         return session.send_last(answers.NEVER_ENDING)
+    except OutOfStep:
+        _log.exception("internal error", mail=under_way.id)
+        return session.send_last(answers.BROKEN_OFF)
     finally:
         session.mail, session.too_late = None, answers.TIMEOUT
     session.visitor.mails += 1
