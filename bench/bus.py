@@ -24,7 +24,7 @@ from varco_common.ids import new_id
 from varco_common.manifest import Manifest, Part
 from varco_common.record import HEADER, Body, MailAccepted, decode_record, encode_record
 from varco_common.subjects import ballot as ballot_subject
-from varco_common.subjects import mail
+from varco_common.subjects import mail, partition
 from varco_common.testing import NatsServer, nats_server
 from varco_common.votes import Ballot, Vote, accept, decode_ballot, decode_vote, encode
 
@@ -118,7 +118,7 @@ async def plain(server: NatsServer) -> Rows:
         put = ballot()
         inbox = bus.new_inbox()
         subscription = await bus.subscribe(inbox, max_msgs=wanted)
-        await bus.publish(ballot_subject(put.envelope.sender), encode(put), reply=inbox)
+        await bus.publish(ballot_subject(partition(put.envelope.account)), encode(put), reply=inbox)
         for _ in range(wanted):
             decode_vote((await subscription.next_msg(5)).data)
 

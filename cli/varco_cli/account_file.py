@@ -8,6 +8,15 @@ import yaml
 from varco_cli.failures import Misused
 
 
+class _Loader(yaml.SafeLoader):
+    """Dates stay text: JSON has none, and their owner reads them in the account's time zone."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML declares it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 class Owner(NamedTuple):
     """A service, its sections, and where it takes them: as one document, or (with one section) that section's value."""
 
@@ -106,7 +115,7 @@ def is_off(value: object) -> bool:
 
 def _composed(name: str, text: str) -> yaml.Node:
     try:
-        root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+        root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise Misused(f"{name}{line}: {error.problem or error.context}") from None

@@ -14,6 +14,7 @@ from varco_cli.commands import (
     networks,
     notices,
     queue,
+    quota,
     routes,
     rules,
     senders,
@@ -38,6 +39,7 @@ COMMANDS = (
     tokens,
     routes,
     queue,
+    quota,
     events,
 )
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from varco_cli import output
 from varco_cli.demo.rows import ROWS
-from varco_cli.demo.scene import ACME, LIST, Answer, Row, Scene
+from varco_cli.demo.scene import ACME, LIST, QUOTAS, Answer, Row, Scene
 from varco_cli.failures import Failure
 from varco_cli.stack import Ports, Stack, bus
 from varco_common.bus import Bus
@@ -69,6 +69,8 @@ def check(outcomes: list[Outcome]) -> None:
 
 async def _open_accounts(stack: Stack, hop: NextHop) -> None:
     acme_route = {"smarthost": f"127.0.0.1:{hop.port}", "tls": "none"}
+    async with stack.client("ratelimit") as ratelimit:
+        (await ratelimit.put("/accounts/acme/quotas", json=QUOTAS)).raise_for_status()
     async with stack.client("policy") as policy, stack.client("relay") as relay:
         for account, document, route in (("acme", ACME, acme_route), ("list", LIST, "blackhole")):
             (await policy.put(f"/accounts/{account}", json=document)).raise_for_status()

@@ -13,6 +13,7 @@ from varco_common.ids import ALPHABET, LENGTH
 
 LOGIN, PASSWORD = "alice@acme.example", "a-long-secret"
 LIMIT = 10  # recipients of one mail of account acme
+QUOTA = 15  # messages a day of each of acme's senders: more than the other rows send
 TRUSTED = "127.0.0.2"  # may send for acme without AUTH
 
 _ID = re.compile(rf"\b[{ALPHABET}]{{{LENGTH}}}\b")
@@ -24,6 +25,10 @@ ACME = {
     "senders": ["@acme.example"],
     "networks": [TRUSTED],
     "rules": {"max_size": "1MB", "max_recipients": LIMIT, "attachments": {"allow": ["pdf", "txt", "jpg", "png"]}},
+}
+QUOTAS = {
+    "messages": {"limit": QUOTA, "per": "1 day"},
+    "exceptions": [{"sender": "news@acme.example", "messages": "unlimited", "reason": "the newsletter"}],
 }
 LIST = {
     "language": "en",

@@ -1,0 +1,196 @@
+"""`varco quota`: how much an account's senders may send, and what they have used."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.commands.shared import Account, NeededReason, Reason, changed, noun
+from varco_cli.failures import Misused
+from varco_cli.output import Json
+
+Sender = Annotated[str, typer.Argument(help="An address; `<>` is the null sender.", metavar="SENDER")]
+Limits = Annotated[
+    list[str],
+    typer.Argument(
+        help="METER=LIMIT, or METER=LIMIT/WINDOW. Meters: messages, recipients, bytes, first_time_recipients. "
+        "Windows: 1 hour, 1 day (default), calendar day.",
+        metavar="LIMITS...",
+    ),
+]
+OfAccount = Annotated[str, typer.Option("--account", help="In this account alone.")]
+
+_SERVICE = "ratelimit"
+_METERS = ("messages", "recipients", "bytes", "first_time_recipients")
+
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "quota", "How much an account's senders may send: list, show, set, except, reset.")
+    group.command("list")(list_quotas)
+    group.command("show")(show)
+    group.command("set")(set_quotas)
+    group.command("except")(except_sender)
+    group.command("reset")(reset)
+
+
+def list_quotas(account: Account, as_json: Json = False) -> None:
+    """An account's limits and exceptions, and the senders that have used most of theirs.
+
+    Example: `varco quota list acme`
+    """
+    found = gate.call(_SERVICE, "GET", _path(account))
+    found["senders"] = gate.call(_SERVICE, "GET", f"{_path(account)}/senders")
+    output.show(found, as_json, lambda: _print_account(found))
+
+
+def show(
+    sender: Sender,
+    account: OfAccount = "",
+    mails: Annotated[int, typer.Option("--mails", help="So many of the mails that count, the newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """What a sender has used, of which limit, when it frees up, and the mails that count.
+
+    Example: `varco quota show alice@acme.example`
+    """
+    found = _of_sender(sender, account, mails)
+    output.show(found, as_json, lambda: _print_senders(found))
+
+
+def set_quotas(
+    account: Account,
+    limits: Limits,
+    time_zone: Annotated[str, typer.Option("--time-zone", help="Where its calendar days begin: Europe/Rome.")] = "",
+    answer: Annotated[int, typer.Option("--answer", help="450: try again later; 550: give up.")] = 0,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Sets limits for each sender of an account, or for all its mail together (`account.messages=...`). Others stay.
+
+    Examples: `varco quota set acme messages=500 "recipients=2000/1 hour"` · `varco quota set acme account.messages=5000`
+    · `varco quota set acme messages=off`
+    """
+    held = gate.call(_SERVICE, "GET", _path(account))
+    document: dict[str, Any] = held["quotas"] or {}
+    document.pop("exceptions", None)
+    for text in limits:
+        meter, limit = _limit(text)
+        whole = meter.startswith("account.")
+        place = document.setdefault("account", {}) if whole else document
+        place[meter.removeprefix("account.")] = None if limit == "off" else limit
+    document |= {"time_zone": time_zone} if time_zone else {}
+    document |= {"answer": answer} if answer else {}
+    seen = {"If-Match": f'"{held["version"]}"'}
+    changed(gate.call(_SERVICE, "PUT", _path(account), params={"reason": reason}, json=document, headers=seen), as_json)
+
+
+def except_sender(
+    account: Account,
+    sender: Annotated[str, typer.Argument(help="An address, or `@domain`.", metavar="SENDER")],
+    reason: NeededReason,
+    limits: Annotated[
+        list[str] | None, typer.Argument(help="As for `set`; `unlimited` is a limit, too.", metavar="LIMITS...")
+    ] = None,
+    until: Annotated[str, typer.Option("--until", help="When it ends: 2026-12-24, or 2026-12-24T18:00.")] = "",
+    remove: Annotated[bool, typer.Option("--remove", help="The account's own limits hold again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Other limits for one sender or domain, with a reason, until a date or for good.
+
+    Examples: `varco quota except acme news@acme.example messages=5000 --until 2026-12-24 --reason "christmas letter"`
+    · `varco quota except acme @shop.example messages=unlimited --reason "a shop"`
+    """
+    path = f"{_path(account)}/exceptions/{quote(sender, safe='@')}"
+    if remove:
+        changed(gate.call(_SERVICE, "DELETE", path, params={"reason": reason}), as_json)
+        return
+    form: dict[str, Any] = dict(_limit(text) for text in limits or ())
+    form |= {"until": until} if until else {}
+    changed(gate.call(_SERVICE, "PUT", path, params={"reason": reason}, json=form), as_json)
+
+
+def reset(
+    sender: Annotated[str, typer.Argument(help="An address; with --whole, an account.", metavar="SENDER")],
+    reason: NeededReason,
+    account: OfAccount = "",
+    whole: Annotated[bool, typer.Option("--whole", help="What counts towards a whole account's limits.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What was sent until now counts no more: the sender may send again at once.
+
+    Examples: `varco quota reset alice@acme.example --reason "newsletter, agreed"` · `varco quota reset acme --whole ...`
+    """
+    account = sender if whole else account or _only_account(sender)
+    form = {} if whole else {"sender": sender}
+    path = f"{_path(account)}/resets"
+    changed(gate.call(_SERVICE, "POST", path, params={"reason": reason}, json=form), as_json)
+
+
+def _path(account: str) -> str:
+    return f"/accounts/{account}/quotas"
+
+
+def _of_sender(sender: str, account: str, mails: int = 0) -> list[dict[str, Any]]:
+    path = f"/quotas/senders/{quote(sender, safe='@')}"
+    found: list[dict[str, Any]] = gate.call(_SERVICE, "GET", path, params={"account": account, "mails": mails})
+    return found
+
+
+def _only_account(sender: str) -> str:
+    found = [one["account"] for one in _of_sender(sender, "")]
+    if len(found) != 1:
+        raise Misused(f"{sender} has sent in {', '.join(found) or 'no account'} lately: name it with --account")
+    return str(found[0])
+
+
+def _limit(text: str) -> tuple[str, Any]:
+    """`messages=500/1 hour`."""
+    meter, equals, value = text.partition("=")
+    if not equals or not value or meter.removeprefix("account.") not in _METERS:
+        raise Misused(f"{text}: expected METER=LIMIT or METER=LIMIT/WINDOW; meters are {', '.join(_METERS)}")
+    limit, _, per = value.partition("/")
+    if limit in ("off", "unlimited"):
+        return meter, limit
+    number: int | str = int(limit) if limit.isdigit() else limit
+    return meter, {"limit": number, **({"per": per.strip()} if per else {})}
+
+
+def _print_account(found: dict[str, Any]) -> None:
+    document = found["quotas"] or {}
+    rows = [("each sender", meter, document[meter]) for meter in _METERS if meter in document]
+    whole = document.get("account", {})
+    rows += [("the account", meter, whole[meter]) for meter in _METERS if meter in whole]
+    limits = [(who, meter, one["limit"], one["per"]) for who, meter, one in rows]
+    output.table(("for", "meter", "limit", "per"), limits, "no limits: everything passes")
+    for one in document.get("exceptions", ()):
+        own = "; ".join(f"{meter}={_words(one[meter])}" for meter in _METERS if meter in one)
+        output.line(f"except {one['sender']}: {own} until {one.get('until', 'further notice')} ({one['reason']})")
+    if found["used"]:
+        _print_meters(found["used"])
+    if found["senders"]:
+        columns = ("sender", "messages", "recipients", "bytes", "full")
+        percent = [one | {"full": f"{one['full']:.0%}"} for one in found["senders"]]
+        output.line("in the last 24 hours:")
+        output.table(columns, [[one[name] for name in columns] for one in percent])
+
+
+def _print_senders(found: list[dict[str, Any]]) -> None:
+    if not found:
+        output.line("no mail of this sender counts in any account; --account shows its limits all the same")
+    for one in found:
+        excepted = f" (exception for {one['exception']})" if one["exception"] else ""
+        output.line(f"{one['sender']} in account {one['account']}{excepted}")
+        _print_meters(one["meters"])
+        if one["mails"]:
+            columns = ("mail", "at", "recipients", "bytes", "first_time_recipients")
+            output.table(columns, [[mail[name] for name in columns] for mail in one["mails"]])
+
+
+def _print_meters(meters: list[dict[str, Any]]) -> None:
+    columns = ("of", "meter", "used", "pending", "limit", "per", "frees_at")
+    output.table(columns, [[one[name] for name in columns] for one in meters], "no limits: everything passes")
+
+
+def _words(limit: Any) -> str:
+    return limit if isinstance(limit, str) else f"{limit['limit']} per {limit['per']}"

@@ -1,0 +1,145 @@
+"""The HTTP API: who may, what is refused, and that what goes out goes in again."""
+
+import pytest
+
+from varco_common.replies import Reply
+
+from .conftest import ballot
+
+SECTION = {
+    "messages": {"limit": 500, "per": "1 day"},
+    "bytes": {"limit": "1GB", "per": "calendar day"},
+    "account": {"first_time_recipients": {"limit": 900, "per": "1 hour"}},
+    "time_zone": "Europe/Rome",
+    "answer": 550,
+    "exceptions": [
+        {
+            "sender": "@lists.acme.example",
+            "messages": "unlimited",
+            "recipients": {"limit": 9, "per": "1 hour"},
+            "until": "2030-01-01T00:00:00+00:00",
+            "reason": "the lists",
+        }
+    ],
+}
+
+
+def token(gate, account="acme"):
+    return gate.client(gate.keyring.mint(account)[1])
+
+
+async def test_a_section_is_shown_as_it_was_put_and_put_again_changes_nothing(gate):
+    changed = await gate.quotas(**SECTION)
+    lines = (
+        "~ quotas messages: unlimited -> 500 messages per 1 day; bytes: unlimited -> 1GB per calendar day; "
+        "account first_time_recipients: unlimited -> 900 first-time recipients per 1 hour; "
+        "time zone: UTC -> Europe/Rome; answer: 450 -> 550\n"
+        "+ quota exception @lists.acme.example messages: unlimited; recipients: 9 recipients per 1 hour"
+        " until 2030-01-01T00:00:00+00:00"
+    )
+    assert "\n".join(change["line"] for change in changed["changes"]) == lines
+    shown = await gate.done(gate.http.get("/accounts/acme/quotas"))
+    assert shown["quotas"] == SECTION
+    assert (await gate.quotas(**shown["quotas"]))["changes"] == []
+    assert (await gate.quotas(**SECTION | {"exceptions": None}))["changes"] == []
+
+
+async def test_off_takes_all_limits_away(gate):
+    await gate.quotas(**SECTION)
+    await gate.done(gate.http.put("/accounts/acme/quotas", json=False))
+    assert (await gate.done(gate.http.get("/accounts/acme/quotas")))["quotas"] is None
+
+
+async def test_a_dry_run_only_says(gate):
+    answer = await gate.done(gate.http.put("/accounts/acme/quotas", json={"messages": 1}, params={"dry_run": True}))
+    assert (answer["applied"], len(answer["changes"])) == (False, 1)
+    assert (await gate.done(gate.http.get("/accounts/acme/quotas")))["quotas"] is None
+
+
+async def test_a_version_that_is_not_the_newest_is_a_conflict(gate):
+    version = (await gate.quotas(messages=2))["version"]
+    headers = {"If-Match": f'"{version}"'}
+    answers = [await gate.http.put("/accounts/acme/quotas", json={"messages": n}, headers=headers) for n in (3, 4)]
+    assert [answer.status_code for answer in answers] == [200, 409]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"mesages": 5},
+        {"messages": -1},
+        {"messages": "lots"},
+        {"messages": {"limit": 5, "per": "1 fortnight"}},
+        {"time_zone": "Middle/Earth"},
+        {"time_zone": "../etc/passwd"},
+        {"answer": 250},
+        {"exceptions": [{"sender": "a@b.example", "messages": 5}]},
+        {"exceptions": [{"sender": "nobody", "messages": 5, "reason": "why not"}]},
+        {"exceptions": [{"sender": "a@b.example", "reason": "why not"}]},
+        {"exceptions": [{"sender": "a@b.example", "messages": 5, "until": "2020-01-01", "reason": "why not"}]},
+    ],
+)
+async def test_what_cannot_be_understood_is_refused(gate, section):
+    answer = await gate.http.put("/accounts/acme/quotas", json=section)
+    assert answer.status_code == 422
+    assert (await gate.done(gate.http.get("/accounts/acme/quotas")))["quotas"] is None
+
+
+async def test_an_accounts_token_sees_its_own_alone_and_can_only_be_stricter(gate):
+    await gate.quotas(messages=5)
+    await gate.quotas(of="other", messages=5)
+    await gate.send(ballot("alice@acme.example"))
+    await gate.send(ballot("alice@acme.example", account="other"))
+    await gate.counted(1)
+    async with token(gate) as mine:
+        assert [one["account"] for one in (await mine.get("/quotas/senders/alice@acme.example")).json()] == ["acme"]
+        for path in ("/accounts/other/quotas", "/accounts/other/quotas/senders"):
+            assert (await mine.get(path)).status_code == 403
+        assert (await mine.get("/quotas/senders/a@b.example", params={"account": "other"})).status_code == 403
+        assert (await mine.put("/accounts/other/quotas", json={"messages": 1})).status_code == 403
+        assert (await mine.put("/accounts/acme/quotas", json={"messages": 6})).status_code == 403
+        assert (await mine.put("/accounts/acme/quotas", json=False)).status_code == 403
+        assert (await mine.put("/accounts/acme/quotas", json={"messages": 4, "recipients": 9})).status_code == 200
+        reason = {"reason": "because"}
+        form = {"messages": "unlimited"}
+        path = "/accounts/acme/quotas"
+        assert (await mine.put(f"{path}/exceptions/a@b.example", params=reason, json=form)).status_code == 403
+        assert (await mine.post(f"{path}/resets", params=reason, json={})).status_code == 403
+    async with gate.client("none") as nobody:
+        assert (await nobody.get("/accounts/acme/quotas")).status_code == 401
+    assert {one["account"] for one in (await gate.http.get("/quotas/senders/alice@acme.example")).json()} == {
+        "acme",
+        "other",
+    }
+
+
+async def test_an_exception_holds_at_once_and_until_it_is_removed(gate):
+    await gate.quotas(messages=1)
+    await gate.send(ballot())
+    assert await gate.send(ballot()) is Reply.QUOTA_EXCEEDED
+    path = "/accounts/acme/quotas/exceptions/Alice@acme.example"
+    assert (await gate.http.put(path, json={"messages": 2})).status_code == 422  # no reason
+    await gate.done(gate.http.put(path, json={"messages": 2}, params={"reason": "a good one"}))
+    assert [await gate.send(ballot()) for _ in range(2)] == [Reply.ACCEPTED, Reply.QUOTA_EXCEEDED]
+    await gate.done(gate.http.delete(path))
+    assert (await gate.http.delete(path)).status_code == 404
+    assert "1 message per" in (await gate.vote(ballot())).text
+
+
+async def test_a_sender_is_shown_with_limits_times_and_mails(gate):
+    await gate.quotas(messages=3, account={"recipients": 100})
+    first, second = ballot(), ballot(size=2345)
+    await gate.send(first)
+    await gate.send(second)
+    await gate.counted(2)
+    shown = await gate.sender()
+    assert [(one["of"], one["meter"], one["used"], one["limit"]) for one in shown["meters"]] == [
+        ("alice@acme.example", "messages", 2, 3),
+        ("account acme", "recipients", 2, 100),
+    ]
+    assert [(one["mail"], one["bytes"]) for one in shown["mails"]] == [
+        (second.envelope.id, 2345),
+        (first.envelope.id, 1000),
+    ]
+    [listed] = await gate.done(gate.http.get("/accounts/acme/quotas/senders"))
+    assert (listed["sender"], listed["messages"], listed["full"]) == ("alice@acme.example", 2, 0.667)
