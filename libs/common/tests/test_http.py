@@ -1,6 +1,7 @@
 """The HTTP shell over real sockets: probes, tokens, problems, draining."""
 
 import asyncio
+import re
 import socket
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -148,8 +149,18 @@ async def test_a_check_that_is_broken_is_not_ready_and_says_nothing_of_itself(se
 async def test_metrics_and_docs_are_open(settings, bus):
     async with serving(settings, bus) as (_, client, _task):
         assert "python_info" in (await client.get("/metrics")).text
-        assert (await client.get("/docs")).status_code == 200
         assert "/accounts/{account}/senders" in (await client.get("/openapi.json")).json()["paths"]
+
+
+async def test_the_docs_page_needs_no_other_host(settings, bus):
+    async with serving(settings, bus) as (_, client, _task):
+        page = (await client.get("/docs")).text
+        needed = re.findall(r"""(?:src|href)=["']([^"']+)|url: ["']([^"']+)""", page)
+        paths = [one or other for one, other in needed]
+        assert len(paths) == 4  # script, style, icon, and the description that they show
+        assert all(path.startswith("/") and not path.startswith("//") for path in paths)
+        assert [(await client.get(path)).status_code for path in paths] == [200] * 4
+        assert set(re.findall(r"https?://[^/'\"]+", page)) == set()
 
 
 async def test_tokens_open_what_their_scope_covers(settings, bus):

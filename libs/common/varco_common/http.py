@@ -12,6 +12,7 @@ from typing import Self
 import uvicorn
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -94,7 +95,8 @@ class Shell:
                     known.set()
 
     def _application(self) -> FastAPI:
-        app = FastAPI(title=f"Varco {self._name}", version=version("varco-common"), redoc_url=None)
+        # /docs brings its own scripts: a closed network reaches no CDN
+        app = FastAPIOffline(title=f"Varco {self._name}", version=version("varco-common"), redoc_url=None)
         app.state.keyring = self.keyring
         app.state.check_revocations = _starting
         app.add_middleware(request_size.bounded)
