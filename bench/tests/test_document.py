@@ -2,7 +2,9 @@ import pytest
 
 from bench.document import PAGE, PARTS, replaced
 
-PAGE_TEXT = "before\n<!-- measured: gates -->\nold\n<!-- end -->\nand\n<!-- measured: profile -->\nkept\n<!-- end -->\nafter\n"
+PAGE_TEXT = (
+    "before\n<!-- measured: gates -->\nold\n<!-- end -->\nand\n<!-- measured: profile -->\nkept\n<!-- end -->\nafter\n"
+)
 
 
 def test_only_what_stands_between_its_marks_is_replaced() -> None:

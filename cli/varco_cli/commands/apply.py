@@ -38,9 +38,11 @@ def apply(
         differences(changes)
     if changes and not dry_run:
         _ask(wanted.account, len(changes), yes)
-        for owner, answer in zip(owners, planned, strict=True):
-            if answer["changes"]:
-                _put(owner, wanted, {"reason": reason}, version=answer.get("version"))
+        _apply(
+            wanted,
+            [(owner, answer) for owner, answer in zip(owners, planned, strict=True) if answer["changes"]],
+            reason,
+        )
     applied = bool(changes) and not dry_run
     if as_json:
         output.show({"account": wanted.account, "applied": applied, "changes": changes}, as_json, lambda: None)
@@ -95,6 +97,21 @@ def _owners(wanted: AccountFile) -> list[Owner]:
                 place = wanted.place(needed[:1])
                 raise Unreachable(f"{place}: needs service {owner.service}, which is not running")
     return found
+
+
+def _apply(wanted: AccountFile, planned: list[tuple[Owner, dict[str, Any]]], reason: str) -> None:
+    """One owner after the other: there is no undoing, so what is done already is said where a later one fails."""
+    done: list[str] = []
+    for owner, answer in planned:
+        try:
+            _put(owner, wanted, {"reason": reason}, version=answer.get("version"))
+        except Failure as failure:
+            if done:
+                raise type(failure)(
+                    f"{failure}\napplied before that: what is {' and '.join(done)}'s; the rest is not. Apply the file again"
+                ) from None
+            raise
+        done.append(owner.service)
 
 
 def _put(owner: Owner, wanted: AccountFile, params: dict[str, Any], version: int | None = None) -> dict[str, Any]:

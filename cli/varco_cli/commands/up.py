@@ -86,13 +86,13 @@ def _welcome(stack: Stack, trial: Trial | None) -> None:
     ports = stack.ports
     output.line(f"Varco is ready; its state is in {stack.home.path}.")
     output.line(
-        f"  SMTP        {stack.settings.bind}: {ports.smtp} and {ports.submission} (STARTTLS), {ports.smtps} (TLS)"
+        f"  SMTP         {stack.settings.bind}: {ports.smtp} and {ports.submission} (STARTTLS), {ports.smtps} (TLS)"
     )
     for service, url in stack.apis.items():
-        output.line(f"  {service:<11} {url}/docs")
-    output.line(f"  secrets     {stack.home.secrets}, admin token {stack.home.admin_token}")
-    output.line(f"  certificate {stack.home.certificate}")
-    output.line(f"  logs        {stack.home.logs}")
+        output.line(f"  {service:<12} {url}/docs")
+    output.line(f"  secrets      {stack.home.secrets}, admin token {stack.home.admin_token}")
+    output.line(f"  certificate  {stack.home.certificate}")
+    output.line(f"  logs         {stack.home.logs}")
     if trial:
         output.line(
             f"Account {trial.account} is there to try with ({trial.route}). Send a mail, with swaks or with curl:"
