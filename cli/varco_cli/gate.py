@@ -1,7 +1,7 @@
 """The services' HTTP APIs as the commands call them: found in VARCO_HOME, with the token, errors turned into failures."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,31 @@ def call(
         raise Unreachable(f"{service} doesn't answer at {base}: {error}") from None
     if answer.is_success:
         return answer.json() if answer.content else None
+    raise _failure(answer)
+
+
+def lines(service: str, path: str, *, params: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of a text as they come, for as long as they do. Raises a Failure."""
+    base = _base(service)
+    given = {name: value for name, value in params.items() if value != ""}
+    own = {"Authorization": f"Bearer {token()}"}
+    waits = httpx.Timeout(30, read=None)
+    try:
+        with httpx.stream("GET", base + path, params=given, headers=own, timeout=waits, trust_env=False) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _failure(answer)
+            yield from answer.iter_lines()
+    except httpx.HTTPError as error:
+        raise Unreachable(f"{service} doesn't answer at {base}: {error}") from None
+
+
+def _failure(answer: httpx.Response) -> Failure:
     problem = _problem(answer)
     kind = _FAILURES.get(answer.status_code, Refused if answer.status_code < 500 else Unreachable)
     if problem.get("errors"):
         kind = Misused  # it isn't that the owner won't: it can't read this
-    raise kind(str(problem.get("detail") or problem.get("title") or answer.status_code), problem)
+    return kind(str(problem.get("detail") or problem.get("title") or answer.status_code), problem)
 
 
 def _base(service: str) -> str:

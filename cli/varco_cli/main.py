@@ -8,6 +8,7 @@ from varco_cli import failures, output
 from varco_cli.commands import (
     accounts,
     apply,
+    bans,
     demo,
     down,
     events,
@@ -40,6 +41,7 @@ COMMANDS = (
     routes,
     queue,
     quota,
+    bans,
     events,
 )
 

@@ -31,6 +31,7 @@ class Service:
 
     `serve` is a coroutine function that runs until it is cancelled; being cancelled it ends what is in flight, and returns.
     `publishes` and `subscribes` are subjects beyond the JetStream API's; the bus lets the service use no others.
+    `wanted` says whether `varco up` shall start it here and now.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Service:
     serve: Callable[[Any], Awaitable[None]]
     publishes: tuple[str, ...] = ()
     subscribes: tuple[str, ...] = ()
+    wanted: Callable[[], bool] = lambda: True
 
 
 def installed() -> list[Service]:

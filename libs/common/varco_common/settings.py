@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
@@ -50,6 +50,15 @@ def _address(value: str) -> str:
         ip_address(value)
     except ValueError:
         raise ValueError("an IP address to listen on") from None
+    return value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for network in value:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise ValueError("addresses or networks (192.0.2.0/28), parted by commas") from None
     return value
 
 
@@ -178,6 +187,20 @@ class WithBlobs(Settings):
             secret_key_file=self.s3_secret_key_file,
             sync_directory=self.s3_sync_directory,
         )
+
+
+class WithBalancers(Settings):
+    """The hosts that clients come through: said to ingress, and known to all that must never ban them."""
+
+    balancers: Annotated[CommaList, AfterValidator(_networks)] = Field(
+        default=(),
+        validation_alias="VARCO_INGRESS_BALANCERS",
+        description="Load balancers that must say with PROXY (v1 or v2) for whom they connect; they are never banned.",
+    )
+
+    @property
+    def balancer_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(map(ip_network, self.balancers))
 
 
 class WithDatabase(Settings):

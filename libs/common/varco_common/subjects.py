@@ -42,6 +42,11 @@ def request(service: str, question: str) -> str:
     return f"ask.{service}.{question}"
 
 
+def everyone(question: str) -> str:
+    """A question that every process of every service which knows an answer answers: `everyone.<question>`."""
+    return f"everyone.{question}"
+
+
 @lru_cache(maxsize=4_096)  # asked for with every mail
 def token(value: str) -> str:
     """`value` as one subject token: what NATS gives a meaning (dot, star, greater-than, blanks) is percent-encoded."""

@@ -4,14 +4,17 @@ import asyncio
 from contextlib import AsyncExitStack, suppress
 
 from varco_common import service, subjects
+from varco_common.bans import ENFORCED, ROLL_CALL
 from varco_common.blobs import Blobs
 from varco_common.bus import Bus
+from varco_common.enforcing import Enforcing
 from varco_common.grants import LOGIN, NETWORK
 from varco_common.http import Shell
 from varco_common.service import Service
 from varco_common.tasks import beside, patiently
 from varco_common.tls import Certificates
 from varco_ingress_smtp import api, metrics
+from varco_ingress_smtp.bans import GUARDED
 from varco_ingress_smtp.door import Door
 from varco_ingress_smtp.gate import Gate
 from varco_ingress_smtp.ledger import Ledger
@@ -39,10 +42,16 @@ async def serve(settings: Settings) -> None:
         routes = Routes()
         door = build(settings, bus, blobs, routes, certificates)
         shell.include(api.router(door, siblings))
+        enforcing = Enforcing(bus, door.bans.table, NAME, "closes at accept", heard=door.bans.heard, also=(GUARDED,))
         async with beside(
-            routes.follow(bus), patiently(blobs.ensure), sweep(blobs, settings.mail_kept), siblings.run()
+            routes.follow(bus),
+            patiently(blobs.ensure),
+            sweep(blobs, settings.mail_kept),
+            siblings.run(),
+            enforcing.run(),
         ):
             try:
+                await enforcing.caught_up.wait()
                 async with listening(door, sockets):
                     await shell.serve(bus)
             finally:
@@ -77,7 +86,7 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=("ballot.*", LOGIN, NETWORK, subjects.event(NAME, "*", "*"), "mail.accepted.*", "mail.convert.*"),
-    subscribes=(CHANGES, *LEARNED),
+    subscribes=(CHANGES, *LEARNED, *ENFORCED, GUARDED, ROLL_CALL),
 )
 
 

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from varco_common import log
+from varco_common.bans import BanTable, Network, address_of
 from varco_common.events import ConnectionsRefused, RefusedConnections
 from varco_common.tls import Certificates
 from varco_ingress_smtp import metrics
+from varco_ingress_smtp.bans import Bans, Guard, Hidden
 from varco_ingress_smtp.gate import Gate
 from varco_ingress_smtp.ledger import Ledger
 from varco_ingress_smtp.limits import Admitted, Connections
@@ -29,6 +31,8 @@ class Guest(Protocol):
 
     def close(self) -> None: ...
 
+    def ban(self) -> None: ...
+
 
 class Door:
     """Admits sessions and knows those that are open; `draining` is set when no new mail may begin."""
@@ -43,12 +47,19 @@ class Door:
         self.draining = False
         self.empty = asyncio.Event()
         self.empty.set()
+        self.guard = Guard(settings.guard_interval.total_seconds(), settings.guard_waiting)
+        self.bans = Bans(BanTable(settings.balancer_networks), self.guard, self._banned)
+        self._hidden = Hidden()
         self._connections = Connections(settings.max_connections, settings.max_connections_per_host)
         extensions = ("PIPELINING", "{size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
         self._ehlo = "\r\n250-".join((f"250-{settings.hostname}", *extensions))
 
     def enter(self, session: Guest) -> RefusedConnections | Admitted:
         host = session.visitor.host
+        if self.bans.refuses(host):
+            self._turned_away(host, RefusedConnections.BANNED)
+            return RefusedConnections.BANNED
+        self._hidden.saw(host)
         answer = self._connections.enter(host)
         if isinstance(answer, RefusedConnections):
             self._turned_away(host, answer)
@@ -82,6 +93,12 @@ class Door:
         """421 to every session, whatever it does."""
         for session in [*self.sessions]:
             session.close()
+
+    def _banned(self, network: Network) -> None:
+        """421 to the sessions that are open from a network that is banned from now on."""
+        for session, host in [*self.sessions.items()]:
+            if host and address_of(host) in network and self.bans.refuses(host):
+                session.ban()
 
     def _turned_away(self, host: str, cause: RefusedConnections) -> None:
         metrics.REFUSED.labels(cause.value).inc()

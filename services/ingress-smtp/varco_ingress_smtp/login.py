@@ -36,6 +36,8 @@ async def _log_in(session: "Session", mechanism: str, initial: str) -> None:
     try:
         login, password = await dialogue.credentials(mechanism, initial, session.ask)
         asked = LoginAsked(login=login, password=password, host=visitor.host, server_name=visitor.server_name)
+        if not await session.door.guard.turn(login, visitor.host):
+            return await session.push(answers.LOGIN_UNAVAILABLE)
         answer = await session.door.who.login(asked)
     except dialogue.Unusable as error:
         return await session.fail(error.answer)
@@ -50,6 +52,7 @@ async def _logged_in(session: "Session", login: str, answer: Granted | Denied | 
         case Granted():
             metrics.LOGINS.labels("ok").inc()
             session.visitor.login, session.visitor.granted = login, answer
+            session.door.guard.welcome(login, session.visitor.host)
             return await session.push(answers.LOGGED_IN)
         case Denied():
             _failed(session, AuthCause.WRONG_CREDENTIALS, login, answer.account)

@@ -8,6 +8,7 @@ from aiosmtpd.smtp import SMTP
 from aiosmtpd.smtp import Session as Greeted
 
 from varco_common import log
+from varco_common.events import RefusedConnections
 from varco_ingress_smtp import answers, dialogue
 from varco_ingress_smtp.door import Door
 from varco_ingress_smtp.limits import Admitted, Deadline
@@ -45,6 +46,7 @@ class Session(SMTP):
         self._handler_coroutine: asyncio.Task[None] | None = None
         self._errors = 0
         self._admitted = False
+        self._refused: RefusedConnections | Admitted | None = None
         self.idle = False
         self.since = datetime.now(UTC)
         self.visitor = Visitor(host=host, listener=listener, nobody=nobody)
@@ -54,19 +56,22 @@ class Session(SMTP):
 
     def admit(self) -> bool:
         """Whether the door lets it in; to be asked before a TLS handshake is paid for."""
-        self._admitted = self.door.enter(self) is Admitted.YES
+        self._refused = self.door.enter(self)
+        self._admitted = self._refused is Admitted.YES
         return self._admitted
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         visitor = self.visitor
         visitor.host = visitor.host or peer(transport)
         if not self._admitted and not self.admit():
+            if self._refused is RefusedConnections.BANNED:
+                return cast(asyncio.Transport, transport).abort()
             if visitor.listener != "smtps":
                 cast(asyncio.WriteTransport, transport).write(answers.TOO_MANY_CONNECTIONS.encode() + b"\r\n")
-            transport.close()
-            return
+            return transport.close()
         super().connection_made(transport)
         self._note_tls()
+        return None
 
     def connection_lost(self, error: Exception | None) -> None:
         self.leave()
@@ -108,6 +113,10 @@ class Session(SMTP):
     def close(self) -> None:
         """421 at once."""
         self.send_last(answers.CLOSING)
+
+    def ban(self) -> None:
+        """421: the host was banned meanwhile."""
+        self.send_last(answers.BANNED)
 
     def send_last(self, answer: str) -> None:
         if self.transport and not self.transport.is_closing():

@@ -2,24 +2,24 @@
 
 import socket
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from varco_common.settings import CommaList, Duration, Port, ServiceSettings, Size, WithBlobs, own, shaped
+from varco_common.settings import (
+    CommaList,
+    Duration,
+    Port,
+    ServiceSettings,
+    Size,
+    WithBalancers,
+    WithBlobs,
+    own,
+    shaped,
+)
 
 KIB = 1024
 MIB = 1024 * KIB
-
-
-def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    for network in value:
-        try:
-            ip_network(network)
-        except ValueError:
-            raise ValueError("addresses or networks (192.0.2.0/28), parted by commas") from None
-    return value
 
 
 def _voters(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def _voters(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-class Settings(ServiceSettings, WithBlobs):
+class Settings(ServiceSettings, WithBlobs, WithBalancers):
     """Ports of 0 are not listened on; sizes are bytes."""
 
     model_config = own("VARCO_INGRESS_")
@@ -53,9 +53,6 @@ class Settings(ServiceSettings, WithBlobs):
     certificates: CommaList = Field(
         default=(),
         description="certificate:key files in PEM, parted by commas. Empty: each <name>.crt with <name>.key in VARCO_HOME/tls.",
-    )
-    balancers: Annotated[CommaList, AfterValidator(_networks)] = Field(
-        default=(), description="Load balancers that must say with PROXY (v1 or v2) for whom they connect."
     )
     max_size: Size = Field(default=100 * MIB, description="The largest mail that any account may send.")
     inline: Size = Field(
@@ -108,13 +105,16 @@ class Settings(ServiceSettings, WithBlobs):
         default=timedelta(minutes=10), description="How long a verified login or network is remembered, in memory."
     )
     remember_networks: int = Field(default=10_000, ge=1, description="How many client addresses are remembered.")
+    guard_interval: Duration = Field(
+        default=timedelta(seconds=1),
+        description="At a login that many hosts guess at, hosts that it isn't known from get one try each so long.",
+    )
+    guard_waiting: int = Field(
+        default=10, ge=1, description="How many of them may wait for their turn; the others hear 454."
+    )
     port_reuse: bool = Field(
         default=False, description="Share the ports with other processes that do so too (SO_REUSEPORT)."
     )
-
-    @property
-    def balancer_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        return tuple(map(ip_network, self.balancers))
 
     @property
     def mail_kept(self) -> timedelta:

@@ -167,6 +167,15 @@ class Bus:
         questions.answer(self._link, subject, group, handler=handler, tasks=self._tasks)
         await self._link.settled()
 
+    async def ask_everyone(self, subject: str, payload: bytes, timeout: float = 0.25) -> list[bytes]:
+        """The answers of all processes that answer `subject` within `timeout` seconds. TransientError: the bus is away."""
+        return await questions.ask_everyone(self._link, subject, payload, timeout)
+
+    async def answer_too(self, subject: str, handler: Answerer) -> None:
+        """Answers what everyone is asked (`everyone.*`), as every other process does too."""
+        questions.answer(self._link, subject, "", handler=handler, tasks=self._tasks)
+        await self._link.settled()
+
     # votes
 
     def collect(self, ballot: Ballot, voters: Sequence[str], timeout: float) -> Coroutine[Any, Any, list[Vote]]:

@@ -9,6 +9,8 @@
 | lease, take_lease | `lease.<service>`, LEASING | - |
 | pull, records, mail, forget_puller | PULLING, `events.parked.record-parked.<service>` | - |
 | collect, ask | `ballot.*`, `ask.<service>.<question>` | - |
+| ask_everyone | `everyone.<question>` | - |
+| answer_too | once to each message's reply subject (`allow_responses`) | `everyone.<question>` |
 | serve_voter, answer | once to each message's reply subject (`allow_responses`) | `ballot.*`, `ask.<self>.*`, in the own group |
 
 Two limits of NATS: consumer names are single tokens, so who may pull from MAIL could touch another's consumer there; and who may
@@ -61,6 +63,7 @@ def permissions(service: str, publishes: Iterable[str], subscribes: Iterable[str
     events = [subject for subject in heard if _of(subject, "events")]
     mails = [subject for subject in heard if _of(subject, "mail")]
     answered = [subject for subject in heard if subject not in events and subject not in mails]
+    common = [subject for subject in answered if _of(subject, "everyone")]
     allowed = {*said, *(PULLING if mails else ())}
     if any(_of(subject, "lease") for subject in said):
         allowed |= {*LEASING}
@@ -68,7 +71,8 @@ def permissions(service: str, publishes: Iterable[str], subscribes: Iterable[str
         allowed |= {*FOLLOWING}
     if events or mails:
         allowed.add(subjects.event("parked", "record-parked", subjects.token(service)))
-    listened = [f"_INBOX_{service}.>", *events, *(f"{subject} {service}" for subject in answered)]
+    listened = [f"_INBOX_{service}.>", *events, *common]
+    listened += [f"{subject} {service}" for subject in answered if subject not in common]
     return Permissions(tuple(sorted(allowed)), tuple(sorted(listened)), bool(answered))
 
 

@@ -36,3 +36,37 @@ def answer(link: Connection, subject: str, group: str, *, handler: Answerer, tas
             task.add_done_callback(tasks.discard)
 
     link.subscribe(subject, asked, group)
+
+
+class Answers:
+    """What everybody says until the time is over."""
+
+    __slots__ = ("done", "found")
+
+    def __init__(self, done: "asyncio.Future[None]") -> None:
+        self.found: list[bytes] = []
+        self.done = done
+
+    def got(self, headers: bytes, payload: bytes) -> None:
+        if headers and status(headers) == 503:  # nobody is there
+            self.lost()
+        else:
+            self.found.append(payload)
+
+    def lost(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+async def ask_everyone(link: Connection, subject: str, payload: bytes, timeout: float) -> list[bytes]:
+    loop = asyncio.get_running_loop()
+    answers = Answers(loop.create_future())
+    token = link.wait_at(answers)
+    timer = loop.call_later(timeout, answers.lost)
+    try:
+        link.publish(subject, payload, token=token)
+        await answers.done
+    finally:
+        timer.cancel()
+        link.leave(token)
+    return answers.found

@@ -2,6 +2,25 @@
 
 import msgspec
 
+from varco_common.events.banguard import (
+    BanEvent,
+    BanRules,
+    BanRulesChanged,
+    GateEvent,
+    HostBanned,
+    HostEvent,
+    HostForgotten,
+    HostFound,
+    HostIgnored,
+    HostUnbanned,
+    LoginGuarded,
+    NetworkIgnored,
+    NetworkUnignored,
+    Strike,
+    StrikeCause,
+    StrikesForgiven,
+    UnbanCause,
+)
 from varco_common.events.base import AccountEvent, Event, fact, wire_name
 from varco_common.events.ingress import AuthCause, AuthFailed, ConnectionsRefused, MailRefused, RefusedConnections
 from varco_common.events.parked import RecordParked
@@ -73,6 +92,16 @@ AnyEvent = (
     | MailRefused
     | ConnectionsRefused
     | RecordParked
+    | HostFound
+    | HostIgnored
+    | HostBanned
+    | HostUnbanned
+    | StrikesForgiven
+    | HostForgotten
+    | NetworkIgnored
+    | NetworkUnignored
+    | BanRulesChanged
+    | LoginGuarded
     | AccountOpened
     | AccountClosed
     | LanguageChosen
@@ -136,6 +165,9 @@ __all__ = [
     "AnyEvent",
     "AuthCause",
     "AuthFailed",
+    "BanEvent",
+    "BanRules",
+    "BanRulesChanged",
     "Blackhole",
     "Choice",
     "ConnectionsRefused",
@@ -146,11 +178,19 @@ __all__ = [
     "CredentialUsed",
     "Event",
     "Failure",
+    "GateEvent",
+    "HostBanned",
+    "HostEvent",
+    "HostForgotten",
+    "HostFound",
+    "HostIgnored",
+    "HostUnbanned",
     "HostsNamed",
     "Language",
     "LanguageChosen",
     "Limit",
     "Limits",
+    "LoginGuarded",
     "MailBounced",
     "MailDeferred",
     "MailDelivered",
@@ -161,7 +201,9 @@ __all__ = [
     "MailRefused",
     "MailReleased",
     "Meter",
+    "NetworkIgnored",
     "NetworkTrusted",
+    "NetworkUnignored",
     "NetworkWithdrawn",
     "Notice",
     "NoticeWithdrawn",
@@ -191,9 +233,13 @@ __all__ = [
     "SenderNotified",
     "SenderWithdrawn",
     "Smarthost",
+    "Strike",
+    "StrikeCause",
+    "StrikesForgiven",
     "TlsUse",
     "TokenIssued",
     "TokenRevoked",
+    "UnbanCause",
     "Window",
     "decode_event",
     "encode_event",

@@ -1,0 +1,156 @@
+"""The whole service, on a real bus and database, reached over real HTTP; failures are said as ingress would say them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+
+from varco_banguard.app import serve
+from varco_banguard.settings import Settings
+from varco_common.bus import Bus
+from varco_common.envelope import Envelope
+from varco_common.events import AnyEvent, AuthCause, AuthFailed, MailRefused
+from varco_common.ids import new_id
+from varco_common.manifest import Manifest
+from varco_common.replies import Reply
+from varco_common.testing import NatsServer, free_port
+from varco_common.tokens import Keyring
+from varco_common.votes import Ballot, Vote
+
+T = TypeVar("T")
+KEY = "k" * 40
+
+
+class Banguard:
+    """A running banguard: `http` calls it as admin, `bus` is somebody else's connection."""
+
+    def __init__(self, port: int, bus: Bus, home: Path) -> None:
+        self.base, self.bus, self.home = f"http://127.0.0.1:{port}", bus, home
+        self.keyring = Keyring(KEY.encode())
+        self.http = self.client(self.keyring.mint_admin()[1])
+
+    def client(self, token: str) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.AsyncClient(base_url=self.base, headers=headers, timeout=20)
+
+    def of_account(self, account: str) -> httpx.AsyncClient:
+        return self.client(self.keyring.mint(account)[1])
+
+    async def fail(
+        self, host: str, login: str = "mario@acme.example", cause: AuthCause = AuthCause.WRONG_CREDENTIALS, account=""
+    ) -> int:
+        return await self.bus.append(
+            AuthFailed(at=datetime.now(UTC), host=host, login=login, cause=cause, account=account)
+        )
+
+    async def refuse(self, host: str, account: str, sender: str, reply=Reply.SENDER_NOT_AUTHORISED) -> int:
+        vote = Vote(voter="policy", reply=reply)
+        ballot = ballot_of(host, account, sender)
+        return await self.bus.append(
+            MailRefused(at=datetime.now(UTC), ballot=ballot, votes=(vote,), reply=reply, answer="550 no")
+        )
+
+    async def said(self, *facts: str, seconds: float = 10) -> AnyEvent:
+        """The next event of one of these facts of banguard, from the beginning of what wasn't read yet."""
+        filters = [f"events.banguard.{fact}.*" for fact in facts]
+        async with asyncio.timeout(seconds), aclosing(self.bus.follow(*filters)) as events:
+            async for stored in events:
+                return stored.event
+        raise AssertionError
+
+    async def all_said(self, *facts: str) -> list[AnyEvent]:
+        filters = [f"events.banguard.{fact}.*" for fact in facts or ("*",)]
+        if not (until := await self.bus.until(*filters)):
+            return []
+        found = []
+        async with asyncio.timeout(10), aclosing(self.bus.follow(*filters)) as events:
+            async for stored in events:
+                found.append(stored.event)
+                if stored.sequence >= until:
+                    return found
+        raise AssertionError
+
+    async def until_there_are(self, count: int, *facts: str) -> list[AnyEvent]:
+        async def enough() -> list[AnyEvent]:
+            found = await self.all_said(*facts)
+            return found if len(found) >= count else []
+
+        return await becomes(enough)
+
+    async def vote(self, host: str) -> Vote:
+        (vote,) = await self.bus.collect(ballot_of(host, "acme", "mario@acme.example"), ["banguard"], 5)
+        return vote
+
+    async def banned(self) -> list[str]:
+        return [ban["network"] for ban in (await self.http.get("/bans")).json()]
+
+    async def ready(self) -> None:
+        async def is_ready() -> bool:
+            with suppress(httpx.TransportError):
+                return (await self.http.get("/readyz")).status_code == 200
+            return False
+
+        await becomes(is_ready)
+
+
+def ballot_of(host: str, account: str, sender: str) -> Ballot:
+    envelope = Envelope(
+        id=new_id(),
+        account=account,
+        sender=sender,
+        recipients=("a@partner.example",),
+        host=host,
+        received_at=datetime.now(UTC),
+    )
+    return Ballot(envelope=envelope, manifest=Manifest())
+
+
+async def becomes(fact: Callable[[], Awaitable[T]], seconds: float = 20) -> T:
+    """The first true value."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if value := await fact():
+                return value
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def running(nats: NatsServer, home: Path, **settings: object) -> AsyncIterator[Banguard]:
+    """banguard from start to drained end, as its own process would run it."""
+    key = home / "token.key"
+    key.write_text(KEY)
+    facts = {"api_port": free_port(), "token_key_file": key, **settings}
+    chosen = Settings(home=home, nats_url=nats.url, **facts)
+    async with Bus.connect(nats.settings(), "test") as bus:
+        task = asyncio.create_task(serve(chosen))
+        banguard = Banguard(chosen.api_port, bus, home)
+        ready = asyncio.create_task(banguard.ready())
+        try:
+            await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                await task
+            await ready
+            yield banguard
+        finally:
+            await banguard.http.aclose()
+            ready.cancel()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+@pytest.fixture
+def start(nats: NatsServer, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Banguard]]:
+    """Starts banguard on the test's bus; again with the same database."""
+    return lambda **settings: running(nats, **{"home": tmp_path, **settings})
+
+
+@pytest.fixture
+async def banguard(start: Callable[..., AbstractAsyncContextManager[Banguard]]) -> AsyncIterator[Banguard]:
+    async with start() as banguard:
+        yield banguard

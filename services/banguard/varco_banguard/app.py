@@ -1,0 +1,78 @@
+"""banguard, a voter and worker: strikes become bans, every ingress enforces them, and a banned host's mail gets no yes."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from varco_banguard import api, metrics
+from varco_banguard.chronicle import Chronicle
+from varco_banguard.commands import Commands
+from varco_banguard.decide import VOTER, decide
+from varco_banguard.logfile import LogFile
+from varco_banguard.logins import FILTERS, NETWORKS
+from varco_banguard.officer import INPUTS, Officer
+from varco_banguard.register import NAME, Register
+from varco_banguard.settings import Settings
+from varco_common import db, service
+from varco_common.bans import ROLL_CALL
+from varco_common.bus import Bus
+from varco_common.http import Shell
+from varco_common.service import Service
+from varco_common.settings import BrokenSetting
+from varco_common.subjects import event
+from varco_common.tasks import beside
+from varco_common.votes import Ballot, Vote
+
+ALL = event(NAME, "*", "*")
+
+
+async def serve(settings: Settings) -> None:
+    """Votes once it has caught up; until then it is silent, which is never a yes."""
+    file = _log_file(settings)
+    async with (
+        Shell.open(settings, NAME) as shell,
+        Bus.connect(settings.bus, NAME) as bus,
+        db.connect(settings.database_of(NAME), NAME) as engine,
+    ):
+        await db.migrate(engine, "varco_banguard")
+        async with Register.open(bus, engine, settings.balancer_networks) as register:
+            metrics.BANNED.set_function(lambda: len(register.table))
+            metrics.HOSTS.set_function(lambda: len(register.hosts()))
+            officer, chronicle = Officer(bus, register), Chronicle(bus, file, service.draining())
+            shell.include(api.router(bus, register, Commands(register), chronicle))
+            async with beside(officer.watch(), officer.keep_time(), chronicle.run()):
+                await bus.serve_voter(VOTER, _voter(register))
+                await shell.serve(bus, database=register.check)
+
+
+def _voter(register: Register) -> Callable[[Ballot], Vote]:
+    def vote(ballot: Ballot) -> Vote:
+        cast = decide(ballot, register.table, datetime.now(UTC))
+        metrics.VOTES[cast.reply].inc()
+        return cast
+
+    return vote
+
+
+def _log_file(settings: Settings) -> LogFile | None:
+    if not settings.log:
+        return None
+    try:
+        return LogFile(settings.log_path)
+    except OSError as error:
+        expected = f"a file that can be written ({error.strerror})"
+        raise BrokenSetting("VARCO_BANGUARD_LOG_FILE", settings.log_path, expected) from None
+
+
+SERVICE = Service(
+    name=NAME,
+    role=("voter", "worker"),
+    settings=Settings,
+    serve=serve,
+    publishes=(ALL, ROLL_CALL),
+    subscribes=(ALL, "ballot.*", *INPUTS, *FILTERS, *NETWORKS),
+)
+
+
+def main() -> None:
+    """`varco-banguard`: this service alone."""
+    service.run(SERVICE)

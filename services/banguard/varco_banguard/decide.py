@@ -1,0 +1,202 @@
+"""banguard's decisions, one event at a time: each is made from the state anew, so a crash between two of them loses nothing.
+
+Whoever calls appends what it gets, waits until the state has it, and asks again until nothing is left to say.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from varco_banguard.logins import Login
+from varco_banguard.rules import Gate, ban_end
+from varco_banguard.strikes import Ban, Host, accounts_of, evidence, weight, within
+from varco_common.bans import BanTable, address_of, banned_as, network_of
+from varco_common.events import (
+    AuthCause,
+    AuthFailed,
+    BanRules,
+    HostBanned,
+    HostEvent,
+    HostForgotten,
+    HostFound,
+    HostIgnored,
+    HostUnbanned,
+    LoginGuarded,
+    MailRefused,
+    NetworkIgnored,
+    SenderAuthorised,
+    Strike,
+    StrikeCause,
+    StrikesForgiven,
+    UnbanCause,
+)
+from varco_common.replies import Reply
+from varco_common.senders import covering
+from varco_common.votes import Ballot, Vote, accept
+
+VOTER = "banguard"
+
+
+class Said(NamedTuple):
+    """When something is decided, who caused it, and what they said."""
+
+    at: datetime
+    by: str = VOTER
+    reason: str = ""
+
+
+Owner = Callable[[str], str]  # of a login, or of the network that a host is in; empty where there is none
+
+
+def decide(ballot: Ballot, table: BanTable, now: datetime) -> Vote:
+    """The vote: a banned host's mail is refused, whichever way it came in."""
+    ban = table.banned(ballot.envelope.host, now)
+    if ban is None:
+        return accept(VOTER, table.sequence)
+    until = f"until {ban.until:%Y-%m-%dT%H:%M:%SZ}" if ban.until else "for ever"
+    return Vote(
+        voter=VOTER, reply=Reply.HOST_BANNED, reason=f"{ban.network} is banned {until}", sequence=table.sequence
+    )
+
+
+def strike_of(sequence: int, event: object, rules: BanRules, login_owner: Owner, host_owner: Owner) -> Strike | None:
+    """The strike that the event at this sequence is; None where it is none, or where the rules have its cause turned off."""
+    match event:
+        case AuthFailed(host=host) if host:
+            cause = _CAUSES[event.cause]
+            owner = event.account or login_owner(event.login.strip().lower()) or host_owner(host)
+            more = {"login": event.login}
+        case MailRefused(reply=Reply.SENDER_NOT_AUTHORISED) if host := event.ballot.envelope.host:
+            envelope = event.ballot.envelope
+            cause, owner = StrikeCause.SENDER_NOT_AUTHORISED, envelope.account
+            more = {"login": envelope.login, "sender": envelope.sender, "mail": envelope.id}
+        case _:
+            return None
+    if not (heavy := rules.strikes.get(cause, 1)):
+        return None
+    accounts = (owner,) if owner else ()
+    return Strike(sequence=sequence, at=event.at, cause=cause, host=host, weight=heavy, accounts=accounts, **more)
+
+
+def on_strike(
+    strike: Strike, host: Host | None, gate: Gate, table: BanTable, *, now: datetime, chance: float
+) -> HostEvent | None:
+    """A new strike is found, or ignored; the one that fills the measure bans."""
+    network = banned_as(strike.host)
+    if host is None or strike.sequence > host.last:
+        if ignored := _ignored(strike, gate, table):
+            return HostIgnored(at=now, network=network, strike=strike, ignored=ignored)
+        return HostFound(at=now, network=network, strike=strike)
+    return sentence(host, gate.rules, now, chance)
+
+
+def sentence(host: Host, rules: BanRules, now: datetime, chance: float) -> HostBanned | None:
+    """A ban, where the strikes within findtime weigh enough and there is none yet."""
+    strikes = within(host.strikes, rules.findtime, now)
+    if host.ban or weight(strikes) < rules.maxretry:
+        return None
+    earlier = bans_in_a_row(host, rules, now)
+    return HostBanned(
+        at=now,
+        by=VOTER,
+        network=host.network,
+        until=ban_end(rules, earlier, now, chance),
+        count=earlier + 1,
+        strikes=strikes,
+    )
+
+
+def bans_in_a_row(host: Host | None, rules: BanRules, now: datetime) -> int:
+    """fail2ban's dbpurgeage: what is older is forgotten."""
+    if host is None or host.banned_at is None:
+        return 0
+    return host.bans if now - host.banned_at < timedelta(seconds=rules.dbpurgeage) else 0
+
+
+def on_authorised(event: SenderAuthorised, host: Host, rules: BanRules, now: datetime) -> HostEvent | None:
+    """The strikes for a sender that is authorised by now no longer count, and no ban rests on them."""
+    forgiven = tuple(
+        strike.sequence
+        for strike in evidence(host)
+        if strike.sender and event.account in strike.accounts and covering(strike.sender, (event.pattern,))
+    )
+    return forgive(host, forgiven, rules, Said(now, reason=f"{event.account} authorised {event.pattern}"))
+
+
+def forgive(host: Host, strikes: tuple[int, ...], rules: BanRules, said: Said) -> HostEvent | None:
+    """Takes these strikes back; then lifts the ban that they alone made full. Bans by hand rest on no strikes."""
+    if strikes:
+        return StrikesForgiven(at=said.at, network=host.network, strikes=strikes, by=said.by, reason=said.reason)
+    if host.ban and host.ban.by == VOTER and weight(host.ban.strikes) < rules.maxretry:
+        return _unbanned(host, host.ban, UnbanCause.FORGIVEN, said)
+    return None
+
+
+def on_ignored(event: NetworkIgnored, host: Host, rules: BanRules, now: datetime) -> HostEvent | None:
+    """Ends the ban of a host in a network that is ignored from now on; an account's ignoring takes its strikes back."""
+    if not host.ban and not host.strikes:
+        return None
+    ignored, own = network_of(event.network), network_of(host.network)
+    if not (ignored.version == own.version and own.subnet_of(ignored)):  # type: ignore[arg-type] # same version
+        return None
+    if event.account:
+        scoped = tuple(strike.sequence for strike in evidence(host) if event.account in strike.accounts)
+        return forgive(host, scoped, rules, Said(now, event.by, event.reason))
+    if host.ban:
+        return _unbanned(host, host.ban, UnbanCause.IGNORED, Said(now, event.by, event.reason))
+    return None
+
+
+def lift(host: Host, said: Said) -> HostUnbanned | None:
+    """By hand."""
+    if not host.ban:
+        return None
+    return _unbanned(host, host.ban, UnbanCause.LIFTED, said)
+
+
+def on_time(host: Host, rules: BanRules, now: datetime) -> HostUnbanned | HostForgotten | None:
+    """What time alone brings: a ban's end, and that nothing of the host matters any more."""
+    if host.ban:
+        due = host.ban.until is not None and host.ban.until <= now
+        return _unbanned(host, host.ban, UnbanCause.EXPIRED, Said(now)) if due else None
+    keep = max(rules.findtime, rules.dbpurgeage if host.bans else 0)
+    if now - host.seen_at > timedelta(seconds=keep):
+        return HostForgotten(at=now, network=host.network, by=VOTER)
+    return None
+
+
+def on_guess(login: Login | None, name: str, rules: BanRules, now: datetime) -> LoginGuarded | None:
+    """Guards a login that many unknown hosts fail at; said again while it goes on, at most each half of its time."""
+    if login is None:
+        return None
+    half = timedelta(seconds=rules.guard_bantime / 2)
+    if login.guarded_until and login.guarded_until - now > half:
+        return None
+    since = now - timedelta(seconds=rules.findtime)
+    tried = sum(at > since for host, at in login.tries.items() if host not in login.known)
+    if tried < rules.guard_maxhosts:
+        return None
+    until = now + timedelta(seconds=rules.guard_bantime)
+    known = tuple(login.known)
+    return LoginGuarded(at=now, by=VOTER, login=name, account=login.account, until=until, known=known, tried=tried)
+
+
+def _ignored(strike: Strike, gate: Gate, table: BanTable) -> str:
+    """The network that keeps this strike from counting; empty for none."""
+    if exempt := table.exempt(address_of(strike.host)):
+        return str(exempt)
+    return next((ignored.network for ignored in gate.ignored if ignored.covers(strike)), "")
+
+
+def _unbanned(host: Host, ban: Ban, cause: UnbanCause, said: Said) -> HostUnbanned:
+    return HostUnbanned(
+        at=said.at,
+        by=said.by,
+        reason=said.reason,
+        network=host.network,
+        cause=cause,
+        accounts=accounts_of(ban.strikes),
+    )
+
+
+_CAUSES = {cause: StrikeCause(cause.value) for cause in AuthCause}

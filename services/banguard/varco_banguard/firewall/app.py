@@ -1,0 +1,71 @@
+"""varco-firewall, a worker: banned hosts hear "connection refused" from the kernel. It alone needs NET_ADMIN."""
+
+import os
+
+from pydantic import Field
+
+from varco_banguard.firewall import nft
+from varco_banguard.firewall.agent import Agent
+from varco_common import service
+from varco_common.bans import ENFORCED, ROLL_CALL, BanTable
+from varco_common.bus import Bus
+from varco_common.enforcing import Enforcing
+from varco_common.http import Shell
+from varco_common.service import Service
+from varco_common.settings import BrokenSetting, Port, ServiceSettings, WithBalancers, own
+from varco_common.tasks import beside
+
+NAME = "firewall"
+SWITCH = "VARCO_FIREWALL_ON"
+
+
+class Settings(ServiceSettings, WithBalancers):
+    """`VARCO_FIREWALL_*`, and ingress's ports."""
+
+    model_config = own("VARCO_FIREWALL_")
+
+    on: bool = Field(
+        default=False,
+        description="Whether `varco up` starts the agent, where it is root (or has NET_ADMIN) and nft is installed.",
+    )
+    smtp_port: Port = Field(default=2525, validation_alias="VARCO_SMTP_PORT", description="Closed to banned hosts.")
+    submission_port: Port = Field(default=2587, validation_alias="VARCO_SUBMISSION_PORT", description="As well.")
+    smtps_port: Port = Field(default=2465, validation_alias="VARCO_SMTPS_PORT", description="As well.")
+
+    @property
+    def ports(self) -> list[int]:
+        return sorted({port for port in (self.smtp_port, self.submission_port, self.smtps_port) if port})
+
+
+async def serve(settings: Settings) -> None:
+    """Until cancelled; then its table is gone, and no other was ever touched."""
+    if why := nft.allowed():
+        raise BrokenSetting(SWITCH, settings.on, f"a process that may change the firewall ({why})")
+    if not settings.ports:
+        raise BrokenSetting("VARCO_SMTP_PORT", 0, "a port to close to banned hosts")
+    table = BanTable(settings.balancer_networks)
+    agent = Agent(table, settings.ports)
+    async with Shell.open(settings, NAME) as shell, Bus.connect(settings.bus, NAME) as bus:
+        enforcing = Enforcing(bus, table, NAME, "kernel", heard=agent.heard)
+        async with beside(enforcing.run(), agent.run(enforcing.caught_up)):
+            await shell.serve(bus, kernel=agent.check)
+
+
+def wanted() -> bool:
+    """Whether `varco up` shall start it here: the setting says so, and it could do its work."""
+    return os.environ.get(SWITCH, "").strip().lower() in ("1", "true", "yes", "on") and not nft.allowed()
+
+
+SERVICE = Service(
+    name=NAME,
+    role=("worker",),
+    settings=Settings,
+    serve=serve,
+    subscribes=(*ENFORCED, ROLL_CALL),
+    wanted=wanted,
+)
+
+
+def main() -> None:
+    """`varco-firewall`: the agent alone."""
+    service.run(SERVICE)

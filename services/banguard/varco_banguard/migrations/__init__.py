@@ -1,0 +1,1 @@
+"""banguard's tables: small, forward-only steps; the version before still runs."""

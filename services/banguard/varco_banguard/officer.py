@@ -1,0 +1,157 @@
+"""banguard at work: strikes out of the stream into bans, and bans to their ends."""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+
+from varco_banguard import decide, metrics
+from varco_banguard.register import NAME, Register, Step, of_known
+from varco_banguard.strikes import Host
+from varco_common import log
+from varco_common.bans import banned_as
+from varco_common.bus import Bus, Stored
+from varco_common.errors import TransientError
+from varco_common.events import (
+    AnyEvent,
+    BanRules,
+    HostBanned,
+    HostEvent,
+    HostFound,
+    HostIgnored,
+    NetworkIgnored,
+    SenderAuthorised,
+    Strike,
+    StrikeCause,
+)
+from varco_common.subjects import event
+from varco_common.tasks import patiently
+
+INPUTS = (
+    event("ingress-smtp", "auth-failed", "*"),
+    event("ingress-smtp", "mail-refused", "*"),
+    event("policy", "sender-authorised", "*"),
+    event(NAME, "network-ignored", "*"),
+)
+_FOUND = (event(NAME, "host-found", "*"), event(NAME, "host-ignored", "*"))
+SWEEP_SECONDS = 600.0
+
+Clock = Callable[[], datetime]
+_log = log.get(__name__)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Officer:
+    """Deals with one event after the other; each decision is made anew until nothing is left to say of it."""
+
+    def __init__(self, bus: Bus, register: Register, now: Clock = utc_now) -> None:
+        self._bus, self._register, self._now = bus, register, now
+        self._chance = random.Random()  # noqa: S311 - when a ban ends is no secret
+        self._ends: list[tuple[datetime, str]] = []
+        self._sooner = asyncio.Event()
+        for host in register.hosts():
+            if host.ban and host.ban.until:
+                self._ends.append((host.ban.until, host.network))
+        heapq.heapify(self._ends)
+        register.on_host(self._heard)
+
+    async def watch(self) -> None:
+        """From the last strike that was dealt with on, for ever."""
+        after = await patiently(self._begin)
+        async with aclosing(self._bus.follow(*INPUTS, after=after)) as events:
+            async for stored in events:
+                await patiently(lambda stored=stored: self.deal_with(stored))  # type: ignore[misc]
+
+    async def keep_time(self) -> None:
+        """Ends bans when they end; and forgets, now and then, what is too old to matter."""
+        sweep = self._now()
+        while True:
+            now = self._now()
+            if now >= sweep:
+                await self._settle_all(self._on_time)
+                sweep = self._now() + timedelta(seconds=SWEEP_SECONDS)
+            while self._ends and self._ends[0][0] <= now:
+                _, network = heapq.heappop(self._ends)
+                await self._settle(network, of_known(self._on_time))
+            due = min(sweep, self._ends[0][0]) if self._ends else sweep
+            self._sooner.clear()
+            try:
+                async with asyncio.timeout(max((due - self._now()).total_seconds(), 0.001)):
+                    await self._sooner.wait()
+            except TimeoutError:
+                continue
+
+    async def deal_with(self, stored: Stored) -> None:
+        """Raises TransientError: then it is to be called again."""
+        match stored.event:
+            case SenderAuthorised() as sender:
+                await self._settle_all(lambda host: decide.on_authorised(sender, host, self._rules, self._now()))
+            case NetworkIgnored() as ignored:
+                await self._register.gate_reached(stored.sequence)
+                await self._settle_all(lambda host: decide.on_ignored(ignored, host, self._rules, self._now()))
+            case said:
+                await self._on_failure(stored.sequence, said)
+
+    async def _on_failure(self, sequence: int, said: AnyEvent) -> None:
+        register, rules = self._register, self._rules
+        try:
+            strike = decide.strike_of(sequence, said, rules, register.login_owner, register.host_owner)
+            network = banned_as(strike.host) if strike else ""
+        except ValueError as error:
+            _log.error("a failure without an address", sequence=sequence, error=str(error))
+            return
+        # As fail2ban when it starts on an old log: what is beyond findtime is history.
+        if strike is None or strike.at <= self._now() - timedelta(seconds=rules.findtime):
+            return
+        await register.settle(network, lambda host: self._judged(strike, host))
+        if strike.login and strike.cause is StrikeCause.WRONG_CREDENTIALS:
+            await self._guard(strike)
+
+    def _judged(self, strike: Strike, host: Host | None) -> HostEvent | None:
+        gate, table = self._register.gate, self._register.table
+        return decide.on_strike(strike, host, gate, table, now=self._now(), chance=self._chance.random())
+
+    async def _guard(self, strike: Strike) -> None:
+        """Its own projection has the strike by now, or a little later: then the next strike finds it."""
+        name = strike.login.strip().lower()
+        said = decide.on_guess(self._register.login(name), name, self._rules, self._now())
+        if said:
+            _log.warning("a login is guessed at", login=name, tried_from=said.tried)
+            await self._register.logins_reached(await self._bus.append(said))
+
+    def _on_time(self, host: Host) -> HostEvent | None:
+        return decide.on_time(host, self._rules, self._now())
+
+    async def _settle_all(self, step: Callable[[Host], HostEvent | None]) -> None:
+        for host in self._register.hosts():
+            if step(host):
+                await self._settle(host.network, of_known(step))
+
+    async def _settle(self, network: str, step: Step) -> None:
+        await patiently(lambda: self._register.settle(network, step))
+
+    @property
+    def _rules(self) -> BanRules:
+        return self._register.gate.rules
+
+    async def _begin(self) -> int:
+        """Where to go on: at the last strike that was found or ignored, for what it led to may be unsaid."""
+        newest = await self._bus.until(*_FOUND)
+        if not newest:
+            return 0
+        async with aclosing(self._bus.follow(*_FOUND, after=newest - 1)) as events:
+            async for stored in events:
+                if isinstance(stored.event, HostFound | HostIgnored):
+                    return stored.event.strike.sequence - 1
+        raise TransientError("the last strike can't be read")
+
+    def _heard(self, network: str, said: AnyEvent) -> None:
+        metrics.count(said)
+        if isinstance(said, HostBanned) and said.until:
+            heapq.heappush(self._ends, (said.until, network))
+            self._sooner.set()

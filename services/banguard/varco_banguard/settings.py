@@ -1,0 +1,23 @@
+"""banguard's own settings. What bans go by is no setting: `varco bans rules`."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from varco_common.settings import WithApi, WithBalancers, WithBus, WithDatabase, own
+
+
+class Settings(WithBus, WithApi, WithDatabase, WithBalancers):
+    """`VARCO_BANGUARD_*`, and what is shared."""
+
+    model_config = own("VARCO_BANGUARD_")
+
+    log: bool = Field(default=True, description="Whether the ban log is written to a file as well.")
+    log_file: Path | None = Field(
+        default=None,
+        description="The ban log, in fail2ban's format; any logrotate may move it. Empty: `logs/fail2ban.log` in VARCO_HOME.",
+    )
+
+    @property
+    def log_path(self) -> Path:
+        return self.log_file or self.home / "logs" / "fail2ban.log"
