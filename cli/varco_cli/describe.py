@@ -1,4 +1,4 @@
-"""Describes the installed services on standard output, as JSON, for the supervisor: `python -m varco_cli.describe`."""
+"""Describes the services that are to run here on standard output, as JSON, for the supervisor: `python -m varco_cli.describe`."""
 
 import sys
 
@@ -22,4 +22,4 @@ def described(service: Service) -> Described:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode([described(service) for service in installed()]))
+    sys.stdout.buffer.write(msgspec.json.encode([described(service) for service in installed() if service.wanted()]))

@@ -3,14 +3,17 @@
 import asyncio
 import os
 import shutil
+import subprocess
 from collections.abc import Sequence
 
 import msgspec
 
 from varco_banguard.firewall.ruleset import Command
 from varco_common.errors import TransientError
+from varco_common.tasks import whole
 
 CAP_NET_ADMIN = 12  # capabilities(7)
+_SECONDS = 30.0
 
 
 def allowed() -> str:
@@ -31,15 +34,13 @@ def program() -> str | None:
 
 async def run(commands: Sequence[Command]) -> None:
     """All of them, or none. Raises TransientError with nft's own words."""
-    process = await asyncio.create_subprocess_exec(
-        program() or "nft",
-        "-j",
-        "-f",
-        "-",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+    # In a thread and through pipes: nft opens /dev/stdin, and uvloop's standard input would be a socket.
+    await whole(asyncio.to_thread(_run, msgspec.json.encode({"nftables": commands})))
+
+
+def _run(commands: bytes) -> None:
+    done = subprocess.run(  # noqa: S603 - nft itself, and addresses that were parsed
+        [program() or "nft", "-j", "-f", "-"], input=commands, capture_output=True, check=False, timeout=_SECONDS
     )
-    said, _ = await process.communicate(msgspec.json.encode({"nftables": commands}))
-    if process.returncode:
-        raise TransientError(f"nft: {said.decode(errors='replace').strip()[:500]}")
+    if done.returncode:
+        raise TransientError(f"nft: {(done.stdout + done.stderr).decode(errors='replace').strip()[:500]}")
