@@ -31,6 +31,7 @@ from varco_common.bus.settings import BusSettings
 from varco_common.settings import load
 
 START_SECONDS = 60.0
+NATS_MEMORY = "512MiB"  # a goal: without one it keeps for ever what a burst of large bodies took
 NATS, OBJECTS, TOGETHER = "nats", "s3", "services"
 _SERVE = [sys.executable, "-m", "varco_cli.serve"]
 
@@ -157,7 +158,7 @@ class Stack:
         return Program(
             name=NATS,
             command=[binary("nats-server"), "-c", str(config)],
-            environment={"VARCO_HOME": str(self.home.path)},
+            environment={"VARCO_HOME": str(self.home.path), "GOMEMLIMIT": NATS_MEMORY},
             ready=lambda: bus.ready(address, port),
         )
 

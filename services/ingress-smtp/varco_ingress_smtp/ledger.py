@@ -1,7 +1,6 @@
 """What is stated on the bus before a client hears it: refusals and other facts in EVENTS, accepted mails in MAIL."""
 
 import asyncio
-import hashlib
 from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
@@ -83,7 +82,7 @@ class Ledger:
         if received.spool.inline:
             with received.spool.whole() as whole:
                 inline = stored_inline(header, whole, len(received.header))
-            return inline, Body(size=len(inline), sha256=hashlib.sha256(inline).hexdigest())
+            return inline, Body(size=len(inline))
         with received.stored(header) as stream:
             size = stream.size
             await self._bodies.put(key, cast(BinaryIO, stream), size)
