@@ -1,11 +1,14 @@
 """AUTH: under TLS alone, asked of policy, remembered, and every failure a fact."""
 
+import asyncio
 import time
 from base64 import b64encode
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
+from varco_common import grants
 from varco_common.events import AuthCause, AuthFailed
 from varco_common.events.policy import PasswordChanged
 from varco_common.testing.waiting import eventually
@@ -18,6 +21,19 @@ def plain(login="alice", password="secret", authorise=""):
 
 def word(text):
     return b64encode(text.encode()).decode()
+
+
+class Slow:
+    """Answers no question before `free`; `hosts` asked."""
+
+    def __init__(self):
+        self.free = asyncio.Event()
+        self.hosts = []
+
+    async def ask(self, subject, payload, timeout=2.0):
+        self.hosts.append(msgspec.json.decode(payload)["host"])
+        await self.free.wait()
+        return grants.encode(grants.Denied())
 
 
 @pytest.fixture
@@ -169,3 +185,35 @@ async def test_an_answer_right_after_a_change_is_used_but_not_remembered(world):
     assert answer.grant.account == "acme"
     assert len(one) == 0
     assert answer.at <= time.monotonic()
+
+
+async def test_a_session_does_not_outlive_its_password(world, client):
+    assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("235 ")
+    assert (await client.mail()).startswith("250 ")
+    await world.bus.append(PasswordChanged(at=datetime.now(UTC), account="acme", login="alice", hash="x"))
+    await eventually(lambda: not len(world.door.who))
+    assert (await client.say("MAIL FROM:<alice@acme.example>")).startswith("421 4.7.0 ")
+    assert await client.reply() == ""
+
+
+async def test_one_host_asks_for_few_logins_at_once_and_the_others_do_not_wait():
+    bus = Slow()
+    one = who.Who(bus, 60, 2)
+    flood = [
+        asyncio.create_task(one.login(who.LoginAsked(login="x", password=str(n), host="192.0.2.1"))) for n in range(50)
+    ]
+    other = asyncio.create_task(one.login(who.LoginAsked(login="alice", password="secret", host="192.0.2.2")))
+    await eventually(lambda: bus.hosts.count("192.0.2.2"))
+    assert bus.hosts.count("192.0.2.1") == who.LOGINS_AT_ONCE
+    bus.free.set()
+    await asyncio.gather(other, *flood)
+    assert bus.hosts.count("192.0.2.1") == 50
+    assert not one._turns._hosts
+    assert not one._turns._here
+
+
+async def test_a_login_that_can_not_be_checked_is_not_tried_without_end(world, client):
+    world.policy.unavailable = True
+    for _ in range(world.settings.max_errors):
+        assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("454 4.7.0 ")
+    assert (await client.reply()).startswith("421 ")

@@ -55,6 +55,8 @@ class Gate:
     async def who(self, visitor: Visitor) -> Granted | str:
         """The session's grant: its login's, or that of the network it comes from."""
         known = visitor.granted
+        if known and visitor.login and self._who.ended(known):
+            return answers.LOGIN_ENDED
         if known and (visitor.login or not self._who.stale(known)):
             return known
         visitor.granted = None

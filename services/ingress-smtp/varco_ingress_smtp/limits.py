@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from enum import Enum
 
 from varco_common.events import RefusedConnections
@@ -59,6 +60,27 @@ class Connections:
         old = [key for key, at in self._reported.items() if now - at >= REPORT_SECONDS]
         for key in old:
             del self._reported[key]
+
+
+class Turns:
+    """So many at once for each host; its others wait, first come, first served."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._hosts: dict[str, asyncio.Semaphore] = {}
+        self._here: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def of(self, host: str) -> AsyncIterator[None]:
+        """The host's turn is what happens inside."""
+        self._here[host] += 1
+        try:
+            async with self._hosts.setdefault(host, asyncio.Semaphore(self._at_once)):
+                yield
+        finally:
+            self._here[host] -= 1
+            if not self._here[host]:
+                del self._here[host], self._hosts[host]
 
 
 class Deadline:

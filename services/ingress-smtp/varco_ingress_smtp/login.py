@@ -59,7 +59,7 @@ async def _logged_in(session: "Session", login: str, answer: Granted | Denied | 
             return await session.fail(Reply.WRONG_CREDENTIALS.answer.line())
         case Unavailable():
             metrics.LOGINS.labels("unavailable").inc()
-            return await session.push(answers.LOGIN_UNAVAILABLE)
+            return await session.fail(answers.LOGIN_UNAVAILABLE)  # so many and no more, like an error
 
 
 def _failed(session: "Session", cause: AuthCause, login: str, account: str = "") -> None:

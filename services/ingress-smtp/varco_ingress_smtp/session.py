@@ -135,8 +135,10 @@ class Session(SMTP):
             await self._writer.drain()
 
     async def refuse(self, answer: str) -> None:
-        """A permanent refusal is an error; what may go through later isn't, nor is a 250."""
-        await (self.fail(answer) if answer[0] == "5" else self.push(answer))
+        """A permanent refusal is an error; what may go through later isn't, nor is a 250. 421 is the last word."""
+        if answer.startswith("421"):
+            return self.send_last(answer)
+        return await (self.fail(answer) if answer[0] == "5" else self.push(answer))
 
     async def fail(self, answer: str) -> None:
         """An answer that counts as an error of the client."""

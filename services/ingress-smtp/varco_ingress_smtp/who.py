@@ -11,13 +11,18 @@ import msgspec
 
 from varco_common import grants
 from varco_common.errors import TransientError
+from varco_common.events import CredentialRemoved, PasswordChanged
+from varco_common.events.base import fact
 from varco_common.grants import Answer, Denied, Grant, LoginAsked, NetworkAsked, Unavailable
 from varco_common.subjects import event, token
+from varco_ingress_smtp.limits import Turns
 
 CHANGES = event("policy", "*", "*")
 SETTLE_SECONDS = 5.0  # an answer so soon after a change may come from before it: used, and not remembered
 MAX_LOGINS = 10_000
+LOGINS_AT_ONCE = 2  # of one host: a password costs policy 100 ms of CPU, and nobody may keep the others from theirs
 _ASK_SECONDS = 5.0
+_LOGIN_ENDED = frozenset({fact(CredentialRemoved), fact(PasswordChanged)})
 
 
 class Asks(Protocol):
@@ -72,7 +77,9 @@ class Who:
         self._key = secrets.token_bytes(32)
         self._logins = _Memory(MAX_LOGINS, seconds)
         self._networks = _Memory(networks, seconds)
+        self._turns = Turns(LOGINS_AT_ONCE)
         self._changed: dict[str, float] = {}
+        self._logins_ended: dict[str, float] = {}
         self._last_change = -SETTLE_SECONDS
         self._forgotten = 0.0
 
@@ -83,7 +90,8 @@ class Who:
         key = blake2b(msgspec.msgpack.encode((asked.login, asked.password, asked.server_name)), key=self._key).digest()
         if known := self._logins.get(key):
             return known
-        answer = await self._ask(grants.LOGIN, grants.encode(asked))
+        async with self._turns.of(asked.host):
+            answer = self._logins.get(key) or await self._ask(grants.LOGIN, grants.encode(asked))
         if isinstance(answer, Granted) and self._settled(answer):
             self._logins.put(key, answer)
         return answer
@@ -101,10 +109,16 @@ class Who:
         """Whether the account may have changed since: then only policy's vote knows what holds."""
         return max(self._changed.get(granted.key, 0.0), self._forgotten) >= granted.at
 
+    def ended(self, granted: Granted) -> bool:
+        """Whether a login of the account was removed, or got another password, since: it may be this one."""
+        return self._logins_ended.get(granted.key, 0.0) >= granted.at
+
     def heard(self, subject: str) -> None:
         """An event of policy passes by: `events.policy.<fact>.<account>`."""
-        key = subject.rpartition(".")[2]
+        _, _, what, key = subject.split(".", 3)
         self._last_change = self._changed[key] = time.monotonic()
+        if what in _LOGIN_ENDED:
+            self._logins_ended[key] = self._last_change
         self._logins.drop(key)
         self._networks.drop(key)
 
