@@ -11,7 +11,7 @@ from varco_common.events import Language, Notice, Rules
 from varco_common.manifest import Manifest, Part, scan
 from varco_common.replies import Reply
 from varco_common.votes import Ballot
-from varco_policy.account import Account
+from varco_policy.account import Account, Credential
 from varco_policy.decide import ACCEPT, decide
 
 AT = datetime(2026, 11, 2, tzinfo=UTC)
@@ -138,3 +138,10 @@ def test_a_plain_mail_is_decided_in_no_time():
     for _ in range(1000):
         decide(plain, many)
     assert perf_counter() - started < 0.1  # 100 us each, with room for a busy machine: some 5 are usual
+
+
+def test_a_session_does_not_outlive_its_login():
+    alice = Credential(login="alice", name="Alice", hash="x", origin="x", added_at=AT, changed_at=AT)
+    account = replace(ACME, credentials={"alice": alice})
+    assert decide(ballot(login="Alice"), account) == ACCEPT
+    assert decide(ballot(login="alice"), ACME).reply is Reply.NOT_AUTHENTICATED

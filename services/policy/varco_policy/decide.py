@@ -63,6 +63,14 @@ def sender_authorised(ballot: Ballot, account: Account) -> Vote | None:
     return _ambiguous(ballot, account, [word for word in manifest.defects if word in _AUTHOR_DEFECTS])
 
 
+def login_known(ballot: Ballot, account: Account) -> Vote | None:
+    """A session outlives the login that it began with: who was removed sends nothing more in it."""
+    login = ballot.envelope.login.strip().lower()
+    if not login or login in account.credentials:
+        return None
+    return _object(Reply.NOT_AUTHENTICATED, f"{login} is no login of {account.name} any more", "")
+
+
 def recipients_within(ballot: Ballot, account: Account) -> Vote | None:
     count, limit = len(ballot.envelope.recipients), account.rules.max_recipients
     if count <= limit:
@@ -89,7 +97,7 @@ def attachments_safe(ballot: Ballot, account: Account) -> Vote | None:
     return _ambiguous(ballot, account, [word for word in ballot.manifest.defects if word != Defect.FROM_MISSING])
 
 
-RULES: tuple[Rule, ...] = (sender_authorised, recipients_within, size_within, attachments_safe)
+RULES: tuple[Rule, ...] = (login_known, sender_authorised, recipients_within, size_within, attachments_safe)
 
 
 def leaving_size(ballot: Ballot) -> int:
