@@ -37,7 +37,7 @@ async def _log_in(session: "Session", mechanism: str, initial: str) -> None:
         login, password = await dialogue.credentials(mechanism, initial, session.ask)
         asked = LoginAsked(login=login, password=password, host=visitor.host, server_name=visitor.server_name)
         if not await session.door.guard.turn(login, visitor.host):
-            return await session.push(answers.LOGIN_UNAVAILABLE)
+            return await session.fail(answers.LOGIN_UNAVAILABLE)
         answer = await session.door.who.login(asked)
     except dialogue.Unusable as error:
         return await session.fail(error.answer)
