@@ -50,3 +50,8 @@ def test_the_narrowest_pattern_is_named():
 
 def test_a_domain_that_can_not_exist_is_compared_as_it_stands():
     assert normal("A@" + "é" * 80 + ".example") == "a@" + "é" * 80 + ".example"
+
+
+@pytest.mark.parametrize("address", ["a@stra\u00dfe.example", "a@ac\u200dme.example", "a@\u03c3\u03af\u03c2.example"])
+def test_a_domain_that_the_old_idna_would_change_is_another_domain(address):
+    assert covering(address, ("@strasse.example", "@acme.example", "@xn--pxam.example")) is None

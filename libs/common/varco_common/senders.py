@@ -3,13 +3,18 @@
 from collections.abc import Container, Iterator
 from contextlib import suppress
 
+import idna
+
 
 def normal(address: str) -> str:
-    """An address as it is compared: lower case, the domain in its ASCII form (RFC 5891) where it has one."""
+    """An address as it is compared: lower case, the domain in its ASCII form (RFC 5891) where it has one.
+
+    Not that of RFC 3490, in which ß was ss: those are two domains, with two owners.
+    """
     local, _, domain = address.strip().lower().rpartition("@")
     if not domain.isascii():
         with suppress(UnicodeError):  # no such domain name: compared as it stands, and so found in no list
-            domain = domain.encode("idna").decode()
+            domain = idna.encode(domain, uts46=True).decode()
     return f"{local}@{domain}"
 
 
