@@ -62,3 +62,35 @@ def test_an_unreadable_author_is_a_defect(value, expected):
 
 def test_the_authors_of_all_from_fields_are_listed():
     assert addresses([b" a@b.example", b" C <c@d.example>", b" a@b.example"], set()) == ("a@b.example", "c@d.example")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"=?utf-8?q?ceo=40victim.example?=@b.example",
+        b"<=?utf-8?b?Y2VvQHZpY3RpbS5leGFtcGxl?=@b.example>",
+        b"=?utf-8?q?ceo=40victim.example=2C?= <a@b.example>",
+        b'"=?utf-8?q?ceo=40victim.example=22=2C?=" <a@b.example>',
+        b"=?utf-8?q?ceo=40victim.example_=28?= <a@b.example>",
+        b"=?utf-8*" + b"a" * 70 + b"?q?=3Cceo=40victim.example=3E?= <a@b.example>",
+        b"ceo@victim.example\\, <a@b.example>",
+    ],
+)
+def test_an_author_that_shows_only_when_decoded_is_unreadable(value):
+    found: set[Defect] = set()
+    addresses([value], found)
+    assert Defect.FROM_UNREADABLE in found
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"=?iso-8859-1?Q?Rossi=2C_Mario?= <a@b.example>",
+        b"=?utf-8?Q?Citt=C3=A0_=28IT=29?= <a@b.example>",
+        b"=?utf-8?Q?a=40b.example?= <a@b.example>",
+    ],
+)
+def test_a_name_in_encoded_words_is_a_name(value):
+    found: set[Defect] = set()
+    assert addresses([value], found) == ("a@b.example",)
+    assert not found

@@ -95,3 +95,18 @@ def test_names_are_bounded():
     found: set[Defect] = set()
     assert len(names([b"x" + b"".join(b"; name=%d.pdf" % n for n in range(500))], found)) == MAX_NAMES
     assert found == {Defect.TOO_MANY_NAMES}
+
+
+@pytest.mark.parametrize("language", ["en", "x" * 70])
+def test_an_encoded_word_with_a_language_of_any_length_is_decoded(language):
+    value = f'image/png; name="=?utf-8*{language}?q?a=2Eexe?="'.encode()
+    assert names([value], set()) == ("a.exe",)
+
+
+@pytest.mark.parametrize(
+    "value", [b'name="=?utf-8?q?a=2Eexe"', b'name="=?utf-8?q?a=2Eexe?"', b"=?utf-8?q?name=3Da=2Eexe?="]
+)
+def test_half_an_encoded_word_is_a_defect(value):
+    found: set[Defect] = set()
+    names([value], found)
+    assert Defect.BAD_PARAMETER in found

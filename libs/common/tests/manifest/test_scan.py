@@ -249,3 +249,51 @@ def test_an_iso_image_is_told_by_its_far_mark(encoding):
     body = base64.encodebytes(ISO).replace(b"\n", b"\r\n") if encoding == b"base64" else ISO
     mail = FROM + b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\n" + body
     assert scan_or_raise(mail).parts[0].kind == "iso"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Content-Name: a.js\r\n",
+        b'X-Sun-Data-Name: "a.js"\r\n',
+        b"Content-Description: a.js\r\n",
+        b"Content-Description: =?utf-8?q?a=2Ejs?=\r\n",
+    ],
+)
+def test_a_name_in_a_field_of_its_own_is_found(fields):
+    assert scan_or_raise(FROM + b"Content-Type: image/png\r\n" + fields + b"\r\nx\r\n").parts[0].names == ("a.js",)
+
+
+def test_a_description_is_no_name_where_there_is_one_or_where_it_is_prose():
+    named = b'Content-Type: image/png; name="a.png"\r\nContent-Description: a.js\r\n\r\nx\r\n'
+    prose = b"Content-Type: text/plain\r\nContent-Description: Delivery report. All is well\r\n\r\nx\r\n"
+    assert scan_or_raise(FROM + named).parts[0].names == ("a.png",)
+    assert scan_or_raise(FROM + prose).parts[0].names == ()
+
+
+@pytest.mark.parametrize("encoding", ["7bit", "base64", "quoted-printable"])
+@pytest.mark.parametrize(
+    ("attach", "names"),
+    [
+        (b"ATTACH;VALUE=BINARY;ENCODING=BASE64;X-FILENAME=a.exe:", ("a.exe",)),
+        (b'ATTA\r\n CH;FMTTYPE=text/plain;ENCODING=BASE\r\n\t64;VALUE=BINARY;FILENAME="a.exe":\r\n ', ("a.exe",)),
+        (b"attach;value=binary;encoding=base64:", ("",)),
+    ],
+)
+def test_a_file_inside_an_invitation_is_found(encoding, attach, names):
+    event = (
+        b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n" + attach + base64.b64encode(EXE) + b"\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    coded = {
+        "7bit": event,
+        "base64": base64.encodebytes(event).replace(b"\n", b"\r\n"),
+        "quoted-printable": event.replace(b"=", b"=3D"),
+    }
+    head = f"Content-Type: text/calendar; method=REQUEST\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
+    (found,) = scan_or_raise(FROM + head + coded[encoding]).parts[1:]
+    assert (found.names, found.kind) == (names, "exe")
+
+
+def test_an_invitation_that_only_links_brings_nothing():
+    head = b"Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\nATTACH:https://b.example/a.exe\r\nEND:VCALENDAR\r\n"
+    assert len(scan_or_raise(FROM + head).parts) == 1

@@ -20,6 +20,8 @@ _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"\Z', re.DOTALL)
 _ADDR_SPEC = re.compile(
     rb'(?:"(?:[^"\\]|\\.)*"|[^\s"@<>(),;:\\]+)@(?:\[[^\[\]\s]*\]|[^\s"@<>(),;:\\\[\]]+)\Z', re.DOTALL
 )
+_WORD_IN_ADDRESS = re.compile(rb"\?=[^\s<>,;]*@|@[^\s<>,;]*=\?")  # RFC 2047 5: never there
+_PARTING = ',;"()'
 
 
 def addresses(values: list[bytes], found: Found) -> tuple[str, ...]:
@@ -56,11 +58,20 @@ def _parsed(value: bytes, found: Found) -> list[str]:
 
 
 def _shows_another(value: bytes) -> bool:
-    """A word that decodes to a bracket or a control: who decodes before parsing sees another author."""
+    """Encoded words that hold what parts addresses, or stand inside one: who decodes before parsing sees another author.
+
+    Names with a comma or brackets are common, those with an @ as well: only together they make an address.
+    """
     if b"=?" not in value:
         return False
     shown = unworded(value)
-    return shown.count("<") != value.count(b"<") or any(char < " " and char != "\t" for char in shown)
+    if shown.count("<") != value.count(b"<") or any(char < " " and char != "\t" for char in shown):
+        return True
+    if shown.count("@") == value.count(b"@"):
+        return False
+    return _WORD_IN_ADDRESS.search(value) is not None or any(
+        shown.count(c) != value.count(c.encode()) for c in _PARTING
+    )
 
 
 def _uncommented(value: bytes, found: Found) -> bytes:
@@ -95,7 +106,7 @@ def _mailboxes(value: bytes, found: Found) -> list[list[bytes]]:
         elif token in (b",", b";"):
             group = group and token == b","
             boxes.append([])
-        elif token in (b"<", b">", b'"', b":"):
+        elif token in (b"<", b">", b'"', b":") or token.startswith(b"\\"):
             found.add(Defect.FROM_UNREADABLE)
         else:
             boxes[-1].append(token)

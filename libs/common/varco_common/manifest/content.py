@@ -19,6 +19,7 @@ _ALMOST_TYPE = re.compile(rb"[^\w]*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")")
 _COMMENT = re.compile(rb"\([^()]*\)")
 _CHARSET = re.compile(rb"(?i)(?<![\w*.-])charset\s*=\s*\"?'?([\w.:+-]+)")
 _SMIME_TYPE = re.compile(rb"(?i)(?<![\w*.-])smime-type\s*=\s*\"?([\w-]+)")
+_EXTENSION = re.compile(rb"(?s)\.\w{1,8}[\s\"']*\Z|=\?.*\?=")  # an encoded word may hold one
 _BOUNDARY = re.compile(rb'(?i)(?<![\w*.-])boundary(\*[0-9*]*)?\s*=\s*(?:"([^"]*)("?)|([^\s;"]*))([^;]*)')
 _BOUNDARY_CHARS = re.compile(rb"[ -!#-\[\]-~]*[!#-\[\]-~]\Z")  # RFC 2046 5.1.1, and the signs that clients use besides
 
@@ -56,8 +57,16 @@ def content(fields: Fields, default: str, found: Found) -> Content:
         content_id=text(unfolded(fields[b"content-id"][0]).strip(b"<>"))[:_MAX_WORD] if b"content-id" in fields else "",
         boundary=_boundary(value, found) if media_type.startswith("multipart/") else b"",
         smime=_short(smime[1]) if smime else "",
-        names=names([*dispositions, *types], found) if dispositions or types else (),
+        names=_names(fields, [*dispositions, *types], found),
     )
+
+
+def _names(fields: Fields, parameters: list[bytes], found: Found) -> tuple[str, ...]:
+    """Thunderbird takes Content-Name and X-Sun-Data-Name for a name, Exchange the description of a part without one."""
+    whole = [value for field in (b"content-name", b"x-sun-data-name") for value in fields.get(field, ())]
+    known = names(parameters, found, whole) if parameters or whole else ()
+    described = fields.get(b"content-description", ()) if not known else ()
+    return known or names((), found, [value for value in described if _EXTENSION.search(value)])
 
 
 def _media_type(value: bytes, found: Found) -> str:

@@ -1,10 +1,12 @@
-"""Files and cryptograms that stand in the middle of a text: uuencode, yEnc, inline PGP."""
+"""Files and cryptograms that stand in the middle of a text: uuencode, yEnc, inline PGP, what an invitation brings."""
 
 import binascii
 import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
+
+from varco_common.manifest.words import base64_bytes
 
 MAX_EMBEDDED = 50  # in one text
 _MAX_TAIL = 4_096  # bytes of an unfinished line that wait for the next piece
@@ -28,9 +30,18 @@ class _Form(NamedTuple):
     end: bytes
 
 
-_UUENCODE = _Form("uuencode", re.compile(rb"\r\nbegin(?:-base64)? +[0-7]{3,4} +([^\r\n]{1,512})"), b"\r\nend\r\n")
+_UUENCODE = _Form(
+    "uuencode", re.compile(rb"\r\nbegin(?:-base64)?[ \t]+[0-7]{3,4}[ \t]+([^\r\n]{1,512})"), b"\r\nend\r\n"
+)
 _YENC = _Form("yenc", re.compile(rb"\r\n=ybegin [^\r\n]{0,512}?\bname=([^\r\n]{1,512})"), b"\r\n=yend")
 _FORMS = ((_UUENCODE, b"\r\nbegin"), (_YENC, b"\r\n=ybegin "))
+
+
+_FOLD = re.compile(rb"\r\n[ \t]")
+_ATTACH = re.compile(  # RFC 5545 3.8.1.1
+    rb"(?i)\r\nATTACH;([^\r\n]{0,4096}?(?:VALUE=BINARY|ENCODING=BASE64)[^\r\n:]{0,4096}):([^\r\n]{0,1400})"
+)
+_FILENAME = re.compile(rb"(?i)FILENAME=\"?([^\";:]{1,512})")
 
 
 class TextLook:
@@ -39,7 +50,8 @@ class TextLook:
     `pgp` is what an inline PGP block calls itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, calendar: bool = False) -> None:
+        self._calendar = calendar
         self.files: list[Embedded] = []
         self.pgp = b""
         self._passed = -2  # bytes of text before the piece; each piece starts with the CRLF before it
@@ -61,6 +73,8 @@ class TextLook:
         for form, mark in _FORMS:
             if mark in piece:
                 self.files += islice(_blocks(piece, form, self._passed), MAX_EMBEDDED + 1 - len(self.files))
+        if self._calendar:
+            self.files += islice(_brought(piece, max(self._passed, 0)), MAX_EMBEDDED + 1 - len(self.files))
         at = piece.find(_PGP)
         if at >= 0 and not self.pgp:
             self.pgp = piece[at + len(_PGP) : at + 40].partition(b"-----")[0]
@@ -78,6 +92,13 @@ def _blocks(text: bytes, form: _Form, passed: int) -> Iterator[Embedded]:
         sample = _sample(text, found.end()) if form is _UUENCODE else b""
         yield Embedded(name, passed + found.start() + 2, end, form.encoding, sample)
         found = following
+
+
+def _brought(text: bytes, passed: int) -> Iterator[Embedded]:
+    """The files inside an invitation: whoever opens it is offered them."""
+    for found in _ATTACH.finditer(_FOLD.sub(b"", text)):
+        name = _FILENAME.search(found[1])
+        yield Embedded(name[1].strip() if name else b"", passed, -1, "base64", base64_bytes(found[2]))
 
 
 def _sample(text: bytes, at: int) -> bytes:

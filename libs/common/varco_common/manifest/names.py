@@ -38,17 +38,25 @@ class _Piece(NamedTuple):
     value: bytes
 
 
-def names(fields: Iterable[bytes], found: Found) -> tuple[str, ...]:
-    """The names in the values of Content-Disposition and Content-Type fields."""
+def names(fields: Iterable[bytes], found: Found, whole: Iterable[bytes] = ()) -> tuple[str, ...]:
+    """The names in the values of Content-Disposition and Content-Type fields, and the values that are `whole` names."""
     result: dict[str, None] = {}
+    for count, name in enumerate(_all_names(fields, whole, found)):
+        if "=?" in name or "?=" in name:  # half an encoded word, which one client decodes and another doesn't
+            found.add(Defect.BAD_PARAMETER)
+        result.update(dict.fromkeys(_variants(name, found)))
+        if len(result) > MAX_NAMES or count > _MAX_READINGS:  # enough: each more costs time
+            found.add(Defect.TOO_MANY_NAMES)
+            return tuple(result)[:MAX_NAMES]
+    return tuple(result)
+
+
+def _all_names(fields: Iterable[bytes], whole: Iterable[bytes], found: Found) -> Iterator[str]:
     for value in fields:
         if b"=" in value and b"name" in value.lower():
-            for count, name in enumerate(_field_names(value, found)):
-                result.update(dict.fromkeys(_variants(name, found)))
-                if len(result) > MAX_NAMES or count > _MAX_READINGS:  # enough: each more costs time
-                    found.add(Defect.TOO_MANY_NAMES)
-                    return tuple(result)[:MAX_NAMES]
-    return tuple(result)
+            yield from _field_names(value, found)
+    for value in whole:
+        yield from _texts(value.strip().strip(b'"')[:_MAX_VALUE])
 
 
 def _field_names(value: bytes, found: Found) -> Iterator[str]:

@@ -24,6 +24,7 @@ MAX_HEADER = 128 * 1024  # bytes of one header that are looked into
 
 _MESSAGES = ("message/rfc822", "message/global")  # RFC 2046 5.2.1, RFC 6532 3.7
 _REFUSED = {"message/partial": Defect.PARTIAL_MESSAGE, "message/external-body": Defect.EXTERNAL_BODY}
+_CALENDARS = ("text/calendar", "application/ics")
 _PKCS7 = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _LIKE_A_PART = re.compile(
     rb"(?i)\r\n(?:content-(?:type|disposition|transfer-encoding)[ \t]*:|begin +[0-7]{3}|=ybegin )"
@@ -197,7 +198,9 @@ class Tree:
 
     def _leaf(self, what: Content, start: int, end: int) -> None:
         path = self._leaf_path()
-        look = TextLook() if what.media_type.startswith(("text/", "message/", "multipart/")) else None
+        calendar = what.media_type in _CALENDARS
+        shown = calendar or what.media_type.startswith(("text/", "message/", "multipart/"))
+        look = TextLook(calendar=calendar) if shown else None
         measure = measured(self._wire, (start, end), what.encoding, self._found, look)
         seen = kind(measure.sample) or (far_kind(measure.sample) if len(measure.sample) >= FAR_SAMPLE else "")
         if what.media_type in _MESSAGES:
