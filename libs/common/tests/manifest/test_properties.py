@@ -218,3 +218,12 @@ def test_time_grows_no_faster_than_the_mail(shape):
     make = SLOW[shape]
     small, large = seconds(make(100_000)), seconds(make(1_600_000))
     assert large < 40 * small + 0.02  # sixteen times the bytes; a square would be 256 times the time
+
+
+@pytest.mark.parametrize("sign", [b"'", b"%", b"/", b"a/", b"("])
+def test_an_unreadable_type_costs_no_time(sign):
+    mail = b"From: a@b.example\r\nContent-Type: " + sign * (8_000 // len(sign)) + b"\r\n\r\nx\r\n"
+    begun = time.perf_counter()
+    for _ in range(20):
+        scan_or_raise(mail)
+    assert time.perf_counter() - begun < 1.0

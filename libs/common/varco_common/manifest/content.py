@@ -11,6 +11,7 @@ from varco_common.manifest.words import text
 IDENTITY = frozenset({"7bit", "8bit", "binary"})  # RFC 2045 6.2
 KNOWN = IDENTITY | {"quoted-printable", "base64"}
 MAX_BOUNDARY = 70  # RFC 2046 5.1.1
+_MAX_ODD = 256  # bytes of an unreadable type: finding one takes the square of them
 _MAX_WORD = 100  # characters of a type, charset, encoding or id that the manifest carries
 
 _TOKEN = rb"[!#-'*+.0-9A-Z^-~-]+"  # RFC 2045 5.1
@@ -74,7 +75,7 @@ def _media_type(value: bytes, found: Found) -> str:
     if match and len(match[1]) <= _MAX_WORD:
         return match[1].decode("latin-1").lower()
     found.add(Defect.BAD_TYPE)
-    almost = _ALMOST_TYPE.match(_COMMENT.sub(b"", value))
+    almost = _ALMOST_TYPE.match(_COMMENT.sub(b"", value[:_MAX_ODD]))
     return _short(almost[1] + b"/" + almost[2]) if almost else "text/plain"  # RFC 2045 5.2
 
 

@@ -38,9 +38,8 @@ _FORMS = ((_UUENCODE, b"\r\nbegin"), (_YENC, b"\r\n=ybegin "))
 
 
 _FOLD = re.compile(rb"\r\n[ \t]")
-_ATTACH = re.compile(  # RFC 5545 3.8.1.1
-    rb"(?i)\r\nATTACH;([^\r\n]{0,4096}?(?:VALUE=BINARY|ENCODING=BASE64)[^\r\n:]{0,4096}):([^\r\n]{0,1400})"
-)
+_ATTACH = re.compile(rb"(?i)\r\nATTACH;([^\r\n]{1,8192})")  # RFC 5545 3.8.1.1
+_BINARY = re.compile(rb"(?i)(?:VALUE=BINARY|ENCODING=BASE64)[^:]*:?")
 _FILENAME = re.compile(rb"(?i)FILENAME=\"?([^\";:]{1,512})")
 
 
@@ -96,9 +95,12 @@ def _blocks(text: bytes, form: _Form, passed: int) -> Iterator[Embedded]:
 
 def _brought(text: bytes, passed: int) -> Iterator[Embedded]:
     """The files inside an invitation: whoever opens it is offered them."""
-    for found in _ATTACH.finditer(_FOLD.sub(b"", text)):
-        name = _FILENAME.search(found[1])
-        yield Embedded(name[1].strip() if name else b"", passed, -1, "base64", base64_bytes(found[2]))
+    for line in _ATTACH.finditer(_FOLD.sub(b"", text)):
+        if binary := _BINARY.search(line[1]):
+            name = _FILENAME.search(line[1], 0, binary.end())
+            yield Embedded(
+                name[1].strip() if name else b"", passed, -1, "base64", base64_bytes(line[1][binary.end() :])
+            )
 
 
 def _sample(text: bytes, at: int) -> bytes:
