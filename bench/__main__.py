@@ -44,7 +44,7 @@ def main(
 ) -> None:
     """How fast the gate is, beside its peers in the same run. Everything runs on loopback, in a temporary home."""
     if peers:
-        console.print(asyncio.run(external.compared(peers, workloads.split(","), rounds, scale)), markup=False)
+        print(asyncio.run(external.compared(peers, workloads.split(","), rounds, scale)))
         return
     report = reported(workloads.split(","), rounds, scale, gates, flow_delay)
     for table in rich_tables(report.results):
@@ -113,4 +113,6 @@ def _progress() -> Progress:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()
