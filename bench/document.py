@@ -35,7 +35,7 @@ def main(
             case "gates":
                 text = markdown(reported(list(WORKLOADS), rounds, scale))
             case "profile":
-                text = profile.markdown(["W1", "W2", "W4"], scale)
+                text = profile.markdown(["W1", "W2", "W4", "W6"], scale)
             case "inline-limit":
                 text = inline_limit.markdown(rounds)
             case "peers" if peers:
