@@ -12,9 +12,9 @@ HEADER = "Varco-Record"
 class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a body is, in wire form (CRLF, dot-stuffed, without the final dot).
 
-    `object` names it in the object store; empty means that it is the record's own payload. `size` is of the wire form as
-    stored, and so is an object's `sha256`: what lies in its own record needs none. `shift` is what must be added to the
-    manifest's offsets, which count from the body as it was received, before the gate added and removed header fields.
+    `object` names it in the object store; empty means that it is the record's own payload. `size` and `sha256` are of the
+    wire form as stored: the record outlives the body, and proves years later what it was. `shift` is what must be added to
+    the manifest's offsets, which count from the body as it was received, before the gate added and removed header fields.
     """
 
     size: int

@@ -1,6 +1,7 @@
 """What is stated on the bus before a client hears it: refusals and other facts in EVENTS, accepted mails in MAIL."""
 
 import asyncio
+import hashlib
 from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
@@ -82,7 +83,7 @@ class Ledger:
         if received.spool.inline:
             with received.spool.whole() as whole:
                 inline = stored_inline(header, whole, len(received.header))
-            return inline, Body(size=len(inline))
+            return inline, Body(size=len(inline), sha256=hashlib.sha256(inline).hexdigest())
         with received.stored(header) as stream:
             size = stream.size
             await self._bodies.put(key, cast(BinaryIO, stream), size)
