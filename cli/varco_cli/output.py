@@ -27,7 +27,12 @@ def show(data: object, as_json: bool, human: Callable[[], None]) -> None:
 
 def line(text: str) -> None:
     """One line of plain text, however it is meant: mail addresses are no markup."""
-    console.print(text, markup=False)
+    console.print(plain(text), markup=False)
+
+
+def plain(text: str, keep: str = "") -> str:
+    """Without what a terminal would obey: strangers choose the logins and addresses that stand in events."""
+    return text if text.isprintable() else "".join([c if c.isprintable() or c in keep else "\ufffd" for c in text])
 
 
 def step(text: str) -> None:
@@ -63,7 +68,7 @@ def _cell(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case list() | tuple():
-            return escape(", ".join(map(str, value)))
+            return escape(plain(", ".join(map(str, value)), "\n"))
         case dict():
-            return "; ".join(f"{escape(str(name))}: {_cell(one)}" for name, one in value.items()) or "-"
-    return escape(str(value))
+            return "; ".join(f"{escape(plain(str(name)))}: {_cell(one)}" for name, one in value.items()) or "-"
+    return escape(plain(str(value), "\n"))

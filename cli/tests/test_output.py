@@ -1,0 +1,18 @@
+"""What commands print."""
+
+import pytest
+
+from varco_cli import output
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;owned\x07", "\x9b31m", "a\r\nb", "\u202egnp.exe"])
+def test_nobody_writes_to_an_operators_terminal(text, capsys):
+    output.line(text)
+    output.table(["login"], [[text], [[text]]])
+    output.record({"login": {"a": text}})
+    assert not {"\x1b", "\x07", "\x9b", "\r", "\u202e"} & {*capsys.readouterr().out}
+
+
+def test_a_line_is_one_line(capsys):
+    output.line("AuthFailed login=x\n2026-11-24 HostUnbanned")
+    assert capsys.readouterr().out.count("\n") == 1
