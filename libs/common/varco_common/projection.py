@@ -19,6 +19,7 @@ from varco_common.tasks import beside, patiently, whole
 S = TypeVar("S")
 
 _PROBE_SECONDS = 2.0
+_GATHER_SECONDS = 0.25  # between two transactions: only a start reads them, and the stream has what they lack
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 _log = log.get(__name__)
 _encoder = msgspec.json.Encoder()
@@ -222,7 +223,7 @@ class Projection(Generic[S]):
                 waiter.set_result(None)
 
     async def _keep(self) -> None:
-        """Saves what changed; while one transaction runs, the changes of the next one gather."""
+        """Saves what changed, now and then; meanwhile the changes of the next transaction gather."""
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -230,6 +231,7 @@ class Projection(Generic[S]):
             while not await self._save():
                 await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
                 failures += 1
+            await asyncio.sleep(_GATHER_SECONDS)
 
     async def _save(self) -> bool:
         """Whether memory, as it was when this began, is in the database."""
