@@ -9,6 +9,7 @@ from varco_common.settings import BrokenSetting, load
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.app import drain
 from varco_ingress_smtp.limits import Connections
+from varco_ingress_smtp.session import MAX_TALK
 from varco_ingress_smtp.settings import Settings
 
 
@@ -109,3 +110,18 @@ def test_a_broken_setting_is_named(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
     with pytest.raises(BrokenSetting, match=f"{variable}="):
         load(Settings)
+
+
+async def test_talk_without_a_mail_comes_to_an_end(world, client):
+    most = MAX_TALK + world.settings.max_errors
+    client.send(b"NOOP\r\n" * (most + 1))
+    said = [await client.reply() for _ in range(most)]
+    assert [line[:3] for line in said[:-1]] == ["250"] * (most - 1)
+    assert said[-1].startswith("421 4.7.0 ")
+
+
+async def test_each_mail_may_have_its_talk(client):
+    for _ in range(3):
+        for _ in range(MAX_TALK // 2):
+            assert (await client.say("RSET")).startswith("250 ")
+        assert (await client.mail()).startswith("250 ")

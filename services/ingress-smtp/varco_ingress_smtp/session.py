@@ -17,12 +17,16 @@ from varco_ingress_smtp.verbs import VERBS
 from varco_ingress_smtp.wire import Odd, Wire
 
 BREATH = 50  # commands answered from the buffer before the other sessions get their turn
+MAX_TALK = (
+    100  # commands for each mail that bring none: beyond, each is an error (a flood of them keeps others waiting)
+)
 UNSENT = 65_536  # bytes that may wait to be sent before the session does
 LINGER_SECONDS = 5.0  # how long a last answer may take to leave
 MAX_LINE = dialogue.MAX_LINE
 
 # What extensions add to a command's length: RFC 1870 3 (26), RFC 6152 2 (17), RFC 6531 3.4 (10), RFC 4954 5 (500).
 _EXTRA = {b"MAIL": 553, b"RCPT": 500, b"AUTH": MAX_LINE}
+_TALK = frozenset({b"EHLO", b"HELO", b"RSET", b"NOOP", b"VRFY", b"HELP"})
 _ODD = {Odd.TOO_LONG: answers.LINE_TOO_LONG, Odd.BARE_LINE_END: answers.BARE_LINE_END}
 
 _log = log.get(__name__)
@@ -45,6 +49,7 @@ class Session(SMTP):
         self.session = None
         self._handler_coroutine: asyncio.Task[None] | None = None
         self._errors = 0
+        self._talk = 0
         self._admitted = False
         self._refused: RefusedConnections | Admitted | None = None
         self.idle = False
@@ -192,6 +197,9 @@ class Session(SMTP):
         verb = VERBS.get(name)
         if not verb:
             return await self.fail(answers.UNKNOWN)
+        self._talk += name in _TALK
+        if self._talk > MAX_TALK * (self.visitor.mails + 1):
+            self._errors += 1
         try:
             text = argument.decode()
         except UnicodeDecodeError:
