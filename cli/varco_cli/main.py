@@ -12,6 +12,7 @@ from varco_cli.commands import (
     demo,
     down,
     events,
+    links,
     networks,
     notices,
     queue,
@@ -42,6 +43,7 @@ COMMANDS = (
     queue,
     quota,
     bans,
+    links,
     events,
 )
 

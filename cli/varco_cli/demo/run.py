@@ -11,14 +11,14 @@ from rich.text import Text
 
 from varco_cli import output
 from varco_cli.demo.rows import ROWS
-from varco_cli.demo.scene import ACME, LIST, QUOTAS, Answer, Row, Scene
+from varco_cli.demo.scene import ACME, HEAVY, LIST, QUOTAS, STUDIO, Answer, Row, Scene
 from varco_cli.failures import Failure
 from varco_cli.stack import Ports, Stack, bus
 from varco_common.bus import Bus
-from varco_common.events import MailDelivered
+from varco_common.events import AttachmentLinked, MailDelivered
 from varco_common.testing.next_hop import NextHop, next_hop
 
-DELIVERED = "events.relay.mail-delivered.*"
+FACTS = ("events.relay.mail-delivered.*", "events.filelink.attachment-linked.*")
 PATIENCE_SECONDS = 20.0
 
 
@@ -72,16 +72,23 @@ async def _open_accounts(stack: Stack, hop: NextHop) -> None:
     async with stack.client("ratelimit") as ratelimit:
         (await ratelimit.put("/accounts/acme/quotas", json=QUOTAS)).raise_for_status()
     async with stack.client("policy") as policy, stack.client("relay") as relay:
-        for account, document, route in (("acme", ACME, acme_route), ("list", LIST, "blackhole")):
+        for account, document, route in (
+            ("acme", ACME, acme_route),
+            ("list", LIST, "blackhole"),
+            ("studio", STUDIO, acme_route),
+        ):
             (await policy.put(f"/accounts/{account}", json=document)).raise_for_status()
             (await relay.put(f"/accounts/{account}/route", json=route)).raise_for_status()
+    async with stack.client("filelink") as filelink:
+        (await filelink.put("/accounts/studio/filelink", json={"over": HEAVY})).raise_for_status()
 
 
 async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
     """Where each mail went, by its id, as relay says; `taken` has how many recipients each has."""
     waits, went = dict(taken), dict.fromkeys(taken, "still waits")
+    links: dict[str, str] = {}
     settings = bus.operator(stack.home, stack.settings.inner, stack.ports.nats)
-    async with Bus.connect(settings, "demo") as connected, aclosing(connected.follow(DELIVERED)) as events:
+    async with Bus.connect(settings, "demo") as connected, aclosing(connected.follow(*FACTS)) as events:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while any(waits.values()):
@@ -89,6 +96,9 @@ async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
                     if isinstance(event, MailDelivered) and event.mail in waits:
                         waits[event.mail] -= len(event.recipients)
                         went[event.mail] = _place(event, taken[event.mail] - waits[event.mail])
+                        went[event.mail] += links.get(event.mail, "")
+                    elif isinstance(event, AttachmentLinked):
+                        links[event.mail] = f"; {event.name} is at {event.url}"
         except TimeoutError:
             output.step("not all mails were delivered in time")
     return went

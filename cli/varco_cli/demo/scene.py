@@ -14,6 +14,7 @@ from varco_common.ids import ALPHABET, LENGTH
 LOGIN, PASSWORD = "alice@acme.example", "a-long-secret"
 LIMIT = 10  # recipients of one mail of account acme
 QUOTA = 15  # messages a day of each of acme's senders: more than the other rows send
+HEAVY = 1_000_000  # bytes; larger attachments of account studio become links
 TRUSTED = "127.0.0.2"  # may send for acme without AUTH
 
 _ID = re.compile(rf"\b[{ALPHABET}]{{{LENGTH}}}\b")
@@ -35,6 +36,12 @@ LIST = {
     "users": [{"login": "list@list.example", "password": PASSWORD}],
     "senders": ["@list.example"],
     "rules": {"max_recipients": 300},
+}
+STUDIO = {
+    "language": "it",
+    "users": [{"login": "studio@studio.example", "password": PASSWORD}],
+    "senders": ["@studio.example"],
+    "rules": {"max_size": "1MB", "attachments": {"allow": ["pdf"]}},
 }
 
 

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from varco_common.events import AnyEvent, AuthCause, AuthFailed, decode_event, encode_event, fact, wire_name
-from varco_common.record import MailAccepted, decode_record, encode_record
+from varco_common.record import Record, decode_record, encode_record
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS = get_args(AnyEvent)
-RECORDS = (MailAccepted,)
+RECORDS = get_args(Record)
 
 
 @pytest.mark.parametrize("sample", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,10 +22,12 @@ from varco_common.errors import PoisonError, StoreFull, TransientError
 Result = TypeVar("Result")
 
 CHUNK_BYTES = 1024 * 1024
+PART_BYTES = 8 * 1024 * 1024  # of a multipart upload; S3 wants 5 MiB at least
 THREADS = 8
 REGION = "us-east-1"  # named, so that signing needs no question to the store
 BODIES = "varco-bodies"
 _SIGNED_FOR = timedelta(minutes=30)
+_UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 _FULL = {"InsufficientStorage", "StorageFull", "XMinioStorageFull", "QuotaExceeded"}
 _GONE = {"NoSuchKey", "NoSuchObject"}
 
@@ -122,6 +125,54 @@ class Blobs:
 
         await self._run(send)
 
+    def upload(self, key: str, part_bytes: int = PART_BYTES) -> "Upload":
+        """An object of unknown size, written piece by piece."""
+        return Upload(self, key, part_bytes)
+
+    async def ask(
+        self, method: str, key: str, query: dict[str, str], body: Sequence[bytes] = (), okay: tuple[int, ...] = (200,)
+    ) -> urllib3.BaseHTTPResponse:
+        """One signed request for what a multipart upload takes; the body's pieces go out one after the other."""
+
+        def send() -> urllib3.BaseHTTPResponse:
+            url = self._client.get_presigned_url(
+                method, self._bucket, key, expires=_SIGNED_FOR, extra_query_params={**query}
+            )
+            length = str(sum(map(len, body)))
+            answer = self._pool.urlopen(method, url, body=body or None, headers={"Content-Length": length})
+            if answer.status == 507:
+                raise StoreFull("the object store is full")
+            if answer.status not in okay:
+                raise TransientError(f"the object store answered {answer.status}: {answer.data[:300]!r}")
+            if self._sync and method != "GET":
+                _fsync_files(self._sync)
+            return answer
+
+        return await self._run(send)
+
+    async def abort_uploads(self, older_than: timedelta) -> None:
+        """Frees the parts of uploads that were begun before that, and never came to their end."""
+        before = datetime.now(UTC) - older_than
+
+        def abort() -> None:
+            for found in self._client._list_multipart_uploads(self._bucket).uploads:  # noqa: SLF001 - no other way
+                if found.upload_id and found.initiated_time and found.initiated_time < before:
+                    key, number = found.object_name.removeprefix("/"), found.upload_id
+                    self._client._abort_multipart_upload(self._bucket, key, number)  # noqa: SLF001
+
+        await self._run(abort)
+
+    async def keys(self, older_than: timedelta) -> list[str]:
+        """The objects that are older than that."""
+        before = datetime.now(UTC) - older_than
+        return await self._run(
+            lambda: [
+                found.object_name
+                for found in self._client.list_objects(self._bucket, recursive=True)
+                if found.object_name and found.last_modified and found.last_modified < before
+            ]
+        )
+
     async def get(self, key: str) -> bytes:
         """The whole object. Raises MissingBlob."""
 
@@ -134,9 +185,14 @@ class Blobs:
 
         return await self._run(fetch)
 
-    async def stream(self, key: str, chunk_bytes: int = CHUNK_BYTES) -> AsyncIterator[bytes]:
-        """The object in chunks of `chunk_bytes`, the last one shorter. Raises MissingBlob before the first."""
-        answer = await self._run(lambda: self._client.get_object(self._bucket, key))
+    async def stream(
+        self, key: str, chunk_bytes: int = CHUNK_BYTES, *, start: int = 0, length: int = 0
+    ) -> AsyncIterator[bytes]:
+        """The object in chunks of `chunk_bytes`, the last one shorter. Raises MissingBlob before the first.
+
+        From byte `start`, `length` bytes; 0: to the end.
+        """
+        answer = await self._run(lambda: self._client.get_object(self._bucket, key, offset=start, length=length))
         whole = False
         try:
             while chunk := await self._run(lambda: answer.read(chunk_bytes)):
@@ -180,6 +236,60 @@ class Blobs:
             raise _translated(error) from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
             raise TransientError(f"the object store is away: {_reason(error)}") from None  # its text has a signed URL
+
+
+class Upload:
+    """One multipart upload, of which at most one part is in memory; a small object goes in one request.
+
+    The object is there, whole and durable, once `finish` returns; without it, it never is. Raises TransientError.
+    """
+
+    def __init__(self, blobs: Blobs, key: str, part_bytes: int) -> None:
+        self._blobs, self._key, self._part_bytes = blobs, key, part_bytes
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._id = ""
+        self._tags: list[str] = []
+
+    async def write(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._held += len(piece)
+        if self._held >= self._part_bytes:
+            await self._send()
+
+    async def finish(self) -> None:
+        if not self._id:
+            await self._blobs.put(self._key, b"".join(self._pieces))
+            return
+        if self._pieces:
+            await self._send()
+        parts = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>"
+            for number, tag in enumerate(self._tags, 1)
+        )
+        body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+        answer = await self._blobs.ask("POST", self._key, {"uploadId": self._id}, [body])
+        if b"<Error>" in answer.data:  # S3 may say 200 first, and fail then
+            raise TransientError(f"the object store failed: {answer.data[:300]!r}")
+
+    async def abort(self) -> None:
+        """Frees what was written; best effort."""
+        self._pieces.clear()
+        if self._id:
+            with contextlib.suppress(TransientError):
+                await self._blobs.ask("DELETE", self._key, {"uploadId": self._id}, okay=(200, 204, 404))
+
+    async def _send(self) -> None:
+        if not self._id:
+            answer = await self._blobs.ask("POST", self._key, {"uploads": ""})
+            found = _UPLOAD_ID.search(answer.data)
+            if not found:
+                raise TransientError(f"the object store began no upload: {answer.data[:300]!r}")
+            self._id = found[1].decode()
+        pieces, self._pieces, self._held = self._pieces, [], 0
+        query = {"partNumber": str(len(self._tags) + 1), "uploadId": self._id}
+        answer = await self._blobs.ask("PUT", self._key, query, pieces)
+        self._tags.append(answer.headers["ETag"])
 
 
 def _reason(error: Exception) -> str:

@@ -57,7 +57,7 @@ class Shell:
     async def open(cls, settings: WithApi, name: str) -> AsyncIterator[Self]:
         """Listens on VARCO_BIND and VARCO_API_PORT inside the block. Raises BrokenSetting where that can't be."""
         shell = cls(settings, name)
-        listener = _listen(settings)
+        listener = _listen(settings.bind, settings.api_port, "VARCO_API_PORT")
         shell.port = listener.getsockname()[1]
         server = _Server(shell.app)
         task = asyncio.create_task(server.serve(sockets=[listener]), name=f"{name} http")
@@ -155,6 +155,23 @@ def _checker(done: asyncio.Event, why: str) -> Callable[[], None]:
     return check
 
 
+@asynccontextmanager
+async def listening(app: ASGIApp, bind: str, port: int, variable: str, *, most: int) -> AsyncIterator[int]:
+    """A further HTTP server, open to all, beside the API; gives its port. At most `most` requests at once, then 503.
+
+    Raises BrokenSetting, naming `variable`, where nobody can listen there.
+    """
+    listener = _listen(bind, port, variable)
+    server = _Server(app, most)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name=f"http {variable}")
+    try:
+        await server.up.wait()
+        yield int(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await task
+
+
 class _Requests:
     """Counts the requests in flight, and begins no new ones once the process drains."""
 
@@ -197,9 +214,10 @@ class _Requests:
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling, which is the process's and not one service's."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: ASGIApp, most: int | None = None) -> None:
         config = uvicorn.Config(
             app,
+            limit_concurrency=most,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -218,17 +236,17 @@ class _Server(uvicorn.Server):
         self.up.set()
 
 
-def _listen(settings: WithApi) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+def _listen(bind: str, port: int, variable: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(
         socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
     )  # inherited; an answer in two writes waits 40 ms else
     try:
-        listener.bind((settings.bind, settings.api_port))
+        listener.bind((bind, port))
     except OSError as error:
         listener.close()
-        why = f"a port that can be listened on at {settings.bind} ({error.strerror})"
-        raise BrokenSetting("VARCO_API_PORT", settings.api_port, why) from None
+        why = f"a port that can be listened on at {bind} ({error.strerror})"
+        raise BrokenSetting(variable, port, why) from None
     return listener

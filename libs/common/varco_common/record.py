@@ -35,7 +35,21 @@ class MailAccepted(
     convert: tuple[str, ...] = ()
 
 
-Record = MailAccepted  # a union, once filelink, archive and relay say more
+class MailConverted(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="mail.converted.v1"
+):
+    """An accepted mail whose heavy attachments have become `links` (their 40 hex digits): this is what leaves.
+
+    `original` is the sequence of the mail as it was accepted, in stream MAIL; manifest and votes are there.
+    """
+
+    envelope: Envelope
+    body: Body
+    original: int
+    links: tuple[str, ...] = ()
+
+
+Record = MailAccepted | MailConverted
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
@@ -49,7 +63,8 @@ def encode_record(record: Record) -> str:
 
 def decode_record(text: str | bytes) -> Record:
     """Raises msgspec.DecodeError on what is no record."""
-    return _decoder.decode(text)
+    record: Record = _decoder.decode(text)
+    return record
 
 
 def _escaped(char: str) -> str:

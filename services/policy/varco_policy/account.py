@@ -16,6 +16,8 @@ from varco_common.events import (
     CredentialRenamed,
     CredentialUpgraded,
     CredentialUsed,
+    FilelinkChosen,
+    FilelinkWithdrawn,
     HostsNamed,
     Language,
     LanguageChosen,
@@ -53,6 +55,8 @@ AccountFact: TypeAlias = (
     | NoticeWithdrawn
     | TokenIssued
     | TokenRevoked
+    | FilelinkChosen
+    | FilelinkWithdrawn
 )
 _FACTS = get_args(AccountFact)
 K = TypeVar("K")
@@ -95,7 +99,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One account as of its last event.
 
     Keys: `credentials` by login, `senders` by pattern (with since when), `networks` by CIDR, `notices` by notice and
-    then language, `tokens` by id.
+    then language, `tokens` by id. Attachments of more than `links_over` bytes leave as links; 0: none does.
     """
 
     name: str
@@ -108,6 +112,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     rules: Rules = Rules()
     notices: dict[Notice, dict[Language, str]] = {}
     tokens: dict[str, Token] = {}
+    links_over: int = 0
 
     def own_notice(self, notice: Notice) -> str:
         """The account's own words in its own language; empty where it has none."""
@@ -162,6 +167,10 @@ def _changed(account: Account, event: AccountFact) -> Account | None:  # noqa: C
             return replace(account, tokens={**account.tokens, event.token: token})
         case TokenRevoked():
             return replace(account, tokens=_without(account.tokens, event.token))
+        case FilelinkChosen():
+            return replace(account, links_over=event.over)
+        case FilelinkWithdrawn():
+            return replace(account, links_over=0)
         case _:
             assert_never(event)
 

@@ -15,7 +15,7 @@ from varco_policy.grants import Grants
 from varco_policy.hashes import Hashes
 from varco_policy.metrics import ACCOUNTS
 from varco_policy.settings import Settings
-from varco_policy.store import ALL, NAME, Accounts
+from varco_policy.store import ALL, FOLLOWED, NAME, Accounts
 from varco_policy.tokens import AdminTokens
 from varco_policy.verifier import Verifier
 from varco_policy.voter import Voter
@@ -60,7 +60,7 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=(ALL,),
-    subscribes=(ALL, "ballot.*", LOGIN, NETWORK),
+    subscribes=(*FOLLOWED, "ballot.*", LOGIN, NETWORK),
 )
 
 

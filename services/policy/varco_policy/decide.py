@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from varco_common.events import Notice
+from varco_common import heavy
+from varco_common.events import Language, Notice
 from varco_common.manifest import Defect
 from varco_common.notices import notice
 from varco_common.replies import Reply
@@ -14,6 +15,11 @@ from varco_policy.attachments import forbidden
 VOTER = "policy"
 ACCEPT = accept(VOTER)
 NO_ACCOUNT = Vote(voter=VOTER, reply=Reply.NOT_AUTHENTICATED, reason="the account is not, or no longer, open")
+
+_UNCHANGED = {
+    Language.EN: "\nIts attachments can't become links: it is signed, encrypted or of a broken structure.",
+    Language.IT: "\nGli allegati non possono diventare link: il messaggio e' firmato, cifrato o di struttura difettosa.",
+}
 
 Rule = Callable[[Ballot, Account], Vote | None]
 
@@ -80,11 +86,14 @@ def recipients_within(ballot: Ballot, account: Account) -> Vote | None:
 
 
 def size_within(ballot: Ballot, account: Account) -> Vote | None:
-    size, limit = leaving_size(ballot), account.rules.max_size
+    size, limit = leaving_size(ballot, account), account.rules.max_size
     if size <= limit:
         return None
     text = _words(Notice.SIZE, ballot, account, limit=limit)
-    return _object(Reply.TOO_BIG, f"{size} bytes, at most {limit}", text)
+    why = _whole(ballot, account)
+    return _object(
+        Reply.TOO_BIG, f"{size} bytes, at most {limit}{why}", text + _UNCHANGED[account.language] * bool(why)
+    )
 
 
 def attachments_safe(ballot: Ballot, account: Account) -> Vote | None:
@@ -100,9 +109,18 @@ def attachments_safe(ballot: Ballot, account: Account) -> Vote | None:
 RULES: tuple[Rule, ...] = (login_known, sender_authorised, recipients_within, size_within, attachments_safe)
 
 
-def leaving_size(ballot: Ballot) -> int:
-    """The mail's size as it will leave, in bytes: what filelink turns into links is to be taken off here alone."""
-    return ballot.envelope.size
+def leaving_size(ballot: Ballot, account: Account) -> int:
+    """The mail's size as it will leave, in bytes: what filelink turns into links is taken off here alone."""
+    size = ballot.envelope.size
+    return heavy.leaving_size(size, ballot.manifest, account.links_over) if account.links_over else size
+
+
+def _whole(ballot: Ballot, account: Account) -> str:
+    """Why heavy attachments of this mail can't become links; empty where there are none, or they can."""
+    if not account.links_over or not heavy.heavy(ballot.manifest, account.links_over):
+        return ""
+    why = heavy.obstacle(ballot.manifest)
+    return f"; it can't be given links: {why}" if why else ""
 
 
 def _not_authorised(ballot: Ballot, account: Account, address: str, seen: str) -> Vote:

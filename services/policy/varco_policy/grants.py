@@ -18,6 +18,8 @@ from varco_policy.metrics import HASHING, LOGINS
 from varco_policy.store import NAME, Accounts
 from varco_policy.verifier import TooManyLoginsError, Verifier
 
+MAX_UPLOAD = 1_000_000_000  # bytes; the front door has its own limit, which is lower
+
 _logins = msgspec.json.Decoder(LoginAsked)
 _networks = msgspec.json.Decoder(NetworkAsked)
 _OUTCOMES = {Grant: "granted", Denied: "denied", Unavailable: "unavailable"}
@@ -130,4 +132,4 @@ def grant(account: Account, sequence: int, *, normalise: bool = False) -> Grant:
 
 def upload_limit(account: Account) -> int:
     """What may be uploaded, in bytes: more than may leave, once filelink turns attachments of this account into links."""
-    return account.rules.max_size
+    return max(account.rules.max_size, MAX_UPLOAD) if account.links_over else account.rules.max_size

@@ -27,6 +27,7 @@ from varco_policy.networks import NetworkIndex
 
 NAME = "policy"
 ALL = subjects.event(NAME, "*", "*")
+FOLLOWED = (ALL, *(subjects.event("filelink", fact, "*") for fact in ("filelink-chosen", "filelink-withdrawn")))
 
 Decide = Callable[[Account | None], Sequence[PolicyEvent]]
 
@@ -49,7 +50,7 @@ class Accounts:
     async def open(cls, bus: Bus, engine: AsyncEngine) -> AsyncIterator[Self]:
         """Caught up with the bus, and following it inside the block."""
         projection = Projection(
-            bus, engine, ALL, name="accounts", service=NAME, apply=apply, state=Account, key=account_of
+            bus, engine, *FOLLOWED, name="accounts", service=NAME, apply=apply, state=Account, key=account_of
         )
         async with projection.following():
             yield cls(projection)

@@ -13,7 +13,7 @@ from varco_common.bus import Bus
 from varco_common.errors import TransientError
 from varco_common.events import Failure
 from varco_common.ids import new_id
-from varco_common.record import MailAccepted
+from varco_common.record import Record
 from varco_relay import metrics
 from varco_relay.job import Result, Unreachable
 from varco_relay.letter import Letter, Outcome, delivered, gave_up, undelivered
@@ -112,7 +112,7 @@ class Post:
         event = gave_up(letter, failures, host=host, now=self.clock(), new_id=new_id)
         return await self._record(event, len(failures))
 
-    def body(self, record: MailAccepted, inline: bytes) -> bytes | Chunks:
+    def body(self, record: Record, inline: bytes) -> bytes | Chunks:
         """The body as it travels: what the record holds, or what it names in the object store."""
         if not (key := record.body.object):
             return inline

@@ -18,7 +18,7 @@ from varco_common.bus.settings import BusSettings
 from varco_common.bus.votes import Decider
 from varco_common.bus.wire import headers_of
 from varco_common.events import Event
-from varco_common.record import MailAccepted
+from varco_common.record import Record as MailRecord
 from varco_common.votes import Ballot, Vote
 
 
@@ -101,7 +101,7 @@ class Bus:
 
     # MAIL
 
-    def append_mail(self, kind: str, record: MailAccepted, body: bytes) -> Coroutine[Any, Any, int]:
+    def append_mail(self, kind: str, record: MailRecord, body: bytes) -> Coroutine[Any, Any, int]:
         """The record's sequence in MAIL, once it is fsynced; the same mail within two minutes is stored once.
 
         Raises StoreFull, and TransientError, after which it may be stored or not; PoisonError when it is more than the
@@ -126,6 +126,13 @@ class Bus:
         """The sequence of the first record that matches any filter and was stored at `at` or later; 0: none yet."""
         found = await asyncio.gather(*(mail.first_since(self._link, one, at) for one in filters))
         return min(filter(None, found), default=0)
+
+    async def mails(self, kind: str, account: str, after: int) -> AsyncGenerator[StoredMail, None]:
+        """An account's mails of one kind behind sequence `after`, up to the last there is now. One round trip each."""
+        subject = subjects.mail(kind, subjects.token(account))
+        while found := await mail.following(self._link, after + 1, subject, self._timeout):
+            yield found
+            after = found.sequence
 
     def pull(
         self,

@@ -12,7 +12,8 @@ from varco_common.bus.connection import Connection
 from varco_common.bus.ordered import Ordered
 from varco_common.bus.wire import header, status
 from varco_common.errors import PoisonError, TransientError
-from varco_common.record import HEADER, MailAccepted, decode_record, encode_record
+from varco_common.record import HEADER, decode_record, encode_record
+from varco_common.record import Record as MailRecord
 
 _RECORD = HEADER.encode()
 _GET_SECONDS = 5.0
@@ -28,7 +29,7 @@ class StoredMail(msgspec.Struct, frozen=True):
     sequence: int
     at: datetime
     subject: str
-    record: MailAccepted
+    record: MailRecord
     body: bytes
 
 
@@ -40,13 +41,13 @@ class Record(NamedTuple):
     record: bytes
 
 
-def message_id(kind: str, record: MailAccepted) -> str:
+def message_id(kind: str, record: MailRecord) -> str:
     """What a second try is known by, so that it stores nothing: the mail id; with the kind where a worker made it."""
     mail = record.envelope.id
     return mail if kind in ("accepted", "convert") else f"{mail}.{kind}"
 
 
-async def append(link: Connection, kind: str, record: MailAccepted, body: bytes, timeout: float) -> int:
+async def append(link: Connection, kind: str, record: MailRecord, body: bytes, timeout: float) -> int:
     headers = b"NATS/1.0\r\nNats-Msg-Id: %s\r\nVarco-Record: %s\r\n\r\n" % (
         message_id(kind, record).encode(),
         encode_record(record).encode(),
@@ -56,15 +57,28 @@ async def append(link: Connection, kind: str, record: MailAccepted, body: bytes,
 
 
 async def get(link: Connection, sequence: int, timeout: float) -> StoredMail:
-    question = b'{"seq":%d}' % sequence
+    return await _asked(link, b'{"seq":%d}' % sequence, f"no mail at {sequence}", timeout)
+
+
+async def following(link: Connection, sequence: int, subject: str, timeout: float) -> StoredMail | None:
+    """The first mail with exactly this subject at `sequence` or later."""
+    question = msgspec.json.encode({"seq": sequence, "next_by_subj": subject})
+    try:
+        return await _asked(link, question, "", timeout)
+    except MissingMail:
+        return None
+
+
+async def _asked(link: Connection, question: bytes, missing: str, timeout: float) -> StoredMail:
     headers, body = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=timeout)
     code = status(headers)
     if code == 404:
-        raise MissingMail(f"no mail at {sequence}")
+        raise MissingMail(missing)
     if code:
         raise TransientError(f"MAIL can't be read at present ({code})")
     stored = datetime.fromisoformat(_microseconds(header(headers, b"Nats-Time-Stamp").decode()))
     subject = header(headers, b"Nats-Subject").decode()
+    sequence = int(header(headers, b"Nats-Sequence"))
     return StoredMail(sequence, stored.astimezone(UTC), subject, record_of(headers), body)
 
 
@@ -84,7 +98,7 @@ async def first_since(link: Connection, subject_filter: str, at: datetime) -> in
     return int(header(headers, b"Nats-Sequence"))
 
 
-def record_of(headers: bytes) -> MailAccepted:
+def record_of(headers: bytes) -> MailRecord:
     """Raises PoisonError on what is no record."""
     try:
         return decode_record(header(headers, _RECORD))

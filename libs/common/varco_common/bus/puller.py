@@ -14,7 +14,7 @@ from varco_common.bus.mail import record_of
 from varco_common.bus.parking import parked
 from varco_common.bus.pulls import Place, Pulls, Room
 from varco_common.errors import PoisonError, TransientError
-from varco_common.record import MailAccepted
+from varco_common.record import Record as MailRecord
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Delivery:
         place: Place,
         reply: bytes,
         *,
-        record: MailAccepted,
+        record: MailRecord,
         body: bytes,
         size: int,
     ) -> None:

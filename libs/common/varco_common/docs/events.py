@@ -16,8 +16,8 @@ INTRODUCTION = f"""
 # Events
 
 Every fact that Varco can state. Events are JSON in stream `EVENTS`, one message each, with their wire name under `type`; they
-are only ever added to: a reader ignores fields that it doesn't know. The record of an accepted mail is a message of
-stream `MAIL`: what is listed here is its header `{HEADER}`, and the body is the message's payload or an object.
+are only ever added to: a reader ignores fields that it doesn't know. The records of mails are messages of
+stream `MAIL`: what is listed here is their header `{HEADER}`, and the body is the message's payload or an object.
 """
 
 _WORDS = {str: "text", int: "number", float: "number", bool: "yes or no", datetime: "time, UTC", bytes: "bytes"}
@@ -29,7 +29,7 @@ def page() -> str:
     shapes: dict[str, type] = {}
     overview = [(f"[`{wire_name(kind)}`](#{_anchor(kind)})", kind.SERVICE, _first(kind)) for kind in kinds]
     sections = [_section(kind, f"Subject `{_subject(kind)}`.", shapes) for kind in kinds]
-    sections.append(_section(Record, "Subjects `mail.<kind>.<account>`.", shapes))
+    sections += [_section(record, "Subjects `mail.<kind>.<account>`.", shapes) for record in get_args(Record)]
     return "\n".join(
         [
             GENERATED + INTRODUCTION,

@@ -22,6 +22,17 @@ from varco_common.events.banguard import (
     UnbanCause,
 )
 from varco_common.events.base import AccountEvent, Event, fact, wire_name
+from varco_common.events.filelink import (
+    AttachmentLinked,
+    FilelinkChosen,
+    FilelinkEvent,
+    FilelinkWithdrawn,
+    LinkDownloaded,
+    LinkEvent,
+    LinkExpired,
+    LinkExtended,
+    LinkRevoked,
+)
 from varco_common.events.ingress import AuthCause, AuthFailed, ConnectionsRefused, MailRefused, RefusedConnections
 from varco_common.events.parked import RecordParked
 from varco_common.events.policy import (
@@ -141,6 +152,13 @@ AnyEvent = (
     | QuotaReset
     | QuotaNearlyReached
     | QuotaExceeded
+    | FilelinkChosen
+    | FilelinkWithdrawn
+    | AttachmentLinked
+    | LinkExtended
+    | LinkExpired
+    | LinkRevoked
+    | LinkDownloaded
 )
 
 _encoder = msgspec.json.Encoder()
@@ -163,6 +181,7 @@ __all__ = [
     "AccountEvent",
     "AccountOpened",
     "AnyEvent",
+    "AttachmentLinked",
     "AuthCause",
     "AuthFailed",
     "BanEvent",
@@ -178,6 +197,9 @@ __all__ = [
     "CredentialUsed",
     "Event",
     "Failure",
+    "FilelinkChosen",
+    "FilelinkEvent",
+    "FilelinkWithdrawn",
     "GateEvent",
     "HostBanned",
     "HostEvent",
@@ -190,6 +212,11 @@ __all__ = [
     "LanguageChosen",
     "Limit",
     "Limits",
+    "LinkDownloaded",
+    "LinkEvent",
+    "LinkExpired",
+    "LinkExtended",
+    "LinkRevoked",
     "LoginGuarded",
     "MailBounced",
     "MailDeferred",

@@ -1,0 +1,199 @@
+"""A whole filelink on a real bus and a real object store, and what it said meanwhile."""
+
+import asyncio
+import hashlib
+import os
+import subprocess
+import sysconfig
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+import uvloop
+
+from varco_common.blobs import BODIES, Blobs
+from varco_common.bus import Bus
+from varco_common.bus.mail import StoredMail
+from varco_common.envelope import Envelope
+from varco_common.events import AccountOpened, AttachmentLinked, Language
+from varco_common.ids import new_id
+from varco_common.manifest import scan
+from varco_common.record import Body, MailAccepted
+from varco_common.settings import variables
+from varco_common.testing import NatsServer, S3Server, free_port, s3_server
+from varco_common.testing.waiting import eventually
+from varco_common.tokens import Keyring
+from varco_common.votes import Ballot, Vote
+from varco_filelink.app import FILES, serve
+from varco_filelink.settings import Settings
+
+KEY = "k" * 64
+
+
+def pytest_asyncio_loop_factories():
+    """The loop that services run on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+class Gate:
+    """One filelink's surroundings: it may be run, ended and run again with the same state."""
+
+    def __init__(self, nats: NatsServer, bus: Bus, store: S3Server, home: Path) -> None:
+        self.nats, self.bus, self.store, self.home = nats, bus, store, home
+        self.port, self.links_port = free_port(), free_port()
+        self.files, self.bodies = Blobs(store.settings, FILES), Blobs(store.settings, BODIES)
+        (home / "token.key").write_text(KEY)
+        self.settings: dict[str, object] = {
+            "home": str(home),
+            "nats_url": nats.url,
+            "api_port": self.port,
+            "links_port": self.links_port,
+            "token_key_file": str(home / "token.key"),
+            "s3_endpoint": store.settings.endpoint,
+            "s3_access_key_file": str(store.settings.access_key_file),
+            "s3_secret_key_file": str(store.settings.secret_key_file),
+            "expire": "0.1s",
+            "ack_wait": "2s",
+            "drain": "5s",
+        }
+
+    async def account(self, name: str = "acme", language: Language = Language.IT) -> None:
+        await self.bus.append(AccountOpened(at=datetime.now(UTC), account=name, language=language))
+
+    def ballot(self, body: bytes, account: str = "acme", **more) -> Ballot:
+        envelope = Envelope(
+            id=new_id(),
+            account=account,
+            sender="alice@acme.example",
+            recipients=("bob@x.example",),
+            host="192.0.2.1",
+            received_at=datetime.now(UTC),
+            size=len(body),
+            **more,
+        )
+        return Ballot(envelope=envelope, manifest=scan(body))
+
+    async def vote(self, ballot: Ballot) -> Vote:
+        [vote] = await self.bus.collect(ballot, ["filelink"], 5)
+        return vote
+
+    async def accept(self, body: bytes, *, stored: bool = False, before: bytes = b"", **more) -> str:
+        """Puts a mail to the vote and takes it, as ingress does; `before` are header fields that it puts on top."""
+        ballot = self.ballot(body, **more)
+        vote = await self.vote(ballot)
+        assert vote.convert
+        return await self.take(ballot, vote.convert, before + body, shift=len(before), stored=stored)
+
+    async def take(self, ballot: Ballot, convert: tuple[str, ...], body: bytes, *, shift: int = 0, stored=False) -> str:
+        mail = ballot.envelope.id
+        if stored:
+            await self.bodies.ensure()
+            await self.bodies.put(mail, body)
+        where = Body(
+            size=len(body),
+            sha256=hashlib.sha256(body).hexdigest(),
+            object=mail if stored else "",
+            shift=shift,
+        )
+        record = MailAccepted(envelope=ballot.envelope, manifest=ballot.manifest, votes=(), body=where, convert=convert)
+        await self.bus.append_mail("convert", record, b"" if stored else body)
+        return mail
+
+    async def leaving(self, mail: str, account: str = "acme") -> list[StoredMail]:
+        """Every record of this mail that relay would take."""
+        async with aclosing(self.bus.mails("converted", account, 0)) as found:
+            return [stored async for stored in found if stored.record.envelope.id == mail]
+
+    async def left(self, mail: str, account: str = "acme") -> bytes:
+        """The mail as it leaves, as soon as it does."""
+        [stored] = await eventually(lambda: self.leaving(mail, account), 40)
+        where = stored.record.body
+        body = await self.bodies.get(where.object) if where.object else stored.body
+        assert hashlib.sha256(body).hexdigest() == where.sha256
+        assert len(body) == where.size
+        return body
+
+    async def said(self, kind=AttachmentLinked) -> list:
+        """What filelink said of a kind, so far."""
+        subjects = "events.filelink.*.*"
+        last, found = await self.bus.last_sequence(subjects), []
+        async with aclosing(self.bus.follow(subjects)) as events:
+            while last and (stored := await anext(events)):
+                found += [stored.event] if isinstance(stored.event, kind) else []
+                if stored.sequence >= last:
+                    break
+        return found
+
+    async def terms(self, client: httpx.AsyncClient, account: str = "acme", **section) -> None:
+        section = {"over": 10_000, "base_url": f"http://127.0.0.1:{self.links_port}"} | section
+        answer = await client.put(f"/accounts/{account}/filelink", json=section)
+        assert answer.status_code == 200, answer.text
+
+    @asynccontextmanager
+    async def filelink(self, **more) -> AsyncIterator[httpx.AsyncClient]:
+        """Runs a filelink in this process inside the block; gives an admin's HTTP client."""
+        task = asyncio.create_task(serve(Settings(**self.settings | more)))
+        try:
+            async with self.client() as client:
+                await self.ready(client, task.done)
+                yield client
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def process(self, **more) -> subprocess.Popen[bytes]:
+        """Starts a filelink as a process of its own, to be killed."""
+        names = variables(Settings)
+        environment = {names[name]: str(value) for name, value in (self.settings | more).items()}
+        command = [Path(sysconfig.get_path("scripts")) / "varco-filelink"]
+        with (self.home / "filelink.log").open("ab") as log:
+            return subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
+
+    def client(self, account: str = "") -> httpx.AsyncClient:
+        """An HTTP client with a token of the account, or of the admin."""
+        keyring = Keyring(KEY.encode())
+        _, token = keyring.mint(account) if account else keyring.mint_admin()
+        return httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.port}", headers={"Authorization": f"Bearer {token}"}, timeout=20
+        )
+
+    async def ready(self, client: httpx.AsyncClient, ended: Callable[[], object] = lambda: None) -> None:
+        async with asyncio.timeout(20):
+            while True:
+                assert not ended()
+                with suppress(httpx.TransportError):
+                    if (await client.get("/readyz")).status_code == 200:
+                        return
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[S3Server]:
+    """An S3 server for the whole run, bound to no loop."""
+    with asyncio.Runner() as runner:
+        serving = s3_server()
+        server = runner.run(serving.__aenter__())
+        yield server
+        runner.run(server.kill())  # it takes its time to end by itself
+        runner.run(serving.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def gate(nats: NatsServer, bus: Bus, store: S3Server, tmp_path: Path) -> AsyncIterator[Gate]:
+    gate = Gate(nats, bus, store, tmp_path)
+    yield gate
+    await gate.files.close()
+    await gate.bodies.close()
+
+
+@pytest.fixture
+async def filelink(gate: Gate) -> AsyncIterator[httpx.AsyncClient]:
+    """A running filelink with account acme, whose attachments over 10 KB become links."""
+    await gate.account()
+    async with gate.filelink() as client:
+        await gate.terms(client)
+        yield client

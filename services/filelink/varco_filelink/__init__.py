@@ -1,0 +1,1 @@
+"""filelink: heavy attachments become links."""

@@ -1,0 +1,131 @@
+"""filelink, a voter and worker: heavy attachments become links. Also serves what the links lead to."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from varco_common import db, log, service, subjects
+from varco_common.blobs import BODIES, Blobs
+from varco_common.bus import Bus
+from varco_common.errors import TransientError
+from varco_common.events import LinkDownloaded
+from varco_common.http import Shell, listening
+from varco_common.projection import Projection
+from varco_common.service import Service
+from varco_common.tasks import beside, patiently
+from varco_common.votes import Ballot, Vote
+from varco_filelink import api, metrics, terms
+from varco_filelink.converter import Converter
+from varco_filelink.decide import VOTER, decide
+from varco_filelink.desk import Desk
+from varco_filelink.downloads import Downloads, Told
+from varco_filelink.links import FILTERS, Link
+from varco_filelink.settings import Settings
+from varco_filelink.store import NAME, Links
+from varco_filelink.sweeper import Sweeper
+from varco_filelink.terms import Terms
+from varco_filelink.worker import Worker
+
+FILES = "varco-links"  # the bucket
+_log = log.get(__name__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def serve(settings: Settings) -> None:
+    """Votes and serves downloads once it has caught up; converts as soon as the store is there as well."""
+    files, bodies = Blobs(settings.blobs, FILES), Blobs(settings.blobs, BODIES)
+    try:
+        async with (
+            Shell.open(settings, NAME) as shell,
+            Bus.connect(settings.bus, NAME) as bus,
+            db.connect(settings.database_of(NAME), NAME) as engine,
+        ):
+            await db.migrate(engine, "varco_filelink")
+            known = Projection(bus, engine, *terms.FILTERS, name="terms", service=NAME, apply=terms.apply, state=Terms)
+            async with known.following(), Links.open(bus, engine, files, _now) as links:
+                metrics.STORED.set_function(lambda: links.stored)
+                metrics.LINKS.set_function(lambda: links.live)
+                desk = Desk(bus, known, _now)
+                shell.include(api.router(desk, links, settings.default_base_url))
+                await bus.serve_voter(VOTER, _voter(known))
+                worker = Worker(
+                    bus,
+                    bodies,
+                    Converter(files, bodies, settings.default_base_url, settings.inline),
+                    links,
+                    desk.get,
+                    at_once=settings.conversions,
+                    ack_wait=settings.ack_wait.total_seconds(),
+                    now=_now,
+                )
+                sweeper = Sweeper(links, files, settings.orphan_age, _now)
+                downloads = Downloads(
+                    links, files, _teller(bus), tries=settings.tries, proxies=settings.trusted, now=_now
+                )
+                async with (
+                    listening(
+                        downloads.app,
+                        settings.bind,
+                        settings.links_port,
+                        "VARCO_LINKS_PORT",
+                        most=settings.downloads,
+                    ),
+                    beside(_with_buckets(files, bodies, worker, sweeper, settings)),
+                ):
+                    await shell.serve(bus, terms=known.check, links=links.check)
+    finally:
+        await files.close()
+        await bodies.close()
+
+
+async def _with_buckets(files: Blobs, bodies: Blobs, worker: Worker, sweeper: Sweeper, settings: Settings) -> None:
+    await patiently(files.ensure)
+    await patiently(bodies.ensure)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(worker.run(), name="conversions")
+        group.create_task(sweeper.run(settings.expire, settings.sweep), name="sweeper")
+
+
+def _voter(known: Projection[Terms]) -> Callable[[Ballot], Vote]:
+    def vote(ballot: Ballot) -> Vote:
+        cast = decide(ballot, known.get(ballot.envelope.account))
+        says = "convert" if cast.convert else "accept" if cast.reply.accepts else "refuse"
+        metrics.VOTES.labels(says).inc()
+        return replace(cast, sequence=known.sequence)
+
+    return vote
+
+
+def _teller(bus: Bus) -> Told:
+    async def told(link: Link, host: str, sent: int, complete: bool) -> None:
+        metrics.DOWNLOADS.labels("complete" if complete else "incomplete").inc()
+        metrics.SENT.inc(sent)
+        event = LinkDownloaded(
+            at=_now(), account=link.account, by=NAME, link=link.link, host=host, sent=sent, complete=complete
+        )
+        try:
+            await bus.append(event)
+        except TransientError as error:
+            _log.warning("a download was not noted", link=link.link[:8], error=str(error))
+
+    return told
+
+
+SERVICE = Service(
+    name=NAME,
+    role=("voter", "worker"),
+    settings=Settings,
+    serve=serve,
+    publishes=("events.filelink.>", "mail.converted.*"),
+    subscribes=(*terms.FILTERS, *FILTERS, "ballot.*", subjects.mail("convert", "*")),
+)
+
+
+def main() -> None:
+    """The script `varco-filelink`."""
+    service.run(SERVICE)

@@ -1,0 +1,114 @@
+"""The terms of all accounts, and how they are changed."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from varco_common import subjects, units
+from varco_common.bus import Bus
+from varco_common.errors import NotFound
+from varco_common.events import Choice, FilelinkChosen, FilelinkWithdrawn
+from varco_common.projection import Projection
+from varco_filelink.terms import Terms
+from varco_filelink.words import MONTH
+
+_SIGNS = {"add": "+", "change": "~", "remove": "-"}
+
+
+class Wish(NamedTuple):
+    """What an account file says."""
+
+    over: int
+    keep: timedelta
+    base_url: str
+    signed: Choice
+
+
+class Change(NamedTuple):
+    """One difference; `detail` is for people."""
+
+    op: Literal["add", "change", "remove"]
+    section: str
+    key: str
+    detail: str
+
+    @property
+    def line(self) -> str:
+        return " ".join(filter(None, (_SIGNS[self.op], self.section, self.key, self.detail)))
+
+
+class Desk:
+    """Reads are answered from memory; a change is an event."""
+
+    def __init__(self, bus: Bus, projection: Projection[Terms], now: Callable[[], datetime]) -> None:
+        self._bus, self._projection, self._now = bus, projection, now
+
+    def get(self, account: str) -> Terms | None:
+        return self._projection.get(account)
+
+    def terms(self, account: str) -> Terms:
+        """Raises NotFound."""
+        if terms := self.get(account):
+            return terms
+        raise NotFound(f"no account {account} is known here: open it first")
+
+    @staticmethod
+    def lasting(keep: timedelta) -> str:
+        """As an account file has it: months where they are whole."""
+        months, rest = divmod(keep, MONTH)
+        return units.format_duration(keep) if rest or not months else f"{months} month{'' if months == 1 else 's'}"
+
+    async def choose(self, account: str, wish: Wish | None, by: str, reason: str, *, dry_run: bool) -> list[Change]:
+        """None turns it off. Raises NotFound where the account isn't open, ConflictError where somebody was faster."""
+        if not dry_run:
+            await self._opened(account)
+        now = self.get(account)
+        changes = self._changes(now, wish)
+        if changes and not dry_run:
+            said = {"at": self._now(), "account": account, "by": by, "reason": reason}
+            await self._commit(_event(wish, said))
+        return changes
+
+    def _changes(self, now: Terms | None, wish: Wish | None) -> list[Change]:
+        before = now if now and now.over else None
+        if wish is None:
+            return [Change("remove", "filelink", "", "off")] if before else []
+        if before and _wish(before) == wish:
+            return []
+        detail = self._described(wish)
+        if before:
+            return [Change("change", "filelink", "", f"{self._described(_wish(before))} -> {detail}")]
+        return [Change("add", "filelink", "", detail)]
+
+    def _described(self, wish: Wish) -> str:
+        signed = ", signed ones refused" if wish.signed is Choice.REFUSE else ""
+        at = f", at {wish.base_url}" if wish.base_url else ""
+        return f"over {units.format_size(wish.over)}, kept {self.lasting(wish.keep)}{at}{signed}"
+
+    async def _opened(self, account: str) -> None:
+        """Policy may have opened it a moment ago."""
+        last = await self._bus.last_sequence(subjects.event("policy", "account-opened", subjects.token(account)))
+        await self._projection.reached(last)
+        self.terms(account)
+
+    async def _commit(self, event: FilelinkChosen | FilelinkWithdrawn) -> None:
+        guard = event.subject
+        last = await self._bus.last_sequence(guard)
+        await self._projection.reached(last)
+        await self._projection.reached(await self._bus.append(event, expect=last, expect_subject=guard))
+
+
+def _wish(terms: Terms) -> Wish:
+    return Wish(terms.over, terms.keep, terms.base_url, terms.signed)
+
+
+def _event(wish: Wish | None, said: dict[str, object]) -> FilelinkChosen | FilelinkWithdrawn:
+    if wish is None:
+        return FilelinkWithdrawn(**said)  # type: ignore[arg-type]
+    return FilelinkChosen(
+        **said,  # type: ignore[arg-type]
+        over=wish.over,
+        keep_seconds=round(wish.keep.total_seconds()),
+        base_url=wish.base_url,
+        signed=wish.signed,
+    )

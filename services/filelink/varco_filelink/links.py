@@ -1,0 +1,108 @@
+"""A link: which file it leads to, until when, and who fetched it. `apply` folds what was said of it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
+
+from varco_common.events import (
+    AnyEvent,
+    AttachmentLinked,
+    LinkDownloaded,
+    LinkEvent,
+    LinkExpired,
+    LinkExtended,
+    LinkRevoked,
+)
+
+FILTERS = tuple(
+    f"events.filelink.{fact}.*"
+    for fact in ("attachment-linked", "link-extended", "link-expired", "link-revoked", "link-downloaded")
+)
+RECENT = 20  # downloads that are remembered one by one
+
+
+class State(StrEnum):
+    """Whether a link leads anywhere."""
+
+    LIVE = "live"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """One download: bytes that were sent, and whether that was the whole file."""
+
+    at: datetime
+    host: str
+    sent: int
+    complete: bool
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One link as of its last event. `downloads` counts complete ones, `recent` has the last of all."""
+
+    link: str
+    account: str
+    mail: str
+    part: str
+    url: str
+    object: str
+    name: str
+    size: int
+    sha256: str
+    domain: str
+    linked_at: datetime
+    expires_at: datetime
+    state: State = State.LIVE
+    ended_at: datetime | None = None
+    downloads: int = 0
+    sent: int = 0
+    recent: tuple[Download, ...] = ()
+
+    def live(self, now: datetime) -> bool:
+        return self.state is State.LIVE and now < self.expires_at
+
+
+def key(event: AnyEvent) -> str:
+    """Links are kept by their 40 digits."""
+    return event.link if isinstance(event, AttachmentLinked | LinkEvent) else event.key
+
+
+def apply(link: Link | None, event: AnyEvent) -> Link | None:  # noqa: PLR0911  # one return a fact
+    """The link after the event. One that has ended stays, to be told apart from one that never was. Pure."""
+    if isinstance(event, AttachmentLinked):
+        return link or _made(event)
+    if link is None:
+        return None
+    match event:
+        case LinkExtended():
+            return replace(link, expires_at=event.expires_at) if link.state is State.LIVE else link
+        case LinkExpired() if link.state is State.LIVE:
+            return replace(link, state=State.EXPIRED, ended_at=event.at)
+        case LinkRevoked() if link.state is State.LIVE:
+            return replace(link, state=State.REVOKED, ended_at=event.at)
+        case LinkDownloaded():
+            download = Download(at=event.at, host=event.host, sent=event.sent, complete=event.complete)
+            recent = (*link.recent, download)[-RECENT:]
+            return replace(link, downloads=link.downloads + event.complete, sent=link.sent + event.sent, recent=recent)
+        case _:
+            return link
+
+
+def _made(event: AttachmentLinked) -> Link:
+    return Link(
+        link=event.link,
+        account=event.account,
+        mail=event.mail,
+        part=event.part,
+        url=event.url,
+        object=event.object,
+        name=event.name,
+        size=event.size,
+        sha256=event.sha256,
+        domain=event.domain,
+        linked_at=event.at,
+        expires_at=event.expires_at,
+    )

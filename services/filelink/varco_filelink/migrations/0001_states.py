@@ -1,0 +1,16 @@
+"""The states of filelink's projections.
+
+Revision ID: filelink_0001
+"""
+
+from alembic import op
+
+from varco_common.db import create_projection_tables
+
+revision = "filelink_0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Creates the tables."""
+    create_projection_tables(op.get_bind())

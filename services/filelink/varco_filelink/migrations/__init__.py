@@ -1,0 +1,1 @@
+"""filelink's tables: small, forward-only steps; the version before still runs."""

@@ -1,0 +1,54 @@
+"""Ends links whose time is over, and deletes objects that no link leads to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from varco_common import log
+from varco_common.blobs import Blobs
+from varco_common.errors import VarcoError
+from varco_common.events import LinkExpired
+from varco_filelink import metrics
+from varco_filelink.links import State
+from varco_filelink.store import NAME, Links
+
+_log = log.get(__name__)
+
+
+class Sweeper:
+    """`expire` and `sweep` are what it does; `run` does both again and again."""
+
+    def __init__(self, links: Links, files: Blobs, orphan_age: timedelta, now: Callable[[], datetime]) -> None:
+        self._links, self._files, self._orphan_age, self._now = links, files, orphan_age, now
+
+    async def run(self, expire_every: timedelta, sweep_every: timedelta) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_again(self.expire, expire_every), name="expire links")
+            group.create_task(_again(self.sweep, sweep_every), name="sweep objects")
+
+    async def expire(self) -> None:
+        """Ends what is over, object first."""
+        now = self._now()
+        for link in [link for link in self._links.all() if link.state is State.LIVE and link.expires_at <= now]:
+            await self._links.end(link, LinkExpired, NAME, "its time is over")
+
+    async def sweep(self) -> None:
+        """Deletes what a conversion left behind that never came to its end.
+
+        An object is in a link's event within minutes or never: those of `orphan_age` that no live link needs are orphans.
+        """
+        await self._files.abort_uploads(self._orphan_age)
+        for key in await self._files.keys(self._orphan_age):
+            if key not in self._links.objects:
+                await self._files.delete(key)
+                metrics.SWEPT.inc()
+                _log.info("an orphaned object was deleted", object=key)
+
+
+async def _again(work: Callable[[], Awaitable[None]], every: timedelta) -> None:
+    while True:
+        try:
+            await work()
+        except VarcoError as error:
+            _log.warning("to be tried again", work=getattr(work, "__name__", ""), error=str(error))
+        await asyncio.sleep(every.total_seconds())

@@ -1,0 +1,148 @@
+"""Takes accepted mails with heavy attachments, and makes the mails that leave. Each leaves once, whatever dies."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import datetime, timedelta
+
+from varco_common import log, subjects
+from varco_common.blobs import Blobs
+from varco_common.bus import Bus, Delivery
+from varco_common.errors import PoisonError, TransientError
+from varco_common.events import Language
+from varco_common.record import Body, MailAccepted, MailConverted
+from varco_filelink import metrics
+from varco_filelink.converter import Converter
+from varco_filelink.source import Inline, Source, Stored
+from varco_filelink.store import Links
+from varco_filelink.terms import Terms
+
+DURABLE = "filelink"
+_RETRY_SECONDS = 5.0
+_TRIES = 5  # of a mail whose conversion fails as it shouldn't
+_SKEW = timedelta(seconds=2)  # between the bus's clock and this one
+_log = log.get(__name__)
+
+
+class Worker:
+    """`terms` gives an account's. Mails of all accounts are taken in turn, `at_once` of them together."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        bodies: Blobs,
+        converter: Converter,
+        links: Links,
+        terms: Callable[[str], Terms | None],
+        *,
+        at_once: int,
+        ack_wait: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._bus, self._bodies, self._converter, self._links, self._terms = bus, bodies, converter, links, terms
+        self._at_once, self._ack_wait, self._now = at_once, ack_wait, now
+        self._hands: dict[asyncio.Task[None], Delivery] = {}
+        self._doubtful_until = now()
+
+    async def run(self) -> None:
+        """Until cancelled; then what is in hand ends."""
+        self._bus.on_reconnect(self._doubt)
+        self._doubt()
+        async with self._bus.pull(
+            DURABLE,
+            subjects.mail("convert", "*"),
+            in_flight=self._at_once,
+            max_bytes=self._at_once * 4 * 1024 * 1024,
+            ack_wait=self._ack_wait,
+        ) as puller:
+            ticker = asyncio.create_task(self._keep_in_hand(), name="filelink ticks")
+            try:
+                async for delivery in puller:
+                    task = asyncio.create_task(self._carry(delivery), name=f"convert {delivery.record.envelope.id}")
+                    self._hands[task] = delivery
+                    task.add_done_callback(self._hands.pop)
+            finally:
+                puller.pause()
+                await asyncio.gather(*self._hands, return_exceptions=True)
+                ticker.cancel()
+
+    async def _carry(self, delivery: Delivery) -> None:
+        mail = delivery.record.envelope.id
+        try:
+            await self._convert(delivery)
+            await delivery.ack()
+        except TransientError as error:
+            _log.warning("a mail waits for its conversion", mail=mail, error=str(error))
+            await delivery.nak(_RETRY_SECONDS)
+        except PoisonError as error:
+            await self._unconverted(delivery, str(error))
+        except Exception as error:  # noqa: BLE001 - a bug with one mail must not stop the others
+            _log.exception("a mail could not be converted", mail=mail)
+            if delivery.deliveries < _TRIES:
+                await delivery.nak(_RETRY_SECONDS)
+            else:
+                await self._unconverted(delivery, repr(error))
+
+    async def _convert(self, delivery: Delivery) -> None:
+        record, began = delivery.record, asyncio.get_running_loop().time()
+        if not isinstance(record, MailAccepted):
+            raise PoisonError("not the record of an accepted mail")
+        if self._doubtful(delivery) and await self._converted(delivery):
+            return
+        envelope = record.envelope
+        made = await self._links.of_mail(envelope.account, envelope.id)
+        terms = self._terms(envelope.account) or Terms(account=envelope.account, language=Language.EN)
+        done = await self._converter.convert(record, self._source(record, delivery.body), terms, made, self._now())
+        for event in done.links:
+            await self._links.make(event)
+        links = (*(link.link for link in made.values()), *(event.link for event in done.links))
+        leaving = MailConverted(envelope=envelope, body=done.body, original=delivery.sequence, links=links)
+        await self._bus.append_mail("converted", leaving, done.inline)
+        metrics.CONVERTED.inc()
+        metrics.CONVERSION_SECONDS.observe(asyncio.get_running_loop().time() - began)
+        _log.info("converted", mail=envelope.id, links=len(links), size=done.body.size)
+
+    async def _unconverted(self, delivery: Delivery, why: str) -> None:
+        """A mail that was answered 250 is never lost: what can't be converted leaves as it came. Its body may be gone."""
+        record = delivery.record
+        try:
+            if self._doubtful(delivery) and await self._converted(delivery):
+                return await delivery.ack()
+            if record.body.object and not await self._bodies.exists(record.body.object):
+                return await delivery.park(f"{why}; its body is gone")
+            body = Body(size=record.body.size, sha256=record.body.sha256, object=record.body.object)
+            leaving = MailConverted(envelope=record.envelope, body=body, original=delivery.sequence)
+            await self._bus.append_mail("converted", leaving, delivery.body)
+            _log.error("a mail leaves unconverted", mail=record.envelope.id, why=why)
+            metrics.UNCONVERTED.inc()
+            await delivery.ack()
+        except TransientError as error:
+            _log.warning("a mail waits", mail=record.envelope.id, error=str(error))
+            await delivery.nak(_RETRY_SECONDS)
+
+    def _source(self, record: MailAccepted, inline: bytes) -> Source:
+        body = record.body
+        return Stored(self._bodies, body.object, body.size) if body.object else Inline(inline)
+
+    def _doubt(self) -> None:
+        """A bus that died may have forgotten acks of its last seconds: what it had then is looked up."""
+        self._doubtful_until = self._now() + _SKEW
+
+    def _doubtful(self, delivery: Delivery) -> bool:
+        return delivery.deliveries > 1 or delivery.at <= self._doubtful_until
+
+    async def _converted(self, delivery: Delivery) -> bool:
+        """Whether the mail that leaves is in MAIL already."""
+        account, mail = delivery.record.envelope.account, delivery.record.envelope.id
+        async with aclosing(self._bus.mails("converted", account, delivery.sequence)) as found:
+            async for stored in found:
+                if stored.record.envelope.id == mail:
+                    return True
+        return False
+
+    async def _keep_in_hand(self) -> None:
+        """Tells the bus that what takes long is still worked at."""
+        while True:
+            await asyncio.sleep(self._ack_wait / 3)
+            for delivery in [*self._hands.values()]:
+                await delivery.progress()
