@@ -12,6 +12,8 @@ from varco_common.bus import Bus
 from varco_common.bus.permissions import permissions
 from varco_common.bus.streams import manager
 from varco_common.errors import TransientError
+from varco_common.events import encode_event
+from varco_common.record import encode_record
 from varco_common.testing import NatsServer, nats_server
 from varco_common.votes import accept
 
@@ -134,3 +136,32 @@ async def test_a_wrong_password_never_connects(guarded: NatsServer):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5), Bus.connect(guarded.settings("policy", "wrong"), "policy"):
             pass
+
+
+async def test_an_answer_that_is_diverted_into_a_stream_is_no_mail_and_no_event(
+    services: dict[str, Bus], guarded: NatsServer
+):
+    forged = record()
+    async with manager(guarded.settings("policy", "policy")) as raw:
+        for payload in (encode_event(failed(1)), b"body"):
+            headers = {"Varco-Record": encode_record(forged)}
+            stored = await raw.request("events.policy.forged.acme", payload, headers=headers)
+            question = json.dumps({"seq": json.loads(stored.data)["seq"]}).encode()
+            for subject in ("mail.accepted.acme", "events.ingress-smtp.auth-failed.x"):
+                await raw.publish("$JS.API.DIRECT.GET.EVENTS", question, reply=subject)
+        await raw.flush()
+    ingress, relay = services["ingress-smtp"], services["relay"]
+    await becomes_stored(ingress)
+    true = await ingress.append_mail("accepted", record(), b"x")
+    said = await ingress.append(failed(2))
+    async with relay.pull("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as puller:
+        assert (await anext(puller)).sequence == true
+    async with aclosing(ingress.follow("events.ingress-smtp.>")) as stored_events:
+        assert (await anext(stored_events)).sequence == said
+
+
+async def becomes_stored(bus: Bus) -> None:
+    """Both of the forged events are in the stream."""
+    async with asyncio.timeout(10):
+        while await bus.last_sequence("events.ingress-smtp.>") < 4:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)

@@ -12,7 +12,7 @@ from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
 from varco_common.bus.ordered import Ordered
 from varco_common.bus.parking import parked
-from varco_common.bus.wire import header, headers_of, status
+from varco_common.bus.wire import diverted, header, headers_of, status
 from varco_common.errors import TransientError
 from varco_common.events import AnyEvent, Event, decode_event, encode_event
 
@@ -54,7 +54,10 @@ async def follow(
     link: Connection, filters: tuple[str, ...], after: int, timeout: float
 ) -> AsyncGenerator[Stored, None]:
     async with Ordered.open(link, subjects.EVENTS, filters, after) as messages:
-        async for sequence, nanoseconds, _, payload in messages:
+        async for sequence, nanoseconds, headers, payload in messages:
+            if diverted(headers):
+                await parked(link, subjects.EVENTS, sequence, "an answer that was diverted into the stream", timeout)
+                continue
             try:
                 event = decode_event(payload)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:

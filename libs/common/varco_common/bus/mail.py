@@ -10,7 +10,7 @@ from varco_common import subjects
 from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
 from varco_common.bus.ordered import Ordered
-from varco_common.bus.wire import header, status
+from varco_common.bus.wire import diverted, header, status
 from varco_common.errors import PoisonError, TransientError
 from varco_common.record import HEADER, decode_record, encode_record
 from varco_common.record import Record as MailRecord
@@ -85,7 +85,8 @@ async def _asked(link: Connection, question: bytes, missing: str, timeout: float
 async def records(link: Connection, filters: tuple[str, ...], after: int) -> AsyncGenerator[Record, None]:
     async with Ordered.open(link, subjects.MAIL, filters, after, headers_only=True) as messages:
         async for sequence, nanoseconds, headers, _ in messages:
-            yield Record(sequence, nanoseconds // 1_000_000, header(headers, _RECORD))
+            if not diverted(headers):  # who pulls it parks it
+                yield Record(sequence, nanoseconds // 1_000_000, header(headers, _RECORD))
 
 
 async def first_since(link: Connection, subject_filter: str, at: datetime) -> int:
@@ -104,6 +105,13 @@ def record_of(headers: bytes) -> MailRecord:
         return decode_record(header(headers, _RECORD))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PoisonError(f"not a mail record: {error}") from error
+
+
+def own_record(headers: bytes) -> MailAccepted:
+    """As `record_of`, of a record as it was stored: one that nobody published is none."""
+    if diverted(headers):
+        raise PoisonError("not a mail record: an answer that was diverted into the stream")
+    return record_of(headers)
 
 
 def _microseconds(stamp: str) -> str:

@@ -14,7 +14,8 @@
 | serve_voter, answer | once to each message's reply subject (`allow_responses`) | `ballot.*`, `ask.<self>.*`, in the own group |
 
 Two limits of NATS: consumer names are single tokens, so who may pull from MAIL could touch another's consumer there; and who may
-follow any event may follow all of EVENTS (which holds no bodies).
+follow any event may follow all of EVENTS (which holds no bodies). A third, that who may read a stream could have the server's
+answer put into another one, is met where messages are read (`wire.diverted`).
 """
 
 from collections.abc import Iterable

@@ -10,7 +10,7 @@ from typing import Any, Self
 from varco_common import subjects
 from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
-from varco_common.bus.mail import record_of
+from varco_common.bus.mail import own_record
 from varco_common.bus.parking import parked
 from varco_common.bus.pulls import Place, Pulls, Room
 from varco_common.errors import PoisonError, TransientError
@@ -189,7 +189,7 @@ class Puller:
         if place.sequence in self._parking:
             return
         try:
-            record = record_of(headers)
+            record = own_record(headers)
         except PoisonError as error:
             task = asyncio.create_task(self._park_unread(place.sequence, reply.decode(), str(error)))
             self._parking[place.sequence] = task

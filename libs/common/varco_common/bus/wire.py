@@ -152,6 +152,15 @@ def header(headers: bytes, name: bytes) -> bytes:
     return headers[start : headers.find(b"\r\n", start)].strip()
 
 
+def diverted(headers: bytes) -> bool:
+    """Whether a stored message is the server's answer to a question about a stream, and nobody's own word.
+
+    NATS checks what a user publishes, not where it wants its answers: one who may read EVENTS could have a message from
+    there answered to any subject, and so into a stream that it may not write.
+    """
+    return b"\r\nNats-Stream:" in headers
+
+
 def status(headers: bytes) -> int:
     """The status code that a server put on a message's first header line, such as 503; 0 where there is none."""
     code = headers[9:12]
