@@ -1,0 +1,220 @@
+"""What strikes come to: decisions made one by one, with crashes between any two of them, always come out the same."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from varco_banguard import decide, rules, strikes
+from varco_banguard.decide import Said
+from varco_banguard.rules import Gate, ban_seconds
+from varco_common.bans import BanTable, banned_as
+from varco_common.events import (
+    AnyEvent,
+    BanRules,
+    BanRulesChanged,
+    GateEvent,
+    HostBanned,
+    HostEvent,
+    HostFound,
+    HostUnbanned,
+    NetworkIgnored,
+    SenderAuthorised,
+    Strike,
+    StrikeCause,
+    StrikesForgiven,
+    UnbanCause,
+)
+
+T0 = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+HOSTS = ("192.0.2.7", "192.0.2.8", "127.0.0.1", "2001:db8::7", "2001:db8::8")
+SENDERS = ("a@acme.example", "b@acme.example")
+
+
+class World:
+    """A stream, and what one process knows of it. `crash` forgets everything, and reads the stream again."""
+
+    def __init__(self, crash_after: frozenset[int] = frozenset()) -> None:
+        self.said: list[AnyEvent] = []
+        self._crash_after = crash_after
+        self._forget()
+
+    def _forget(self) -> None:
+        self.hosts: dict[str, strikes.Host] = {}
+        self.gate, self.table = Gate(), BanTable()
+        for sequence, event in enumerate(self.said, 1):
+            self._apply(sequence, event)
+
+    def _apply(self, sequence: int, event: AnyEvent) -> None:
+        if isinstance(event, HostEvent):
+            host = strikes.apply(self.hosts.get(event.network), event)
+            self.hosts.pop(event.network, None)
+            if host:
+                self.hosts[event.network] = host
+        if isinstance(event, GateEvent):
+            self.gate = rules.apply(self.gate, event)
+        self.table.apply(sequence, event)
+
+    def append(self, event: AnyEvent) -> int:
+        self.said.append(event)
+        self._apply(len(self.said), event)
+        return len(self.said)
+
+    def deal_with(self, sequence: int, event: object) -> None:
+        """As the officer does; a crash comes back to the same event."""
+        while fact := self._next(sequence, event):
+            self.append(fact)
+            if len(self.said) in self._crash_after:
+                self._forget()
+
+    def _next(self, sequence: int, event: object) -> HostEvent | None:
+        match event:
+            case Strike():
+                strike = event
+                host = self.hosts.get(banned_as(strike.host))
+                return decide.on_strike(strike, host, self.gate, self.table, now=strike.at, chance=0)
+            case SenderAuthorised():
+                steps = (decide.on_authorised(event, host, self.gate.rules, event.at) for host in self.hosts.values())
+            case NetworkIgnored():
+                steps = (decide.on_ignored(event, host, self.gate.rules, event.at) for host in self.hosts.values())
+            case datetime():
+                steps = (decide.on_time(host, self.gate.rules, event) for host in self.hosts.values())
+            case _:
+                return None
+        return next(filter(None, steps), None)
+
+
+def strike(sequence: int, host: str = HOSTS[0], at: datetime = T0, sender: str = "", weight: int = 1) -> Strike:
+    cause = StrikeCause.SENDER_NOT_AUTHORISED if sender else StrikeCause.WRONG_CREDENTIALS
+    accounts = ("acme",) if sender else ()
+    return Strike(sequence=sequence, at=at, cause=cause, host=host, sender=sender, weight=weight, accounts=accounts)
+
+
+_steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("strike"), st.sampled_from(HOSTS), st.sampled_from(("", *SENDERS))),
+        st.tuples(st.just("wait"), st.sampled_from((1, 400, 3_601, 40_000, 10_000_000)), st.none()),
+        st.tuples(st.just("authorise"), st.sampled_from((*SENDERS, "@acme.example")), st.none()),
+        st.tuples(
+            st.just("ignore"),
+            st.sampled_from(("192.0.2.0/29", "192.0.2.7", "2001:db8::/64")),
+            st.sampled_from(("", "acme")),
+        ),
+        st.tuples(st.just("rules"), st.sampled_from((1, 2, 3, 5)), st.none()),
+    ),
+    max_size=40,
+)
+
+
+def live(world: World, steps: list[tuple[str, object, object]]) -> World:
+    now = T0
+    for number, (what, first, second) in enumerate(steps, 1):
+        now += timedelta(seconds=1)
+        match what:
+            case "strike":
+                event: object = strike(number, str(first), now, str(second))
+            case "wait":
+                now += timedelta(seconds=int(str(first)))
+                event = now
+            case "authorise":
+                event = SenderAuthorised(at=now, account="acme", pattern=str(first))
+            case "ignore":
+                event = NetworkIgnored(at=now, network=str(first), account=str(second))
+                world.append(event)
+            case _:
+                event = BanRulesChanged(at=now, rules=BanRules(maxretry=int(str(first))))
+                world.append(event)
+        world.deal_with(number, event)
+    return world
+
+
+@given(_steps, st.frozensets(st.integers(1, 120)))
+def test_crashes_anywhere_change_nothing_that_is_said(steps, crashes):
+    whole, broken = live(World(), steps), live(World(crashes), steps)
+    assert broken.said == whole.said
+    assert broken.hosts == whole.hosts
+
+
+@given(_steps)
+def test_reading_the_stream_again_gives_the_same_state(steps):
+    world = live(World(), steps)
+    hosts, gate, bans = world.hosts, world.gate, {*world.table.bans()}
+    world._forget()
+    assert (world.hosts, world.gate, {*world.table.bans()}) == (hosts, gate, bans)
+
+
+@given(_steps)
+def test_bans_begin_and_end_in_turns_and_hosts_that_are_never_banned_are_not(steps):
+    world = live(World(), steps)
+    for network in {banned_as(host) for host in HOSTS}:
+        turns = [
+            isinstance(event, HostBanned)
+            for event in world.said
+            if isinstance(event, HostBanned | HostUnbanned) and event.network == network
+        ]
+        assert all(one != other for one, other in pairwise(turns))
+        assert not turns or turns[0]
+    assert "127.0.0.1" not in {event.network for event in world.said if isinstance(event, HostBanned)}
+
+
+@given(_steps)
+def test_every_ban_rests_on_evidence_within_findtime(steps):
+    world = live(World(), steps)
+    for event in world.said:
+        if isinstance(event, HostBanned):
+            assert strikes.weight(event.strikes) >= 1
+            assert all(event.at - one.at < timedelta(seconds=600) for one in event.strikes)
+
+
+def test_strikes_outside_findtime_ban_nobody():
+    world = World()
+    for number in range(5):
+        late = T0 + number * timedelta(minutes=6)
+        world.deal_with(number + 1, strike(number + 1, at=late))
+    assert all(isinstance(event, HostFound) for event in world.said)
+
+
+def test_a_cause_that_weighs_more_bans_sooner():
+    world = World()
+    world.deal_with(1, strike(1, weight=3))
+    assert isinstance(world.said[-1], HostBanned)
+
+
+def test_authorising_a_sender_leaves_the_other_strikes():
+    world = World()
+    for number, sender in enumerate(("a@acme.example", "a@acme.example", ""), 1):
+        world.deal_with(number, strike(number, sender=sender))
+    assert isinstance(world.said[-1], HostBanned)
+    world.deal_with(4, SenderAuthorised(at=T0, account="acme", pattern="a@acme.example"))
+    assert [type(event) for event in world.said[-2:]] == [StrikesForgiven, HostUnbanned]
+    assert world.said[-1].cause is UnbanCause.FORGIVEN
+    assert [one.sequence for one in world.hosts[HOSTS[0]].strikes] == [3]
+
+
+def test_another_accounts_authorising_forgives_nothing():
+    world = World()
+    for number in (1, 2, 3):
+        world.deal_with(number, strike(number, sender="a@acme.example"))
+    world.deal_with(4, SenderAuthorised(at=T0, account="other", pattern="a@acme.example"))
+    assert isinstance(world.said[-1], HostBanned)
+
+
+def test_a_ban_by_hand_rests_on_no_strikes():
+    host = strikes.apply(None, HostBanned(at=T0, network="192.0.2.7", until=None, by="token:x"))
+    assert host
+    assert decide.forgive(host, (), BanRules(), Said(T0)) is None
+    assert decide.on_time(host, BanRules(), T0 + timedelta(days=10_000)) is None
+
+
+def test_bans_grow_as_fail2bans_do():
+    plain = BanRules()
+    assert [ban_seconds(plain, earlier, 0) for earlier in range(4)] == [3600, 7200, 14400, 28800]
+    assert ban_seconds(plain, 60, 0) == 5 * 604_800
+    assert ban_seconds(BanRules(bantime_factor=2), 1, 0) == 14400
+    multipliers = BanRules(bantime_multipliers=(1, 5, 30))
+    assert [ban_seconds(multipliers, earlier, 0) for earlier in range(5)] == [3600, 18000, 108000, 108000, 108000]
+    assert ban_seconds(BanRules(bantime_increment=False), 5, 0) == 3600
+    assert ban_seconds(BanRules(bantime=-1), 0, 0) is None
+    assert ban_seconds(BanRules(bantime_rndtime=100), 1, 0.5) == 7250
+    assert rules.ban_end(BanRules(bantime_maxtime=-1, bantime_factor=1e5), 20, T0, 0) is None
