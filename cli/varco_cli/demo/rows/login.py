@@ -12,16 +12,16 @@ def nobody(scene: Scene) -> Answer:
 
 def wrong_password(scene: Scene) -> Answer:
     with scene.connect() as client:
-        return answer(*client.docmd("AUTH", f"PLAIN {_plain('a-guess')}"))
+        return answer(*client.docmd("AUTH", f"PLAIN {plain('a-guess')}"))
 
 
 def in_clear(scene: Scene) -> Answer:
     with smtplib.SMTP(scene.host, scene.submission, timeout=30) as client:
         client.ehlo()
-        return answer(*client.docmd("AUTH", f"PLAIN {_plain(PASSWORD)}"))
+        return answer(*client.docmd("AUTH", f"PLAIN {plain(PASSWORD)}"))
 
 
-def _plain(password: str) -> str:
+def plain(password: str) -> str:
     """RFC 4616 2."""
     return b64encode(f"\0{LOGIN}\0{password}".encode()).decode()
 

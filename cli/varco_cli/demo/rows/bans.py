@@ -1,0 +1,53 @@
+"""Bans: what a host sees that failed three times, and that nobody else sees anything of it."""
+
+import smtplib
+import socket
+import time
+
+from varco_cli.demo.rows.login import plain
+from varco_cli.demo.scene import Answer, Row, Scene, answer, letter
+
+GUESSER, OTHER = "127.0.0.66", "127.0.0.67"
+FAILURES = 3
+_SECONDS = 10.0
+
+
+def third_failure(scene: Scene) -> Answer:
+    """The last of three sessions stays open until the gate ends it."""
+    wrong = f"PLAIN {plain('a-guess')}"
+    for _ in range(FAILURES - 1):
+        with scene.connect(scene.smtp, GUESSER) as client:
+            client.docmd("AUTH", wrong)
+    with scene.connect(scene.smtp, GUESSER) as client:
+        client.docmd("AUTH", wrong)
+        try:
+            return answer(*client.getreply())
+        except smtplib.SMTPServerDisconnected:
+            return Answer(0, "closed")
+
+
+def banned(scene: Scene) -> Answer:
+    """The gate hears of the ban within milliseconds."""
+    end = time.monotonic() + _SECONDS
+    while (said := _greeting(scene)) and time.monotonic() < end:
+        pass
+    return answer(int(said[:3]), said[4:]) if said else Answer(0, "closed before any greeting")
+
+
+def _greeting(scene: Scene) -> bytes:
+    with socket.create_connection((scene.host, scene.smtp), _SECONDS, (GUESSER, 0)) as client:
+        try:
+            return client.recv(200)
+        except ConnectionResetError:
+            return b""
+
+
+def other(scene: Scene) -> Answer:
+    return scene.submit(letter("hello"), source=OTHER)
+
+
+ROWS = (
+    Row("a third failed login from one host: its session ends", "421 4.7.0", third_failure),
+    Row("the next connection from that host, which is banned now", "0 closed", banned),
+    Row("an ordinary mail from the host beside it", "250", other),
+)

@@ -1,0 +1,140 @@
+"""Banned hosts at the door, and logins that many hosts guess at."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from varco_common.events import ConnectionsRefused, HostBanned, LoginGuarded, RefusedConnections
+from varco_common.testing.waiting import eventually
+from varco_ingress_smtp.bans import LOOK_AT, Guard, Hidden
+
+HOST = "127.0.0.7"
+HOUR = timedelta(hours=1)
+
+
+def banned(host: str = HOST) -> HostBanned:
+    return HostBanned(at=datetime.now(UTC), network=host, until=datetime.now(UTC) + HOUR)
+
+
+def ban(world, fact: HostBanned) -> None:
+    """As it arrives over the bus."""
+    world.door.bans.table.apply(1, fact)
+    world.door.bans.heard(fact)
+
+
+async def connect(port: int, source: str = HOST) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
+
+
+async def first_words(port: int, source: str = HOST, said: bytes = b"") -> bytes:
+    reader, writer = await connect(port, source)
+    try:
+        writer.write(said)
+        return await reader.read(200)
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_a_banned_host_is_closed_before_any_banner_and_reported_once_a_minute(world):
+    ban(world, banned())
+    for name in ("smtp", "submission", "smtps", "smtp"):
+        assert await first_words(world.ports[name]) == b""
+    assert (await first_words(world.ports["smtp"], "127.0.0.8")).startswith(b"220 ")
+    (event,) = await world.events(ConnectionsRefused)
+    assert (event.host, event.count, event.cause) == (HOST, 1, RefusedConnections.BANNED)
+
+
+async def test_open_sessions_of_a_banned_host_end_and_no_others(world):
+    reader, writer = await connect(world.ports["smtp"])
+    other, other_writer = await connect(world.ports["smtp"], "127.0.0.8")
+    assert (await reader.readline()).startswith(b"220 ")
+    assert (await other.readline()).startswith(b"220 ")
+    ban(world, banned())
+    assert (await reader.readline()).startswith(b"421 4.7.0 ")
+    assert await reader.read() == b""
+    other_writer.write(b"NOOP\r\n")
+    assert (await other.readline()).startswith(b"250 ")
+    await eventually(lambda: len(world.door.sessions) == 1)
+    for one in (writer, other_writer):
+        one.close()
+
+
+async def test_behind_a_balancer_the_ban_falls_on_the_client(start):
+    world = await start(balancers=(HOST,))
+    ban(world, banned("203.0.113.9"))
+    ban(world, banned(HOST))
+    line = b"PROXY TCP4 %s 192.0.2.1 999 25\r\n"
+    assert await first_words(world.ports["smtp"], HOST, line % b"203.0.113.9") == b""
+    assert (await first_words(world.ports["smtp"], HOST, line % b"203.0.113.8")).startswith(b"220 ")
+
+
+def guarded(until: timedelta = HOUR, known: tuple[str, ...] = ("192.0.2.1",)) -> LoginGuarded:
+    now = datetime.now(UTC)
+    return LoginGuarded(at=now, login="alice", account="acme", until=now + until, known=known)
+
+
+async def timed(guard: Guard, login: str, host: str) -> tuple[bool, float]:
+    began = asyncio.get_running_loop().time()
+    return await guard.turn(login, host), asyncio.get_running_loop().time() - began
+
+
+async def test_strangers_wait_their_turn_at_a_guarded_login_and_nobody_else_does():
+    guard = Guard(0.1, 10)
+    guard.put(guarded())
+    guard.welcome("Alice", "2001:db8::5")
+    strangers = [asyncio.create_task(timed(guard, "ALICE", f"198.51.100.{n}")) for n in range(4)]
+    await asyncio.sleep(0)
+    for login, host in (("alice", "192.0.2.1"), ("alice", "2001:db8::6"), ("bob", "198.51.100.1")):
+        passed, seconds = await timed(guard, login, host)
+        assert passed
+        assert seconds < 0.09
+    waited = await asyncio.gather(*strangers)
+    assert all(passed for passed, _ in waited)
+    assert all(seconds >= 0.1 * (n + 1) - 0.02 for n, (_, seconds) in enumerate(waited))
+
+
+async def test_more_strangers_than_may_wait_are_put_off():
+    guard = Guard(10, 2)
+    guard.put(guarded())
+    waiting = [asyncio.create_task(guard.turn("alice", f"198.51.100.{n}")) for n in range(2)]
+    await asyncio.sleep(0)
+    assert not await guard.turn("alice", "198.51.100.9")
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_guard_ends_by_itself():
+    guard = Guard(10, 1)
+    guard.put(guarded(until=timedelta(seconds=-1)))
+    assert (await timed(guard, "alice", "198.51.100.1"))[1] < 1
+
+
+async def test_a_guarded_login_is_slow_for_strangers_through_smtp(start):
+    world = await start(guard_interval="300 ms")
+    world.door.bans.heard(guarded())
+    for expected in (0.3, 0.0):  # who has logged in from there is no stranger any more
+        async with world.connect("submission") as client:
+            await client.hello()
+            await client.start_tls(world.trust)
+            await client.say("EHLO client.example")
+            began = asyncio.get_running_loop().time()
+            assert (await client.say("AUTH PLAIN AGFsaWNlAHNlY3JldA==")).startswith("235 ")
+            took = asyncio.get_running_loop().time() - began
+            assert took >= expected
+            assert expected or took < 0.3
+
+
+def test_a_start_warns_where_one_private_address_hides_all_clients(capsys):
+    for hosts, warns in (
+        (["172.17.0.1"] * LOOK_AT, True),
+        (["172.17.0.1"] * (LOOK_AT - 1), False),
+        (["172.17.0.1"] * (LOOK_AT - 1) + ["172.17.0.2"], False),
+        (["127.0.0.1"] * LOOK_AT, False),
+        (["93.184.216.34"] * LOOK_AT, False),
+    ):
+        hidden = Hidden()
+        for host in hosts * 2 if warns else hosts:
+            hidden.saw(host)
+        assert capsys.readouterr().err.count("all clients seem to come from one private address") == warns
