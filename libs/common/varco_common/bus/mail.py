@@ -107,7 +107,7 @@ def record_of(headers: bytes) -> MailRecord:
         raise PoisonError(f"not a mail record: {error}") from error
 
 
-def own_record(headers: bytes) -> MailAccepted:
+def own_record(headers: bytes) -> MailRecord:
     """As `record_of`, of a record as it was stored: one that nobody published is none."""
     if diverted(headers):
         raise PoisonError("not a mail record: an answer that was diverted into the stream")
