@@ -22,6 +22,7 @@ max_control_line: 16KB
 jetstream {{
   store_dir: {store}
   sync_interval: always  # acknowledged means fsynced
+  max_file_store: 1PB  # not 75 % of what is free now, which events would run into as well: room.py limits mail
 }}
 authorization {{
   users: {users}

@@ -49,7 +49,8 @@ class StackSettings(Settings):
     mail_max_bytes: Size | None = Field(
         default=None,
         validation_alias="VARCO_NATS_MAIL_MAX_BYTES",
-        description="How much accepted mail the bus may hold; then new mail hears 452. Unset: as much as the disk takes.",
+        description="How much accepted mail the bus may hold; then new mail hears 452. Unset: what is free, "
+        "less a fifth of the disk (1 GiB at most) that stays for events and tables.",
     )
     mail_days: float = Field(
         default=7.0,

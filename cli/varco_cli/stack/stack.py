@@ -7,6 +7,7 @@ async with Stack(home, ports=Ports.free()) as stack:
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from varco_cli.stack.binaries import binary
 from varco_cli.stack.home import Home
 from varco_cli.stack.installed import Described, installed_services
 from varco_cli.stack.process import Process, Program, end_stale
+from varco_cli.stack.room import Room
 from varco_cli.stack.settings import Ports, StackSettings, listenable
 from varco_common import log, seaweed
 from varco_common.bus.settings import BusSettings
@@ -65,6 +67,7 @@ class Stack:
         self._lock = -1
         self._probe = httpx.AsyncClient(timeout=4, trust_env=False)
         self._stages: list[list[Process]] = []
+        self._room: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -96,6 +99,10 @@ class Stack:
 
     async def stop(self) -> None:
         """Drains, the front door first, and ends everything; leaves no process behind."""
+        if self._room:
+            self._room.cancel()
+            await asyncio.wait([self._room])
+            self._room = None
         for stage in reversed(self._stages):
             self._say(f"ending {', '.join(process.name for process in stage)}")
             await asyncio.gather(*(process.stop() for process in stage))
@@ -137,6 +144,8 @@ class Stack:
         await self._stage(self._nats(), self._objects())
         await self.processes[NATS].wait_ready(START_SECONDS)
         await bus.ensure_streams(self._operator())
+        room = Room(self.home, self._operator(), lambda: self.processes[NATS].kill(signal.SIGTERM))
+        self._room = asyncio.create_task(room.keep(), name="room")
         for programs in self._service_programs():
             await self._stage(*programs)
         await self.wait_ready()

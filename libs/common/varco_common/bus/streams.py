@@ -1,15 +1,20 @@
 """The streams, as the design wants them: MAIL, EVENTS, and LEASES."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import nats
+import nats.errors
 from nats.aio.client import Client
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StoreCompression, StreamConfig
 from nats.js.errors import NotFoundError
 
-from varco_common import subjects
+from varco_common import log, subjects
 from varco_common.bus.settings import BusSettings
+from varco_common.errors import TransientError
+
+_log = log.get(__name__)
 
 DAY = 86_400.0
 TEN_YEARS = 3_653 * DAY
@@ -75,6 +80,11 @@ async def ensure(connection: Client, settings: BusSettings | None = None) -> Non
             await jetstream.add_stream(config)
 
 
+async def _note(error: Exception) -> None:
+    """nats-py would log each lost connection and each attempt with a traceback."""
+    _log.warning("the bus is away", error=repr(error))
+
+
 @contextlib.asynccontextmanager
 async def manager(settings: BusSettings) -> AsyncIterator[Client]:
     """A nats-py connection for managing streams; what the data path doesn't need."""
@@ -84,9 +94,42 @@ async def manager(settings: BusSettings) -> AsyncIterator[Client]:
         password=settings.password() or None,
         name="manager",
         max_reconnect_attempts=-1,
+        error_cb=_note,
         inbox_prefix=f"_INBOX_{settings.user or 'manager'}".encode(),
     )
     try:
         yield connection
     finally:
         await connection.close()
+
+
+class MailLimit:
+    """What MAIL holds, and may hold, in bytes. Both methods raise TransientError while the bus is away."""
+
+    def __init__(self, connection: Client, settings: BusSettings) -> None:
+        self._jetstream = connection.jetstream()
+        self._settings = settings
+
+    async def held(self) -> int:
+        with _transient():
+            return (await self._jetstream.stream_info(subjects.MAIL)).state.bytes
+
+    async def set(self, most: int) -> None:
+        """What it holds already stays, even where that is more."""
+        with _transient():
+            await self._jetstream.update_stream(mail_stream(replace(self._settings, mail_max_bytes=most)))
+
+
+@contextlib.asynccontextmanager
+async def mail_limit(settings: BusSettings) -> AsyncIterator[MailLimit]:
+    """MAIL's limit, over a connection that may change it."""
+    async with manager(settings) as connection:
+        yield MailLimit(connection, settings)
+
+
+@contextlib.contextmanager
+def _transient() -> Iterator[None]:
+    try:
+        yield
+    except (nats.errors.Error, TimeoutError) as error:
+        raise TransientError(f"JetStream is away: {error!r}") from error
