@@ -11,7 +11,7 @@ import pytest_asyncio
 from varco_common.bus import Bus
 from varco_common.bus.permissions import permissions
 from varco_common.bus.streams import manager
-from varco_common.errors import TransientError
+from varco_common.errors import PoisonError, TransientError
 from varco_common.events import encode_event
 from varco_common.record import encode_record
 from varco_common.testing import NatsServer, nats_server
@@ -153,6 +153,8 @@ async def test_an_answer_that_is_diverted_into_a_stream_is_no_mail_and_no_event(
     ingress, relay = services["ingress-smtp"], services["relay"]
     await becomes_stored(ingress)
     true = await ingress.append_mail("accepted", record(), b"x")
+    with pytest.raises(PoisonError):
+        await relay.mail(true - 1)
     said = await ingress.append(failed(2))
     async with relay.pull("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as puller:
         assert (await anext(puller)).sequence == true

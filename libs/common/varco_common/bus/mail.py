@@ -17,6 +17,7 @@ from varco_common.record import Record as MailRecord
 
 _RECORD = HEADER.encode()
 _GET_SECONDS = 5.0
+_DIVERTED = "not a mail record: an answer that was diverted into the stream"
 
 
 class MissingMail(PoisonError):
@@ -79,6 +80,8 @@ async def _asked(link: Connection, question: bytes, missing: str, timeout: float
     stored = datetime.fromisoformat(_microseconds(header(headers, b"Nats-Time-Stamp").decode()))
     subject = header(headers, b"Nats-Subject").decode()
     sequence = int(header(headers, b"Nats-Sequence"))
+    if headers.count(b"\r\nNats-Stream:") > 1:  # the server's for this answer, and one that was stored: see `diverted`
+        raise PoisonError(_DIVERTED)
     return StoredMail(sequence, stored.astimezone(UTC), subject, record_of(headers), body)
 
 
@@ -110,7 +113,7 @@ def record_of(headers: bytes) -> MailRecord:
 def own_record(headers: bytes) -> MailRecord:
     """As `record_of`, of a record as it was stored: one that nobody published is none."""
     if diverted(headers):
-        raise PoisonError("not a mail record: an answer that was diverted into the stream")
+        raise PoisonError(_DIVERTED)
     return record_of(headers)
 
 
