@@ -182,3 +182,42 @@ async def test_a_broken_setting_ends_the_start_with_one_line_that_names_it(proce
     _, errors = await started.communicate()
     assert started.returncode == 2
     assert errors.decode().startswith(f"{variable}={value}: ")
+
+
+async def test_a_start_reads_what_it_had_counted_from_its_database_and_not_mail_again(processes):
+    one = processes()
+    await one.start()
+    await one.gate.ready()
+    await one.gate.quotas(messages=5)
+    for _ in range(3):
+        assert await one.gate.send(ballot()) is Reply.ACCEPTED
+    await one.gate.counted(3)
+    await one.kill(signal.SIGTERM)
+    await one.start()
+    await one.gate.ready()
+    assert await one.gate.used() == 3
+    assert "varco_ratelimit_records_total 0.0" in (await one.gate.http.get("/metrics")).text
+    assert [await one.gate.send(ballot()) for _ in range(3)][1:] == [Reply.ACCEPTED, Reply.QUOTA_EXCEEDED]
+
+
+async def test_a_database_that_knows_another_mail_is_counted_anew(processes):
+    one = processes(VARCO_RATELIMIT_LAPSE="1s")
+    await one.start()
+    await one.gate.ready()
+    await one.gate.quotas(messages=2)
+    assert [await one.gate.send(ballot()) for _ in range(2)] == [Reply.ACCEPTED] * 2
+    await one.gate.counted(2)
+    await one.kill(signal.SIGTERM)
+    async with nats_server() as empty, Bus.connect(empty.settings(), "test") as bus:
+        one.environment["VARCO_NATS_URL"], one.gate.bus = empty.url, bus
+        await one.start()
+        await one.gate.ready()
+        await one.gate.quotas(messages=1)
+        assert await one.gate.used() == 0
+
+        async def passes():  # what the journal has lapses
+            return await one.gate.send(ballot()) is Reply.ACCEPTED
+
+        await until(passes)
+        assert await one.gate.send(ballot()) is Reply.QUOTA_EXCEEDED
+        await one.kill(signal.SIGTERM)

@@ -42,8 +42,8 @@ async def serve(settings: Settings) -> None:
             await db.migrate(engine, "varco_ratelimit")
             book, memory = Book(lapse), Memory()
             book.restore(journal.found, now())
-            remembered = await store.load(engine, memory)
             counter = Counter(bus, book, memory)
+            after = await store.load(engine, book, memory, await counter.last(), now())
             quotas = Projection(
                 bus, engine, ALL, CLOSED, name="quotas", service=VOTER, apply=apply, state=AccountQuotas, key=account_of
             )
@@ -66,10 +66,10 @@ async def serve(settings: Settings) -> None:
             async with (
                 quotas.following(),
                 beside(
-                    counter.follow(remembered, now()),
+                    counter.follow(after),
                     counter.follow_refusals(oldest),
                     holder.run(voter),
-                    store.keep(engine, memory, counter),
+                    store.keep(engine, counter, memory),
                     _forget(book),
                 ),
             ):

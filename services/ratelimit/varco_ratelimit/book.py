@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from varco_ratelimit.usage import NONE, Amounts, Usage
 from varco_ratelimit.windows import LONGEST
@@ -108,6 +109,10 @@ class Book:
             ledger.senders[mail.sender] = usage = Usage()
         usage.add(mail.at, sequence, mail.amounts)
         ledger.whole.add(mail.at, sequence, mail.amounts, merge=_WHOLE_MERGE)
+
+    def recall(self, sequence: int, mail: Reservation, now: int) -> None:
+        """As `commit`, of what an earlier process counted. Ids of old mails aren't kept: nothing is reserved for them."""
+        self.commit(sequence, mail if mail.at > now - 2 * self._lapse else replace(mail, mail=""))
 
     def lapse(self, now: int) -> list[Reservation]:
         """Ends reservations whose mail neither came nor was refused: whoever asked for them has died."""

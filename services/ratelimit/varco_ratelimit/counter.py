@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,7 +15,7 @@ from varco_ratelimit import metrics, records
 from varco_ratelimit.account import sender_key
 from varco_ratelimit.book import Book, Reservation
 from varco_ratelimit.memory import Memory, day_of, pair_of
-from varco_ratelimit.windows import LONGEST, moment
+from varco_ratelimit.windows import moment
 
 ACCEPTED = (
     subjects.mail("accepted", "*"),
@@ -25,6 +26,13 @@ REFUSED = subjects.event("ingress-smtp", "mail-refused", "*")
 _log = log.get(__name__)
 
 
+class Passed(NamedTuple):
+    """A mail that was counted: its sequence in MAIL, and what it weighs."""
+
+    sequence: int
+    mail: Reservation
+
+
 class Counter:
     """Every process counts all of MAIL, whoever voted: so it can take over any partition at once."""
 
@@ -32,12 +40,14 @@ class Counter:
         self._bus, self._book, self._memory = bus, book, memory
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.sequence = 0
+        self.fresh: list[Passed] = []  # what is not in the database yet
 
-    async def follow(self, remembered: int, now: int) -> None:
-        """From the longest window's start, or from where the memory of recipients ends (`remembered`), for ever."""
-        first = await patiently(lambda: self._bus.first_record(moment(now - LONGEST), *ACCEPTED))
-        last = await patiently(lambda: self._bus.last_record(*ACCEPTED))
-        after = min((first or last + 1) - 1, remembered)
+    async def last(self) -> int:
+        """The sequence of the last record that there is now."""
+        return await patiently(lambda: self._bus.last_record(*ACCEPTED))
+
+    async def follow(self, after: int) -> None:
+        """From where the database ends, for ever."""
         self._reached(after)
         async with aclosing(self._bus.records(*ACCEPTED, after=after)) as found:
             async for record in found:
@@ -53,7 +63,7 @@ class Counter:
 
     async def caught_up(self) -> None:
         """Returns once every record that is in MAIL now has been counted."""
-        last = await patiently(lambda: self._bus.last_record(*ACCEPTED))
+        last = await self.last()
         if self.sequence >= last:
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -64,7 +74,7 @@ class Counter:
             self._waiting.remove((last, waiter))
 
     def count(self, record: Record) -> None:
-        """One record, in the order of MAIL."""
+        """One record, in the order of MAIL. What can't be read counts for nobody; who pulls MAIL parks it."""
         try:
             mail = records.decode(record.record)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -75,6 +85,7 @@ class Counter:
             sender, day = sender_key(envelope.sender), day_of(record.at)
             passed = Reservation(envelope.id, envelope.account, sender, mail.amounts, record.at)
             self._book.commit(record.sequence, passed)
+            self.fresh.append(Passed(record.sequence, passed))
             for recipient in envelope.recipients:
                 self._memory.meet(pair_of(envelope.account, sender, sender_key(recipient)), day)
             metrics.RECORDS.inc()

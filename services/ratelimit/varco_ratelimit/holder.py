@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from enum import Enum
 from time import monotonic
 
 from varco_common import log, subjects
@@ -25,6 +26,14 @@ _AGAIN_SECONDS = 0.05
 _RELEASE_SECONDS = 3.0
 
 _log = log.get(__name__)
+
+
+class Turn(Enum):
+    """Whose vote it is. What may be another's is left to the other: two votes would be one too many."""
+
+    READY = "ready"
+    NOT_YET = "not yet"
+    ANOTHERS = "another's"
 
 
 class Tenure:
@@ -57,10 +66,12 @@ class Holder:
         self._vote: Callable[[Ballot], Vote | None] = lambda _: None
         metrics.PARTITIONS.set_function(lambda: sum(tenure.ready for tenure in self._tenures.values()))
 
-    def may_vote(self, partition: int) -> bool:
-        """Whether nobody else can be voting there, and everything is known that must be."""
+    def turn(self, partition: int) -> Turn:
+        """Whether this process votes there: only while nobody else can be, and everything is known that must be."""
         tenure = self._tenures.get(partition)
-        return tenure is not None and tenure.ready and monotonic() < self._valid_until
+        if tenure is None or monotonic() >= self._valid_until:
+            return Turn.ANOTHERS
+        return Turn.READY if tenure.ready else Turn.NOT_YET
 
     def check(self) -> None:
         """For /readyz: raises TransientError with the reason."""
@@ -115,7 +126,7 @@ class Holder:
                 _log.warning("partition lost to another process", partition=number)
                 self._drop(number)
         for number in sorted(mine - {*self._tenures}):
-            end = await self._bus.serve_voter(VOTER, self._vote, number)
+            end = await self._bus.serve_voter(VOTER, self._vote, number, self._me)
             self._tenures[number] = tenure = Tenure(end)
             tenure.task = asyncio.create_task(self._prepare(tenure, wanted.parts[number]))
 

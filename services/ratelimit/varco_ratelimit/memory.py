@@ -8,8 +8,6 @@ from array import array
 from collections.abc import Iterable
 from hashlib import blake2b
 
-import sqlalchemy as sa
-
 from varco_ratelimit.windows import DAY
 
 DAYS = 90  # after so many days without a mail a recipient is new again
@@ -18,13 +16,6 @@ _DAY_MASK = (1 << _DAY_BITS) - 1
 _SMALLEST = 1 << 4
 _TABLE_BITS = 10
 _TABLE_SHIFT = 48 - _TABLE_BITS
-
-met = sa.Table(
-    "met",
-    sa.MetaData(),
-    sa.Column("pair", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("day", sa.Integer, nullable=False),
-)
 
 
 def day_of(at: int) -> int:

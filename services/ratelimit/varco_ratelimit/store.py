@@ -1,23 +1,52 @@
-"""The memory of recipients in the service's database, and the sequence of MAIL up to which it stands there."""
+"""What was counted, in the service's database, with the sequence of MAIL up to which it stands there.
+
+So a start needn't read MAIL anew. Two processes may save the same mails into one database; each row is there once.
+"""
 
 import asyncio
-from time import time
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_common import log
 from varco_common.db import AWAY, READ_ONLY, progress
 from varco_common.tasks import whole
-from varco_ratelimit.counter import Counter
-from varco_ratelimit.memory import DAYS, Memory, day_of, met
+from varco_ratelimit.book import Book, Reservation
+from varco_ratelimit.counter import Counter, Passed
+from varco_ratelimit.memory import DAYS, Memory, day_of
+from varco_ratelimit.usage import METERS, Amounts
+from varco_ratelimit.windows import HOUR, LONGEST
 
 SAVE_SECONDS = 1.0
-_PROGRESS = "met"
-_ROWS = 10_000
-_PUT = sa.text(
+_PROGRESS = "counted"
+_ROWS = 5_000
+
+tables = sa.MetaData()
+met = sa.Table(
+    "met",
+    tables,
+    sa.Column("pair", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("day", sa.Integer, nullable=False),
+)
+counted = sa.Table(
+    "counted",
+    tables,
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("mail", sa.Text, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("sender", sa.Text, nullable=False),
+    *(sa.Column(meter.value, sa.BigInteger, nullable=False) for meter in METERS),
+)
+
+_MEET = sa.text(
     "INSERT INTO met (pair, day) VALUES (:pair, :day)"
     " ON CONFLICT (pair) DO UPDATE SET day = CASE WHEN excluded.day > met.day THEN excluded.day ELSE met.day END"
+)
+_COUNT = sa.text(
+    f"INSERT INTO counted (sequence, at, mail, account, sender, {', '.join(METERS)})"  # noqa: S608 - names of our own
+    f" VALUES (:sequence, :at, :mail, :account, :sender, {', '.join(f':{meter}' for meter in METERS)}) ON CONFLICT DO NOTHING"
 )
 _ADVANCE = sa.text(
     "INSERT INTO progress (projection, sequence) VALUES (:projection, :sequence)"
@@ -27,46 +56,94 @@ _ADVANCE = sa.text(
 _log = log.get(__name__)
 
 
-async def load(engine: AsyncEngine, memory: Memory) -> int:
-    """Fills the memory; the sequence that it stands at, 0 where nothing was ever saved. Raises what `db.AWAY` lists."""
-    oldest = day_of(int(time() * 1000)) - DAYS
+async def load(engine: AsyncEngine, book: Book, memory: Memory, last: int, now: int) -> int:
+    """Fills book and memory; the sequence of MAIL that they stand at. `last` is MAIL's last one, `now` milliseconds since 1970.
+
+    A database that is ahead of MAIL knows another MAIL: what it counted is dropped. Raises what `db.AWAY` lists.
+    """
     async with engine.begin() as connection:
-        await connection.execute(sa.delete(met).where(met.c.day < oldest))
+        await _forget(connection, now)
+        query = sa.select(progress.c.sequence).where(progress.c.projection == _PROGRESS)
+        sequence = int(await connection.scalar(query) or 0)
+        if sequence > last:
+            _log.error("the database is ahead of MAIL: counting anew", at=sequence, newest=last)
+            await connection.execute(sa.delete(counted))
+            await connection.execute(sa.delete(progress).where(progress.c.projection == _PROGRESS))
+            sequence = 0
     async with engine.connect() as connection:
         await connection.execution_options(**READ_ONLY)
-        query = sa.select(progress.c.sequence).where(progress.c.projection == _PROGRESS)
-        sequence = await connection.scalar(query) or 0
         async with connection.stream(sa.select(met.c.pair, met.c.day)) as rows:
             async for part in rows.partitions(_ROWS):
                 for pair, day in part:
                     memory.put(pair, day)
-    return int(sequence)
+        ordered = sa.select(counted).where(counted.c.sequence <= sequence).order_by(counted.c.sequence)
+        async with connection.stream(ordered) as rows:
+            async for part in rows.partitions(_ROWS):
+                for row in part:
+                    book.recall(
+                        row.sequence, Reservation(row.mail, row.account, row.sender, _amounts(row), row.at), now
+                    )
+    return sequence
 
 
-async def keep(engine: AsyncEngine, memory: Memory, counter: Counter) -> None:
+async def keep(engine: AsyncEngine, counter: Counter, memory: Memory) -> None:
     """Saves what is new every second, until cancelled, and once more then."""
-    saved = counter.sequence
+    saved = forgot = 0
     try:
         while True:
             await asyncio.sleep(SAVE_SECONDS)
-            if counter.sequence != saved:
-                saved = await _save(engine, memory, counter.sequence) or saved
+            if counter.fresh:
+                newest = counter.fresh[-1].mail.at
+                due = newest - forgot > HOUR
+                if await whole(_save(engine, counter, memory, forget=newest if due else 0)):
+                    saved, forgot = counter.sequence, newest if due else forgot
     finally:
-        if counter.sequence != saved:
-            await whole(_save(engine, memory, counter.sequence))
+        if counter.fresh or counter.sequence > saved > 0:
+            await whole(_save(engine, counter, memory))
 
 
-async def _save(engine: AsyncEngine, memory: Memory, sequence: int) -> int:
-    """`sequence`, or 0 where the database is away: then it is tried again, and voting goes on meanwhile."""
-    pairs = memory.take()
+async def _save(engine: AsyncEngine, counter: Counter, memory: Memory, *, forget: int = 0) -> bool:
+    """False where the database is away: then it is tried again, and voting goes on meanwhile."""
+    sequence, pairs, mails = counter.sequence, memory.take(), counter.fresh
+    counter.fresh = []
     try:
         async with engine.begin() as connection:
-            rows = [{"pair": pair, "day": day} for pair, day in pairs.items()]
-            for start in range(0, len(rows), _ROWS):
-                await connection.execute(_PUT, rows[start : start + _ROWS])
+            await _execute(connection, _MEET, [{"pair": pair, "day": day} for pair, day in pairs.items()])
+            await _execute(connection, _COUNT, [*map(_row, mails)])
             await connection.execute(_ADVANCE, {"projection": _PROGRESS, "sequence": sequence})
+            if forget:
+                await _forget(connection, forget)
     except AWAY as error:
         memory.give_back(pairs)
-        _log.warning("recipients not saved; memory goes on", error=str(error))
-        return 0
-    return sequence
+        counter.fresh = mails + counter.fresh
+        _log.warning("what was counted is not saved; memory goes on", error=str(error))
+        return False
+    return True
+
+
+async def _execute(connection: AsyncConnection, statement: sa.TextClause, rows: list[dict[str, Any]]) -> None:
+    for start in range(0, len(rows), _ROWS):
+        await connection.execute(statement, rows[start : start + _ROWS])
+
+
+async def _forget(connection: AsyncConnection, now: int) -> None:
+    """What counts no more, and recipients that are strangers again."""
+    await connection.execute(sa.delete(counted).where(counted.c.at < now - LONGEST))
+    await connection.execute(sa.delete(met).where(met.c.day < day_of(now) - DAYS))
+
+
+def _amounts(row: sa.Row[Any, Any]) -> Amounts:
+    return (row.messages, row.recipients, row.bytes, row.first_time_recipients)
+
+
+def _row(passed: Passed) -> dict[str, Any]:
+    mail = passed.mail
+    amounts = zip(METERS, mail.amounts, strict=True)
+    return {
+        "sequence": passed.sequence,
+        "at": mail.at,
+        "mail": mail.mail,
+        "account": mail.account,
+        "sender": mail.sender,
+        **{meter.value: amount for meter, amount in amounts},
+    }

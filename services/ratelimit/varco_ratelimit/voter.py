@@ -17,7 +17,7 @@ from varco_ratelimit import metrics
 from varco_ratelimit.account import AccountQuotas, said_key, sender_key
 from varco_ratelimit.book import Book, Reservation
 from varco_ratelimit.decide import VOTER, Said, decide, weigh
-from varco_ratelimit.holder import Holder
+from varco_ratelimit.holder import Holder, Turn
 from varco_ratelimit.journal import Journal
 from varco_ratelimit.memory import Memory, strangers
 from varco_ratelimit.windows import moment
@@ -44,17 +44,18 @@ class Voter:
         self._quotas, self._book, self._memory = quotas, book, memory
         self._journal, self._holder, self._speaker, self._now = journal, holder, speaker, now
 
-    def __call__(self, ballot: Ballot) -> Vote:
+    def __call__(self, ballot: Ballot) -> Vote | None:
         started = perf_counter()
-        vote = self._vote(ballot)
+        turn = self._holder.turn(subjects.partition(ballot.envelope.account))
+        if turn is Turn.ANOTHERS:
+            return None
+        vote = self._vote(ballot) if turn is Turn.READY else NOT_YET
         metrics.VOTES[vote.reply].inc()
         metrics.VOTE_SECONDS.observe(perf_counter() - started)
         return replace(vote, sequence=self._quotas.sequence)
 
     def _vote(self, ballot: Ballot) -> Vote:
         envelope, now = ballot.envelope, self._now()
-        if not self._holder.may_vote(subjects.partition(envelope.account)):
-            return NOT_YET
         if lapsed := self._book.lapse(now):
             metrics.LAPSED.inc(len(lapsed))
             _log.warning("mails let pass have neither come nor been refused", mails=[one.mail for one in lapsed])

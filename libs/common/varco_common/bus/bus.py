@@ -122,11 +122,6 @@ class Bus:
         found = (jetstream.last_sequence(self._link, subjects.MAIL, one) for one in filters)
         return max(await asyncio.gather(*found))
 
-    async def first_record(self, at: datetime, *filters: str) -> int:
-        """The sequence of the first record that matches any filter and was stored at `at` or later; 0: none yet."""
-        found = await asyncio.gather(*(mail.first_since(self._link, one, at) for one in filters))
-        return min(filter(None, found), default=0)
-
     async def mails(self, kind: str, account: str, after: int) -> AsyncGenerator[StoredMail, None]:
         """An account's mails of one kind behind sequence `after`, up to the last there is now. One round trip each."""
         subject = subjects.mail(kind, subjects.token(account))
@@ -192,12 +187,16 @@ class Bus:
         """
         return votes.collect(self._link, ballot, voters, timeout)
 
-    async def serve_voter(self, voter: str, decide: Decider, partition: int | str = "*") -> Callable[[], None]:
+    async def serve_voter(
+        self, voter: str, decide: Decider, partition: int | str = "*", holder: str = ""
+    ) -> Callable[[], None]:
         """Casts `decide`'s vote on every ballot (of one partition) from now on; returns what ends that.
 
-        A `decide` that raises casts none, and is logged.
+        A `decide` that raises casts none, and is logged. One of a voter's processes gets each ballot; but each `holder` gets
+        it by itself, so that one which hangs takes nothing from another: then it is for them to know whose turn it is.
         """
-        end = votes.serve(self._link, voter, decide, partition)
+        group = f"{voter}.{holder}" if holder else voter
+        end = votes.serve(self._link, group, decide, partition)
         await self._link.settled()
         return end
 

@@ -16,7 +16,6 @@ from varco_common.record import HEADER, decode_record, encode_record
 from varco_common.record import Record as MailRecord
 
 _RECORD = HEADER.encode()
-_GET_SECONDS = 5.0
 _DIVERTED = "not a mail record: an answer that was diverted into the stream"
 
 
@@ -35,7 +34,10 @@ class StoredMail(msgspec.Struct, frozen=True):
 
 
 class Record(NamedTuple):
-    """A record as its header has it, not decoded: its place in MAIL, and when it was stored (milliseconds since 1970)."""
+    """A record as its header has it, not decoded: its place in MAIL, and when it was stored (milliseconds since 1970).
+
+    `record` is empty where there is none.
+    """
 
     sequence: int
     at: int
@@ -88,18 +90,8 @@ async def _asked(link: Connection, question: bytes, missing: str, timeout: float
 async def records(link: Connection, filters: tuple[str, ...], after: int) -> AsyncGenerator[Record, None]:
     async with Ordered.open(link, subjects.MAIL, filters, after, headers_only=True) as messages:
         async for sequence, nanoseconds, headers, _ in messages:
-            if not diverted(headers):  # who pulls it parks it
-                yield Record(sequence, nanoseconds // 1_000_000, header(headers, _RECORD))
-
-
-async def first_since(link: Connection, subject_filter: str, at: datetime) -> int:
-    question = msgspec.json.encode({"start_time": at.isoformat(), "next_by_subj": subject_filter})
-    headers, _ = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=_GET_SECONDS)
-    if (code := status(headers)) == 404:
-        return 0
-    if code:
-        raise TransientError(f"MAIL can't be read at present ({code})")
-    return int(header(headers, b"Nats-Sequence"))
+            record = b"" if diverted(headers) else header(headers, _RECORD)  # no record: who pulls it parks it
+            yield Record(sequence, nanoseconds // 1_000_000, record)
 
 
 def record_of(headers: bytes) -> MailRecord:

@@ -18,7 +18,7 @@ follow any event may follow all of EVENTS (which holds no bodies). A third, that
 answer put into another one, is met where messages are read (`wire.diverted`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from varco_common import subjects
@@ -72,9 +72,16 @@ def permissions(service: str, publishes: Iterable[str], subscribes: Iterable[str
         allowed |= {*FOLLOWING}
     if events or mails:
         allowed.add(subjects.event("parked", "record-parked", subjects.token(service)))
-    listened = [f"_INBOX_{service}.>", *events, *common]
-    listened += [f"{subject} {service}" for subject in answered if subject not in common]
+    grouped = [subject for subject in answered if subject not in common]
+    listened = [f"_INBOX_{service}.>", *events, *common, *_grouped(service, grouped)]
     return Permissions(tuple(sorted(allowed)), tuple(sorted(listened)), bool(answered))
+
+
+def _grouped(service: str, subjects: Iterable[str]) -> Iterator[str]:
+    """In the service's own group, or in one below it."""
+    for subject in subjects:
+        yield f"{subject} {service}"
+        yield f"{subject} {service}.*"
 
 
 def _of(subject: str, first: str) -> bool:

@@ -63,7 +63,7 @@ async def collect(link: Connection, ballot: Ballot, voters: Sequence[str], timeo
     return count.votes
 
 
-def serve(link: Connection, voter: str, decide: Decider, partition: int | str = "*") -> Callable[[], None]:
+def serve(link: Connection, group: str, decide: Decider, partition: int | str) -> Callable[[], None]:
     """Answers ballots at once, on the event loop: `decide` looks into memory, and never waits. Returns what ends it."""
 
     def put(_subject: bytes, reply: bytes, _headers: bytes, payload: bytes) -> None:
@@ -73,5 +73,5 @@ def serve(link: Connection, voter: str, decide: Decider, partition: int | str = 
         except Exception:
             log.exception("no vote cast on a ballot")
 
-    sid = link.subscribe(subjects.ballot(partition), put, voter)
+    sid = link.subscribe(subjects.ballot(partition), put, group)
     return lambda: link.unsubscribe(sid)
