@@ -11,6 +11,7 @@ from varco_ingress_smtp.app import drain
 from varco_ingress_smtp.limits import Connections
 from varco_ingress_smtp.session import MAX_TALK
 from varco_ingress_smtp.settings import Settings
+from varco_ingress_smtp.wire import COMMANDS
 
 
 async def test_more_connections_of_one_host_are_turned_away_and_reported_once_a_minute(start):
@@ -125,3 +126,16 @@ async def test_each_mail_may_have_its_talk(client):
         for _ in range(MAX_TALK // 2):
             assert (await client.say("RSET")).startswith("250 ")
         assert (await client.mail()).startswith("250 ")
+
+
+async def test_a_session_that_is_over_holds_nothing(world):
+    wires = []
+    async with world.connect() as client:
+        await client.hello()
+        (session,) = world.door.sessions
+        wires.append(session.wire)
+        client.send(b"HELP\r\n" * 100_000)
+        await eventually(lambda: len(session.wire.buffer) > COMMANDS or not world.door.sessions)
+        client.writer.transport.abort()
+    await eventually(lambda: not world.door.sessions)
+    assert not wires[0].buffer

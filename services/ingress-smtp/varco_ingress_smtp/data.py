@@ -6,7 +6,7 @@ from enum import Enum
 from varco_common import log
 from varco_ingress_smtp.lines import Lengths, Normaliser, bare_ends, doubtful
 from varco_ingress_smtp.spool import Spool
-from varco_ingress_smtp.wire import BUFFER, Wire
+from varco_ingress_smtp.wire import BUFFER, COMMANDS, Wire
 
 _log = log.get(__name__)
 END = b"\r\n.\r\n"
@@ -51,12 +51,15 @@ class Body:
 
         Raises EOFError when the client goes, Endless, and OutOfStep.
         """
+        wire.expect(BUFFER)
         try:
             await self._read(wire, progress)
         except (EOFError, ConnectionError, Endless):
             raise
         except Exception as error:
             raise OutOfStep from error
+        finally:
+            wire.expect(COMMANDS)
 
     async def _read(self, wire: Wire, progress: Callable[[int], None]) -> None:
         buffer, taken, start = wire.buffer, 0, 0

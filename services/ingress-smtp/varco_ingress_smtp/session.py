@@ -83,6 +83,7 @@ class Session(SMTP):
         self.deadline.cancel()
         if self.session is not None:  # else it was turned away
             super().connection_lost(error)
+        self.wire.forget()
 
     def eof_received(self) -> bool:
         """A client that only stopped sending still gets its answers; over TLS the transport closes by itself."""

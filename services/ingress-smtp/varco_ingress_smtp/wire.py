@@ -3,7 +3,8 @@
 import asyncio
 from enum import Enum
 
-BUFFER = 262_144  # bytes; reading stops at twice as many
+BUFFER = 262_144  # bytes of a body; reading stops at twice as many
+COMMANDS = 32_768  # bytes of commands, likewise: what a stranger may make the process hold
 
 
 class Odd(Enum):
@@ -17,7 +18,7 @@ class Wire(asyncio.StreamReader):
     """A stream reader that knows SMTP's lines: they end in CRLF and nothing else (RFC 5321 2.3.8)."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limit=BUFFER, loop=loop)
+        super().__init__(limit=COMMANDS, loop=loop)
         self.buffer: bytearray = self._buffer  # type: ignore[attr-defined]
 
     async def line(self, limit: int) -> bytes | Odd:
@@ -58,6 +59,14 @@ class Wire(asyncio.StreamReader):
         """Forgets the first `count` bytes, and reads on where the buffer had been full."""
         del self.buffer[:count]
         self._maybe_resume_transport()  # type: ignore[attr-defined]
+
+    def expect(self, size: int) -> None:
+        """So many bytes, and as many again, may wait here from now on."""
+        self._limit = size
+
+    def forget(self) -> None:
+        """Gives the memory back: sessions are cycles, and the garbage collector comes by seldom."""
+        self.buffer.clear()
 
     def moved(self, transport: asyncio.BaseTransport) -> None:
         """From now on the bytes come from this transport: the session has gone over to TLS."""
