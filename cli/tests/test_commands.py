@@ -61,11 +61,7 @@ def test_nothing_is_applied_where_nobody_can_be_asked(stack: Stack, varco: Calla
     [
         (SHOP.replace("a-long-secret", "short"), 2, "line 5, users.0.password"),
         (SHOP.replace("tls: required", "tls: always"), 2, "line 8, route"),
-        (
-            SHOP + "archive: {forward: boss@shop.example}\n",
-            3,
-            "archive: needs service archive, which is not running",
-        ),
+        (SHOP + "archive: {forward: boss@shop.example}\n", 1, "senders must be told before their mail is copied"),
     ],
 )
 def test_the_owners_complaints_name_the_line(

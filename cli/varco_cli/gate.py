@@ -63,6 +63,24 @@ def call(
     headers: Mapping[str, str] | None = None,
 ) -> Any:
     """The decoded answer of one request; None where it has no body. Raises a Failure."""
+    answer = _request(service, method, path, params=params, json=json, headers=headers)
+    return answer.json() if answer.content else None
+
+
+def fetch(service: str, path: str) -> bytes:
+    """The bytes of one answer, as they are. Raises a Failure."""
+    return _request(service, "GET", path).content
+
+
+def _request(
+    service: str,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    json: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> httpx.Response:
     base = _base(service)
     given = {name: value for name, value in (params or {}).items() if value not in (None, "")}
     own = {"Authorization": f"Bearer {token()}", **(headers or {})}
@@ -71,7 +89,7 @@ def call(
     except httpx.HTTPError as error:
         raise Unreachable(f"{service} doesn't answer at {base}: {error}") from None
     if answer.is_success:
-        return answer.json() if answer.content else None
+        return answer
     raise _failure(answer)
 
 

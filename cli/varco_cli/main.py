@@ -8,6 +8,7 @@ from varco_cli import failures, output
 from varco_cli.commands import (
     accounts,
     apply,
+    archive,
     bans,
     demo,
     down,
@@ -41,6 +42,7 @@ COMMANDS = (
     tokens,
     routes,
     queue,
+    archive,
     quota,
     bans,
     links,

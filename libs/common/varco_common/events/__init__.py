@@ -2,6 +2,24 @@
 
 import msgspec
 
+from varco_common.events.archive import (
+    ArchiveEvent,
+    CopyBounced,
+    CopyEvent,
+    CopyExported,
+    CopyForm,
+    CopyForwarded,
+    CopyRemoved,
+    CopySource,
+    ForwardingSet,
+    ForwardingStopped,
+    MailboxClosed,
+    MailboxOpened,
+    RemovalCause,
+    RetentionSet,
+    SendersTold,
+    SourceChosen,
+)
 from varco_common.events.banguard import (
     BanEvent,
     BanRules,
@@ -159,6 +177,17 @@ AnyEvent = (
     | LinkExpired
     | LinkRevoked
     | LinkDownloaded
+    | SendersTold
+    | MailboxOpened
+    | MailboxClosed
+    | ForwardingSet
+    | ForwardingStopped
+    | RetentionSet
+    | SourceChosen
+    | CopyForwarded
+    | CopyBounced
+    | CopyRemoved
+    | CopyExported
 )
 
 _encoder = msgspec.json.Encoder()
@@ -181,6 +210,7 @@ __all__ = [
     "AccountEvent",
     "AccountOpened",
     "AnyEvent",
+    "ArchiveEvent",
     "AttachmentLinked",
     "AuthCause",
     "AuthFailed",
@@ -190,6 +220,13 @@ __all__ = [
     "Blackhole",
     "Choice",
     "ConnectionsRefused",
+    "CopyBounced",
+    "CopyEvent",
+    "CopyExported",
+    "CopyForm",
+    "CopyForwarded",
+    "CopyRemoved",
+    "CopySource",
     "CredentialAdded",
     "CredentialRemoved",
     "CredentialRenamed",
@@ -200,6 +237,8 @@ __all__ = [
     "FilelinkChosen",
     "FilelinkEvent",
     "FilelinkWithdrawn",
+    "ForwardingSet",
+    "ForwardingStopped",
     "GateEvent",
     "HostBanned",
     "HostEvent",
@@ -227,6 +266,8 @@ __all__ = [
     "MailHurried",
     "MailRefused",
     "MailReleased",
+    "MailboxClosed",
+    "MailboxOpened",
     "Meter",
     "NetworkIgnored",
     "NetworkTrusted",
@@ -248,6 +289,8 @@ __all__ = [
     "Quotas",
     "RecordParked",
     "RefusedConnections",
+    "RemovalCause",
+    "RetentionSet",
     "Route",
     "RouteFailed",
     "RouteLearned",
@@ -259,7 +302,9 @@ __all__ = [
     "SenderAuthorised",
     "SenderNotified",
     "SenderWithdrawn",
+    "SendersTold",
     "Smarthost",
+    "SourceChosen",
     "Strike",
     "StrikeCause",
     "StrikesForgiven",

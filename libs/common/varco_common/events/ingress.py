@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import ClassVar
 
+from varco_common import subjects
 from varco_common.events.base import Event
 from varco_common.replies import Reply
 from varco_common.votes import Ballot, Vote
@@ -31,17 +32,25 @@ class IngressEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AuthFailed(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="auth.failed.v1"):
-    """A login that failed. `account` is empty where no account is known by the login."""
+    """A login that failed. `account` is empty where no account is known by the login.
+
+    `service` is whose listener it was; it stands in the subject, and so tells who may say this.
+    """
 
     host: str
     login: str
     cause: AuthCause
     account: str = ""
     listener: str = ""
+    service: str = "ingress-smtp"
 
     @property
     def key(self) -> str:
         return self.host
+
+    @property
+    def subject(self) -> str:
+        return subjects.event(self.service, "auth-failed", subjects.token(self.key))
 
 
 class MailRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="mail.refused.v1"):

@@ -1,0 +1,210 @@
+"""`varco archive`: the blind copy of an account's mail: its mailbox, where it is forwarded, and what is in it."""
+
+import mailbox
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.commands.shared import Account, NeededReason, Reason, changed, noun
+from varco_cli.failures import Misused
+from varco_cli.output import Json
+
+Sender = Annotated[str, typer.Option("--sender", help="Part of the envelope sender.")]
+Recipient = Annotated[str, typer.Option("--recipient", help="Part of a recipient, blind ones too.")]
+Subject = Annotated[str, typer.Option("--subject", help="Part of the subject.")]
+Day = Annotated[str, typer.Option("--day", help="Arrived on this day (UTC): 2026-11-24.", metavar="DAY")]
+Since = Annotated[str, typer.Option("--since", help="Arrived on this day (UTC) or later.", metavar="DAY")]
+Until = Annotated[str, typer.Option("--until", help="Arrived before this day (UTC).", metavar="DAY")]
+
+_PROGRESS_EVERY = 100
+
+
+class Format(StrEnum):
+    """How copies are written."""
+
+    MBOX = "mbox"
+    MAILDIR = "maildir"
+
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "archive", "A blind copy of all mail: status, enable, disable, search, export, remove.")
+    group.command("status")(status)
+    group.command("enable")(enable)
+    group.command("disable")(disable)
+    group.command("search")(search)
+    group.command("export")(export)
+    group.command("remove")(remove)
+
+
+def status(as_json: Json = False) -> None:
+    """Every account whose mail is copied, and what is in its mailbox.
+
+    Example: `varco archive status`
+    """
+    found = gate.call("archive", "GET", "/archive")
+    columns = ("account", "login", "forward", "keep", "copies", "octets", "oldest", "in_session")
+    rows = [[one[name] for name in columns] for one in found]
+    output.show(found, as_json, lambda: output.table(columns, rows, empty="no account's mail is copied"))
+
+
+def enable(
+    account: Account,
+    pop3: Annotated[str, typer.Option("--pop3", help="The mailbox's login; its password is asked for.")] = "",
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password's line there.")] = False,
+    forward: Annotated[str, typer.Option("--forward", help="The address that copies go to.")] = "",
+    form: Annotated[str, typer.Option("--form", help="How they are forwarded: plain or journal.")] = "",
+    return_path: Annotated[str, typer.Option("--return-path", help="Envelope sender of forwarded copies.")] = "",
+    keep: Annotated[str, typer.Option("--keep", help="How long copies stay in the mailbox, such as `7 days`.")] = "",
+    senders_told: Annotated[
+        str, typer.Option("--senders-told", help="Who told the senders that they are copied, and when.")
+    ] = "",
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Turns copies on, or changes how; what isn't named stays. Senders must have been told first.
+
+    Examples: `varco archive enable acme --pop3 archive@acme.example --senders-told "HR, 2026-11-02"` ·
+    `varco archive enable acme --forward boss@acme.example --form journal`
+    """
+    path = f"/accounts/{account}/archive"
+    wanted: dict[str, Any] = gate.call("archive", "GET", path)["archive"] or {}
+    if pop3:
+        wanted["pop3"] = {"login": pop3} | ({"password": _password(password_stdin)} if _new(wanted, pop3) else {})
+    elif password_stdin:
+        wanted.setdefault("pop3", {})["password"] = _password(True)
+    if forward or form or return_path:
+        now = wanted.get("forward") or {}
+        now = {"to": now} if isinstance(now, str) else now
+        named = {"to": forward, "form": form, "return_path": return_path}
+        wanted["forward"] = now | {name: value for name, value in named.items() if value}
+    wanted |= {name: value for name, value in (("keep", keep), ("senders_told", senders_told)) if value}
+    changed(gate.call("archive", "PUT", path, params={"reason": reason}, json=wanted), as_json)
+
+
+def disable(
+    account: Account,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Turns all copies off; those in the mailbox are removed.
+
+    Example: `varco archive disable acme --reason "contract ended"`
+    """
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove all copies of {account}'s mail?")):
+        raise Misused("nothing was changed: say --yes to remove the mailbox and its copies")
+    path = f"/accounts/{account}/archive"
+    changed(gate.call("archive", "PUT", path, params={"reason": reason}, json=False), as_json)
+
+
+def search(
+    account: Account,
+    sender: Sender = "",
+    recipient: Recipient = "",
+    subject: Subject = "",
+    day: Day = "",
+    since: Since = "",
+    until: Until = "",
+    as_json: Json = False,
+) -> None:
+    """Copies in the mailbox by sender, recipient, subject and day, the oldest first.
+
+    Example: `varco archive search acme --recipient bob@partner.example --day 2026-11-24`
+    """
+    wanted = {"sender": sender, "recipient": recipient, "subject": subject} | _times(day, since, until)
+    found = list(_pages(account, wanted))
+    columns = ("mail", "arrived", "size", "sender", "recipients", "subject")
+    rows = [[one[name] for name in columns] for one in found]
+    output.show(found, as_json, lambda: output.table(columns, rows, empty="no copy is like that"))
+
+
+def export(
+    account: Account,
+    to: Annotated[Path, typer.Argument(help="The mbox file, or the Maildir; it must not exist.", metavar="PATH")],
+    form: Annotated[Format, typer.Option("--format", help="How copies are written.")] = Format.MBOX,
+    day: Day = "",
+    since: Since = "",
+    until: Until = "",
+    reason: Reason = "",
+) -> None:
+    """Writes copies into an mbox file or a Maildir, with progress. That you did so becomes an event.
+
+    Example: `varco archive export acme november.mbox --since 2026-11-01 --until 2026-12-01`
+    """
+    if to.exists():
+        raise Misused(f"{to} exists already")
+    times = _times(day, since, until)
+    gate.call("archive", "POST", f"/accounts/{account}/archive/export", params=times | {"reason": reason})
+    store = mailbox.mbox(to) if form is Format.MBOX else mailbox.Maildir(to)
+    count = 0
+    try:
+        for one in _pages(account, times):
+            store.add(gate.fetch("archive", f"/accounts/{account}/archive/copies/{one['mail']}"))
+            count += 1
+            if count % _PROGRESS_EVERY == 0:
+                output.step(f"{count} copies, up to {one['arrived']}")
+        store.flush()
+    finally:
+        store.close()
+    output.line(f"{count} copies are in {to}")
+
+
+def remove(
+    account: Account,
+    mail: Annotated[str, typer.Argument(help="The mail's id.", metavar="MAIL")],
+    reason: NeededReason,
+    as_json: Json = False,
+) -> None:
+    """Removes one copy from the mailbox.
+
+    Example: `varco archive remove acme 06d2k3m8s1x7v0c2b9qa --reason "asked for by the sender"`
+    """
+    gate.call("archive", "DELETE", f"/accounts/{account}/archive/copies/{mail}", params={"reason": reason})
+    output.show({"removed": mail}, as_json, lambda: output.line(f"the copy of {mail} is removed"))
+
+
+def _pages(account: str, wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
+    cursor = 0
+    while True:
+        params = wanted | {"cursor": str(cursor), "limit": "500"}
+        page = gate.call("archive", "GET", f"/accounts/{account}/archive/copies", params=params)
+        yield from page["copies"]
+        cursor = page["next"]
+        if not cursor:
+            return
+
+
+def _times(day: str, since: str, until: str) -> dict[str, str]:
+    if day and (since or until):
+        raise Misused("--day, or --since and --until")
+    first, last = _day(day or since), _day(until)
+    if day and first:
+        last = first + timedelta(days=1)
+    return {name: at.isoformat() for name, at in (("since", first), ("until", last)) if at}
+
+
+def _day(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise Misused(f"{text}: expected a day such as 2026-11-24") from None
+
+
+def _new(section: dict[str, Any], login: str) -> bool:
+    return bool((section.get("pop3") or {}).get("login") != login.strip().lower())
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise Misused("no terminal to ask for the password at: give it with --password-stdin")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -1,0 +1,218 @@
+"""A whole archive on a real bus, with mails as ingress accepts them, and real POP3 clients."""
+
+import asyncio
+import hashlib
+import os
+import poplib
+import ssl
+import subprocess
+import sysconfig
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+import uvloop
+
+from varco_archive.app import serve
+from varco_archive.settings import Settings
+from varco_common.blobs import Blobs
+from varco_common.bus import Bus
+from varco_common.envelope import Envelope
+from varco_common.ids import new_id
+from varco_common.manifest import Manifest
+from varco_common.record import Body, MailAccepted, MailConverted
+from varco_common.settings import variables
+from varco_common.testing import NatsServer, S3Server, free_port, s3_server
+from varco_common.testing.certificates import self_signed
+from varco_common.testing.waiting import eventually
+from varco_common.tokens import Keyring
+
+BODY = b"Subject: hello\r\n\r\nhello\r\n..dots\r\n"
+KEY = "k" * 64
+LOGIN, PASSWORD = "archive@acme.example", "another-secret"
+SECTION = {"pop3": {"login": LOGIN, "password": PASSWORD}, "senders_told": "HR, 2026-11-02"}
+
+
+def pytest_asyncio_loop_factories():
+    """The loop that services run on: its TLS and its writes differ from asyncio's own."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+class Gate:
+    """One archive's surroundings: it may be run, ended and run again with the same state."""
+
+    def __init__(self, nats: NatsServer, bus: Bus, home: Path) -> None:
+        self.nats, self.bus, self.home = nats, bus, home
+        self.last = 0
+        self.port, self.pop3, self.pop3s = free_port(), free_port(), free_port()
+        (home / "token.key").write_text(KEY)
+        (home / "tls").mkdir()
+        self.certificate = self_signed(home / "tls", "localhost", "127.0.0.1")
+        self.settings: dict[str, object] = {
+            "home": str(home),
+            "nats_url": nats.url,
+            "api_port": self.port,
+            "pop3_port": self.pop3,
+            "pop3s_port": self.pop3s,
+            "token_key_file": str(home / "token.key"),
+            "hostname": "gate.test",
+            "argon2_memory_kib": 8_192,
+            "sweep": "0.1s",
+            "drain": "5s",
+            "ack_wait": "1s",
+        }
+
+    @property
+    def trusting(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.certificate.certificate))
+
+    async def mail(
+        self,
+        *recipients: str,
+        body: bytes = BODY,
+        sender: str = "alice@acme.example",
+        account: str = "acme",
+        kind: str = "accepted",
+        subject: str = "hello",
+        mail: str = "",
+        blobs: Blobs | None = None,
+        **more,
+    ) -> str:
+        """Accepts a mail; returns its id. With `blobs` the body goes there."""
+        mail = mail or new_id()
+        if blobs:
+            await blobs.put(mail, body)
+        envelope = Envelope(
+            id=mail,
+            account=account,
+            sender=sender,
+            recipients=recipients or ("bob@x.example", "hidden@y.example"),
+            host="192.0.2.1",
+            received_at=datetime.now(UTC),
+            size=len(body),
+            **more,
+        )
+        where = Body(size=len(body), sha256=hashlib.sha256(body).hexdigest(), object=mail if blobs else "")
+        record = MailAccepted(envelope=envelope, manifest=Manifest(subject=subject), votes=(), body=where)
+        self.last = await self.bus.append_mail(kind, record, b"" if blobs else body)
+        return mail
+
+    async def convert(self, mail: str, body: bytes, account: str) -> None:
+        """What filelink makes of the mail that was accepted last."""
+        original = (await self.bus.mail(self.last)).record.envelope
+        record = MailConverted(envelope=original, body=Body(size=len(body)), original=self.last, links=("0" * 40,))
+        assert (original.id, original.account) == (mail, account)
+        await self.bus.append_mail("converted", record, body)
+
+    @asynccontextmanager
+    async def archive(self, **more) -> AsyncIterator[httpx.AsyncClient]:
+        """Runs an archive in this process inside the block; gives an admin's HTTP client."""
+        task = asyncio.create_task(serve(Settings(**self.settings | more)))
+        try:
+            async with self.client() as client:
+                await self.ready(client, task.done)
+                yield client
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    @asynccontextmanager
+    async def process(self, **more) -> AsyncIterator[subprocess.Popen[bytes]]:
+        """An archive as a process of its own, to be killed."""
+        names = variables(Settings)
+        environment = {names[name]: str(value) for name, value in (self.settings | more).items()}
+        command = [Path(sysconfig.get_path("scripts")) / "varco-archive"]
+        with (self.home / "archive.log").open("ab") as log:
+            started = subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)  # noqa: ASYNC220
+        try:
+            async with self.client() as client:
+                await self.ready(client, lambda: started.poll() is not None)
+                yield started
+        finally:
+            started.kill()
+            await asyncio.to_thread(started.wait)
+
+    def client(self, account: str = "") -> httpx.AsyncClient:
+        """An HTTP client with a token of the account, or of the admin."""
+        keyring = Keyring(KEY.encode())
+        _, token = keyring.mint(account) if account else keyring.mint_admin()
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=20)
+
+    async def ready(self, client: httpx.AsyncClient, ended: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while True:
+                assert not ended(), (
+                    (self.home / "archive.log").read_text() if (self.home / "archive.log").exists() else ""
+                )
+                with suppress(httpx.TransportError):
+                    if (await client.get("/readyz")).status_code == 200:
+                        return
+                await asyncio.sleep(0.02)
+
+    async def events(self, *filters: str) -> list:
+        """All events so far that match."""
+        last, found = await self.bus.until(*filters), []
+        if last:
+            following = self.bus.follow(*filters)
+            async for stored in following:
+                found.append(stored.event)
+                if stored.sequence >= last:
+                    break
+            await following.aclose()
+        return found
+
+    @contextmanager
+    def pop(self, login: str = LOGIN, password: str = PASSWORD, *, implicit: bool = False) -> Iterator[poplib.POP3]:
+        """A client that has logged in; to be used in a thread."""
+        box = (
+            poplib.POP3_SSL("127.0.0.1", self.pop3s, timeout=20, context=self.trusting)
+            if implicit
+            else poplib.POP3("127.0.0.1", self.pop3, timeout=20)
+        )
+        try:
+            if not implicit:
+                box.stls(self.trusting)
+            box.user(login)
+            box.pass_(password)
+            yield box
+        finally:
+            box.close()
+
+
+async def switch_on(http: httpx.AsyncClient, account: str = "acme", **section) -> None:
+    answer = await http.put(f"/accounts/{account}/archive", json=section or SECTION)
+    assert answer.status_code == 200, answer.text
+
+
+async def count(http: httpx.AsyncClient, account: str = "acme") -> int:
+    return (await http.get(f"/accounts/{account}/archive/status")).json()["copies"]
+
+
+async def copies(http: httpx.AsyncClient, wanted: int, account: str = "acme", seconds: float = 10.0) -> None:
+    """Waits until so many are in the mailbox."""
+
+    async def there() -> bool:
+        return await count(http, account) == wanted
+
+    await eventually(there, seconds)
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[S3Server]:
+    """An S3 server for the whole run, bound to no loop."""
+    with asyncio.Runner() as runner:
+        serving = s3_server()
+        server = runner.run(serving.__aenter__())
+        yield server
+        runner.run(server.kill())  # it takes its time to end by itself
+        runner.run(serving.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def gate(nats: NatsServer, bus: Bus, tmp_path: Path) -> Gate:
+    return Gate(nats, bus, tmp_path)

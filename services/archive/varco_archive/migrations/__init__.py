@@ -1,0 +1,1 @@
+"""archive's tables: small, forward-only steps; the version before still runs."""

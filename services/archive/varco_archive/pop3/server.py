@@ -1,0 +1,145 @@
+"""The POP3 ports: who connects gets a session, within bounds."""
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from varco_archive import metrics
+from varco_archive.account import Archive
+from varco_archive.bodies import Bodies
+from varco_archive.drops import Drops
+from varco_archive.index import Index
+from varco_archive.passwords import Passwords
+from varco_archive.pop3 import answers
+from varco_archive.pop3.session import Session
+from varco_archive.pop3.verbs import VERBS
+from varco_archive.pop3.wire import MAX_LINE, Wire
+from varco_archive.removals import Removals
+from varco_archive.settings import Settings
+from varco_archive.sweeper import Sweeper
+from varco_common import log
+from varco_common.bus import Bus
+from varco_common.errors import TransientError
+from varco_common.events import AuthFailed
+from varco_common.settings import BrokenSetting
+from varco_common.tls import Certificates
+
+BACKLOG = 256
+# Seconds of silence, between probes, and their count: a client that is gone loses its mailbox in two minutes.
+_KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
+
+_log = log.get(__name__)
+
+
+class Server:
+    """What all sessions share. `state` and `by_login` give what is known of an account."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        bus: Bus,
+        index: Index,
+        bodies: Bodies,
+        *,
+        passwords: Passwords,
+        removals: Removals,
+        sweeper: Sweeper,
+        drops: Drops,
+        state: Callable[[str], Archive | None],
+        by_login: Callable[[str], Archive | None],
+        certificates: Certificates,
+    ) -> None:
+        self.settings, self.index, self.bodies = settings, index, bodies
+        self.passwords, self.removals, self.sweeper, self.drops = passwords, removals, sweeper, drops
+        self.state, self.by_login, self.certificates = state, by_login, certificates
+        self._bus = bus
+        self._sessions: dict[Session, asyncio.Task[None] | None] = {}
+        self._by_host: Counter[str] = Counter()
+        self._saying: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Takes connections inside the block; sessions end with it, and remove nothing that QUIT didn't."""
+        async with AsyncExitStack() as stack:
+            for name in ("pop3", "pop3s"):
+                if port := getattr(self.settings, f"{name}_port"):
+                    server = await self._listen(name, port)
+                    stack.callback(server.close)
+            try:
+                yield
+            finally:
+                for session in [*self._sessions]:
+                    session.close()
+                tasks = [*filter(None, self._sessions.values()), *self._saying]
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    def say_later(self, event: AuthFailed) -> None:
+        """Appended beside the session: a client hears of its failure whatever the bus does."""
+        task = asyncio.create_task(self._say(event))
+        self._saying.add(task)
+        task.add_done_callback(self._saying.discard)
+
+    async def _say(self, event: AuthFailed) -> None:
+        try:
+            await self._bus.append(event)
+        except TransientError as error:
+            _log.warning("not said", subject=event.subject, error=str(error))
+
+    async def _listen(self, name: str, port: int) -> asyncio.Server:
+        settings = self.settings
+        implicit = name == "pop3s"
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._serve(name, reader, writer)
+
+        try:
+            return await asyncio.start_server(
+                serve,
+                settings.bind,
+                port,
+                limit=MAX_LINE,
+                backlog=BACKLOG,
+                ssl=self.certificates.context if implicit else None,
+                ssl_handshake_timeout=settings.handshake_timeout.total_seconds() if implicit else None,
+            )
+        except OSError as error:
+            why = f"a port that can be listened on at {settings.bind} ({error.strerror})"
+            raise BrokenSetting(f"VARCO_{name.upper()}_PORT", port, why) from None
+
+    async def _serve(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host = _host(writer)
+        if len(self._sessions) >= self.settings.max_connections or (
+            self._by_host[host] >= self.settings.max_connections_per_host
+        ):
+            writer.write(answers.TOO_MANY.encode() + b"\r\n")
+            writer.close()
+            return
+        _watch(writer)
+        session = Session(self, Wire(reader, writer), name, host, VERBS)
+        self._sessions[session] = asyncio.current_task()
+        self._by_host[host] += 1
+        metrics.SESSIONS.set(len(self._sessions))
+        try:
+            await session.run()
+        finally:
+            del self._sessions[session]
+            self._by_host[host] -= 1
+            if not self._by_host[host]:
+                del self._by_host[host]
+            metrics.SESSIONS.set(len(self._sessions))
+
+
+def _host(writer: asyncio.StreamWriter) -> str:
+    """As everyone writes it: IPv4 in its own form even on a socket for both kinds, without a zone."""
+    name = writer.get_extra_info("peername")
+    return str(name[0]).removeprefix("::ffff:").partition("%")[0] if name else ""
+
+
+def _watch(writer: asyncio.StreamWriter) -> None:
+    connection = writer.get_extra_info("socket")
+    with suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)

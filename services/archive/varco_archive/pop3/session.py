@@ -1,0 +1,105 @@
+"""One POP3 session: a line, its verb, an answer; until QUIT, silence, or the client's end."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from varco_archive.mailbox import Mailbox
+from varco_archive.pop3 import answers
+from varco_archive.pop3.wire import MAX_COMMAND, MAX_LINE, TooLong, Wire
+from varco_common import log
+from varco_common.db import AWAY
+from varco_common.errors import TransientError
+
+if TYPE_CHECKING:
+    from varco_archive.pop3.server import Server
+    from varco_archive.pop3.verbs import Verb
+
+MAX_ERRORS = 10
+
+_log = log.get(__name__)
+
+
+class Session:
+    """From connect to the end. `listener` is pop3 or pop3s; `host` is the client's address."""
+
+    def __init__(self, server: "Server", wire: Wire, listener: str, host: str, verbs: "Mapping[bytes, Verb]") -> None:
+        self.server, self.wire, self.listener, self.host, self._verbs = server, wire, listener, host, verbs
+        self.login = ""  # what USER said
+        self.mailbox: Mailbox | None = None  # open: RFC 1939's transaction state
+        self.errors = 0
+        self.over = False
+
+    @property
+    def idle_seconds(self) -> float:
+        """A stranger may be silent for a shorter time than whoever has logged in."""
+        settings = self.server.settings
+        return (settings.idle if self.mailbox else settings.login_idle).total_seconds()
+
+    async def run(self) -> None:
+        """Whatever happens, the mailbox is free again afterwards, and nothing is removed but by QUIT (RFC 1939 6)."""
+        try:
+            self.answer(answers.READY)
+            while not self.over:
+                await self.wire.drain(self.idle_seconds)
+                await self._command(await self.wire.line(self.idle_seconds))
+        except (EOFError, ConnectionError):
+            pass
+        except TimeoutError:
+            _log.info("POP3 client too slow", host=self.host)
+        except TooLong:
+            self.answer(answers.TOO_LONG)
+        finally:
+            if self.mailbox:
+                self.server.drops.leave(self.mailbox.account, self)
+            with suppress(OSError):
+                self.wire.close()
+
+    def close(self) -> None:
+        """The mailbox is closed, or the service ends: at once, and nothing is removed."""
+        self.over = True
+        self.wire.abort()
+
+    def answer(self, text: str) -> None:
+        self.wire.say(text.encode() + b"\r\n")
+
+    def fail(self, text: str) -> None:
+        """An answer that counts as an error of the client."""
+        self.errors += 1
+        self.answer(text)
+        if self.errors >= MAX_ERRORS:
+            self.answer(answers.TOO_MANY_ERRORS)
+            self.over = True
+
+    async def ask(self) -> bytes:
+        """What the client answers to an empty challenge."""
+        self.wire.say(answers.ASK.encode() + b"\r\n")
+        return await self.wire.line(self.idle_seconds)
+
+    async def _command(self, line: bytes) -> None:
+        word, _, argument = line.partition(b" ")
+        verb = self._verbs.get(word.upper())
+        if len(line) > (MAX_LINE if word.upper() == b"AUTH" else MAX_COMMAND):
+            return self.fail(answers.TOO_LONG)
+        if not verb:
+            return self.fail(answers.UNKNOWN)
+        if bool(self.mailbox) not in verb.states:
+            return self.fail(answers.NOT_NOW)
+        try:
+            text = argument.decode()
+        except UnicodeDecodeError:
+            return self.fail(answers.SYNTAX)
+        try:
+            await verb.do(self, text)
+        except (EOFError, ConnectionError, TimeoutError):
+            raise
+        except (TransientError, *AWAY) as error:
+            _log.warning("POP3 command not carried out", command=verb.do.__name__, error=str(error))
+            self.answer(answers.LATER)
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - a bug: the client hears that it may try again, and nothing of it
+            _log.exception("internal error")
+            self.answer(answers.LATER)
+        return None

@@ -1,0 +1,49 @@
+"""Takes copies out of mailboxes: first the fact, then the index; what the index missed is made up for at the start."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+from varco_archive import metrics
+from varco_archive.account import REMEMBERED
+from varco_archive.index import Index
+from varco_common import log, subjects
+from varco_common.bus import Bus
+from varco_common.events import CopyRemoved, RemovalCause
+from varco_common.tasks import patiently
+
+AT_ONCE = 500  # mails in one event
+_FACT = subjects.event("archive", "copy-removed", "*")
+_log = log.get(__name__)
+
+
+class Removals:
+    """`remove` is the one way by which a copy leaves a mailbox."""
+
+    def __init__(self, bus: Bus, index: Index) -> None:
+        self._bus, self._index = bus, index
+
+    async def remove(
+        self, account: str, mails: Sequence[str], cause: RemovalCause, *, by: str = "archive", reason: str = ""
+    ) -> None:
+        """Raises TransientError, or what `db.AWAY` lists; a part may be removed then, and the rest not."""
+        for start in range(0, len(mails), AT_ONCE):
+            part = tuple(mails[start : start + AT_ONCE])
+            event = CopyRemoved(at=datetime.now(UTC), account=account, by=by, reason=reason, mails=part, cause=cause)
+            await self._index.bury(account, part, await self._bus.append(event))
+            metrics.REMOVED.labels(cause.value).inc(len(part))
+
+    async def catch_up(self) -> None:
+        """Applies what was said and isn't in the index: a crash stood between the two, or the index is a new one."""
+        after = await self._index.mark("removals")
+        until = await patiently(lambda: self._bus.until(_FACT))
+        if until <= after:
+            return
+        async with aclosing(self._bus.follow(_FACT, after=after)) as events:
+            async for stored in events:
+                event = stored.event
+                if isinstance(event, CopyRemoved) and datetime.now(UTC) - stored.at < REMEMBERED:
+                    await self._index.bury(event.account, event.mails, stored.sequence, unseen=True)
+                if stored.sequence >= until:
+                    break
+        _log.info("removals made up for", after=after, until=until)
