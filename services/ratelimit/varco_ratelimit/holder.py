@@ -108,8 +108,8 @@ class Holder:
             return _AGAIN_SECONDS
         for member in dead:
             _log.warning("another process has died", member=member)
-        self._valid_until = began + self._lease
         await self._adopt(wanted)
+        self._valid_until = began + self._lease
         if over := shares.excess(wanted, self._me):
             await self._release(over, leave=False)
             return _AGAIN_SECONDS
