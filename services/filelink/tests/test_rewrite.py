@@ -1,0 +1,186 @@
+"""The notice in a text of any encoding: what was there stays, and what the client shows ends with it."""
+
+import binascii
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from varco_common.events import Language
+from varco_common.manifest import Part, scan
+from varco_filelink.decoding import decoder
+from varco_filelink.rewrite import own_part, with_notice, without_content
+from varco_filelink.words import Moved, block, file_name, lasting, megabytes
+
+from . import layouts
+
+URL = "https://files.acme.example/files/e1eb3665a1a0766ea65616b6210cfd538c4950f8.pdf"
+YEAR = timedelta(days=365)
+BLOCK = block([Moved("esempio.pdf", 43_960_000, URL)], Language.IT, YEAR, datetime(2027, 11, 24, tzinfo=UTC))
+
+
+def part(kind: str = "text/plain", encoding: str = "7bit", charset: str = "utf-8") -> Part:
+    return Part(path="1", media_type=kind, start=0, end=0, size=0, encoding=encoding, charset=charset)
+
+
+def undone(content: bytes, encoding: str) -> bytes:
+    decoding = decoder(encoding)
+    return decoding.feed(content) + decoding.end()
+
+
+def test_the_notice_is_the_providers_with_the_date():
+    assert BLOCK.text == (
+        "[esempio.pdf] (43.96 MB) moved to:\n\n"
+        f"{URL}\n\n"
+        "The file will be DELETED after twelve months (24 November 2027).\n"
+        "Il file verra' ELIMINATO dopo dodici mesi (24 novembre 2027)."
+    )
+
+
+def test_an_english_account_has_one_line_and_several_files_have_one_block():
+    two = [Moved("a.pdf", 1_000_000, URL), Moved("b.pdf", 2_500_000, URL)]
+    text = block(two, Language.EN, timedelta(days=30), datetime(2027, 1, 1, tzinfo=UTC)).text
+    assert text.count("moved to:") == 2
+    assert text.endswith("\n\nThe files will be DELETED after 30 days (1 January 2027).")
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [(YEAR, "dodici mesi"), (YEAR / 12, "un mese"), (timedelta(days=7), "sette giorni"), (2 * YEAR, "24 mesi")],
+)
+def test_a_time_is_said_in_words(keep, words):
+    assert lasting(Language.IT, keep) == words
+
+
+@pytest.mark.parametrize("encoding", ["7bit", "8bit", "quoted-printable", "base64"])
+@pytest.mark.parametrize("content", ["", "ciao", "ciao\r\n", "perché\r\n\r\n", "x" * 200, "soft =\r\n"])
+def test_a_text_keeps_what_it_had_and_ends_with_the_notice(encoding, content):
+    plain = content.encode() if encoding != "7bit" else content.encode("ascii", "replace")
+    before = (
+        layouts.encoded(plain, encoding).removesuffix(b"\r\n")
+        if encoding == "base64"
+        else layouts.encoded(plain, encoding)
+    )
+    after = with_notice(before, part(encoding=encoding), BLOCK, eight_bit=True)
+    assert after is not None
+    if encoding != "base64":
+        assert after.startswith(before)
+    shown = undone(after, encoding).decode()
+    assert shown.startswith(plain.decode())
+    assert shown.endswith(BLOCK.text.replace("\n", "\r\n"))
+    assert not content or "\r\n\r\n[esempio.pdf]" in shown
+
+
+@pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<html><body>perché</body></html>",
+        "<HTML><BODY>x</BODY ></HTML>\r\n",
+        "<p>no end",
+        "<html>x</html>",
+        "<body>" + "lungo " * 60 + "</body>",
+        "<body>one</body> quoted <body>two</body>",
+    ],
+)
+def test_html_has_the_notice_before_its_end_and_loses_nothing(encoding, content):
+    before = layouts.encoded(content.encode(), encoding)
+    after = with_notice(before, part("text/html", encoding), BLOCK, eight_bit=True)
+    assert after is not None
+    shown = undone(after, encoding).decode()
+    at = shown.index('<div dir="ltr"')
+    end = shown.index("</div>") + len("</div>")
+    assert (shown[:at].rstrip("\r\n") + shown[end:].lstrip("\r\n")).rstrip() == content.rstrip()
+    low = shown.lower()
+    assert "</body" not in low or low.rindex("</body") > at
+    assert all(len(line) <= 998 for line in after.split(b"\r\n"))
+
+
+def test_a_closing_tag_that_is_broken_over_lines_is_found():
+    before = b"<body>x</bo=\r\ndy></ht=\r\nml>"
+    after = with_notice(before, part("text/html", "quoted-printable"), BLOCK)
+    assert after is not None
+    assert undone(after, "quoted-printable").endswith(b"</div></body></html>")
+    assert after.replace(b"=\r\n", b"").startswith(b"<body>x<div")
+
+
+def test_a_charset_that_isnt_like_ascii_is_left_alone():
+    for charset in ("utf-16", "utf-7", "x-unknown"):
+        assert with_notice(b"x", part(charset=charset), BLOCK) is None
+
+
+def test_a_name_stays_within_the_texts_charset_and_seven_bits():
+    named = block([Moved("perché 你.pdf", 1, URL)], Language.EN, YEAR, datetime(2027, 1, 1, tzinfo=UTC))
+    latin = with_notice(b"x", part(encoding="quoted-printable", charset="iso-8859-1"), named)
+    assert latin is not None
+    assert b"[perche' ?.pdf]" in undone(latin, "quoted-printable")
+    utf8 = with_notice(b"x", part(encoding="quoted-printable"), named)
+    assert utf8 is not None
+    assert "[perché 你.pdf]".encode() in undone(utf8, "quoted-printable")
+    for eight_bit, seen in ((True, "[perché 你.pdf]"), (False, "[perche' ?.pdf]")):
+        done = with_notice(b"x", part(encoding="8bit"), named, eight_bit=eight_bit)
+        assert done is not None
+        assert seen.encode() in done
+    html = with_notice(b"<body></body>", part("text/html"), named)
+    assert html is not None
+    assert html.isascii()
+    assert b"perch&#233; &#20320;.pdf" in html
+
+
+def test_no_line_of_the_notice_is_taken_for_flowed_or_quoted():
+    assert all(line == line.strip() and not line.startswith((">", "From ", ".")) for line in BLOCK.text.split("\n"))
+
+
+def test_a_name_that_is_markup_is_shown_as_text():
+    html = block([Moved("<script>&.pdf", 1, URL)], Language.EN, YEAR, datetime(2027, 1, 1, tzinfo=UTC)).html
+    assert "<bdi>&lt;script&gt;&amp;.pdf</bdi>" in html
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (("C:\\dir\\a b.pdf",), "a b.pdf"),
+        (("x\u202efdp.exe",), "xfdp.exe"),
+        ((), "attachment.pdf"),
+        (("..",), "attachment.pdf"),
+        (("a" * 400 + ".pdf",), "a" * 140 + "....pdf"),
+    ],
+)
+def test_a_name_is_shown_without_what_deceives(names, shown):
+    assert file_name(names, "pdf") == shown
+
+
+def test_sizes_are_millions_of_bytes():
+    assert [megabytes(size) for size in (43_960_000, 999, 10_000_000_000)] == ["43.96 MB", "0.00 MB", "10000.00 MB"]
+
+
+def test_a_root_header_loses_its_content_fields_with_their_folds():
+    header = b"From: a\r\nContent-Type: application/pdf;\r\n\tname=x\r\nSubject: y\r\n z\r\nCONTENT-Disposition: a\r\n"
+    assert without_content(header) == b"From: a\r\nSubject: y\r\n z\r\n"
+
+
+def test_an_own_part_is_a_part():
+    wire = layouts.mail(
+        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n' + own_part(BLOCK) + b"\r\n--b--\r\n"
+    )
+    manifest = scan(wire)
+    assert not manifest.defects
+    [found] = manifest.parts
+    assert undone(wire[found.start : found.end], found.encoding).decode() == BLOCK.text.replace("\n", "\r\n")
+
+
+@given(st.binary(max_size=3_000), st.sampled_from(["base64", "quoted-printable"]), st.integers(1, 700))
+@settings(max_examples=150, deadline=None)
+def test_a_file_is_decoded_the_same_whatever_the_pieces(content, encoding, step):
+    wire = (
+        layouts.encoded(content, "base64") if encoding == "base64" else binascii.b2a_qp(content).replace(b"\n", b"\r\n")
+    )
+    wire = wire.replace(b"\r\n.", b"\r\n..")
+    wire = b"." + wire if wire.startswith(b".") else wire
+    decoding = decoder(encoding)
+    pieces = [decoding.feed(wire[at : at + step]) for at in range(0, len(wire), step)]
+    unstuffed = wire.replace(b"\r\n..", b"\r\n.")
+    unstuffed = unstuffed[1:] if unstuffed.startswith(b"..") else unstuffed
+    want = content if encoding == "base64" else binascii.a2b_qp(unstuffed)
+    assert b"".join(pieces) + decoding.end() == want
