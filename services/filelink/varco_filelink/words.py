@@ -159,4 +159,4 @@ def file_name(names: Sequence[str], extension: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
+    return html.escape(text, quote=False).encode("ascii", "xmlcharrefreplace").decode()

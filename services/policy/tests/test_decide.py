@@ -7,12 +7,13 @@ import pytest
 from msgspec.structs import replace
 
 from varco_common.envelope import Envelope
-from varco_common.events import Language, Notice, Rules
+from varco_common.events import FilelinkChosen, FilelinkWithdrawn, Language, Notice, Rules
 from varco_common.manifest import Manifest, Part, scan
 from varco_common.replies import Reply
 from varco_common.votes import Ballot
-from varco_policy.account import Account, Credential
+from varco_policy.account import Account, Credential, apply
 from varco_policy.decide import ACCEPT, decide
+from varco_policy.grants import upload_limit
 
 AT = datetime(2026, 11, 2, tzinfo=UTC)
 ACME = Account(
@@ -145,3 +146,47 @@ def test_a_session_does_not_outlive_its_login():
     account = replace(ACME, credentials={"alice": alice})
     assert decide(ballot(login="Alice"), account) == ACCEPT
     assert decide(ballot(login="alice"), ACME).reply is Reply.NOT_AUTHENTICATED
+
+
+HEAVY = Part(
+    path="2",
+    media_type="application/pdf",
+    start=500,
+    end=60_000_500,
+    size=43_000_000,
+    names=("a.pdf",),
+    encoding="base64",
+)
+
+
+def test_a_mail_is_weighed_as_it_will_leave():
+    big = ballot(size=60_001_000, parts=(TEXT, HEAVY))
+    linking = replace(ACME, links_over=10_000_000)
+    assert decide(big, ACME).reply is Reply.TOO_BIG
+    assert decide(big, linking) == ACCEPT
+    assert decide(big, replace(ACME, links_over=50_000_000)).reply is Reply.TOO_BIG
+    assert decide(replace(big, manifest=replace(big.manifest, parts=(TEXT,))), linking).reply is Reply.TOO_BIG
+
+
+@pytest.mark.parametrize(("account", "words"), [(ACME, "can't become links"), (ITALIAN, "non possono diventare link")])
+def test_a_signed_mail_is_weighed_whole_and_its_sender_told_why(account, words):
+    big = ballot(size=60_001_000, parts=(TEXT, HEAVY))
+    signed = replace(big, manifest=replace(big.manifest, signed=True))
+    vote = decide(signed, replace(account, links_over=10_000_000))
+    assert vote.reply is Reply.TOO_BIG
+    assert words in vote.text
+    assert vote.reason.endswith("it can't be given links: signed")
+
+
+def test_more_may_be_uploaded_than_may_leave_where_attachments_become_links():
+    assert upload_limit(ACME) == ACME.rules.max_size
+    assert upload_limit(replace(ACME, links_over=10_000_000)) > 60_000_000
+
+
+def test_the_links_threshold_is_folded_from_filelinks_events():
+    chosen = apply(ACME, FilelinkChosen(at=AT, account="acme", over=5_000_000, keep_seconds=60))
+    assert chosen is not None
+    assert chosen.links_over == 5_000_000
+    off = apply(chosen, FilelinkWithdrawn(at=AT, account="acme"))
+    assert off is not None
+    assert off.links_over == 0

@@ -1,0 +1,130 @@
+"""Whatever dies, a mail leaves once, with links that work."""
+
+import asyncio
+import hashlib
+import re
+import signal
+
+import httpx
+import pytest
+
+from varco_common.events import AttachmentLinked
+from varco_common.record import Body, MailAccepted
+from varco_common.testing.s3 import s3_server
+from varco_common.testing.waiting import eventually
+from varco_filelink.app import FILES
+
+from . import layouts
+from .conftest import Gate
+
+SIZE = 20_000_000
+
+
+@pytest.fixture(scope="module")
+def heavy() -> bytes:
+    content = hashlib.sha256(b"x").digest() * (SIZE // 32)
+    return layouts.mail(layouts.multi("mixed", "m", layouts.text(), layouts.pdf(content=content)))
+
+
+async def works(url: str) -> int:
+    async with httpx.AsyncClient() as web:
+        return len((await web.get(url)).content)
+
+
+@pytest.mark.parametrize("moment", ["uploading", "linked", "left"])
+async def test_killed_at_any_point_the_mail_leaves_once_with_links_that_work(gate, heavy, moment):
+    await gate.account()
+    process = gate.process()
+    async with gate.client() as client:
+        await gate.ready(client)
+        await gate.terms(client)
+        mail = await gate.accept(heavy, stored=True)
+        if moment == "uploading":
+            await eventually(lambda: uploads(gate))
+        elif moment == "linked":
+            await eventually(lambda: gate.said(AttachmentLinked), 20)
+        else:
+            await eventually(lambda: gate.leaving(mail), 20)
+        process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(process.wait)
+        process = gate.process()
+        try:
+            await gate.ready(client)
+            left = await gate.left(mail)
+            await eventually(lambda: idle(gate), 20)
+        finally:
+            [link] = await gate.said(AttachmentLinked)
+            sizes = await works(link.url)
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(process.wait) == 0
+    assert len(await gate.leaving(mail)) == 1
+    assert re.findall(rb"/files/([0-9a-f]{40})", left.replace(b"=\r\n", b"")) == [link.link.encode()]
+    assert sizes == SIZE // 32 * 32
+
+
+async def uploads(gate: Gate) -> bool:
+    """Whether a part of the file is in the store."""
+    held = await gate.files._run(lambda: gate.files._client._list_multipart_uploads(FILES).uploads)
+    return bool(held)
+
+
+async def idle(gate: Gate) -> bool:
+    """Whether every mail to convert was acknowledged."""
+    async with gate.bus.pull("filelink", "mail.convert.*", in_flight=1, max_bytes=1) as puller:
+        puller.pause()
+        return await puller.pending() == 0
+
+
+async def test_a_mail_that_comes_again_is_not_sent_again(gate, filelink):
+    """A bus that was killed forgets acknowledgements: the mail comes as if for the first time."""
+    mail = await gate.accept(layouts.GMAIL)
+    await gate.left(mail)
+    await gate.bus.forget_puller("filelink")
+    await gate.nats.restart()  # filelink makes its consumer anew, which begins at the first mail
+    ballot = gate.ballot(layouts.APPLE)
+    await eventually(lambda: gate.bus.collect(ballot, ["filelink"], 1))
+    await gate.left(await gate.take(ballot, ("2.2",), layouts.APPLE))
+    await eventually(lambda: idle(gate), 20)
+    assert len(await gate.leaving(mail)) == 1
+    assert len(await gate.said(AttachmentLinked)) == 2
+
+
+async def test_while_the_store_is_away_conversions_wait_and_downloads_are_503(nats, bus, tmp_path):
+    async with s3_server() as store:
+        gate = Gate(nats, bus, store, tmp_path)
+        await gate.account()
+        async with gate.filelink() as client, httpx.AsyncClient() as web:
+            await gate.terms(client)
+            await gate.left(await gate.accept(layouts.GMAIL))
+            [link] = (await client.get("/links")).json()["links"]
+            await store.kill()
+            answer = await web.get(link["url"], timeout=30)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+            assert (await web.get(link["url"], headers={"Accept": "text/html"})).status_code == 200
+            mail = await gate.accept(layouts.APPLE)
+            assert (await gate.vote(gate.ballot(layouts.mail(layouts.text())))).reply.accepts
+            assert (await client.post(f"/links/{link['link']}/revoke")).status_code == 503
+            assert (await client.get(f"/links/{link['link']}")).json()["state"] == "live"
+            await store.start()
+            await gate.left(mail)
+            assert await works(link["url"]) == len(layouts.PDF)
+        await gate.files.close()
+        await gate.bodies.close()
+
+
+async def test_a_mail_whose_body_isnt_what_its_manifest_says_leaves_as_it_came(gate, filelink):
+    ballot = gate.ballot(layouts.GMAIL)
+    broken = layouts.GMAIL.replace(b"000000000000f1", b"000000000000f2")
+    broken = broken.replace(b"--000000000000f2", b"xx000000000000f2")
+    mail = await gate.take(ballot, ("2",), broken)
+    assert await gate.left(mail) == broken
+    assert await gate.said(AttachmentLinked) == []
+
+
+async def test_a_mail_whose_body_is_gone_is_parked(gate, filelink):
+    ballot = gate.ballot(layouts.GMAIL)
+    where = Body(size=len(layouts.GMAIL), object="never-stored")
+    record = MailAccepted(envelope=ballot.envelope, manifest=ballot.manifest, votes=(), body=where, convert=("2",))
+    await gate.bus.append_mail("convert", record, b"")
+    await eventually(lambda: gate.bus.last_sequence("events.parked.record-parked.filelink"), 20)
+    assert await gate.leaving(ballot.envelope.id) == []

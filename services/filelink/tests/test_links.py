@@ -1,0 +1,152 @@
+"""A link's life: equal files are stored once, ends delete the object first, what nobody needs is swept."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from varco_common.errors import TransientError
+from varco_common.events import AttachmentLinked, LinkExpired, LinkExtended, LinkRevoked
+from varco_common.testing.waiting import eventually
+from varco_filelink.links import Download, State, apply
+from varco_filelink.sweeper import Sweeper
+
+from . import layouts
+
+BROWSER = {"Accept": "text/html", "Accept-Language": "it"}
+
+
+async def linked(gate, filelink, body: bytes = layouts.GMAIL, account: str = "acme") -> dict:
+    """The link of one more mail."""
+    mail = await gate.accept(body, account=account)
+    await gate.left(mail, account)
+    [link] = (await filelink.get("/links", params={"mail": mail})).json()["links"]
+    return link
+
+
+async def status(url: str, headers: dict[str, str] | None = None) -> int:
+    async with httpx.AsyncClient() as web:
+        return (await web.get(url, headers=headers or {})).status_code
+
+
+async def test_equal_files_of_an_account_are_stored_once_and_deleted_with_the_last_link(gate, filelink):
+    one, two = await linked(gate, filelink), await linked(gate, filelink, layouts.THUNDERBIRD)
+    events = await gate.said(AttachmentLinked)
+    assert one["url"] != two["url"]
+    assert {event.object for event in events} == {events[0].object}
+    assert (await filelink.get("/links")).json()["stored"] == len(layouts.PDF)
+    assert await gate.files.keys(timedelta(seconds=-60)) >= [events[0].object]
+    await filelink.post(f"/links/{one['link']}/revoke", json={"reason": "wrong person"})
+    assert (await status(one["url"]), await status(two["url"])) == (410, 200)
+    await filelink.post(f"/links/{two['link']}/revoke")
+    assert not await gate.files.exists(events[0].object)
+    assert [event.gone for event in await gate.said(LinkRevoked)] == ["", events[0].object]
+
+
+async def test_another_accounts_equal_file_is_its_own(gate, filelink):
+    await gate.account("other")
+    await gate.terms(filelink, "other")
+    await linked(gate, filelink)
+    await linked(gate, filelink, account="other")
+    assert len({event.object for event in await gate.said(AttachmentLinked)}) == 2
+
+
+async def test_a_link_whose_time_is_over_loses_its_object_then_its_state(gate, filelink):
+    await gate.terms(filelink, keep="1 minute")
+    link = await linked(gate, filelink)
+    [event] = await gate.said(AttachmentLinked)
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    await gate.bus.append(LinkExtended(at=past, account="acme", link=link["link"], expires_at=past))
+    [expired] = await eventually(lambda: gate.said(LinkExpired))
+    assert expired.gone == event.object
+    assert not await gate.files.exists(event.object)
+    assert await status(link["url"]) == 410
+    assert await status(link["url"], BROWSER) == 410
+    assert (await filelink.get(f"/links/{link['link']}")).json()["state"] == "expired"
+
+
+async def test_a_link_can_be_extended_but_not_revived(gate, filelink):
+    link = await linked(gate, filelink)
+    path = f"/links/{link['link']}"
+    longer = (await filelink.post(f"{path}/extend", json={"by": "30 days", "reason": "asked"})).json()
+    before, after = (datetime.fromisoformat(one["expires_at"]) for one in (link, longer))
+    assert after - before == timedelta(days=30)
+    for wrong in ({}, {"by": "1 day", "until": "2030-01-01T00:00:00Z"}, {"until": "2020-01-01T00:00:00Z"}):
+        assert (await filelink.post(f"{path}/extend", json=wrong)).status_code == 422
+    await filelink.post(f"{path}/revoke")
+    assert (await filelink.post(f"{path}/extend", json={"by": "1 day"})).status_code == 422
+
+
+async def test_an_orphan_is_swept_and_a_linked_object_is_not(gate, filelink):
+    await linked(gate, filelink)
+    [event] = await gate.said(AttachmentLinked)
+    await gate.files.put("acme/lost/2", b"left behind by a crash")
+    unfinished = gate.files.upload("acme/unfinished/2", 5 * 1024 * 1024)
+    await unfinished.write(bytes(6 * 1024 * 1024))
+
+    known = SimpleNamespace(objects={event.object})
+    await Sweeper(known, gate.files, timedelta(seconds=-60), lambda: datetime.now(UTC)).sweep()
+    assert not await gate.files.exists("acme/lost/2")
+    assert await gate.files.exists(event.object)
+    with pytest.raises(TransientError):
+        await unfinished.finish()
+
+
+async def test_an_accounts_token_sees_and_ends_its_own_links_alone(gate, filelink):
+    await gate.account("other")
+    link = await linked(gate, filelink)
+    async with gate.client("other") as other, gate.client("acme") as own:
+        assert (await other.get("/links")).json()["links"] == []
+        assert (await other.get("/links", params={"account": "acme"})).status_code == 403
+        assert (await other.post(f"/links/{link['link']}/revoke")).status_code == 404
+        assert (await other.put("/accounts/acme/filelink", json=False)).status_code == 403
+        assert (await own.post(f"/links/{link['link']}/revoke")).json()["state"] == "revoked"
+
+
+async def test_terms_are_shown_as_an_account_file_has_them(gate, filelink):
+    path = "/accounts/acme/filelink"
+    section = {"over": "10MB", "keep": "12 months", "base_url": "https://files.acme.example/"}
+    dry = (await filelink.put(path, json=section, params={"dry_run": True})).json()
+    done = (await filelink.put(path, json=section)).json()
+    assert dry["changes"] == done["changes"]
+    assert (dry["applied"], done["applied"]) == (False, True)
+    shown = (await filelink.get(path)).json()["filelink"]
+    assert shown == {"over": "10MB", "keep": "12 months", "base_url": "https://files.acme.example"}
+    assert (await filelink.put(path, json=shown)).json()["changes"] == []
+    assert (await filelink.put(path, json="off")).json()["changes"][0]["line"] == "- filelink off"
+    assert (await filelink.get(path)).json()["filelink"] == "off"
+    assert (await filelink.put(path, json=False)).json()["changes"] == []
+    for wrong in ({"over": "1kB"}, {"base_url": "ftp://x"}, {"base_url": "https://x/?a"}, {"keep": "0s"}, {"odd": 1}):
+        assert (await filelink.put(path, json=wrong)).status_code == 422
+    assert (await filelink.put("/accounts/nobody/filelink", json={})).status_code == 404
+
+
+def test_what_comes_after_a_links_end_changes_nothing():
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    made = AttachmentLinked(
+        at=at,
+        account="acme",
+        mail="m",
+        part="2",
+        link="a" * 40,
+        url="u",
+        object="o",
+        name="n",
+        size=1,
+        sha256="s",
+        domain="d",
+        expires_at=at + timedelta(days=1),
+    )
+    link = apply(None, made)
+    assert link is not None
+    assert apply(link, made) == link
+    ended = apply(link, LinkRevoked(at=at, account="acme", link="a" * 40))
+    assert ended is not None
+    assert ended.state is State.REVOKED
+    for late in (
+        LinkExpired(at=at, account="acme", link="a" * 40),
+        LinkExtended(at=at, account="acme", link="a" * 40, expires_at=at + timedelta(days=9)),
+    ):
+        assert apply(ended, late) == ended
+    assert Download(at=at, host="h", sent=1, complete=True) not in ended.recent

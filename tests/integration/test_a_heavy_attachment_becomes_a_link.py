@@ -1,0 +1,83 @@
+"""A mail that is over its account's limit passes, for its attachment leaves as a link; others don't."""
+
+import email
+import random
+import re
+import uuid
+from email.message import EmailMessage
+from email.policy import SMTP
+
+import httpx
+import pytest
+
+from tests.integration.conftest import Hop
+from tests.integration.gate import Gate, transact, wait_for
+from varco_common.events import AttachmentLinked, LinkDownloaded, MailDelivered
+
+PDF = b"%PDF-1.7\n" + random.Random(7).randbytes(4_000_000)
+STUDIO = """\
+account: studio
+language: it
+senders: ["@studio.test"]
+networks: ["127.0.0.9/32"]
+route: {{smarthost: "127.0.0.1:{port}", tls: none}}
+rules: {{max_size: 2MB, attachments: {{allow: [pdf]}}}}
+filelink: {{over: 1MB, keep: 12 months}}
+"""
+
+
+@pytest.fixture
+def recipient() -> str:
+    return f"{uuid.uuid4().hex[:8]}@dest.test"
+
+
+def letter(*, signed: bool = False) -> bytes:
+    """5.4 MB in wire form."""
+    mail = EmailMessage(policy=SMTP)
+    mail["From"], mail["To"], mail["Subject"] = "anna@studio.test", "bob@dest.test", "i disegni"
+    mail.set_content("Ecco i disegni.\n")
+    mail.add_alternative("<html><body><p>Ecco i disegni.</p></body></html>", subtype="html")
+    mail.add_attachment(PDF, maintype="application", subtype="pdf", filename="disegni più grandi.pdf")
+    wire = mail.as_bytes().replace(b"\r\n.", b"\r\n..")
+    return wire.replace(b"multipart/mixed", b"multipart/signed; protocol=application/x; micalg=y") if signed else wire
+
+
+def test_a_mail_over_the_limit_leaves_with_a_link_to_its_file(gate: Gate, hop: Hop, recipient: str) -> None:
+    gate.apply(STUDIO.format(port=hop.server.port))
+    with gate.smtp("127.0.0.9") as client:
+        wire = letter()
+        answer = transact(client, "anna@studio.test", [recipient], wire, f"SIZE={len(wire)}")
+    assert answer[0] == 250, answer
+    came = email.message_from_bytes(hop.mail_for(recipient).content)
+    texts = [part.get_payload(decode=True) for part in came.walk() if not part.is_multipart()]
+    assert len(texts) == 2, "the attachment isn't there any more"
+    assert all(b"moved to:" in text and b"Il file verra' ELIMINATO dopo dodici mesi" in text for text in texts)
+    [url] = {found for text in texts for found in re.findall(rb"http://[\w.:]+/files/[0-9a-f]{40}\.pdf", text)}
+    assert httpx.get(url.decode()).content == PDF
+    [linked] = [event for event in gate.events("attachment-linked") if isinstance(event, AttachmentLinked)]
+    assert (linked.name, linked.size, linked.url.encode()) == ("disegni più grandi.pdf", len(PDF), url)
+    [download] = wait_for(lambda: gate.events("link-downloaded"))
+    assert isinstance(download, LinkDownloaded)
+    assert download.complete
+    [shown] = gate.json("links", "list", "--account", "studio")["links"]
+    assert shown["url"] == url.decode()
+    assert gate.json("links", "revoke", url.decode(), "--reason", "a test")["state"] == "revoked"
+    assert httpx.get(url.decode()).status_code == 410
+    delivered = [one for one in gate.events("mail-delivered") if isinstance(one, MailDelivered)]
+    assert [one.mail for one in delivered if recipient in one.recipients] == [linked.mail]
+
+
+def test_a_signed_mail_over_the_limit_is_refused_and_told_why(gate: Gate, hop: Hop, recipient: str) -> None:
+    gate.apply(STUDIO.format(port=hop.server.port))
+    with gate.smtp("127.0.0.9") as client:
+        code, text = transact(client, "anna@studio.test", [recipient], letter(signed=True))
+    assert (code, text[:5]) == (552, "5.3.4")
+    assert "limite di dimensione" in text
+    assert "non possono diventare link" in text
+
+
+def test_a_text_that_is_too_big_is_refused_all_the_same(gate: Gate, hop: Hop, recipient: str) -> None:
+    gate.apply(STUDIO.format(port=hop.server.port))
+    long = b"From: anna@studio.test\r\nSubject: x\r\n\r\n" + b"parole parole parole\r\n" * 120_000
+    with gate.smtp("127.0.0.9") as client:
+        assert transact(client, "anna@studio.test", [recipient], long)[0] == 552
