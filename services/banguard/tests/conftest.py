@@ -42,10 +42,15 @@ class Banguard:
         return self.client(self.keyring.mint(account)[1])
 
     async def fail(
-        self, host: str, login: str = "mario@acme.example", cause: AuthCause = AuthCause.WRONG_CREDENTIALS, account=""
+        self,
+        host: str,
+        login: str = "mario@acme.example",
+        cause: AuthCause = AuthCause.WRONG_CREDENTIALS,
+        account: str = "",
+        service: str = "ingress-smtp",
     ) -> int:
         return await self.bus.append(
-            AuthFailed(at=datetime.now(UTC), host=host, login=login, cause=cause, account=account)
+            AuthFailed(at=datetime.now(UTC), host=host, login=login, cause=cause, account=account, service=service)
         )
 
     async def refuse(self, host: str, account: str, sender: str, reply=Reply.SENDER_NOT_AUTHORISED) -> int:

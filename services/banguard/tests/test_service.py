@@ -21,7 +21,7 @@ HOST = "192.0.2.7"
 
 async def test_the_third_strike_bans_and_the_vote_is_no(banguard):
     assert (await banguard.vote(HOST)).reply is Reply.ACCEPTED
-    await banguard.fail(HOST)
+    await banguard.fail(HOST, service="archive")  # POP3
     await banguard.fail(HOST, cause=AuthCause.INSECURE_CHANNEL)
     await banguard.refuse(HOST, "acme", "boss@other.example")
     banned = await banguard.said("host-banned")

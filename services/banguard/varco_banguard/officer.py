@@ -30,7 +30,7 @@ from varco_common.subjects import event
 from varco_common.tasks import patiently
 
 INPUTS = (
-    event("ingress-smtp", "auth-failed", "*"),
+    event("*", "auth-failed", "*"),
     event("ingress-smtp", "mail-refused", "*"),
     event("policy", "sender-authorised", "*"),
     event(NAME, "network-ignored", "*"),

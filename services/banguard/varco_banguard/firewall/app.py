@@ -20,7 +20,7 @@ SWITCH = "VARCO_FIREWALL_ON"
 
 
 class Settings(ServiceSettings, WithBalancers):
-    """`VARCO_FIREWALL_*`, and ingress's ports."""
+    """`VARCO_FIREWALL_*`, and the ports that mail clients connect to."""
 
     model_config = own("VARCO_FIREWALL_")
 
@@ -31,10 +31,13 @@ class Settings(ServiceSettings, WithBalancers):
     smtp_port: Port = Field(default=2525, validation_alias="VARCO_SMTP_PORT", description="Closed to banned hosts.")
     submission_port: Port = Field(default=2587, validation_alias="VARCO_SUBMISSION_PORT", description="As well.")
     smtps_port: Port = Field(default=2465, validation_alias="VARCO_SMTPS_PORT", description="As well.")
+    pop3_port: Port = Field(default=2110, validation_alias="VARCO_POP3_PORT", description="As well.")
+    pop3s_port: Port = Field(default=2995, validation_alias="VARCO_POP3S_PORT", description="As well.")
 
     @property
     def ports(self) -> list[int]:
-        return sorted({port for port in (self.smtp_port, self.submission_port, self.smtps_port) if port})
+        ports = (self.smtp_port, self.submission_port, self.smtps_port, self.pop3_port, self.pop3s_port)
+        return sorted({port for port in ports if port})
 
 
 async def serve(settings: Settings) -> None:
