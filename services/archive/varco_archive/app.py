@@ -19,8 +19,10 @@ from varco_archive.removals import Removals
 from varco_archive.settings import Settings
 from varco_archive.sweeper import Sweeper
 from varco_common import db, subjects
+from varco_common.bans import ENFORCED, ROLL_CALL, BanTable
 from varco_common.blobs import Blobs
 from varco_common.bus import Bus
+from varco_common.enforcing import Enforcing
 from varco_common.http import Shell
 from varco_common.service import Service, run
 from varco_common.tasks import beside
@@ -71,6 +73,7 @@ async def serve(settings: Settings) -> None:
             removals=removals,
             sweeper=sweeper,
             drops=drops,
+            bans=(bans := BanTable()),
             state=accounts.get,
             by_login=accounts.by_login,
             certificates=certificates,
@@ -88,11 +91,12 @@ async def serve(settings: Settings) -> None:
         )
         shell.include(api.router(desk))
         await removals.catch_up()
-        async with (
-            beside(collector.run(), forwarder.run(), forwarder.hear(), sweeper.run(settings.sweep)),
-            server.listening(),
-        ):
-            await shell.serve(bus, accounts=accounts.check)
+        enforcing = Enforcing(bus, bans, NAME, "closes at accept", heard=server.heard)
+        work = (collector.run(), forwarder.run(), forwarder.hear(), sweeper.run(settings.sweep), enforcing.run())
+        async with beside(*work):
+            await enforcing.caught_up.wait()
+            async with server.listening():
+                await shell.serve(bus, accounts=accounts.check)
 
 
 SERVICE = Service(
@@ -101,7 +105,7 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=("events.archive.>", "mail.copy.*"),
-    subscribes=(*FILTERS, subjects.event(NAME, "copy-removed", "*"), *FATES, *RECORDS),
+    subscribes=(*FILTERS, subjects.event(NAME, "copy-removed", "*"), *FATES, *RECORDS, *ENFORCED, ROLL_CALL),
 )
 
 

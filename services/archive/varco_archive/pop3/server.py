@@ -5,6 +5,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
 
 from varco_archive import metrics
 from varco_archive.account import Archive
@@ -20,9 +21,10 @@ from varco_archive.removals import Removals
 from varco_archive.settings import Settings
 from varco_archive.sweeper import Sweeper
 from varco_common import log
+from varco_common.bans import BanTable
 from varco_common.bus import Bus
 from varco_common.errors import TransientError
-from varco_common.events import AuthFailed
+from varco_common.events import AnyEvent, AuthFailed, HostBanned
 from varco_common.settings import BrokenSetting
 from varco_common.tls import Certificates
 
@@ -47,6 +49,7 @@ class Server:
         removals: Removals,
         sweeper: Sweeper,
         drops: Drops,
+        bans: BanTable,
         state: Callable[[str], Archive | None],
         by_login: Callable[[str], Archive | None],
         certificates: Certificates,
@@ -54,6 +57,7 @@ class Server:
         self.settings, self.index, self.bodies = settings, index, bodies
         self.passwords, self.removals, self.sweeper, self.drops = passwords, removals, sweeper, drops
         self.state, self.by_login, self.certificates = state, by_login, certificates
+        self.bans = bans
         self._bus = bus
         self._sessions: dict[Session, asyncio.Task[None] | None] = {}
         self._by_host: Counter[str] = Counter()
@@ -74,6 +78,14 @@ class Server:
                     session.close()
                 tasks = [*filter(None, self._sessions.values()), *self._saying]
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+    def heard(self, event: AnyEvent) -> None:
+        """A host that is banned from now on loses its sessions."""
+        if not isinstance(event, HostBanned):
+            return
+        for session in [*self._sessions]:
+            if session.host and self.bans.banned(session.host, datetime.now(UTC)):
+                session.close()
 
     def say_later(self, event: AuthFailed) -> None:
         """Appended beside the session: a client hears of its failure whatever the bus does."""
@@ -110,6 +122,9 @@ class Server:
 
     async def _serve(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host = _host(writer)
+        if host and self.bans.banned(host, datetime.now(UTC)):
+            writer.transport.abort()  # as the SMTP ports: not a word
+            return
         if len(self._sessions) >= self.settings.max_connections or (
             self._by_host[host] >= self.settings.max_connections_per_host
         ):

@@ -1,0 +1,135 @@
+"""Forwarded copies: mails of their own, once each, and no word to the sender."""
+
+import asyncio
+import email
+from datetime import UTC, datetime
+
+from varco_archive.letter import copy_id
+from varco_common.blobs import Blobs
+from varco_common.bus import Delivery
+from varco_common.events import CopyBounced, CopyForwarded, Failure, MailBounced
+from varco_common.testing.waiting import eventually
+
+from .conftest import switch_on
+
+TOLD = {"senders_told": "HR, 2026-11-02"}
+
+
+async def forwarded(gate, wanted: int) -> list[Delivery]:
+    """What relay would get, as soon as there is so much; and nothing more by the time that all is quiet."""
+    found: list[Delivery] = []
+    async with gate.bus.pull("relay-test", "mail.copy.*", in_flight=100, max_bytes=1 << 24) as puller:
+        async with asyncio.timeout(20):
+            while len(found) < wanted:
+                found.append(await anext(puller))
+        assert await puller.pending() == wanted
+    await gate.bus.forget_puller("relay-test")
+    return found
+
+
+async def test_a_plain_copy_is_the_mail_with_its_envelope_in_front(gate):
+    async with gate.archive() as http:
+        await switch_on(http, forward="boss@acme.example", **TOLD)
+        mail = await gate.mail("bob@x.example", "hidden@y.example")
+        (copy,) = await forwarded(gate, 1)
+        envelope = copy.record.envelope
+        assert (envelope.id, envelope.sender, envelope.recipients) == (copy_id(mail), "", ("boss@acme.example",))
+        assert copy.body.endswith(b">\r\nSubject: hello\r\n\r\nhello\r\n..dots\r\n")
+        assert b"X-Envelope-To: <bob@x.example>,\r\n <hidden@y.example>\r\n" in copy.body
+        assert b"boss@" not in copy.body
+        (event,) = await gate.events("events.archive.copy-forwarded.*")
+        assert isinstance(event, CopyForwarded)
+        assert (event.mail, event.copy, event.address) == (mail, copy_id(mail), "boss@acme.example")
+        assert (await http.get("/accounts/acme/archive/status")).json()["copies"] == 0
+
+
+async def test_a_journal_holds_the_mail_as_an_attachment_and_the_envelope_in_its_text(gate):
+    async with gate.archive() as http:
+        forward = {"to": "boss@acme.example", "form": "journal", "return_path": "copies@acme.example"}
+        await switch_on(http, forward=forward, **TOLD)
+        mail = await gate.mail("bob@x.example", "hidden@y.example")
+        (copy,) = await forwarded(gate, 1)
+        assert copy.record.envelope.sender == "copies@acme.example"
+        assert b"\r\n..dots\r\n" in copy.body
+        report = email.message_from_bytes(copy.body.replace(b"\r\n..", b"\r\n."))
+        text, attached = report.get_payload()
+        assert (
+            text.get_payload().split()
+            == (
+                f"Sender: alice@acme.example Message-Id: {mail} Account: acme "
+                "Recipient: bob@x.example Recipient: hidden@y.example"
+            ).split()
+        )
+        assert attached.get_content_type() == "message/rfc822"
+        assert attached.get_payload(0).as_bytes() == b"Subject: hello\n\nhello\n.dots\n"
+        assert report["To"] == "<boss@acme.example>"
+
+
+async def test_a_killed_archive_forwards_every_mail_once(gate):
+    async with gate.process() as first:
+        async with gate.client() as http:
+            await switch_on(http, forward="boss@acme.example", **TOLD)
+        mails = [await gate.mail() for _ in range(40)]
+        await eventually(lambda: gate.bus.until("events.archive.copy-forwarded.*"))
+        first.kill()
+    async with gate.process():
+        copies = await forwarded(gate, 40)
+    assert sorted(copy.record.envelope.id for copy in copies) == sorted(map(copy_id, mails))
+
+
+async def test_an_index_that_lost_what_it_forwarded_forwards_nothing_twice(gate):
+    async with gate.archive() as http:
+        await switch_on(http, forward="boss@acme.example", **TOLD)
+        await gate.mail()
+        await forwarded(gate, 1)
+    for file in (gate.home / "data").iterdir():
+        file.unlink()
+    async with gate.archive():
+        await gate.mail()
+        assert len(await forwarded(gate, 2)) == 2
+
+
+async def test_a_copy_that_bounces_is_an_event_for_the_operator(gate):
+    async with gate.archive() as http:
+        await switch_on(http, forward="boss@acme.example", **TOLD)
+        mail = await gate.mail()
+        (copy,) = await forwarded(gate, 1)
+        failure = Failure(recipient="boss@acme.example", status="5.1.1", answer="550 5.1.1 no such user")
+        for about in (copy_id(mail), mail):  # the mail's own bounce is none of ours
+            bounced = MailBounced(
+                at=datetime.now(UTC),
+                account="acme",
+                mail=about,
+                sequence=copy.sequence,
+                failures=(failure,),
+                host="mx.example:25",
+            )
+            await gate.bus.append(bounced)
+        await eventually(lambda: gate.bus.until("events.archive.copy-bounced.*"))
+        (event,) = await gate.events("events.archive.copy-bounced.*")
+        assert isinstance(event, CopyBounced)
+        assert (event.mail, event.address, event.answer) == (mail, "boss@acme.example", "550 5.1.1 no such user")
+        metrics = (await http.get("/metrics")).text
+        assert "varco_archive_bounced_total" in metrics
+
+
+async def test_a_large_mail_is_forwarded_through_the_object_store(gate, store):
+    names = {
+        "s3_endpoint": store.settings.endpoint,
+        "s3_access_key_file": store.settings.access_key_file,
+        "s3_secret_key_file": store.settings.secret_key_file,
+    }
+    blobs = Blobs(store.settings)
+    await blobs.ensure()
+    large = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 40_000
+    try:
+        async with gate.archive(**names) as http:
+            await switch_on(http, forward="boss@acme.example", **TOLD)
+            mail = await gate.mail(body=large, blobs=blobs)
+            (copy,) = await forwarded(gate, 1)
+            assert (copy.body, copy.record.body.object) == (b"", copy_id(mail))
+            text = await blobs.get(copy.record.body.object)
+            assert text.endswith(large)
+            assert len(text) == copy.record.body.size
+    finally:
+        await blobs.close()

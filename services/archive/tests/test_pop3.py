@@ -1,0 +1,204 @@
+"""The protocol, line by line: what is offered when, what is refused, and what is a strike."""
+
+import asyncio
+import ssl
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+import pytest
+
+from varco_archive.bodies import unstuffed
+from varco_archive.pop3.cut import ended, top
+from varco_common.events import AuthCause, AuthFailed, HostBanned
+
+from .conftest import LOGIN, PASSWORD, copies, switch_on
+
+
+class Client:
+    """What is sent, and what comes back, byte for byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def line(self) -> str:
+        async with asyncio.timeout(20):
+            return (await self.reader.readline()).decode()
+
+    async def say(self, *lines: str) -> str:
+        """All lines in one piece; the first answer."""
+        self.writer.write("".join(f"{line}\r\n" for line in lines).encode())
+        return await self.line()
+
+    async def many(self, line: str) -> list[str]:
+        """A command whose answer has several lines; without the last."""
+        assert (await self.say(line)).startswith("+OK")
+        return [one.rstrip("\r\n") async for one in self._lines()]
+
+    async def _lines(self) -> AsyncIterator[str]:
+        while (line := await self.line()) != ".\r\n":
+            yield line
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        assert (await self.say("STLS")).startswith("+OK")
+        await self.writer.start_tls(context, server_hostname="localhost")
+
+
+@asynccontextmanager
+async def connected(gate) -> AsyncIterator[Client]:
+    client = Client(*await asyncio.open_connection("127.0.0.1", gate.pop3))
+    try:
+        assert (await client.line()).startswith("+OK")
+        yield client
+    finally:
+        client.writer.close()
+        with suppress(OSError):
+            await client.writer.wait_closed()
+
+
+async def test_login_is_offered_inside_tls_alone(gate):
+    async with gate.archive() as http, connected(gate) as client:
+        await switch_on(http)
+        before = await client.many("CAPA")
+        assert "STLS" in before
+        assert {"USER", "SASL PLAIN"}.isdisjoint(before)
+        assert {"TOP", "UIDL", "PIPELINING", "RESP-CODES"} <= {*before}
+        await client.start_tls(gate.trusting)
+        after = await client.many("CAPA")
+        assert "STLS" not in after
+        assert {"USER", "SASL PLAIN"} <= {*after}
+        assert (await client.say("STLS")).startswith("-ERR")
+        assert (await client.say("STAT")).startswith("-ERR")
+        response = b64encode(f"\0{LOGIN}\0{PASSWORD}".encode()).decode()
+        assert (await client.say(f"AUTH PLAIN {response}")).startswith("+OK")
+        assert "EXPIRE 7" in await client.many("CAPA")
+        assert (await client.say("QUIT")).startswith("+OK")
+
+
+async def test_a_challenge_is_answered_or_cancelled(gate):
+    async with gate.archive() as http, connected(gate) as client:
+        await switch_on(http)
+        await client.start_tls(gate.trusting)
+        assert await client.say("AUTH PLAIN") == "+ \r\n"
+        assert (await client.say("*")).startswith("-ERR")
+        assert (await client.say("AUTH CRAM-MD5")).startswith("-ERR")
+        assert (await client.say("AUTH PLAIN =")).startswith("-ERR")
+        assert await client.say("AUTH PLAIN") == "+ \r\n"
+        assert (await client.say(b64encode(f"\0{LOGIN}\0{PASSWORD}".encode()).decode())).startswith("+OK")
+
+
+async def test_failed_logins_are_facts_for_banguard(gate):
+    async with gate.archive() as http:
+        await switch_on(http)
+        async with connected(gate) as client:
+            assert (await client.say(f"USER {LOGIN}")).startswith("-ERR [AUTH]")
+            await client.start_tls(gate.trusting)
+            await client.say(f"USER {LOGIN}")
+            assert await client.say("PASS a-guess") == "-ERR [AUTH] wrong login or password\r\n"
+            await client.say("USER nobody@acme.example")
+            assert await client.say("PASS a-guess") == "-ERR [AUTH] wrong login or password\r\n"
+    failed = await gate.events("events.archive.auth-failed.*")
+    assert all(isinstance(event, AuthFailed) for event in failed)
+    assert [(event.host, event.cause, event.login, event.account, event.listener) for event in failed] == [
+        ("127.0.0.1", AuthCause.INSECURE_CHANNEL, LOGIN, "", "pop3"),
+        ("127.0.0.1", AuthCause.WRONG_CREDENTIALS, LOGIN, "acme", "pop3"),
+        ("127.0.0.1", AuthCause.WRONG_CREDENTIALS, "nobody@acme.example", "", "pop3"),
+    ]
+
+
+async def test_commands_sent_in_clear_behind_stls_are_never_obeyed(gate):
+    async with gate.archive() as http, connected(gate) as client:
+        await switch_on(http)
+        assert (await client.say("STLS", f"USER {LOGIN}")).startswith("+OK")
+        with suppress(OSError):
+            await client.writer.start_tls(gate.trusting, server_hostname="localhost")
+            assert await client.line() == ""
+
+
+async def test_commands_are_answered_in_order_however_many_come_at_once(gate):
+    async with gate.archive() as http:
+        await switch_on(http)
+        mails = [await gate.mail() for _ in range(3)]
+        await copies(http, 3)
+        async with connected(gate) as client:
+            await client.start_tls(gate.trusting)
+            assert (
+                await client.say(f"USER {LOGIN}", f"PASS {PASSWORD}", "NOOP", "STAT", "DELE 2", "LIST 2", "STAT")
+            ) == ("+OK go on\r\n")
+            answers = [await client.line() for _ in range(6)]
+            assert [answer.split(" ", 1)[0].strip() for answer in answers] == ["+OK"] * 4 + ["-ERR", "+OK"]
+            assert answers[2].startswith("+OK 3 ")
+            assert answers[5].startswith("+OK 2 ")
+            assert await client.many("UIDL") == [f"1 {mails[0]}", f"3 {mails[2]}"]
+            assert (await client.say("UIDL 3")) == f"+OK 3 {mails[2]}\r\n"
+            for wrong in ("RETR 0", "RETR 4", "RETR x", "TOP 1", "TOP 1 -1", "DELE 2", "UIDL 99999999999"):
+                assert (await client.say(wrong)).startswith("-ERR"), wrong
+
+
+async def test_a_line_without_end_and_endless_errors_end_the_session(gate):
+    async with gate.archive():
+        async with connected(gate) as client:
+            client.writer.write(b"x" * 40_000)
+            assert (await client.line()).startswith("-ERR")
+            assert await client.line() == ""
+        async with connected(gate) as client:
+            for _ in range(10):
+                assert (await client.say("WHAT")).startswith("-ERR")
+            assert (await client.line()) == "-ERR too many errors\r\n"
+            assert await client.line() == ""
+
+
+async def test_a_silent_client_loses_its_mailbox(gate):
+    async with gate.archive(idle="0.3s") as http, connected(gate) as client:
+        await switch_on(http)
+        await client.start_tls(gate.trusting)
+        await client.say(f"USER {LOGIN}")
+        assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")
+        assert (await http.get("/accounts/acme/archive/status")).json()["in_session"]
+        assert await client.line() == ""
+        assert not (await http.get("/accounts/acme/archive/status")).json()["in_session"]
+
+
+async def test_more_connections_than_allowed_are_turned_away(gate):
+    async with gate.archive(max_connections_per_host=1), connected(gate):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.pop3)
+        assert (await reader.readline()).startswith(b"-ERR [SYS/TEMP]")
+        writer.close()
+
+
+async def test_a_banned_host_hears_nothing_and_loses_its_session(gate):
+    async with gate.archive() as http:
+        await switch_on(http)
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.pop3, local_addr=("127.0.0.9", 0))
+        assert (await reader.readline()).startswith(b"+OK")
+        await gate.bus.append(HostBanned(at=datetime.now(UTC), network="127.0.0.9", until=None))
+        async with asyncio.timeout(20):
+            with suppress(OSError):
+                assert await reader.readline() == b""
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.pop3, local_addr=("127.0.0.9", 0))
+        with suppress(OSError):
+            assert await reader.readline() == b""
+        writer.close()
+
+
+async def pieces(text: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(text), size):
+        yield text[start : start + size]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+async def test_a_text_is_cut_alike_however_it_comes_in_pieces(size):
+    text = b"A: b\r\n\r\none\r\n..two\r\nthree\r\n"
+
+    async def joined(chunks) -> bytes:
+        return b"".join([chunk async for chunk in chunks])
+
+    assert await joined(ended(top(pieces(text, size), 2))) == b"A: b\r\n\r\none\r\n..two\r\n.\r\n"
+    assert await joined(ended(top(pieces(text, size), 0))) == b"A: b\r\n\r\n.\r\n"
+    assert await joined(ended(top(pieces(text, size), 99))) == text + b".\r\n"
+    assert await joined(ended(top(pieces(b"A: b\r\n", size), 1))) == b"A: b\r\n.\r\n"
+    assert await joined(ended(pieces(b"no end", size))) == b"no end\r\n.\r\n"
+    assert await joined(unstuffed(pieces(text, size))) == text.replace(b"..", b".")
+    assert await joined(unstuffed(pieces(b"..a\r\n..\r\n", size))) == b".a\r\n.\r\n"

@@ -1,0 +1,114 @@
+"""Many mails, large mails, many at once: what a mailbox costs, and how far the index lags."""
+
+import asyncio
+import time
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from varco_archive.index import Copy, Index, Wanted
+from varco_archive.mailbox import Mailbox, open_mailbox
+from varco_common import db
+from varco_common.ids import new_id
+
+from .conftest import copies, switch_on
+
+AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
+
+
+def row(number: int, account: str = "acme") -> Copy:
+    return Copy(
+        account=account,
+        mail=f"{number:020}",
+        sequence=number,
+        arrived=AT + timedelta(seconds=number),
+        size=number % 7 + 1,
+        live=True,
+        address="",
+        copy="",
+        sender="alice@acme.example",
+        recipients=("bob@x.example",),
+        subject=f"number {number}",
+    )
+
+
+@pytest.fixture
+async def index(database_url):
+    async with db.connect(database_url, "archive") as engine:
+        await db.migrate(engine, "varco_archive")
+        yield Index(engine)
+
+
+async def test_the_index_is_the_same_on_every_database(index):
+    await index.add([row(number) for number in range(1, 11)] + [row(11, "other")], [])
+    await index.add([row(3), row(12)], [])  # the third came again
+    box = await open_mailbox(index, "acme")
+    assert (box.count, box.octets) == (11, sum(row(n).size for n in (*range(1, 11), 12)))
+    await index.add([row(13)], [])
+    assert [entry.sequence async for _, entry in box.entries()] == [*range(1, 11), 12]
+    await index.bury("acme", [row(1).mail, row(99).mail], 7, unseen=True)
+    await index.add([row(99)], [])
+    assert await index.mark("removals") == 7
+    assert (await index.drop("acme")).copies == 11
+    found = await index.search("acme", Wanted(subject="NUMBER 1"), after=0, limit=10)
+    assert [one.subject for one in found] == ["number 10", "number 12", "number 13"]
+    assert await index.expired("acme", AT + timedelta(seconds=4), 10) == [row(2).mail, row(3).mail]
+    assert await index.accounts() in (["acme", "other"], ["other", "acme"])
+    await index.forget(AT + timedelta(days=1))
+    assert (await index.drop("acme")).copies == 11
+
+
+async def test_what_is_owed_is_forwarded_once_on_every_database(index):
+    await index.add([row(1)._replace(live=False, address="boss@acme.example", copy="c1")], [])
+    await index.add([row(2)._replace(address="boss@acme.example", copy="c2")], [])
+    first, second = await index.owed(10)
+    assert (first.copy, first.address, second.copy) == ("c1", "boss@acme.example", "c2")
+    await index.forwarded(first.id)
+    await index.add([], ["c2", "c3"])  # seen in the stream
+    assert await index.owed(10) == []
+    assert await index.of_copies(["c1", "c9"]) == {"c1": (row(1).mail, "boss@acme.example")}
+
+
+async def walked(box: Mailbox, most: int) -> int:
+    """How many were seen; every other one is deleted."""
+    count = 0
+    async for number, entry in box.entries():
+        count += 1
+        if number % 2:
+            box.delete(number, entry)
+        if count == most:
+            break
+    return count
+
+
+async def test_a_mailbox_of_100000_opens_in_under_a_second_and_costs_a_page(sqlite_url):
+    async with db.connect(sqlite_url, "archive") as engine:
+        await db.migrate(engine, "varco_archive")
+        index = Index(engine)
+        for start in range(0, 100_000, 10_000):
+            await index.add([row(number) for number in range(start, start + 10_000)], [])
+        began = time.perf_counter()
+        box = await open_mailbox(index, "acme")
+        assert time.perf_counter() - began < 1.0
+        assert box.count == 100_000
+        tracemalloc.start()
+        count = await walked(box, 5_000)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 1_000_000
+        assert await walked(box, 100_000) == 100_000 - count // 2
+        last = await box.entry(100_000)
+        assert last
+        assert last.sequence == 99_999
+        assert sum([len(mails) async for mails in box.marked()]) == 100_000 - box.count
+
+
+async def test_a_flood_is_in_the_mailbox_a_second_after_its_end(gate):
+    async with gate.archive() as http:
+        await switch_on(http)
+        for _ in range(20):
+            await asyncio.gather(*(gate.mail(mail=new_id()) for _ in range(100)))
+        began = time.perf_counter()
+        await copies(http, 2_000)
+        assert time.perf_counter() - began < 1.0
