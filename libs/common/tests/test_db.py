@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from varco_common import db
+from varco_common.settings import BrokenSetting
 
 
 async def tables_of(engine):
@@ -102,3 +103,11 @@ async def insert(engine):
     async with engine.begin() as connection:
         await connection.scalar(sa.text("SELECT count(*) FROM notes"))
         await connection.execute(sa.text("INSERT INTO notes (id, text) VALUES (2, 'b')"))
+
+
+async def test_a_damaged_file_is_named_and_what_to_do_with_it(tmp_path, example):
+    file = tmp_path / "policy.sqlite"
+    file.write_bytes(b"no database at all" * 1000)
+    async with db.connect(f"sqlite+aiosqlite:///{file}", "shell-example") as engine:
+        with pytest.raises(BrokenSetting, match=r"policy\.sqlite: expected .*delete the file"):
+            await db.migrate(engine, example)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from varco_common import log
+from varco_common.settings import BrokenSetting
 
 AWAY = (SQLAlchemyError, OSError, TimeoutError)  # what a database that can't be reached raises
 READ_ONLY = {"read_only": True}  # execution options of a connection that waits for no writer
@@ -67,6 +68,8 @@ def create_projection_tables(connection: sa.Connection) -> None:
 async def migrate(engine: AsyncEngine, package: str) -> None:
     """Brings the database to the newest of `<package>/migrations`; waits while it can't be reached.
 
+    Raises BrokenSetting where the file is damaged.
+
     Safe when several processes start at once: they take turns by an advisory lock (PostgreSQL) or a lock file (SQLite).
     """
     while True:
@@ -74,6 +77,9 @@ async def migrate(engine: AsyncEngine, package: str) -> None:
             async with _alembic_turn():
                 return await _migrate(engine, package)
         except AWAY as error:
+            if "file is not a database" in str(error) or "disk image is malformed" in str(error):
+                what = "a SQLite database (it is damaged: delete the file, and it is made anew from the events)"
+                raise BrokenSetting("VARCO_DATABASE_URL", engine.url.render_as_string(), what) from error
             if not _unreachable(error):
                 raise
             _log.warning("waiting for the database", error=str(error))

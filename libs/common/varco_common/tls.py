@@ -78,7 +78,7 @@ class Certificates:
             if _stamped(pairs) != self._stamp:
                 self._load(pairs)
                 _log.info("certificates taken up", names=self.names)
-        except (OSError, ssl.SSLError, ValueError, BrokenSetting) as error:
+        except (OSError, BrokenSetting) as error:
             _log.error("certificates not taken up: the old ones stay in use", error=str(error))
 
     def _pairs(self) -> tuple[Pair, ...]:
@@ -93,14 +93,22 @@ class Certificates:
         stamp = _stamped(pairs)
         contexts: dict[str, ssl.SSLContext] = {}
         for pair in pairs:
-            context = _new_context()
-            context.load_cert_chain(pair.certificate, pair.key)
-            for name in _names_of(pair.certificate):
+            context, names = self._read(pair)
+            for name in names:
                 contexts.setdefault(name, context)
             contexts[pair.certificate.stem.lower()] = context
         first = contexts[pairs[0].certificate.stem.lower()]
         contexts[""] = contexts.get("default") or contexts.get(self._default.lower()) or first
         self._contexts, self._stamp = contexts, stamp
+
+    def _read(self, pair: Pair) -> tuple[ssl.SSLContext, list[str]]:
+        context = _new_context()
+        try:
+            context.load_cert_chain(pair.certificate, pair.key)
+            return context, _names_of(pair.certificate)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            expected = f"a certificate in PEM form, and its key in {pair.key} ({error})"
+            raise BrokenSetting(self._variable, pair.certificate, expected) from error
 
 
 def _new_context() -> ssl.SSLContext:

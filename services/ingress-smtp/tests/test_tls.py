@@ -106,6 +106,13 @@ def test_no_certificate_stops_the_start_and_names_the_setting(tmp_path):
         Certificates(tmp_path, ("only-one-file.pem",))
 
 
+def test_a_broken_certificate_stops_the_start_and_names_its_file(tmp_path):
+    (tmp_path / "smtp.crt").write_text("garbage")
+    (tmp_path / "smtp.key").write_text("garbage")
+    with pytest.raises(BrokenSetting, match=r"VARCO_INGRESS_CERTIFICATES=.*/smtp\.crt: expected .* in .*/smtp\.key"):
+        Certificates(tmp_path)
+
+
 async def test_a_handshake_that_takes_too_long_is_ended(start):
     world = await start(handshake_timeout="200 ms")
     async with world.connect("smtps") as client:

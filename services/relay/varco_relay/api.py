@@ -214,7 +214,8 @@ def _mine(desk: Desk, token: Token, mail: str) -> Waiting:
     """A mail of another account is as if it weren't there."""
     state = desk.get(mail)
     if state is None or not token.covers(state.account):
-        raise HTTPException(404, f"No mail {mail} waits in the queue.")
+        why = "it is tried for the first time, waits for that while its route is down, or has come to its end (see the events)"
+        raise HTTPException(404, f"No mail {mail} waits in the queue for another attempt: {why}.")
     return state
 
 
