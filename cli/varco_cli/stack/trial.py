@@ -1,5 +1,6 @@
 """The account that a first start makes, so that a newcomer can send a mail at once."""
 
+import shlex
 from typing import Any, NamedTuple
 
 import httpx
@@ -48,7 +49,11 @@ def _done(answer: httpx.Response) -> None:
 
 
 def _lines(stack: Stack) -> Trial:
-    password = f'"$(cat {stack.home.secret("demo.password")})"'
+    secret, token, certificate = (
+        shlex.quote(str(path))
+        for path in (stack.home.secret("demo.password"), stack.home.admin_token, stack.home.certificate)
+    )
+    password = f'"$(cat {secret})"'
     host = stack.apis["policy"].split("://")[1].rpartition(":")[0]
     mail = "--from demo@demo.example --to someone@elsewhere.example"
     return Trial(
@@ -56,7 +61,7 @@ def _lines(stack: Stack) -> Trial:
         route="its route is a black hole: mail is accepted and counted, and goes nowhere",
         swaks=f"swaks --server {host}:{stack.ports.submission} --tls --auth-user {LOGIN} --auth-password {password} {mail}",
         curl=f"printf 'From: demo@demo.example\\r\\nSubject: hello\\r\\n\\r\\nHello.\\r\\n' | curl --ssl-reqd"
-        f" --cacert {stack.home.certificate} --url smtp://{host}:{stack.ports.submission} --user {LOGIN}:{password}"
+        f" --cacert {certificate} --url smtp://{host}:{stack.ports.submission} --user {LOGIN}:{password}"
         " --mail-from demo@demo.example --mail-rcpt someone@elsewhere.example --upload-file -",
-        curl_api=f'curl -H "Authorization: Bearer $(cat {stack.home.admin_token})" {stack.apis["policy"]}/accounts',
+        curl_api=f'curl -H "Authorization: Bearer $(cat {token})" {stack.apis["policy"]}/accounts',
     )
