@@ -39,6 +39,8 @@ docs: venv ## write the generated documents anew
 
 bench: venv ## how fast, beside peers where they can be had
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.voters
+	$(BIN)/python -m bench.flood
 
 lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \
