@@ -44,6 +44,7 @@ def letter(*, signed: bool = False) -> bytes:
 
 def test_a_mail_over_the_limit_leaves_with_a_link_to_its_file(gate: Gate, hop: Hop, recipient: str) -> None:
     gate.apply(STUDIO.format(port=hop.server.port))
+    assert gate.json("show", "studio")["filelink"] == {"over": "1MB", "keep": "12 months"}
     with gate.smtp("127.0.0.9") as client:
         wire = letter()
         answer = transact(client, "anna@studio.test", [recipient], wire, f"SIZE={len(wire)}")
