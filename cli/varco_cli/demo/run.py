@@ -11,7 +11,7 @@ from rich.text import Text
 
 from varco_cli import output
 from varco_cli.demo.rows import ROWS
-from varco_cli.demo.scene import ACME, HEAVY, LIST, QUOTAS, STUDIO, Answer, Row, Scene
+from varco_cli.demo.scene import ACME, ARCHIVE, HEAVY, LIST, QUOTAS, STUDIO, Answer, Row, Scene
 from varco_cli.failures import Failure
 from varco_cli.stack import Ports, Stack, bus
 from varco_common.bus import Bus
@@ -71,6 +71,8 @@ async def _open_accounts(stack: Stack, hop: NextHop) -> None:
     acme_route = {"smarthost": f"127.0.0.1:{hop.port}", "tls": "none"}
     async with stack.client("ratelimit") as ratelimit:
         (await ratelimit.put("/accounts/acme/quotas", json=QUOTAS)).raise_for_status()
+    async with stack.client("archive") as archive:
+        (await archive.put("/accounts/acme/archive", json=ARCHIVE)).raise_for_status()
     async with stack.client("policy") as policy, stack.client("relay") as relay:
         for account, document, route in (
             ("acme", ACME, acme_route),
@@ -110,4 +112,6 @@ def _place(event: MailDelivered, count: int) -> str:
 
 
 def _scene(stack: Stack) -> Scene:
-    return Scene(stack.settings.bind, stack.ports.submission, stack.ports.smtp, stack.home.certificate)
+    return Scene(
+        stack.settings.bind, stack.ports.submission, stack.ports.smtp, stack.ports.pop3s, stack.home.certificate
+    )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from varco_common.ids import ALPHABET, LENGTH
 
 LOGIN, PASSWORD = "alice@acme.example", "a-long-secret"
+MAILBOX, MAILBOX_PASSWORD = "archive@acme.example", "another-secret"
 LIMIT = 10  # recipients of one mail of account acme
 QUOTA = 15  # messages a day of each of acme's senders: more than the other rows send
 HEAVY = 1_000_000  # bytes; larger attachments of account studio become links
@@ -30,6 +31,10 @@ ACME = {
 QUOTAS = {
     "messages": {"limit": QUOTA, "per": "1 day"},
     "exceptions": [{"sender": "news@acme.example", "messages": "unlimited", "reason": "the newsletter"}],
+}
+ARCHIVE = {
+    "pop3": {"login": MAILBOX, "password": MAILBOX_PASSWORD},
+    "senders_told": "for the demo",
 }
 LIST = {
     "language": "en",
@@ -73,6 +78,7 @@ class Scene(NamedTuple):
     host: str
     submission: int
     smtp: int
+    pop3s: int
     certificate: Path
 
     def connect(self, port: int = 0, source: str = "") -> smtplib.SMTP:

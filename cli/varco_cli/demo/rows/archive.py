@@ -1,0 +1,37 @@
+"""The blind copy: what was sent stands in the archive's mailbox, with all its recipients."""
+
+import poplib
+import ssl
+import time
+
+from varco_cli.demo.scene import MAILBOX, MAILBOX_PASSWORD, Answer, Row, Scene, letter
+
+BLIND = "carol@elsewhere.example"
+PATIENCE_SECONDS = 10.0
+
+
+def copied(scene: Scene) -> Answer:
+    sent = scene.submit(letter("the contract"), recipients=["bob@elsewhere.example", BLIND])
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not (found := _fetched(scene, sent.decision)) and time.monotonic() < until:
+        time.sleep(0.1)
+    seen = "with its blind recipient" if BLIND in found else "but for its blind recipient"
+    told = f"the mailbox {MAILBOX} has a copy, {seen}" if found else f"the mailbox {MAILBOX} has no copy"
+    return sent._replace(code=sent.code if BLIND in found else 0, text=f"{sent.text}\n{told}")
+
+
+def _fetched(scene: Scene, mail: str) -> str:
+    """The newest copy, where it is this mail's; empty where it isn't."""
+    trusting = ssl.create_default_context(cafile=str(scene.certificate))
+    box = poplib.POP3_SSL(scene.host, scene.pop3s, timeout=30, context=trusting)
+    try:
+        box.user(MAILBOX)
+        box.pass_(MAILBOX_PASSWORD)
+        count = box.stat()[0]
+        text = b"\n".join(box.retr(count)[1]).decode() if count else ""
+    finally:
+        box.quit()
+    return text if mail and mail in text else ""
+
+
+ROWS = (Row("a mail with a blind recipient, and its copy by POP3", "250", copied),)
