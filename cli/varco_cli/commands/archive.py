@@ -145,7 +145,8 @@ def export(
     count = 0
     try:
         for one in _pages(account, times):
-            store.add(gate.fetch("archive", f"/accounts/{account}/archive/copies/{one['mail']}"))
+            text = gate.fetch("archive", f"/accounts/{account}/archive/copies/{one['mail']}")
+            store.add(text.replace(b"\r\n", b"\n"))  # lines as files have them here
             count += 1
             if count % _PROGRESS_EVERY == 0:
                 output.step(f"{count} copies, up to {one['arrived']}")

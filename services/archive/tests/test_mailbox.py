@@ -6,7 +6,9 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 
 from varco_common.blobs import Blobs
+from varco_common.errors import TransientError
 from varco_common.events import CopyRemoved, RemovalCause, SendersTold
+from varco_common.ids import new_id
 from varco_common.testing.waiting import eventually
 
 from .conftest import BODY, LOGIN, SECTION, copies, count, switch_on
@@ -110,6 +112,26 @@ async def test_a_killed_archive_copies_every_mail_once(gate):
     mails += await asyncio.gather(*(gate.mail() for _ in range(20)))
     async with gate.process(), gate.client() as http:
         await copies(http, 220, seconds=30)
+        page = (await http.get("/accounts/acme/archive/copies?limit=1000")).json()["copies"]
+        assert sorted(one["mail"] for one in page) == sorted(mails)
+
+
+async def test_a_killed_bus_loses_no_copy_and_doubles_none(gate):
+    async def patient() -> str:
+        mail = new_id()
+        while True:
+            try:
+                return await gate.mail(mail=mail)
+            except TransientError:
+                await asyncio.sleep(0.05)
+
+    async with gate.archive() as http:
+        await switch_on(http)
+        sending = asyncio.gather(*(patient() for _ in range(300)))
+        await eventually(lambda: count(http))
+        await gate.nats.restart()
+        mails = await sending
+        await copies(http, 300, seconds=30)
         page = (await http.get("/accounts/acme/archive/copies?limit=1000")).json()["copies"]
         assert sorted(one["mail"] for one in page) == sorted(mails)
 

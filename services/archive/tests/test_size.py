@@ -4,12 +4,14 @@ import asyncio
 import time
 import tracemalloc
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from varco_archive.index import Copy, Index, Wanted
 from varco_archive.mailbox import Mailbox, open_mailbox
 from varco_common import db
+from varco_common.blobs import Blobs
 from varco_common.ids import new_id
 
 from .conftest import copies, switch_on
@@ -102,6 +104,40 @@ async def test_a_mailbox_of_100000_opens_in_under_a_second_and_costs_a_page(sqli
         assert last
         assert last.sequence == 99_999
         assert sum([len(mails) async for mails in box.marked()]) == 100_000 - box.count
+
+
+async def test_a_mail_of_60_mb_streams(gate, store):
+    """What the process takes at most grows by some chunks, not by the mail."""
+    names = {
+        "s3_endpoint": store.settings.endpoint,
+        "s3_access_key_file": store.settings.access_key_file,
+        "s3_secret_key_file": store.settings.secret_key_file,
+    }
+    blobs = Blobs(store.settings)
+    await blobs.ensure()
+    body = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 800_000
+    async with gate.process(**names) as process, gate.client() as http:
+        await switch_on(http)
+        small = await gate.mail()
+        await gate.mail(body=body, blobs=blobs)
+        await copies(http, 2)
+
+        def fetched(number: int) -> int:
+            with gate.pop(implicit=True) as box:
+                return box.retr(number)[2]
+
+        assert small
+        assert await asyncio.to_thread(fetched, 1) < 1_000
+        before = peak(process.pid)
+        assert await asyncio.to_thread(fetched, 2) > len(body)
+        assert peak(process.pid) - before < 32 * 1024 * 1024
+    await blobs.close()
+
+
+def peak(pid: int) -> int:
+    """Bytes that a process had in memory at most."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 async def test_a_flood_is_in_the_mailbox_a_second_after_its_end(gate):
