@@ -1,6 +1,7 @@
 """Log lines: one JSON object each, on standard error, with the service and the mail's id."""
 
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -79,3 +80,27 @@ def test_libraries_and_exceptions_are_lines_too(lines):
     assert "a bug\nof two lines" in own["traceback"]
     assert (library["event"], library["component"]) == ("it failed: so", "library")
     assert "ZeroDivisionError" in library["traceback"]
+
+
+def test_a_full_disk_loses_lines_and_stops_nothing(lines):
+    full = io.TextIOWrapper(Full())
+    log.configure("info", full)
+    log.line("mail answered", {"mail": "m1"})
+    log.get("x").error("something else")
+    assert full.buffer.refused == 2
+
+
+class Full(io.RawIOBase):
+    """A disk without room."""
+
+    refused = 0
+
+    def writable(self):
+        return True
+
+    def write(self, _):
+        self.refused += 1
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self):
+        pass

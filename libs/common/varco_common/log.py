@@ -4,7 +4,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -26,8 +26,9 @@ class _Output:
 
     def write(self, line: bytes) -> None:
         stream = self.stream or sys.stderr
-        stream.write(line.decode() + "\n")  # one write: lines of several processes don't mix
-        stream.flush()
+        with suppress(OSError):  # a log on a full disk loses lines, and stops nothing else
+            stream.write(line.decode() + "\n")  # one write: lines of several processes don't mix
+            stream.flush()
 
 
 _output = _Output()
