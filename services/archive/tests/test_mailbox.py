@@ -136,6 +136,35 @@ async def test_a_killed_bus_loses_no_copy_and_doubles_none(gate):
         assert sorted(one["mail"] for one in page) == sorted(mails)
 
 
+async def test_a_database_that_was_away_has_every_copy_afterwards(gate, postgres, postgres_url):
+    async with gate.archive(database_url=postgres_url) as http:
+        await switch_on(http)
+        await gate.mail()
+        await copies(http, 1)
+        await postgres.kill()
+        try:
+            for _ in range(20):
+                await gate.mail()
+            assert (await http.get("/accounts/acme/archive/copies")).status_code == 503
+
+            def login() -> str:
+                try:
+                    fetch_all(gate)
+                except poplib.error_proto as error:
+                    return str(error)
+                return ""
+
+            assert "[SYS/TEMP]" in await asyncio.to_thread(login)
+        finally:
+            await postgres.start()
+
+        async def all_there() -> bool:
+            status = await http.get("/accounts/acme/archive/status")
+            return status.status_code == 200 and status.json()["copies"] == 21
+
+        await eventually(all_there, 30)
+
+
 async def test_a_bus_that_forgot_brings_no_copy_back(gate):
     """The same record once more, as a killed nats-server delivers it."""
     async with gate.archive() as http:

@@ -10,7 +10,6 @@ from varco_archive.index import Copy, Index
 from varco_archive.letter import copy_id, envelope_fields
 from varco_common import log, subjects
 from varco_common.bus import Bus, Delivery, Puller
-from varco_common.db import AWAY
 from varco_common.errors import TransientError, VarcoError
 from varco_common.events import CopySource
 from varco_common.record import MailAccepted, MailConverted, Record
@@ -79,9 +78,9 @@ class Collector:
 
     async def run(self) -> None:
         """Until cancelled. An index that was lost is made anew from all that the stream has."""
-        if not await self._index.mark(_BEGUN):
+        if not await patiently(lambda: self._index.mark(_BEGUN)):
             await patiently(lambda: self._bus.forget_puller(DURABLE))
-            await self._index.set_mark(_BEGUN, 1)
+            await patiently(lambda: self._index.set_mark(_BEGUN, 1))
         async with (
             self._bus.pull(
                 DURABLE,
@@ -128,7 +127,7 @@ class Collector:
                 self._arrived.clear()
             try:
                 await self._take(batch)
-            except AWAY as error:
+            except TransientError as error:
                 _log.warning("copies wait for the database", count=len(batch), error=str(error))
                 self._hand = batch + self._hand
                 self._arrived.set()

@@ -18,7 +18,6 @@ from varco_archive.index import Index, Owed
 from varco_archive.letter import envelope_fields, journal
 from varco_common import log
 from varco_common.bus import Bus
-from varco_common.db import AWAY
 from varco_common.envelope import Envelope
 from varco_common.errors import PoisonError, TransientError
 from varco_common.events import CopyBounced, CopyForm, CopyForwarded, MailBounced, MailExpired
@@ -68,7 +67,7 @@ class Forwarder:
             try:
                 owed = await self._index.owed(AT_ONCE)
                 await self._forward_all(owed)
-            except (TransientError, *AWAY) as error:
+            except TransientError as error:
                 _log.warning("copies wait to be forwarded", error=str(error))
                 self._certain, self._doubt = False, datetime.now(UTC)
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -79,24 +78,22 @@ class Forwarder:
 
     async def hear(self) -> None:
         """Says which copies won't get there, until cancelled. Nobody is sent a word: the sender knows nothing of them."""
-        after = await self._index.mark(_MARK)
+        after = await patiently(lambda: self._index.mark(_MARK))
         if not after:
             after = await patiently(lambda: self._bus.until(*FATES))
-            await self._index.set_mark(_MARK, after)
+            await patiently(lambda: self._index.set_mark(_MARK, after))
         async with aclosing(self._bus.follow(*FATES, after=after)) as events:
             async for stored in events:
                 if isinstance(stored.event, MailBounced | MailExpired):
                     event = stored.event
-                    await patiently(lambda event=event: self._heard(event))  # type: ignore[misc]
-                    await self._index.set_mark(_MARK, stored.sequence)
+                    await patiently(lambda event=event, at=stored.sequence: self._heard(event, at))  # type: ignore[misc]
 
-    async def _heard(self, event: MailBounced | MailExpired) -> None:
-        found = (await self._index.of_copies([event.mail])).get(event.mail)
-        if not found:
-            return
-        mail, address = found
-        answer = event.failures[-1].answer if event.failures else ""
-        await self._bounced(event.account, mail, event.mail, address, answer)
+    async def _heard(self, event: MailBounced | MailExpired, sequence: int) -> None:
+        if found := (await self._index.of_copies([event.mail])).get(event.mail):
+            mail, address = found
+            answer = event.failures[-1].answer if event.failures else ""
+            await self._bounced(event.account, mail, event.mail, address, answer)
+        await self._index.set_mark(_MARK, sequence)
 
     async def _bounced(self, account: str, mail: str, copy: str, address: str, answer: str) -> None:
         event = CopyBounced(
@@ -116,7 +113,7 @@ class Forwarder:
     async def _count(self) -> int:
         try:
             return await self._index.owed_count()
-        except AWAY:
+        except TransientError:
             return 0
 
     async def _forward_all(self, owed: list[Owed]) -> None:

@@ -1,7 +1,8 @@
 """The index of copies in SQL: what was copied, what is in a mailbox, what is owed to a forwarding address."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_archive.tables import Forward, copies, marks
-from varco_common.db import READ_ONLY
+from varco_common.db import AWAY, READ_ONLY
+from varco_common.errors import TransientError
 from varco_common.tasks import whole
 
 _NOTHING = {"live": False, "sender": "", "recipients": "", "subject": ""}
@@ -88,7 +90,7 @@ def ms(at: datetime) -> int:
 
 
 class Index:
-    """All accounts' copies. Raises what `db.AWAY` lists when the database can't be reached."""
+    """All accounts' copies. Raises TransientError while the database can't be reached."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -249,12 +251,22 @@ class Index:
         return put.on_conflict_do_update(index_elements=["name"], set_={"value": value})
 
     async def _read(self, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
-        async with self._reading.connect() as connection:
-            return [tuple(row) for row in await connection.execute(query)]
+        with _translated():
+            async with self._reading.connect() as connection:
+                return [tuple(row) for row in await connection.execute(query)]
 
     async def _write(self, statements: Sequence[tuple[Any, list[dict[str, Any]]]]) -> None:
-        async with self._engine.begin() as connection:
-            await _execute(connection, statements)
+        with _translated():
+            async with self._engine.begin() as connection:
+                await _execute(connection, statements)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except AWAY as error:
+        raise TransientError(f"the database is away: {type(error).__name__}") from error
 
 
 async def _execute(connection: AsyncConnection, statements: Sequence[tuple[Any, list[dict[str, Any]]]]) -> None:

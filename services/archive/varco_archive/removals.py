@@ -26,7 +26,7 @@ class Removals:
     async def remove(
         self, account: str, mails: Sequence[str], cause: RemovalCause, *, by: str = "archive", reason: str = ""
     ) -> None:
-        """Raises TransientError, or what `db.AWAY` lists; a part may be removed then, and the rest not."""
+        """Raises TransientError; a part may be removed then, and the rest not."""
         for start in range(0, len(mails), AT_ONCE):
             part = tuple(mails[start : start + AT_ONCE])
             event = CopyRemoved(at=datetime.now(UTC), account=account, by=by, reason=reason, mails=part, cause=cause)
@@ -35,7 +35,7 @@ class Removals:
 
     async def catch_up(self) -> None:
         """Applies what was said and isn't in the index: a crash stood between the two, or the index is a new one."""
-        after = await self._index.mark("removals")
+        after = await patiently(lambda: self._index.mark("removals"))
         until = await patiently(lambda: self._bus.until(_FACT))
         if until <= after:
             return
@@ -43,7 +43,10 @@ class Removals:
             async for stored in events:
                 event = stored.event
                 if isinstance(event, CopyRemoved) and datetime.now(UTC) - stored.at < REMEMBERED:
-                    await self._index.bury(event.account, event.mails, stored.sequence, unseen=True)
+                    await patiently(lambda event=event, at=stored.sequence: self._bury(event, at))  # type: ignore[misc]
                 if stored.sequence >= until:
                     break
         _log.info("removals made up for", after=after, until=until)
+
+    async def _bury(self, event: CopyRemoved, sequence: int) -> None:
+        await self._index.bury(event.account, event.mails, sequence, unseen=True)

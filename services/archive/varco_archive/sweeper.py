@@ -9,7 +9,6 @@ from varco_archive.drops import Drops
 from varco_archive.index import Index
 from varco_archive.removals import AT_ONCE, Removals
 from varco_common import log
-from varco_common.db import AWAY
 from varco_common.errors import TransientError
 from varco_common.events import RemovalCause
 
@@ -37,7 +36,7 @@ class Sweeper:
                 for account in await self._index.accounts():
                     await self.sweep(account)
                 await self._index.forget(datetime.now(UTC) - REMEMBERED)
-            except (TransientError, *AWAY) as error:
+            except TransientError as error:
                 _log.warning("not swept", error=str(error))
             await asyncio.sleep(every.total_seconds())
 

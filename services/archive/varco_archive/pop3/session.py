@@ -9,7 +9,6 @@ from varco_archive.mailbox import Mailbox
 from varco_archive.pop3 import answers
 from varco_archive.pop3.wire import MAX_COMMAND, MAX_LINE, TooLong, Wire
 from varco_common import log
-from varco_common.db import AWAY
 from varco_common.errors import TransientError
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class Session:
             await verb.do(self, text)
         except (EOFError, ConnectionError, TimeoutError):
             raise
-        except (TransientError, *AWAY) as error:
+        except TransientError as error:
             _log.warning("POP3 command not carried out", command=verb.do.__name__, error=str(error))
             self.answer(answers.LATER)
         except asyncio.CancelledError:

@@ -9,7 +9,6 @@ from varco_archive.index import Entry
 from varco_archive.pop3 import answers, login
 from varco_archive.pop3.cut import ended, top
 from varco_archive.pop3.session import Session
-from varco_common.db import AWAY
 from varco_common.errors import PoisonError, TransientError
 from varco_common.events import RemovalCause
 
@@ -131,7 +130,7 @@ async def quit_(session: Session, _: str) -> None:
     try:
         async for mails in box.marked():
             await session.server.removals.remove(box.account, mails, RemovalCause.CLIENT, by=f"pop3:{session.host}")
-    except (TransientError, *AWAY):
+    except TransientError:
         return session.answer(answers.NOT_REMOVED)
     finally:
         session.server.drops.leave(box.account, session)  # before the answer: the client may be back at once
