@@ -15,10 +15,10 @@ def encoded(content: bytes, encoding: str) -> bytes:
     if encoding == "base64":
         return base64.encodebytes(content).replace(b"\n", b"\r\n")
     if encoding == "quoted-printable":
-        lines = content.split(b"\r\n") if b"\r\n" in content else [content]
-        done = b"\r\n".join(quopri.encodestring(line, quotetabs=False).replace(b"\n", b"\r\n") for line in lines)
-        return done.replace(b"\r\n.", b"\r\n..")
-    return content.replace(b"\r\n.", b"\r\n..")
+        lines = content.split(b"\r\n")
+        content = b"\r\n".join(quopri.encodestring(line, quotetabs=False).replace(b"\n", b"\r\n") for line in lines)
+    content = content.replace(b"\r\n.", b"\r\n..")
+    return b"." + content if content.startswith(b".") else content
 
 
 def part(kind: str, content: bytes, encoding: str = "base64", **fields: str) -> bytes:

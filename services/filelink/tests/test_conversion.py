@@ -69,3 +69,95 @@ async def test_the_link_is_said_with_name_size_and_hash(gate, filelink):
     assert (event.mail, event.part, event.name, event.size) == (mail, "2", "offerta.pdf", len(layouts.PDF))
     assert event.sha256 == hashlib.sha256(layouts.PDF).hexdigest()
     assert event.domain == "acme.example"
+
+
+def attached(left: bytes) -> list[bytes]:
+    """The links in the mail, each once, in their order."""
+    found = LINK.findall(b"\n".join(content for _, _, content in leaves(parsed(left))).decode("utf-8", "replace"))
+    return [*dict.fromkeys(found)]
+
+
+LINES = b"".join(b".%d: perch\xc3\xa9 no = forse?\r\n" % number for number in range(1_500))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [
+        ("base64", layouts.PDF),
+        ("quoted-printable", LINES),
+        ("7bit", LINES.replace(b"\xc3\xa9", b"e'")),
+        ("8bit", LINES),
+    ],
+)
+async def test_a_file_of_any_encoding_comes_out_as_it_was(gate, filelink, encoding, content):
+    wire = layouts.mail(layouts.multi("mixed", "m", layouts.text(), layouts.pdf(content=content, encoding=encoding)))
+    [url] = attached(await gate.left(await gate.accept(wire)))
+    assert await fetched(url) == content
+
+
+async def test_several_attachments_make_one_block(gate, filelink):
+    files = [layouts.PDF + bytes([number]) for number in range(3)]
+    parts = [layouts.pdf(f"file {number}.pdf", content) for number, content in enumerate(files)]
+    wire = layouts.mail(layouts.multi("mixed", "m", layouts.text(), parts[0], layouts.image(), *parts[1:]))
+    left = await gate.left(await gate.accept(wire))
+    [(_, _, text), (kind, _, picture)] = leaves(parsed(left))
+    assert text.count(b"ELIMINATI dopo") == 1
+    assert (kind, picture) == ("image/png", layouts.PNG)
+    assert [await fetched(url) for url in attached(left)] == files
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        layouts.mail(layouts.multi("mixed", "m", layouts.pdf())),
+        layouts.mail(layouts.pdf()),
+        layouts.mail(layouts.multi("mixed", "m", layouts.text("base64", "utf-16"), layouts.pdf())),
+        layouts.mail(layouts.multi("mixed", "m", layouts.text(), layouts.multi("mixed", "i", layouts.pdf()))),
+    ],
+    ids=["no text", "the mail is the file", "a text in UTF-16", "a multipart that would be empty"],
+)
+async def test_where_no_text_can_take_it_the_notice_is_a_part_of_its_own(gate, filelink, wire):
+    left = await gate.left(await gate.accept(wire, before=b"Received: from pc\r\n"))
+    message = parsed(left)
+    kind, name, content = leaves(message)[-1]
+    assert (kind, name) == ("text/plain", None)
+    assert content.startswith(b"[offerta.pdf] (0.04 MB) moved to:")
+    assert message["Subject"] == "the offer"
+    assert message["MIME-Version"] == "1.0"
+    [url] = attached(left)
+    assert await fetched(url) == layouts.PDF
+    assert not scan(left).defects
+    kept = leaves(parsed(wire))[:-1]
+    assert [leaf[0] for leaf in leaves(message)[:-1]] == [leaf[0] for leaf in kept]
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("filename*=UTF-8''perch%C3%A9%20no.pdf", "perché no.pdf"),
+        ('filename="=?utf-8?B?cGVyY2jDqSBuby5wZGY=?="', "perché no.pdf"),
+        ('filename="perché no.pdf"', "perché no.pdf"),
+    ],
+)
+async def test_a_name_of_eight_bits_is_read_and_shown(gate, filelink, field, name):
+    part = layouts.part("application/pdf", layouts.PDF, Content_Disposition=f"attachment; {field}")
+    wire = layouts.mail(layouts.multi("mixed", "m", layouts.text(), layouts.html(), part))
+    left = await gate.left(await gate.accept(wire))
+    [event] = await gate.said(AttachmentLinked)
+    assert event.name == name
+    (_, _, text), (_, _, html) = leaves(parsed(left))
+    assert f"[{name}]" in text.decode()
+    assert "[<bdi>perch&#233; no.pdf</bdi>]" in html.decode()
+
+
+async def test_what_is_large_besides_travels_through_the_store(gate):
+    await gate.account()
+    async with gate.filelink(inline="50kB") as client:
+        await gate.terms(client)
+        photos = [layouts.part("image/png", bytes(9_000), Content_Disposition="attachment; filename=p.png")] * 20
+        wire = layouts.mail(layouts.multi("mixed", "m", layouts.text(), *photos, layouts.pdf()))
+        mail = await gate.accept(wire, stored=True)
+        left = await gate.left(mail)
+    [stored] = await gate.leaving(mail)
+    assert stored.record.body.object == f"{mail}.converted"
+    assert [content for _, name, content in leaves(parsed(left)) if name] == [bytes(9_000)] * 20

@@ -61,6 +61,7 @@ async def serve(settings: Settings) -> None:
                     desk.get,
                     at_once=settings.conversions,
                     ack_wait=settings.ack_wait.total_seconds(),
+                    grace=settings.drain.total_seconds() * 0.8,
                     now=_now,
                 )
                 sweeper = Sweeper(links, files, settings.orphan_age, _now)

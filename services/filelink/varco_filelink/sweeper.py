@@ -38,11 +38,11 @@ class Sweeper:
         An object is in a link's event within minutes or never: those of `orphan_age` that no live link needs are orphans.
         """
         await self._files.abort_uploads(self._orphan_age)
-        for key in await self._files.keys(self._orphan_age):
-            if key not in self._links.objects:
-                await self._files.delete(key)
-                metrics.SWEPT.inc()
-                _log.info("an orphaned object was deleted", object=key)
+        old = await self._files.keys(self._orphan_age)
+        for key in {*old} - self._links.objects:
+            await self._files.delete(key)
+            metrics.SWEPT.inc()
+            _log.info("an orphaned object was deleted", object=key)
 
 
 async def _again(work: Callable[[], Awaitable[None]], every: timedelta) -> None:

@@ -25,7 +25,7 @@ _log = log.get(__name__)
 
 
 class Worker:
-    """`terms` gives an account's. Mails of all accounts are taken in turn, `at_once` of them together."""
+    """`terms` gives an account's. Mails of all accounts are taken in turn, `at_once` of them together; at the end they have `grace` seconds."""
 
     def __init__(
         self,
@@ -37,10 +37,11 @@ class Worker:
         *,
         at_once: int,
         ack_wait: float,
+        grace: float,
         now: Callable[[], datetime],
     ) -> None:
         self._bus, self._bodies, self._converter, self._links, self._terms = bus, bodies, converter, links, terms
-        self._at_once, self._ack_wait, self._now = at_once, ack_wait, now
+        self._at_once, self._ack_wait, self._grace, self._now = at_once, ack_wait, grace, now
         self._hands: dict[asyncio.Task[None], Delivery] = {}
         self._doubtful_until = now()
 
@@ -63,8 +64,16 @@ class Worker:
                     task.add_done_callback(self._hands.pop)
             finally:
                 puller.pause()
-                await asyncio.gather(*self._hands, return_exceptions=True)
+                await self._finish()
                 ticker.cancel()
+
+    async def _finish(self) -> None:
+        """Lets conversions end, within the grace; the others begin anew after the next start."""
+        if hands := [*self._hands]:
+            _, late = await asyncio.wait(hands, timeout=self._grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _carry(self, delivery: Delivery) -> None:
         mail = delivery.record.envelope.id
