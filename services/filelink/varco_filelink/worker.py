@@ -25,7 +25,10 @@ _log = log.get(__name__)
 
 
 class Worker:
-    """`terms` gives an account's. Mails of all accounts are taken in turn, `at_once` of them together; at the end they have `grace` seconds."""
+    """`terms` gives an account's.
+
+    Mails of all accounts are taken in turn, `at_once` of them together; at the process's end they have `grace` seconds.
+    """
 
     def __init__(
         self,
