@@ -75,7 +75,7 @@ class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
         description="Memory of one argon2id hash, in KiB, for passwords that are set from now on.",
     )
     ack_wait: Duration = Field(
-        default=timedelta(seconds=20),
+        default=timedelta(seconds=5),
         description="How long after a crash the records that were in hand are taken up again.",
     )
     batch: int = Field(default=500, ge=1, le=10_000, description="Copies that are indexed in one transaction at most.")
