@@ -299,6 +299,7 @@ async def test_a_large_mail_comes_from_the_object_store(gate, store):
 
             assert (await asyncio.to_thread(top))[-4:] == [b"Subject: large", b"", b"x" * 76, b"x" * 76]
             await blobs.delete(mail)
+            assert (await http.get(f"/accounts/acme/archive/copies/{mail}")).status_code == 404
 
             def gone() -> str:
                 with gate.pop() as box:

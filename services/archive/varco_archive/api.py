@@ -18,7 +18,7 @@ from varco_archive.models import ArchiveOut, Changed, ChangeOut, CopyOut, CopyPa
 from varco_archive.passwords import imported
 from varco_common import units
 from varco_common.auth import AccountScope, Caller
-from varco_common.errors import NotFound, RefusedCommand
+from varco_common.errors import NotFound, PoisonError, RefusedCommand
 from varco_common.tokens import Token
 
 AccountName = Annotated[str, Path(pattern=forms.ACCOUNT, description="The account's name.")]
@@ -128,7 +128,10 @@ def _copies(api: APIRouter, desk: Desk) -> None:
         if not found:
             raise NotFound(f"no copy of mail {mail} is in the mailbox")
         text = unstuffed(desk.bodies.read(found.sequence))
-        first = await anext(text)  # what is gone is a 404, not half an answer
+        try:
+            first = await anext(text)
+        except PoisonError as error:  # a 404, not half an answer
+            raise NotFound(f"the time of mail {mail} is over") from error
         return StreamingResponse(_behind(first, text), media_type="message/rfc822")
 
     @api.delete("/accounts/{account}/archive/copies/{mail}", summary="Remove a copy", status_code=204)
