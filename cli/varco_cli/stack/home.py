@@ -58,6 +58,12 @@ class Home:
     def pid_file(self, process: str) -> Path:
         return self.path / "pids" / f"{process}.pid"
 
+    def note_pid(self, process: str, pid: int) -> None:
+        """Writes the pid file, at once: whoever reads it finds a number."""
+        unfinished = self.path / "pids" / f".{process}.new"
+        unfinished.write_text(f"{pid}\n")
+        unfinished.replace(self.pid_file(process))
+
     def log_file(self, process: str) -> Path:
         return self.logs / f"{process}.log"
 

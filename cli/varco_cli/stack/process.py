@@ -135,7 +135,7 @@ class Process:
             )
         self._born = time.monotonic()
         self.starts += 1
-        self._home.pid_file(self.name).write_text(f"{self._child.pid}\n")
+        self._home.note_pid(self.name, self._child.pid)
         self._spawned.set()
         self._spawned = asyncio.Event()
         _log.info("started", process=self.name, pid=self._child.pid)

@@ -139,7 +139,7 @@ class Stack:
             for name, port in environment.api_ports(self.home, self.ports.api, self.services).items()
         }
         self._check_ports()
-        self.home.pid_file("varco").write_text(f"{os.getpid()}\n")
+        self.home.note_pid("varco", os.getpid())
         began = time.monotonic()
         await self._stage(self._nats(), self._objects())
         await self.processes[NATS].wait_ready(START_SECONDS)
