@@ -1,4 +1,4 @@
-"""How a process that refuses banned hosts keeps its table: it follows banguard's events, and says how far it is (ADR 51)."""
+"""How a process that refuses banned hosts keeps its table: it follows banguard's events, and says how far it is (ADR 15)."""
 
 import asyncio
 import os

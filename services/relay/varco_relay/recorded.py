@@ -1,4 +1,4 @@
-"""Which recipients of a redelivered mail have an outcome on record, so that nobody is sent a mail twice (ADR 22)."""
+"""Which recipients of a redelivered mail have an outcome on record, so that nobody is sent a mail twice (ADR 11)."""
 
 import asyncio
 from contextlib import aclosing

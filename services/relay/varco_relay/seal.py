@@ -1,4 +1,4 @@
-"""Passwords of next hops, sealed: EVENTS is kept for ten years and read by others, and only relay has the key (ADR 21)."""
+"""Passwords of next hops, sealed: EVENTS is kept for ten years and read by others, and only relay has the key (ADR 10)."""
 
 import os
 from contextlib import suppress
