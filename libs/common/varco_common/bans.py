@@ -61,6 +61,11 @@ def network_of(text: str) -> Network:
     return ip_network(text, strict=False)
 
 
+def key_of(network: Network) -> str:
+    """As events write it: a single address without its length."""
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
 class Networks:
     """Networks of any length; whether they hold an address costs one look-up for each length in use."""
 

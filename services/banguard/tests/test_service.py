@@ -243,6 +243,37 @@ async def test_bans_by_hand(banguard):
     assert unbanned.by.startswith("token:")
 
 
+async def test_a_host_in_a_banned_network_is_shown_as_banned_and_is_not_lifted_alone(banguard):
+    form = {"network": "192.0.2.0/28", "reason": "scans"}
+    assert (await banguard.http.post("/bans", json=form)).status_code == 201
+    shown = (await banguard.http.get("/bans/192.0.2.7")).json()
+    assert (shown["network"], shown["ban"]["network"]) == ("192.0.2.7", "192.0.2.0/28")
+    assert (await banguard.http.get("/bans/192.0.2.0/24")).json()["ban"] is None
+    refused = await banguard.http.delete("/bans/192.0.2.7", params={"reason": "mistake"})
+    assert (refused.status_code, refused.json()["detail"]) == (
+        404,
+        "192.0.2.7 is not banned by itself: 192.0.2.0/28 is",
+    )
+
+
+async def test_ipv4_in_ipv6_form_is_banned_as_ipv4(banguard):
+    for given, banned in (("::ffff:192.0.2.7", "192.0.2.7"), ("::ffff:198.51.100.0/120", "198.51.100.0/24")):
+        made = await banguard.http.post("/bans", json={"network": given, "reason": "scans"})
+        assert made.json()["network"] == banned
+    wide = await banguard.http.post("/bans", json={"network": "::ffff:0:0/96", "reason": "a slip"})
+    assert wide.status_code == 422
+
+
+async def test_an_account_is_not_told_what_another_ignores(banguard):
+    for _ in range(3):
+        await banguard.fail(HOST, account="acme")
+    await banguard.said("host-banned")
+    async with banguard.of_account("other") as other, banguard.of_account("acme") as mine:
+        assert (await other.put(f"/ignored/{HOST}", params={"reason": "its own"})).status_code == 200
+        assert (await mine.get(f"/bans/{HOST}")).json()["ignored"] == []
+    assert (await banguard.http.get(f"/bans/{HOST}")).json()["ignored"] == [HOST]
+
+
 async def test_rules_are_fail2bans_words(banguard):
     answer = await banguard.http.patch(
         "/rules", json={"maxretry": 1, "strike.wrong-credentials": "off", "bantime": "-1"}

@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from varco_banguard import banlog, words
 from varco_banguard.chronicle import Chronicle
-from varco_banguard.commands import Commands, key_of, named
+from varco_banguard.commands import Commands, named
 from varco_banguard.models import (
     BanIn,
     BanOut,
@@ -21,10 +21,12 @@ from varco_banguard.models import (
     concerns,
     seen,
 )
+from varco_banguard.officer import utc_now
 from varco_banguard.register import Register
+from varco_banguard.rules import Ignored
 from varco_banguard.strikes import Host
 from varco_common.auth import Admin, Caller
-from varco_common.bans import ROLL_CALL, Enforcer, network_of
+from varco_common.bans import ROLL_CALL, Enforcer, Network, key_of, network_of
 from varco_common.bus import Bus
 from varco_common.errors import NotFound
 from varco_common.events import HostEvent
@@ -65,17 +67,13 @@ def _bans(api: APIRouter, bus: Bus, register: Register, commands: Commands) -> N
         host = register.host(key_of(wanted))
         if not token.is_admin and not (host and _may_see(host, token)):
             raise NotFound(f"nothing of {token.scope} speaks against {key_of(wanted)}")
-        ignored = [
-            one.network
-            for one in register.gate.ignored
-            if wanted.overlaps(network_of(one.network)) and wanted.version == network_of(one.network).version
-        ]
+        banned = host if host and host.ban else register.banned_around(wanted, utc_now())
         return HostOut(
             network=key_of(wanted),
-            ban=BanOut.of(host.network, host.ban, token) if host and host.ban else None,
+            ban=BanOut.of(banned.network, banned.ban, token) if banned and banned.ban else None,
             strikes=seen(host.strikes, token) if host else [],
             bans=host.bans if host else 0,
-            ignored=ignored,
+            ignored=[one.network for one in register.gate.ignored if _concerned(one, wanted, token)],
             enforcers=await _enforcers(bus, str(wanted.network_address) if "/" in network else network.strip()),
         )
 
@@ -154,6 +152,13 @@ async def _enforcers(bus: Bus, host: str) -> list[EnforcerOut]:
 def _may_see(host: Host, token: Token) -> bool:
     strikes = (*host.strikes, *(host.ban.strikes if host.ban else ()))
     return token.is_admin or any(concerns(strike, token) for strike in strikes)
+
+
+def _concerned(ignored: Ignored, wanted: Network, token: Token) -> bool:
+    """What another account ignores is nothing to this one."""
+    network = network_of(ignored.network)
+    mine = token.is_admin or ignored.account in ("", token.scope)
+    return mine and wanted.version == network.version and wanted.overlaps(network)
 
 
 def _shown(rules: dict[str, str]) -> list[RuleOut]:

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network
 
 from varco_banguard import decide, words
 from varco_banguard.officer import utc_now
 from varco_banguard.register import Register, of_known
 from varco_banguard.rules import Gate, Ignored, ban_end
 from varco_banguard.strikes import Host, evidence
-from varco_common.bans import Network, address_of, banned_as, network_of
+from varco_common.bans import Network, address_of, banned_as, key_of, network_of
 from varco_common.errors import NotFound, RefusedCommand
 from varco_common.events import (
     BanRules,
@@ -61,10 +62,12 @@ class Commands:
 
     async def lift(self, text: str, by: str, account: str, reason: str) -> Host | None:
         """Ends a ban; an account takes back the strikes that concern it, and with them the ban, where it rests on them."""
-        key = key_of(named(text))
+        network = named(text)
+        key = key_of(network)
         host = self._register.host(key)
         if not host or not host.ban or (account and not _own(host, account)):
-            raise NotFound(f"{key} is not banned")
+            wider = None if account else self._register.banned_around(network, self._now())
+            raise NotFound(f"{key} is not banned by itself: {wider.network} is" if wider else f"{key} is not banned")
         await self._register.check()
         said = decide.Said(self._now(), by, reason)
         if not account:
@@ -111,7 +114,7 @@ class Commands:
 def named(text: str) -> Network:
     """An address or a network; a single IPv6 address stands for its /64. Raises RefusedCommand."""
     try:
-        network = network_of(text.strip())
+        network = _unmapped(network_of(text.strip()))
         if network.version == 6 and network.prefixlen > 64:
             network = network_of(banned_as(str(network.network_address)))
     except ValueError:
@@ -121,9 +124,10 @@ def named(text: str) -> Network:
     return network
 
 
-def key_of(network: Network) -> str:
-    """As events write it: a single IPv4 address without its length."""
-    return str(network.network_address) if network.num_addresses == 1 else str(network)
+def _unmapped(network: Network) -> Network:
+    """IPv4 out of its IPv6 form (RFC 4291 2.5.5.2): hosts are known by their IPv4 address."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return IPv4Network((int(mapped), network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network
 
 
 def _until(bantime: str, now: datetime) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,7 +11,7 @@ from varco_banguard import logins, rules, strikes
 from varco_banguard.logins import Login, Trusted
 from varco_banguard.rules import Gate
 from varco_banguard.strikes import Host
-from varco_common.bans import BanTable, Network, Networks, address_of, network_of
+from varco_common.bans import BanTable, Network, Networks, address_of, key_of, network_of
 from varco_common.bus import Bus
 from varco_common.errors import ConflictError
 from varco_common.events import AnyEvent, GateEvent, HostEvent
@@ -103,6 +104,13 @@ class Register:
         found = max(self._networks.covering(address_of(host)), key=lambda one: one.prefixlen, default=None)
         trusted = self._trusted.get(str(found)) if found else None
         return trusted.account if trusted else ""
+
+    def banned_around(self, network: Network, now: datetime) -> Host | None:
+        """What is banned with this network in it: itself, or a wider one."""
+        ban = self.table.banned(str(network.network_address), now)
+        if not ban or ban.network.prefixlen > network.prefixlen:
+            return None
+        return self.host(key_of(ban.network))
 
     def on_host(self, listener: Callable[[str, AnyEvent], None]) -> None:
         """Calls `listener(network, event)` after each event of a host was applied."""

@@ -143,3 +143,12 @@ async def test_a_sender_is_shown_with_limits_times_and_mails(gate):
     ]
     [listed] = await gate.done(gate.http.get("/accounts/acme/quotas/senders"))
     assert (listed["sender"], listed["messages"], listed["full"]) == ("alice@acme.example", 2, 0.667)
+
+
+async def test_an_end_beyond_the_calendar_is_the_callers_mistake(gate):
+    await gate.quotas(time_zone="Europe/Rome")
+    body = {"messages": 3, "until": "0001-01-01"}
+    answer = await gate.http.put(
+        "/accounts/acme/quotas/exceptions/a@acme.example", json=body, params={"reason": "a slip"}
+    )
+    assert answer.status_code == 422

@@ -23,7 +23,7 @@ from varco_common.events import (
 )
 from varco_common.replies import Reply
 from varco_ratelimit import windows
-from varco_ratelimit.account import AccountQuotas, apply
+from varco_ratelimit.account import AccountQuotas, apply, sender_key
 from varco_ratelimit.book import WHOLE, Book, Reservation
 from varco_ratelimit.decide import View, decide, frees_at, gauges, weigh
 from varco_ratelimit.journal import Journal
@@ -394,3 +394,21 @@ def test_another_boot_is_another_identity(tmp_path):
 def test_every_window_is_within_what_is_kept(zone):
     for window in Window:
         assert NOW - windows.since(window, zone, NOW) < windows.LONGEST
+
+
+@pytest.mark.parametrize(
+    ("written", "counted"),
+    [
+        ("Alice@ACME.example", "alice@acme.example"),
+        ('"alice"@acme.example', "alice@acme.example"),
+        ('"al\\ice"@acme.example', "alice@acme.example"),
+        ('"a.b"@acme.example', "a.b@acme.example"),
+        ('"a b"@acme.example', '"a b"@acme.example'),
+        ('"a@b"@acme.example', '"a@b"@acme.example'),
+        ('"a..b"@acme.example', '"a..b"@acme.example'),
+        ('""@acme.example', '""@acme.example'),
+        ("", "<>"),
+    ],
+)
+def test_one_mailbox_is_one_sender_however_it_is_written(written, counted):
+    assert sender_key(written) == counted

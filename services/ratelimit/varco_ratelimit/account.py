@@ -1,5 +1,6 @@
 """One account's quotas: its limits, its exceptions, what was reset and what was said already. Folded from events; pure."""
 
+import re
 from datetime import datetime
 
 import msgspec
@@ -25,6 +26,9 @@ from varco_common.senders import covering, normal
 from varco_ratelimit.windows import LONGEST, milliseconds
 
 NULL = "<>"  # the null sender (RFC 5321 4.5.5) has its own quota, under this name
+
+_QUOTED_PAIR = re.compile(r"\\(.)")
+_DOT_STRING = re.compile(r'[^\s"(),.:;<>@\[\\\]]+(\.[^\s"(),.:;<>@\[\\\]]+)*')
 
 
 class Exempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,8 +71,18 @@ class AccountQuotas(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 def sender_key(address: str) -> str:
-    """What a sender is counted under: its address as lists compare it."""
-    return normal(address) if address else NULL
+    """What a sender is counted under: its address as lists compare it, without quotes that it doesn't need.
+
+    RFC 5321 4.1.2: `"alice"@acme.example` is `alice@acme.example`.
+    """
+    if not address:
+        return NULL
+    sender = normal(address)
+    if sender.startswith('"'):
+        local, _, domain = sender.rpartition("@")
+        plain = _QUOTED_PAIR.sub(r"\1", local[1:-1])
+        return f"{plain}@{domain}" if _DOT_STRING.fullmatch(plain) else sender
+    return sender
 
 
 def said_key(said: type[QuotaSaid], sender: str, meter: Meter) -> str:

@@ -9,8 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from varco_common import units
 from varco_common.errors import RefusedCommand
 from varco_common.events import Limit, Meter, Quotas, Window
-from varco_common.senders import normal
-from varco_ratelimit.account import AccountQuotas, Exempt
+from varco_ratelimit.account import AccountQuotas, Exempt, sender_key
 
 MAX_LIMIT = 10**15
 ACCOUNT = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -92,11 +91,14 @@ class ExceptForm(Form):
         return {meter: form.value() if isinstance(form, LimitForm) else None for meter, form in found.items() if form}
 
     def ends(self, zone: str) -> datetime | None:
-        """UTC."""
+        """UTC. Raises RefusedCommand."""
         if self.until is None:
             return None
         until = self.until if isinstance(self.until, datetime) else datetime.combine(self.until, time())
-        return (until if until.tzinfo else until.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+        try:
+            return (until if until.tzinfo else until.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+        except OverflowError:
+            raise RefusedCommand(f"{until.isoformat()} is beyond every calendar") from None
 
 
 class ExceptionForm(ExceptForm):
@@ -159,7 +161,7 @@ def exception_document(one: Exempt) -> dict[str, Any]:
 
 def pattern(text: str) -> str:
     """`a@b.c`, `@b.c` (a domain) or `@.b.c` (its subdomains), as `senders.covering` wants them. Raises RefusedCommand."""
-    local, _, domain = normal(text).rpartition("@")
+    local, _, domain = sender_key(text).rpartition("@")
     if "@" not in text or not domain.strip(".") or any(c.isspace() for c in local + domain):
         raise RefusedCommand(f"{text!r} is no sender: write a@acme.example or @acme.example")
     return f"{local}@{domain}"
