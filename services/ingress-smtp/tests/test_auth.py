@@ -169,6 +169,14 @@ async def test_a_wrong_password_is_never_remembered(world, client):
     assert len(world.door.who) == 0
 
 
+async def test_a_login_is_asked_of_policy_once_for_each_host(world):
+    one = who.Who(world.bus, 60, 2)
+    for host in ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2"):
+        asked = who.LoginAsked(login="alice", password="secret", host=host)
+        assert (await one.login(asked)).grant.account == "acme"
+    assert len(world.policy.asked) == 2
+
+
 async def test_networks_are_remembered_within_bounds(world):
     small = who.Who(world.bus, 60, 2)
     for n in range(5):

@@ -87,7 +87,7 @@ class Who:
         return len(self._logins.answers) + len(self._networks.answers)
 
     async def login(self, asked: LoginAsked) -> Granted | Denied | Unavailable:
-        key = blake2b(msgspec.msgpack.encode((asked.login, asked.password, asked.server_name)), key=self._key).digest()
+        key = blake2b(msgspec.msgpack.encode(asked), key=self._key).digest()  # the host, too: policy notes each one
         if known := self._logins.get(key):
             return known
         async with self._turns.of(asked.host):

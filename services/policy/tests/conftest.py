@@ -34,8 +34,8 @@ class Policy:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def login(self, login: str, password: str) -> Answer:
-        asked = LoginAsked(login=login, password=password, host="192.0.2.7")
+    async def login(self, login: str, password: str, host: str = "192.0.2.7") -> Answer:
+        asked = LoginAsked(login=login, password=password, host=host)
         return decode_answer(await self.bus.ask(LOGIN, encode(asked), 10))
 
     async def network(self, host: str) -> Answer:

@@ -50,6 +50,8 @@ async def used_at(policy):
 async def count(bus, subjects):
     """How many events there are by now."""
     last, found = await bus.last_sequence(subjects), 0
+    if not last:
+        return 0
     async with aclosing(bus.follow(subjects)) as events:
         async for stored in events:
             found += 1
@@ -133,6 +135,18 @@ async def test_an_imported_hash_is_upgraded_at_login_and_its_use_is_noted_once(p
     assert await count(policy.bus, "events.policy.credential-used.*") == 1
     again = await policy.put("/accounts/acme", users=[{"login": "alice", "password_hash": imported}])
     assert again["changes"] == []
+
+
+async def test_a_logins_use_is_noted_once_for_each_host(policy):
+    await policy.put("/accounts/acme", users=[{"login": "alice", "password": "a-long-secret"}])
+    for host in ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2", "192.0.2.3"):
+        assert isinstance(await policy.login("alice", "a-long-secret", host), Grant)
+
+    async def noted():
+        return await count(policy.bus, "events.policy.credential-used.*") >= 3
+
+    await until(noted)
+    assert await count(policy.bus, "events.policy.credential-used.*") == 3
 
 
 async def test_a_question_that_is_none_gets_no_answer_and_the_next_one_does(policy):

@@ -1,6 +1,7 @@
 """Answers ingress over the bus: who is this login, whose is this host, and what may they send."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,10 @@ from varco_policy.metrics import HASHING, LOGINS
 from varco_policy.store import NAME, Accounts
 from varco_policy.verifier import TooManyLoginsError, Verifier
 
+MOST_USES = 100_000  # logins by host; what is forgotten is noted again
 MAX_UPLOAD = 1_000_000_000  # bytes; the front door has its own limit, which is lower
+
+Use = tuple[str, str, str]  # login, origin, host: whoever guards a login must know all the hosts that it is used from
 
 _logins = msgspec.json.Decoder(LoginAsked)
 _networks = msgspec.json.Decoder(NetworkAsked)
@@ -34,7 +38,7 @@ class Grants:
     ) -> None:
         self._bus, self._accounts, self._verifier, self._now = bus, accounts, verifier, now
         self._used_every = used_every
-        self._used: dict[str, datetime] = {}
+        self._used: OrderedDict[Use, datetime] = OrderedDict()
         self._upgrading: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         HASHING.set_function(lambda: verifier.waiting)
@@ -79,14 +83,21 @@ class Grants:
 
     def _after(self, account: str, credential: Credential, asked: LoginAsked) -> None:
         at, login = self._now(), credential.login
-        last = max(filter(None, (credential.used_at, self._used.get(login))), default=None)
+        use = login, credential.origin, asked.host
+        last = self._used.get(use)
         if last is None or at - last >= self._used_every:
-            self._used[login] = at
+            self._remember(use, at)
             used = CredentialUsed(at=at, account=account, by=NAME, login=login, host=asked.host)
             self._start(self._note(used))
         if self._verifier.outdated(credential.hash) and login not in self._upgrading:
             self._upgrading.add(login)
             self._start(self._upgrade(account, credential, asked.password))
+
+    def _remember(self, use: Use, at: datetime) -> None:
+        self._used[use] = at
+        self._used.move_to_end(use)
+        while len(self._used) > MOST_USES:
+            self._used.popitem(last=False)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -21,4 +21,6 @@ class Settings(WithBus, WithApi, WithDatabase):
         ge=8_192,
         description="Memory of one argon2id hash, in KiB; a changed figure is taken up at each next login.",
     )
-    used_minutes: int = Field(60, ge=1, description="A credential's use is noted at most once in so many minutes.")
+    used_minutes: int = Field(
+        60, ge=1, description="A credential's use is noted at most once in so many minutes for each host."
+    )
