@@ -66,14 +66,14 @@ class Gate:
         return self.places.connect(source, port)
 
     def stop(self) -> None:
-        for process in (self.agent, self.helper):
-            if process and process.poll() is None:
-                process.send_signal(signal.SIGCONT)
-                process.terminate()
-                process.wait(10)
-            for pipe in (process.stdin, process.stdout) if process else ():
-                if pipe:
-                    pipe.close()
+        if self.agent and self.agent.poll() is None:
+            self.agent.send_signal(signal.SIGCONT)
+            self.agent.terminate()
+            self.agent.wait(10)
+        if self.helper and self.helper.stdin and self.helper.stdout:
+            self.helper.stdin.close()  # then it ends by itself, and its bus with it
+            self.helper.wait(10)
+            self.helper.stdout.close()
 
     def _answer(self) -> str:
         assert self.helper
