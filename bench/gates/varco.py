@@ -68,7 +68,7 @@ async def running(
 
 
 def account(sink: int) -> dict[str, object]:
-    """The account as `varco apply` takes it: 500 senders, one by one; the loopback may send; what W4 and W7 need."""
+    """The account as `varco apply` takes it: 500 senders, one by one; the loopback may send; what W4 and W7 need; copies."""
     return {
         "account": "bench",
         "language": "en",
@@ -76,6 +76,7 @@ def account(sink: int) -> dict[str, object]:
         "networks": ["127.0.0.0/8"],
         "route": {"smarthost": f"127.0.0.1:{sink}", "tls": "none"},
         "rules": {"max_size": "50MB", "max_recipients": 100, "attachments": {"allow": ["pdf", "txt"]}},
+        "archive": {"pop3": {"login": "copies@corp.test", "password": "for-the-bench-alone"}, "senders_told": "bench"},
     }
 
 
