@@ -10,7 +10,7 @@ from typing import Any
 from varco_common import subjects
 from varco_common.bus import events, jetstream, mail, questions, votes
 from varco_common.bus.connection import Connection
-from varco_common.bus.events import Stored
+from varco_common.bus.events import Raw, Stored
 from varco_common.bus.mail import Record, StoredMail
 from varco_common.bus.puller import ACK_WAIT_SECONDS, Puller
 from varco_common.bus.questions import Answerer
@@ -82,6 +82,14 @@ class Bus:
         early.
         """
         return events.follow(self._link, filters, after, self._timeout)
+
+    def raw(self, *filters: str, after: int = 0) -> AsyncGenerator[Raw, None]:
+        """As `follow`, but as they lie in EVENTS: payloads byte for byte, and what can't be decoded as well."""
+        return events.raw(self._link, filters, after)
+
+    async def event(self, sequence: int) -> Raw:
+        """The event at this sequence as it lies. Raises NotFound."""
+        return await events.get(self._link, sequence, self._timeout)
 
     def since(self, subject_filter: str, at: datetime) -> AsyncGenerator[Stored, None]:
         """The events that match and were stored at `at` or later, up to the last one there is now.

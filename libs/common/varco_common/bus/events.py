@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,8 +13,8 @@ from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
 from varco_common.bus.ordered import Ordered
 from varco_common.bus.parking import parked
-from varco_common.bus.wire import diverted, header, headers_of, status
-from varco_common.errors import TransientError
+from varco_common.bus.wire import diverted, header, headers_of, nanoseconds, status
+from varco_common.errors import NotFound, TransientError
 from varco_common.events import AnyEvent, Event, decode_event, encode_event
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,19 @@ class Stored(msgspec.Struct, frozen=True):
     sequence: int
     at: datetime
     event: AnyEvent
+
+
+class Raw(NamedTuple):
+    """An event as it lies, not decoded. `at` is when it was stored, in nanoseconds since 1970.
+
+    `pending` is how many more there are behind it for who follows. What was diverted into the stream is here as well.
+    """
+
+    sequence: int
+    at: int
+    subject: str
+    payload: bytes
+    pending: int = 0
 
 
 async def append(
@@ -54,7 +68,7 @@ async def follow(
     link: Connection, filters: tuple[str, ...], after: int, timeout: float
 ) -> AsyncGenerator[Stored, None]:
     async with Ordered.open(link, subjects.EVENTS, filters, after) as messages:
-        async for sequence, nanoseconds, headers, payload in messages:
+        async for sequence, nanoseconds, _, headers, payload, _ in messages:
             if diverted(headers):
                 await parked(link, subjects.EVENTS, sequence, "an answer that was diverted into the stream", timeout)
                 continue
@@ -64,6 +78,25 @@ async def follow(
                 await parked(link, subjects.EVENTS, sequence, str(error), timeout)
                 continue
             yield Stored(sequence, datetime.fromtimestamp(nanoseconds / 1e9, UTC), event)
+
+
+async def raw(link: Connection, filters: tuple[str, ...], after: int) -> AsyncGenerator[Raw, None]:
+    """As `follow`, with nothing decoded and nothing left out."""
+    async with Ordered.open(link, subjects.EVENTS, filters, after) as messages:
+        async for one in messages:
+            yield Raw(one.sequence, one.at, one.subject, one.payload, one.pending)
+
+
+async def get(link: Connection, sequence: int, timeout: float) -> Raw:
+    """Raises NotFound where there is none."""
+    question = b'{"seq":%d}' % sequence
+    headers, payload = await link.request(f"$JS.API.DIRECT.GET.{subjects.EVENTS}", question, timeout=timeout)
+    if (code := status(headers)) == 404:
+        raise NotFound(f"no event {sequence}")
+    if code:
+        raise TransientError(f"EVENTS can't be read at present ({code})")
+    at = nanoseconds(header(headers, b"Nats-Time-Stamp").decode())
+    return Raw(int(header(headers, b"Nats-Sequence")), at, header(headers, b"Nats-Subject").decode(), payload)
 
 
 async def since(link: Connection, subject_filter: str, at: datetime) -> AsyncGenerator[Stored, None]:

@@ -36,12 +36,14 @@ class StoredMail(msgspec.Struct, frozen=True):
 class Record(NamedTuple):
     """A record as its header has it, not decoded: its place in MAIL, and when it was stored (milliseconds since 1970).
 
-    `record` is empty where there is none.
+    `record` is empty where there is none. `pending` is how many more there are behind it for who follows.
     """
 
     sequence: int
     at: int
     record: bytes
+    subject: str = ""
+    pending: int = 0
 
 
 def message_id(kind: str, record: MailRecord) -> str:
@@ -89,9 +91,9 @@ async def _asked(link: Connection, question: bytes, missing: str, timeout: float
 
 async def records(link: Connection, filters: tuple[str, ...], after: int) -> AsyncGenerator[Record, None]:
     async with Ordered.open(link, subjects.MAIL, filters, after, headers_only=True) as messages:
-        async for sequence, nanoseconds, headers, _ in messages:
-            record = b"" if diverted(headers) else header(headers, _RECORD)  # no record: who pulls it parks it
-            yield Record(sequence, nanoseconds // 1_000_000, record)
+        async for one in messages:
+            record = b"" if diverted(one.headers) else header(one.headers, _RECORD)  # no record: who pulls it parks it
+            yield Record(one.sequence, one.at // 1_000_000, record, one.subject, one.pending)
 
 
 def record_of(headers: bytes) -> MailRecord:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
@@ -14,7 +14,16 @@ from varco_common.errors import TransientError
 BATCH = 512
 BATCH_BYTES = 4 * 1024 * 1024
 
-Message = tuple[int, int, bytes, bytes]  # sequence, nanoseconds since 1970, headers, payload
+
+class Message(NamedTuple):
+    """A stored message as it lies. `at` is nanoseconds since 1970, `pending` how many more the stream has for this reader."""
+
+    sequence: int
+    at: int
+    subject: str
+    headers: bytes
+    payload: bytes
+    pending: int
 
 
 class Ordered:
@@ -86,7 +95,7 @@ class Ordered:
             with contextlib.suppress(TransientError):  # the server forgets it by itself, too
                 await jetstream.api(self._link, f"CONSUMER.DELETE.{self._stream}.{consumer}")
 
-    def _arrived(self, _subject: bytes, place: Place, _reply: bytes, headers: bytes, payload: bytes) -> None:
+    def _arrived(self, subject: bytes, place: Place, _reply: bytes, headers: bytes, payload: bytes) -> None:
         if place.consumer_sequence != self._expected:
             self._expected = -1  # what follows of this round is out of order, too
             self._pulls.disturb("a message is missing")
@@ -95,4 +104,5 @@ class Ordered:
         if place.sequence > self._last:
             self._last = place.sequence
             self._waiting += 1
-            self._messages.put_nowait((place.sequence, place.at, headers, payload))
+            message = Message(place.sequence, place.at, subject.decode(), headers, payload, place.pending)
+            self._messages.put_nowait(message)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol, cast
 
 import msgspec
@@ -171,3 +172,9 @@ def headers_of(*fields: tuple[str, str]) -> bytes:
     """A header block of ASCII fields. Values must not hold CR or LF."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
     return b"NATS/1.0\r\n" + lines.encode("ascii") + b"\r\n"
+
+
+def nanoseconds(stamp: str) -> int:
+    """An RFC 3339 time in UTC, as the server writes it, in nanoseconds since 1970."""
+    whole, _, fraction = stamp.rstrip("Z").partition(".")
+    return int(datetime.fromisoformat(whole + "+00:00").timestamp()) * 1_000_000_000 + int(f"{fraction:0<9}")

@@ -20,6 +20,7 @@ from varco_common.events.archive import (
     SendersTold,
     SourceChosen,
 )
+from varco_common.events.audit import MailRecorded
 from varco_common.events.banguard import (
     BanEvent,
     BanRules,
@@ -188,6 +189,7 @@ AnyEvent = (
     | CopyBounced
     | CopyRemoved
     | CopyExported
+    | MailRecorded
 )
 
 _encoder = msgspec.json.Encoder()
@@ -264,6 +266,7 @@ __all__ = [
     "MailExpired",
     "MailHeld",
     "MailHurried",
+    "MailRecorded",
     "MailRefused",
     "MailReleased",
     "MailboxClosed",

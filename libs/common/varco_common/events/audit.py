@@ -1,0 +1,53 @@
+"""What audit says: every record of MAIL, copied into EVENTS, so that EVENTS alone tells what became of each mail."""
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from varco_common import subjects
+from varco_common.events.base import Event, fact
+from varco_common.record import Record
+
+
+class MailRecorded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="mail.recorded.v1"):
+    """A record of stream MAIL as it is, without its body: MAIL forgets, this stays.
+
+    `sequence` is its place in MAIL, `kind` its subject's (accepted, convert, converted, copy, dsn), `stored_at` when MAIL
+    stored it. `at` is when audit wrote this down. Each record is said once, in MAIL's order.
+    """
+
+    SERVICE: ClassVar[str] = "audit"
+    sequence: int
+    kind: str
+    stored_at: datetime
+    record: Record
+
+    @property
+    def key(self) -> str:
+        return self.record.envelope.account
+
+
+class RecordedAt(msgspec.Struct, frozen=True):
+    """As much of a MailRecorded as says how far MAIL is written down."""
+
+    sequence: int
+
+
+_HEAD = b'{"type":"mail.recorded.v1","at":"%s","sequence":%d,"kind":"%s","stored_at":"%s","record":%s}'
+_place = msgspec.json.Decoder(RecordedAt)
+
+
+def encode_recorded(*, at: str, sequence: int, kind: str, stored_at: str, record: bytes) -> bytes:
+    """The event's JSON around a record that is JSON already: nothing of it is decoded or lost. Times are RFC 3339."""
+    return _HEAD % (at.encode(), sequence, kind.encode(), stored_at.encode(), record)
+
+
+def recorded_subject(account: str) -> str:
+    """The event's subject; `account` is a subject token already, or `*`."""
+    return subjects.event(MailRecorded.SERVICE, fact(MailRecorded), account)
+
+
+def recorded_sequence(event: bytes) -> int:
+    """The place in MAIL that an encoded MailRecorded tells of. Raises msgspec.DecodeError."""
+    return _place.decode(event).sequence

@@ -1,0 +1,45 @@
+"""audit, a recorder and a worker: every fact searchable, and what became of each mail told. This file only wires."""
+
+from contextlib import AsyncExitStack
+
+from varco_audit import api
+from varco_audit.names import NAME
+from varco_audit.settings import Settings
+from varco_common import db, subjects
+from varco_common.bus import Bus
+from varco_common.http import Shell
+from varco_common.service import Service, run
+from varco_common.tasks import beside, forever
+
+ALL = "events.>"
+RECORDS = subjects.mail("*", "*")
+
+
+async def serve(settings: Settings) -> None:
+    """Until cancelled. Each router of `routers` and each coroutine of `work` is one thing that audit does."""
+    async with AsyncExitStack() as stack:
+        shell = await stack.enter_async_context(Shell.open(settings, NAME))
+        bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
+        engine = await stack.enter_async_context(db.connect(settings.database_of(NAME), NAME))
+        await db.migrate(engine, "varco_audit")
+        routers = (api.events.router(),)
+        work = (forever(),)
+        for router in routers:
+            shell.include(router)
+        async with beside(*work):
+            await shell.serve(bus)
+
+
+SERVICE = Service(
+    name=NAME,
+    role=("recorder", "worker"),
+    settings=Settings,
+    serve=serve,
+    publishes=(subjects.event(NAME, "*", "*"),),
+    subscribes=(ALL, RECORDS),
+)
+
+
+def main() -> None:
+    """The script `varco-audit`."""
+    run(SERVICE)

@@ -1,0 +1,3 @@
+"""What audit is called where it speaks."""
+
+NAME = "audit"
