@@ -4,15 +4,15 @@ from contextlib import AsyncExitStack
 
 from varco_audit import api
 from varco_audit.names import NAME
+from varco_audit.scribe import RECORDS, Scribe
 from varco_audit.settings import Settings
 from varco_common import db, subjects
 from varco_common.bus import Bus
 from varco_common.http import Shell
 from varco_common.service import Service, run
-from varco_common.tasks import beside, forever
+from varco_common.tasks import beside
 
 ALL = "events.>"
-RECORDS = subjects.mail("*", "*")
 
 
 async def serve(settings: Settings) -> None:
@@ -22,8 +22,14 @@ async def serve(settings: Settings) -> None:
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
         engine = await stack.enter_async_context(db.connect(settings.database_of(NAME), NAME))
         await db.migrate(engine, "varco_audit")
+        scribe = Scribe(
+            bus,
+            batch=settings.record_batch,
+            batch_bytes=settings.record_batch_bytes,
+            linger=settings.record_linger.total_seconds(),
+        )
         routers = (api.events.router(),)
-        work = (forever(),)
+        work = (scribe.run(),)
         for router in routers:
             shell.include(router)
         async with beside(*work):

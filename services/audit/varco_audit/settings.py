@@ -1,9 +1,22 @@
 """audit's own settings."""
 
-from varco_common.settings import WithApi, WithBus, WithDatabase, own
+from datetime import timedelta
+
+from pydantic import Field
+
+from varco_common.settings import Duration, Size, WithApi, WithBus, WithDatabase, own
 
 
 class Settings(WithBus, WithApi, WithDatabase):
     """`VARCO_AUDIT_*`, and what is shared."""
 
     model_config = own("VARCO_AUDIT_")
+
+    record_batch: int = Field(
+        default=250, ge=1, le=1_000, description="Records of mails that are written down in EVENTS at once, at most."
+    )
+    record_batch_bytes: Size = Field(default=4 * 1024 * 1024, description="Bytes of such records at once.")
+    record_linger: Duration = Field(
+        default=timedelta(milliseconds=50),
+        description="The shortest time between two such batches: the longer, the less each mail costs, and the later it is seen.",
+    )

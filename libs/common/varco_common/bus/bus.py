@@ -12,6 +12,7 @@ from varco_common.bus import events, jetstream, mail, questions, votes
 from varco_common.bus.connection import Connection
 from varco_common.bus.events import Raw, Stored
 from varco_common.bus.mail import Record, StoredMail
+from varco_common.bus.parking import parked
 from varco_common.bus.puller import ACK_WAIT_SECONDS, Puller
 from varco_common.bus.questions import Answerer
 from varco_common.bus.settings import BusSettings
@@ -66,6 +67,17 @@ class Bus:
         return await events.append(
             self._link, event, expect=expect, expect_subject=expect_subject, once=once, timeout=self._timeout
         )
+
+    async def append_encoded(self, batch: Sequence[tuple[str, bytes]], *, expect: int, expect_subject: str) -> int:
+        """Appends events that are JSON already, (subject, payload): all of them, in order, or none; at most 1,000.
+
+        The sequence of the last one. The errors are those of `append`; `expect` is the last sequence of `expect_subject`.
+        """
+        return await events.append_encoded(self._link, batch, expect, expect_subject, self._timeout)
+
+    async def last_event(self, subject_filter: str) -> tuple[int, bytes]:
+        """Sequence and payload of the last event that matches; 0 and nothing where there is none."""
+        return await jetstream.last_message(self._link, subjects.EVENTS, subject_filter)
 
     async def last_sequence(self, subject_filter: str) -> int:
         """The sequence of the last event that matches; 0 where there is none."""
@@ -129,6 +141,10 @@ class Bus:
         """The sequence in MAIL of the last record that matches any filter; 0 where there is none."""
         found = (jetstream.last_sequence(self._link, subjects.MAIL, one) for one in filters)
         return max(await asyncio.gather(*found))
+
+    async def park(self, stream: str, sequence: int, why: str) -> None:
+        """Says that a message can't be handled (`RecordParked`), for as long as it takes; it stays where it is."""
+        await parked(self._link, stream, sequence, why, self._timeout)
 
     async def mails(self, kind: str, account: str, after: int) -> AsyncGenerator[StoredMail, None]:
         """An account's mails of one kind behind sequence `after`, up to the last there is now. One round trip each."""

@@ -1,12 +1,14 @@
 """JetStream over the connection: durable appends, and its API as JSON questions."""
 
+import secrets
 from base64 import b64decode
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from varco_common.bus.connection import Connection
-from varco_common.bus.wire import status
+from varco_common.bus.wire import headers_of, status
 from varco_common.errors import ConflictError, PoisonError, StoreFull, TransientError
 
 API_SECONDS = 5.0
@@ -55,7 +57,28 @@ class ApiError(TransientError):
 
 async def append(link: Connection, subject: str, payload: bytes, headers: bytes, timeout: float) -> int:
     """The sequence at which the message is stored and fsynced. See `Bus.append` for the errors."""
-    answer_headers, answer = await link.request(subject, payload, headers=headers, timeout=timeout)
+    return _sequence(subject, *await link.request(subject, payload, headers=headers, timeout=timeout))
+
+
+async def append_batch(
+    link: Connection, messages: Sequence[tuple[str, bytes]], expected: Sequence[tuple[str, str]], timeout: float
+) -> int:
+    """The sequence of the last of these messages, (subject, payload), all of which are stored, or none.
+
+    `expected` are the header fields of the first one: the expectation that must hold. The stream must have `allow_atomic`.
+    """
+    batch = ("Nats-Batch-Id", secrets.token_hex(8))
+    fields = [*expected]
+    for number, (subject, payload) in enumerate(messages[:-1], 1):
+        headers = headers_of(batch, ("Nats-Batch-Sequence", str(number)), *fields)
+        link.publish(subject, payload, headers=headers)
+        fields = []
+    subject, payload = messages[-1]
+    headers = headers_of(batch, ("Nats-Batch-Sequence", str(len(messages))), *fields, ("Nats-Batch-Commit", "1"))
+    return _sequence(subject, *await link.request(subject, payload, headers=headers, timeout=timeout))
+
+
+def _sequence(subject: str, answer_headers: bytes, answer: bytes) -> int:
     if answer_headers:
         raise TransientError(f"no stream takes {subject} at present ({status(answer_headers)})")
     try:

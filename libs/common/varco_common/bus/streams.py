@@ -53,6 +53,7 @@ def events_stream(settings: BusSettings) -> StreamConfig:
         deny_delete=True,
         deny_purge=True,
         allow_direct=True,
+        allow_atomic=True,
     )
 
 

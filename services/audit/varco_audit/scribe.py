@@ -1,0 +1,122 @@
+"""The scribe: each record of MAIL once into EVENTS, in MAIL's order, so that EVENTS alone has every ballot (ADR 17)."""
+
+import asyncio
+from contextlib import aclosing
+from datetime import UTC, datetime
+from time import time
+
+import msgspec
+
+from varco_audit import metrics
+from varco_audit.names import NAME
+from varco_common import log, subjects
+from varco_common.bus import Bus, MailRecord
+from varco_common.errors import ConflictError, TransientError
+from varco_common.events import RecordParked, decode_event, fact
+from varco_common.events.audit import encode_recorded, recorded_sequence, recorded_subject
+from varco_common.record import decode_record
+from varco_common.tasks import beside
+
+RECORDS = subjects.mail("*", "*")
+RECORDED = recorded_subject("*")
+PARKED = subjects.event(RecordParked.SERVICE, fact(RecordParked), NAME)
+
+_RETRY_SECONDS = 0.5
+_ALONE = 4  # so few are appended one after another: that costs less than a batch
+_log = log.get(__name__)
+
+Written = tuple[str, bytes]  # an event's subject and its JSON
+
+
+class Scribe:
+    """`recorded` is the sequence in MAIL up to which all is in EVENTS. Several may run: an expectation lets one win.
+
+    `linger` is the shortest time between two appends, in seconds: what comes meanwhile goes in one batch.
+    """
+
+    def __init__(self, bus: Bus, *, batch: int, batch_bytes: int, linger: float) -> None:
+        self._bus = bus
+        self._batch = batch
+        self._batch_bytes = batch_bytes
+        self._linger = linger
+        self._last = 0  # the sequence in EVENTS of the last MailRecorded
+        self.recorded = 0
+
+    async def run(self) -> None:
+        """For ever: from the last MailRecorded on, and from there again after whatever went wrong."""
+        while True:
+            try:
+                await self._find_place()
+                await self._follow()
+            except ConflictError:
+                _log.info("another scribe was faster: reading again where it is")
+            except TransientError as error:
+                _log.warning("records can't be written down at present", error=str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _find_place(self) -> None:
+        self._last, event = await self._bus.last_event(RECORDED)
+        self.recorded = recorded_sequence(event) if event else 0
+        _, event = await self._bus.last_event(PARKED)
+        parked = decode_event(event) if event else None
+        if isinstance(parked, RecordParked) and parked.stream == subjects.MAIL:
+            self.recorded = max(self.recorded, parked.sequence)
+
+    async def _follow(self) -> None:
+        waiting: asyncio.Queue[MailRecord] = asyncio.Queue(self._batch)
+        loop = asyncio.get_running_loop()
+        async with beside(self._read(waiting)):
+            while True:
+                records = await self._taken(waiting)
+                next_at = loop.time() + self._linger
+                await self._write(records)
+                await asyncio.sleep(max(next_at - loop.time(), 0))
+
+    async def _read(self, waiting: asyncio.Queue[MailRecord]) -> None:
+        async with aclosing(self._bus.records(RECORDS, after=self.recorded)) as records:
+            async for record in records:
+                await waiting.put(record)
+
+    async def _taken(self, waiting: asyncio.Queue[MailRecord]) -> list[MailRecord]:
+        """At least one, then what else is there, as far as a batch holds it."""
+        taken = [await waiting.get()]
+        size = len(taken[0].record)
+        while size < self._batch_bytes and len(taken) < self._batch and not waiting.empty():
+            taken.append(waiting.get_nowait())
+            size += len(taken[-1].record)
+        return taken
+
+    async def _write(self, records: list[MailRecord]) -> None:
+        """In MAIL's order; what is no record is parked, and nothing behind it is written before that."""
+        at = _stamp(time() * 1000)
+        batch: list[Written] = []
+        for record in records:
+            try:
+                batch.append(_written(record, at))
+            except msgspec.DecodeError as error:
+                await self._append(batch)
+                batch = []
+                await self._bus.park(subjects.MAIL, record.sequence, f"not a mail record: {error}")
+        await self._append(batch)
+        self.recorded = records[-1].sequence
+        metrics.RECORDED.inc(len(records))
+        metrics.UNRECORDED.set(records[-1].pending)
+        metrics.RECORD_LAG.set(max(time() - records[-1].at / 1000, 0))
+
+    async def _append(self, batch: list[Written]) -> None:
+        parts = [batch] if len(batch) > _ALONE else [[one] for one in batch]
+        for part in filter(None, parts):
+            self._last = await self._bus.append_encoded(part, expect=self._last, expect_subject=RECORDED)
+
+
+def _written(record: MailRecord, at: str) -> Written:
+    """Raises msgspec.DecodeError on what is no record: an event that nobody can read would help nobody."""
+    decode_record(record.record)
+    _, kind, account = record.subject.split(".")
+    stored_at = _stamp(record.at)
+    event = encode_recorded(at=at, sequence=record.sequence, kind=kind, stored_at=stored_at, record=record.record)
+    return recorded_subject(account), event
+
+
+def _stamp(milliseconds: float) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
