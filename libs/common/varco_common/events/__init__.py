@@ -20,7 +20,7 @@ from varco_common.events.archive import (
     SendersTold,
     SourceChosen,
 )
-from varco_common.events.audit import MailRecorded
+from varco_common.events.audit import CheckpointKeyRotated, CheckpointSigned, MailRecorded
 from varco_common.events.banguard import (
     BanEvent,
     BanRules,
@@ -190,6 +190,8 @@ AnyEvent = (
     | CopyRemoved
     | CopyExported
     | MailRecorded
+    | CheckpointSigned
+    | CheckpointKeyRotated
 )
 
 _encoder = msgspec.json.Encoder()
@@ -220,6 +222,8 @@ __all__ = [
     "BanRules",
     "BanRulesChanged",
     "Blackhole",
+    "CheckpointKeyRotated",
+    "CheckpointSigned",
     "Choice",
     "ConnectionsRefused",
     "CopyBounced",

@@ -51,3 +51,27 @@ def recorded_subject(account: str) -> str:
 def recorded_sequence(event: bytes) -> int:
     """The place in MAIL that an encoded MailRecorded tells of. Raises msgspec.DecodeError."""
     return _place.decode(event).sequence
+
+
+class ProofEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A fact about the proof that EVENTS is as it was. `origin` names the log, `note` is a C2SP signed-note."""
+
+    SERVICE: ClassVar[str] = "audit"
+    origin: str
+    size: int
+    note: str
+
+    @property
+    def key(self) -> str:
+        return self.origin
+
+
+class CheckpointSigned(ProofEvent, frozen=True, kw_only=True, omit_defaults=True, tag="checkpoint.signed.v1"):
+    """The first `size` events of EVENTS had the Merkle root that the checkpoint `note` names."""
+
+
+class CheckpointKeyRotated(ProofEvent, frozen=True, kw_only=True, omit_defaults=True, tag="checkpoint.key.rotated.v1"):
+    """Checkpoints of more than `size` events are signed with a new key; the old one and the new one signed that in `note`."""
+
+    by: str = ""
+    reason: str = ""
