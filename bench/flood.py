@@ -8,12 +8,10 @@ own, whose loopback is all that the firewall's table ever sees.
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -21,13 +19,12 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bench import proc
+from bench import flooder, proc
 from bench.gates import Gate
 from bench.gates.varco import Stack, running
-from bench.measure import ROOT, Sink, generate, measure
+from bench.measure import Sink, generate, measure
 from bench.workloads import WORKLOADS
 
-BANNED = "127.0.0.66"
 CONNECTIONS, PER_SECOND = 3_000, 1_000
 INSIDE = "BENCH_FLOOD_INSIDE"
 ACCEPT, KERNEL = "closed at accept", "refused by the kernel"
@@ -134,7 +131,7 @@ async def _ban(stack: Stack) -> None:
         "varco_cli.main",
         "bans",
         "add",
-        BANNED,
+        flooder.BANNED,
         "--bantime",
         "1d",
         "--reason",
@@ -144,39 +141,16 @@ async def _ban(stack: Stack) -> None:
 
 
 async def _start_flood(port: int) -> asyncio.subprocess.Process:
-    pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", f"from bench.flood import flood; flood({port})", stdout=pipe, cwd=ROOT
-    )
+    """Of a program that costs little itself, started as such a program is."""
+    lean = [sys.executable, "-S", "-E", str(Path(flooder.__file__)), str(port), str(CONNECTIONS), str(PER_SECOND)]
+    return await asyncio.create_subprocess_exec(*lean, stdout=asyncio.subprocess.PIPE)
 
 
 async def _flooded(process: asyncio.subprocess.Process) -> Flood:
     told, _ = await process.communicate()
-    return msgspec.json.decode(told, type=Flood)
-
-
-def flood(port: int) -> None:
-    """The flooder's own program: CONNECTIONS in all, PER_SECOND a second; each waits for the gate's first word, or its end."""
-    seen: Counter[str] = Counter()
-    began = time.monotonic()
-    for number in range(CONNECTIONS):
-        time.sleep(max(0.0, began + number / PER_SECOND - time.monotonic()))
-        seen[_knock(port)] += 1
-    print(msgspec.json.encode(Flood(dict(seen), time.monotonic() - began, time.process_time())).decode())
-
-
-def _knock(port: int) -> str:
-    with socket.socket() as one:
-        one.bind((BANNED, 0))
-        one.settimeout(10)
-        try:
-            one.connect(("127.0.0.1", port))
-        except ConnectionRefusedError:
-            return "refused"
-        try:
-            return "greeted" if one.recv(10) else "closed"
-        except ConnectionResetError:
-            return "closed"
+    refused, closed, greeted, seconds, cpu = map(float, told.split())
+    counts = {"refused": int(refused), "closed": int(closed), "greeted": int(greeted)}
+    return Flood({what: count for what, count in counts.items() if count}, seconds, cpu)
 
 
 def _table(found: list[Round], rounds: int, mails: int) -> list[str]:

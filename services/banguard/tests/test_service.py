@@ -4,17 +4,23 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
+from varco_common.bus import Bus
 from varco_common.events import (
     AuthCause,
+    AuthFailed,
     CredentialAdded,
     CredentialUsed,
     HostBanned,
+    HostFound,
     HostUnbanned,
     NetworkTrusted,
     SenderAuthorised,
+    Strike,
+    StrikeCause,
     UnbanCause,
 )
 from varco_common.replies import Reply
+from varco_common.testing import NatsServer
 
 HOST = "192.0.2.7"
 
@@ -69,6 +75,22 @@ async def test_ipv6_is_banned_by_its_64(banguard):
     assert (await banguard.said("host-banned")).network == "2001:db8:1:2::/64"
     assert (await banguard.vote("2001:db8:1:2:ffff::9")).reply is Reply.HOST_BANNED
     assert (await banguard.vote("2001:db8:1:3::1")).reply is Reply.ACCEPTED
+
+
+async def test_a_strike_that_a_kill_left_undone_before_a_later_one_is_found(start, nats: NatsServer):
+    """Two hosts at once: the second one's strike was found, then the process died."""
+    later = "198.51.100.2"
+    async with Bus.connect(nats.settings(), "say") as bus:
+        now = datetime.now(UTC)
+        first, second = [
+            await bus.append(AuthFailed(at=now, host=host, login="x", cause=AuthCause.WRONG_CREDENTIALS))
+            for host in (HOST, later)
+        ]
+        strike = Strike(sequence=second, at=now, cause=StrikeCause.WRONG_CREDENTIALS, host=later)
+        await bus.append(HostFound(at=now, network=later, strike=strike))
+    async with start() as banguard:
+        found = await banguard.until_there_are(2, "host-found")
+        assert [(one.network, one.strike.sequence) for one in found] == [(later, second), (HOST, first)]
 
 
 async def test_bans_and_their_ends_survive_restarts_and_end_once(start):

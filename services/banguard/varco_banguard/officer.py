@@ -6,8 +6,10 @@ import random
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from varco_banguard import decide, metrics
+from varco_banguard.lanes import REACH, Lanes
 from varco_banguard.register import NAME, Register, Step, of_known
 from varco_banguard.strikes import Host
 from varco_common import log
@@ -47,13 +49,14 @@ def utc_now() -> datetime:
 
 
 class Officer:
-    """Deals with one event after the other; each decision is made anew until nothing is left to say of it."""
+    """Deals with each host's events one after the other; each decision is made anew until nothing is left to say of it."""
 
     def __init__(self, bus: Bus, register: Register, now: Clock = utc_now) -> None:
         self._bus, self._register, self._now = bus, register, now
         self._chance = random.Random()  # noqa: S311 - when a ban ends is no secret
         self._ends: list[tuple[datetime, str]] = []
         self._sooner = asyncio.Event()
+        self._guarding = asyncio.Lock()
         for host in register.hosts():
             if host.ban and host.ban.until:
                 self._ends.append((host.ban.until, host.network))
@@ -61,11 +64,16 @@ class Officer:
         register.on_host(self._heard)
 
     async def watch(self) -> None:
-        """From the last strike that was dealt with on, for ever."""
+        """From the last strikes that were dealt with on, for ever; several hosts at once."""
         after = await patiently(self._begin)
-        async with aclosing(self._bus.follow(*INPUTS, after=after)) as events:
+        async with Lanes.open() as lanes, aclosing(self._bus.follow(*INPUTS, after=after)) as events:
             async for stored in events:
-                await patiently(lambda stored=stored: self.deal_with(stored))  # type: ignore[misc]
+                if isinstance(stored.event, SenderAuthorised | NetworkIgnored):
+                    await lanes.idle()  # it takes back what stood before it, and nothing later
+                    await patiently(lambda stored=stored: self._on_change(stored))  # type: ignore[misc]
+                elif strike := self._strike(stored):
+                    work = partial(patiently, partial(self._on_strike, strike))
+                    await lanes.begin(stored.sequence, banned_as(strike.host), work)
 
     async def keep_time(self) -> None:
         """Ends bans when they end; and forgets, now and then, what is too old to matter."""
@@ -86,31 +94,34 @@ class Officer:
             except TimeoutError:
                 continue
 
-    async def deal_with(self, stored: Stored) -> None:
-        """Raises TransientError: then it is to be called again."""
+    async def _on_change(self, stored: Stored) -> None:
         match stored.event:
             case SenderAuthorised() as sender:
                 await self._settle_all(lambda host: decide.on_authorised(sender, host, self._rules, self._now()))
             case NetworkIgnored() as ignored:
                 await self._register.gate_reached(stored.sequence)
                 await self._settle_all(lambda host: decide.on_ignored(ignored, host, self._rules, self._now()))
-            case said:
-                await self._on_failure(stored.sequence, said)
 
-    async def _on_failure(self, sequence: int, said: AnyEvent) -> None:
+    def _strike(self, stored: Stored) -> Strike | None:
         register, rules = self._register, self._rules
         try:
-            strike = decide.strike_of(sequence, said, rules, register.login_owner, register.host_owner)
-            network = banned_as(strike.host) if strike else ""
+            strike = decide.strike_of(stored.sequence, stored.event, rules, register.login_owner, register.host_owner)
+            if strike:
+                banned_as(strike.host)
         except ValueError as error:
-            _log.error("a failure without an address", sequence=sequence, error=str(error))
-            return
+            _log.error("a failure without an address", sequence=stored.sequence, error=str(error))
+            return None
         # As fail2ban when it starts on an old log: what is beyond findtime is history.
         if strike is None or strike.at <= self._now() - timedelta(seconds=rules.findtime):
-            return
-        await register.settle(network, lambda host: self._judged(strike, host))
+            return None
+        return strike
+
+    async def _on_strike(self, strike: Strike) -> None:
+        """Raises TransientError: then it is to be called again."""
+        await self._register.settle(banned_as(strike.host), lambda host: self._judged(strike, host))
         if strike.login and strike.cause is StrikeCause.WRONG_CREDENTIALS:
-            await self._guard(strike)
+            async with self._guarding:  # two hosts at one login: it is said once that it is guessed at
+                await self._guard(strike)
 
     def _judged(self, strike: Strike, host: Host | None) -> HostEvent | None:
         gate, table = self._register.gate, self._register.table
@@ -140,14 +151,18 @@ class Officer:
         return self._register.gate.rules
 
     async def _begin(self) -> int:
-        """Where to go on: at the last strike that was found or ignored, for what it led to may be unsaid."""
+        """Where to go on.
+
+        At the last strike that was found or ignored, for what it led to may be unsaid; and as far before it as another
+        can lie that was worked on at the same time. What is done already comes to nothing new.
+        """
         newest = await self._bus.until(*_FOUND)
         if not newest:
             return 0
         async with aclosing(self._bus.follow(*_FOUND, after=newest - 1)) as events:
             async for stored in events:
                 if isinstance(stored.event, HostFound | HostIgnored):
-                    return stored.event.strike.sequence - 1
+                    return max(stored.event.strike.sequence - 1 - REACH, 0)
         raise TransientError("the last strike can't be read")
 
     def _heard(self, network: str, said: AnyEvent) -> None:
