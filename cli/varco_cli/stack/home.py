@@ -52,6 +52,11 @@ class Home:
         return self.path / "stack.json"
 
     @property
+    def targets(self) -> Path:
+        """Where Prometheus finds the services (`file_sd_configs`)."""
+        return self.path / "prometheus-targets.json"
+
+    @property
     def objects(self) -> Path:
         return self.path / "s3"
 

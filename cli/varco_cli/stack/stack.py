@@ -30,6 +30,7 @@ from varco_cli.stack.room import Room
 from varco_cli.stack.settings import Ports, StackSettings, listenable
 from varco_common import log, seaweed
 from varco_common.bus.settings import BusSettings
+from varco_common.bus.store import CHECK as STORE
 from varco_common.settings import load
 
 START_SECONDS = 60.0
@@ -206,7 +207,7 @@ class Stack:
             name=service.name,
             command=[*_SERVE, service.name],
             environment=self._environment(service),
-            ready=lambda: self._answers(f"{self.apis[service.name]}/readyz"),
+            ready=lambda: self._at_work(self.apis[service.name]),
             grace_seconds=self.settings.drain.total_seconds() + 5,
         )
 
@@ -227,7 +228,15 @@ class Stack:
         return environment.of_service(self.home, self.settings, service, port) | chosen | self._more
 
     async def _all_answer(self) -> bool:
-        return all(await asyncio.gather(*(self._answers(f"{url}/readyz") for url in self.apis.values())))
+        return all(await asyncio.gather(*map(self._at_work, self.apis.values())))
+
+    async def _at_work(self, api: str) -> bool:
+        """Ready, or kept from it by the bus's full store alone: started all the same, or it would never drain."""
+        try:
+            checks = (await self._probe.get(f"{api}/readyz")).json()["checks"]
+        except (httpx.HTTPError, ValueError, KeyError):
+            return False
+        return all(check["ok"] for name, check in checks.items() if name != STORE)
 
     async def _answers(self, url: str) -> bool:
         try:
@@ -261,6 +270,13 @@ class Stack:
             "services": [service.name for service in self.services],
         }
         self.home.state.write_bytes(msgspec.json.format(msgspec.json.encode(state)))
+        self.home.targets.write_bytes(msgspec.json.format(msgspec.json.encode(self._targets())))
+
+    def _targets(self) -> list[dict[str, Any]]:
+        """Services that share a process share its metrics: they are scraped once."""
+        together = self.settings.processes == "one"
+        named = {TOGETHER: next(iter(self.apis.values()))} if together else self.apis
+        return [{"targets": [url.rpartition("/")[2]], "labels": {"service": name}} for name, url in named.items()]
 
     def _listening(self) -> list[str]:
         variables = [variable for service in self.services for variable in service.ports]

@@ -13,11 +13,15 @@ from fastapi import APIRouter
 
 from varco_common import service
 from varco_common.auth import AccountScope, Admin, Caller
+from varco_common.bus import Bus
 from varco_common.errors import ConflictError, NotFound, PoisonError, RefusedCommand, TransientError
 from varco_common.events import TokenRevoked
 from varco_common.http import Shell
 from varco_common.request_size import MAX_BODY
 from varco_common.settings import BrokenSetting, ServiceSettings
+from varco_common.testing import nats_server
+
+from .bus.samples import record
 
 ERRORS = {
     "conflict": (ConflictError("changed meanwhile"), 409),
@@ -123,7 +127,7 @@ async def test_readiness_names_each_dependency_and_why(settings, bus, nats):
         assert answer.json() == {
             "service": "example",
             "ready": True,
-            "checks": {"bus": {"ok": True}, "database": {"ok": True}, "tokens": {"ok": True}},
+            "checks": {"bus": {"ok": True}, "store": {"ok": True}, "database": {"ok": True}, "tokens": {"ok": True}},
         }
         away.append(1)
         answer = await client.get("/readyz")
@@ -134,6 +138,20 @@ async def test_readiness_names_each_dependency_and_why(settings, bus, nats):
         while (answer := await client.get("/readyz")).json()["checks"]["bus"]["ok"]:
             pass
         assert answer.status_code == 503
+
+
+async def test_it_is_not_ready_while_the_bus_has_no_room(settings):
+    async with (
+        nats_server(mail_max_bytes=100_000) as server,
+        Bus.connect(server.settings(), "test") as bus,
+        serving(settings, bus) as (_, client, _task),
+    ):
+        assert (await client.get("/readyz")).status_code == 200
+        await bus.append_mail("accepted", record(), bytes(95_000))
+        answer = await client.get("/readyz")
+        assert answer.status_code == 503
+        assert "stream MAIL is full" in answer.json()["checks"]["store"]["why"]
+        assert 'varco_bus_stream_bytes{stream="MAIL"} 9' in (await client.get("/metrics")).text
 
 
 async def test_a_check_that_is_broken_is_not_ready_and_says_nothing_of_itself(settings, bus):

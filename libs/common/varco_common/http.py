@@ -16,8 +16,9 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from varco_common import log, problems, request_size, service, subjects
+from varco_common import log, problems, request_size, rooms, service, subjects
 from varco_common.bus import Bus
+from varco_common.bus.store import CHECK as STORE
 from varco_common.errors import TransientError, VarcoError
 from varco_common.events import TokenRevoked
 from varco_common.settings import BrokenSetting, WithApi
@@ -47,6 +48,8 @@ class Shell:
         self.keyring = Keyring(settings.token_key)
         self.port = 0
         self._name = name
+        self._home = settings.home
+        self._figures: Callable[[], Awaitable[None]] = _nothing
         self._checks: dict[str, Check] = {"start": _starting}
         self._draining = service.draining()
         self._requests = _Requests(self._draining)
@@ -76,7 +79,13 @@ class Shell:
         """Ready from here on, as far as the bus and the checks are well; until cancelled, then ends what is in flight."""
         known = asyncio.Event()
         self.app.state.check_revocations = _checker(known, "the list of revoked tokens isn't read yet")
-        self._checks = {"bus": bus.check, **checks, "tokens": self.app.state.check_revocations}
+        self._checks = {
+            "bus": bus.check,
+            STORE: bus.check_room,
+            **checks,
+            "tokens": self.app.state.check_revocations,
+        }
+        self._figures = lambda: rooms.measure(bus, self._home)
         async with beside(self._follow_revocations(bus, known)):
             try:
                 await forever()
@@ -87,7 +96,7 @@ class Shell:
         until = await patiently(lambda: bus.until(_REVOKED))
         if not until:
             known.set()
-        async with aclosing(bus.follow(_REVOKED)) as events:
+        async with aclosing(bus.follow(_REVOKED, name="revocations")) as events:
             async for stored in events:
                 if isinstance(stored.event, TokenRevoked):
                     self.keyring.revoke(stored.event.token)
@@ -103,9 +112,13 @@ class Shell:
         app.add_middleware(self._requests.middleware)
         app.add_middleware(problems.guard)
         problems.install(app)
-        for path, handler in (("/livez", _live), ("/readyz", self._ready), ("/metrics", _metrics)):
+        for path, handler in (("/livez", _live), ("/readyz", self._ready), ("/metrics", self._metrics)):
             app.add_api_route(path, handler, include_in_schema=False)
         return app
+
+    async def _metrics(self) -> Response:
+        await self._figures()
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     async def _ready(self) -> JSONResponse:
         names = list(self._checks)
@@ -123,8 +136,8 @@ async def _live() -> dict[str, bool]:
     return {"live": True}
 
 
-async def _metrics() -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+async def _nothing() -> None:
+    """Before there is a bus there is nothing to measure."""
 
 
 async def _why(check: Check) -> str:

@@ -209,7 +209,7 @@ class Projection(Generic[S]):
         return await patiently(lambda: self._bus.until(*self._filters))
 
     async def _follow(self) -> None:
-        async with aclosing(self._bus.follow(*self._filters, after=self.sequence)) as events:
+        async with aclosing(self._bus.follow(*self._filters, after=self.sequence, name=self._name)) as events:
             async for stored in events:
                 key = self._memory.apply(stored.sequence, stored.event)
                 self._changed.set()

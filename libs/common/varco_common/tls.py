@@ -2,17 +2,27 @@
 
 import ssl
 import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from cryptography import x509
+from prometheus_client import Gauge
 
 from varco_common import log
 from varco_common.settings import BrokenSetting
 
 LOOK_SECONDS = 1.0
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!eNULL:!PSK"  # RFC 9325 4.2
+
+WARN_DAYS = 14
+WARN_SECONDS = 86_400.0
+
+END = Gauge(
+    "varco_tls_certificate_end_timestamp_seconds", "When a certificate in use ends (seconds since 1970)", ["name"]
+)
 
 _log = log.get(__name__)
 _Stamp = tuple[tuple[str, int, int], ...]
@@ -47,6 +57,8 @@ class Certificates:
         self._names: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
         self._stamp: _Stamp = ()
         self._looked = 0.0
+        self._ends: dict[str, datetime] = {}
+        self._warned = -WARN_SECONDS
         self.context = _new_context()
         self.context.sni_callback = self._choose
         self._load(self._pairs())
@@ -75,11 +87,31 @@ class Certificates:
         self._looked = now
         try:
             pairs = self._pairs()
+            self._warn(now)
             if _stamped(pairs) != self._stamp:
                 self._load(pairs)
                 _log.info("certificates taken up", names=self.names)
         except (OSError, BrokenSetting) as error:
             _log.error("certificates not taken up: the old ones stay in use", error=str(error))
+
+    def _tell(self, ends: dict[str, datetime]) -> None:
+        """When each certificate ends, in the metrics; and those that end soon in the log, now and every day."""
+        for name in self._ends.keys() - ends.keys():
+            with suppress(KeyError):  # two services of one process show the same certificates
+                END.remove(name)
+        for name, end in ends.items():
+            END.labels(name).set(end.timestamp())
+        self._ends, self._warned = ends, -WARN_SECONDS
+        self._warn(time.monotonic())
+
+    def _warn(self, now: float) -> None:
+        if now - self._warned < WARN_SECONDS:
+            return
+        self._warned = now
+        soon = datetime.now(UTC) + timedelta(days=WARN_DAYS)
+        for name, end in self._ends.items():
+            if end < soon:
+                _log.warning("a certificate ends soon: put a new one in its place", name=name, end=end.isoformat())
 
     def _pairs(self) -> tuple[Pair, ...]:
         if self._listed:
@@ -92,20 +124,23 @@ class Certificates:
             raise BrokenSetting(self._variable, "", f"<name>.crt and <name>.key in {self._directory}")
         stamp = _stamped(pairs)
         contexts: dict[str, ssl.SSLContext] = {}
+        ends: dict[str, datetime] = {}
         for pair in pairs:
-            context, names = self._read(pair)
+            context, names, ends[pair.certificate.stem.lower()] = self._read(pair)
             for name in names:
                 contexts.setdefault(name, context)
             contexts[pair.certificate.stem.lower()] = context
         first = contexts[pairs[0].certificate.stem.lower()]
         contexts[""] = contexts.get("default") or contexts.get(self._default.lower()) or first
         self._contexts, self._stamp = contexts, stamp
+        self._tell(ends)
 
-    def _read(self, pair: Pair) -> tuple[ssl.SSLContext, list[str]]:
+    def _read(self, pair: Pair) -> tuple[ssl.SSLContext, list[str], datetime]:
         context = _new_context()
         try:
             context.load_cert_chain(pair.certificate, pair.key)
-            return context, _names_of(pair.certificate)
+            leaf = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+            return context, _names_of(leaf), leaf.not_valid_after_utc
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             expected = f"a certificate in PEM form, and its key in {pair.key} ({error})"
             raise BrokenSetting(self._variable, pair.certificate, expected) from error
@@ -119,9 +154,8 @@ def _new_context() -> ssl.SSLContext:
     return context
 
 
-def _names_of(certificate: Path) -> list[str]:
+def _names_of(leaf: x509.Certificate) -> list[str]:
     """The DNS names that the certificate is for."""
-    leaf = x509.load_pem_x509_certificate(certificate.read_bytes())
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

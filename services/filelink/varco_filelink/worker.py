@@ -59,6 +59,7 @@ class Worker:
             max_bytes=self._at_once * 4 * 1024 * 1024,
             ack_wait=self._ack_wait,
         ) as puller:
+            metrics.OLDEST.set_function(self._oldest_seconds)
             ticker = asyncio.create_task(self._keep_in_hand(), name="filelink ticks")
             try:
                 async for delivery in puller:
@@ -69,6 +70,10 @@ class Worker:
                 puller.pause()
                 await self._finish()
                 ticker.cancel()
+
+    def _oldest_seconds(self) -> float:
+        received = [delivery.record.envelope.received_at for delivery in self._hands.values()]
+        return (self._now() - min(received)).total_seconds() if received else 0.0
 
     async def _finish(self) -> None:
         """Lets conversions end, within the grace; the others begin anew after the next start."""

@@ -4,11 +4,14 @@ import os
 import ssl
 import time
 import warnings
+from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from varco_common import tls
 from varco_common.settings import BrokenSetting
+from varco_common.testing.certificates import self_signed
 from varco_common.tls import Certificates
 
 
@@ -117,3 +120,13 @@ async def test_a_handshake_that_takes_too_long_is_ended(start):
     world = await start(handshake_timeout="200 ms")
     async with world.connect("smtps") as client:
         assert await client.reply() == ""
+
+
+def test_the_end_of_each_certificate_is_shown_and_said_when_it_is_near(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    self_signed(tmp_path, "soon.example")
+    Certificates(tmp_path)
+    end = REGISTRY.get_sample_value("varco_tls_certificate_end_timestamp_seconds", {"name": "soon.example"})
+    assert end == pytest.approx(time.time() + 2 * 86_400, abs=60)
+    assert "a certificate ends soon" in capfd.readouterr().err

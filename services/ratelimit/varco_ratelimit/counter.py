@@ -49,7 +49,7 @@ class Counter:
     async def follow(self, after: int) -> None:
         """From where the database ends, for ever."""
         self._reached(after)
-        async with aclosing(self._bus.records(*ACCEPTED, after=after)) as found:
+        async with aclosing(self._bus.records(*ACCEPTED, after=after, name="counted")) as found:
             async for record in found:
                 self.count(record)
 

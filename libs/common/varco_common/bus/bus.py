@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from varco_common import subjects
-from varco_common.bus import events, jetstream, mail, questions, votes
+from varco_common.bus import events, jetstream, mail, questions, store, votes
 from varco_common.bus.connection import Connection
 from varco_common.bus.events import Raw, Stored
 from varco_common.bus.mail import Record, StoredMail
@@ -16,6 +16,7 @@ from varco_common.bus.parking import parked
 from varco_common.bus.puller import ACK_WAIT_SECONDS, Puller
 from varco_common.bus.questions import Answerer
 from varco_common.bus.settings import BusSettings
+from varco_common.bus.store import Held
 from varco_common.bus.votes import Decider
 from varco_common.bus.wire import headers_of
 from varco_common.events import Event
@@ -47,6 +48,14 @@ class Bus:
     def check(self) -> None:
         """Raises TransientError while disconnected."""
         self._link.check()
+
+    async def check_room(self) -> None:
+        """Raises StoreFull where nothing more can be appended, and TransientError while nobody can say."""
+        await store.check_room(self._link)
+
+    async def held(self) -> list[Held]:
+        """What MAIL and EVENTS hold, and may hold."""
+        return await store.streams(self._link)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Calls `callback` after each reconnect; not after the first connect."""
@@ -87,13 +96,13 @@ class Bus:
         """The sequence of the last event that matches any filter now: a follower that has reached it has caught up."""
         return max(await asyncio.gather(*map(self.last_sequence, filters)))
 
-    def follow(self, *filters: str, after: int = 0) -> AsyncGenerator[Stored, None]:
+    def follow(self, *filters: str, after: int = 0, name: str = "") -> AsyncGenerator[Stored, None]:
         """Events that match any filter, from `after` + 1, each once and in order, for ever.
 
         What can't be decoded is parked (`RecordParked`) and skipped. Close it with `aclosing` where the loop is left
-        early.
+        early. `name` is what its lag is shown under.
         """
-        return events.follow(self._link, filters, after, self._timeout)
+        return events.follow(self._link, filters, after, self._timeout, name)
 
     def raw(self, *filters: str, after: int = 0) -> AsyncGenerator[Raw, None]:
         """As `follow`, but as they lie in EVENTS: payloads byte for byte, and what can't be decoded as well."""
@@ -133,9 +142,9 @@ class Bus:
         """The mail at this sequence of MAIL. Raises MissingMail when it is gone."""
         return await mail.get(self._link, sequence, self._timeout)
 
-    def records(self, *filters: str, after: int = 0) -> AsyncGenerator[Record, None]:
+    def records(self, *filters: str, after: int = 0, name: str = "") -> AsyncGenerator[Record, None]:
         """The records that match any filter, without bodies, from `after` + 1, each once and in order, for ever."""
-        return mail.records(self._link, filters, after)
+        return mail.records(self._link, filters, after, name)
 
     async def last_record(self, *filters: str) -> int:
         """The sequence in MAIL of the last record that matches any filter; 0 where there is none."""

@@ -47,6 +47,7 @@ class Connection:
         self._on_reconnect: list[Callable[[], None]] = []
         self._connects = 0
         self.max_payload = Info().max_payload
+        self.refused = 0.0  # when an append found the store full and none was stored since; the loop's time
         self._closing = False
         self.subscribe(self._inbox + "*", self._answered)
 

@@ -79,9 +79,9 @@ async def append_encoded(
 
 
 async def follow(
-    link: Connection, filters: tuple[str, ...], after: int, timeout: float
+    link: Connection, filters: tuple[str, ...], after: int, timeout: float, name: str = ""
 ) -> AsyncGenerator[Stored, None]:
-    async with Ordered.open(link, subjects.EVENTS, filters, after) as messages:
+    async with Ordered.open(link, subjects.EVENTS, filters, after, name=name) as messages:
         async for sequence, nanoseconds, _, headers, payload, _ in messages:
             if diverted(headers):
                 await parked(link, subjects.EVENTS, sequence, "an answer that was diverted into the stream", timeout)

@@ -1,5 +1,6 @@
 """JetStream over the connection: durable appends, and its API as JSON questions."""
 
+import asyncio
 import secrets
 from base64 import b64decode
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ class ApiError(TransientError):
 
 async def append(link: Connection, subject: str, payload: bytes, headers: bytes, timeout: float) -> int:
     """The sequence at which the message is stored and fsynced. See `Bus.append` for the errors."""
-    return _sequence(subject, *await link.request(subject, payload, headers=headers, timeout=timeout))
+    return _sequence(link, subject, *await link.request(subject, payload, headers=headers, timeout=timeout))
 
 
 async def append_batch(
@@ -75,10 +76,10 @@ async def append_batch(
         fields = []
     subject, payload = messages[-1]
     headers = headers_of(batch, ("Nats-Batch-Sequence", str(len(messages))), *fields, ("Nats-Batch-Commit", "1"))
-    return _sequence(subject, *await link.request(subject, payload, headers=headers, timeout=timeout))
+    return _sequence(link, subject, *await link.request(subject, payload, headers=headers, timeout=timeout))
 
 
-def _sequence(subject: str, answer_headers: bytes, answer: bytes) -> int:
+def _sequence(link: Connection, subject: str, answer_headers: bytes, answer: bytes) -> int:
     if answer_headers:
         raise TransientError(f"no stream takes {subject} at present ({status(answer_headers)})")
     try:
@@ -86,8 +87,12 @@ def _sequence(subject: str, answer_headers: bytes, answer: bytes) -> int:
     except msgspec.DecodeError as error:
         raise TransientError(f"JetStream's answer can't be read: {error}") from error
     if stored.error is None and stored.seq:
+        link.refused = 0.0
         return stored.seq
-    raise _error(stored.error or Fault(description="no sequence in the answer"))
+    why = _error(stored.error or Fault(description="no sequence in the answer"))
+    if isinstance(why, StoreFull):
+        link.refused = asyncio.get_running_loop().time()
+    raise why
 
 
 def _error(fault: Fault) -> Exception:

@@ -89,8 +89,10 @@ async def _asked(link: Connection, question: bytes, missing: str, timeout: float
     return StoredMail(sequence, stored.astimezone(UTC), subject, record_of(headers), body)
 
 
-async def records(link: Connection, filters: tuple[str, ...], after: int) -> AsyncGenerator[Record, None]:
-    async with Ordered.open(link, subjects.MAIL, filters, after, headers_only=True) as messages:
+async def records(
+    link: Connection, filters: tuple[str, ...], after: int, name: str = ""
+) -> AsyncGenerator[Record, None]:
+    async with Ordered.open(link, subjects.MAIL, filters, after, headers_only=True, name=name) as messages:
         async for one in messages:
             record = b"" if diverted(one.headers) else header(one.headers, _RECORD)  # no record: who pulls it parks it
             yield Record(one.sequence, one.at // 1_000_000, record, one.subject, one.pending)

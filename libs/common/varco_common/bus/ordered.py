@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, Self
 
 from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
-from varco_common.bus.pulls import Place, Pulls, Room
+from varco_common.bus.lag import Behind, Place, lags, named
+from varco_common.bus.pulls import Place as At
+from varco_common.bus.pulls import Pulls, Room
 from varco_common.errors import TransientError
 
 BATCH = 512
@@ -40,18 +42,30 @@ class Ordered:
         self._consumer = ""
         self._expected = 1  # the consumer's own count, that shows a gap
         self._waiting = 0
+        self._in_hand = 0
+        self._pending = 0  # in the stream, as the newest message says
+        self._oldest = 0
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self._pulls = Pulls(link, stream, self._prepare, self._room, self._arrived, give_back=False)
 
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, link: Connection, stream: str, filters: tuple[str, ...], after: int, *, headers_only: bool = False
+        cls,
+        link: Connection,
+        stream: str,
+        filters: tuple[str, ...],
+        after: int,
+        *,
+        headers_only: bool = False,
+        name: str = "",
     ) -> AsyncIterator[Self]:
+        """`name` is what its lag is shown under."""
         self = cls(link, stream, filters, after, headers_only=headers_only)
         task = asyncio.create_task(self._pulls.run(), name=f"follow {stream}")
         try:
-            yield self
+            with lags.shown(Place(link.name, stream, name or named(filters)), self._behind):
+                yield self
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -62,10 +76,15 @@ class Ordered:
         return self
 
     async def __anext__(self) -> Message:
+        self._in_hand = 0  # who asks for the next has dealt with the one before
         message = await self._messages.get()
         self._waiting -= 1
+        self._in_hand, self._oldest = 1, message[1]
         self._pulls.refill()
         return message
+
+    def _behind(self) -> Behind:
+        return Behind(self._pending + self._waiting + self._in_hand, self._oldest)
 
     def _room(self) -> Room:
         return Room(BATCH if self._waiting <= BATCH // 2 else 0, BATCH_BYTES)
@@ -95,7 +114,7 @@ class Ordered:
             with contextlib.suppress(TransientError):  # the server forgets it by itself, too
                 await jetstream.api(self._link, f"CONSUMER.DELETE.{self._stream}.{consumer}")
 
-    def _arrived(self, subject: bytes, place: Place, _reply: bytes, headers: bytes, payload: bytes) -> None:
+    def _arrived(self, subject: bytes, place: At, _reply: bytes, headers: bytes, payload: bytes) -> None:
         if place.consumer_sequence != self._expected:
             self._expected = -1  # what follows of this round is out of order, too
             self._pulls.disturb("a message is missing")
@@ -103,6 +122,9 @@ class Ordered:
         self._expected += 1
         if place.sequence > self._last:
             self._last = place.sequence
+            if not self._waiting and not self._in_hand:
+                self._oldest = place.at
             self._waiting += 1
+            self._pending = place.pending
             message = Message(place.sequence, place.at, subject.decode(), headers, payload, place.pending)
             self._messages.put_nowait(message)

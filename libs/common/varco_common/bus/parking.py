@@ -4,11 +4,15 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 
+from prometheus_client import Counter
+
 from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
 from varco_common.bus.wire import headers_of
 from varco_common.errors import TransientError
 from varco_common.events import RecordParked, encode_event
+
+PARKED = Counter("varco_bus_parked_total", "Records that this process could not handle", ["service", "stream"])
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +21,7 @@ async def parked(link: Connection, stream: str, sequence: int, why: str, timeout
     """Appends `RecordParked`; tries for as long as the bus is away, for nothing may pass in silence."""
     event = RecordParked(at=datetime.now(UTC), service=link.name, stream=stream, sequence=sequence, why=why)
     headers = headers_of(("Nats-Msg-Id", f"parked-{link.name}-{stream}-{sequence}"))
+    PARKED.labels(link.name, stream).inc()
     log.error("parked: %s %d: %s", stream, sequence, why)
     while True:
         try:

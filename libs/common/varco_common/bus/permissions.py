@@ -2,7 +2,7 @@
 
 | use of the Bus | publish | subscribe |
 |---|---|---|
-| any | - | `_INBOX_<service>.>`: nobody else's answers |
+| any | LOOKING | `_INBOX_<service>.>`: nobody else's answers |
 | append, last_sequence | `events.<service>.>`, `$JS.API.STREAM.MSG.GET.EVENTS` | - |
 | follow, until, since, hear | FOLLOWING, `events.parked.record-parked.<service>` | the events' filters |
 | append_mail | `mail.<kind>.*` | - |
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from varco_common import subjects
 
+LOOKING = ("$JS.API.STREAM.INFO.MAIL", "$JS.API.STREAM.INFO.EVENTS")
 FOLLOWING = (
     "$JS.API.STREAM.MSG.GET.EVENTS",
     "$JS.API.DIRECT.GET.EVENTS",
@@ -65,7 +66,7 @@ def permissions(service: str, publishes: Iterable[str], subscribes: Iterable[str
     mails = [subject for subject in heard if _of(subject, "mail")]
     answered = [subject for subject in heard if subject not in events and subject not in mails]
     common = [subject for subject in answered if _of(subject, "everyone")]
-    allowed = {*said, *(PULLING if mails else ())}
+    allowed = {*said, *LOOKING, *(PULLING if mails else ())}
     if any(_of(subject, "lease") for subject in said):
         allowed |= {*LEASING}
     if events or any(_of(subject, "events") for subject in said):

@@ -10,6 +10,8 @@ from typing import Any, Self
 from varco_common import subjects
 from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
+from varco_common.bus.lag import Behind, lags
+from varco_common.bus.lag import Place as Shown
 from varco_common.bus.mail import own_record
 from varco_common.bus.parking import parked
 from varco_common.bus.pulls import Place, Pulls, Room
@@ -104,6 +106,7 @@ class Puller:
         self._timeout = timeout
         self._held: dict[int, Delivery] = {}
         self._bytes = 0
+        self._pending = 0  # beyond what is in hand, as the newest delivery says
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
         self._parking: dict[int, asyncio.Task[None]] = {}
         self._pulls = Pulls(link, subjects.MAIL, self._prepare, self._room, self._arrived, give_back=True)
@@ -114,7 +117,8 @@ class Puller:
         self = cls(link, durable, filters, **limits)
         task = asyncio.create_task(self._pulls.run(), name=f"pull {durable}")
         try:
-            yield self
+            with lags.shown(Shown(link.name, subjects.MAIL, durable), self._behind):
+                yield self
         finally:
             for each in (task, *self._parking.values()):
                 each.cancel()
@@ -159,6 +163,10 @@ class Puller:
 
     # what Pulls calls
 
+    def _behind(self) -> Behind:
+        oldest = min((delivery.at.timestamp() for delivery in self._held.values()), default=0.0)
+        return Behind(self._pending + len(self._held) + len(self._parking), int(oldest * 1e9))
+
     def _room(self) -> Room:
         held = len(self._held) + len(self._parking)
         if held * 2 > self._in_flight or self._bytes * 2 > self._max_bytes:
@@ -182,6 +190,7 @@ class Puller:
         return self._durable
 
     def _arrived(self, subject: bytes, place: Place, reply: bytes, headers: bytes, payload: bytes) -> None:
+        self._pending = place.pending
         if held := self._held.get(place.sequence):
             held.renewed(reply, place.delivered)
             self.say(held.reply, b"+WPI")
