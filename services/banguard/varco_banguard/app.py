@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from varco_banguard import api, metrics
 from varco_banguard.chronicle import Chronicle
 from varco_banguard.commands import Commands
-from varco_banguard.decide import VOTER, decide
+from varco_banguard.decide import VOTER, decide, measure
 from varco_banguard.logfile import LogFile
 from varco_banguard.logins import FILTERS, NETWORKS
 from varco_banguard.officer import INPUTS, Officer
@@ -46,9 +48,10 @@ async def serve(settings: Settings) -> None:
 
 def _voter(register: Register) -> Callable[[Ballot], Vote]:
     def vote(ballot: Ballot) -> Vote:
-        cast = decide(ballot, register.table, datetime.now(UTC))
+        now = datetime.now(UTC)
+        cast = decide(ballot, register.table, now)
         metrics.VOTES[cast.reply].inc()
-        return cast
+        return replace(cast, figures=measure(register.stand, now))
 
     return vote
 

@@ -3,8 +3,8 @@
 Whoever calls appends what it gets, waits until the state has it, and asks again until nothing is left to say.
 """
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from varco_banguard.logins import Login
@@ -35,6 +35,15 @@ from varco_common.senders import covering
 from varco_common.votes import Ballot, Vote, accept
 
 VOTER = "banguard"
+CLOCK, HOSTS, GATE = "clock", "hosts", "gate"  # the figures in a vote; the clock in microseconds since 1970
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Stand(NamedTuple):
+    """How far banguard has followed each of what it votes by: the sequences of the last host's and the last gate's event."""
+
+    hosts: int
+    gate: int
 
 
 class Said(NamedTuple):
@@ -57,6 +66,18 @@ def decide(ballot: Ballot, table: BanTable, now: datetime) -> Vote:
     return Vote(
         voter=VOTER, reply=Reply.HOST_BANNED, reason=f"{ban.network} is banned {until}", sequence=table.sequence
     )
+
+
+def measure(stand: Stand, now: datetime) -> dict[str, int]:
+    """What a vote carries so that it can be cast again."""
+    return {CLOCK: (now - _EPOCH) // timedelta(microseconds=1), HOSTS: stand.hosts, GATE: stand.gate}
+
+
+def measured(figures: Mapping[str, int]) -> tuple[Stand, datetime] | None:
+    """Where banguard stood, and when; None where the vote is older than its figures."""
+    if not {CLOCK, HOSTS, GATE} <= figures.keys():
+        return None
+    return Stand(figures[HOSTS], figures[GATE]), _EPOCH + timedelta(microseconds=figures[CLOCK])
 
 
 def strike_of(sequence: int, event: object, rules: BanRules, login_owner: Owner, host_owner: Owner) -> Strike | None:

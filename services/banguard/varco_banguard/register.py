@@ -8,6 +8,7 @@ from typing import Self
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from varco_banguard import logins, rules, strikes
+from varco_banguard.decide import Stand
 from varco_banguard.logins import Login, Trusted
 from varco_banguard.rules import Gate
 from varco_banguard.strikes import Host
@@ -84,6 +85,11 @@ class Register:
     @property
     def gate(self) -> Gate:
         return self._gate.get(GATE) or Gate()
+
+    @property
+    def stand(self) -> Stand:
+        """How far the table has come."""
+        return Stand(self._hosts.sequence, self._gate.sequence)
 
     def host(self, network: str) -> Host | None:
         return self._hosts.get(network)

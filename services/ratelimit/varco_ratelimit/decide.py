@@ -1,7 +1,7 @@
 """ratelimit, a voter: has this sender, or its account, sent too much already? Pure; times are milliseconds since 1970."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from varco_common import units
 from varco_common.events import Limit, Limits, Meter, QuotaExceeded, QuotaNearlyReached, Window
@@ -9,12 +9,26 @@ from varco_common.replies import Reply
 from varco_common.votes import Ballot, Vote, accept
 from varco_ratelimit import windows
 from varco_ratelimit.account import AccountQuotas, said_key, sender_key
-from varco_ratelimit.book import WHOLE, Ledger
+from varco_ratelimit.book import WHOLE
 from varco_ratelimit.usage import PLACE, Amounts
 
 VOTER = "ratelimit"
-FIRST_TIME = Meter.FIRST_TIME.value  # the figure in a vote
+YES = accept(VOTER)
 _MAX_TEXT = 400  # RFC 5321 4.5.3.1.5: a reply line has 512 octets, and ingress adds the mail's id
+
+
+class Counted(Protocol):
+    """What one sender, or a whole account, has sent; `place` is a meter's."""
+
+    def used(self, place: int, since: int) -> int: ...
+    def room_from(self, place: int, since: int, most: int) -> int | None: ...
+
+
+class Ledger(Protocol):
+    """One account: what counts, and what is pending, of a sender or (WHOLE) of them all."""
+
+    def of(self, sender: str) -> Counted: ...
+    def pending(self, sender: str, place: int) -> int: ...
 
 
 class Gauge(NamedTuple):
@@ -59,11 +73,8 @@ def weigh(ballot: Ballot, first_time: int) -> Amounts:
 
 def decide(ballot: Ballot, account: AccountQuotas | None, ledger: Ledger, amounts: Amounts, now: int) -> Decision:
     """The first limit that objects wins; the sender's own come before the whole account's."""
-    yes = accept(VOTER)
-    if amounts[PLACE[Meter.FIRST_TIME]]:
-        yes = Vote(voter=VOTER, reply=Reply.ACCEPTED, figures={FIRST_TIME: amounts[PLACE[Meter.FIRST_TIME]]})
     if account is None:
-        return Decision(yes)
+        return Decision(YES)
     near, view = [], View(account, ledger, now)
     for gauge in gauges(view, sender_key(ballot.envelope.sender)):
         amount = amounts[PLACE[gauge.meter]]
@@ -72,7 +83,7 @@ def decide(ballot: Ballot, account: AccountQuotas | None, ledger: Ledger, amount
             return _refusal(ballot, view, gauge, amount)
         if amount and total * 10 >= gauge.limit.limit * 9:
             near.append(Said(QuotaNearlyReached, gauge.sender, gauge.meter, gauge.limit, total))
-    return Decision(yes, tuple(one for one in near if not _was_said(view, one)))
+    return Decision(YES, tuple(one for one in near if not _was_said(view, one)))
 
 
 def gauges(view: View, sender: str) -> Iterator[Gauge]:

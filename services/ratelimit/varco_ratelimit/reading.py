@@ -78,7 +78,7 @@ class Reader:
     async def senders(self, account: str, limit: int) -> list[Used]:
         """The fullest first. Goes through all senders, and lets others work meanwhile."""
         view, found = self._view(account), list[Used]()
-        for number, sender in enumerate([*view.ledger.senders]):
+        for number, sender in enumerate([*self._book.ledger(account).senders]):
             found.append(_used(view, sender))
             if number % 200 == 199:
                 await asyncio.sleep(0)
@@ -95,7 +95,7 @@ class Reader:
         shown = list(gauges(view, sender))
         excepted = view.account.exception(sender, view.now)
         begins = min((one.since for one in shown if one.sender == sender), default=view.now - windows.DAY)
-        counted = [*islice(view.ledger.of(sender).mails(begins), mails)]
+        counted = [*islice(self._book.ledger(account).of(sender).mails(begins), mails)]
         return SenderOut(
             account=account,
             sender=sender,

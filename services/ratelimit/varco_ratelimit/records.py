@@ -2,7 +2,8 @@
 
 import msgspec
 
-from varco_ratelimit.decide import FIRST_TIME, VOTER
+from varco_ratelimit.decide import VOTER
+from varco_ratelimit.figures import FIRST_TIME
 from varco_ratelimit.usage import Amounts
 
 

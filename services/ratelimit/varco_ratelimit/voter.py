@@ -17,6 +17,7 @@ from varco_ratelimit import metrics
 from varco_ratelimit.account import AccountQuotas, said_key, sender_key
 from varco_ratelimit.book import Book, Reservation
 from varco_ratelimit.decide import VOTER, Said, decide, weigh
+from varco_ratelimit.figures import measure
 from varco_ratelimit.holder import Holder, Turn
 from varco_ratelimit.journal import Journal
 from varco_ratelimit.memory import Memory, strangers
@@ -49,10 +50,10 @@ class Voter:
         turn = self._holder.turn(subjects.partition(ballot.envelope.account))
         if turn is Turn.ANOTHERS:
             return None
-        vote = self._vote(ballot) if turn is Turn.READY else NOT_YET
+        vote = self._vote(ballot) if turn is Turn.READY else replace(NOT_YET, sequence=self._quotas.sequence)
         metrics.VOTES[vote.reply].inc()
         metrics.VOTE_SECONDS.observe(perf_counter() - started)
-        return replace(vote, sequence=self._quotas.sequence)
+        return vote
 
     def _vote(self, ballot: Ballot) -> Vote:
         envelope, now = ballot.envelope, self._now()
@@ -62,14 +63,16 @@ class Voter:
         account = self._quotas.get(envelope.account)
         sender = sender_key(envelope.sender)
         amounts = weigh(ballot, self._first_time(account, ballot, sender, now))
-        decision = decide(ballot, account, self._book.ledger(envelope.account), amounts, now)
+        ledger = self._book.ledger(envelope.account)
+        decision = decide(ballot, account, ledger, amounts, now)
+        figures = measure(ledger, sender, amounts, clock=now, counted=self._book.sequence)
         if decision.vote.reply.accepts and account:
             one = Reservation(envelope.id, envelope.account, sender, amounts, now)
             self._journal.write(one)
             self._book.reserve(one)
         for said in decision.said:
             self._speaker.say(envelope.account, said, envelope.id, now)
-        return decision.vote
+        return replace(decision.vote, sequence=self._quotas.sequence, figures=figures)
 
     def _first_time(self, account: AccountQuotas | None, ballot: Ballot, sender: str, now: int) -> int:
         """Only where a limit asks for it: it costs more than all the rest."""
