@@ -42,6 +42,16 @@ def request(service: str, question: str) -> str:
     return f"ask.{service}.{question}"
 
 
+def rehearse(service: str) -> str:
+    """Where a service is asked to decide again, in a process of its own, what it once decided."""
+    return request(service, "rehearse")
+
+
+def rehearsal(run: str) -> str:
+    """Where whoever asked hears the frames of one rehearsal: `rehearsal.<run>`; `*` for any."""
+    return f"rehearsal.{run}"
+
+
 def everyone(question: str) -> str:
     """A question that every process of every service which knows an answer answers: `everyone.<question>`."""
     return f"everyone.{question}"

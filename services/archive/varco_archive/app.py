@@ -24,6 +24,7 @@ from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.enforcing import Enforcing
 from varco_common.http import Shell
+from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service, run
 from varco_common.tasks import beside
 from varco_common.tls import Certificates
@@ -95,7 +96,7 @@ async def serve(settings: Settings) -> None:
         work = (collector.run(), forwarder.run(), forwarder.hear(), sweeper.run(settings.sweep), enforcing.run())
         async with beside(*work):
             await enforcing.caught_up.wait()
-            async with server.listening():
+            async with server.listening(), Rehearsals.answering(bus, NAME, "varco_archive.rehearse", settings):
                 await shell.serve(bus, accounts=accounts.check)
 
 
@@ -104,8 +105,16 @@ SERVICE = Service(
     role=("worker",),
     settings=Settings,
     serve=serve,
-    publishes=("events.archive.>", "mail.copy.*"),
-    subscribes=(*FILTERS, subjects.event(NAME, "copy-removed", "*"), *FATES, *RECORDS, *ENFORCED, ROLL_CALL),
+    publishes=("events.archive.>", "mail.copy.*", subjects.rehearsal("*")),
+    subscribes=(
+        *FILTERS,
+        subjects.event(NAME, "copy-removed", "*"),
+        *FATES,
+        *RECORDS,
+        *ENFORCED,
+        ROLL_CALL,
+        subjects.rehearse(NAME),
+    ),
 )
 
 

@@ -18,9 +18,10 @@ from varco_common import db, service
 from varco_common.bans import ROLL_CALL
 from varco_common.bus import Bus
 from varco_common.http import Shell
+from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service
 from varco_common.settings import BrokenSetting
-from varco_common.subjects import event
+from varco_common.subjects import event, rehearsal, rehearse
 from varco_common.tasks import beside
 from varco_common.votes import Ballot, Vote
 
@@ -43,7 +44,8 @@ async def serve(settings: Settings) -> None:
             shell.include(api.router(bus, register, Commands(register), chronicle))
             async with beside(officer.watch(), officer.keep_time(), chronicle.run()):
                 await bus.serve_voter(VOTER, _voter(register))
-                await shell.serve(bus, database=register.check)
+                async with Rehearsals.answering(bus, NAME, "varco_banguard.rehearse", settings):
+                    await shell.serve(bus, database=register.check)
 
 
 def _voter(register: Register) -> Callable[[Ballot], Vote]:
@@ -71,8 +73,8 @@ SERVICE = Service(
     role=("voter", "worker"),
     settings=Settings,
     serve=serve,
-    publishes=(ALL, ROLL_CALL),
-    subscribes=(ALL, "ballot.*", *INPUTS, *FILTERS, *NETWORKS),
+    publishes=(ALL, ROLL_CALL, rehearsal("*")),
+    subscribes=(ALL, "ballot.*", *INPUTS, *FILTERS, *NETWORKS, rehearse(NAME)),
 )
 
 

@@ -13,6 +13,7 @@ from varco_common.errors import TransientError
 from varco_common.events import LinkDownloaded
 from varco_common.http import Shell, listening
 from varco_common.projection import Projection
+from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service
 from varco_common.tasks import beside, patiently
 from varco_common.votes import Ballot, Vote
@@ -77,6 +78,7 @@ async def serve(settings: Settings) -> None:
                         most=settings.downloads,
                     ),
                     beside(_with_buckets(files, bodies, worker, sweeper, settings)),
+                    Rehearsals.answering(bus, NAME, "varco_filelink.rehearse", settings),
                 ):
                     await shell.serve(bus, terms=known.check, links=links.check)
     finally:
@@ -122,8 +124,8 @@ SERVICE = Service(
     role=("voter", "worker"),
     settings=Settings,
     serve=serve,
-    publishes=("events.filelink.>", "mail.converted.*"),
-    subscribes=(*terms.FILTERS, *FILTERS, "ballot.*", subjects.mail("convert", "*")),
+    publishes=("events.filelink.>", "mail.converted.*", subjects.rehearsal("*")),
+    subscribes=(*terms.FILTERS, *FILTERS, "ballot.*", subjects.mail("convert", "*"), subjects.rehearse(NAME)),
 )
 
 

@@ -63,27 +63,11 @@ class Desk:
         if not dry_run:
             await self._opened(account)
         now = self.get(account)
-        changes = self._changes(now, wish)
+        changes = differences(now, wish)
         if changes and not dry_run:
             said = {"at": self._now(), "account": account, "by": by, "reason": reason}
-            await self._commit(_event(wish, said))
+            await self._commit(chosen(wish, said))
         return changes
-
-    def _changes(self, now: Terms | None, wish: Wish | None) -> list[Change]:
-        before = now if now and now.over else None
-        if wish is None:
-            return [Change("remove", "filelink", "", "off")] if before else []
-        if before and _wish(before) == wish:
-            return []
-        detail = self._described(wish)
-        if before:
-            return [Change("change", "filelink", "", f"{self._described(_wish(before))} -> {detail}")]
-        return [Change("add", "filelink", "", detail)]
-
-    def _described(self, wish: Wish) -> str:
-        signed = ", signed ones refused" if wish.signed is Choice.REFUSE else ""
-        at = f", at {wish.base_url}" if wish.base_url else ""
-        return f"over {units.format_size(wish.over)}, kept {self.lasting(wish.keep)}{at}{signed}"
 
     async def _opened(self, account: str) -> None:
         """Policy may have opened it a moment ago."""
@@ -98,11 +82,32 @@ class Desk:
         await self._projection.reached(await self._bus.append(event, expect=last, expect_subject=guard))
 
 
+def differences(now: Terms | None, wish: Wish | None) -> list[Change]:
+    """What would be otherwise; none: it is so already."""
+    before = now if now and now.over else None
+    if wish is None:
+        return [Change("remove", "filelink", "", "off")] if before else []
+    if before and _wish(before) == wish:
+        return []
+    detail = described(wish)
+    if before:
+        return [Change("change", "filelink", "", f"{described(_wish(before))} -> {detail}")]
+    return [Change("add", "filelink", "", detail)]
+
+
+def described(wish: Wish) -> str:
+    """For people."""
+    signed = ", signed ones refused" if wish.signed is Choice.REFUSE else ""
+    at = f", at {wish.base_url}" if wish.base_url else ""
+    return f"over {units.format_size(wish.over)}, kept {Desk.lasting(wish.keep)}{at}{signed}"
+
+
 def _wish(terms: Terms) -> Wish:
     return Wish(terms.over, terms.keep, terms.base_url, terms.signed)
 
 
-def _event(wish: Wish | None, said: dict[str, object]) -> FilelinkChosen | FilelinkWithdrawn:
+def chosen(wish: Wish | None, said: dict[str, object]) -> FilelinkChosen | FilelinkWithdrawn:
+    """The fact that makes it so; `said` has who, when, why, and of which account."""
     if wish is None:
         return FilelinkWithdrawn(**said)  # type: ignore[arg-type]
     return FilelinkChosen(

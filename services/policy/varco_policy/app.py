@@ -7,6 +7,7 @@ from varco_common.bus import Bus
 from varco_common.grants import LOGIN, NETWORK
 from varco_common.http import Shell
 from varco_common.projection import Projection
+from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service
 from varco_common.tokens import ADMIN
 from varco_policy import api, tokens
@@ -49,7 +50,8 @@ async def serve(settings: Settings) -> None:
             await bus.answer(LOGIN, NAME, grants.login)
             await bus.answer(NETWORK, NAME, grants.network)
             try:
-                await shell.serve(bus, accounts=accounts.check)
+                async with Rehearsals.answering(bus, NAME, "varco_policy.rehearse", settings):
+                    await shell.serve(bus, accounts=accounts.check)
             finally:
                 await grants.ended()
 
@@ -59,8 +61,8 @@ SERVICE = Service(
     role=("voter",),
     settings=Settings,
     serve=serve,
-    publishes=(ALL,),
-    subscribes=(*FOLLOWED, "ballot.*", LOGIN, NETWORK),
+    publishes=(ALL, subjects.rehearsal("*")),
+    subscribes=(*FOLLOWED, "ballot.*", LOGIN, NETWORK, subjects.rehearse(NAME)),
 )
 
 

@@ -1,27 +1,27 @@
 """ratelimit's HTTP API: limits, exceptions, resets, and what each sender has used. An account's token sees its own alone."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from varco_common.auth import AccountScope, Admin, Caller
 from varco_common.bus import Bus
 from varco_common.events import QuotaSet
 from varco_common.projection import Projection
-from varco_ratelimit import changes, forms
+from varco_ratelimit import changes, forms, wanted
 from varco_ratelimit.account import NULL, AccountQuotas, sender_key
 from varco_ratelimit.book import Book
-from varco_ratelimit.changes import Change, Op, Said, Wish
+from varco_ratelimit.changes import Change, Op, Said
 from varco_ratelimit.reading import MeterOut, Reader, SenderOut, Used
+from varco_ratelimit.wanted import Planned
 
 AccountName = Annotated[str, Path(pattern=forms.ACCOUNT, description="The account's name.")]
 Reason = Annotated[str, Query(max_length=1_000, description="Why; it goes into the event.")]
 NeededReason = Annotated[str, Query(min_length=3, max_length=1_000, description="Why; it goes into the event.")]
-Planned = Callable[[AccountQuotas, Said], list[Change]]
 
 
 class ChangeOut(BaseModel):
@@ -144,25 +144,14 @@ def _quotas(api: APIRouter, commands: Commands, reader: Reader) -> None:
     @api.put("/accounts/{account}/quotas")
     async def put(
         account: AccountName,
-        form: Annotated[
-            forms.QuotasForm | None,
-            BeforeValidator(forms.section, json_schema_input_type=forms.QuotasForm | Literal["off", False] | None),
-        ],
+        form: wanted.Section,
         asked: Asked,
         _: AccountScope,
         dry_run: Annotated[bool, Query(description="Only say what would change.")] = False,
         reason: Reason = "",
     ) -> Changed:
         """All limits: those left out are gone. Exceptions only where there are some in it. `off`: no limits."""
-        wanted = form or forms.QuotasForm(exceptions=[])
-
-        def planned(held: AccountQuotas, said: Said) -> list[Change]:
-            made = changes.set_quotas(held, said, wanted.quotas())
-            if wanted.exceptions is not None:
-                wishes = [_wish(one.sender, one, wanted.time_zone, one.reason) for one in wanted.exceptions]
-                made += changes.put_exceptions(held, said, wishes)
-            return made
-
+        planned = wanted.plan(form)
         return await commands.apply(account, asked, reason, planned, dry_run=dry_run)
 
 
@@ -174,7 +163,7 @@ def _exceptions(api: APIRouter, commands: Commands) -> None:
         """Other limits for a sender, or for all of a domain (`@acme.example`). The narrowest exception holds."""
 
         def planned(held: AccountQuotas, said: Said) -> list[Change]:
-            return changes.put_exception(held, said, _wish(sender, form, held.quotas.time_zone, reason))
+            return changes.put_exception(held, said, wanted.wish(sender, form, held.quotas.time_zone, reason))
 
         return await commands.apply(account, asked, reason, planned)
 
@@ -215,9 +204,5 @@ def _usage(api: APIRouter, reader: Reader) -> None:
         """What a sender has used, of which limit, when it frees up, and the mails that count: in each account it is of."""
         if not token.is_admin and account not in ("", token.scope):
             raise HTTPException(403, f"This token is for account {token.scope} alone.")
-        wanted = sender if sender == NULL else sender_key(sender)
-        return await reader.sender(wanted, account if token.is_admin else token.scope, mails)
-
-
-def _wish(sender: str, form: forms.ExceptForm, zone: str, reason: str) -> Wish:
-    return Wish(forms.pattern(sender), form.limits(), form.ends(zone), reason)
+        named = sender if sender == NULL else sender_key(sender)
+        return await reader.sender(named, account if token.is_admin else token.scope, mails)

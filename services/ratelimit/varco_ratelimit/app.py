@@ -7,6 +7,7 @@ from varco_common import db, service, subjects
 from varco_common.bus import Bus
 from varco_common.http import Shell
 from varco_common.projection import Projection
+from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service
 from varco_common.tasks import beside
 from varco_ratelimit import api, metrics, store
@@ -74,7 +75,8 @@ async def serve(settings: Settings) -> None:
                 ),
             ):
                 try:
-                    await shell.serve(bus, quotas=quotas.check, partitions=holder.check)
+                    async with Rehearsals.answering(bus, VOTER, "varco_ratelimit.rehearse", settings):
+                        await shell.serve(bus, quotas=quotas.check, partitions=holder.check)
                 finally:
                     await speaker.ended()
 
@@ -91,8 +93,8 @@ SERVICE = Service(
     role=("voter",),
     settings=Settings,
     serve=serve,
-    publishes=(ALL, subjects.lease(VOTER)),
-    subscribes=(ALL, CLOSED, REFUSED, subjects.ballot("*"), *ACCEPTED),
+    publishes=(ALL, subjects.lease(VOTER), subjects.rehearsal("*")),
+    subscribes=(ALL, CLOSED, REFUSED, subjects.ballot("*"), *ACCEPTED, subjects.rehearse(VOTER)),
 )
 
 

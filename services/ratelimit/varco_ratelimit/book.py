@@ -10,7 +10,7 @@ from varco_ratelimit.usage import NONE, Amounts, Usage
 from varco_ratelimit.windows import LONGEST
 
 WHOLE = ""  # stands for the whole account where a sender could; the null sender is `<>`
-_WHOLE_MERGE = 60_000  # an account's total is kept by the minute
+WHOLE_MERGE = 60_000  # an account's total is kept by the minute
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -108,7 +108,7 @@ class Book:
         if usage is None:
             ledger.senders[mail.sender] = usage = Usage()
         usage.add(mail.at, sequence, mail.amounts)
-        ledger.whole.add(mail.at, sequence, mail.amounts, merge=_WHOLE_MERGE)
+        ledger.whole.add(mail.at, sequence, mail.amounts, merge=WHOLE_MERGE)
 
     def recall(self, sequence: int, mail: Reservation, now: int) -> None:
         """As `commit`, of what an earlier process counted. Ids of old mails aren't kept: nothing is reserved for them."""

@@ -8,6 +8,7 @@ from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.http import Shell
 from varco_common.projection import Projection
+from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service, run
 from varco_common.settings import BrokenSetting
 from varco_common.tasks import beside
@@ -60,7 +61,8 @@ async def serve(settings: Settings) -> None:
         try:
             async with accounts.following(), waiting.following(), beside(desk.run(), retrier.run()):
                 with gauges.shown(desk):
-                    await shell.serve(bus, routes=accounts.check, queue=waiting.check)
+                    async with Rehearsals.answering(bus, "relay", "varco_relay.rehearse", settings):
+                        await shell.serve(bus, routes=accounts.check, queue=waiting.check)
         finally:
             await ways.close()
             await blobs.close()
@@ -107,8 +109,13 @@ SERVICE = Service(
     role=("worker",),
     settings=Settings,
     serve=serve,
-    publishes=("events.relay.>", "events.parked.>", "mail.dsn.*"),
-    subscribes=(*routes.FILTERS, *queue.FILTERS, *(subjects.mail(kind, "*") for kind in subjects.READY)),
+    publishes=("events.relay.>", "events.parked.>", "mail.dsn.*", subjects.rehearsal("*")),
+    subscribes=(
+        *routes.FILTERS,
+        *queue.FILTERS,
+        *(subjects.mail(kind, "*") for kind in subjects.READY),
+        subjects.rehearse("relay"),
+    ),
 )
 
 

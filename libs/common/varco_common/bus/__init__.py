@@ -1,7 +1,7 @@
 """The only door to NATS: appends, follows, pulls, questions and ballots."""
 
 from varco_common.bus.bus import Bus
-from varco_common.bus.events import Raw, Stored
+from varco_common.bus.events import Raw, Stored, Unread
 from varco_common.bus.mail import MissingMail, StoredMail
 from varco_common.bus.mail import Record as MailRecord
 from varco_common.bus.puller import Delivery, Puller
@@ -18,4 +18,5 @@ __all__ = [
     "Raw",
     "Stored",
     "StoredMail",
+    "Unread",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from varco_common import subjects
 from varco_common.bus import events, jetstream, mail, questions, store, votes
 from varco_common.bus.connection import Connection
-from varco_common.bus.events import Raw, Stored
+from varco_common.bus.events import Raw, Stored, Unread
 from varco_common.bus.mail import Record, StoredMail
 from varco_common.bus.parking import parked
 from varco_common.bus.puller import ACK_WAIT_SECONDS, Puller
@@ -108,6 +108,14 @@ class Bus:
         """As `follow`, but as they lie in EVENTS: payloads byte for byte, and what can't be decoded as well."""
         return events.raw(self._link, filters, after)
 
+    def read(self, *filters: str, after: int, last: int) -> AsyncGenerator[Stored | Unread, None]:
+        """The events that match any filter in (after, last], then ends. Nothing is parked: reading changes nothing."""
+        return events.read(self._link, filters, after, last)
+
+    async def first_at(self, at: datetime) -> int:
+        """The sequence of the first event stored at `at` or later; one more than the last where there is none."""
+        return await events.first_at(self._link, at)
+
     async def event(self, sequence: int) -> Raw:
         """The event at this sequence as it lies. Raises NotFound."""
         return await events.get(self._link, sequence, self._timeout)
@@ -197,10 +205,11 @@ class Bus:
         """The answer of one of those who answer `subject`. TransientError: nobody does, or too late (seconds)."""
         return await questions.ask(self._link, subject, payload, timeout)
 
-    async def answer(self, subject: str, group: str, handler: Answerer) -> None:
-        """Answers questions from now on, each in a task of its own; one of `group` gets each question."""
-        questions.answer(self._link, subject, group, handler=handler, tasks=self._tasks)
+    async def answer(self, subject: str, group: str, handler: Answerer) -> Callable[[], None]:
+        """Answers questions from now on, each in a task of its own; one of `group` gets each question. Returns what ends it."""
+        end = questions.answer(self._link, subject, group, handler=handler, tasks=self._tasks)
         await self._link.settled()
+        return end
 
     async def ask_everyone(self, subject: str, payload: bytes, timeout: float = 0.25) -> list[bytes]:
         """The answers of all processes that answer `subject` within `timeout` seconds. TransientError: the bus is away."""

@@ -30,6 +30,13 @@ class Stored(msgspec.Struct, frozen=True):
     event: AnyEvent
 
 
+class Unread(NamedTuple):
+    """What lies at this sequence and is no event, and why."""
+
+    sequence: int
+    why: str
+
+
 class Raw(NamedTuple):
     """An event as it lies, not decoded. `at` is when it was stored, in nanoseconds since 1970.
 
@@ -99,6 +106,39 @@ async def raw(link: Connection, filters: tuple[str, ...], after: int) -> AsyncGe
     async with Ordered.open(link, subjects.EVENTS, filters, after) as messages:
         async for one in messages:
             yield Raw(one.sequence, one.at, one.subject, one.payload, one.pending, not diverted(one.headers))
+
+
+async def read(
+    link: Connection, filters: tuple[str, ...], after: int, last: int
+) -> AsyncGenerator["Stored | Unread", None]:
+    """In (after, last], to the end and no further. What can't be decoded is told and not parked: reading changes nothing."""
+    newest = max([await jetstream.last_sequence(link, subjects.EVENTS, one) for one in filters], default=0)
+    if newest <= after:
+        return
+    async with Ordered.open(link, subjects.EVENTS, filters, after) as messages:
+        async for sequence, nanoseconds, _, headers, payload, pending in messages:
+            if sequence > last:
+                return
+            if diverted(headers):
+                yield Unread(sequence, "an answer that was diverted into the stream")
+            else:
+                try:
+                    yield Stored(sequence, datetime.fromtimestamp(nanoseconds / 1e9, UTC), decode_event(payload))
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    yield Unread(sequence, str(error))
+            if sequence == last or not pending:
+                return
+
+
+async def first_at(link: Connection, at: datetime) -> int:
+    """The sequence of the first event that was stored at `at` or later; one more than the last where there is none."""
+    question = msgspec.json.encode({"start_time": at.astimezone(UTC).isoformat(), "next_by_subj": "events.>"})
+    headers, _ = await link.request(f"$JS.API.DIRECT.GET.{subjects.EVENTS}", question, timeout=_GET_SECONDS)
+    if (code := status(headers)) == 404:
+        return await jetstream.last_sequence(link, subjects.EVENTS, "events.>") + 1
+    if code:
+        raise TransientError(f"EVENTS can't be read at present ({code})")
+    return int(header(headers, b"Nats-Sequence"))
 
 
 async def get(link: Connection, sequence: int, timeout: float) -> Raw:

@@ -20,8 +20,13 @@ async def ask(link: Connection, subject: str, payload: bytes, timeout: float) ->
     return answer
 
 
-def answer(link: Connection, subject: str, group: str, *, handler: Answerer, tasks: set[asyncio.Task[None]]) -> None:
-    """Each question has its own task, kept in `tasks`. A handler that raises gives no answer, and is logged."""
+def answer(
+    link: Connection, subject: str, group: str, *, handler: Answerer, tasks: set[asyncio.Task[None]]
+) -> Callable[[], None]:
+    """Each question has its own task, kept in `tasks`. A handler that raises gives no answer, and is logged.
+
+    Returns what ends it.
+    """
 
     async def one(reply: str, payload: bytes) -> None:
         try:
@@ -35,7 +40,8 @@ def answer(link: Connection, subject: str, group: str, *, handler: Answerer, tas
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-    link.subscribe(subject, asked, group)
+    sid = link.subscribe(subject, asked, group)
+    return lambda: link.unsubscribe(sid)
 
 
 class Answers:

@@ -28,11 +28,18 @@ async def wanted(
 
     A mistake is a RequestValidationError that names its place, so that it can be found in the file.
     """
+    found = without_users(document, account, reason)
+    if document.users is None:
+        return found
     held = account.credentials if account else {}
+    return replace(found, users=await users("users", document.users, held, verifier, dry_run=dry_run))
+
+
+def without_users(document: Document, account: Account | None, reason: str) -> Wanted:
+    """As `wanted`, for whom the logins' passwords don't matter."""
     return Wanted(
         language=document.language,
         hosts=_each("hosts", document.hosts, forms.host_name),
-        users=None if document.users is None else await users("users", document.users, held, verifier, dry_run=dry_run),
         senders=_each("senders", document.senders, forms.sender_pattern),
         networks=_networks(document.networks, reason),
         rules=_rules(document.rules, account.rules if account else Rules()),

@@ -1,0 +1,197 @@
+"""Carries out one question: reads EVENTS, has the service decide, says what comes of it."""
+
+import heapq
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from itertools import count
+
+from msgspec import Raw
+
+from varco_common.bus import Bus, Unread
+from varco_common.events import decode_event, encode_event
+from varco_common.rehearsal import state
+from varco_common.rehearsal.cases import case_of, mail_of, told
+from varco_common.rehearsal.compare import differing, other_outcome
+from varco_common.rehearsal.frames import (
+    AnyQuestion,
+    Changed,
+    Difference,
+    Done,
+    Failed,
+    Outcomes,
+    Plan,
+    Planned,
+    Progress,
+    State,
+    Unreadable,
+    Verify,
+    WhatIf,
+)
+from varco_common.rehearsal.rehearser import Case, RefusedSection, Shown, Unclear, Voter
+from varco_common.rehearsal.talk import Talk
+from varco_common.replies import Reply
+from varco_common.votes import Vote
+
+
+async def perform(bus: Bus, question: AnyQuestion, talk: Talk, *, voter: Voter | None, shown: Shown | None) -> None:
+    """From the question to Done or Failed. Raises Unheard, and TransientError where the bus is away."""
+    try:
+        match question:
+            case Verify() if voter:
+                counts = await Verifying(bus, question, talk, voter).run()
+            case WhatIf() if voter:
+                counts = await Imagining(bus, question, talk, voter).run()
+            case Plan() if voter:
+                counts = await _plan(bus, question, talk, voter)
+            case State() if shown:
+                counts = await state.tell(bus, question, talk, shown)
+            case _:
+                await talk.ask(Failed(why="this service can't answer that"))
+                return
+    except RefusedSection as refusal:
+        await talk.ask(Failed(why=str(refusal), where=refusal.where))
+        return
+    await talk.ask(Done(counts=counts))
+
+
+async def _learn(bus: Bus, talk: Talk, voter: Voter, last: int) -> None:
+    async with aclosing(bus.read(*voter.settings, after=0, last=last)) as events:
+        async for one in events:
+            if isinstance(one, Unread):
+                await talk.say(Unreadable(sequence=one.sequence, why=one.why))
+            else:
+                voter.learn(one.sequence, one.event)
+
+
+async def _plan(bus: Bus, question: Plan, talk: Talk, voter: Voter) -> dict[str, int]:
+    await _learn(bus, talk, voter, question.last)
+    lines = await voter.plan(question.account, question.sections, datetime.now(UTC))
+    for line in lines:
+        await talk.say(Planned(line=line.text, event=Raw(encode_event(line.event))))
+    return {"changes": len(lines)}
+
+
+class _Mails:
+    """The cases of a question, in the order of EVENTS, with a little of what came before."""
+
+    def __init__(self, bus: Bus, question: Verify | WhatIf, talk: Talk, voter: Voter) -> None:
+        self.bus, self.question, self.talk, self.voter = bus, question, talk, voter
+        self.counts: Counter[str] = Counter()
+
+    async def cases(self, *, assumed: bool) -> AsyncIterator[Case]:
+        """From the warm-up on. `asked` says which of them the question is about."""
+        question = self.question
+        first = await self.bus.first_at(question.since - self.voter.warm_up(assumed=assumed))
+        filters = told(question.account)
+        async with aclosing(self.bus.read(*filters, after=first - 1, last=question.last)) as events:
+            async for one in events:
+                if isinstance(one, Unread):
+                    await self.talk.say(Unreadable(sequence=one.sequence, why=one.why))
+                    continue
+                if case := case_of(one):
+                    yield case
+                if self.talk.due:
+                    mails = self.counts["mails"]
+                    await self.talk.say(Progress(sequence=one.sequence, first=first, last=question.last, mails=mails))
+
+    def asked(self, case: Case) -> bool:
+        return self.question.since <= case.envelope.received_at < self.question.until
+
+
+class Verifying(_Mails):
+    """Each vote again, as it was. A vote that needs mails which weren't met yet waits for them."""
+
+    async def run(self) -> dict[str, int]:
+        await _learn(self.bus, self.talk, self.voter, self.question.last)
+        waiting: list[tuple[int, int, Case, Vote]] = []
+        turn, reached = count(), 0
+        async for case in self.cases(assumed=False):
+            if vote := self._vote(case):
+                if (needs := self.voter.needs(vote)) > reached and not case.passed:
+                    heapq.heappush(waiting, (needs, next(turn), case, vote))
+                else:
+                    await self._decide(case, vote)
+            if case.passed:
+                self.voter.met(case)
+                reached = case.passed.sequence
+                while waiting and waiting[0][0] <= reached:
+                    await self._decide(*heapq.heappop(waiting)[2:])
+        self.counts["unclear"] += len(waiting)
+        return dict(self.counts)
+
+    def _vote(self, case: Case) -> Vote | None:
+        """The vote to cast again; None, and counted as what it is, where there is none."""
+        if not self.asked(case):
+            return None
+        self.counts["mails"] += 1
+        if case.early:
+            self.counts["early"] += 1
+            return None
+        vote = case.vote(self.voter.voter)
+        if vote is None or vote.reply is Reply.SERVICE_MISSING:
+            self.counts["silent"] += 1
+            return None
+        return vote
+
+    async def _decide(self, case: Case, recorded: Vote) -> None:
+        again = self.voter.decide(case, recorded)
+        if isinstance(again, Unclear):
+            self.counts["unclear"] += 1
+            return
+        self.counts["votes"] += 1
+        if fields := differing(recorded, again):
+            self.counts["differences"] += 1
+            await self.talk.say(
+                Difference(mail=mail_of(case), voter=self.voter.voter, fields=fields, recorded=recorded, again=again)
+            )
+
+
+class Imagining(_Mails):
+    """Each mail of the account again, under changed settings. Other voters' votes stand as they were cast."""
+
+    async def run(self) -> dict[str, int]:
+        question = self.question
+        assert isinstance(question, WhatIf)
+        outcomes = await self._outcomes() if question.staged else {}
+        await _learn(self.bus, self.talk, self.voter, question.last)
+        assumed = [decode_event(bytes(event)) for event in question.assumed]
+        await self.voter.assume(question.account, question.sections, assumed)
+        async for case in self.cases(assumed=True):
+            others = outcomes.get(case.envelope.id)
+            await self._judge(case, others=_others(case, self.voter.voter) if others is None else others)
+        return dict(self.counts)
+
+    async def _judge(self, case: Case, *, others: bool) -> None:
+        again = self.voter.judge(case, others=others)
+        if not self.asked(case):
+            return
+        self.counts["mails"] += 1
+        if case.early:
+            self.counts["early"] += 1
+        elif case.reply is Reply.SERVICE_MISSING:
+            self.counts["silent"] += 1
+        recorded = case.votes[0] if case.early else case.vote(self.voter.voter)
+        if again is None or recorded is None or recorded.reply is Reply.SERVICE_MISSING:
+            return
+        if not other_outcome(recorded, again):
+            return
+        self.counts["changed"] += 1
+        await self.talk.say(
+            Changed(mail=mail_of(case), voter=self.voter.voter, again=again, votes=case.votes, early=case.early)
+        )
+
+    async def _outcomes(self) -> dict[str, bool]:
+        found: dict[str, bool] = {}
+        for page in count():
+            go = await self.talk.ask(Outcomes(page=page))
+            found |= go.outcomes
+            if not go.more:
+                break
+        return found
+
+
+def _others(case: Case, voter: str) -> bool:
+    """Whether all others let the mail pass, as it was."""
+    return all(vote.reply.accepts for vote in case.votes if vote.voter != voter)

@@ -1,0 +1,79 @@
+"""An account's settings as of a sequence, each with the event that made it so."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from varco_common.bus import Bus, Stored, Unread
+from varco_common.events import fact
+from varco_common.rehearsal.frames import Item, State, Unreadable
+from varco_common.rehearsal.rehearser import Sections, Shown
+from varco_common.rehearsal.talk import Talk
+
+_NOTHING: Mapping[str, Any] = {}
+Place = tuple[str, str, str]  # of which state, section, and what in it
+
+
+class Makers:
+    """Which event made each item what it is: what says something else after an event than before was changed by it."""
+
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
+        self._said: dict[str, Sections] = {}
+        self._makers: dict[Place, Stored] = {}
+
+    def apply(self, stored: Stored) -> None:
+        key = self._shown.apply(stored.sequence, stored.event)
+        if key is None:
+            return
+        before, now = self._said.get(key, {}), self._shown.sections(key)
+        self._said[key] = now
+        for section in {*before, *now}:
+            old, new = before.get(section, _NOTHING), now.get(section, _NOTHING)
+            if old is not new:
+                self._compare(key, section, old, new, stored)
+
+    def _compare(self, key: str, section: str, old: Mapping[str, Any], new: Mapping[str, Any], stored: Stored) -> None:
+        for name in old.keys() - new.keys():
+            self._makers.pop((key, section, name), None)
+        for name, value in new.items():
+            if name not in old or (old[name] is not value and old[name] != value):
+                self._makers[key, section, name] = stored
+
+    def items(self) -> Iterator[Item]:
+        """All that is said now, with its makers."""
+        for key, sections in self._said.items():
+            for section, said in sections.items():
+                for name, value in said.items():
+                    yield _item(section, name, value, self._makers.get((key, section, name)))
+
+
+async def tell(bus: Bus, question: State, talk: Talk, shown: Shown) -> dict[str, int]:
+    shown.begin(question.account, question.at, own=question.own)
+    makers, count = Makers(shown), 0
+    async with aclosing(bus.read(*shown.shows, after=0, last=question.last)) as events:
+        async for one in events:
+            if isinstance(one, Unread):
+                await talk.say(Unreadable(sequence=one.sequence, why=one.why))
+            else:
+                makers.apply(one)
+    for item in makers.items():
+        await talk.say(item)
+        count += 1
+    return {"items": count}
+
+
+def _item(section: str, key: str, value: object, maker: Stored | None) -> Item:
+    if maker is None:
+        return Item(section=section, key=key, value=value)
+    event = maker.event
+    return Item(
+        section=section,
+        key=key,
+        value=value,
+        sequence=maker.sequence,
+        at=event.at,
+        by=getattr(event, "by", ""),
+        reason=getattr(event, "reason", ""),
+        fact=fact(type(event)),
+    )

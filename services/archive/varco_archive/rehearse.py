@@ -1,0 +1,21 @@
+"""How an account's mail was copied at any time: archive's part of the state as of."""
+
+from typing import Any
+
+from varco_archive import models
+from varco_archive.account import FILTERS, Archive, apply
+from varco_archive.settings import Settings
+from varco_common.rehearsal.rehearser import Sections
+from varco_common.rehearsal.shown import Folded
+
+SETTINGS = Settings
+
+
+def _show(held: Archive) -> Sections:
+    said: dict[str, Any] = models.section(held) or {}
+    return {"archive": said}
+
+
+def shown(_: Settings) -> Folded[Archive]:
+    """For state as of."""
+    return Folded(*FILTERS, apply=apply, show=_show)

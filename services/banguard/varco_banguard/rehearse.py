@@ -1,0 +1,151 @@
+"""banguard's rehearsals: its votes again, by the bans that it knew and its clock; and the bans of any time."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from varco_banguard import rules, strikes, words
+from varco_banguard.decide import VOTER, Stand, decide, measured
+from varco_banguard.register import GATE_FACTS, NAME
+from varco_banguard.rules import Gate
+from varco_banguard.settings import Settings
+from varco_banguard.strikes import Host, accounts_of
+from varco_common.bans import BanTable
+from varco_common.events import AnyEvent, GateEvent, HostBanned, HostEvent, HostUnbanned
+from varco_common.events.banguard import GATE
+from varco_common.rehearsal.rehearser import Case, Line, RefusedSection, Sections, Unclear
+from varco_common.subjects import event
+from varco_common.votes import Vote
+
+SETTINGS = Settings
+
+_HOSTS = tuple(event(NAME, fact, "*") for fact in ("host-banned", "host-unbanned"))
+_GATE = tuple(event(NAME, fact, GATE) for fact in GATE_FACTS)
+_Learned = tuple[int, AnyEvent]
+
+
+class Rehearser:
+    """Hosts and gate are two followings, each with its own place: the table is made as of both."""
+
+    voter = VOTER
+    settings = (*_HOSTS, *_GATE)
+
+    def __init__(self, settings: Settings) -> None:
+        self._never = settings.balancer_networks
+        self._hosts: list[_Learned] = []
+        self._gate: list[_Learned] = []
+        self._table, self._stand, self._taken = BanTable(self._never), Stand(0, 0), (0, 0)
+
+    def learn(self, sequence: int, event: AnyEvent) -> None:
+        (self._gate if isinstance(event, GateEvent) else self._hosts).append((sequence, event))
+
+    def warm_up(self, *, assumed: bool) -> timedelta:  # noqa: ARG002 - no other mail matters
+        return timedelta()
+
+    def needs(self, vote: Vote) -> int:  # noqa: ARG002
+        return 0
+
+    def met(self, case: Case) -> None:
+        """No other mail matters."""
+
+    def decide(self, case: Case, recorded: Vote) -> Vote | Unclear:
+        if (known := measured(recorded.figures)) is None:
+            return Unclear("the vote is older than its figures")
+        stand, now = known
+        return decide(case.ballot, self._as_of(stand), now)
+
+    def _as_of(self, stand: Stand) -> BanTable:
+        """Goes on from the table of the vote before; anew where this one stood behind it, which is rare and costs a fold."""
+        if stand.hosts < self._stand.hosts or stand.gate < self._stand.gate:
+            self._table, self._taken = BanTable(self._never), (0, 0)
+        hosts = _fold(self._table, self._hosts, self._taken[0], stand.hosts)
+        gate = _fold(self._table, self._gate, self._taken[1], stand.gate)
+        self._stand, self._taken = stand, (hosts, gate)
+        return self._table
+
+    async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
+        raise RefusedSection("bans are the gate's: no account's file has anything about them")
+
+    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[Line]:  # noqa: ARG002
+        return []
+
+    def judge(self, case: Case, *, others: bool) -> Vote | None:  # noqa: ARG002
+        return None
+
+
+def _fold(table: BanTable, events: Sequence[_Learned], taken: int, last: int) -> int:
+    while taken < len(events) and events[taken][0] <= last:
+        table.apply(*events[taken])
+        taken += 1
+    return taken
+
+
+class Bans:
+    """The bans, the ignored networks and the rules of a time. `own`: those that concern the account alone."""
+
+    shows = (
+        *(
+            event(NAME, fact, "*")
+            for fact in (
+                "host-found",
+                "host-ignored",
+                "host-banned",
+                "host-unbanned",
+                "strikes-forgiven",
+                "host-forgotten",
+            )
+        ),
+        *_GATE,
+    )
+
+    def __init__(self) -> None:
+        self._account, self._at, self._own = "", datetime.max.replace(tzinfo=UTC), False
+        self._hosts: dict[str, Host | None] = {}
+        self._gate = Gate()
+
+    def begin(self, account: str, at: datetime, *, own: bool) -> None:
+        self._account, self._at, self._own = account, at, own
+
+    def apply(self, sequence: int, event: AnyEvent) -> str | None:  # noqa: ARG002 - in order
+        if isinstance(event, GateEvent):
+            self._gate = rules.apply(self._gate, event)
+            return ""
+        if not isinstance(event, HostEvent):
+            return None
+        before = self._hosts.get(event.network)
+        self._hosts[event.network] = after = strikes.apply(before, event)
+        if after is None:
+            del self._hosts[event.network]
+        return event.network if isinstance(event, HostBanned | HostUnbanned) or (before and before.ban) else None
+
+    def sections(self, key: str) -> Sections:
+        if not key:
+            return self._of_gate()
+        host = self._hosts.get(key)
+        if not host or not host.ban or (host.ban.until and host.ban.until <= self._at):
+            return {}
+        concerned = accounts_of(host.ban.strikes)
+        if self._own and self._account not in concerned:
+            return {}
+        ban = {"until": host.ban.until, "in_a_row": host.ban.count, "strikes": len(host.ban.strikes)}
+        return {"bans": {key: ban if self._own else ban | {"accounts": concerned}}}
+
+    def _of_gate(self) -> Sections:
+        ignored = {
+            one.network: {"account": one.account, "reason": one.reason}
+            for one in self._gate.ignored
+            if not one.account or one.account == self._account
+        }
+        if self._own:
+            return {"ignored networks": ignored}
+        return {"ignored networks": ignored, "ban rules": words.show(self._gate.rules)}
+
+
+def voter(settings: Settings) -> Rehearser:
+    """For verify."""
+    return Rehearser(settings)
+
+
+def shown(_: Settings) -> Bans:
+    """For state as of."""
+    return Bans()

@@ -1,0 +1,104 @@
+"""filelink's rehearsals: its votes again, on the terms as they were, or as a file would have them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from varco_common import units
+from varco_common.events import AnyEvent, FilelinkChosen, FilelinkWithdrawn
+from varco_common.rehearsal.history import History
+from varco_common.rehearsal.rehearser import Case, Line, RefusedSection, Sections, Unclear
+from varco_common.rehearsal.shown import Folded
+from varco_common.votes import Vote
+from varco_filelink import terms
+from varco_filelink.api import Wanted
+from varco_filelink.decide import VOTER, decide
+from varco_filelink.desk import Desk, Wish, chosen, differences
+from varco_filelink.settings import Settings
+from varco_filelink.terms import Terms
+
+SETTINGS = Settings
+
+_SECTION = "filelink"
+_wanted: TypeAdapter[Any] = TypeAdapter(Wanted)
+
+
+class Rehearser:
+    """Terms are folded up to each vote's own sequence."""
+
+    voter = VOTER
+    settings = terms.FILTERS
+
+    def __init__(self) -> None:
+        self._terms: History[Terms] = History(terms.apply)
+        self._assumed: FilelinkChosen | FilelinkWithdrawn | None = None
+        self._newest = 0
+
+    def learn(self, sequence: int, event: AnyEvent) -> None:
+        self._terms.learn(sequence, event)
+        self._newest = sequence
+
+    def warm_up(self, *, assumed: bool) -> timedelta:  # noqa: ARG002 - no other mail matters
+        return timedelta()
+
+    def needs(self, vote: Vote) -> int:  # noqa: ARG002
+        return 0
+
+    def met(self, case: Case) -> None:
+        """No other mail matters."""
+
+    def decide(self, case: Case, recorded: Vote) -> Vote | Unclear:
+        return decide(case.ballot, self._terms.as_of(case.envelope.account, recorded.sequence))
+
+    async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
+        if _SECTION in sections:
+            self._assumed = _event(account, sections, datetime.now(UTC))
+
+    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[Line]:
+        made = differences(self._terms.as_of(account, self._newest), _wish(sections))
+        return [Line(change.line, _event(account, sections, at)) for change in made]
+
+    def judge(self, case: Case, *, others: bool) -> Vote | None:  # noqa: ARG002 - others' votes don't matter to it
+        if case.early:
+            return None
+        recorded = case.vote(VOTER)
+        held = self._terms.as_of(case.envelope.account, recorded.sequence if recorded else case.sequence)
+        return decide(case.ballot, terms.apply(held, self._assumed) if self._assumed else held)
+
+
+def _wish(sections: Mapping[str, Any]) -> Wish | None:
+    try:
+        form = _wanted.validate_python(sections[_SECTION])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise RefusedSection(first["msg"], (_SECTION, *map(str, first["loc"]))) from None
+    return form.wish() if form else None
+
+
+def _event(account: str, sections: Mapping[str, Any], at: datetime) -> FilelinkChosen | FilelinkWithdrawn:
+    return chosen(_wish(sections), {"at": at, "account": account, "by": "rehearsal", "reason": ""})
+
+
+def _show(held: Terms) -> Sections:
+    if not held.over:
+        return {_SECTION: {"over": "off"}}
+    return {
+        _SECTION: {
+            "over": units.format_size(held.over),
+            "keep": Desk.lasting(held.keep),
+            "base_url": held.base_url,
+            "signed": str(held.signed),
+        }
+    }
+
+
+def voter(_: Settings) -> Rehearser:
+    """For verify and what-if."""
+    return Rehearser()
+
+
+def shown(_: Settings) -> Folded[Terms]:
+    """For state as of."""
+    return Folded(*terms.FILTERS, apply=terms.apply, show=_show)

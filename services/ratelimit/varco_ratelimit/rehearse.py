@@ -1,0 +1,179 @@
+"""ratelimit's rehearsals: its votes again, on what was sent by then; or what would have passed under other quotas."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from varco_common import subjects
+from varco_common.errors import RefusedCommand
+from varco_common.events import AnyEvent, Meter
+from varco_common.rehearsal.history import History, Version
+from varco_common.rehearsal.rehearser import Case, Line, RefusedSection, Sections, Unclear
+from varco_common.rehearsal.shown import Folded
+from varco_common.votes import Vote
+from varco_ratelimit import forms
+from varco_ratelimit.account import AccountQuotas, account_of, apply, sender_key
+from varco_ratelimit.changes import Change, Said
+from varco_ratelimit.decide import VOTER, decide, weigh
+from varco_ratelimit.figures import FIRST_TIME, measured
+from varco_ratelimit.memory import DAYS, Memory, day_of, pair_of, strangers
+from varco_ratelimit.recount import Recount
+from varco_ratelimit.settings import Settings
+from varco_ratelimit.wanted import Planned, Section, plan
+from varco_ratelimit.windows import LONGEST, milliseconds
+
+SETTINGS = Settings
+
+_SECTION = "quotas"
+_FACTS = ("quota-set", "quota-excepted", "quota-exception-removed", "quota-reset")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_section: TypeAdapter[Any] = TypeAdapter(Section)
+
+
+class Rehearser:
+    """What was used is counted anew from the mails that it meets; what was pending, and the clock, are in the votes.
+
+    Under other quotas (`judge`) only what would have passed counts, from its own time on, and nothing is ever pending.
+    """
+
+    voter = VOTER
+    settings = (*(subjects.event(VOTER, fact, "*") for fact in _FACTS), subjects.event("policy", "account-closed", "*"))
+
+    def __init__(self) -> None:
+        self._quotas: History[AccountQuotas] = History(apply, account_of)
+        self._counts: dict[str, Recount] = {}
+        self._memory = Memory()
+        self._wanted = plan(None)
+        self._strangers = False
+        self._changed: tuple[Version[AccountQuotas], AccountQuotas] | None = None
+        self._newest = self._turn = 0
+
+    def learn(self, sequence: int, event: AnyEvent) -> None:
+        self._quotas.learn(sequence, event)
+        self._newest = sequence
+
+    def warm_up(self, *, assumed: bool) -> timedelta:
+        """The longest window; where first-time recipients are limited, as long as they are remembered."""
+        return timedelta(days=DAYS + 1) if assumed and self._strangers else timedelta(milliseconds=LONGEST)
+
+    # as it was
+
+    def needs(self, vote: Vote) -> int:
+        known = measured(vote.figures)
+        return known.counted if known else 0
+
+    def met(self, case: Case) -> None:
+        assert case.passed
+        at = (case.passed.at - _EPOCH) // timedelta(milliseconds=1)
+        vote = case.vote(VOTER)
+        first_time = vote.figures.get(FIRST_TIME, 0) if vote else 0
+        sender = sender_key(case.envelope.sender)
+        self._count(case).add(sender, at, case.passed.sequence, weigh(case.ballot, first_time))
+
+    def decide(self, case: Case, recorded: Vote) -> Vote | Unclear:
+        if (known := measured(recorded.figures)) is None:
+            return Unclear("the vote is older than its figures")
+        account = self._quotas.as_of(case.envelope.account, recorded.sequence)
+        ledger = self._count(case).as_of(known.counted, known.pending, known.whole)
+        return decide(case.ballot, account, ledger, weigh(case.ballot, known.first_time), known.clock).vote
+
+    def _count(self, case: Case) -> Recount:
+        name = case.envelope.account
+        count = self._counts.get(name)
+        if count is None:
+            self._counts[name] = count = Recount()
+        return count
+
+    # what if
+
+    async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
+        form = _form(sections)
+        self._wanted = plan(form)
+        changed = self._planned(self._quotas.version(account, self._newest), account, datetime.now(UTC))
+        excepted = [limits for one in changed.exceptions.values() for limits in one.limits]
+        self._strangers = Meter.FIRST_TIME in {*changed.quotas.senders, *changed.quotas.whole, *excepted}
+
+    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[Line]:
+        held = self._quotas.as_of(account, self._newest) or AccountQuotas(account=account)
+        return [
+            Line(one.line, one.event) for one in _changes(plan(_form(sections)), held, Said(account, at, "rehearsal"))
+        ]
+
+    def judge(self, case: Case, *, others: bool) -> Vote | None:
+        if case.early:
+            return None
+        recorded = case.vote(VOTER)
+        known = measured(recorded.figures) if recorded else None
+        now = known.clock if known else milliseconds(case.envelope.received_at)
+        version = self._quotas.version(case.envelope.account, recorded.sequence if recorded else case.sequence)
+        account = self._planned(version, case.envelope.account, case.envelope.received_at)
+        sender, count = sender_key(case.envelope.sender), self._count(case)
+        amounts = weigh(case.ballot, self._first_time(case, sender, now))
+        vote = decide(case.ballot, account, count.as_of(self._turn), amounts, now).vote
+        if vote.reply.accepts and others:
+            self._turn += 1
+            count.add(sender, now, self._turn, amounts)
+            self._meet(case, sender, now)
+        return vote
+
+    def _planned(self, version: Version[AccountQuotas], name: str, at: datetime) -> AccountQuotas:
+        """The same version is changed once."""
+        if self._changed is None or self._changed[0] is not version:
+            held = version.state or AccountQuotas(account=name)
+            changed: AccountQuotas | None = held
+            for one in _changes(self._wanted, held, Said(name, at, "rehearsal")):
+                changed = apply(changed, cast(AnyEvent, one.event))
+            self._changed = (version, changed or held)
+        return self._changed[1]
+
+    def _first_time(self, case: Case, sender: str, now: int) -> int:
+        if not self._strangers:
+            return 0
+        envelope = case.envelope
+        return strangers(self._memory, envelope.account, sender, map(sender_key, envelope.recipients), now)
+
+    def _meet(self, case: Case, sender: str, now: int) -> None:
+        if self._strangers:
+            for recipient in case.envelope.recipients:
+                self._memory.put(pair_of(case.envelope.account, sender, sender_key(recipient)), day_of(now))
+
+
+def _form(sections: Mapping[str, Any]) -> forms.QuotasForm | None:
+    try:
+        form: forms.QuotasForm | None = _section.validate_python(sections.get(_SECTION))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise RefusedSection(first["msg"], (_SECTION, *map(str, first["loc"]))) from None
+    return form
+
+
+def _changes(planned: Planned, held: AccountQuotas, said: Said) -> list[Change]:
+    try:
+        made: list[Change] = planned(held, said)
+    except RefusedCommand as error:
+        raise RefusedSection(str(error), (_SECTION,)) from None
+    return made
+
+
+def _show(held: AccountQuotas) -> Sections:
+    document = dict(forms.document(held) or {})
+    whole = document.pop("account", {})
+    exceptions = document.pop("exceptions", [])
+    return {
+        _SECTION: document,
+        "quotas of the account": whole,
+        "quota exceptions": {one["sender"]: one for one in exceptions},
+        "quota resets": {sender or "the whole account": at for sender, at in held.resets.items()},
+    }
+
+
+def voter(_: Settings) -> Rehearser:
+    """For verify and what-if."""
+    return Rehearser()
+
+
+def shown(_: Settings) -> Folded[AccountQuotas]:
+    """For state as of."""
+    return Folded(*Rehearser.settings, apply=apply, show=_show, key=account_of)

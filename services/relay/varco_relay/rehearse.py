@@ -1,0 +1,29 @@
+"""Where an account's mail went at any time: relay's part of the state as of."""
+
+from varco_common.events import Blackhole, Route, Smarthost
+from varco_common.rehearsal.rehearser import Sections
+from varco_common.rehearsal.shown import Folded
+from varco_relay.route import smarthost
+from varco_relay.routes import AccountRoute, apply
+from varco_relay.settings import Settings
+
+SETTINGS = Settings
+
+
+def _show(held: AccountRoute) -> Sections:
+    return {"route": {"route": _said(held.route)}}
+
+
+def _said(route: Route | None) -> str:
+    match route:
+        case Smarthost(host=host, port=port, tls=tls, login=login):
+            return f"{smarthost(host, port)}, tls {tls}{f', as {login}' if login else ''}"
+        case Blackhole():
+            return "blackhole"
+        case None:
+            return "the default one"
+
+
+def shown(_: Settings) -> Folded[AccountRoute]:
+    """For state as of."""
+    return Folded("events.relay.route-set.*", "events.relay.route-removed.*", apply=apply, show=_show)
