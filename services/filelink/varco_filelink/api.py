@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from varco_common import units
 from varco_common.auth import AccountScope, Caller
 from varco_common.errors import RefusedCommand
-from varco_common.events import Choice, LinkRevoked
+from varco_common.events import Choice, Ending
 from varco_common.settings import Duration, Size
 from varco_common.tokens import Token
 from varco_filelink import forms
@@ -190,7 +190,7 @@ def _links(api: APIRouter, links: Links) -> None:
 
     @api.post("/links/{link}/revoke", summary="End it, and delete its file", tags=["links"])
     async def revoke(token: Caller, link: str, why: Why | None = None) -> LinkOut:
-        ended = await links.end(_mine(links, token, link), LinkRevoked, _by(token), why.reason if why else "")
+        ended = await links.end(_mine(links, token, link), Ending.REVOKED, _by(token), why.reason if why else "")
         return LinkOut.of(ended)
 
     @api.post("/links/{link}/extend", summary="Let it live longer", tags=["links"])

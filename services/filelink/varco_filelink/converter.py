@@ -50,7 +50,7 @@ class Converter:
         notice = block(moved, terms.language, first.expires_at - first.linked_at, first.expires_at)
         todo = await edits(source, record, parts, notice)
         fresh = {path for path in planned if path not in made}
-        outlet = Outlet(self._bodies, f"{record.envelope.id}.converted", self._inline)
+        outlet = Outlet(self._bodies, f"{record.envelope.id}.{os.urandom(4).hex()}", self._inline)
         try:
             files = await self._run(source, todo, outlet, {path: planned[path].object for path in fresh})
             body, inline = await outlet.finish()
@@ -69,7 +69,7 @@ class Converter:
             mail=envelope.id,
             part=part.path,
             url=f"{base}/files/{digits}.{end}",
-            object=f"{envelope.account}/{envelope.id}/{part.path}",
+            object=f"{envelope.account}/{envelope.id}/{part.path}-{os.urandom(4).hex()}",  # each try writes its own
             name=file_name(part.names, end),
             size=part.size,
             sha256="",

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from varco_common.events import (
     AnyEvent,
     AttachmentLinked,
+    Ending,
+    LinkClosed,
     LinkDownloaded,
     LinkEvent,
     LinkExpired,
@@ -16,19 +18,25 @@ from varco_common.events import (
     LinkRevoked,
 )
 
-FILTERS = tuple(
-    f"events.filelink.{fact}.*"
-    for fact in ("attachment-linked", "link-extended", "link-expired", "link-revoked", "link-downloaded")
-)
+FILTERS = ("events.filelink.*.*",)  # all: what guards an append is the account's last event, whichever it is
 RECENT = 20  # downloads that are remembered one by one
 
 
 class State(StrEnum):
-    """Whether a link leads anywhere."""
+    """Whether a link leads anywhere. `ENDING`: nowhere, but its file is not known to be gone yet."""
 
     LIVE = "live"
+    ENDING = "ending"
     EXPIRED = "expired"
     REVOKED = "revoked"
+
+
+class Closed(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a link ends, who said so, and for which reason."""
+
+    why: Ending
+    by: str
+    reason: str
 
 
 class Download(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +65,16 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: datetime
     state: State = State.LIVE
     ended_at: datetime | None = None
+    closed: Closed | None = None
     downloads: int = 0
     sent: int = 0
     recent: tuple[Download, ...] = ()
 
     def live(self, now: datetime) -> bool:
         return self.state is State.LIVE and now < self.expires_at
+
+
+_ENDABLE = (State.LIVE, State.ENDING)
 
 
 def key(event: AnyEvent) -> str:
@@ -79,9 +91,11 @@ def apply(link: Link | None, event: AnyEvent) -> Link | None:  # noqa: PLR0911  
     match event:
         case LinkExtended():
             return replace(link, expires_at=event.expires_at) if link.state is State.LIVE else link
-        case LinkExpired() if link.state is State.LIVE:
+        case LinkClosed() if link.state is State.LIVE:
+            return replace(link, state=State.ENDING, closed=Closed(why=event.why, by=event.by, reason=event.reason))
+        case LinkExpired() if link.state in _ENDABLE:
             return replace(link, state=State.EXPIRED, ended_at=event.at)
-        case LinkRevoked() if link.state is State.LIVE:
+        case LinkRevoked() if link.state in _ENDABLE:
             return replace(link, state=State.REVOKED, ended_at=event.at)
         case LinkDownloaded():
             download = Download(at=event.at, host=event.host, sent=event.sent, complete=event.complete)

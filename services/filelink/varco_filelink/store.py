@@ -1,11 +1,10 @@
 """All links and terms in memory, kept current by the events; and the ways to make, extend and end a link."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import Self
+from typing import Self, TypeVar
 
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,23 +13,32 @@ from varco_common import subjects
 from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.errors import ConflictError, RefusedCommand, TransientError
-from varco_common.events import AttachmentLinked, LinkExpired, LinkExtended, LinkRevoked
+from varco_common.events import AttachmentLinked, Ending, LinkClosed, LinkExpired, LinkExtended, LinkRevoked
 from varco_common.projection import Projection
 from varco_filelink import links
 from varco_filelink.links import Link, State
 
 NAME = "filelink"
+_ATTEMPTS = 20  # each download is an event of the account as well
+_ENDS: dict[Ending, type[LinkExpired] | type[LinkRevoked]] = {
+    Ending.EXPIRED: LinkExpired,
+    Ending.REVOKED: LinkRevoked,
+}
+E = TypeVar("E", bound=AttachmentLinked | LinkExtended | LinkClosed | LinkExpired | LinkRevoked | None)
 
 
 class Links:
-    """Reads are answered from memory. Making and ending take turns within an account: they share its files."""
+    """Reads are answered from memory.
+
+    Making and ending share an account's files, so each is decided on the account's newest state, and appended only where
+    that was still the newest: any number of processes may do both. No file is deleted before the link's end is an event.
+    """
 
     def __init__(self, bus: Bus, blobs: Blobs, projection: Projection[Link], now: Callable[[], datetime]) -> None:
         self._bus, self._blobs, self._projection, self._now = bus, blobs, projection, now
         self._mails: dict[str, set[str]] = defaultdict(set)
         self._objects: dict[str, set[str]] = defaultdict(set)
         self._equal: dict[tuple[str, str], str] = {}
-        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         for key, _ in projection.items():  # noqa: PERF102 - no dict
             self._index(key)
         projection.on_event(lambda key, _: self._index(key))
@@ -79,52 +87,78 @@ class Links:
         await self._projection.reached(last)
         return {link.part: link for key in self._mails.get(mail, ()) if (link := self.get(key))}
 
+    async def caught_up(self) -> None:
+        """Returns once all links are known that there are now, whoever made them."""
+        await self._projection.reached(await self._bus.until(*links.FILTERS))
+
     async def make(self, event: AttachmentLinked) -> str:
-        """Appends the link; its object is in the store. Gives the object it leads to: an equal one, where there is one."""
-        async with self._turns[event.account]:
-            equal = self._equal.get((event.account, event.sha256))
-            if equal and equal != event.object:
-                await self._blobs.delete(event.object)
-                event = replace(event, object=equal)
-            await self._said(event)
-            return event.object
+        """Appends the link; its object is in the store. Gives the object it leads to: an equal one, where there is one.
+
+        Raises TransientError where the object isn't there (any more), or the part has got its link meanwhile.
+        """
+
+        def link() -> AttachmentLinked:
+            if any(self._projection.get(key).part == event.part for key in self._mails.get(event.mail, ())):  # type: ignore[union-attr]
+                raise TransientError(f"part {event.part} has got its link from another process")
+            return replace(event, object=self._equal.get((event.account, event.sha256), event.object))
+
+        if not await self._blobs.exists(event.object):
+            raise TransientError("the file has been swept: it took too long")
+        said = await self._say(event.account, link)
+        if said.object != event.object:
+            await self._blobs.delete(event.object)
+        return said.object
 
     async def extend(self, link: Link, until: datetime, by: str, reason: str) -> Link:
         """Raises RefusedCommand where the link has ended."""
-        async with self._turns[link.account]:
-            link = self._current(link)
-            if not link.live(self._now()):
+
+        def extended() -> LinkExtended:
+            if not self._current(link).live(self._now()):
                 raise RefusedCommand("the link has ended: its file is gone")
             if until <= self._now():
                 raise RefusedCommand("that time is over: revoke the link instead")
-            await self._said(
-                LinkExtended(
-                    at=self._now(), account=link.account, by=by, reason=reason, link=link.link, expires_at=until
-                )
+            return LinkExtended(
+                at=self._now(), account=link.account, by=by, reason=reason, link=link.link, expires_at=until
             )
-            return self._current(link)
 
-    async def end(self, link: Link, kind: type[LinkExpired] | type[LinkRevoked], by: str, reason: str) -> Link:
-        """Deletes the object where no other link needs it, asks the store whether it is gone, then says so.
+        await self._say(link.account, extended)
+        return self._current(link)
 
-        Raises TransientError while the store or the bus is away: the link is as it was then, to be ended again.
+    async def end(self, link: Link, why: Ending, by: str, reason: str) -> Link:
+        """Closes the link, deletes the object where no other link needs it, asks the store, then says that it is gone.
+
+        Raises TransientError while the store or the bus is away. Where the link was closed already it leads nowhere any
+        more, and `finish` does the rest.
         """
-        async with self._turns[link.account]:
-            link = self._current(link)
-            if link.state is not State.LIVE:
-                return link
-            if kind is LinkExpired and link.live(self._now()):
-                return link  # extended meanwhile
-            shared = self._objects.get(link.object, set()) - {link.link}
-            if not shared:
-                await self._blobs.delete(link.object)
-                if await self._blobs.exists(link.object):
-                    raise TransientError(f"the store still has {link.object}")
-            gone = "" if shared else link.object
-            await self._said(
-                kind(at=self._now(), account=link.account, by=by, reason=reason, link=link.link, gone=gone)
-            )
-            return self._current(link)
+
+        def closed() -> LinkClosed | LinkExpired | LinkRevoked | None:
+            now = self._current(link)
+            if now.state is not State.LIVE or (why is Ending.EXPIRED and now.live(self._now())):
+                return None  # ended or extended meanwhile
+            at, account = self._now(), now.account
+            if self._objects.get(now.object, set()) - {now.link}:
+                return _ENDS[why](at=at, account=account, by=by, reason=reason, link=now.link)
+            return LinkClosed(at=at, account=account, by=by, reason=reason, link=now.link, why=why)
+
+        await self._say(link.account, closed)
+        return await self.finish(link)
+
+    async def finish(self, link: Link) -> Link:
+        """Deletes the file of a link that was closed, and says so, once. Any process may, after any crash."""
+
+        def ended() -> LinkExpired | LinkRevoked | None:
+            now = self._current(link)
+            if now.state is not State.ENDING or now.closed is None:
+                return None
+            said = {"by": now.closed.by, "reason": now.closed.reason, "link": now.link, "gone": now.object}
+            return _ENDS[now.closed.why](at=self._now(), account=now.account, **said)
+
+        if self._current(link).state is State.ENDING:
+            await self._blobs.delete(link.object)
+            if await self._blobs.exists(link.object):
+                raise TransientError(f"the store still has {link.object}")
+            await self._say(link.account, ended)
+        return self._current(link)
 
     def _current(self, link: Link) -> Link:
         found = self.get(link.link)
@@ -132,8 +166,19 @@ class Links:
             raise ConflictError("the link is not known any more")
         return found
 
-    async def _said(self, event: AttachmentLinked | LinkExtended | LinkExpired | LinkRevoked) -> None:
-        await self._projection.reached(await self._bus.append(event))
+    async def _say(self, account: str, decide: Callable[[], E]) -> E:
+        """Appends what `decide` says of the newest state, and nothing where that is None; asked anew if another was faster."""
+        guard = subjects.event(NAME, "*", subjects.token(account))
+        for _ in range(_ATTEMPTS):
+            last = await self._bus.last_sequence(guard)
+            await self._projection.reached(last)
+            event = decide()
+            if event is None:
+                return event
+            with suppress(ConflictError):
+                await self._projection.reached(await self._bus.append(event, expect=last, expect_subject=guard))
+                return event
+        raise TransientError(f"too much happens at once to the links of {account}")
 
     def _index(self, key: str) -> None:
         link = self._projection.get(key)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from varco_common import log
 from varco_common.blobs import Blobs
 from varco_common.errors import VarcoError
-from varco_common.events import LinkExpired
+from varco_common.events import Ending
 from varco_filelink import metrics
 from varco_filelink.links import State
 from varco_filelink.store import NAME, Links
@@ -27,18 +27,22 @@ class Sweeper:
             group.create_task(_again(self.sweep, sweep_every), name="sweep objects")
 
     async def expire(self) -> None:
-        """Ends what is over, object first."""
+        """Ends what is over; what was closed, by whichever process, comes to its end."""
         now = self._now()
+        for link in [link for link in self._links.all() if link.state is State.ENDING]:
+            await self._links.finish(link)
         for link in [link for link in self._links.all() if link.state is State.LIVE and link.expires_at <= now]:
-            await self._links.end(link, LinkExpired, NAME, "its time is over")
+            await self._links.end(link, Ending.EXPIRED, NAME, "its time is over")
 
     async def sweep(self) -> None:
         """Deletes what a conversion left behind that never came to its end.
 
-        An object is in a link's event within minutes or never: those of `orphan_age` that no live link needs are orphans.
+        An object is written once, and in a link's event within minutes or never: those of `orphan_age` that no live link
+        needs are orphans. Links that another process has made are known by then.
         """
         await self._files.abort_uploads(self._orphan_age)
         old = await self._files.keys(self._orphan_age)
+        await self._links.caught_up()
         for key in {*old} - self._links.objects:
             await self._files.delete(key)
             metrics.SWEPT.inc()

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from varco_common import log, subjects
 from varco_common.blobs import Blobs
@@ -13,6 +12,7 @@ from varco_common.events import Language
 from varco_common.record import Body, MailAccepted, MailConverted
 from varco_filelink import metrics
 from varco_filelink.converter import Converter
+from varco_filelink.departures import Departures
 from varco_filelink.source import Inline, Source, Stored
 from varco_filelink.store import Links
 from varco_filelink.terms import Terms
@@ -20,7 +20,6 @@ from varco_filelink.terms import Terms
 DURABLE = "filelink"
 _RETRY_SECONDS = 5.0
 _TRIES = 5  # of a mail whose conversion fails as it shouldn't
-_SKEW = timedelta(seconds=2)  # between the bus's clock and this one
 _log = log.get(__name__)
 
 
@@ -46,12 +45,10 @@ class Worker:
         self._bus, self._bodies, self._converter, self._links, self._terms = bus, bodies, converter, links, terms
         self._at_once, self._ack_wait, self._grace, self._now = at_once, ack_wait, grace, now
         self._hands: dict[asyncio.Task[None], Delivery] = {}
-        self._doubtful_until = now()
+        self._departures: dict[str, Departures] = {}
 
     async def run(self) -> None:
         """Until cancelled; then what is in hand ends."""
-        self._bus.on_reconnect(self._doubt)
-        self._doubt()
         async with self._bus.pull(
             DURABLE,
             subjects.mail("convert", "*"),
@@ -104,9 +101,10 @@ class Worker:
         record, began = delivery.record, asyncio.get_running_loop().time()
         if not isinstance(record, MailAccepted):
             raise PoisonError("not the record of an accepted mail")
-        if self._doubtful(delivery) and await self._converted(delivery):
-            return
         envelope = record.envelope
+        departures = self._of(envelope.account)
+        if await departures.left(envelope.id, delivery.sequence):
+            return
         made = await self._links.of_mail(envelope.account, envelope.id)
         terms = self._terms(envelope.account) or Terms(account=envelope.account, language=Language.EN)
         done = await self._converter.convert(record, self._source(record, delivery.body), terms, made, self._now())
@@ -114,7 +112,7 @@ class Worker:
             await self._links.make(event)
         links = (*(link.link for link in made.values()), *(event.link for event in done.links))
         leaving = MailConverted(envelope=envelope, body=done.body, original=delivery.sequence, links=links)
-        await self._bus.append_mail("converted", leaving, done.inline)
+        await departures.leave(leaving, done.inline)
         metrics.CONVERTED.inc()
         metrics.CONVERSION_SECONDS.observe(asyncio.get_running_loop().time() - began)
         _log.info("converted", mail=envelope.id, links=len(links), size=done.body.size)
@@ -123,13 +121,14 @@ class Worker:
         """A mail that was answered 250 is never lost: what can't be converted leaves as it came. Its body may be gone."""
         record = delivery.record
         try:
-            if self._doubtful(delivery) and await self._converted(delivery):
+            departures = self._of(record.envelope.account)
+            if await departures.left(record.envelope.id, delivery.sequence):
                 return await delivery.ack()
             if record.body.object and not await self._bodies.exists(record.body.object):
                 return await delivery.park(f"{why}; its body is gone")
             body = Body(size=record.body.size, sha256=record.body.sha256, object=record.body.object)
             leaving = MailConverted(envelope=record.envelope, body=body, original=delivery.sequence)
-            await self._bus.append_mail("converted", leaving, delivery.body)
+            await departures.leave(leaving, delivery.body)
             _log.error("a mail leaves unconverted", mail=record.envelope.id, why=why)
             metrics.UNCONVERTED.inc()
             await delivery.ack()
@@ -141,21 +140,8 @@ class Worker:
         body = record.body
         return Stored(self._bodies, body.object, body.size) if body.object else Inline(inline)
 
-    def _doubt(self) -> None:
-        """A bus that died may have forgotten acks of its last seconds: what it had then is looked up."""
-        self._doubtful_until = self._now() + _SKEW
-
-    def _doubtful(self, delivery: Delivery) -> bool:
-        return delivery.deliveries > 1 or delivery.at <= self._doubtful_until
-
-    async def _converted(self, delivery: Delivery) -> bool:
-        """Whether the mail that leaves is in MAIL already."""
-        account, mail = delivery.record.envelope.account, delivery.record.envelope.id
-        async with aclosing(self._bus.mails("converted", account, delivery.sequence)) as found:
-            async for stored in found:
-                if stored.record.envelope.id == mail:
-                    return True
-        return False
+    def _of(self, account: str) -> Departures:
+        return self._departures.setdefault(account, Departures(self._bus, account))
 
     async def _keep_in_hand(self) -> None:
         """Tells the bus that what takes long is still worked at."""

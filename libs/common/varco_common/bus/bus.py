@@ -138,13 +138,15 @@ class Bus:
 
     # MAIL
 
-    def append_mail(self, kind: str, record: MailRecord, body: bytes) -> Coroutine[Any, Any, int]:
+    def append_mail(
+        self, kind: str, record: MailRecord, body: bytes, *, expect: int | None = None
+    ) -> Coroutine[Any, Any, int]:
         """The record's sequence in MAIL, once it is fsynced; the same mail within two minutes is stored once.
 
-        Raises StoreFull, and TransientError, after which it may be stored or not; PoisonError when it is more than the
-        bus takes.
+        Raises ConflictError where the account's last record of this kind isn't at `expect` (0: there is none). Raises
+        StoreFull, and TransientError, after which it may be stored or not; PoisonError when it is more than the bus takes.
         """
-        return mail.append(self._link, kind, record, body, self._timeout)
+        return mail.append(self._link, kind, record, body, timeout=self._timeout, expect=expect)
 
     async def mail(self, sequence: int) -> StoredMail:
         """The mail at this sequence of MAIL. Raises MissingMail when it is gone."""

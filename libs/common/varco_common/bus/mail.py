@@ -52,9 +52,13 @@ def message_id(kind: str, record: MailRecord) -> str:
     return mail if kind in ("accepted", "convert") else f"{mail}.{kind}"
 
 
-async def append(link: Connection, kind: str, record: MailRecord, body: bytes, timeout: float) -> int:
-    headers = b"NATS/1.0\r\nNats-Msg-Id: %s\r\nVarco-Record: %s\r\n\r\n" % (
+async def append(
+    link: Connection, kind: str, record: MailRecord, body: bytes, *, timeout: float, expect: int | None = None
+) -> int:
+    guard = b"" if expect is None else b"Nats-Expected-Last-Subject-Sequence: %d\r\n" % expect
+    headers = b"NATS/1.0\r\nNats-Msg-Id: %s\r\n%sVarco-Record: %s\r\n\r\n" % (
         message_id(kind, record).encode(),
+        guard,
         encode_record(record).encode(),
     )
     subject = subjects.mail(kind, subjects.token(record.envelope.account))

@@ -43,9 +43,11 @@ from varco_common.events.banguard import (
 from varco_common.events.base import AccountEvent, Event, fact, wire_name
 from varco_common.events.filelink import (
     AttachmentLinked,
+    Ending,
     FilelinkChosen,
     FilelinkEvent,
     FilelinkWithdrawn,
+    LinkClosed,
     LinkDownloaded,
     LinkEvent,
     LinkExpired,
@@ -177,6 +179,7 @@ AnyEvent = (
     | LinkExtended
     | LinkExpired
     | LinkRevoked
+    | LinkClosed
     | LinkDownloaded
     | SendersTold
     | MailboxOpened
@@ -238,6 +241,7 @@ __all__ = [
     "CredentialRenamed",
     "CredentialUpgraded",
     "CredentialUsed",
+    "Ending",
     "Event",
     "Failure",
     "FilelinkChosen",
@@ -257,6 +261,7 @@ __all__ = [
     "LanguageChosen",
     "Limit",
     "Limits",
+    "LinkClosed",
     "LinkDownloaded",
     "LinkEvent",
     "LinkExpired",

@@ -1,6 +1,7 @@
 """What filelink says: which attachments become links, and what became of each link."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 
 from varco_common.events.base import AccountEvent
@@ -59,6 +60,19 @@ class LinkExtended(LinkEvent, frozen=True, kw_only=True, omit_defaults=True, tag
     """The link lives until `expires_at`."""
 
     expires_at: datetime
+
+
+class Ending(StrEnum):
+    """Why a link ends."""
+
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class LinkClosed(LinkEvent, frozen=True, kw_only=True, omit_defaults=True, tag="link.closed.v1"):
+    """The link leads nowhere from now on. Its file, which no other link needs, is about to be deleted: `why` follows."""
+
+    why: Ending
 
 
 class LinkExpired(LinkEvent, frozen=True, kw_only=True, omit_defaults=True, tag="link.expired.v1"):
