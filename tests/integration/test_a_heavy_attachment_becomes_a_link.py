@@ -1,9 +1,13 @@
 """A mail that is over its account's limit passes, for its attachment leaves as a link; others don't."""
 
+import base64
 import email
+import hashlib
 import random
 import re
 import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -60,12 +64,60 @@ def test_a_mail_over_the_limit_leaves_with_a_link_to_its_file(gate: Gate, hop: H
     [download] = wait_for(lambda: gate.events("link-downloaded"))
     assert isinstance(download, LinkDownloaded)
     assert download.complete
-    [shown] = gate.json("links", "list", "--account", "studio")["links"]
-    assert shown["url"] == url.decode()
-    assert gate.json("links", "revoke", url.decode(), "--reason", "a test")["state"] == "revoked"
-    assert httpx.get(url.decode()).status_code == 410
+    operated(gate, url.decode())
     delivered = [one for one in gate.events("mail-delivered") if isinstance(one, MailDelivered)]
     assert [one.mail for one in delivered if recipient in one.recipients] == [linked.mail]
+
+
+def operated(gate: Gate, url: str) -> None:
+    """What an operator sees and does: the download, more time, the end."""
+    [listed] = gate.json("links", "list", "--account", "studio", "--state", "live")["links"]
+    assert (listed["url"], listed["downloads"], listed["sent"]) == (url, 1, len(PDF))
+    assert listed["link"] in gate.varco("links", "list").stdout
+    shown = gate.json("links", "show", url)
+    assert [(one["host"], one["sent"], one["complete"]) for one in shown["recent"]] == [("127.0.0.1", len(PDF), True)]
+    longer = gate.json("links", "extend", shown["link"], "--by", "30 days", "--reason", "a test")
+    before, after = (datetime.fromisoformat(one["expires_at"]) for one in (shown, longer))
+    assert after - before == timedelta(days=30)
+    assert gate.json("links", "revoke", url, "--reason", "a test")["state"] == "revoked"
+    assert httpx.get(url).status_code == 410
+    assert gate.varco("links", "show", "0" * 40).returncode == 1
+
+
+def pieces(digest: "hashlib._Hash", lines: int) -> Iterator[bytes]:
+    """A mail with a heavy PDF, a MB or so at a time, so that no client has to hold it either."""
+    block = random.Random(60).randbytes(57 * 16_384)
+    yield (
+        b"From: anna@studio.test\r\nSubject: il filmato\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/mixed; boundary="e"\r\n\r\n--e\r\nContent-Type: text/plain\r\n\r\nEcco.\r\n'
+        b'--e\r\nContent-Type: application/pdf; name="grande.pdf"\r\nContent-Transfer-Encoding: base64\r\n'
+        b'Content-Disposition: attachment; filename="grande.pdf"\r\n\r\n'
+    )
+    for start in [b"%PDF-1.7" + block[8:], *[block] * (lines // 16_384)]:
+        digest.update(start)
+        yield base64.encodebytes(start).replace(b"\n", b"\r\n")
+    yield b"--e--\r\n"
+
+
+def test_a_mail_of_60_mb_passes_a_limit_of_20_mb(own_gate: Callable[..., Gate], hop: Hop, recipient: str) -> None:
+    """With all services in one process, as on a small machine."""
+    gate = own_gate(VARCO_PROCESSES="one")
+    gate.apply(STUDIO.format(port=hop.server.port).replace("2MB", "20MB").replace("1MB", "10MB"))
+    digest = hashlib.sha256()
+    with gate.smtp("127.0.0.9") as client:
+        for command in ("MAIL FROM:<anna@studio.test> SIZE=60000000", f"RCPT TO:<{recipient}>", "DATA"):
+            assert client.docmd(command)[0] in {250, 354}
+        sent = 0
+        for piece in pieces(digest, 60_000_000 // 78):
+            client.send(piece)
+            sent += len(piece)
+        client.send(b".\r\n")
+        assert client.getreply()[0] == 250
+    assert sent > 59_000_000
+    came = hop.mail_for(recipient).content.replace(b"=\r\n", b"")
+    assert len(came) < 5_000
+    [url] = re.findall(rb"http://[\w.:]+/files/[0-9a-f]{40}\.pdf", came)
+    assert hashlib.sha256(httpx.get(url.decode()).content).digest() == digest.digest()
 
 
 def test_a_signed_mail_over_the_limit_is_refused_and_told_why(gate: Gate, hop: Hop, recipient: str) -> None:

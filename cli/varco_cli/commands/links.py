@@ -23,7 +23,7 @@ def add(app: typer.Typer) -> None:
 def list_links(
     account: Annotated[str, typer.Option("--account", help="Only this account's.")] = "",
     mail: Annotated[str, typer.Option("--mail", help="Only those of this mail.")] = "",
-    state: Annotated[str, typer.Option("--state", help="live, expired or revoked.")] = "",
+    state: Annotated[str, typer.Option("--state", help="live, ending, expired or revoked.")] = "",
     as_json: Json = False,
 ) -> None:
     """Links, the newest first, with how often each was downloaded.

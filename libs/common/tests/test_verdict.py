@@ -84,3 +84,16 @@ def test_only_required_voters_have_parts_converted():
     cast = [accept("policy"), accept("filelink", convert=("2", "3"))]
     assert verdict(cast, ["policy", "filelink"]).convert == ("2", "3")
     assert verdict(cast, ["policy"]).convert == ()
+
+
+def test_a_yes_that_counts_on_links_needs_a_voter_who_has_them_made():
+    policy = Vote(voter="policy", reply=Reply.ACCEPTED, counts_on=("2", "3"))
+    for convert, reply in (
+        (("2", "3", "4"), Reply.ACCEPTED),
+        (("2",), Reply.SERVICE_MISSING),
+        ((), Reply.SERVICE_MISSING),
+    ):
+        filelink = accept("filelink", convert=convert)
+        assert verdict([policy, filelink], ["policy", "filelink"]).reply is reply
+    stranger = accept("stranger", convert=("2", "3"))
+    assert not verdict([policy, stranger], ["policy"]).accepted

@@ -24,7 +24,8 @@ def verdict(votes: Sequence[Vote], required: Sequence[str]) -> Verdict:
     """Folds the votes into an answer.
 
     A permanent refusal outranks a temporary one, and a refusal outranks a silence; among equals the order of `required`
-    decides. A voter that is missing, or voted twice, makes `SERVICE_MISSING`. `required` must not be empty.
+    decides. A voter that is missing, or voted twice, makes `SERVICE_MISSING`; so does a yes that counts on links which nobody
+    will make, as while the voters follow a change of an account. `required` must not be empty.
     """
     if not required:
         raise ValueError("no voters are required: nothing could ever be refused")
@@ -36,9 +37,11 @@ def verdict(votes: Sequence[Vote], required: Sequence[str]) -> Verdict:
             return Verdict(reply=worst.reply, text=worst.text)
     if _silent(votes, required):
         return Verdict(reply=Reply.SERVICE_MISSING)
-    return Verdict(
-        reply=Reply.ACCEPTED, convert=tuple(path for vote in votes if vote.voter in rank for path in vote.convert)
-    )
+    counted = [vote for vote in votes if vote.voter in rank]
+    convert = tuple(path for vote in counted for path in vote.convert)
+    if any(path not in convert for vote in counted for path in vote.counts_on):
+        return Verdict(reply=Reply.SERVICE_MISSING)
+    return Verdict(reply=Reply.ACCEPTED, convert=convert)
 
 
 def _silent(votes: Sequence[Vote], required: Sequence[str]) -> bool:

@@ -18,7 +18,8 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One voter's answer to one ballot.
 
     `reply` names what happened; `reason` is for operators; `text` replaces the reply's own text towards the client (lines
-    parted by LF). `convert` lists the paths of the parts that filelink shall turn into links. `sequence` is the stream sequence
+    parted by LF). `convert` lists the paths of the parts that filelink shall turn into links; `counts_on` those that must become
+    links, or this yes is none: by the voter's own settings the mail may not leave with them. `sequence` is the stream sequence
     that the voter's state had applied: with it the vote can be cast again, years later. `figures` are what the voter
     measured and will want to know again when it meets the vote in the mail's record.
     """
@@ -28,6 +29,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     text: str = ""
     convert: tuple[str, ...] = ()
+    counts_on: tuple[str, ...] = ()
     sequence: int = 0
     figures: dict[str, int] = {}
 

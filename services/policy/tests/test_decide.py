@@ -163,7 +163,8 @@ def test_a_mail_is_weighed_as_it_will_leave():
     big = ballot(size=60_001_000, parts=(TEXT, HEAVY))
     linking = replace(ACME, links_over=10_000_000)
     assert decide(big, ACME).reply is Reply.TOO_BIG
-    assert decide(big, linking) == ACCEPT
+    assert decide(big, linking) == replace(ACCEPT, counts_on=(HEAVY.path,))
+    assert decide(ballot(size=10_000, parts=(TEXT, HEAVY)), linking) == ACCEPT
     assert decide(big, replace(ACME, links_over=50_000_000)).reply is Reply.TOO_BIG
     assert decide(replace(big, manifest=replace(big.manifest, parts=(TEXT,))), linking).reply is Reply.TOO_BIG
 

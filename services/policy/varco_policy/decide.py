@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from varco_common import heavy
 from varco_common.events import Language, Notice
 from varco_common.manifest import Defect
@@ -49,6 +51,9 @@ def decide(ballot: Ballot, account: Account | None) -> Vote:
     for rule in RULES:
         if objection := rule(ballot, account):
             return objection
+    if ballot.envelope.size > account.rules.max_size:  # it passes for its links alone
+        links = heavy.convertible(ballot.manifest, account.links_over)
+        return replace(ACCEPT, counts_on=tuple(part.path for part in links))
     return ACCEPT
 
 
