@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from varco_common.manifest import MAX_MANIFEST_BYTES, Defect, Part
+from varco_common.manifest.binhex import name_of
 from varco_common.manifest.kinds import kind
 from varco_common.manifest.scanner import scan_or_raise
 
@@ -35,6 +36,44 @@ def test_a_uuencoded_file_in_an_encoded_text_is_named(encoding, end):
     mail = FROM + b"Content-Transfer-Encoding: " + encoding.encode() + b"\r\n\r\n"
     mail += body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     assert files(mail) == [("1/1", ("a.exe",), "uuencode", "exe")]
+
+
+BINHEX = b"""\r\n(This file must be converted with BinHex 4.0)\r\n\r\n:%s!#3!!:\r\n"""
+
+
+def binhexed(name: bytes, written: bytes = b"") -> bytes:
+    """The digits of a name, as it is or as it is `written` with runs, and of what the file's header says besides."""
+    digits = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr"
+    packed = bytes([len(name)]) + (written or name) + bytes(21)
+    bits = "".join(f"{byte:08b}" for byte in packed)
+    return bytes(digits[int(bits[at : at + 6].ljust(6, "0"), 2)] for at in range(0, len(bits), 6))
+
+
+def test_a_binhexed_file_in_a_text_is_named():
+    mail = FROM + b"\r\nsee below" + BINHEX % binhexed(b"a.exe") + b"bye\r\n"
+    assert files(mail) == [("1/1", ("a.exe",), "binhex", "")]
+
+
+def test_a_run_in_a_binhexed_name_is_written_out():
+    assert name_of(binhexed(b"aaaa.exe", b"a\x90\x04.exe")) == b"aaaa.exe"
+    assert name_of(binhexed(b"\x90.exe", b"\x90\0.exe")) == b"\x90.exe"
+    assert name_of(b"~") == b""
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        (b"Content-Type: application/x-y\r\nContent-Location: http://x.example/y/a.exe?b=1.txt", ("a.exe",)),
+        (b"Content-Type: application/x-y\r\nContent-Location: a%20b.exe", ("a%20b.exe", "a b.exe")),
+        (b"Content-Type: application/x-y\r\nContent-Location: http://x.example", ()),
+        (b"Content-Type: application/pdf; name=b.pdf\r\nContent-Location: a.exe", ("b.pdf",)),
+        (b"Content-Type: image/png\r\nContent-Location: http://x.example/pixel.php", ()),
+        (b"Content-Type: text/html\r\nContent-Location: file:///C:/x/a.html", ()),
+    ],
+)
+def test_a_location_is_a_name_where_a_file_has_no_other(fields, named):
+    [part] = scan_or_raise(FROM + fields + b"\r\n\r\nx").parts
+    assert part.names == named
 
 
 def test_a_uuencoded_file_behind_a_megabyte_of_text_keeps_its_offsets():

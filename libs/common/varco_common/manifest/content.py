@@ -2,6 +2,7 @@
 
 import re
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from varco_common.manifest.defects import Defect, Found
 from varco_common.manifest.headers import MAX_FIELD, Fields, unfolded
@@ -11,6 +12,7 @@ from varco_common.manifest.words import text
 IDENTITY = frozenset({"7bit", "8bit", "binary"})  # RFC 2045 6.2
 KNOWN = IDENTITY | {"quoted-printable", "base64"}
 MAX_BOUNDARY = 70  # RFC 2046 5.1.1
+_LINKED = frozenset({"text", "image", "multipart", "message"})
 _MAX_ODD = 256  # bytes of an unreadable type: finding one takes the square of them
 _MAX_WORD = 100  # characters of a type, charset, encoding or id that the manifest carries
 
@@ -58,7 +60,7 @@ def content(fields: Fields, default: str, found: Found) -> Content:
         content_id=text(unfolded(fields[b"content-id"][0]).strip(b"<>"))[:_MAX_WORD] if b"content-id" in fields else "",
         boundary=_boundary(value, found) if media_type.startswith("multipart/") else b"",
         smime=_short(smime[1]) if smime else "",
-        names=_names(fields, [*dispositions, *types], found),
+        names=_names(fields, [*dispositions, *types], found) or _located(fields, media_type, found),
     )
 
 
@@ -68,6 +70,14 @@ def _names(fields: Fields, parameters: list[bytes], found: Found) -> tuple[str, 
     known = names(parameters, found, whole) if parameters or whole else ()
     described = fields.get(b"content-description", ()) if not known else ()
     return known or names((), found, [value for value in described if _EXTENSION.search(value)])
+
+
+def _located(fields: Fields, media_type: str, found: Found) -> tuple[str, ...]:
+    """The last step of a Content-Location (RFC 2557 4.2), for want of a name; texts and images have one for their links."""
+    if b"content-location" not in fields or media_type.partition("/")[0] in _LINKED:
+        return ()
+    ends = [urlsplit(text(unfolded(value[:MAX_FIELD]).strip(b'"'))) for value in fields[b"content-location"]]
+    return names((), found, [end.path.rpartition("/")[2].encode() for end in ends if "." in end.path])
 
 
 def _media_type(value: bytes, found: Found) -> str:

@@ -1,4 +1,4 @@
-"""Files and cryptograms that stand in the middle of a text: uuencode, yEnc, inline PGP, what an invitation brings."""
+"""Files and cryptograms that stand in the middle of a text: uuencode, yEnc, BinHex, inline PGP, what an invitation brings."""
 
 import binascii
 import re
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from varco_common.manifest import binhex
 from varco_common.manifest.words import base64_bytes
 
 MAX_EMBEDDED = 50  # in one text
@@ -34,7 +35,12 @@ _UUENCODE = _Form(
     "uuencode", re.compile(rb"\r\nbegin(?:-base64)?[ \t]+[0-7]{3,4}[ \t]+([^\r\n]{1,512})"), b"\r\nend\r\n"
 )
 _YENC = _Form("yenc", re.compile(rb"\r\n=ybegin [^\r\n]{0,512}?\bname=([^\r\n]{1,512})"), b"\r\n=yend")
-_FORMS = ((_UUENCODE, b"\r\nbegin"), (_YENC, b"\r\n=ybegin "))
+_BINHEX = _Form("binhex", binhex.BEGIN, binhex.END)
+_FORMS = (
+    (_UUENCODE, b"\r\nbegin"),
+    (_YENC, b"\r\n=ybegin "),
+    (_BINHEX, b"\r\n(This file must be converted with BinHex"),
+)
 
 
 _FOLD = re.compile(rb"\r\n[ \t]")
@@ -87,7 +93,7 @@ def _blocks(text: bytes, form: _Form, passed: int) -> Iterator[Embedded]:
         limit = following.start() + 2 if following else len(text)
         stop = text.find(form.end, found.end(), limit + 2)
         end = passed + (stop + len(form.end) if stop >= 0 else limit) if stop >= 0 or following else -1
-        name = found[1].strip().strip(b'"')
+        name = binhex.name_of(found[1]) if form is _BINHEX else found[1].strip().strip(b'"')
         sample = _sample(text, found.end()) if form is _UUENCODE else b""
         yield Embedded(name, passed + found.start() + 2, end, form.encoding, sample)
         found = following

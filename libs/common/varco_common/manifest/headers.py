@@ -8,7 +8,7 @@ from varco_common.manifest.line_ends import check_line_ends
 
 WANTED = frozenset(
     b"content-type content-disposition content-transfer-encoding content-id "
-    b"content-name content-description x-sun-data-name "
+    b"content-name content-description content-location x-sun-data-name "
     b"from sender subject date message-id bcc resent-bcc".split()
 )
 Fields = dict[bytes, list[bytes]]  # name in lower case: the values of all its fields, with their folds

@@ -11,7 +11,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `path` is IMAP's section number ("2.1"); a file inside a text adds "/1", a named multipart has "0" at its end where
     IMAP gives it no number. `names` holds every name that any mail client could take for the file's name, the likeliest
     first. `start` and `end` are offsets of the encoded content in the wire-form body; `size` is what it decodes to, in
-    bytes (an upper bound for uuencode, yEnc and messages). `kind` is what the first decoded bytes look like (a word of
+    bytes (an upper bound for uuencode, yEnc, BinHex and messages). `kind` is what the first decoded bytes look like (a word of
     kinds.py; empty: unknown).
     """
 

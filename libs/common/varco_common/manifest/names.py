@@ -22,6 +22,11 @@ _PARAMETER = re.compile(
     rb"(?<![\w*.-])(?:file)?name(\*[0-9]*\*?)?" + _BLANKS + rb"=" + _BLANKS + rb'(?=("(?:[^"\\]|\\.)*"?)?([^;]*))',
     re.IGNORECASE | re.DOTALL,
 )
+# What some parsers forgive: the parameter's name in quotes, a colon in the place of the "=".
+_FORGIVEN = re.compile(
+    rb"""(;\s*|\A\s*)(?:(["'])((?:file)?name(?:\*[0-9]*\*?)?)\2\s*[=:]|((?:file)?name(?:\*[0-9]*\*?)?)\s*:)""",
+    re.IGNORECASE,
+)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _COMMENT = re.compile(rb"\([^()]*\)")
 _NEXT_PARAMETER = re.compile(rb"\s+[\w-]+(?:\*[0-9]*\*?)?\s*=")
@@ -53,8 +58,10 @@ def names(fields: Iterable[bytes], found: Found, whole: Iterable[bytes] = ()) ->
 
 def _all_names(fields: Iterable[bytes], whole: Iterable[bytes], found: Found) -> Iterator[str]:
     for value in fields:
-        if b"=" in value and b"name" in value.lower():
+        if b"name" in value.lower():
             yield from _field_names(value, found)
+            if _FORGIVEN.search(value[:MAX_FIELD]):
+                yield from _field_names(_FORGIVEN.sub(rb"\1\3\4=", value[:MAX_FIELD]), found)
     for value in whole:
         yield from _texts(value.strip().strip(b'"')[:_MAX_VALUE])
 

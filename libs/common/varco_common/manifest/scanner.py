@@ -22,7 +22,7 @@ def scan(data: bytes | mmap.mmap) -> Manifest:
     - every name that any client could give its file: RFC 2231 with and without continuations, RFC 2047 inside
       parameters, raw 8-bit, name and filename, doubles, quoted or not, comments, escapes, missing semicolons, dots and
       blanks at the end, folders, streams;
-    - files inside text (uuencode, yEnc), signatures, encryption;
+    - files inside text (uuencode, yEnc, BinHex), signatures, encryption;
     - each ambiguity that defects.py lists: double or unreadable fields, boundaries that two clients would find in two
       places, parts outside of the tree, encodings that two clients would undo in two ways, NUL, bare line ends, dots
       that weren't doubled.
