@@ -8,7 +8,7 @@ import signal
 import httpx
 import pytest
 
-from varco_common.events import AttachmentLinked
+from varco_common.events import AttachmentLinked, LinkRevoked
 from varco_common.record import Body, MailAccepted
 from varco_common.testing.s3 import s3_server
 from varco_common.testing.waiting import eventually
@@ -96,18 +96,23 @@ async def test_while_the_store_is_away_conversions_wait_and_downloads_are_503(na
         async with gate.filelink() as client, httpx.AsyncClient() as web:
             await gate.terms(client)
             await gate.left(await gate.accept(layouts.GMAIL))
-            [link] = (await client.get("/links")).json()["links"]
+            await gate.left(await gate.accept(layouts.mail(layouts.pdf(content=bytes(20_000)))))
+            other, link = (await client.get("/links")).json()["links"]
             await store.kill()
             answer = await web.get(link["url"], timeout=30)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
             assert (await web.get(link["url"], headers={"Accept": "text/html"})).status_code == 200
             mail = await gate.accept(layouts.APPLE)
             assert (await gate.vote(gate.ballot(layouts.mail(layouts.text())))).reply.accepts
-            assert (await client.post(f"/links/{link['link']}/revoke")).status_code == 503
-            assert (await client.get(f"/links/{link['link']}")).json()["state"] == "live"
+            assert (await client.post(f"/links/{other['link']}/revoke", json={"reason": "wrong"})).status_code == 503
+            assert (await client.get(f"/links/{other['link']}")).json()["state"] == "ending"
+            assert (await web.get(other["url"])).status_code == 410
             await store.start()
             await gate.left(mail)
             assert await works(link["url"]) == len(layouts.PDF)
+            [revoked] = await eventually(lambda: gate.said(LinkRevoked), 20)
+            assert (revoked.link, revoked.reason) == (other["link"], "wrong")
+            assert not await gate.files.exists(revoked.gone)
         await gate.files.close()
         await gate.bodies.close()
 

@@ -127,8 +127,8 @@ class Links:
     async def end(self, link: Link, why: Ending, by: str, reason: str) -> Link:
         """Closes the link, deletes the object where no other link needs it, asks the store, then says that it is gone.
 
-        Raises TransientError while the store or the bus is away. Where the link was closed already it leads nowhere any
-        more, and `finish` does the rest.
+        Raises TransientError while the store or the bus is away. Where it got as far as closing, the link leads nowhere any
+        more, and the sweeper does the rest.
         """
 
         def closed() -> LinkClosed | LinkExpired | LinkRevoked | None:
