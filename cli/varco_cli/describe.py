@@ -1,4 +1,7 @@
-"""Describes the services that are to run here on standard output, as JSON, for the supervisor: `python -m varco_cli.describe`."""
+"""Describes the services that are to run here on standard output, as JSON, for the supervisor: `python -m varco_cli.describe`.
+
+With --all every installed one, wherever it is to run.
+"""
 
 import sys
 
@@ -6,7 +9,7 @@ import msgspec
 
 from varco_cli.stack.installed import Described
 from varco_common.service import Service, installed
-from varco_common.settings import variables
+from varco_common.settings import WithDatabase, variables
 
 
 def described(service: Service) -> Described:
@@ -18,8 +21,10 @@ def described(service: Service) -> Described:
         publishes=service.publishes,
         subscribes=service.subscribes,
         ports=tuple(name for name in names if name.endswith("_PORT") and name != "VARCO_API_PORT"),
+        tables=issubclass(service.settings, WithDatabase),
     )
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode([described(service) for service in installed() if service.wanted()]))
+    chosen = [service for service in installed() if "--all" in sys.argv or service.wanted()]
+    sys.stdout.buffer.write(msgspec.json.encode([described(service) for service in chosen]))

@@ -13,9 +13,11 @@ from varco_cli.commands import (
     demo,
     down,
     events,
+    init,
     links,
     networks,
     notices,
+    prepare,
     queue,
     quota,
     routes,
@@ -47,6 +49,8 @@ COMMANDS = (
     bans,
     links,
     events,
+    init,
+    prepare,
 )
 
 app = typer.Typer(

@@ -14,8 +14,8 @@ from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
 OPERATOR = "operator"
 
 CONFIG = """\
-# Written by `varco up` at each start.
-server_name: varco
+# Written by {author}: what is changed here is lost then.
+server_name: {name}
 listen: {listen}
 max_payload: {max_payload}
 max_control_line: 16KB
@@ -27,24 +27,44 @@ jetstream {{
 authorization {{
   users: {users}
 }}
-"""
+{more}"""
 
 
 def configure(home: Home, address: str, port: int, services: Sequence[Described]) -> Path:
-    """Writes nats.conf, mode 0600: a user for each service with its own subjects, and the operator, who makes streams."""
+    """Writes nats.conf, mode 0600, for the embedded bus."""
+    path = home.path / "nats.conf"
+    listen, store = f"{address}:{port}", str(home.path / "nats")
+    write_private(path, config(home, services, author="`varco up` at each start", listen=listen, store=store))
+    return path
+
+
+def config(
+    home: Home,
+    services: Sequence[Described],
+    *,
+    author: str,
+    listen: str,
+    store: str,
+    name: str = "varco",
+    more: str = "",
+) -> str:
+    """The text of nats.conf: a user for each service with its own subjects, and the operator, who makes streams.
+
+    `name` is the server's and `more` further blocks, both in the syntax of nats.conf (`$NAME` is an environment variable).
+    """
     users: list[dict[str, object]] = [_user(home, OPERATOR)]
     for service in services:
         allowed = permissions(service.name, service.publishes, service.subscribes)
         users.append(_user(home, service.name) | {"permissions": allowed.config()})
-    path = home.path / "nats.conf"
-    text = CONFIG.format(
-        listen=json.dumps(f"{address}:{port}"),
+    return CONFIG.format(
+        author=author,
+        name=name,
+        listen=json.dumps(listen),
         max_payload=MAX_PAYLOAD,
-        store=json.dumps(str(home.path / "nats")),
+        store=json.dumps(store),
         users=json.dumps(users, indent=2),
+        more=more,
     )
-    write_private(path, text)
-    return path
 
 
 def _user(home: Home, name: str) -> dict[str, object]:

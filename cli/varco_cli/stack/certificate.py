@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -12,8 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 VALID = timedelta(days=3650)
 
 
-def self_signed(address: str, now: datetime | None = None) -> tuple[str, str]:
-    """Certificate and private key (P-256), as PEM, for localhost, this host's name, and `address`."""
+def self_signed(address: str, *names: str, now: datetime | None = None) -> tuple[str, str]:
+    """Certificate and private key (P-256), as PEM, for localhost, this host's name, `names`, and `address`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     start = now or datetime.now(UTC)
@@ -25,7 +26,7 @@ def self_signed(address: str, now: datetime | None = None) -> tuple[str, str]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(start - timedelta(days=1))
         .not_valid_after(start + VALID)
-        .add_extension(x509.SubjectAlternativeName(_names(address)), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_names(address, names)), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
@@ -36,8 +37,8 @@ def self_signed(address: str, now: datetime | None = None) -> tuple[str, str]:
     return certificate.public_bytes(serialization.Encoding.PEM).decode().strip(), private.decode().strip()
 
 
-def _names(address: str) -> list[x509.GeneralName]:
-    hosts = dict.fromkeys(["localhost", socket.gethostname(), socket.getfqdn()])
+def _names(address: str, names: Iterable[str]) -> list[x509.GeneralName]:
+    hosts = dict.fromkeys(["localhost", *names, socket.gethostname(), socket.getfqdn()])
     addresses = dict.fromkeys(["127.0.0.1", "::1", address])
     return [
         *(x509.DNSName(host) for host in hosts if host.isascii() and len(host) < 250 and ":" not in host),

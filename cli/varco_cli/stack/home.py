@@ -2,9 +2,10 @@
 
 import fcntl
 import os
-import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from varco_cli.stack.certificate import self_signed
 from varco_common.tokens import Keyring
@@ -72,18 +73,18 @@ class Home:
     def log_file(self, process: str) -> Path:
         return self.logs / f"{process}.log"
 
-    def secret(self, name: str, length: int = 32) -> Path:
+    def secret(self, name: str, length: int = 32, make: Callable[[int], str] = token_hex) -> Path:
         """The file of a secret, made of `length` random bytes (as hex digits) where it isn't there yet."""
         path = self.secrets / name
         if not path.exists():
-            write_private(path, secrets.token_hex(length))
+            write_private(path, make(length))
         return path
 
     def bus_password(self, user: str) -> Path:
         return self.secret(f"nats-{user}.password")
 
-    def prepare(self, address: str) -> None:
-        """Makes what isn't there yet; what is there stays."""
+    def prepare(self, address: str, *names: str) -> None:
+        """Makes what isn't there yet; what is there stays. `names` stand in the certificate beside this machine's."""
         for path in (self.path, self.secrets, self.path / "tls", self.path / "data", self.path / "pids", self.logs):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.chmod(0o700)
@@ -91,7 +92,7 @@ class Home:
         if not self.admin_token.exists():
             write_private(self.admin_token, Keyring(key).mint_admin()[1])
         if not self.certificate.exists():
-            certificate, private_key = self_signed(address)
+            certificate, private_key = self_signed(address, *names)
             write_private(self.certificate.with_suffix(".key"), private_key)
             write_private(self.certificate, certificate)
 

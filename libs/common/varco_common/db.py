@@ -118,7 +118,9 @@ async def _take_turn(connection: AsyncConnection, package: str, schema: str) -> 
     await connection.execute(
         sa.text("SELECT pg_advisory_xact_lock(hashtext(:package))"), {"package": f"varco {package}"}
     )
-    await connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+    known = await connection.scalar(sa.text("SELECT 1 FROM pg_namespace WHERE nspname = :schema"), {"schema": schema})
+    if not known:  # IF NOT EXISTS asks for the right to make one even where there is one
+        await connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
 
 
 def _upgrade(connection: sa.Connection, package: str) -> None:

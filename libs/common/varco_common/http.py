@@ -60,8 +60,10 @@ class Shell:
     async def open(cls, settings: WithApi, name: str) -> AsyncIterator[Self]:
         """Listens on VARCO_BIND and VARCO_API_PORT inside the block. Raises BrokenSetting where that can't be."""
         shell = cls(settings, name)
-        listener = _listen(settings.bind, settings.api_port, "VARCO_API_PORT")
+        listener = _listen_from(settings.bind, settings.api_port, settings.api_ports)
         shell.port = listener.getsockname()[1]
+        if settings.api_port_file:
+            settings.api_port_file.write_text(str(shell.port))
         server = _Server(shell.app)
         task = asyncio.create_task(server.serve(sockets=[listener]), name=f"{name} http")
         try:
@@ -247,6 +249,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.up.set()
+
+
+def _listen_from(bind: str, first: int, count: int) -> socket.socket:
+    """On the first of these ports that nobody has."""
+    for port in range(first, first + count - 1):
+        with suppress(BrokenSetting):
+            return _listen(bind, port, "VARCO_API_PORT")
+    return _listen(bind, first + count - 1, "VARCO_API_PORT")
 
 
 def _listen(bind: str, port: int, variable: str) -> socket.socket:

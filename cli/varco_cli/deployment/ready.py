@@ -1,0 +1,68 @@
+"""Makes bus and databases ready for the services: streams, roles and schemas. Run before they start, each time; it adds what is missing."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import Field
+
+from varco_cli.deployment.files import database_password
+from varco_cli.stack.installed import Described
+from varco_cli.stack.room import mail_limit
+from varco_common import roles
+from varco_common.bus import streams
+from varco_common.bus.settings import BusSettings
+from varco_common.settings import Size, WithBus, WithDatabase, own, secret
+from varco_common.tasks import patiently
+
+
+class ReadySettings(WithBus, WithDatabase):
+    """Who may make streams and roles, and how much the streams may hold."""
+
+    model_config = own("VARCO_PREPARE_")
+
+    secrets: Path = Field(default=Path("/run/secrets"), description="Where the passwords of the services' roles are.")
+    bus_disk: Path | None = Field(
+        default=None,
+        description="A directory on the bus's disk: accepted mail may then take what is free there, less a fifth of the disk "
+        "(1 GiB at most). Unset: VARCO_NATS_MAIL_MAX_BYTES alone.",
+    )
+    replicas: int = Field(default=1, ge=1, le=5, description="Copies of each stream, on as many servers of a cluster.")
+    mail_max_bytes: Size | None = Field(
+        default=None,
+        validation_alias="VARCO_NATS_MAIL_MAX_BYTES",
+        description="How much accepted mail the bus may hold; then new mail hears 452.",
+    )
+    mail_days: float = Field(
+        default=7.0,
+        gt=5,
+        validation_alias="VARCO_NATS_MAIL_DAYS",
+        description="How long accepted mail is kept, in days.",
+    )
+
+    @property
+    def bus_settings(self) -> BusSettings:
+        most = -1 if self.mail_max_bytes is None else self.mail_max_bytes
+        return replace(self.bus, replicas=self.replicas, mail_max_bytes=most, mail_days=self.mail_days)
+
+
+async def make_ready(settings: ReadySettings, services: list[Described]) -> list[str]:
+    """What was seen to, in words. Waits for what isn't up yet."""
+    done = [await patiently(lambda: _streams(settings))]
+    if settings.database_url:
+        passwords = {one.name: secret(settings.secrets / database_password(one.name)) for one in services if one.tables}
+        await patiently(lambda: roles.ensure(settings.database_of("prepare"), passwords))
+        done.append(f"roles and schemas: {', '.join(passwords)}")
+    return done
+
+
+async def _streams(settings: ReadySettings) -> str:
+    async with streams.manager(settings.bus_settings) as connection:
+        await streams.ensure(connection, settings.bus_settings)
+    if not settings.bus_disk:
+        return "streams"
+    async with streams.mail_limit(settings.bus_settings) as mail:
+        disk = shutil.disk_usage(settings.bus_disk)
+        limit = mail_limit(await mail.held(), disk.free, disk.total, settings.bus_settings.mail_max_bytes)
+        await mail.set(limit)
+    return f"streams; accepted mail may take {limit:,} bytes"

@@ -1,0 +1,18 @@
+"""The health check of every image: is this service ready? Without imports that cost time: it runs every few seconds."""
+
+import os
+import socket
+import sys
+
+port = os.environ.get("VARCO_API_PORT", "8100")
+if file := os.environ.get("VARCO_API_PORT_FILE"):
+    with open(file) as taken:
+        port = taken.read()
+with socket.create_connection(("127.0.0.1", int(port)), timeout=4) as connection:
+    connection.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+    answer = b""
+    while piece := connection.recv(4096):
+        answer += piece
+head, _, body = answer.partition(b"\r\n\r\n")
+print(body.decode(errors="replace"))
+sys.exit(head.split(b" ", 2)[1:2] != [b"200"])
