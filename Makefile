@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 SERVICES := $(patsubst %/pyproject.toml,%,$(sort $(wildcard services/*/pyproject.toml)))
+COMPOSE_HOME := $(abspath $(or $(VARCO_HOME),var))
 PARTS := libs/common $(SERVICES) cli
 
 help: ## this list
@@ -20,6 +21,13 @@ venv: .venv/ready ## the virtual environment, with everything pinned by hash
 
 up: venv ## start the whole gateway here; Ctrl-C ends it
 	@$(BIN)/varco up
+
+secrets: ## random secrets, .env and the bus's configuration for docker compose; what is there stays
+	@mkdir -p -m 700 "$(COMPOSE_HOME)"
+	docker build --quiet --build-arg SERVICE=cli --tag varco/cli:$${VARCO_VERSION:-dev} .
+	@docker run --rm --network none --user "$$(id -u):$$(id -g)" --volume "$(CURDIR):$(CURDIR)" --volume "$(COMPOSE_HOME):$(COMPOSE_HOME)" \
+	  --workdir "$(CURDIR)" --env VARCO_HOME="$(COMPOSE_HOME)" varco/cli:$${VARCO_VERSION:-dev} \
+	  varco init --hostname "$${VARCO_HOSTNAME:-$$(hostname -f)}"
 
 demo: venv ## start it with a local next hop, send mails that show each rule, print what became of them
 	@$(BIN)/varco demo
@@ -46,4 +54,4 @@ lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \
 	  $(addprefix --no-emit-package ,varco-common $(patsubst services/%,varco-%,$(SERVICES)) varco-cli)
 
-.PHONY: help venv up demo test lint docs bench lock
+.PHONY: help venv up secrets demo test lint docs bench lock

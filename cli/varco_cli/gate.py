@@ -36,6 +36,11 @@ def apis() -> dict[str, str]:
     return running
 
 
+def elsewhere() -> bool:
+    """Whether VARCO_APIS says where the services are."""
+    return bool(os.environ.get("VARCO_APIS"))
+
+
 def token() -> str:
     """VARCO_TOKEN, else the admin token of VARCO_HOME. Raises Unauthorised."""
     if given := os.environ.get("VARCO_TOKEN"):

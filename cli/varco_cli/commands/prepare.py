@@ -32,4 +32,9 @@ def prepare(as_json: Json = False) -> None:
         raise Misused(str(error)) from None
     except FailedStart as error:
         raise Failure(str(error)) from None
-    output.show({"ready": done}, as_json, lambda: [output.line(one) for one in done])
+    output.show({"ready": done}, as_json, lambda: _print(done))
+
+
+def _print(done: list[str]) -> None:
+    for one in done:
+        output.line(one)

@@ -19,10 +19,12 @@ def add(app: typer.Typer) -> None:
 def status(as_json: Json = False) -> None:
     """Processes, ports, readiness and version of the stack of VARCO_HOME. Exit code 3 where not all is ready.
 
+    Where VARCO_APIS names services that run elsewhere: their readiness.
+
     Examples: `varco status` · `varco status --json | jq .apis.policy`
     """
-    found = gate.state()
-    if not found or not gate.home().running():
+    found: dict[str, Any] | None = {"apis": gate.apis(), "processes": []} if gate.elsewhere() else gate.state()
+    if not found or not (gate.elsewhere() or gate.home().running()):
         raise Unreachable(f"no stack runs in {gate.home().path}")
     ready = {service: _ready(url) for service, url in found["apis"].items()}
     found["processes"] = {name: _pid(name) for name in found["processes"]}
@@ -34,13 +36,15 @@ def status(as_json: Json = False) -> None:
 
 
 def _print(found: dict[str, Any]) -> None:
-    output.line(f"Varco {found['version']}, since {found['started_at']}, process {found['supervisor']}")
-    output.table(["process", "pid"], [(name, pid or "down") for name, pid in found["processes"].items()])
+    if found["processes"]:
+        output.line(f"Varco {found['version']}, since {found['started_at']}, process {found['supervisor']}")
+        output.table(["process", "pid"], [(name, pid or "down") for name, pid in found["processes"].items()])
     output.table(
         ["service", "ready", "API"],
         [(name, _why(one), found["apis"][name]) for name, one in found["services"].items()],
     )
-    output.table(["port", ""], found["ports"].items())
+    if found["processes"]:
+        output.table(["port", ""], found["ports"].items())
 
 
 def _why(one: dict[str, Any]) -> str:

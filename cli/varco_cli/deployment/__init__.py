@@ -1,1 +1,1 @@
-"""What docker compose needs beside the images: secrets and configuration as files, and a bus, databases and streams made ready."""
+"""What docker compose needs beside the images: secrets and configuration as files, a bus and databases made ready."""

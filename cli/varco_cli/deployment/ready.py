@@ -1,4 +1,4 @@
-"""Makes bus and databases ready for the services: streams, roles and schemas. Run before they start, each time; it adds what is missing."""
+"""Makes bus and databases ready for the services, before they start: streams, roles and schemas, where they are missing."""
 
 import shutil
 from dataclasses import replace
