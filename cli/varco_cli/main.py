@@ -9,6 +9,7 @@ from varco_cli.commands import (
     accounts,
     apply,
     archive,
+    backup,
     bans,
     demo,
     down,
@@ -51,6 +52,7 @@ COMMANDS = (
     events,
     init,
     prepare,
+    backup,
 )
 
 app = typer.Typer(

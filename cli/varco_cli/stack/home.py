@@ -61,6 +61,11 @@ class Home:
     def objects(self) -> Path:
         return self.path / "s3"
 
+    @property
+    def trial_made(self) -> Path:
+        """There once the account to try with was made: it is made once."""
+        return self.path / "demo.made"
+
     def pid_file(self, process: str) -> Path:
         return self.path / "pids" / f"{process}.pid"
 

@@ -6,11 +6,12 @@ async with Stack(home, ports=Ports.free()) as stack:
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -130,11 +131,26 @@ class Stack:
         """Returns when every process is ready. Raises FailedStart."""
         await asyncio.gather(*(process.wait_ready(seconds) for process in self.processes.values()))
 
-    async def _start(self) -> None:
+    @contextlib.asynccontextmanager
+    async def storage_alone(self) -> AsyncIterator[None]:
+        """The bus and the object store, without streams being made or any service: for backup and restore."""
+        self._lock = self.home.lock()
+        try:
+            await self._prepare()
+            await self._stage(self._nats(), self._objects())
+            await self.wait_ready()
+            yield
+        finally:
+            await self.stop()
+
+    async def _prepare(self) -> None:
         for name in end_stale(self.home):
             self._say(f"{name} had outlived an earlier stack: ended")
         self.home.prepare(self.settings.bind)
         self.services = await asyncio.to_thread(installed_services)
+
+    async def _start(self) -> None:
+        await self._prepare()
         self.apis = {
             name: f"http://{_host(self.settings.bind)}:{port}"
             for name, port in environment.api_ports(self.home, self.ports.api, self.services).items()

@@ -24,10 +24,9 @@ async def open_trial(stack: Stack) -> Trial | None:
     """Makes the account where this home never had one. None where its services aren't installed, or it is gone."""
     if not {"policy", "relay", "ingress-smtp"} <= stack.apis.keys():
         return None
-    made = stack.home.path / "demo.made"
-    if not made.exists():
+    if not stack.home.trial_made.exists():
         await _open(stack)
-        made.touch(0o600)
+        stack.home.trial_made.touch(0o600)
     return _lines(stack)
 
 

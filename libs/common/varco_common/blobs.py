@@ -26,6 +26,7 @@ PART_BYTES = 8 * 1024 * 1024  # of a multipart upload; S3 wants 5 MiB at least
 THREADS = 8
 REGION = "us-east-1"  # named, so that signing needs no question to the store
 BODIES = "varco-bodies"
+LINKS = "varco-links"
 _SIGNED_FOR = timedelta(minutes=30)
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 _FULL = {"InsufficientStorage", "StorageFull", "XMinioStorageFull", "QuotaExceeded"}

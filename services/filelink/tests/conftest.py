@@ -14,7 +14,7 @@ import httpx
 import pytest
 import uvloop
 
-from varco_common.blobs import BODIES, Blobs
+from varco_common.blobs import BODIES, LINKS, Blobs
 from varco_common.bus import Bus
 from varco_common.bus.mail import StoredMail
 from varco_common.envelope import Envelope
@@ -27,7 +27,7 @@ from varco_common.testing import NatsServer, S3Server, free_port, s3_server
 from varco_common.testing.waiting import eventually
 from varco_common.tokens import Keyring
 from varco_common.votes import Ballot, Vote
-from varco_filelink.app import FILES, serve
+from varco_filelink.app import serve
 from varco_filelink.settings import Settings
 
 KEY = "k" * 64
@@ -44,7 +44,7 @@ class Gate:
     def __init__(self, nats: NatsServer, bus: Bus, store: S3Server, home: Path) -> None:
         self.nats, self.bus, self.store, self.home = nats, bus, store, home
         self.port, self.links_port = free_port(), free_port()
-        self.files, self.bodies = Blobs(store.settings, FILES), Blobs(store.settings, BODIES)
+        self.files, self.bodies = Blobs(store.settings, LINKS), Blobs(store.settings, BODIES)
         (home / "token.key").write_text(KEY)
         self.settings: dict[str, object] = {
             "home": str(home),

@@ -8,11 +8,11 @@ import signal
 import httpx
 import pytest
 
+from varco_common.blobs import LINKS
 from varco_common.events import AttachmentLinked, LinkRevoked
 from varco_common.record import Body, MailAccepted
 from varco_common.testing.s3 import s3_server
 from varco_common.testing.waiting import eventually
-from varco_filelink.app import FILES
 
 from . import layouts
 from .conftest import Gate
@@ -64,7 +64,7 @@ async def test_killed_at_any_point_the_mail_leaves_once_with_links_that_work(gat
 
 async def uploads(gate: Gate) -> bool:
     """Whether a part of the file is in the store."""
-    held = await gate.files._run(lambda: gate.files._client._list_multipart_uploads(FILES).uploads)
+    held = await gate.files._run(lambda: gate.files._client._list_multipart_uploads(LINKS).uploads)
     return bool(held)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from varco_common import db, log, service, subjects
-from varco_common.blobs import BODIES, Blobs
+from varco_common.blobs import BODIES, LINKS, Blobs
 from varco_common.bus import Bus
 from varco_common.errors import TransientError
 from varco_common.events import LinkDownloaded
@@ -29,7 +29,6 @@ from varco_filelink.sweeper import Sweeper
 from varco_filelink.terms import Terms
 from varco_filelink.worker import Worker
 
-FILES = "varco-links"  # the bucket
 _log = log.get(__name__)
 
 
@@ -39,7 +38,7 @@ def _now() -> datetime:
 
 async def serve(settings: Settings) -> None:
     """Votes and serves downloads once it has caught up; converts as soon as the store is there as well."""
-    files, bodies = Blobs(settings.blobs, FILES), Blobs(settings.blobs, BODIES)
+    files, bodies = Blobs(settings.blobs, LINKS), Blobs(settings.blobs, BODIES)
     try:
         async with (
             Shell.open(settings, NAME) as shell,

@@ -147,7 +147,10 @@ class Courier:
             record = delivery.record
             recipients = record.envelope.recipients
             if delivery.deliveries > 1 or delivery.at <= self._doubtful_until:
-                done = await self._recorded.of(delivery.sequence, delivery.at)
+                first = min(
+                    delivery.at, record.envelope.received_at
+                )  # a restored mail was stored anew, after its outcome
+                done = await self._recorded.of(delivery.sequence, first)
                 recipients = tuple(r for r in recipients if r not in done)
             metrics.mails.inc()
             metrics.octets.inc(record.body.size)

@@ -132,3 +132,14 @@ async def last_message(link: Connection, stream: str, subject_filter: str) -> tu
         raise
     message = found["message"]
     return int(message["seq"]), b64decode(message.get("data", ""))
+
+
+async def is_gone(link: Connection, stream: str, question: dict[str, Any]) -> bool:
+    """Whether the stream's leader, too, knows no such message: a direct answer may come from a replica that is behind."""
+    try:
+        await api(link, f"STREAM.MSG.GET.{stream}", question)
+    except ApiError as error:
+        if error.err_code == NO_MESSAGE:
+            return True
+        raise
+    return False

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -66,22 +66,22 @@ async def append(
 
 
 async def get(link: Connection, sequence: int, timeout: float) -> StoredMail:
-    return await _asked(link, b'{"seq":%d}' % sequence, f"no mail at {sequence}", timeout)
+    return await _asked(link, {"seq": sequence}, f"no mail at {sequence}", timeout)
 
 
 async def following(link: Connection, sequence: int, subject: str, timeout: float) -> StoredMail | None:
     """The first mail with exactly this subject at `sequence` or later."""
-    question = msgspec.json.encode({"seq": sequence, "next_by_subj": subject})
     try:
-        return await _asked(link, question, "", timeout)
+        return await _asked(link, {"seq": sequence, "next_by_subj": subject}, "", timeout)
     except MissingMail:
         return None
 
 
-async def _asked(link: Connection, question: bytes, missing: str, timeout: float) -> StoredMail:
-    headers, body = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=timeout)
+async def _asked(link: Connection, question: dict[str, Any], missing: str, timeout: float) -> StoredMail:
+    asked = msgspec.json.encode(question)
+    headers, body = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", asked, timeout=timeout)
     code = status(headers)
-    if code == 404:
+    if code == 404 and await jetstream.is_gone(link, subjects.MAIL, question):
         raise MissingMail(missing)
     if code:
         raise TransientError(f"MAIL can't be read at present ({code})")

@@ -45,7 +45,8 @@ async def _pieces(link: Connection, stream: str, arrived: "asyncio.Queue[Piece]"
                 raise TransientError(f"the snapshot of {stream} failed: {headers.decode(errors='replace').split()}")
             return
         yield payload
-        link.publish(reply.decode(), b"")  # the next one may come
+        if reply:  # more may be on its way
+            link.publish(reply.decode(), b"")
 
 
 async def upload(link: Connection, stream: str, about: dict[str, Any], pieces: AsyncIterable[bytes]) -> None:

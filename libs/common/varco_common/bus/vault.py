@@ -101,9 +101,12 @@ class Vault:
                 f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=_SECONDS
             )
             code = status(headers)
-            if code not in (0, 404):
+            if code == 404 and await jetstream.is_gone(self._link, subjects.MAIL, {"seq": sequence}):
+                yield Raw(sequence)
+            elif code:
                 raise TransientError(f"MAIL can't be read at present ({code})")
-            yield Raw(sequence) if code else _as_stored(sequence, headers, payload)
+            else:
+                yield _as_stored(sequence, headers, payload)
 
     async def put_mails(self, mails: AsyncIterable[Raw]) -> int:
         """Appends what `mails` gave, at the same sequences; what lies before them in MAIL is skipped. How many there were."""

@@ -1,0 +1,187 @@
+"""Where a backup lies: a directory of files, or one tar file. Things are cut into parts, so that nothing must fit in memory."""
+
+import contextlib
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import AsyncIterable, Iterator
+from pathlib import Path
+from typing import Protocol, Self
+
+import msgspec
+
+from varco_cli.backup.manifest import FORMAT, Entry, Manifest
+
+PART_BYTES = 8 * 1024 * 1024
+MANIFEST, SEAL = "manifest.json", "manifest.sha256"
+
+
+class BrokenBackup(Exception):
+    """It can't be restored from; the text says why."""
+
+
+class Place(Protocol):
+    """Parts by their names."""
+
+    def write(self, name: str, data: bytes) -> None: ...
+    def read(self, name: str) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class Directory:
+    """Each part a file. Nobody else may read them: they hold mail."""
+
+    def __init__(self, path: Path, *, new: bool) -> None:
+        self._path, self._new = path, new
+        if new:
+            path.mkdir(mode=0o700, parents=True)
+
+    def write(self, name: str, data: bytes) -> None:
+        file = self._path / name
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(data)
+
+    def read(self, name: str) -> bytes:
+        return (self._path / name).read_bytes()
+
+    def close(self) -> None:
+        if self._new:
+            os.sync()
+
+
+class Tar:
+    """Each part a member of one file."""
+
+    def __init__(self, path: Path, *, new: bool) -> None:
+        self._new = new
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL if new else os.O_RDONLY
+        self._file = os.fdopen(os.open(path, flags, 0o600), "r+b" if new else "rb")
+        try:
+            self._tar = tarfile.TarFile(fileobj=self._file, mode="w" if new else "r", format=tarfile.PAX_FORMAT)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def write(self, name: str, data: bytes) -> None:
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = len(data), 0o600
+        self._tar.addfile(member, io.BytesIO(data))
+
+    def read(self, name: str) -> bytes:
+        found = self._tar.extractfile(name)
+        assert found, "a regular member"
+        return found.read()
+
+    def close(self) -> None:
+        self._tar.close()
+        if self._new:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def _place(path: Path, *, new: bool) -> Place:
+    tar = path.suffix == ".tar" if new else path.is_file()
+    return Tar(path, new=new) if tar else Directory(path, new=new)
+
+
+class Writer:
+    """A new backup. Without `seal` it stays a broken one."""
+
+    def __init__(self, path: Path) -> None:
+        self._place = _place(path, new=True)
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, path: Path) -> Iterator[Self]:
+        """Raises OSError: `path` exists, or can't be written."""
+        writer = cls(path)
+        try:
+            yield writer
+        finally:
+            writer._place.close()
+
+    async def keep(self, name: str, pieces: AsyncIterable[bytes]) -> Entry:
+        """Writes what comes, and says what it was."""
+        digest, size, parts, held = hashlib.sha256(), 0, 0, bytearray()
+        async for piece in pieces:
+            digest.update(piece)
+            size += len(piece)
+            held += piece
+            if len(held) >= PART_BYTES:
+                self._place.write(_part(name, parts), bytes(held))
+                parts += 1
+                held.clear()
+        if held:
+            self._place.write(_part(name, parts), bytes(held))
+            parts += 1
+        return Entry(name=name, size=size, sha256=digest.hexdigest(), parts=parts)
+
+    def seal(self, manifest: Manifest) -> None:
+        """Makes a backup of what was kept."""
+        text = msgspec.json.format(msgspec.json.encode(manifest))
+        self._place.write(MANIFEST, text)
+        self._place.write(SEAL, hashlib.sha256(text).hexdigest().encode())
+
+
+class Reader:
+    """A backup to restore from. Every method raises BrokenBackup."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.manifest = self._manifest()
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, path: Path) -> Iterator[Self]:
+        with _broken(str(path)):
+            place = _place(path, new=False)
+        try:
+            yield cls(place)
+        finally:
+            place.close()
+
+    def pieces(self, entry: Entry) -> Iterator[bytes]:
+        """The thing's parts, whole; the last one only where all together are what was written."""
+        digest, size = hashlib.sha256(), 0
+        for number in range(entry.parts):
+            with _broken(_part(entry.name, number)):
+                part = self._place.read(_part(entry.name, number))
+            digest.update(part)
+            size += len(part)
+            if number == entry.parts - 1 and (size, digest.hexdigest()) != (entry.size, entry.sha256):
+                raise BrokenBackup(f"{entry.name} isn't what was written: the checksum differs")
+            yield part
+
+    def check(self) -> Iterator[Entry]:
+        """Reads everything; gives each thing that is as it was written."""
+        for entry in self.manifest.entries():
+            for _ in self.pieces(entry):
+                pass
+            yield entry
+
+    def _manifest(self) -> Manifest:
+        try:
+            text, seal = self._place.read(MANIFEST), self._place.read(SEAL)
+        except (OSError, KeyError, tarfile.TarError):
+            raise BrokenBackup("no manifest: the backup was never finished, or this is none") from None
+        if hashlib.sha256(text).hexdigest() != seal.decode(errors="replace").strip():
+            raise BrokenBackup(f"{MANIFEST} isn't what was written: the checksum differs")
+        if (found := msgspec.json.decode(text)).get("format") != FORMAT:
+            raise BrokenBackup(f"format {found.get('format')}: this version of Varco reads format {FORMAT}")
+        return msgspec.convert(found, Manifest)
+
+
+def _part(name: str, number: int) -> str:
+    return f"{name}.{number:05}"
+
+
+@contextlib.contextmanager
+def _broken(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError, tarfile.TarError, EOFError) as error:
+        raise BrokenBackup(f"{what} can't be read: {error}") from error

@@ -1,0 +1,100 @@
+"""Puts a backup back, into bus and object store that are empty. Nothing may be at work there yet."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+
+from varco_cli.backup.files import BrokenBackup, Reader
+from varco_cli.backup.manifest import FileEntry, StreamEntry
+from varco_cli.backup.storage import Storage, buckets
+from varco_cli.backup.take import unpacked
+from varco_common import subjects
+from varco_common.bus.vault import Held, Vault
+
+_CHUNK = 512 * 1024
+
+Say = Callable[[str], None]
+
+
+class NotEmpty(Exception):
+    """There is something where the backup should go; the text says what."""
+
+
+def check_home(home: Path, reader: Reader) -> None:
+    """Raises NotEmpty where the home has databases, or secrets although the backup brings some."""
+    if found := [*(home / "data").glob("*.sqlite")]:
+        raise NotEmpty(f"{home} has databases already ({found[0].name}): name an empty VARCO_HOME")
+    if reader.manifest.secrets and (home / "secrets").exists():
+        raise NotEmpty(f"{home} has secrets already, and the backup brings its own: name an empty VARCO_HOME")
+
+
+def put_files(home: Path, reader: Reader, files: Iterable[FileEntry]) -> None:
+    """Databases or secrets, mode 0600."""
+    for one in files:
+        path = (home / one.path).resolve()
+        if not path.is_relative_to(home.resolve()):
+            raise BrokenBackup(f"{one.path} isn't in VARCO_HOME")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        with path.open("wb") as file:
+            file.writelines(reader.pieces(one.entry))
+
+
+class Restore:
+    """One backup into one storage."""
+
+    def __init__(self, storage: Storage, reader: Reader, say: Say, *, replicas: int) -> None:
+        self._storage, self._reader, self._say, self._replicas = storage, reader, say, replicas
+
+    async def put_back(self) -> dict[str, Held]:
+        """What the streams hold then. Raises NotEmpty, BrokenBackup, TransientError; then no stream was made."""
+        async with Vault.open(self._storage.bus) as vault:
+            for stream in (subjects.MAIL, subjects.EVENTS):
+                if (held := await vault.held(stream)).last:
+                    raise NotEmpty(
+                        f"{stream} has held {held.last} messages already: a backup goes into an empty bus alone"
+                    )
+            await self._objects()
+            try:
+                return await self._streams(vault)
+            except BaseException:
+                for stream in (subjects.MAIL, subjects.EVENTS):
+                    await vault.remove(stream)
+                raise
+
+    async def _streams(self, vault: Vault) -> dict[str, Held]:
+        for one in self._reader.manifest.streams:
+            self._say(f"{one.stream}: {one.entry.size} bytes")
+            await self._stream(vault, one)
+        count = await vault.put_mails(unpacked(self._reader.pieces(self._reader.manifest.tail)))
+        self._say(f"mails that came while it was made: {count}")
+        return {one.stream: await vault.held(one.stream) for one in self._reader.manifest.streams}
+
+    async def _stream(self, vault: Vault, one: StreamEntry) -> None:
+        pieces = _chunks(self._reader.pieces(one.entry))
+        held = await vault.restore(one.stream, one.about, pieces, replicas=self._replicas)
+        if held.last < one.about["state"]["last_seq"]:
+            raise BrokenBackup(f"{one.stream} ends at {held.last}, and ended at {one.about['state']['last_seq']}")
+        await vault.forget_consumers(one.stream)
+
+    async def _objects(self) -> None:
+        objects = self._reader.manifest.objects
+        async with buckets(self._storage.blobs) as stores:
+            for number, one in enumerate(objects, 1):
+                upload = stores[one.bucket].upload(one.key)
+                try:
+                    for piece in self._reader.pieces(one.entry):
+                        await upload.write(piece)
+                    await upload.finish()
+                except BaseException:
+                    await upload.abort()
+                    raise
+                if number % 1000 == 0:
+                    self._say(f"{number} of {len(objects)} objects")
+        self._say(f"objects: {len(objects)}")
+
+
+async def _chunks(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """As much as the bus takes at once."""
+    for part in parts:
+        for start in range(0, len(part), _CHUNK):
+            yield part[start : start + _CHUNK]

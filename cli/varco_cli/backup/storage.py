@@ -1,0 +1,99 @@
+"""Where bus and object store are: in a home here, running or started for the moment, or wherever the settings say."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from varco_cli import gate
+from varco_cli.stack import Stack
+from varco_cli.stack.bus import operator
+from varco_common.blobs import BODIES, LINKS, Blobs, BlobSettings
+from varco_common.bus import BusSettings
+from varco_common.errors import TransientError
+from varco_common.settings import BrokenSetting, Port, WithBlobs, WithBus, load
+
+BUCKETS = (BODIES, LINKS)
+_PATIENCE_SECONDS = 60.0
+
+
+class NetworkSettings(WithBus, WithBlobs):
+    """What `varco backup` and `varco restore` read where there is no home."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """How to reach both, and the VARCO_HOME whose databases and secrets go with them; None where there is none here."""
+
+    bus: BusSettings
+    blobs: BlobSettings
+    home: Path | None
+
+
+def over_network() -> bool:
+    """VARCO_NATS_URL names a bus that isn't this home's own."""
+    return "VARCO_NATS_URL" in os.environ
+
+
+@contextlib.asynccontextmanager
+async def reached(say: Callable[[str], None]) -> AsyncIterator[Storage]:
+    """What runs already; else the home's bus and object store, started without any service for as long as the block lasts."""
+    if over_network():
+        settings = load(NetworkSettings)
+        yield Storage(bus=settings.bus, blobs=settings.blobs, home=None)
+    elif gate.home().running():
+        yield _running()
+    else:
+        stack = Stack(say=say)
+        async with stack.storage_alone():
+            yield _of_home(stack.settings.inner, stack.ports.nats, stack.ports.s3)
+
+
+def _running() -> Storage:
+    state: dict[str, Any] = gate.state() or {}
+    ports: dict[str, Port] = state["ports"]
+    return _of_home(state["inner"], ports["nats"], ports["s3"])
+
+
+def _of_home(inner: str, nats: int, s3: int) -> Storage:
+    home = gate.home()
+    return Storage(
+        bus=operator(home, inner, nats),
+        blobs=BlobSettings(
+            endpoint=f"http://{inner}:{s3}",
+            access_key_file=home.secret("s3.access", 10),
+            secret_key_file=home.secret("s3.secret", 20),
+            sync_directory=home.objects / "data",
+        ),
+        home=home.path,
+    )
+
+
+@contextlib.asynccontextmanager
+async def buckets(settings: BlobSettings) -> AsyncIterator[dict[str, Blobs]]:
+    """The object store's buckets by name, made where they aren't there; waits for a store that is just starting."""
+    found = {name: Blobs(settings, name) for name in BUCKETS}
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            for bucket in found.values():
+                await _ensured(bucket)
+        yield found
+    except TimeoutError:
+        raise TransientError(f"the object store at {settings.endpoint} is away") from None
+    finally:
+        for bucket in found.values():
+            await bucket.close()
+
+
+async def _ensured(bucket: Blobs) -> None:
+    while True:
+        try:
+            return await bucket.ensure()
+        except TransientError:
+            await asyncio.sleep(0.5)
+
+
+__all__ = ["BrokenSetting", "Storage", "buckets", "over_network", "reached"]

@@ -1,0 +1,145 @@
+"""Takes a backup of a gate that may be at work.
+
+The order makes it consistent: databases, MAIL, EVENTS, the mails that came meanwhile, objects. Every fact about a mail is younger
+than the mail, so no mail's outcome is missed, and no event speaks of a mail that isn't there. Databases that are behind the
+streams catch up with them; objects are put before the record or the event that refers to them.
+"""
+
+import asyncio
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import closing
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from varco_cli.backup.files import Writer
+from varco_cli.backup.manifest import FORMAT, Entry, FileEntry, Manifest, ObjectEntry, StreamEntry
+from varco_cli.backup.references import Reference, of_links, of_mails, still
+from varco_cli.backup.storage import Storage, buckets
+from varco_common import subjects
+from varco_common.blobs import Blobs, MissingBlob
+from varco_common.bus import Bus
+from varco_common.bus.vault import Raw, Vault
+
+SECRETS = ("secrets/*", "tls/*", "admin.token", "demo.made", "places.json")
+_CHUNK = 1024 * 1024
+_LENGTH = 8  # bytes before each mail of the tail
+
+Say = Callable[[str], None]
+
+
+class Backup:
+    """One backup of `storage` into `writer`."""
+
+    def __init__(self, storage: Storage, writer: Writer, say: Say) -> None:
+        self._storage, self._writer, self._say = storage, writer, say
+        self._missing: list[str] = []
+
+    async def take(self, *, with_secrets: bool) -> Manifest:
+        """The manifest, once all of it is written. Raises TransientError, OSError."""
+        databases = [one async for one in self._databases()]
+        async with Vault.open(self._storage.bus) as vault, Bus.connect(self._storage.bus, "operator") as bus:
+            before = (await vault.held(subjects.MAIL)).last
+            streams = [await self._stream(vault, stream) for stream in (subjects.MAIL, subjects.EVENTS)]
+            tail = await self._writer.keep("MAIL.tail", _packed(vault.mails(before)))
+            objects = await self._objects(bus)
+        manifest = Manifest(
+            format=FORMAT,
+            varco=version("varco-cli"),
+            made_at=datetime.now(UTC),
+            streams=streams,
+            tail=tail,
+            objects=objects,
+            databases=databases,
+            secrets=[one async for one in self._secrets()] if with_secrets else [],
+            missing=self._missing,
+        )
+        self._writer.seal(manifest)
+        return manifest
+
+    async def _stream(self, vault: Vault, stream: str) -> StreamEntry:
+        held = await vault.held(stream)
+        self._say(f"{stream}: {held.messages} messages, {held.bytes} bytes")
+        async with vault.snapshot(stream) as (about, pieces):
+            return StreamEntry(stream=stream, about=about, entry=await self._writer.keep(stream, pieces))
+
+    async def _objects(self, bus: Bus) -> list[ObjectEntry]:
+        kept: dict[tuple[str, str], ObjectEntry] = {}
+        async with buckets(self._storage.blobs) as stores:
+            async for one in _all(bus):
+                if (one.bucket, one.key) not in kept and (entry := await self._object(bus, stores, one, len(kept))):
+                    kept[one.bucket, one.key] = entry
+                    if len(kept) % 1000 == 0:
+                        self._say(f"{len(kept)} objects")
+        self._say(f"objects: {len(kept)}")
+        return [*kept.values()]
+
+    async def _object(self, bus: Bus, stores: dict[str, Blobs], one: Reference, number: int) -> ObjectEntry | None:
+        try:
+            entry = await self._writer.keep(f"objects/{number:08}", stores[one.bucket].stream(one.key))
+        except MissingBlob:
+            if await still(bus, one):
+                self._missing.append(f"{one.bucket}/{one.key} of {one.why} is not in the object store")
+            return None
+        if one.sha256 and entry.sha256 != one.sha256:
+            self._missing.append(f"{one.bucket}/{one.key} of {one.why} is not what was stored: the checksum differs")
+        return ObjectEntry(bucket=one.bucket, key=one.key, entry=entry)
+
+    async def _databases(self) -> AsyncIterator[FileEntry]:
+        """SQLite files, each as of one moment. What lies in PostgreSQL its own tools dump."""
+        if not self._storage.home:
+            return
+        for file in sorted((self._storage.home / "data").glob("*.sqlite")):
+            self._say(f"database {file.stem}")
+            with tempfile.TemporaryDirectory(dir=file.parent, prefix=".backup-") as folder:
+                copy = Path(folder) / file.name
+                await asyncio.to_thread(_copy, file, copy)
+                yield FileEntry(path=f"data/{file.name}", entry=await self._file(f"databases/{file.name}", copy))
+
+    async def _secrets(self) -> AsyncIterator[FileEntry]:
+        assert self._storage.home, "the command line has seen to it"
+        for file in (file for pattern in SECRETS for file in sorted(self._storage.home.glob(pattern))):
+            path = str(file.relative_to(self._storage.home))
+            yield FileEntry(path=path, entry=await self._file(f"home/{path}", file))
+
+    async def _file(self, name: str, path: Path) -> Entry:
+        with path.open("rb") as file:
+            return await self._writer.keep(name, _each(iter(lambda: file.read(_CHUNK), b"")))
+
+
+def _copy(source: Path, to: Path) -> None:
+    """SQLite's own online backup: others may write meanwhile."""
+    with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as live, closing(sqlite3.connect(to)) as copy:
+        live.backup(copy)
+
+
+async def _all(bus: Bus) -> AsyncIterator[Reference]:
+    async for one in of_mails(bus):
+        yield one
+    for one in await of_links(bus):
+        yield one
+
+
+async def _packed(mails: AsyncIterable[Raw]) -> AsyncIterator[bytes]:
+    async for mail in mails:
+        packed = msgspec.msgpack.encode(mail)
+        yield len(packed).to_bytes(_LENGTH, "big") + packed
+
+
+async def _each(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def unpacked(parts: Iterable[bytes]) -> AsyncIterator[Raw]:
+    """The mails of a tail, from its parts."""
+    held = bytearray()
+    for part in parts:
+        held += part
+        while len(held) >= _LENGTH and len(held) >= (end := _LENGTH + int.from_bytes(held[:_LENGTH], "big")):
+            yield msgspec.msgpack.decode(bytes(held[_LENGTH:end]), type=Raw)
+            del held[:end]
