@@ -159,7 +159,7 @@ def untried(gate: Gate) -> int:
 
 
 def events(gate: Gate) -> list[Message]:
-    """EVENTS as it lies there: sequence, time, headers and payload of each."""
+    """EVENTS as it lies there: sequence, time, subject, headers and payload of each."""
     return asyncio.run(_events(gate))
 
 
@@ -173,13 +173,13 @@ async def _events(gate: Gate) -> list[Message]:
         Ordered.open(link, "EVENTS", ("events.>",), 0) as messages,
     ):
         async for message in messages:
-            found.append(message)
-            if message[0] >= last:
+            found.append(message._replace(pending=0))
+            if message.sequence >= last:
                 break
     return found
 
 
 def deliveries(found: list[Message]) -> Counter[str]:
     """How often each mail was delivered, by what is on record."""
-    told = (decode_event(payload) for _, _, _, payload in found)
+    told = (decode_event(message.payload) for message in found)
     return Counter(event.mail for event in told if isinstance(event, MailDelivered))
