@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
+from varco_audit.batches import Limits
 from varco_audit.scribe import RECORDED, RECORDS, Scribe
 from varco_common.bus import Bus
 from varco_common.events import RecordParked
@@ -14,7 +15,7 @@ from varco_common.testing.waiting import eventually
 
 
 def scribe(bus: Bus, linger: float = 0.0, batch: int = 250) -> Scribe:
-    return Scribe(bus, batch=batch, batch_bytes=1 << 22, linger=linger)
+    return Scribe(bus, Limits(batch, 1 << 22, linger))
 
 
 async def recorded(gate) -> list[int]:
@@ -55,7 +56,7 @@ async def test_a_scribe_that_is_killed_again_and_again_loses_and_repeats_nothing
         accepting = group.create_task(accept())
         kills = 0
         while not accepting.done() or kills < 3:
-            async with gate.process(record_linger="0.001s", record_batch=20):
+            async with gate.process(linger="0.001s", record_batch=20):
                 before = len(await recorded(gate))
 
                 async def more(before: int = before) -> bool:

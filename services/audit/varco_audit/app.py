@@ -3,16 +3,19 @@
 from contextlib import AsyncExitStack
 
 from varco_audit import api
+from varco_audit.batches import Limits
+from varco_audit.index import Index
+from varco_audit.indexer import EVERYTHING, Indexer
 from varco_audit.names import NAME
+from varco_audit.reader import Reader
 from varco_audit.scribe import RECORDS, Scribe
+from varco_audit.search import Search
 from varco_audit.settings import Settings
 from varco_common import db, subjects
 from varco_common.bus import Bus
 from varco_common.http import Shell
-from varco_common.service import Service, run
+from varco_common.service import Service, draining, run
 from varco_common.tasks import beside
-
-ALL = "events.>"
 
 
 async def serve(settings: Settings) -> None:
@@ -22,14 +25,15 @@ async def serve(settings: Settings) -> None:
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
         engine = await stack.enter_async_context(db.connect(settings.database_of(NAME), NAME))
         await db.migrate(engine, "varco_audit")
-        scribe = Scribe(
-            bus,
-            batch=settings.record_batch,
-            batch_bytes=settings.record_batch_bytes,
-            linger=settings.record_linger.total_seconds(),
+        scribe = Scribe(bus, Limits(settings.record_batch, settings.batch_bytes, settings.linger.total_seconds()))
+        index = Index(engine)
+        indexer = Indexer(
+            bus, index, Limits(settings.index_batch, settings.batch_bytes, settings.linger.total_seconds())
         )
-        routers = (api.events.router(),)
-        work = (scribe.run(),)
+        search = Search(index)
+        reader = Reader(bus, index, search, draining())
+        routers = (api.events.router(index, search, reader, scribe),)
+        work = (scribe.run(), indexer.run())
         for router in routers:
             shell.include(router)
         async with beside(*work):
@@ -42,7 +46,7 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=(subjects.event(NAME, "*", "*"),),
-    subscribes=(ALL, RECORDS),
+    subscribes=(EVERYTHING, RECORDS),
 )
 
 

@@ -5,3 +5,6 @@ from prometheus_client import Counter, Gauge
 RECORDED = Counter("varco_audit_recorded_total", "Records of stream MAIL that were written down in EVENTS")
 UNRECORDED = Gauge("varco_audit_unrecorded", "Records of stream MAIL that aren't in EVENTS yet")
 RECORD_LAG = Gauge("varco_audit_record_lag_seconds", "Age of the newest record when it was written down")
+INDEXED = Counter("varco_audit_indexed_total", "Events that were indexed")
+INDEX_PENDING = Gauge("varco_audit_index_lag_events", "Events that aren't indexed yet")
+INDEX_LAG = Gauge("varco_audit_index_lag_seconds", "Age of the oldest event that isn't indexed yet")

@@ -1,13 +1,13 @@
 """The scribe: each record of MAIL once into EVENTS, in MAIL's order, so that EVENTS alone has every ballot (ADR 17)."""
 
 import asyncio
-from contextlib import aclosing
 from datetime import UTC, datetime
 from time import time
 
 import msgspec
 
 from varco_audit import metrics
+from varco_audit.batches import Batches, Limits
 from varco_audit.names import NAME
 from varco_common import log, subjects
 from varco_common.bus import Bus, MailRecord
@@ -15,7 +15,6 @@ from varco_common.errors import ConflictError, TransientError
 from varco_common.events import RecordParked, decode_event, fact
 from varco_common.events.audit import encode_recorded, recorded_sequence, recorded_subject
 from varco_common.record import decode_record
-from varco_common.tasks import beside
 
 RECORDS = subjects.mail("*", "*")
 RECORDED = recorded_subject("*")
@@ -29,16 +28,11 @@ Written = tuple[str, bytes]  # an event's subject and its JSON
 
 
 class Scribe:
-    """`recorded` is the sequence in MAIL up to which all is in EVENTS. Several may run: an expectation lets one win.
+    """`recorded` is the sequence in MAIL up to which all is in EVENTS. Several may run: an expectation lets one win."""
 
-    `linger` is the shortest time between two appends, in seconds: what comes meanwhile goes in one batch.
-    """
-
-    def __init__(self, bus: Bus, *, batch: int, batch_bytes: int, linger: float) -> None:
+    def __init__(self, bus: Bus, limits: Limits) -> None:
         self._bus = bus
-        self._batch = batch
-        self._batch_bytes = batch_bytes
-        self._linger = linger
+        self._limits = limits
         self._last = 0  # the sequence in EVENTS of the last MailRecorded
         self.recorded = 0
 
@@ -63,28 +57,10 @@ class Scribe:
             self.recorded = max(self.recorded, parked.sequence)
 
     async def _follow(self) -> None:
-        waiting: asyncio.Queue[MailRecord] = asyncio.Queue(self._batch)
-        loop = asyncio.get_running_loop()
-        async with beside(self._read(waiting)):
-            while True:
-                records = await self._taken(waiting)
-                next_at = loop.time() + self._linger
-                await self._write(records)
-                await asyncio.sleep(max(next_at - loop.time(), 0))
-
-    async def _read(self, waiting: asyncio.Queue[MailRecord]) -> None:
-        async with aclosing(self._bus.records(RECORDS, after=self.recorded)) as records:
-            async for record in records:
-                await waiting.put(record)
-
-    async def _taken(self, waiting: asyncio.Queue[MailRecord]) -> list[MailRecord]:
-        """At least one, then what else is there, as far as a batch holds it."""
-        taken = [await waiting.get()]
-        size = len(taken[0].record)
-        while size < self._batch_bytes and len(taken) < self._batch and not waiting.empty():
-            taken.append(waiting.get_nowait())
-            size += len(taken[-1].record)
-        return taken
+        records = self._bus.records(RECORDS, after=self.recorded)
+        async with Batches.of(records, self._limits, _size) as batches:
+            async for batch in batches:
+                await self._write(batch)
 
     async def _write(self, records: list[MailRecord]) -> None:
         """In MAIL's order; what is no record is parked, and nothing behind it is written before that."""
@@ -116,6 +92,10 @@ def _written(record: MailRecord, at: str) -> Written:
     stored_at = _stamp(record.at)
     event = encode_recorded(at=at, sequence=record.sequence, kind=kind, stored_at=stored_at, record=record.record)
     return recorded_subject(account), event
+
+
+def _size(record: MailRecord) -> int:
+    return len(record.record)
 
 
 def _stamp(milliseconds: float) -> str:

@@ -15,8 +15,11 @@ class Settings(WithBus, WithApi, WithDatabase):
     record_batch: int = Field(
         default=250, ge=1, le=1_000, description="Records of mails that are written down in EVENTS at once, at most."
     )
-    record_batch_bytes: Size = Field(default=4 * 1024 * 1024, description="Bytes of such records at once.")
-    record_linger: Duration = Field(
+    index_batch: int = Field(
+        default=1_000, ge=1, le=10_000, description="Events that are indexed in one transaction, at most."
+    )
+    batch_bytes: Size = Field(default=4 * 1024 * 1024, description="Bytes of records, or of events, in hand at once.")
+    linger: Duration = Field(
         default=timedelta(milliseconds=50),
-        description="The shortest time between two such batches: the longer, the less each mail costs, and the later it is seen.",
+        description="The shortest time between two such batches: the longer, the less a mail costs, and the later it is seen.",
     )

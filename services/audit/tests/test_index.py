@@ -1,0 +1,182 @@
+"""The index is what the events say: live, after a restart, and made anew; and all of it is found."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from varco_audit.batches import Limits
+from varco_audit.columns import about
+from varco_audit.index import Index
+from varco_audit.indexer import Indexer
+from varco_audit.tables import metadata
+from varco_common import db
+from varco_common.bus import Bus
+from varco_common.bus.streams import ensure, manager
+from varco_common.events import (
+    AccountOpened,
+    AuthCause,
+    AuthFailed,
+    CopyForwarded,
+    CopyRemoved,
+    Failure,
+    Language,
+    MailBounced,
+    MailDelivered,
+    RemovalCause,
+)
+from varco_common.tasks import beside
+from varco_common.testing import nats_server
+from varco_common.testing.waiting import eventually
+
+AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
+words = st.sampled_from(["acme", "corp", "zeta"])
+mails = st.sampled_from([f"{n:020}" for n in range(5)])
+addresses = st.sampled_from(["Bob@x.example", "bob@X.example", "ann@y.example"])
+said = st.one_of(
+    st.builds(AccountOpened, at=st.just(AT), account=words, language=st.just(Language.IT)),
+    st.builds(
+        AuthFailed, at=st.just(AT), host=words, login=addresses, cause=st.just(AuthCause.BROKEN_OFF), account=words
+    ),
+    st.builds(
+        MailDelivered,
+        at=st.just(AT),
+        account=words,
+        mail=mails,
+        sequence=st.just(1),
+        recipients=st.lists(addresses).map(tuple),
+        host=words,
+        answer=words,
+    ),
+    st.builds(
+        CopyRemoved,
+        at=st.just(AT),
+        account=words,
+        mails=st.lists(mails).map(tuple),
+        cause=st.just(RemovalCause.OPERATOR),
+    ),
+)
+
+
+async def rows(engine) -> dict[str, list]:
+    found = {}
+    async with engine.connect() as connection:
+        for table in (*metadata.sorted_tables, db.progress):
+            query = sa.select(table).order_by(*table.primary_key.columns)
+            found[table.name] = [tuple(row) for row in await connection.execute(query)]
+    return found
+
+
+async def caught_up(index: Index, bus: Bus) -> None:
+    async with asyncio.timeout(20):
+        if last := await bus.until("events.>"):
+            await index.grown(last - 1)
+
+
+def indexer(bus: Bus, index: Index, most: int) -> Indexer:
+    return Indexer(bus, index, Limits(most, 1 << 20, 0.0))
+
+
+async def folded_three_ways(events: list, cut: int, folder) -> None:
+    folder.mkdir()
+    async with nats_server() as server, Bus.connect(server.settings(), "test") as bus:
+        for name, pieces in (("live", (events[:cut], events[cut:])), ("rebuilt", ([],))):
+            url = f"sqlite+aiosqlite:///{folder}/{name}.sqlite"
+            async with db.connect(url, "audit") as engine:
+                await db.migrate(engine, "varco_audit")
+                for piece in pieces:  # each with an indexer of its own: a restart
+                    index = Index(engine)
+                    async with beside(indexer(bus, index, 3).run()):
+                        for event in piece:
+                            await bus.append(event)
+                        await caught_up(index, bus)
+                found = await rows(engine)
+            if name == "live":
+                live = found
+    assert len(live["events"]) == len(events)
+    assert found == live
+
+
+def test_live_restarted_and_rebuilt_are_the_same(tmp_path):
+    number = iter(range(1_000))
+
+    @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(said, min_size=1, max_size=12), st.integers(0, 12))
+    def folds(events, cut):
+        asyncio.run(folded_three_ways(events, min(cut, len(events)), tmp_path / str(next(number))))
+
+    folds()
+
+
+async def test_on_each_database_it_is_written_once_even_by_two(bus, database_url):
+    for number in range(40):
+        await bus.append(AuthFailed(at=AT, host=f"192.0.2.{number}", login="x", cause=AuthCause.BROKEN_OFF))
+    async with db.connect(database_url, "audit") as engine:
+        await db.migrate(engine, "varco_audit")
+        first, second = Index(engine), Index(engine)
+        async with beside(indexer(bus, first, 4).run(), indexer(bus, second, 7).run()):
+            await eventually(lambda: 40 in (first.applied, second.applied))
+        found = await rows(engine)
+        assert [row[0] for row in found["events"]] == list(range(1, 41))
+        assert found["progress"] == [("events", 40)]
+
+
+async def test_a_bus_that_is_killed_and_what_cannot_be_read_leave_no_gap(gate, sqlite_url):
+    async with db.connect(sqlite_url, "audit") as engine:
+        await db.migrate(engine, "varco_audit")
+        index = Index(engine)
+        async with beside(indexer(gate.bus, index, 10).run()):
+            await gate.bus.append(AccountOpened(at=AT, account="acme", language=Language.IT))
+            await gate.publish("events.policy.account-opened.acme", b"no event at all")
+            await gate.nats.restart()
+            await gate.bus.append(AccountOpened(at=AT, account="corp", language=Language.IT))
+            await caught_up(index, gate.bus)
+        assert [(row[0], row[3]) for row in (await rows(engine))["events"]] == [(1, "acme"), (2, None), (3, "corp")]
+
+
+async def test_a_deleted_database_is_made_anew(gate):
+    mail = await gate.mail(message_id="<1@acme.example>")
+    for _ in range(2):
+        async with gate.audit() as http:
+
+            async def there(http=http) -> bool:
+                found = (await http.get("/events", params={"message_id": "<1@acme.example>"})).json()
+                return [one["event"]["record"]["envelope"]["id"] for one in found["events"]] == [mail]
+
+            await eventually(there)
+        for file in gate.home.glob("**/audit.sqlite*"):
+            file.unlink()
+
+
+async def test_events_are_indexed_on_an_old_stream_too(tmp_path):
+    """A stream from before allow_atomic is brought up to date, not refused."""
+    async with nats_server(streams=False) as server, manager(server.settings()) as raw:
+        await ensure(raw, server.settings())
+        config = (await raw.jetstream().stream_info("EVENTS")).config
+        config.allow_atomic = False
+        await raw.jetstream().update_stream(config)
+        await ensure(raw, server.settings())
+        assert (await raw.jetstream().stream_info("EVENTS")).config.allow_atomic
+
+
+def test_what_is_known_by_several_names_is_found_by_each():
+    later = AT + timedelta(minutes=1)
+    bounced = MailBounced(
+        at=later,
+        account="acme",
+        mail="m" * 20,
+        sequence=1,
+        failures=(Failure(recipient="Bob@X.example", status="5.1.1", answer="550"),),
+        host="mx:25",
+        sender="Alice@acme.example",
+        dsn="d" * 20,
+    )
+    assert about(bounced).recipients == ("bob@x.example",)
+    assert about(bounced).sender == "alice@acme.example"
+    assert about(bounced).others == ("d" * 20,)
+    copy = CopyForwarded(at=AT, account="acme", mail="m" * 20, copy="c" * 20, address="boss@acme.example")
+    assert (about(copy).others, about(copy).recipients) == (("c" * 20,), ("boss@acme.example",))
+    removed = CopyRemoved(at=AT, account="acme", mails=("a" * 20, "b" * 20), cause=RemovalCause.CLIENT)
+    assert about(removed).others == ("a" * 20, "b" * 20)

@@ -1,0 +1,193 @@
+"""Events are found by whatever is known of them; an account sees its own alone, and nobody sees a secret."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import get_args
+
+import httpx
+import msgspec
+import pytest
+
+from varco_audit.secrets import HIDDEN, shown
+from varco_common.events import (
+    AnyEvent,
+    AuthCause,
+    AuthFailed,
+    CredentialAdded,
+    HostBanned,
+    MailDelivered,
+    RouteSet,
+    Smarthost,
+    wire_name,
+)
+from varco_common.testing.waiting import eventually
+
+GOLDEN = Path(__file__).parents[3] / "libs/common/tests/golden"
+AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
+
+
+async def indexed(gate, http: httpx.AsyncClient) -> None:
+    """All records are written down, and all events are indexed."""
+
+    async def done() -> bool:
+        found = (await http.get("/index")).json()
+        mail, event = await gate.bus.last_record("mail.*.*"), await gate.bus.until("events.>")
+        return found == {"applied": event, "recorded": mail}
+
+    await eventually(done)
+
+
+async def sequences(http: httpx.AsyncClient, **params) -> list[int]:
+    answer = await http.get("/events", params=params)
+    assert answer.status_code == 200, answer.text
+    return [one["sequence"] for one in answer.json()["events"]]
+
+
+@pytest.fixture
+async def story(gate):
+    """Two accounts; one mail each; a login that failed; a ban."""
+    gate.mails = {}
+    for account in ("acme", "corp"):
+        gate.mails[account] = mail = await gate.mail(
+            f"Bob@{account}.test",
+            account=account,
+            sender=f"alice@{account}.example",
+            message_id=f"<1@{account}.example>",
+            login=f"alice@{account}.example",
+        )
+        delivered = {"account": account, "mail": mail, "sequence": 1, "host": "mx.test:25", "answer": "250 ok"}
+        await gate.bus.append(MailDelivered(at=AT, recipients=(f"bob@{account}.test",), **delivered))
+        await gate.bus.append(CredentialAdded(at=AT, account=account, login="x", name="", hash="$argon2id$very-secret"))
+    secret = Smarthost(host="mx.test", port=25, secret="sealed-away")
+    await gate.bus.append(RouteSet(at=AT, account="acme", route=secret))
+    await gate.bus.append(AuthFailed(at=AT, host="192.0.2.9", login="Eve@acme.example", cause=AuthCause.BROKEN_OFF))
+    await gate.bus.append(HostBanned(at=AT, network="192.0.2.9", until=None))
+    async with gate.audit() as http:
+        await indexed(gate, http)
+        yield http
+
+
+async def test_each_way_to_search_finds_what_it_should(gate, story):
+    mail = gate.mails["acme"]
+    for params, facts in (
+        ({"mail": mail}, {"mail-recorded", "mail-delivered"}),
+        ({"mail": mail.upper()}, {"mail-recorded", "mail-delivered"}),
+        ({"message_id": "1@acme.example"}, {"mail-recorded"}),
+        ({"sender": "ALICE@acme.example"}, {"mail-recorded"}),
+        ({"recipient": "bob@ACME.test"}, {"mail-recorded", "mail-delivered"}),
+        ({"host": "192.0.2.9"}, {"auth-failed", "host-banned"}),
+        ({"login": "eve@acme.example"}, {"auth-failed"}),
+        ({"fact": "host-banned"}, {"host-banned"}),
+        ({"fact": ["host-banned", "auth-failed"]}, {"host-banned", "auth-failed"}),
+        ({"fact": "never-heard-of"}, set()),
+        ({"service": "banguard"}, {"host-banned"}),
+        ({"account": "corp"}, {"mail-recorded", "mail-delivered", "credential-added"}),
+        ({"account": "corp", "fact": "mail-delivered"}, {"mail-delivered"}),
+        ({"account": "corp", "mail": mail}, set()),
+        (
+            {"account": "acme", "mail": mail, "recipient": "bob@acme.test", "sender": "alice@acme.example"},
+            {"mail-recorded"},
+        ),
+    ):
+        answer = (await story.get("/events", params=params)).json()
+        assert {one["fact"] for one in answer["events"]} == facts, params
+
+
+async def test_pages_lead_from_either_end_to_the_other(gate, story):
+    every = await sequences(story, order="oldest")
+    assert every == list(range(1, len(every) + 1))
+    assert await sequences(story) == every[::-1]
+    for order, expected in (("oldest", every), ("newest", every[::-1])):
+        found, cursor = [], 0
+        while True:
+            params = {"order": order, "limit": 3, "cursor": cursor}
+            page = (await story.get("/events", params=params)).json()
+            found += [one["sequence"] for one in page["events"]]
+            if not (cursor := page["next"]):
+                break
+        assert found == expected
+
+
+async def test_times_are_when_the_stream_stored_it(gate, story):
+    now = datetime.now(UTC)
+    every = await sequences(story)
+    assert await sequences(story, since=(now + timedelta(hours=1)).isoformat()) == []
+    assert await sequences(story, until=(now - timedelta(hours=1)).isoformat()) == []
+    assert await sequences(story, since=(now - timedelta(hours=1)).isoformat(), until=now.isoformat()) == every
+    third = (await story.get("/events/3")).json()["time"]
+    split = datetime.fromisoformat(third).isoformat(timespec="milliseconds")
+    assert sorted(await sequences(story, since=split) + await sequences(story, until=split)) == sorted(every)
+
+
+async def test_an_account_sees_its_own_alone(gate, story):
+    async with gate.client("acme") as acme:
+        own = (await acme.get("/events")).json()["events"]
+        assert {one["event"].get("account") or one["event"]["record"]["envelope"]["account"] for one in own} == {"acme"}
+        assert await sequences(acme, mail=gate.mails["corp"]) == []
+        assert (await acme.get("/events", params={"account": "corp"})).status_code == 403
+        assert (await acme.get("/index")).status_code == 403
+        lines = (await acme.get("/events/stream")).text.splitlines()
+        assert [json.loads(line)["sequence"] for line in lines] == sorted(one["sequence"] for one in own)
+        for sequence in await sequences(story):
+            seen = (await acme.get(f"/events/{sequence}")).status_code
+            assert seen == (200 if sequence in [one["sequence"] for one in own] else 404)
+
+
+async def test_nobody_reads_a_secret(gate, story):
+    for text in (
+        (await story.get("/events")).text,
+        (await story.get("/events/stream")).text,
+        (await story.get("/events/stream", params={"account": "acme"})).text,
+    ):
+        assert "credential.added.v1" in text
+        assert "very-secret" not in text
+        assert "sealed-away" not in text
+
+
+async def test_lines_are_what_is_stored(gate, story):
+    async for raw in gate.bus.raw("events.relay.mail-delivered.*"):
+        (line,) = (
+            await story.get("/events/stream", params={"account": "acme", "fact": "mail-delivered"})
+        ).text.splitlines()
+        head, _, event = line.partition(',"event":')
+        assert event[:-1].encode() == raw.payload
+        assert json.loads(head + "}")["subject"] == raw.subject
+        break
+
+
+@pytest.mark.parametrize("narrow", [{}, {"account": "acme"}])
+async def test_a_follower_gets_what_comes_and_is_let_go_at_the_end(gate, story, narrow):
+    last = max(await sequences(story))
+    async with story.stream("GET", "/events/stream", params={"after": last, "follow": True, **narrow}) as answer:
+        lines = answer.aiter_lines()
+        for number in range(3):
+            await gate.bus.append(
+                MailDelivered(at=AT, account="acme", mail=f"{number}", sequence=1, recipients=(), host="x", answer="")
+            )
+            assert json.loads(await anext(lines))["event"]["mail"] == str(number)
+
+
+@pytest.mark.parametrize("sample", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+def test_of_no_kind_of_event_a_secret_is_shown(sample):
+    stored = msgspec.json.encode(msgspec.json.decode(sample.read_bytes()))
+    event = shown(stored)
+    assert (event == stored) == all(f'"{name}"'.encode() not in stored for name in HIDDEN)
+    for name in HIDDEN:
+        assert f'"{name}":"..."'.encode() in event or f'"{name}"'.encode() not in stored
+
+
+def test_the_fields_that_hold_secrets_are_the_known_ones():
+    suspects = {
+        field.name
+        for kind in get_args(AnyEvent)
+        for field in msgspec.structs.fields(kind)
+        if any(word in field.name for word in ("hash", "secret", "password", "key"))
+    }
+    assert suspects - set(HIDDEN) <= {"key_id"}, [wire_name(kind) for kind in get_args(AnyEvent)]
+
+
+def test_what_is_no_json_is_one_line_of_it_all_the_same():
+    assert json.loads(shown(b"no\nevent \xff")) == {"unreadable": "no\nevent \ufffd"}
+    assert shown(b'{"a":\n1}') == b'{"a":1}'
+    assert shown(b'{"type":"x","hash" : "s"}') == b'{"type":"x","hash":"..."}'

@@ -1,0 +1,116 @@
+"""The index as it is written: rows and how far they go, in one transaction."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from varco_audit.columns import Row
+from varco_audit.tables import events, facts, others, recipients
+from varco_common.db import AWAY, READ_ONLY, progress
+from varco_common.errors import ConflictError, TransientError
+from varco_common.tasks import whole
+
+PROJECTION = "events"
+
+
+class Index:
+    """`applied` is the sequence up to which all events are indexed. Raises TransientError while the database is away."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self.reading = engine.execution_options(**READ_ONLY)
+        self._dialect: Any = postgresql if engine.dialect.name == "postgresql" else sqlite
+        self._grown = asyncio.Event()
+        self.facts: dict[tuple[str, str], int] = {}
+        self.applied = 0
+
+    async def open(self) -> int:
+        """Reads how far the index goes, and says so."""
+        with translated():
+            async with self._engine.begin() as connection:
+                first = self._dialect.insert(progress).values(projection=PROJECTION, sequence=0)
+                await connection.execute(first.on_conflict_do_nothing())
+                held = await self._held(connection)
+                self.facts = {
+                    (service, fact): number for number, service, fact in await connection.execute(sa.select(facts))
+                }
+        self._reached(held)
+        return held
+
+    async def add(self, rows: Sequence[Row]) -> None:
+        """Rows behind `applied`, in order. Raises ConflictError where another process has indexed meanwhile: open again."""
+        await whole(self._add(rows))
+        self._reached(rows[-1].sequence)
+
+    async def grown(self, beyond: int) -> None:
+        """Waits until the index goes further than `beyond`."""
+        while self.applied <= beyond:
+            await self._grown.wait()
+
+    def _reached(self, sequence: int) -> None:
+        self.applied = sequence
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+
+    async def _add(self, rows: Sequence[Row]) -> None:
+        new = self._new_facts(rows)
+        known = self.facts | new
+        people = [{"address": one, "sequence": row.sequence} for row in rows for one in row.about.recipients]
+        ids = [{"id": one, "sequence": row.sequence} for row in rows for one in dict.fromkeys(row.about.others)]
+        numbered = [{"id": number, "service": said[0], "fact": said[1]} for said, number in new.items()]
+        with translated():
+            async with self._engine.begin() as connection:
+                await self._move(connection, rows[-1].sequence)
+                for table, values in (
+                    (facts, numbered),
+                    (events, [_values(row, known) for row in rows]),
+                    (recipients, people),
+                    (others, ids),
+                ):
+                    if values:
+                        await connection.execute(table.insert(), values)
+        self.facts = known
+
+    async def _move(self, connection: AsyncConnection, to: int) -> None:
+        mine = (progress.c.projection == PROJECTION, progress.c.sequence == self.applied)
+        moved = await connection.execute(progress.update().where(*mine).values(sequence=to))
+        if not moved.rowcount:
+            raise ConflictError("another process writes this index as well")
+
+    async def _held(self, connection: AsyncConnection) -> int:
+        query = sa.select(progress.c.sequence).where(progress.c.projection == PROJECTION)
+        return int((await connection.execute(query)).scalar_one())
+
+    def _new_facts(self, rows: Sequence[Row]) -> dict[tuple[str, str], int]:
+        said = dict.fromkeys((row.service, row.fact) for row in rows)
+        fresh = [one for one in said if one not in self.facts]
+        return dict(zip(fresh, range(len(self.facts) + 1, len(self.facts) + len(fresh) + 1), strict=True))
+
+
+def _values(row: Row, known: dict[tuple[str, str], int]) -> dict[str, Any]:
+    about = row.about
+    return {
+        "sequence": row.sequence,
+        "at_ms": row.at_ms,
+        "fact": known[row.service, row.fact],
+        "account": about.account or None,
+        "mail": about.mail or None,
+        "message_id": about.message_id or None,
+        "sender": about.sender or None,
+        "host": about.host or None,
+        "login": about.login or None,
+    }
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns a database that is away into TransientError."""
+    try:
+        yield
+    except AWAY as error:
+        raise TransientError(f"the database is away: {type(error).__name__}") from error
