@@ -7,6 +7,7 @@ from varco_audit.batches import Limits
 from varco_audit.index import Index
 from varco_audit.indexer import EVERYTHING, Indexer
 from varco_audit.names import NAME
+from varco_audit.proof import office
 from varco_audit.reader import Reader
 from varco_audit.scribe import RECORDS, Scribe
 from varco_audit.search import Search
@@ -32,8 +33,9 @@ async def serve(settings: Settings) -> None:
         )
         search = Search(index)
         reader = Reader(bus, index, search, draining())
-        routers = (api.events.router(index, search, reader, scribe),)
-        work = (scribe.run(), indexer.run())
+        history, notary = await stack.enter_async_context(office.opened(bus, settings))
+        routers = (api.events.router(index, search, reader, scribe), api.proof.router(bus, history, notary))
+        work = (scribe.run(), indexer.run(), notary.run())
         for router in routers:
             shell.include(router)
         async with beside(*work):

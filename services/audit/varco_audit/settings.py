@@ -1,6 +1,7 @@
 """audit's own settings."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field
 
@@ -23,3 +24,23 @@ class Settings(WithBus, WithApi, WithDatabase):
         default=timedelta(milliseconds=50),
         description="The shortest time between two such batches: the longer, the less a mail costs, and the later it is seen.",
     )
+
+    signing_key_file: Path | None = Field(
+        default=None,
+        description="File of mode 0600 with the key that signs checkpoints; made where it isn't there. "
+        "Empty: `secrets/audit-signing.key` in VARCO_HOME.",
+    )
+    checkpoint_every: Duration = Field(
+        default=timedelta(minutes=1),
+        gt=timedelta(0),
+        description="How often a checkpoint over all events is signed, where there was traffic.",
+    )
+
+    @property
+    def signing_key_path(self) -> Path:
+        return self.signing_key_file or self.home / "secrets" / "audit-signing.key"
+
+    @property
+    def proof_directory(self) -> Path:
+        """Leaf hashes, and `checkpoints/` that are to be sent elsewhere."""
+        return self.home / "audit"

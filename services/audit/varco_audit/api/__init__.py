@@ -1,5 +1,5 @@
 """audit's HTTP API: a file for each router."""
 
-from varco_audit.api import events
+from varco_audit.api import events, proof
 
-__all__ = ["events"]
+__all__ = ["events", "proof"]

@@ -1,0 +1,102 @@
+"""All of EVENTS read again and held against checkpoints, with progress; the answer to `varco audit verify`."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from time import monotonic
+
+import msgspec
+
+from varco_audit.proof.history import ALL, History, entry_of
+from varco_common.bus import Bus
+from varco_common.proof import verify
+from varco_common.proof.checkpoint import Checkpoint
+from varco_common.proof.leaf import Entry
+from varco_common.proof.note import BadSignature
+from varco_common.proof.verify import BadHashes, Departure, Finding, Forked, Verifier
+
+_PROGRESS = 20_000
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of the answer. The last one has `done`; it is good where it names no `departure`.
+
+    `events` were read; `of` there are; `signed` are covered by a checkpoint. `note` is what else is to be said.
+    """
+
+    events: int = 0
+    of: int = 0
+    signed: int = 0
+    seconds: float = 0.0
+    done: bool = False
+    departure: str = ""
+    sequence: int = 0
+    until: int = 0
+    text: str = ""
+    note: str = ""
+
+
+async def inspect(bus: Bus, history: History, given: Sequence[Checkpoint], first: int = 1) -> AsyncIterator[Frame]:
+    """Frames of progress, then the last. `given` are checkpoints from elsewhere; the last one signed here is added to them."""
+    began = monotonic()
+    await history.catch_up()
+    own = [history.last.checkpoint] if history.last else []
+    try:
+        for one in given:
+            history.chain.verify(one)
+        checkpoints = verify.in_order([*given, *own])
+    except (BadSignature, Forked) as error:
+        if isinstance(error, Forked):
+            history.failed(str(error))
+        yield Frame(done=True, departure="checkpoint", text=str(error))
+        return
+    note = ""
+    hashes: verify.Hashes | None = history.levels.leaf
+    try:
+        await asyncio.to_thread(verify.fits, history.levels.leaves(), checkpoints)
+    except BadHashes as error:
+        note, hashes = f"{error}: a departure can't be named exactly", None
+    verifier = Verifier(checkpoints, hashes, first)
+    of, events, finding = await bus.last_sequence(ALL), 0, None
+    async with aclosing(_entries(bus, first - 1, of)) as entries:
+        async for entry in entries:
+            events += 1
+            finding = verifier.push(entry)
+            if not finding and entry.subject.startswith(verify.SIGNED_HERE):
+                finding = _inner(history, verify.inner(entry), entry.sequence)
+            if finding:
+                break
+            if events % _PROGRESS == 0:
+                yield Frame(events=events, of=of, signed=verifier.size, seconds=monotonic() - began)
+    finding = finding or verifier.end()
+    last = Frame(events=events, of=of, signed=verifier.size, seconds=monotonic() - began, done=True, note=note)
+    if finding:
+        history.failed(finding.text)
+        last = msgspec.structs.replace(
+            last, departure=finding.departure, sequence=finding.sequence, until=finding.until, text=finding.text
+        )
+    yield last
+
+
+async def _entries(bus: Bus, after: int, until: int) -> AsyncGenerator[Entry, None]:
+    if until <= after:
+        return
+    async with aclosing(bus.raw(ALL, after=after)) as events:
+        async for raw in events:
+            yield entry_of(raw)
+            if raw.sequence >= until:
+                return
+
+
+def _inner(history: History, checkpoint: Checkpoint | None, sequence: int) -> Finding | None:
+    """A checkpoint that stands in the log must be one of this log."""
+    if checkpoint is None or checkpoint.size > history.size:
+        return None
+    try:
+        history.chain.verify(checkpoint)
+    except BadSignature:
+        return None  # a stranger's
+    if history.root(checkpoint.size) == checkpoint.root:
+        return None
+    text = f"the checkpoint in event {sequence} isn't one of this log"
+    return Finding(Departure.SOMEWHERE, 1, checkpoint.size, text)
