@@ -131,7 +131,7 @@ async def replay() -> None:
             await asyncio.gather(*(bus.append_mail("accepted", record(n), b"x") for n in range(start, start + 500)))
         counter = Counter(bus, Book(LAPSE), Memory())
         begun, cpu = time.perf_counter(), time.process_time()
-        following = asyncio.create_task(counter.follow(0))
+        following = asyncio.create_task(counter.follow(0, 0))
         await counter.caught_up()
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
         following.cancel()

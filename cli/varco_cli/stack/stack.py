@@ -240,7 +240,11 @@ class Stack:
 
     def _environment(self, service: Described) -> dict[str, str]:
         port = int(self.apis[service.name].rpartition(":")[2])
-        chosen = {"VARCO_INGRESS_VOTERS": os.environ.get("VARCO_INGRESS_VOTERS", environment.voters(self.services))}
+        found = {
+            "VARCO_INGRESS_VOTERS": environment.voters(self.services),
+            "VARCO_AUDIT_KEEPERS": environment.keepers(self.services),
+        }
+        chosen = {name: os.environ.get(name, value) for name, value in found.items()}
         return environment.of_service(self.home, self.settings, service, port) | chosen | self._more
 
     async def _all_answer(self) -> bool:

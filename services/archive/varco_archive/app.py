@@ -8,17 +8,18 @@ from varco_archive.account import FILTERS
 from varco_archive.accounts import NAME, Accounts
 from varco_archive.bodies import Bodies
 from varco_archive.collector import FILTERS as RECORDS
-from varco_archive.collector import Collector
+from varco_archive.collector import FORWARDED, Collector
 from varco_archive.desk import Desk
 from varco_archive.drops import Drops
 from varco_archive.forwarder import FATES, Forwarder
 from varco_archive.index import Index
+from varco_archive.keeper import Keeper
 from varco_archive.passwords import Passwords
 from varco_archive.pop3.server import Server
 from varco_archive.removals import Removals
 from varco_archive.settings import Settings
 from varco_archive.sweeper import Sweeper
-from varco_common import db, subjects
+from varco_common import db, keeping, subjects
 from varco_common.bans import ENFORCED, ROLL_CALL, BanTable
 from varco_common.blobs import Blobs
 from varco_common.bus import Bus
@@ -92,6 +93,7 @@ async def serve(settings: Settings) -> None:
         )
         shell.include(api.router(desk))
         await removals.catch_up()
+        await Keeper(bus, index).serve(NAME)
         enforcing = Enforcing(bus, bans, NAME, "closes at accept", heard=server.heard)
         work = (collector.run(), forwarder.run(), forwarder.hear(), sweeper.run(settings.sweep), enforcing.run())
         async with beside(*work):
@@ -107,8 +109,10 @@ SERVICE = Service(
     serve=serve,
     publishes=("events.archive.>", "mail.copy.*", subjects.rehearsal("*")),
     subscribes=(
+        keeping.subject(NAME),
         *FILTERS,
         subjects.event(NAME, "copy-removed", "*"),
+        FORWARDED,
         *FATES,
         *RECORDS,
         *ENFORCED,

@@ -2,24 +2,27 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 
 from varco_archive import metrics
-from varco_archive.account import Archive
+from varco_archive.account import REMEMBERED, Archive
 from varco_archive.index import Copy, Index
 from varco_archive.letter import copy_id, envelope_fields
 from varco_common import log, subjects
 from varco_common.bus import Bus, Delivery, Puller
 from varco_common.errors import TransientError, VarcoError
-from varco_common.events import CopySource
+from varco_common.events import CopyForwarded, CopySource
 from varco_common.record import MailAccepted, MailConverted, Record
 from varco_common.tasks import beside, patiently
 
 DURABLE = "archive"
 KINDS = ("accepted", "convert", "converted", "copy")
+FORWARDED = subjects.event("archive", "copy-forwarded", "*")
 FILTERS = tuple(subjects.mail(kind, "*") for kind in KINDS)
 
-_BEGUN = "begun"
+BEGUN = "begun"
+_MAKING = "making"  # while the index is made: the last CopyForwarded before that
 _RETRY_SECONDS = 1.0
 _LOOK_SECONDS = 0.2
 _GAUGE_SECONDS = 5.0
@@ -71,6 +74,7 @@ class Collector:
         self._bus, self._index, self._state = bus, index, state
         self._batch, self._max_bytes, self._ack_wait = batch, max_bytes, ack_wait.total_seconds()
         self._hand: list[Delivery] = []
+        self._forwarded: set[str] = set()
         self._arrived = asyncio.Event()
         self._puller: Puller | None = None
         self._seen = datetime.min.replace(tzinfo=UTC)
@@ -78,9 +82,12 @@ class Collector:
 
     async def run(self) -> None:
         """Until cancelled. An index that was lost is made anew from all that the stream has."""
-        if not await patiently(lambda: self._index.mark(_BEGUN)):
+        if not await patiently(lambda: self._index.mark(BEGUN)):
             await patiently(lambda: self._bus.forget_puller(DURABLE))
-            await patiently(lambda: self._index.set_mark(_BEGUN, 1))
+            said = await patiently(lambda: self._bus.until(FORWARDED))
+            await patiently(lambda: self._index.set_mark(_MAKING, said))
+            await patiently(lambda: self._index.set_mark(BEGUN, 1))
+        await self._learn(await patiently(lambda: self._index.mark(_MAKING)))
         async with (
             self._bus.pull(
                 DURABLE,
@@ -95,6 +102,23 @@ class Collector:
             async for delivery in self._puller:
                 self._hand.append(delivery)
                 self._arrived.set()
+
+    async def _learn(self, until: int) -> None:
+        """While an index is made anew: what was forwarded before. The stream may have forgotten those copies."""
+        if not until:
+            return
+        async with aclosing(self._bus.follow(FORWARDED)) as events:
+            async for stored in events:
+                if isinstance(stored.event, CopyForwarded) and datetime.now(UTC) - stored.at < REMEMBERED:
+                    self._forwarded.add(stored.event.copy)
+                if stored.sequence >= until:
+                    return
+
+    async def _made(self) -> None:
+        """The index has seen all that there was."""
+        if self._forwarded:
+            await self._index.set_mark(_MAKING, 0)
+            self._forwarded.clear()
 
     async def caught_up(self, since: datetime) -> None:
         """Returns when everything that was in the stream at `since` is in the index."""
@@ -115,6 +139,8 @@ class Collector:
             if self._puller and not (pending := await self._pending(self._puller)):
                 metrics.LAG.set(0)
                 metrics.PENDING.set(pending)
+                with suppress(TransientError):
+                    await self._made()
             elif self._puller:
                 metrics.PENDING.set(pending)
             await asyncio.sleep(_GAUGE_SECONDS)
@@ -143,6 +169,7 @@ class Collector:
             elif row := copied(kind, delivery.record, delivery.sequence, delivery.at, self._state(envelope.account)):
                 subject = row.subject or await self._subject(delivery.record)
                 rows.append(row._replace(subject=subject))
+                forwarded += {row.copy} & self._forwarded
         if rows or forwarded:
             await self._index.add(rows, forwarded)
         for delivery in batch:

@@ -15,7 +15,7 @@ from varco_common.db import AWAY, READ_ONLY
 from varco_common.errors import TransientError
 from varco_common.tasks import whole
 
-_NOTHING = {"live": False, "sender": "", "recipients": "", "subject": ""}
+_NOTHING = {"live": False, "size": 0, "sender": "", "recipients": "", "subject": ""}
 
 
 class Copy(NamedTuple):
@@ -143,7 +143,6 @@ class Index:
             "account": account,
             "sequence": 0,
             "arrived_ms": round(time.time() * 1000),
-            "size": 0,
             "forward": Forward.NO,
             "address": "",
             "copy": "",
@@ -154,6 +153,13 @@ class Index:
             statements.append((grave, [tomb | {"mail": mail} for mail in mails]))
         statements.append((self._marked("removals", sequence), []))
         await whole(self._write(statements))
+
+    async def kept(self, sequences: Sequence[int]) -> tuple[set[int], set[int]]:
+        """Those of `sequences` whose mail is still to be read, and those whose copy has left a mailbox."""
+        columns = (copies.c.sequence, copies.c.live, copies.c.forward, copies.c.size)
+        rows = await self._read(sa.select(*columns).where(copies.c.sequence.in_(sequences)))
+        kept = {sequence for sequence, live, forward, _ in rows if live or forward == Forward.OWED}
+        return kept, {sequence for sequence, live, _, size in rows if not live and not size} - kept
 
     # mailboxes
 

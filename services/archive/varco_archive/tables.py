@@ -17,8 +17,8 @@ metadata = sa.MetaData()
 _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts up integers alone
 
 # `id` counts up in the order of indexing: a session's mailbox is what stands at or below one of them. `size` is in octets as
-# they go to the client. A removed copy stays as a tombstone without what it says of people, so that a bus which
-# forgot what it was told can't bring the copy back.
+# they go to the client, 0 once the copy is removed. A removed copy stays as a tombstone without what it says of people, so
+# that a bus which forgot what it was told can't bring the copy back.
 copies = sa.Table(
     "copies",
     metadata,
@@ -47,6 +47,7 @@ sa.Index(
     sqlite_where=_LIVE,
     postgresql_where=_LIVE,
 )
+sa.Index("copies_sequence", copies.c.sequence)
 sa.Index("copies_arrived", copies.c.account, copies.c.arrived_ms, sqlite_where=_LIVE, postgresql_where=_LIVE)
 sa.Index("copies_owed", copies.c.id, sqlite_where=_OWED, postgresql_where=_OWED)
 

@@ -16,6 +16,7 @@ import uvloop
 
 from varco_audit.app import serve
 from varco_audit.settings import Settings
+from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.bus.streams import manager
 from varco_common.envelope import Envelope
@@ -64,10 +65,14 @@ class Gate:
         mail: str = "",
         message_id: str = "",
         votes: tuple[Vote, ...] = (accept("policy"),),
+        body: bytes = BODY,
+        blobs: Blobs | None = None,
         **more,
     ) -> str:
-        """Accepts a mail; returns its id."""
+        """Accepts a mail; returns its id. With `blobs` the body goes there, under that id."""
         mail = mail or new_id()
+        if blobs:
+            await blobs.put(mail, body)
         envelope = Envelope(
             id=mail,
             account=account,
@@ -75,13 +80,13 @@ class Gate:
             recipients=recipients or ("bob@x.example", "hidden@y.example"),
             host="192.0.2.1",
             received_at=datetime.now(UTC),
-            size=len(BODY),
+            size=len(body),
             **more,
         )
         manifest = Manifest(subject="hello", message_id=message_id)
-        body = Body(size=len(BODY), sha256=hashlib.sha256(BODY).hexdigest())
-        record = MailAccepted(envelope=envelope, manifest=manifest, votes=votes, body=body)
-        await self.bus.append_mail(kind, record, BODY)
+        where = Body(size=len(body), sha256=hashlib.sha256(body).hexdigest(), object=mail if blobs else "")
+        record = MailAccepted(envelope=envelope, manifest=manifest, votes=votes, body=where)
+        await self.bus.append_mail(kind, record, b"" if blobs else body)
         return mail
 
     async def publish(self, subject: str, payload: bytes) -> int:

@@ -6,14 +6,16 @@ from varco_audit import api
 from varco_audit.batches import Limits
 from varco_audit.index import Index
 from varco_audit.indexer import EVERYTHING, Indexer
+from varco_audit.janitor import LEASE, Janitor
 from varco_audit.names import NAME
 from varco_audit.proof import office
 from varco_audit.reader import Reader
 from varco_audit.scribe import RECORDS, Scribe
 from varco_audit.search import Search
 from varco_audit.settings import Settings
-from varco_common import db, subjects
+from varco_common import db, keeping, subjects
 from varco_common.bus import Bus
+from varco_common.bus.permissions import ERASING
 from varco_common.http import Shell
 from varco_common.service import Service, draining, run
 from varco_common.tasks import beside
@@ -34,8 +36,9 @@ async def serve(settings: Settings) -> None:
         search = Search(index)
         reader = Reader(bus, index, search, draining())
         history, notary = await stack.enter_async_context(office.opened(bus, settings))
+        janitor = await stack.enter_async_context(Janitor.opened(bus, settings))
         routers = (api.events.router(index, search, reader, scribe), api.proof.router(bus, history, notary))
-        work = (scribe.run(), indexer.run(), notary.run())
+        work = (scribe.run(), indexer.run(), notary.run(), janitor.run())
         for router in routers:
             shell.include(router)
         async with beside(*work):
@@ -47,7 +50,7 @@ SERVICE = Service(
     role=("recorder", "worker"),
     settings=Settings,
     serve=serve,
-    publishes=(subjects.event(NAME, "*", "*"),),
+    publishes=(subjects.event(NAME, "*", "*"), keeping.subject("*"), subjects.lease(LEASE), *ERASING),
     subscribes=(EVERYTHING, RECORDS),
 )
 

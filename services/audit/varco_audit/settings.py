@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from varco_common.settings import Duration, Size, WithApi, WithBus, WithDatabase, own
+from varco_common.settings import CommaList, Duration, Size, WithApi, WithBlobs, WithBus, WithDatabase, own
 
 
-class Settings(WithBus, WithApi, WithDatabase):
+class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
     """`VARCO_AUDIT_*`, and what is shared."""
 
     model_config = own("VARCO_AUDIT_")
@@ -34,6 +34,20 @@ class Settings(WithBus, WithApi, WithDatabase):
         default=timedelta(minutes=1),
         gt=timedelta(0),
         description="How often a checkpoint over all events is signed, where there was traffic.",
+    )
+
+    keepers: CommaList = Field(
+        default=(),
+        description="The services that are asked before anything is erased from MAIL, parted by commas: all that read from it "
+        "(`varco up` names those that are installed). Empty: nothing is erased before VARCO_NATS_MAIL_DAYS are over.",
+    )
+    erase_after: Duration = Field(
+        default=timedelta(minutes=10),
+        description="What is younger stays in MAIL even where nobody needs it. Not less than two minutes: so long the bus tells "
+        "by its records that a mail comes a second time.",
+    )
+    sweep: Duration = Field(
+        default=timedelta(seconds=10), description="How often it is looked for what nobody needs any more, at most."
     )
 
     @property

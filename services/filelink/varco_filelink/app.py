@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from varco_common import db, log, service, subjects
+from varco_common import db, keeping, log, service, subjects
 from varco_common.blobs import BODIES, LINKS, Blobs
 from varco_common.bus import Bus
 from varco_common.errors import TransientError
@@ -17,7 +17,7 @@ from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service
 from varco_common.tasks import beside, patiently
 from varco_common.votes import Ballot, Vote
-from varco_filelink import api, metrics, terms
+from varco_filelink import api, keeper, metrics, terms
 from varco_filelink.converter import Converter
 from varco_filelink.decide import VOTER, decide
 from varco_filelink.desk import Desk
@@ -52,6 +52,7 @@ async def serve(settings: Settings) -> None:
                 metrics.LINKS.set_function(lambda: links.live)
                 desk = Desk(bus, known, _now)
                 shell.include(api.router(desk, links, settings.default_base_url))
+                await keeper.serve(bus)
                 await bus.serve_voter(VOTER, _voter(known))
                 worker = Worker(
                     bus,
@@ -124,7 +125,14 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=("events.filelink.>", "mail.converted.*", subjects.rehearsal("*")),
-    subscribes=(*terms.FILTERS, *FILTERS, "ballot.*", subjects.mail("convert", "*"), subjects.rehearse(NAME)),
+    subscribes=(
+        keeping.subject(NAME),
+        *terms.FILTERS,
+        *FILTERS,
+        "ballot.*",
+        subjects.mail("convert", "*"),
+        subjects.rehearse(NAME),
+    ),
 )
 
 

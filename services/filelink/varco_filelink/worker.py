@@ -18,6 +18,7 @@ from varco_filelink.store import Links
 from varco_filelink.terms import Terms
 
 DURABLE = "filelink"
+KIND = "convert"
 _RETRY_SECONDS = 5.0
 _TRIES = 5  # of a mail whose conversion fails as it shouldn't
 _log = log.get(__name__)
@@ -51,7 +52,7 @@ class Worker:
         """Until cancelled; then what is in hand ends."""
         async with self._bus.pull(
             DURABLE,
-            subjects.mail("convert", "*"),
+            subjects.mail(KIND, "*"),
             in_flight=self._at_once,
             max_bytes=self._at_once * 4 * 1024 * 1024,
             ack_wait=self._ack_wait,

@@ -9,11 +9,11 @@ from varco_common.http import Shell
 from varco_common.projection import Projection
 from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service
-from varco_common.tasks import beside
+from varco_common.tasks import beside, patiently
 from varco_ratelimit import api, metrics, store
 from varco_ratelimit.account import AccountQuotas, account_of, apply
 from varco_ratelimit.book import Book
-from varco_ratelimit.counter import ACCEPTED, REFUSED, Counter
+from varco_ratelimit.counter import ACCEPTED, RECORDED, REFUSED, Counter
 from varco_ratelimit.decide import VOTER
 from varco_ratelimit.holder import Holder
 from varco_ratelimit.journal import Journal
@@ -44,7 +44,7 @@ async def serve(settings: Settings) -> None:
             book, memory = Book(lapse), Memory()
             book.restore(journal.found, now())
             counter = Counter(bus, book, memory)
-            after = await store.load(engine, book, memory, await counter.last(), now())
+            loaded = await store.load(engine, book, memory, await patiently(bus.last_of_mail), now())
             quotas = Projection(
                 bus, engine, ALL, CLOSED, name="quotas", service=VOTER, apply=apply, state=AccountQuotas, key=account_of
             )
@@ -67,7 +67,7 @@ async def serve(settings: Settings) -> None:
             async with (
                 quotas.following(),
                 beside(
-                    counter.follow(after),
+                    counter.follow(loaded.sequence, loaded.at),
                     counter.follow_refusals(oldest),
                     holder.run(voter),
                     store.keep(engine, counter, memory),
@@ -94,7 +94,7 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=(ALL, subjects.lease(VOTER), subjects.rehearsal("*")),
-    subscribes=(ALL, CLOSED, REFUSED, subjects.ballot("*"), *ACCEPTED, subjects.rehearse(VOTER)),
+    subscribes=(ALL, CLOSED, REFUSED, RECORDED, subjects.ballot("*"), *ACCEPTED, subjects.rehearse(VOTER)),
 )
 
 

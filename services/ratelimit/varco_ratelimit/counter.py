@@ -10,6 +10,7 @@ from varco_common import log, subjects
 from varco_common.bus import Bus
 from varco_common.bus.mail import Record
 from varco_common.events import MailRefused
+from varco_common.events.audit import recorded_subject
 from varco_common.tasks import patiently
 from varco_ratelimit import metrics, records
 from varco_ratelimit.account import sender_key
@@ -17,11 +18,11 @@ from varco_ratelimit.book import Book, Reservation
 from varco_ratelimit.memory import Memory, day_of, pair_of
 from varco_ratelimit.windows import moment
 
-ACCEPTED = (
-    subjects.mail("accepted", "*"),
-    subjects.mail("convert", "*"),
-)  # a mail's first record; what follows is the gate's
+ACCEPTED = tuple(subjects.mail(kind, "*") for kind in records.COUNTED)
+RECORDED = recorded_subject("*")  # what audit has written down of MAIL, for years
 REFUSED = subjects.event("ingress-smtp", "mail-refused", "*")
+
+SKEW = 2_000  # milliseconds between the clocks of a cluster
 
 _log = log.get(__name__)
 
@@ -39,6 +40,8 @@ class Counter:
     def __init__(self, bus: Bus, book: Book, memory: Memory) -> None:
         self._bus, self._book, self._memory = bus, book, memory
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._recalled, self._missed = asyncio.Event(), asyncio.Event()
+        self._at = 0
         self.sequence = 0
         self.fresh: list[Passed] = []  # what is not in the database yet
 
@@ -46,23 +49,63 @@ class Counter:
         """The sequence of the last record that there is now."""
         return await patiently(lambda: self._bus.last_record(*ACCEPTED))
 
-    async def follow(self, after: int) -> None:
-        """From where the database ends, for ever."""
+    async def follow(self, after: int, at: int) -> None:
+        """From where the database ends, for ever: `after` in MAIL, stored `at` or later (milliseconds since 1970).
+
+        MAIL forgets what nobody needs; EVENTS has its records. So whenever something may have been missed, what EVENTS has
+        is counted first, and then what MAIL has beyond that.
+        """
         self._reached(after)
-        async with aclosing(self._bus.records(*ACCEPTED, after=after, name="counted")) as found:
+        self._at = at
+        self._bus.on_reconnect(self._doubt)
+        while True:
+            self._missed.clear()
+            await patiently(self._recall)
+            self._recalled.set()
+            counting, missing = asyncio.ensure_future(self._count_all()), asyncio.ensure_future(self._missed.wait())
+            try:
+                await asyncio.wait((counting, missing), return_when=asyncio.FIRST_COMPLETED)
+                if counting.done():
+                    counting.result()
+            finally:
+                for task in (counting, missing):
+                    task.cancel()
+                await asyncio.gather(counting, missing, return_exceptions=True)
+
+    def _doubt(self) -> None:
+        """The bus was away, or this process stood still: what was erased meanwhile never passed here."""
+        self._recalled.clear()
+        self._missed.set()
+
+    async def _count_all(self) -> None:
+        async with aclosing(self._bus.records(*ACCEPTED, after=self.sequence, name="counted")) as found:
             async for record in found:
                 self.count(record)
 
+    async def _recall(self) -> None:
+        """Counts what EVENTS has of MAIL behind the last record that was counted."""
+        until = await self._bus.until(RECORDED)
+        after = await self._before(RECORDED, self._at - SKEW)
+        if until <= after:
+            return
+        async with aclosing(self._bus.raw(RECORDED, after=after)) as events:
+            async for event in events:
+                if event.own and (record := records.recorded(event.payload)) and record.sequence > self.sequence:
+                    self.count(record)
+                if event.sequence >= until:
+                    break
+
     async def follow_refusals(self, oldest: int) -> None:
         """From the oldest reservation on (milliseconds since 1970): it may have been refused while nobody was here."""
-        after = await patiently(lambda: self._before(oldest))
+        after = await patiently(lambda: self._before(REFUSED, oldest))
         async with aclosing(self._bus.follow(REFUSED, after=after)) as events:
             async for stored in events:
                 if isinstance(stored.event, MailRefused):
                     self._book.release(stored.event.ballot.envelope.id)
 
     async def caught_up(self) -> None:
-        """Returns once every record that is in MAIL now has been counted."""
+        """Returns once every record that is in MAIL now has been counted, and what MAIL has forgotten."""
+        await self._recalled.wait()
         last = await self.last()
         if self.sequence >= last:
             return
@@ -89,6 +132,7 @@ class Counter:
             for recipient in envelope.recipients:
                 self._memory.meet(pair_of(envelope.account, sender, sender_key(recipient)), day)
             metrics.RECORDS.inc()
+        self._at = record.at
         self._reached(record.sequence)
 
     def _reached(self, sequence: int) -> None:
@@ -97,8 +141,8 @@ class Counter:
             if awaited <= sequence and not waiter.done():
                 waiter.set_result(None)
 
-    async def _before(self, oldest: int) -> int:
-        async with aclosing(self._bus.since(REFUSED, moment(oldest))) as events:
+    async def _before(self, subject: str, oldest: int) -> int:
+        async with aclosing(self._bus.since(subject, moment(oldest))) as events:
             async for stored in events:
                 return stored.sequence - 1
-        return await self._bus.until(REFUSED)
+        return await self._bus.until(subject)

@@ -1,10 +1,16 @@
 """A mail's record as far as it is counted: a tenth of the work of reading it whole."""
 
+from datetime import datetime
+
 import msgspec
 
+from varco_common.bus import MailRecord as Record
 from varco_ratelimit.decide import VOTER
 from varco_ratelimit.figures import FIRST_TIME
 from varco_ratelimit.usage import Amounts
+from varco_ratelimit.windows import milliseconds
+
+COUNTED = ("accepted", "convert")  # the kinds of a mail's first record; what follows is the gate's
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -35,3 +41,26 @@ class CountedRecord(msgspec.Struct, frozen=True, tag_field="type", tag="mail.acc
 
 
 decode = msgspec.json.Decoder(CountedRecord).decode  # raises msgspec.DecodeError on what is no record
+
+
+class _Recorded(msgspec.Struct, frozen=True, tag_field="type", tag="mail.recorded.v1"):
+    """As much of a MailRecorded as matters here: the record is decoded when it is counted."""
+
+    sequence: int
+    kind: str
+    stored_at: datetime
+    record: msgspec.Raw
+
+
+_recorded = msgspec.json.Decoder(_Recorded)
+
+
+def recorded(event: bytes) -> Record | None:
+    """A mail's first record, as MAIL had it, out of the event that tells of it; None: of another kind, or unreadable."""
+    try:
+        found = _recorded.decode(event)
+    except msgspec.DecodeError:
+        return None
+    if found.kind not in COUNTED:
+        return None
+    return Record(found.sequence, milliseconds(found.stored_at), bytes(found.record))

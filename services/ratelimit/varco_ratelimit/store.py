@@ -4,7 +4,7 @@ So a start needn't read MAIL anew. Two processes may save the same mails into on
 """
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -16,9 +16,10 @@ from varco_ratelimit.book import Book, Reservation
 from varco_ratelimit.counter import Counter, Passed
 from varco_ratelimit.memory import DAYS, Memory, day_of
 from varco_ratelimit.usage import METERS, Amounts
-from varco_ratelimit.windows import HOUR, LONGEST
+from varco_ratelimit.windows import DAY, HOUR, LONGEST
 
 SAVE_SECONDS = 1.0
+UNKNOWN = 7 * DAY  # so far back a start without a database learns whom senders have met
 _PROGRESS = "counted"
 _ROWS = 5_000
 
@@ -56,13 +57,21 @@ _ADVANCE = sa.text(
 _log = log.get(__name__)
 
 
-async def load(engine: AsyncEngine, book: Book, memory: Memory, last: int, now: int) -> int:
-    """Fills book and memory; the sequence of MAIL that they stand at. `last` is MAIL's last one, `now` milliseconds since 1970.
+class Loaded(NamedTuple):
+    """The sequence of MAIL that book and memory stand at, and when its record was stored, or something before that."""
+
+    sequence: int
+    at: int
+
+
+async def load(engine: AsyncEngine, book: Book, memory: Memory, last: int, now: int) -> Loaded:
+    """Fills book and memory. `last` is the last sequence that MAIL has given, `now` milliseconds since 1970.
 
     A database that is ahead of MAIL knows another MAIL: what it counted is dropped. Raises what `db.AWAY` lists.
     """
     async with engine.begin() as connection:
         await _forget(connection, now)
+        newest = 0
         query = sa.select(progress.c.sequence).where(progress.c.projection == _PROGRESS)
         sequence = int(await connection.scalar(query) or 0)
         if sequence > last:
@@ -80,10 +89,11 @@ async def load(engine: AsyncEngine, book: Book, memory: Memory, last: int, now: 
         async with connection.stream(ordered) as rows:
             async for part in rows.partitions(_ROWS):
                 for row in part:
+                    newest = row.at
                     book.recall(
                         row.sequence, Reservation(row.mail, row.account, row.sender, _amounts(row), row.at), now
                     )
-    return sequence
+    return Loaded(sequence, newest or now - (LONGEST if sequence else UNKNOWN))
 
 
 async def keep(engine: AsyncEngine, counter: Counter, memory: Memory) -> None:

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Callable
 
-from varco_common import db, subjects
+from varco_common import db, keeping, subjects
 from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.http import Shell
@@ -17,6 +17,7 @@ from varco_relay.client import Timeouts
 from varco_relay.courier import Courier
 from varco_relay.desk import Desk
 from varco_relay.dial import Greeter
+from varco_relay.keeper import Keeper
 from varco_relay.notifier import Notifier
 from varco_relay.post import Post
 from varco_relay.retrier import Pace, Retrier
@@ -60,6 +61,7 @@ async def serve(settings: Settings) -> None:
         shell.include(api.router(desk))
         try:
             async with accounts.following(), waiting.following(), beside(desk.run(), retrier.run()):
+                await Keeper(bus, waiting).serve()
                 with gauges.shown(desk):
                     async with Rehearsals.answering(bus, "relay", "varco_relay.rehearse", settings):
                         await shell.serve(bus, routes=accounts.check, queue=waiting.check)
@@ -111,6 +113,7 @@ SERVICE = Service(
     serve=serve,
     publishes=("events.relay.>", "events.parked.>", "mail.dsn.*", subjects.rehearsal("*")),
     subscribes=(
+        keeping.subject("relay"),
         *routes.FILTERS,
         *queue.FILTERS,
         *(subjects.mail(kind, "*") for kind in subjects.READY),

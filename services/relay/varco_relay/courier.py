@@ -24,6 +24,11 @@ _SKEW = timedelta(seconds=2)  # between the bus's clock and this one
 _log = log.get(__name__)
 
 
+def durable(account: str) -> str:
+    """The consumer of an account's mail; `account` as a subject token."""
+    return f"relay-{account}"
+
+
 class _LetGo(TransientError):
     """The process ends while the mail waits for its route."""
 
@@ -118,11 +123,14 @@ class Courier:
         """Until cancelled; then what is in hand ends, and nothing new is begun."""
         await self.reroute()
         filters = [subjects.mail(kind, subjects.token(self.account)) for kind in subjects.READY]
-        durable = f"relay-{subjects.token(self.account)}"
         self._post.bus.on_reconnect(self._doubt)
         self._doubt()
         async with self._post.bus.pull(
-            durable, *filters, in_flight=self._in_flight, max_bytes=self._max_bytes, ack_wait=self._ack_wait
+            durable(subjects.token(self.account)),
+            *filters,
+            in_flight=self._in_flight,
+            max_bytes=self._max_bytes,
+            ack_wait=self._ack_wait,
         ) as self._puller:
             ticker = asyncio.create_task(self._keep_in_hand(), name=f"ticks {self.account}")
             try:

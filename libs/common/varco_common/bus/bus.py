@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from varco_common import subjects
-from varco_common.bus import events, jetstream, mail, questions, store, votes
+from varco_common.bus import erasing, events, jetstream, mail, questions, store, votes
 from varco_common.bus.connection import Connection
 from varco_common.bus.events import Raw, Stored, Unread
 from varco_common.bus.mail import Record, StoredMail
@@ -200,6 +200,30 @@ class Bus:
         except jetstream.ApiError as error:
             if error.err_code != jetstream.CONSUMER_NOT_FOUND:
                 raise
+
+    async def floor(self, durable: str) -> int:
+        """The sequence of MAIL up to which the durable consumer has finished all that it wants; 0: there is none."""
+        return await erasing.floor(self._link, durable)
+
+    async def durables(self) -> list[str]:
+        """The names of MAIL's durable consumers."""
+        return await erasing.durables(self._link)
+
+    async def last_of_mail(self) -> int:
+        """The last sequence that MAIL has given, even where that record is gone."""
+        return (await jetstream.bounds(self._link, subjects.MAIL))[1]
+
+    async def first_of_mail(self) -> int:
+        """The first sequence of MAIL that is still there; the next one to be given where nothing is."""
+        return (await jetstream.bounds(self._link, subjects.MAIL))[0]
+
+    async def erase(self, sequence: int, *, overwrite: bool) -> None:
+        """Takes one record out of MAIL, with `overwrite` off the disk as well. Nothing happens where it is gone."""
+        await erasing.erase(self._link, sequence, overwrite=overwrite)
+
+    async def purge(self, subject: str, before: int) -> int:
+        """Takes all records of this subject of MAIL below sequence `before` out of it; how many that were."""
+        return await erasing.purge(self._link, subject, before)
 
     # questions
 

@@ -19,6 +19,7 @@ _WRONG_LAST_SEQUENCE = {10070, 10071, 10164}
 _STORE_FULL = {10023, 10047, 10077, 10028}
 _TOO_BIG = {10054, 10097}
 NO_MESSAGE = 10037
+SEQUENCE_NOT_FOUND = 10043
 CONSUMER_NOT_FOUND = 10014
 
 
@@ -143,3 +144,9 @@ async def is_gone(link: Connection, stream: str, question: dict[str, Any]) -> bo
             return True
         raise
     return False
+
+
+async def bounds(link: Connection, stream: str) -> tuple[int, int]:
+    """The sequence of the first message that is there, and the last one that was ever given."""
+    state = (await api(link, f"STREAM.INFO.{stream}"))["state"]
+    return int(state["first_seq"]), int(state["last_seq"])

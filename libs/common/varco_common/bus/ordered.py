@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
+from varco_common.bus.erasing import FOLLOWER
 from varco_common.bus.lag import Behind, Place, lags, named
 from varco_common.bus.pulls import Place as At
 from varco_common.bus.pulls import Pulls, Room
@@ -91,7 +92,7 @@ class Ordered:
 
     async def _prepare(self) -> str:
         await self._forget()
-        self._consumer = f"follow-{self._link.name}-{secrets.token_hex(6)}"
+        self._consumer = f"{FOLLOWER}{self._link.name}-{secrets.token_hex(6)}"
         self._expected = 1
         config: dict[str, Any] = {
             "name": self._consumer,

@@ -8,6 +8,8 @@
 | append_mail | `mail.<kind>.*` | - |
 | lease, take_lease | `lease.<service>`, LEASING | - |
 | pull, records, mail, forget_puller | PULLING, `events.parked.record-parked.<service>` | - |
+| floor, durables, first_of_mail, last_of_mail | as pull | - |
+| erase, purge | ERASING, which is declared by name | - |
 | collect, ask | `ballot.*`, `ask.<service>.<question>` | - |
 | ask_everyone | `everyone.<question>` | - |
 | answer_too | once to each message's reply subject (`allow_responses`) | `everyone.<question>` |
@@ -31,6 +33,7 @@ FOLLOWING = (
     "$JS.API.CONSUMER.MSG.NEXT.EVENTS.*",
     "$JS.API.CONSUMER.DELETE.EVENTS.*",
 )
+ERASING = ("$JS.API.STREAM.MSG.DELETE.MAIL", "$JS.API.STREAM.PURGE.MAIL")
 LEASING = ("$JS.API.STREAM.MSG.GET.LEASES",)
 PULLING = (
     "$JS.API.STREAM.MSG.GET.MAIL",
@@ -38,6 +41,8 @@ PULLING = (
     "$JS.API.CONSUMER.CREATE.MAIL.*",
     "$JS.API.CONSUMER.MSG.NEXT.MAIL.*",
     "$JS.API.CONSUMER.INFO.MAIL.*",
+    "$JS.API.CONSUMER.NAMES.MAIL",
+    "$JS.API.STREAM.INFO.MAIL",
     "$JS.API.CONSUMER.DELETE.MAIL.*",
     "$JS.ACK.MAIL.*.>",
 )

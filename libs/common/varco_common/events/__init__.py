@@ -20,7 +20,7 @@ from varco_common.events.archive import (
     SendersTold,
     SourceChosen,
 )
-from varco_common.events.audit import CheckpointKeyRotated, CheckpointSigned, MailRecorded
+from varco_common.events.audit import CheckpointKeyRotated, CheckpointSigned, MailErased, MailRecorded
 from varco_common.events.banguard import (
     BanEvent,
     BanRules,
@@ -195,6 +195,7 @@ AnyEvent = (
     | MailRecorded
     | CheckpointSigned
     | CheckpointKeyRotated
+    | MailErased
 )
 
 _encoder = msgspec.json.Encoder()
@@ -272,6 +273,7 @@ __all__ = [
     "MailDeferred",
     "MailDelivered",
     "MailDropped",
+    "MailErased",
     "MailExpired",
     "MailHeld",
     "MailHurried",

@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from varco_common import subjects
-from varco_common.events.base import Event, fact
+from varco_common.events.base import AccountEvent, Event, fact
 from varco_common.record import Record
 
 
@@ -26,6 +26,20 @@ class MailRecorded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="ma
     @property
     def key(self) -> str:
         return self.record.envelope.account
+
+
+class MailErased(AccountEvent, frozen=True, kw_only=True, omit_defaults=True, tag="mail.erased.v1"):
+    """Records of one account and kind are taken out of MAIL, with their bodies: nobody needed them any more.
+
+    `ranges` are first and last sequences in MAIL: every record of this kind and account in them is gone. `overwritten` of
+    the `count` were copies, and their bytes don't stay on the disk either. It is said before it is done.
+    """
+
+    SERVICE: ClassVar[str] = "audit"
+    kind: str
+    count: int
+    ranges: tuple[tuple[int, int], ...]
+    overwritten: int = 0
 
 
 class RecordedAt(msgspec.Struct, frozen=True):

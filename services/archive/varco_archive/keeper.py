@@ -1,0 +1,31 @@
+"""What archive still needs of MAIL: what it hasn't indexed, what is in a mailbox, what is still to be forwarded."""
+
+from varco_archive.collector import BEGUN, DURABLE, KINDS
+from varco_archive.index import Index
+from varco_common import keeping
+from varco_common.bus import Bus
+from varco_common.keeping import Answer, Question
+
+
+class Keeper:
+    """A copy that has left its mailbox is to be overwritten: whoever took it out was promised that it is gone."""
+
+    def __init__(self, bus: Bus, index: Index) -> None:
+        self._bus, self._index = bus, index
+
+    async def needs(self, question: Question) -> Answer:
+        """A row is in the index before its record is acknowledged, so the consumer is looked at first."""
+        if question.kind not in KINDS:
+            return Answer(needed=())
+        floor = await self._bus.floor(DURABLE)
+        if not await self._index.mark(BEGUN):  # the index is a new one: the consumer knows more than it
+            return keeping.all_of(question)
+        kept, left = await self._index.kept(question.sequences)
+        return Answer(
+            needed=tuple(one for one in question.sequences if one > floor or one in kept),
+            wiped=tuple(one for one in question.sequences if one in left),
+        )
+
+    async def serve(self, service: str) -> None:
+        """Answers from now on."""
+        await keeping.serve(self._bus, service, self.needs)

@@ -1,0 +1,23 @@
+"""What filelink says that it still needs of MAIL."""
+
+from varco_common import keeping
+from varco_common.keeping import Answer, Question
+from varco_common.testing.waiting import eventually
+
+from . import layouts
+
+
+async def test_a_mail_is_needed_until_it_is_converted(gate, filelink):
+    async def asked(*sequences: int, kind: str = "convert") -> Answer:
+        question = Question(subject=f"mail.{kind}.acme", sequences=sequences)
+        return await keeping.ask(gate.bus, "filelink", question, 5)
+
+    assert (await asked(1)).needed == (1,)
+    assert (await asked(1, kind="accepted")).needed == ()
+    mail = await gate.accept(layouts.GMAIL)
+    assert len(await eventually(lambda: gate.leaving(mail), 40)) == 1
+
+    async def done() -> bool:
+        return (await asked(1, 3)).needed == (3,)
+
+    await eventually(done)

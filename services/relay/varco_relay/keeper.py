@@ -1,0 +1,28 @@
+"""What relay still needs of MAIL: what it hasn't tried yet, what waits for another try, and what a sender is to be told of."""
+
+from varco_common import keeping, subjects
+from varco_common.bus import Bus
+from varco_common.keeping import Answer, Question
+from varco_common.projection import Projection
+from varco_relay.courier import durable
+from varco_relay.queue import FILTERS, Waiting
+
+
+class Keeper:
+    """`queue` is asked after it has seen all that was said before the consumer finished."""
+
+    def __init__(self, bus: Bus, queue: Projection[Waiting]) -> None:
+        self._bus, self._queue = bus, queue
+
+    async def needs(self, question: Question) -> Answer:
+        """An outcome is in EVENTS before its record is acknowledged, so the consumer is looked at first."""
+        if question.kind not in subjects.READY:
+            return Answer(needed=())
+        floor = await self._bus.floor(durable(question.account))
+        await self._queue.reached(await self._bus.until(*FILTERS))
+        waiting = {state.sequence for _, state in self._queue.items()}
+        return Answer(needed=tuple(one for one in question.sequences if one > floor or one in waiting))
+
+    async def serve(self) -> None:
+        """Answers from now on."""
+        await keeping.serve(self._bus, "relay", self.needs)
