@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from varco_audit.app import SERVICE
+from varco_audit.batches import Limits
 from varco_audit.janitor import Janitor
 from varco_audit.scribe import Scribe
 from varco_common import keeping
@@ -30,7 +31,7 @@ Needs = Callable[[Question], Iterable[int]]
 
 
 def scribe(bus: Bus) -> Scribe:
-    return Scribe(bus, batch=250, batch_bytes=1 << 22, linger=0.0)
+    return Scribe(bus, Limits(250, 1 << 22, 0.0))
 
 
 async def recorded(bus: Bus, sequence: int) -> bool:
