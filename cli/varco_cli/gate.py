@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import msgspec
@@ -98,14 +98,32 @@ def _request(
     raise _failure(answer)
 
 
-def lines(service: str, path: str, *, params: Mapping[str, Any]) -> Iterator[str]:
+def download(service: str, path: str, to: BinaryIO) -> None:
+    """Writes the bytes of one answer to a file, as they come. Raises a Failure."""
+    base = _base(service)
+    own = {"Authorization": f"Bearer {token()}"}
+    try:
+        with httpx.stream("GET", base + path, headers=own, timeout=30, trust_env=False) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _failure(answer)
+            to.writelines(answer.iter_bytes(1024 * 1024))
+    except httpx.HTTPError as error:
+        raise Unreachable(f"{service} doesn't answer at {base}: {error}") from None
+
+
+def lines(
+    service: str, path: str, *, params: Mapping[str, Any], method: str = "GET", json: object = None
+) -> Iterator[str]:
     """The lines of a text as they come, for as long as they do. Raises a Failure."""
     base = _base(service)
     given = {name: value for name, value in params.items() if value != ""}
     own = {"Authorization": f"Bearer {token()}"}
     waits = httpx.Timeout(30, read=None)
     try:
-        with httpx.stream("GET", base + path, params=given, headers=own, timeout=waits, trust_env=False) as answer:
+        with httpx.stream(
+            method, base + path, params=given, json=json, headers=own, timeout=waits, trust_env=False
+        ) as answer:
             if not answer.is_success:
                 answer.read()
                 raise _failure(answer)

@@ -14,7 +14,10 @@ _STYLES = {"add": "green", "remove": "red", "change": "yellow"}
 
 
 def noun(app: typer.Typer, name: str, about: str) -> typer.Typer:
-    """A group of commands: `varco <name> ...`."""
+    """A group of commands: `varco <name> ...`; files that share a noun share it."""
+    for known in app.registered_groups:
+        if known.name == name and known.typer_instance:
+            return known.typer_instance
     group = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode="markdown")
     app.add_typer(group, name=name)
     return group

@@ -1,6 +1,7 @@
 """The proof over HTTP: the key, checkpoints, proofs of single events, and the whole log verified."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated
 
 import msgspec
@@ -8,15 +9,18 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from varco_audit.proof.history import History
+from varco_audit.proof.history import ALL, History, stored
 from varco_audit.proof.inspection import inspect
 from varco_audit.proof.keyfile import BadKeyFile
 from varco_audit.proof.notary import Notary
 from varco_common.auth import Admin
 from varco_common.bus import Bus
 from varco_common.errors import NotFound, RefusedCommand
+from varco_common.proof import leaf
 from varco_common.proof.checkpoint import Checkpoint
 from varco_common.proof.note import BadNote
+
+_TOGETHER = 200
 
 Sequence = Annotated[int, Path(ge=1, description="The event's sequence in EVENTS.")]
 Why = Annotated[str, Query(max_length=1_000, description="Why; it goes into the event.")]
@@ -96,6 +100,11 @@ def _proofs(api: APIRouter, bus: Bus, history: History) -> None:
         """The proof that this event is in the log; it reveals no other. 409: no checkpoint covers it yet."""
         return Response(history.proof(await history.event(sequence)), media_type="application/json")
 
+    @api.get("/proof/log", response_class=StreamingResponse)
+    async def exact_log(_: Admin, after: Annotated[int, Query(ge=0)] = 0) -> StreamingResponse:
+        """All events as verifying elsewhere needs them: exact, hashes of passwords included."""
+        return StreamingResponse(_exact(bus, after), media_type="application/x-ndjson")
+
     @api.get("/proof/hashes")
     async def leaf_hashes(_: Admin) -> FileResponse:
         """All leaf hashes, 32 bytes each: what names a departure exactly when verifying elsewhere."""
@@ -114,3 +123,14 @@ def _proofs(api: APIRouter, bus: Bus, history: History) -> None:
                 yield msgspec.json.encode(frame) + b"\n"
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+async def _exact(bus: Bus, after: int) -> AsyncIterator[bytes]:
+    async with aclosing(stored(bus, after, await bus.last_sequence(ALL))) as entries:
+        lines: list[bytes] = []
+        async for entry in entries:
+            lines.append(leaf.to_line(entry))
+            if len(lines) >= _TOGETHER:
+                yield b"".join(lines)
+                lines.clear()
+        yield b"".join(lines)

@@ -1,6 +1,7 @@
 """The tree in step with EVENTS: its leaves, the checkpoints and keys that EVENTS names, and whether all of it agrees."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from time import time
@@ -222,3 +223,14 @@ class History:
 
 def entry_of(raw: Raw) -> Entry:
     return Entry(raw.sequence, raw.at, raw.subject, raw.payload)
+
+
+async def stored(bus: Bus, after: int, until: int) -> AsyncGenerator[Entry, None]:
+    """The events of EVENTS behind `after` and up to `until`, which must be there."""
+    if until <= after:
+        return
+    async with aclosing(bus.raw(ALL, after=after)) as events:
+        async for raw in events:
+            yield entry_of(raw)
+            if raw.sequence >= until:
+                return

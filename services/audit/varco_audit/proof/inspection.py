@@ -1,17 +1,16 @@
 """All of EVENTS read again and held against checkpoints, with progress; the answer to `varco audit verify`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from time import monotonic
 
 import msgspec
 
-from varco_audit.proof.history import ALL, History, entry_of
+from varco_audit.proof.history import ALL, History, stored
 from varco_common.bus import Bus
 from varco_common.proof import verify
 from varco_common.proof.checkpoint import Checkpoint
-from varco_common.proof.leaf import Entry
 from varco_common.proof.note import BadSignature
 from varco_common.proof.verify import BadHashes, Departure, Finding, Forked, Verifier
 
@@ -58,7 +57,7 @@ async def inspect(bus: Bus, history: History, given: Sequence[Checkpoint], first
         note, hashes = f"{error}: a departure can't be named exactly", None
     verifier = Verifier(checkpoints, hashes, first)
     of, events, finding = await bus.last_sequence(ALL), 0, None
-    async with aclosing(_entries(bus, first - 1, of)) as entries:
+    async with aclosing(stored(bus, first - 1, of)) as entries:
         async for entry in entries:
             events += 1
             finding = verifier.push(entry)
@@ -76,16 +75,6 @@ async def inspect(bus: Bus, history: History, given: Sequence[Checkpoint], first
             last, departure=finding.departure, sequence=finding.sequence, until=finding.until, text=finding.text
         )
     yield last
-
-
-async def _entries(bus: Bus, after: int, until: int) -> AsyncGenerator[Entry, None]:
-    if until <= after:
-        return
-    async with aclosing(bus.raw(ALL, after=after)) as events:
-        async for raw in events:
-            yield entry_of(raw)
-            if raw.sequence >= until:
-                return
 
 
 def _inner(history: History, checkpoint: Checkpoint | None, sequence: int) -> Finding | None:

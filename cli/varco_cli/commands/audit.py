@@ -1,0 +1,224 @@
+"""`varco audit`: the proof that no event was changed, dropped, added or moved."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from varco_cli import elsewhere, gate, output
+from varco_cli.commands.shared import Reason, noun
+from varco_cli.elsewhere import Outcome
+from varco_cli.failures import Conflict, Misused, Refused
+from varco_cli.output import Json
+from varco_common.ids import LENGTH
+from varco_common.proof import inclusion
+from varco_common.proof.inclusion import NotProven, Proven
+from varco_common.proof.leaf import time_text
+from varco_common.proof.note import BadNote
+
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="A trusted public key, or its file. Default: audit's own in VARCO_HOME."),
+]
+
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "audit", "The proof that no event was changed, dropped, added or moved.")
+    group.command("key")(key)
+    group.command("rotate-key")(rotate_key)
+    group.command("checkpoint")(checkpoint)
+    group.command("prove")(prove)
+    group.command("check")(check)
+    group.command("verify")(verify)
+    group.command("export")(export)
+
+
+def key(as_json: Json = False) -> None:
+    """The public key that checkpoints are verified with. Keep it where the gate's operators can't change it.
+
+    Example: `varco audit key > log.pub`
+    """
+    state = gate.call("audit", "GET", "/proof")
+    output.show({"key": state["key"]}, as_json, lambda: typer.echo(state["key"]))
+
+
+def rotate_key(reason: Reason = "", as_json: Json = False) -> None:
+    """A new key signs from now on, and the old one vouches for it: whoever trusts one of them can verify both.
+
+    Example: `varco audit rotate-key --reason yearly`
+    """
+    state = gate.call("audit", "POST", "/proof/key/rotations", params={"reason": reason})
+    output.show({"key": state["key"]}, as_json, lambda: typer.echo(state["key"]))
+
+
+def checkpoint(as_json: Json = False) -> None:
+    """Signs all events there are now, and prints the checkpoint: send it to somebody who keeps it.
+
+    Example: `varco audit checkpoint | mail -s checkpoint auditor@partner.example`
+    """
+    state = gate.call("audit", "POST", "/proof/checkpoints")
+    if not state["checkpoint"]:
+        raise Refused(state["broken"] or "there is no event to sign yet")
+    if state["broken"]:
+        output.step(f"nothing is signed any more: {state['broken']}")
+    output.show({"checkpoint": state["checkpoint"]}, as_json, lambda: typer.echo(state["checkpoint"], nl=False))
+
+
+def prove(
+    what: Annotated[
+        str, typer.Argument(help="An event's sequence, or a mail's id for all of its events.", metavar="EVENT")
+    ],
+    to: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; default: standard output.")
+    ] = None,
+) -> None:
+    """A proof, as JSON, that this event is in the log. It holds that event whole and reveals no other.
+
+    Example: `varco audit prove 4711 -o proof.json`
+    """
+    proofs = [_proof(sequence) for sequence in _sequences(what)]
+    text = proofs[0] if _is_sequence(what) else b"[\n" + b",\n".join(one.strip() for one in proofs) + b"\n]\n"
+    if to:
+        to.write_bytes(text)
+        output.step(f"{len(proofs)} proven in {to}")
+    else:
+        typer.echo(text.decode(), nl=False)
+
+
+def _is_sequence(what: str) -> bool:
+    return what.isdecimal() and len(what) < LENGTH
+
+
+def _sequences(what: str) -> list[int]:
+    if _is_sequence(what):
+        return [int(what)]
+    found = gate.call("audit", "GET", "/events", params={"mail": what, "order": "oldest", "limit": 1_000})
+    if not found["events"]:
+        raise Refused(f"no event is about mail {what}")
+    return [one["sequence"] for one in found["events"]]
+
+
+def _proof(sequence: int) -> bytes:
+    try:
+        return gate.fetch("audit", f"/proof/events/{sequence}")
+    except Conflict:  # no checkpoint covers it yet
+        gate.call("audit", "POST", "/proof/checkpoints")
+        return gate.fetch("audit", f"/proof/events/{sequence}")
+
+
+def check(
+    proof: Annotated[Path, typer.Argument(help="The file that `varco audit prove` wrote.", metavar="PROOF.json")],
+    trusted: Keys = None,
+    as_json: Json = False,
+) -> None:
+    """Whether a proof holds, with no gate running: only the file and the public key.
+
+    Example: `varco audit check proof.json --key log.pub`
+    """
+    keys = elsewhere.keys(trusted or [], gate.home().path)
+    try:
+        data = proof.read_bytes().strip()
+        texts = msgspec.json.decode(data, type=list[msgspec.Raw]) if data.startswith(b"[") else [data]
+        proven = [inclusion.check(bytes(one), keys) for one in texts]
+    except NotProven as error:
+        raise Refused(f"the proof does not hold: {error}") from None
+    except (OSError, msgspec.DecodeError, BadNote) as error:
+        raise Misused(f"{proof}: {error}") from None
+    if not proven:
+        raise Misused(f"{proof}: no proof in it")
+    output.show([_shown(one) for one in proven], as_json, lambda: _tell(proven))
+
+
+def _shown(one: Proven) -> dict[str, Any]:
+    sequence, at, subject, payload = one.entry
+    known = {
+        "sequence": sequence,
+        "time": time_text(at),
+        "subject": subject,
+        "payload": payload.decode(errors="replace"),
+    }
+    return known | {"log": one.origin, "size": one.size, "key": one.key}
+
+
+def _tell(proven: list[Proven]) -> None:
+    for one in proven:
+        shown = _shown(one)
+        output.line(f"proven: event {shown['sequence']}, stored {shown['time']}, {shown['subject']}")
+        output.line(shown["payload"])
+        output.line(f"is among the first {one.size} events of log {one.origin}, signed by {one.key}")
+
+
+def verify(
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option("--checkpoint", help="A checkpoint's file, or a directory of them. Default: the last one signed."),
+    ] = None,
+    events: Annotated[
+        Path | None, typer.Option(help="With no gate: the file of `varco audit export`; `-`: standard input.")
+    ] = None,
+    hashes: Annotated[
+        Path | None, typer.Option(help="With no gate: the leaf hashes, to name the first departure exactly.")
+    ] = None,
+    trusted: Keys = None,
+    first: Annotated[int, typer.Option(min=1, help="Events before this one have expired (ten years).")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Whether all events are as they were signed; names the first that was changed, dropped, added or reordered.
+
+    Exit codes: 0 they are, 1 they aren't, 2 a file that can't be used.
+
+    Examples: `varco audit verify --checkpoint kept-elsewhere.checkpoint` ·
+    `varco audit verify --events events.jsonl --hashes hashes --checkpoint checkpoints/ --key log.pub`
+    """
+    if events:
+        against = elsewhere.shelf(checkpoints or [])
+        keys = elsewhere.keys(trusted or [], gate.home().path)
+        _end(elsewhere.check_log(events, against, keys, hashes, first), as_json)
+    elif hashes or trusted:
+        raise Misused("--hashes and --key are for --events: a running gate has its own")
+    else:
+        texts = [one.text for one in elsewhere.shelf(checkpoints).checkpoints] if checkpoints else []
+        _end(_live(texts, first), as_json)
+
+
+def _live(checkpoints: list[str], first: int) -> Outcome:
+    form = {"checkpoints": checkpoints, "first": first}
+    for line in gate.lines("audit", "/proof/verification", params={}, method="POST", json=form):
+        frame = msgspec.json.decode(line)
+        if frame.get("done"):
+            return msgspec.convert(frame, Outcome)
+        output.step(f"{frame['events']} of {frame['of']} events, {frame['events'] / frame['seconds']:.0f} a second")
+    raise Refused("audit ended before it had read everything")
+
+
+def _end(outcome: Outcome, as_json: bool) -> None:
+    if outcome.note:
+        output.step(outcome.note)
+    if outcome.departure and not as_json:
+        raise Refused(outcome.text)
+    later = max(outcome.events - outcome.signed, 0)
+    told = f"{outcome.signed} events are as they were signed" + (f"; {later} came later" if later else "")
+    output.show({"good": not outcome.departure, **msgspec.to_builtins(outcome)}, as_json, lambda: output.line(told))
+    if outcome.departure:
+        raise typer.Exit(1)
+
+
+def export(
+    to: Annotated[Path, typer.Argument(help="The file to write; it must not exist.", metavar="FILE")],
+    hashes: Annotated[Path | None, typer.Option(help="Where the leaf hashes shall go, too; it must not exist.")] = None,
+) -> None:
+    """All events byte for byte, as `varco audit verify --events` reads them. Hashes of passwords are among them: mode 0600.
+
+    Example: `varco audit export events.jsonl --hashes hashes`
+    """
+    wanted = {"/proof/log": to} | ({"/proof/hashes": hashes} if hashes else {})
+    for path, file in wanted.items():
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise Misused(f"{file}: {error.strerror}") from None
+        with os.fdopen(descriptor, "wb") as out:
+            gate.download("audit", path, out)
+    output.line(f"all events are in {to}")

@@ -1,0 +1,190 @@
+"""Verifying with no gate running: keys, checkpoints and exported events from files."""
+
+import mmap
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import BinaryIO
+
+import msgspec
+
+from varco_cli import output
+from varco_cli.failures import Misused
+from varco_common.proof import leaf, verify
+from varco_common.proof.checkpoint import Chain, Checkpoint, Rotation
+from varco_common.proof.leaf import Entry
+from varco_common.proof.note import BadNote, BadSignature, PublicKey
+from varco_common.proof.tree import HASH_BYTES
+from varco_common.proof.verify import BadHashes, Finding, Forked, Hashes, Verifier
+
+_PROGRESS = 200_000
+_ROTATED = "events.audit.checkpoint-key-rotated."
+
+
+class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What was found: good where it names no `departure`. `note` is what else is to be said."""
+
+    events: int = 0
+    signed: int = 0
+    departure: str = ""
+    sequence: int = 0
+    until: int = 0
+    text: str = ""
+    note: str = ""
+
+
+@dataclass
+class Shelf:
+    """What `--checkpoint` named: files, or directories of them."""
+
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    rotations: list[Rotation] = field(default_factory=list)
+
+
+def keys(texts: Sequence[str], home: Path) -> list[PublicKey]:
+    """Public keys, each as text or in a file; with none the one that audit left in VARCO_HOME. Raises Misused."""
+    kept = home / "audit" / "checkpoints" / "log.pub"
+    if not texts and not kept.exists():
+        raise Misused("which key is trusted? Say --key with what `varco audit key` printed")
+    found = []
+    for text in texts or [str(kept)]:
+        try:
+            found.append(PublicKey.parse(text if "+" in text else Path(text).read_text()))
+        except (BadNote, OSError, UnicodeDecodeError) as error:
+            raise Misused(f"--key {text}: {error}") from None
+    return found
+
+
+def shelf(paths: Sequence[Path]) -> Shelf:
+    """Raises Misused."""
+    found = Shelf()
+    for path in paths:
+        files = sorted([*path.rglob("*.checkpoint"), *path.rglob("*.rotation")]) if path.is_dir() else [path]
+        for file in files:
+            try:
+                text = file.read_text()
+                if file.suffix == ".rotation":
+                    found.rotations.append(Rotation.parse(text))
+                else:
+                    found.checkpoints.append(Checkpoint.parse(text))
+            except (BadNote, OSError, UnicodeDecodeError) as error:
+                raise Misused(f"{file}: {error}") from None
+    if not found.checkpoints:
+        raise Misused("no checkpoint to hold the events against: say --checkpoint with a file, or a directory of them")
+    return found
+
+
+def check_log(events: Path, against: Shelf, trusted: Sequence[PublicKey], hashes: Path | None, first: int) -> Outcome:
+    """Reads all exported events once; a second time only to narrow down a departure. Raises Misused."""
+    began = monotonic()
+    try:
+        chain = Chain(trusted, against.rotations)
+        if any(not _signed(chain, one) for one in against.checkpoints) and str(events) != "-":
+            chain = Chain(trusted, [*against.rotations, *_rotations(events)])
+        for one in against.checkpoints:
+            chain.verify(one)
+        checkpoints = verify.in_order(against.checkpoints)
+    except (BadSignature, Forked) as error:
+        return Outcome(departure="checkpoint", text=str(error))
+    with _leaves(hashes, checkpoints) as (leaves, note):
+        if first > 1 and not leaves:
+            raise Misused("--first needs --hashes: the leaf hashes speak for the events that have expired")
+        verifier = Verifier(checkpoints, leaves, first)
+        count, finding = _run(verifier, events, began)
+    if finding and finding.departure is verify.Departure.SOMEWHERE and str(events) != "-":
+        near = [one for one in verifier.inner if finding.sequence <= one.size <= finding.until and _signed(chain, one)]
+        if near:
+            finding = _run(Verifier(_agreeing([*checkpoints, *near])), events, began)[1] or finding
+    outcome = Outcome(events=count, signed=verifier.size, note=note)
+    return _departed(outcome, finding) if finding else outcome
+
+
+def _departed(outcome: Outcome, finding: Finding) -> Outcome:
+    departure, sequence, until, text = finding
+    return msgspec.structs.replace(outcome, departure=str(departure), sequence=sequence, until=until, text=text)
+
+
+def _agreeing(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
+    """Those that were given come first, and stand against any of the log's own of that size."""
+    found: dict[int, Checkpoint] = {}
+    for one in checkpoints:
+        found.setdefault(one.size, one)
+    return [found[size] for size in sorted(found)]
+
+
+def _signed(chain: Chain, checkpoint: Checkpoint) -> bool:
+    try:
+        chain.verify(checkpoint)
+    except BadSignature:
+        return False
+    return True
+
+
+def _run(verifier: Verifier, events: Path, began: float) -> tuple[int, Finding | None]:
+    count = 0
+    for entry in _entries(events):
+        count += 1
+        if found := verifier.push(entry):
+            return count, found
+        if count % _PROGRESS == 0:
+            output.step(f"{count} events, {count / (monotonic() - began):.0f} a second")
+    return count, verifier.end()
+
+
+def _entries(events: Path) -> Iterator[Entry]:
+    with _opened(events) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield leaf.from_line(line)
+            except ValueError as error:
+                why = f"{events}:{number}: not an event as `varco audit export` writes it ({error})"
+                raise Misused(why) from None
+
+
+@contextmanager
+def _opened(events: Path) -> Iterator[BinaryIO]:
+    if str(events) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        with events.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise Misused(f"{events}: {error.strerror}") from None
+
+
+def _rotations(events: Path) -> Iterator[Rotation]:
+    """Rotations that the log itself tells of; they prove themselves."""
+    for entry in _entries(events):
+        if entry.subject.startswith(_ROTATED):
+            try:
+                yield Rotation.parse(msgspec.json.decode(entry.payload)["note"])
+            except (msgspec.DecodeError, BadNote, KeyError, TypeError):
+                continue
+
+
+@contextmanager
+def _leaves(path: Path | None, checkpoints: Sequence[Checkpoint]) -> Iterator[tuple[Hashes | None, str]]:
+    """Leaf hashes that fit the checkpoints; none, and why, where they don't."""
+    if path is None:
+        yield None, ""
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise Misused(f"{path}: {error.strerror}") from None
+    with file:
+        if path.stat().st_size < HASH_BYTES:
+            yield None, f"{path} is empty: a departure can't be named exactly"
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            size = len(data) // HASH_BYTES
+            try:
+                verify.fits((data[at * HASH_BYTES : (at + 1) * HASH_BYTES] for at in range(size)), checkpoints)
+            except BadHashes as error:
+                yield None, f"{path}: {error}: a departure can't be named exactly"
+                return
+            yield lambda index: data[index * HASH_BYTES : (index + 1) * HASH_BYTES], ""
