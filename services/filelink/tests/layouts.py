@@ -3,6 +3,7 @@
 import base64
 import quopri
 import random
+from urllib.parse import quote
 
 PDF = b"%PDF-1.7\n" + random.Random(4).randbytes(40_000)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
@@ -57,6 +58,11 @@ def pdf(name: str = "offerta.pdf", content: bytes = PDF, encoding: str = "base64
         encoding,
         **{"Content_Disposition": f'attachment; filename="{name}"', **fields},
     )
+
+
+def percent(name: str) -> str:
+    """As RFC 8187 has it."""
+    return quote(name, safe="")
 
 
 def image() -> bytes:
