@@ -1,5 +1,6 @@
 """A mail with a heavy attachment leaves with a link; all else of it stays as it was."""
 
+import difflib
 import email
 import hashlib
 import re
@@ -55,6 +56,20 @@ async def test_every_clients_layout_leaves_with_a_link_in_each_text(gate, fileli
     for old, (kind, _, new) in zip(kept, (leaf for leaf in after), strict=True):
         assert new == old or (kind.startswith("text/") and without(new, old))
     assert not scan(left).defects
+
+
+@pytest.mark.parametrize("client", layouts.LAYOUTS)
+async def test_line_by_line_all_stays_but_the_file_and_the_place_of_the_notice(gate, filelink, client):
+    """A line of a text is split where the notice stands in it; in base64 the lines from there on are made anew."""
+    wire = layouts.LAYOUTS[client]
+    left = await gate.left(await gate.accept(wire, eight_bit=b"\xc3" in wire))
+    [file] = [part for part in scan(wire).parts if "offerta.pdf" in part.names]
+    begins = wire.rindex(b"\r\n--", 0, file.start)
+    lines = (wire[:begins] + wire[file.end :]).split(b"\r\n")
+    unlike = difflib.SequenceMatcher(None, lines, left.split(b"\r\n"), autojunk=False).get_opcodes()
+    touched = [lines[one:two] for what, one, two, _, _ in unlike if what != "equal"]
+    assert len(touched) <= 2, "one place in each text"
+    assert all(len(place) <= 2 for place in touched)
 
 
 def without(new: bytes, old: bytes) -> bool:

@@ -22,7 +22,8 @@ async def linked(gate) -> str:
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("it-IT,it", ("Scarica", "Inviato da")), ("de,en;q=0.5", ("Download", "Sent by"))]
+    ("language", "words"),
+    [("it-IT,it", ("Scarica", "Disponibile fino al")), ("de,en;q=0.5", ("Download", "Available until"))],
 )
 async def test_the_button_brings_the_file_in_either_language(gate, filelink, tmp_path: Path, language, words):
     url = await linked(gate)

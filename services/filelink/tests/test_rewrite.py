@@ -72,6 +72,36 @@ def test_a_text_keeps_what_it_had_and_ends_with_the_notice(encoding, content):
     assert not content or "\r\n\r\n[esempio.pdf]" in shown
 
 
+@pytest.mark.parametrize("width", [76, 72, 60, 4])
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\r\n\r\n"])
+@pytest.mark.parametrize(("kind", "close"), [("text/plain", b""), ("text/html", b"</body></html>")])
+@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 171, 1_000])
+def test_base64_keeps_the_lines_before_the_notice_their_length_and_its_end(width, end, kind, close, size):
+    plain = b"x" * size + close
+    lines = [
+        binascii.b2a_base64(plain[at : at + width // 4 * 3], newline=False)
+        for at in range(0, len(plain), width // 4 * 3)
+    ]
+    before = b"\r\n".join(lines) + end
+    after = with_notice(before, part(kind, "base64"), BLOCK)
+    assert after is not None
+    now = after.removesuffix(end).split(b"\r\n")
+    even = len(lines) > 1
+    assert {len(line) for line in now[:-1]} == {width if even else 76}
+    kept = size // (width // 4 * 3) if even else 0
+    assert now[:kept] == lines[:kept]
+    assert undone(after, "base64").startswith(b"x" * size)
+    assert undone(after, "base64").endswith(close)
+
+
+@pytest.mark.parametrize("before", [b"eHh4\r\neHh4eHh4\r\neHh4", b"eHh4eHh4eH\r\nh4", b"eHh4" * 100 + b"\r\neHh4"])
+def test_base64_of_uneven_or_overlong_lines_is_written_anew(before):
+    after = with_notice(before, part(encoding="base64"), BLOCK)
+    assert after is not None
+    assert max(map(len, after.split(b"\r\n"))) == 76
+    assert undone(after, "base64").startswith(undone(before, "base64"))
+
+
 @pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64"])
 @pytest.mark.parametrize(
     "content",

@@ -16,7 +16,8 @@ _FIELD = re.compile(rb"(?im)^content-(?:type|transfer-encoding|disposition|id|de
 def with_notice(content: bytes, part: Part, block: Block, *, eight_bit: bool = False) -> bytes | None:
     """The encoded content of a text part with the notice at its end; None where that can't be done safely.
 
-    What was there stays as it is, byte for byte; in base64, what it decodes to does. Where the mail isn't `eight_bit`
+    What was there stays as it is, byte for byte; in base64, the lines before the notice do, and what the others decode to.
+    Where the mail isn't `eight_bit`
     already it doesn't become so: the next hop may not take it.
     """
     charset = _ascii_like(part.charset or "us-ascii")
@@ -89,20 +90,36 @@ def _in_quoted_printable(content: bytes, part: Part, notice: bytes) -> bytes:
 
 
 def _in_base64(content: bytes, part: Part, notice: bytes) -> bytes | None:
+    """The lines before the notice stay as they are; from there on they are made anew, as long as those were."""
     try:
         plain = binascii.a2b_base64(content)
     except binascii.Error:
         return None
+    lines = content.rstrip(b"\r\n")
+    width = _width(lines)
     if part.media_type == "text/html":
         at = _end_of_html(plain)
-        plain = plain[:at] + b"\r\n" + notice + b"\r\n" + plain[at:]
+        notice = b"\r\n" + notice + b"\r\n"
     else:
-        plain += _gap(plain) + notice
-    return _base64(plain)
+        at, notice = len(plain), _gap(plain) + notice
+    kept = at // (width // 4 * 3) if width else 0
+    rest = plain[kept * width // 4 * 3 : at] + notice + plain[at:]
+    before = (lines + b"\r\n")[: kept * (width + 2)]
+    return before + _base64(rest, width or _LINE) + content[len(lines) :]
 
 
-def _base64(plain: bytes) -> bytes:
-    step = _LINE // 4 * 3
+def _width(lines: bytes) -> int:
+    """The length that all lines but the last one have; 0 where they haven't, or where it is none that could go on."""
+    width = lines.find(b"\r\n")
+    if not 4 <= width <= _LINE or width % 4:
+        return 0
+    whole, last = divmod(len(lines), width + 2)
+    even = all(line == b"\r\n" for line in (lines[at : at + 2] for at in range(width, whole * (width + 2), width + 2)))
+    return width if even and lines.count(b"\r\n") == whole and last <= width else 0
+
+
+def _base64(plain: bytes, width: int) -> bytes:
+    step = width // 4 * 3
     return b"\r\n".join(binascii.b2a_base64(plain[at : at + step], newline=False) for at in range(0, len(plain), step))
 
 
