@@ -27,6 +27,7 @@ from varco_cli.commands import (
     senders,
     status,
     tokens,
+    trace,
     up,
     users,
 )
@@ -50,6 +51,7 @@ COMMANDS = (
     quota,
     bans,
     links,
+    trace,
     events,
     audit,
     init,

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -61,8 +62,10 @@ def record(fields: Mapping[str, Any]) -> None:
     console.print(grid)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> str | Text:
     match value:
+        case Text():
+            return value
         case None | "" | []:
             return "-"
         case bool():

@@ -13,6 +13,7 @@ from varco_audit.reader import Reader
 from varco_audit.scribe import RECORDS, Scribe
 from varco_audit.search import Search
 from varco_audit.settings import Settings
+from varco_audit.trace.tracer import Tracer
 from varco_common import db, keeping, subjects
 from varco_common.bus import Bus
 from varco_common.bus.permissions import ERASING
@@ -37,8 +38,17 @@ async def serve(settings: Settings) -> None:
         reader = Reader(bus, index, search, draining())
         history, notary = await stack.enter_async_context(office.opened(bus, settings))
         janitor = await stack.enter_async_context(Janitor.opened(bus, settings))
-        routers = (api.events.router(index, search, reader, scribe), api.proof.router(bus, history, notary))
-        work = (scribe.run(), indexer.run(), notary.run(), janitor.run())
+        routers = (
+            api.events.router(index, search, reader, scribe),
+            api.traces.router(Tracer(search, reader)),
+            api.proof.router(bus, history, notary),
+        )
+        work = (
+            scribe.run(),
+            indexer.run(),
+            notary.run(),
+            janitor.run(),
+        )
         for router in routers:
             shell.include(router)
         async with beside(*work):

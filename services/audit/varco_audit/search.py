@@ -69,11 +69,6 @@ class Search:
             Found(sequence, at, *names[fact], account or "", mail or "") for sequence, at, fact, account, mail in rows
         ]
 
-    async def ids_of(self, sequences: list[int]) -> list[str]:
-        """The further ids (notifications, copies, links) that these events name."""
-        query = sa.select(others.c.id).where(others.c.sequence.in_(sequences)).distinct().order_by(others.c.id)
-        return [one for (one,) in await self._read(query)]
-
     def _kinds(self, wanted: Wanted) -> list[int] | None:
         """Numbers of the kinds that are wanted; None where all are."""
         if not wanted.service and not wanted.facts:

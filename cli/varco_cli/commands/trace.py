@@ -1,0 +1,158 @@
+"""`varco trace`: the whole story of one mail."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.text import Text
+
+from varco_cli import gate, output
+from varco_cli.output import Json
+
+_TONES = {"good": ("●", "green"), "waits": ("●", "yellow"), "bad": ("●", "red"), "told": ("○", "cyan")}
+_STATES = {"delivered": "green", "waiting": "yellow", "deferred": "yellow"}
+
+
+def add(app: typer.Typer) -> None:
+    app.command("trace")(trace)
+
+
+def trace(
+    what: Annotated[
+        str, typer.Argument(help="A mail's id (the client was told it), its Message-ID, a recipient or a sender.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Tells what became of a mail: who gave it, how it was decided and why, every attempt, copies, links, downloads.
+
+    A recipient or a sender that has several mails: they are listed, newest first, to choose from.
+
+    Examples: `varco trace 06eqkv3g8w3x5m7n2p4q` · `varco trace bob@partner.example` · `varco trace '<1@acme.example>' --json`
+    """
+    found: dict[str, Any] = gate.call("audit", "GET", f"/traces/{quote(what, safe='')}")
+    output.show(found, as_json, lambda: _story(found["story"]) if found["story"] else _mails(what, found))
+
+
+def _mails(what: str, found: dict[str, Any]) -> None:
+    mails = found["mails"]
+    rows = [
+        (
+            mail["mail"],
+            _time(mail["at"]),
+            mail["sender"] or "<>",
+            _some(mail["recipients"]),
+            mail["subject"],
+            "accepted" if mail["accepted"] else mail["answer"].splitlines()[0],
+        )
+        for mail in mails
+    ]
+    output.line(
+        f"{len(mails)}{' or more' if found['more'] else ''} mails have the {found['asked']} {what}, newest first:"
+    )
+    output.table(("mail", "received", "from", "to", "subject", "decision"), rows)
+    output.line(f"choose one: varco trace {mails[0]['mail']}")
+    if found["more"]:
+        output.line(
+            f"older ones: varco events list --{found['asked'].replace('_', '-')} {what} --until {mails[-1]['at']}"
+        )
+
+
+def _story(story: dict[str, Any]) -> None:
+    _head(story)
+    if story["votes"]:
+        _title("How it was decided")
+        _votes(story)
+    _title("What happened")
+    _steps(story["steps"])
+    if story["fates"]:
+        _title("Where each recipient stands")
+        _fates(story["fates"])
+
+
+def _head(story: dict[str, Any]) -> None:
+    output.console.print(Text.assemble("Mail ", (output.plain(story["mail"]), "bold")))
+    ballot, session = story["ballot"], story["session"]
+    if not ballot:
+        output.line("its ballot isn't among the events (yet, or any more): only what happened afterwards is known")
+        return
+    login = f"logged in as {session['login']}" if session["login"] else "without a login"
+    tls = session["tls"] or "no TLS"
+    output.record(
+        {
+            "account": story["account"],
+            "received": _time(ballot["at"]),
+            "from": ballot["sender"] or "<> (a notification: it has no sender)",
+            "to": ballot["recipients"],
+            "subject": ballot["subject"],
+            "Message-ID": ballot["message_id"],
+            "size": f"{ballot['size']:,} bytes",
+            "session": f"{session['host']} (HELO {session['helo'] or '-'}) by {session['listener']}, {tls}, {login}",
+        }
+    )
+    style = "green" if ballot["accepted"] else "red"
+    if ballot["answer"]:
+        answer = output.plain(" / ".join(ballot["answer"].splitlines()))
+        output.console.print(Text.assemble(("the client was told ", "bold"), (answer, style)))
+
+
+def _votes(story: dict[str, Any]) -> None:
+    rows = [
+        (
+            vote["voter"],
+            vote["reply"],
+            vote["reason"] or vote["text"],
+            ", ".join(f"{name} {number:,}" for name, number in vote["figures"].items()),
+            vote["sequence"] or "-",
+        )
+        for vote in story["votes"]
+    ]
+    output.table(("voter", "vote", "why", "counters as they were", "knew events up to"), rows)
+    if (known := max(vote["sequence"] for vote in story["votes"])) and story["account"]:
+        output.console.print(
+            f"the rules as they were: varco state --account {output.plain(story['account'])} --at {known}",
+            style="dim",
+            markup=False,
+        )
+
+
+def _steps(steps: list[dict[str, Any]]) -> None:
+    day = ""
+    for step in steps:
+        at = datetime.fromisoformat(step["at"])
+        if f"{at:%Y-%m-%d}" != day:
+            day = f"{at:%Y-%m-%d}"
+            output.console.print(f"{day} (UTC)", style="dim")
+        sign, style = _TONES[step["tone"]]
+        clock = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
+        output.console.print(Text.assemble((clock, "dim"), " ", (sign, style), " ", output.plain(step["what"])))
+        for detail in step["details"]:
+            output.console.print(Text.assemble(" " * 15, (output.plain(detail), "dim")))
+
+
+def _fates(fates: list[dict[str, Any]]) -> None:
+    rows = [
+        (
+            fate["recipient"],
+            Text(fate["state"], style=_STATES.get(fate["state"], "red")),
+            _time(fate["at"]),
+            fate["attempts"] or "-",
+            fate["host"],
+            fate["answer"],
+        )
+        for fate in fates
+    ]
+    output.table(("recipient", "state", "since", "attempts", "by", "answer"), rows)
+
+
+def _title(text: str) -> None:
+    output.console.print()
+    output.console.print(text, style="bold underline")
+
+
+def _some(addresses: list[str]) -> str:
+    return ", ".join(addresses[:2]) + (f" +{len(addresses) - 2}" if len(addresses) > 2 else "")
+
+
+def _time(at: str | None) -> str:
+    return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S}" if at else "-"

@@ -1,0 +1,189 @@
+"""A mail's story is whole and in order, found by whatever is known of the mail, and nobody else's."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from varco_common.envelope import Envelope
+from varco_common.events import (
+    AttachmentLinked,
+    CopyForwarded,
+    Failure,
+    LinkDownloaded,
+    MailBounced,
+    MailDeferred,
+    MailDelivered,
+    MailRefused,
+    SenderNotified,
+)
+from varco_common.ids import new_id
+from varco_common.manifest import Manifest
+from varco_common.replies import Reply
+from varco_common.testing.waiting import eventually
+from varco_common.votes import Ballot, Vote, accept
+
+LINK = "ab" * 20
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def told(gate, http, what: str, steps: int, **more) -> dict:
+    """The trace, once it has so many steps."""
+
+    async def there():
+        answer = await http.get(f"/traces/{what}", **more)
+        found = answer.json() if answer.status_code == 200 else {}
+        return found if found.get("story") and len(found["story"]["steps"]) >= steps else None
+
+    return await eventually(there)
+
+
+async def test_a_deferred_bounced_copied_and_linked_mail_tells_everything(gate):
+    limit = Vote(voter="ratelimit", reply=Reply.ACCEPTED, sequence=7, figures={"messages": 12})
+    mail = await gate.mail(
+        "Bob@x.example",
+        "ann@y.example",
+        message_id="<1@acme.example>",
+        votes=(accept("policy", 7), limit),
+        login="alice@acme.example",
+        tls="TLSv1.3",
+        helo="pc7",
+        listener="submission",
+    )
+    of = {"account": "acme", "mail": mail, "sequence": 1}
+    failure = Failure(recipient="ann@y.example", status="4.2.0", answer="450 later")
+    dsn, copy = new_id(), new_id()
+    for event in (
+        AttachmentLinked(
+            at=now(),
+            account="acme",
+            mail=mail,
+            part="2",
+            link=LINK,
+            url="https://files/x",
+            object="o",
+            name="big.pdf",
+            size=43_960_000,
+            sha256="0" * 64,
+            domain="acme.example",
+            expires_at=now() + timedelta(days=365),
+        ),
+        MailDelivered(at=now(), **of, recipients=("Bob@x.example",), host="mx:25", answer="250 ok", tls="TLSv1.3"),
+        MailDeferred(
+            at=now(),
+            **of,
+            failures=(failure,),
+            host="mx:25",
+            sender="a",
+            size=1,
+            accepted_at=now(),
+            next_at=now() + timedelta(minutes=5),
+        ),
+        MailBounced(at=now(), **of, failures=(failure,), host="mx:25", sender="a", dsn=dsn, attempt=2),
+        SenderNotified(at=now(), **of, dsn=dsn),
+        CopyForwarded(at=now(), account="acme", mail=mail, copy=copy, address="boss@acme.example"),
+        LinkDownloaded(at=now(), account="acme", link=LINK, host="198.51.100.1", sent=43_960_000, complete=True),
+    ):
+        await gate.bus.append(event)
+    await gate.mail("alice@acme.example", mail=dsn, kind="dsn", sender="")
+    await gate.mail("boss@acme.example", mail=copy, kind="copy", sender="")
+    for other in (dsn, copy):
+        ended = {"account": "acme", "mail": other, "sequence": 1, "host": "mx:25", "answer": "250 ok"}
+        await gate.bus.append(MailDelivered(at=now(), recipients=("somebody@acme.example",), **ended))
+    async with gate.audit() as http:
+        found = await told(gate, http, mail, 12)
+        story = found["story"]
+        assert found["asked"] == "mail"
+        assert [step["fact"] for step in story["steps"]] == [
+            "mail-recorded",
+            "attachment-linked",
+            "mail-delivered",
+            "mail-deferred",
+            "mail-bounced",
+            "sender-notified",
+            "copy-forwarded",
+            "link-downloaded",
+            "mail-recorded",
+            "mail-recorded",
+            "mail-delivered",
+            "mail-delivered",
+        ]
+        assert [(fate["recipient"], fate["state"], fate["attempts"]) for fate in story["fates"]] == [
+            ("Bob@x.example", "delivered", 1),
+            ("ann@y.example", "bounced", 2),
+        ]
+        assert story["session"] == {
+            "host": "192.0.2.1",
+            "helo": "pc7",
+            "login": "alice@acme.example",
+            "tls": "TLSv1.3",
+            "listener": "submission",
+        }
+        assert [(vote["voter"], vote["sequence"], vote["figures"]) for vote in story["votes"]] == [
+            ("policy", 7, {}),
+            ("ratelimit", 7, {"messages": 12}),
+        ]
+        texts = [step["what"] for step in story["steps"]]
+        assert texts[-2:] == [
+            "the notification: somebody@acme.example: delivered to mx:25",
+            "the copy: somebody@acme.example: delivered to mx:25",
+        ]
+        for known in (dsn, copy, "<1@acme.example>", "1@acme.example", "BOB@x.example", mail.upper()):
+            assert (await http.get(f"/traces/{known}")).json()["story"] == story, known
+        async with gate.client("corp") as corp:
+            for known in (mail, dsn, "1@acme.example", "bob@x.example"):
+                assert (await corp.get(f"/traces/{known}")).status_code == 404
+
+
+async def test_a_refused_mail_tells_who_objected_and_why(gate):
+    envelope = Envelope(
+        id=new_id(),
+        account="acme",
+        sender="eve@acme.example",
+        recipients=("bob@x.example",),
+        host="::1",
+        received_at=now(),
+    )
+    no = Vote(voter="policy", reply=Reply.FORBIDDEN_ATTACHMENT, reason="esempio.zip", sequence=3)
+    refused = MailRefused(
+        at=now(),
+        ballot=Ballot(envelope=envelope, manifest=Manifest()),
+        votes=(no, accept("ratelimit")),
+        reply=no.reply,
+        answer="554 5.7.1 L'allegato",
+    )
+    await gate.bus.append(refused)
+    async with gate.audit() as http:
+        story = (await told(gate, http, envelope.id, 1))["story"]
+    assert not story["ballot"]["accepted"]
+    assert story["votes"][0]["reason"] == "esempio.zip"
+    assert story["fates"][0] | {"at": None} == {
+        "recipient": "bob@x.example",
+        "state": "refused",
+        "at": None,
+        "attempts": 0,
+        "host": "",
+        "answer": "554 5.7.1 L'allegato",
+    }
+
+
+async def test_who_has_several_mails_is_asked_which(gate):
+    mails = [await gate.mail("bob@x.example", kind=kind) for kind in ("accepted", "convert", "accepted")]
+    async with gate.audit() as http:
+
+        async def listed():
+            answer = await http.get("/traces/bob@x.example")
+            return answer.json() if len(answer.json().get("mails", [])) == 3 else None
+
+        found = await eventually(listed)
+        assert found["story"] is None
+        assert [mail["mail"] for mail in found["mails"]] == mails[::-1]
+        assert (await http.get("/traces/alice@acme.example")).json()["asked"] == "sender"
+
+
+@pytest.mark.parametrize("unknown", ["0" * 20, "nobody@x.example", "a/b", "%00"])
+async def test_what_nobody_knows_is_not_found(gate, unknown):
+    async with gate.audit() as http:
+        assert (await http.get(f"/traces/{unknown}")).status_code == 404

@@ -1,0 +1,1 @@
+"""What became of one mail, told from its events."""

@@ -1,0 +1,155 @@
+"""A mail's story from its events, in the order in which things happened. Pure."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from varco_audit.trace.fates import fates
+from varco_audit.trace.model import Ballot, Cast, Session, Step, Story
+from varco_audit.trace.words import words
+from varco_common.bus import Raw
+from varco_common.envelope import Envelope
+from varco_common.events import (
+    AnyEvent,
+    CopyForwarded,
+    MailOutcome,
+    MailRecorded,
+    MailRefused,
+    decode_event,
+    fact,
+)
+from varco_common.manifest import Manifest
+from varco_common.record import MailAccepted
+from varco_common.replies import Reply
+from varco_common.votes import Vote
+
+OWN = ("accepted", "convert")  # the kinds of the records of mails that clients gave
+
+
+class Told(NamedTuple):
+    """An event that could be read, and its place."""
+
+    sequence: int
+    event: AnyEvent
+
+
+def readable(raws: Iterable[Raw]) -> Iterator[Told]:
+    """Those that are events, and that somebody said."""
+    for raw in raws:
+        try:
+            if raw.own:
+                yield Told(raw.sequence, decode_event(raw.payload))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+
+
+def story(mail: str, told: Iterable[Told]) -> Story:
+    """The story of one mail; `told` are all events about it and about what came of it, in any order."""
+    events = sorted(told, key=lambda one: (happened(one.event), one.sequence))
+    first = next((one.event for one in events if _is_ballot(one.event, mail)), None)
+    ballot = ballot_of(first) if first else None
+    envelope = _envelope(first) if first else None
+    own = [one.event for one in events if getattr(one.event, "mail", "") == mail]
+    return Story(
+        mail=mail,
+        account=ballot.account if ballot else next((a for one in events if (a := _account(one.event))), ""),
+        ballot=ballot,
+        session=_session(envelope) if envelope else None,
+        votes=tuple(map(_cast, _votes(first))) if first else (),
+        fates=fates(
+            ballot.recipients if ballot else (),
+            own,
+            accepted=not ballot or ballot.accepted,
+            answer=ballot.answer if ballot else "",
+        ),
+        steps=tuple(_step(one, _about(mail, one.event, events)) for one in events),
+    )
+
+
+def _is_ballot(event: AnyEvent, mail: str) -> bool:
+    ballot = ballot_of(event)
+    return ballot is not None and ballot.mail == mail
+
+
+def happened(event: AnyEvent) -> datetime:
+    """When it happened: of a record, when MAIL stored it."""
+    return event.stored_at if isinstance(event, MailRecorded) else event.at
+
+
+def ballot_of(event: AnyEvent) -> Ballot | None:
+    """The mail in short, of the events that hold a ballot."""
+    match event:
+        case MailRefused(ballot=ballot, answer=answer):
+            return _ballot(ballot.envelope, ballot.manifest, kind="refused", answer=answer)
+        case MailRecorded(record=MailAccepted(envelope=envelope, manifest=manifest), kind=kind):
+            answer = Reply.ACCEPTED.answer.line(f"Ok: queued as {envelope.id}") if kind in OWN else ""
+            return _ballot(envelope, manifest, kind=kind, answer=answer)
+    return None
+
+
+def _ballot(envelope: Envelope, manifest: Manifest, *, kind: str, answer: str) -> Ballot:
+    return Ballot(
+        mail=envelope.id,
+        account=envelope.account,
+        at=envelope.received_at.astimezone(UTC),
+        sender=envelope.sender,
+        recipients=envelope.recipients,
+        subject=manifest.subject,
+        message_id=manifest.message_id,
+        size=envelope.size,
+        accepted=kind != "refused",
+        kind=kind,
+        answer=answer,
+    )
+
+
+def _envelope(event: AnyEvent) -> Envelope | None:
+    match event:
+        case MailRefused(ballot=ballot):
+            return ballot.envelope
+        case MailRecorded(record=record):
+            return record.envelope
+    return None
+
+
+def _votes(event: AnyEvent) -> tuple[Vote, ...]:
+    match event:
+        case MailRefused(votes=votes) | MailRecorded(record=MailAccepted(votes=votes)):
+            return votes
+    return ()
+
+
+def _session(envelope: Envelope) -> Session:
+    return Session(envelope.host, envelope.helo, envelope.login, envelope.tls, envelope.listener)
+
+
+def _cast(vote: Vote) -> Cast:
+    return Cast(
+        voter=vote.voter,
+        reply=vote.reply.value,
+        reason=vote.reason,
+        text=vote.text,
+        sequence=vote.sequence,
+        figures=dict(vote.figures),
+        convert=vote.convert,
+    )
+
+
+def _account(event: AnyEvent) -> str:
+    account = getattr(event, "account", "")
+    return account if isinstance(account, str) else ""
+
+
+def _about(mail: str, event: AnyEvent, events: list[Told]) -> str:
+    """Whose outcome it is, where it isn't the mail's own."""
+    if not isinstance(event, MailOutcome) or event.mail == mail:
+        return ""
+    copies = {one.event.copy for one in events if isinstance(one.event, CopyForwarded)}
+    return "copy" if event.mail in copies else "notification"
+
+
+def _step(one: Told, about: str) -> Step:
+    tone, what, details = words(one.event, about)
+    return Step(one.sequence, happened(one.event), fact(type(one.event)), tone, what, details)

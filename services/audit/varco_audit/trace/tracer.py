@@ -1,0 +1,87 @@
+"""Finds the events of a mail, by whatever is known of it."""
+
+import re
+from collections.abc import Iterable
+
+from varco_audit.columns import row
+from varco_audit.reader import Reader
+from varco_audit.search import Search, Wanted
+from varco_audit.trace.model import Ballot, Story, Trace
+from varco_audit.trace.story import OWN, Told, ballot_of, readable, story
+from varco_common.bus import Raw
+from varco_common.errors import NotFound
+from varco_common.events import CopyRemoved, MailRecorded
+from varco_common.ids import ALPHABET, LENGTH
+
+BALLOTS = ("mail-recorded", "mail-refused")
+
+_ID = re.compile(rf"[{ALPHABET}]{{{LENGTH}}}", re.ASCII)
+_MOST_EVENTS = 2_000  # of one mail: a list's mail has as many outcomes as it has recipients
+_MOST_RELATED = 100
+_MOST_MAILS = 50
+
+
+class Tracer:
+    """Stories and lists of mails; of one account's alone where `account` is given."""
+
+    def __init__(self, search: Search, reader: Reader) -> None:
+        self._search = search
+        self._reader = reader
+
+    async def trace(self, what: str, account: str) -> Trace:
+        """By mail id (which is the decision's), Message-ID, recipient or sender. Raises NotFound, and says what to do."""
+        if _ID.fullmatch(what.lower()) and (raws := await self._about(what.lower(), account)):
+            return Trace("mail", await self._story(what.lower(), raws, account))
+        for asked, wanted in (
+            ("message_id", Wanted(message_id=what, account=account, facts=BALLOTS)),
+            ("recipient", Wanted(recipient=what, account=account, facts=BALLOTS)),
+            ("sender", Wanted(sender=what, account=account, facts=BALLOTS)),
+        ):
+            mails, more = await self._mails(wanted)
+            if len(mails) == 1 and not more:
+                mail = mails[0].mail
+                return Trace(asked, await self._story(mail, await self._about(mail, account), account))
+            if mails:
+                return Trace(asked, None, mails, more)
+        raise NotFound(f"nothing is known of {what}: give a mail's id, its Message-ID, a recipient or a sender")
+
+    async def _mails(self, wanted: Wanted) -> tuple[list[Ballot], bool]:
+        """Newest first, each mail once: as its client gave it, where that is among them."""
+        found = await self._search.page(wanted, cursor=0, newest_first=True, limit=_MOST_MAILS)
+        mails: dict[str, Ballot] = {}
+        for one in readable(await self._reader.fetch([one.sequence for one in found])):
+            ballot = ballot_of(one.event)
+            if ballot and (ballot.kind in (*OWN, "refused") or ballot.mail not in mails):
+                mails[ballot.mail] = ballot
+        return list(mails.values()), len(found) == _MOST_MAILS
+
+    async def _story(self, mail: str, raws: list[Raw], account: str) -> Story:
+        """Of a notification or a copy: the story of the mail that it came of, in which it is told."""
+        told = list(readable(raws))
+        if (original := _original(mail, told)) and (of_original := await self._about(original, account)):
+            mail, raws = original, of_original
+        for other in _related(mail, raws):
+            raws += await self._about(other, account)
+        return story(mail, readable({raw.sequence: raw for raw in raws}.values()))
+
+    async def _about(self, mail: str, account: str) -> list[Raw]:
+        wanted = Wanted(mail=mail, account=account)
+        found = await self._search.page(wanted, cursor=0, newest_first=False, limit=_MOST_EVENTS)
+        return await self._reader.fetch([one.sequence for one in found])
+
+
+def _original(mail: str, told: list[Told]) -> str:
+    """The mail that a notification or a copy came of; empty for a mail that a client gave."""
+    own = any(
+        isinstance(one.event, MailRecorded) and one.event.record.envelope.id == mail and one.event.kind in OWN
+        for one in told
+    )
+    others = (getattr(one.event, "mail", "") for one in told if not isinstance(one.event, CopyRemoved))
+    return "" if own else next((other for other in others if other and other != mail), "")
+
+
+def _related(mail: str, raws: Iterable[Raw]) -> list[str]:
+    """Ids of notifications, copies and links that came of it."""
+    several = {raw.sequence for raw in raws if row(raw).fact == "copy-removed"}
+    ids = [other for raw in raws if raw.sequence not in several for other in row(raw).about.others]
+    return [one for one in dict.fromkeys(ids) if one != mail][:_MOST_RELATED]
