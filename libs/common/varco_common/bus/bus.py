@@ -58,7 +58,7 @@ class Bus:
         return await store.streams(self._link)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
-        """Calls `callback` after each reconnect; not after the first connect."""
+        """Calls `callback` after each reconnect, not after the first connect; and where a server of a cluster is gone."""
         self._link.on_reconnect(callback)
 
     # EVENTS

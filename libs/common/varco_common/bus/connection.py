@@ -45,6 +45,7 @@ class Connection:
         self._pongs: deque[asyncio.Future[None]] = deque()  # the server answers pings in order
         self._greeting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._on_reconnect: list[Callable[[], None]] = []
+        self._cluster: frozenset[str] = frozenset()
         self._connects = 0
         self.max_payload = Info().max_payload
         self.refused = 0.0  # when an append found the store full and none was stored since; the loop's time
@@ -58,7 +59,8 @@ class Connection:
     async def open(cls, settings: BusSettings, name: str) -> AsyncIterator["Connection"]:
         """Waits until the server is there; closes at the end. Raises ValueError where the address is none."""
         self = cls(settings, name)
-        keeper = asyncio.create_task(self._keep(settings.servers), name=f"bus {name}")
+        servers = random.sample(settings.servers, len(settings.servers))  # else all would be at the first one's
+        keeper = asyncio.create_task(self._keep(servers), name=f"bus {name}")
         try:
             await self._ready.wait()
             yield self
@@ -104,11 +106,14 @@ class Connection:
         self._ready.set()
         if self._connects > 1:
             log.info("the bus is back")
-            for callback in [*self._on_reconnect]:
-                try:
-                    callback()
-                except Exception:
-                    log.exception("what was to be done at a reconnect failed")
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        for callback in [*self._on_reconnect]:
+            try:
+                callback()
+            except Exception:
+                log.exception("what was to be done at a reconnect failed")
 
     def _new_wire(self) -> Wire:
         self._newest = Wire(self)
@@ -138,9 +143,13 @@ class Connection:
 
     def informed(self, wire: Wire, info: bytes) -> None:
         """The server's greeting: answer with who we are and all subscriptions. Later ones tell of the cluster."""
-        self.max_payload = msgspec.json.decode(info, type=Info).max_payload
-        if wire is self._wire or wire is not self._newest:
-            return
+        told = msgspec.json.decode(info, type=Info)
+        self.max_payload = told.max_payload
+        before, self._cluster = self._cluster, frozenset(told.connect_urls)
+        if wire is self._wire:
+            return self._clustered(before - self._cluster)
+        if wire is not self._newest:
+            return None
         self._wire = wire
         hello: dict[str, str | bool | int] = {
             "verbose": False,
@@ -155,6 +164,13 @@ class Connection:
         wire.write(b"CONNECT " + msgspec.json.encode(hello) + b"\r\n")
         wire.write(*[one.line(sid) for sid, one in self._subscriptions.items()])
         self._ping(wire).add_done_callback(self._greeted)
+        return None
+
+    def _clustered(self, gone: frozenset[str]) -> None:
+        """What a server that is gone did for us nobody does now, and nobody says so: consumers that only it had, for one."""
+        if gone and self.up:
+            log.warning("a server of the bus is gone: %s", ", ".join(sorted(gone)))
+            self._begin_anew()
 
     def ponged(self) -> None:
         if self._pongs and not (pong := self._pongs.popleft()).done():
@@ -199,13 +215,26 @@ class Connection:
     def up(self) -> bool:
         return self._ready.is_set()
 
+    @property
+    def servers(self) -> int:
+        """How many servers the bus has, as far as the one that we are connected to knows."""
+        return max(len(self._cluster), 1)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether other servers may do something for us."""
+        return self.servers > 1
+
     def check(self) -> None:
         """Raises TransientError while disconnected."""
         if not self._ready.is_set():
             raise TransientError("the bus is away")
 
     def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Calls `callback` after each reconnect, subscriptions renewed. Returns what takes it back."""
+        """Calls `callback` after each reconnect, subscriptions renewed, and where another server of the cluster is gone.
+
+        Returns what takes it back.
+        """
         self._on_reconnect.append(callback)
         return lambda: self._on_reconnect.remove(callback)
 

@@ -69,7 +69,7 @@ async def append(
     if once:
         fields.append(("Nats-Msg-Id", once))
     headers = headers_of(*fields) if fields else b""
-    return await jetstream.append(link, subject, encode_event(event), headers, timeout)
+    return await jetstream.append(link, subject, encode_event(event), headers, timeout, named=bool(once))
 
 
 async def append_encoded(

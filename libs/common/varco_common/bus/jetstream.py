@@ -13,6 +13,9 @@ from varco_common.bus.wire import headers_of, status
 from varco_common.errors import ConflictError, PoisonError, StoreFull, TransientError
 
 API_SECONDS = 5.0
+CLUSTER_API_SECONDS = 2.0  # nobody answers while there is no leader: then it's better asked again
+NAMED_SECONDS = 3.0  # how long one try may wait: a leader that died has taken what it was told with it
+LEADER_SECONDS = 0.2  # between two tries while a stream has no leader
 
 # error codes of nats-server's server/errors.json
 _WRONG_LAST_SEQUENCE = {10070, 10071, 10164}
@@ -57,9 +60,31 @@ class ApiError(TransientError):
         self.err_code = fault.err_code
 
 
-async def append(link: Connection, subject: str, payload: bytes, headers: bytes, timeout: float) -> int:
-    """The sequence at which the message is stored and fsynced. See `Bus.append` for the errors."""
-    return _sequence(link, subject, *await link.request(subject, payload, headers=headers, timeout=timeout))
+class NoStream(TransientError):
+    """No stream took a message: it has no leader, where one died and another isn't chosen yet. So nothing was stored."""
+
+
+async def append(
+    link: Connection, subject: str, payload: bytes, headers: bytes, timeout: float, *, named: bool = False
+) -> int:
+    """The sequence at which the message is stored and fsynced. See `Bus.append` for the errors.
+
+    Tried again within `timeout` where nothing was stored; one that has a Nats-Msg-Id (`named`) also where nobody knows.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while True:
+        left = deadline - loop.time()
+        left = min(left, NAMED_SECONDS) if named else left
+        try:
+            return _sequence(link, subject, *await link.request(subject, payload, headers=headers, timeout=left))
+        except StoreFull:
+            raise
+        except TransientError as error:
+            again = named or isinstance(error, NoStream)
+            if not again or loop.time() + LEADER_SECONDS >= deadline:
+                raise
+        await asyncio.sleep(LEADER_SECONDS)
 
 
 async def append_batch(
@@ -82,7 +107,7 @@ async def append_batch(
 
 def _sequence(link: Connection, subject: str, answer_headers: bytes, answer: bytes) -> int:
     if answer_headers:
-        raise TransientError(f"no stream takes {subject} at present ({status(answer_headers)})")
+        raise NoStream(f"no stream takes {subject} at present ({status(answer_headers)})")
     try:
         stored = _stored.decode(answer)
     except msgspec.DecodeError as error:
@@ -106,10 +131,13 @@ def _error(fault: Fault) -> Exception:
     return ApiError(fault)
 
 
-async def api(link: Connection, subject: str, question: dict[str, Any] | None = None) -> dict[str, Any]:
+async def api(
+    link: Connection, subject: str, question: dict[str, Any] | None = None, *, timeout: float = 0.0
+) -> dict[str, Any]:
     """Asks `$JS.API.<subject>`. Raises ApiError where JetStream refuses, TransientError where it is away."""
     payload = msgspec.json.encode(question) if question is not None else b""
-    headers, answer = await link.request(f"$JS.API.{subject}", payload, timeout=API_SECONDS)
+    timeout = timeout or (CLUSTER_API_SECONDS if link.clustered else API_SECONDS)
+    headers, answer = await link.request(f"$JS.API.{subject}", payload, timeout=timeout)
     if headers:
         raise TransientError(f"JetStream is away ({status(headers)})")
     if (refused := _refused.decode(answer)).error:

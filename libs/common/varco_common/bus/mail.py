@@ -62,7 +62,7 @@ async def append(
         encode_record(record).encode(),
     )
     subject = subjects.mail(kind, subjects.token(record.envelope.account))
-    return await jetstream.append(link, subject, body, headers, timeout)
+    return await jetstream.append(link, subject, body, headers, timeout, named=True)
 
 
 async def get(link: Connection, sequence: int, timeout: float) -> StoredMail:

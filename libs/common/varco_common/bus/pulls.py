@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
+CLUSTER_HEARTBEAT_SECONDS = 2.0  # the connection stays where a consumer's own server dies: only its silence tells
 MISSED_HEARTBEATS = 2.5
 _CALM = {404, 408}  # nothing there, or the pull's time is over: ask again at once
 _EXHAUSTED = (b"Message Size Exceeds MaxBytes", b"Batch Completed")
@@ -75,6 +76,7 @@ class Pulls:
         self._sid = b""
         self._open = 0  # messages that the open pull still may bring
         self._heard = 0.0
+        self._heartbeat = HEARTBEAT_SECONDS
         self._trouble = asyncio.Event()
         self._why = ""
         self._paused = False
@@ -116,7 +118,7 @@ class Pulls:
             "batch": batch,
             "max_bytes": max(max_bytes, self._link.max_payload + 8192),  # the largest message always fits
             "expires": int(EXPIRES_SECONDS * 1e9),
-            "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
+            "idle_heartbeat": int(self._heartbeat * 1e9),
         }
         try:
             self._link.publish(self._subject, msgspec.json.encode(question), reply=self._inbox)
@@ -128,6 +130,7 @@ class Pulls:
     async def _round(self) -> None:
         await self._link.ready(EXPIRES_SECONDS)
         self._trouble.clear()
+        self._heartbeat = CLUSTER_HEARTBEAT_SECONDS if self._link.clustered else HEARTBEAT_SECONDS
         consumer = await self._prepare()
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{consumer}"
         try:
@@ -140,10 +143,10 @@ class Pulls:
         loop = asyncio.get_running_loop()
         while not self._trouble.is_set():
             try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                async with asyncio.timeout(self._heartbeat):
                     await self._trouble.wait()
             except TimeoutError:
-                if self._open and loop.time() - self._heard > HEARTBEAT_SECONDS * MISSED_HEARTBEATS:
+                if self._open and loop.time() - self._heard > self._heartbeat * MISSED_HEARTBEATS:
                     log.warning("%s: heartbeats are missing: pulling again", self._stream)
                     return
                 self.refill()

@@ -22,7 +22,7 @@ class BusSettings:
     mail_max_bytes: int = -1
     events_max_bytes: int = -1
     mail_days: float = 7.0
-    append_timeout_seconds: float = 5.0
+    append_timeout_seconds: float = 10.0  # a cluster takes four to nine to choose a new leader
 
     @property
     def servers(self) -> list[tuple[str, int]]:

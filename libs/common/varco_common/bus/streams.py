@@ -19,6 +19,7 @@ _log = log.get(__name__)
 DAY = 86_400.0
 TEN_YEARS = 3_653 * DAY
 DEDUPE_SECONDS = 120.0
+_ENSURE_SECONDS = 10.0
 
 
 def mail_stream(settings: BusSettings) -> StreamConfig:
@@ -71,14 +72,18 @@ def leases_stream(settings: BusSettings) -> StreamConfig:
 
 
 async def ensure(connection: Client, settings: BusSettings | None = None) -> None:
-    """Creates MAIL, EVENTS and LEASES, or brings their limits up to the settings; `connection` must be allowed to."""
-    jetstream = connection.jetstream(timeout=30)
+    """Creates MAIL, EVENTS and LEASES, or brings limits and replicas up to the settings; `connection` must be allowed to.
+
+    Raises TransientError: a cluster may have no leader yet.
+    """
+    jetstream = connection.jetstream(timeout=_ENSURE_SECONDS)
     wanted = settings or BusSettings()
     for config in (mail_stream(wanted), events_stream(wanted), leases_stream(wanted)):
-        try:
-            await jetstream.update_stream(config)
-        except NotFoundError:
-            await jetstream.add_stream(config)
+        with _transient():
+            try:
+                await jetstream.update_stream(config)
+            except NotFoundError:
+                await jetstream.add_stream(config)
 
 
 async def _note(error: Exception) -> None:

@@ -27,7 +27,7 @@ async def download(link: Connection, stream: str) -> AsyncIterator[tuple[dict[st
     try:
         await link.settled()
         question = {"deliver_subject": inbox, "no_consumers": False, "chunk_size": CHUNK_BYTES, "jsck": True}
-        about = await jetstream.api(link, f"STREAM.SNAPSHOT.{stream}", question)
+        about = await jetstream.api(link, f"STREAM.SNAPSHOT.{stream}", question, timeout=_SILENCE_SECONDS)
         yield about, _pieces(link, stream, arrived)
     finally:
         link.unsubscribe(sid)
@@ -51,7 +51,7 @@ async def _pieces(link: Connection, stream: str, arrived: "asyncio.Queue[Piece]"
 
 async def upload(link: Connection, stream: str, about: dict[str, Any], pieces: AsyncIterable[bytes]) -> None:
     """Makes `stream` from the pieces of a snapshot. Raises ApiError where JetStream can't read them."""
-    to = (await jetstream.api(link, f"STREAM.RESTORE.{stream}", about))["deliver_subject"]
+    to = (await jetstream.api(link, f"STREAM.RESTORE.{stream}", about, timeout=_SILENCE_SECONDS))["deliver_subject"]
     async for piece in pieces:
         await _say(link, to, piece)
     await _say(link, to, b"")

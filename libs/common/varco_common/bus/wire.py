@@ -27,10 +27,14 @@ class Listener(Protocol):
 
 
 class Info(msgspec.Struct, frozen=True):
-    """What the server says of itself that matters here. `max_payload` counts header and payload, in bytes."""
+    """What the server says of itself that matters here. `max_payload` counts header and payload, in bytes.
+
+    `connect_urls` are the addresses of all servers of its cluster, itself included, that it knows to be there.
+    """
 
     max_payload: int = 1_048_576
     tls_required: bool = False
+    connect_urls: tuple[str, ...] = ()
 
 
 class Wire(asyncio.Protocol):

@@ -1,0 +1,132 @@
+"""Three servers, one of which is killed under traffic: nothing acknowledged is lost, and all of it flows on within seconds."""
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+
+from varco_common.bus import Bus
+from varco_common.bus.vault import Vault
+from varco_common.errors import TransientError
+from varco_common.testing.cluster import nats_cluster
+from varco_common.votes import accept
+
+from .samples import ballot, becomes, failed, record
+
+SECONDS = 20.0  # servers take four to nine to choose a leader; the clients then find it
+
+
+@pytest.mark.timeout(180)
+async def test_a_killed_leader_costs_seconds_and_nothing_else():
+    """Mail is appended and pulled, records are followed, events appended; the node that leads MAIL is killed."""
+    async with (
+        nats_cluster() as cluster,
+        Bus.connect(cluster.settings(), "ingress-smtp") as ingress,
+        Bus.connect(cluster.settings(), "relay") as relay,
+    ):
+        sent: list[str] = []
+        pulled: Counter[str] = Counter()
+        followed: list[int] = []
+        over = asyncio.Event()
+
+        async def send() -> None:
+            """No append fails: each waits for the new leader."""
+            while not over.is_set():
+                mail = record(b"x" * 2_000)
+                await ingress.append_mail("accepted", mail, b"x" * 2_000)
+                sent.append(mail.envelope.id)
+
+        async def pull() -> None:
+            async with relay.pull(
+                "relay-acme", "mail.accepted.acme", in_flight=20, max_bytes=10**6, ack_wait=5
+            ) as mails:
+                async for mail in mails:
+                    pulled[mail.record.envelope.id] += 1
+                    await mail.ack()
+
+        async def follow() -> None:
+            async for one in relay.records("mail.*.*"):
+                followed.append(one.sequence)  # noqa: PERF401 - it never ends
+
+        sender = asyncio.create_task(send())
+        others = [asyncio.create_task(work()) for work in (pull, follow)]
+        await becomes(lambda: len(pulled) > 50 and len(followed) > 50)
+        await cluster.nodes[await cluster.leader("MAIL")].kill()
+        killed, had = time.monotonic(), (len(sent), len(pulled), len(followed))
+        await becomes(
+            lambda: all(
+                now > then + 50 for now, then in zip((len(sent), len(pulled), len(followed)), had, strict=True)
+            ),
+            SECONDS,
+        )
+        assert time.monotonic() - killed < SECONDS
+        over.set()
+        await sender
+        last = await ingress.last_record("mail.*.*")
+        await becomes(lambda: pulled.keys() >= {*sent} and followed[-1:] == [last], SECONDS)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        assert followed == [*range(1, last + 1)]
+        assert len(sent) == last, "each mail is there once, though some were sent to a dead leader"
+
+
+@pytest.mark.timeout(120)
+async def test_who_loses_its_server_finds_another_and_votes_go_on():
+    async with (
+        nats_cluster() as cluster,
+        Bus.connect(cluster.settings(), "ingress-smtp") as ingress,
+        Bus.connect(cluster.settings(), "policy") as policy,
+    ):
+        await policy.serve_voter("policy", lambda _: accept("policy"))
+        for name, node in cluster.nodes.items():
+            await node.kill()
+            async with asyncio.timeout(SECONDS):
+                while not await ingress.collect(ballot(), ["policy"], 1):  # noqa: ASYNC110 - no event tells
+                    await asyncio.sleep(0.05)
+            await node.start()
+            async with asyncio.timeout(SECONDS):
+                while name not in await cluster.members():  # noqa: ASYNC110 - no event tells
+                    await asyncio.sleep(0.1)
+
+
+@pytest.mark.timeout(120)
+async def test_streams_of_one_copy_become_streams_of_three():
+    """As when a single server grows to a cluster: what is in them is on all three then."""
+    async with nats_cluster(replicas=1) as cluster, Bus.connect(cluster.settings(), "test") as bus:
+        for number in range(100):
+            await bus.append(failed(number))
+        await cluster.make_streams(replicas=3)
+        await cluster.current("EVENTS")
+        await cluster.nodes[await cluster.leader("EVENTS")].kill()
+        async with asyncio.timeout(SECONDS):
+            while True:
+                try:
+                    assert await bus.last_sequence("events.>") == 100
+                    break
+                except TransientError:
+                    await asyncio.sleep(0.2)
+        assert await bus.append(failed(100)) == 101
+
+
+@pytest.mark.timeout(120)
+async def test_a_backup_of_one_server_goes_into_a_cluster():
+    async with (
+        nats_cluster(replicas=1) as cluster,
+        Vault.open(cluster.settings()) as vault,
+        Bus.connect(cluster.settings(), "test") as bus,
+    ):
+        for number in range(10):
+            await bus.append(failed(number))
+        async with vault.snapshot("EVENTS") as (about, pieces):
+            whole = [piece async for piece in pieces]
+        await vault.remove("EVENTS")
+        assert (await vault.restore("EVENTS", about, each(whole), replicas=3)).last == 10
+        await cluster.current("EVENTS")
+        assert await bus.append(failed(10)) == 11
+
+
+async def each(pieces):
+    for piece in pieces:
+        yield piece

@@ -1,0 +1,95 @@
+"""Three real nats-servers as one cluster on loopback, for tests: any of them can be killed."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from varco_common.bus import jetstream
+from varco_common.bus.connection import Connection
+from varco_common.bus.settings import BusSettings
+from varco_common.bus.streams import ensure, manager
+from varco_common.errors import TransientError
+from varco_common.testing.nats import NatsServer
+from varco_common.testing.processes import free_port
+
+NODES = 3
+_START_SECONDS = 60.0
+_CLUSTER = """
+server_name: n{number}
+cluster {{ name: varco, listen: "127.0.0.1:{port}", routes: [{routes}] }}
+{extra}
+"""
+
+
+class NatsCluster:
+    """`nodes` by their server names; each is killed and started by itself."""
+
+    def __init__(self, home: Path, extra: str = "") -> None:
+        ports = [free_port() for _ in range(NODES)]
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
+        self.nodes: dict[str, NatsServer] = {}
+        for number, port in enumerate(ports):
+            place = home / f"n{number}"
+            place.mkdir()
+            config = _CLUSTER.format(number=number, port=port, routes=routes, extra=extra)
+            self.nodes[f"n{number}"] = NatsServer(place, config, "1GB")
+
+    def settings(self, *, replicas: int = NODES, **limits: float) -> BusSettings:
+        """How to connect: all servers are named."""
+        url = ",".join(node.url for node in self.nodes.values())
+        return BusSettings(url=url, replicas=replicas, **limits)  # type: ignore[arg-type]
+
+    async def leader(self, stream: str, consumer: str = "") -> str:
+        """The node that leads the stream, or one of its consumers; waits until there is one."""
+        question = f"CONSUMER.INFO.{stream}.{consumer}" if consumer else f"STREAM.INFO.{stream}"
+        async with Connection.open(self.settings(), "asks") as link:
+            while True:
+                with contextlib.suppress(TransientError):
+                    found = await jetstream.api(link, question)
+                    if name := found["cluster"].get("leader"):
+                        return str(name)
+                await asyncio.sleep(0.1)
+
+    async def current(self, stream: str) -> None:
+        """Returns when all replicas of the stream have all of it."""
+        async with Connection.open(self.settings(), "asks") as link:
+            while True:
+                with contextlib.suppress(TransientError):
+                    cluster = (await jetstream.api(link, f"STREAM.INFO.{stream}"))["cluster"]
+                    others = cluster.get("replicas") or []
+                    if len(others) == NODES - 1 and all(one["current"] and not one.get("offline") for one in others):
+                        return
+                await asyncio.sleep(0.1)
+
+    async def members(self) -> set[str]:
+        """The nodes whose servers know two others."""
+        found = set()
+        for name, node in self.nodes.items():
+            async with Connection.open(node.settings(), "asks") as link:
+                if link.servers == NODES:
+                    found.add(name)
+        return found
+
+    async def make_streams(self, replicas: int = NODES) -> None:
+        """Waits for a leader of the cluster."""
+        settings = self.settings(replicas=replicas)
+        async with asyncio.timeout(_START_SECONDS), manager(settings) as connection:
+            while True:
+                with contextlib.suppress(TransientError):
+                    return await ensure(connection, settings)
+                await asyncio.sleep(0.2)
+
+
+@contextlib.asynccontextmanager
+async def nats_cluster(*, replicas: int = NODES, extra: str = "") -> AsyncIterator[NatsCluster]:
+    """With MAIL, EVENTS and LEASES of so many replicas."""
+    with tempfile.TemporaryDirectory(prefix="varco-cluster-") as home:
+        cluster = NatsCluster(Path(home), extra)
+        try:
+            await asyncio.gather(*(node.start() for node in cluster.nodes.values()))
+            await cluster.make_streams(replicas)
+            yield cluster
+        finally:
+            await asyncio.gather(*(node.stop() for node in cluster.nodes.values()))
