@@ -1,68 +1,215 @@
-"""`varco events`: the facts as they pass, read from the embedded stack's own bus."""
+"""`varco events`: every fact that was stated, searched, followed and exported over audit's API."""
 
-import asyncio
 import contextlib
-from contextlib import aclosing
-from typing import Annotated, Any
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Annotated, Any
 
 import msgspec
 import typer
 
 from varco_cli import gate, output
 from varco_cli.commands.shared import noun
-from varco_cli.failures import Unreachable
+from varco_cli.failures import Misused, Unreachable
 from varco_cli.output import Json
-from varco_cli.stack import bus
-from varco_common.bus import Bus
-from varco_common.events import encode_event
+from varco_cli.times import moment
+
+_PAGE = 500
+_PROGRESS_EVERY = 10_000
+
+Mail = Annotated[str, typer.Option("--mail", help="About this mail (its id), and about what came of it.")]
+MessageId = Annotated[str, typer.Option("--message-id", help="Of the mail with this Message-ID.")]
+Sender = Annotated[str, typer.Option("--sender", help="About mail of this sender.")]
+Recipient = Annotated[str, typer.Option("--recipient", help="That name this recipient.")]
+Host = Annotated[str, typer.Option("--host", help="About this host.")]
+Login = Annotated[str, typer.Option("--login", help="About this login.")]
+Account = Annotated[str, typer.Option("--account", help="Of this account.")]
+Service = Annotated[str, typer.Option("--service", help="That this service said.")]
+Facts = Annotated[list[str] | None, typer.Option("--fact", help="Of this kind, as `mail-bounced`; may be repeated.")]
+Since = Annotated[str, typer.Option("--since", help="Stored since then: a time, or how long ago (2h, 30d).")]
+Until = Annotated[str, typer.Option("--until", help="Stored before then.")]
+After = Annotated[int, typer.Option("--after", min=0, help="Behind this sequence.")]
+
+
+class _Behind(msgspec.Struct):
+    """Of a line as audit writes it, what says how far it is."""
+
+    sequence: int
+    time: str
+
+
+_line = msgspec.json.Decoder(_Behind)
 
 
 def add(app: typer.Typer) -> None:
     group = noun(app, "events", "Facts: what happened, in order.")
     group.command("tail")(tail)
+    group.command("list")(list_)
+    group.command("export")(export)
 
 
 def tail(
-    subject: Annotated[str, typer.Argument(help="Only these: `events.<service>.<fact>.<key>`, each may be `*`.")] = (
-        "events.>"
-    ),
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
-    after: Annotated[int, typer.Option(help="Only those after this sequence.")] = 0,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=1_000, help="So many of the newest first.")] = 20,
+    mail: Mail = "",
+    message_id: MessageId = "",
+    sender: Sender = "",
+    recipient: Recipient = "",
+    host: Host = "",
+    login: Login = "",
+    account: Account = "",
+    service: Service = "",
+    fact: Facts = None,
     as_json: Json = False,
 ) -> None:
-    """The events of the stack of VARCO_HOME, a line each; with --json each line is one object.
+    """The newest events, a line each, oldest first; with --json each line is one stored event.
 
-    Examples: `varco events tail --follow` · `varco events tail 'events.ingress-smtp.mail-refused.*' --json`
+    Examples: `varco events tail --follow` · `varco events tail -f --fact mail-refused --account acme --json`
     """
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_tail(subject, after, follow, as_json))
+    wanted = _wanted(mail, message_id, sender, recipient, host, login, account, service, fact)
+    newest = gate.call("audit", "GET", "/events", params=wanted | {"limit": lines or 1})["events"]
+    last = newest[0]["sequence"] if newest else 0
+    for one in reversed(newest[:lines]):
+        _show(one, as_json)
+    if follow:
+        with contextlib.suppress(KeyboardInterrupt):
+            for text in gate.lines("audit", "/events/stream", params=wanted | {"after": last, "follow": True}):
+                _show(msgspec.json.decode(text), as_json)
 
 
-async def _tail(subject: str, after: int, follow: bool, as_json: bool) -> None:
-    running = gate.state()
-    if not running:
-        raise Unreachable(f"no stack runs in {gate.home().path}")
-    settings = bus.operator(gate.home(), running["inner"], running["ports"]["nats"])
-    async with Bus.connect(settings, "tail") as connected:
-        until = await connected.until(subject)
-        if not follow and until <= after:
+def list_(
+    mail: Mail = "",
+    message_id: MessageId = "",
+    sender: Sender = "",
+    recipient: Recipient = "",
+    host: Host = "",
+    login: Login = "",
+    account: Account = "",
+    service: Service = "",
+    fact: Facts = None,
+    since: Since = "",
+    until: Until = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
+    oldest: Annotated[bool, typer.Option("--oldest", help="Begin with the oldest.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Events that are like that, the newest first.
+
+    Examples: `varco events list --mail 06eqkv3g8w3x5m7n2p4q` · `varco events list --fact auth-failed --since 1d --account acme`
+    """
+    wanted = _wanted(mail, message_id, sender, recipient, host, login, account, service, fact) | _times(since, until)
+    found = []
+    for one in _pages(wanted | {"order": "oldest" if oldest else "newest"}, limit):
+        found.append(one)
+        if not as_json:
+            _show(one, as_json)
+    if as_json:
+        output.show(found, as_json, lambda: None)
+    elif not found:
+        output.line("no event is like that")
+
+
+def export(
+    to: Annotated[Path, typer.Argument(help="The file; `-` is standard output.", metavar="FILE")] = Path("-"),
+    after: After = 0,
+    mail: Mail = "",
+    message_id: MessageId = "",
+    sender: Sender = "",
+    recipient: Recipient = "",
+    host: Host = "",
+    login: Login = "",
+    account: Account = "",
+    service: Service = "",
+    fact: Facts = None,
+    since: Since = "",
+    until: Until = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+) -> None:
+    """Writes events as lines of JSON, oldest first: sequence, time, subject, and the event as it is stored.
+
+    The stored bytes of the event stand in `event`, but for hashes of passwords and sealed passwords. An export that was
+    broken off goes on where it ended with --after: the file is then added to.
+
+    Examples: `varco events export november.jsonl --since 2026-11-01 --until 2026-12-01` · `varco events export - --account acme`
+    """
+    wanted = _wanted(mail, message_id, sender, recipient, host, login, account, service, fact) | _times(since, until)
+    question = wanted | {"after": after, "follow": follow}
+    if str(to) == "-":
+        _export(sys.stdout, question)
+        return
+    if to.exists() and not after:
+        raise Misused(f"{to} exists already: remove it, or go on behind its last event with --after SEQUENCE")
+    try:
+        with to.open("a", encoding="utf-8") as file:
+            _export(file, question)
+    except OSError as error:
+        raise Misused(f"{to}: {error.strerror}") from None
+
+
+def _export(file: IO[str], question: dict[str, Any]) -> None:
+    """Lines as they come; progress, and how to go on, on standard error."""
+    count, last = 0, int(question["after"])
+    try:
+        for text in gate.lines("audit", "/events/stream", params=question):
+            place = _line.decode(text)
+            file.write(text + "\n")
+            count, last = count + 1, place.sequence
+            if question["follow"]:
+                file.flush()
+            if count % _PROGRESS_EVERY == 0:
+                output.step(f"{count:,} events, up to {last} ({place.time[:19]})")
+    except KeyboardInterrupt:
+        pass
+    except Unreachable as failure:
+        raise Unreachable(f"{failure}: {count} events are exported; go on with --after {last}") from None
+    finally:
+        file.flush()
+    output.step(f"{count:,} events, up to {last}; later ones: --after {last}")
+
+
+def _pages(wanted: dict[str, Any], limit: int) -> Iterator[dict[str, Any]]:
+    cursor = 0
+    while limit > 0:
+        params = wanted | {"cursor": cursor, "limit": min(limit, _PAGE)}
+        page = gate.call("audit", "GET", "/events", params=params)
+        yield from page["events"]
+        limit -= len(page["events"])
+        if not (cursor := page["next"]):
             return
-        async with aclosing(connected.follow(subject, after=after)) as events:
-            async for stored in events:
-                event = _shown(msgspec.json.decode(encode_event(stored.event)))
-                if as_json:
-                    typer.echo(msgspec.json.encode({"sequence": stored.sequence, **event}).decode())
-                else:
-                    facts = " ".join(f"{k}={_short(v)}" for k, v in event.items() if k not in ("type", "at"))
-                    output.line(f"{stored.sequence:>6} {stored.at:%Y-%m-%d %H:%M:%S} {event['type']} {facts}")
-                if not follow and stored.sequence >= until:
-                    return
 
 
-def _shown(event: dict[str, Any]) -> dict[str, Any]:
-    """Without hashes of passwords and sealed secrets: they are nobody's to read on a screen."""
-    inner = {name: _shown(value) if isinstance(value, dict) else value for name, value in event.items()}
-    return {name: "..." if name in ("hash", "secret") else value for name, value in inner.items()}
+def _wanted(
+    mail: str,
+    message_id: str,
+    sender: str,
+    recipient: str,
+    host: str,
+    login: str,
+    account: str,
+    service: str,
+    fact: list[str] | None,
+) -> dict[str, Any]:
+    given: dict[str, Any] = {"mail": mail, "message_id": message_id, "sender": sender, "recipient": recipient}
+    given |= {"host": host, "login": login, "account": account, "service": service, "fact": fact}
+    return {name: value for name, value in given.items() if value}
+
+
+def _times(since: str, until: str) -> dict[str, str]:
+    given = {"since": since, "until": until}
+    return {name: moment(text, f"--{name}").isoformat() for name, text in given.items() if text}
+
+
+def _show(one: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        stored = {name: one[name] for name in ("sequence", "time", "subject", "event")}
+        typer.echo(msgspec.json.encode(stored).decode())
+        return
+    event = one["event"]
+    at = datetime.fromisoformat(one["time"])
+    facts = " ".join(f"{name}={_short(value)}" for name, value in event.items() if name not in ("type", "at"))
+    output.line(f"{one['sequence']:>6} {at:%Y-%m-%d %H:%M:%S} {event.get('type', one['subject'])} {facts}")
 
 
 def _short(value: object) -> str:
