@@ -1,6 +1,8 @@
 """Account files: YAML read with the line of everything in it, and which service owns which section."""
 
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
@@ -98,6 +100,15 @@ class AccountFile:
         if not isinstance(account, str) or not account:
             raise Misused(f"{self.place(['account'])}: `account:` must name the account")
         return account
+
+
+def read(file: str) -> AccountFile:
+    """From a file, or from standard input (`-`). Raises Misused."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misused(f"{file}: {error}") from None
+    return AccountFile("standard input" if file == "-" else file, text)
 
 
 def body(owner: Owner, sections: Mapping[str, Any]) -> Any:

@@ -113,11 +113,11 @@ def download(service: str, path: str, to: BinaryIO) -> None:
 
 
 def lines(
-    service: str, path: str, *, params: Mapping[str, Any], method: str = "GET", json: object = None
+    service: str, path: str, *, params: Mapping[str, Any] | None = None, method: str = "GET", json: object = None
 ) -> Iterator[str]:
     """The lines of a text as they come, for as long as they do. Raises a Failure."""
     base = _base(service)
-    given = {name: value for name, value in params.items() if value != ""}
+    given = {name: value for name, value in (params or {}).items() if value != ""}
     own = {"Authorization": f"Bearer {token()}"}
     waits = httpx.Timeout(30, read=None)
     try:

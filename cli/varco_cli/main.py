@@ -22,14 +22,17 @@ from varco_cli.commands import (
     prepare,
     queue,
     quota,
+    replay,
     routes,
     rules,
     senders,
+    state,
     status,
     tokens,
     trace,
     up,
     users,
+    whatif,
 )
 
 COMMANDS = (
@@ -53,6 +56,9 @@ COMMANDS = (
     links,
     trace,
     events,
+    replay,
+    whatif,
+    state,
     audit,
     init,
     prepare,

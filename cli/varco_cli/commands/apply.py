@@ -1,14 +1,13 @@
 """`varco apply` and `varco show`: an account as a file."""
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
 
 from varco_cli import gate, output
-from varco_cli.account_file import OWNERS, AccountFile, Owner, body, is_off
+from varco_cli.account_file import OWNERS, AccountFile, Owner, body, is_off, read
 from varco_cli.commands.shared import Account, Reason, differences
 from varco_cli.failures import Failure, Misused, Refused, Unreachable
 from varco_cli.output import Json
@@ -30,7 +29,7 @@ def apply(
 
     Examples: `varco apply -f acme.yaml` · `varco show acme | sed s/20MB/30MB/ | varco apply -f - --yes`
     """
-    wanted = _read(file)
+    wanted = read(file)
     owners = _owners(wanted)
     planned = [_put(owner, wanted, {"dry_run": True, "reason": reason}) for owner in owners]
     changes = [change for answer in planned for change in answer["changes"]]
@@ -75,14 +74,6 @@ def _shown(owner: Owner, account: str) -> dict[str, Any]:
     section = owner.sections[0]
     value = answer.get(section, answer)
     return {} if value is None else {section: value}
-
-
-def _read(file: str) -> AccountFile:
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misused(f"{file}: {error}") from None
-    return AccountFile("standard input" if file == "-" else file, text)
 
 
 def _owners(wanted: AccountFile) -> list[Owner]:

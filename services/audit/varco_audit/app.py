@@ -18,6 +18,7 @@ from varco_common import db, keeping, subjects
 from varco_common.bus import Bus
 from varco_common.bus.permissions import ERASING
 from varco_common.http import Shell
+from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service, draining, run
 from varco_common.tasks import beside
 
@@ -42,6 +43,7 @@ async def serve(settings: Settings) -> None:
             api.events.router(index, search, reader, scribe),
             api.traces.router(Tracer(search, reader)),
             api.proof.router(bus, history, notary),
+            api.replay.router(bus, settings.voters),
         )
         work = (
             scribe.run(),
@@ -51,7 +53,7 @@ async def serve(settings: Settings) -> None:
         )
         for router in routers:
             shell.include(router)
-        async with beside(*work):
+        async with beside(*work), Rehearsals.answering(bus, NAME, "varco_audit.rehearse", settings):
             await shell.serve(bus)
 
 
@@ -60,8 +62,15 @@ SERVICE = Service(
     role=("recorder", "worker"),
     settings=Settings,
     serve=serve,
-    publishes=(subjects.event(NAME, "*", "*"), keeping.subject("*"), subjects.lease(LEASE), *ERASING),
-    subscribes=(EVERYTHING, RECORDS),
+    publishes=(
+        subjects.event(NAME, "*", "*"),
+        keeping.subject("*"),
+        subjects.lease(LEASE),
+        *ERASING,
+        subjects.rehearse("*"),
+        subjects.rehearsal("*"),
+    ),
+    subscribes=(EVERYTHING, RECORDS, subjects.rehearse(NAME), subjects.rehearsal("*")),
 )
 
 

@@ -13,6 +13,11 @@ class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
 
     model_config = own("VARCO_AUDIT_")
 
+    voters: CommaList = Field(
+        default=("policy", "ratelimit", "banguard", "filelink"),
+        validation_alias="VARCO_INGRESS_VOTERS",
+        description="Those whose votes can be cast again, in the order in which a verdict weighs them.",
+    )
     record_batch: int = Field(
         default=250, ge=1, le=1_000, description="Records of mails that are written down in EVENTS at once, at most."
     )

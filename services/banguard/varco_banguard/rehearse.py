@@ -42,6 +42,9 @@ class Rehearser:
     def warm_up(self, *, assumed: bool) -> timedelta:  # noqa: ARG002 - no other mail matters
         return timedelta()
 
+    def recorded(self, case: Case) -> Vote | None:
+        return case.vote(VOTER)
+
     def needs(self, vote: Vote) -> int:  # noqa: ARG002
         return 0
 

@@ -60,6 +60,9 @@ class Rehearser:
 
     # as it was
 
+    def recorded(self, case: Case) -> Vote | None:
+        return case.vote(VOTER)
+
     def needs(self, vote: Vote) -> int:
         known = measured(vote.figures)
         return known.counted if known else 0

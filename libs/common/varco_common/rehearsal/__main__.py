@@ -38,7 +38,8 @@ def main() -> None:
 
 def _end_with_parent() -> None:
     """Standard input ends when the service that started this lets go of it, or dies."""
-    sys.stdin.buffer.read()
+    while os.read(0, 4_096):  # not through sys.stdin, whose lock would be held at the end
+        pass
     os._exit(0)
 
 

@@ -2,7 +2,7 @@
 
 from varco_common.votes import Vote
 
-COMPARED = ("reply", "reason", "text", "convert")
+COMPARED = ("reply", "reason", "text", "convert", "counts_on")
 
 
 def differing(recorded: Vote, again: Vote) -> tuple[str, ...]:
@@ -12,4 +12,5 @@ def differing(recorded: Vote, again: Vote) -> tuple[str, ...]:
 
 def other_outcome(recorded: Vote, again: Vote) -> bool:
     """Whether the mail would fare otherwise, however the vote words it."""
-    return recorded.reply.accepts != again.reply.accepts or recorded.convert != again.convert
+    links = recorded.convert != again.convert or recorded.counts_on != again.counts_on
+    return links or recorded.reply.accepts != again.reply.accepts

@@ -129,7 +129,7 @@ class Verifying(_Mails):
         if case.early:
             self.counts["early"] += 1
             return None
-        vote = case.vote(self.voter.voter)
+        vote = self.voter.recorded(case)
         if vote is None or vote.reply is Reply.SERVICE_MISSING:
             self.counts["silent"] += 1
             return None

@@ -54,7 +54,10 @@ class Unclear(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One change that a section of an account's file makes: for people, and as the event that would make it."""
+    """One change that a section of an account's file makes: for people, and as the event that would make it.
+
+    `text` is empty where it is so already.
+    """
 
     text: str
     event: Event
@@ -89,6 +92,9 @@ class Voter(Protocol):
 
     def warm_up(self, *, assumed: bool) -> timedelta:
         """How long before the first ballot the mails must be met that still matter to it."""
+
+    def recorded(self, case: Case) -> Vote | None:
+        """What is on record, and is to come out again; None where it said nothing."""
 
     def needs(self, vote: Vote) -> int:
         """The sequence in MAIL up to which mails must have been met before this vote can be cast again; 0: none."""

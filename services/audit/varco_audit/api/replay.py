@@ -1,0 +1,136 @@
+"""Replays over HTTP: what goes on for long answers with a JSON object a line, as it comes."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from varco_audit.replay import as_of
+from varco_audit.replay.lines import Broken, Line, encode
+from varco_audit.replay.verify import verify
+from varco_audit.replay.whatif import WhatIfRun
+from varco_common.auth import AccountScope, Admin
+from varco_common.bus import Bus
+from varco_common.errors import RefusedCommand, VarcoError
+
+AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The account's name.")]
+Since = Annotated[datetime, Query(description="RFC 3339, with its offset from UTC.")]
+Until = Annotated[datetime | None, Query(description="As `since`; now, where it is left out.")]
+LINES = "application/x-ndjson"
+
+
+class WhatIfForm(BaseModel):
+    """`sections` of an account file, and the time whose mails are to be decided again. `listed`: each mail, too."""
+
+    sections: dict[str, Any]
+    since: datetime
+    until: datetime | None = None
+    listed: bool = False
+
+
+class ItemOut(BaseModel):
+    """One item of an account's settings. `sequence` is that of the event that made it so; 0: it is as by default."""
+
+    section: str
+    key: str
+    value: Any
+    sequence: int
+    at: datetime | None
+    by: str
+    reason: str
+    fact: str
+
+
+class StateOut(BaseModel):
+    """`missing` has by service why it has told nothing; `unreadable` are events that can't be read."""
+
+    account: str
+    sequence: int
+    at: datetime
+    items: list[ItemOut]
+    missing: dict[str, str]
+    unreadable: list[int] = Field(default_factory=list)
+
+
+def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
+    """All routes about replays."""
+    api = APIRouter(tags=["replay"])
+
+    @api.get("/replay/verify")
+    async def verify_all(_: Admin, since: Since, until: Until = None) -> StreamingResponse:
+        """Decides all mails of that time again, and tells each vote that comes out otherwise than it is on record."""
+        begin, end = _span(since, until)
+        return await _streamed(verify(bus, voters, begin, end))
+
+    @api.get("/accounts/{account}/replay/verify")
+    async def verify_account(
+        account: AccountName, _: AccountScope, since: Since, until: Until = None
+    ) -> StreamingResponse:
+        """As for all, of one account's mails."""
+        begin, end = _span(since, until)
+        return await _streamed(verify(bus, voters, begin, end, account))
+
+    @api.post("/accounts/{account}/whatif")
+    async def whatif(account: AccountName, form: WhatIfForm, _: AccountScope) -> StreamingResponse:
+        """Decides the account's mails again as if these sections had held all the time; changes nothing."""
+        begin, end = _span(form.since, form.until)
+        return await _streamed(WhatIfRun(bus, account, form.sections, begin, end, listed=form.listed).run())
+
+    @api.get("/accounts/{account}/state")
+    async def state(
+        account: AccountName,
+        token: AccountScope,
+        at: Annotated[datetime | None, Query(description="A time, RFC 3339 with its offset.")] = None,
+        sequence: Annotated[int | None, Query(ge=1, description="Or the sequence of an event.")] = None,
+    ) -> StateOut:
+        """Senders, rules, quotas, links, copies, route and bans as they were, each with the event that made it so."""
+        meant = _utc(at) if at else sequence
+        if meant is None or (at and sequence):
+            raise RefusedCommand("give a time (at) or a sequence, one of the two")
+        moment = await as_of.then(bus, meant)
+        told = await as_of.state(bus, account, moment, own=not token.is_admin)
+        items = [ItemOut(**{name: getattr(one, name) for name in ItemOut.model_fields}) for one in told.items]
+        return StateOut(
+            account=account,
+            sequence=moment.sequence,
+            at=moment.at,
+            items=items,
+            missing=told.missing,
+            unreadable=told.unreadable,
+        )
+
+    return api
+
+
+async def _streamed(lines: AsyncGenerator[Line, None]) -> StreamingResponse:
+    """The first line is awaited before the answer begins: what can't begin is a plain error."""
+    first = await anext(lines)
+
+    async def encoded() -> AsyncIterator[bytes]:
+        try:
+            yield encode(first)
+            async for line in lines:
+                yield encode(line)
+        except VarcoError as error:
+            yield encode(Broken(why=str(error)))
+        finally:
+            await lines.aclose()
+
+    return StreamingResponse(encoded(), media_type=LINES)
+
+
+def _span(since: datetime, until: datetime | None) -> tuple[datetime, datetime]:
+    """UTC. Raises RefusedCommand."""
+    begin, end = _utc(since), _utc(until) if until else datetime.now(UTC)
+    if begin >= end:
+        raise RefusedCommand(f"nothing lies between {begin.isoformat()} and {end.isoformat()}")
+    return begin, end
+
+
+def _utc(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise RefusedCommand(f"{at.isoformat()}: a time needs its offset from UTC, such as Z or +01:00")
+    return at.astimezone(UTC)

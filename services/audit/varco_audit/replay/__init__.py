@@ -1,0 +1,1 @@
+"""Decisions again: verified, imagined under other rules, and settings as they were (docs/replay.md)."""

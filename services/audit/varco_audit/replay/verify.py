@@ -1,0 +1,45 @@
+"""The replay check: every voter casts its votes again, and what differs from the record is told."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from datetime import datetime
+
+from varco_audit.names import NAME
+from varco_audit.replay.asking import together
+from varco_audit.replay.lines import Broken, Differs, Line, Pace, Unread, Verified
+from varco_audit.replay.reach import reach
+from varco_common.bus import Bus
+from varco_common.rehearsal.frames import Difference, Done, Failed, Progress, Unreadable, Verify
+
+
+async def verify(
+    bus: Bus, voters: Sequence[str], since: datetime, until: datetime, account: str = ""
+) -> AsyncGenerator[Line, None]:
+    """Lines up to Verified or Broken. Raises TransientError, and ConflictError where another rehearsal goes on."""
+    last = await reach(bus)
+    question = Verify(frames="", last=last, since=since, until=until, account=account)
+    services = (*voters, NAME)
+    counts: dict[str, dict[str, int]] = {}
+    pace, unreadable = Pace(services), set[int]()
+    async with aclosing(together(bus, dict.fromkeys(services, question))) as said:
+        async for service, frame in said:
+            match frame:
+                case Progress():
+                    yield pace.said(service, frame)
+                case Difference(mail=mail, voter=voter, fields=fields, recorded=recorded, again=again):
+                    yield Differs(mail=mail, voter=voter, fields=fields, recorded=recorded, again=again)
+                case Unreadable(sequence=sequence, why=why) if sequence not in unreadable:
+                    unreadable.add(sequence)
+                    yield Unread(sequence=sequence, why=why, service=service)
+                case Failed(why=why):
+                    yield Broken(why=f"{service}: {why}")
+                    return
+                case Done():
+                    counts[service] = frame.counts
+                    yield pace.done(service)
+                case _:
+                    pass
+    differences = sum(one.get("differences", 0) for one in counts.values())
+    yield Verified(
+        since=since, until=until, events=last, differences=differences, unreadable=len(unreadable), counts=counts
+    )
