@@ -1,17 +1,31 @@
 """What was decided comes out the same when it is decided again; one changed byte of history doesn't."""
 
 import asyncio
-import json
 import smtplib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
+from importlib import import_module
 
 import pytest
 
-from tests.integration.gate import Gate, mail, transact, trusting, wait_for
+from tests.integration.gate import Gate, mail, transact
+from varco_audit.replay.lines import Differs, Verified
+from varco_audit.replay.verify import verify
+from varco_cli.stack.bus import operator
+from varco_common.bus import Bus
+from varco_common.bus.streams import manager
+from varco_common.envelope import Envelope
+from varco_common.events import MailRefused
+from varco_common.ids import new_id
+from varco_common.manifest import Manifest
+from varco_common.rehearsal.serving import Rehearsals
+from varco_common.replies import Reply
+from varco_common.settings import WithBus
+from varco_common.testing import NatsServer, nats_server
+from varco_common.verdict import verdict
+from varco_common.votes import Ballot
 
 VOTERS = ("policy", "ratelimit", "banguard", "filelink")
 ACME = """\
@@ -74,13 +88,32 @@ def in_parallel(gate: Gate, sender: str, count: int) -> list[int]:
 
 
 def ban(gate: Gate, source: str) -> None:
-    """Wrong passwords until the door is closed; a session that was open before it sends meanwhile."""
-    with gate.smtp(source) as early:
-        while not gate.events("host-banned"):
-            with suppress(smtplib.SMTPException, OSError), gate.smtp(source, port=gate.ports.submission, tls=True) as client:
-                client.login("alice@acme.test", "wrong")
-        with suppress(smtplib.SMTPException, OSError):
-            print("early", transact(early, "alice@acme.test", ["bob@dest.test"], mail("alice@acme.test")))
+    """Wrong passwords until the door is closed."""
+    while not gate.events("host-banned"):
+        with (
+            suppress(smtplib.SMTPException, OSError),
+            gate.smtp(source, port=gate.ports.submission, tls=True) as client,
+        ):
+            client.login("alice@acme.test", "wrong")
+
+
+async def late(gate: Gate, source: str) -> Reply:
+    """A mail whose host is banned between its connection and its end: ingress closes the door, so this plays ingress."""
+    envelope = Envelope(
+        id=new_id(),
+        account="acme",
+        sender="alice@acme.test",
+        recipients=("bob@dest.test",),
+        host=source,
+        received_at=datetime.now(UTC),
+        size=100,
+    )
+    ballot = Ballot(envelope=envelope, manifest=Manifest(authors=("alice@acme.test",)))
+    async with Bus.connect(operator(gate.home, "127.0.0.1", gate.ports.nats), "operator") as bus:
+        votes = tuple(await bus.collect(ballot, VOTERS, 5))
+        reply = verdict(votes, VOTERS).reply
+        await bus.append(MailRefused(at=datetime.now(UTC), ballot=ballot, votes=votes, reply=reply, answer=""))
+    return reply
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +137,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gate, str]]:
         in_parallel(gate, "other@acme.test", 50)
         in_parallel(gate, "busy@acme.test", 10)
         ban(gate, "127.0.0.2")
+        assert asyncio.run(late(gate, "127.0.0.2")) is Reply.HOST_BANNED
         yield gate, began
     finally:
         gate.stop()
@@ -120,3 +154,90 @@ def test_an_honest_log_comes_out_the_same(log: tuple[Gate, str]) -> None:
         assert counts[voter]["votes"] > 130
         assert counts[voter]["votes"] + counts[voter]["early"] == counts[voter]["mails"]
         assert not counts[voter]["unclear"]
+
+
+# a copied store
+
+
+async def copied(gate: Gate, to: NatsServer, altered: Callable[[str, bytes], bytes]) -> int:
+    """All of EVENTS, event by event, into another server's; how many of them are other bytes there."""
+    changed = 0
+    async with (
+        Bus.connect(operator(gate.home, "127.0.0.1", gate.ports.nats), "operator") as bus,
+        manager(to.settings()) as target,
+    ):
+        stream, last = target.jetstream(), await bus.last_sequence("events.>")
+        async with aclosing(bus.raw("events.>")) as events:
+            async for one in events:
+                payload = altered(one.subject, one.payload)
+                changed += payload != one.payload
+                assert (await stream.publish(one.subject, payload)).seq == one.sequence
+                if one.sequence == last:
+                    break
+    return changed
+
+
+@asynccontextmanager
+async def rehearsing(server: NatsServer) -> AsyncIterator[Bus]:
+    """A bus on which the voters, and audit, can be asked to decide again."""
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(Bus.connect(server.settings(), "audit"))
+        for service in (*VOTERS, "audit"):
+            module = f"varco_{service}.rehearse"
+            settings: WithBus = import_module(module).SETTINGS(nats_url=server.url)
+            await stack.enter_async_context(Rehearsals.answering(bus, service, module, settings))
+        yield bus
+
+
+def once(fact: str, old: bytes, new: bytes) -> Callable[[str, bytes], bytes]:
+    """Changes one byte in the first event of this fact that has it."""
+    done = False
+    assert sum(a != b for a, b in zip(old, new, strict=True)) == 1
+
+    def altered(subject: str, payload: bytes) -> bytes:
+        nonlocal done
+        if done or subject.split(".")[2] != fact or old not in payload:
+            return payload
+        done = True
+        return payload.replace(old, new, 1)
+
+    return altered
+
+
+TAMPERED = {
+    "the name of an attachment": ("policy", once("mail-recorded", b"paper.txt", b"paper.txu")),
+    "a rule": ("policy", once("rules-changed", b'"txt"', b'"tyt"')),
+    "a quota": ("ratelimit", once("quota-set", b'"limit":40', b'"limit":41')),
+    "whose quota was reset": ("ratelimit", once("quota-reset", b'"sender":"busy@', b'"sender":"bush@')),
+    "a mail that counted": ("ratelimit", once("mail-recorded", b'"sender":"busy@', b'"sender":"bush@')),
+    "who was banned": ("banguard", once("host-banned", b'"network":"127.0.0.2"', b'"network":"127.0.0.3"')),
+    "what becomes a link": ("filelink", once("filelink-chosen", b'"over":100000', b'"over":900000')),
+}
+
+
+async def checked(bus: Bus, began: str) -> tuple[Verified, list[Differs]]:
+    lines = [line async for line in verify(bus, VOTERS, datetime.fromisoformat(began), datetime.now(UTC))]
+    done = lines[-1]
+    assert isinstance(done, Verified), done
+    return done, [line for line in lines if isinstance(line, Differs)]
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+async def test_one_changed_byte_is_found(log: tuple[Gate, str], what: str) -> None:
+    gate, began = log
+    voter, altered = TAMPERED[what]
+    async with nats_server() as server:
+        assert await copied(gate, server, altered) == 1
+        async with rehearsing(server) as bus:
+            done, found = await checked(bus, began)
+    assert done.differences == len(found)
+    assert voter in {one.voter for one in found}
+
+
+async def test_a_copy_that_is_like_its_original_has_no_difference(log: tuple[Gate, str]) -> None:
+    gate, began = log
+    async with nats_server() as server:
+        assert await copied(gate, server, lambda _, payload: payload) == 0
+        async with rehearsing(server) as bus:
+            done, found = await checked(bus, began)
+    assert (found, done.differences, done.unreadable) == ([], 0, 0)

@@ -1,0 +1,184 @@
+"""How long `varco whatif` takes: `python -m bench.whatif` fills EVENTS with mails of 30 days and times the command.
+
+The mails are written into EVENTS of a running gate as audit's scribe writes them, half of an office's kind and half with
+attachments. What is timed is the command as an operator types it, from its start to its last line.
+"""
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import uvloop
+from msgspec.structs import replace
+
+from bench import proc
+from bench.gates.varco import Stack, running
+from bench.report import machine
+from varco_cli.stack.bus import operator
+from varco_cli.stack.home import Home
+from varco_common.bus import Bus
+from varco_common.envelope import Envelope
+from varco_common.events.audit import encode_recorded, recorded_subject
+from varco_common.ids import new_id
+from varco_common.manifest import Manifest, Part
+from varco_common.record import Body, MailAccepted, encode_record
+from varco_common.votes import accept
+
+DAYS = 30
+BATCH = 250
+SENDERS = 500
+NAMES = ("offer.pdf", "photo.jpg", "table.xlsx", "notes.txt", "contract.docx", "plan.dwg")
+
+FILES: dict[str, dict[str, object]] = {
+    "attachments": {"rules": {"attachments": {"allow": ["pdf", "txt", "jpg"]}}},
+    "quotas": {"quotas": {"messages": 5, "account": {"messages": 3_000}}},
+    "all": {
+        "senders": [f"user{number}@corp.test" for number in range(0, SENDERS, 2)],
+        "rules": {"attachments": {"allow": ["pdf", "txt"]}, "max_size": "1MB", "max_recipients": 3},
+        "quotas": {"messages": 10, "recipients": {"limit": 20, "per": "calendar day"}},
+        "filelink": {"over": "100kB"},
+    },
+}
+
+
+class Office:
+    """Mails as an office sends them: with a text and an HTML part, every second with one to three attachments."""
+
+    def __init__(self, sequence: int) -> None:
+        self._random = Random(7)
+        self._sequence = sequence
+
+    def record(self, at: datetime) -> MailAccepted:
+        random = self._random
+        sender = f"user{random.randrange(SENDERS)}@corp.test"
+        size = int(random.lognormvariate(10, 1.5)) + 2_000
+        envelope = Envelope(
+            id=new_id(),
+            account="bench",
+            sender=sender,
+            recipients=tuple(f"r{random.randrange(20_000)}@dest.test" for _ in range(1 + random.randrange(5) // 2)),
+            host="127.0.0.1",
+            received_at=at,
+            size=size,
+            helo="client.corp.test",
+        )
+        clock = int(at.timestamp() * 1000)
+        votes = (
+            accept("policy", self._sequence),
+            replace(accept("ratelimit", self._sequence), figures={"clock": clock, "counted": 0}),
+            replace(accept("banguard"), figures={"clock": clock * 1_000, "hosts": 0, "gate": 0}),
+            accept("filelink", self._sequence),
+        )
+        manifest = Manifest(
+            parts=tuple(self._parts(size)),
+            authors=(sender,),
+            message_id=f"<{envelope.id}@corp.test>",
+            subject="about the matter that we spoke of",
+            header_end=900,
+            has_date=True,
+        )
+        return MailAccepted(
+            envelope=envelope, manifest=manifest, votes=votes, body=Body(size=size + 200, sha256="0" * 64)
+        )
+
+    def _parts(self, size: int) -> list[Part]:
+        random = self._random
+        parts = [
+            Part(path="1.1", media_type="text/plain", start=1_000, end=1_500, size=500, charset="utf-8"),
+            Part(path="1.2", media_type="text/html", start=1_600, end=1_990, size=390, charset="utf-8"),
+        ]
+        if random.random() < 0.5:
+            return parts
+        for number in range(1 + random.randrange(3)):
+            name = random.choice(NAMES)
+            part = Part(
+                path=f"{number + 2}",
+                media_type="application/octet-stream",
+                start=2_000,
+                end=size,
+                size=(size - 2_000) * 3 // 4,
+                names=(name,),
+                disposition="attachment",
+                encoding="base64",
+            )
+            parts.append(part)
+        return parts
+
+
+async def fill(bus: Bus, mails: int) -> None:
+    """Writes so many mails of the last 30 days, in batches, behind what audit has written."""
+    subject = recorded_subject("bench")
+    last = await bus.last_sequence(recorded_subject("*"))
+    office = Office(await bus.last_sequence("events.>"))
+    begin = datetime.now(UTC) - timedelta(days=DAYS) + timedelta(minutes=5)
+    step = timedelta(days=DAYS) / mails
+    batch: list[tuple[str, bytes]] = []
+    for number in range(mails):
+        at = begin + number * step
+        stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        record = encode_record(office.record(at)).encode()
+        event = encode_recorded(at=stamp, sequence=number + 1, kind="accepted", stored_at=stamp, record=record)
+        batch.append((subject, event))
+        if len(batch) == BATCH or number == mails - 1:
+            last = await bus.append_encoded(batch, expect=last, expect_subject=recorded_subject("*"))
+            batch = []
+
+
+async def settled(stack: Stack) -> None:
+    """Returns when the gate is idle: audit indexes what was written."""
+    while True:
+        before = proc.cpu([stack.pid])
+        await asyncio.sleep(2.0)
+        if proc.cpu([stack.pid]) - before < 0.15:
+            return
+
+
+def timed(stack: Stack, what: str, *arguments: str, document: object = None) -> str:
+    """One command; a row of the table."""
+    before, began = proc.cpu([stack.pid]), time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "varco_cli.main", *arguments, "--json"],
+        env=stack.environment,
+        input=json.dumps(document),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2_000:])
+    found = json.loads(done.stdout)
+    mails = found.get("mails") or found["counts"]["policy"]["mails"]
+    otherwise = sum(found["outcomes"].values()) if "outcomes" in found else found["differences"]
+    return f"| {what} | {mails:,} | {otherwise:,} | {seconds:.1f} | {proc.cpu([stack.pid]) - before:.1f} |"
+
+
+async def run(mails: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="varco-bench-") as folder:
+        async with running(Path(folder) / "home", 9) as stack:
+            settings = operator(Home(stack.home), "127.0.0.1", int(stack.environment["VARCO_NATS_PORT"]))
+            async with Bus.connect(settings, "bench") as bus:
+                await fill(bus, mails)
+            await settled(stack)
+            of = machine()
+            print(f"{of.processors} processors ({of.model}), Linux {of.kernel}, Python {of.python}.\n")
+            print("| command | mails | otherwise | seconds | CPU s of the gate |\n| --- | ---: | ---: | ---: | ---: |")
+            for name, sections in FILES.items():
+                file = {"account": "bench", **sections}
+                arguments = ("whatif", "-f", "-", "--since", f"{DAYS}d")
+                print(await asyncio.to_thread(timed, stack, f"whatif: {name}", *arguments, document=file), flush=True)
+            again = ("replay", "verify", "--since", f"{DAYS}d")
+            print(await asyncio.to_thread(timed, stack, "replay verify", *again), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mails", type=int, default=100_000)
+    uvloop.run(run(parser.parse_args().mails))
