@@ -49,6 +49,9 @@ bench: venv ## how fast, beside peers where they can be had
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.voters
 	$(BIN)/python -m bench.flood
+	$(BIN)/python -m bench.links
+	$(BIN)/python -m bench.links_memory
+	$(BIN)/python -m bench.links_guessing
 
 lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \

@@ -2,7 +2,6 @@
 
 import asyncio
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +9,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bench import proc
+from bench import external, proc
+from bench.external import LINKS
 from bench.gates import Gate
-from bench.gates.varco import Stack, running
+from bench.gates.varco import Stack, apply, running
 from bench.measure import Result, Sink, generate, measure
 from bench.workloads import WORKLOADS, Workload
 
@@ -25,7 +25,6 @@ W5 = Workload(
     attachment="big.pdf",
     attachment_size=20 * 1024 * 1024,
 )
-SECTION = b"account: bench\nfilelink: {over: 10MB}\n"
 SETTLE_SECONDS = 6.0  # what ingress learns so soon after a change of the account it doesn't remember
 
 
@@ -45,8 +44,14 @@ class Figures(msgspec.Struct, kw_only=True):
 def main(
     rounds: Annotated[int, typer.Option(help="medians are shown")] = 3,
     mails: Annotated[int, typer.Option(help="of each round")] = W5.mails,
+    peers: Annotated[
+        Path | None, typer.Option(envvar="BENCH_PEERS", help="a script that compares gates (taking --target): run it")
+    ] = None,
 ) -> None:
     """Every mail must arrive at the next hop, once; what arrives is small."""
+    if peers:
+        print(asyncio.run(external.compared(peers, ["W5"], rounds, mails / W5.mails)))
+        return
     found, shares = asyncio.run(_bench(rounds, mails))
     for number, one in enumerate(found, 1):
         print(f"round {number}: {one.mb_per_second:.1f} MB/s, {one.cpu_per_gb:.1f} CPU s/GB, ok {one.ok}")
@@ -63,7 +68,7 @@ async def _bench(rounds: int, mails: int) -> tuple[list[Figures], dict[str, floa
         with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
             async with running(Path(home) / "varco", sink.ports.mails) as stack:
                 gate = Gate(name="varco", port=stack.smtp_port, roots=lambda: [stack.pid])
-                await _turn_on(stack)
+                await apply(stack, LINKS)
                 await generate(WORKLOADS["W2"].scaled(0.07), gate.port)
                 await asyncio.sleep(SETTLE_SECONDS)
                 before = proc.cpu_each([stack.pid])
@@ -72,15 +77,6 @@ async def _bench(rounds: int, mails: int) -> tuple[list[Figures], dict[str, floa
                 return [*map(Figures.of, results)], _shares(stack, before)
     finally:
         await sink.stop()
-
-
-async def _turn_on(stack: Stack) -> None:
-    command = (sys.executable, "-m", "varco_cli.main", "apply", "--yes", "-f", "-")
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, env=stack.environment, stdin=pipe, stdout=pipe)
-    await process.communicate(SECTION)
-    if process.returncode:
-        raise SystemExit("varco apply failed")
 
 
 def _shares(stack: Stack, before: dict[int, float]) -> dict[str, float]:

@@ -58,7 +58,7 @@ async def running(
     try:
         stack = Stack(pid=process.pid, home=home, environment=environment)
         await _ready(process, log)
-        await _apply(stack, sink)
+        await apply(stack, account(sink))
         yield stack
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -110,7 +110,8 @@ def _said(log: Path) -> str:
     return log.read_text()
 
 
-async def _apply(stack: Stack, sink: int) -> None:
+async def apply(stack: Stack, section: dict[str, object]) -> None:
+    """`varco apply`: the account, or what changes of it. Raises RuntimeError with its last words."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *_varco("apply", "--yes", "-f", "-"),
@@ -119,6 +120,6 @@ async def _apply(stack: Stack, sink: int) -> None:
         stdout=pipe,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate(yaml.safe_dump(account(sink)).encode())
+    said, _ = await process.communicate(yaml.safe_dump(section).encode())
     if process.returncode:
         raise RuntimeError(f"varco apply failed: {said.decode()[-2000:]}")

@@ -38,6 +38,20 @@ def test_the_notice_is_the_providers_with_the_date():
     )
 
 
+@given(st.binary(max_size=400), st.data())
+@settings(max_examples=300, deadline=None)
+def test_base64_of_any_lines_in_any_pieces_is_decoded(plain, data):
+    digits, wire = binascii.b2a_base64(plain, newline=False), b""
+    while digits:
+        width = data.draw(st.sampled_from([76, 76, 76, 60, 5, 3]))
+        wire, digits = wire + digits[:width] + b"\r\n", digits[width:]
+    decoding, decoded = decoder("base64"), b""
+    while wire:
+        size = data.draw(st.integers(1, 200))
+        decoded, wire = decoded + decoding.feed(wire[:size]), wire[size:]
+    assert decoded + decoding.end() == plain
+
+
 def test_an_english_account_has_one_line_and_several_files_have_one_block():
     two = [Moved("a.pdf", 1_000_000, URL), Moved("b.pdf", 2_500_000, URL)]
     text = block(two, Language.EN, timedelta(days=30), datetime(2027, 1, 1, tzinfo=UTC)).text

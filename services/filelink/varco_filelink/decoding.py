@@ -26,13 +26,28 @@ class _Base64:
         self._rest = b""
 
     def feed(self, piece: bytes) -> bytes:
-        digits = self._rest + piece.translate(None, _NOT_BASE64)
+        piece = self._rest + piece
+        cut = piece.rfind(b"\r\n") + 2
+        if cut > 2:
+            try:
+                plain = binascii.a2b_base64(
+                    piece[:cut]
+                )  # whole lines are whole groups, as nearly everybody writes them
+            except binascii.Error:
+                return self._fed(piece)
+            self._rest = piece[cut:]
+            return plain
+        return self._fed(piece)
+
+    def _fed(self, piece: bytes) -> bytes:
+        digits = piece.translate(None, _NOT_BASE64)
         whole = len(digits) & ~3
         self._rest = digits[whole:]
         return binascii.a2b_base64(digits[:whole])
 
     def end(self) -> bytes:
-        digits = self._rest if len(self._rest) != 1 else b""  # six bits are no byte
+        digits = self._rest.translate(None, _NOT_BASE64)
+        digits = digits if len(digits) % 4 != 1 else digits[:-1]  # six bits are no byte
         return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 

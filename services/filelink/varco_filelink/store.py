@@ -36,6 +36,7 @@ class Links:
 
     def __init__(self, bus: Bus, blobs: Blobs, projection: Projection[Link], now: Callable[[], datetime]) -> None:
         self._bus, self._blobs, self._projection, self._now = bus, blobs, projection, now
+        self._names: dict[str, str] = {}
         self._mails: dict[str, set[str]] = defaultdict(set)
         self._objects: dict[str, set[str]] = defaultdict(set)
         self._equal: dict[tuple[str, str], str] = {}
@@ -57,6 +58,11 @@ class Links:
 
     def get(self, link: str) -> Link | None:
         return self._projection.get(link)
+
+    def at(self, name: str) -> Link | None:
+        """The link whose address ends in `name`, its ending included. A name that is nearly right is like any other."""
+        key = self._names.get(name)
+        return self.get(key) if key else None
 
     def all(self) -> Iterable[Link]:
         """In no order: don't await while iterating."""
@@ -184,6 +190,7 @@ class Links:
         link = self._projection.get(key)
         if link is None:
             return
+        self._names[link.url.rpartition("/")[2]] = key
         self._mails[link.mail].add(key)
         same = (link.account, link.sha256)
         if link.state is State.LIVE:

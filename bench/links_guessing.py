@@ -1,0 +1,110 @@
+"""Does the time of a 404 tell how near a guess is? `python -m bench.links_guessing`: one client, one kept connection.
+
+Asks in random order for links that share nothing with any that there is, for ones that share all but the last digit, and for
+ones that are there under another ending. `P(slower)` is how often a request of that kind takes longer than one of the first.
+"""
+
+import asyncio
+import random
+import statistics
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Annotated, cast
+
+import typer
+import uvloop
+
+from varco_common.http import listening
+from varco_filelink.downloads import Downloads
+from varco_filelink.links import Link
+from varco_filelink.store import Links
+
+HELD = 100_000  # links that there are
+NEVER = 10**9  # tries
+
+
+def main(requests: Annotated[int, typer.Option(help="of each kind")] = 10_000) -> None:
+    """Prints median, deviation from a coin's 0.5, and what chance alone would give in 95 of 100 runs."""
+    taken = uvloop.run(_asked(requests))
+    first, *_ = taken.values()
+    chance = 1.96 * (1 / (6 * requests)) ** 0.5  # of Mann and Whitney's statistic, for two equal samples
+    for name, times in taken.items():
+        print(f"{name:28} median {statistics.median(times):7.1f} us, P(slower) {_slower(times, first):.4f}")
+    print(f"chance alone: 0.5 +- {chance:.4f}")
+
+
+async def _asked(requests: int) -> dict[str, list[float]]:
+    source = random.Random(404)
+    links = {(digits := source.randbytes(20).hex()): _link(digits) for _ in range(HELD)}
+    held = [*links]
+    kinds: dict[str, Callable[[], str]] = {
+        "nothing in common": lambda: f"{source.randbytes(20).hex()}.pdf",
+        "all but the last digit": lambda: _near(source.choice(held), links),
+        "there, with another ending": lambda: f"{source.choice(held)}.zip",
+    }
+    names = {f"{digits}.pdf": link for digits, link in links.items()}
+    store = cast(Links, SimpleNamespace(at=names.get))  # as in the service: one look into a table in memory
+    downloads = Downloads(store, cast("object", None), _told, tries=NEVER, proxies=(), now=lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    asked = [(name, path()) for name, path in kinds.items() for _ in range(requests)]  # now: making one warms caches
+    source.shuffle(asked)
+    taken: dict[str, list[float]] = {name: [] for name in kinds}
+    async with listening(downloads.app, "127.0.0.1", 0, "PORT", most=100) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for name, path in asked:
+            taken[name].append(await _timed(reader, writer, path))
+        writer.close()
+        await writer.wait_closed()
+    return taken
+
+
+async def _timed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> float:
+    """Microseconds from the request to the end of its 404."""
+    began = time.perf_counter()
+    writer.write(f"GET /files/{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 404"):
+        raise SystemExit(f"no 404: {head!r}")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(int(length.partition(b":")[2]))
+    return (time.perf_counter() - began) * 1e6
+
+
+def _near(digits: str, links: dict[str, Link]) -> str:
+    other = next(d for d in "0123456789abcdef" if d != digits[-1] and digits[:-1] + d not in links)
+    return f"{digits[:-1]}{other}.pdf"
+
+
+def _slower(times: list[float], than: list[float]) -> float:
+    """How often one of `times` is above one of `than`; ties count half."""
+    ordered = sorted(than)
+    above = sum(bisect_left(ordered, one) + bisect_right(ordered, one) for one in times)
+    return above / 2 / len(times) / len(than)
+
+
+def _link(digits: str) -> Link:
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    return Link(
+        link=digits,
+        account="bench",
+        mail="m",
+        part="2",
+        url=f"http://x.test/files/{digits}.pdf",
+        object="o",
+        name="a.pdf",
+        size=1,
+        sha256="",
+        domain="x.test",
+        linked_at=at,
+        expires_at=at + timedelta(days=36_500),
+    )
+
+
+async def _told(_link: Link, _host: str, _sent: int, _complete: bool) -> None:
+    raise AssertionError("nothing is downloaded here")
+
+
+if __name__ == "__main__":
+    typer.run(main)
