@@ -12,6 +12,7 @@ from varco_common.proof import checkpoint
 from varco_common.proof.checkpoint import Checkpoint
 from varco_common.proof.note import PublicKey, SigningKey
 from varco_common.testing.nats import NatsServer
+from varco_common.testing.waiting import eventually
 
 from .conftest import Gate
 from .store import Stored, highway_hash, rewrite
@@ -49,6 +50,11 @@ async def copied(gate, tmp_path, change: Change) -> AsyncIterator[Gate]:
             yield Gate(server, bus, home / "gate")
     finally:
         await server.stop()
+
+
+async def failures(audit) -> float:
+    text = (await audit.get("/metrics")).text
+    return float(text.partition("\nvarco_audit_verification_failures_total ")[2].partition("\n")[0])
 
 
 def as_it_is(records: list[Stored]) -> list[Stored]:
@@ -114,10 +120,10 @@ async def test_a_copy_that_was_not_altered_is_the_log(gate, kept, tmp_path):
 async def test_what_was_altered_is_found_and_named(gate, kept, tmp_path, change, departure):
     async with copied(gate, tmp_path, change) as copy, copy.audit() as audit:
         await proof(audit)
+        before = await failures(audit)
         frame = await verification(audit, kept)
-        metrics = (await audit.get("/metrics")).text
+        assert await failures(audit) == before + 1
     assert (frame["departure"], frame["sequence"]) == (departure, AT)
-    assert "\nvarco_audit_verification_failures_total 0.0\n" not in metrics
 
 
 @pytest.mark.parametrize(("change", "departure"), ALTERED)
@@ -171,6 +177,16 @@ async def test_a_second_version_of_the_log_that_the_key_signed_is_named_so(gate,
         await proof(audit)
         frame = await verification(audit, kept, fork)
     assert "two versions" in frame["text"]
+
+
+async def test_what_was_altered_is_found_without_being_asked(gate, kept, tmp_path):
+    async with copied(gate, tmp_path, one_byte_changed) as copy, copy.audit(verify_every="50ms") as audit:
+        before = await failures(audit)
+
+        async def found() -> bool:
+            return await failures(audit) > before
+
+        assert await eventually(found)
 
 
 async def test_an_event_that_was_altered_is_not_proven(gate, kept, tmp_path):

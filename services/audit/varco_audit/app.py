@@ -8,7 +8,7 @@ from varco_audit.index import Index
 from varco_audit.indexer import EVERYTHING, Indexer
 from varco_audit.janitor import LEASE, Janitor
 from varco_audit.names import NAME
-from varco_audit.proof import office
+from varco_audit.proof import inspection, office
 from varco_audit.reader import Reader
 from varco_audit.scribe import RECORDS, Scribe
 from varco_audit.search import Search
@@ -49,6 +49,7 @@ async def serve(settings: Settings) -> None:
             scribe.run(),
             indexer.run(),
             notary.run(),
+            inspection.watch(bus, history, settings.verify_every),
             janitor.run(),
         )
         for router in routers:

@@ -40,6 +40,11 @@ class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
         gt=timedelta(0),
         description="How often a checkpoint over all events is signed, where there was traffic.",
     )
+    verify_every: Duration = Field(
+        default=timedelta(days=1),
+        gt=timedelta(0),
+        description="How often all events are read again and held against the last checkpoint (some 10 s of CPU for a million).",
+    )
 
     keepers: CommaList = Field(
         default=(),

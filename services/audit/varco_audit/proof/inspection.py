@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from time import monotonic
 
 import msgspec
 
 from varco_audit.proof.history import ALL, History, stored
+from varco_common import log
 from varco_common.bus import Bus
+from varco_common.errors import TransientError
 from varco_common.proof import verify
 from varco_common.proof.checkpoint import Checkpoint
 from varco_common.proof.note import BadSignature
 from varco_common.proof.verify import BadHashes, Departure, Finding, Forked, Verifier
 
 _PROGRESS = 20_000
+_log = log.get(__name__)
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,3 +93,16 @@ def _inner(history: History, checkpoint: Checkpoint | None, sequence: int) -> Fi
         return None
     text = f"the checkpoint in event {sequence} isn't one of this log"
     return Finding(Departure.SOMEWHERE, 1, checkpoint.size, text)
+
+
+async def watch(bus: Bus, history: History, every: timedelta) -> None:
+    """Verifies all of EVENTS now and then, for the metric; until cancelled."""
+    while True:
+        await asyncio.sleep(every.total_seconds())
+        try:
+            history.check()
+            async for frame in inspect(bus, history, ()):
+                if frame.done:
+                    _log.info("EVENTS was verified", events=frame.events, seconds=frame.seconds, found=frame.text)
+        except TransientError as error:
+            _log.warning("EVENTS was not verified", error=str(error))
