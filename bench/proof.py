@@ -1,0 +1,105 @@
+"""What the proof costs: events hashed into the tree, verified at a gate, exported, and verified from files.
+
+`python -m bench.proof --events 1000000`
+"""
+
+import argparse
+import asyncio
+import resource
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from varco_audit.proof.history import History, stored
+from varco_audit.proof.inspection import inspect
+from varco_audit.proof.levels import Levels
+from varco_audit.proof.shelf import Shelf
+from varco_common import subjects
+from varco_common.bus import Bus
+from varco_common.proof import checkpoint, leaf
+from varco_common.proof.checkpoint import Checkpoint
+from varco_common.proof.note import SigningKey
+from varco_common.testing.nats import nats_server
+
+BATCH = 1_000
+SUBJECT = subjects.event("relay", "mail-delivered", "acme")
+EVENT = (
+    b'{"type":"mail.delivered.v1","at":"2026-11-24T12:45:05.472378Z","account":"acme","mail":"%020d","recipient":"bob@partner.example",'
+    b'"host":"mx.partner.example[192.0.2.25]:25","answer":"250 2.0.0 Ok: queued as 4WxyzABC","attempt":1,"padding":"%s"}'
+)
+
+
+@contextmanager
+def timed(what: str, events: int) -> Iterator[None]:
+    """Prints a row: seconds, CPU seconds of this process, events for each CPU second."""
+    began, used = time.monotonic(), time.process_time()
+    yield
+    seconds, cpu = time.monotonic() - began, time.process_time() - used
+    print(f"| {what} | {seconds:.1f} | {cpu:.1f} | {events / max(cpu, 0.001):,.0f} |", flush=True)
+
+
+async def fill(bus: Bus, events: int) -> None:
+    last = 0
+    for start in range(0, events, BATCH):
+        batch = [(SUBJECT, EVENT % (number, b"x" * 400)) for number in range(start, min(start + BATCH, events))]
+        last = await bus.append_encoded(batch, expect=last, expect_subject=SUBJECT)
+
+
+async def measure(events: int, directory: Path) -> None:
+    key = SigningKey.new("varco-bench")
+    async with nats_server(max_file_store="20GB") as nats, Bus.connect(nats.settings(), "bench") as bus:
+        await fill(bus, events)
+        print("| | s | CPU s | events a CPU second |\n| --- | ---: | ---: | ---: |")
+        levels = Levels.open(directory / "audit")
+        history = History(bus, levels, Shelf(directory / "checkpoints"))
+        with timed("tree made from EVENTS", events):
+            await history.start(key.public)
+        signed = checkpoint.signed(key, events, history.root(events))
+        with timed("verified at the gate", events):
+            async for frame in inspect(bus, history, [signed]):
+                assert not frame.departure
+        with timed("exported", events), (directory / "events.jsonl").open("wb") as file:
+            async for entry in stored(bus, 0, events):
+                file.write(leaf.to_line(entry))
+        levels.close()
+    again = Levels.open(directory / "audit")
+    with timed("tree opened again", events):
+        assert History(bus, again, Shelf(directory)).root(events) == signed.root
+    again.close()
+    elsewhere(events, directory, signed, key)
+
+
+def elsewhere(events: int, directory: Path, signed: Checkpoint, key: SigningKey) -> None:
+    (directory / "kept.checkpoint").write_text(signed.text)
+    files = ["--events", str(directory / "events.jsonl"), "--checkpoint", str(directory / "kept.checkpoint")]
+    program = [f"{sysconfig.get_path('scripts')}/varco", "audit", "verify", *files, "--key", str(key.public)]
+    for what, more in (("", []), (" with hashes", ["--hashes", str(directory / "audit" / "hashes")])):
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        subprocess.run([*program, *more], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+        seconds = time.monotonic() - began
+        print(f"| verified from files{what} | {seconds:.1f} | {cpu:.1f} | {events / cpu:,.0f} |", flush=True)
+    export = (directory / "events.jsonl").stat().st_size
+    kept = sum(file.stat().st_size for file in (directory / "audit").iterdir())
+    print(
+        f"\n{used.ru_maxrss / 1024:.0f} MB of memory at most, {export / events:.0f} bytes exported and "
+        f"{kept / events:.1f} kept for each event"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(measure(chosen.events, Path(directory)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
