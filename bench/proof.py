@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import resource
 import subprocess
-import sys
 import sysconfig
 import tempfile
 import time
@@ -102,4 +101,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
