@@ -1,0 +1,253 @@
+"""How long audit takes to index a history, how large the index is, and how fast it is searched.
+
+`python -m bench.audit_index [--events 1000000] [--postgres]` fills a real bus with the events of mails, indexes
+them from the first one, asks, and prints what docs/performance.md shows.
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import sqlalchemy as sa
+import uvloop
+
+from bench.proc import Peak, cpu, pss
+from varco_audit.batches import Limits
+from varco_audit.index import Index
+from varco_audit.indexer import EVERYTHING, Indexer
+from varco_audit.reader import Reader
+from varco_audit.search import Search, Wanted
+from varco_common import db
+from varco_common.bus import Bus
+from varco_common.envelope import Envelope
+from varco_common.events import AuthCause, AuthFailed, Event, MailDelivered, MailRecorded, MailRefused, encode_event
+from varco_common.ids import new_id
+from varco_common.manifest import Manifest
+from varco_common.manifest.model import Part
+from varco_common.record import Body, MailAccepted
+from varco_common.replies import Reply
+from varco_common.tasks import beside
+from varco_common.testing import nats_server
+from varco_common.testing.postgres import postgres_server
+from varco_common.votes import Ballot, Vote, accept
+
+ACCOUNTS, SENDERS, RECIPIENTS, HOSTS = 100, 10_000, 200_000, 5_000
+VOTERS = ("policy", "ratelimit", "banguard", "filelink")
+AT = datetime.now(UTC)
+QUESTIONS = 100
+PAGE = 100
+
+
+class Traffic:
+    """Events as a gate states them: of 200, 92 records, 92 deliveries, 10 refusals and 6 failed logins."""
+
+    def __init__(self) -> None:
+        self._random = Random(6)
+        self.mails: list[tuple[str, str, str, str]] = []
+
+    def events(self, count: int) -> list[Event]:
+        made: list[Event] = []
+        while len(made) < count:
+            what = self._random.random()
+            made += [self._failed()] if what < 0.055 else [self._refused()] if what < 0.148 else self._mail()
+        return made
+
+    def _envelope(self) -> Envelope:
+        sender = self._random.randrange(SENDERS)
+        account = f"company{sender % ACCOUNTS}"
+        recipient = f"person{self._random.randrange(RECIPIENTS)}@partner{self._random.randrange(3_000)}.example"
+        envelope = Envelope(
+            id=new_id(),
+            account=account,
+            sender=f"sender{sender}@{account}.example",
+            recipients=(recipient,),
+            host=f"198.51.{self._random.randrange(HOSTS) // 250}.{self._random.randrange(250)}",
+            received_at=AT,
+            size=48_112,
+            helo=f"pc{sender}.{account}.example",
+            login=f"sender{sender}@{account}.example",
+            tls="TLSv1.3",
+            listener="submission",
+        )
+        if len(self.mails) < 20_000 or self._random.random() < 0.02:
+            self.mails.append((envelope.id, self._message_id(envelope), recipient, envelope.sender))
+        return envelope
+
+    def _message_id(self, envelope: Envelope) -> str:
+        return f"{envelope.id[::-1]}@mail.{envelope.account}.example"
+
+    def _manifest(self, envelope: Envelope) -> Manifest:
+        parts = (
+            Part(path="1", media_type="text/plain", start=900, end=2_400, size=1_500, charset="utf-8"),
+            Part(path="2", media_type="application/pdf", start=2_600, end=48_000, size=33_000, names=("offer.pdf",)),
+        )
+        return Manifest(
+            parts=parts,
+            authors=(envelope.sender,),
+            message_id=f"<{self._message_id(envelope)}>",
+            subject="Your offer of last week",
+            header_end=860,
+        )
+
+    def _mail(self) -> list[Event]:
+        envelope = self._envelope()
+        record = MailAccepted(
+            envelope=envelope,
+            manifest=self._manifest(envelope),
+            votes=tuple(accept(voter, 1_000) for voter in VOTERS),
+            body=Body(size=48_112, sha256="0" * 64),
+        )
+        return [
+            MailRecorded(at=AT, sequence=1, kind="accepted", stored_at=AT, record=record),
+            MailDelivered(
+                at=AT,
+                account=envelope.account,
+                mail=envelope.id,
+                sequence=1,
+                recipients=envelope.recipients,
+                host="mx.provider.example:25",
+                answer="250 2.0.0 Ok: queued as 4WxYz",
+                tls="TLSv1.3",
+            ),
+        ]
+
+    def _refused(self) -> Event:
+        envelope = self._envelope()
+        no = Vote(voter="policy", reply=Reply.FORBIDDEN_ATTACHMENT, reason="offer.exe", sequence=1_000)
+        ballot = Ballot(envelope=envelope, manifest=self._manifest(envelope))
+        votes = (no, *(accept(voter, 1_000) for voter in VOTERS[1:]))
+        return MailRefused(at=AT, ballot=ballot, votes=votes, reply=no.reply, answer=no.reply.answer.line())
+
+    def _failed(self) -> Event:
+        host = f"203.0.113.{self._random.randrange(250)}"
+        return AuthFailed(at=AT, host=host, login="info@company1.example", cause=AuthCause.WRONG_CREDENTIALS)
+
+
+async def fill(bus: Bus, traffic: Traffic, count: int) -> int:
+    """Appends that many events in batches; their bytes."""
+    last = size = done = 0
+    while done < count:
+        batch = [(event.subject, encode_event(event)) for event in traffic.events(500)][:1_000]
+        size += sum(len(payload) for _, payload in batch)
+        last = await bus.append_encoded(batch, expect=last, expect_subject=EVERYTHING)
+        done += len(batch)
+    return size
+
+
+async def index_all(bus: Bus, index: Index, last: int) -> tuple[float, float, float]:
+    """Seconds, CPU seconds, and how much its memory grew at most, in MB, from the first event to the last."""
+    before = pss([os.getpid()])
+    began, used = time.perf_counter(), time.process_time()
+    peak = Peak(lambda: [os.getpid()])
+    with peak.watching():
+        async with beside(Indexer(bus, index, Limits(1_000, 4 << 20, 0.05)).run()):
+            await index.grown(last - 1)
+    return time.perf_counter() - began, time.process_time() - used, peak.mb - before
+
+
+async def ask(search: Search, reader: Reader, wanted: Callable[[], Wanted]) -> tuple[float, float, float]:
+    """Milliseconds of one page with its payloads: median, 95th percentile; and how many events it has on average."""
+    took, found = [], 0
+    for _ in range(QUESTIONS):
+        began = time.perf_counter()
+        page = await search.page(wanted(), cursor=0, newest_first=True, limit=PAGE)
+        found += len(await reader.fetch([one.sequence for one in page]))
+        took.append((time.perf_counter() - began) * 1e3)
+    return statistics.median(took), statistics.quantiles(took, n=20)[-1], found / QUESTIONS
+
+
+def questions(traffic: Traffic) -> dict[str, Callable[[], Wanted]]:
+    random = Random(7)
+
+    def one(place: int) -> str:
+        return random.choice(traffic.mails)[place]
+
+    def an_hour() -> datetime:
+        return datetime.now(UTC) - timedelta(hours=1)
+
+    return {
+        "mail id": lambda: Wanted(mail=one(0)),
+        "Message-ID": lambda: Wanted(message_id=one(1)),
+        "recipient": lambda: Wanted(recipient=one(2)),
+        "sender": lambda: Wanted(sender=one(3)),
+        "host": lambda: Wanted(host="203.0.113.7"),
+        "account and fact": lambda: Wanted(account="company7", facts=("mail-refused",)),
+        "account, since an hour": lambda: Wanted(account="company9", since=an_hour()),
+        "Message-ID, by an account's token": lambda: Wanted(message_id=one(1), account="company1"),
+        "all, newest": Wanted,
+    }
+
+
+@asynccontextmanager
+async def database(url: str) -> AsyncIterator[Index]:
+    async with db.connect(url, "audit") as engine:
+        await db.migrate(engine, "varco_audit")
+        yield Index(engine)
+
+
+async def size_of(index: Index, url: str) -> float:
+    """MB on disk."""
+    if url.startswith("sqlite"):
+        file = Path(url.partition("///")[2])
+        return sum(one.stat().st_size for one in file.parent.glob(f"{file.name}*")) / 1e6
+    async with index.reading.connect() as connection:
+        return (
+            float((await connection.execute(sa.text("SELECT pg_database_size(current_database())"))).scalar_one()) / 1e6
+        )
+
+
+async def run(count: int, url: str) -> None:
+    traffic = Traffic()
+    async with nats_server(max_file_store="20GB") as nats, Bus.connect(nats.settings(), "bench") as bus:
+        began = time.perf_counter()
+        size = await fill(bus, traffic, count)
+        last = await bus.until(EVERYTHING)
+        step(f"{last:,} events, {size / 1e6:,.0f} MB of JSON, appended in {time.perf_counter() - began:.0f} s")
+        async with database(url) as index:
+            served = cpu([nats.pid])
+            seconds, used, memory = await index_all(bus, index, last)
+            served = cpu([nats.pid]) - served
+            mb = await size_of(index, url)
+            print(
+                "| events | seconds | events/s | CPU µs an event: audit, bus | index, MB | bytes an event | memory grew by, MB |"
+            )
+            print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+            print(
+                f"| {last:,} | {seconds:.1f} | {last / seconds:,.0f} | {used / last * 1e6:.0f}, {served / last * 1e6:.0f} "
+                f"| {mb:,.0f} | {mb * 1e6 / last:.0f} | {memory:.0f} |\n",
+                flush=True,
+            )
+            search = Search(index)
+            reader = Reader(bus, index, search, asyncio.Event())
+            print("| asked for | median, ms | 95 %, ms | events found |\n| --- | ---: | ---: | ---: |")
+            for name, wanted in questions(traffic).items():
+                median, slow, found = await ask(search, reader, wanted)
+                print(f"| {name} | {median:.1f} | {slow:.1f} | {found:.0f} |", flush=True)
+
+
+def step(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--postgres", action="store_true", help="PostgreSQL instead of SQLite")
+    chosen = parser.parse_args()
+    postgres = postgres_server() if chosen.postgres else nullcontext()
+    with tempfile.TemporaryDirectory(prefix="varco-bench-") as folder, postgres as server:
+        url = server.url("postgres") if server else f"sqlite+aiosqlite:///{folder}/audit.sqlite"
+        uvloop.run(run(chosen.events, url))
+
+
+if __name__ == "__main__":
+    main()
