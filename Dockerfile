@@ -52,6 +52,5 @@ ENV PATH=/opt/service/bin:/opt/varco/bin:$PATH PYTHONPATH=/opt/service PYTHONDON
     HOME=/tmp VARCO_HOME=/var/lib/varco VARCO_BIND=0.0.0.0 VARCO_SERVICE=${SERVICE}
 USER 10001:10001
 WORKDIR /var/lib/varco
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-I", "-S", "/opt/healthy.py"]
 STOPSIGNAL SIGTERM
 CMD ["sh", "-c", "exec varco-\"$VARCO_SERVICE\""]

@@ -17,6 +17,8 @@ def blocks(lock: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in lock.splitlines():
+        if line.startswith("#"):  # of the whole file, at its end
+            break
         if name := _NAME.match(line):
             lines = found.setdefault(name[0].lower(), [])
         lines.append(line)

@@ -271,6 +271,17 @@ async def test_a_port_that_is_taken_is_a_broken_setting(settings):
                 pass
 
 
+async def test_the_next_of_several_ports_is_taken_and_written_down(settings, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        first = taken.getsockname()[1]
+        several = {"api_port": first, "api_ports": 20, "api_port_file": tmp_path / "port"}
+        async with Shell.open(settings.model_copy(update=several), "example") as shell:
+            assert first < shell.port < first + 20
+            assert (tmp_path / "port").read_text() == str(shell.port)
+
+
 async def test_nobody_fills_the_memory_without_a_token(settings):
     async def endless():
         for _ in range(2 * MAX_BODY >> 16):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import make_url
 
 from varco_common import units
 from varco_common.settings import (
@@ -73,6 +74,22 @@ def test_a_password_in_a_broken_database_url_is_not_shown(monkeypatch):
     with pytest.raises(BrokenSetting) as broken:
         load(Example)
     assert "hunter2" not in str(broken.value)
+
+
+def test_a_databases_password_comes_from_a_file(tmp_path, monkeypatch):
+    (tmp_path / "password").write_text("it's@home/:?\n")
+    monkeypatch.setenv("VARCO_DATABASE_URL", "postgresql+asyncpg://policy@db/varco")
+    monkeypatch.setenv("VARCO_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    url = make_url(load(Example).database_of("policy"))
+    assert (url.username, url.password, url.host, url.database) == ("policy", "it's@home/:?", "db", "varco")
+
+
+def test_a_databases_password_without_a_user_is_broken(tmp_path, monkeypatch):
+    (tmp_path / "password").write_text("secret")
+    monkeypatch.setenv("VARCO_DATABASE_URL", "sqlite+aiosqlite:///some.sqlite")
+    monkeypatch.setenv("VARCO_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    with pytest.raises(BrokenSetting, match=r"VARCO_DATABASE_URL=.*: expected a user"):
+        load(Example).database_of("policy")
 
 
 def test_a_secret_file_that_is_empty_is_broken(tmp_path, monkeypatch):

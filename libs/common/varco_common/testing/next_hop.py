@@ -50,6 +50,8 @@ class NextHop:
     logins: dict[str, str] = field(default_factory=dict)
     auth: tuple[str, ...] = ("PLAIN", "LOGIN")
     keep: bool = True
+    host: str = "127.0.0.1"
+    on_mail: Callable[[Received], object] = lambda _: None
     received: list[Received] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     connections: int = 0
@@ -61,8 +63,8 @@ class NextHop:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
-        """Listens on 127.0.0.1; on the same port again after `stop`."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=MAX_LINE)
+        """Listens on `host`; on the same port again after `stop`."""
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=MAX_LINE)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -95,6 +97,7 @@ class NextHop:
     def took(self, mail: Received) -> None:
         if self.keep:
             self.received.append(mail)
+        self.on_mail(mail)
         self._news.set()
 
     def said(self, line: str) -> None:

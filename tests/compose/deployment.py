@@ -1,0 +1,146 @@
+"""The gate as docker compose brings it up: a project of its own, on free ports, from the repository's own files."""
+
+import contextlib
+import functools
+import json
+import os
+import smtplib
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from tests.integration.gate import trusting
+from varco_cli.stack.settings import Ports
+
+ROOT = Path(__file__).parents[2]
+VARCO = str(Path(sys.executable).with_name("varco"))
+SECONDS = 600.0
+
+
+def engine_missing() -> str:
+    """Why nothing can be run here; empty where a Docker Engine with Compose v2 answers."""
+    for command in (["docker", "info"], ["docker", "compose", "version"]):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        except OSError as error:
+            return f"{command[0]}: {error.strerror}"
+        if done.returncode:
+            return f"{' '.join(command)}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}"
+    return ""
+
+
+@functools.cache
+def environment() -> dict[str, str]:
+    """This process's own, without Varco's variables; the classic builder where there is no buildx."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VARCO_", "COMPOSE_"))}
+    buildx = subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False)
+    return kept | ({"DOCKER_BUILDKIT": "0"} if buildx.returncode else {})
+
+
+class Deployment:
+    """One project. `variables` go into its .env; `files` are the compose files."""
+
+    def __init__(self, folder: Path, *, files: tuple[str, ...] = ("docker-compose.yml",), **variables: str) -> None:
+        self.project = f"varco-test-{token_hex(4)}"
+        self.home = folder / "var"
+        self.ports = Ports.free()
+        self.files = files
+        self.env_file = folder / ".env"
+        lines = {
+            "VARCO_HOME": str(self.home),
+            "VARCO_PUBLISH": "127.0.0.1",
+            "VARCO_VERSION": f"test-{ROOT.stat().st_ino}",  # a work tree's own images
+            **self.ports.environment,
+            **variables,
+        }
+        self.env_file.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        made = environment() | {"VARCO_HOME": str(self.home)}
+        subprocess.run([VARCO, "init", "--env-file", str(self.env_file)], env=made, check=True, capture_output=True)
+
+    @contextlib.contextmanager
+    def running(self, *profiles: str) -> Iterator["Deployment"]:
+        """Builds, starts, and in any case takes everything down again, volumes too."""
+        chosen = [word for profile in profiles for word in ("--profile", profile)]
+        try:
+            self.compose(*chosen, "build", "--quiet")
+            self.compose(*chosen, "up", "--detach", "--wait", "--wait-timeout", "300")
+            yield self
+        finally:
+            self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "10")
+
+    def compose(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """`docker compose ...`: what it printed. Raises AssertionError with what it complained of."""
+        files = [word for file in self.files for word in ("--file", str(ROOT / file))]
+        command = ["docker", "compose", "--project-directory", str(ROOT), *files]
+        command += ["--env-file", str(self.env_file), "--project-name", self.project, *arguments]
+        given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            env=environment(),
+            **given,  # type: ignore[call-overload]
+        )
+        assert not check or done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        return str(done.stdout)
+
+    def varco(self, *arguments: str, stdin: str | None = None) -> str:
+        """The command line, as an operator types it here."""
+        return self.compose("run", "--rm", "--no-TTY", "varco", *arguments, stdin=stdin)
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.varco(*arguments, "--json"))
+
+    def apply(self, document: str) -> None:
+        self.varco("apply", "--yes", "-f", "-", stdin=document)
+
+    def logs(self, service: str) -> list[str]:
+        """The lines of all its containers."""
+        return self.compose("logs", "--no-log-prefix", "--no-color", service).splitlines()
+
+    def caught(self, recipient: str) -> list[dict[str, Any]]:
+        """The mails for this recipient that reached the next hop (profile `demo`)."""
+        mails = [json.loads(line) for line in self.logs("catcher") if line.startswith("{")]
+        return [mail for mail in mails if recipient in mail["recipients"]]
+
+    def containers(self, service: str = "") -> list[dict[str, Any]]:
+        """`docker inspect` of each container, those that have ended too."""
+        labels = [f"label=com.docker.compose.project={self.project}"]
+        labels += [f"label=com.docker.compose.service={service}"] if service else []
+        filters = [word for label in labels for word in ("--filter", label)]
+        found = subprocess.run(
+            ["docker", "ps", "--all", "--quiet", *filters], capture_output=True, text=True, check=True
+        )
+        if not found.stdout.split():
+            return []
+        told = subprocess.run(["docker", "inspect", *found.stdout.split()], capture_output=True, check=True)
+        return list(json.loads(told.stdout))
+
+    def address(self, service: str, network: str = "inner") -> str:
+        """Where its first container is on a network of the project."""
+        networks = self.containers(service)[0]["NetworkSettings"]["Networks"]
+        return str(networks[f"{self.project}_{network}"]["IPAddress"])
+
+    @contextlib.contextmanager
+    def smtp(self, login: str = "", password: str = "") -> Iterator[smtplib.SMTP]:
+        """A client at the published submission port, inside TLS; logged in where a login is given."""
+        client = smtplib.SMTP("127.0.0.1", self.ports.submission, timeout=60)
+        try:
+            client.ehlo("client.test")
+            client.starttls(context=trusting())
+            client.ehlo("client.test")
+            if login:
+                credentials = b64encode(f"\0{login}\0{password}".encode()).decode()
+                code, text = client.docmd("AUTH", f"PLAIN {credentials}")
+                assert code == 235, text
+            yield client
+        finally:
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                client.quit()
+            client.close()

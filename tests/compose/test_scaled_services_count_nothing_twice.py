@@ -1,0 +1,63 @@
+"""Two ingresses on one published port, two policies, two ratelimits: a quota holds to the mail, and each mail leaves once."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.compose.conftest import ALICE, PASSWORD
+from tests.compose.deployment import Deployment
+from tests.integration.gate import mail, transact, wait_for
+
+SENDER, RECIPIENT = "scaled@acme.test", "scaled@dest.test"
+LIMIT, CLIENTS, EACH = 30, 16, 4
+SCALED = ("ingress-smtp", "policy", "ratelimit")
+
+
+def scaled(gate: Deployment, count: int) -> None:
+    options = [word for service in SCALED for word in ("--scale", f"{service}={count}")]
+    gate.compose("--profile", "demo", "up", "--detach", "--wait", "--wait-timeout", "300", *options)
+
+
+@pytest.fixture
+def doubled(gate: Deployment) -> Iterator[Deployment]:
+    scaled(gate, 2)
+    yield gate
+    scaled(gate, 1)
+
+
+def send(gate: Deployment) -> list[int]:
+    """One client's answers."""
+    codes = []
+    with gate.smtp(ALICE, PASSWORD) as client:
+        for _ in range(EACH):
+            codes.append(transact(client, SENDER, [RECIPIENT], mail(SENDER))[0])
+            client.rset()
+    return codes
+
+
+def answered_by(gate: Deployment) -> list[int]:
+    """How many of these mails each ingress has answered."""
+    counts = []
+    for container in gate.containers("ingress-smtp"):
+        told = subprocess.run(["docker", "logs", container["Id"]], capture_output=True, text=True, check=True).stdout
+        lines = [json.loads(line) for line in told.splitlines() if '"mail answered"' in line]
+        counts.append(sum(line["sender"] == SENDER for line in lines))
+    return counts
+
+
+def test_scaled_services_count_nothing_twice(doubled: Deployment) -> None:
+    doubled.varco("quota", "except", "acme", SENDER, f"messages={LIMIT}", "--reason", "to be reached")
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        codes = Counter(code for found in clients.map(send, [doubled] * CLIENTS) for code in found)
+
+    assert codes == {250: LIMIT, 450: CLIENTS * EACH - LIMIT}
+    shares = answered_by(doubled)
+    assert len(shares) == 2
+    assert min(shares) > 0, "both take connections from the one port"
+    wait_for(lambda: len(doubled.caught(RECIPIENT)) >= LIMIT, 60)
+    assert len(doubled.caught(RECIPIENT)) == LIMIT
