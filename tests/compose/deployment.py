@@ -101,8 +101,10 @@ class Deployment:
         self.varco("apply", "--yes", "-f", "-", stdin=document)
 
     def logs(self, service: str) -> list[str]:
-        """The lines of all its containers."""
-        return self.compose("logs", "--no-log-prefix", "--no-color", service).splitlines()
+        """The lines of all its containers, one after another."""
+        ids = [container["Id"] for container in self.containers(service)]
+        told = (subprocess.run(["docker", "logs", one], capture_output=True, text=True, check=True) for one in ids)
+        return [line for done in told for line in (done.stdout + done.stderr).splitlines()]
 
     def caught(self, recipient: str) -> list[dict[str, Any]]:
         """The mails for this recipient that reached the next hop (profile `demo`)."""

@@ -41,6 +41,6 @@ def test_a_banned_container_hears_connection_refused(gate: Deployment) -> None:
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"codes": [535] * 3, "refused": [True] * 5}
-    assert [one["cause"] for one in gate.json("bans", "list")], "the ban is listed"
+    assert len(gate.json("bans", "list")) == 1
     with gate.smtp(ALICE, PASSWORD) as client:
         assert transact(client, ALICE, ["others@dest.test"], mail(ALICE))[0] == 250
