@@ -35,6 +35,9 @@ demo: venv ## start it with a local next hop, send mails that show each rule, pr
 test: venv ## every test
 	$(BIN)/pytest
 
+test-compose: venv ## the gate in Docker, for real (needs a Docker Engine with Compose v2; minutes)
+	$(BIN)/pytest tests/compose
+
 lint: venv ## style, types, layers, stale documents
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -57,4 +60,4 @@ lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \
 	  $(addprefix --no-emit-package ,varco-common $(patsubst services/%,varco-%,$(SERVICES)) varco-cli)
 
-.PHONY: help venv up secrets demo test lint docs bench lock
+.PHONY: help venv up secrets demo test test-compose lint docs bench lock

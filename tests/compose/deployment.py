@@ -66,6 +66,9 @@ class Deployment:
         """Builds, starts, and in any case takes everything down again, volumes too."""
         chosen = [word for profile in profiles for word in ("--profile", profile)]
         try:
+            self.compose(
+                "build", "--quiet", "prepare"
+            )  # first: the classic builder makes shared stages once for each image else
             self.compose(*chosen, "build", "--quiet")
             self.compose(*chosen, "up", "--detach", "--wait", "--wait-timeout", "300")
             yield self

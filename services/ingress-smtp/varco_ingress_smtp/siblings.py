@@ -42,12 +42,7 @@ class Siblings:
                 "-m",
                 "varco_ingress_smtp.sibling",
                 stdin=asyncio.subprocess.PIPE,  # it closes when this process dies, however that happens
-                env={
-                    **os.environ,
-                    "VARCO_API_PORT": str(port),
-                    "VARCO_INGRESS_PROCESSES": "1",
-                    "VARCO_INGRESS_PORT_REUSE": "true",
-                },
+                env=_environment(port),
             )
             self.running[process.pid] = port
             try:
@@ -66,3 +61,10 @@ class Siblings:
         with socket.socket(socket.AF_INET6 if ":" in self._bind else socket.AF_INET) as probe:
             probe.bind((self._bind, 0))
             return int(probe.getsockname()[1])
+
+
+def _environment(port: int) -> dict[str, str]:
+    """A sibling's: its port is its own, and no health check's."""
+    inherited = {name: value for name, value in os.environ.items() if name != "VARCO_API_PORT_FILE"}
+    own = {"VARCO_API_PORT": str(port), "VARCO_API_PORTS": "1", "VARCO_INGRESS_PROCESSES": "1"}
+    return inherited | own | {"VARCO_INGRESS_PORT_REUSE": "true"}
