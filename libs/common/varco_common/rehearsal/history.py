@@ -49,7 +49,8 @@ class History(Generic[S]):
         line = self._lines.get(key)
         return line.as_of(sequence) if line else Version(0, None)
 
-    def keys(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[str]:
+        """The keys that any event was about."""
         return iter(self._lines)
 
 

@@ -1,0 +1,20 @@
+"""Accounts and admin tokens fold to the same state live, after a restart, after a rebuild, and as of any sequence."""
+
+from hypothesis import given
+
+from varco_common import subjects
+from varco_common.testing.folding import folds_alike, histories
+from varco_policy import tokens
+from varco_policy.account import Account, apply
+from varco_policy.store import FOLLOWED, NAME, account_of
+from varco_policy.tokens import AdminTokens
+
+
+@given(histories(*FOLLOWED))
+def test_accounts_fold_alike(history):
+    folds_alike(history, apply=apply, state=Account, key=account_of)
+
+
+@given(histories(*(subjects.event(NAME, fact, "*") for fact in ("token-issued", "token-revoked"))))
+def test_admin_tokens_fold_alike(history):
+    folds_alike(history, apply=tokens.apply, state=AdminTokens)

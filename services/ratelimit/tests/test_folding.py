@@ -1,0 +1,12 @@
+"""Quotas fold to the same state live, after a restart, after a rebuild, and as of any sequence."""
+
+from hypothesis import given
+
+from varco_common.testing.folding import folds_alike, histories
+from varco_ratelimit.account import AccountQuotas, account_of, apply
+from varco_ratelimit.app import ALL, CLOSED
+
+
+@given(histories(ALL, CLOSED))
+def test_quotas_fold_alike(history):
+    folds_alike(history, apply=apply, state=AccountQuotas, key=account_of)
