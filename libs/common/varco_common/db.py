@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from varco_common import log
+from varco_common.rebuild import place
 from varco_common.settings import BrokenSetting
 
 AWAY = (SQLAlchemyError, OSError, TimeoutError)  # what a database that can't be reached raises
@@ -70,6 +71,7 @@ async def migrate(engine: AsyncEngine, package: str) -> None:
 
     Raises BrokenSetting where the file is damaged.
 
+    Tables that were rebuilt and wait to be swapped in (docs/rebuild.md) are swapped in first.
     Safe when several processes start at once: they take turns by an advisory lock (PostgreSQL) or a lock file (SQLite).
     """
     while True:
@@ -96,6 +98,8 @@ async def _migrate(engine: AsyncEngine, package: str) -> None:
         return await _migrate_postgresql(engine, package)
     lock = await asyncio.to_thread(_lock, engine.url)
     try:
+        if file := place.file_of(engine.url):
+            await asyncio.to_thread(place.swap_in, file)
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade, package)
     finally:
@@ -118,6 +122,7 @@ async def _take_turn(connection: AsyncConnection, package: str, schema: str) -> 
     await connection.execute(
         sa.text("SELECT pg_advisory_xact_lock(hashtext(:package))"), {"package": f"varco {package}"}
     )
+    await place.swap_schema_in(connection, schema)
     known = await connection.scalar(sa.text("SELECT 1 FROM pg_namespace WHERE nspname = :schema"), {"schema": schema})
     if not known:  # IF NOT EXISTS asks for the right to make one even where there is one
         await connection.execute(sa.text(f"CREATE SCHEMA {schema}"))

@@ -14,6 +14,7 @@ from varco_common.db import AWAY
 from varco_common.documents import Documents, DocumentsLost
 from varco_common.errors import ConflictError, TransientError
 from varco_common.events import AnyEvent, Event
+from varco_common.fold import Fold, event_key
 from varco_common.tasks import beside, patiently, whole
 
 S = TypeVar("S")
@@ -23,11 +24,6 @@ _GATHER_SECONDS = 0.25  # between two transactions: only a start reads them, and
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 _log = log.get(__name__)
 _encoder = msgspec.json.Encoder()
-
-
-def event_key(event: AnyEvent) -> str:
-    """What states are kept by where nothing else is said: the event's own key."""
-    return event.key
 
 
 class Memory(Generic[S]):
@@ -94,6 +90,20 @@ class Projection(Generic[S]):
         self._listeners: list[Callable[[str, AnyEvent], None]] = []
         self._probe: asyncio.Task[None] | None = None
         self._failure = ""
+
+    @classmethod
+    def of(cls, fold: Fold[S], bus: Bus, engine: AsyncEngine, service: str) -> Self:
+        """`service` is whose events a `commit` guards."""
+        return cls(
+            bus,
+            engine,
+            *fold.filters,
+            name=fold.name,
+            service=service,
+            apply=fold.apply,
+            state=fold.state,
+            key=fold.key,
+        )
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[Self]:

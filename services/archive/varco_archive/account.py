@@ -17,6 +17,7 @@ from varco_common.events import (
     SendersTold,
     SourceChosen,
 )
+from varco_common.fold import Fold
 
 KEEP_SECONDS = 7 * 86_400
 REMEMBERED = timedelta(days=60)  # what held before that concerns no mail that stream MAIL still has
@@ -165,3 +166,6 @@ def _ended(state: Archive, at: datetime, *, forwarding: bool) -> Archive:
     ]
     recent = tuple(span for span in spans if span.until is None or at - span.until < REMEMBERED)
     return msgspec.structs.replace(state, spans=recent)
+
+
+FOLD = Fold("archives", FILTERS, apply, Archive)

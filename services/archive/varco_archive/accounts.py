@@ -6,7 +6,7 @@ from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from varco_archive.account import FILTERS, Archive, apply
+from varco_archive.account import FOLD, Archive
 from varco_common.bus import Bus
 from varco_common.events import AccountClosed, AnyEvent, Event, MailboxClosed, MailboxOpened
 from varco_common.projection import Projection
@@ -28,7 +28,7 @@ class Accounts:
     @asynccontextmanager
     async def open(cls, bus: Bus, engine: AsyncEngine) -> AsyncIterator[Self]:
         """Caught up with the bus, and following it inside the block."""
-        projection = Projection(bus, engine, *FILTERS, name="archives", service=NAME, apply=apply, state=Archive)
+        projection = Projection.of(FOLD, bus, engine, NAME)
         async with projection.following():
             yield cls(projection)
 

@@ -25,6 +25,7 @@ from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.enforcing import Enforcing
 from varco_common.http import Shell
+from varco_common.rebuild import serving
 from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service, run
 from varco_common.tasks import beside
@@ -91,6 +92,7 @@ async def serve(settings: Settings) -> None:
             sweeper=sweeper,
             longest=longest,
         )
+        shell.include(serving.router(NAME, "varco_archive.rebuild", settings))
         shell.include(api.router(desk))
         await removals.catch_up()
         await Keeper(bus, index).serve(NAME)

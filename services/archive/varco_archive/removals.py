@@ -13,7 +13,7 @@ from varco_common.events import CopyRemoved, RemovalCause
 from varco_common.tasks import patiently
 
 AT_ONCE = 500  # mails in one event
-_FACT = subjects.event("archive", "copy-removed", "*")
+FACT = subjects.event("archive", "copy-removed", "*")
 _log = log.get(__name__)
 
 
@@ -36,10 +36,10 @@ class Removals:
     async def catch_up(self) -> None:
         """Applies what was said and isn't in the index: a crash stood between the two, or the index is a new one."""
         after = await patiently(lambda: self._index.mark("removals"))
-        until = await patiently(lambda: self._bus.until(_FACT))
+        until = await patiently(lambda: self._bus.until(FACT))
         if until <= after:
             return
-        async with aclosing(self._bus.follow(_FACT, after=after)) as events:
+        async with aclosing(self._bus.follow(FACT, after=after)) as events:
             async for stored in events:
                 event = stored.event
                 if isinstance(event, CopyRemoved) and datetime.now(UTC) - stored.at < REMEMBERED:

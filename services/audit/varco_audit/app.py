@@ -18,6 +18,7 @@ from varco_common import db, keeping, subjects
 from varco_common.bus import Bus
 from varco_common.bus.permissions import ERASING
 from varco_common.http import Shell
+from varco_common.rebuild import serving
 from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service, draining, run
 from varco_common.tasks import beside
@@ -52,6 +53,7 @@ async def serve(settings: Settings) -> None:
             inspection.watch(bus, history, settings.verify_every),
             janitor.run(),
         )
+        shell.include(serving.router(NAME, "varco_audit.rebuild", settings))
         for router in routers:
             shell.include(router)
         async with beside(*work), Rehearsals.answering(bus, NAME, "varco_audit.rehearse", settings):

@@ -18,6 +18,7 @@ from varco_common import db, service
 from varco_common.bans import ROLL_CALL
 from varco_common.bus import Bus
 from varco_common.http import Shell
+from varco_common.rebuild import serving
 from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service
 from varco_common.settings import BrokenSetting
@@ -41,6 +42,7 @@ async def serve(settings: Settings) -> None:
             metrics.BANNED.set_function(lambda: len(register.table))
             metrics.HOSTS.set_function(lambda: len(register.hosts()))
             officer, chronicle = Officer(bus, register), Chronicle(bus, file, service.draining())
+            shell.include(serving.router(NAME, "varco_banguard.rebuild", settings))
             shell.include(api.router(bus, register, Commands(register), chronicle))
             async with beside(officer.watch(), officer.keep_time(), chronicle.run()):
                 await bus.serve_voter(VOTER, _voter(register))

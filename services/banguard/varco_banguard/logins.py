@@ -17,6 +17,7 @@ from varco_common.events import (
     NetworkWithdrawn,
     StrikeCause,
 )
+from varco_common.fold import Fold
 from varco_common.subjects import event
 
 MOST_KNOWN = 50
@@ -87,3 +88,7 @@ def _newest(hosts: dict[str, datetime], host: str, at: datetime, most: int) -> d
     kept = {one: when for one, when in hosts.items() if one != host}
     kept[host] = at
     return dict(list(kept.items())[-most:])
+
+
+FOLD = Fold("logins", FILTERS, apply, Login, key)
+NETWORKS_FOLD = Fold("trusted", NETWORKS, apply_network, Trusted, network_key)

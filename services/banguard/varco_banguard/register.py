@@ -17,13 +17,15 @@ from varco_common.bus import Bus
 from varco_common.errors import ConflictError
 from varco_common.events import AnyEvent, GateEvent, HostEvent
 from varco_common.events.banguard import GATE
+from varco_common.fold import Fold
 from varco_common.projection import Projection
 from varco_common.subjects import event, token
 
 NAME = "banguard"
 HOST_FACTS = ("host-found", "host-ignored", "host-banned", "host-unbanned", "strikes-forgiven", "host-forgotten")
 GATE_FACTS = ("network-ignored", "network-unignored", "ban-rules-changed")
-_HOSTS = tuple(event(NAME, fact, "*") for fact in HOST_FACTS)
+HOSTS = Fold("hosts", tuple(event(NAME, fact, "*") for fact in HOST_FACTS), strikes.apply, Host)
+GATES = Fold("gate", tuple(event(NAME, fact, GATE) for fact in GATE_FACTS), rules.apply, Gate)
 
 Step = Callable[[Host | None], HostEvent | None]
 
@@ -59,21 +61,11 @@ class Register:
     @asynccontextmanager
     async def open(cls, bus: Bus, engine: AsyncEngine, never: Sequence[Network]) -> AsyncIterator[Self]:
         """Caught up with the bus, and following it inside the block."""
-        hosts = Projection(bus, engine, *_HOSTS, name="hosts", service=NAME, apply=strikes.apply, state=Host)
-        own = tuple(event(NAME, fact, GATE) for fact in GATE_FACTS)
-        gate = Projection(bus, engine, *own, name="gate", service=NAME, apply=rules.apply, state=Gate)
-        known = Projection(
-            bus, engine, *logins.FILTERS, name="logins", service=NAME, apply=logins.apply, state=Login, key=logins.key
-        )
-        trusted = Projection(
-            bus,
-            engine,
-            *logins.NETWORKS,
-            name="trusted",
-            service=NAME,
-            apply=logins.apply_network,
-            state=Trusted,
-            key=logins.network_key,
+        hosts, gate, known, trusted = (
+            Projection.of(HOSTS, bus, engine, NAME),
+            Projection.of(GATES, bus, engine, NAME),
+            Projection.of(logins.FOLD, bus, engine, NAME),
+            Projection.of(logins.NETWORKS_FOLD, bus, engine, NAME),
         )
         async with AsyncExitStack() as stack:
             for projection in (hosts, gate, known, trusted):

@@ -13,6 +13,7 @@ from varco_common.errors import TransientError
 from varco_common.events import LinkDownloaded
 from varco_common.http import Shell, listening
 from varco_common.projection import Projection
+from varco_common.rebuild import serving
 from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service
 from varco_common.tasks import beside, patiently
@@ -46,11 +47,12 @@ async def serve(settings: Settings) -> None:
             db.connect(settings.database_of(NAME), NAME) as engine,
         ):
             await db.migrate(engine, "varco_filelink")
-            known = Projection(bus, engine, *terms.FILTERS, name="terms", service=NAME, apply=terms.apply, state=Terms)
+            known = Projection.of(terms.FOLD, bus, engine, NAME)
             async with known.following(), Links.open(bus, engine, files, _now) as links:
                 metrics.STORED.set_function(lambda: links.stored)
                 metrics.LINKS.set_function(lambda: links.live)
                 desk = Desk(bus, known, _now)
+                shell.include(serving.router(NAME, "varco_filelink.rebuild", settings))
                 shell.include(api.router(desk, links, settings.default_base_url))
                 await keeper.serve(bus)
                 await bus.serve_voter(VOTER, _voter(known))

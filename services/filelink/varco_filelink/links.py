@@ -17,6 +17,7 @@ from varco_common.events import (
     LinkExtended,
     LinkRevoked,
 )
+from varco_common.fold import Fold
 
 FILTERS = ("events.filelink.*.*",)  # all: what guards an append is the account's last event, whichever it is
 RECENT = 20  # downloads that are remembered one by one
@@ -120,3 +121,6 @@ def _made(event: AttachmentLinked) -> Link:
         linked_at=event.at,
         expires_at=event.expires_at,
     )
+
+
+FOLD = Fold("links", FILTERS, apply, Link, key)

@@ -50,9 +50,7 @@ class Links:
         cls, bus: Bus, engine: AsyncEngine, blobs: Blobs, now: Callable[[], datetime]
     ) -> AsyncIterator[Self]:
         """Caught up with the bus, and following it inside the block."""
-        projection = Projection(
-            bus, engine, *links.FILTERS, name="links", service=NAME, apply=links.apply, state=Link, key=links.key
-        )
+        projection = Projection.of(links.FOLD, bus, engine, NAME)
         async with projection.following():
             yield cls(bus, blobs, projection, now)
 

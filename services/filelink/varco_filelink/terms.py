@@ -15,6 +15,7 @@ from varco_common.events import (
     Language,
     LanguageChosen,
 )
+from varco_common.fold import Fold
 
 OVER = 10_000_000  # bytes; what an account file that names none means
 KEEP = timedelta(days=365)
@@ -67,3 +68,6 @@ def apply(terms: Terms | None, event: AnyEvent) -> Terms | None:  # noqa: PLR091
             return Terms(account=terms.account, language=terms.language)
         case _:
             return terms
+
+
+FOLD = Fold("terms", FILTERS, apply, Terms)

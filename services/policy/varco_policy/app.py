@@ -7,9 +7,9 @@ from varco_common.bus import Bus
 from varco_common.grants import LOGIN, NETWORK
 from varco_common.http import Shell
 from varco_common.projection import Projection
+from varco_common.rebuild import serving
 from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service
-from varco_common.tokens import ADMIN
 from varco_policy import api, tokens
 from varco_policy.decide import VOTER
 from varco_policy.grants import Grants
@@ -17,7 +17,6 @@ from varco_policy.hashes import Hashes
 from varco_policy.metrics import ACCOUNTS
 from varco_policy.settings import Settings
 from varco_policy.store import ALL, FOLLOWED, NAME, Accounts
-from varco_policy.tokens import AdminTokens
 from varco_policy.verifier import Verifier
 from varco_policy.voter import Voter
 
@@ -32,19 +31,12 @@ async def serve(settings: Settings) -> None:
         Verifier.open(hashes, settings.hashing_threads, settings.hashing_queue) as verifier,
     ):
         await db.migrate(engine, "varco_policy")
-        admins = Projection(
-            bus,
-            engine,
-            subjects.event(NAME, "*", ADMIN),
-            name="admin-tokens",
-            service=NAME,
-            apply=tokens.apply,
-            state=AdminTokens,
-        )
+        admins = Projection.of(tokens.FOLD, bus, engine, NAME)
         async with Accounts.open(bus, engine) as accounts, admins.following():
             ACCOUNTS.set_function(lambda: len(accounts))
             used_every = timedelta(minutes=settings.used_minutes)
             grants = Grants(bus, accounts, verifier, used_every, lambda: datetime.now(UTC))
+            shell.include(serving.router(NAME, "varco_policy.rebuild", settings))
             shell.include(api.router(accounts, admins, verifier, shell.keyring))
             await bus.serve_voter(VOTER, Voter(accounts))
             await bus.answer(LOGIN, NAME, grants.login)

@@ -20,6 +20,7 @@ from varco_common.events import (
     SenderAuthorised,
     SenderWithdrawn,
 )
+from varco_common.fold import Fold
 from varco_common.projection import Projection
 from varco_policy.account import Account, Credential, Network, apply
 from varco_policy.domains import DomainIndex
@@ -49,9 +50,7 @@ class Accounts:
     @asynccontextmanager
     async def open(cls, bus: Bus, engine: AsyncEngine) -> AsyncIterator[Self]:
         """Caught up with the bus, and following it inside the block."""
-        projection = Projection(
-            bus, engine, *FOLLOWED, name="accounts", service=NAME, apply=apply, state=Account, key=account_of
-        )
+        projection = Projection.of(ACCOUNTS, bus, engine, NAME)
         async with projection.following():
             yield cls(projection)
 
@@ -157,3 +156,6 @@ class Accounts:
 def account_of(event: AnyEvent) -> str:
     """The account that an event is about: some have a subject of their own."""
     return event.account if isinstance(event, PolicyEvent) else event.key
+
+
+ACCOUNTS = Fold("accounts", FOLLOWED, apply, Account, account_of)

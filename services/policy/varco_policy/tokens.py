@@ -3,7 +3,10 @@
 import msgspec
 from msgspec.structs import replace
 
+from varco_common import subjects
 from varco_common.events import AnyEvent, TokenIssued, TokenRevoked
+from varco_common.fold import Fold
+from varco_common.tokens import ADMIN
 from varco_policy.account import Token
 
 
@@ -24,3 +27,6 @@ def apply(state: AdminTokens | None, event: AnyEvent) -> AdminTokens | None:
             return replace(state, tokens={key: held for key, held in state.tokens.items() if key != token})
         case _:
             return state
+
+
+FOLD = Fold("admin-tokens", (subjects.event("policy", "*", ADMIN),), apply, AdminTokens)

@@ -22,9 +22,11 @@ from varco_common.events import (
     QuotaSaid,
     QuotaSet,
 )
+from varco_common.fold import Fold
 from varco_common.senders import covering, normal
 from varco_ratelimit.windows import LONGEST, milliseconds
 
+FILTERS = ("events.ratelimit.*.*", "events.policy.account-closed.*")
 NULL = "<>"  # the null sender (RFC 5321 4.5.5) has its own quota, under this name
 
 _QUOTED_PAIR = re.compile(r"\\(.)")
@@ -136,3 +138,6 @@ def _changed(held: AccountQuotas, event: QuotaEvent) -> AccountQuotas:
 def _lately(times: dict[str, int], now: int) -> dict[str, int]:
     """What is older than every window means nothing any more."""
     return {key: at for key, at in times.items() if at > now - LONGEST}
+
+
+QUOTAS = Fold("quotas", FILTERS, apply, AccountQuotas, account_of)

@@ -7,11 +7,12 @@ from varco_common import db, service, subjects
 from varco_common.bus import Bus
 from varco_common.http import Shell
 from varco_common.projection import Projection
+from varco_common.rebuild import serving
 from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service
 from varco_common.tasks import beside, patiently
 from varco_ratelimit import api, metrics, store
-from varco_ratelimit.account import AccountQuotas, account_of, apply
+from varco_ratelimit.account import FILTERS, QUOTAS
 from varco_ratelimit.book import Book
 from varco_ratelimit.counter import ACCEPTED, RECORDED, REFUSED, Counter
 from varco_ratelimit.decide import VOTER
@@ -22,7 +23,6 @@ from varco_ratelimit.settings import Settings
 from varco_ratelimit.voter import Speaker, Voter
 
 ALL = subjects.event(VOTER, "*", "*")
-CLOSED = subjects.event("policy", "account-closed", "*")
 FORGET_SECONDS = 300.0
 
 
@@ -45,9 +45,7 @@ async def serve(settings: Settings) -> None:
             book.restore(journal.found, now())
             counter = Counter(bus, book, memory)
             loaded = await store.load(engine, book, memory, await patiently(bus.last_of_mail), now())
-            quotas = Projection(
-                bus, engine, ALL, CLOSED, name="quotas", service=VOTER, apply=apply, state=AccountQuotas, key=account_of
-            )
+            quotas = Projection.of(QUOTAS, bus, engine, VOTER)
             holder = Holder(
                 bus,
                 book,
@@ -59,6 +57,7 @@ async def serve(settings: Settings) -> None:
             speaker = Speaker(bus, quotas)
             metrics.SENDERS.set_function(lambda: sum(len(one.senders) for one in book.ledgers.values()))
             metrics.PAIRS.set_function(lambda: len(memory))
+            shell.include(serving.router(VOTER, "varco_ratelimit.rebuild", settings))
             shell.include(api.router(bus, quotas, book))
             oldest = min((one.at for one in book.reservations()), default=now())
             voter = Voter(
@@ -94,7 +93,7 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=(ALL, subjects.lease(VOTER), subjects.rehearsal("*")),
-    subscribes=(ALL, CLOSED, REFUSED, RECORDED, subjects.ballot("*"), *ACCEPTED, subjects.rehearse(VOTER)),
+    subscribes=(*FILTERS, REFUSED, RECORDED, subjects.ballot("*"), *ACCEPTED, subjects.rehearse(VOTER)),
 )
 
 

@@ -20,7 +20,7 @@ from varco_ratelimit.windows import DAY, HOUR, LONGEST
 
 SAVE_SECONDS = 1.0
 UNKNOWN = 7 * DAY  # so far back a start without a database learns whom senders have met
-_PROGRESS = "counted"
+PROGRESS = "counted"
 _ROWS = 5_000
 
 tables = sa.MetaData()
@@ -72,12 +72,12 @@ async def load(engine: AsyncEngine, book: Book, memory: Memory, last: int, now: 
     async with engine.begin() as connection:
         await _forget(connection, now)
         newest = 0
-        query = sa.select(progress.c.sequence).where(progress.c.projection == _PROGRESS)
+        query = sa.select(progress.c.sequence).where(progress.c.projection == PROGRESS)
         sequence = int(await connection.scalar(query) or 0)
         if sequence > last:
             _log.error("the database is ahead of MAIL: counting anew", at=sequence, newest=last)
             await connection.execute(sa.delete(counted))
-            await connection.execute(sa.delete(progress).where(progress.c.projection == _PROGRESS))
+            await connection.execute(sa.delete(progress).where(progress.c.projection == PROGRESS))
             sequence = 0
     async with engine.connect() as connection:
         await connection.execution_options(**READ_ONLY)
@@ -105,14 +105,14 @@ async def keep(engine: AsyncEngine, counter: Counter, memory: Memory) -> None:
             if counter.fresh:
                 newest = counter.fresh[-1].mail.at
                 due = newest - forgot > HOUR
-                if await whole(_save(engine, counter, memory, forget=newest if due else 0)):
+                if await whole(save(engine, counter, memory, forget=newest if due else 0)):
                     saved, forgot = counter.sequence, newest if due else forgot
     finally:
         if counter.fresh or counter.sequence > saved > 0:
-            await whole(_save(engine, counter, memory))
+            await whole(save(engine, counter, memory))
 
 
-async def _save(engine: AsyncEngine, counter: Counter, memory: Memory, *, forget: int = 0) -> bool:
+async def save(engine: AsyncEngine, counter: Counter, memory: Memory, *, forget: int = 0) -> bool:
     """False where the database is away: then it is tried again, and voting goes on meanwhile."""
     sequence, pairs, mails = counter.sequence, memory.take(), counter.fresh
     counter.fresh = []
@@ -120,7 +120,7 @@ async def _save(engine: AsyncEngine, counter: Counter, memory: Memory, *, forget
         async with engine.begin() as connection:
             await _execute(connection, _MEET, [{"pair": pair, "day": day} for pair, day in pairs.items()])
             await _execute(connection, _COUNT, [*map(_row, mails)])
-            await connection.execute(_ADVANCE, {"projection": _PROGRESS, "sequence": sequence})
+            await connection.execute(_ADVANCE, {"projection": PROGRESS, "sequence": sequence})
             if forget:
                 await _forget(connection, forget)
     except AWAY as error:

@@ -8,6 +8,7 @@ from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.http import Shell
 from varco_common.projection import Projection
+from varco_common.rebuild import serving
 from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service, run
 from varco_common.settings import BrokenSetting
@@ -39,25 +40,15 @@ async def serve(settings: Settings) -> None:
         blobs = Blobs(settings.blobs)
         post = Post(bus, blobs, settings.patience, recipients_at_once=settings.recipients_at_once)
         ways = Ways(greeter, settings.limits, seal, settings.route)
-        accounts = Projection(
-            bus, engine, *routes.FILTERS, name="routes", service="relay", apply=routes.apply, state=AccountRoute
-        )
-        waiting = Projection(
-            bus,
-            engine,
-            *queue.FILTERS,
-            name="queue",
-            service="relay",
-            apply=queue.apply,
-            state=queue.Waiting,
-            key=queue.key,
-        )
+        accounts = Projection.of(routes.FOLD, bus, engine, "relay")
+        waiting = Projection.of(queue.FOLD, bus, engine, "relay")
         desk = Desk(bus, accounts, waiting, ways=ways, seal=seal, hire=_hiring(settings, post, ways))
         notifier = Notifier(bus, blobs, settings.hostname)
         pace = Pace(
             attempts=settings.retries_at_once, route_check=settings.route_retry_longest / 10, grace=settings.grace
         )
         retrier = Retrier(waiting, post, notifier, desk.way, pace)
+        shell.include(serving.router("relay", "varco_relay.rebuild", settings))
         shell.include(api.router(desk))
         try:
             async with accounts.following(), waiting.following(), beside(desk.run(), retrier.run()):

@@ -17,6 +17,7 @@ from varco_common.events import (
     MailReleased,
     SenderNotified,
 )
+from varco_common.fold import Fold
 
 FACTS = (
     "mail-deferred",
@@ -142,3 +143,6 @@ def _failed(state: Waiting, event: MailBounced | MailExpired) -> Waiting:
 def _without(state: Waiting, recipients: tuple[str, ...] | list[str]) -> Waiting:
     gone = set(recipients)
     return msgspec.structs.replace(state, failures=tuple(f for f in state.failures if f.recipient not in gone))
+
+
+FOLD = Fold("queue", FILTERS, apply, Waiting, key)

@@ -12,6 +12,7 @@ from varco_common.events import (
     RouteRemoved,
     RouteSet,
 )
+from varco_common.fold import Fold
 
 FACTS = ("route-set", "route-removed", "route-learned", "route-failed", "route-recovered")
 FILTERS = (*(f"events.relay.{fact}.*" for fact in FACTS), "events.policy.account-opened.*")
@@ -44,3 +45,6 @@ def apply(state: AccountRoute | None, event: AnyEvent) -> AccountRoute | None:
         case _:
             return state
     return msgspec.structs.replace(state or AccountRoute(account=event.key), **change)
+
+
+FOLD = Fold("routes", FILTERS, apply, AccountRoute)

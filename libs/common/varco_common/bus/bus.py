@@ -193,6 +193,16 @@ class Bus:
             timeout=self._timeout,
         )
 
+    async def acknowledged(self, durable: str) -> int:
+        """The sequence in MAIL up to which this durable consumer has dealt with everything; 0 where there is none."""
+        try:
+            info = await jetstream.api(self._link, f"CONSUMER.INFO.{subjects.MAIL}.{durable}")
+        except jetstream.ApiError as error:
+            if error.err_code == jetstream.CONSUMER_NOT_FOUND:
+                return 0
+            raise
+        return int(info["ack_floor"]["stream_seq"])
+
     async def forget_puller(self, durable: str) -> None:
         """Deletes the durable consumer and what it knows; nothing happens where there is none."""
         try:

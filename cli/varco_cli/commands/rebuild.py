@@ -1,0 +1,91 @@
+"""`varco replay rebuild`: a service's tables made anew from the streams, compared with those it works with."""
+
+import json
+import os
+import signal
+from typing import Annotated, Any
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.commands.shared import noun
+from varco_cli.failures import Failure, Refused, Unreachable
+from varco_cli.output import Json
+
+_COLUMNS = ("table", "as of", "rows", "differing", "taken over", "note")
+
+
+def add(app: typer.Typer) -> None:
+    noun(app, "replay", "The past, told again by the events: rebuild.").command("rebuild")(rebuild)
+
+
+def rebuild(
+    service: Annotated[
+        str, typer.Argument(help="policy, relay, archive ...: a service with tables.", metavar="SERVICE")
+    ],
+    swap: Annotated[
+        bool, typer.Option("--swap", help="The new tables take the live ones' place at the service's next start.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="With --swap, in an embedded gate: and that is now.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Makes a service's tables anew from the streams, beside the live ones, and compares them row by row.
+
+    The service works on meanwhile. Exit code 1 where they differ. What was live is kept after a swap.
+
+    Examples: `varco replay rebuild policy` · `varco replay rebuild relay --swap --restart`
+    """
+    pid = _pid(service) if restart else 0
+    found: dict[str, Any] = {"service": service, "tables": [], "differences": []}
+    for line in gate.lines(service, "/rebuild", params={"swap": swap}, method="POST"):
+        _take(found, json.loads(line), quiet=as_json)
+    if "done" not in found:
+        raise Unreachable(f"{service} ended before the rebuild did: see its log")
+    if restart and swap:
+        os.kill(pid, signal.SIGTERM)
+        found["restarted"] = pid
+    output.show(found, as_json, lambda: _print(found))
+    if not found["done"]["equal"]:
+        raise typer.Exit(Refused.exit_code)
+
+
+def _take(found: dict[str, Any], frame: dict[str, Any], *, quiet: bool) -> None:
+    match frame.pop("frame"):
+        case "progress" if not quiet:
+            output.errors.print(f"{frame['projection']}: {frame['sequence']} of {frame['stand']}", markup=False)
+        case "difference":
+            found["differences"].append(frame)
+        case "table":
+            found["tables"].append(frame)
+        case "done":
+            found["done"] = frame
+        case "failed":
+            raise Failure(frame["why"])
+
+
+def _pid(service: str) -> int:
+    """Of the process that the embedded gate starts again as soon as it ends."""
+    for name in (service, "services"):
+        file = gate.home().pid_file(name)
+        if file.exists():
+            return int(file.read_text())
+    raise Refused(f"{service} is no process of {gate.home().path}: leave --restart out, and restart it where it runs")
+
+
+def _print(found: dict[str, Any]) -> None:
+    rows = [
+        (one["table"], one["stand"], one["rows"], one["differing"], one["beyond"], one["note"])
+        for one in found["tables"]
+    ]
+    output.table(_COLUMNS, rows)
+    if found["differences"]:
+        shown = [(one["table"], one["key"], one["place"], one["live"], one["rebuilt"]) for one in found["differences"]]
+        output.table(("table", "key", "where", "live", "rebuilt"), shown)
+    done = found["done"]
+    output.line("equal" if done["equal"] else "the live tables and the rebuilt ones differ")
+    if "restarted" in found:
+        output.line(f"swapped in: {found['service']} starts anew; what was live is kept beside it")
+    elif done["swap"]:
+        output.line(f"swapped in at the next start of {found['service']}: {done['swap']}")

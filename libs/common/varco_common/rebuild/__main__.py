@@ -1,0 +1,66 @@
+"""One rebuild in a process of its own: `python -m varco_common.rebuild <module>`, told the rest on standard input.
+
+The module offers SETTINGS, the class of the service's settings, and PROJECTIONS. Frames go to standard output, a line each.
+"""
+
+import os
+import sys
+import threading
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import uvloop
+
+from varco_common import log
+from varco_common.bus import Bus
+from varco_common.rebuild.frames import AnyFrame, Failed, line
+from varco_common.rebuild.rebuild import Job, rebuild
+from varco_common.rebuild.serving import Start
+
+NICENESS = 10
+
+_log = log.get(__name__)
+
+
+def main() -> None:
+    """Exit codes: 0 told to the end, 1 it failed and said why."""
+    os.nice(NICENESS)
+    start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    module = import_module(sys.argv[1])
+    settings = module.SETTINGS(**start.settings)
+    log.configure(settings.log_level)
+    uvloop.run(_carry_out(start, module, settings))
+
+
+def _end_with_parent() -> None:
+    """Standard input ends when the service that started this lets go of it, or dies."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def _say(frame: AnyFrame) -> None:
+    sys.stdout.buffer.write(line(frame))
+    sys.stdout.buffer.flush()
+
+
+async def _carry_out(start: Start, module: ModuleType, settings: Any) -> None:
+    job = Job(
+        service=start.service,
+        package=module.__name__.partition(".")[0],
+        url=settings.database_of(start.service),
+        projections=module.PROJECTIONS,
+    )
+    try:
+        async with Bus.connect(settings.bus, start.service) as bus:
+            await rebuild(job, bus, _say, swap=start.swap)
+    except Exception as error:  # noqa: BLE001 - whatever it is, whoever asked hears of it
+        _log.exception("a rebuild failed")
+        _say(Failed(why=f"the rebuild failed: {error!r}"))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

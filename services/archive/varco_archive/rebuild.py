@@ -1,0 +1,124 @@
+"""What archive projects: built anew by `varco replay rebuild archive`. The index comes from MAIL's records."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from varco_archive.account import FOLD, REMEMBERED, Archive
+from varco_archive.collector import DURABLE, KINDS, copied
+from varco_archive.index import Copy, Index
+from varco_archive.removals import FACT
+from varco_archive.settings import Settings
+from varco_archive.tables import copies, marks
+from varco_common.bus import Bus, MailRecord
+from varco_common.events import CopyRemoved
+from varco_common.projection import Memory
+from varco_common.rebuild.events import read
+from varco_common.rebuild.mails import recorded
+from varco_common.rebuild.projected import Compared, Folded, Told
+from varco_common.record import MailAccepted, decode_record
+
+REMOVALS = "removals"
+_AT_ONCE = 500
+_NOT_COMPARED = (
+    "what isn't in a mailbox: tombstones, and what is owed to forwarding addresses, which MAIL and CopyForwarded settle"
+)
+
+
+class Copies:
+    """The index of copies. Its `stands` asks the bus first: what is acknowledged there is in any later snapshot."""
+
+    name = "copies"
+
+    def __init__(self) -> None:
+        self._removals = 0
+        self._rows: list[Copy] = []
+        self._forwarded: list[str] = []
+        self._subjects: dict[int, str] = {}
+        self._first = 0
+
+    async def stands(self, bus: Bus, live: AsyncConnection) -> int:
+        stand = await bus.acknowledged(DURABLE)
+        self._removals = int(await live.scalar(sa.select(marks.c.value).where(marks.c.name == REMOVALS)) or 0)
+        return stand
+
+    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: Told) -> Sequence[Compared]:
+        index, states = Index(fresh), await _states(bus)
+        async with aclosing(recorded(bus, *KINDS, until=stand)) as records:
+            async for record in records:
+                self._take(record, states)
+                if len(self._rows) + len(self._forwarded) >= _AT_ONCE:
+                    await self._write(index)
+                    told(record.sequence)
+        await self._write(index)
+        async with aclosing(read(bus, FACT, until=self._removals)) as events:
+            async for sequence, event in events:
+                if isinstance(event, CopyRemoved) and datetime.now(UTC) - event.at < REMEMBERED:
+                    await index.bury(event.account, event.mails, sequence, unseen=True)
+        await index.set_mark(REMOVALS, self._removals)
+        told(stand)
+        return self._compared(stand)
+
+    def _take(self, record: MailRecord, states: dict[str, Archive]) -> None:
+        at = datetime.fromtimestamp(record.at / 1000, UTC)
+        self._first = self._first or record.sequence
+        if datetime.now(UTC) - at > REMEMBERED:
+            return
+        try:
+            mail = decode_record(record.record)
+        except msgspec.DecodeError:
+            return  # parked by the live one
+        kind, envelope = record.subject.split(".", 2)[1], mail.envelope
+        if kind == "copy":
+            self._forwarded.append(envelope.id)
+            return
+        if kind == "convert" and isinstance(mail, MailAccepted):
+            self._subjects[record.sequence] = mail.manifest.subject
+        if row := copied(kind, mail, record.sequence, at, states.get(envelope.account)):
+            original = 0 if isinstance(mail, MailAccepted) else mail.original
+            self._rows.append(row._replace(subject=row.subject or self._subjects.get(original, "")))
+
+    async def _write(self, index: Index) -> None:
+        if self._rows or self._forwarded:
+            await index.add(self._rows, self._forwarded)
+        self._rows, self._forwarded = [], []
+
+    def _compared(self, stand: int) -> list[Compared]:
+        older = copies.c.sequence < self._first if self._first != 1 else sa.false()
+        return [
+            Compared(
+                name="copies",
+                table=copies,
+                key=("mail",),
+                where=sa.and_(copies.c.live, copies.c.sequence <= stand),
+                left_out=frozenset({"id", "forward"}),
+                near=frozenset({"arrived_ms"}),
+                beyond=sa.and_(copies.c.live, older),
+                note=_NOT_COMPARED,
+            ),
+            Compared(
+                name="marks",
+                table=marks,
+                key=("name",),
+                where=sa.false(),
+                beyond=marks.c.name.not_in(["begun", REMOVALS]),
+                note="how far events were heard: taken over",
+            ),
+        ]
+
+
+async def _states(bus: Bus) -> dict[str, Archive]:
+    """As they are now: what held when is part of them."""
+    memory: Memory[Archive] = Memory(FOLD.apply, FOLD.key)
+    async with aclosing(read(bus, *FOLD.filters, until=await bus.until(*FOLD.filters))) as events:
+        async for sequence, event in events:
+            memory.apply(sequence, event)
+    return memory.states
+
+
+SETTINGS = Settings
+PROJECTIONS = (Copies(), Folded(FOLD))

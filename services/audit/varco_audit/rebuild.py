@@ -1,0 +1,46 @@
+"""What audit projects: built anew by `varco replay rebuild audit`. The index is made of EVENTS alone."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from varco_audit.columns import Row, row
+from varco_audit.index import PROJECTION, Index
+from varco_audit.indexer import EVERYTHING
+from varco_audit.settings import Settings
+from varco_audit.tables import events, facts, others, recipients
+from varco_common.bus import Bus
+from varco_common.rebuild.projected import Compared, Told, stand_of
+
+_AT_ONCE = 2_000
+
+
+class Indexed:
+    """The index of all events."""
+
+    name = PROJECTION
+
+    async def stands(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
+        return await stand_of(live, PROJECTION)
+
+    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: Told) -> Sequence[Compared]:
+        index, rows = Index(fresh), list[Row]()
+        await index.open()
+        async with aclosing(bus.raw(EVERYTHING)) as found:
+            while index.applied < stand:
+                rows.append(row(await anext(found)))
+                if len(rows) >= _AT_ONCE or rows[-1].sequence >= stand:
+                    await index.add(rows)
+                    told(rows[-1].sequence)
+                    rows = []
+        return [
+            Compared(name="events", table=events, key=("sequence",)),
+            Compared(name="facts", table=facts, key=("id",)),
+            Compared(name="recipients", table=recipients, key=("address", "sequence")),
+            Compared(name="others", table=others, key=("id", "sequence")),
+        ]
+
+
+SETTINGS = Settings
+PROJECTIONS = (Indexed(),)

@@ -1,0 +1,76 @@
+"""What ratelimit projects: built anew by `varco replay rebuild ratelimit`. Counts come from MAIL's records."""
+
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from varco_common.bus import Bus
+from varco_common.rebuild.mails import recorded
+from varco_common.rebuild.projected import Compared, Folded, Told, stand_of
+from varco_ratelimit import store
+from varco_ratelimit.account import QUOTAS
+from varco_ratelimit.book import Book
+from varco_ratelimit.counter import Counter
+from varco_ratelimit.memory import DAYS, Memory, day_of
+from varco_ratelimit.records import COUNTED
+from varco_ratelimit.settings import Settings
+from varco_ratelimit.windows import LONGEST
+
+_AT_ONCE = 5_000
+_OLDER = "rows that tell of mails before the first record that the streams still have can't be made from them"
+
+
+class Counted:
+    """The mails that count, and whom each sender has written to."""
+
+    name = "counted"
+
+    async def stands(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
+        return await stand_of(live, store.PROGRESS)
+
+    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: Told) -> Sequence[Compared]:
+        memory = Memory()
+        counter = Counter(bus, Book(0), memory)
+        first, begun = 0, 0
+        async with aclosing(recorded(bus, *COUNTED, until=stand)) as records:
+            async for record in records:
+                first, begun = first or record.sequence, begun or record.at
+                counter.count(record)
+                if len(counter.fresh) >= _AT_ONCE:
+                    await store.save(fresh, counter, memory)
+                    told(record.sequence)
+        counter.sequence = stand
+        await store.save(fresh, counter, memory)
+        told(stand)
+        return _compared(begun or int(time.time() * 1000), all_there=first == 1)
+
+
+def _compared(begun: int, *, all_there: bool) -> list[Compared]:
+    """Rows that count no more are in no table for long: they aren't compared."""
+    now = int(time.time() * 1000)
+    nothing = sa.false()
+    return [
+        Compared(
+            name="counted",
+            table=store.counted,
+            key=("sequence",),
+            where=store.counted.c.at >= now - LONGEST,
+            beyond=nothing if all_there else store.counted.c.at < begun,
+            note="" if all_there else _OLDER,
+        ),
+        Compared(
+            name="met",
+            table=store.met,
+            key=("pair",),
+            where=store.met.c.day >= day_of(now) - DAYS,
+            beyond=nothing if all_there else store.met.c.day <= day_of(begun),
+            note="" if all_there else _OLDER,
+        ),
+    ]
+
+
+SETTINGS = Settings
+PROJECTIONS = (Folded(QUOTAS), Counted())
