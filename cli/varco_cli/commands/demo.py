@@ -1,15 +1,20 @@
 """`varco demo`: each rule, shown by a mail."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import typer
 
 from varco_cli import output
+from varco_cli.commands.trace import tell
 from varco_cli.failures import Failure, Misused
 from varco_cli.output import Json
 from varco_cli.stack import FailedStart
 from varco_common import log
 from varco_common.settings import BrokenSetting
+
+if TYPE_CHECKING:
+    from varco_cli.demo.run import Shown
 
 
 def add(app: typer.Typer) -> None:
@@ -28,7 +33,7 @@ def demo(as_json: Json = False) -> None:
 
     log.configure("error")
     try:
-        outcomes = asyncio.run(run.run())
+        shown = asyncio.run(run.run())
     except BrokenSetting as error:
         raise Misused(str(error)) from None
     except FailedStart as error:
@@ -41,7 +46,15 @@ def demo(as_json: Json = False) -> None:
             "decision": one.answer.decision,
             "went": one.went,
         }
-        for one in outcomes
+        for one in shown.outcomes
     ]
-    output.show(rows, as_json, lambda: output.console.print(run.table(outcomes)))
-    run.check(outcomes)
+    output.show(rows, as_json, lambda: _show(shown))
+    run.check(shown.outcomes)
+
+
+def _show(shown: "Shown") -> None:
+    from varco_cli.demo.run import table  # noqa: PLC0415 - as above
+
+    output.console.print(table(shown.outcomes))
+    output.console.print("\nThe whole story of one of them, as `varco trace` tells it\n", style="bold")
+    tell(shown.story)

@@ -11,6 +11,7 @@ from varco_cli import gate, output
 from varco_cli.output import Json
 
 _TONES = {"good": ("●", "green"), "waits": ("●", "yellow"), "bad": ("●", "red"), "told": ("○", "cyan")}
+_CLOCK = "clock"  # the voter's time, for deciding again: no counter
 _STATES = {"delivered": "green", "waiting": "yellow", "deferred": "yellow"}
 
 
@@ -31,7 +32,7 @@ def trace(
     Examples: `varco trace 06eqkv3g8w3x5m7n2p4q` · `varco trace bob@partner.example` · `varco trace '<1@acme.example>' --json`
     """
     found: dict[str, Any] = gate.call("audit", "GET", f"/traces/{quote(what, safe='')}")
-    output.show(found, as_json, lambda: _story(found["story"]) if found["story"] else _mails(what, found))
+    output.show(found, as_json, lambda: tell(found["story"]) if found["story"] else _mails(what, found))
 
 
 def _mails(what: str, found: dict[str, Any]) -> None:
@@ -58,7 +59,8 @@ def _mails(what: str, found: dict[str, Any]) -> None:
         )
 
 
-def _story(story: dict[str, Any]) -> None:
+def tell(story: dict[str, Any]) -> None:
+    """Prints a story as audit gave it: who and what, votes, events in order, where each recipient stands."""
     _head(story)
     if story["votes"]:
         _title("How it was decided")
@@ -102,7 +104,7 @@ def _votes(story: dict[str, Any]) -> None:
             vote["voter"],
             vote["reply"],
             vote["reason"] or vote["text"],
-            ", ".join(f"{name} {number:,}" for name, number in vote["figures"].items()),
+            ", ".join(f"{name} {number:,}" for name, number in vote["figures"].items() if name != _CLOCK),
             vote["sequence"] or "-",
         )
         for vote in story["votes"]

@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from contextlib import aclosing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +20,7 @@ from varco_common.testing.next_hop import NextHop, next_hop
 
 FACTS = ("events.relay.mail-delivered.*", "events.filelink.attachment-linked.*")
 PATIENCE_SECONDS = 20.0
+LINKED = " is at "
 
 
 class Outcome(NamedTuple):
@@ -34,7 +35,14 @@ class Outcome(NamedTuple):
         return f"{self.answer.code} {self.answer.text}".startswith(self.row.expect)
 
 
-async def run() -> list[Outcome]:
+class Shown(NamedTuple):
+    """What the demo shows: each mail's outcome, and the whole story of one of them, as audit tells it."""
+
+    outcomes: list[Outcome]
+    story: dict[str, Any]
+
+
+async def run() -> Shown:
     """Starts, sends, waits for the deliveries, ends. Leaves nothing behind."""
     with tempfile.TemporaryDirectory(prefix="varco-demo-") as home:
         async with next_hop() as hop, Stack(Path(home) / "var", ports=Ports.free(), say=output.step) as stack:
@@ -42,10 +50,11 @@ async def run() -> list[Outcome]:
             output.step(f"sending {len(ROWS)} mails")
             answers = [await asyncio.to_thread(row.send, _scene(stack)) for row in ROWS]
             went = await _deliveries(stack, {one.decision: one.taken for one in answers if one.taken})
-            return [
+            outcomes = [
                 Outcome(row, answer, went[answer.decision] if answer.taken else "nowhere")
                 for row, answer in zip(ROWS, answers, strict=True)
             ]
+            return Shown(outcomes, await _story(stack, _most_telling(outcomes)))
 
 
 def table(outcomes: list[Outcome]) -> Table:
@@ -100,10 +109,31 @@ async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
                         went[event.mail] = _place(event, taken[event.mail] - waits[event.mail])
                         went[event.mail] += links.get(event.mail, "")
                     elif isinstance(event, AttachmentLinked):
-                        links[event.mail] = f"; {event.name} is at {event.url}"
+                        links[event.mail] = f"; {event.name}{LINKED}{event.url}"
         except TimeoutError:
             output.step("not all mails were delivered in time")
     return went
+
+
+def _most_telling(outcomes: list[Outcome]) -> str:
+    """The mail whose attachment became a link; the last one that was taken where there is none."""
+    taken = [one for one in outcomes if one.answer.taken]
+    return max(taken, key=lambda one: LINKED in one.went).answer.decision
+
+
+async def _story(stack: Stack, mail: str) -> dict[str, Any]:
+    """What audit tells of it, once it has told the delivery. Raises Failure where it doesn't."""
+    async with stack.client("audit") as audit:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:
+                    answer = await audit.get(f"/traces/{mail}")
+                    story: dict[str, Any] = answer.json().get("story") or {} if answer.is_success else {}
+                    if story.get("ballot") and any(fate["state"] == "delivered" for fate in story["fates"]):
+                        return story
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise Failure(f"audit doesn't tell what became of mail {mail}") from None
 
 
 def _place(event: MailDelivered, count: int) -> str:

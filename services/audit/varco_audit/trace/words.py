@@ -113,7 +113,7 @@ def _recorded(event: MailRecorded) -> Said:
     kept = f"record {event.sequence} of stream MAIL"
     match event.record, event.kind:
         case MailConverted(links=links), _:
-            return Tone.GOOD, f"rewritten: {_count(len(links), 'attachment')} became links", (kept,)
+            return Tone.GOOD, f"rewritten: {_count(len(links), 'attachment')} left as links", (kept,)
         case record, "convert":
             return Tone.GOOD, f"accepted and kept; {_count(len(record.convert), 'attachment')} to become links", (kept,)
         case record, "dsn":
