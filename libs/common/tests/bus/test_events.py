@@ -6,9 +6,10 @@ from contextlib import aclosing
 import pytest
 
 from varco_common.bus import Bus, Stored
+from varco_common.bus.ordered import BATCH
 from varco_common.bus.streams import manager
 from varco_common.errors import ConflictError
-from varco_common.events import AnyEvent, RecordParked
+from varco_common.events import AnyEvent, RecordParked, encode_event
 from varco_common.testing import NatsServer
 
 from .samples import becomes, failed
@@ -90,3 +91,21 @@ async def test_a_long_history_is_followed_in_order_and_its_consumer_is_deleted(b
     assert [one.sequence for one in found] == list(range(1, 1_501))
     async with manager(nats.settings()) as raw:
         assert (await raw.jetstream().stream_info("EVENTS")).state.consumer_count == 0
+
+
+async def test_a_follower_asks_for_each_batch_once(bus: Bus, nats: NatsServer):
+    """What ends one pull must not be taken for the end of the next: else pulls pile up until the server gives up on us."""
+    asked: list[str] = []
+    count, last, event = 20 * BATCH, 0, encode_event(failed(1))
+    for _ in range(count // BATCH):
+        batch = [(failed(1).subject, event)] * BATCH
+        last = await bus.append_encoded(batch, expect=last, expect_subject=failed(1).subject)
+    async with Bus.connect(nats.settings(), "watcher") as watcher:
+        watcher.hear("$JS.API.CONSUMER.MSG.NEXT.EVENTS.>", callback=asked.append)
+        await watcher.last_sequence("events.>")  # the server knows the subscription
+        async with aclosing(bus.raw("events.>")) as events:
+            async for raw in events:
+                if raw.sequence == last:
+                    break
+        await becomes(lambda: len(asked) >= count // BATCH)
+    assert len(asked) <= count // BATCH + 1

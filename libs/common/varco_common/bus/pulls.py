@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from varco_common.bus.connection import Connection
-from varco_common.bus.wire import status
+from varco_common.bus.wire import header, status
 from varco_common.errors import TransientError
 
 log = logging.getLogger(__name__)
@@ -200,7 +200,8 @@ class Pulls:
         """A status message: the pull's end or its heartbeat."""
         if code == 100:
             return
-        self._open = 0
+        unbrought = header(headers, b"Nats-Pending-Messages")  # of that pull; the next one may be open already
+        self._open = max(self._open - int(unbrought), 0) if unbrought else 0
         line = headers[: headers.find(b"\r\n")]
         if code in _CALM or any(word in line for word in _EXHAUSTED):
             self.refill()
