@@ -170,6 +170,30 @@ async def test_a_checkpoint_that_is_forged_or_of_another_log_is_named_so(gate, k
             assert (frame["departure"], why in frame["text"]) == ("checkpoint", True)
 
 
+async def test_events_whose_ten_years_are_over_are_no_departure(gate, tmp_path):
+    """The bus lets them go; the leaf hashes that were kept speak for them."""
+    ten_years = 3_653 * 86_400 * 10**9
+
+    def long_ago(records: list[Stored]) -> list[Stored]:
+        return [one._replace(at=one.at - ten_years + 3_600 * 10**9) for one in records]
+
+    async with gate.audit():
+        await say(gate, COUNT)
+    await gate.nats.stop()
+    shutil.rmtree(gate.home / "audit")
+    async with copied(gate, tmp_path, long_ago) as old:
+        async with old.audit() as audit:
+            kept = (await signed(audit))["checkpoint"]
+        await old.nats.stop()
+
+        def let_go(records: list[Stored]) -> list[Stored]:
+            return records[AT:]
+
+        async with copied(old, tmp_path / "later", let_go) as later, later.audit() as audit:
+            assert (await proof(audit))["broken"] == ""
+            assert "departure" not in await verification(audit, kept)
+
+
 async def test_a_second_version_of_the_log_that_the_key_signed_is_named_so(gate, kept, tmp_path):
     key = SigningKey.parse((gate.home / "secrets" / "audit-signing.key").read_text())
     fork = checkpoint.signed(key, COUNT, b"r" * 32).text

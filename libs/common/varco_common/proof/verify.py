@@ -112,6 +112,8 @@ class Verifier:
         if self.index >= self.size:
             return None
         text = f"the log ends with event {self.index}, and {self.size} were signed"
+        if not self._hashes and self._good < self.index:
+            text += f"; without leaf hashes events {self._good + 1} to {self.index} can't be judged"
         return Finding(Departure.CUT, self.index + 1, self.size, text)
 
     # with leaf hashes

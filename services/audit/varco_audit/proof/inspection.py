@@ -4,20 +4,23 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import timedelta
-from time import monotonic
+from time import monotonic, time
 
 import msgspec
 
 from varco_audit.proof.history import ALL, History, stored
 from varco_common import log
 from varco_common.bus import Bus
+from varco_common.bus.streams import DAY, TEN_YEARS
 from varco_common.errors import TransientError
 from varco_common.proof import verify
 from varco_common.proof.checkpoint import Checkpoint
+from varco_common.proof.leaf import Entry
 from varco_common.proof.note import BadSignature
 from varco_common.proof.verify import BadHashes, Departure, Finding, Forked, Verifier
 
 _PROGRESS = 20_000
+_LATE = DAY  # the bus takes its time to let events go
 _log = log.get(__name__)
 
 
@@ -39,50 +42,66 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
 
 
+def expired(entry: Entry) -> bool:
+    """Whether those before the first event there is can be gone because their time was over."""
+    return time() - entry.at / 1e9 > TEN_YEARS - _LATE
+
+
 async def inspect(bus: Bus, history: History, given: Sequence[Checkpoint], first: int = 1) -> AsyncIterator[Frame]:
     """Frames of progress, then the last. `given` are checkpoints from elsewhere; the last one signed here is added to them."""
     began = monotonic()
     await history.catch_up()
-    own = [history.last.checkpoint] if history.last else []
     try:
-        for one in given:
-            history.chain.verify(one)
-        checkpoints = verify.in_order([*given, *own])
+        checkpoints = _trusted(history, given)
     except (BadSignature, Forked) as error:
-        if isinstance(error, Forked):
-            history.failed(str(error))
         yield Frame(done=True, departure="checkpoint", text=str(error))
         return
-    note = ""
-    hashes: verify.Hashes | None = history.levels.leaf
-    try:
-        await asyncio.to_thread(verify.fits, history.levels.leaves(), checkpoints)
-    except BadHashes as error:
-        note, hashes = f"{error}: a departure can't be named exactly", None
+    hashes, note = await _fitting(history, checkpoints)
     verifier = Verifier(checkpoints, hashes, first)
     of, events, finding = await bus.last_sequence(ALL), 0, None
     async with aclosing(stored(bus, first - 1, of)) as entries:
         async for entry in entries:
+            if not events and hashes and expired(entry):
+                verifier = Verifier(checkpoints, hashes, entry.sequence)
             events += 1
-            finding = verifier.push(entry)
-            if not finding and entry.subject.startswith(verify.SIGNED_HERE):
-                finding = _inner(history, verify.inner(entry), entry.sequence)
-            if finding:
+            if finding := verifier.push(entry) or _inner(history, entry):
                 break
             if events % _PROGRESS == 0:
                 yield Frame(events=events, of=of, signed=verifier.size, seconds=monotonic() - began)
     finding = finding or verifier.end()
     last = Frame(events=events, of=of, signed=verifier.size, seconds=monotonic() - began, done=True, note=note)
-    if finding:
-        history.failed(finding.text)
-        last = msgspec.structs.replace(
-            last, departure=finding.departure, sequence=finding.sequence, until=finding.until, text=finding.text
-        )
-    yield last
+    yield _departed(history, last, finding) if finding else last
 
 
-def _inner(history: History, checkpoint: Checkpoint | None, sequence: int) -> Finding | None:
+def _trusted(history: History, given: Sequence[Checkpoint]) -> list[Checkpoint]:
+    """Raises BadSignature or Forked."""
+    for one in given:
+        history.chain.verify(one)
+    try:
+        return verify.in_order([*given, *([history.last.checkpoint] if history.last else [])])
+    except Forked as error:
+        history.failed(str(error))
+        raise
+
+
+async def _fitting(history: History, checkpoints: Sequence[Checkpoint]) -> tuple[verify.Hashes | None, str]:
+    """The tree's own leaf hashes where they fit the checkpoints, else none, and why."""
+    try:
+        await asyncio.to_thread(verify.fits, history.levels.leaves(), checkpoints)
+    except BadHashes as error:
+        return None, f"{error}: a departure can't be named exactly"
+    return history.levels.leaf, ""
+
+
+def _departed(history: History, frame: Frame, finding: Finding) -> Frame:
+    history.failed(finding.text)
+    departure, sequence, until, text = finding
+    return msgspec.structs.replace(frame, departure=departure, sequence=sequence, until=until, text=text)
+
+
+def _inner(history: History, entry: Entry) -> Finding | None:
     """A checkpoint that stands in the log must be one of this log."""
+    checkpoint = verify.inner(entry) if entry.subject.startswith(verify.SIGNED_HERE) else None
     if checkpoint is None or checkpoint.size > history.size:
         return None
     try:
@@ -91,7 +110,7 @@ def _inner(history: History, checkpoint: Checkpoint | None, sequence: int) -> Fi
         return None  # a stranger's
     if history.root(checkpoint.size) == checkpoint.root:
         return None
-    text = f"the checkpoint in event {sequence} isn't one of this log"
+    text = f"the checkpoint in event {entry.sequence} isn't one of this log"
     return Finding(Departure.SOMEWHERE, 1, checkpoint.size, text)
 
 

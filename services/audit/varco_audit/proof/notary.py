@@ -14,8 +14,8 @@ from varco_common.events import CheckpointKeyRotated, CheckpointSigned
 from varco_common.proof import checkpoint
 from varco_common.proof.checkpoint import Rotation
 from varco_common.proof.note import SigningKey
-from varco_common.tasks import patiently
 
+_START_AGAIN_SECONDS = 1.0
 _SILENCE = 10  # so many intervals without a stranger's checkpoint, and its process counts as gone
 
 _log = log.get(__name__)
@@ -31,13 +31,16 @@ class Notary:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await patiently(self._start)
+        started = False
         while True:
             try:
+                if not started:
+                    await self._start()
+                    started = True
                 await self.sign()
-            except TransientError as error:
+            except (TransientError, OSError) as error:  # a full disk ends no other work of this process
                 _log.warning("no checkpoint now", error=str(error))
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(self._every if started else min(self._every, _START_AGAIN_SECONDS))
 
     async def sign(self) -> None:
         """A checkpoint over all events there are now, where any of them is news. Raises TransientError."""
