@@ -19,6 +19,7 @@ from bench.gates.varco import Stack, apply, running
 from bench.measure import Sink
 
 PROCESSES = ("ingress-smtp", "filelink", "nats", "s3", "relay", "archive")
+LARGE = {"VARCO_INGRESS_MAX_SIZE": "200MB"}  # encoded, 100 MB are more than what may come by default
 MIB = 1024 * 1024
 _BLOCK = Random(100).randbytes(57 * 16_384)  # whole base64 lines
 _LINES = base64.encodebytes(_BLOCK).replace(b"\n", b"\r\n")
@@ -38,7 +39,7 @@ async def _bench(size: int, at_once: int) -> dict[str, dict[str, int]]:
     sink = await Sink.start()
     try:
         with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
-            async with running(Path(home) / "varco", sink.ports.mails) as stack:
+            async with running(Path(home) / "varco", sink.ports.mails, more=LARGE) as stack:
                 await apply(stack, LINKS)
                 await _sent(stack, 12_000_000, 1)  # what is loaded once
                 one = await _rise(stack, size, 1)
