@@ -83,7 +83,7 @@ class Gate:
         wait_for(lambda: alive(self.pid(process)))
         os.kill(self.pid(process), 9)
 
-    def varco(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def varco(self, *arguments: str, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """The command line, as an operator types it."""
         return subprocess.run(
             [VARCO, *arguments],
@@ -91,7 +91,7 @@ class Gate:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             check=False,
         )
 

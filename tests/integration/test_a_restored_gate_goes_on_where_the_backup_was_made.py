@@ -58,7 +58,11 @@ def test_a_restored_gate_goes_on_where_the_backup_was_made(
     send_all(old)
     link = link_in(hop.mail_for("linked@dest.test").content)
     wait_for(lambda: len(copies(old)) == len(SENT), 60)
-    wait_for(lambda: len(old.json("queue", "list")["mails"]) == 1)
+    (deferred,) = wait_for(lambda: old.json("queue", "list", "--account", "kept")["mails"])
+    assert old.varco("queue", "hold", deferred["mail"]).returncode == 0
+    signed = {name: tmp_path / name for name in ("key", "checkpoint")}
+    for name, file in signed.items():
+        file.write_text(old.varco("audit", name).stdout)
     with traffic(old):
         done = old.varco("backup", backup, "--with-secrets")
     assert done.returncode == 0, done.stderr
@@ -77,10 +81,15 @@ def test_a_restored_gate_goes_on_where_the_backup_was_made(
         same = next((n for n, (one, other) in enumerate(pairs) if one != other), len(restored))
         on_record = deliveries(restored[:same])
         assert len(on_record) >= len(SENT) - 1, "the events are the old gate's, up to the backup: sequence, time, bytes"
+        exported = str(tmp_path / "events.jsonl")
+        assert new.varco("audit", "export", exported).returncode == 0
+        verify = ("audit", "verify", "--events", exported, "--checkpoint", str(signed["checkpoint"]))
+        proven = new.varco(*verify, "--key", str(signed["key"]))
+        assert proven.returncode == 0, proven.stdout + proven.stderr
         assert httpx.get(f"http://127.0.0.1:{new.ports.links}/files/{link}").content == PDF
         assert {copy["Subject"] for copy in copies(new)} >= {*SENT}
-        [deferred] = new.json("queue", "list", "--account", "kept")["mails"]
-        assert new.varco("queue", "retry", deferred["mail"]).returncode == 0
+        assert new.json("queue", "show", deferred["mail"])["held"]
+        assert new.varco("queue", "release", deferred["mail"]).returncode == 0
         assert b"Subject: deferred" in hop.mail_for("deferred@dest.test").body
         assert b"Subject: waits" in late.mail_for("waits@dest.test", 60).body
         wait_for(lambda: untried(new) == 0, 60)

@@ -27,7 +27,7 @@ def status(as_json: Json = False) -> None:
     if not found or not (gate.elsewhere() or gate.home().running()):
         raise Unreachable(f"no stack runs in {gate.home().path}")
     ready = {service: _ready(url) for service, url in found["apis"].items()}
-    found["processes"] = {name: _pid(name) for name in found["processes"]}
+    found["processes"] = {name: pid_of(name) for name in found["processes"]}
     found["ready"] = all(one.get("ready") for one in ready.values()) and all(found["processes"].values())
     found["services"] = ready
     output.show(found, as_json, lambda: _print(found))
@@ -60,7 +60,7 @@ def _ready(url: str) -> dict[str, Any]:
     return {"ready": answer["ready"], "missing": missing}
 
 
-def _pid(process: str) -> int:
+def pid_of(process: str) -> int:
     """0 where it doesn't run now."""
     with contextlib.suppress(OSError, ValueError):
         pid = int(gate.home().pid_file(process).read_text())

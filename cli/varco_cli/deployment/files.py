@@ -15,6 +15,15 @@ from varco_cli.stack.installed import Described
 NOBODY_ELSE = 10_001  # whom the containers run as where root makes the files: never root
 FOLDERS = ("secrets", "tls", "bus")
 SUPERUSER = "postgres.password"
+NODES = ("nats", "nats-2", "nats-3")  # compose.cluster.yml names them so
+CLUSTER = """\
+cluster {{
+  name: varco
+  listen: "0.0.0.0:6222"
+  authorization {{ user: routes, password: "{password}" }}
+  routes: [{routes}]
+}}
+"""
 
 
 def make(home: Home, environment: Path, services: Sequence[Described], hostname: str) -> None:
@@ -27,12 +36,22 @@ def make(home: Home, environment: Path, services: Sequence[Described], hostname:
     for service in services:
         if service.tables:
             home.secret(database_password(service.name))
-    text = bus.config(home, services, author="`varco init`", listen="0.0.0.0:4222", store="/data")
-    write_private(home.path / "bus" / "nats.conf", text)
+    for name, server, more in (("nats.conf", "varco", ""), ("cluster.conf", "$VARCO_NODE", _cluster(home))):
+        text = bus.config(
+            home, services, author="`varco init`", listen="0.0.0.0:4222", store="/data", name=server, more=more
+        )
+        write_private(home.path / "bus" / name, text)
     user, group = _give_away(home)
     _complete(
         environment, {"VARCO_UID": str(user), "VARCO_GID": str(group), "VARCO_HOSTNAME": hostname or socket.getfqdn()}
     )
+
+
+def _cluster(home: Home) -> str:
+    """The block of nats.conf that makes one bus of NODES: each knows all by name, and a password of their own."""
+    password = home.secret("nats-routes.password").read_text().strip()
+    routes = ", ".join(f'"nats://routes:{password}@{node}:6222"' for node in NODES)
+    return CLUSTER.format(password=password, routes=routes)
 
 
 def database_password(service: str) -> str:

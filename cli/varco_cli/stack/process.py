@@ -116,7 +116,8 @@ class Process:
             _end_group(self._child.pid)
             if time.monotonic() - self._born > WELL_AFTER_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
-            _log.error("died: starting it again", process=self.name, exit_code=self.exit_code, pause_seconds=pause)
+            say, what = (_log.error, "died") if self.exit_code else (_log.info, "ended")  # `varco restart` ends it
+            say(f"{what}: starting it again", process=self.name, exit_code=self.exit_code, pause_seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             await self._spawn()

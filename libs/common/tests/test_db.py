@@ -1,7 +1,10 @@
 """Migrations and engines, on both databases."""
 
 import asyncio
+import re
+import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -111,3 +114,47 @@ async def test_a_damaged_file_is_named_and_what_to_do_with_it(tmp_path, example)
     async with db.connect(f"sqlite+aiosqlite:///{file}", "shell-example") as engine:
         with pytest.raises(BrokenSetting, match=r"policy\.sqlite: expected .*delete the file"):
             await db.migrate(engine, example)
+
+
+async def test_an_older_version_starts_on_a_database_that_a_newer_one_has_migrated(engine, example):
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("UPDATE shell_example_version SET version_num = '0003'"))
+        await connection.execute(sa.text("ALTER TABLE notes ADD COLUMN added TEXT"))
+    await db.migrate(engine, example)
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("INSERT INTO notes (id, text) VALUES (1, 'kept')"))
+        assert await connection.scalar(sa.text("SELECT version_num FROM shell_example_version")) == "0003"
+
+
+PROCESS = """
+import asyncio, sys
+from varco_common import db
+async def main():
+    async with db.connect(sys.argv[1], "shell-example") as engine:
+        sys.stdin.readline()
+        await db.migrate(engine, "shell_example")
+sys.path.insert(0, sys.argv[2])
+print("ready", flush=True)
+asyncio.run(main())
+"""
+
+
+async def test_four_real_processes_migrate_once(database_url, example):
+    """All begin at the same moment: without turns three of them would fail, for the tables are there."""
+    command = [sys.executable, "-c", PROCESS, database_url, str(Path(__file__).parent / "example")]
+    pipe = asyncio.subprocess.PIPE
+    processes = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in range(4)]
+    for process in processes:
+        assert await process.stdout.readline() == b"ready\n"
+    await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    assert [process.returncode for process in processes] == [0] * 4
+    async with db.connect(database_url, "shell-example") as engine:
+        assert await tables_of(engine) == {"states", "progress", "notes", "shell_example_version"}
+
+
+def test_migrations_only_add():
+    """The version before must run on the new schema while services are replaced one by one."""
+    migrations = sorted(Path(__file__).parents[3].glob("services/*/varco_*/migrations/[0-9]*.py"))
+    assert migrations
+    takes_away = re.compile(r"drop_|rename|alter_column|\b(DROP|RENAME|ALTER COLUMN)\b")
+    assert [str(file) for file in migrations if takes_away.search(file.read_text())] == []

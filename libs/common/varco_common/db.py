@@ -12,6 +12,8 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -68,6 +70,8 @@ def create_projection_tables(connection: sa.Connection) -> None:
 
 async def migrate(engine: AsyncEngine, package: str) -> None:
     """Brings the database to the newest of `<package>/migrations`; waits while it can't be reached.
+
+    One that a newer version has migrated already is left as it is: migrations only add, so the version before still runs.
 
     Raises BrokenSetting where the file is damaged.
 
@@ -134,6 +138,11 @@ def _upgrade(connection: sa.Connection, package: str) -> None:
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", f"{package}:migrations")
     config.attributes.update(connection=connection, version_table=f"{package}_version")
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    stands = MigrationContext.configure(connection, opts={"version_table": f"{package}_version"}).get_current_heads()
+    if newer := {*stands} - known:
+        _log.warning("the database is of a newer version, which only adds to it", revision=",".join(newer))
+        return
     command.upgrade(config, "head")
 
 
