@@ -5,13 +5,14 @@ import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from varco_archive.bodies import unstuffed
 from varco_archive.pop3.cut import ended, top
-from varco_common.events import AuthCause, AuthFailed, HostBanned
+from varco_common.events import AuthCause, AuthFailed, HostBanned, LoginGuarded
+from varco_common.testing.waiting import eventually
 
 from .conftest import LOGIN, PASSWORD, copies, switch_on
 
@@ -202,3 +203,63 @@ async def test_a_text_is_cut_alike_however_it_comes_in_pieces(size):
     assert await joined(ended(pieces(b"no end", size))) == b"no end\r\n.\r\n"
     assert await joined(unstuffed(pieces(text, size))) == text.replace(b"..", b".")
     assert await joined(unstuffed(pieces(b"..a\r\n..\r\n", size))) == b".a\r\n.\r\n"
+
+
+async def test_at_a_guessed_mailbox_strangers_wait_their_turn_and_known_hosts_do_not(gate):
+    async with gate.archive(guard_interval="1h", guard_waiting="1") as http:
+        await switch_on(http)
+        async with connected(gate) as client:
+            await client.start_tls(gate.trusting)
+            assert (await client.say(f"USER {LOGIN}")).startswith("+OK")
+            assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")  # 127.0.0.1 is known from now on
+        now = datetime.now(UTC)
+        guarded = LoginGuarded(at=now, login=LOGIN, account="acme", until=now + timedelta(hours=1), known=(), tried=30)
+        sequence = await gate.bus.append(guarded)
+
+        async def turned_away() -> bool:
+            """Two strangers wait for an hour; the third hears that it is to come again."""
+            reader, writer = await asyncio.open_connection("127.0.0.1", gate.pop3, local_addr=("127.0.0.9", 0))
+            client = Client(reader, writer)
+            waiting.append(writer)
+            await client.line()
+            await client.start_tls(gate.trusting)
+            await client.say(f"USER {LOGIN}")
+            writer.write(f"PASS {PASSWORD}\r\n".encode())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    return (await client.reader.readline()).startswith(b"-ERR [SYS/TEMP]")
+            return False
+
+        waiting: list[asyncio.StreamWriter] = []
+        assert sequence
+        try:
+            await eventually(turned_away, 20)
+            async with connected(gate) as client:
+                await client.start_tls(gate.trusting)
+                assert (await client.say(f"USER {LOGIN}")).startswith("+OK")
+                assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")
+        finally:
+            for writer in waiting:
+                writer.transport.abort()
+
+
+async def test_no_session_lasts_for_ever_however_busy_it_is(gate):
+    async with gate.archive(session="1s", idle="10m") as http:
+        await switch_on(http)
+        await gate.mail()
+        await copies(http, 1)
+        async with connected(gate) as client:
+            await client.start_tls(gate.trusting)
+            assert (await client.say(f"USER {LOGIN}")).startswith("+OK")
+            assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")
+            assert (await client.say("DELE 1")).startswith("+OK")
+            while (answer := await client.say("NOOP")).startswith("+OK"):
+                pass
+            assert answer.startswith("-ERR [SYS/TEMP]")
+            assert await client.line() == ""
+        assert (await http.get("/accounts/acme/archive/status")).json()["copies"] == 1
+        async with connected(gate) as client:
+            await client.start_tls(gate.trusting)
+            assert (await client.say(f"USER {LOGIN}")).startswith("+OK")
+            assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")
+            assert (await client.line()).startswith("-ERR [SYS/TEMP]")  # silent, and shorter than `idle`

@@ -15,10 +15,10 @@ from varco_archive.changes import Change, Said, Wish, changes, describe
 from varco_archive.desk import Desk
 from varco_archive.index import Wanted
 from varco_archive.models import ArchiveOut, Changed, ChangeOut, CopyOut, CopyPage, StatusOut, ToldOut
-from varco_archive.passwords import imported
 from varco_common import units
 from varco_common.auth import AccountScope, Caller
 from varco_common.errors import NotFound, PoisonError, RefusedCommand
+from varco_common.passwords import good_argon2
 from varco_common.tokens import Token
 
 AccountName = Annotated[str, Path(pattern=forms.ACCOUNT, description="The account's name.")]
@@ -154,7 +154,9 @@ async def _wish(desk: Desk, account: str, wanted: models.ArchiveIn | None) -> Wi
         same = held.login == pop3.login and await desk.passwords.verify(held.hash, password)
         digest = held.hash if same else await desk.passwords.make(password)
     elif pop3 and pop3.password_hash:
-        digest = imported(pop3.password_hash.get_secret_value())
+        digest = pop3.password_hash.get_secret_value()
+        if not good_argon2(digest):
+            raise RefusedCommand("not an argon2 hash in PHC form ($argon2id$...) that costs little enough to verify")
     return Wish(
         login=wanted.pop3.login if wanted.pop3 else "",
         hash=digest,

@@ -1,7 +1,11 @@
 """archive, a worker: a blind copy of all mail, in a POP3 mailbox or forwarded. This file only wires."""
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from varco_archive import api
 from varco_archive.account import FILTERS
@@ -14,7 +18,6 @@ from varco_archive.drops import Drops
 from varco_archive.forwarder import FATES, Forwarder
 from varco_archive.index import Index
 from varco_archive.keeper import Keeper
-from varco_archive.passwords import Passwords
 from varco_archive.pop3.server import Server
 from varco_archive.removals import Removals
 from varco_archive.settings import Settings
@@ -24,12 +27,16 @@ from varco_common.bans import ENFORCED, ROLL_CALL, BanTable
 from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.enforcing import Enforcing
+from varco_common.guard import GUARDED
 from varco_common.http import Shell
+from varco_common.passwords import Argon2, Verifier
 from varco_common.rebuild import serving
 from varco_common.rehearsal.serving import Rehearsals
 from varco_common.service import Service, run
 from varco_common.tasks import beside
 from varco_common.tls import Certificates
+
+HASHED_AT_ONCE, MOST_HASHES = 2, 24  # threads, and passwords in all that wait for them
 
 
 async def serve(settings: Settings) -> None:
@@ -41,67 +48,109 @@ async def serve(settings: Settings) -> None:
         shell = await stack.enter_async_context(Shell.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
         engine = await stack.enter_async_context(db.connect(settings.database_of(NAME), NAME))
-        passwords = await stack.enter_async_context(Passwords.open(settings.argon2_memory_kib))
+        hashes = Argon2(settings.argon2_memory_kib)
+        passwords = await stack.enter_async_context(Verifier.open(hashes, HASHED_AT_ONCE, MOST_HASHES))
         await db.migrate(engine, "varco_archive")
         blobs = Blobs(settings.blobs)
         stack.push_async_callback(blobs.close)
         accounts = await stack.enter_async_context(Accounts.open(bus, engine))
-        longest = timedelta(days=settings.mail_days)
-        index, bodies, drops = Index(engine), Bodies(bus, blobs), Drops()
-        removals = Removals(bus, index)
-        sweeper = Sweeper(index, removals, drops, accounts.get, longest)
-        collector = Collector(
-            bus,
-            index,
-            accounts.get,
-            batch=settings.batch,
-            max_bytes=settings.batch_bytes,
-            ack_wait=settings.ack_wait,
-        )
-        forwarder = Forwarder(
-            bus,
-            index,
-            bodies,
-            collector,
-            state=accounts.get,
-            return_path=settings.return_path,
-            reporter=settings.hostname,
-        )
-        server = Server(
-            settings,
-            bus,
-            index,
-            bodies,
-            passwords=passwords,
-            removals=removals,
-            sweeper=sweeper,
-            drops=drops,
-            bans=(bans := BanTable()),
-            state=accounts.get,
-            by_login=accounts.by_login,
-            certificates=certificates,
-        )
-        desk = Desk(
-            bus,
-            accounts,
-            index,
-            bodies,
-            passwords=passwords,
-            drops=drops,
-            removals=removals,
-            sweeper=sweeper,
-            longest=longest,
-        )
+        parts = _parts(settings, bus, engine, accounts, passwords=passwords, bodies=Bodies(bus, blobs))
+        collector, forwarder = _workers(parts)
+        server = _server(parts, certificates)
         shell.include(serving.router(NAME, "varco_archive.rebuild", settings))
-        shell.include(api.router(desk))
-        await removals.catch_up()
-        await Keeper(bus, index).serve(NAME)
-        enforcing = Enforcing(bus, bans, NAME, "closes at accept", heard=server.heard)
-        work = (collector.run(), forwarder.run(), forwarder.hear(), sweeper.run(settings.sweep), enforcing.run())
-        async with beside(*work):
+        shell.include(api.router(_desk(parts)))
+        await parts.removals.catch_up()
+        await Keeper(bus, parts.index).serve(NAME)
+        enforcing = Enforcing(bus, server.bans, NAME, "closes at accept", heard=server.heard, also=(GUARDED,))
+        sweeping = parts.sweeper.run(settings.sweep)
+        async with beside(collector.run(), forwarder.run(), forwarder.hear(), sweeping, enforcing.run()):
             await enforcing.caught_up.wait()
             async with server.listening(), Rehearsals.answering(bus, NAME, "varco_archive.rehearse", settings):
                 await shell.serve(bus, accounts=accounts.check)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What most of it works with."""
+
+    settings: Settings
+    bus: Bus
+    accounts: Accounts
+    passwords: Verifier
+    index: Index
+    bodies: Bodies
+    drops: Drops
+    removals: Removals
+    sweeper: Sweeper
+
+
+def _parts(settings: Settings, bus: Bus, engine: AsyncEngine, accounts: Accounts, **more: Any) -> Parts:
+    index, drops = Index(engine), Drops()
+    removals = Removals(bus, index)
+    sweeper = Sweeper(index, removals, drops, accounts.get, timedelta(days=settings.mail_days))
+    return Parts(
+        settings=settings,
+        bus=bus,
+        accounts=accounts,
+        index=index,
+        drops=drops,
+        removals=removals,
+        sweeper=sweeper,
+        **more,
+    )
+
+
+def _workers(parts: Parts) -> tuple[Collector, Forwarder]:
+    settings = parts.settings
+    collector = Collector(
+        parts.bus,
+        parts.index,
+        parts.accounts.get,
+        batch=settings.batch,
+        max_bytes=settings.batch_bytes,
+        ack_wait=settings.ack_wait,
+    )
+    forwarder = Forwarder(
+        parts.bus,
+        parts.index,
+        parts.bodies,
+        collector,
+        state=parts.accounts.get,
+        return_path=settings.return_path,
+        reporter=settings.hostname,
+    )
+    return collector, forwarder
+
+
+def _server(parts: Parts, certificates: Certificates) -> Server:
+    return Server(
+        parts.settings,
+        parts.bus,
+        parts.index,
+        parts.bodies,
+        passwords=parts.passwords,
+        removals=parts.removals,
+        sweeper=parts.sweeper,
+        drops=parts.drops,
+        bans=BanTable(),
+        state=parts.accounts.get,
+        by_login=parts.accounts.by_login,
+        certificates=certificates,
+    )
+
+
+def _desk(parts: Parts) -> Desk:
+    return Desk(
+        parts.bus,
+        parts.accounts,
+        parts.index,
+        parts.bodies,
+        passwords=parts.passwords,
+        drops=parts.drops,
+        removals=parts.removals,
+        sweeper=parts.sweeper,
+        longest=timedelta(days=parts.settings.mail_days),
+    )
 
 
 SERVICE = Service(
@@ -118,6 +167,7 @@ SERVICE = Service(
         *FATES,
         *RECORDS,
         *ENFORCED,
+        GUARDED,
         ROLL_CALL,
         subjects.rehearse(NAME),
     ),

@@ -9,12 +9,12 @@ from varco_archive.bodies import Bodies
 from varco_archive.changes import Change
 from varco_archive.drops import Drops
 from varco_archive.index import Index
-from varco_archive.passwords import Passwords
 from varco_archive.removals import Removals
 from varco_archive.sweeper import Sweeper
 from varco_common.bus import Bus
 from varco_common.errors import ConflictError, NotFound
 from varco_common.events import CopyExported, MailboxClosed, RemovalCause
+from varco_common.passwords import Verifier
 
 Plan = Callable[[Archive, datetime], list[Change]]
 
@@ -29,7 +29,7 @@ class Desk:
         index: Index,
         bodies: Bodies,
         *,
-        passwords: Passwords,
+        passwords: Verifier,
         drops: Drops,
         removals: Removals,
         sweeper: Sweeper,

@@ -62,9 +62,18 @@ class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
         default=timedelta(minutes=10),
         description="How long a session waits for the next command, or for a client that doesn't read (RFC 1939 3).",
     )
+    session: Duration = Field(
+        default=timedelta(hours=6),
+        description="How long a session lasts at most, however busy it is: what is due to be removed waits for its end.",
+    )
     login_idle: Duration = Field(
         default=timedelta(minutes=1), description="How long a session waits for a command before its login."
     )
+    guard_interval: Duration = Field(
+        default=timedelta(seconds=1),
+        description="At a mailbox that many hosts guess at, hosts that it isn't known from get one try each so long.",
+    )
+    guard_waiting: int = Field(default=10, ge=1, description="How many of them may wait for their turn.")
     handshake_timeout: Duration = Field(default=timedelta(seconds=30), description="How long a TLS handshake may take.")
     sweep: Duration = Field(
         default=timedelta(minutes=1), description="How often copies are looked for whose time is over."

@@ -1,4 +1,4 @@
-"""Whose each login is, where it was used from, and from where it was tried in vain. Folded from policy's events and our own."""
+"""Whose each login is, where it was used from, and from where it was tried. Folded from policy's, archive's and own events."""
 
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from varco_common.events import (
     CredentialUsed,
     HostFound,
     LoginGuarded,
+    MailboxOpened,
     NetworkTrusted,
     NetworkWithdrawn,
     StrikeCause,
@@ -25,6 +26,7 @@ MOST_TRIES = 200
 
 FILTERS = (
     *(event("policy", fact, "*") for fact in ("credential-added", "credential-removed", "credential-used")),
+    event("archive", "mailbox-opened", "*"),
     event("banguard", "host-found", "*"),
     event("banguard", "login-guarded", "*"),
 )
@@ -56,6 +58,8 @@ def apply(login: Login | None, event: AnyEvent) -> Login | None:
     """Nothing is kept of logins that nobody has."""
     match event:
         case CredentialAdded(account=account):
+            login = Login(account=account)
+        case MailboxOpened(account=account) if not login:  # said again with each new password
             login = Login(account=account)
         case CredentialRemoved():
             login = None
@@ -90,5 +94,5 @@ def _newest(hosts: dict[str, datetime], host: str, at: datetime, most: int) -> d
     return dict(list(kept.items())[-most:])
 
 
-FOLD = Fold("logins", FILTERS, apply, Login, key)
+FOLD = Fold("known-logins", FILTERS, apply, Login, key)
 NETWORKS_FOLD = Fold("trusted", NETWORKS, apply_network, Trusted, network_key)

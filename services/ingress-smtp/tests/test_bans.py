@@ -4,8 +4,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from varco_common.events import ConnectionsRefused, HostBanned, LoginGuarded, RefusedConnections
+from varco_common.guard import Guard
 from varco_common.testing.waiting import eventually
-from varco_ingress_smtp.bans import LOOK_AT, Guard, Hidden
+from varco_ingress_smtp.bans import LOOK_AT, Hidden
 
 HOST = "127.0.0.7"
 HOUR = timedelta(hours=1)

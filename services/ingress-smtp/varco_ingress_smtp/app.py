@@ -9,12 +9,12 @@ from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.enforcing import Enforcing
 from varco_common.grants import LOGIN, NETWORK
+from varco_common.guard import GUARDED
 from varco_common.http import Shell
 from varco_common.service import Service
 from varco_common.tasks import beside, patiently
 from varco_common.tls import Certificates
 from varco_ingress_smtp import api, metrics
-from varco_ingress_smtp.bans import GUARDED
 from varco_ingress_smtp.door import Door
 from varco_ingress_smtp.gate import Gate
 from varco_ingress_smtp.ledger import Ledger

@@ -8,9 +8,10 @@ from typing import Protocol
 from varco_common import log
 from varco_common.bans import BanTable, Network, address_of
 from varco_common.events import ConnectionsRefused, RefusedConnections
+from varco_common.guard import Guard
 from varco_common.tls import Certificates
 from varco_ingress_smtp import metrics
-from varco_ingress_smtp.bans import Bans, Guard, Hidden
+from varco_ingress_smtp.bans import Bans, Hidden
 from varco_ingress_smtp.gate import Gate
 from varco_ingress_smtp.ledger import Ledger
 from varco_ingress_smtp.limits import Admitted, Connections

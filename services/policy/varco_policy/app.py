@@ -6,6 +6,7 @@ from varco_common import db, service, subjects
 from varco_common.bus import Bus
 from varco_common.grants import LOGIN, NETWORK
 from varco_common.http import Shell
+from varco_common.passwords import Verifier
 from varco_common.projection import Projection
 from varco_common.rebuild import serving
 from varco_common.rehearsal.serving import Rehearsals
@@ -17,7 +18,6 @@ from varco_policy.hashes import Hashes
 from varco_policy.metrics import ACCOUNTS
 from varco_policy.settings import Settings
 from varco_policy.store import ALL, FOLLOWED, NAME, Accounts
-from varco_policy.verifier import Verifier
 from varco_policy.voter import Voter
 
 

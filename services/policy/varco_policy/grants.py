@@ -13,11 +13,11 @@ from varco_common.bus import Bus
 from varco_common.errors import VarcoError
 from varco_common.events import CredentialUpgraded, CredentialUsed, Notice, PolicyEvent
 from varco_common.grants import Answer, Denied, Grant, LoginAsked, NetworkAsked, Unavailable, encode
+from varco_common.passwords import TooManyLoginsError, Verifier
 from varco_policy.account import Account, Credential
 from varco_policy.hashes import MAX_PASSWORD_BYTES
 from varco_policy.metrics import HASHING, LOGINS
 from varco_policy.store import NAME, Accounts
-from varco_policy.verifier import TooManyLoginsError, Verifier
 
 MOST_USES = 100_000  # logins by host; what is forgotten is noted again
 MAX_UPLOAD = 1_000_000_000  # bytes; the front door has its own limit, which is lower

@@ -1,23 +1,21 @@
 """Password hashes: argon2id, and those that customers bring along (bcrypt, sha512-crypt, Dovecot's passwd-file lines).
 
-All of it costs CPU by design: called in the threads of `verifier` alone.
+All of it costs CPU by design: called in the threads of a `Verifier` alone.
 """
 
 import re
 from typing import NamedTuple
 
 import bcrypt
-from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import InvalidHashError, VerificationError
 from passlib.hash import sha256_crypt, sha512_crypt
 
 from varco_common.errors import RefusedCommand
+from varco_common.passwords import Argon2, good_argon2
 
 MAX_PASSWORD_BYTES = 1024
 _BCRYPT_BYTES = 72  # what bcrypt has ever looked at
 _MAX_ROUNDS = 1_000_000
 _MAX_BCRYPT_COST = 15
-_MAX_ARGON2_KIB = 1 << 20
 
 _SCHEME = re.compile(r"\{([A-Za-z0-9.-]+)\}(.*)", re.DOTALL)
 _BCRYPT = re.compile(r"\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}")
@@ -45,7 +43,7 @@ def imported_hash(text: str) -> str:
         known = ", ".join(sorted(_SCHEMES))
         raise RefusedCommand(f"password scheme {scheme[1]} is not supported; supported are {known}")
     digest = scheme[2] if scheme else text
-    if not (_good_bcrypt(digest) or _good_sha_crypt(digest) or _good_argon2(digest)):
+    if not (_good_bcrypt(digest) or _good_sha_crypt(digest) or good_argon2(digest)):
         raise RefusedCommand(
             "not a password hash that can be verified: argon2, bcrypt ($2y$...) or sha512-crypt ($6$...)"
         )
@@ -67,38 +65,17 @@ def passwd_line(line: str) -> Imported:
         raise RefusedCommand(f"{login}: {refusal}") from None
 
 
-class Hashes:
-    """Makes argon2id hashes, and verifies all kinds."""
-
-    def __init__(self, memory_kib: int) -> None:
-        self._argon2 = PasswordHasher(memory_cost=memory_kib)
-        self._nobody = self._argon2.hash("nobody's password")
-
-    def make(self, password: str) -> str:
-        """A new argon2id hash, in PHC form."""
-        return self._argon2.hash(password)
+class Hashes(Argon2):
+    """Verifies those that were brought along, too."""
 
     def verify(self, digest: str, password: str) -> bool:
-        """Whether the password is right. An empty digest is nobody's: never right, and not found out sooner."""
-        if not digest:
-            self._verify_argon2(self._nobody, password)
-            return False
+        """As Argon2's."""
         if digest.startswith("$2"):
             return "\0" not in password and bcrypt.checkpw(password.encode()[:_BCRYPT_BYTES], digest.encode())
         if digest.startswith(("$5$", "$6$")):
             scheme = sha512_crypt if digest.startswith("$6$") else sha256_crypt
             return "\0" not in password and bool(scheme.verify(password, digest))
-        return self._verify_argon2(digest, password)
-
-    def outdated(self, digest: str) -> bool:
-        """Whether a hash is to be made anew when its password is next seen."""
-        return not digest.startswith("$argon2id$") or self._argon2.check_needs_rehash(digest)
-
-    def _verify_argon2(self, digest: str, password: str) -> bool:
-        try:
-            return self._argon2.verify(digest, password)
-        except (VerificationError, InvalidHashError):
-            return False
+        return super().verify(digest, password)
 
 
 def _good_bcrypt(digest: str) -> bool:
@@ -111,13 +88,3 @@ def _good_sha_crypt(digest: str) -> bool:
     if not found or len(digest.rpartition("$")[2]) != _SHA_CRYPT_LENGTH[found[1]]:
         return False
     return 1000 <= int(found[2] or 5000) <= _MAX_ROUNDS
-
-
-def _good_argon2(digest: str) -> bool:
-    if not digest.startswith("$argon2"):
-        return False
-    try:
-        parameters = extract_parameters(digest)
-    except (InvalidHashError, ValueError):
-        return False
-    return parameters.memory_cost <= _MAX_ARGON2_KIB and parameters.time_cost <= 20 and parameters.parallelism <= 64

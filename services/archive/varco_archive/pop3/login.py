@@ -48,10 +48,14 @@ async def log_in(session: "Session", name: str, password: str) -> None:
     """Verifies, takes the mailbox for this session alone, and opens it. Raises TransientError."""
     server = session.server
     state = server.by_login(name)
+    if not await server.guard.turn(name, session.host):
+        metrics.LOGINS.labels("waited").inc()
+        return session.fail(answers.GUARDED)
     if not await server.passwords.verify(state.hash if state else "", password):
         _failed(session, AuthCause.WRONG_CREDENTIALS, name, state.account if state else "")
         return session.fail(answers.WRONG)
     assert state
+    server.guard.welcome(name, session.host)
     try:
         async with server.drops.turn(state.account):
             server.drops.enter(state.account, session)

@@ -12,7 +12,6 @@ from varco_archive.account import Archive
 from varco_archive.bodies import Bodies
 from varco_archive.drops import Drops
 from varco_archive.index import Index
-from varco_archive.passwords import Passwords
 from varco_archive.pop3 import answers
 from varco_archive.pop3.session import Session
 from varco_archive.pop3.verbs import VERBS
@@ -24,7 +23,9 @@ from varco_common import log
 from varco_common.bans import BanTable
 from varco_common.bus import Bus
 from varco_common.errors import TransientError
-from varco_common.events import AnyEvent, AuthFailed, HostBanned
+from varco_common.events import AnyEvent, AuthFailed, HostBanned, LoginGuarded
+from varco_common.guard import Guard
+from varco_common.passwords import Verifier
 from varco_common.settings import BrokenSetting
 from varco_common.tls import Certificates
 
@@ -45,7 +46,7 @@ class Server:
         index: Index,
         bodies: Bodies,
         *,
-        passwords: Passwords,
+        passwords: Verifier,
         removals: Removals,
         sweeper: Sweeper,
         drops: Drops,
@@ -58,6 +59,7 @@ class Server:
         self.passwords, self.removals, self.sweeper, self.drops = passwords, removals, sweeper, drops
         self.state, self.by_login, self.certificates = state, by_login, certificates
         self.bans = bans
+        self.guard = Guard(settings.guard_interval.total_seconds(), settings.guard_waiting)
         self._bus = bus
         self._sessions: dict[Session, asyncio.Task[None] | None] = {}
         self._by_host: Counter[str] = Counter()
@@ -74,13 +76,17 @@ class Server:
             try:
                 yield
             finally:
-                for session in [*self._sessions]:
+                for session, task in [*self._sessions.items()]:
                     session.close()
+                    if task and not session.mailbox:  # it may wait for its turn to log in
+                        task.cancel()
                 tasks = [*filter(None, self._sessions.values()), *self._saying]
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     def heard(self, event: AnyEvent) -> None:
-        """A host that is banned from now on loses its sessions."""
+        """A host that is banned from now on loses its sessions; at a login that is guarded others wait for a turn."""
+        if isinstance(event, LoginGuarded):
+            self.guard.put(event)
         if not isinstance(event, HostBanned):
             return
         for session in [*self._sessions]:

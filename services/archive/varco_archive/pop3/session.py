@@ -28,6 +28,8 @@ class Session:
         self.login = ""  # what USER said
         self.mailbox: Mailbox | None = None  # open: RFC 1939's transaction state
         self.errors = 0
+        self._loop = asyncio.get_running_loop()
+        self._until = self._loop.time() + server.settings.session.total_seconds()
         self.over = False
 
     @property
@@ -42,7 +44,7 @@ class Session:
             self.answer(answers.READY)
             while not self.over:
                 await self.wire.drain(self.idle_seconds)
-                await self._command(await self.wire.line(self.idle_seconds))
+                await self._next()
         except (EOFError, ConnectionError):
             pass
         except TimeoutError:
@@ -54,6 +56,21 @@ class Session:
                 self.server.drops.leave(self.mailbox.account, self)
             with suppress(OSError):
                 self.wire.close()
+
+    async def _next(self) -> None:
+        """A command, or the end of the time that even a busy session has: its mailbox is locked, and what is due stays in it."""
+        left = self._until - self._loop.time()
+        try:
+            line = await self.wire.line(min(self.idle_seconds, left))
+        except TimeoutError:
+            if self._loop.time() < self._until:
+                raise
+            line = b""
+        if self._loop.time() >= self._until:
+            self.answer(answers.TOO_LONG_A_SESSION)
+            self.over = True
+        else:
+            await self._command(line)
 
     def close(self) -> None:
         """The mailbox is closed, or the service ends: at once, and nothing is removed."""

@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter
 
+from varco_common.passwords import Verifier
 from varco_common.projection import Projection
 from varco_common.tokens import Keyring
 from varco_policy.api import accounts, networks, rules, senders, tokens, users
 from varco_policy.api.commands import Commands
 from varco_policy.store import Accounts
 from varco_policy.tokens import AdminTokens
-from varco_policy.verifier import Verifier
 
 
 def router(held: Accounts, admins: Projection[AdminTokens], verifier: Verifier, keyring: Keyring) -> APIRouter:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from varco_common.auth import AccountScope, Admin, Caller
 from varco_common.errors import RefusedCommand
 from varco_common.events import TokenRevoked
+from varco_common.passwords import Verifier
 from varco_policy import changes
 from varco_policy.account import Account
 from varco_policy.api import reading
@@ -14,7 +15,6 @@ from varco_policy.api.commands import AccountName, Asked, Commands
 from varco_policy.api.models import AccountOut, Changed, Document, Summary
 from varco_policy.api.writing import account_out, summary
 from varco_policy.changes import Change, Said
-from varco_policy.verifier import Verifier
 from varco_policy.wanted import plan
 
 

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from varco_common.errors import RefusedCommand
 from varco_common.events import Language, Notice, Rules
 from varco_common.notices import wrong_with
+from varco_common.passwords import Verifier
 from varco_policy import forms
 from varco_policy.account import Account, Credential, origin_of
 from varco_policy.api.models import Document, NetworkIn, Password, RulesForm, UserIn
 from varco_policy.hashes import imported_hash
 from varco_policy.networks import normal_network
-from varco_policy.verifier import Verifier
 from varco_policy.wanted import User, Wanted
 
 _NOT_HASHED = "(a dry run hashes nothing)"

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from varco_common.auth import AccountScope
 from varco_common.errors import RefusedCommand
+from varco_common.passwords import Verifier
 from varco_policy import changes, forms
 from varco_policy.account import Account
 from varco_policy.api import reading
@@ -12,7 +13,6 @@ from varco_policy.api.models import Changed, Passwd, Password, UserIn, UserOut
 from varco_policy.api.writing import user_out
 from varco_policy.changes import Change, Said
 from varco_policy.hashes import Imported, passwd_line
-from varco_policy.verifier import Verifier
 from varco_policy.wanted import User
 
 
