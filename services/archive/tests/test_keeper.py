@@ -18,7 +18,7 @@ async def asked(gate, *sequences: int, subject: str = "mail.accepted.acme") -> A
 
 async def acknowledged(gate, sequence: int) -> None:
     async def so() -> bool:
-        return await gate.bus.floor(NAME) >= sequence
+        return await gate.bus.acknowledged(NAME) >= sequence
 
     await eventually(so)
 

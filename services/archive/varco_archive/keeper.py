@@ -17,7 +17,7 @@ class Keeper:
         """A row is in the index before its record is acknowledged, so the consumer is looked at first."""
         if question.kind not in KINDS:
             return Answer(needed=())
-        floor = await self._bus.floor(DURABLE)
+        floor = await self._bus.acknowledged(DURABLE)
         if not await self._index.mark(BEGUN):  # the index is a new one: the consumer knows more than it
             return keeping.all_of(question)
         kept, left = await self._index.kept(question.sequences)

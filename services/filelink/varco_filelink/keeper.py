@@ -13,6 +13,6 @@ async def serve(bus: Bus) -> None:
     async def needs(question: Question) -> Answer:
         if question.kind != KIND:
             return Answer(needed=())
-        return keeping.beyond(question, await bus.floor(DURABLE))
+        return keeping.beyond(question, await bus.acknowledged(DURABLE))
 
     await keeping.serve(bus, NAME, needs)

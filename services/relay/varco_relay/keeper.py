@@ -18,7 +18,7 @@ class Keeper:
         """An outcome is in EVENTS before its record is acknowledged, so the consumer is looked at first."""
         if question.kind not in subjects.READY:
             return Answer(needed=())
-        floor = await self._bus.floor(durable(question.account))
+        floor = await self._bus.acknowledged(durable(question.account))
         await self._queue.reached(await self._bus.until(*FILTERS))
         waiting = {state.sequence for _, state in self._queue.items()}
         return Answer(needed=tuple(one for one in question.sequences if one > floor or one in waiting))

@@ -211,10 +211,6 @@ class Bus:
             if error.err_code != jetstream.CONSUMER_NOT_FOUND:
                 raise
 
-    async def floor(self, durable: str) -> int:
-        """The sequence of MAIL up to which the durable consumer has finished all that it wants; 0: there is none."""
-        return await erasing.floor(self._link, durable)
-
     async def durables(self) -> list[str]:
         """The names of MAIL's durable consumers."""
         return await erasing.durables(self._link)

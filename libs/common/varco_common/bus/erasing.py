@@ -7,17 +7,6 @@ from varco_common.bus.connection import Connection
 FOLLOWER = "follow-"  # how the consumers of those who only follow are called: they come and go
 
 
-async def floor(link: Connection, durable: str) -> int:
-    """The sequence up to which the consumer has finished all that it wants; 0 where there is no such consumer."""
-    try:
-        info = await jetstream.api(link, f"CONSUMER.INFO.{subjects.MAIL}.{durable}")
-    except jetstream.ApiError as error:
-        if error.err_code == jetstream.CONSUMER_NOT_FOUND:
-            return 0
-        raise
-    return int(info["ack_floor"]["stream_seq"])
-
-
 async def durables(link: Connection) -> list[str]:
     """The names of MAIL's consumers that outlive their service."""
     names: list[str] = []

@@ -8,7 +8,7 @@
 | append_mail | `mail.<kind>.*` | - |
 | lease, take_lease | `lease.<service>`, LEASING | - |
 | pull, records, mail, forget_puller | PULLING, `events.parked.record-parked.<service>` | - |
-| floor, durables, first_of_mail, last_of_mail | as pull | - |
+| acknowledged, durables, first_of_mail, last_of_mail | as pull | - |
 | erase, purge | ERASING, which is declared by name | - |
 | collect, ask | `ballot.*`, `ask.<service>.<question>` | - |
 | ask_everyone | `everyone.<question>` | - |
