@@ -39,7 +39,8 @@ def timed(what: str, events: int) -> Iterator[None]:
     began, used = time.monotonic(), time.process_time()
     yield
     seconds, cpu = time.monotonic() - began, time.process_time() - used
-    print(f"| {what} | {seconds:.1f} | {cpu:.1f} | {events / max(cpu, 0.001):,.0f} |", flush=True)
+    rate = f"{events / cpu:,.0f}" if cpu > 0.05 else ""
+    print(f"| {what} | {seconds:.1f} | {cpu:.1f} | {rate} |", flush=True)
 
 
 async def fill(bus: Bus, events: int) -> None:
