@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 
 from varco_audit import api
 from varco_audit.batches import Limits
+from varco_audit.deadletters import DeadLetters
 from varco_audit.index import Index
 from varco_audit.indexer import EVERYTHING, Indexer
 from varco_audit.janitor import LEASE, Janitor
@@ -17,6 +18,7 @@ from varco_audit.trace.tracer import Tracer
 from varco_common import db, keeping, subjects
 from varco_common.bus import Bus
 from varco_common.bus.permissions import ERASING
+from varco_common.bus.redelivery import REDELIVER
 from varco_common.http import Shell
 from varco_common.rebuild import serving
 from varco_common.rehearsal.serving import Rehearsals
@@ -40,7 +42,9 @@ async def serve(settings: Settings) -> None:
         reader = Reader(bus, index, search, draining())
         history, notary = await stack.enter_async_context(office.opened(bus, settings))
         janitor = await stack.enter_async_context(Janitor.opened(bus, settings))
+        dead = await stack.enter_async_context(DeadLetters.opened(bus, engine))
         routers = (
+            api.deadletters.router(dead),
             api.events.router(index, search, reader, scribe),
             api.traces.router(Tracer(search, reader)),
             api.proof.router(bus, history, notary),
@@ -71,6 +75,7 @@ SERVICE = Service(
         subjects.lease(LEASE),
         *ERASING,
         subjects.rehearse("*"),
+        subjects.request("*", REDELIVER),
         subjects.rehearsal("*"),
     ),
     subscribes=(EVERYTHING, RECORDS, subjects.rehearse(NAME), subjects.rehearsal("*")),

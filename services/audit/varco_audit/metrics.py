@@ -13,3 +13,4 @@ BACKLOG = Gauge("varco_audit_backlog", "Records of stream MAIL that aren't erase
 JANITOR_STALLED = Gauge(
     "varco_audit_janitor_stalled", "1 while nothing is erased because somebody doesn't say what it needs"
 )
+DEAD_LETTERS = Gauge("varco_audit_dead_letters", "Records that a service parked and nobody has dealt with")

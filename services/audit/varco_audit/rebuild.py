@@ -5,13 +5,14 @@ from contextlib import aclosing
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from varco_audit import letters
 from varco_audit.columns import Row, row
 from varco_audit.index import PROJECTION, Index
 from varco_audit.indexer import EVERYTHING
 from varco_audit.settings import Settings
 from varco_audit.tables import events, facts, others, recipients
 from varco_common.bus import Bus
-from varco_common.rebuild.projected import Compared, Told, stand_of
+from varco_common.rebuild.projected import Compared, Folded, Told, stand_of
 
 _AT_ONCE = 2_000
 
@@ -43,4 +44,4 @@ class Indexed:
 
 
 SETTINGS = Settings
-PROJECTIONS = (Indexed(),)
+PROJECTIONS = (Indexed(), Folded(letters.FOLD))

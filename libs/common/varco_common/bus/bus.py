@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from varco_common import subjects
 from varco_common.bus import erasing, events, jetstream, mail, questions, store, votes
@@ -15,6 +17,7 @@ from varco_common.bus.mail import Record, StoredMail
 from varco_common.bus.parking import parked
 from varco_common.bus.puller import ACK_WAIT_SECONDS, Puller
 from varco_common.bus.questions import Answerer
+from varco_common.bus.redelivery import REDELIVER, WAIT_SECONDS, Again, Redelivered
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.store import Held
 from varco_common.bus.votes import Decider
@@ -31,6 +34,7 @@ class Bus:
         self._link = link
         self._timeout = settings.append_timeout_seconds
         self._tasks: set[asyncio.Task[None]] = set()
+        self._redelivers = False
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -181,7 +185,14 @@ class Bus:
         headers_only: bool = False,
         ack_wait: float = ACK_WAIT_SECONDS,
     ) -> AbstractAsyncContextManager[Puller]:
-        """Mails through a durable consumer (made if need be): at most `in_flight`, and about `max_bytes`, in hand."""
+        """Mails through a durable consumer (made if need be): at most `in_flight`, and about `max_bytes`, in hand.
+
+        What the consumer parks can be had again with `redeliver`.
+        """
+        if not self._redelivers:
+            self._redelivers = True
+            subject, handler = subjects.request(self._link.name, REDELIVER), self._link.redeliveries.answer
+            questions.answer(self._link, subject, self._link.name, handler=handler, tasks=self._tasks)
         return Puller.open(
             self._link,
             durable,
@@ -192,6 +203,16 @@ class Bus:
             ack_wait=ack_wait,
             timeout=self._timeout,
         )
+
+    async def redeliver(self, service: str, consumer: str, sequence: int) -> Redelivered:
+        """Hands a parked record to the consumer that parked it, once more. Raises TransientError where the service is away."""
+        question = msgspec.json.encode(Again(consumer, sequence))
+        answer = await self.ask(subjects.request(service, REDELIVER), question, WAIT_SECONDS + 2)
+        return msgspec.json.decode(answer, type=Redelivered)
+
+    async def gone(self, sequences: Iterable[int]) -> set[int]:
+        """Those of these sequences that MAIL doesn't have, or not any more."""
+        return await store.gone(self._link, sequences)
 
     async def acknowledged(self, durable: str) -> int:
         """The sequence in MAIL up to which this durable consumer has dealt with everything; 0 where there is none."""

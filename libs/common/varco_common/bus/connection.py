@@ -12,6 +12,7 @@ from itertools import count
 import msgspec
 
 from varco_common.bus.inbox import OneAnswer, Subscription, Waiter
+from varco_common.bus.redelivery import Redeliveries
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.wire import Handler, Info, Wire
 from varco_common.errors import PoisonError, TransientError
@@ -50,6 +51,7 @@ class Connection:
         self.max_payload = Info().max_payload
         self.refused = 0.0  # when an append found the store full and none was stored since; the loop's time
         self._closing = False
+        self.redeliveries = Redeliveries()
         self.subscribe(self._inbox + "*", self._answered)
 
     # how it lives

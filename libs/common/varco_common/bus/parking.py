@@ -17,10 +17,14 @@ PARKED = Counter("varco_bus_parked_total", "Records that this process could not 
 log = logging.getLogger(__name__)
 
 
-async def parked(link: Connection, stream: str, sequence: int, why: str, timeout: float) -> None:
-    """Appends `RecordParked`; tries for as long as the bus is away, for nothing may pass in silence."""
-    event = RecordParked(at=datetime.now(UTC), service=link.name, stream=stream, sequence=sequence, why=why)
-    headers = headers_of(("Nats-Msg-Id", f"parked-{link.name}-{stream}-{sequence}"))
+async def parked(
+    link: Connection, stream: str, sequence: int, why: str, timeout: float, *, consumer: str = "", again: str = ""
+) -> None:
+    """Appends `RecordParked`, once for each `again`; tries for as long as the bus is away, for nothing may pass in silence."""
+    event = RecordParked(
+        at=datetime.now(UTC), service=link.name, stream=stream, sequence=sequence, why=why, consumer=consumer
+    )
+    headers = headers_of(("Nats-Msg-Id", f"parked-{link.name}-{stream}-{sequence}{again}"))
     PARKED.labels(link.name, stream).inc()
     log.error("parked: %s %d: %s", stream, sequence, why)
     while True:

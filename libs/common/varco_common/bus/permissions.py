@@ -7,7 +7,7 @@
 | follow, until, since, hear | FOLLOWING, `events.parked.record-parked.<service>` | the events' filters |
 | append_mail | `mail.<kind>.*` | - |
 | lease, take_lease | `lease.<service>`, LEASING | - |
-| pull, records, mail, forget_puller | PULLING, `events.parked.record-parked.<service>` | - |
+| pull, records, mail, forget_puller | PULLING, `events.parked.record-parked.<service>` | `ask.<self>.redeliver` |
 | acknowledged, durables, first_of_mail, last_of_mail | as pull | - |
 | erase, purge | ERASING, which is declared by name | - |
 | collect, ask | `ballot.*`, `ask.<service>.<question>` | - |
@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from varco_common import subjects
+from varco_common.bus.redelivery import REDELIVER
 
 LOOKING = ("$JS.API.STREAM.INFO.MAIL", "$JS.API.STREAM.INFO.EVENTS")
 FOLLOWING = (
@@ -79,8 +80,10 @@ def permissions(service: str, publishes: Iterable[str], subscribes: Iterable[str
     if events or mails:
         allowed.add(subjects.event("parked", "record-parked", subjects.token(service)))
     grouped = [subject for subject in answered if subject not in common]
+    if mails:
+        grouped.append(subjects.request(service, REDELIVER))
     listened = [f"_INBOX_{service}.>", *events, *common, *_grouped(service, grouped)]
-    return Permissions(tuple(sorted(allowed)), tuple(sorted(listened)), bool(answered))
+    return Permissions(tuple(sorted(allowed)), tuple(sorted(listened)), bool(answered or mails))
 
 
 def _grouped(service: str, subjects: Iterable[str]) -> Iterator[str]:

@@ -12,10 +12,12 @@ from varco_common.bus import jetstream
 from varco_common.bus.connection import Connection
 from varco_common.bus.lag import Behind, lags
 from varco_common.bus.lag import Place as Shown
-from varco_common.bus.mail import own_record
+from varco_common.bus.mail import MissingMail, get, own_record
 from varco_common.bus.parking import parked
 from varco_common.bus.pulls import Place, Pulls, Room
+from varco_common.bus.redelivery import WAIT_SECONDS, Redelivered
 from varco_common.errors import PoisonError, TransientError
+from varco_common.ids import new_id
 from varco_common.record import Record as MailRecord
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ class Delivery:
     again: every handler must bear that.
     """
 
-    __slots__ = ("_owner", "_reply", "at", "body", "deliveries", "record", "sequence", "size", "subject")
+    __slots__ = ("_owner", "_reply", "again", "at", "body", "deliveries", "record", "sequence", "size", "subject")
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class Delivery:
         self.record = record
         self.body = body
         self.size = size
+        self.again: asyncio.Future[bytes] | None = None  # of a redelivery: how it was finished
 
     async def ack(self) -> None:
         """Done: this consumer never gets it again."""
@@ -64,7 +67,7 @@ class Delivery:
 
     async def park(self, why: str) -> None:
         """Never: `RecordParked` is appended, then the mail is taken off this consumer. It stays in MAIL."""
-        await self._owner.park(self.sequence, why)
+        await self._owner.park(self.sequence, why, again=f"-{new_id()}" if self.again else "")
         self._owner.finish(self, b"+TERM")
 
     async def progress(self) -> None:
@@ -118,8 +121,10 @@ class Puller:
         task = asyncio.create_task(self._pulls.run(), name=f"pull {durable}")
         try:
             with lags.shown(Shown(link.name, subjects.MAIL, durable), self._behind):
+                link.redeliveries.add(durable, self.redeliver)
                 yield self
         finally:
+            link.redeliveries.remove(durable)
             for each in (task, *self._parking.values()):
                 each.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -151,15 +156,48 @@ class Puller:
         if self._held.pop(delivery.sequence, None) is None:
             return  # finished before
         self._bytes -= delivery.size
-        self.say(delivery.reply, word)
+        if delivery.again:
+            delivery.again.set_result(word)
+        else:
+            self.say(delivery.reply, word)
         self._pulls.refill()
 
     def say(self, reply: str, word: bytes) -> None:
+        if not reply:
+            return  # a redelivery: the stream knows nothing of it
         with contextlib.suppress(TransientError):  # unsaid: the mail comes again
             self._link.publish(reply, word)
 
-    async def park(self, sequence: int, why: str) -> None:
-        await parked(self._link, subjects.MAIL, sequence, why, self._timeout)
+    async def park(self, sequence: int, why: str, again: str = "") -> None:
+        await parked(self._link, subjects.MAIL, sequence, why, self._timeout, consumer=self._durable, again=again)
+
+    async def redeliver(self, sequence: int) -> Redelivered:
+        """Hands out a parked record once more; what came of it. Handlers bear a mail that comes again, as they always must."""
+        if sequence in self._held or sequence in self._parking:
+            return Redelivered("in hand", "it is being worked at")
+        try:
+            stored = await get(self._link, sequence, self._timeout)
+        except MissingMail as error:
+            return Redelivered("gone", str(error))
+        except PoisonError as error:
+            return Redelivered("parked", str(error))
+        place = Place(2, sequence, 0, int(stored.at.timestamp() * 1e9), self._pending)
+        delivery = Delivery(
+            self, stored.subject, place, b"", record=stored.record, body=stored.body, size=len(stored.body)
+        )
+        delivery.again = asyncio.get_running_loop().create_future()
+        self._held[sequence] = delivery
+        self._bytes += delivery.size
+        self._queue.put_nowait(delivery)
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                word = await asyncio.shield(delivery.again)
+        except TimeoutError:
+            return Redelivered("in hand", f"not finished after {WAIT_SECONDS:g} s")
+        if word == b"+ACK":
+            return Redelivered("done")
+        parked_again = word == b"+TERM"
+        return Redelivered("parked" if parked_again else "not now", "" if parked_again else "it was given back")
 
     # what Pulls calls
 

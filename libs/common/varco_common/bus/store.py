@@ -1,6 +1,7 @@
 """What the streams hold and may hold, and whether there is room for one more record."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from varco_common import subjects
@@ -40,6 +41,15 @@ async def check_room(link: Connection) -> None:
             raise StoreFull(f"stream {one.stream} is full: {one.held} of {one.limit} bytes")
     if link.refused and (age := asyncio.get_running_loop().time() - link.refused) < _REFUSED_SECONDS:
         raise StoreFull(f"the bus refused to store {age:.0f} s ago: it is full")
+
+
+async def gone(link: Connection, sequences: Iterable[int]) -> set[int]:
+    """Of MAIL. One question, however many: what was deleted in between is told as a list."""
+    found = await jetstream.api(link, f"STREAM.INFO.{subjects.MAIL}", {"deleted_details": True})
+    state = found["state"]
+    deleted = set(state.get("deleted") or ())
+    first, last = int(state["first_seq"]), int(state["last_seq"])
+    return {one for one in sequences if not first <= one <= last or one in deleted}
 
 
 async def _held(link: Connection, stream: str) -> Held:

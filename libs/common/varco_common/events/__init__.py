@@ -20,7 +20,14 @@ from varco_common.events.archive import (
     SendersTold,
     SourceChosen,
 )
-from varco_common.events.audit import CheckpointKeyRotated, CheckpointSigned, MailErased, MailRecorded
+from varco_common.events.audit import (
+    CheckpointKeyRotated,
+    CheckpointSigned,
+    DeadLetterDropped,
+    DeadLetterRedelivered,
+    MailErased,
+    MailRecorded,
+)
 from varco_common.events.banguard import (
     BanEvent,
     BanRules,
@@ -197,6 +204,8 @@ AnyEvent = (
     | CheckpointSigned
     | CheckpointKeyRotated
     | MailErased
+    | DeadLetterRedelivered
+    | DeadLetterDropped
 )
 
 _encoder = msgspec.json.Encoder()
@@ -243,6 +252,8 @@ __all__ = [
     "CredentialRenamed",
     "CredentialUpgraded",
     "CredentialUsed",
+    "DeadLetterDropped",
+    "DeadLetterRedelivered",
     "Ending",
     "Event",
     "Failure",

@@ -67,6 +67,35 @@ def recorded_sequence(event: bytes) -> int:
     return _place.decode(event).sequence
 
 
+class DeadLetterEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """What an operator did with a record of `stream` at `sequence` that `service` had parked."""
+
+    SERVICE: ClassVar[str] = "audit"
+    service: str
+    stream: str
+    sequence: int
+    by: str = ""
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.service
+
+
+class DeadLetterRedelivered(
+    DeadLetterEvent, frozen=True, kw_only=True, omit_defaults=True, tag="dead.letter.redelivered.v1"
+):
+    """It was given to the service once more, which dealt with it."""
+
+
+class DeadLetterDropped(DeadLetterEvent, frozen=True, kw_only=True, omit_defaults=True, tag="dead.letter.dropped.v1"):
+    """Nobody will deal with it any more. `mail` and `recipients`: who got nothing for that, where somebody was to get it."""
+
+    account: str = ""
+    mail: str = ""
+    recipients: tuple[str, ...] = ()
+
+
 class ProofEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A fact about the proof that EVENTS is as it was. `origin` names the log, `note` is a C2SP signed-note."""
 

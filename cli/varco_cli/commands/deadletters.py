@@ -1,0 +1,59 @@
+"""`varco deadletters`: records that a service could not handle, and parked."""
+
+from typing import Annotated
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.commands.shared import NeededReason, Reason, noun
+from varco_cli.output import Json
+
+Name = Annotated[str, typer.Argument(help="As `varco deadletters list` shows it.", metavar="LETTER")]
+
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "deadletters", "Records that a service could not handle: list, show, redeliver, drop.")
+    group.command("list")(list_letters)
+    group.command("show")(show)
+    group.command("redeliver")(redeliver)
+    group.command("drop")(drop)
+
+
+def list_letters(
+    service: Annotated[str, typer.Option("--service", help="Only those that this service parked.")] = "",
+    as_json: Json = False,
+) -> None:
+    """What was parked and is not dealt with, the oldest first, and why.
+
+    Example: `varco deadletters list`
+    """
+    found = gate.call("audit", "GET", "/deadletters", params={"service": service})
+    columns = ("id", "at", "times", "why")
+    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
+
+
+def show(letter: Name, as_json: Json = False) -> None:
+    """One dead letter: who parked it, why, and what is in it (the body left out).
+
+    Example: `varco deadletters show relay.MAIL.77`
+    """
+    found = gate.call("audit", "GET", f"/deadletters/{letter}")
+    output.show(found, as_json, lambda: output.record(found))
+
+
+def redeliver(letter: Name, reason: Reason = "", as_json: Json = False) -> None:
+    """Gives the record once more to the consumer that parked it, and to no other. Exit code 1: it is dead still, and why.
+
+    Example: `varco deadletters redeliver relay.MAIL.77 --reason "the object store is back"`
+    """
+    done = gate.call("audit", "POST", f"/deadletters/{letter}/redelivery", params={"reason": reason})
+    output.show(done, as_json, lambda: output.line(f"{done['id']} is dealt with"))
+
+
+def drop(letter: Name, reason: NeededReason, as_json: Json = False) -> None:
+    """Nobody will deal with it any more; who got nothing for that counts as dropped in the balance.
+
+    Example: `varco deadletters drop relay.MAIL.77 --reason "its body is gone for good"`
+    """
+    done = gate.call("audit", "DELETE", f"/deadletters/{letter}", params={"reason": reason})
+    output.show(done, as_json, lambda: output.line(f"{done['id']} is dropped"))
