@@ -39,14 +39,15 @@ async def indexed(gate, http: httpx.AsyncClient) -> None:
 
 
 async def sequences(http: httpx.AsyncClient, **params) -> list[int]:
+    """Without audit's own checkpoints, which come when they come."""
     answer = await http.get("/events", params=params)
     assert answer.status_code == 200, answer.text
-    return [one["sequence"] for one in answer.json()["events"]]
+    return [one["sequence"] for one in answer.json()["events"] if one["fact"] != "checkpoint-signed"]
 
 
 @pytest.fixture
-async def story(gate):
-    """Two accounts; one mail each; a login that failed; a ban."""
+async def story(gate, database_url):
+    """On each database: two accounts; one mail each; a login that failed; a ban."""
     gate.mails = {}
     for account in ("acme", "corp"):
         gate.mails[account] = mail = await gate.mail(
@@ -63,7 +64,7 @@ async def story(gate):
     await gate.bus.append(RouteSet(at=AT, account="acme", route=secret))
     await gate.bus.append(AuthFailed(at=AT, host="192.0.2.9", login="Eve@acme.example", cause=AuthCause.BROKEN_OFF))
     await gate.bus.append(HostBanned(at=AT, network="192.0.2.9", until=None))
-    async with gate.audit() as http:
+    async with gate.audit(database_url=database_url) as http:
         await indexed(gate, http)
         yield http
 
@@ -96,14 +97,14 @@ async def test_each_way_to_search_finds_what_it_should(gate, story):
 
 async def test_pages_lead_from_either_end_to_the_other(gate, story):
     every = await sequences(story, order="oldest")
-    assert every == list(range(1, len(every) + 1))
+    assert every == sorted(every)
     assert await sequences(story) == every[::-1]
     for order, expected in (("oldest", every), ("newest", every[::-1])):
         found, cursor = [], 0
         while True:
             params = {"order": order, "limit": 3, "cursor": cursor}
             page = (await story.get("/events", params=params)).json()
-            found += [one["sequence"] for one in page["events"]]
+            found += [one["sequence"] for one in page["events"] if one["fact"] != "checkpoint-signed"]
             if not (cursor := page["next"]):
                 break
         assert found == expected
@@ -156,7 +157,7 @@ async def test_lines_are_what_is_stored(gate, story):
         break
 
 
-@pytest.mark.parametrize("narrow", [{}, {"account": "acme"}])
+@pytest.mark.parametrize("narrow", [{"service": "relay"}, {"account": "acme", "service": "relay"}])
 async def test_a_follower_gets_what_comes_and_is_let_go_at_the_end(gate, story, narrow):
     last = max(await sequences(story))
     async with story.stream("GET", "/events/stream", params={"after": last, "follow": True, **narrow}) as answer:
