@@ -207,7 +207,10 @@ async def size_of(index: Index, url: str) -> float:
 
 async def run(count: int, url: str) -> None:
     traffic = Traffic()
-    async with nats_server(max_file_store="20GB") as nats, Bus.connect(nats.settings(), "bench") as bus:
+    async with (
+        nats_server(max_file_store="20GB") as nats,
+        Bus.connect(nats.settings(append_timeout_seconds=60.0), "bench") as bus,
+    ):
         began = time.perf_counter()
         size = await fill(bus, traffic, count)
         last = await bus.until(EVERYTHING)
