@@ -16,6 +16,7 @@ from varco_common.record import HEADER, decode_record, encode_record
 from varco_common.record import Record as MailRecord
 
 _RECORD = HEADER.encode()
+_ASKED_AGAIN = 3  # times in all: what the leader has may have been stored between the two questions
 _DIVERTED = "not a mail record: an answer that was diverted into the stream"
 
 
@@ -79,10 +80,13 @@ async def following(link: Connection, sequence: int, subject: str, timeout: floa
 
 async def _asked(link: Connection, question: dict[str, Any], missing: str, timeout: float) -> StoredMail:
     asked = msgspec.json.encode(question)
-    headers, body = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", asked, timeout=timeout)
-    code = status(headers)
-    if code == 404 and await jetstream.is_gone(link, subjects.MAIL, question):
-        raise MissingMail(missing)
+    for _ in range(_ASKED_AGAIN):
+        headers, body = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", asked, timeout=timeout)
+        code = status(headers)
+        if code != 404:
+            break
+        if await jetstream.is_gone(link, subjects.MAIL, question):
+            raise MissingMail(missing)
     if code:
         raise TransientError(f"MAIL can't be read at present ({code})")
     stored = datetime.fromisoformat(_microseconds(header(headers, b"Nats-Time-Stamp").decode()))
