@@ -52,6 +52,7 @@ bench: venv ## how fast, beside peers where they can be had
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.voters
 	$(BIN)/python -m bench.flood
+	$(BIN)/python -m bench.archive_copies
 	$(BIN)/python -m bench.links
 	$(BIN)/python -m bench.links_memory
 	$(BIN)/python -m bench.links_guessing

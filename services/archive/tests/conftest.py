@@ -79,9 +79,10 @@ class Gate:
         subject: str = "hello",
         mail: str = "",
         blobs: Blobs | None = None,
+        stored: int = 0,
         **more,
     ) -> str:
-        """Accepts a mail; returns its id. With `blobs` the body goes there."""
+        """Accepts a mail; returns its id. With `blobs` the body goes there; `stored` octets are there already."""
         mail = mail or new_id()
         if blobs:
             await blobs.put(mail, body)
@@ -95,9 +96,11 @@ class Gate:
             size=len(body),
             **more,
         )
-        where = Body(size=len(body), sha256=hashlib.sha256(body).hexdigest(), object=mail if blobs else "")
+        elsewhere = bool(blobs or stored)
+        digest = hashlib.sha256(body).hexdigest()
+        where = Body(size=stored or len(body), sha256=digest, object=mail if elsewhere else "")
         record = MailAccepted(envelope=envelope, manifest=Manifest(subject=subject), votes=(), body=where)
-        self.last = await self.bus.append_mail(kind, record, b"" if blobs else body)
+        self.last = await self.bus.append_mail(kind, record, b"" if elsewhere else body)
         return mail
 
     async def convert(self, mail: str, body: bytes, account: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import tracemalloc
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from varco_common import db
 from varco_common.blobs import Blobs
 from varco_common.ids import new_id
 
-from .conftest import copies, switch_on
+from .conftest import LOGIN, PASSWORD, copies, switch_on
 
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -106,7 +107,50 @@ async def test_a_mailbox_of_100000_opens_in_under_a_second_and_costs_a_page(sqli
         assert sum([len(mails) async for mails in box.marked()]) == 100_000 - box.count
 
 
-async def test_a_mail_of_60_mb_streams(gate, store):
+LARGE = 100_000_000  # octets
+PIECE = b"..dots\r\n" + (b"x" * 76 + b"\r\n") * 13_000
+
+
+async def stored(blobs: Blobs, size: int) -> tuple[str, int]:
+    """A large body, made as it is written: its name and size."""
+    key, written = new_id(), 0
+    upload = blobs.upload(key)
+    await upload.write(b"Subject: large\r\n\r\n")
+    while written < size:
+        await upload.write(PIECE)
+        written += len(PIECE)
+    await upload.finish()
+    return key, written + len(b"Subject: large\r\n\r\n")
+
+
+async def retrieved(gate, number: int) -> int:
+    """The octets of one mail as they come, of which nothing is kept; read until the line that ends it."""
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", gate.pop3s, ssl=gate.trusting, server_hostname="localhost"
+    )
+    try:
+        for line in (f"USER {LOGIN}", f"PASS {PASSWORD}"):
+            writer.write(f"{line}\r\n".encode())
+        writer.write(f"RETR {number}\r\n".encode())
+        for _ in range(3):  # the greeting, USER, PASS
+            assert (await reader.readline()).startswith(b"+OK")
+        octets = int((await reader.readline()).split()[1])
+        got, tail = 0, b""
+        while not tail.endswith(b"\r\n.\r\n"):
+            chunk = await reader.read(1 << 18)
+            assert chunk
+            got += len(chunk)
+            tail = (tail + chunk)[-5:]
+        assert got == octets + len(b".\r\n")
+        writer.write(b"QUIT\r\n")
+        return octets
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+async def test_a_mail_of_100_mb_streams(gate, store):
     """What the process takes at most grows by some chunks, not by the mail."""
     names = {
         "s3_endpoint": store.settings.endpoint,
@@ -115,22 +159,17 @@ async def test_a_mail_of_60_mb_streams(gate, store):
     }
     blobs = Blobs(store.settings)
     await blobs.ensure()
-    body = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 800_000
+    key, size = await stored(blobs, LARGE)
     async with gate.process(**names) as process, gate.client() as http:
         await switch_on(http)
-        small = await gate.mail()
-        await gate.mail(body=body, blobs=blobs)
+        await gate.mail()
+        await gate.mail(mail=key, stored=size)
         await copies(http, 2)
-
-        def fetched(number: int) -> int:
-            with gate.pop(implicit=True) as box:
-                return box.retr(number)[2]
-
-        assert small
-        assert await asyncio.to_thread(fetched, 1) < 1_000
+        assert await retrieved(gate, 1) < 1_000
         before = peak(process.pid)
-        assert await asyncio.to_thread(fetched, 2) > len(body)
+        assert await retrieved(gate, 2) > LARGE
         assert peak(process.pid) - before < 32 * 1024 * 1024
+    await blobs.delete(key)
     await blobs.close()
 
 
