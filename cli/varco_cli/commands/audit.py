@@ -25,7 +25,7 @@ Keys = Annotated[
 
 
 def add(app: typer.Typer) -> None:
-    group = noun(app, "audit", "The proof that no event was changed, dropped, added or moved.")
+    group = noun(app, "audit", "The proof that no event was changed, and the balance of all mail.")
     group.command("key")(key)
     group.command("rotate-key")(rotate_key)
     group.command("checkpoint")(checkpoint)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from varco_cli import output
+from varco_cli.commands.balance import tell as tell_balance
 from varco_cli.commands.trace import tell
 from varco_cli.failures import Failure, Misused
 from varco_cli.output import Json
@@ -58,3 +59,5 @@ def _show(shown: "Shown") -> None:
     output.console.print(table(shown.outcomes))
     output.console.print("\nThe whole story of one of them, as `varco trace` tells it\n", style="bold")
     tell(shown.story)
+    output.console.print("\nThe balance, as `varco audit balance` tells it\n", style="bold")
+    tell_balance(shown.balance)

@@ -36,10 +36,11 @@ class Outcome(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What the demo shows: each mail's outcome, and the whole story of one of them, as audit tells it."""
+    """What the demo shows: each mail's outcome, the whole story of one of them, and the balance, as audit tells them."""
 
     outcomes: list[Outcome]
     story: dict[str, Any]
+    balance: dict[str, Any]
 
 
 async def run() -> Shown:
@@ -54,7 +55,7 @@ async def run() -> Shown:
                 Outcome(row, answer, went[answer.decision] if answer.taken else "nowhere")
                 for row, answer in zip(ROWS, answers, strict=True)
             ]
-            return Shown(outcomes, await _story(stack, _most_telling(outcomes)))
+            return Shown(outcomes, await _story(stack, _most_telling(outcomes)), await _balance(stack))
 
 
 def table(outcomes: list[Outcome]) -> Table:
@@ -134,6 +135,19 @@ async def _story(stack: Stack, mail: str) -> dict[str, Any]:
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise Failure(f"audit doesn't tell what became of mail {mail}") from None
+
+
+async def _balance(stack: Stack) -> dict[str, Any]:
+    """Once all is delivered that was taken, or time is up: then it says what is in flight."""
+    async with stack.client("audit") as audit:
+        end = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            answer = await audit.get("/balance")
+            found: dict[str, Any] = answer.json() if answer.is_success else {"lines": [], "unaccounted": []}
+            waits = not found["lines"] or any(line["in_flight"] for line in found["lines"])
+            if not waits or asyncio.get_running_loop().time() > end:
+                return found
+            await asyncio.sleep(0.1)
 
 
 def _place(event: MailDelivered, count: int) -> str:

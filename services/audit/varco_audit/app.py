@@ -3,6 +3,8 @@
 from contextlib import AsyncExitStack
 
 from varco_audit import api
+from varco_audit.balance.inspector import Inspector
+from varco_audit.balance.ledger import Ledger
 from varco_audit.batches import Limits
 from varco_audit.deadletters import DeadLetters
 from varco_audit.index import Index
@@ -43,7 +45,19 @@ async def serve(settings: Settings) -> None:
         history, notary = await stack.enter_async_context(office.opened(bus, settings))
         janitor = await stack.enter_async_context(Janitor.opened(bus, settings))
         dead = await stack.enter_async_context(DeadLetters.opened(bus, engine))
+        ledger = Ledger(
+            bus, engine, Limits(settings.index_batch, settings.batch_bytes, settings.linger.total_seconds())
+        )
+        inspector = Inspector(
+            bus,
+            ledger,
+            lambda: scribe.recorded,
+            dead.holds,
+            grace=settings.balance_grace.total_seconds(),
+            every=settings.balance_every.total_seconds(),
+        )
         routers = (
+            api.balance.router(ledger, inspector),
             api.deadletters.router(dead),
             api.events.router(index, search, reader, scribe),
             api.traces.router(Tracer(search, reader)),
@@ -53,6 +67,8 @@ async def serve(settings: Settings) -> None:
         work = (
             scribe.run(),
             indexer.run(),
+            ledger.run(),
+            inspector.run(),
             notary.run(),
             inspection.watch(bus, history, settings.verify_every),
             janitor.run(),

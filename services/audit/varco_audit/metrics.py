@@ -14,3 +14,5 @@ JANITOR_STALLED = Gauge(
     "varco_audit_janitor_stalled", "1 while nothing is erased because somebody doesn't say what it needs"
 )
 DEAD_LETTERS = Gauge("varco_audit_dead_letters", "Records that a service parked and nobody has dealt with")
+UNACCOUNTED = Gauge("varco_audit_unaccounted_recipients", "Recipients of accepted mails whom nobody can account for")
+IN_FLIGHT = Gauge("varco_audit_in_flight_recipients", "Recipients whose mail is under way, beyond the time of grace")

@@ -6,12 +6,15 @@ from contextlib import aclosing
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_audit import letters
+from varco_audit.balance import ledger, sheet
+from varco_audit.balance.tables import debts, hours
+from varco_audit.batches import Limits
 from varco_audit.columns import Row, row
 from varco_audit.index import PROJECTION, Index
 from varco_audit.indexer import EVERYTHING
 from varco_audit.settings import Settings
 from varco_audit.tables import events, facts, others, recipients
-from varco_common.bus import Bus
+from varco_common.bus import Bus, Raw
 from varco_common.rebuild.projected import Compared, Folded, Told, stand_of
 
 _AT_ONCE = 2_000
@@ -43,5 +46,29 @@ class Indexed:
         ]
 
 
+class Balanced:
+    """The balance."""
+
+    name = ledger.PROJECTION
+
+    async def stands(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
+        return await stand_of(live, ledger.PROJECTION)
+
+    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: Told) -> Sequence[Compared]:
+        kept, batch = ledger.Ledger(bus, fresh, Limits(_AT_ONCE, 0, 0)), list[Raw]()
+        await kept.open()
+        async with aclosing(bus.raw(*sheet.FILTERS)) as found:
+            while kept.applied < stand:
+                batch.append(await anext(found))
+                if len(batch) >= _AT_ONCE or batch[-1].sequence >= stand:
+                    await kept.add(batch)
+                    told(batch[-1].sequence)
+                    batch = []
+        return [
+            Compared(name="balance_hours", table=hours, key=("account", "hour", "kind")),
+            Compared(name="balance_debts", table=debts, key=("mail",)),
+        ]
+
+
 SETTINGS = Settings
-PROJECTIONS = (Indexed(), Folded(letters.FOLD))
+PROJECTIONS = (Indexed(), Balanced(), Folded(letters.FOLD))

@@ -30,6 +30,13 @@ class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
         description="The shortest time between two such batches: the longer, the less a mail costs, and the later it is seen.",
     )
 
+    balance_every: Duration = Field(
+        default=timedelta(seconds=30), gt=timedelta(0), description="How often it is looked for mail that nobody has."
+    )
+    balance_grace: Duration = Field(
+        default=timedelta(seconds=30), description="How old a mail must be before anybody is asked for it."
+    )
+
     signing_key_file: Path | None = Field(
         default=None,
         description="File of mode 0600 with the key that signs checkpoints; made where it isn't there. "

@@ -1,0 +1,58 @@
+"""`varco audit balance`: what became of every recipient of every mail."""
+
+from collections import Counter
+from typing import Annotated, Any
+
+import typer
+
+from varco_cli import gate, output
+from varco_cli.commands.shared import noun
+from varco_cli.failures import Refused
+from varco_cli.output import Json
+from varco_cli.times import moment
+
+COLUMNS = ("accepted", "delivered", "bounced", "expired", "dropped", "in_flight", "unaccounted")
+
+
+def add(app: typer.Typer) -> None:
+    noun(app, "audit", "").command("balance")(balance)
+
+
+def balance(
+    since: Annotated[str, typer.Option("--since", help="From when on: how long ago (30d, 12h), or a time.")] = "",
+    account: Annotated[str, typer.Option("--account", help="Only this account's mails.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Accepted = delivered + bounced + expired + dropped by an operator + in flight, for each recipient, by hour and account.
+
+    A mail that is owed and that nobody has is named. Exit code 1 where there is one.
+
+    Examples: `varco audit balance` · `varco audit balance --since 1d --account acme`
+    """
+    params = {"account": account} | ({"since": moment(since, "--since").isoformat()} if since else {})
+    found = gate.call("audit", "GET", "/balance", params=params)
+    output.show(found, as_json, lambda: tell(found))
+    if found["unaccounted"] or not all(line["balanced"] for line in found["lines"]):
+        raise typer.Exit(Refused.exit_code)
+
+
+def tell(found: dict[str, Any]) -> None:
+    """The lines, their sum, and what is unaccounted for."""
+    sums = Counter[str]()
+    rows = []
+    for line in found["lines"]:
+        sums.update({name: line[name] for name in COLUMNS})
+        rows.append((line["hour"], line["account"], line["kind"], *(line[name] for name in COLUMNS)))
+    if rows:
+        rows.append(("all", "", "", *(sums[name] for name in COLUMNS)))
+    output.table(("hour", "account", "kind", *(name.replace("_", " ") for name in COLUMNS)), rows, empty="no mail")
+    for line in found["lines"]:
+        if not line["balanced"]:
+            output.line(f"{line['hour']} {line['account']} {line['kind']}: the sums don't add up")
+    lost = [
+        (one["mail"], one["account"], one["kind"], one["sequence"], ", ".join(one["recipients"]), one["why"])
+        for one in found["unaccounted"]
+    ]
+    if lost:
+        output.line("Unaccounted for:")
+        output.table(("mail", "account", "kind", "in MAIL", "recipients", "why"), lost)

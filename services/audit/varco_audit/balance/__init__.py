@@ -1,0 +1,1 @@
+"""The balance: what became of every recipient of every mail, and whom nobody can account for (docs/balance.md)."""
