@@ -105,9 +105,12 @@ class Deployment:
 
     def logs(self, service: str) -> list[str]:
         """The lines of all its containers, one after another."""
+        return [line for lines in self.logs_of_each(service) for line in lines]
+
+    def logs_of_each(self, service: str) -> list[list[str]]:
         ids = [container["Id"] for container in self.containers(service)]
         told = (subprocess.run(["docker", "logs", one], capture_output=True, text=True, check=True) for one in ids)
-        return [line for done in told for line in (done.stdout + done.stderr).splitlines()]
+        return [(done.stdout + done.stderr).splitlines() for done in told]
 
     def caught(self, recipient: str) -> list[dict[str, Any]]:
         """The mails for this recipient that reached the next hop (profile `demo`)."""

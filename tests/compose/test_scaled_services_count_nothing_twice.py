@@ -2,7 +2,6 @@
 
 import json
 import smtplib
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,12 +41,10 @@ def send(client: smtplib.SMTP) -> list[int]:
 
 def answered_by(gate: Deployment) -> list[int]:
     """How many of these mails each ingress has answered."""
-    counts = []
-    for container in gate.containers("ingress-smtp"):
-        told = subprocess.run(["docker", "logs", container["Id"]], capture_output=True, text=True, check=True).stdout
-        lines = [json.loads(line) for line in told.splitlines() if '"mail answered"' in line]
-        counts.append(sum(line["sender"] == SENDER for line in lines))
-    return counts
+    answered = (
+        [json.loads(line) for line in lines if '"mail answered"' in line] for lines in gate.logs_of_each("ingress-smtp")
+    )
+    return [sum(line["sender"] == SENDER for line in lines) for lines in answered]
 
 
 def test_scaled_services_count_nothing_twice(doubled: Deployment) -> None:
