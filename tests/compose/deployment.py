@@ -13,6 +13,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+import pytest
+
 from tests.integration.gate import trusting
 from varco_cli.stack.settings import Ports
 
@@ -31,6 +33,16 @@ def engine_missing() -> str:
         if done.returncode:
             return f"{' '.join(command)}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}"
     return ""
+
+
+@functools.cache
+def image_missing(image: str) -> str:
+    """Why neither this machine nor a registry has it; empty where it is here now."""
+    for command in (["docker", "image", "inspect", image], ["docker", "pull", "--quiet", image]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if not done.returncode:
+            return ""
+    return (done.stderr.strip().splitlines() or ["failed"])[-1]
 
 
 @functools.cache
@@ -63,8 +75,12 @@ class Deployment:
 
     @contextlib.contextmanager
     def running(self, *profiles: str) -> Iterator["Deployment"]:
-        """Builds, starts, and in any case takes everything down again, volumes too."""
+        """Builds, starts, and in any case takes everything down again, volumes too. Skips where an image can't be had."""
         chosen = [word for profile in profiles for word in ("--profile", profile)]
+        images = self.compose(*chosen, "config", "--images").split()
+        for image in ("python:3.13-slim", *(one for one in images if not one.startswith("varco/"))):
+            if why := image_missing(image):
+                pytest.skip(f"image {image} can't be had: {why}")
         try:
             self.compose(
                 "build", "--quiet", "prepare"
