@@ -33,6 +33,10 @@ def trace(
     """
     found: dict[str, Any] = gate.call("audit", "GET", f"/traces/{quote(what, safe='')}")
     output.show(found, as_json, lambda: tell(found["story"]) if found["story"] else _mails(what, found))
+    if found["story"] and found["more"] and not as_json:
+        output.line(
+            f"only its first events are told; all of them: varco events list --oldest --mail {found['story']['mail']}"
+        )
 
 
 def _mails(what: str, found: dict[str, Any]) -> None:

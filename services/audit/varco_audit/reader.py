@@ -9,6 +9,7 @@ from varco_audit.index import Index
 from varco_audit.search import Search, Wanted
 from varco_common import subjects
 from varco_common.bus import Bus, Raw
+from varco_common.errors import NotFound
 
 _PAGE = 500
 _AHEAD = 256  # events read ahead of a slow client
@@ -24,8 +25,15 @@ class Reader:
         self._draining = draining
 
     async def fetch(self, sequences: Sequence[int]) -> list[Raw]:
-        """The events at these places. Raises NotFound where one isn't there (any more)."""
-        return await asyncio.gather(*map(self._bus.event, sequences))
+        """The events at these places, without those whose time in the stream is over."""
+        found = await asyncio.gather(*map(self._one, sequences))
+        return [raw for raw in found if raw]
+
+    async def _one(self, sequence: int) -> Raw | None:
+        try:
+            return await self._bus.event(sequence)
+        except NotFound:
+            return None
 
     async def read(self, wanted: Wanted, *, after: int, follow: bool) -> AsyncGenerator[Raw, None]:
         """All that are wanted behind `after`, oldest first; with `follow` also those to come, until this process drains."""

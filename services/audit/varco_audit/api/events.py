@@ -105,10 +105,10 @@ def router(index: Index, search: Search, reader: Reader, scribe: Scribe) -> APIR
 
     @api.get("/events/{sequence}", summary="One event")
     async def get(sequence: Annotated[int, Path(ge=1, le=SEQUENCES)], token: Caller) -> EventOut:
-        (raw,) = await reader.fetch([sequence])
-        if not _may_see(token, row(raw).about.account):
-            raise NotFound(f"no event {sequence}")
-        return EventOut.of(raw)
+        for raw in await reader.fetch([sequence]):
+            if _may_see(token, row(raw).about.account):
+                return EventOut.of(raw)
+        raise NotFound(f"no event {sequence}")
 
     return api
 

@@ -106,7 +106,9 @@ class Story:
 
 @dataclass(frozen=True)
 class Trace:
-    """A story, where exactly one mail is meant; else the mails to choose from, newest first (`more`: there are others).
+    """A story, where exactly one mail is meant; else the mails to choose from, newest first.
+
+    `more`: there are other mails, or later events of the one, than are shown.
 
     `asked` says what the question was taken for: mail, message_id, recipient or sender.
     """

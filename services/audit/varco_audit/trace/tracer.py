@@ -31,7 +31,7 @@ class Tracer:
     async def trace(self, what: str, account: str) -> Trace:
         """By mail id (which is the decision's), Message-ID, recipient or sender. Raises NotFound, and says what to do."""
         if _ID.fullmatch(what.lower()) and (raws := await self._about(what.lower(), account)):
-            return Trace("mail", await self._story(what.lower(), raws, account))
+            return await self._told("mail", what.lower(), raws, account)
         for asked, wanted in (
             ("message_id", Wanted(message_id=what, account=account, facts=BALLOTS)),
             ("recipient", Wanted(recipient=what, account=account, facts=BALLOTS)),
@@ -40,7 +40,7 @@ class Tracer:
             mails, more = await self._mails(wanted)
             if len(mails) == 1 and not more:
                 mail = mails[0].mail
-                return Trace(asked, await self._story(mail, await self._about(mail, account), account))
+                return await self._told(asked, mail, await self._about(mail, account), account)
             if mails:
                 return Trace(asked, None, mails, more)
         raise NotFound(f"nothing is known of {what}: give a mail's id, its Message-ID, a recipient or a sender")
@@ -54,6 +54,9 @@ class Tracer:
             if ballot and (ballot.kind in (*OWN, "refused") or ballot.mail not in mails):
                 mails[ballot.mail] = ballot
         return list(mails.values()), len(found) == _MOST_MAILS
+
+    async def _told(self, asked: str, mail: str, raws: list[Raw], account: str) -> Trace:
+        return Trace(asked, await self._story(mail, raws, account), more=len(raws) >= _MOST_EVENTS)
 
     async def _story(self, mail: str, raws: list[Raw], account: str) -> Story:
         """Of a notification or a copy: the story of the mail that it came of, in which it is told."""
