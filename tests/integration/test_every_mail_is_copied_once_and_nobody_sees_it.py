@@ -36,6 +36,8 @@ def test_every_mail_is_copied_once_and_nobody_sees_it(gate: Gate, hop: Hop) -> N
     assert subjects == Counter(f"copy {number}" for number in range(COUNT))
     assert all("<bcc@copied.elsewhere.test>" in copy["X-Envelope-To"] for copy in copies)
 
+    assert all(f"with ESMTP id {copy['X-Varco-Mail-Id']}" in " ".join(copy["Received"].split()) for copy in copies)
+
     forwarded = wait_for(lambda: len(got := hop.server.for_recipient("boss@copied.test")) == COUNT and got, 60)
     assert {mail.sender for mail in forwarded} == {""}
     for number in range(COUNT):

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 
 from varco_archive.app import NAME
 from varco_common import keeping
@@ -37,6 +38,19 @@ async def test_copies_in_a_mailbox_are_needed_and_those_taken_out_are_to_be_wipe
         assert await asked(gate, 1, 2, 3) == Answer(needed=(), wiped=(2, 3))
 
 
+async def test_copies_whose_time_is_over_are_to_be_wiped(gate):
+    async with gate.archive() as http:
+        await switch_on(http, **SECTION | {"keep": "1 hour"})
+        await gate.mail()
+        await copies(http, 1)
+        await acknowledged(gate, gate.last)
+    with closing(sqlite3.connect(gate.home / "data" / "archive.sqlite")) as database, database:
+        database.execute("UPDATE copies SET arrived_ms = arrived_ms - 3700000")
+    async with gate.archive() as http:
+        await copies(http, 0)
+        assert await asked(gate, 1) == Answer(needed=(), wiped=(1,))
+
+
 async def test_a_copy_that_is_to_be_forwarded_is_needed_until_it_is(gate):
     async with gate.archive() as http:
         await switch_on(http, forward="boss@acme.example", senders_told="HR")
@@ -55,11 +69,9 @@ async def test_a_lost_index_needs_everything_until_it_is_made_anew(gate):
         await gate.mail()
         await copies(http, 1)
         await acknowledged(gate, gate.last)
-    with sqlite3.connect(gate.home / "data" / "archive.sqlite") as database:
+    with closing(sqlite3.connect(gate.home / "data" / "archive.sqlite")) as database, database:
         database.execute("DELETE FROM copies")
         database.execute("DELETE FROM marks")
-        database.commit()
-    database.close()
     async with gate.archive() as http:
         assert 1 in (await asked(gate, 1)).needed
         await copies(http, 1)

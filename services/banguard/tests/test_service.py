@@ -13,6 +13,7 @@ from varco_common.events import (
     HostBanned,
     HostFound,
     HostUnbanned,
+    MailboxOpened,
     NetworkTrusted,
     SenderAuthorised,
     Strike,
@@ -195,6 +196,16 @@ async def test_a_login_that_many_hosts_guess_at_is_guarded_and_its_own_hosts_are
     assert (guarded.login, guarded.account, guarded.known) == (login, "acme", ("203.0.113.9",))
     assert guarded.tried >= 10
     assert not await banguard.all_said("host-banned")
+
+
+async def test_a_mailbox_that_many_hosts_guess_at_is_guarded_as_a_login_is(banguard):
+    now, login = datetime.now(UTC), "archive@acme.example"
+    for digest in ("one", "another"):  # a new password is no new mailbox
+        await banguard.bus.append(MailboxOpened(at=now, account="acme", login=login, hash=digest))
+    for n in range(12):
+        await banguard.fail(f"198.51.100.{n}", login=login, account="acme", service="archive")
+    guarded = await banguard.said("login-guarded")
+    assert (guarded.login, guarded.account, guarded.known) == (login, "acme", ())
 
 
 async def test_an_account_sees_and_lifts_what_rests_on_its_own_evidence(banguard):
