@@ -1,6 +1,7 @@
 """What was decided comes out the same when it is decided again; one changed byte of history doesn't."""
 
 import asyncio
+import json
 import smtplib
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -154,6 +155,74 @@ def test_an_honest_log_comes_out_the_same(log: tuple[Gate, str]) -> None:
         assert counts[voter]["votes"] > 130
         assert counts[voter]["votes"] + counts[voter]["early"] == counts[voter]["mails"]
         assert not counts[voter]["unclear"]
+
+
+def test_one_accounts_mails_are_looked_at_alone(log: tuple[Gate, str]) -> None:
+    gate, began = log
+    found = gate.json("replay", "verify", "--since", began, "--account", "nobody")
+    assert all(not counts["mails"] for counts in found["counts"].values())
+    assert gate.varco("replay", "verify", "--since", "yesterday").returncode == 2
+
+
+def test_other_rules_are_tried_on_the_past(log: tuple[Gate, str]) -> None:
+    gate, began = log
+    before = gate.json("show", "acme")
+    file = {
+        "account": "acme",
+        "senders": ["@acme.test", "eve@evil.test"],
+        "rules": {"attachments": {"allow": ["exe"]}},
+        "quotas": {"messages": 10},
+        "route": "blackhole",
+    }
+    done = gate.varco("whatif", "-f", "-", "--since", began, "--list", "--json", stdin=json.dumps(file))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["ignored"] == ["route"]
+    rules, senders = found["rules"], found["senders"]
+    assert rules["ingress-smtp: sender-not-authorised"] == {"would get past the envelope, body unknown": 1}
+    assert rules["policy: sender-not-authorised"] == {"would be let through": 1}
+    assert rules["policy: forbidden-attachment"] == {"would be refused": 2, "would be let through": 1}
+    assert senders["busy@acme.test"]["would be refused"] == 45 - 10 + 10 - 10  # as many again after the reset
+    assert sum(found["outcomes"].values()) == len([line for line in found["found"] if line["line"] == "mail"])
+    assert gate.json("show", "acme") == before
+    shown = gate.varco("whatif", "-f", "-", "--since", began, stdin=json.dumps(file))
+    assert "would be let through" in shown.stdout
+    assert "~ rules attachments: pdf -> exe" in shown.stdout
+
+
+def test_a_file_that_its_owner_wouldnt_take_is_refused_at_its_line(log: tuple[Gate, str]) -> None:
+    gate, _ = log
+    done = gate.varco("whatif", "-f", "-", "--since", "1h", stdin="account: acme\nrules:\n  max_size: huge\n")
+    assert done.returncode == 2
+    assert "line 3, rules.max_size" in done.stderr
+
+
+def test_settings_are_shown_as_they_were(log: tuple[Gate, str]) -> None:
+    gate, began = log
+    now = gate.json("state", "--account", "acme", "--at", datetime.now(UTC).isoformat())
+    assert now["missing"] == {}
+    items = {(one["section"], one["key"]): one for one in now["items"]}
+    assert items["rules", "attachments"]["value"] == {"allow": ["pdf"]}
+    assert items["quotas", "messages"]["value"]["limit"] == 45
+    assert items["route", "route"]["value"] == "blackhole"
+    assert (items["filelink", "over"]["value"], items["filelink", "over"]["fact"]) == ("100kB", "filelink-chosen")
+    assert "127.0.0.2" in {key for section, key in items if section == "bans"}
+    changed = items["quotas", "messages"]
+    assert (changed["fact"], changed["by"][:6]) == ("quota-set", "token:")
+    before = gate.json("state", "--account", "acme", "--at", str(changed["sequence"] - 1))
+    then = {(one["section"], one["key"]): one for one in before["items"]}
+    assert then["quotas", "messages"]["value"]["limit"] == 40
+    assert gate.varco("state", "--account", "acme", "--at", began).returncode == 2  # nothing was set then
+    assert gate.varco("state", "--account", "acme", "--at", "99999999").returncode == 1
+
+
+def test_services_that_share_a_process_rehearse_as_well(own_gate: Callable[..., Gate]) -> None:
+    gate = own_gate(VARCO_PROCESSES="one")
+    assert send(gate, "alice@acme.test", mail("alice@acme.test")) == 250
+    assert send(gate, "alice@acme.test", attached("a.exe")) == 554
+    found = gate.json("replay", "verify", "--since", "1h")
+    assert found["differences"] == 0
+    assert {voter: counts["votes"] for voter, counts in found["counts"].items()} == dict.fromkeys((*VOTERS, "audit"), 2)
 
 
 # a copied store

@@ -16,11 +16,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class Verify(Question, frozen=True, kw_only=True, omit_defaults=True, tag="verify"):
-    """Decide again, as it was, each mail that came in [since, until) (UTC); with an `account`, its alone."""
+    """Decide again, as it was, each mail that came in [since, until) (UTC); with an `account`, its alone.
+
+    `complete`: every mail of MAIL is in EVENTS up to `last`.
+    """
 
     since: datetime
     until: datetime
     account: str = ""
+    complete: bool = True
 
 
 class WhatIf(Question, frozen=True, kw_only=True, omit_defaults=True, tag="whatif"):

@@ -34,6 +34,9 @@ from varco_common.rehearsal.talk import Talk
 from varco_common.replies import Reply
 from varco_common.votes import Vote
 
+_Waiting = tuple[int, int, Case, Vote]  # for which record of MAIL; which came first
+COUNTED = ("mails", "votes", "differences", "silent", "early", "unclear", "changed")
+
 
 async def perform(bus: Bus, question: AnyQuestion, talk: Talk, *, voter: Voter | None, shown: Shown | None) -> None:
     """From the question to Done or Failed. Raises Unheard, and TransientError where the bus is away."""
@@ -63,6 +66,8 @@ async def _learn(bus: Bus, talk: Talk, voter: Voter, last: int) -> None:
                 await talk.say(Unreadable(sequence=one.sequence, why=one.why))
             else:
                 voter.learn(one.sequence, one.event)
+            if talk.due:
+                await talk.flush()  # still at work
 
 
 async def _plan(bus: Bus, question: Plan, talk: Talk, voter: Voter) -> dict[str, int]:
@@ -78,7 +83,7 @@ class _Mails:
 
     def __init__(self, bus: Bus, question: Verify | WhatIf, talk: Talk, voter: Voter) -> None:
         self.bus, self.question, self.talk, self.voter = bus, question, talk, voter
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
 
     async def cases(self, *, assumed: bool) -> AsyncIterator[Case]:
         """From the warm-up on. `asked` says which of them the question is about."""
@@ -105,7 +110,7 @@ class Verifying(_Mails):
 
     async def run(self) -> dict[str, int]:
         await _learn(self.bus, self.talk, self.voter, self.question.last)
-        waiting: list[tuple[int, int, Case, Vote]] = []
+        waiting: list[_Waiting] = []
         turn, reached = count(), 0
         async for case in self.cases(assumed=False):
             if vote := self._vote(case):
@@ -118,8 +123,17 @@ class Verifying(_Mails):
                 reached = case.passed.sequence
                 while waiting and waiting[0][0] <= reached:
                     await self._decide(*heapq.heappop(waiting)[2:])
-        self.counts["unclear"] += len(waiting)
+        await self._rest(waiting)
         return dict(self.counts)
+
+    async def _rest(self, waiting: list[_Waiting]) -> None:
+        """What still waits for mails, waits for others' accounts', or for some that aren't in EVENTS yet."""
+        assert isinstance(self.question, Verify)
+        if not self.question.complete:
+            self.counts["unclear"] += len(waiting)
+            return
+        for _, _, case, vote in sorted(waiting):
+            await self._decide(case, vote)
 
     def _vote(self, case: Case) -> Vote | None:
         """The vote to cast again; None, and counted as what it is, where there is none."""

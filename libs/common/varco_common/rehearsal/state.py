@@ -57,6 +57,8 @@ async def tell(bus: Bus, question: State, talk: Talk, shown: Shown) -> dict[str,
                 await talk.say(Unreadable(sequence=one.sequence, why=one.why))
             else:
                 makers.apply(one)
+            if talk.due:
+                await talk.flush()  # still at work
     for item in makers.items():
         await talk.say(item)
         count += 1

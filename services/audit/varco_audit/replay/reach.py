@@ -1,6 +1,7 @@
 """How far EVENTS can be read so that every mail of now is in it."""
 
 import asyncio
+from typing import NamedTuple
 
 from varco_audit.scribe import RECORDED, RECORDS
 from varco_common.bus import Bus
@@ -10,8 +11,15 @@ PATIENCE_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
 
 
-async def reach(bus: Bus) -> int:
-    """The last sequence of EVENTS, once all that MAIL has now is written down in it, or after some seconds all the same."""
+class Reach(NamedTuple):
+    """The last sequence of EVENTS; `complete`: all that MAIL had is written down by then."""
+
+    last: int
+    complete: bool
+
+
+async def reach(bus: Bus) -> Reach:
+    """Once all that MAIL has now is written down, or after some seconds all the same."""
     mail = await bus.last_record(RECORDS)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -21,5 +29,5 @@ async def reach(bus: Bus) -> int:
                     break
                 await asyncio.sleep(_LOOK_SECONDS)
     except TimeoutError:
-        pass  # what isn't written down yet isn't looked at: it is of the last seconds, or parked
-    return await bus.last_sequence("events.>")
+        return Reach(await bus.last_sequence("events.>"), complete=False)
+    return Reach(await bus.last_sequence("events.>"), complete=True)

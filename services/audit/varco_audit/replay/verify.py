@@ -16,8 +16,8 @@ async def verify(
     bus: Bus, voters: Sequence[str], since: datetime, until: datetime, account: str = ""
 ) -> AsyncGenerator[Line, None]:
     """Lines up to Verified or Broken. Raises TransientError, and ConflictError where another rehearsal goes on."""
-    last = await reach(bus)
-    question = Verify(frames="", last=last, since=since, until=until, account=account)
+    last, complete = await reach(bus)
+    question = Verify(frames="", last=last, since=since, until=until, account=account, complete=complete)
     services = (*voters, NAME)
     counts: dict[str, dict[str, int]] = {}
     pace, unreadable = Pace(services), set[int]()

@@ -47,7 +47,7 @@ class WhatIfRun:
 
     async def run(self) -> AsyncGenerator[Line, None]:
         """Lines up to Imagined or Broken. Raises TransientError, ConflictError."""
-        self._last = await reach(self._bus)
+        self._last = (await reach(self._bus)).last
         for part in (self._planned, self._judged):
             async for line in part():
                 yield line

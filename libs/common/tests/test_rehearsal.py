@@ -1,0 +1,188 @@
+"""Rehearsals read EVENTS in order, decide each vote when what it needs was met, and count what can't be decided."""
+
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from varco_common.bus.streams import manager
+from varco_common.envelope import Envelope
+from varco_common.events import AccountOpened, Language, MailRecorded, MailRefused, SenderAuthorised, SenderWithdrawn
+from varco_common.manifest import Manifest
+from varco_common.record import Body, MailAccepted
+from varco_common.rehearsal.frames import Difference, Done, Failed, Go, Unreadable, Verify, WhatIf
+from varco_common.rehearsal.history import REMEMBERED, History
+from varco_common.rehearsal.perform import perform
+from varco_common.rehearsal.rehearser import Unclear
+from varco_common.replies import Reply
+from varco_common.votes import Ballot, Vote, accept
+
+NOW = datetime.now(UTC)
+VOTER = "counter"
+
+
+class Listener:
+    """One who hears all frames at once."""
+
+    def __init__(self) -> None:
+        self.frames = []
+        self.due = False
+
+    async def say(self, frame) -> None:
+        self.frames.append(frame)
+
+    async def ask(self, frame) -> Go:
+        self.frames.append(frame)
+        return Go()
+
+    async def flush(self) -> Go:
+        return Go()
+
+    def of(self, kind: type) -> list:
+        return [frame for frame in self.frames if isinstance(frame, kind)]
+
+
+class Counter:
+    """A voter whose reason is how many mails it had met when it decided; a vote says in `needs` how far that must be."""
+
+    voter, settings = VOTER, ()
+
+    def __init__(self) -> None:
+        self.met_so_far: list[int] = []
+
+    def learn(self, sequence, event) -> None: ...
+
+    def warm_up(self, *, assumed: bool) -> timedelta:
+        return timedelta(hours=1)
+
+    def recorded(self, case):
+        return case.vote(VOTER)
+
+    def needs(self, vote: Vote) -> int:
+        return vote.figures.get("needs", 0)
+
+    def met(self, case) -> None:
+        self.met_so_far.append(case.passed.sequence)
+
+    def decide(self, case, recorded: Vote):
+        if "needs" not in recorded.figures:
+            return Unclear("no figures")
+        met = sum(sequence <= self.needs(recorded) for sequence in self.met_so_far)
+        return replace(recorded, reason=f"{met} before")
+
+
+def vote(needs: int, reason: str, reply: Reply = Reply.TOO_BIG) -> Vote:
+    return Vote(voter=VOTER, reply=reply, reason=reason, figures={"needs": needs})
+
+
+def ballot(account="acme") -> Ballot:
+    envelope = Envelope(id="m", account=account, sender="", recipients=("r",), host="", received_at=NOW)
+    return Ballot(envelope=envelope, manifest=Manifest())
+
+
+def refused(*votes: Vote, account="acme") -> MailRefused:
+    return MailRefused(at=NOW, ballot=ballot(account), votes=votes, reply=Reply.TOO_BIG, answer="")
+
+
+def recorded(sequence: int, *votes: Vote, account="acme", kind="accepted") -> MailRecorded:
+    one = ballot(account)
+    record = MailAccepted(envelope=one.envelope, manifest=one.manifest, votes=votes, body=Body(size=1))
+    return MailRecorded(at=NOW, sequence=sequence, kind=kind, stored_at=NOW, record=record)
+
+
+async def heard(bus, *events, account="", complete=True) -> Listener:
+    for event in events:
+        await bus.append(event)
+    listener, hour = Listener(), timedelta(hours=1)
+    last = await bus.last_sequence("events.>")
+    question = Verify(frames="", last=last, since=NOW - hour, until=NOW + hour, account=account, complete=complete)
+    await perform(bus, question, listener, voter=Counter(), shown=None)
+    return listener
+
+
+def counts(listener: Listener) -> dict[str, int]:
+    (done,) = listener.of(Done)
+    return {name: count for name, count in done.counts.items() if count}
+
+
+async def test_a_vote_waits_for_the_mails_that_it_had_counted(bus):
+    listener = await heard(
+        bus,
+        refused(vote(2, "2 before")),  # written before the scribe had come as far
+        recorded(1, vote(0, "0 before", Reply.ACCEPTED)),
+        recorded(2, vote(1, "1 before", Reply.ACCEPTED)),
+        recorded(3, vote(1, "1 before", Reply.ACCEPTED)),  # it was voted on before the second was counted
+        refused(vote(3, "3 before")),
+    )
+    assert counts(listener) == {"mails": 5, "votes": 5}
+
+
+async def test_a_vote_that_comes_out_otherwise_is_told_with_both_reasons(bus):
+    listener = await heard(bus, recorded(1), refused(vote(1, "9 before")))
+    (difference,) = listener.of(Difference)
+    assert (difference.voter, difference.fields) == (VOTER, ("reason",))
+    assert (difference.recorded.reason, difference.again.reason) == ("9 before", "1 before")
+    assert difference.mail.sequence == 2
+
+
+async def test_one_account_alone_waits_for_nobody_elses_mails(bus):
+    events = (recorded(1), recorded(2, account="beta"), refused(vote(2, "1 before")))
+    assert counts(await heard(bus, *events, account="acme")) == {"mails": 2, "votes": 1, "silent": 1}
+
+
+async def test_what_isnt_written_down_yet_is_no_difference(bus):
+    listener = await heard(bus, refused(vote(5, "5 before")), complete=False)
+    assert counts(listener) == {"mails": 1, "unclear": 1}
+
+
+async def test_what_was_no_vote_is_counted_as_what_it_was(bus):
+    listener = await heard(
+        bus,
+        refused(Vote(voter="ingress-smtp", reply=Reply.TOO_BIG)),
+        refused(accept("another"), Vote(voter="third", reply=Reply.TOO_BIG)),
+        refused(vote(0, "", Reply.SERVICE_MISSING)),
+        refused(accept(VOTER)),
+        recorded(1, kind="copy"),
+    )
+    assert counts(listener) == {"mails": 4, "early": 1, "silent": 2, "unclear": 1}
+
+
+async def test_an_event_that_cant_be_read_is_told_and_not_parked(nats, bus):
+    async with manager(nats.settings()) as raw:
+        await raw.jetstream().publish("events.ingress-smtp.mail-refused.acme", b"{}")
+    listener = await heard(bus, recorded(1))
+    (unreadable,) = listener.of(Unreadable)
+    assert unreadable.sequence == 1
+    assert await bus.last_sequence("events.>") == 2
+
+
+async def test_what_a_service_cant_answer_it_says(bus):
+    listener = Listener()
+    await perform(
+        bus, WhatIf(frames="", last=0, since=NOW, until=NOW, account="acme"), listener, voter=None, shown=None
+    )
+    assert len(listener.of(Failed)) == 1
+
+
+def test_a_state_is_as_of_any_sequence_however_long_the_past_is():
+    history: History[tuple[str, ...]] = History(folded)
+    history.learn(1, AccountOpened(at=NOW, account="acme", language=Language.EN))
+    for number in range(2 * REMEMBERED):
+        kind = SenderWithdrawn if number % 3 == 2 else SenderAuthorised
+        history.learn(10 * number + 10, kind(at=NOW, account="acme", pattern=f"s{number // 3}"))
+    newest = history.as_of("acme", 10**6)
+    assert history.as_of("acme", 25) == ("s0",)  # from the first event again
+    assert history.as_of("acme", 1) == ()
+    assert history.as_of("acme", 0) is None
+    assert history.as_of("acme", 10**6) == newest
+    assert history.as_of("beta", 10**6) is None
+    assert history.version("acme", 10**6) is history.version("acme", 10**7)
+
+
+def folded(state, event):
+    match event:
+        case AccountOpened():
+            return ()
+        case SenderAuthorised(pattern=pattern):
+            return tuple(dict.fromkeys((*state, pattern)))
+        case SenderWithdrawn(pattern=pattern):
+            return tuple(one for one in state if one != pattern)
