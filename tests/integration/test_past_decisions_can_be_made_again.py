@@ -28,6 +28,8 @@ from varco_common.testing import NatsServer, nats_server
 from varco_common.verdict import verdict
 from varco_common.votes import Ballot
 
+pytestmark = pytest.mark.timeout(300)  # each rehearsal starts a process for each voter: seconds on a busy machine
+
 VOTERS = ("policy", "ratelimit", "banguard", "filelink")
 ACME = """\
 account: acme
@@ -43,8 +45,8 @@ rules:
   attachments: {{allow: [{allow}]}}
 quotas:
   messages: {{limit: {limit}, per: 1 day}}
-  recipients: {{limit: 60, per: calendar day}}
-  account: {{messages: 100}}
+  recipients: {{limit: 40, per: calendar day}}
+  account: {{messages: 60}}
   time_zone: Europe/Rome
 filelink: {{over: 100kB}}
 """
@@ -124,18 +126,18 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gate, str]]:
     gate.start()
     try:
         began = datetime.now(UTC).isoformat()
-        gate.apply(ACME.format(allow="pdf, txt", limit=40))
+        gate.apply(ACME.format(allow="pdf, txt", limit=20))
         first = every_kind(gate)
         assert {*first} >= {250, 550, 452, 552, 554}, first
-        busy = in_parallel(gate, "busy@acme.test", 60)
-        assert busy.count(250) == 40
-        assert busy.count(450) == 20
-        gate.apply(ACME.format(allow="pdf", limit=45))
+        busy = in_parallel(gate, "busy@acme.test", 30)
+        assert busy.count(250) == 20
+        assert busy.count(450) == 10
+        gate.apply(ACME.format(allow="pdf", limit=25))
         assert send(gate, "alice@acme.test", attached("paper.txt")) == 554
         assert in_parallel(gate, "busy@acme.test", 10).count(250) == 5
         done = gate.varco("quota", "reset", "busy@acme.test", "--account", "acme", "--reason", "agreed")
         assert done.returncode == 0, done.stderr
-        in_parallel(gate, "other@acme.test", 50)
+        in_parallel(gate, "other@acme.test", 20)
         in_parallel(gate, "busy@acme.test", 10)
         ban(gate, "127.0.0.2")
         assert asyncio.run(late(gate, "127.0.0.2")) is Reply.HOST_BANNED
@@ -152,7 +154,7 @@ def test_an_honest_log_comes_out_the_same(log: tuple[Gate, str]) -> None:
     counts = found["counts"]
     assert {*counts} == {*VOTERS, "audit"}
     for voter in VOTERS:
-        assert counts[voter]["votes"] > 130
+        assert counts[voter]["votes"] > 75
         assert counts[voter]["votes"] + counts[voter]["early"] == counts[voter]["mails"]
         assert not counts[voter]["unclear"]
 
@@ -182,7 +184,7 @@ def test_other_rules_are_tried_on_the_past(log: tuple[Gate, str]) -> None:
     assert rules["ingress-smtp: sender-not-authorised"] == {"would get past the envelope, body unknown": 1}
     assert rules["policy: sender-not-authorised"] == {"would be let through": 1}
     assert rules["policy: forbidden-attachment"] == {"would be refused": 2, "would be let through": 1}
-    assert senders["busy@acme.test"]["would be refused"] == 45 - 10 + 10 - 10  # as many again after the reset
+    assert senders["busy@acme.test"]["would be refused"] == 25 - 10
     assert sum(found["outcomes"].values()) == len([line for line in found["found"] if line["line"] == "mail"])
     assert gate.json("show", "acme") == before
     shown = gate.varco("whatif", "-f", "-", "--since", began, stdin=json.dumps(file))
@@ -203,7 +205,7 @@ def test_settings_are_shown_as_they_were(log: tuple[Gate, str]) -> None:
     assert now["missing"] == {}
     items = {(one["section"], one["key"]): one for one in now["items"]}
     assert items["rules", "attachments"]["value"] == {"allow": ["pdf"]}
-    assert items["quotas", "messages"]["value"]["limit"] == 45
+    assert items["quotas", "messages"]["value"]["limit"] == 25
     assert items["route", "route"]["value"] == "blackhole"
     assert (items["filelink", "over"]["value"], items["filelink", "over"]["fact"]) == ("100kB", "filelink-chosen")
     assert "127.0.0.2" in {key for section, key in items if section == "bans"}
@@ -211,7 +213,7 @@ def test_settings_are_shown_as_they_were(log: tuple[Gate, str]) -> None:
     assert (changed["fact"], changed["by"][:6]) == ("quota-set", "token:")
     before = gate.json("state", "--account", "acme", "--at", str(changed["sequence"] - 1))
     then = {(one["section"], one["key"]): one for one in before["items"]}
-    assert then["quotas", "messages"]["value"]["limit"] == 40
+    assert then["quotas", "messages"]["value"]["limit"] == 20
     assert gate.varco("state", "--account", "acme", "--at", began).returncode == 2  # nothing was set then
     assert gate.varco("state", "--account", "acme", "--at", "99999999").returncode == 1
 
@@ -276,7 +278,7 @@ def once(fact: str, old: bytes, new: bytes) -> Callable[[str, bytes], bytes]:
 TAMPERED = {
     "the name of an attachment": ("policy", once("mail-recorded", b"paper.txt", b"paper.txu")),
     "a rule": ("policy", once("rules-changed", b'"txt"', b'"tyt"')),
-    "a quota": ("ratelimit", once("quota-set", b'"limit":40', b'"limit":41')),
+    "a quota": ("ratelimit", once("quota-set", b'"limit":20', b'"limit":21')),
     "whose quota was reset": ("ratelimit", once("quota-reset", b'"sender":"busy@', b'"sender":"bush@')),
     "a mail that counted": ("ratelimit", once("mail-recorded", b'"sender":"busy@', b'"sender":"bush@')),
     "who was banned": ("banguard", once("host-banned", b'"network":"127.0.0.2"', b'"network":"127.0.0.3"')),
