@@ -136,11 +136,15 @@ class WithBus(Settings):
     """How to reach NATS."""
 
     nats_url: Annotated[
-        str, shaped(r"nats://[^\s,]+:\d+(,nats://[^\s,]+:\d+)*", "nats://host:port, several parted by commas")
+        str,
+        shaped(
+            r"nats://[^\s,]+:\d+(,nats://[^\s,]+:\d+)*|tls://[^\s,]+:\d+(,tls://[^\s,]+:\d+)*",
+            "nats://host:port or tls://host:port, several parted by commas",
+        ),
     ] = Field(
         default="nats://127.0.0.1:4222",
         validation_alias="VARCO_NATS_URL",
-        description="The bus; several servers of a cluster parted by commas.",
+        description="The bus; several servers of a cluster parted by commas. tls:// where they speak TLS (handshake_first).",
     )
     nats_user: str = Field(
         default="",
@@ -151,10 +155,18 @@ class WithBus(Settings):
         default=None, validation_alias="VARCO_NATS_PASSWORD_FILE", description="File with the password of that user."
     )
 
+    nats_ca_file: Path | None = Field(
+        default=None,
+        validation_alias="VARCO_NATS_CA_FILE",
+        description="Certificates that vouch for the bus's own, with tls://. Empty: the system's.",
+    )
+
     @property
     def bus(self) -> BusSettings:
         """For `Bus.connect`."""
-        return BusSettings(url=self.nats_url, user=self.nats_user, password_file=self.nats_password_file)
+        return BusSettings(
+            url=self.nats_url, user=self.nats_user, password_file=self.nats_password_file, ca_file=self.nats_ca_file
+        )
 
 
 class WithBlobs(Settings):

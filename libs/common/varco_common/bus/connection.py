@@ -29,6 +29,7 @@ class Connection:
 
     def __init__(self, settings: BusSettings, name: str) -> None:
         self._settings = settings
+        self._context = settings.context()
         self.name = name
         self._inbox = f"_INBOX_{name}.{secrets.token_hex(8)}."
         self._prefix = len(self._inbox)
@@ -97,7 +98,7 @@ class Connection:
         self._greeting = loop.create_future()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                await loop.create_connection(self._new_wire, host, port)
+                await loop.create_connection(self._new_wire, host, port, ssl=self._context)
                 await self._greeting
         except BaseException:
             if self._newest:

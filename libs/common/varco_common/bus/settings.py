@@ -1,5 +1,6 @@
 """How to reach the bus, and how much its streams may hold."""
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +11,16 @@ MAX_PAYLOAD = 4 * 1024 * 1024  # the server's `max_payload`: the largest inline 
 class BusSettings:
     """Where the bus is, who asks, and the limits of its streams.
 
-    `url` names one server or several, parted by commas (`nats://host:port`). The password is read from `password_file`
-    at each connect, so that a changed one is taken up. `mail_max_bytes` and `events_max_bytes` are bytes on disk; -1 is
-    no limit.
+    `url` names one server or several, parted by commas: `nats://host:port`, or `tls://host:port` where they speak TLS from the
+    first byte on (`handshake_first`) with certificates that `ca_file` vouches for (None: the system's own). The password is
+    read from `password_file` at each connect, so that a changed one is taken up. `mail_max_bytes` and `events_max_bytes`
+    are bytes on disk; -1 is no limit.
     """
 
     url: str = "nats://127.0.0.1:4222"
     user: str = ""
     password_file: Path | None = None
+    ca_file: Path | None = None
     replicas: int = 1
     mail_max_bytes: int = -1
     events_max_bytes: int = -1
@@ -27,11 +30,20 @@ class BusSettings:
     @property
     def servers(self) -> list[tuple[str, int]]:
         """Host and port of each server, in the order given."""
-        found = [part.strip().removeprefix("nats://").rstrip("/") for part in self.url.split(",")]
+        found = [
+            part.strip().removeprefix("nats://").removeprefix("tls://").rstrip("/") for part in self.url.split(",")
+        ]
         pairs = [(host.strip("[]"), port) for host, _, port in (server.rpartition(":") for server in found)]
         if not all(host and "/" not in host and port.isdigit() for host, port in pairs):
             raise ValueError(f"not a list of nats://host:port: {self.url}")
         return [(host, int(port)) for host, port in pairs]
+
+    def context(self) -> ssl.SSLContext | None:
+        """For TLS; None where the servers don't speak it. Raises ValueError where some do, and OSError."""
+        secured = {part.strip().startswith("tls://") for part in self.url.split(",")}
+        if len(secured) > 1:
+            raise ValueError(f"all of them, or none, with tls://: {self.url}")
+        return ssl.create_default_context(cafile=self.ca_file) if True in secured else None
 
     def password(self) -> str:
         """The password, as the file holds it now; empty where no file is named."""

@@ -94,11 +94,14 @@ async def _note(error: Exception) -> None:
 @contextlib.asynccontextmanager
 async def manager(settings: BusSettings) -> AsyncIterator[Client]:
     """A nats-py connection for managing streams; what the data path doesn't need."""
+    context = settings.context()
     connection = await nats.connect(
         [server.strip() for server in settings.url.split(",")],
         user=settings.user or None,
         password=settings.password() or None,
         name="manager",
+        tls=context,
+        tls_handshake_first=context is not None,
         max_reconnect_attempts=-1,
         error_cb=_note,
         inbox_prefix=f"_INBOX_{settings.user or 'manager'}".encode(),
