@@ -46,7 +46,7 @@ SMALL = [f"small {number}" for number in range(20)]
 SENT = [*SMALL, "large", "linked", "deferred"]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_restored_gate_goes_on_where_the_backup_was_made(
     own_gate: Callable[..., Gate], hop: Hop, tmp_path: Path
 ) -> None:
