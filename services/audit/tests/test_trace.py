@@ -130,7 +130,15 @@ async def test_a_deferred_bounced_copied_and_linked_mail_tells_everything(gate):
             "the notification: somebody@acme.example: delivered to mx:25",
             "the copy: somebody@acme.example: delivered to mx:25",
         ]
-        for known in (dsn, copy, "<1@acme.example>", "1@acme.example", "BOB@x.example", mail.upper()):
+        for known in (
+            dsn,
+            copy,
+            f"<{mail}@gate.test>",
+            "<1@acme.example>",
+            "1@acme.example",
+            "BOB@x.example",
+            mail.upper(),
+        ):
             assert (await http.get(f"/traces/{known}")).json()["story"] == story, known
         async with gate.client("corp") as corp:
             for known in (mail, dsn, "1@acme.example", "bob@x.example"):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from varco_audit.columns import row
+from varco_audit.columns import bare, row
 from varco_audit.reader import Reader
 from varco_audit.search import Search, Wanted
 from varco_audit.trace.model import Ballot, Story, Trace
@@ -30,8 +30,9 @@ class Tracer:
 
     async def trace(self, what: str, account: str) -> Trace:
         """By mail id (which is the decision's), Message-ID, recipient or sender. Raises NotFound, and says what to do."""
-        if _ID.fullmatch(what.lower()) and (raws := await self._about(what.lower(), account)):
-            return await self._told("mail", what.lower(), raws, account)
+        mail = bare(what).partition("@")[0].lower()  # the gate makes a missing Message-ID of the mail's own id
+        if _ID.fullmatch(mail) and (raws := await self._about(mail, account)):
+            return await self._told("mail", mail, raws, account)
         for asked, wanted in (
             ("message_id", Wanted(message_id=what, account=account, facts=BALLOTS)),
             ("recipient", Wanted(recipient=what, account=account, facts=BALLOTS)),
