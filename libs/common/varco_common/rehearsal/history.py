@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from varco_common.events import AnyEvent
 
@@ -22,6 +22,9 @@ class Version(NamedTuple, Generic[S]):
 
     sequence: int
     state: S | None
+
+
+_NOTHING: Version[Any] = Version(0, None)
 
 
 class History(Generic[S]):
@@ -45,9 +48,9 @@ class History(Generic[S]):
         return line.as_of(sequence).state if line else None
 
     def version(self, key: str, sequence: int) -> Version[S]:
-        """As `as_of`, with what made it so; 0 and None where nothing had."""
+        """As `as_of`, with what made it so; 0 and None where nothing had. While nothing changes it is the same object."""
         line = self._lines.get(key)
-        return line.as_of(sequence) if line else Version(0, None)
+        return line.as_of(sequence) if line else _NOTHING
 
     def __iter__(self) -> Iterator[str]:
         """The keys that any event was about."""
