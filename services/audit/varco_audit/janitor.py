@@ -31,7 +31,8 @@ PARKED = subjects.event(RecordParked.SERVICE, fact(RecordParked), "*")
 AT_ONCE = 1_000  # records in one question
 ONE_EVENT = 10_000  # records that one event may tell of
 BREATH = 20  # records that are overwritten before the bus gets a pause: it can't store mail meanwhile
-SHARE = 50  # the janitor rests so many times as long as a sweep took
+SHARE = 50  # the janitor rests so many times as long as all the questions of a sweep took, and seconds at most:
+MOST_REST = 300.0
 _ANSWER_SECONDS = 10.0
 _WAIT_SECONDS = 0.05
 _log = log.get(__name__)
@@ -53,6 +54,7 @@ class Janitor:
         self._age, self._every = age, every.total_seconds()
         self._turn = Turn(bus, LEASE, max(1.0, 3 * self._every))
         self.backlog = Backlog()
+        self._asking = 0.0  # seconds of this sweep that were spent on questions
         self._parked = 0  # the sequence in EVENTS up to which it is known what was parked
 
     @classmethod
@@ -74,8 +76,9 @@ class Janitor:
             while not await patiently(self._turn.mine):  # noqa: ASYNC110 - the bus knows, and has to be asked
                 await asyncio.sleep(self._every)
             self.backlog, self._parked = Backlog(), 0
-            async with beside(self.follow(), self.follow_parked()):
-                await self._sweep_while_mine()
+            async with beside(self.follow(), self.follow_parked(), self._sweep_for_ever()):
+                while await patiently(self._turn.mine):  # noqa: ASYNC110
+                    await asyncio.sleep(self._every)
 
     async def follow(self) -> None:
         """What MAIL has, for ever."""
@@ -91,23 +94,18 @@ class Janitor:
                     self.backlog.held.add(stored.event.sequence)
                 self._parked = stored.sequence
 
-    async def _sweep_while_mine(self) -> None:
+    async def _sweep_for_ever(self) -> None:
         while True:
-            began = monotonic()
+            self._asking = 0.0
             try:
-                if not await self._turn.mine():
-                    return
                 await self.sweep()
-            except Kept as why:
+            except (Kept, TransientError) as why:
                 metrics.JANITOR_STALLED.set(1)
                 _log.warning("nothing is erased at present", why=str(why))
-            except TransientError as error:
-                metrics.JANITOR_STALLED.set(1)
-                _log.warning("nothing is erased at present", why=str(error))
             else:
                 metrics.JANITOR_STALLED.set(0)
             metrics.BACKLOG.set(len(self.backlog))
-            await asyncio.sleep(max(self._every, SHARE * (monotonic() - began)))
+            await asyncio.sleep(min(max(self._every, SHARE * self._asking), MOST_REST))
 
     async def sweep(self) -> None:
         """Goes once through everything that is old enough. Raises Kept, TransientError; then the rest waits."""
@@ -144,7 +142,7 @@ class Janitor:
 
     async def _unneeded(self, subject: str, sequences: Sequence[int]) -> tuple[Sequence[int], set[int]]:
         """What no keeper needs, and what of it is to be overwritten. Raises Kept."""
-        left, wiped = sequences, set[int]()
+        left, wiped, began = sequences, set[int](), monotonic()
         for keeper in self._keepers:
             if not left:
                 break
@@ -157,13 +155,18 @@ class Janitor:
             needed = {*answer.needed}
             left = [one for one in left if one not in needed]
             wiped |= {*answer.wiped}
+        self._asking += monotonic() - began
         return left, wiped
 
     async def _parked_are_known(self) -> None:
-        """A record is parked before its consumer has finished with it."""
+        """A record is parked before its consumer has finished with it. Raises Kept."""
         until = await self._bus.until(PARKED)
-        while self._parked < until:  # noqa: ASYNC110 - it comes in a moment
-            await asyncio.sleep(_WAIT_SECONDS)
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                while self._parked < until:  # noqa: ASYNC110 - it comes in a moment
+                    await asyncio.sleep(_WAIT_SECONDS)
+        except TimeoutError:
+            raise Kept("it isn't known what was parked") from None
 
     async def _erase(self, subject: str, gone: set[int], plan: Plan) -> None:
         """It is said, then done; what is done twice does no harm."""
