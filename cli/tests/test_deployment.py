@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 from varco_cli.commands.init import init
 from varco_cli.deployment import files
-from varco_cli.stack.environment import voters
+from varco_cli.stack.environment import keepers, voters
 from varco_cli.stack.home import Home
 from varco_cli.stack.installed import Described, installed_services
 
@@ -105,6 +105,12 @@ def test_all_voters_vote_in_compose_too(compose: dict[str, Any], services: list[
     told = compose["services"]["ingress-smtp"]["environment"]["VARCO_INGRESS_VOTERS"]
 
     assert set(told.split(",")) == set(voters(services).split(","))
+
+
+def test_all_keepers_are_asked_in_compose_too(compose: dict[str, Any], services: list[Described]) -> None:
+    told = compose["services"]["audit"]["environment"]["VARCO_AUDIT_KEEPERS"]
+
+    assert set(told.split(",")) == set(keepers(services).split(","))
 
 
 def test_every_secret_of_the_compose_file_is_made(compose: dict[str, Any], home: Home) -> None:

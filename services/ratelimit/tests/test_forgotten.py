@@ -38,12 +38,14 @@ async def test_without_a_database_it_counts_what_mail_has_forgotten(start, tmp_p
 async def test_a_mail_stream_that_is_empty_makes_no_stranger_of_its_database(start):
     async with start() as gate:
         await gate.quotas(messages=PER_DAY)
-        assert [await gate.send(ballot()) for _ in range(3)] == [Reply.ACCEPTED] * 3
+        sent = [ballot() for _ in range(3)]
+        assert [await gate.send(one) for one in sent] == [Reply.ACCEPTED] * 3
         await gate.counted(3)
         for sequence in (1, 2, 3):
             await forgotten(gate.bus, sequence)
     async with start() as gate:
         assert await gate.used() == 3
+        assert [one["mail"] for one in (await gate.sender())["mails"]] == [one.envelope.id for one in reversed(sent)]
         assert [await gate.send(ballot()) for _ in range(2)] == [Reply.ACCEPTED, Reply.QUOTA_EXCEEDED]
 
 

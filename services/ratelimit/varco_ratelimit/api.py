@@ -16,7 +16,7 @@ from varco_ratelimit import changes, forms, wanted
 from varco_ratelimit.account import NULL, AccountQuotas, sender_key
 from varco_ratelimit.book import Book
 from varco_ratelimit.changes import Change, Op, Said
-from varco_ratelimit.reading import MeterOut, Reader, SenderOut, Used
+from varco_ratelimit.reading import Ids, MeterOut, Reader, SenderOut, Used
 from varco_ratelimit.wanted import Planned
 
 AccountName = Annotated[str, Path(pattern=forms.ACCOUNT, description="The account's name.")]
@@ -120,9 +120,9 @@ def beyond(held: AccountQuotas, change: Change) -> bool:
     return not isinstance(change.event, QuotaSet) or changes.looser(held.quotas, change.event.quotas)
 
 
-def router(bus: Bus, quotas: Projection[AccountQuotas], book: Book) -> APIRouter:
+def router(bus: Bus, quotas: Projection[AccountQuotas], book: Book, ids: Ids) -> APIRouter:
     """All routes of the service."""
-    api, commands, reader = APIRouter(tags=["quotas"]), Commands(quotas), Reader(bus, quotas, book)
+    api, commands, reader = APIRouter(tags=["quotas"]), Commands(quotas), Reader(bus, quotas, book, ids)
     _quotas(api, commands, reader)
     _exceptions(api, commands)
     _usage(api, reader)

@@ -1,6 +1,7 @@
 """ratelimit, a voter: has this sender sent too much already? Counts from stream MAIL itself."""
 
 import asyncio
+from functools import partial
 from time import time
 
 from varco_common import db, service, subjects
@@ -58,7 +59,7 @@ async def serve(settings: Settings) -> None:
             metrics.SENDERS.set_function(lambda: sum(len(one.senders) for one in book.ledgers.values()))
             metrics.PAIRS.set_function(lambda: len(memory))
             shell.include(serving.router(VOTER, "varco_ratelimit.rebuild", settings))
-            shell.include(api.router(bus, quotas, book))
+            shell.include(api.router(bus, quotas, book, partial(store.ids, engine)))
             oldest = min((one.at for one in book.reservations()), default=now())
             voter = Voter(
                 quotas=quotas, book=book, memory=memory, journal=journal, holder=holder, speaker=speaker, now=now

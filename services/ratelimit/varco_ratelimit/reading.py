@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -19,6 +19,8 @@ from varco_ratelimit.decide import Gauge, View, frees_at, gauges, whole_gauges
 from varco_ratelimit.usage import METERS, Counted
 from varco_ratelimit.windows import milliseconds, moment
 
+Ids = Callable[[Sequence[int]], Awaitable[dict[int, str]]]
+
 
 class MeterOut(BaseModel):
     """One limit as it stands. `pending` mails are let pass and not stored yet. `frees_at`: when one more unit has room."""
@@ -33,7 +35,7 @@ class MeterOut(BaseModel):
 
 
 class MailOut(BaseModel):
-    """A mail that counts; `mail` is empty where its record is gone from MAIL."""
+    """A mail that counts; `mail` is empty where MAIL has forgotten it and the database too."""
 
     mail: str
     at: datetime
@@ -66,10 +68,10 @@ class SenderOut(BaseModel):
 
 
 class Reader:
-    """Answers from memory, but for the ids of mails, which it looks up in MAIL."""
+    """Answers from memory, but for the ids of mails: `ids` gives those that the database has, by sequence in MAIL."""
 
-    def __init__(self, bus: Bus, quotas: Projection[AccountQuotas], book: Book) -> None:
-        self._bus, self._quotas, self._book = bus, quotas, book
+    def __init__(self, bus: Bus, quotas: Projection[AccountQuotas], book: Book, ids: Ids) -> None:
+        self._bus, self._quotas, self._book, self._ids = bus, quotas, book, ids
 
     def whole(self, account: str) -> list[MeterOut]:
         view = self._view(account)
@@ -102,14 +104,21 @@ class Reader:
             exception=excepted.pattern if excepted else "",
             meters=[_meter(view, gauge) for gauge in shown],
             day=_used(view, sender),
-            mails=[await self._mail(one) for one in counted],
+            mails=await self._mails(counted),
         )
 
-    async def _mail(self, counted: Counted) -> MailOut:
+    async def _mails(self, counted: Sequence[Counted]) -> list[MailOut]:
+        """With their ids, which memory doesn't have: from the database, or from MAIL where it isn't saved yet."""
+        known = await self._ids([one.sequence for one in counted])
+        return [self._mail(one, known.get(one.sequence) or await self._id(one.sequence)) for one in counted]
+
+    async def _id(self, sequence: int) -> str:
         try:
-            mail = (await self._bus.mail(counted.sequence)).record.envelope.id
+            return (await self._bus.mail(sequence)).record.envelope.id
         except MissingMail:
-            mail = ""
+            return ""
+
+    def _mail(self, counted: Counted, mail: str) -> MailOut:
         amounts = dict(zip((meter.value for meter in METERS), counted.amounts, strict=True))
         return MailOut(mail=mail, at=moment(counted.at), sequence=counted.sequence, **amounts)
 

@@ -4,6 +4,7 @@ So a start needn't read MAIL anew. Two processes may save the same mails into on
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -94,6 +95,16 @@ async def load(engine: AsyncEngine, book: Book, memory: Memory, last: int, now: 
                         row.sequence, Reservation(row.mail, row.account, row.sender, _amounts(row), row.at), now
                     )
     return Loaded(sequence, newest or now - (LONGEST if sequence else UNKNOWN))
+
+
+async def ids(engine: AsyncEngine, sequences: Sequence[int]) -> dict[int, str]:
+    """The mails that were counted at these sequences of MAIL, as far as they are saved; none where the database is away."""
+    query = sa.select(counted.c.sequence, counted.c.mail).where(counted.c.sequence.in_(sequences))
+    try:
+        async with engine.connect() as connection:
+            return {row.sequence: row.mail for row in await connection.execute(query)}
+    except AWAY:
+        return {}
 
 
 async def keep(engine: AsyncEngine, counter: Counter, memory: Memory) -> None:
