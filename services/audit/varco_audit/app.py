@@ -46,7 +46,7 @@ async def serve(settings: Settings) -> None:
         janitor = await stack.enter_async_context(Janitor.opened(bus, settings))
         dead = await stack.enter_async_context(DeadLetters.opened(bus, engine))
         ledger = Ledger(
-            bus, engine, Limits(settings.index_batch, settings.batch_bytes, settings.linger.total_seconds())
+            bus, engine, Limits(settings.index_batch, settings.batch_bytes, settings.balance_linger.total_seconds())
         )
         inspector = Inspector(
             bus,

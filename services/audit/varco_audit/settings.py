@@ -33,6 +33,10 @@ class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
     balance_every: Duration = Field(
         default=timedelta(seconds=30), gt=timedelta(0), description="How often it is looked for mail that nobody has."
     )
+    balance_linger: Duration = Field(
+        default=timedelta(seconds=1),
+        description="The shortest time between two batches of events that are counted in the balance (8 ms of CPU each).",
+    )
     balance_grace: Duration = Field(
         default=timedelta(seconds=30), description="How old a mail must be before anybody is asked for it."
     )
