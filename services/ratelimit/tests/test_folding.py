@@ -3,10 +3,9 @@
 from hypothesis import given
 
 from varco_common.testing.folding import folds_alike, histories
-from varco_ratelimit.account import AccountQuotas, account_of, apply
-from varco_ratelimit.app import ALL, CLOSED
+from varco_ratelimit.account import FILTERS, AccountQuotas, account_of, apply
 
 
-@given(histories(ALL, CLOSED))
+@given(histories(*FILTERS))
 def test_quotas_fold_alike(history):
     folds_alike(history, apply=apply, state=AccountQuotas, key=account_of)
