@@ -19,11 +19,12 @@ TABLES = ("--username", "postgres", "--dbname", "varco")
 
 
 def test_a_backup_is_restored_on_empty_volumes(tmp_path: Path) -> None:
-    backups = tmp_path / "backups"
+    backups, files = tmp_path / "backups", tmp_path / "files"
     backups.mkdir()
+    files.mkdir()
     if not os.geteuid():
         os.chown(backups, NOBODY_ELSE, NOBODY_ELSE)
-    gate = Deployment(tmp_path, VARCO_BACKUPS=str(backups))
+    gate = Deployment(tmp_path, VARCO_BACKUPS=str(backups), VARCO_FILES=str(files))
     file = os.urandom(1_500_000)
     try:
         start(gate)
@@ -55,19 +56,8 @@ def test_a_backup_is_restored_on_empty_volumes(tmp_path: Path) -> None:
         assert len(wait_for(lambda: fetched(gate, b"kept for ten years"))) == 1
         queue = gate.json("queue", "list", "--account", "dead")
         assert queue["untried"] + len(queue["mails"]) == 1
-        (tmp_path / "checkpoint").write_text(checkpoint)
-        gate.compose(
-            "run",
-            "--rm",
-            "--no-TTY",
-            "--volume",
-            f"{tmp_path}/checkpoint:/files/checkpoint:ro",
-            "varco",
-            "audit",
-            "verify",
-            "--checkpoint",
-            "checkpoint",
-        )
+        (files / "checkpoint").write_text(checkpoint)
+        gate.varco("audit", "verify", "--checkpoint", "checkpoint")
         gate.varco("routes", "set", "dead", "catcher:2525", "--tls", "none")
         wait_for(lambda: gate.caught("waits@dest.test"), 120)
         assert not gate.caught("kept@dest.test"), "what was delivered isn't delivered again"
