@@ -65,6 +65,6 @@ def test_services_that_compose_is_told_of_are_in_its_files(words: list[str]) -> 
     known = {name for file in FILES for name in yaml.safe_load((ROOT / file).read_text())["services"]}
     verb, *rest = words
     named = [word.partition("=")[0] for word in rest if not word.startswith("-")]
-    if verb in ("run", "exec"):
+    if verb in ("run", "exec"):  # what follows the service is for the container
         named = named[:1]
     assert set(named) <= known

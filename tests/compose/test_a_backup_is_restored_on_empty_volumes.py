@@ -44,6 +44,7 @@ def test_a_backup_is_restored_on_empty_volumes(tmp_path: Path) -> None:
         wait_for(lambda: fetched(gate, b"kept for ten years"))
         checkpoint = gate.varco("audit", "checkpoint")
         dump = gate.compose("exec", "-T", "postgres", "pg_dump", *TABLES, "--clean", "--if-exists")
+        keys = gate.compose("exec", "-T", "audit", "tar", "--create", "--directory", "/var/lib/varco", "secrets")
         gate.compose("run", "--rm", "--no-TTY", "operator", "backup", BACKUP)
         gate.compose("--profile", "*", "down", "--volumes", "--timeout", "10")
 
@@ -51,6 +52,8 @@ def test_a_backup_is_restored_on_empty_volumes(tmp_path: Path) -> None:
         gate.compose("run", "--rm", "--no-TTY", "prepare")
         gate.compose("exec", "-T", "postgres", "psql", *TABLES, "--quiet", stdin=dump)
         gate.compose("run", "--rm", "--no-TTY", "operator", "restore", BACKUP)
+        unpack = ("tar", "--extract", "--directory", "/var/lib/varco")
+        gate.compose("run", "--rm", "--no-deps", "--no-TTY", "audit", *unpack, stdin=keys)
         start(gate)
         assert httpx.get(link[0], timeout=30).content == file
         assert len(wait_for(lambda: fetched(gate, b"kept for ten years"))) == 1
