@@ -3,42 +3,29 @@
 The module offers SETTINGS, the class of the service's settings, and PROJECTIONS. Frames go to standard output, a line each.
 """
 
-import os
 import sys
-import threading
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-import msgspec
 import uvloop
 
-from varco_common import log
+from varco_common import child, log
 from varco_common.bus import Bus
 from varco_common.rebuild.frames import AnyFrame, Failed, line
 from varco_common.rebuild.rebuild import Job, rebuild
 from varco_common.rebuild.serving import Start
-
-NICENESS = 10
 
 _log = log.get(__name__)
 
 
 def main() -> None:
     """Exit codes: 0 told to the end, 1 it failed and said why."""
-    os.nice(NICENESS)
-    start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    start = child.begin(Start)
     module = import_module(sys.argv[1])
     settings = module.SETTINGS(**start.settings)
     log.configure(settings.log_level)
     uvloop.run(_carry_out(start, module, settings))
-
-
-def _end_with_parent() -> None:
-    """Standard input ends when the service that started this lets go of it, or dies."""
-    sys.stdin.buffer.read()
-    os._exit(0)
 
 
 def _say(frame: AnyFrame) -> None:

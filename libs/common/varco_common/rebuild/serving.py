@@ -1,7 +1,6 @@
 """`POST /rebuild` of every service with tables: a process of its own does it, so that live work doesn't wait."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -9,12 +8,10 @@ import msgspec
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from varco_common import log
+from varco_common import child
 from varco_common.auth import Admin
 from varco_common.errors import RefusedCommand
 from varco_common.settings import Settings
-
-_log = log.get(__name__)
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -45,26 +42,7 @@ def router(service: str, module: str, settings: Settings) -> APIRouter:
 
 
 async def _lines(module: str, start: Start, running: asyncio.Lock) -> AsyncIterator[bytes]:
-    """Its standard input stays open for as long as it may live: it ends when that ends, however this process dies."""
-    async with running:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "varco_common.rebuild",
-            module,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdin
+    async with running, child.running("varco_common.rebuild", module, start, heard=True) as process:
         assert process.stdout
-        try:
-            process.stdin.write(msgspec.json.encode(start) + b"\n")
-            async for line in process.stdout:
-                yield line
-            if code := await process.wait():
-                _log.error("a rebuild failed", exit_code=code)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-            process.stdin.close()
+        async for line in process.stdout:
+            yield line

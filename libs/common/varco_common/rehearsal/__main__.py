@@ -3,16 +3,13 @@
 The module offers SETTINGS, the class of the service's settings, and `voter(settings)`, `shown(settings)` or both.
 """
 
-import os
 import sys
-import threading
 from importlib import import_module
 from types import ModuleType
 
-import msgspec
 import uvloop
 
-from varco_common import log
+from varco_common import child, log
 from varco_common.bus import Bus
 from varco_common.rehearsal.frames import AnyQuestion, Failed, decode_question
 from varco_common.rehearsal.perform import perform
@@ -20,27 +17,16 @@ from varco_common.rehearsal.serving import Start
 from varco_common.rehearsal.talk import Talk, Unheard
 from varco_common.settings import WithBus
 
-NICENESS = 10
-
 _log = log.get(__name__)
 
 
 def main() -> None:
     """Exit codes: 0 told to the end, or nobody listens any more; 1 it failed."""
-    os.nice(NICENESS)
-    start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    start = child.begin(Start)
     module = import_module(sys.argv[1])
     settings: WithBus = module.SETTINGS(**start.settings)
     log.configure(settings.log_level)
     uvloop.run(_carry_out(start.service, module, settings, decode_question(bytes(start.question))))
-
-
-def _end_with_parent() -> None:
-    """Standard input ends when the service that started this lets go of it, or dies."""
-    while os.read(0, 4_096):  # not through sys.stdin, whose lock would be held at the end
-        pass
-    os._exit(0)
 
 
 async def _carry_out(service: str, module: ModuleType, settings: WithBus, question: AnyQuestion) -> None:

@@ -2,19 +2,17 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
-from varco_common import log, subjects
+from varco_common import child, subjects
 from varco_common.bus import Bus
 from varco_common.rehearsal.frames import Taken, decode_question, encode
 from varco_common.settings import WithBus
 
 _BUSY = "another rehearsal of this service is going on: ask again when it has ended"
-_log = log.get(__name__)
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -54,23 +52,9 @@ class Rehearsals:
         if self._running and not self._running.done():
             return encode(Taken(refused=_BUSY))
         start = Start(self._service, self._settings.model_dump(mode="json"), msgspec.Raw(payload))
-        self._running = asyncio.create_task(self._run(msgspec.json.encode(start)), name=f"{self._service} rehearsal")
+        self._running = asyncio.create_task(self._run(start), name=f"{self._service} rehearsal")
         return encode(Taken())
 
-    async def _run(self, start: bytes) -> None:
-        """Its standard input stays open for as long as it may live: it ends when that ends, however this process dies."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "varco_common.rehearsal", self._module, stdin=asyncio.subprocess.PIPE
-        )
-        assert process.stdin
-        try:
-            process.stdin.write(start + b"\n")
-            with contextlib.suppress(ConnectionError):
-                await process.stdin.drain()
-            if code := await process.wait():
-                _log.error("a rehearsal failed", exit_code=code)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-            process.stdin.close()
+    async def _run(self, start: Start) -> None:
+        async with child.running("varco_common.rehearsal", self._module, start) as process:
+            await process.wait()

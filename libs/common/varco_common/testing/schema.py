@@ -1,0 +1,55 @@
+"""Calls a service's HTTP API with whatever its OpenAPI description allows, and with what it doesn't."""
+
+from collections.abc import Callable
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+
+CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
+ANY = r"^/"
+
+
+def call_everything(
+    base: str, token: str, *, paths: str = ANY, adapt: Callable[[Any], None] | None = None
+) -> list[str]:
+    """Calls each operation of these paths with some generated requests, each of which `adapt` may change; gives their names.
+
+    Raises at the first broken promise: an error of ours, an answer of another shape than was said.
+    """
+    schema = schemathesis.openapi.from_url(f"{base}/openapi.json").include(path_regex=paths)
+    called = []
+    for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+        called.append(operation.label)
+
+        @settings(
+            max_examples=8,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def call(case: Any) -> None:
+            if adapt:
+                adapt(case)
+            case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, checks=CHECKS, timeout=20)
+
+        call()
+    return called
+
+
+def of_account(name: str, *spared: str) -> Callable[[Any], None]:
+    """For `adapt`: paths of an account are of this one, but for the operations that are `spared`."""
+
+    def adapt(case: Any) -> None:
+        if "account" in case.path_parameters and case.operation.label not in spared:
+            case.path_parameters["account"] = name
+
+    return adapt
