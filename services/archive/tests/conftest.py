@@ -2,13 +2,11 @@
 
 import asyncio
 import hashlib
-import os
 import poplib
 import ssl
 import subprocess
-import sysconfig
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,14 +22,11 @@ from varco_common.envelope import Envelope
 from varco_common.ids import new_id
 from varco_common.manifest import Manifest
 from varco_common.record import Body, MailAccepted, MailConverted
-from varco_common.settings import variables
-from varco_common.testing import NatsServer, S3Server, free_port, s3_server
+from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.waiting import eventually
-from varco_common.tokens import Keyring
 
 BODY = b"Subject: hello\r\n\r\nhello\r\n..dots\r\n"
-KEY = "k" * 64
 LOGIN, PASSWORD = "archive@acme.example", "another-secret"
 SECTION = {"pop3": {"login": LOGIN, "password": PASSWORD}, "senders_told": "HR, 2026-11-02"}
 
@@ -48,7 +43,7 @@ class Gate:
         self.nats, self.bus, self.home = nats, bus, home
         self.last = 0
         self.port, self.pop3, self.pop3s = free_port(), free_port(), free_port()
-        (home / "token.key").write_text(KEY)
+        (home / "token.key").write_text(running.KEY)
         (home / "tls").mkdir()
         self.certificate = self_signed(home / "tls", "localhost", "127.0.0.1")
         self.settings: dict[str, object] = {
@@ -110,52 +105,18 @@ class Gate:
         assert (original.id, original.account) == (mail, account)
         await self.bus.append_mail("converted", record, body)
 
-    @asynccontextmanager
-    async def archive(self, **more) -> AsyncIterator[httpx.AsyncClient]:
+    def archive(self, **more) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Runs an archive in this process inside the block; gives an admin's HTTP client."""
-        task = asyncio.create_task(serve(Settings(**self.settings | more)))
-        try:
-            async with self.client() as client:
-                await self.ready(client, task.done)
-                yield client
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return running.serving(serve(Settings(**self.settings | more)), self.client())
 
-    @asynccontextmanager
-    async def process(self, **more) -> AsyncIterator[subprocess.Popen[bytes]]:
+    def process(self, **more) -> AbstractAsyncContextManager[subprocess.Popen[bytes]]:
         """An archive as a process of its own, to be killed."""
-        names = variables(Settings)
-        environment = {names[name]: str(value) for name, value in (self.settings | more).items()}
-        command = [Path(sysconfig.get_path("scripts")) / "varco-archive"]
-        with (self.home / "archive.log").open("ab") as log:
-            started = subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)  # noqa: ASYNC220
-        try:
-            async with self.client() as client:
-                await self.ready(client, lambda: started.poll() is not None)
-                yield started
-        finally:
-            started.kill()
-            await asyncio.to_thread(started.wait)
+        values, log = self.settings | more, self.home / "archive.log"
+        return running.process("archive", Settings, values, log, self.client())
 
     def client(self, account: str = "") -> httpx.AsyncClient:
         """An HTTP client with a token of the account, or of the admin."""
-        keyring = Keyring(KEY.encode())
-        _, token = keyring.mint(account) if account else keyring.mint_admin()
-        headers = {"Authorization": f"Bearer {token}"}
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=20)
-
-    async def ready(self, client: httpx.AsyncClient, ended: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while True:
-                assert not ended(), (
-                    (self.home / "archive.log").read_text() if (self.home / "archive.log").exists() else ""
-                )
-                with suppress(httpx.TransportError):
-                    if (await client.get("/readyz")).status_code == 200:
-                        return
-                await asyncio.sleep(0.02)
+        return running.client(self.port, account)
 
     async def events(self, *filters: str) -> list:
         """All events so far that match."""

@@ -1,12 +1,8 @@
 """A whole audit on a real bus, with mails as ingress accepts them and events as services say them."""
 
-import asyncio
 import hashlib
-import os
 import subprocess
-import sysconfig
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,13 +19,11 @@ from varco_common.envelope import Envelope
 from varco_common.ids import new_id
 from varco_common.manifest import Manifest
 from varco_common.record import Body, MailAccepted
-from varco_common.settings import variables
-from varco_common.testing import NatsServer, free_port
+from varco_common.testing import NatsServer, free_port, running
 from varco_common.tokens import Keyring
 from varco_common.votes import Vote, accept
 
 BODY = b"Subject: hello\r\n\r\nhello\r\n"
-KEY = "k" * 64
 
 
 def pytest_asyncio_loop_factories():
@@ -43,7 +37,7 @@ class Gate:
     def __init__(self, nats: NatsServer, bus: Bus, home: Path) -> None:
         self.nats, self.bus, self.home = nats, bus, home
         self.port = free_port()
-        (home / "token.key").write_text(KEY)
+        (home / "token.key").write_text(running.KEY)
         self.settings: dict[str, object] = {
             "home": str(home),
             "nats_url": nats.url,
@@ -94,53 +88,22 @@ class Gate:
         async with manager(self.nats.settings()) as raw:
             return (await raw.jetstream().publish(subject, payload)).seq
 
-    @asynccontextmanager
-    async def audit(self, **more) -> AsyncIterator[httpx.AsyncClient]:
+    def audit(self, **more) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Runs an audit in this process inside the block; gives an admin's HTTP client."""
-        task = asyncio.create_task(serve(Settings(**self.settings | more)))
-        try:
-            async with self.client() as client:
-                await self.ready(client, task.done)
-                yield client
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return running.serving(serve(Settings(**self.settings | more)), self.client())
 
-    @asynccontextmanager
-    async def process(self, **more) -> AsyncIterator[subprocess.Popen[bytes]]:
+    def process(self, **more) -> AbstractAsyncContextManager[subprocess.Popen[bytes]]:
         """An audit as a process of its own, to be killed."""
-        names = variables(Settings)
-        environment = {names[name]: str(value) for name, value in (self.settings | more).items()}
-        command = [Path(sysconfig.get_path("scripts")) / "varco-audit"]
-        with (self.home / "audit.log").open("ab") as log:
-            started = subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)  # noqa: ASYNC220
-        try:
-            async with self.client() as client:
-                await self.ready(client, lambda: started.poll() is not None)
-                yield started
-        finally:
-            started.kill()
-            await asyncio.to_thread(started.wait)
+        values, log = self.settings | more, self.home / "audit.log"
+        return running.process("audit", Settings, values, log, self.client())
 
     def client(self, account: str = "") -> httpx.AsyncClient:
         """An HTTP client with a token of the account, or of the admin."""
-        headers = {"Authorization": f"Bearer {self.token(account)}"}
-        return httpx.AsyncClient(base_url=self.base, headers=headers, timeout=20)
+        return running.client(self.port, account)
 
     def token(self, account: str = "") -> str:
-        keyring = Keyring(KEY.encode())
+        keyring = Keyring(running.KEY.encode())
         return (keyring.mint(account) if account else keyring.mint_admin())[1]
-
-    async def ready(self, client: httpx.AsyncClient, ended: Callable[[], bool]) -> None:
-        log = self.home / "audit.log"
-        async with asyncio.timeout(20):
-            while True:
-                assert not ended(), log.read_text() if log.exists() else ""
-                with suppress(httpx.TransportError):
-                    if (await client.get("/readyz")).status_code == 200:
-                        return
-                await asyncio.sleep(0.02)
 
     async def events(self, *filters: str) -> list:
         """All events so far that match."""

@@ -2,11 +2,9 @@
 
 import asyncio
 import hashlib
-import os
 import subprocess
-import sysconfig
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,15 +20,11 @@ from varco_common.events import AccountOpened, AttachmentLinked, Language
 from varco_common.ids import new_id
 from varco_common.manifest import scan
 from varco_common.record import Body, MailAccepted
-from varco_common.settings import variables
-from varco_common.testing import NatsServer, S3Server, free_port, s3_server
+from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
 from varco_common.testing.waiting import eventually
-from varco_common.tokens import Keyring
 from varco_common.votes import Ballot, Vote
 from varco_filelink.app import serve
 from varco_filelink.settings import Settings
-
-KEY = "k" * 64
 
 
 def pytest_asyncio_loop_factories():
@@ -45,7 +39,7 @@ class Gate:
         self.nats, self.bus, self.store, self.home = nats, bus, store, home
         self.port, self.links_port = free_port(), free_port()
         self.files, self.bodies = Blobs(store.settings, LINKS), Blobs(store.settings, BODIES)
-        (home / "token.key").write_text(KEY)
+        (home / "token.key").write_text(running.KEY)
         self.settings: dict[str, object] = {
             "home": str(home),
             "nats_url": nats.url,
@@ -132,43 +126,17 @@ class Gate:
         answer = await client.put(f"/accounts/{account}/filelink", json=section)
         assert answer.status_code == 200, answer.text
 
-    @asynccontextmanager
-    async def filelink(self, **more) -> AsyncIterator[httpx.AsyncClient]:
+    def filelink(self, **more) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Runs a filelink in this process inside the block; gives an admin's HTTP client."""
-        task = asyncio.create_task(serve(Settings(**self.settings | more)))
-        try:
-            async with self.client() as client:
-                await self.ready(client, task.done)
-                yield client
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return running.serving(serve(Settings(**self.settings | more)), self.client())
 
     def process(self, **more) -> subprocess.Popen[bytes]:
         """Starts a filelink as a process of its own, to be killed."""
-        names = variables(Settings)
-        environment = {names[name]: str(value) for name, value in (self.settings | more).items()}
-        command = [Path(sysconfig.get_path("scripts")) / "varco-filelink"]
-        with (self.home / "filelink.log").open("ab") as log:
-            return subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
+        return running.start("filelink", Settings, self.settings | more, self.home / "filelink.log")
 
     def client(self, account: str = "") -> httpx.AsyncClient:
         """An HTTP client with a token of the account, or of the admin."""
-        keyring = Keyring(KEY.encode())
-        _, token = keyring.mint(account) if account else keyring.mint_admin()
-        return httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.port}", headers={"Authorization": f"Bearer {token}"}, timeout=20
-        )
-
-    async def ready(self, client: httpx.AsyncClient, ended: Callable[[], object] = lambda: None) -> None:
-        async with asyncio.timeout(20):
-            while True:
-                assert not ended()
-                with suppress(httpx.TransportError):
-                    if (await client.get("/readyz")).status_code == 200:
-                        return
-                await asyncio.sleep(0.02)
+        return running.client(self.port, account)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 from varco_common.blobs import LINKS
 from varco_common.events import AttachmentLinked, LinkRevoked
 from varco_common.record import Body, MailAccepted
+from varco_common.testing import running
 from varco_common.testing.s3 import s3_server
 from varco_common.testing.waiting import eventually
 
@@ -36,7 +37,7 @@ async def test_killed_at_any_point_the_mail_leaves_once_with_links_that_work(gat
     await gate.account()
     process = gate.process()
     async with gate.client() as client:
-        await gate.ready(client)
+        await running.ready(client)
         await gate.terms(client)
         mail = await gate.accept(heavy, stored=True)
         if moment == "uploading":
@@ -49,7 +50,7 @@ async def test_killed_at_any_point_the_mail_leaves_once_with_links_that_work(gat
         await asyncio.to_thread(process.wait)
         process = gate.process()
         try:
-            await gate.ready(client)
+            await running.ready(client)
             left = await gate.left(mail)
             await eventually(lambda: idle(gate), 20)
         finally:

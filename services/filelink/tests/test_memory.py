@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from varco_common.events import AttachmentLinked
 from varco_common.ids import new_id
+from varco_common.testing import running
 from varco_common.testing.waiting import eventually
 
 from . import layouts
@@ -44,7 +45,7 @@ async def test_a_mail_of_100_mb_costs_less_than_64_mib_and_eight_at_once_stay_bo
     process = gate.process(expire="1h")
     try:
         async with gate.client() as client:
-            await gate.ready(client)
+            await running.ready(client)
             await gate.terms(client)
             await gate.left(await gate.accept(layouts.GMAIL))
             idle = peak(process.pid)

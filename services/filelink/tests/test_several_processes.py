@@ -15,7 +15,7 @@ import pytest
 
 from varco_common.bus.streams import mail_stream
 from varco_common.events import AttachmentLinked, LinkExpired, LinkExtended, LinkRevoked
-from varco_common.testing import free_port
+from varco_common.testing import free_port, running
 from varco_common.testing.waiting import eventually
 
 from . import layouts
@@ -46,7 +46,7 @@ async def pair(gate: Gate, **settings: str) -> AsyncIterator[Pair]:
             clients = [await stack.enter_async_context(gate.client()) for _ in ports]
             for client, each in zip(clients, ports, strict=True):
                 client.base_url = httpx.URL(f"http://127.0.0.1:{each['api_port']}")
-                await gate.ready(client)
+                await running.ready(client)
             await gate.terms(clients[0])
             yield Pair(gate, clients, processes)
     finally:

@@ -2,11 +2,9 @@
 
 import asyncio
 import hashlib
-import os
 import subprocess
-import sysconfig
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,15 +19,12 @@ from varco_common.events import AccountOpened, AnyEvent, Blackhole, Language, Ro
 from varco_common.ids import new_id
 from varco_common.manifest import Manifest
 from varco_common.record import Body, MailAccepted
-from varco_common.settings import variables
-from varco_common.testing import NatsServer, S3Server, free_port, s3_server
+from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
 from varco_common.testing.next_hop import NextHop, next_hop
-from varco_common.tokens import Keyring
 from varco_relay.app import serve
 from varco_relay.settings import Settings
 
 BODY = b"Subject: hello\r\n\r\nhello\r\n"
-KEY = "k" * 64
 
 
 def pytest_asyncio_loop_factories():
@@ -66,7 +61,7 @@ class Gate:
     def __init__(self, nats: NatsServer, bus: Bus, home: Path) -> None:
         self.nats, self.bus, self.home, self.facts = nats, bus, home, Facts()
         self.port = free_port()
-        (home / "token.key").write_text(KEY)
+        (home / "token.key").write_text(running.KEY)
         self.settings: dict[str, object] = {
             "home": str(home),
             "nats_url": nats.url,
@@ -119,43 +114,17 @@ class Gate:
         await self.bus.append_mail(kind, record, b"" if blobs else body)
         return mail
 
-    @asynccontextmanager
-    async def relay(self, **more) -> AsyncIterator[httpx.AsyncClient]:
+    def relay(self, **more) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Runs a relay in this process inside the block; gives an admin's HTTP client."""
-        task = asyncio.create_task(serve(Settings(**self.settings | more)))
-        try:
-            async with self.client() as client:
-                await self.ready(client, task.done)
-                yield client
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return running.serving(serve(Settings(**self.settings | more)), self.client())
 
     def process(self, **more) -> subprocess.Popen[bytes]:
         """Starts a relay as a process of its own, to be killed."""
-        names = variables(Settings)
-        environment = {names[name]: str(value) for name, value in (self.settings | more).items()}
-        command = [Path(sysconfig.get_path("scripts")) / "varco-relay"]
-        with (self.home / "relay.log").open("ab") as log:
-            return subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
+        return running.start("relay", Settings, self.settings | more, self.home / "relay.log")
 
     def client(self, account: str = "") -> httpx.AsyncClient:
         """An HTTP client with a token of the account, or of the admin."""
-        keyring = Keyring(KEY.encode())
-        _, token = keyring.mint(account) if account else keyring.mint_admin()
-        return httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.port}", headers={"Authorization": f"Bearer {token}"}, timeout=10
-        )
-
-    async def ready(self, client: httpx.AsyncClient, ended: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while True:
-                assert not ended()
-                with suppress(httpx.TransportError):
-                    if (await client.get("/readyz")).status_code == 200:
-                        return
-                await asyncio.sleep(0.02)
+        return running.client(self.port, account)
 
 
 @pytest.fixture
