@@ -10,7 +10,8 @@ from datetime import timedelta
 from tests.integration.conftest import Hop
 from tests.integration.gate import Gate, mail, transact, trusting, wait_for
 from varco_cli.stack.bus import operator
-from varco_common.blobs import Blobs, BlobSettings
+from varco_common.blob_settings import BlobSettings
+from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.events import MailErased
 from varco_common.subjects import KINDS

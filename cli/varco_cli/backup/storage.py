@@ -11,7 +11,8 @@ from typing import Any
 from varco_cli import gate
 from varco_cli.stack import Stack
 from varco_cli.stack.bus import operator
-from varco_common.blobs import BODIES, LINKS, Blobs, BlobSettings
+from varco_common.blob_settings import BlobSettings
+from varco_common.blobs import BODIES, LINKS, Blobs
 from varco_common.bus import BusSettings
 from varco_common.errors import TransientError
 from varco_common.settings import BrokenSetting, Port, WithBlobs, WithBus, load

@@ -9,7 +9,6 @@ from pydantic import Field
 from varco_cli.deployment.files import database_password
 from varco_cli.stack.installed import Described
 from varco_cli.stack.room import mail_limit
-from varco_common import roles
 from varco_common.bus import streams
 from varco_common.bus.settings import BusSettings
 from varco_common.settings import Size, WithBus, WithDatabase, own, secret
@@ -50,6 +49,8 @@ async def make_ready(settings: ReadySettings, services: list[Described]) -> list
     """What was seen to, in words. Waits for what isn't up yet."""
     done = [await patiently(lambda: _streams(settings))]
     if settings.database_url:
+        from varco_common import roles  # noqa: PLC0415 - no other command needs SQLAlchemy, which takes a third of its start
+
         passwords = {one.name: secret(settings.secrets / database_password(one.name)) for one in services if one.tables}
         await patiently(lambda: roles.ensure(settings.database_of("prepare"), passwords))
         done.append(f"roles and schemas: {', '.join(passwords)}")

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from varco_common.blobs import Blobs, BlobSettings, MissingBlob
+from varco_common.blob_settings import BlobSettings
+from varco_common.blobs import Blobs, MissingBlob
 from varco_common.errors import TransientError
 from varco_common.testing import S3Server, free_port, s3_server
 

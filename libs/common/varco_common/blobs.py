@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -17,6 +16,7 @@ from minio.commonconfig import ENABLED, Filter
 from minio.error import MinioException, S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 
+from varco_common.blob_settings import BlobSettings
 from varco_common.errors import PoisonError, StoreFull, TransientError
 
 Result = TypeVar("Result")
@@ -35,21 +35,6 @@ _GONE = {"NoSuchKey", "NoSuchObject"}
 
 class MissingBlob(PoisonError):
     """There is no such object: it never was, or its time is over."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BlobSettings:
-    """Where the object store is (`http://host:port`), and the files that hold its keys.
-
-    `sync_directory` is the store's own directory where it runs on this machine: SeaweedFS answers a PUT before it is
-    fsynced, so the files that it wrote are fsynced from here. Empty where the store sees to that itself.
-    """
-
-    endpoint: str = "http://127.0.0.1:8333"
-    access_key_file: Path | None = None
-    secret_key_file: Path | None = None
-    sync_directory: Path | None = None
-    timeout_seconds: float = 30.0
 
 
 class Blobs:

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from varco_common import units
-from varco_common.blobs import BlobSettings
+from varco_common.blob_settings import BlobSettings
 from varco_common.bus.settings import BusSettings
 from varco_common.errors import VarcoError
 

@@ -13,7 +13,8 @@ from varco_audit.batches import Limits
 from varco_audit.janitor import Janitor
 from varco_audit.scribe import Scribe
 from varco_common import keeping
-from varco_common.blobs import Blobs, BlobSettings
+from varco_common.blob_settings import BlobSettings
+from varco_common.blobs import Blobs
 from varco_common.bus import Bus, MissingMail
 from varco_common.bus.permissions import ERASING, permissions
 from varco_common.envelope import Envelope

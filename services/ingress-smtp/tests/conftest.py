@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from varco_common import grants
-from varco_common.blobs import Blobs, BlobSettings
+from varco_common.blob_settings import BlobSettings
+from varco_common.blobs import Blobs
 from varco_common.bus import Bus, MissingMail, StoredMail
 from varco_common.events import AnyEvent
 from varco_common.grants import Denied, Grant, LoginAsked, NetworkAsked, Unavailable

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from varco_common.blobs import BlobSettings
+from varco_common.blob_settings import BlobSettings
 from varco_common.events import Blackhole, Route, Smarthost
 from varco_common.settings import Duration, Size, WithApi, WithBlobs, WithBus, WithDatabase, own, shaped
 from varco_relay.lane import Limits

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from varco_common import seaweed
-from varco_common.blobs import Blobs, BlobSettings
+from varco_common.blob_settings import BlobSettings
+from varco_common.blobs import Blobs
 from varco_common.errors import TransientError
 from varco_common.testing.processes import READY_SECONDS, Server, binary, free_port
 
