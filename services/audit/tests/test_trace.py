@@ -177,6 +177,31 @@ async def test_a_refused_mail_tells_who_objected_and_why(gate):
     }
 
 
+async def test_a_mail_that_was_kept_for_some_recipients_is_no_refused_one(gate):
+    envelope = Envelope(
+        id=new_id(),
+        account="acme",
+        sender="alice@acme.example",
+        recipients=("bob@x.example",),
+        host="::1",
+        received_at=now(),
+    )
+    no = Vote(voter="ingress-smtp", reply=Reply.TOO_MANY_RECIPIENTS)
+    ballot, answer = Ballot(envelope=envelope, manifest=Manifest()), "452 4.5.3 Too many recipients"
+    await gate.bus.append(MailRefused(at=now(), ballot=ballot, votes=(no,), reply=no.reply, answer=answer))
+    mail = await gate.mail("bob@x.example", mail=envelope.id)
+    delivered = MailDelivered(
+        at=now(), account="acme", mail=mail, sequence=1, recipients=("bob@x.example",), host="mx:25", answer="250 ok"
+    )
+    await gate.bus.append(delivered)
+    async with gate.audit() as http:
+        found = await told(gate, http, "bob@x.example", 3)
+    story = found["story"]
+    assert (story["ballot"]["accepted"], story["ballot"]["answer"][:3]) == (True, "250")
+    assert [(fate["recipient"], fate["state"]) for fate in story["fates"]] == [("bob@x.example", "delivered")]
+    assert story["steps"][0]["what"] == "more recipients were refused; the mail went on with the others"
+
+
 async def test_who_has_several_mails_is_asked_which(gate):
     mails = [await gate.mail("bob@x.example", kind=kind) for kind in ("accepted", "convert", "accepted")]
     async with gate.audit() as http:

@@ -48,7 +48,7 @@ def readable(raws: Iterable[Raw]) -> Iterator[Told]:
 def story(mail: str, told: Iterable[Told]) -> Story:
     """The story of one mail; `told` are all events about it and about what came of it, in any order."""
     events = sorted(told, key=lambda one: (happened(one.event), one.sequence))
-    first = next((one.event for one in events if _is_ballot(one.event, mail)), None)
+    first = _decided(mail, events)
     ballot = ballot_of(first) if first else None
     envelope = _envelope(first) if first else None
     own = [one.event for one in events if getattr(one.event, "mail", "") == mail]
@@ -68,9 +68,10 @@ def story(mail: str, told: Iterable[Told]) -> Story:
     )
 
 
-def _is_ballot(event: AnyEvent, mail: str) -> bool:
-    ballot = ballot_of(event)
-    return ballot is not None and ballot.mail == mail
+def _decided(mail: str, events: list[Told]) -> AnyEvent | None:
+    """The event with the mail's ballot. A mail that was kept is no refused one, though recipients over a limit were refused."""
+    found = [one.event for one in events if (ballot := ballot_of(one.event)) and ballot.mail == mail]
+    return next((event for event in found if isinstance(event, MailRecorded)), next(iter(found), None))
 
 
 def happened(event: AnyEvent) -> datetime:
@@ -144,6 +145,8 @@ def _account(event: AnyEvent) -> str:
 
 def _about(mail: str, event: AnyEvent, events: list[Told]) -> str:
     """Whose outcome it is, where it isn't the mail's own."""
+    if isinstance(event, MailRefused):
+        return "recipients" if isinstance(_decided(mail, events), MailRecorded) else ""
     if not isinstance(event, MailOutcome) or event.mail == mail:
         return ""
     copies = {one.event.copy for one in events if isinstance(one.event, CopyForwarded)}

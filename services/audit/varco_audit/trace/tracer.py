@@ -52,7 +52,7 @@ class Tracer:
         mails: dict[str, Ballot] = {}
         for one in readable(await self._reader.fetch([one.sequence for one in found])):
             ballot = ballot_of(one.event)
-            if ballot and (ballot.kind in (*OWN, "refused") or ballot.mail not in mails):
+            if ballot and (ballot.kind in OWN or ballot.mail not in mails):
                 mails[ballot.mail] = ballot
         return list(mails.values()), len(found) == _MOST_MAILS
 

@@ -45,11 +45,16 @@ _REMOVED = {
 
 
 def words(event: AnyEvent, about: str) -> Said:  # noqa: PLR0911 - a case for each fact
-    """`about` says whose step it is where that isn't the mail itself: "notification", "copy"; else empty."""
+    """`about` says whose step it is where that isn't the mail itself: "notification", "copy"; else empty.
+
+    "recipients": of those that were refused, while the mail went on with the others.
+    """
     whose = f"the {about}: " if about else ""
     match event:
         case MailRecorded():
             return _recorded(event)
+        case MailRefused(answer=answer) if about:
+            return Tone.BAD, "more recipients were refused; the mail went on with the others", (_quoted(answer),)
         case MailRefused(answer=answer):
             return Tone.BAD, "refused; nothing was kept", (_quoted(answer),)
         case MailDelivered():
