@@ -1,6 +1,7 @@
 """`varco replay`: what is on record, decided again."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -33,7 +34,7 @@ def verify(
 
     Examples: `varco replay verify --since 1d` · `varco replay verify --since 2026-11-01 --until 2026-11-08 --account acme`
     """
-    path = f"/accounts/{account}/replay/verify" if account else "/replay/verify"
+    path = f"/accounts/{quote(account, safe='')}/replay/verify" if account else "/replay/verify"
     params = {"since": moment(since, "--since").isoformat()}
     params |= {"until": moment(until, "--until").isoformat()} if until else {}
     found: list[dict[str, Any]] = []

@@ -1,6 +1,7 @@
 """`varco state`: an account as it was."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -24,7 +25,7 @@ def state(
     Examples: `varco state --account acme --at 2026-11-01T09:00` · `varco state --account acme --at 120345 --json`
     """
     when = {"sequence": at} if at.isdecimal() else {"at": moment(at, "--at").isoformat()}
-    found: dict[str, Any] = gate.call("audit", "GET", f"/accounts/{account}/state", params=when)
+    found: dict[str, Any] = gate.call("audit", "GET", f"/accounts/{quote(account, safe='')}/state", params=when)
     if not found["items"] and not found["missing"]:
         raise Misused(f"nothing was set for {account} by {found['at']}")
     output.show(found, as_json, lambda: _print(found))

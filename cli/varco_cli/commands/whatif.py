@@ -1,6 +1,7 @@
 """`varco whatif`: the mails of a time under other rules."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -43,7 +44,7 @@ def whatif(
     form |= {"until": moment(until, "--until").isoformat()} if until else {}
     found: list[dict[str, Any]] = []
     try:
-        lines = gate.lines(_SERVICE, f"/accounts/{wanted.account}/whatif", method="POST", json=form)
+        lines = gate.lines(_SERVICE, f"/accounts/{quote(wanted.account, safe='')}/whatif", method="POST", json=form)
         for line in followed(lines, "deciding again"):
             found.append(line)
             if not as_json:

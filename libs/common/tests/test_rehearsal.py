@@ -124,6 +124,14 @@ async def test_a_vote_that_comes_out_otherwise_is_told_with_both_reasons(bus):
     assert difference.mail.sequence == 2
 
 
+async def test_there_is_no_warming_up_before_the_beginning_of_time(bus):
+    await bus.append(recorded(1, vote(0, "0 before", Reply.ACCEPTED)))
+    listener, begin = Listener(), datetime.min.replace(tzinfo=UTC)
+    question = Verify(frames="", last=1, since=begin, until=NOW + timedelta(hours=1), account="", complete=True)
+    await perform(bus, question, listener, voter=Counter(), shown=None)
+    assert counts(listener) == {"mails": 1, "votes": 1}
+
+
 async def test_one_account_alone_waits_for_nobody_elses_mails(bus):
     events = (recorded(1), recorded(2, account="beta"), refused(vote(2, "1 before")))
     assert counts(await heard(bus, *events, account="acme")) == {"mails": 2, "votes": 1, "silent": 1}

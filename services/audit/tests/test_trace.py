@@ -216,7 +216,8 @@ async def test_who_has_several_mails_is_asked_which(gate):
         assert (await http.get("/traces/alice@acme.example")).json()["asked"] == "sender"
 
 
-@pytest.mark.parametrize("unknown", ["0" * 20, "nobody@x.example", "a/b", "%00"])
+@pytest.mark.parametrize("unknown", ["0" * 20, "nobody@x.example", "a/b", "%00", "", "<>", "%20"])
 async def test_what_nobody_knows_is_not_found(gate, unknown):
+    await gate.mail("bob@x.example")
     async with gate.audit() as http:
         assert (await http.get(f"/traces/{unknown}")).status_code == 404

@@ -50,6 +50,11 @@ class IndexOut(BaseModel):
     recorded: int
 
 
+def utc(at: datetime | None) -> datetime | None:
+    """A time without an offset is UTC, wherever this runs."""
+    return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
+
+
 def line(raw: Raw) -> bytes:
     """An event as one line of JSON: its payload byte for byte, but for secrets."""
     seconds, rest = divmod(raw.at, 1_000_000_000)

@@ -35,6 +35,7 @@ from varco_common.replies import Reply
 from varco_common.votes import Vote
 
 _Waiting = tuple[int, int, Case, Vote]  # for which record of MAIL; which came first
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 COUNTED = ("mails", "votes", "differences", "silent", "early", "unclear", "changed")
 
 
@@ -88,7 +89,8 @@ class _Mails:
     async def cases(self, *, assumed: bool) -> AsyncIterator[Case]:
         """From the warm-up on. `asked` says which of them the question is about."""
         question = self.question
-        first = await self.bus.first_at(question.since - self.voter.warm_up(assumed=assumed))
+        warm_up = self.voter.warm_up(assumed=assumed)
+        first = await self.bus.first_at(max(question.since, _BEGINNING + warm_up) - warm_up)
         filters = told(question.account)
         async with aclosing(self.bus.read(*filters, after=first - 1, last=question.last)) as events:
             async for one in events:

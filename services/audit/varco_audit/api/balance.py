@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from varco_audit.balance.inspector import Inspector, Lost
 from varco_audit.balance.ledger import Ledger, Sums
 from varco_audit.balance.sheet import Debt
+from varco_audit.models import utc
 from varco_common.auth import Caller
 
 
@@ -77,7 +78,9 @@ def router(ledger: Ledger, inspector: Inspector) -> APIRouter:
     @api.get("/balance")
     async def balance(
         token: Caller,
-        since: Annotated[datetime | None, Query(description="Mails accepted in that hour or later.")] = None,
+        since: Annotated[
+            datetime | None, Query(description="Mails accepted in that hour or later; without an offset it is UTC.")
+        ] = None,
         account: str = "",
     ) -> BalanceOut:
         """By hour and account, with every mail that nobody can account for. An account's token sees its own alone."""
@@ -86,7 +89,7 @@ def router(ledger: Ledger, inspector: Inspector) -> APIRouter:
                 raise HTTPException(403, f"This token is for account {token.scope} alone.")
             account = token.scope
         lost = [one for one in await inspector.look() if account in ("", one.debt.account)]
-        lines = [LineOut.of(sums) for sums in await ledger.lines(since, account)]
+        lines = [LineOut.of(sums) for sums in await ledger.lines(utc(since), account)]
         _spread(lines, await ledger.owed(int(time() * 1000) + 60_000), {one.debt.mail for one in lost})
         return BalanceOut(applied=ledger.applied, lines=lines, unaccounted=[LostOut.of(one) for one in lost])
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from varco_audit.columns import row
 from varco_audit.index import Index
-from varco_audit.models import SEQUENCES, EventOut, EventPage, IndexOut, line
+from varco_audit.models import SEQUENCES, EventOut, EventPage, IndexOut, line, utc
 from varco_audit.reader import Reader
 from varco_audit.scribe import Scribe
 from varco_audit.search import Search, Wanted
@@ -64,8 +64,8 @@ def wanted(  # noqa: PLR0917 - a question's parameters
         account=account if token.is_admin else token.scope,
         service=service,
         facts=tuple(fact or ()),
-        since=_utc(since),
-        until=_utc(until),
+        since=utc(since),
+        until=utc(until),
     )
 
 
@@ -129,7 +129,3 @@ async def _lines(reader: Reader, asked: Wanted, after: int, *, follow: bool) -> 
 
 def _may_see(token: Token, account: str) -> bool:
     return token.is_admin or token.scope == account
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at

@@ -133,4 +133,7 @@ def _span(since: datetime, until: datetime | None) -> tuple[datetime, datetime]:
 def _utc(at: datetime) -> datetime:
     if at.tzinfo is None:
         raise RefusedCommand(f"{at.isoformat()}: a time needs its offset from UTC, such as Z or +01:00")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise RefusedCommand(f"{at.isoformat()}: no calendar has that time in UTC") from None

@@ -30,6 +30,8 @@ class Tracer:
 
     async def trace(self, what: str, account: str) -> Trace:
         """By mail id (which is the decision's), Message-ID, recipient or sender. Raises NotFound, and says what to do."""
+        if not bare(what):
+            raise NotFound("nothing was asked for: give a mail's id, its Message-ID, a recipient or a sender")
         mail = bare(what).partition("@")[0].lower()  # the gate makes a missing Message-ID of the mail's own id
         if _ID.fullmatch(mail) and (raws := await self._about(mail, account)):
             return await self._told("mail", mail, raws, account)

@@ -53,10 +53,13 @@ def words(event: AnyEvent, about: str) -> Said:  # noqa: PLR0911 - a case for ea
     match event:
         case MailRecorded():
             return _recorded(event)
-        case MailRefused(answer=answer) if about:
-            return Tone.BAD, "more recipients were refused; the mail went on with the others", (_quoted(answer),)
         case MailRefused(answer=answer):
-            return Tone.BAD, "refused; nothing was kept", (_quoted(answer),)
+            what = (
+                "more recipients were refused; the mail went on with the others"
+                if about
+                else "refused; nothing was kept"
+            )
+            return Tone.BAD, what, (_quoted(answer),)
         case MailDelivered():
             means = f" ({event.tls})" if event.tls else ""
             to = f"{whose}{_names(event.recipients)}: delivered to {event.host}{means}{_again(event.attempt)}"
