@@ -59,19 +59,24 @@ def test_a_mail_over_the_limit_leaves_with_a_link_to_its_file(gate: Gate, hop: H
     assert all(b"moved to:" in text and b"Il file verra' ELIMINATO dopo dodici mesi" in text for text in texts)
     [url] = {found for text in texts for found in re.findall(rb"http://[\w.:]+/files/[0-9a-f]{40}\.pdf", text)}
     assert httpx.get(url.decode()).content == PDF
-    [linked] = [event for event in gate.events("attachment-linked") if isinstance(event, AttachmentLinked)]
+    links = [event for event in gate.events("attachment-linked") if isinstance(event, AttachmentLinked)]
+    [linked] = [link for link in links if link.url.encode() == url]
     assert (linked.name, linked.size, linked.url.encode()) == ("disegni più grandi.pdf", len(PDF), url)
-    [download] = wait_for(lambda: gate.events("link-downloaded"))
-    assert isinstance(download, LinkDownloaded)
+    [download] = wait_for(lambda: downloads_of(gate, linked.link))
     assert download.complete
     operated(gate, url.decode())
     delivered = [one for one in gate.events("mail-delivered") if isinstance(one, MailDelivered)]
     assert [one.mail for one in delivered if recipient in one.recipients] == [linked.mail]
 
 
+def downloads_of(gate: Gate, link: str) -> list[LinkDownloaded]:
+    return [one for one in gate.events("link-downloaded") if isinstance(one, LinkDownloaded) and one.link == link]
+
+
 def operated(gate: Gate, url: str) -> None:
     """What an operator sees and does: the download, more time, the end."""
-    [listed] = gate.json("links", "list", "--account", "studio", "--state", "live")["links"]
+    live = gate.json("links", "list", "--account", "studio", "--state", "live")["links"]
+    [listed] = [one for one in live if one["url"] == url]
     assert (listed["url"], listed["downloads"], listed["sent"]) == (url, 1, len(PDF))
     assert listed["link"] in gate.varco("links", "list").stdout
     shown = gate.json("links", "show", url)

@@ -43,7 +43,7 @@ BROKEN = {
     "VARCO_BIND": ("localhost:25", "an IP address to listen on"),
     "VARCO_LOG_LEVEL": ("loud", "'debug', 'info', 'warning' or 'error'"),
     "VARCO_DRAIN": ("soon", units.DURATION_EXPECTED),
-    "VARCO_NATS_URL": ("http://bus", "nats://host:port, several parted by commas"),
+    "VARCO_NATS_URL": ("http://bus", "nats://host:port or tls://host:port, several parted by commas"),
     "VARCO_NATS_PASSWORD_FILE": ("/nowhere", "a readable file (No such file or directory)"),
     "VARCO_S3_ENDPOINT": ("s3", "http://host:port or https://host:port"),
     "VARCO_S3_ACCESS_KEY_FILE": ("/nowhere", "a readable file (No such file or directory)"),

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 PING_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
 MAX_WAIT_SECONDS = 1.0  # between two tries to connect
 
 
@@ -73,8 +74,16 @@ class Connection:
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
             if self._wire:
-                self._wire.close()
+                await self._end(self._wire)
             self._let_go()
+
+    async def _end(self, wire: Wire) -> None:
+        """What is queued may take a moment to leave; a server that takes nothing isn't waited for."""
+        wire.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._gone.wait()
+        wire.abort()
 
     async def _keep(self, servers: list[tuple[str, int]]) -> None:
         """Connects, pings until the connection is lost, and connects again, for ever."""
