@@ -59,6 +59,16 @@ def read(path: Path) -> bytes:
         return b""
 
 
+def told(command: str, words: str = "someone@") -> str:
+    """What it prints once these words are in it: audit hears of a mail in its own time."""
+    deadline = time.monotonic() + SECONDS
+    while (
+        words not in (done := subprocess.run(command, shell=True, check=False, capture_output=True, text=True)).stdout
+    ):
+        assert time.monotonic() < deadline, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     machine = Machine(tmp_path / "a home")  # the blank: printed lines must work in any shell
@@ -73,9 +83,8 @@ def test_the_printed_lines_work_and_the_second_start_has_the_same_state(machine:
     lines = [line.strip() for line in up.stdout.splitlines()]
     mail = next(line for line in lines if "--upload-file" in line)
     subprocess.run(mail, shell=True, check=True, capture_output=True, timeout=SECONDS)
-    api = next(line for line in lines if line.startswith("curl "))
-    first = subprocess.run(api, shell=True, check=True, capture_output=True, timeout=SECONDS).stdout
-    assert [account["account"] for account in json.loads(first)] == ["demo"]
+    trace = next(line for line in lines if " trace " in line)
+    told(trace)
 
     assert machine.varco("up").returncode == 4  # it says that one runs already
     assert json.loads(machine.varco("status", "--json").stdout)["ready"]
@@ -85,7 +94,7 @@ def test_the_printed_lines_work_and_the_second_start_has_the_same_state(machine:
     assert machine.varco("up", "--detach", "--processes", "one").returncode == 0
     assert set(machine.pids()) == {"varco", "nats", "s3", "services"}
     subprocess.run(mail, shell=True, check=True, capture_output=True, timeout=SECONDS)
-    assert subprocess.run(api, shell=True, check=True, capture_output=True, timeout=SECONDS).stdout == first
+    told(trace, "2 mails have")
 
 
 def test_nothing_outlives_a_killed_supervisor(machine: Machine) -> None:

@@ -100,7 +100,7 @@ def _welcome(stack: Stack, trial: Trial | None) -> None:
         output.line(f"  {trial.swaks}")
         output.line(f"  {trial.curl}")
         output.line("See what became of it:")
-        output.line(f"  {trial.curl_api}")
+        output.line(f"  {trial.trace}")
     output.line("`varco down` drains and ends it." if READY in os.environ else "Ctrl-C drains and ends it.")
     sys.stdout.flush()
 

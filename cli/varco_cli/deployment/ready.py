@@ -11,7 +11,7 @@ from varco_cli.stack.installed import Described
 from varco_cli.stack.room import mail_limit
 from varco_common.bus import streams
 from varco_common.bus.settings import BusSettings
-from varco_common.settings import Size, WithBus, WithDatabase, own, secret
+from varco_common.settings import BrokenSetting, Size, WithBus, WithDatabase, own, secret
 from varco_common.tasks import patiently
 
 
@@ -51,10 +51,22 @@ async def make_ready(settings: ReadySettings, services: list[Described]) -> list
     if settings.database_url:
         from varco_common import roles  # noqa: PLC0415 - no other command needs SQLAlchemy, which takes a third of its start
 
-        passwords = {one.name: secret(settings.secrets / database_password(one.name)) for one in services if one.tables}
+        passwords = {one.name: _password(settings.secrets, one.name) for one in services if one.tables}
         await patiently(lambda: roles.ensure(settings.database_of("prepare"), passwords))
         done.append(f"roles and schemas: {', '.join(passwords)}")
     return done
+
+
+def _password(secrets: Path, service: str) -> str:
+    file = secrets / database_password(service)
+    try:
+        return secret(file)
+    except OSError as error:
+        raise BrokenSetting(
+            "VARCO_PREPARE_SECRETS",
+            secrets,
+            f"a readable file {file.name} in it ({error.strerror}): see `make secrets`",
+        ) from None
 
 
 async def _streams(settings: ReadySettings) -> str:

@@ -1,6 +1,8 @@
 """The account that a first start makes, so that a newcomer can send a mail at once."""
 
 import shlex
+import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -17,7 +19,7 @@ class Trial(NamedTuple):
     route: str
     swaks: str
     curl: str
-    curl_api: str
+    trace: str
 
 
 async def open_trial(stack: Stack) -> Trial | None:
@@ -48,9 +50,14 @@ def _done(answer: httpx.Response) -> None:
 
 
 def _lines(stack: Stack) -> Trial:
-    secret, token, certificate = (
+    secret, certificate, home, varco = (
         shlex.quote(str(path))
-        for path in (stack.home.secret("demo.password"), stack.home.admin_token, stack.home.certificate)
+        for path in (
+            stack.home.secret("demo.password"),
+            stack.home.certificate,
+            stack.home.path,
+            Path(sys.executable).with_name("varco"),
+        )
     )
     password = f'"$(cat {secret})"'
     host = stack.apis["policy"].split("://")[1].rpartition(":")[0]
@@ -62,5 +69,5 @@ def _lines(stack: Stack) -> Trial:
         curl=f"printf 'From: demo@demo.example\\r\\nSubject: hello\\r\\n\\r\\nHello.\\r\\n' | curl --ssl-reqd"
         f" --cacert {certificate} --url smtp://{host}:{stack.ports.submission} --user {LOGIN}:{password}"
         " --mail-from demo@demo.example --mail-rcpt someone@elsewhere.example --upload-file -",
-        curl_api=f'curl -H "Authorization: Bearer $(cat {token})" {stack.apis["policy"]}/accounts',
+        trace=f"VARCO_HOME={home} {varco} trace {LOGIN}",
     )
