@@ -14,9 +14,11 @@ from packaging.requirements import Requirement
 
 from varco_cli.commands.init import init
 from varco_cli.deployment import files
+from varco_cli.deployment.ready import role_password
 from varco_cli.stack.environment import keepers, voters
 from varco_cli.stack.home import Home
 from varco_cli.stack.installed import Described, installed_services
+from varco_common.settings import BrokenSetting
 
 ROOT = Path(__file__).parents[2]
 
@@ -157,3 +159,8 @@ def test_the_command_says_where_the_secrets_are(tmp_path: Path, monkeypatch: pyt
     init(environment=tmp_path / ".env", hostname="smtp.acme.test")
 
     assert str(tmp_path / "var" / "secrets") in capsys.readouterr().out
+
+
+def test_a_password_that_cant_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BrokenSetting, match=r"db-policy\.password in it \(No such file or directory\)"):
+        role_password(tmp_path, "policy")

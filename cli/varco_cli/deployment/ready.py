@@ -51,13 +51,14 @@ async def make_ready(settings: ReadySettings, services: list[Described]) -> list
     if settings.database_url:
         from varco_common import roles  # noqa: PLC0415 - no other command needs SQLAlchemy, which takes a third of its start
 
-        passwords = {one.name: _password(settings.secrets, one.name) for one in services if one.tables}
+        passwords = {one.name: role_password(settings.secrets, one.name) for one in services if one.tables}
         await patiently(lambda: roles.ensure(settings.database_of("prepare"), passwords))
         done.append(f"roles and schemas: {', '.join(passwords)}")
     return done
 
 
-def _password(secrets: Path, service: str) -> str:
+def role_password(secrets: Path, service: str) -> str:
+    """The password of this service's role. Raises BrokenSetting, naming the file, where it cannot be read."""
     file = secrets / database_password(service)
     try:
         return secret(file)
