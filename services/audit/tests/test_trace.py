@@ -188,7 +188,8 @@ async def test_a_mail_that_was_kept_for_some_recipients_is_no_refused_one(gate):
     )
     no = Vote(voter="ingress-smtp", reply=Reply.TOO_MANY_RECIPIENTS)
     ballot, answer = Ballot(envelope=envelope, manifest=Manifest()), "452 4.5.3 Too many recipients"
-    await gate.bus.append(MailRefused(at=now(), ballot=ballot, votes=(no,), reply=no.reply, answer=answer))
+    before = now() - timedelta(seconds=1)  # records have milliseconds alone
+    await gate.bus.append(MailRefused(at=before, ballot=ballot, votes=(no,), reply=no.reply, answer=answer))
     mail = await gate.mail("bob@x.example", mail=envelope.id)
     delivered = MailDelivered(
         at=now(), account="acme", mail=mail, sequence=1, recipients=("bob@x.example",), host="mx:25", answer="250 ok"

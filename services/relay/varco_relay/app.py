@@ -102,7 +102,7 @@ SERVICE = Service(
     role=("worker",),
     settings=Settings,
     serve=serve,
-    publishes=("events.relay.>", "events.parked.>", "mail.dsn.*", subjects.rehearsal("*")),
+    publishes=("events.relay.>", "mail.dsn.*", subjects.rehearsal("*")),
     subscribes=(
         keeping.subject("relay"),
         *routes.FILTERS,

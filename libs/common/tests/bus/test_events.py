@@ -2,14 +2,15 @@
 
 import asyncio
 from contextlib import aclosing
+from datetime import UTC, datetime
 
 import pytest
 
-from varco_common.bus import Bus, Stored
+from varco_common.bus import Bus, Stored, Unread
 from varco_common.bus.ordered import BATCH
 from varco_common.bus.streams import manager
 from varco_common.errors import ConflictError
-from varco_common.events import AnyEvent, RecordParked, encode_event
+from varco_common.events import AnyEvent, RecordParked, SenderAuthorised, encode_event
 from varco_common.testing import NatsServer
 
 from .samples import becomes, failed
@@ -63,6 +64,21 @@ async def test_until_is_the_last_of_any_filter_and_0_where_nothing_matches(bus: 
     sequences = [await bus.append(failed(n, f"192.0.2.{n}")) for n in range(3)]
     assert await bus.until("events.*.*.192%2e0%2e2%2e0", "events.*.*.192%2e0%2e2%2e1") == sequences[1]
     assert await bus.last_sequence("events.>") == sequences[2]
+
+
+async def test_nobody_speaks_in_anothers_name(bus: Bus, nats: NatsServer):
+    """filelink may publish under `events.filelink.` alone, and policy follows some of that: it takes no senders from there."""
+    forged = SenderAuthorised(at=datetime.now(UTC), account="acme", by="admin", pattern="@evil.example")
+    async with manager(nats.settings()) as raw:
+        await raw.jetstream().publish("events.filelink.filelink-chosen.acme", encode_event(forged))
+    await bus.append(forged)
+    (one,) = await first(bus, 1, "events.filelink.>", "events.policy.>")
+    assert one.sequence == 2
+    async with aclosing(bus.read("events.filelink.>", after=0, last=2)) as found:
+        assert [type(one) async for one in found] == [Unread]
+    (parked,) = await first(bus, 1, "events.parked.>")
+    assert isinstance(parked.event, RecordParked)
+    assert parked.event.why == "SenderAuthorised isn't said at events.filelink.filelink-chosen.acme"
 
 
 async def test_an_event_that_cannot_be_decoded_is_parked_and_passed_by(bus: Bus, nats: NatsServer):

@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +16,7 @@ from varco_common.bus.ordered import Ordered
 from varco_common.bus.parking import parked
 from varco_common.bus.wire import diverted, header, headers_of, nanoseconds, status
 from varco_common.errors import NotFound, TransientError
-from varco_common.events import AnyEvent, Event, decode_event, encode_event
+from varco_common.events import AnyEvent, Event, decode_event, encode_event, fact
 
 log = logging.getLogger(__name__)
 
@@ -89,16 +90,32 @@ async def follow(
     link: Connection, filters: tuple[str, ...], after: int, timeout: float, name: str = ""
 ) -> AsyncGenerator[Stored, None]:
     async with Ordered.open(link, subjects.EVENTS, filters, after, name=name) as messages:
-        async for sequence, nanoseconds, _, headers, payload, _ in messages:
+        async for sequence, nanoseconds, subject, headers, payload, _ in messages:
             if diverted(headers):
                 await parked(link, subjects.EVENTS, sequence, "an answer that was diverted into the stream", timeout)
                 continue
             try:
-                event = decode_event(payload)
+                event = _decoded(subject, payload)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 await parked(link, subjects.EVENTS, sequence, str(error), timeout)
                 continue
             yield Stored(sequence, datetime.fromtimestamp(nanoseconds / 1e9, UTC), event)
+
+
+def _decoded(subject: str, payload: bytes) -> AnyEvent:
+    """The bus lets a service publish under its own name alone: what it says there in another's name isn't so.
+
+    Raises msgspec.DecodeError.
+    """
+    event = decode_event(payload)
+    if not subject.startswith(_place(type(event))):
+        raise msgspec.ValidationError(f"{type(event).__name__} isn't said at {subject}")
+    return event
+
+
+@cache
+def _place(kind: type[Event]) -> str:
+    return subjects.event(kind.SERVICE, fact(kind), "")
 
 
 async def raw(link: Connection, filters: tuple[str, ...], after: int) -> AsyncGenerator[Raw, None]:
@@ -116,14 +133,15 @@ async def read(
     if newest <= after:
         return
     async with Ordered.open(link, subjects.EVENTS, filters, after) as messages:
-        async for sequence, nanoseconds, _, headers, payload, pending in messages:
+        async for sequence, nanoseconds, subject, headers, payload, pending in messages:
             if sequence > last:
                 return
             if diverted(headers):
                 yield Unread(sequence, "an answer that was diverted into the stream")
             else:
                 try:
-                    yield Stored(sequence, datetime.fromtimestamp(nanoseconds / 1e9, UTC), decode_event(payload))
+                    event = _decoded(subject, payload)
+                    yield Stored(sequence, datetime.fromtimestamp(nanoseconds / 1e9, UTC), event)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     yield Unread(sequence, str(error))
             if sequence == last or not pending:
