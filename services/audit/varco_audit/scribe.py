@@ -12,7 +12,7 @@ from varco_audit.names import NAME
 from varco_common import log, subjects
 from varco_common.bus import Bus, MailRecord
 from varco_common.errors import ConflictError, TransientError
-from varco_common.events import RecordParked, decode_event, fact
+from varco_common.events import RecordParked, decode_said, fact
 from varco_common.events.audit import encode_recorded, recorded_sequence, recorded_subject
 from varco_common.record import decode_record
 
@@ -52,7 +52,7 @@ class Scribe:
         self._last, event = await self._bus.last_event(RECORDED)
         self.recorded = recorded_sequence(event) if event else 0
         _, event = await self._bus.last_event(PARKED)
-        parked = decode_event(event) if event else None
+        parked = decode_said(PARKED, event) if event else None
         if isinstance(parked, RecordParked) and parked.stream == subjects.MAIL:
             self.recorded = max(self.recorded, parked.sequence)
 

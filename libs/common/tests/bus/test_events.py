@@ -11,6 +11,7 @@ from varco_common.bus.ordered import BATCH
 from varco_common.bus.streams import manager
 from varco_common.errors import ConflictError
 from varco_common.events import AnyEvent, RecordParked, SenderAuthorised, encode_event
+from varco_common.rebuild.events import read
 from varco_common.testing import NatsServer
 
 from .samples import becomes, failed
@@ -79,6 +80,19 @@ async def test_nobody_speaks_in_anothers_name(bus: Bus, nats: NatsServer):
     (parked,) = await first(bus, 1, "events.parked.>")
     assert isinstance(parked.event, RecordParked)
     assert parked.event.why == "SenderAuthorised isn't said at events.filelink.filelink-chosen.acme"
+
+
+async def test_nobody_parks_in_anothers_name(bus: Bus, nats: NatsServer):
+    forged = RecordParked(at=datetime.now(UTC), service="relay", stream="MAIL", sequence=1, why="no")
+    async with manager(nats.settings()) as raw:
+        await raw.jetstream().publish("events.parked.record-parked.filelink", encode_event(forged))
+    await bus.append(forged)
+    assert [one.sequence for one in await first(bus, 1, "events.parked.record-parked.>")] == [2]
+    async with aclosing(read(bus, "events.parked.>", until=2)) as found:
+        assert [sequence async for sequence, _ in found] == [2]
+    (parked,) = await first(bus, 1, "events.parked.record-parked.test")
+    assert isinstance(parked.event, RecordParked)
+    assert parked.event.why == "RecordParked isn't said at events.parked.record-parked.filelink"
 
 
 async def test_an_event_that_cannot_be_decoded_is_parked_and_passed_by(bus: Bus, nats: NatsServer):

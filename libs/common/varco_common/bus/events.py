@@ -4,7 +4,6 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +15,7 @@ from varco_common.bus.ordered import Ordered
 from varco_common.bus.parking import parked
 from varco_common.bus.wire import diverted, header, headers_of, nanoseconds, status
 from varco_common.errors import NotFound, TransientError
-from varco_common.events import AnyEvent, Event, decode_event, encode_event, fact
+from varco_common.events import AnyEvent, Event, decode_said, encode_event
 
 log = logging.getLogger(__name__)
 
@@ -95,27 +94,11 @@ async def follow(
                 await parked(link, subjects.EVENTS, sequence, "an answer that was diverted into the stream", timeout)
                 continue
             try:
-                event = _decoded(subject, payload)
+                event = decode_said(subject, payload)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 await parked(link, subjects.EVENTS, sequence, str(error), timeout)
                 continue
             yield Stored(sequence, datetime.fromtimestamp(nanoseconds / 1e9, UTC), event)
-
-
-def _decoded(subject: str, payload: bytes) -> AnyEvent:
-    """The bus lets a service publish under its own name alone: what it says there in another's name isn't so.
-
-    Raises msgspec.DecodeError.
-    """
-    event = decode_event(payload)
-    if not subject.startswith(_place(type(event))):
-        raise msgspec.ValidationError(f"{type(event).__name__} isn't said at {subject}")
-    return event
-
-
-@cache
-def _place(kind: type[Event]) -> str:
-    return subjects.event(kind.SERVICE, fact(kind), "")
 
 
 async def raw(link: Connection, filters: tuple[str, ...], after: int) -> AsyncGenerator[Raw, None]:
@@ -140,7 +123,7 @@ async def read(
                 yield Unread(sequence, "an answer that was diverted into the stream")
             else:
                 try:
-                    event = _decoded(subject, payload)
+                    event = decode_said(subject, payload)
                     yield Stored(sequence, datetime.fromtimestamp(nanoseconds / 1e9, UTC), event)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     yield Unread(sequence, str(error))
@@ -188,4 +171,4 @@ async def since(link: Connection, subject_filter: str, at: datetime) -> AsyncGen
         question = {"seq": sequence + 1, "next_by_subj": subject_filter}
         stored = datetime.fromisoformat(header(headers, b"Nats-Time-Stamp").decode()[:19] + "+00:00")
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-            yield Stored(sequence, stored, decode_event(payload))
+            yield Stored(sequence, stored, decode_said(header(headers, b"Nats-Subject").decode(), payload))

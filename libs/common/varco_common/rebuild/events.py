@@ -6,7 +6,7 @@ from contextlib import aclosing
 import msgspec
 
 from varco_common.bus import Bus
-from varco_common.events import AnyEvent, decode_event
+from varco_common.events import AnyEvent, decode_said
 
 
 async def read(bus: Bus, *filters: str, until: int) -> AsyncGenerator[tuple[int, AnyEvent], None]:
@@ -17,14 +17,14 @@ async def read(bus: Bus, *filters: str, until: int) -> AsyncGenerator[tuple[int,
         async for one in events:
             if one.sequence > until:
                 return
-            if one.own and (event := _decoded(one.payload)):
+            if one.own and (event := _decoded(one.subject, one.payload)):
                 yield one.sequence, event
             if one.sequence >= until:
                 return
 
 
-def _decoded(payload: bytes) -> AnyEvent | None:
+def _decoded(subject: str, payload: bytes) -> AnyEvent | None:
     try:
-        return decode_event(payload)
+        return decode_said(subject, payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -19,7 +19,7 @@ from varco_common import log
 from varco_common.bus import Bus, Raw
 from varco_common.db import READ_ONLY, progress
 from varco_common.errors import ConflictError, TransientError
-from varco_common.events import AnyEvent, decode_event
+from varco_common.events import AnyEvent, decode_said
 from varco_common.tasks import whole
 
 PROJECTION = "balance"
@@ -125,7 +125,7 @@ class Ledger:
         grown.set()
 
     async def _add(self, batch: Sequence[Raw]) -> None:
-        events = [event for raw in batch if raw.own and (event := _decoded(raw.payload))]
+        events = [event for raw in batch if raw.own and (event := _decoded(raw))]
         mails = sorted({mail for event in events if (mail := mails_of(event))})
         with translated():
             async with self._engine.begin() as connection:
@@ -191,9 +191,9 @@ def _row(debt: Debt) -> dict[str, Any]:
     return msgspec.structs.asdict(debt) | {"left": msgspec.json.encode(debt.left).decode()}
 
 
-def _decoded(payload: bytes) -> AnyEvent | None:
+def _decoded(raw: Raw) -> AnyEvent | None:
     try:
-        return decode_event(payload)
+        return decode_said(raw.subject, raw.payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 

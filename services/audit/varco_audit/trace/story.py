@@ -17,7 +17,7 @@ from varco_common.events import (
     MailOutcome,
     MailRecorded,
     MailRefused,
-    decode_event,
+    decode_said,
     fact,
 )
 from varco_common.manifest import Manifest
@@ -40,7 +40,7 @@ def readable(raws: Iterable[Raw]) -> Iterator[Told]:
     for raw in raws:
         try:
             if raw.own:
-                yield Told(raw.sequence, decode_event(raw.payload))
+                yield Told(raw.sequence, decode_said(raw.subject, raw.payload))
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
 
