@@ -1,5 +1,6 @@
 """The database side of a projection: one document for each key, and the sequence that all of them together stand at."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_common import log
 from varco_common.db import READ_ONLY, progress, states
+from varco_common.rebuild import place
 
 S = TypeVar("S")
 
@@ -71,7 +73,9 @@ class Documents(Generic[S]):
             await self._clear(connection)
 
     async def probe(self) -> None:
-        """Returns when the database answers."""
+        """Returns when the database answers. A file that was deleted would answer those who have it open, and be lost."""
+        if file := place.file_of(self._engine.url):
+            await asyncio.to_thread(file.stat)
         async with self._engine.connect() as connection:
             await connection.execution_options(**READ_ONLY)
             await connection.execute(sa.select(progress.c.sequence).where(progress.c.projection == self._projection))

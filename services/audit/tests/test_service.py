@@ -1,11 +1,45 @@
 """audit as a service: it comes up on its own, and says what is wrong with a time."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
+
+from varco_common.testing.waiting import eventually
 
 
 async def test_it_is_ready_with_a_bus_and_an_empty_database(gate):
     async with gate.audit() as http:
         assert (await http.get("/readyz")).json()["ready"]
+
+
+async def test_it_is_not_ready_when_its_database_is_gone(gate):
+    async with gate.audit() as http:
+        [file] = (gate.home / "data").glob("*.sqlite")
+        file.rename(file.with_suffix(".away"))
+        answer = await http.get("/readyz")
+        assert (answer.status_code, answer.json()["checks"]["database"]["ok"]) == (503, False)
+        file.with_suffix(".away").rename(file)
+        assert (await http.get("/readyz")).status_code == 200
+
+
+async def test_it_is_not_ready_while_it_cant_write(gate):
+    async with gate.audit() as http:
+        [file] = (gate.home / "data").glob("*.sqlite")
+
+        async def ready(status):
+            async def answered():
+                answer = await http.get("/readyz")
+                return answer.json() if answer.status_code == status else None
+
+            return await eventually(answered)
+
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("ALTER TABLE events RENAME TO elsewhere")
+            await gate.mail()
+            assert not (await ready(503))["checks"]["index"]["ok"]
+            database.execute("ALTER TABLE elsewhere RENAME TO events")
+        await ready(200)
 
 
 @pytest.mark.parametrize(

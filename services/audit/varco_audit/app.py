@@ -77,7 +77,7 @@ async def serve(settings: Settings) -> None:
         for router in routers:
             shell.include(router)
         async with beside(*work), Rehearsals.answering(bus, NAME, "varco_audit.rehearse", settings):
-            await shell.serve(bus)
+            await shell.serve(bus, database=dead.check, index=index.check)
 
 
 SERVICE = Service(

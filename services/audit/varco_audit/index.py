@@ -28,6 +28,7 @@ class Index:
         self._grown = asyncio.Event()
         self.facts: dict[tuple[str, str], int] = {}
         self.applied = 0
+        self._failure = ""
 
     async def open(self) -> int:
         """Reads how far the index goes, and says so."""
@@ -44,8 +45,18 @@ class Index:
 
     async def add(self, rows: Sequence[Row]) -> None:
         """Rows behind `applied`, in order. Raises ConflictError where another process has indexed meanwhile: open again."""
-        await whole(self._add(rows))
+        try:
+            await whole(self._add(rows))
+        except TransientError as error:
+            self._failure = str(error)
+            raise
+        self._failure = ""
         self._reached(rows[-1].sequence)
+
+    def check(self) -> None:
+        """For /readyz: raises TransientError while the last rows couldn't be written."""
+        if self._failure:
+            raise TransientError(f"events can't be indexed: {self._failure}")
 
     async def grown(self, beyond: int) -> None:
         """Waits until the index goes further than `beyond`."""
