@@ -161,7 +161,10 @@ def test_an_honest_log_comes_out_the_same(log: tuple[Gate, str]) -> None:
 
 def test_one_accounts_mails_are_looked_at_alone(log: tuple[Gate, str]) -> None:
     gate, began = log
-    found = gate.json("replay", "verify", "--since", began, "--account", "nobody")
+    unknown = gate.varco("replay", "verify", "--since", began, "--account", "nobody")
+    assert (unknown.returncode, "no such account: nobody" in unknown.stderr) == (1, True)
+    gate.apply("account: idle\n")
+    found = gate.json("replay", "verify", "--since", began, "--account", "idle")
     assert all(not counts["mails"] for counts in found["counts"].values())
     assert gate.varco("replay", "verify", "--since", "yesterday").returncode == 2
 

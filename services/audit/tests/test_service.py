@@ -2,9 +2,11 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
+from varco_common.events import AccountClosed, AccountOpened
 from varco_common.testing.waiting import eventually
 
 
@@ -53,6 +55,27 @@ async def test_it_is_not_ready_while_it_cant_write(gate):
 async def test_a_time_that_is_none_in_utc_is_refused(gate, path):
     async with gate.audit() as http:
         assert (await http.get(path)).status_code == 422
+
+
+SINCE = "2026-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "form"),
+    [
+        ("GET", f"/accounts/nosuch/replay/verify?since={SINCE}", None),
+        ("GET", "/accounts/nosuch/state?sequence=1", None),
+        ("POST", "/accounts/nosuch/whatif", {"sections": {}, "since": SINCE}),
+    ],
+)
+async def test_an_account_that_never_was_has_no_past(gate, method, path, form):
+    await gate.bus.append(AccountOpened(at=datetime.now(UTC), account="acme", language="en"))
+    await gate.bus.append(AccountClosed(at=datetime.now(UTC), account="acme"))
+    async with gate.audit(voters=()) as http:
+        answer = await http.request(method, path, json=form)
+        assert (answer.status_code, answer.json()["detail"]) == (404, "no such account: nosuch")
+        closed = await http.request(method, path.replace("nosuch", "acme"), json=form, timeout=30)
+        assert closed.status_code == 200
 
 
 async def test_a_time_without_an_offset_is_utc(gate):

@@ -12,9 +12,11 @@ from varco_audit.replay import as_of
 from varco_audit.replay.lines import Broken, Line, encode
 from varco_audit.replay.verify import verify
 from varco_audit.replay.whatif import WhatIfRun
+from varco_common import subjects
 from varco_common.auth import AccountScope, Admin
 from varco_common.bus import Bus
-from varco_common.errors import RefusedCommand, VarcoError
+from varco_common.errors import NotFound, RefusedCommand, VarcoError
+from varco_common.events import AccountOpened, fact
 
 AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The account's name.")]
 Since = Annotated[datetime, Query(description="RFC 3339, with its offset from UTC.")]
@@ -71,12 +73,14 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
     ) -> StreamingResponse:
         """As for all, of one account's mails."""
         begin, end = _span(since, until)
+        await _known(bus, account)
         return await _streamed(verify(bus, voters, begin, end, account))
 
     @api.post("/accounts/{account}/whatif")
     async def whatif(account: AccountName, form: WhatIfForm, _: AccountScope) -> StreamingResponse:
         """Decides the account's mails again as if these sections had held all the time; changes nothing."""
         begin, end = _span(form.since, form.until)
+        await _known(bus, account)
         return await _streamed(WhatIfRun(bus, account, form.sections, begin, end, listed=form.listed).run())
 
     @api.get("/accounts/{account}/state")
@@ -90,6 +94,7 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
         meant = _utc(at) if at else sequence
         if meant is None or (at and sequence):
             raise RefusedCommand("give a time (at) or a sequence, one of the two")
+        await _known(bus, account)
         moment = await as_of.then(bus, meant)
         told = await as_of.state(bus, account, moment, own=not token.is_admin)
         items = [ItemOut(**{name: getattr(one, name) for name in ItemOut.model_fields}) for one in told.items]
@@ -103,6 +108,12 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
         )
 
     return api
+
+
+async def _known(bus: Bus, account: str) -> None:
+    """Raises NotFound where there never was such an account; one that was closed has its past."""
+    if not await bus.last_sequence(subjects.event(AccountOpened.SERVICE, fact(AccountOpened), subjects.token(account))):
+        raise NotFound(f"no such account: {account}")
 
 
 async def _streamed(lines: AsyncGenerator[Line, None]) -> StreamingResponse:
