@@ -1,11 +1,12 @@
 """audit as a service: it comes up on its own, and says what is wrong with a time."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 
 import pytest
 
+from varco_audit.api.followers import MOST
 from varco_common.events import AccountClosed, AccountOpened
 from varco_common.testing.waiting import eventually
 
@@ -55,6 +56,26 @@ async def test_it_is_not_ready_while_it_cant_write(gate):
 async def test_a_time_that_is_none_in_utc_is_refused(gate, path):
     async with gate.audit() as http:
         assert (await http.get(path)).status_code == 422
+
+
+async def test_a_token_follows_so_many_streams_and_no_more(gate):
+    url = "/events/stream?follow=true"
+    async with gate.audit() as http, gate.client() as other, AsyncExitStack() as streams:
+        for _ in range(MOST - 1):
+            await streams.enter_async_context(http.stream("GET", url))
+        async with http.stream("GET", url):
+            refused = await http.get(url)
+            assert (refused.status_code, f"{MOST} streams" in refused.json()["detail"]) == (429, True)
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert (await http.get("/events/stream")).status_code == 200
+            async with other.stream("GET", url) as another:
+                assert another.status_code == 200
+
+        async def admitted():
+            async with http.stream("GET", url) as again:
+                return again.status_code == 200
+
+        await eventually(admitted)
 
 
 SINCE = "2026-01-01T00:00:00Z"

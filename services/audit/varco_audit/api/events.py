@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Path, Query
 from fastapi.responses import StreamingResponse
 
+from varco_audit.api.followers import Followers
 from varco_audit.columns import row
 from varco_audit.index import Index
 from varco_audit.models import SEQUENCES, EventOut, EventPage, IndexOut, line, utc
@@ -74,7 +75,7 @@ Asked = Annotated[Wanted, Depends(wanted)]
 
 def router(index: Index, search: Search, reader: Reader, scribe: Scribe) -> APIRouter:
     """All routes about events."""
-    api = APIRouter(tags=["events"])
+    api, followers = APIRouter(tags=["events"]), Followers()
 
     @api.get("/index", summary="How far audit is")
     async def progress(_: Admin) -> IndexOut:
@@ -96,12 +97,19 @@ def router(index: Index, search: Search, reader: Reader, scribe: Scribe) -> APIR
     @api.get("/events/stream", summary="Read events as lines of JSON", response_class=StreamingResponse)
     async def stream(
         asked: Asked,
+        token: Caller,
         after: Annotated[Place, Query(description="Only those behind this sequence.")] = 0,
         *,
         follow: Annotated[bool, Query(description="Go on with those to come.")] = False,
     ) -> StreamingResponse:
-        """Oldest first, each with sequence, time, subject, and its stored JSON byte for byte (but for secrets)."""
-        return StreamingResponse(_lines(reader, asked, after, follow=follow), media_type=LINES)
+        """Oldest first, each with sequence, time, subject, and its stored JSON byte for byte (but for secrets).
+
+        A token may follow 20 at once.
+        """
+        if follow:
+            followers.admit(token)
+            return followers.stream(token, _lines(reader, asked, after, follow=True), LINES)
+        return StreamingResponse(_lines(reader, asked, after, follow=False), media_type=LINES)
 
     @api.get("/events/{sequence}", summary="One event")
     async def get(sequence: Annotated[int, Path(ge=1, le=SEQUENCES)], token: Caller) -> EventOut:
