@@ -12,6 +12,7 @@ from varco_cli.commands.shared import noun
 from varco_cli.failures import Failure, Refused, Unreachable
 from varco_cli.output import Json
 
+_WITHOUT_TABLES = ("ingress-smtp",)
 _COLUMNS = ("table", "as of", "rows", "differing", "taken over", "note")
 
 
@@ -37,6 +38,8 @@ def rebuild(
 
     Examples: `varco replay rebuild policy` · `varco replay rebuild relay --swap --restart`
     """
+    if service in _WITHOUT_TABLES:
+        raise Refused(f"{service} has no tables: there is nothing to rebuild")
     pid = _pid(service) if restart else 0
     found: dict[str, Any] = {"service": service, "tables": [], "differences": []}
     for line in gate.lines(service, "/rebuild", params={"swap": swap}, method="POST"):
