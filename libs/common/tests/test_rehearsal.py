@@ -48,6 +48,7 @@ class Counter:
 
     def __init__(self) -> None:
         self.met_so_far: list[int] = []
+        self.judged: list[str] = []
 
     def learn(self, sequence, event) -> None: ...
 
@@ -62,6 +63,12 @@ class Counter:
 
     def met(self, case) -> None:
         self.met_so_far.append(case.passed.sequence)
+
+    async def assume(self, account, sections, assumed) -> None: ...
+
+    def judge(self, case, *, others: bool) -> Vote:
+        self.judged.append(case.vote(VOTER).reason)
+        return case.vote(VOTER)
 
     def decide(self, case, recorded: Vote):
         if "needs" not in recorded.figures:
@@ -114,6 +121,25 @@ async def test_a_vote_waits_for_the_mails_that_it_had_counted(bus):
         refused(vote(3, "3 before")),
     )
     assert counts(listener) == {"mails": 5, "votes": 5}
+
+
+async def test_under_other_rules_mails_come_in_the_order_of_their_votes(bus):
+    def at(clock: int, reply: Reply = Reply.ACCEPTED) -> Vote:
+        return Vote(voter=VOTER, reply=reply, reason=str(clock), figures={"clock": clock})
+
+    for event in (
+        refused(at(3, Reply.TOO_BIG)),  # written before the scribe had come as far
+        recorded(1, at(1)),
+        recorded(2, at(2)),
+        recorded(3, at(4)),
+        refused(at(6, Reply.TOO_BIG)),
+        refused(at(5, Reply.TOO_BIG)),
+    ):
+        await bus.append(event)
+    voter, hour, last = Counter(), timedelta(hours=1), await bus.last_sequence("events.>")
+    question = WhatIf(frames="", last=last, since=NOW - hour, until=NOW + hour, account="acme")
+    await perform(bus, question, Listener(), voter=voter, shown=None)
+    assert voter.judged == ["1", "2", "3", "4", "5", "6"]
 
 
 async def test_a_vote_that_comes_out_otherwise_is_told_with_both_reasons(bus):

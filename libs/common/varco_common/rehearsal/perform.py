@@ -29,13 +29,14 @@ from varco_common.rehearsal.frames import (
     Verify,
     WhatIf,
 )
-from varco_common.rehearsal.rehearser import Case, RefusedSection, Shown, Unclear, Voter
+from varco_common.rehearsal.rehearser import CLOCK, Case, RefusedSection, Shown, Unclear, Voter
 from varco_common.rehearsal.talk import Talk
 from varco_common.replies import Reply
 from varco_common.votes import Vote
 
 _Waiting = tuple[int, int, Case, Vote]  # for which record of MAIL; which came first
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
+MOST_WAITING = 10_000  # refusals that wait for what passed before them
 COUNTED = ("mails", "votes", "differences", "silent", "early", "unclear", "changed")
 
 
@@ -174,10 +175,29 @@ class Imagining(_Mails):
         await _learn(self.bus, self.talk, self.voter, question.last)
         assumed = [decode_event(bytes(event)) for event in question.assumed]
         await self.voter.assume(question.account, question.sections, assumed)
-        async for case in self.cases(assumed=True):
+        async for case in self._in_turn():
             others = outcomes.get(case.envelope.id)
             await self._judge(case, others=_others(case, self.voter.voter) if others is None else others)
         return dict(self.counts)
+
+    async def _in_turn(self) -> AsyncIterator[Case]:
+        """As they were decided: a refusal is in EVENTS at once, what passed before it only when the scribe has written it."""
+        waiting: list[tuple[int, int, Case]] = []
+        async for case in self.cases(assumed=True):
+            clock = self._clock(case)
+            if clock and not case.passed:
+                heapq.heappush(waiting, (clock, case.sequence, case))
+            while waiting and (len(waiting) > MOST_WAITING or (case.passed and waiting[0][0] <= clock)):
+                yield heapq.heappop(waiting)[2]
+            if case.passed or not clock:
+                yield case
+        for *_, case in sorted(waiting):
+            yield case
+
+    def _clock(self, case: Case) -> int:
+        """The voter's own, as its vote has it; 0 where the order means nothing to it."""
+        vote = case.vote(self.voter.voter)
+        return vote.figures.get(CLOCK, 0) if vote else 0
 
     async def _judge(self, case: Case, *, others: bool) -> None:
         again = self.voter.judge(case, others=others)

@@ -10,6 +10,7 @@ from varco_common.manifest import Manifest
 from varco_common.replies import Reply
 from varco_common.votes import Ballot, Vote
 
+CLOCK = "clock"  # the figure in a vote that says when it was decided, in whatever unit its voter likes
 EARLY = "ingress-smtp"  # whose vote stands alone where the envelope was enough for a refusal
 
 
