@@ -34,6 +34,18 @@ async def beside(*coroutines: Coroutine[Any, Any, object]) -> AsyncIterator[None
         raise failures.exceptions[0] from None
 
 
+async def ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancels them, and returns when they have ended.
+
+    To await a cancelled task under `suppress(CancelledError)` would swallow the caller's own cancellation, too, should it
+    come meanwhile: then nobody ever ends the caller.
+    """
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
 async def patiently(question: Callable[[], Awaitable[T]]) -> T:
     """The answer, asked for again and again while it ends in TransientError: for what a start can't do without."""
     while True:

@@ -16,6 +16,7 @@ from varco_common.bus.redelivery import Redeliveries
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.wire import Handler, Info, Wire
 from varco_common.errors import PoisonError, TransientError
+from varco_common.tasks import ended
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +71,12 @@ class Connection:
             yield self
         finally:
             self._closing = True
-            keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
-            if self._wire:
-                await self._end(self._wire)
-            self._let_go()
+            try:
+                await ended(keeper)
+            finally:
+                if self._wire:
+                    await self._end(self._wire)
+                self._let_go()
 
     async def _end(self, wire: Wire) -> None:
         """What is queued may take a moment to leave; a server that takes nothing isn't waited for."""

@@ -13,6 +13,7 @@ from varco_common.bus.lag import Behind, Place, lags, named
 from varco_common.bus.pulls import Place as At
 from varco_common.bus.pulls import Pulls, Room
 from varco_common.errors import TransientError
+from varco_common.tasks import ended
 
 BATCH = 512
 BATCH_BYTES = 4 * 1024 * 1024
@@ -68,9 +69,7 @@ class Ordered:
             with lags.shown(Place(link.name, stream, name or named(filters)), self._behind):
                 yield self
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await ended(task)
             await self._forget()
 
     def __aiter__(self) -> Self:

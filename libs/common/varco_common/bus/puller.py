@@ -19,6 +19,7 @@ from varco_common.bus.redelivery import WAIT_SECONDS, Redelivered
 from varco_common.errors import PoisonError, TransientError
 from varco_common.ids import new_id
 from varco_common.record import Record as MailRecord
+from varco_common.tasks import ended
 
 log = logging.getLogger(__name__)
 
@@ -125,11 +126,10 @@ class Puller:
                 yield self
         finally:
             link.redeliveries.remove(durable)
-            for each in (task, *self._parking.values()):
-                each.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await each
-            self._give_back()
+            try:
+                await ended(task, *self._parking.values())
+            finally:
+                self._give_back()
 
     def __aiter__(self) -> Self:
         return self
