@@ -86,7 +86,7 @@ def test_a_restored_gate_goes_on_where_the_backup_was_made(
         verify = ("audit", "verify", "--events", exported, "--checkpoint", str(signed["checkpoint"]))
         proven = new.varco(*verify, "--key", str(signed["key"]))
         assert proven.returncode == 0, proven.stdout + proven.stderr
-        assert httpx.get(f"http://127.0.0.1:{new.ports.links}/files/{link}").content == PDF
+        wait_for(lambda: downloaded(new, link) == PDF)  # a gate that just started may not reach its store yet
         assert {copy["Subject"] for copy in copies(new)} >= {*SENT}
         assert new.json("queue", "show", deferred["mail"])["held"]
         assert new.varco("queue", "release", deferred["mail"]).returncode == 0
@@ -150,6 +150,10 @@ def traffic(gate: Gate) -> Iterator[None]:
     yield
     over.set()
     thread.join()
+
+
+def downloaded(gate: Gate, link: str) -> bytes:
+    return httpx.get(f"http://127.0.0.1:{gate.ports.links}/files/{link}").content
 
 
 def copies(gate: Gate) -> list[email.message.Message]:

@@ -5,12 +5,14 @@ import os
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from varco_common.bus import Bus, BusSettings
 from varco_common.errors import TransientError
 from varco_common.testing import NatsServer, nats_server
+from varco_common.testing.waiting import eventually
 from varco_common.votes import accept
 
 from .samples import ballot, becomes, failed, record
@@ -141,11 +143,18 @@ async def test_a_frozen_server_makes_a_transient_error_and_a_second_try_stores_o
         mail = record()
         os.kill(nats.pid, signal.SIGSTOP)
         try:
+            await eventually(lambda: frozen(nats.pid))
             with pytest.raises(TransientError):
                 await bus.append_mail("accepted", mail, b"x")
         finally:
             os.kill(nats.pid, signal.SIGCONT)
         assert await bus.append_mail("accepted", mail, b"x") == 1
+
+
+def frozen(pid: int) -> bool:
+    """Whether every thread has stopped: until then one of them may still answer."""
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 async def test_a_mail_acknowledged_while_the_bus_is_away_comes_again(nats: NatsServer):
