@@ -65,6 +65,12 @@ class MailRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, t
     def key(self) -> str:
         return self.ballot.envelope.account or "-"
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether only further recipients were refused (RFC 5321 4.5.3.1.10): the mail may still come with those before."""
+        by_ingress = all(vote.voter == self.SERVICE for vote in self.votes)
+        return by_ingress and self.reply is Reply.TOO_MANY_RECIPIENTS
+
 
 class ConnectionsRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="connections.refused.v1"):
     """Connections of one host turned away since the last such event; at most one event a minute for each host."""
