@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from itertools import chain
 
 from varco_common.errors import TransientError
-from varco_common.events import Meter, QuotaExceeded, QuotaNearlyReached
+from varco_common.events import MailRefused, Meter, QuotaExceeded, QuotaNearlyReached
 from varco_common.replies import Reply
+from varco_common.votes import Vote
 from varco_ratelimit.figures import FIRST_TIME
 
 from .conftest import ballot, record, until
@@ -51,6 +53,25 @@ async def test_a_mail_that_another_voter_refuses_costs_nothing(gate):
 
         await until(free)
     assert [await gate.send(ballot()) for _ in range(4)] == [Reply.ACCEPTED] * 3 + [Reply.QUOTA_EXCEEDED]
+
+
+async def test_a_mail_that_goes_on_without_some_recipients_is_held_to_its_quota(gate):
+    """Its recipients over a limit were refused, and that was stated, before the ballot."""
+    await gate.quotas(messages=PER_DAY)
+    mails = [ballot() for _ in range(4)]
+    over = (Vote(voter="ingress-smtp", reply=Reply.TOO_MANY_RECIPIENTS),)
+    for one in mails:
+        stated = MailRefused(at=datetime.now(UTC), ballot=one, votes=over, reply=over[0].reply, answer="452 4.5.3")
+        await gate.bus.append(stated)
+    fence = ballot("fence@acme.example")
+    assert await gate.send(fence, Reply.FORBIDDEN_ATTACHMENT) is Reply.FORBIDDEN_ATTACHMENT
+
+    async def read():
+        return not (await gate.sender("fence@acme.example"))["meters"][0]["pending"]
+
+    await until(read)
+    replies = [(await gate.vote(one)).reply for one in mails]  # on their way all at once: none is in MAIL yet
+    assert replies == [Reply.ACCEPTED] * 3 + [Reply.QUOTA_EXCEEDED]
 
 
 async def test_a_record_that_comes_twice_counts_once(gate):
