@@ -14,6 +14,7 @@ from varco_common.events import (
     MailDeferred,
     MailDelivered,
     MailRefused,
+    RecipientRefused,
     SenderNotified,
 )
 from varco_common.ids import new_id
@@ -178,29 +179,32 @@ async def test_a_refused_mail_tells_who_objected_and_why(gate):
 
 
 async def test_a_mail_that_was_kept_for_some_recipients_is_no_refused_one(gate):
-    envelope = Envelope(
-        id=new_id(),
+    mail = new_id()
+    refused = RecipientRefused(
+        at=now() - timedelta(seconds=1),  # records have milliseconds alone
         account="acme",
+        mail=mail,
         sender="alice@acme.example",
-        recipients=("bob@x.example",),
+        recipient="eve@x.example",
         host="::1",
-        received_at=now(),
+        reply=Reply.TOO_MANY_RECIPIENTS,
+        answer="452 4.5.3 Too many recipients",
     )
-    no = Vote(voter="ingress-smtp", reply=Reply.TOO_MANY_RECIPIENTS)
-    ballot, answer = Ballot(envelope=envelope, manifest=Manifest()), "452 4.5.3 Too many recipients"
-    before = now() - timedelta(seconds=1)  # records have milliseconds alone
-    await gate.bus.append(MailRefused(at=before, ballot=ballot, votes=(no,), reply=no.reply, answer=answer))
-    mail = await gate.mail("bob@x.example", mail=envelope.id)
+    await gate.bus.append(refused)
+    await gate.mail("bob@x.example", mail=mail)
     delivered = MailDelivered(
         at=now(), account="acme", mail=mail, sequence=1, recipients=("bob@x.example",), host="mx:25", answer="250 ok"
     )
     await gate.bus.append(delivered)
     async with gate.audit() as http:
-        found = await told(gate, http, "bob@x.example", 3)
-    story = found["story"]
-    assert (story["ballot"]["accepted"], story["ballot"]["answer"][:3]) == (True, "250")
-    assert [(fate["recipient"], fate["state"]) for fate in story["fates"]] == [("bob@x.example", "delivered")]
-    assert story["steps"][0]["what"] == "more recipients were refused; the mail went on with the others"
+        for recipient in ("bob@x.example", "eve@x.example"):
+            story = (await told(gate, http, recipient, 3))["story"]
+            assert (story["ballot"]["accepted"], story["ballot"]["answer"][:3]) == (True, "250")
+            assert {fate["recipient"]: fate["state"] for fate in story["fates"]} == {
+                "bob@x.example": "delivered",
+                "eve@x.example": "refused",
+            }
+        assert story["steps"][0]["what"] == "recipient eve@x.example refused; the mail may go on with the others"
 
 
 async def test_who_has_several_mails_is_asked_which(gate):

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from varco_common.events import MailRefused, RouteLearned
+from varco_common.events import MailRefused, RecipientRefused, RouteLearned
 from varco_common.events.policy import Language, SenderAuthorised
 from varco_common.replies import Reply
 from varco_common.testing.waiting import eventually
@@ -53,15 +53,19 @@ async def test_notices_speak_the_accounts_language(world):
         assert "(2000000 byte) del server" in await client.say("MAIL FROM:<alice@acme.example> SIZE=2000001")
 
 
-async def test_each_recipient_over_the_limit_hears_452_and_the_fact_is_stated_once(world, client):
+async def test_each_recipient_over_the_limit_hears_452_and_that_is_stated(world, client):
     world.policy.networks["127.0.0.1"] = msgspec.structs.replace(world.policy.networks["127.0.0.1"], max_recipients=2)
     await client.envelope("alice@acme.example", "a@r.example", "b@r.example")
-    for extra in ("c", "d"):
+    for extra in ("c", "d", "c"):
         assert (await client.say(f"RCPT TO:<{extra}@r.example>")).startswith("452 4.5.3 ")
     assert (await client.data()).startswith("250 ")
     (stored,) = await world.records()
     assert stored.record.envelope.recipients == ("a@r.example", "b@r.example")
-    assert len(await world.events(MailRefused)) == 1
+    stated = await world.events(RecipientRefused)
+    assert [(one.recipient, one.mail) for one in stated] == [
+        (f"{extra}@r.example", stored.record.envelope.id) for extra in ("c", "d")
+    ]
+    assert not await world.events(MailRefused)  # that would be the mail's end
 
 
 async def test_addresses_of_one_mail_fit_the_records_header(start):

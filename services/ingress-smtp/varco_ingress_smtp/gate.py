@@ -26,6 +26,7 @@ from varco_ingress_smtp.who import Granted, Who
 from varco_ingress_smtp.wire import Wire
 
 MAX_SCAN = 262_144  # bytes; the scan of a larger body would keep the other sessions waiting
+MOST_STATED = 100  # refused recipients of one mail, by name
 MAX_HEADER = 1_048_576  # bytes; what is longer is no header that anybody reads
 
 _FAULTS = {
@@ -101,18 +102,20 @@ class Gate:
         if address in mail.recipients:
             return answers.RECIPIENT_OK
         if early.full(mail, address, self._max_recipients(mail)):
-            return await self._too_many(visitor, mail)
+            return await self._too_many(visitor, mail, address)
         mail.recipients[address] = None
         mail.address_bytes += len(address.encode())
         return answers.RECIPIENT_OK
 
-    async def _too_many(self, visitor: Visitor, mail: Transaction) -> str:
-        """452 for each one over the limit (RFC 5321 4.5.3.1.10); the fact is stated once for a mail."""
+    async def _too_many(self, visitor: Visitor, mail: Transaction, address: str) -> str:
+        """452 for each one over the limit (RFC 5321 4.5.3.1.10): no end of the mail, which may go on with those before."""
         vote = early.too_many(mail, min(self._max_recipients(mail), len(mail.recipients)))
-        if mail.said_too_many:
-            return _answer(mail, vote.reply, vote.text)
-        mail.said_too_many = True
-        return await self._refuse(visitor, mail, vote)
+        answer = _answer(mail, vote.reply, vote.text)
+        if address in mail.refused or len(mail.refused) >= MOST_STATED:
+            return answer
+        mail.refused.add(address)
+        reply = await self._ledger.refuse_recipient(mail, visitor, address, vote.reply, answer.replace("\r\n", "\n"))
+        return answer if reply is vote.reply else _answer(mail, reply)
 
     def _max_size(self, mail: Transaction) -> int:
         most = self._settings.max_size

@@ -9,7 +9,7 @@ from varco_common import log
 from varco_common.blobs import Blobs
 from varco_common.bus import Bus
 from varco_common.errors import PoisonError, StoreFull, TransientError
-from varco_common.events import MailRefused
+from varco_common.events import MailRefused, RecipientRefused
 from varco_common.events.base import Event
 from varco_common.record import Body, MailAccepted
 from varco_common.replies import Reply
@@ -17,6 +17,7 @@ from varco_common.verdict import Verdict
 from varco_common.votes import Ballot, Vote
 from varco_ingress_smtp.repair import repair
 from varco_ingress_smtp.stored import Received, stored_inline
+from varco_ingress_smtp.transaction import Transaction, Visitor
 
 _log = log.get(__name__)
 Votes = tuple[Vote, ...]
@@ -56,12 +57,32 @@ class Ledger:
     async def refuse(self, ballot: Ballot, votes: Votes, outcome: Verdict, answer: str) -> Reply:
         """The refusal as a fact. Where it can't be kept the client hears of a temporary failure instead."""
         fact = MailRefused(at=datetime.now(UTC), ballot=ballot, votes=votes, reply=outcome.reply, answer=answer)
+        return await self._stated(fact, outcome.reply)
+
+    async def refuse_recipient(
+        self, mail: Transaction, visitor: Visitor, address: str, reply: Reply, answer: str
+    ) -> Reply:
+        """As `refuse`, of one recipient."""
+        fact = RecipientRefused(
+            at=datetime.now(UTC),
+            account=mail.granted.grant.account,
+            mail=mail.id,
+            sender=mail.sender,
+            recipient=address,
+            host=visitor.host,
+            login=visitor.login,
+            reply=reply,
+            answer=answer,
+        )
+        return await self._stated(fact, reply)
+
+    async def _stated(self, fact: Event, reply: Reply) -> Reply:
         try:
             self._bus.check()
             await self.say(fact)
         except TransientError as error:
             return _trouble(error)
-        return outcome.reply
+        return reply
 
     async def keep(self, ballot: Ballot, votes: Votes, outcome: Verdict, received: Received) -> Reply:
         """The mail into MAIL, a large body into the object store before it. ACCEPTED stands behind the append alone."""

@@ -38,7 +38,7 @@ class Transaction:
     declared_size: int = 0
     recipients: dict[str, None] = field(default_factory=dict)
     address_bytes: int = 0
-    said_too_many: bool = False
+    refused: set[str] = field(default_factory=set)  # recipients beyond the limit that were stated
 
     @property
     def ascii(self) -> bool:

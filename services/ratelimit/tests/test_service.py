@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from varco_common.errors import TransientError
-from varco_common.events import MailRefused, Meter, QuotaExceeded, QuotaNearlyReached
+from varco_common.events import Meter, QuotaExceeded, QuotaNearlyReached, RecipientRefused
 from varco_common.replies import Reply
-from varco_common.votes import Vote
 from varco_ratelimit.figures import FIRST_TIME
 
 from .conftest import ballot, record, until
@@ -59,9 +58,17 @@ async def test_a_mail_that_goes_on_without_some_recipients_is_held_to_its_quota(
     """Its recipients over a limit were refused, and that was stated, before the ballot."""
     await gate.quotas(messages=PER_DAY)
     mails = [ballot() for _ in range(4)]
-    over = (Vote(voter="ingress-smtp", reply=Reply.TOO_MANY_RECIPIENTS),)
     for one in mails:
-        stated = MailRefused(at=datetime.now(UTC), ballot=one, votes=over, reply=over[0].reply, answer="452 4.5.3")
+        stated = RecipientRefused(
+            at=datetime.now(UTC),
+            account="acme",
+            mail=one.envelope.id,
+            sender=one.envelope.sender,
+            recipient="over@dest.example",
+            host="127.0.0.1",
+            reply=Reply.TOO_MANY_RECIPIENTS,
+            answer="452 4.5.3",
+        )
         await gate.bus.append(stated)
     fence = ballot("fence@acme.example")
     assert await gate.send(fence, Reply.FORBIDDEN_ATTACHMENT) is Reply.FORBIDDEN_ATTACHMENT

@@ -100,7 +100,7 @@ class Counter:
         after = await patiently(lambda: self._before(REFUSED, oldest))
         async with aclosing(self._bus.follow(REFUSED, after=after)) as events:
             async for stored in events:
-                if isinstance(stored.event, MailRefused) and not stored.event.goes_on:
+                if isinstance(stored.event, MailRefused):
                     self._book.release(stored.event.ballot.envelope.id)
 
     async def caught_up(self) -> None:

@@ -64,7 +64,14 @@ from varco_common.events.filelink import (
     LinkExtended,
     LinkRevoked,
 )
-from varco_common.events.ingress import AuthCause, AuthFailed, ConnectionsRefused, MailRefused, RefusedConnections
+from varco_common.events.ingress import (
+    AuthCause,
+    AuthFailed,
+    ConnectionsRefused,
+    MailRefused,
+    RecipientRefused,
+    RefusedConnections,
+)
 from varco_common.events.parked import RecordParked
 from varco_common.events.policy import (
     AccountClosed,
@@ -133,6 +140,7 @@ from varco_common.events.relay import (
 AnyEvent = (
     AuthFailed
     | MailRefused
+    | RecipientRefused
     | ConnectionsRefused
     | RecordParked
     | HostFound
@@ -335,6 +343,7 @@ __all__ = [
     "QuotaSaid",
     "QuotaSet",
     "Quotas",
+    "RecipientRefused",
     "RecordParked",
     "RefusedConnections",
     "RemovalCause",

@@ -65,11 +65,25 @@ class MailRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, t
     def key(self) -> str:
         return self.ballot.envelope.account or "-"
 
+
+class RecipientRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.refused.v1"):
+    """A recipient beyond the limit (RFC 5321 4.5.3.1.10): its mail may still come, with those before it.
+
+    Stated for the first hundred of a mail.
+    """
+
+    account: str
+    mail: str
+    sender: str
+    recipient: str
+    host: str
+    reply: Reply
+    answer: str
+    login: str = ""
+
     @property
-    def goes_on(self) -> bool:
-        """Whether only further recipients were refused (RFC 5321 4.5.3.1.10): the mail may still come with those before."""
-        by_ingress = all(vote.voter == self.SERVICE for vote in self.votes)
-        return by_ingress and self.reply is Reply.TOO_MANY_RECIPIENTS
+    def key(self) -> str:
+        return self.account
 
 
 class ConnectionsRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="connections.refused.v1"):

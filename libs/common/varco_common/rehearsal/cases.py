@@ -22,11 +22,9 @@ def told(account: str = "") -> tuple[str, str]:
 
 
 def case_of(stored: Stored) -> Case | None:
-    """None where nobody voted: on a copy, a notification, a converted mail; where only recipients over a limit were refused."""
+    """None where the event tells of a record that nobody voted on: a copy, a notification, a converted mail."""
     event = stored.event
     if isinstance(event, MailRefused):
-        if event.goes_on:
-            return None
         return Case(stored.sequence, event.ballot, event.votes, event.reply, None)
     if isinstance(event, MailRecorded) and event.kind in BALLOTED and isinstance(event.record, MailAccepted):
         record = event.record

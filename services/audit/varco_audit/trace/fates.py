@@ -12,6 +12,7 @@ from varco_common.events import (
     MailDelivered,
     MailDropped,
     MailExpired,
+    RecipientRefused,
 )
 
 _FINAL = {State.DELIVERED, State.BOUNCED, State.EXPIRED, State.DROPPED, State.REFUSED}
@@ -40,6 +41,8 @@ def _said(event: AnyEvent) -> Iterable[Fate]:
             yield from _failed(event, event.failures, State.BOUNCED)
         case MailExpired():
             yield from _failed(event, event.failures, State.EXPIRED)
+        case RecipientRefused():
+            yield Fate(event.recipient, State.REFUSED, event.at, answer=event.answer)
         case MailDropped():
             for recipient in event.recipients:
                 yield Fate(recipient, State.DROPPED, event.at)

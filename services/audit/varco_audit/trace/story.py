@@ -17,6 +17,7 @@ from varco_common.events import (
     MailOutcome,
     MailRecorded,
     MailRefused,
+    RecipientRefused,
     decode_said,
     fact,
 )
@@ -69,9 +70,9 @@ def story(mail: str, told: Iterable[Told]) -> Story:
 
 
 def _decided(mail: str, events: list[Told]) -> AnyEvent | None:
-    """The event with the mail's ballot. A mail that was kept is no refused one, though recipients over a limit were refused."""
+    """The event with the mail's ballot; where its client gave up, the refusal of a recipient is all there is."""
     found = [one.event for one in events if (ballot := ballot_of(one.event)) and ballot.mail == mail]
-    return next((event for event in found if isinstance(event, MailRecorded)), next(iter(found), None))
+    return min(found, key=lambda event: isinstance(event, RecipientRefused), default=None)
 
 
 def happened(event: AnyEvent) -> datetime:
@@ -82,6 +83,20 @@ def happened(event: AnyEvent) -> datetime:
 def ballot_of(event: AnyEvent) -> Ballot | None:
     """The mail in short, of the events that hold a ballot."""
     match event:
+        case RecipientRefused():
+            return Ballot(
+                mail=event.mail,
+                account=event.account,
+                at=event.at.astimezone(UTC),
+                sender=event.sender,
+                recipients=(event.recipient,),
+                subject="",
+                message_id="",
+                size=0,
+                accepted=False,
+                kind="refused",
+                answer=event.answer,
+            )
         case MailRefused(ballot=ballot, answer=answer):
             return _ballot(ballot.envelope, ballot.manifest, kind="refused", answer=answer)
         case MailRecorded(record=MailAccepted(envelope=envelope, manifest=manifest), kind=kind):
@@ -145,8 +160,6 @@ def _account(event: AnyEvent) -> str:
 
 def _about(mail: str, event: AnyEvent, events: list[Told]) -> str:
     """Whose outcome it is, where it isn't the mail's own."""
-    if isinstance(event, MailRefused):
-        return "recipients" if isinstance(_decided(mail, events), MailRecorded) else ""
     if not isinstance(event, MailOutcome) or event.mail == mail:
         return ""
     copies = {one.event.copy for one in events if isinstance(one.event, CopyForwarded)}

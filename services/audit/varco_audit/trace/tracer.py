@@ -13,7 +13,7 @@ from varco_common.errors import NotFound
 from varco_common.events import CopyRemoved, MailRecorded
 from varco_common.ids import ALPHABET, LENGTH
 
-BALLOTS = ("mail-recorded", "mail-refused")
+BALLOTS = ("mail-recorded", "mail-refused", "recipient-refused")
 
 _ID = re.compile(rf"[{ALPHABET}]{{{LENGTH}}}", re.ASCII)
 _MOST_EVENTS = 2_000  # of one mail: a list's mail has as many outcomes as it has recipients

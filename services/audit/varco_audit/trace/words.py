@@ -29,6 +29,7 @@ from varco_common.events import (
     MailReleased,
     QuotaExceeded,
     QuotaNearlyReached,
+    RecipientRefused,
     RemovalCause,
     SenderNotified,
     wire_name,
@@ -45,21 +46,13 @@ _REMOVED = {
 
 
 def words(event: AnyEvent, about: str) -> Said:  # noqa: PLR0911 - a case for each fact
-    """`about` says whose step it is where that isn't the mail itself: "notification", "copy"; else empty.
-
-    "recipients": of those that were refused, while the mail went on with the others.
-    """
+    """`about` says whose step it is where that isn't the mail itself: "notification", "copy"; else empty."""
     whose = f"the {about}: " if about else ""
     match event:
         case MailRecorded():
             return _recorded(event)
         case MailRefused(answer=answer):
-            what = (
-                "more recipients were refused; the mail went on with the others"
-                if about
-                else "refused; nothing was kept"
-            )
-            return Tone.BAD, what, (_quoted(answer),)
+            return Tone.BAD, "refused; nothing was kept", (_quoted(answer),)
         case MailDelivered():
             means = f" ({event.tls})" if event.tls else ""
             to = f"{whose}{_names(event.recipients)}: delivered to {event.host}{means}{_again(event.attempt)}"
@@ -85,8 +78,14 @@ def words(event: AnyEvent, about: str) -> Said:  # noqa: PLR0911 - a case for ea
 
 
 def _beside(event: AnyEvent) -> Said:  # noqa: C901, PLR0911 - a case for each fact
-    """What other services say of the mail."""
+    """What is said beside its own decision and deliveries."""
     match event:
+        case RecipientRefused():
+            return (
+                Tone.BAD,
+                f"recipient {event.recipient} refused; the mail may go on with the others",
+                (_quoted(event.answer),),
+            )
         case AttachmentLinked():
             until = f"until {_time(event.expires_at)}"
             name = f'"{event.name}" ({_size(event.size)}) became a link {until}'
