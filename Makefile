@@ -32,8 +32,8 @@ secrets: ## random secrets, .env and the bus's configuration for docker compose;
 demo: venv ## start it with a local next hop, send mails that show each rule, print what became of them
 	@$(BIN)/varco demo
 
-test: venv ## every test, three files at a time
-	$(BIN)/pytest --numprocesses 3 --dist loadfile
+test: venv ## every test, two files at a time
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-compose: venv ## the gate in Docker, for real (needs a Docker Engine with Compose v2; minutes)
 	$(BIN)/pytest tests/compose

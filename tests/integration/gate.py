@@ -172,5 +172,5 @@ def alive(pid: int) -> bool:
     """Whether the process runs; one that is dead and not yet waited for doesn't."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone, or going while it was read
         return False

@@ -37,7 +37,7 @@ async def test_it_is_not_ready_while_it_cant_write(gate):
 
             return await eventually(answered)
 
-        with closing(sqlite3.connect(file)) as database:
+        with closing(sqlite3.connect(file, timeout=60)) as database:
             database.execute("ALTER TABLE events RENAME TO elsewhere")
             await gate.mail()
             assert not (await ready(503))["checks"]["index"]["ok"]

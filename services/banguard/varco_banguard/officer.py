@@ -120,6 +120,7 @@ class Officer:
         """Raises TransientError: then it is to be called again."""
         await self._register.settle(banned_as(strike.host), lambda host: self._judged(strike, host))
         if strike.login and strike.cause is StrikeCause.WRONG_CREDENTIALS:
+            await self._register.logins_reached(strike.sequence)  # it may be the last one, which fills the measure
             async with self._guarding:  # two hosts at one login: it is said once that it is guessed at
                 await self._guard(strike)
 
@@ -128,7 +129,6 @@ class Officer:
         return decide.on_strike(strike, host, gate, table, now=self._now(), chance=self._chance.random())
 
     async def _guard(self, strike: Strike) -> None:
-        """Its own projection has the strike by now, or a little later: then the next strike finds it."""
         name = strike.login.strip().lower()
         said = decide.on_guess(self._register.login(name), name, self._rules, self._now())
         if said:

@@ -1,7 +1,7 @@
 """banguard's rehearsals: its votes again, by the bans that it knew and its clock; and the bans of any time."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from varco_banguard import rules, strikes, words
@@ -13,7 +13,7 @@ from varco_banguard.strikes import Host, accounts_of
 from varco_common.bans import BanTable
 from varco_common.events import AnyEvent, GateEvent, HostBanned, HostEvent, HostUnbanned
 from varco_common.events.banguard import GATE
-from varco_common.rehearsal.rehearser import Case, Line, RefusedSection, Sections, Unclear
+from varco_common.rehearsal.rehearser import Case, EachAlone, Line, RefusedSection, Sections, Unclear
 from varco_common.subjects import event
 from varco_common.votes import Vote
 
@@ -24,7 +24,7 @@ _GATE = tuple(event(NAME, fact, GATE) for fact in GATE_FACTS)
 _Learned = tuple[int, AnyEvent]
 
 
-class Rehearser:
+class Rehearser(EachAlone):
     """Hosts and gate are two followings, each with its own place: the table is made as of both."""
 
     voter = VOTER
@@ -38,18 +38,6 @@ class Rehearser:
 
     def learn(self, sequence: int, event: AnyEvent) -> None:
         (self._gate if isinstance(event, GateEvent) else self._hosts).append((sequence, event))
-
-    def warm_up(self, *, assumed: bool) -> timedelta:  # noqa: ARG002 - no other mail matters
-        return timedelta()
-
-    def recorded(self, case: Case) -> Vote | None:
-        return case.vote(VOTER)
-
-    def needs(self, vote: Vote) -> int:  # noqa: ARG002
-        return 0
-
-    def met(self, case: Case) -> None:
-        """No other mail matters."""
 
     def decide(self, case: Case, recorded: Vote) -> Vote | Unclear:
         if (known := measured(recorded.figures)) is None:

@@ -52,7 +52,7 @@ async def test_killed_at_any_point_the_mail_leaves_once_with_links_that_work(gat
         try:
             await running.ready(client)
             left = await gate.left(mail)
-            await eventually(lambda: idle(gate), 20)
+            await eventually(lambda: idle(gate), 60)
         finally:
             [link] = await gate.said(AttachmentLinked)
             sizes = await works(link.url)
@@ -85,7 +85,7 @@ async def test_a_mail_that_comes_again_is_not_sent_again(gate, filelink):
     ballot = gate.ballot(layouts.APPLE)
     await eventually(lambda: gate.bus.collect(ballot, ["filelink"], 1))
     await gate.left(await gate.take(ballot, ("2.2",), layouts.APPLE))
-    await eventually(lambda: idle(gate), 20)
+    await eventually(lambda: idle(gate), 60)
     assert len(await gate.leaving(mail)) == 1
     assert len(await gate.said(AttachmentLinked)) == 2
 

@@ -1,7 +1,7 @@
 """filelink's rehearsals: its votes again, on the terms as they were, or as a file would have them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from varco_common import units
 from varco_common.events import AnyEvent, FilelinkChosen, FilelinkWithdrawn
 from varco_common.rehearsal.history import History
-from varco_common.rehearsal.rehearser import Case, Line, RefusedSection, Sections, Unclear
+from varco_common.rehearsal.rehearser import Case, EachAlone, Line, RefusedSection, Sections, Unclear
 from varco_common.rehearsal.shown import Folded
 from varco_common.votes import Vote
 from varco_filelink import terms
@@ -25,7 +25,7 @@ _SECTION = "filelink"
 _wanted: TypeAdapter[Any] = TypeAdapter(Wanted)
 
 
-class Rehearser:
+class Rehearser(EachAlone):
     """Terms are folded up to each vote's own sequence."""
 
     voter = VOTER
@@ -39,18 +39,6 @@ class Rehearser:
     def learn(self, sequence: int, event: AnyEvent) -> None:
         self._terms.learn(sequence, event)
         self._newest = sequence
-
-    def warm_up(self, *, assumed: bool) -> timedelta:  # noqa: ARG002 - no other mail matters
-        return timedelta()
-
-    def recorded(self, case: Case) -> Vote | None:
-        return case.vote(VOTER)
-
-    def needs(self, vote: Vote) -> int:  # noqa: ARG002
-        return 0
-
-    def met(self, case: Case) -> None:
-        """No other mail matters."""
 
     def decide(self, case: Case, recorded: Vote) -> Vote | Unclear:
         return decide(case.ballot, self._terms.as_of(case.envelope.account, recorded.sequence))

@@ -1,7 +1,7 @@
 """policy's rehearsals: its votes again, on the accounts as they were, or as a file would have them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
@@ -13,7 +13,7 @@ from varco_common import subjects
 from varco_common.errors import RefusedCommand
 from varco_common.events import AnyEvent, Event, FilelinkChosen, FilelinkWithdrawn
 from varco_common.rehearsal.history import History, Version
-from varco_common.rehearsal.rehearser import Case, Line, RefusedSection, Sections, Unclear
+from varco_common.rehearsal.rehearser import Case, EachAlone, Line, RefusedSection, Sections, Unclear
 from varco_common.rehearsal.shown import Folded
 from varco_common.replies import Reply
 from varco_common.votes import Ballot, Vote
@@ -48,7 +48,7 @@ _ANY_HASH = "(a rehearsal hashes nothing)"
 _WHO = "rehearsal"
 
 
-class Rehearser:
+class Rehearser(EachAlone):
     """Accounts are folded up to each vote's own sequence."""
 
     voter = VOTER
@@ -64,18 +64,6 @@ class Rehearser:
     def learn(self, sequence: int, event: AnyEvent) -> None:
         self._accounts.learn(sequence, event)
         self._newest = sequence
-
-    def warm_up(self, *, assumed: bool) -> timedelta:  # noqa: ARG002 - no other mail matters
-        return timedelta()
-
-    def recorded(self, case: Case) -> Vote | None:
-        return case.vote(VOTER)
-
-    def needs(self, vote: Vote) -> int:  # noqa: ARG002
-        return 0
-
-    def met(self, case: Case) -> None:
-        """No other mail matters."""
 
     def decide(self, case: Case, recorded: Vote) -> Vote | Unclear:
         return decide(case.ballot, self._accounts.as_of(case.envelope.account, recorded.sequence))

@@ -116,6 +116,24 @@ class Voter(Protocol):
         """The vote under what is assumed; None where nothing can be said. `others`: whether all others let the mail pass."""
 
 
+class EachAlone:
+    """What is alike in voters that judge each mail by itself: no other mail matters to them."""
+
+    voter: str
+
+    def warm_up(self, *, assumed: bool) -> timedelta:  # noqa: ARG002
+        return timedelta()
+
+    def recorded(self, case: Case) -> Vote | None:
+        return case.vote(self.voter)
+
+    def needs(self, vote: Vote) -> int:  # noqa: ARG002
+        return 0
+
+    def met(self, case: Case) -> None:
+        """Nothing to note."""
+
+
 class RefusedSection(Exception):
     """A section of an account file that its owner doesn't take; `where` is its place in the file."""
 
