@@ -120,7 +120,7 @@ class Officer:
         """Raises TransientError: then it is to be called again."""
         await self._register.settle(banned_as(strike.host), lambda host: self._judged(strike, host))
         if strike.login and strike.cause is StrikeCause.WRONG_CREDENTIALS:
-            await self._register.logins_reached(strike.sequence)  # it may be the last one, which fills the measure
+            await self._register.logins_know(banned_as(strike.host))  # no later strike may come that would tell
             async with self._guarding:  # two hosts at one login: it is said once that it is guessed at
                 await self._guard(strike)
 

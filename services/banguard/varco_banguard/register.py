@@ -154,6 +154,10 @@ class Register:
     async def logins_reached(self, sequence: int) -> None:
         await self._logins.reached(sequence)
 
+    async def logins_know(self, network: str) -> None:
+        """Returns once the logins have every strike that was found of this network."""
+        await self._logins.reached(await self._bus.last_sequence(event(NAME, "host-found", token(network))))
+
     def _fill(self) -> None:
         for network, host in self._hosts.items():
             if host.ban:
