@@ -33,6 +33,7 @@ from varco_common import log, seaweed
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.store import CHECK as STORE
 from varco_common.settings import load
+from varco_common.tasks import ended
 
 START_SECONDS = 60.0
 NATS_MEMORY = "512MiB"  # a goal: without one it keeps for ever what a burst of large bodies took
@@ -102,8 +103,7 @@ class Stack:
     async def stop(self) -> None:
         """Drains, the front door first, and ends everything; leaves no process behind."""
         if self._room:
-            self._room.cancel()
-            await asyncio.wait([self._room])
+            await ended(self._room)
             self._room = None
         for stage in reversed(self._stages):
             self._say(f"ending {', '.join(process.name for process in stage)}")

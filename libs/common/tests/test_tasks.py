@@ -1,9 +1,11 @@
 """Coroutines beside others, and how they end."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
+from varco_common import tasks
 from varco_common.tasks import ended
 
 
@@ -29,8 +31,22 @@ async def test_who_waits_for_others_to_end_can_be_cancelled_meanwhile():
         await outer
 
 
+async def test_who_loses_a_cancellation_is_cancelled_again(monkeypatch):
+    monkeypatch.setattr(tasks, "_AGAIN_SECONDS", 0.01)
+
+    async def deaf_once() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(deaf_once())
+    await asyncio.sleep(0)
+    await ended(task)
+    assert task.cancelled()
+
+
 async def test_all_have_ended_when_it_returns():
-    tasks = [asyncio.create_task(asyncio.Event().wait()) for _ in range(3)]
-    await ended(*tasks)
-    assert all(task.cancelled() for task in tasks)
+    some = [asyncio.create_task(asyncio.Event().wait()) for _ in range(3)]
+    await ended(*some)
+    assert all(task.cancelled() for task in some)
     await ended()

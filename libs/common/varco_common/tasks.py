@@ -11,6 +11,7 @@ from varco_common.errors import TransientError
 T = TypeVar("T")
 
 _RETRY_SECONDS = 1.0
+_AGAIN_SECONDS = 2.0
 _log = log.get(__name__)
 
 
@@ -38,12 +39,14 @@ async def ended(*tasks: asyncio.Task[Any]) -> None:
     """Cancels them, and returns when they have ended.
 
     To await a cancelled task under `suppress(CancelledError)` would swallow the caller's own cancellation, too, should it
-    come meanwhile: then nobody ever ends the caller.
+    come meanwhile: then nobody ever ends the caller. A task that lost its cancellation, as asyncio.wait_for can before
+    Python 3.12 (cpython#86296), is cancelled again.
     """
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_AGAIN_SECONDS)
 
 
 async def patiently(question: Callable[[], Awaitable[T]]) -> T:
