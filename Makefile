@@ -43,10 +43,10 @@ lint: venv ## style, types, layers, stale documents
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m varco_common.docs --check docs
+	$(BIN)/python -m varco_cli.docs --check docs
 
 docs: venv ## write the generated documents anew
-	$(BIN)/python -m varco_common.docs docs
+	$(BIN)/python -m varco_cli.docs docs
 
 bench: venv ## how fast, beside peers where they can be had
 	$(BIN)/python -m bench

@@ -26,19 +26,19 @@ from varco_audit.index import Index
 from varco_audit.indexer import EVERYTHING, Indexer
 from varco_audit.reader import Reader
 from varco_audit.search import Search, Wanted
-from varco_common import db
+from varco_common.base.ids import new_id
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
-from varco_common.envelope import Envelope
 from varco_common.events import AuthCause, AuthFailed, Event, MailDelivered, MailRecorded, MailRefused, encode_event
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest
-from varco_common.manifest.model import Part
-from varco_common.record import Body, MailAccepted
-from varco_common.replies import Reply
-from varco_common.tasks import beside
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest
+from varco_common.mime.model import Part
+from varco_common.storage import database
 from varco_common.testing import nats_server
 from varco_common.testing.postgres import postgres_server
-from varco_common.votes import Ballot, Vote, accept
 
 ACCOUNTS, SENDERS, RECIPIENTS, HOSTS = 100, 10_000, 200_000, 5_000
 VOTERS = ("policy", "ratelimit", "banguard", "filelink")
@@ -104,7 +104,7 @@ class Traffic:
             envelope=envelope,
             manifest=self._manifest(envelope),
             votes=tuple(accept(voter, 1_000) for voter in VOTERS),
-            body=Body(size=48_112, sha256="0" * 64),
+            body=BodyReference(size=48_112, sha256="0" * 64),
         )
         return [
             MailRecorded(at=AT, sequence=1, kind="accepted", stored_at=AT, record=record),
@@ -138,7 +138,7 @@ async def fill(bus: Bus, traffic: Traffic, count: int) -> int:
     while done < count:
         batch = [(event.subject, encode_event(event)) for event in traffic.events(500)][:1_000]
         size += sum(len(payload) for _, payload in batch)
-        last = await bus.append_encoded(batch, expect=last, expect_subject=EVERYTHING)
+        last = await bus.events.append_encoded(batch, expect=last, expect_subject=EVERYTHING)
         done += len(batch)
     return size
 
@@ -149,7 +149,7 @@ async def index_all(bus: Bus, index: Index, last: int) -> tuple[float, float, fl
     began, used = time.perf_counter(), time.process_time()
     peak = Peak(lambda: [os.getpid()])
     with peak.watching():
-        async with beside(Indexer(bus, index, Limits(1_000, 4 << 20, 0.05)).run()):
+        async with run_in_background(Indexer(bus, index, Limits(1_000, 4 << 20, 0.05)).run()):
             await index.grown(last - 1)
     return time.perf_counter() - began, time.process_time() - used, peak.mb - before
 
@@ -188,9 +188,9 @@ def questions(traffic: Traffic) -> dict[str, Callable[[], Wanted]]:
 
 
 @asynccontextmanager
-async def database(url: str) -> AsyncIterator[Index]:
-    async with db.connect(url, "audit") as engine:
-        await db.migrate(engine, "varco_audit")
+async def open_index(url: str) -> AsyncIterator[Index]:
+    async with database.connect(url, "audit") as engine:
+        await database.migrate(engine, "varco_audit")
         yield Index(engine)
 
 
@@ -213,9 +213,9 @@ async def run(count: int, url: str) -> None:
     ):
         began = time.perf_counter()
         size = await fill(bus, traffic, count)
-        last = await bus.until(EVERYTHING)
+        last = await bus.events.last_sequence(EVERYTHING)
         step(f"{last:,} events, {size / 1e6:,.0f} MB of JSON, appended in {time.perf_counter() - began:.0f} s")
-        async with database(url) as index:
+        async with open_index(url) as index:
             served = cpu([nats.pid])
             seconds, used, memory = await index_all(bus, index, last)
             served = cpu([nats.pid]) - served

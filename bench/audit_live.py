@@ -21,8 +21,8 @@ from varco_audit.scribe import RECORDED, RECORDS
 from varco_audit.settings import Settings
 from varco_common.bus import Bus
 from varco_common.events import MailRecorded, decode_event
-from varco_common.record import Record
-from varco_common.settings import variables
+from varco_common.mail.record import MailRecord
+from varco_common.runtime.settings import variables
 from varco_common.testing import nats_server
 from varco_common.testing.processes import free_port
 
@@ -31,19 +31,19 @@ SECONDS = 10
 BODY = b"x" * 10_000
 
 
-async def accept(bus: Bus, records: list[Record], rate: int) -> None:
+async def accept(bus: Bus, records: list[MailRecord], rate: int) -> None:
     """Appends records as evenly as the machine lets it."""
     begun, tasks = time.perf_counter(), []
     for number, record in enumerate(records):
         await asyncio.sleep(max(begun + number / rate - time.perf_counter(), 0))
-        tasks.append(asyncio.create_task(bus.append_mail("accepted", record, BODY)))
+        tasks.append(asyncio.create_task(bus.mail.append("accepted", record, BODY)))
     await asyncio.gather(*tasks)
 
 
 async def lateness(bus: Bus) -> list[float]:
     """Milliseconds from each record in MAIL to its event in EVENTS; returns when the last one is there."""
-    last, late = await bus.last_record(RECORDS), []
-    async with aclosing(bus.raw(RECORDED)) as events:
+    last, late = await bus.mail.last_sequence(RECORDS), []
+    async with aclosing(bus.events.follow_raw(RECORDED)) as events:
         async for raw in events:
             event = decode_event(raw.payload)
             assert isinstance(event, MailRecorded)
@@ -70,7 +70,7 @@ async def measure(rate: int, home: Path, *, audited: bool) -> tuple[float, float
         nats_server(max_file_store="20GB") as nats,
         Bus.connect(nats.settings(append_timeout_seconds=60.0), "bench") as bus,
     ):
-        await bus.append_mail("accepted", first, BODY)
+        await bus.mail.append("accepted", first, BODY)
         audit = started(home, nats.url) if audited else None
         try:
             if audit:

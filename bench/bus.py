@@ -18,15 +18,15 @@ import uvloop
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
 
+from varco_common.base.ids import new_id
+from varco_common.base.subjects import ballot as ballot_subject
+from varco_common.base.subjects import mail, partition
 from varco_common.bus import Bus
-from varco_common.envelope import Envelope
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest, Part
-from varco_common.record import HEADER, Body, MailAccepted, decode_record, encode_record
-from varco_common.subjects import ballot as ballot_subject
-from varco_common.subjects import mail, partition
+from varco_common.mail.ballot import Ballot, Vote, accept, decode_ballot, decode_vote, encode
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import HEADER, BodyReference, MailAccepted, decode_record, encode_record
+from varco_common.mime import Manifest, Part
 from varco_common.testing import NatsServer, nats_server
-from varco_common.votes import Ballot, Vote, accept, decode_ballot, decode_vote, encode
 
 COUNT = 4_000
 ABREAST = 20
@@ -61,7 +61,7 @@ def ballot() -> Ballot:
 def record() -> MailAccepted:
     put = ballot()
     votes = tuple(accept(voter) for voter in VOTERS)
-    return MailAccepted(envelope=put.envelope, manifest=put.manifest, votes=votes, body=Body(size=len(BODY)))
+    return MailAccepted(envelope=put.envelope, manifest=put.manifest, votes=votes, body=BodyReference(size=len(BODY)))
 
 
 def cast_yes(voter: str, _: Ballot) -> Vote:
@@ -84,17 +84,17 @@ async def measured(rows: Rows, name: str, one: Callable[[], Awaitable[object]]) 
 async def lean(server: NatsServer) -> Rows:
     rows: Rows = {}
     async with Bus.connect(server.settings(), "bench") as bus, Bus.connect(server.settings(), "voters") as voters:
-        await measured(rows, "append_mail, 10 KB", lambda: bus.append_mail("accepted", record(), BODY))
+        await measured(rows, "append_mail, 10 KB", lambda: bus.mail.append("accepted", record(), BODY))
 
         async def put(wanted: int) -> None:
-            await bus.collect(ballot(), VOTERS[:wanted], 5)
+            await bus.voting.collect(ballot(), VOTERS[:wanted], 5)
 
         for number, voter in enumerate(VOTERS, 1):
-            await voters.serve_voter(voter, partial(cast_yes, voter))
+            await voters.voting.serve(voter, partial(cast_yes, voter))
             if number in (1, 4):
                 name = f"ballot, {number} voter(s), their side too"
                 await measured(rows, name, partial(put, number))
-        async with bus.pull("bench", "mail.>", in_flight=200, max_bytes=8 << 20) as puller:
+        async with bus.mail.consume("bench", "mail.>", in_flight=200, max_bytes=8 << 20) as puller:
 
             async def pulled() -> None:
                 await (await anext(puller)).ack()

@@ -17,7 +17,7 @@ from typing import Annotated, cast
 import typer
 import uvloop
 
-from varco_common.http import listening
+from varco_common.runtime.http_server import listening
 from varco_filelink.downloads import Downloads
 from varco_filelink.links import Link
 from varco_filelink.store import Links

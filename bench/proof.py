@@ -18,12 +18,12 @@ from varco_audit.proof.history import History, stored
 from varco_audit.proof.inspection import inspect
 from varco_audit.proof.levels import Levels
 from varco_audit.proof.shelf import Shelf
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.bus import Bus
-from varco_common.proof import checkpoint, leaf
-from varco_common.proof.checkpoint import Checkpoint
-from varco_common.proof.note import SigningKey
 from varco_common.testing.nats import nats_server
+from varco_common.transparency import checkpoint, leaf
+from varco_common.transparency.checkpoint import Checkpoint
+from varco_common.transparency.signed_note import SigningKey
 
 BATCH = 1_000
 SUBJECT = subjects.event("relay", "mail-delivered", "acme")
@@ -47,7 +47,7 @@ async def fill(bus: Bus, events: int) -> None:
     last = 0
     for start in range(0, events, BATCH):
         batch = [(SUBJECT, EVENT % (number, b"x" * 400)) for number in range(start, min(start + BATCH, events))]
-        last = await bus.append_encoded(batch, expect=last, expect_subject=SUBJECT)
+        last = await bus.events.append_encoded(batch, expect=last, expect_subject=SUBJECT)
 
 
 async def measure(events: int, directory: Path) -> None:

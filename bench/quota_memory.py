@@ -17,14 +17,14 @@ from random import Random
 
 import uvloop
 
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
-from varco_common.envelope import Envelope
 from varco_common.events import Limit, Meter, Quotas
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest
-from varco_common.record import Body, MailAccepted
+from varco_common.mail.ballot import Ballot, accept
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mime import Manifest
 from varco_common.testing import nats_server
-from varco_common.votes import Ballot, accept
 from varco_ratelimit.account import AccountQuotas
 from varco_ratelimit.book import Book, Reservation
 from varco_ratelimit.counter import Counter
@@ -128,7 +128,7 @@ async def replay() -> None:
     """Records of MAIL counted a second at a start: from the bus to memory."""
     async with nats_server() as nats, Bus.connect(nats.settings(), "bench") as bus:
         for start in range(0, RECORDS, 500):
-            await asyncio.gather(*(bus.append_mail("accepted", record(n), b"x") for n in range(start, start + 500)))
+            await asyncio.gather(*(bus.mail.append("accepted", record(n), b"x") for n in range(start, start + 500)))
         counter = Counter(bus, Book(LAPSE), Memory())
         begun, cpu = time.perf_counter(), time.process_time()
         following = asyncio.create_task(counter.follow(0, 0))
@@ -144,7 +144,7 @@ def record(number: int) -> MailAccepted:
         envelope=one.envelope,
         manifest=one.manifest,
         votes=(accept("policy"), accept("ratelimit")),
-        body=Body(size=1, sha256="0" * 64),
+        body=BodyReference(size=1, sha256="0" * 64),
     )
 
 

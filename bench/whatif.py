@@ -23,13 +23,13 @@ from bench.gates.varco import Stack, running
 from bench.report import machine
 from varco_cli.stack.bus import operator
 from varco_cli.stack.home import Home
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
-from varco_common.envelope import Envelope
 from varco_common.events.audit import encode_recorded, recorded_subject
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest, Part
-from varco_common.record import Body, MailAccepted, encode_record
-from varco_common.votes import accept
+from varco_common.mail.ballot import accept
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted, encode_record
+from varco_common.mime import Manifest, Part
 
 DAYS = 30
 BATCH = 250
@@ -85,7 +85,7 @@ class Office:
             has_date=True,
         )
         return MailAccepted(
-            envelope=envelope, manifest=manifest, votes=votes, body=Body(size=size + 200, sha256="0" * 64)
+            envelope=envelope, manifest=manifest, votes=votes, body=BodyReference(size=size + 200, sha256="0" * 64)
         )
 
     def _parts(self, size: int) -> list[Part]:
@@ -115,8 +115,8 @@ class Office:
 async def fill(bus: Bus, mails: int) -> None:
     """Writes so many mails of the last 30 days, in batches, behind what audit has written."""
     subject = recorded_subject("bench")
-    last = await bus.last_sequence(recorded_subject("*"))
-    office = Office(await bus.last_sequence("events.>"))
+    last = await bus.events.last_sequence(recorded_subject("*"))
+    office = Office(await bus.events.last_sequence("events.>"))
     begin = datetime.now(UTC) - timedelta(days=DAYS) + timedelta(minutes=5)
     step = timedelta(days=DAYS) / mails
     batch: list[tuple[str, bytes]] = []
@@ -127,7 +127,7 @@ async def fill(bus: Bus, mails: int) -> None:
         event = encode_recorded(at=stamp, sequence=number + 1, kind="accepted", stored_at=stamp, record=record)
         batch.append((subject, event))
         if len(batch) == BATCH or number == mails - 1:
-            last = await bus.append_encoded(batch, expect=last, expect_subject=recorded_subject("*"))
+            last = await bus.events.append_encoded(batch, expect=last, expect_subject=recorded_subject("*"))
             batch = []
 
 

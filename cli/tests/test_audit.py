@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from varco_cli.stack import Stack
-from varco_common.proof import checkpoint
-from varco_common.proof.leaf import Entry, from_line, to_line
-from varco_common.proof.note import PublicKey, SigningKey
+from varco_common.transparency import checkpoint
+from varco_common.transparency.leaf import LogEntry, from_line, to_line
+from varco_common.transparency.signed_note import PublicKey, SigningKey
 
 
 class Kept(NamedTuple):
@@ -23,7 +23,7 @@ class Kept(NamedTuple):
     events: Path
     hashes: Path
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LogEntry]:
         return [from_line(line) for line in self.events.read_bytes().splitlines()]
 
     @property
@@ -47,7 +47,7 @@ def kept(stack: Stack, varco: Callable[..., Any], tmp_path: Path) -> Kept:
 def verify(varco: Callable[..., Any], kept: Kept, tmp_path: Path) -> Callable[..., Any]:
     """Verifies altered events in a place where there is no gate."""
 
-    def run(entries: list[Entry], *more: str, key: str = kept.key, file: Path = kept.checkpoint) -> Any:
+    def run(entries: list[LogEntry], *more: str, key: str = kept.key, file: Path = kept.checkpoint) -> Any:
         altered = tmp_path / "altered.jsonl"
         altered.write_bytes(b"".join(map(to_line, entries)))
         nowhere = tmp_path / "nowhere"
@@ -103,25 +103,25 @@ def test_an_honest_export_is_verified_with_no_gate(verify: Callable[..., Any], k
         assert f"{kept.size} events are as they were signed" in ended.out
 
 
-def change(entries: list[Entry]) -> None:
+def change(entries: list[LogEntry]) -> None:
     entries[4] = entries[4]._replace(payload=entries[4].payload.replace(b"2", b"3", 1))
 
 
-def swap(entries: list[Entry]) -> None:
+def swap(entries: list[LogEntry]) -> None:
     entries[4], entries[6] = entries[6]._replace(sequence=5), entries[4]._replace(sequence=7)
 
 
-def drop(entries: list[Entry]) -> None:
+def drop(entries: list[LogEntry]) -> None:
     del entries[4]
     entries[4:] = [one._replace(sequence=one.sequence - 1) for one in entries[4:]]
 
 
-def put(entries: list[Entry]) -> None:
+def put(entries: list[LogEntry]) -> None:
     entries[4:] = [one._replace(sequence=one.sequence + 1) for one in entries[4:]]
     entries.insert(4, entries[5]._replace(sequence=5, payload=b'{"type":"never.said.v1"}'))
 
 
-def cut(entries: list[Entry]) -> None:
+def cut(entries: list[LogEntry]) -> None:
     del entries[4:]
 
 
@@ -130,7 +130,7 @@ def cut(entries: list[Entry]) -> None:
     [(change, "changed"), (drop, "dropped"), (put, "added"), (swap, "reordered"), (cut, "cut off")],
 )
 def test_whatever_is_done_to_an_export_is_found_and_named(
-    verify: Callable[..., Any], kept: Kept, alter: Callable[[list[Entry]], None], departure: str
+    verify: Callable[..., Any], kept: Kept, alter: Callable[[list[LogEntry]], None], departure: str
 ) -> None:
     entries = kept.entries()
     alter(entries)

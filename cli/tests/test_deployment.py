@@ -18,7 +18,7 @@ from varco_cli.deployment.ready import role_password
 from varco_cli.stack.environment import keepers, voters
 from varco_cli.stack.home import Home
 from varco_cli.stack.installed import Described, installed_services
-from varco_common.settings import BrokenSetting
+from varco_common.runtime.settings import BrokenSetting
 
 ROOT = Path(__file__).parents[2]
 

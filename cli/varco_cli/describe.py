@@ -8,8 +8,8 @@ import sys
 import msgspec
 
 from varco_cli.stack.installed import Described
-from varco_common.service import Service, installed
-from varco_common.settings import WithDatabase, variables
+from varco_common.runtime.service import Service, installed
+from varco_common.runtime.settings import WithDatabase, variables
 
 
 def described(service: Service) -> Described:

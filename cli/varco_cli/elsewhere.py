@@ -13,12 +13,12 @@ import msgspec
 
 from varco_cli import output
 from varco_cli.failures import Misused
-from varco_common.proof import leaf, verify
-from varco_common.proof.checkpoint import Chain, Checkpoint, Rotation
-from varco_common.proof.leaf import Entry
-from varco_common.proof.note import BadNote, BadSignature, PublicKey
-from varco_common.proof.tree import HASH_BYTES
-from varco_common.proof.verify import BadHashes, Finding, Forked, Hashes, Verifier
+from varco_common.transparency import leaf, verification
+from varco_common.transparency.checkpoint import Chain, Checkpoint, Rotation
+from varco_common.transparency.leaf import LogEntry
+from varco_common.transparency.merkle_tree import HASH_BYTES
+from varco_common.transparency.signed_note import BadNote, BadSignature, PublicKey
+from varco_common.transparency.verification import BadHashes, Finding, Forked, Hashes, HistoryVerifier
 
 _PROGRESS = 200_000
 _ROTATED = "events.audit.checkpoint-key-rotated."
@@ -86,18 +86,18 @@ def check_log(events: Path, against: Shelf, trusted: Sequence[PublicKey], hashes
             chain = Chain(trusted, [*against.rotations, *_rotations(events)])
         for one in against.checkpoints:
             chain.verify(one)
-        checkpoints = verify.in_order(against.checkpoints)
+        checkpoints = verification.in_order(against.checkpoints)
     except (BadSignature, Forked) as error:
         return Outcome(departure="checkpoint", text=str(error))
     with _leaves(hashes, checkpoints) as (leaves, note):
         if first > 1 and not leaves:
             raise Misused("--first needs --hashes: the leaf hashes speak for the events that have expired")
-        verifier = Verifier(checkpoints, leaves, first)
+        verifier = HistoryVerifier(checkpoints, leaves, first)
         count, finding = _run(verifier, events, began)
-    if finding and finding.departure is verify.Departure.SOMEWHERE and str(events) != "-":
+    if finding and finding.departure is verification.Deviation.SOMEWHERE and str(events) != "-":
         near = [one for one in verifier.inner if finding.sequence <= one.size <= finding.until and _signed(chain, one)]
         if near:
-            finding = _run(Verifier(_agreeing([*checkpoints, *near])), events, began)[1] or finding
+            finding = _run(HistoryVerifier(_agreeing([*checkpoints, *near])), events, began)[1] or finding
     outcome = Outcome(events=count, signed=verifier.size, note=note)
     return _departed(outcome, finding) if finding else outcome
 
@@ -123,7 +123,7 @@ def _signed(chain: Chain, checkpoint: Checkpoint) -> bool:
     return True
 
 
-def _run(verifier: Verifier, events: Path, began: float) -> tuple[int, Finding | None]:
+def _run(verifier: HistoryVerifier, events: Path, began: float) -> tuple[int, Finding | None]:
     count = 0
     for entry in _entries(events):
         count += 1
@@ -134,7 +134,7 @@ def _run(verifier: Verifier, events: Path, began: float) -> tuple[int, Finding |
     return count, verifier.end()
 
 
-def _entries(events: Path) -> Iterator[Entry]:
+def _entries(events: Path) -> Iterator[LogEntry]:
     with _opened(events) as file:
         for number, line in enumerate(file, 1):
             try:
@@ -183,7 +183,7 @@ def _leaves(path: Path | None, checkpoints: Sequence[Checkpoint]) -> Iterator[tu
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             size = len(data) // HASH_BYTES
             try:
-                verify.fits((data[at * HASH_BYTES : (at + 1) * HASH_BYTES] for at in range(size)), checkpoints)
+                verification.fits((data[at * HASH_BYTES : (at + 1) * HASH_BYTES] for at in range(size)), checkpoints)
             except BadHashes as error:
                 yield None, f"{path}: {error}: a departure can't be named exactly"
                 return

@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from varco_common.service import GROUP, Service, run
+from varco_common.runtime.service import GROUP, Service, run
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from varco_cli.failures import Misused
-from varco_common import units
+from varco_common.base import units
 
 EXPECTED = "expected how long ago (30d, 12h) or a time such as 2026-11-24, 2026-11-24T10:00 or 2026-11-24T10:00+01:00"
 

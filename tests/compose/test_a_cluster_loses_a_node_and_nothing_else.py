@@ -13,7 +13,7 @@ from tests.compose.deployment import Deployment
 from tests.integration.gate import wait_for
 from tests.traffic import Sender
 from varco_common.bus import jetstream
-from varco_common.bus.connection import Connection
+from varco_common.bus.connection import NatsConnection
 from varco_common.bus.settings import BusSettings
 
 NODES = {"n1": "nats", "n2": "nats-2", "n3": "nats-3"}
@@ -77,5 +77,5 @@ async def stream(gate: Deployment) -> dict[str, dict[str, object]]:
     running = [service for service in NODES.values() if gate.containers(service)[0]["State"]["Running"]]
     url = ",".join(f"nats://{gate.address(service)}:4222" for service in running)
     password = gate.home / "secrets" / "nats-operator.password"
-    async with Connection.open(BusSettings(url=url, user="operator", password_file=password), "operator") as link:
+    async with NatsConnection.open(BusSettings(url=url, user="operator", password_file=password), "operator") as link:
         return await jetstream.api(link, "STREAM.INFO.MAIL")

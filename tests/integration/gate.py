@@ -113,8 +113,8 @@ class Gate:
     async def _events(self, filters: list[str]) -> list[AnyEvent]:
         found: list[AnyEvent] = []
         async with Bus.connect(operator(self.home, "127.0.0.1", self.ports.nats), "operator") as bus:
-            last = await bus.until(*filters)
-            async with contextlib.aclosing(bus.follow(*filters)) as stored:
+            last = await bus.events.last_sequence(*filters)
+            async with contextlib.aclosing(bus.events.follow(*filters)) as stored:
                 while last and (event := await anext(stored)):
                     found.append(event.event)
                     if event.sequence >= last:

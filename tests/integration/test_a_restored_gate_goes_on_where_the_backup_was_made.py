@@ -20,9 +20,9 @@ import pytest
 from tests.integration.conftest import Hop
 from tests.integration.gate import Gate, mail, transact, trusting, wait_for
 from varco_cli.stack.bus import operator
-from varco_common.bus.connection import Connection
-from varco_common.bus.ordered import Message, Ordered
-from varco_common.bus.vault import Vault
+from varco_common.bus.connection import NatsConnection
+from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage
+from varco_common.bus.stream_backup import StreamBackup
 from varco_common.events import MailDelivered, decode_event
 from varco_common.testing.processes import free_port
 
@@ -171,19 +171,19 @@ def untried(gate: Gate) -> int:
     return int(queue["untried"]) + len(queue["mails"])
 
 
-def events(gate: Gate) -> list[Message]:
+def events(gate: Gate) -> list[StreamMessage]:
     """EVENTS as it lies there: sequence, time, subject, headers and payload of each."""
     return asyncio.run(_events(gate))
 
 
-async def _events(gate: Gate) -> list[Message]:
+async def _events(gate: Gate) -> list[StreamMessage]:
     settings = operator(gate.home, "127.0.0.1", gate.ports.nats)
-    async with Vault.open(settings) as vault:
+    async with StreamBackup.open(settings) as vault:
         last = (await vault.held("EVENTS")).last
-    found: list[Message] = []
+    found: list[StreamMessage] = []
     async with (
-        Connection.open(settings, "operator") as link,
-        Ordered.open(link, "EVENTS", ("events.>",), 0) as messages,
+        NatsConnection.open(settings, "operator") as link,
+        OrderedConsumer.open(link, "EVENTS", ("events.>",), 0) as messages,
     ):
         async for message in messages:
             found.append(message._replace(pending=0))
@@ -192,7 +192,7 @@ async def _events(gate: Gate) -> list[Message]:
     return found
 
 
-def deliveries(found: list[Message]) -> Counter[str]:
+def deliveries(found: list[StreamMessage]) -> Counter[str]:
     """How often each mail was delivered, by what is on record."""
     told = (decode_event(message.payload) for message in found)
     return Counter(event.mail for event in told if isinstance(event, MailDelivered))

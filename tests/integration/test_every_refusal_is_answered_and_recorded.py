@@ -8,7 +8,7 @@ import pytest
 from tests.integration.conftest import Hop
 from tests.integration.gate import Gate, mail, transact, wait_for
 from varco_common.events import AuthCause, AuthFailed, MailRefused
-from varco_common.replies import Reply
+from varco_common.mail.replies import Reply
 
 STRANGER = "127.0.0.77"  # not in acme's networks
 

@@ -15,18 +15,18 @@ from tests.integration.gate import Gate, mail, transact
 from varco_audit.replay.lines import Differs, Verified
 from varco_audit.replay.verify import verify
 from varco_cli.stack.bus import operator
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
 from varco_common.bus.streams import manager
-from varco_common.envelope import Envelope
 from varco_common.events import MailRefused
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest
-from varco_common.rehearsal.serving import Rehearsals
-from varco_common.replies import Reply
-from varco_common.settings import WithBus
+from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.mail.ballot import Ballot
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.replies import Reply
+from varco_common.mail.verdict import verdict
+from varco_common.mime import Manifest
+from varco_common.runtime.settings import WithBus
 from varco_common.testing import NatsServer, nats_server
-from varco_common.verdict import verdict
-from varco_common.votes import Ballot
 
 pytestmark = pytest.mark.timeout(300)  # each rehearsal starts a process for each voter: seconds on a busy machine
 
@@ -113,9 +113,9 @@ async def late(gate: Gate, source: str) -> Reply:
     )
     ballot = Ballot(envelope=envelope, manifest=Manifest(authors=("alice@acme.test",)))
     async with Bus.connect(operator(gate.home, "127.0.0.1", gate.ports.nats), "operator") as bus:
-        votes = tuple(await bus.collect(ballot, VOTERS, 5))
+        votes = tuple(await bus.voting.collect(ballot, VOTERS, 5))
         reply = verdict(votes, VOTERS).reply
-        await bus.append(MailRefused(at=datetime.now(UTC), ballot=ballot, votes=votes, reply=reply, answer=""))
+        await bus.events.append(MailRefused(at=datetime.now(UTC), ballot=ballot, votes=votes, reply=reply, answer=""))
     return reply
 
 
@@ -240,8 +240,8 @@ async def copied(gate: Gate, to: NatsServer, altered: Callable[[str, bytes], byt
         Bus.connect(operator(gate.home, "127.0.0.1", gate.ports.nats), "operator") as bus,
         manager(to.settings()) as target,
     ):
-        stream, last = target.jetstream(), await bus.last_sequence("events.>")
-        async with aclosing(bus.raw("events.>")) as events:
+        stream, last = target.jetstream(), await bus.events.last_sequence("events.>")
+        async with aclosing(bus.events.follow_raw("events.>")) as events:
             async for one in events:
                 payload = altered(one.subject, one.payload)
                 changed += payload != one.payload
@@ -259,7 +259,7 @@ async def rehearsing(server: NatsServer) -> AsyncIterator[Bus]:
         for service in (*VOTERS, "audit"):
             module = f"varco_{service}.rehearse"
             settings: WithBus = import_module(module).SETTINGS(nats_url=server.url)
-            await stack.enter_async_context(Rehearsals.answering(bus, service, module, settings))
+            await stack.enter_async_context(ReplayServer.answering(bus, service, module, settings))
         yield bus
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.integration.conftest import Hop
 from tests.integration.gate import Gate, mail, transact, wait_for
 from tests.integration.test_a_heavy_attachment_becomes_a_link import STUDIO, letter
-from varco_common.ids import ALPHABET, LENGTH
+from varco_common.base.ids import ALPHABET, LENGTH
 
 ID = re.compile(rf"\b[{ALPHABET}]{{{LENGTH}}}\b")
 EXECUTABLE = """\

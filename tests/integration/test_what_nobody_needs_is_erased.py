@@ -10,11 +10,11 @@ from datetime import timedelta
 from tests.integration.conftest import Hop
 from tests.integration.gate import Gate, mail, transact, trusting, wait_for
 from varco_cli.stack.bus import operator
-from varco_common.blob_settings import BlobSettings
-from varco_common.blobs import Blobs
+from varco_common.base.subjects import KINDS
 from varco_common.bus import Bus
 from varco_common.events import MailErased
-from varco_common.subjects import KINDS
+from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store_settings import ObjectStoreSettings
 
 BOX = ("box@kept.test", "another-secret")
 FILE = f"""\
@@ -54,8 +54,8 @@ def bodies(gate: Gate) -> list[str]:
     """The bodies in the object store."""
 
     async def found() -> list[str]:
-        blobs = Blobs(
-            BlobSettings(
+        blobs = ObjectStore(
+            ObjectStoreSettings(
                 endpoint=f"http://127.0.0.1:{gate.ports.s3}",
                 access_key_file=gate.home.secret("s3.access", 10),
                 secret_key_file=gate.home.secret("s3.secret", 20),
@@ -74,7 +74,7 @@ def in_mail(gate: Gate, account: str) -> list[int]:
 
     async def found() -> list[int]:
         async with Bus.connect(operator(gate.home, "127.0.0.1", gate.ports.nats), "operator") as bus:
-            return [stored.sequence for kind in KINDS async for stored in bus.mails(kind, account, 0)]
+            return [stored.sequence for kind in KINDS async for stored in bus.mail.read(kind, account, 0)]
 
     return sorted(asyncio.run(found()))
 

@@ -7,8 +7,8 @@ from varco_cli.backup.files import BrokenBackup, Reader
 from varco_cli.backup.manifest import FileEntry, StreamEntry
 from varco_cli.backup.storage import Storage, buckets
 from varco_cli.backup.take import unpacked
-from varco_common import subjects
-from varco_common.bus.vault import Held, Vault
+from varco_common.base import subjects
+from varco_common.bus.stream_backup import StreamBackup, StreamContents
 
 _CHUNK = 512 * 1024
 
@@ -45,9 +45,9 @@ class Restore:
     def __init__(self, storage: Storage, reader: Reader, say: Say, *, replicas: int) -> None:
         self._storage, self._reader, self._say, self._replicas = storage, reader, say, replicas
 
-    async def put_back(self) -> dict[str, Held]:
+    async def put_back(self) -> dict[str, StreamContents]:
         """What the streams hold then. Raises NotEmpty, BrokenBackup, TransientError; then no stream was made."""
-        async with Vault.open(self._storage.bus) as vault:
+        async with StreamBackup.open(self._storage.bus) as vault:
             for stream in (subjects.MAIL, subjects.EVENTS):
                 if (held := await vault.held(stream)).last:
                     raise NotEmpty(
@@ -61,7 +61,7 @@ class Restore:
                     await vault.remove(stream)
                 raise
 
-    async def _streams(self, vault: Vault) -> dict[str, Held]:
+    async def _streams(self, vault: StreamBackup) -> dict[str, StreamContents]:
         for one in self._reader.manifest.streams:
             self._say(f"{one.stream}: {one.entry.size} bytes")
             await self._stream(vault, one)
@@ -69,7 +69,7 @@ class Restore:
         self._say(f"mails that came while it was made: {count}")
         return {one.stream: await vault.held(one.stream) for one in self._reader.manifest.streams}
 
-    async def _stream(self, vault: Vault, one: StreamEntry) -> None:
+    async def _stream(self, vault: StreamBackup, one: StreamEntry) -> None:
         pieces = _chunks(self._reader.pieces(one.entry))
         held = await vault.restore(one.stream, one.about, pieces, replicas=self._replicas)
         if held.last < one.about["state"]["last_seq"]:

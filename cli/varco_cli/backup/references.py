@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from varco_common import subjects
-from varco_common.blobs import BODIES, LINKS
+from varco_common.base import subjects
 from varco_common.bus import Bus, MissingMail
 from varco_common.events import AttachmentLinked, LinkExpired, LinkRevoked
-from varco_common.record import decode_record
+from varco_common.mail.record import decode_record
+from varco_common.storage.object_store import BODIES, LINKS
 
 _RECORDS = subjects.mail("*", "*")
 _FACTS = tuple(subjects.event("filelink", fact, "*") for fact in ("attachment-linked", "link-expired", "link-revoked"))
@@ -28,9 +28,9 @@ class Reference(NamedTuple):
 
 async def of_mails(bus: Bus) -> AsyncIterator[Reference]:
     """The large bodies of all mails that are in MAIL now."""
-    if not (last := await bus.last_record(_RECORDS)):
+    if not (last := await bus.mail.last_sequence(_RECORDS)):
         return
-    async with aclosing(bus.records(_RECORDS)) as found:
+    async with aclosing(bus.mail.follow(_RECORDS)) as found:
         async for one in found:
             try:
                 record = decode_record(one.record)
@@ -46,9 +46,9 @@ async def of_mails(bus: Bus) -> AsyncIterator[Reference]:
 async def of_links(bus: Bus) -> list[Reference]:
     """The files of all links that are live now; links may share one."""
     live: dict[str, AttachmentLinked] = {}
-    if not (last := await bus.until(*_FACTS)):
+    if not (last := await bus.events.last_sequence(*_FACTS)):
         return []
-    async with aclosing(bus.follow(*_FACTS)) as events:
+    async with aclosing(bus.events.follow(*_FACTS)) as events:
         async for stored in events:
             match stored.event:
                 case AttachmentLinked() as made:
@@ -65,7 +65,7 @@ async def still(bus: Bus, reference: Reference) -> bool:
     """Whether somebody needs it even now: it may have gone with its mail or link since it was looked for."""
     if reference.sequence:
         try:
-            await bus.mail(reference.sequence)
+            await bus.mail.get(reference.sequence)
         except MissingMail:
             return False
         return True

@@ -11,11 +11,11 @@ from typing import Any
 from varco_cli import gate
 from varco_cli.stack import Stack
 from varco_cli.stack.bus import operator
-from varco_common.blob_settings import BlobSettings
-from varco_common.blobs import BODIES, LINKS, Blobs
+from varco_common.base.errors import TransientError
 from varco_common.bus import BusSettings
-from varco_common.errors import TransientError
-from varco_common.settings import BrokenSetting, Port, WithBlobs, WithBus, load
+from varco_common.runtime.settings import BrokenSetting, Port, WithBlobs, WithBus, load
+from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
+from varco_common.storage.object_store_settings import ObjectStoreSettings
 
 BUCKETS = (BODIES, LINKS)
 _PATIENCE_SECONDS = 60.0
@@ -30,7 +30,7 @@ class Storage:
     """How to reach both, and the VARCO_HOME whose databases and secrets go with them; None where there is none here."""
 
     bus: BusSettings
-    blobs: BlobSettings
+    blobs: ObjectStoreSettings
     home: Path | None
 
 
@@ -63,7 +63,7 @@ def _of_home(inner: str, nats: int, s3: int) -> Storage:
     home = gate.home()
     return Storage(
         bus=operator(home, inner, nats),
-        blobs=BlobSettings(
+        blobs=ObjectStoreSettings(
             endpoint=f"http://{inner}:{s3}",
             access_key_file=home.secret("s3.access", 10),
             secret_key_file=home.secret("s3.secret", 20),
@@ -74,9 +74,9 @@ def _of_home(inner: str, nats: int, s3: int) -> Storage:
 
 
 @contextlib.asynccontextmanager
-async def buckets(settings: BlobSettings) -> AsyncIterator[dict[str, Blobs]]:
+async def buckets(settings: ObjectStoreSettings) -> AsyncIterator[dict[str, ObjectStore]]:
     """The object store's buckets by name, made where they aren't there; waits for a store that is just starting."""
-    found = {name: Blobs(settings, name) for name in BUCKETS}
+    found = {name: ObjectStore(settings, name) for name in BUCKETS}
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             for bucket in found.values():
@@ -89,7 +89,7 @@ async def buckets(settings: BlobSettings) -> AsyncIterator[dict[str, Blobs]]:
             await bucket.close()
 
 
-async def _ensured(bucket: Blobs) -> None:
+async def _ensured(bucket: ObjectStore) -> None:
     while True:
         try:
             return await bucket.ensure()

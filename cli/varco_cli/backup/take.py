@@ -20,10 +20,10 @@ from varco_cli.backup.files import Writer
 from varco_cli.backup.manifest import FORMAT, Entry, FileEntry, Manifest, ObjectEntry, StreamEntry
 from varco_cli.backup.references import Reference, of_links, of_mails, still
 from varco_cli.backup.storage import Storage, buckets
-from varco_common import subjects
-from varco_common.blobs import Blobs, MissingBlob
+from varco_common.base import subjects
 from varco_common.bus import Bus
-from varco_common.bus.vault import Raw, Vault
+from varco_common.bus.stream_backup import RawRecord, StreamBackup
+from varco_common.storage.object_store import MissingObject, ObjectStore
 
 SECRETS = ("secrets/*", "tls/*", "admin.token", "demo.made", "places.json")
 _CHUNK = 1024 * 1024
@@ -42,7 +42,7 @@ class Backup:
     async def take(self, *, with_secrets: bool) -> Manifest:
         """The manifest, once all of it is written. Raises TransientError, OSError."""
         databases = [one async for one in self._databases()]
-        async with Vault.open(self._storage.bus) as vault, Bus.connect(self._storage.bus, "operator") as bus:
+        async with StreamBackup.open(self._storage.bus) as vault, Bus.connect(self._storage.bus, "operator") as bus:
             before = (await vault.held(subjects.MAIL)).last
             streams = [await self._stream(vault, stream) for stream in (subjects.MAIL, subjects.EVENTS)]
             tail = await self._writer.keep("MAIL.tail", _packed(vault.mails(before)))
@@ -61,7 +61,7 @@ class Backup:
         self._writer.seal(manifest)
         return manifest
 
-    async def _stream(self, vault: Vault, stream: str) -> StreamEntry:
+    async def _stream(self, vault: StreamBackup, stream: str) -> StreamEntry:
         held = await vault.held(stream)
         self._say(f"{stream}: {held.messages} messages, {held.bytes} bytes")
         async with vault.snapshot(stream) as (about, pieces):
@@ -78,10 +78,12 @@ class Backup:
         self._say(f"objects: {len(kept)}")
         return [*kept.values()]
 
-    async def _object(self, bus: Bus, stores: dict[str, Blobs], one: Reference, number: int) -> ObjectEntry | None:
+    async def _object(
+        self, bus: Bus, stores: dict[str, ObjectStore], one: Reference, number: int
+    ) -> ObjectEntry | None:
         try:
             entry = await self._writer.keep(f"objects/{number:08}", stores[one.bucket].stream(one.key))
-        except MissingBlob:
+        except MissingObject:
             if await still(bus, one):
                 self._missing.append(f"{one.bucket}/{one.key} of {one.why} is not in the object store")
             return None
@@ -124,7 +126,7 @@ async def _all(bus: Bus) -> AsyncIterator[Reference]:
         yield one
 
 
-async def _packed(mails: AsyncIterable[Raw]) -> AsyncIterator[bytes]:
+async def _packed(mails: AsyncIterable[RawRecord]) -> AsyncIterator[bytes]:
     async for mail in mails:
         packed = msgspec.msgpack.encode(mail)
         yield len(packed).to_bytes(_LENGTH, "big") + packed
@@ -135,11 +137,11 @@ async def _each(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def unpacked(parts: Iterable[bytes]) -> AsyncIterator[Raw]:
+async def unpacked(parts: Iterable[bytes]) -> AsyncIterator[RawRecord]:
     """The mails of a tail, from its parts."""
     held = bytearray()
     for part in parts:
         held += part
         while len(held) >= _LENGTH and len(held) >= (end := _LENGTH + int.from_bytes(held[:_LENGTH], "big")):
-            yield msgspec.msgpack.decode(bytes(held[_LENGTH:end]), type=Raw)
+            yield msgspec.msgpack.decode(bytes(held[_LENGTH:end]), type=RawRecord)
             del held[:end]

@@ -12,11 +12,11 @@ from varco_cli.commands.shared import Reason, noun
 from varco_cli.elsewhere import Outcome
 from varco_cli.failures import Conflict, Misused, Refused
 from varco_cli.output import Json
-from varco_common.ids import LENGTH
-from varco_common.proof import inclusion
-from varco_common.proof.inclusion import NotProven, Proven
-from varco_common.proof.leaf import time_text
-from varco_common.proof.note import BadNote
+from varco_common.base.ids import LENGTH
+from varco_common.transparency import inclusion
+from varco_common.transparency.inclusion import NotProven, ProvenEvent
+from varco_common.transparency.leaf import time_text
+from varco_common.transparency.signed_note import BadNote
 
 Keys = Annotated[
     list[str] | None,
@@ -131,7 +131,7 @@ def check(
     output.show([_shown(one) for one in proven], as_json, lambda: _tell(proven))
 
 
-def _shown(one: Proven) -> dict[str, Any]:
+def _shown(one: ProvenEvent) -> dict[str, Any]:
     sequence, at, subject, payload = one.entry
     known = {
         "sequence": sequence,
@@ -142,7 +142,7 @@ def _shown(one: Proven) -> dict[str, Any]:
     return known | {"log": one.origin, "size": one.size, "key": one.key}
 
 
-def _tell(proven: list[Proven]) -> None:
+def _tell(proven: list[ProvenEvent]) -> None:
     for one in proven:
         shown = _shown(one)
         output.line(f"proven: event {shown['sequence']}, stored {shown['time']}, {shown['subject']}")

@@ -13,8 +13,8 @@ from varco_cli import gate, output
 from varco_cli.failures import Conflict, Failure, Misused
 from varco_cli.stack import AlreadyRunning, FailedStart, Stack
 from varco_cli.stack.trial import Trial, open_trial
-from varco_common import log
-from varco_common.settings import BrokenSetting
+from varco_common.base import log
+from varco_common.runtime.settings import BrokenSetting
 
 READY = "VARCO_READY_DESCRIPTOR"
 

@@ -100,7 +100,7 @@ async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
     waits, went = dict(taken), dict.fromkeys(taken, "still waits")
     links: dict[str, str] = {}
     settings = bus.operator(stack.home, stack.settings.inner, stack.ports.nats)
-    async with Bus.connect(settings, "demo") as connected, aclosing(connected.follow(*FACTS)) as events:
+    async with Bus.connect(settings, "demo") as connected, aclosing(connected.events.follow(*FACTS)) as events:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while any(waits.values()):

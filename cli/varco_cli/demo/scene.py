@@ -9,7 +9,7 @@ from email.policy import SMTP
 from pathlib import Path
 from typing import NamedTuple
 
-from varco_common.ids import ALPHABET, LENGTH
+from varco_common.base.ids import ALPHABET, LENGTH
 
 LOGIN, PASSWORD = "alice@acme.example", "a-long-secret"
 MAILBOX, MAILBOX_PASSWORD = "archive@acme.example", "another-secret"

@@ -9,10 +9,10 @@ from pydantic import Field
 from varco_cli.deployment.files import database_password
 from varco_cli.stack.installed import Described
 from varco_cli.stack.room import mail_limit
+from varco_common.base.tasks import retry_until_available
 from varco_common.bus import streams
 from varco_common.bus.settings import BusSettings
-from varco_common.settings import BrokenSetting, Size, WithBus, WithDatabase, own, secret
-from varco_common.tasks import patiently
+from varco_common.runtime.settings import BrokenSetting, Size, WithBus, WithDatabase, own, secret
 
 
 class ReadySettings(WithBus, WithDatabase):
@@ -47,12 +47,12 @@ class ReadySettings(WithBus, WithDatabase):
 
 async def make_ready(settings: ReadySettings, services: list[Described]) -> list[str]:
     """What was seen to, in words. Waits for what isn't up yet."""
-    done = [await patiently(lambda: _streams(settings))]
+    done = [await retry_until_available(lambda: _streams(settings))]
     if settings.database_url:
-        from varco_common import roles  # noqa: PLC0415 - no other command needs SQLAlchemy, which takes a third of its start
+        from varco_common.storage import database_roles  # noqa: PLC0415 - no other command needs SQLAlchemy, which takes a third of its start
 
         passwords = {one.name: role_password(settings.secrets, one.name) for one in services if one.tables}
-        await patiently(lambda: roles.ensure(settings.database_of("prepare"), passwords))
+        await retry_until_available(lambda: database_roles.ensure(settings.database_of("prepare"), passwords))
         done.append(f"roles and schemas: {', '.join(passwords)}")
     return done
 

@@ -7,7 +7,7 @@ import msgspec
 from varco_cli.stack.home import Home
 from varco_cli.stack.installed import Described
 from varco_cli.stack.settings import SERVICES, StackSettings
-from varco_common import keeping
+from varco_common.storage import retention
 
 
 def api_ports(home: Home, first: int, services: Sequence[Described]) -> dict[str, int]:
@@ -28,7 +28,7 @@ def voters(services: Sequence[Described]) -> str:
 
 def keepers(services: Sequence[Described]) -> str:
     """The names of all that are asked before anything is erased from MAIL, parted by commas."""
-    return ",".join(service.name for service in services if keeping.subject(service.name) in service.subscribes)
+    return ",".join(service.name for service in services if retention.subject(service.name) in service.subscribes)
 
 
 def of_service(home: Home, settings: StackSettings, service: Described, api_port: int) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from varco_cli.stack.certificate import self_signed
-from varco_common.tokens import Keyring
+from varco_common.runtime.tokens import Keyring
 
 
 class AlreadyRunning(Exception):

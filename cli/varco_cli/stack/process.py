@@ -12,8 +12,8 @@ from pathlib import Path
 
 from varco_cli.stack import launch
 from varco_cli.stack.home import Home
-from varco_common import log
-from varco_common.settings import EXIT_BROKEN_SETTING
+from varco_common.base import log
+from varco_common.runtime.settings import EXIT_BROKEN_SETTING
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 10.0

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from varco_cli.stack.home import Home
-from varco_common import log
+from varco_common.base import log
+from varco_common.base.errors import TransientError
 from varco_common.bus import streams
 from varco_common.bus.settings import BusSettings
-from varco_common.errors import TransientError
 
 LOOK_SECONDS = 2.0
 MOST_RESERVED = 1 << 30

@@ -29,11 +29,12 @@ from varco_cli.stack.installed import Described, installed_services
 from varco_cli.stack.process import Process, Program, end_stale
 from varco_cli.stack.room import Room
 from varco_cli.stack.settings import Ports, StackSettings, listenable
-from varco_common import log, seaweed
+from varco_common.base import log
+from varco_common.base.tasks import ended
 from varco_common.bus.settings import BusSettings
-from varco_common.bus.store import CHECK as STORE
-from varco_common.settings import load
-from varco_common.tasks import ended
+from varco_common.bus.stream_admin import STORE_CHECK as STORE
+from varco_common.runtime.settings import load
+from varco_common.storage import seaweed
 
 START_SECONDS = 60.0
 NATS_MEMORY = "512MiB"  # a goal: without one it keeps for ever what a burst of large bodies took

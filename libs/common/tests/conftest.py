@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from varco_common import db
+from varco_common.storage import database
 
 
 @pytest.fixture
@@ -20,6 +20,6 @@ def example(monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest_asyncio.fixture
 async def engine(database_url: str, example: str) -> AsyncIterator[AsyncEngine]:
     """A migrated database, once SQLite and once PostgreSQL."""
-    async with db.connect(database_url, "shell-example") as connected:
-        await db.migrate(connected, example)
+    async with database.connect(database_url, "shell-example") as connected:
+        await database.migrate(connected, example)
         yield connected

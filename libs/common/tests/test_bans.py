@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.bans import BanTable, Networks, banned_as, network_of
 from varco_common.events import HostBanned, HostUnbanned, NetworkIgnored, NetworkUnignored, UnbanCause
+from varco_common.events.ban_table import BanTable, Networks, banned_as, network_of
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -13,23 +13,23 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from varco_common.blob_settings import BlobSettings
-from varco_common.blobs import Blobs, MissingBlob
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
+from varco_common.storage.object_store import MissingObject, ObjectStore
+from varco_common.storage.object_store_settings import ObjectStoreSettings
 from varco_common.testing import S3Server, free_port, s3_server
 
 MIB = 1024 * 1024
 
 
 @pytest_asyncio.fixture
-async def blobs(s3: S3Server) -> AsyncIterator[Blobs]:
-    each = Blobs(s3.settings, f"test-{secrets.token_hex(4)}")
+async def blobs(s3: S3Server) -> AsyncIterator[ObjectStore]:
+    each = ObjectStore(s3.settings, f"test-{secrets.token_hex(4)}")
     await each.ensure(expire_days=8)
     yield each
     await each.close()
 
 
-async def test_bytes_come_back_whole_and_in_chunks(blobs: Blobs):
+async def test_bytes_come_back_whole_and_in_chunks(blobs: ObjectStore):
     body = os.urandom(300_000)
     await blobs.put("key", body)
     assert await blobs.get("key") == body
@@ -38,13 +38,13 @@ async def test_bytes_come_back_whole_and_in_chunks(blobs: Blobs):
     assert b"".join(chunks) == body
 
 
-async def test_an_empty_object_is_an_object(blobs: Blobs):
+async def test_an_empty_object_is_an_object(blobs: ObjectStore):
     await blobs.put("empty", b"")
     assert await blobs.get("empty") == b""
     assert await blobs.exists("empty")
 
 
-async def test_a_file_of_100_mib_is_put_and_streamed_in_bounded_memory(blobs: Blobs):
+async def test_a_file_of_100_mib_is_put_and_streamed_in_bounded_memory(blobs: ObjectStore):
     block = os.urandom(MIB)
     with tempfile.TemporaryFile() as spool:
         for _ in range(100):
@@ -64,7 +64,7 @@ async def test_a_file_of_100_mib_is_put_and_streamed_in_bounded_memory(blobs: Bl
     assert grown < 32 * 1024  # KiB
 
 
-async def test_a_file_is_put_from_where_it_stands(blobs: Blobs):
+async def test_a_file_is_put_from_where_it_stands(blobs: ObjectStore):
     with tempfile.TemporaryFile() as spool:
         spool.write(b"head and body")
         spool.seek(9)
@@ -72,23 +72,23 @@ async def test_a_file_is_put_from_where_it_stands(blobs: Blobs):
     assert await blobs.get("part") == b"body"
 
 
-async def test_what_is_not_there_is_missing_and_deleting_it_is_no_error(blobs: Blobs):
-    with pytest.raises(MissingBlob):
+async def test_what_is_not_there_is_missing_and_deleting_it_is_no_error(blobs: ObjectStore):
+    with pytest.raises(MissingObject):
         await blobs.get("never")
-    with pytest.raises(MissingBlob):
+    with pytest.raises(MissingObject):
         async with aclosing(blobs.stream("never")) as chunks:
             await anext(chunks)
     assert not await blobs.exists("never")
     await blobs.delete("never")
 
 
-async def test_a_deleted_object_is_gone(blobs: Blobs):
+async def test_a_deleted_object_is_gone(blobs: ObjectStore):
     await blobs.put("key", b"x")
     await blobs.delete("key")
     assert not await blobs.exists("key")
 
 
-async def test_only_what_is_older_expires(blobs: Blobs):
+async def test_only_what_is_older_expires(blobs: ObjectStore):
     await blobs.put("key", b"x")
     assert await blobs.expire(timedelta(days=1)) == 0
     assert await blobs.exists("key")
@@ -96,7 +96,7 @@ async def test_only_what_is_older_expires(blobs: Blobs):
     assert not await blobs.exists("key")
 
 
-async def test_a_stream_that_is_left_early_leaves_nothing_before_the_next_answer(blobs: Blobs):
+async def test_a_stream_that_is_left_early_leaves_nothing_before_the_next_answer(blobs: ObjectStore):
     body = os.urandom(2 * MIB)
     await blobs.put("key", body)
     async with aclosing(blobs.stream("key", 1_000)) as chunks:
@@ -104,7 +104,7 @@ async def test_a_stream_that_is_left_early_leaves_nothing_before_the_next_answer
     assert await blobs.get("key") == body
 
 
-async def test_ensure_keeps_what_is_there(blobs: Blobs):
+async def test_ensure_keeps_what_is_there(blobs: ObjectStore):
     await blobs.put("key", b"x")
     await blobs.ensure(expire_days=9)
     await blobs.check()
@@ -112,7 +112,7 @@ async def test_ensure_keeps_what_is_there(blobs: Blobs):
 
 
 async def test_a_bucket_that_is_not_there_fails_the_check(s3: S3Server):
-    nowhere = Blobs(s3.settings, "no-such-bucket")
+    nowhere = ObjectStore(s3.settings, "no-such-bucket")
     with pytest.raises(TransientError):
         await nowhere.check()
     await nowhere.close()
@@ -121,10 +121,10 @@ async def test_a_bucket_that_is_not_there_fails_the_check(s3: S3Server):
 async def test_a_store_that_is_away_is_a_transient_error_that_shows_no_signature(tmp_path: Path):
     key = tmp_path / "key"
     key.write_text("some-key")
-    settings = BlobSettings(
+    settings = ObjectStoreSettings(
         endpoint=f"http://127.0.0.1:{free_port()}", access_key_file=key, secret_key_file=key, timeout_seconds=1
     )
-    away = Blobs(settings)
+    away = ObjectStore(settings)
     for attempt in (away.put("key", b"x"), away.get("key"), away.check()):
         with pytest.raises(TransientError) as caught:
             await attempt
@@ -135,10 +135,10 @@ async def test_a_store_that_is_away_is_a_transient_error_that_shows_no_signature
 async def test_wrong_keys_are_refused(s3: S3Server, tmp_path: Path):
     wrong = tmp_path / "secret.key"
     wrong.write_text("wrong")
-    settings = BlobSettings(
+    settings = ObjectStoreSettings(
         endpoint=s3.settings.endpoint, access_key_file=s3.settings.access_key_file, secret_key_file=wrong
     )
-    stranger = Blobs(settings)
+    stranger = ObjectStore(settings)
     with pytest.raises(TransientError):
         await stranger.put("key", b"x")
     await stranger.close()
@@ -146,7 +146,7 @@ async def test_wrong_keys_are_refused(s3: S3Server, tmp_path: Path):
 
 async def test_what_was_put_outlives_a_killed_store():
     async with s3_server() as server:
-        store = Blobs(server.settings)
+        store = ObjectStore(server.settings)
         await store.ensure()
         bodies = {f"key-{number}": os.urandom(50_000) for number in range(20)}
         for key, body in bodies.items():

@@ -13,19 +13,19 @@ def recovered(host: str, account: str = "acme") -> RouteRecovered:
 
 
 async def hosts(bus: Bus, since: datetime) -> list[str]:
-    return [stored.event.host async for stored in bus.since("events.relay.*.acme", since)]
+    return [stored.event.host async for stored in bus.events.since("events.relay.*.acme", since)]
 
 
 async def test_only_events_that_match_and_are_not_older_are_read(bus: Bus):
     began = datetime.now(UTC) - timedelta(seconds=1)
-    first = await bus.append(recovered("a"))
-    await bus.append(recovered("x", account="other"))
+    first = await bus.events.append(recovered("a"))
+    await bus.events.append(recovered("x", account="other"))
     between = datetime.now(UTC)
-    await bus.append(recovered("b"))
+    await bus.events.append(recovered("b"))
     assert await hosts(bus, began) == ["a", "b"]
     assert await hosts(bus, between) == ["b"]
     assert await hosts(bus, datetime.now(UTC) + timedelta(seconds=1)) == []
-    assert [stored.sequence async for stored in bus.since("events.relay.*.acme", between)] == [first + 2]
+    assert [stored.sequence async for stored in bus.events.since("events.relay.*.acme", between)] == [first + 2]
 
 
 async def test_an_empty_stream_has_nothing_since(bus: Bus):

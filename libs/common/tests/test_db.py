@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from varco_common import db
-from varco_common.settings import BrokenSetting
+from varco_common.runtime.settings import BrokenSetting
+from varco_common.storage import database
 
 
 async def tables_of(engine):
@@ -19,8 +19,13 @@ async def tables_of(engine):
 
 
 async def test_two_processes_that_start_at_once_migrate_once(database_url, example):
-    async with db.connect(database_url, "shell-example") as one, db.connect(database_url, "shell-example") as two:
-        await asyncio.gather(db.migrate(one, example), db.migrate(two, example), db.migrate(one, example))
+    async with (
+        database.connect(database_url, "shell-example") as one,
+        database.connect(database_url, "shell-example") as two,
+    ):
+        await asyncio.gather(
+            database.migrate(one, example), database.migrate(two, example), database.migrate(one, example)
+        )
         assert await tables_of(two) == {"states", "progress", "notes", "shell_example_version"}
 
 
@@ -33,9 +38,10 @@ async def test_two_services_of_one_process_migrate_side_by_side(postgres_url, tm
     )
     async with AsyncExitStack() as stack:
         engines = [
-            await stack.enter_async_context(db.connect(url, f"service{number}")) for number, url in enumerate(urls)
+            await stack.enter_async_context(database.connect(url, f"service{number}"))
+            for number, url in enumerate(urls)
         ]
-        await asyncio.gather(*(db.migrate(engine, example) for engine in engines))
+        await asyncio.gather(*(database.migrate(engine, example) for engine in engines))
         assert [await tables_of(engine) for engine in engines] == [
             {"states", "progress", "notes", "shell_example_version"}
         ] * 4
@@ -44,15 +50,15 @@ async def test_two_services_of_one_process_migrate_side_by_side(postgres_url, tm
 async def test_a_migrated_database_is_left_as_it_is(engine, example):
     async with engine.begin() as connection:
         await connection.execute(sa.text("INSERT INTO notes (id, text) VALUES (1, 'kept')"))
-    await db.migrate(engine, example)
+    await database.migrate(engine, example)
     async with engine.connect() as connection:
         assert await connection.scalar(sa.text("SELECT text FROM notes")) == "kept"
 
 
 async def test_each_service_has_a_schema_of_its_own_on_postgresql(postgres_url, example):
-    async with db.connect(postgres_url, "shell-example") as one, db.connect(postgres_url, "other") as two:
-        await db.migrate(one, example)
-        await db.migrate(two, example)
+    async with database.connect(postgres_url, "shell-example") as one, database.connect(postgres_url, "other") as two:
+        await database.migrate(one, example)
+        await database.migrate(two, example)
         async with one.begin() as connection:
             await connection.execute(sa.text("INSERT INTO notes (id, text) VALUES (1, 'mine')"))
         async with two.connect() as connection:
@@ -69,16 +75,16 @@ async def test_a_migration_that_fails_leaves_nothing_behind(database_url, exampl
         "def upgrade():\n    op.execute('CREATE TABLE half (id INTEGER)')\n    op.execute('CREATE nonsense')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    async with db.connect(database_url, "broken-example") as engine:
+    async with database.connect(database_url, "broken-example") as engine:
         with pytest.raises(sa.exc.DBAPIError):
-            await asyncio.wait_for(db.migrate(engine, "broken_example"), 5)
+            await asyncio.wait_for(database.migrate(engine, "broken_example"), 5)
         assert "half" not in await tables_of(engine)
 
 
 async def test_migrating_waits_for_a_database_that_is_away(postgres, postgres_url, example):
-    async with db.connect(postgres_url, "shell-example") as engine:
+    async with database.connect(postgres_url, "shell-example") as engine:
         await postgres.kill()
-        waiting = asyncio.create_task(db.migrate(engine, example))
+        waiting = asyncio.create_task(database.migrate(engine, example))
         try:
             done, _ = await asyncio.wait([waiting], timeout=0.3)
             assert not done
@@ -89,8 +95,8 @@ async def test_migrating_waits_for_a_database_that_is_away(postgres, postgres_ur
 
 
 async def test_sqlite_waits_for_a_writer_instead_of_failing(sqlite_url, example):
-    async with db.connect(sqlite_url, "x") as one, db.connect(sqlite_url, "x") as two:
-        await db.migrate(one, example)
+    async with database.connect(sqlite_url, "x") as one, database.connect(sqlite_url, "x") as two:
+        await database.migrate(one, example)
         async with one.begin() as connection:
             await connection.execute(sa.text("INSERT INTO notes (id, text) VALUES (1, 'a')"))
             writing = asyncio.create_task(insert(two))
@@ -111,16 +117,16 @@ async def insert(engine):
 async def test_a_damaged_file_is_named_and_what_to_do_with_it(tmp_path, example):
     file = tmp_path / "policy.sqlite"
     file.write_bytes(b"no database at all" * 1000)
-    async with db.connect(f"sqlite+aiosqlite:///{file}", "shell-example") as engine:
+    async with database.connect(f"sqlite+aiosqlite:///{file}", "shell-example") as engine:
         with pytest.raises(BrokenSetting, match=r"policy\.sqlite: expected .*delete the file"):
-            await db.migrate(engine, example)
+            await database.migrate(engine, example)
 
 
 async def test_an_older_version_starts_on_a_database_that_a_newer_one_has_migrated(engine, example):
     async with engine.begin() as connection:
         await connection.execute(sa.text("UPDATE shell_example_version SET version_num = '0003'"))
         await connection.execute(sa.text("ALTER TABLE notes ADD COLUMN added TEXT"))
-    await db.migrate(engine, example)
+    await database.migrate(engine, example)
     async with engine.begin() as connection:
         await connection.execute(sa.text("INSERT INTO notes (id, text) VALUES (1, 'kept')"))
         assert await connection.scalar(sa.text("SELECT version_num FROM shell_example_version")) == "0003"
@@ -148,7 +154,7 @@ async def test_four_real_processes_migrate_once(database_url, example):
         assert await process.stdout.readline() == b"ready\n"
     await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
     assert [process.returncode for process in processes] == [0] * 4
-    async with db.connect(database_url, "shell-example") as engine:
+    async with database.connect(database_url, "shell-example") as engine:
         assert await tables_of(engine) == {"states", "progress", "notes", "shell_example_version"}
 
 

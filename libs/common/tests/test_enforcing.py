@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from varco_common.bans import ROLL_CALL, BanTable, Enforcer
+from varco_common.base.errors import TransientError
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
-from varco_common.enforcing import Enforcing
-from varco_common.errors import TransientError
 from varco_common.events import HostBanned, NetworkIgnored
-from varco_common.tasks import beside
+from varco_common.events.ban_table import ENFORCER_STATUS, BanTable, EnforcerStatus
+from varco_common.runtime.ban_enforcement import BanEnforcement
 from varco_common.testing.waiting import eventually
 
 HOST = "192.0.2.7"
@@ -27,13 +27,13 @@ def banned() -> HostBanned:
 async def enforcing(nats, service: str):
     async with Bus.connect(nats.settings(), service) as bus:
         heard = []
-        one = Enforcing(bus, BanTable(), service, "closes at accept", heard=heard.append)
-        async with beside(one.run()):
+        one = BanEnforcement(bus, BanTable(), service, "closes at accept", heard=heard.append)
+        async with run_in_background(one.run()):
             yield one, heard
 
 
 async def test_who_starts_late_has_caught_up_before_it_says_so(bus, nats):
-    await bus.append(banned())
+    await bus.events.append(banned())
     async with enforcing(nats, "ingress-smtp") as (one, heard):
         await asyncio.wait_for(one.caught_up.wait(), 10)
         assert one.table.banned(HOST, datetime.now(UTC))
@@ -46,20 +46,23 @@ async def test_nothing_was_said_yet_is_caught_up_too(nats):
 
 
 async def test_every_process_answers_the_roll_call_with_its_sequence(bus, nats):
-    assert await bus.ask_everyone(ROLL_CALL, HOST.encode()) == []
+    assert await bus.requests.ask_everyone(ENFORCER_STATUS, HOST.encode()) == []
     async with enforcing(nats, "ingress-smtp") as (one, _), enforcing(nats, "firewall") as (other, _):
-        sequence = await bus.append(banned())
+        sequence = await bus.events.append(banned())
         await eventually(lambda: one.table.sequence == other.table.sequence == sequence)
 
-        async def answers() -> list[Enforcer]:
-            return [msgspec.json.decode(a, type=Enforcer) for a in await bus.ask_everyone(ROLL_CALL, HOST.encode())]
+        async def answers() -> list[EnforcerStatus]:
+            return [
+                msgspec.json.decode(a, type=EnforcerStatus)
+                for a in await bus.requests.ask_everyone(ENFORCER_STATUS, HOST.encode())
+            ]
 
         found = sorted(await answers(), key=lambda answer: answer.service)
         assert [(a.service, a.enforces, a.sequence) for a in found] == [
             ("firewall", True, sequence),
             ("ingress-smtp", True, sequence),
         ]
-        ignored = await bus.append(NetworkIgnored(at=datetime.now(UTC), network="192.0.2.0/24"))
+        ignored = await bus.events.append(NetworkIgnored(at=datetime.now(UTC), network="192.0.2.0/24"))
         await eventually(lambda: one.table.sequence == other.table.sequence == ignored)
         assert {(a.enforces, a.why_not) for a in await answers()} == {(False, "never banned: 192.0.2.0/24")}
 
@@ -68,7 +71,7 @@ async def test_a_bus_that_is_away_is_no_empty_roll(bus, nats):
     await nats.kill()
     await eventually(lambda: not _up(bus))
     with pytest.raises(TransientError):
-        await bus.ask_everyone(ROLL_CALL, b"")
+        await bus.requests.ask_everyone(ENFORCER_STATUS, b"")
 
 
 def _up(bus: Bus) -> bool:

@@ -13,17 +13,17 @@ from varco_common.events import (
     AuthFailed,
     MailDelivered,
     RecordParked,
+    decode_authenticated,
     decode_event,
-    decode_said,
     encode_event,
     fact,
     wire_name,
 )
-from varco_common.record import Record, decode_record, encode_record
+from varco_common.mail.record import MailRecord, decode_record, encode_record
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS = get_args(AnyEvent)
-RECORDS = get_args(Record)
+RECORDS = get_args(MailRecord)
 
 
 @pytest.mark.parametrize("sample", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
@@ -64,9 +64,9 @@ def test_the_subject_names_service_fact_and_key():
 def test_every_event_is_read_where_it_is_said_and_nowhere_else(kind):
     data = (GOLDEN / f"{wire_name(kind)}.json").read_bytes()
     event = decode_event(data)
-    assert decode_said(event.subject, data) == event
+    assert decode_authenticated(event.subject, data) == event
     with pytest.raises(msgspec.ValidationError, match="isn't said at"):
-        decode_said("events.link.link-made.acme", data)
+        decode_authenticated("events.link.link-made.acme", data)
 
 
 @pytest.mark.parametrize(("kind", "more"), [(AuthFailed, {"service": "policy"}), (MailDelivered, {"attempt": 2})])
@@ -74,13 +74,13 @@ def test_an_event_with_more_than_one_place_is_read_at_each(kind, more):
     sample = decode_event((GOLDEN / f"{wire_name(kind)}.json").read_bytes())
     event = msgspec.structs.replace(sample, **more)
     assert not event.subject.startswith(f"events.{kind.SERVICE}.{fact(kind)}.")
-    assert decode_said(event.subject, encode_event(event)) == event
+    assert decode_authenticated(event.subject, encode_event(event)) == event
 
 
 def test_a_record_is_parked_in_its_own_name_alone():
     data = (GOLDEN / f"{wire_name(RecordParked)}.json").read_bytes()
     with pytest.raises(msgspec.ValidationError, match="isn't said at"):
-        decode_said("events.parked.record-parked.another", data)
+        decode_authenticated("events.parked.record-parked.another", data)
 
 
 def test_unknown_fields_are_ignored_and_unknown_types_refused():

@@ -11,14 +11,14 @@ import httpx
 import pytest
 from fastapi import APIRouter
 
-from varco_common import service
-from varco_common.auth import AccountScope, Admin, Caller
+from varco_common.base.errors import ConflictError, NotFound, PoisonError, RefusedCommand, TransientError
 from varco_common.bus import Bus
-from varco_common.errors import ConflictError, NotFound, PoisonError, RefusedCommand, TransientError
 from varco_common.events import TokenRevoked
-from varco_common.http import Shell
-from varco_common.request_size import MAX_BODY
-from varco_common.settings import BrokenSetting, ServiceSettings
+from varco_common.runtime import service
+from varco_common.runtime.auth import AccountScope, Admin, Caller
+from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.request_size import MAX_BODY
+from varco_common.runtime.settings import BrokenSetting, ServiceSettings
 from varco_common.testing import nats_server
 
 from .bus.samples import record
@@ -82,7 +82,7 @@ def settings(tmp_path: Path) -> ServiceSettings:
 async def listening(settings):
     service.draining().clear()
     async with (
-        Shell.open(settings, "example") as shell,
+        HttpServer.open(settings, "example") as shell,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{shell.port}") as client,
     ):
         shell.include(router)
@@ -147,7 +147,7 @@ async def test_it_is_not_ready_while_the_bus_has_no_room(settings):
         serving(settings, bus) as (_, client, _task),
     ):
         assert (await client.get("/readyz")).status_code == 200
-        await bus.append_mail("accepted", record(), bytes(95_000))
+        await bus.mail.append("accepted", record(), bytes(95_000))
         answer = await client.get("/readyz")
         assert answer.status_code == 503
         assert "stream MAIL is full" in answer.json()["checks"]["store"]["why"]
@@ -201,7 +201,7 @@ async def test_a_revoked_token_opens_nothing_any_more(settings, bus):
     async with serving(settings, bus) as (shell, client, _task):
         token, text = shell.keyring.mint("acme")
         assert (await client.get("/anybody", headers=bearer(text))).status_code == 200
-        await bus.append(TokenRevoked(at=datetime.now(UTC), account="acme", token=token.id))
+        await bus.events.append(TokenRevoked(at=datetime.now(UTC), account="acme", token=token.id))
         async with asyncio.timeout(5):
             while (await client.get("/anybody", headers=bearer(text))).status_code != 401:
                 pass
@@ -267,7 +267,7 @@ async def test_a_port_that_is_taken_is_a_broken_setting(settings):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(BrokenSetting, match=f"VARCO_API_PORT={port}: expected a port .*Address already in use"):
-            async with Shell.open(settings.model_copy(update={"api_port": port}), "example"):
+            async with HttpServer.open(settings.model_copy(update={"api_port": port}), "example"):
                 pass
 
 
@@ -277,7 +277,7 @@ async def test_the_next_of_several_ports_is_taken_and_written_down(settings, tmp
         taken.listen()
         first = taken.getsockname()[1]
         several = {"api_port": first, "api_ports": 20, "api_port_file": tmp_path / "port"}
-        async with Shell.open(settings.model_copy(update=several), "example") as shell:
+        async with HttpServer.open(settings.model_copy(update=several), "example") as shell:
             assert first < shell.port < first + 20
             assert (tmp_path / "port").read_text() == str(shell.port)
 

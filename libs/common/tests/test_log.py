@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from varco_common import log
+from varco_common.base import log
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common import db
-from varco_common.errors import ConflictError, RefusedCommand, TransientError
+from varco_common.base.errors import ConflictError, RefusedCommand, TransientError
 from varco_common.events import AccountClosed, AccountOpened, AnyEvent, Language, SenderAuthorised, SenderWithdrawn
-from varco_common.projection import Memory, Projection, event_key
+from varco_common.eventsourcing.projection import FoldedStates, Projection, event_key
+from varco_common.storage import database
 
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 ALL = "events.policy.*.*"
@@ -60,7 +60,7 @@ facts = st.one_of(
 
 
 def folded(events, start=0):
-    memory = Memory(apply, event_key)
+    memory = FoldedStates(apply, event_key)
     for sequence, event in enumerate(events, start + 1):
         memory.apply(sequence, event)
     return memory
@@ -72,7 +72,7 @@ def test_saved_and_loaded_at_any_moments_it_is_as_if_never_stopped(events, stops
     stored, at = {}, 0
     decoder = msgspec.json.Decoder(Senders)
     for stop in [*sorted(stops), len(events)]:
-        memory = Memory(apply, event_key)
+        memory = FoldedStates(apply, event_key)
         memory.start({key: decoder.decode(document) for key, document in stored.items()}, at)
         for sequence, event in enumerate(events[:stop], 1):
             memory.apply(sequence, event)  # those that came before come again, too
@@ -104,8 +104,8 @@ async def following(bus, engine, apply=apply, state=Senders) -> AsyncIterator[Pr
 
 async def saved(engine) -> tuple[dict[str, bytes], int]:
     async with engine.connect() as connection:
-        rows = (await connection.execute(sa.select(db.states.c.key, db.states.c.document))).all()
-        return dict(rows), await connection.scalar(sa.select(db.progress.c.sequence)) or 0
+        rows = (await connection.execute(sa.select(database.states.c.key, database.states.c.document))).all()
+        return dict(rows), await connection.scalar(sa.select(database.progress.c.sequence)) or 0
 
 
 async def until(condition):
@@ -118,7 +118,7 @@ async def until(condition):
 async def test_live_restarted_and_rebuilt_are_the_same(bus, engine):
     async with following(bus, engine) as live:
         for event in (opened(), authorised("a@x"), opened("beta"), authorised("b@x", "beta"), authorised("c@x")):
-            last = await bus.append(event)
+            last = await bus.events.append(event)
         await live.reached(last)
         expected = dict(live.items())
     assert expected["acme"] == Senders(("a@x", "c@x"), 2)
@@ -127,8 +127,8 @@ async def test_live_restarted_and_rebuilt_are_the_same(bus, engine):
     async with following(bus, engine) as restarted:
         assert dict(restarted.items()) == expected
     async with engine.begin() as connection:
-        await connection.execute(sa.delete(db.states))
-        await connection.execute(sa.delete(db.progress))
+        await connection.execute(sa.delete(database.states))
+        await connection.execute(sa.delete(database.progress))
     async with following(bus, engine) as rebuilt:
         assert dict(rebuilt.items()) == expected
         assert rebuilt.sequence == last
@@ -136,15 +136,15 @@ async def test_live_restarted_and_rebuilt_are_the_same(bus, engine):
 
 
 async def test_it_catches_up_before_it_opens(bus, engine):
-    await bus.append(opened())
+    await bus.events.append(opened())
     for number in range(300):
-        await bus.append(authorised(f"{number}@x"))
+        await bus.events.append(authorised(f"{number}@x"))
     async with following(bus, engine) as projection:
         assert projection.get("acme").seen == 300
 
 
 async def test_a_kill_in_the_middle_of_saving_loses_nothing(bus, engine):
-    await bus.append(opened())
+    await bus.events.append(opened())
     async with following(bus, engine) as projection:
         original = projection._documents._write
 
@@ -153,7 +153,7 @@ async def test_a_kill_in_the_middle_of_saving_loses_nothing(bus, engine):
             raise OSError("the process is gone before the commit")
 
         projection._documents._write = killed
-        last = await bus.append(authorised("a@x"))
+        last = await bus.events.append(authorised("a@x"))
         await projection.reached(last)
     documents, sequence = await saved(engine)
     assert sequence < last
@@ -164,43 +164,43 @@ async def test_a_kill_in_the_middle_of_saving_loses_nothing(bus, engine):
 
 async def test_a_closed_account_leaves_no_document(bus, engine):
     async with following(bus, engine) as projection:
-        await bus.append(opened())
-        await projection.reached(await bus.append(AccountClosed(at=AT, account="acme")))
+        await bus.events.append(opened())
+        await projection.reached(await bus.events.append(AccountClosed(at=AT, account="acme")))
         assert projection.get("acme") is None
         assert len(projection) == 0
     assert (await saved(engine))[0] == {}
 
 
 async def test_states_of_another_shape_are_made_anew(bus, engine):
-    await bus.append(opened())
+    await bus.events.append(opened())
     async with following(bus, engine):
         pass
     async with engine.begin() as connection:
-        await connection.execute(sa.update(db.states).values(document=b'{"patterns": 5}'))
+        await connection.execute(sa.update(database.states).values(document=b'{"patterns": 5}'))
     async with following(bus, engine) as projection:
         assert projection.get("acme") == Senders()
 
 
 async def test_a_database_that_is_ahead_of_the_stream_is_made_anew(bus, engine):
-    await bus.append(opened())
+    await bus.events.append(opened())
     async with following(bus, engine):
         pass
     async with engine.begin() as connection:
-        await connection.execute(sa.update(db.progress).values(sequence=1_000_000))
-        await connection.execute(sa.update(db.states).values(key="from another stream"))
+        await connection.execute(sa.update(database.progress).values(sequence=1_000_000))
+        await connection.execute(sa.update(database.states).values(key="from another stream"))
     async with following(bus, engine) as projection:
         assert dict(projection.items()) == {"acme": Senders()}
 
 
 async def test_a_database_that_was_emptied_under_it_gets_everything_again(bus, engine):
     async with following(bus, engine) as projection:
-        await bus.append(opened())
-        await projection.reached(first := await bus.append(opened("beta")))
+        await bus.events.append(opened())
+        await projection.reached(first := await bus.events.append(opened("beta")))
         await until(lambda: has_saved(engine, first))
         async with engine.begin() as connection:
-            await connection.execute(sa.delete(db.states))
-            await connection.execute(sa.delete(db.progress))
-        last = await bus.append(authorised("a@x"))
+            await connection.execute(sa.delete(database.states))
+            await connection.execute(sa.delete(database.progress))
+        last = await bus.events.append(authorised("a@x"))
         await until(lambda: has_saved(engine, last))
         assert set((await saved(engine))[0]) == {"acme", "beta"}
 
@@ -211,10 +211,10 @@ async def has_saved(engine, sequence):
 
 async def test_two_processes_share_the_tables_and_progress_never_goes_back(bus, engine):
     async with following(bus, engine) as one, following(bus, engine) as two:
-        await bus.append(opened())
+        await bus.events.append(opened())
         seen = 0
         for number in range(100):
-            last = await bus.append(authorised(f"{number}@x"))
+            last = await bus.events.append(authorised(f"{number}@x"))
             sequence = (await saved(engine))[1]
             assert sequence >= seen
             seen = sequence
@@ -232,8 +232,8 @@ async def test_a_bug_in_apply_ends_the_service_instead_of_voting_on_old_state(bu
 
     with pytest.raises(ZeroDivisionError):  # noqa: PT012  # it is the block that is ended
         async with following(bus, engine, apply=buggy) as projection:
-            await bus.append(opened())
-            await projection.reached(await bus.append(authorised("a@x")))
+            await bus.events.append(opened())
+            await projection.reached(await bus.events.append(authorised("a@x")))
 
 
 # commands
@@ -249,9 +249,9 @@ async def test_a_command_answers_with_what_it_wrote(bus, engine):
 async def test_a_command_that_changes_nothing_appends_nothing(bus, engine):
     async with following(bus, engine) as projection:
         await projection.commit("acme", lambda _: opened())
-        before = await bus.until(ALL)
+        before = await bus.events.last_sequence(ALL)
         assert await projection.commit("acme", lambda _: []) == Senders()
-        assert await bus.until(ALL) == before
+        assert await bus.events.last_sequence(ALL) == before
 
 
 async def test_a_refused_command_appends_nothing(bus, engine):
@@ -261,7 +261,7 @@ async def test_a_refused_command_appends_nothing(bus, engine):
     async with following(bus, engine) as projection:
         with pytest.raises(RefusedCommand):
             await projection.commit("acme", refuse)
-        assert await bus.until(ALL) == 0
+        assert await bus.events.last_sequence(ALL) == 0
 
 
 async def test_commands_at_the_same_time_on_two_processes_lose_nothing(bus, engine):
@@ -272,7 +272,7 @@ async def test_commands_at_the_same_time_on_two_processes_lose_nothing(bus, engi
         await one.commit("acme", lambda _: opened())
         commands = [(one, two)[n % 2].commit("acme", add(f"{n}@x"), attempts=30) for n in range(10)]
         await asyncio.gather(*commands)
-        await one.reached(await bus.until(ALL))
+        await one.reached(await bus.events.last_sequence(ALL))
         assert sorted(one.get("acme").patterns) == sorted(f"{n}@x" for n in range(10))
 
 
@@ -280,7 +280,7 @@ async def test_a_command_that_always_loses_the_race_is_a_conflict(bus, engine):
     async with following(bus, engine) as projection:
         await projection.commit("acme", lambda _: opened())
         # expects a sequence that is never the last: a rival's append always comes in between
-        bus_append = bus.append
+        bus_append = bus.events.append
 
         async def late(event, **expected):
             await bus_append(authorised("rival@x"))
@@ -289,7 +289,7 @@ async def test_a_command_that_always_loses_the_race_is_a_conflict(bus, engine):
         projection._bus = _With(bus, append=late)
         with pytest.raises(ConflictError):
             await projection.commit("acme", lambda _: authorised("mine@x"))
-        await projection.reached(await bus.until(ALL))
+        await projection.reached(await bus.events.last_sequence(ALL))
         assert set(projection.get("acme").patterns) == {"rival@x"}
 
 
@@ -310,19 +310,19 @@ class _With:
 async def test_memory_follows_on_while_the_database_is_away_and_saves_when_it_is_back(
     bus, postgres, postgres_url, example
 ):
-    async with db.connect(postgres_url, "policy") as engine:
-        await db.migrate(engine, example)
+    async with database.connect(postgres_url, "policy") as engine:
+        await database.migrate(engine, example)
         async with following(bus, engine) as projection:
             await projection.commit("acme", lambda _: opened())
             await postgres.kill()
             try:
-                await projection.reached(await bus.append(authorised("a@x")))
+                await projection.reached(await bus.events.append(authorised("a@x")))
                 assert projection.get("acme") == Senders(("a@x",), 1)
                 with pytest.raises(TransientError, match="database"):
                     await projection.commit("acme", lambda _: authorised("b@x"))
                 with pytest.raises(TransientError, match="database"):
                     await projection.check()
-                last = await bus.append(authorised("c@x"))
+                last = await bus.events.append(authorised("c@x"))
                 await projection.reached(last)
             finally:
                 await postgres.start()

@@ -5,52 +5,51 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from varco_common import db
-from varco_common.fold import Fold
-from varco_common.projection import Projection
-from varco_common.rebuild import place
-from varco_common.rebuild.frames import Difference, Done, Table
-from varco_common.rebuild.projected import Folded
-from varco_common.rebuild.rebuild import Job, rebuild
+from varco_common.eventsourcing.projection import Projection
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
+from varco_common.eventsourcing.rebuild.frames import RebuildDone, RebuiltTable, RowDifference
+from varco_common.eventsourcing.rebuild.projected import FoldedProjection
+from varco_common.eventsourcing.rebuild.rebuild import Job, rebuild
+from varco_common.storage import database, database_swap
 
 from .test_projection import ALL, Senders, apply, authorised, opened
 
-FOLD = Fold("accounts", (ALL,), apply, Senders)
+FOLD = ProjectionSpec("accounts", (ALL,), apply, Senders)
 TAMPER = sa.text("UPDATE states SET document = :document WHERE key = 'acme'")
 
 
 @pytest.fixture
 def job(database_url, example):
-    return Job("shell-example", example, database_url, (Folded(FOLD),))
+    return Job("shell-example", example, database_url, (FoldedProjection(FOLD),))
 
 
 async def live(job, bus, *events):
     """The service was here: it saw the events, and ended."""
-    async with db.connect(job.url, job.service) as engine:
-        await db.migrate(engine, job.package)
+    async with database.connect(job.url, job.service) as engine:
+        await database.migrate(engine, job.package)
         async with Projection.of(FOLD, bus, engine, "policy").following() as projection:
             for event in events:
-                await projection.reached(await bus.append(event))
+                await projection.reached(await bus.events.append(event))
             return projection.sequence
 
 
 async def frames(job, bus, *, swap=False):
     said = []
     await rebuild(job, bus, said.append, swap=swap)
-    return [one for one in said if isinstance(one, Difference | Table | Done)]
+    return [one for one in said if isinstance(one, RowDifference | RebuiltTable | RebuildDone)]
 
 
 async def execute(job, statement, **values):
-    async with db.connect(job.url, job.service) as engine, engine.begin() as connection:
+    async with database.connect(job.url, job.service) as engine, engine.begin() as connection:
         return await connection.execute(statement, values)
 
 
 async def test_what_was_made_anew_is_equal_though_events_came_meanwhile(job, bus):
     stand = await live(job, bus, opened(), authorised("a@x"), opened("beta"))
-    await bus.append(authorised("b@x"))  # the live tables don't have it, so the new ones are made without it
+    await bus.events.append(authorised("b@x"))  # the live tables don't have it, so the new ones are made without it
     table, done = await frames(job, bus)
     assert (table.stand, table.rows, table.differing) == (stand, 2, 0)
-    assert done == Done(equal=True)
+    assert done == RebuildDone(equal=True)
     assert await frames(job, bus) == [table, done], "nothing is left of the first one that is in the way"
 
 
@@ -90,7 +89,7 @@ async def test_swapped_in_at_the_next_start_and_the_old_tables_kept(job, bus):
 
 
 async def kept(job) -> int:
-    file = place.file_of(sa.make_url(job.url))
+    file = database_swap.file_of(sa.make_url(job.url))
     if file:
         return len(list(file.parent.glob(f"{file.stem}.before-*.sqlite")))
     schemas = sa.text("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '%_before_%'")
@@ -100,7 +99,7 @@ async def kept(job) -> int:
 async def test_a_rebuild_that_fails_leaves_nothing_behind(job, bus):
     await live(job, bus, opened())
 
-    class Broken(Folded):
+    class Broken(FoldedProjection):
         async def build(self, *_):
             raise ZeroDivisionError
 
@@ -111,10 +110,10 @@ async def test_a_rebuild_that_fails_leaves_nothing_behind(job, bus):
 
 async def test_a_file_that_another_process_has_open_is_swapped_later(tmp_path: Path, example, bus):
     url = f"sqlite+aiosqlite:///{tmp_path}/live.sqlite"
-    job = Job("shell-example", example, url, (Folded(FOLD),))
+    job = Job("shell-example", example, url, (FoldedProjection(FOLD),))
     await live(job, bus, opened())
     await frames(job, bus, swap=True)
-    async with db.connect(url, "other") as other:
+    async with database.connect(url, "other") as other:
         async with other.begin() as connection:
             await connection.execute(sa.text("UPDATE progress SET sequence = sequence"))
         await live(job, bus)
@@ -125,7 +124,7 @@ async def test_a_file_that_another_process_has_open_is_swapped_later(tmp_path: P
 
 
 async def test_a_swap_that_was_cut_off_goes_on_at_the_next_start(tmp_path: Path, example, bus):
-    job = Job("shell-example", example, f"sqlite+aiosqlite:///{tmp_path}/live.sqlite", (Folded(FOLD),))
+    job = Job("shell-example", example, f"sqlite+aiosqlite:///{tmp_path}/live.sqlite", (FoldedProjection(FOLD),))
     await live(job, bus, opened())
     await frames(job, bus, swap=True)
     (tmp_path / "live.sqlite").rename(tmp_path / "live.before-then.sqlite")

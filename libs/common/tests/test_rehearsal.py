@@ -5,16 +5,24 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from varco_common.bus.streams import manager
-from varco_common.envelope import Envelope
 from varco_common.events import AccountOpened, Language, MailRecorded, MailRefused, SenderAuthorised, SenderWithdrawn
-from varco_common.manifest import Manifest
-from varco_common.record import Body, MailAccepted
-from varco_common.rehearsal.frames import Difference, Done, Failed, Go, Unreadable, Verify, WhatIf
-from varco_common.rehearsal.history import REMEMBERED, History
-from varco_common.rehearsal.perform import perform
-from varco_common.rehearsal.rehearser import Unclear
-from varco_common.replies import Reply
-from varco_common.votes import Ballot, Vote, accept
+from varco_common.eventsourcing.replay.frames import (
+    Go,
+    ReplayDone,
+    ReplayFailed,
+    UnreadableMail,
+    VerifyQuestion,
+    VoteDifference,
+    WhatIfQuestion,
+)
+from varco_common.eventsourcing.replay.history import REMEMBERED, SettingsHistory
+from varco_common.eventsourcing.replay.perform import perform
+from varco_common.eventsourcing.replay.replayable import UnclearDecision
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest
 
 NOW = datetime.now(UTC)
 VOTER = "counter"
@@ -72,7 +80,7 @@ class Counter:
 
     def decide(self, case, recorded: Vote):
         if "needs" not in recorded.figures:
-            return Unclear("no figures")
+            return UnclearDecision("no figures")
         met = sum(sequence <= self.needs(recorded) for sequence in self.met_so_far)
         return replace(recorded, reason=f"{met} before")
 
@@ -92,22 +100,24 @@ def refused(*votes: Vote, account="acme") -> MailRefused:
 
 def recorded(sequence: int, *votes: Vote, account="acme", kind="accepted") -> MailRecorded:
     one = ballot(account)
-    record = MailAccepted(envelope=one.envelope, manifest=one.manifest, votes=votes, body=Body(size=1))
+    record = MailAccepted(envelope=one.envelope, manifest=one.manifest, votes=votes, body=BodyReference(size=1))
     return MailRecorded(at=NOW, sequence=sequence, kind=kind, stored_at=NOW, record=record)
 
 
 async def heard(bus, *events, account="", complete=True) -> Listener:
     for event in events:
-        await bus.append(event)
+        await bus.events.append(event)
     listener, hour = Listener(), timedelta(hours=1)
-    last = await bus.last_sequence("events.>")
-    question = Verify(frames="", last=last, since=NOW - hour, until=NOW + hour, account=account, complete=complete)
+    last = await bus.events.last_sequence("events.>")
+    question = VerifyQuestion(
+        frames="", last=last, since=NOW - hour, until=NOW + hour, account=account, complete=complete
+    )
     await perform(bus, question, listener, voter=Counter(), shown=None)
     return listener
 
 
 def counts(listener: Listener) -> dict[str, int]:
-    (done,) = listener.of(Done)
+    (done,) = listener.of(ReplayDone)
     return {name: count for name, count in done.counts.items() if count}
 
 
@@ -135,25 +145,25 @@ async def test_under_other_rules_mails_come_in_the_order_of_their_votes(bus):
         refused(at(6, Reply.TOO_BIG)),
         refused(at(5, Reply.TOO_BIG)),
     ):
-        await bus.append(event)
-    voter, hour, last = Counter(), timedelta(hours=1), await bus.last_sequence("events.>")
-    question = WhatIf(frames="", last=last, since=NOW - hour, until=NOW + hour, account="acme")
+        await bus.events.append(event)
+    voter, hour, last = Counter(), timedelta(hours=1), await bus.events.last_sequence("events.>")
+    question = WhatIfQuestion(frames="", last=last, since=NOW - hour, until=NOW + hour, account="acme")
     await perform(bus, question, Listener(), voter=voter, shown=None)
     assert voter.judged == ["1", "2", "3", "4", "5", "6"]
 
 
 async def test_a_vote_that_comes_out_otherwise_is_told_with_both_reasons(bus):
     listener = await heard(bus, recorded(1), refused(vote(1, "9 before")))
-    (difference,) = listener.of(Difference)
+    (difference,) = listener.of(VoteDifference)
     assert (difference.voter, difference.fields) == (VOTER, ("reason",))
     assert (difference.recorded.reason, difference.again.reason) == ("9 before", "1 before")
     assert difference.mail.sequence == 2
 
 
 async def test_there_is_no_warming_up_before_the_beginning_of_time(bus):
-    await bus.append(recorded(1, vote(0, "0 before", Reply.ACCEPTED)))
+    await bus.events.append(recorded(1, vote(0, "0 before", Reply.ACCEPTED)))
     listener, begin = Listener(), datetime.min.replace(tzinfo=UTC)
-    question = Verify(frames="", last=1, since=begin, until=NOW + timedelta(hours=1), account="", complete=True)
+    question = VerifyQuestion(frames="", last=1, since=begin, until=NOW + timedelta(hours=1), account="", complete=True)
     await perform(bus, question, listener, voter=Counter(), shown=None)
     assert counts(listener) == {"mails": 1, "votes": 1}
 
@@ -184,21 +194,21 @@ async def test_an_event_that_cant_be_read_is_told_and_not_parked(nats, bus):
     async with manager(nats.settings()) as raw:
         await raw.jetstream().publish("events.ingress-smtp.mail-refused.acme", b"{}")
     listener = await heard(bus, recorded(1))
-    (unreadable,) = listener.of(Unreadable)
+    (unreadable,) = listener.of(UnreadableMail)
     assert unreadable.sequence == 1
-    assert await bus.last_sequence("events.>") == 2
+    assert await bus.events.last_sequence("events.>") == 2
 
 
 async def test_what_a_service_cant_answer_it_says(bus):
     listener = Listener()
     await perform(
-        bus, WhatIf(frames="", last=0, since=NOW, until=NOW, account="acme"), listener, voter=None, shown=None
+        bus, WhatIfQuestion(frames="", last=0, since=NOW, until=NOW, account="acme"), listener, voter=None, shown=None
     )
-    assert len(listener.of(Failed)) == 1
+    assert len(listener.of(ReplayFailed)) == 1
 
 
 def test_a_state_is_as_of_any_sequence_however_long_the_past_is():
-    history: History[tuple[str, ...]] = History(folded)
+    history: SettingsHistory[tuple[str, ...]] = SettingsHistory(folded)
     history.learn(1, AccountOpened(at=NOW, account="acme", language=Language.EN))
     for number in range(2 * REMEMBERED):
         kind = SenderWithdrawn if number % 3 == 2 else SenderAuthorised

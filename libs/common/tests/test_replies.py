@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from varco_common.replies import Reply
+from varco_common.mail.replies import Reply
 
 
 @pytest.mark.parametrize("reply", Reply)

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
-from varco_common import db, roles
+from varco_common.storage import database, database_roles
 
 
 def as_role(url: str, role: str) -> str:
@@ -12,35 +12,35 @@ def as_role(url: str, role: str) -> str:
 
 
 async def test_a_service_migrates_in_its_own_schema_without_being_a_superuser(postgres_url, example):
-    await roles.ensure(postgres_url, {"shell-example": "secret"})
+    await database_roles.ensure(postgres_url, {"shell-example": "secret"})
 
-    async with db.connect(as_role(postgres_url, "shell_example"), "shell-example") as engine:
-        await db.migrate(engine, example)
+    async with database.connect(as_role(postgres_url, "shell_example"), "shell-example") as engine:
+        await database.migrate(engine, example)
         async with engine.connect() as connection:
             assert await connection.scalar(sa.text("SELECT count(*) FROM notes")) == 0
             assert await connection.scalar(sa.text("SELECT current_user")) == "shell_example"
 
 
 async def test_no_service_reads_anothers_tables(postgres_url, example):
-    await roles.ensure(postgres_url, {"shell-example": "secret", "other": "secret"})
-    async with db.connect(as_role(postgres_url, "shell_example"), "shell-example") as engine:
-        await db.migrate(engine, example)
+    await database_roles.ensure(postgres_url, {"shell-example": "secret", "other": "secret"})
+    async with database.connect(as_role(postgres_url, "shell_example"), "shell-example") as engine:
+        await database.migrate(engine, example)
 
-    async with db.connect(as_role(postgres_url, "other"), "other") as engine, engine.connect() as connection:
+    async with database.connect(as_role(postgres_url, "other"), "other") as engine, engine.connect() as connection:
         with pytest.raises(ProgrammingError, match="permission denied for schema shell_example"):
             await connection.scalar(sa.text("SELECT count(*) FROM shell_example.notes"))
 
 
 async def test_what_is_there_stays_and_what_is_missing_is_added(postgres_url, example):
-    await roles.ensure(postgres_url, {"shell-example": "secret"})
-    async with db.connect(as_role(postgres_url, "shell_example"), "shell-example") as engine:
-        await db.migrate(engine, example)
+    await database_roles.ensure(postgres_url, {"shell-example": "secret"})
+    async with database.connect(as_role(postgres_url, "shell_example"), "shell-example") as engine:
+        await database.migrate(engine, example)
         async with engine.begin() as connection:
             await connection.execute(sa.text("INSERT INTO notes (id, text) VALUES (1, 'kept')"))
 
-    await roles.ensure(postgres_url, {"shell-example": "it's another", "later": "secret"})
+    await database_roles.ensure(postgres_url, {"shell-example": "it's another", "later": "secret"})
 
-    async with db.connect(postgres_url, "shell-example") as engine, engine.connect() as connection:
+    async with database.connect(postgres_url, "shell-example") as engine, engine.connect() as connection:
         assert await connection.scalar(sa.text("SELECT text FROM notes")) == "kept"
         names = await connection.scalars(sa.text("SELECT nspname FROM pg_namespace WHERE nspname IN ('later')"))
         assert names.all() == ["later"]

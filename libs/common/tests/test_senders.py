@@ -2,7 +2,7 @@
 
 import pytest
 
-from varco_common.senders import covering, normal
+from varco_common.mail.senders import covering, normal
 
 PATTERNS = ("sales@partner.example", "@acme.example", "@.shops.example", "@münchen.example", "@xn--bcher-kva.example")
 

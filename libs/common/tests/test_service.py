@@ -11,8 +11,8 @@ import pytest
 PROGRAM = """
 import asyncio
 from varco_common import log
-from varco_common.service import Service, draining, run
-from varco_common.settings import ServiceSettings
+from varco_common.runtime.service import Service, draining, run
+from varco_common.runtime.settings import ServiceSettings
 
 async def patient(settings):
     try:
@@ -36,7 +36,7 @@ async def unfinished(settings):
     print("up", flush=True)
 
 async def misset(settings):
-    from varco_common.settings import BrokenSetting
+    from varco_common.runtime.settings import BrokenSetting
     raise BrokenSetting("VARCO_API_PORT", 25, "a free port")
 
 def service(serve):

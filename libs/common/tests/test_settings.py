@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
-from varco_common import units
-from varco_common.settings import (
+from varco_common.base import units
+from varco_common.runtime.settings import (
     BrokenSetting,
     CommaList,
     Duration,
@@ -136,8 +136,8 @@ def test_what_a_test_says_outranks_the_environment(monkeypatch, tmp_path):
 
 def test_the_process_ends_with_code_2_and_one_line(tmp_path):
     program = (
-        "from varco_common.service import Service, run\n"
-        "from varco_common.settings import ServiceSettings\n"
+        "from varco_common.runtime.service import Service, run\n"
+        "from varco_common.runtime.settings import ServiceSettings\n"
         "async def serve(settings): raise SystemExit('it started')\n"
         "run(Service(name='x', role=('worker',), settings=ServiceSettings, serve=serve))\n"
     )

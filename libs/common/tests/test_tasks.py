@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from varco_common import tasks
-from varco_common.tasks import ended
+from varco_common.base import tasks
+from varco_common.base.tasks import ended
 
 
 async def test_who_waits_for_others_to_end_can_be_cancelled_meanwhile():

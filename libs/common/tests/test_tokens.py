@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.tokens import InvalidToken, Keyring
+from varco_common.runtime.tokens import InvalidToken, Keyring
 
 RING = Keyring(b"k" * 32)
 

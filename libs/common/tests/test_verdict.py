@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.replies import Reply
-from varco_common.verdict import verdict
-from varco_common.votes import Vote, accept
+from varco_common.mail.ballot import Vote, accept
+from varco_common.mail.replies import Reply
+from varco_common.mail.verdict import verdict
 
 VOTERS = ("policy", "ratelimit", "banguard", "filelink")
 REFUSALS = [reply for reply in Reply if not reply.accepts]

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common import ids, subjects
-from varco_common.envelope import MAX_ADDRESS_BYTES, Envelope, domain_of
-from varco_common.manifest import MAX_MANIFEST_BYTES, Manifest
-from varco_common.record import HEADER, Body, MailAccepted, decode_record, encode_record
-from varco_common.votes import Ballot, Vote, accept, decode_ballot, decode_vote, encode
+from varco_common.base import ids, subjects
+from varco_common.mail.ballot import Ballot, Vote, accept, decode_ballot, decode_vote, encode
+from varco_common.mail.envelope import MAX_ADDRESS_BYTES, Envelope, domain_of
+from varco_common.mail.record import HEADER, BodyReference, MailAccepted, decode_record, encode_record
+from varco_common.mime import MAX_MANIFEST_BYTES, Manifest
 
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 MAX_HEADER_BYTES = 65_535  # JetStream keeps a message's header length in 16 bits
@@ -25,7 +25,12 @@ def envelope(**facts):
 
 
 def record(**facts):
-    start = {"envelope": envelope(), "manifest": Manifest(), "votes": (accept("policy"),), "body": Body(size=1)}
+    start = {
+        "envelope": envelope(),
+        "manifest": Manifest(),
+        "votes": (accept("policy"),),
+        "body": BodyReference(size=1),
+    }
     return MailAccepted(**(start | facts))
 
 

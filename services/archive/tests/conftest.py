@@ -16,12 +16,12 @@ import uvloop
 
 from varco_archive.app import serve
 from varco_archive.settings import Settings
-from varco_common.blobs import Blobs
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
-from varco_common.envelope import Envelope
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest
-from varco_common.record import Body, MailAccepted, MailConverted
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted, MailConverted
+from varco_common.mime import Manifest
+from varco_common.storage.object_store import ObjectStore
 from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.waiting import eventually
@@ -73,7 +73,7 @@ class Gate:
         kind: str = "accepted",
         subject: str = "hello",
         mail: str = "",
-        blobs: Blobs | None = None,
+        blobs: ObjectStore | None = None,
         stored: int = 0,
         **more,
     ) -> str:
@@ -93,17 +93,19 @@ class Gate:
         )
         elsewhere = bool(blobs or stored)
         digest = hashlib.sha256(body).hexdigest()
-        where = Body(size=stored or len(body), sha256=digest, object=mail if elsewhere else "")
+        where = BodyReference(size=stored or len(body), sha256=digest, object=mail if elsewhere else "")
         record = MailAccepted(envelope=envelope, manifest=Manifest(subject=subject), votes=(), body=where)
-        self.last = await self.bus.append_mail(kind, record, b"" if elsewhere else body)
+        self.last = await self.bus.mail.append(kind, record, b"" if elsewhere else body)
         return mail
 
     async def convert(self, mail: str, body: bytes, account: str) -> None:
         """What filelink makes of the mail that was accepted last."""
-        original = (await self.bus.mail(self.last)).record.envelope
-        record = MailConverted(envelope=original, body=Body(size=len(body)), original=self.last, links=("0" * 40,))
+        original = (await self.bus.mail.get(self.last)).record.envelope
+        record = MailConverted(
+            envelope=original, body=BodyReference(size=len(body)), original=self.last, links=("0" * 40,)
+        )
         assert (original.id, original.account) == (mail, account)
-        await self.bus.append_mail("converted", record, body)
+        await self.bus.mail.append("converted", record, body)
 
     def archive(self, **more) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Runs an archive in this process inside the block; gives an admin's HTTP client."""
@@ -120,9 +122,9 @@ class Gate:
 
     async def events(self, *filters: str) -> list:
         """All events so far that match."""
-        last, found = await self.bus.until(*filters), []
+        last, found = await self.bus.events.last_sequence(*filters), []
         if last:
-            following = self.bus.follow(*filters)
+            following = self.bus.events.follow(*filters)
             async for stored in following:
                 found.append(stored.event)
                 if stored.sequence >= last:

@@ -5,9 +5,9 @@ import email
 from datetime import UTC, datetime
 
 from varco_archive.letter import copy_id
-from varco_common.blobs import Blobs
 from varco_common.bus import Delivery
 from varco_common.events import CopyBounced, CopyForwarded, Failure, MailBounced
+from varco_common.storage.object_store import ObjectStore
 from varco_common.testing.waiting import eventually
 
 from .conftest import switch_on
@@ -18,12 +18,12 @@ TOLD = {"senders_told": "HR, 2026-11-02"}
 async def forwarded(gate, wanted: int) -> list[Delivery]:
     """What relay would get, as soon as there is so much; and nothing more by the time that all is quiet."""
     found: list[Delivery] = []
-    async with gate.bus.pull("relay-test", "mail.copy.*", in_flight=100, max_bytes=1 << 24) as puller:
+    async with gate.bus.mail.consume("relay-test", "mail.copy.*", in_flight=100, max_bytes=1 << 24) as puller:
         async with asyncio.timeout(20):
             while len(found) < wanted:
                 found.append(await anext(puller))
         assert await puller.pending() == wanted
-    await gate.bus.forget_puller("relay-test")
+    await gate.bus.mail.delete_consumer("relay-test")
     return found
 
 
@@ -70,7 +70,7 @@ async def test_a_killed_archive_forwards_every_mail_once(gate):
         async with gate.client() as http:
             await switch_on(http, forward="boss@acme.example", **TOLD)
         mails = [await gate.mail() for _ in range(40)]
-        await eventually(lambda: gate.bus.until("events.archive.copy-forwarded.*"))
+        await eventually(lambda: gate.bus.events.last_sequence("events.archive.copy-forwarded.*"))
         first.kill()
     async with gate.process():
         copies = await forwarded(gate, 40)
@@ -104,8 +104,8 @@ async def test_a_copy_that_bounces_is_an_event_for_the_operator(gate):
                 failures=(failure,),
                 host="mx.example:25",
             )
-            await gate.bus.append(bounced)
-        await eventually(lambda: gate.bus.until("events.archive.copy-bounced.*"))
+            await gate.bus.events.append(bounced)
+        await eventually(lambda: gate.bus.events.last_sequence("events.archive.copy-bounced.*"))
         (event,) = await gate.events("events.archive.copy-bounced.*")
         assert isinstance(event, CopyBounced)
         assert (event.mail, event.address, event.answer) == (mail, "boss@acme.example", "550 5.1.1 no such user")
@@ -119,7 +119,7 @@ async def test_a_large_mail_is_forwarded_through_the_object_store(gate, store):
         "s3_access_key_file": store.settings.access_key_file,
         "s3_secret_key_file": store.settings.secret_key_file,
     }
-    blobs = Blobs(store.settings)
+    blobs = ObjectStore(store.settings)
     await blobs.ensure()
     large = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 40_000
     try:

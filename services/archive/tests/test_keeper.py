@@ -5,21 +5,21 @@ import sqlite3
 from contextlib import closing
 
 from varco_archive.app import NAME
-from varco_common import keeping
-from varco_common.keeping import Answer, Question
+from varco_common.storage import retention
+from varco_common.storage.retention import RetentionAnswer, RetentionQuery
 from varco_common.testing.waiting import eventually
 
 from .conftest import SECTION, copies, switch_on
 from .test_mailbox import fetch_all
 
 
-async def asked(gate, *sequences: int, subject: str = "mail.accepted.acme") -> Answer:
-    return await keeping.ask(gate.bus, NAME, Question(subject=subject, sequences=sequences), 5)
+async def asked(gate, *sequences: int, subject: str = "mail.accepted.acme") -> RetentionAnswer:
+    return await retention.ask(gate.bus, NAME, RetentionQuery(subject=subject, sequences=sequences), 5)
 
 
 async def acknowledged(gate, sequence: int) -> None:
     async def so() -> bool:
-        return await gate.bus.acknowledged(NAME) >= sequence
+        return await gate.bus.mail.acknowledged(NAME) >= sequence
 
     await eventually(so)
 
@@ -32,10 +32,10 @@ async def test_copies_in_a_mailbox_are_needed_and_those_taken_out_are_to_be_wipe
             await gate.mail()
         await copies(http, 2)
         await acknowledged(gate, gate.last)
-        assert await asked(gate, 1, 2, 3, 9) == Answer(needed=(2, 3, 9))
-        assert await asked(gate, 1, 2, subject="mail.dsn.acme") == Answer(needed=())
+        assert await asked(gate, 1, 2, 3, 9) == RetentionAnswer(needed=(2, 3, 9))
+        assert await asked(gate, 1, 2, subject="mail.dsn.acme") == RetentionAnswer(needed=())
         await asyncio.to_thread(fetch_all, gate, delete=True)
-        assert await asked(gate, 1, 2, 3) == Answer(needed=(), wiped=(2, 3))
+        assert await asked(gate, 1, 2, 3) == RetentionAnswer(needed=(), wiped=(2, 3))
 
 
 async def test_copies_whose_time_is_over_are_to_be_wiped(gate):
@@ -48,7 +48,7 @@ async def test_copies_whose_time_is_over_are_to_be_wiped(gate):
         database.execute("UPDATE copies SET arrived_ms = arrived_ms - 3700000")
     async with gate.archive() as http:
         await copies(http, 0)
-        assert await asked(gate, 1) == Answer(needed=(), wiped=(1,))
+        assert await asked(gate, 1) == RetentionAnswer(needed=(), wiped=(1,))
 
 
 async def test_a_copy_that_is_to_be_forwarded_is_needed_until_it_is(gate):
@@ -57,10 +57,10 @@ async def test_a_copy_that_is_to_be_forwarded_is_needed_until_it_is(gate):
         await gate.mail()
 
         async def free() -> bool:
-            return await asked(gate, gate.last) == Answer(needed=())
+            return await asked(gate, gate.last) == RetentionAnswer(needed=())
 
         await eventually(free)
-        assert await gate.bus.last_record("mail.copy.acme") > gate.last
+        assert await gate.bus.mail.last_sequence("mail.copy.acme") > gate.last
 
 
 async def test_a_lost_index_needs_everything_until_it_is_made_anew(gate):
@@ -83,9 +83,9 @@ async def test_a_forwarded_copy_is_not_forwarded_again_by_an_index_that_was_lost
         await switch_on(http, **SECTION | {"forward": "boss@acme.example"})
         await gate.mail()
         await copies(http, 1)
-        forwarded = int(str(await eventually(lambda: gate.bus.last_record("mail.copy.acme"))))
-        await eventually(lambda: gate.bus.last_sequence("events.archive.copy-forwarded.*"))
-    await gate.bus.erase(forwarded, overwrite=False)  # relay has delivered it
+        forwarded = int(str(await eventually(lambda: gate.bus.mail.last_sequence("mail.copy.acme"))))
+        await eventually(lambda: gate.bus.events.last_sequence("events.archive.copy-forwarded.*"))
+    await gate.bus.admin.erase(forwarded, overwrite=False)  # relay has delivered it
     await gate.nats.restart()  # and now the bus knows nothing of it any more
     (gate.home / "data" / "archive.sqlite").unlink()
     async with gate.archive() as http:
@@ -93,7 +93,7 @@ async def test_a_forwarded_copy_is_not_forwarded_again_by_an_index_that_was_lost
         await acknowledged(gate, 1)
         mail = await gate.mail()
         await copies(http, 2)
-        found = await eventually(lambda: gate.bus.last_record("mail.copy.acme"))
+        found = await eventually(lambda: gate.bus.mail.last_sequence("mail.copy.acme"))
         events = await gate.events("events.archive.copy-forwarded.*")
         assert [event.mail for event in events][1:] == [mail]
-        assert await gate.bus.last_of_mail() == found == forwarded + 2
+        assert (await gate.bus.mail.bounds())[1] == found == forwarded + 2

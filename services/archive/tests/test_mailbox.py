@@ -5,10 +5,10 @@ import poplib
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
-from varco_common.blobs import Blobs
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
+from varco_common.base.ids import new_id
 from varco_common.events import CopyRemoved, RemovalCause, SendersTold
-from varco_common.ids import new_id
+from varco_common.storage.object_store import ObjectStore
 from varco_common.testing.waiting import eventually
 
 from .conftest import BODY, LOGIN, SECTION, copies, count, switch_on
@@ -173,7 +173,7 @@ async def test_a_bus_that_forgot_brings_no_copy_back(gate):
         await copies(http, 1)
         await asyncio.to_thread(fetch_all, gate, delete=True)
         assert await count(http) == 0
-    await gate.bus.forget_puller("archive")
+    await gate.bus.mail.delete_consumer("archive")
     async with gate.archive() as http:
         last = await gate.mail()
         await copies(http, 1)
@@ -281,7 +281,7 @@ async def test_a_large_mail_comes_from_the_object_store(gate, store):
         "s3_access_key_file": store.settings.access_key_file,
         "s3_secret_key_file": store.settings.secret_key_file,
     }
-    blobs = Blobs(store.settings)
+    blobs = ObjectStore(store.settings)
     await blobs.ensure()
     large = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 60_000
     try:

@@ -173,7 +173,7 @@ async def test_a_banned_host_hears_nothing_and_loses_its_session(gate):
         await switch_on(http)
         reader, writer = await asyncio.open_connection("127.0.0.1", gate.pop3, local_addr=("127.0.0.9", 0))
         assert (await reader.readline()).startswith(b"+OK")
-        await gate.bus.append(HostBanned(at=datetime.now(UTC), network="127.0.0.9", until=None))
+        await gate.bus.events.append(HostBanned(at=datetime.now(UTC), network="127.0.0.9", until=None))
         async with asyncio.timeout(20):
             with suppress(OSError):
                 assert await reader.readline() == b""
@@ -214,7 +214,7 @@ async def test_at_a_guessed_mailbox_strangers_wait_their_turn_and_known_hosts_do
             assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")  # 127.0.0.1 is known from now on
         now = datetime.now(UTC)
         guarded = LoginGuarded(at=now, login=LOGIN, account="acme", until=now + timedelta(hours=1), known=(), tried=30)
-        sequence = await gate.bus.append(guarded)
+        sequence = await gate.bus.events.append(guarded)
 
         async def turned_away() -> bool:
             """Two strangers wait for an hour; the third hears that it is to come again."""

@@ -11,9 +11,9 @@ import pytest
 
 from varco_archive.index import Copy, Index, Wanted
 from varco_archive.mailbox import Mailbox, open_mailbox
-from varco_common import db
-from varco_common.blobs import Blobs
-from varco_common.ids import new_id
+from varco_common.base.ids import new_id
+from varco_common.storage import database
+from varco_common.storage.object_store import ObjectStore
 
 from .conftest import LOGIN, PASSWORD, copies, switch_on
 
@@ -38,8 +38,8 @@ def row(number: int, account: str = "acme") -> Copy:
 
 @pytest.fixture
 async def index(database_url):
-    async with db.connect(database_url, "archive") as engine:
-        await db.migrate(engine, "varco_archive")
+    async with database.connect(database_url, "archive") as engine:
+        await database.migrate(engine, "varco_archive")
         yield Index(engine)
 
 
@@ -86,8 +86,8 @@ async def walked(box: Mailbox, most: int) -> int:
 
 
 async def test_a_mailbox_of_100000_opens_in_under_a_second_and_costs_a_page(sqlite_url):
-    async with db.connect(sqlite_url, "archive") as engine:
-        await db.migrate(engine, "varco_archive")
+    async with database.connect(sqlite_url, "archive") as engine:
+        await database.migrate(engine, "varco_archive")
         index = Index(engine)
         for start in range(0, 100_000, 10_000):
             await index.add([row(number) for number in range(start, start + 10_000)], [])
@@ -111,7 +111,7 @@ LARGE = 100_000_000  # octets
 PIECE = b"..dots\r\n" + (b"x" * 76 + b"\r\n") * 13_000
 
 
-async def stored(blobs: Blobs, size: int) -> tuple[str, int]:
+async def stored(blobs: ObjectStore, size: int) -> tuple[str, int]:
     """A large body, made as it is written: its name and size."""
     key, written = new_id(), 0
     upload = blobs.upload(key)
@@ -157,7 +157,7 @@ async def test_a_mail_of_100_mb_streams(gate, store):
         "s3_access_key_file": store.settings.access_key_file,
         "s3_secret_key_file": store.settings.secret_key_file,
     }
-    blobs = Blobs(store.settings)
+    blobs = ObjectStore(store.settings)
     await blobs.ensure()
     key, size = await stored(blobs, LARGE)
     async with gate.process(**names) as process, gate.client() as http:

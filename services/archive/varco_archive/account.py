@@ -17,7 +17,7 @@ from varco_common.events import (
     SendersTold,
     SourceChosen,
 )
-from varco_common.fold import Fold
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 KEEP_SECONDS = 7 * 86_400
 REMEMBERED = timedelta(days=60)  # what held before that concerns no mail that stream MAIL still has
@@ -168,4 +168,4 @@ def _ended(state: Archive, at: datetime, *, forwarding: bool) -> Archive:
     return msgspec.structs.replace(state, spans=recent)
 
 
-FOLD = Fold("archives", FILTERS, apply, Archive)
+FOLD = ProjectionSpec("archives", FILTERS, apply, Archive)

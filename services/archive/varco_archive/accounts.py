@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from varco_archive.account import FOLD, Archive
 from varco_common.bus import Bus
 from varco_common.events import AccountClosed, AnyEvent, Event, MailboxClosed, MailboxOpened
-from varco_common.projection import Projection
+from varco_common.eventsourcing.projection import Projection
 
 NAME = "archive"
 

@@ -15,11 +15,11 @@ from varco_archive.changes import Change, Said, Wish, changes, describe
 from varco_archive.desk import Desk
 from varco_archive.index import Wanted
 from varco_archive.models import ArchiveOut, Changed, ChangeOut, CopyOut, CopyPage, StatusOut, ToldOut
-from varco_common import units
-from varco_common.auth import AccountScope, Caller
-from varco_common.errors import NotFound, PoisonError, RefusedCommand
-from varco_common.passwords import good_argon2
-from varco_common.tokens import Token
+from varco_common.base import units
+from varco_common.base.errors import NotFound, PoisonError, RefusedCommand
+from varco_common.runtime.auth import AccountScope, Caller
+from varco_common.runtime.passwords import good_argon2
+from varco_common.runtime.tokens import ApiToken
 
 AccountName = Annotated[str, Path(pattern=forms.ACCOUNT, description="The account's name.")]
 MailId = Annotated[str, Path(pattern=r"^[0-9a-z]{20}$", description="The mail's id.")]
@@ -192,7 +192,7 @@ async def _behind(first: bytes, text: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield piece
 
 
-def _by(token: Token) -> str:
+def _by(token: ApiToken) -> str:
     return f"token:{token.id}"
 
 

@@ -22,19 +22,20 @@ from varco_archive.pop3.server import Server
 from varco_archive.removals import Removals
 from varco_archive.settings import Settings
 from varco_archive.sweeper import Sweeper
-from varco_common import db, keeping, subjects
-from varco_common.bans import ENFORCED, ROLL_CALL, BanTable
-from varco_common.blobs import Blobs
+from varco_common.base import subjects
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
-from varco_common.enforcing import Enforcing
-from varco_common.guard import GUARDED
-from varco_common.http import Shell
-from varco_common.passwords import Argon2, Verifier
-from varco_common.rebuild import serving
-from varco_common.rehearsal.serving import Rehearsals
-from varco_common.service import Service, run
-from varco_common.tasks import beside
-from varco_common.tls import Certificates
+from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
+from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.runtime import rebuild_api
+from varco_common.runtime.ban_enforcement import BanEnforcement
+from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.login_throttle import GUARDED
+from varco_common.runtime.passwords import Argon2, PasswordVerifier
+from varco_common.runtime.service import Service, run
+from varco_common.runtime.tls import Certificates
+from varco_common.storage import database, retention
+from varco_common.storage.object_store import ObjectStore
 
 HASHED_AT_ONCE, MOST_HASHES = 2, 24  # threads, and passwords in all that wait for them
 
@@ -45,27 +46,27 @@ async def serve(settings: Settings) -> None:
         settings.home / "tls", settings.certificates, settings.hostname, variable="VARCO_ARCHIVE_CERTIFICATES"
     )
     async with AsyncExitStack() as stack:
-        shell = await stack.enter_async_context(Shell.open(settings, NAME))
+        shell = await stack.enter_async_context(HttpServer.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
-        engine = await stack.enter_async_context(db.connect(settings.database_of(NAME), NAME))
+        engine = await stack.enter_async_context(database.connect(settings.database_of(NAME), NAME))
         hashes = Argon2(settings.argon2_memory_kib)
-        passwords = await stack.enter_async_context(Verifier.open(hashes, HASHED_AT_ONCE, MOST_HASHES))
-        await db.migrate(engine, "varco_archive")
-        blobs = Blobs(settings.blobs)
+        passwords = await stack.enter_async_context(PasswordVerifier.open(hashes, HASHED_AT_ONCE, MOST_HASHES))
+        await database.migrate(engine, "varco_archive")
+        blobs = ObjectStore(settings.blobs)
         stack.push_async_callback(blobs.close)
         accounts = await stack.enter_async_context(Accounts.open(bus, engine))
         parts = _parts(settings, bus, engine, accounts, passwords=passwords, bodies=Bodies(bus, blobs))
         collector, forwarder = _workers(parts)
         server = _server(parts, certificates)
-        shell.include(serving.router(NAME, "varco_archive.rebuild", settings))
+        shell.include(rebuild_api.router(NAME, "varco_archive.rebuild", settings))
         shell.include(api.router(_desk(parts)))
         await parts.removals.catch_up()
         await Keeper(bus, parts.index).serve(NAME)
-        enforcing = Enforcing(bus, server.bans, NAME, "closes at accept", heard=server.heard, also=(GUARDED,))
+        enforcing = BanEnforcement(bus, server.bans, NAME, "closes at accept", heard=server.heard, also=(GUARDED,))
         sweeping = parts.sweeper.run(settings.sweep)
-        async with beside(collector.run(), forwarder.run(), forwarder.hear(), sweeping, enforcing.run()):
+        async with run_in_background(collector.run(), forwarder.run(), forwarder.hear(), sweeping, enforcing.run()):
             await enforcing.caught_up.wait()
-            async with server.listening(), Rehearsals.answering(bus, NAME, "varco_archive.rehearse", settings):
+            async with server.listening(), ReplayServer.answering(bus, NAME, "varco_archive.rehearse", settings):
                 await shell.serve(bus, accounts=accounts.check)
 
 
@@ -76,7 +77,7 @@ class Parts:
     settings: Settings
     bus: Bus
     accounts: Accounts
-    passwords: Verifier
+    passwords: PasswordVerifier
     index: Index
     bodies: Bodies
     drops: Drops
@@ -160,7 +161,7 @@ SERVICE = Service(
     serve=serve,
     publishes=("events.archive.>", "mail.copy.*", subjects.rehearsal("*")),
     subscribes=(
-        keeping.subject(NAME),
+        retention.subject(NAME),
         *FILTERS,
         subjects.event(NAME, "copy-removed", "*"),
         FORWARDED,
@@ -168,7 +169,7 @@ SERVICE = Service(
         *RECORDS,
         *ENFORCED,
         GUARDED,
-        ROLL_CALL,
+        ENFORCER_STATUS,
         subjects.rehearse(NAME),
     ),
 )

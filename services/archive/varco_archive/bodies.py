@@ -4,15 +4,15 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 from varco_archive.letter import envelope_fields
-from varco_common.blobs import Blobs
 from varco_common.bus import Bus
-from varco_common.record import Record
+from varco_common.mail.record import MailRecord
+from varco_common.storage.object_store import ObjectStore
 
 
 class Bodies:
     """Reads copies by their sequence in MAIL."""
 
-    def __init__(self, bus: Bus, blobs: Blobs) -> None:
+    def __init__(self, bus: Bus, blobs: ObjectStore) -> None:
         self._bus, self.blobs = bus, blobs
 
     async def read(self, sequence: int) -> AsyncGenerator[bytes, None]:
@@ -24,9 +24,9 @@ class Bodies:
             async for chunk in chunks:
                 yield chunk
 
-    async def mail(self, sequence: int) -> tuple[Record, AsyncGenerator[bytes, None]]:
+    async def mail(self, sequence: int) -> tuple[MailRecord, AsyncGenerator[bytes, None]]:
         """The record, and its mail in chunks."""
-        stored = await self._bus.mail(sequence)
+        stored = await self._bus.mail.get(sequence)
         if key := stored.record.body.object:
             return stored.record, self._streamed(key)
         return stored.record, _one(stored.body)

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from varco_archive.account import KEEP_SECONDS, Archive, Target
-from varco_common import units
-from varco_common.errors import RefusedCommand
+from varco_common.base import units
+from varco_common.base.errors import RefusedCommand
 from varco_common.events import (
     ArchiveEvent,
     CopySource,

@@ -9,12 +9,12 @@ from varco_archive import metrics
 from varco_archive.account import REMEMBERED, Archive
 from varco_archive.index import Copy, Index
 from varco_archive.letter import copy_id, envelope_fields
-from varco_common import log, subjects
-from varco_common.bus import Bus, Delivery, Puller
-from varco_common.errors import TransientError, VarcoError
+from varco_common.base import log, subjects
+from varco_common.base.errors import TransientError, VarcoError
+from varco_common.base.tasks import retry_until_available, run_in_background
+from varco_common.bus import Bus, Delivery, DurableConsumer
 from varco_common.events import CopyForwarded, CopySource
-from varco_common.record import MailAccepted, MailConverted, Record
-from varco_common.tasks import beside, patiently
+from varco_common.mail.record import MailAccepted, MailConverted, MailRecord
 
 DURABLE = "archive"
 KINDS = ("accepted", "convert", "converted", "copy")
@@ -30,7 +30,7 @@ _SKEW = timedelta(seconds=2)  # between the bus's clock and this one
 _log = log.get(__name__)
 
 
-def copied(kind: str, record: Record, sequence: int, at: datetime, state: Archive | None) -> Copy | None:
+def copied(kind: str, record: MailRecord, sequence: int, at: datetime, state: Archive | None) -> Copy | None:
     """The row of an accepted mail; None where its account wants no copy of it. Pure.
 
     Of a mail that filelink converts the first form is copied, or the second one. Whoever changes that choice between
@@ -76,20 +76,20 @@ class Collector:
         self._hand: list[Delivery] = []
         self._forwarded: set[str] = set()
         self._arrived = asyncio.Event()
-        self._puller: Puller | None = None
+        self._puller: DurableConsumer | None = None
         self._seen = datetime.min.replace(tzinfo=UTC)
         self.owing = asyncio.Event()  # set when a copy to be forwarded was indexed
 
     async def run(self) -> None:
         """Until cancelled. An index that was lost is made anew from all that the stream has."""
-        if not await patiently(lambda: self._index.mark(BEGUN)):
-            await patiently(lambda: self._bus.forget_puller(DURABLE))
-            said = await patiently(lambda: self._bus.until(FORWARDED))
-            await patiently(lambda: self._index.set_mark(_MAKING, said))
-            await patiently(lambda: self._index.set_mark(BEGUN, 1))
-        await self._learn(await patiently(lambda: self._index.mark(_MAKING)))
+        if not await retry_until_available(lambda: self._index.mark(BEGUN)):
+            await retry_until_available(lambda: self._bus.mail.delete_consumer(DURABLE))
+            said = await retry_until_available(lambda: self._bus.events.last_sequence(FORWARDED))
+            await retry_until_available(lambda: self._index.set_mark(_MAKING, said))
+            await retry_until_available(lambda: self._index.set_mark(BEGUN, 1))
+        await self._learn(await retry_until_available(lambda: self._index.mark(_MAKING)))
         async with (
-            self._bus.pull(
+            self._bus.mail.consume(
                 DURABLE,
                 *FILTERS,
                 in_flight=self._batch * 2,
@@ -97,7 +97,7 @@ class Collector:
                 headers_only=True,
                 ack_wait=self._ack_wait,
             ) as self._puller,
-            beside(self._write(), self._look()),
+            run_in_background(self._write(), self._look()),
         ):
             async for delivery in self._puller:
                 self._hand.append(delivery)
@@ -107,7 +107,7 @@ class Collector:
         """While an index is made anew: what was forwarded before. The stream may have forgotten those copies."""
         if not until:
             return
-        async with aclosing(self._bus.follow(FORWARDED)) as events:
+        async with aclosing(self._bus.events.follow(FORWARDED)) as events:
             async for stored in events:
                 if isinstance(stored.event, CopyForwarded) and datetime.now(UTC) - stored.at < REMEMBERED:
                     self._forwarded.add(stored.event.copy)
@@ -127,7 +127,7 @@ class Collector:
         ):
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _pending(self, puller: Puller) -> int:
+    async def _pending(self, puller: DurableConsumer) -> int:
         """1 where the bus can't say."""
         try:
             return await puller.pending()
@@ -180,12 +180,12 @@ class Collector:
         if any(row.address for row in rows):
             self.owing.set()
 
-    async def _subject(self, record: Record) -> str:
+    async def _subject(self, record: MailRecord) -> str:
         """A converted mail's manifest is with the mail that it was made from."""
         if not isinstance(record, MailConverted):
             return ""
         try:
-            original = (await self._bus.mail(record.original)).record
+            original = (await self._bus.mail.get(record.original)).record
         except VarcoError:
             return ""
         return original.manifest.subject if isinstance(original, MailAccepted) else ""

@@ -11,10 +11,10 @@ from varco_archive.drops import Drops
 from varco_archive.index import Index
 from varco_archive.removals import Removals
 from varco_archive.sweeper import Sweeper
+from varco_common.base.errors import ConflictError, NotFound
 from varco_common.bus import Bus
-from varco_common.errors import ConflictError, NotFound
 from varco_common.events import CopyExported, MailboxClosed, RemovalCause
-from varco_common.passwords import Verifier
+from varco_common.runtime.passwords import PasswordVerifier
 
 Plan = Callable[[Archive, datetime], list[Change]]
 
@@ -29,7 +29,7 @@ class Desk:
         index: Index,
         bodies: Bodies,
         *,
-        passwords: Verifier,
+        passwords: PasswordVerifier,
         drops: Drops,
         removals: Removals,
         sweeper: Sweeper,
@@ -70,4 +70,4 @@ class Desk:
     async def exported(self, account: str, by: str, reason: str, since: datetime, until: datetime) -> None:
         """Notes who takes copies out."""
         event = CopyExported(at=datetime.now(UTC), account=account, by=by, reason=reason, since=since, until=until)
-        await self._bus.append(event)
+        await self._bus.events.append(event)

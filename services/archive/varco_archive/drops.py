@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from typing import Protocol
 
-from varco_common.errors import VarcoError
+from varco_common.base.errors import VarcoError
 
 
 class InUse(VarcoError):

@@ -2,7 +2,7 @@
 
 import re
 
-from varco_common.errors import RefusedCommand
+from varco_common.base.errors import RefusedCommand
 
 ACCOUNT = r"^[a-z0-9][a-z0-9-]{0,62}$"
 MAX_PASSWORD_BYTES = 1024

@@ -16,14 +16,14 @@ from varco_archive.bodies import Bodies
 from varco_archive.collector import Collector
 from varco_archive.index import Index, Owed
 from varco_archive.letter import envelope_fields, journal
-from varco_common import log
+from varco_common.base import log
+from varco_common.base.errors import PoisonError, TransientError
+from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus
-from varco_common.envelope import Envelope
-from varco_common.errors import PoisonError, TransientError
 from varco_common.events import CopyBounced, CopyForm, CopyForwarded, MailBounced, MailExpired
-from varco_common.manifest import Manifest
-from varco_common.record import Body, MailAccepted, Record
-from varco_common.tasks import patiently
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted, MailRecord
+from varco_common.mime import Manifest
 
 FATES = ("events.relay.mail-bounced.*", "events.relay.mail-expired.*")
 AT_ONCE = 50
@@ -78,15 +78,15 @@ class Forwarder:
 
     async def hear(self) -> None:
         """Says which copies won't get there, until cancelled. Nobody is sent a word: the sender knows nothing of them."""
-        after = await patiently(lambda: self._index.mark(_MARK))
+        after = await retry_until_available(lambda: self._index.mark(_MARK))
         if not after:
-            after = await patiently(lambda: self._bus.until(*FATES))
-            await patiently(lambda: self._index.set_mark(_MARK, after))
-        async with aclosing(self._bus.follow(*FATES, after=after)) as events:
+            after = await retry_until_available(lambda: self._bus.events.last_sequence(*FATES))
+            await retry_until_available(lambda: self._index.set_mark(_MARK, after))
+        async with aclosing(self._bus.events.follow(*FATES, after=after)) as events:
             async for stored in events:
                 if isinstance(stored.event, MailBounced | MailExpired):
                     event = stored.event
-                    await patiently(lambda event=event, at=stored.sequence: self._heard(event, at))  # type: ignore[misc]
+                    await retry_until_available(lambda event=event, at=stored.sequence: self._heard(event, at))  # type: ignore[misc]
 
     async def _heard(self, event: MailBounced | MailExpired, sequence: int) -> None:
         if found := (await self._index.of_copies([event.mail])).get(event.mail):
@@ -99,7 +99,7 @@ class Forwarder:
         event = CopyBounced(
             at=datetime.now(UTC), account=account, by="archive", mail=mail, copy=copy, address=address, answer=answer
         )
-        await self._bus.append(event, once=f"{mail}.copy.bounced")
+        await self._bus.events.append(event, once=f"{mail}.copy.bounced")
         metrics.BOUNCED.inc()
         _log.warning("a copy bounced", account=account, mail=mail, address=address, answer=answer)
 
@@ -147,7 +147,7 @@ class Forwarder:
                 copy=owed.copy,
                 address=owed.address,
             )
-            await self._bus.append(event, once=f"{owed.copy}.forwarded")
+            await self._bus.events.append(event, once=f"{owed.copy}.forwarded")
             metrics.FORWARDED.inc()
         await self._index.forwarded(owed.id)
 
@@ -156,7 +156,7 @@ class Forwarder:
         targets = [span.target for span in reversed(state.spans if state else ()) if span.target]
         return next((t for t in targets if t.address == owed.address), Target(address=owed.address))
 
-    def _around(self, record: Record, owed: Owed, target: Target) -> tuple[bytes, bytes]:
+    def _around(self, record: MailRecord, owed: Owed, target: Target) -> tuple[bytes, bytes]:
         if target.form is CopyForm.PLAIN:
             return envelope_fields(record.envelope), b""
         return journal(
@@ -167,27 +167,27 @@ class Forwarder:
             eight_bit=record.envelope.eight_bit,
         )
 
-    async def _append(self, record: Record, envelope: Envelope, body: AsyncIterator[bytes]) -> None:
+    async def _append(self, record: MailRecord, envelope: Envelope, body: AsyncIterator[bytes]) -> None:
         """Inline where the mail itself was; else through a file into the object store, in pieces."""
         if not record.body.object:
             whole = b"".join([piece async for piece in body])
-            where = Body(size=len(whole), sha256=hashlib.sha256(whole).hexdigest())
-            await self._bus.append_mail("copy", _record(envelope, where), whole)
+            where = BodyReference(size=len(whole), sha256=hashlib.sha256(whole).hexdigest())
+            await self._bus.mail.append("copy", _record(envelope, where), whole)
             return
         with tempfile.TemporaryFile(prefix="varco-copy-") as file:
             where = await _spooled(body, file, envelope.id)
             await self._bodies.blobs.put(envelope.id, file, where.size)
-        await self._bus.append_mail("copy", _record(envelope, where), b"")
+        await self._bus.mail.append("copy", _record(envelope, where), b"")
 
 
-async def _spooled(body: AsyncIterator[bytes], file: BinaryIO, key: str) -> Body:
+async def _spooled(body: AsyncIterator[bytes], file: BinaryIO, key: str) -> BodyReference:
     digest, size = hashlib.sha256(), 0
     async for piece in body:
         digest.update(piece)
         size += len(piece)
         await asyncio.to_thread(file.write, piece)
     file.seek(0)
-    return Body(size=size, sha256=digest.hexdigest(), object=key)
+    return BodyReference(size=size, sha256=digest.hexdigest(), object=key)
 
 
 async def _joined(before: bytes, mail: AsyncIterator[bytes], behind: bytes) -> AsyncIterator[bytes]:
@@ -197,7 +197,7 @@ async def _joined(before: bytes, mail: AsyncIterator[bytes], behind: bytes) -> A
     yield behind
 
 
-def _record(envelope: Envelope, body: Body) -> MailAccepted:
+def _record(envelope: Envelope, body: BodyReference) -> MailAccepted:
     sized = msgspec.structs.replace(envelope, size=body.size)
     return MailAccepted(envelope=sized, manifest=Manifest(), votes=(), body=body)
 

@@ -11,9 +11,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_archive.tables import Forward, copies, marks
-from varco_common.db import AWAY, READ_ONLY
-from varco_common.errors import TransientError
-from varco_common.tasks import whole
+from varco_common.base.errors import TransientError
+from varco_common.base.tasks import uncancellable
+from varco_common.storage.database import AWAY, READ_ONLY
 
 _NOTHING = {"live": False, "size": 0, "sender": "", "recipients": "", "subject": ""}
 
@@ -106,7 +106,7 @@ class Index:
         return int(found[0][0]) if found else 0
 
     async def set_mark(self, name: str, value: int) -> None:
-        await whole(self._write([(self._marked(name, value), [])]))
+        await uncancellable(self._write([(self._marked(name, value), [])]))
 
     # what comes from the bus
 
@@ -133,7 +133,7 @@ class Index:
         statements: list[tuple[Any, list[dict[str, Any]]]] = [(added, values)] if values else []
         if forwarded:
             statements.append((_done(copies.c.copy.in_(forwarded)), []))
-        await whole(self._write(statements))
+        await uncancellable(self._write(statements))
 
     async def bury(self, account: str, mails: Sequence[str], sequence: int, *, unseen: bool = False) -> None:
         """These copies are gone from the mailbox, as event `sequence` says; where `unseen`, even those not indexed yet."""
@@ -152,7 +152,7 @@ class Index:
         if unseen:
             statements.append((grave, [tomb | {"mail": mail} for mail in mails]))
         statements.append((self._marked("removals", sequence), []))
-        await whole(self._write(statements))
+        await uncancellable(self._write(statements))
 
     async def kept(self, sequences: Sequence[int]) -> tuple[set[int], set[int]]:
         """Those of `sequences` whose mail is still to be read, and those whose copy has left a mailbox."""
@@ -227,7 +227,7 @@ class Index:
         old = sa.delete(copies).where(
             copies.c.arrived_ms < ms(before), sa.not_(copies.c.live), copies.c.forward != Forward.OWED
         )
-        await whole(self._write([(old, [])]))
+        await uncancellable(self._write([(old, [])]))
 
     # forwarding
 
@@ -243,7 +243,7 @@ class Index:
 
     async def forwarded(self, row: int) -> None:
         """A mail that was only forwarded needs no words any more."""
-        await whole(self._write([(_done(copies.c.id == row), [])]))
+        await uncancellable(self._write([(_done(copies.c.id == row), [])]))
 
     async def of_copies(self, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
         """Mail and address by the id of a forwarded copy."""

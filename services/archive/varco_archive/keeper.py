@@ -2,9 +2,9 @@
 
 from varco_archive.collector import BEGUN, DURABLE, KINDS
 from varco_archive.index import Index
-from varco_common import keeping
 from varco_common.bus import Bus
-from varco_common.keeping import Answer, Question
+from varco_common.storage import retention
+from varco_common.storage.retention import RetentionAnswer, RetentionQuery
 
 
 class Keeper:
@@ -13,19 +13,19 @@ class Keeper:
     def __init__(self, bus: Bus, index: Index) -> None:
         self._bus, self._index = bus, index
 
-    async def needs(self, question: Question) -> Answer:
+    async def needs(self, question: RetentionQuery) -> RetentionAnswer:
         """A row is in the index before its record is acknowledged, so the consumer is looked at first."""
         if question.kind not in KINDS:
-            return Answer(needed=())
-        floor = await self._bus.acknowledged(DURABLE)
+            return RetentionAnswer(needed=())
+        floor = await self._bus.mail.acknowledged(DURABLE)
         if not await self._index.mark(BEGUN):  # the index is a new one: the consumer knows more than it
-            return keeping.all_of(question)
+            return retention.all_of(question)
         kept, left = await self._index.kept(question.sequences)
-        return Answer(
+        return RetentionAnswer(
             needed=tuple(one for one in question.sequences if one > floor or one in kept),
             wiped=tuple(one for one in question.sequences if one in left),
         )
 
     async def serve(self, service: str) -> None:
         """Answers from now on."""
-        await keeping.serve(self._bus, service, self.needs)
+        await retention.serve(self._bus, service, self.needs)

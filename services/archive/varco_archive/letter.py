@@ -3,8 +3,8 @@
 import hashlib
 from email.utils import format_datetime
 
-from varco_common.envelope import Envelope
-from varco_common.ids import ALPHABET
+from varco_common.base.ids import ALPHABET
+from varco_common.mail.envelope import Envelope
 
 LINE = "\r\n"
 _LINKED = 10  # characters of an id that are time; what follows is random

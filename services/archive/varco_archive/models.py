@@ -9,8 +9,8 @@ from varco_archive import forms
 from varco_archive.account import KEEP_SECONDS, Archive, Target
 from varco_archive.changes import Change, Op
 from varco_archive.index import Found
-from varco_common import units
-from varco_common.errors import RefusedCommand
+from varco_common.base import units
+from varco_common.base.errors import RefusedCommand
 from varco_common.events import CopyForm, CopySource
 
 

@@ -14,13 +14,13 @@ from varco_archive.index import Copy, Index
 from varco_archive.removals import FACT
 from varco_archive.settings import Settings
 from varco_archive.tables import copies, marks
-from varco_common.bus import Bus, MailRecord
+from varco_common.bus import Bus, StoredRecord
 from varco_common.events import CopyRemoved
-from varco_common.projection import Memory
-from varco_common.rebuild.events import read
-from varco_common.rebuild.mails import recorded
-from varco_common.rebuild.projected import Compared, Folded, Told
-from varco_common.record import MailAccepted, decode_record
+from varco_common.eventsourcing.projection import FoldedStates
+from varco_common.eventsourcing.rebuild.events import read
+from varco_common.eventsourcing.rebuild.mails import recorded
+from varco_common.eventsourcing.rebuild.projected import ComparedTable, FoldedProjection, RebuildSink
+from varco_common.mail.record import MailAccepted, decode_record
 
 REMOVALS = "removals"
 _AT_ONCE = 500
@@ -42,11 +42,11 @@ class Copies:
         self._first = 0
 
     async def stands(self, bus: Bus, live: AsyncConnection) -> int:
-        stand = await bus.acknowledged(DURABLE)
+        stand = await bus.mail.acknowledged(DURABLE)
         self._removals = int(await live.scalar(sa.select(marks.c.value).where(marks.c.name == REMOVALS)) or 0)
         return stand
 
-    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: Told) -> Sequence[Compared]:
+    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
         index, states = Index(fresh), await _states(bus)
         async with aclosing(recorded(bus, *KINDS, until=stand)) as records:
             async for record in records:
@@ -63,7 +63,7 @@ class Copies:
         told(stand)
         return self._compared(stand)
 
-    def _take(self, record: MailRecord, states: dict[str, Archive]) -> None:
+    def _take(self, record: StoredRecord, states: dict[str, Archive]) -> None:
         at = datetime.fromtimestamp(record.at / 1000, UTC)
         self._first = self._first or record.sequence
         if datetime.now(UTC) - at > REMEMBERED:
@@ -87,10 +87,10 @@ class Copies:
             await index.add(self._rows, self._forwarded)
         self._rows, self._forwarded = [], []
 
-    def _compared(self, stand: int) -> list[Compared]:
+    def _compared(self, stand: int) -> list[ComparedTable]:
         older = copies.c.sequence < self._first if self._first != 1 else sa.false()
         return [
-            Compared(
+            ComparedTable(
                 name="copies",
                 table=copies,
                 key=("mail",),
@@ -100,7 +100,7 @@ class Copies:
                 beyond=sa.and_(copies.c.live, older),
                 note=_NOT_COMPARED,
             ),
-            Compared(
+            ComparedTable(
                 name="marks",
                 table=marks,
                 key=("name",),
@@ -113,12 +113,12 @@ class Copies:
 
 async def _states(bus: Bus) -> dict[str, Archive]:
     """As they are now: what held when is part of them."""
-    memory: Memory[Archive] = Memory(FOLD.apply, FOLD.key)
-    async with aclosing(read(bus, *FOLD.filters, until=await bus.until(*FOLD.filters))) as events:
+    memory: FoldedStates[Archive] = FoldedStates(FOLD.apply, FOLD.key)
+    async with aclosing(read(bus, *FOLD.filters, until=await bus.events.last_sequence(*FOLD.filters))) as events:
         async for sequence, event in events:
             memory.apply(sequence, event)
     return memory.states
 
 
 SETTINGS = Settings
-PROJECTIONS = (Copies(), Folded(FOLD))
+PROJECTIONS = (Copies(), FoldedProjection(FOLD))

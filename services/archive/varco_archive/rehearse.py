@@ -5,8 +5,8 @@ from typing import Any
 from varco_archive import models
 from varco_archive.account import FILTERS, Archive, apply
 from varco_archive.settings import Settings
-from varco_common.rehearsal.rehearser import Sections
-from varco_common.rehearsal.shown import Folded
+from varco_common.eventsourcing.replay.replayable import Sections
+from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 
 SETTINGS = Settings
 
@@ -16,6 +16,6 @@ def _show(held: Archive) -> Sections:
     return {"archive": said}
 
 
-def shown(_: Settings) -> Folded[Archive]:
+def shown(_: Settings) -> FoldedSettings[Archive]:
     """For state as of."""
-    return Folded(*FILTERS, apply=apply, show=_show)
+    return FoldedSettings(*FILTERS, apply=apply, show=_show)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from varco_archive import metrics
 from varco_archive.account import REMEMBERED
 from varco_archive.index import Index
-from varco_common import log, subjects
+from varco_common.base import log, subjects
+from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus
 from varco_common.events import CopyRemoved, RemovalCause
-from varco_common.tasks import patiently
 
 AT_ONCE = 500  # mails in one event
 FACT = subjects.event("archive", "copy-removed", "*")
@@ -30,20 +30,20 @@ class Removals:
         for start in range(0, len(mails), AT_ONCE):
             part = tuple(mails[start : start + AT_ONCE])
             event = CopyRemoved(at=datetime.now(UTC), account=account, by=by, reason=reason, mails=part, cause=cause)
-            await self._index.bury(account, part, await self._bus.append(event))
+            await self._index.bury(account, part, await self._bus.events.append(event))
             metrics.REMOVED.labels(cause.value).inc(len(part))
 
     async def catch_up(self) -> None:
         """Applies what was said and isn't in the index: a crash stood between the two, or the index is a new one."""
-        after = await patiently(lambda: self._index.mark("removals"))
-        until = await patiently(lambda: self._bus.until(FACT))
+        after = await retry_until_available(lambda: self._index.mark("removals"))
+        until = await retry_until_available(lambda: self._bus.events.last_sequence(FACT))
         if until <= after:
             return
-        async with aclosing(self._bus.follow(FACT, after=after)) as events:
+        async with aclosing(self._bus.events.follow(FACT, after=after)) as events:
             async for stored in events:
                 event = stored.event
                 if isinstance(event, CopyRemoved) and datetime.now(UTC) - stored.at < REMEMBERED:
-                    await patiently(lambda event=event, at=stored.sequence: self._bury(event, at))  # type: ignore[misc]
+                    await retry_until_available(lambda event=event, at=stored.sequence: self._bury(event, at))  # type: ignore[misc]
                 if stored.sequence >= until:
                     break
         _log.info("removals made up for", after=after, until=until)

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from varco_archive import forms
-from varco_common.errors import RefusedCommand
-from varco_common.settings import (
+from varco_common.base.errors import RefusedCommand
+from varco_common.runtime.settings import (
     CommaList,
     Duration,
     Port,

@@ -8,8 +8,8 @@ from varco_archive.account import REMEMBERED, Archive
 from varco_archive.drops import Drops
 from varco_archive.index import Index
 from varco_archive.removals import AT_ONCE, Removals
-from varco_common import log
-from varco_common.errors import TransientError
+from varco_common.base import log
+from varco_common.base.errors import TransientError
 from varco_common.events import RemovalCause
 
 _log = log.get(__name__)

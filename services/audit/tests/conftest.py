@@ -12,16 +12,16 @@ import uvloop
 
 from varco_audit.app import serve
 from varco_audit.settings import Settings
-from varco_common.blobs import Blobs
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
 from varco_common.bus.streams import manager
-from varco_common.envelope import Envelope
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest
-from varco_common.record import Body, MailAccepted
+from varco_common.mail.ballot import Vote, accept
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mime import Manifest
+from varco_common.runtime.tokens import Keyring
+from varco_common.storage.object_store import ObjectStore
 from varco_common.testing import NatsServer, free_port, running
-from varco_common.tokens import Keyring
-from varco_common.votes import Vote, accept
 
 BODY = b"Subject: hello\r\n\r\nhello\r\n"
 
@@ -60,7 +60,7 @@ class Gate:
         message_id: str = "",
         votes: tuple[Vote, ...] = (accept("policy"),),
         body: bytes = BODY,
-        blobs: Blobs | None = None,
+        blobs: ObjectStore | None = None,
         **more,
     ) -> str:
         """Accepts a mail; returns its id. With `blobs` the body goes there, under that id."""
@@ -78,9 +78,9 @@ class Gate:
             **more,
         )
         manifest = Manifest(subject="hello", message_id=message_id)
-        where = Body(size=len(body), sha256=hashlib.sha256(body).hexdigest(), object=mail if blobs else "")
+        where = BodyReference(size=len(body), sha256=hashlib.sha256(body).hexdigest(), object=mail if blobs else "")
         record = MailAccepted(envelope=envelope, manifest=manifest, votes=votes, body=where)
-        await self.bus.append_mail(kind, record, b"" if blobs else body)
+        await self.bus.mail.append(kind, record, b"" if blobs else body)
         return mail
 
     async def publish(self, subject: str, payload: bytes) -> int:
@@ -107,9 +107,9 @@ class Gate:
 
     async def events(self, *filters: str) -> list:
         """All events so far that match."""
-        last, found = await self.bus.until(*filters), []
+        last, found = await self.bus.events.last_sequence(*filters), []
         if last:
-            following = self.bus.follow(*filters)
+            following = self.bus.events.follow(*filters)
             async for stored in following:
                 found.append(stored)
                 if stored.sequence >= last:

@@ -4,18 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from varco_audit.backlog import Backlog
-from varco_common.bus import MailRecord
+from varco_common.bus import StoredRecord
 
 SUBJECT = "mail.accepted.acme"
 SEQUENCES = st.sets(st.integers(1, 60), min_size=1)
 
 
-def record(sequence: int, subject: str = SUBJECT, key: str = "", original: int = 0, at: int = 0) -> MailRecord:
+def record(sequence: int, subject: str = SUBJECT, key: str = "", original: int = 0, at: int = 0) -> StoredRecord:
     text = f'{{"body":{{"size":1,"object":"{key}"}},"original":{original}}}'
-    return MailRecord(sequence, at or sequence, text.encode(), subject, 0)
+    return StoredRecord(sequence, at or sequence, text.encode(), subject, 0)
 
 
-def backlog(*records: MailRecord) -> Backlog:
+def backlog(*records: StoredRecord) -> Backlog:
     made = Backlog()
     for one in records:
         made.add(one)
@@ -56,7 +56,7 @@ def test_what_was_made_from_a_mail_that_is_still_there_stays():
 
 def test_young_ones_unreadable_ones_and_those_that_are_no_more_are_not_due():
     one = backlog(record(1, at=10), record(2, at=20), record(4, at=30))
-    one.add(MailRecord(5, 30, b"", SUBJECT, 0))
+    one.add(StoredRecord(5, 30, b"", SUBJECT, 0))
     assert [list(found) for _, found in one.due(20)] == [[1, 2]]
     assert [list(found) for _, found in one.due(99)] == [[1, 2, 4]]
     one.forget(2)

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 
 from varco_audit.balance.sheet import Sheet
-from varco_common import keeping
 from varco_common.bus import Bus
 from varco_common.bus.streams import manager
 from varco_common.events import DeadLetterDropped, Failure, MailBounced, MailDelivered, MailDropped, MailExpired
-from varco_common.keeping import Answer
-from varco_common.record import Body, MailConverted
+from varco_common.mail.record import BodyReference, MailConverted
+from varco_common.storage import retention
+from varco_common.storage.retention import RetentionAnswer
 from varco_common.testing.waiting import eventually
 
 SOON = {"balance_grace": "0s", "balance_every": "100 milliseconds"}
@@ -79,9 +79,9 @@ async def test_each_outcome_counts_once_though_it_is_said_again_or_before_the_ma
 async def test_a_converted_mail_is_one_mail_and_copies_and_notifications_are_their_own_kinds(gate):
     async with gate.audit() as client, Bus.connect(gate.nats.settings(), "relay") as relay:
         mail = await gate.mail("a@x.example", kind="convert")
-        original = (await gate.bus.mail(1)).record
-        leaving = MailConverted(envelope=original.envelope, body=Body(size=5), original=1)
-        sequence = await gate.bus.append_mail("converted", leaving, b"hello")
+        original = (await gate.bus.mail.get(1)).record
+        leaving = MailConverted(envelope=original.envelope, body=BodyReference(size=5), original=1)
+        sequence = await gate.bus.mail.append("converted", leaving, b"hello")
         copy = await gate.mail("boss@x.example", kind="copy")
         await gate.mail("alice@acme.example", kind="dsn")
         await relay.append(delivered(mail, sequence, "a@x.example"))
@@ -125,10 +125,10 @@ async def test_a_mail_that_its_owner_is_done_with_and_says_nothing_of_is_named(g
     holds = {1}
 
     async def needs(question):
-        return Answer(needed=tuple(one for one in question.sequences if one in holds))
+        return RetentionAnswer(needed=tuple(one for one in question.sequences if one in holds))
 
     async with gate.audit(**SOON) as client, Bus.connect(gate.nats.settings(), "relay") as relay:
-        await keeping.serve(relay, "relay", needs)
+        await retention.serve(relay, "relay", needs)
         mail = await gate.mail("a@x.example")
         await when(client, accepted=1, in_flight=1)
         holds.clear()
@@ -140,10 +140,10 @@ async def test_a_mail_that_its_owner_is_done_with_and_says_nothing_of_is_named(g
 
 async def test_a_dead_letter_is_somebody_s_until_it_is_dropped(gate):
     async def needs(_):
-        return Answer(needed=())
+        return RetentionAnswer(needed=())
 
     async with gate.audit(**SOON) as client, Bus.connect(gate.nats.settings(), "relay") as relay:
-        await keeping.serve(relay, "relay", needs)
+        await retention.serve(relay, "relay", needs)
         await relay.park("MAIL", 1, "no")
         await gate.mail("a@x.example")
         await when(client, accepted=1, in_flight=1)

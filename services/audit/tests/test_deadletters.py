@@ -22,7 +22,7 @@ async def worker(nats, name, *, broken):
 
     async with (
         Bus.connect(nats.settings(), name) as bus,
-        bus.pull(f"{name}-acme", "mail.accepted.*", in_flight=5, max_bytes=1 << 20) as puller,
+        bus.mail.consume(f"{name}-acme", "mail.accepted.*", in_flight=5, max_bytes=1 << 20) as puller,
     ):
         task = asyncio.create_task(work(puller))
         yield done

@@ -12,7 +12,7 @@ from varco_audit.columns import about
 from varco_audit.index import Index
 from varco_audit.indexer import Indexer
 from varco_audit.tables import metadata
-from varco_common import db
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.bus.streams import ensure, manager
 from varco_common.events import (
@@ -27,7 +27,7 @@ from varco_common.events import (
     MailDelivered,
     RemovalCause,
 )
-from varco_common.tasks import beside
+from varco_common.storage import database
 from varco_common.testing import nats_server
 from varco_common.testing.waiting import eventually
 
@@ -63,7 +63,7 @@ said = st.one_of(
 async def rows(engine) -> dict[str, list]:
     found = {}
     async with engine.connect() as connection:
-        for table in (*metadata.sorted_tables, db.progress):
+        for table in (*metadata.sorted_tables, database.progress):
             query = sa.select(table).order_by(*table.primary_key.columns)
             found[table.name] = [tuple(row) for row in await connection.execute(query)]
     return found
@@ -71,7 +71,7 @@ async def rows(engine) -> dict[str, list]:
 
 async def caught_up(index: Index, bus: Bus) -> None:
     async with asyncio.timeout(20):
-        if last := await bus.until("events.>"):
+        if last := await bus.events.last_sequence("events.>"):
             await index.grown(last - 1)
 
 
@@ -84,13 +84,13 @@ async def folded_three_ways(events: list, cut: int, folder) -> None:
     async with nats_server() as server, Bus.connect(server.settings(), "test") as bus:
         for name, pieces in (("live", (events[:cut], events[cut:])), ("rebuilt", ([],))):
             url = f"sqlite+aiosqlite:///{folder}/{name}.sqlite"
-            async with db.connect(url, "audit") as engine:
-                await db.migrate(engine, "varco_audit")
+            async with database.connect(url, "audit") as engine:
+                await database.migrate(engine, "varco_audit")
                 for piece in pieces:  # each with an indexer of its own: a restart
                     index = Index(engine)
-                    async with beside(indexer(bus, index, 3).run()):
+                    async with run_in_background(indexer(bus, index, 3).run()):
                         for event in piece:
-                            await bus.append(event)
+                            await bus.events.append(event)
                         await caught_up(index, bus)
                 found = await rows(engine)
             if name == "live":
@@ -112,11 +112,11 @@ def test_live_restarted_and_rebuilt_are_the_same(tmp_path):
 
 async def test_on_each_database_it_is_written_once_even_by_two(bus, database_url):
     for number in range(40):
-        await bus.append(AuthFailed(at=AT, host=f"192.0.2.{number}", login="x", cause=AuthCause.BROKEN_OFF))
-    async with db.connect(database_url, "audit") as engine:
-        await db.migrate(engine, "varco_audit")
+        await bus.events.append(AuthFailed(at=AT, host=f"192.0.2.{number}", login="x", cause=AuthCause.BROKEN_OFF))
+    async with database.connect(database_url, "audit") as engine:
+        await database.migrate(engine, "varco_audit")
         first, second = Index(engine), Index(engine)
-        async with beside(indexer(bus, first, 4).run(), indexer(bus, second, 7).run()):
+        async with run_in_background(indexer(bus, first, 4).run(), indexer(bus, second, 7).run()):
             await eventually(lambda: 40 in (first.applied, second.applied))
         found = await rows(engine)
         assert [row[0] for row in found["events"]] == list(range(1, 41))
@@ -124,14 +124,14 @@ async def test_on_each_database_it_is_written_once_even_by_two(bus, database_url
 
 
 async def test_a_bus_that_is_killed_and_what_cannot_be_read_leave_no_gap(gate, sqlite_url):
-    async with db.connect(sqlite_url, "audit") as engine:
-        await db.migrate(engine, "varco_audit")
+    async with database.connect(sqlite_url, "audit") as engine:
+        await database.migrate(engine, "varco_audit")
         index = Index(engine)
-        async with beside(indexer(gate.bus, index, 10).run()):
-            await gate.bus.append(AccountOpened(at=AT, account="acme", language=Language.IT))
+        async with run_in_background(indexer(gate.bus, index, 10).run()):
+            await gate.bus.events.append(AccountOpened(at=AT, account="acme", language=Language.IT))
             await gate.publish("events.policy.account-opened.acme", b"no event at all")
             await gate.nats.restart()
-            await gate.bus.append(AccountOpened(at=AT, account="corp", language=Language.IT))
+            await gate.bus.events.append(AccountOpened(at=AT, account="corp", language=Language.IT))
             await caught_up(index, gate.bus)
         assert [(row[0], row[3]) for row in (await rows(engine))["events"]] == [(1, "acme"), (2, None), (3, "corp")]
 

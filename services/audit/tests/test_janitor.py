@@ -12,23 +12,23 @@ from varco_audit.app import SERVICE
 from varco_audit.batches import Limits
 from varco_audit.janitor import Janitor
 from varco_audit.scribe import Scribe
-from varco_common import keeping
-from varco_common.blob_settings import BlobSettings
-from varco_common.blobs import Blobs
+from varco_common.base.ids import new_id
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus, MissingMail
 from varco_common.bus.permissions import ERASING, permissions
-from varco_common.envelope import Envelope
 from varco_common.events import Event, MailErased, RecordParked
 from varco_common.events.audit import recorded_sequence
-from varco_common.ids import new_id
-from varco_common.keeping import Answer, Question
-from varco_common.record import Body, MailConverted
-from varco_common.service import installed
-from varco_common.tasks import beside
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailConverted
+from varco_common.runtime.service import installed
+from varco_common.storage import retention
+from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store_settings import ObjectStoreSettings
+from varco_common.storage.retention import RetentionAnswer, RetentionQuery
 from varco_common.testing import s3_server
 from varco_common.testing.waiting import eventually
 
-Needs = Callable[[Question], Iterable[int]]
+Needs = Callable[[RetentionQuery], Iterable[int]]
 
 
 def scribe(bus: Bus) -> Scribe:
@@ -37,16 +37,16 @@ def scribe(bus: Bus) -> Scribe:
 
 async def recorded(bus: Bus, sequence: int) -> bool:
     """Whether the scribe has come so far in MAIL."""
-    _, event = await bus.last_event("events.audit.mail-recorded.*")
+    _, event = await bus.events.last("events.audit.mail-recorded.*")
     return bool(event) and recorded_sequence(event) >= sequence
 
 
 @asynccontextmanager
 async def made(
-    bus: Bus, *keepers: str, age: timedelta = timedelta(0), blobs: Blobs | None = None
+    bus: Bus, *keepers: str, age: timedelta = timedelta(0), blobs: ObjectStore | None = None
 ) -> AsyncIterator[Janitor]:
     """A janitor that does nothing yet; without `blobs` it has no object store."""
-    store = blobs or Blobs(BlobSettings(endpoint="http://127.0.0.1:9"))
+    store = blobs or ObjectStore(ObjectStoreSettings(endpoint="http://127.0.0.1:9"))
     try:
         yield Janitor(bus, store, keepers, age=age, every=timedelta(seconds=0.02))
     finally:
@@ -56,15 +56,15 @@ async def made(
 @asynccontextmanager
 async def janitor(bus: Bus, *keepers: str, **more) -> AsyncIterator[None]:
     """A scribe and a janitor at work."""
-    async with made(bus, *keepers, **more) as one, beside(one.run(), scribe(bus).run()):
+    async with made(bus, *keepers, **more) as one, run_in_background(one.run(), scribe(bus).run()):
         yield
 
 
 async def keeper(bus: Bus, name: str, needs: Needs, wiped: Needs = lambda _: ()) -> None:
-    async def answer(question: Question) -> Answer:
-        return Answer(needed=tuple(needs(question)), wiped=tuple(wiped(question)))
+    async def answer(question: RetentionQuery) -> RetentionAnswer:
+        return RetentionAnswer(needed=tuple(needs(question)), wiped=tuple(wiped(question)))
 
-    await keeping.serve(bus, name, answer)
+    await retention.serve(bus, name, answer)
 
 
 async def there(bus: Bus, sequences: Iterable[int]) -> list[int]:
@@ -72,7 +72,7 @@ async def there(bus: Bus, sequences: Iterable[int]) -> list[int]:
     found = []
     for sequence in sequences:
         try:
-            found.append((await bus.mail(sequence)).sequence)
+            found.append((await bus.mail.get(sequence)).sequence)
         except MissingMail:
             continue
     return found
@@ -117,7 +117,7 @@ async def test_a_keeper_that_says_nothing_keeps_everything(gate):
         if silent == "raises":
             await keeper(gate.bus, silent, lambda _, asked=asked: asked.set() or 1 / 0)
         elif silent == "unreadable":
-            await gate.bus.answer(keeping.subject(silent), silent, broken)
+            await gate.bus.requests.answer(retention.subject(silent), silent, broken)
         async with janitor(gate.bus, "relay", silent):
             if silent == "nobody":
                 await eventually(stalled)
@@ -135,19 +135,19 @@ def stalled() -> bool:
 async def test_without_keepers_nothing_is_erased(gate):
     await gate.mail()
     async with janitor(gate.bus):
-        await eventually(lambda: gate.bus.last_sequence("events.audit.mail-recorded.*"))
+        await eventually(lambda: gate.bus.events.last_sequence("events.audit.mail-recorded.*"))
         assert await there(gate.bus, [1]) == [1]
 
 
 async def test_a_reader_of_mail_that_is_no_keeper_keeps_everything(gate):
     await gate.mail()
     await keeper(gate.bus, "relay", lambda _: ())
-    async with gate.bus.pull("archive", "mail.*.*", in_flight=1, max_bytes=1 << 20):
-        await eventually(gate.bus.durables)
+    async with gate.bus.mail.consume("archive", "mail.*.*", in_flight=1, max_bytes=1 << 20):
+        await eventually(gate.bus.admin.durable_consumers)
         async with janitor(gate.bus, "relay"):
             await eventually(stalled)
             assert await there(gate.bus, [1]) == [1]
-    await gate.bus.forget_puller("archive")
+    await gate.bus.mail.delete_consumer("archive")
     async with janitor(gate.bus, "relay"):
         await left(gate.bus, [1], [])
 
@@ -156,7 +156,7 @@ async def test_what_is_not_in_events_yet_stays(gate):
     asked = asyncio.Event()
     await keeper(gate.bus, "relay", lambda _: asked.set() or ())
     await gate.mail()
-    async with made(gate.bus, "relay") as one, beside(one.follow()):
+    async with made(gate.bus, "relay") as one, run_in_background(one.follow()):
         await eventually(lambda: len(one.backlog))
         await one.sweep()
         assert await there(gate.bus, [1]) == [1]
@@ -168,14 +168,14 @@ async def test_what_is_young_or_parked_or_no_record_stays(gate):
     await gate.publish("mail.accepted.acme", b"no record")
     await gate.mail()
     parked = RecordParked(at=datetime.now(UTC), service="relay", stream="MAIL", sequence=1, why="body gone")
-    await gate.bus.append(parked)
+    await gate.bus.events.append(parked)
     await keeper(gate.bus, "relay", lambda _: ())
     async with janitor(gate.bus, "relay"):
-        await eventually(lambda: gate.bus.last_sequence("events.audit.mail-erased.*"))
+        await eventually(lambda: gate.bus.events.last_sequence("events.audit.mail-erased.*"))
         await left(gate.bus, [1, 3], [1])
     async with janitor(gate.bus, "relay", age=timedelta(hours=1)):
         await gate.mail()
-        await eventually(lambda: gate.bus.last_sequence("events.audit.mail-recorded.*"))
+        await eventually(lambda: gate.bus.events.last_sequence("events.audit.mail-recorded.*"))
         assert await there(gate.bus, [4]) == [4]
 
 
@@ -191,14 +191,14 @@ async def test_what_is_wiped_leaves_no_byte_on_the_disk(gate):
 
 async def test_a_body_in_the_object_store_goes_with_its_last_record(gate):
     async with s3_server() as s3:
-        blobs = Blobs(s3.settings)
+        blobs = ObjectStore(s3.settings)
         await blobs.ensure()
         original, shared = await gate.mail(kind="convert", blobs=blobs), new_id()
         envelope = Envelope(
             id=shared, account="acme", sender="a@b.c", recipients=("x@y.z",), host="", received_at=datetime.now(UTC)
         )
-        leaving = MailConverted(envelope=envelope, body=Body(size=1, object=original), original=1)
-        await gate.bus.append_mail("converted", leaving, b"")
+        leaving = MailConverted(envelope=envelope, body=BodyReference(size=1, object=original), original=1)
+        await gate.bus.mail.append("converted", leaving, b"")
         needed = {1, 2}
         await keeper(gate.bus, "relay", lambda _: needed)
         async with janitor(gate.bus, "relay", blobs=blobs):
@@ -213,7 +213,9 @@ async def test_a_converted_mail_stays_while_its_original_does(gate):
     envelope = Envelope(
         id=new_id(), account="acme", sender="a@b.c", recipients=("x@y.z",), host="", received_at=datetime.now(UTC)
     )
-    await gate.bus.append_mail("converted", MailConverted(envelope=envelope, body=Body(size=1), original=1), b"x")
+    await gate.bus.mail.append(
+        "converted", MailConverted(envelope=envelope, body=BodyReference(size=1), original=1), b"x"
+    )
     await gate.mail()
     await keeper(gate.bus, "archive", lambda _: {1})
     async with janitor(gate.bus, "archive"):
@@ -254,14 +256,14 @@ async def test_killed_at_any_moment_it_is_gone_on_with(gate):
         return lambda question: [one for one in question.sequences if one % 4 in which]
 
     await keeper(gate.bus, "relay", of_four(3), wiped=of_four(1, 2))
-    async with beside(scribe(gate.bus).run()), DyingBus.connect(gate.nats.settings(), "audit") as dying:
+    async with run_in_background(scribe(gate.bus).run()), DyingBus.connect(gate.nats.settings(), "audit") as dying:
         for steps in range(6):
             for _ in range(4):
                 await gate.mail(account=f"acme{steps}")
-            last = await gate.bus.last_of_mail()
+            last = (await gate.bus.mail.bounds())[1]
             await eventually(lambda last=last: recorded(gate.bus, last))
             dying.left = steps
-            async with made(dying, "relay") as one, beside(one.follow(), one.follow_parked()):
+            async with made(dying, "relay") as one, run_in_background(one.follow(), one.follow_parked()):
                 await eventually(lambda one=one, steps=steps: one.backlog.lanes.get(f"mail.accepted.acme{steps}"))
                 with pytest.raises(Killed) if steps < 5 else nullcontext():
                     await one.sweep()
@@ -290,6 +292,6 @@ def test_audit_may_erase_and_nobody_else_may():
 
 def test_every_reader_of_mail_is_a_keeper_but_those_that_only_count():
     readers = {one.name for one in installed() if any(s.startswith("mail.") for s in one.subscribes)}
-    keepers = {one.name for one in installed() if keeping.subject(one.name) in one.subscribes}
+    keepers = {one.name for one in installed() if retention.subject(one.name) in one.subscribes}
     assert readers - keepers == {"audit", "ratelimit"}
     assert keepers == {"relay", "archive", "filelink"}

@@ -5,12 +5,12 @@ import itertools
 import pytest
 
 from varco_audit.proof.levels import InUse, Levels
-from varco_common.proof import tree
-from varco_common.proof.tree import Frontier
+from varco_common.transparency import merkle_tree
+from varco_common.transparency.merkle_tree import Frontier
 
 
 def leaves(count: int) -> list[bytes]:
-    return [tree.leaf_hash(b"%d" % n) for n in range(count)]
+    return [merkle_tree.leaf_hash(b"%d" % n) for n in range(count)]
 
 
 def root(hashes: list[bytes]) -> bytes:
@@ -33,7 +33,7 @@ def test_its_root_is_that_of_the_leaves(levels, count):
     for at in itertools.accumulate([1, 7, 300, 70_000], initial=0):
         levels.append(hashes[at : at + {0: 1, 1: 7, 8: 300}.get(at, 70_000)])
     assert levels.size == count
-    assert tree.root(count, levels.node) == root(hashes)
+    assert merkle_tree.root(count, levels.node) == root(hashes)
     assert [*levels.leaves()] == hashes
 
 
@@ -54,7 +54,7 @@ def test_files_that_are_lost_or_cut_off_are_made_anew_from_the_leaves(tmp_path):
     (tmp_path / "hashes.16").write_bytes(b"half")
     opened = Levels.open(tmp_path)
     try:
-        assert tree.root(70_001, opened.node) == root(hashes)
+        assert merkle_tree.root(70_001, opened.node) == root(hashes)
     finally:
         opened.close()
 
@@ -68,7 +68,7 @@ def test_a_half_written_leaf_is_forgotten(tmp_path):
     opened = Levels.open(tmp_path)
     try:
         opened.append(leaves(301)[300:])
-        assert tree.root(301, opened.node) == root(leaves(301))
+        assert merkle_tree.root(301, opened.node) == root(leaves(301))
     finally:
         opened.close()
 
@@ -77,9 +77,9 @@ def test_a_half_written_leaf_is_forgotten(tmp_path):
 def test_cut_to_a_size_it_goes_on_from_there(levels, size):
     levels.append(leaves(70_001))
     levels.cut(size)
-    assert tree.root(size, levels.node) == root(leaves(size))
+    assert merkle_tree.root(size, levels.node) == root(leaves(size))
     levels.append(leaves(66_000)[size:])
-    assert tree.root(66_000, levels.node) == root(leaves(66_000))
+    assert merkle_tree.root(66_000, levels.node) == root(leaves(66_000))
 
 
 def test_two_can_not_write_one_tree(levels, tmp_path):

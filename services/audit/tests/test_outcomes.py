@@ -6,30 +6,30 @@ import pytest
 
 from varco_audit.rehearse import Rehearser
 from varco_audit.replay.outcomes import Outcome, Outcomes, Tally
-from varco_common.envelope import Envelope
-from varco_common.manifest import Manifest
-from varco_common.rehearsal.frames import Changed, Mail
-from varco_common.rehearsal.rehearser import Case
-from varco_common.replies import Reply
-from varco_common.votes import Ballot, Vote, accept
+from varco_common.eventsourcing.replay.frames import ChangedVote, ReplayedMail
+from varco_common.eventsourcing.replay.replayable import ReplayCase
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 VOTERS = ("policy", "ratelimit", "filelink")
 
 
-def mail(number=1, sender="alice@acme.example") -> Mail:
-    return Mail(id=f"m{number}", sequence=number, at=NOW, account="acme", sender=sender, recipients=1)
+def mail(number=1, sender="alice@acme.example") -> ReplayedMail:
+    return ReplayedMail(id=f"m{number}", sequence=number, at=NOW, account="acme", sender=sender, recipients=1)
 
 
 def no(voter: str, reply: Reply = Reply.TOO_BIG) -> Vote:
     return Vote(voter=voter, reply=reply, reason="because")
 
 
-def changed(again: Vote, *votes: Vote, number=1, early=False) -> Changed:
-    return Changed(mail=mail(number), voter=again.voter, again=again, votes=votes, early=early)
+def changed(again: Vote, *votes: Vote, number=1, early=False) -> ChangedVote:
+    return ChangedVote(mail=mail(number), voter=again.voter, again=again, votes=votes, early=early)
 
 
-def found(*changes: Changed) -> list:
+def found(*changes: ChangedVote) -> list:
     outcomes = Outcomes()
     for one in changes:
         outcomes.add(one)
@@ -95,9 +95,9 @@ def test_mails_are_counted_by_sender_and_by_rule():
 # the verdict again
 
 
-def decided(reply: Reply, *votes: Vote, convert=()) -> Case:
+def decided(reply: Reply, *votes: Vote, convert=()) -> ReplayCase:
     envelope = Envelope(id="m", account="acme", sender="", recipients=(), host="", received_at=NOW)
-    return Case(1, Ballot(envelope=envelope, manifest=Manifest()), votes, reply, None, convert)
+    return ReplayCase(1, Ballot(envelope=envelope, manifest=Manifest()), votes, reply, None, convert)
 
 
 @pytest.mark.parametrize(

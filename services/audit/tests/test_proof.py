@@ -10,11 +10,11 @@ import pytest
 from varco_audit.app import serve
 from varco_audit.settings import Settings
 from varco_common.events import AuthCause, AuthFailed, CheckpointKeyRotated, CheckpointSigned
-from varco_common.proof import inclusion
-from varco_common.proof.checkpoint import Chain, Checkpoint, Rotation
-from varco_common.proof.note import BadSignature, PublicKey, SigningKey
-from varco_common.settings import BrokenSetting
+from varco_common.runtime.settings import BrokenSetting
 from varco_common.testing.waiting import eventually
+from varco_common.transparency import inclusion
+from varco_common.transparency.checkpoint import Chain, Checkpoint, Rotation
+from varco_common.transparency.signed_note import BadSignature, PublicKey, SigningKey
 
 SIGNED = "events.audit.checkpoint-signed.*"
 
@@ -26,7 +26,7 @@ async def say(gate, count: int = 1) -> int:
         event = AuthFailed(
             at=datetime.now(UTC), host=f"192.0.2.{number % 250}", login="mario", cause=AuthCause.WRONG_CREDENTIALS
         )
-        said = await gate.bus.append(event)
+        said = await gate.bus.events.append(event)
     return said
 
 
@@ -75,7 +75,7 @@ async def test_traffic_is_signed_into_an_event_and_a_file(gate):
 async def test_traffic_is_signed_without_being_asked(gate):
     await say(gate)
     async with gate.audit(checkpoint_every="50ms"):
-        assert await eventually(lambda: gate.bus.last_sequence(SIGNED))
+        assert await eventually(lambda: gate.bus.events.last_sequence(SIGNED))
 
 
 async def test_a_checkpoint_is_no_traffic(gate):
@@ -100,7 +100,7 @@ async def test_an_event_is_proven_with_nothing_but_the_proof_and_the_key(gate):
             document = (await audit.get(f"/proof/events/{sequence}")).raise_for_status().content
             proven = inclusion.check(document, [key])
             assert proven.entry.sequence == sequence
-            assert proven.entry.payload == (await gate.bus.event(sequence)).payload
+            assert proven.entry.payload == (await gate.bus.events.get(sequence)).payload
             assert document.count(b"auth.failed.v1") == 1
 
 

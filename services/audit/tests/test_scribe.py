@@ -8,9 +8,9 @@ import pytest
 
 from varco_audit.batches import Limits
 from varco_audit.scribe import RECORDED, RECORDS, Scribe
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.events import RecordParked
-from varco_common.tasks import beside
 from varco_common.testing.waiting import eventually
 
 
@@ -23,7 +23,7 @@ async def recorded(gate) -> list[int]:
 
 
 async def all_recorded(gate, seconds: float = 30.0) -> None:
-    last = await gate.bus.last_record(RECORDS)
+    last = await gate.bus.mail.last_sequence(RECORDS)
 
     async def done() -> bool:
         return (await recorded(gate))[-1:] == [last]
@@ -34,12 +34,12 @@ async def all_recorded(gate, seconds: float = 30.0) -> None:
 async def test_each_kind_of_record_is_written_down_as_it_is(gate):
     for kind in ("accepted", "convert", "copy", "dsn"):
         await gate.mail(kind=kind, message_id=f"<{kind}@acme.example>")
-    async with beside(scribe(gate.bus).run()):
+    async with run_in_background(scribe(gate.bus).run()):
         await all_recorded(gate)
     events = [stored.event for stored in await gate.events(RECORDED)]
     assert [event.kind for event in events] == ["accepted", "convert", "copy", "dsn"]
     for event in events:
-        stored = await gate.bus.mail(event.sequence)
+        stored = await gate.bus.mail.get(event.sequence)
         assert event.record == stored.record
         assert abs((event.stored_at - stored.at).total_seconds()) < 0.002
         assert event.subject == "events.audit.mail-recorded.acme"
@@ -72,7 +72,9 @@ async def test_a_scribe_that_is_killed_again_and_again_loses_and_repeats_nothing
 async def test_two_scribes_at_once_write_each_record_once(gate):
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(Bus.connect(gate.nats.settings(), "test"))
-        await stack.enter_async_context(beside(scribe(gate.bus, batch=7).run(), scribe(other, batch=5).run()))
+        await stack.enter_async_context(
+            run_in_background(scribe(gate.bus, batch=7).run(), scribe(other, batch=5).run())
+        )
         for _ in range(20):
             await asyncio.gather(*(gate.mail() for _ in range(15)))
         await all_recorded(gate)
@@ -80,7 +82,7 @@ async def test_two_scribes_at_once_write_each_record_once(gate):
 
 
 async def test_a_killed_bus_repeats_nothing(gate):
-    async with beside(scribe(gate.bus, batch=10).run()):
+    async with run_in_background(scribe(gate.bus, batch=10).run()):
         for _ in range(3):
             await asyncio.gather(*(gate.mail() for _ in range(100)))
             await gate.nats.restart()
@@ -93,7 +95,7 @@ async def test_what_is_no_record_is_parked_and_what_follows_is_written(gate):
     await gate.publish("mail.accepted.acme", b"no record at all")
     await gate.mail()
     for _ in range(2):  # the second one begins behind it
-        async with beside(scribe(gate.bus).run()):
+        async with run_in_background(scribe(gate.bus).run()):
             await all_recorded(gate)
     assert await recorded(gate) == [1, 3]
     (parked,) = [stored.event for stored in await gate.events("events.parked.record-parked.*")]
@@ -105,7 +107,9 @@ async def test_a_lone_mail_is_seen_within_a_tenth_of_a_second(gate):
     async with gate.audit():
         await gate.mail()
         await all_recorded(gate)
-        async with aclosing(gate.bus.follow(RECORDED, after=await gate.bus.until(RECORDED))) as events:
+        async with aclosing(
+            gate.bus.events.follow(RECORDED, after=await gate.bus.events.last_sequence(RECORDED))
+        ) as events:
             began = time.perf_counter()
             await gate.mail()
             await anext(events)
@@ -115,6 +119,6 @@ async def test_a_lone_mail_is_seen_within_a_tenth_of_a_second(gate):
 @pytest.mark.parametrize("together", [1, 4, 5, 250])
 async def test_any_number_at_once_keeps_the_order(gate, together):
     await asyncio.gather(*(gate.mail() for _ in range(together)))
-    async with beside(scribe(gate.bus).run()):
+    async with run_in_background(scribe(gate.bus).run()):
         await all_recorded(gate)
     assert await recorded(gate) == list(range(1, together + 1))

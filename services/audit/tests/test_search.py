@@ -32,7 +32,7 @@ async def indexed(gate, http: httpx.AsyncClient) -> None:
 
     async def done() -> bool:
         found = (await http.get("/index")).json()
-        mail, event = await gate.bus.last_record("mail.*.*"), await gate.bus.until("events.>")
+        mail, event = await gate.bus.mail.last_sequence("mail.*.*"), await gate.bus.events.last_sequence("events.>")
         return found == {"applied": event, "recorded": mail}
 
     await eventually(done)
@@ -58,12 +58,16 @@ async def story(gate, database_url):
             login=f"alice@{account}.example",
         )
         delivered = {"account": account, "mail": mail, "sequence": 1, "host": "mx.test:25", "answer": "250 ok"}
-        await gate.bus.append(MailDelivered(at=AT, recipients=(f"bob@{account}.test",), **delivered))
-        await gate.bus.append(CredentialAdded(at=AT, account=account, login="x", name="", hash="$argon2id$very-secret"))
+        await gate.bus.events.append(MailDelivered(at=AT, recipients=(f"bob@{account}.test",), **delivered))
+        await gate.bus.events.append(
+            CredentialAdded(at=AT, account=account, login="x", name="", hash="$argon2id$very-secret")
+        )
     secret = Smarthost(host="mx.test", port=25, secret="sealed-away")
-    await gate.bus.append(RouteSet(at=AT, account="acme", route=secret))
-    await gate.bus.append(AuthFailed(at=AT, host="192.0.2.9", login="Eve@acme.example", cause=AuthCause.BROKEN_OFF))
-    await gate.bus.append(HostBanned(at=AT, network="192.0.2.9", until=None))
+    await gate.bus.events.append(RouteSet(at=AT, account="acme", route=secret))
+    await gate.bus.events.append(
+        AuthFailed(at=AT, host="192.0.2.9", login="Eve@acme.example", cause=AuthCause.BROKEN_OFF)
+    )
+    await gate.bus.events.append(HostBanned(at=AT, network="192.0.2.9", until=None))
     async with gate.audit(database_url=database_url) as http:
         await indexed(gate, http)
         yield http
@@ -147,7 +151,7 @@ async def test_nobody_reads_a_secret(gate, story):
 
 
 async def test_lines_are_what_is_stored(gate, story):
-    async for raw in gate.bus.raw("events.relay.mail-delivered.*"):
+    async for raw in gate.bus.events.follow_raw("events.relay.mail-delivered.*"):
         (line,) = (
             await story.get("/events/stream", params={"account": "acme", "fact": "mail-delivered"})
         ).text.splitlines()
@@ -163,7 +167,7 @@ async def test_a_follower_gets_what_comes_and_is_let_go_at_the_end(gate, story, 
     async with story.stream("GET", "/events/stream", params={"after": last, "follow": True, **narrow}) as answer:
         lines = answer.aiter_lines()
         for number in range(3):
-            await gate.bus.append(
+            await gate.bus.events.append(
                 MailDelivered(at=AT, account="acme", mail=f"{number}", sequence=1, recipients=(), host="x", answer="")
             )
             assert json.loads(await anext(lines))["event"]["mail"] == str(number)

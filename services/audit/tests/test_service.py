@@ -90,8 +90,8 @@ SINCE = "2026-01-01T00:00:00Z"
     ],
 )
 async def test_an_account_that_never_was_has_no_past(gate, method, path, form):
-    await gate.bus.append(AccountOpened(at=datetime.now(UTC), account="acme", language="en"))
-    await gate.bus.append(AccountClosed(at=datetime.now(UTC), account="acme"))
+    await gate.bus.events.append(AccountOpened(at=datetime.now(UTC), account="acme", language="en"))
+    await gate.bus.events.append(AccountClosed(at=datetime.now(UTC), account="acme"))
     async with gate.audit(voters=()) as http:
         answer = await http.request(method, path, json=form)
         assert (answer.status_code, answer.json()["detail"]) == (404, "no such account: nosuch")

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.bus import Bus
-from varco_common.proof import checkpoint
-from varco_common.proof.checkpoint import Checkpoint
-from varco_common.proof.note import PublicKey, SigningKey
 from varco_common.testing.nats import NatsServer
 from varco_common.testing.waiting import eventually
+from varco_common.transparency import checkpoint
+from varco_common.transparency.checkpoint import Checkpoint
+from varco_common.transparency.signed_note import PublicKey, SigningKey
 
 from .conftest import Gate
 from .store import Stored, highway_hash, rewrite

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from varco_common.envelope import Envelope
+from varco_common.base.ids import new_id
 from varco_common.events import (
     AttachmentLinked,
     CopyForwarded,
@@ -17,11 +17,11 @@ from varco_common.events import (
     RecipientRefused,
     SenderNotified,
 )
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest
-from varco_common.replies import Reply
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest
 from varco_common.testing.waiting import eventually
-from varco_common.votes import Ballot, Vote, accept
 
 LINK = "ab" * 20
 
@@ -87,12 +87,12 @@ async def test_a_deferred_bounced_copied_and_linked_mail_tells_everything(gate):
         CopyForwarded(at=now(), account="acme", mail=mail, copy=copy, address="boss@acme.example"),
         LinkDownloaded(at=now(), account="acme", link=LINK, host="198.51.100.1", sent=43_960_000, complete=True),
     ):
-        await gate.bus.append(event)
+        await gate.bus.events.append(event)
     await gate.mail("alice@acme.example", mail=dsn, kind="dsn", sender="")
     await gate.mail("boss@acme.example", mail=copy, kind="copy", sender="")
     for other in (dsn, copy):
         ended = {"account": "acme", "mail": other, "sequence": 1, "host": "mx:25", "answer": "250 ok"}
-        await gate.bus.append(MailDelivered(at=now(), recipients=("somebody@acme.example",), **ended))
+        await gate.bus.events.append(MailDelivered(at=now(), recipients=("somebody@acme.example",), **ended))
     async with gate.audit() as http:
         found = await told(gate, http, mail, 12)
         story = found["story"]
@@ -163,7 +163,7 @@ async def test_a_refused_mail_tells_who_objected_and_why(gate):
         reply=no.reply,
         answer="554 5.7.1 L'allegato",
     )
-    await gate.bus.append(refused)
+    await gate.bus.events.append(refused)
     async with gate.audit() as http:
         story = (await told(gate, http, envelope.id, 1))["story"]
     assert not story["ballot"]["accepted"]
@@ -190,12 +190,12 @@ async def test_a_mail_that_was_kept_for_some_recipients_is_no_refused_one(gate):
         reply=Reply.TOO_MANY_RECIPIENTS,
         answer="452 4.5.3 Too many recipients",
     )
-    await gate.bus.append(refused)
+    await gate.bus.events.append(refused)
     await gate.mail("bob@x.example", mail=mail)
     delivered = MailDelivered(
         at=now(), account="acme", mail=mail, sequence=1, recipients=("bob@x.example",), host="mx:25", answer="250 ok"
     )
-    await gate.bus.append(delivered)
+    await gate.bus.events.append(delivered)
     async with gate.audit() as http:
         for recipient in ("bob@x.example", "eve@x.example"):
             story = (await told(gate, http, recipient, 3))["story"]

@@ -17,24 +17,25 @@ from varco_audit.scribe import RECORDS, Scribe
 from varco_audit.search import Search
 from varco_audit.settings import Settings
 from varco_audit.trace.tracer import Tracer
-from varco_common import db, keeping, subjects
+from varco_common.base import subjects
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.bus.permissions import ERASING
 from varco_common.bus.redelivery import REDELIVER
-from varco_common.http import Shell
-from varco_common.rebuild import serving
-from varco_common.rehearsal.serving import Rehearsals
-from varco_common.service import Service, draining, run
-from varco_common.tasks import beside
+from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.runtime import rebuild_api
+from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.service import Service, draining, run
+from varco_common.storage import database, retention
 
 
 async def serve(settings: Settings) -> None:
     """Until cancelled. Each router of `routers` and each coroutine of `work` is one thing that audit does."""
     async with AsyncExitStack() as stack:
-        shell = await stack.enter_async_context(Shell.open(settings, NAME))
+        shell = await stack.enter_async_context(HttpServer.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
-        engine = await stack.enter_async_context(db.connect(settings.database_of(NAME), NAME))
-        await db.migrate(engine, "varco_audit")
+        engine = await stack.enter_async_context(database.connect(settings.database_of(NAME), NAME))
+        await database.migrate(engine, "varco_audit")
         scribe = Scribe(bus, Limits(settings.record_batch, settings.batch_bytes, settings.linger.total_seconds()))
         index = Index(engine)
         indexer = Indexer(
@@ -73,10 +74,10 @@ async def serve(settings: Settings) -> None:
             inspection.watch(bus, history, settings.verify_every),
             janitor.run(),
         )
-        shell.include(serving.router(NAME, "varco_audit.rebuild", settings))
+        shell.include(rebuild_api.router(NAME, "varco_audit.rebuild", settings))
         for router in routers:
             shell.include(router)
-        async with beside(*work), Rehearsals.answering(bus, NAME, "varco_audit.rehearse", settings):
+        async with run_in_background(*work), ReplayServer.answering(bus, NAME, "varco_audit.rehearse", settings):
             await shell.serve(bus, database=dead.check, index=index.check)
 
 
@@ -87,7 +88,7 @@ SERVICE = Service(
     serve=serve,
     publishes=(
         subjects.event(NAME, "*", "*"),
-        keeping.subject("*"),
+        retention.subject("*"),
         subjects.lease(LEASE),
         *ERASING,
         subjects.rehearse("*"),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from varco_common.bus import MailRecord
+from varco_common.bus import StoredRecord
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ class Backlog:
     def __len__(self) -> int:
         return sum(len(lane.sequences) for lane in self.lanes.values())
 
-    def add(self, record: MailRecord) -> None:
+    def add(self, record: StoredRecord) -> None:
         self.lanes.setdefault(record.subject, Lane()).add(record.sequence, record.at)
         try:
             outline = _outline.decode(record.record)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Generic, NamedTuple, TypeVar
 
-from varco_common.tasks import beside
+from varco_common.base.tasks import run_in_background
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class Batches(Generic[T]):
     ) -> AsyncIterator["Batches[T]"]:
         """Reads `source` ahead inside the block, by one batch at most, and closes it. Its errors end the block."""
         batches = cls(limits, size)
-        async with beside(batches._read(source)):
+        async with run_in_background(batches._read(source)):
             yield batches
 
     def __aiter__(self) -> "Batches[T]":

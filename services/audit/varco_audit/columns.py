@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from varco_common.bus import Raw
-from varco_common.envelope import Envelope
+from varco_common.bus import RawEvent
 from varco_common.events import (
     AnyEvent,
     CopyRemoved,
@@ -15,8 +14,9 @@ from varco_common.events import (
     MailRefused,
     decode_event,
 )
-from varco_common.manifest import Manifest
-from varco_common.record import MailAccepted
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import MailAccepted
+from varco_common.mime import Manifest
 
 _ADDRESSES = ("recipient", "address")
 _IDS = ("dsn", "copy", "link")  # ids of what came of the mail: found by them, too
@@ -50,13 +50,13 @@ class Row(NamedTuple):
     about: About
 
 
-def row(raw: Raw) -> Row:
+def row(raw: RawEvent) -> Row:
     """Of every event, even one that can't be read or that nobody said: its place is known."""
     _, service, fact, *_ = (*raw.subject.split(".", 3), "", "")
     return Row(raw.sequence, raw.at // 1_000_000, service, fact, _read(raw))
 
 
-def _read(raw: Raw) -> About:
+def _read(raw: RawEvent) -> About:
     try:
         return about(decode_event(raw.payload)) if raw.own else About()
     except (msgspec.DecodeError, UnicodeDecodeError):

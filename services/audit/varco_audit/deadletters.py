@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from varco_audit import letters, metrics
 from varco_audit.letters import Letter
 from varco_audit.names import NAME
-from varco_common import log, subjects
+from varco_common.base import log, subjects
+from varco_common.base.errors import NotFound, PoisonError, RefusedCommand
 from varco_common.bus import Bus, StoredMail
-from varco_common.errors import NotFound, PoisonError, RefusedCommand
 from varco_common.events import DeadLetterDropped, DeadLetterRedelivered
-from varco_common.projection import Projection
+from varco_common.eventsourcing.projection import Projection
 
 OWING = ("relay", "filelink")  # who owes a mail to its recipients
 _FOLLOWED = "{service} folds events, it doesn't handle them: mend it, then `varco replay rebuild {service} --swap`"
@@ -60,7 +60,7 @@ class DeadLetters:
         if letter.stream != subjects.MAIL:
             return Opened(letter, None, "an event")
         try:
-            return Opened(letter, await self._bus.mail(letter.sequence), "")
+            return Opened(letter, await self._bus.mail.get(letter.sequence), "")
         except PoisonError as error:
             return Opened(letter, None, str(error))
 
@@ -69,7 +69,7 @@ class DeadLetters:
         letter = self._get(name)
         if not letter.consumer:
             raise RefusedCommand(_FOLLOWED.format(service=letter.service))
-        found = await self._bus.redeliver(letter.service, letter.consumer, letter.sequence)
+        found = await self._bus.mail.redeliver(letter.service, letter.consumer, letter.sequence)
         _log.info("redelivered", letter=name, by=by, outcome=found.outcome, why=found.why)
         if found.outcome != "done":
             raise RefusedCommand(f"{letter.service}: {found.outcome}{f': {found.why}' if found.why else ''}")
@@ -81,7 +81,7 @@ class DeadLetters:
             by=by,
             reason=reason,
         )
-        await self._projection.reached(await self._bus.append(event))
+        await self._projection.reached(await self._bus.events.append(event))
 
     async def drop(self, name: str, by: str, reason: str) -> None:
         """Raises NotFound, TransientError."""
@@ -99,7 +99,7 @@ class DeadLetters:
             mail=envelope.id if envelope else "",
             recipients=owed.recipients if owed else (),
         )
-        await self._projection.reached(await self._bus.append(event))
+        await self._projection.reached(await self._bus.events.append(event))
 
     def _get(self, name: str) -> Letter:
         if not (letter := self._projection.get(name)):

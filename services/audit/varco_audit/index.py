@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_audit.columns import Row
 from varco_audit.tables import events, facts, others, recipients
-from varco_common.db import AWAY, READ_ONLY, progress
-from varco_common.errors import ConflictError, TransientError
-from varco_common.tasks import whole
+from varco_common.base.errors import ConflictError, TransientError
+from varco_common.base.tasks import uncancellable
+from varco_common.storage.database import AWAY, READ_ONLY, progress
 
 PROJECTION = "events"
 
@@ -46,7 +46,7 @@ class Index:
     async def add(self, rows: Sequence[Row]) -> None:
         """Rows behind `applied`, in order. Raises ConflictError where another process has indexed meanwhile: open again."""
         try:
-            await whole(self._add(rows))
+            await uncancellable(self._add(rows))
         except TransientError as error:
             self._failure = str(error)
             raise

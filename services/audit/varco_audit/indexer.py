@@ -7,9 +7,9 @@ from varco_audit import metrics
 from varco_audit.batches import Batches, Limits
 from varco_audit.columns import row
 from varco_audit.index import Index
-from varco_common import log
-from varco_common.bus import Bus, Raw
-from varco_common.errors import ConflictError, TransientError
+from varco_common.base import log
+from varco_common.base.errors import ConflictError, TransientError
+from varco_common.bus import Bus, RawEvent
 
 EVERYTHING = "events.>"
 
@@ -39,7 +39,7 @@ class Indexer:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _follow(self, after: int) -> None:
-        async with Batches.of(self._bus.raw(EVERYTHING, after=after), self._limits, _size) as batches:
+        async with Batches.of(self._bus.events.follow_raw(EVERYTHING, after=after), self._limits, _size) as batches:
             async for batch in batches:
                 self._oldest = batch[0].at / 1e9
                 metrics.INDEX_PENDING.set(len(batch) + batch[-1].pending)
@@ -52,5 +52,5 @@ class Indexer:
         return max(time() - self._oldest, 0) if self._oldest else 0.0
 
 
-def _size(raw: Raw) -> int:
+def _size(raw: RawEvent) -> int:
     return len(raw.payload)

@@ -16,14 +16,15 @@ from varco_audit.names import NAME
 from varco_audit.scribe import RECORDED
 from varco_audit.settings import Settings
 from varco_audit.turn import Turn
-from varco_common import keeping, log, subjects
-from varco_common.blobs import Blobs
+from varco_common.base import log, subjects
+from varco_common.base.errors import TransientError
+from varco_common.base.tasks import retry_until_available, run_in_background, wait_forever
 from varco_common.bus import Bus
-from varco_common.errors import TransientError
 from varco_common.events import MailErased, RecordParked, fact
 from varco_common.events.audit import recorded_sequence
-from varco_common.keeping import Question
-from varco_common.tasks import beside, forever, patiently
+from varco_common.storage import retention
+from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.retention import RetentionQuery
 
 LEASE = f"{NAME}-janitor"
 PARKED = subjects.event(RecordParked.SERVICE, fact(RecordParked), "*")
@@ -49,7 +50,9 @@ class Janitor:
     the objects go, then the records.
     """
 
-    def __init__(self, bus: Bus, blobs: Blobs, keepers: Sequence[str], *, age: timedelta, every: timedelta) -> None:
+    def __init__(
+        self, bus: Bus, blobs: ObjectStore, keepers: Sequence[str], *, age: timedelta, every: timedelta
+    ) -> None:
         self._bus, self._blobs, self._keepers = bus, blobs, keepers
         self._age, self._every = age, every.total_seconds()
         self._turn = Turn(bus, LEASE, max(1.0, 3 * self._every))
@@ -61,7 +64,7 @@ class Janitor:
     @asynccontextmanager
     async def opened(cls, bus: Bus, settings: Settings) -> AsyncIterator[Self]:
         """With the object store that holds the bodies."""
-        blobs = Blobs(settings.blobs)
+        blobs = ObjectStore(settings.blobs)
         try:
             yield cls(bus, blobs, settings.keepers, age=settings.erase_after, every=settings.sweep)
         finally:
@@ -71,24 +74,24 @@ class Janitor:
         """Until cancelled."""
         if not self._keepers:
             _log.warning("no keepers are named (VARCO_AUDIT_KEEPERS): MAIL keeps everything until its time is over")
-            await forever()
+            await wait_forever()
         while True:
-            while not await patiently(self._turn.mine):  # noqa: ASYNC110 - the bus knows, and has to be asked
+            while not await retry_until_available(self._turn.mine):  # noqa: ASYNC110 - the bus knows, and has to be asked
                 await asyncio.sleep(self._every)
             self.backlog, self._parked = Backlog(), 0
-            async with beside(self.follow(), self.follow_parked(), self._sweep_for_ever()):
-                while await patiently(self._turn.mine):  # noqa: ASYNC110
+            async with run_in_background(self.follow(), self.follow_parked(), self._sweep_for_ever()):
+                while await retry_until_available(self._turn.mine):  # noqa: ASYNC110
                     await asyncio.sleep(self._every)
 
     async def follow(self) -> None:
         """What MAIL has, for ever."""
-        async with aclosing(self._bus.records(subjects.mail("*", "*"))) as records:
+        async with aclosing(self._bus.mail.follow(subjects.mail("*", "*"))) as records:
             async for record in records:
                 self.backlog.add(record)
 
     async def follow_parked(self) -> None:
         """What somebody could not handle stays where it is, for people to look at."""
-        async with aclosing(self._bus.follow(PARKED)) as events:
+        async with aclosing(self._bus.events.follow(PARKED)) as events:
             async for stored in events:
                 if isinstance(stored.event, RecordParked) and stored.event.stream == subjects.MAIL:
                     self.backlog.held.add(stored.event.sequence)
@@ -110,7 +113,7 @@ class Janitor:
     async def sweep(self) -> None:
         """Goes once through everything that is old enough. Raises Kept, TransientError; then the rest waits."""
         await self._everyone_is_asked()
-        self.backlog.forget(await self._bus.first_of_mail())
+        self.backlog.forget((await self._bus.mail.bounds())[0])
         written = await self._written()
         before = int((time() - self._age.total_seconds()) * 1000)
         for subject, found in self.backlog.due(before):
@@ -119,13 +122,13 @@ class Janitor:
 
     async def _everyone_is_asked(self) -> None:
         """Whoever has a consumer that outlives it reads MAIL, and must be among the keepers."""
-        for durable in await self._bus.durables():
+        for durable in await self._bus.admin.durable_consumers():
             if not any(durable == keeper or durable.startswith(f"{keeper}-") for keeper in self._keepers):
                 raise Kept(f"somebody reads MAIL as {durable} and isn't asked: see VARCO_AUDIT_KEEPERS")
 
     async def _written(self) -> int:
         """The sequence of MAIL up to which the scribe has written everything into EVENTS."""
-        _, event = await self._bus.last_event(RECORDED)
+        _, event = await self._bus.events.last(RECORDED)
         return recorded_sequence(event) if event else 0
 
     async def _sweep_some(self, subject: str, sequences: Sequence[int]) -> None:
@@ -147,8 +150,8 @@ class Janitor:
             if not left:
                 break
             try:
-                answer = await keeping.ask(
-                    self._bus, keeper, Question(subject=subject, sequences=tuple(left)), _ANSWER_SECONDS
+                answer = await retention.ask(
+                    self._bus, keeper, RetentionQuery(subject=subject, sequences=tuple(left)), _ANSWER_SECONDS
                 )
             except (TransientError, msgspec.DecodeError) as error:
                 raise Kept(f"{keeper} doesn't say what it needs: {error}") from error
@@ -160,7 +163,7 @@ class Janitor:
 
     async def _parked_are_known(self) -> None:
         """A record is parked before its consumer has finished with it. Raises Kept."""
-        until = await self._bus.until(PARKED)
+        until = await self._bus.events.last_sequence(PARKED)
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 while self._parked < until:  # noqa: ASYNC110 - it comes in a moment
@@ -180,17 +183,17 @@ class Janitor:
             ranges=plan.ranges,
             overwritten=len(plan.wiped),
         )
-        await self._bus.append(event)
+        await self._bus.events.append(event)
         for key in self.backlog.objects(gone):
             await self._blobs.delete(key)
         for start in range(0, len(plan.wiped), BREATH):
             began = monotonic()
             for one in plan.wiped[start : start + BREATH]:
-                await self._bus.erase(one, overwrite=True)
+                await self._bus.admin.erase(one, overwrite=True)
             await asyncio.sleep(monotonic() - began)
         if plan.before:
-            await self._bus.purge(subject, plan.before)
+            await self._bus.admin.purge(subject, plan.before)
         for one in plan.single:
-            await self._bus.erase(one, overwrite=False)
+            await self._bus.admin.erase(one, overwrite=False)
         self.backlog.drop(subject, gone)
         metrics.ERASED.labels(kind).inc(len(gone))

@@ -5,9 +5,9 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.events import AnyEvent, DeadLetterDropped, DeadLetterRedelivered, RecordParked
-from varco_common.fold import Fold
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 FILTERS = (
     subjects.event("parked", "record-parked", "*"),
@@ -59,4 +59,4 @@ def apply(letter: Letter | None, event: AnyEvent) -> Letter | None:
             return letter
 
 
-FOLD = Fold("dead-letters", FILTERS, apply, Letter, key)
+FOLD = ProjectionSpec("dead-letters", FILTERS, apply, Letter, key)

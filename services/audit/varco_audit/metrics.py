@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge
 
-from varco_common import subjects
+from varco_common.base import subjects
 
 RECORDED = Counter("varco_audit_recorded_total", "Records of stream MAIL that were written down in EVENTS")
 UNRECORDED = Gauge("varco_audit_unrecorded", "Records of stream MAIL that aren't in EVENTS yet")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from varco_audit.columns import row
 from varco_audit.secrets import shown
-from varco_common.bus import Raw
+from varco_common.bus import RawEvent
 
 SEQUENCES = 9_007_199_254_740_991  # what a JSON number holds exactly
 
@@ -24,7 +24,7 @@ class EventOut(BaseModel):
     event: Annotated[dict[str, Any], Field(description="The event itself: docs/events.md.")]
 
     @classmethod
-    def of(cls, raw: Raw) -> "EventOut":
+    def of(cls, raw: RawEvent) -> "EventOut":
         kept = row(raw)
         return cls(
             sequence=raw.sequence,
@@ -55,7 +55,7 @@ def utc(at: datetime | None) -> datetime | None:
     return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
 
 
-def line(raw: Raw) -> bytes:
+def line(raw: RawEvent) -> bytes:
     """An event as one line of JSON: its payload byte for byte, but for secrets."""
     seconds, rest = divmod(raw.at, 1_000_000_000)
     time = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"

@@ -7,9 +7,9 @@ from typing import Any
 
 from varco_audit.index import Index
 from varco_audit.search import Search, Wanted
-from varco_common import subjects
-from varco_common.bus import Bus, Raw
-from varco_common.errors import NotFound
+from varco_common.base import subjects
+from varco_common.base.errors import NotFound
+from varco_common.bus import Bus, RawEvent
 
 _PAGE = 500
 _AHEAD = 256  # events read ahead of a slow client
@@ -24,25 +24,25 @@ class Reader:
         self._search = search
         self._draining = draining
 
-    async def fetch(self, sequences: Sequence[int]) -> list[Raw]:
+    async def fetch(self, sequences: Sequence[int]) -> list[RawEvent]:
         """The events at these places, without those whose time in the stream is over."""
         found = await asyncio.gather(*map(self._one, sequences))
         return [raw for raw in found if raw]
 
-    async def _one(self, sequence: int) -> Raw | None:
+    async def _one(self, sequence: int) -> RawEvent | None:
         try:
-            return await self._bus.event(sequence)
+            return await self._bus.events.get(sequence)
         except NotFound:
             return None
 
-    async def read(self, wanted: Wanted, *, after: int, follow: bool) -> AsyncGenerator[Raw, None]:
+    async def read(self, wanted: Wanted, *, after: int, follow: bool) -> AsyncGenerator[RawEvent, None]:
         """All that are wanted behind `after`, oldest first; with `follow` also those to come, until this process drains."""
         source = self._stream if wanted.plain else self._indexed
         async with aclosing(source(wanted, after, follow)) as found:
             async for raw in found:
                 yield raw
 
-    async def _indexed(self, wanted: Wanted, after: int, follow: bool) -> AsyncGenerator[Raw, None]:
+    async def _indexed(self, wanted: Wanted, after: int, follow: bool) -> AsyncGenerator[RawEvent, None]:
         while True:
             applied = self._index.applied
             while found := await self._search.page(wanted, cursor=after, newest_first=False, limit=_PAGE):
@@ -52,13 +52,13 @@ class Reader:
             if not follow or not await self._before_draining(self._index.grown(applied)):
                 return
 
-    async def _stream(self, wanted: Wanted, after: int, follow: bool) -> AsyncGenerator[Raw, None]:
+    async def _stream(self, wanted: Wanted, after: int, follow: bool) -> AsyncGenerator[RawEvent, None]:
         facts = wanted.facts or ("*",)
         filters = [subjects.event(wanted.service or "*", fact, "*") for fact in facts]
-        until = await self._bus.until(*filters)
+        until = await self._bus.events.last_sequence(*filters)
         if not follow and until <= after:
             return
-        events = self._bus.raw(*filters, after=after)
+        events = self._bus.events.follow_raw(*filters, after=after)
         async with aclosing(_before(self._draining, events)) as found:
             async for raw in found:
                 yield raw
@@ -76,9 +76,9 @@ class Reader:
             ending.cancel()
 
 
-async def _before(end: asyncio.Event, events: AsyncGenerator[Raw, None]) -> AsyncGenerator[Raw, None]:
+async def _before(end: asyncio.Event, events: AsyncGenerator[RawEvent, None]) -> AsyncGenerator[RawEvent, None]:
     """The events, until `end` is set; a wait for each of them by itself would cost more than reading it."""
-    queue: asyncio.Queue[Raw | None] = asyncio.Queue(_AHEAD)
+    queue: asyncio.Queue[RawEvent | None] = asyncio.Queue(_AHEAD)
 
     async def read() -> None:
         async with aclosing(events):

@@ -14,8 +14,8 @@ from varco_audit.index import PROJECTION, Index
 from varco_audit.indexer import EVERYTHING
 from varco_audit.settings import Settings
 from varco_audit.tables import events, facts, others, recipients
-from varco_common.bus import Bus, Raw
-from varco_common.rebuild.projected import Compared, Folded, Told, stand_of
+from varco_common.bus import Bus, RawEvent
+from varco_common.eventsourcing.rebuild.projected import ComparedTable, FoldedProjection, RebuildSink, stand_of
 
 _AT_ONCE = 2_000
 
@@ -28,10 +28,10 @@ class Indexed:
     async def stands(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
         return await stand_of(live, PROJECTION)
 
-    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: Told) -> Sequence[Compared]:
+    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
         index, rows = Index(fresh), list[Row]()
         await index.open()
-        async with aclosing(bus.raw(EVERYTHING)) as found:
+        async with aclosing(bus.events.follow_raw(EVERYTHING)) as found:
             while index.applied < stand:
                 rows.append(row(await anext(found)))
                 if len(rows) >= _AT_ONCE or rows[-1].sequence >= stand:
@@ -39,10 +39,10 @@ class Indexed:
                     told(rows[-1].sequence)
                     rows = []
         return [
-            Compared(name="events", table=events, key=("sequence",)),
-            Compared(name="facts", table=facts, key=("id",)),
-            Compared(name="recipients", table=recipients, key=("address", "sequence")),
-            Compared(name="others", table=others, key=("id", "sequence")),
+            ComparedTable(name="events", table=events, key=("sequence",)),
+            ComparedTable(name="facts", table=facts, key=("id",)),
+            ComparedTable(name="recipients", table=recipients, key=("address", "sequence")),
+            ComparedTable(name="others", table=others, key=("id", "sequence")),
         ]
 
 
@@ -54,10 +54,10 @@ class Balanced:
     async def stands(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
         return await stand_of(live, ledger.PROJECTION)
 
-    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: Told) -> Sequence[Compared]:
-        kept, batch = ledger.Ledger(bus, fresh, Limits(_AT_ONCE, 0, 0)), list[Raw]()
+    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
+        kept, batch = ledger.Ledger(bus, fresh, Limits(_AT_ONCE, 0, 0)), list[RawEvent]()
         await kept.open()
-        async with aclosing(bus.raw(*sheet.FILTERS)) as found:
+        async with aclosing(bus.events.follow_raw(*sheet.FILTERS)) as found:
             while kept.applied < stand:
                 batch.append(await anext(found))
                 if len(batch) >= _AT_ONCE or batch[-1].sequence >= stand:
@@ -65,10 +65,10 @@ class Balanced:
                     told(batch[-1].sequence)
                     batch = []
         return [
-            Compared(name="balance_hours", table=hours, key=("account", "hour", "kind")),
-            Compared(name="balance_debts", table=debts, key=("mail",)),
+            ComparedTable(name="balance_hours", table=hours, key=("account", "hour", "kind")),
+            ComparedTable(name="balance_debts", table=debts, key=("mail",)),
         ]
 
 
 SETTINGS = Settings
-PROJECTIONS = (Indexed(), Balanced(), Folded(letters.FOLD))
+PROJECTIONS = (Indexed(), Balanced(), FoldedProjection(letters.FOLD))

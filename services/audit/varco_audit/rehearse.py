@@ -6,10 +6,10 @@ from typing import Any
 
 from varco_audit.settings import Settings
 from varco_common.events import AnyEvent
-from varco_common.rehearsal.rehearser import Case, Line, RefusedSection
-from varco_common.replies import Reply
-from varco_common.verdict import verdict
-from varco_common.votes import Vote
+from varco_common.eventsourcing.replay.replayable import RefusedSection, ReplayCase, SettingsLine
+from varco_common.mail.ballot import Vote
+from varco_common.mail.replies import Reply
+from varco_common.mail.verdict import verdict
 
 SETTINGS = Settings
 
@@ -31,7 +31,7 @@ class Rehearser:
     def warm_up(self, *, assumed: bool) -> timedelta:  # noqa: ARG002
         return timedelta()
 
-    def recorded(self, case: Case) -> Vote | None:
+    def recorded(self, case: ReplayCase) -> Vote | None:
         """What became of the mail; where that was that somebody was silent, there is nothing to check."""
         if case.reply is Reply.SERVICE_MISSING:
             return None
@@ -40,10 +40,10 @@ class Rehearser:
     def needs(self, vote: Vote) -> int:  # noqa: ARG002
         return 0
 
-    def met(self, case: Case) -> None:
+    def met(self, case: ReplayCase) -> None:
         """No other mail matters."""
 
-    def decide(self, case: Case, recorded: Vote) -> Vote:
+    def decide(self, case: ReplayCase, recorded: Vote) -> Vote:
         voted = sorted({vote.voter for vote in case.votes}, key=lambda one: self._places.get(one, len(self._places)))
         again = verdict(case.votes, voted) if voted else None
         reply = again.reply if again else Reply.SERVICE_MISSING
@@ -52,10 +52,10 @@ class Rehearser:
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
         raise RefusedSection("a verdict has no settings")
 
-    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[Line]:  # noqa: ARG002
+    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:  # noqa: ARG002
         return []
 
-    def judge(self, case: Case, *, others: bool) -> Vote | None:  # noqa: ARG002
+    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002
         return None
 
 

@@ -9,12 +9,12 @@ import msgspec
 from varco_audit import metrics
 from varco_audit.batches import Batches, Limits
 from varco_audit.names import NAME
-from varco_common import log, subjects
-from varco_common.bus import Bus, MailRecord
-from varco_common.errors import ConflictError, TransientError
-from varco_common.events import RecordParked, decode_said, fact
+from varco_common.base import log, subjects
+from varco_common.base.errors import ConflictError, TransientError
+from varco_common.bus import Bus, StoredRecord
+from varco_common.events import RecordParked, decode_authenticated, fact
 from varco_common.events.audit import encode_recorded, recorded_sequence, recorded_subject
-from varco_common.record import decode_record
+from varco_common.mail.record import decode_record
 
 RECORDS = subjects.mail("*", "*")
 RECORDED = recorded_subject("*")
@@ -49,20 +49,20 @@ class Scribe:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _find_place(self) -> None:
-        self._last, event = await self._bus.last_event(RECORDED)
+        self._last, event = await self._bus.events.last(RECORDED)
         self.recorded = recorded_sequence(event) if event else 0
-        _, event = await self._bus.last_event(PARKED)
-        parked = decode_said(PARKED, event) if event else None
+        _, event = await self._bus.events.last(PARKED)
+        parked = decode_authenticated(PARKED, event) if event else None
         if isinstance(parked, RecordParked) and parked.stream == subjects.MAIL:
             self.recorded = max(self.recorded, parked.sequence)
 
     async def _follow(self) -> None:
-        records = self._bus.records(RECORDS, after=self.recorded)
+        records = self._bus.mail.follow(RECORDS, after=self.recorded)
         async with Batches.of(records, self._limits, _size) as batches:
             async for batch in batches:
                 await self._write(batch)
 
-    async def _write(self, records: list[MailRecord]) -> None:
+    async def _write(self, records: list[StoredRecord]) -> None:
         """In MAIL's order; what is no record is parked, and nothing behind it is written before that."""
         at = _stamp(time() * 1000)
         batch: list[Written] = []
@@ -72,7 +72,7 @@ class Scribe:
             except msgspec.DecodeError as error:
                 await self._append(batch)
                 batch = []
-                await self._bus.park(subjects.MAIL, record.sequence, f"not a mail record: {error}")
+                await self._bus.admin.park(subjects.MAIL, record.sequence, f"not a mail record: {error}")
         await self._append(batch)
         self.recorded = records[-1].sequence
         metrics.RECORDED.inc(len(records))
@@ -82,10 +82,10 @@ class Scribe:
     async def _append(self, batch: list[Written]) -> None:
         parts = [batch] if len(batch) > _ALONE else [[one] for one in batch]
         for part in filter(None, parts):
-            self._last = await self._bus.append_encoded(part, expect=self._last, expect_subject=RECORDED)
+            self._last = await self._bus.events.append_encoded(part, expect=self._last, expect_subject=RECORDED)
 
 
-def _written(record: MailRecord, at: str) -> Written:
+def _written(record: StoredRecord, at: str) -> Written:
     """Raises msgspec.DecodeError on what is no record: an event that nobody can read would help nobody."""
     decode_record(record.record)
     _, kind, account = record.subject.split(".")
@@ -94,7 +94,7 @@ def _written(record: MailRecord, at: str) -> Written:
     return recorded_subject(account), event
 
 
-def _size(record: MailRecord) -> int:
+def _size(record: StoredRecord) -> int:
     return len(record.record)
 
 

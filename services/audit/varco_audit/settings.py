@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from varco_common.settings import CommaList, Duration, Size, WithApi, WithBlobs, WithBus, WithDatabase, own
+from varco_common.runtime.settings import CommaList, Duration, Size, WithApi, WithBlobs, WithBus, WithDatabase, own
 
 
 class Settings(WithBus, WithApi, WithDatabase, WithBlobs):

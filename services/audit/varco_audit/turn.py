@@ -2,9 +2,9 @@
 
 from time import monotonic
 
+from varco_common.base.errors import ConflictError
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
-from varco_common.errors import ConflictError
-from varco_common.ids import new_id
 
 
 class Turn:
@@ -22,14 +22,14 @@ class Turn:
 
     async def mine(self) -> bool:
         """Takes or keeps the turn where that may be. Raises TransientError."""
-        sequence, holder = await self._bus.lease(self._name)
+        sequence, holder = await self._bus.leases.get(self._name)
         if sequence and holder != self._identity:
             if sequence != self._seen:
                 self._seen, self._since = sequence, monotonic()
             if monotonic() - self._since < self._lapse:
                 return False
         try:
-            await self._bus.take_lease(self._name, self._identity, expect=sequence)
+            await self._bus.leases.replace(self._name, self._identity, expect=sequence)
         except ConflictError:
             return False
         return True

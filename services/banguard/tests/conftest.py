@@ -12,15 +12,15 @@ import pytest
 
 from varco_banguard.app import serve
 from varco_banguard.settings import Settings
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
-from varco_common.envelope import Envelope
 from varco_common.events import AnyEvent, AuthCause, AuthFailed, MailRefused
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest
-from varco_common.replies import Reply
+from varco_common.mail.ballot import Ballot, Vote
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest
+from varco_common.runtime.tokens import Keyring
 from varco_common.testing import NatsServer, free_port
-from varco_common.tokens import Keyring
-from varco_common.votes import Ballot, Vote
 
 T = TypeVar("T")
 KEY = "k" * 40
@@ -49,31 +49,31 @@ class Banguard:
         account: str = "",
         service: str = "ingress-smtp",
     ) -> int:
-        return await self.bus.append(
+        return await self.bus.events.append(
             AuthFailed(at=datetime.now(UTC), host=host, login=login, cause=cause, account=account, service=service)
         )
 
     async def refuse(self, host: str, account: str, sender: str, reply=Reply.SENDER_NOT_AUTHORISED) -> int:
         vote = Vote(voter="policy", reply=reply)
         ballot = ballot_of(host, account, sender)
-        return await self.bus.append(
+        return await self.bus.events.append(
             MailRefused(at=datetime.now(UTC), ballot=ballot, votes=(vote,), reply=reply, answer="550 no")
         )
 
     async def said(self, *facts: str, seconds: float = 10) -> AnyEvent:
         """The next event of one of these facts of banguard, from the beginning of what wasn't read yet."""
         filters = [f"events.banguard.{fact}.*" for fact in facts]
-        async with asyncio.timeout(seconds), aclosing(self.bus.follow(*filters)) as events:
+        async with asyncio.timeout(seconds), aclosing(self.bus.events.follow(*filters)) as events:
             async for stored in events:
                 return stored.event
         raise AssertionError
 
     async def all_said(self, *facts: str) -> list[AnyEvent]:
         filters = [f"events.banguard.{fact}.*" for fact in facts or ("*",)]
-        if not (until := await self.bus.until(*filters)):
+        if not (until := await self.bus.events.last_sequence(*filters)):
             return []
         found = []
-        async with asyncio.timeout(10), aclosing(self.bus.follow(*filters)) as events:
+        async with asyncio.timeout(10), aclosing(self.bus.events.follow(*filters)) as events:
             async for stored in events:
                 found.append(stored.event)
                 if stored.sequence >= until:
@@ -88,7 +88,7 @@ class Banguard:
         return await becomes(enough)
 
     async def vote(self, host: str) -> Vote:
-        (vote,) = await self.bus.collect(ballot_of(host, "acme", "mario@acme.example"), ["banguard"], 5)
+        (vote,) = await self.bus.voting.collect(ballot_of(host, "acme", "mario@acme.example"), ["banguard"], 5)
         return vote
 
     async def banned(self) -> list[str]:

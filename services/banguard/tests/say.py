@@ -20,7 +20,7 @@ async def main() -> None:
     async with nats_server() as nats, Bus.connect(nats.settings(), "test") as bus:
         answer(nats.url)
         while line := await asyncio.to_thread(sys.stdin.readline):
-            await bus.append(decode_event(line.encode()))
+            await bus.events.append(decode_event(line.encode()))
             answer("said")
 
 

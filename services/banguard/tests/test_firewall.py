@@ -14,7 +14,7 @@ import pytest
 from services.banguard.tests.namespaces import CLIENT, CLIENT_V6, NEIGHBOUR, Namespaces, namespaces, why_not
 
 from varco_banguard.firewall import ruleset
-from varco_common.bans import Ban, network_of
+from varco_common.events.ban_table import ActiveBan, network_of
 
 SMTP, OTHER = 2525, 8025
 REFUSED, CONNECTED = "ConnectionRefusedError", "connected"
@@ -156,7 +156,10 @@ def test_an_agent_that_died_takes_its_table_up_again_and_one_that_ends_removes_i
 
 def test_the_table_is_made_in_one_transaction_in_the_place_of_an_earlier_one():
     now = datetime.now(UTC)
-    bans = [Ban(network_of("192.0.2.7"), now + timedelta(seconds=90)), Ban(network_of("198.51.100.0/24"), None)]
+    bans = [
+        ActiveBan(network_of("192.0.2.7"), now + timedelta(seconds=90)),
+        ActiveBan(network_of("198.51.100.0/24"), None),
+    ]
     commands = ruleset.build([25, 587], bans, [network_of("127.0.0.1")], now)
     assert [next(iter(command)) for command in commands[:3]] == ["add", "delete", "add"]
     timed = [
@@ -170,4 +173,4 @@ def test_the_table_is_made_in_one_transaction_in_the_place_of_an_earlier_one():
 
 def test_a_ban_that_is_over_is_told_to_nobody():
     now = datetime.now(UTC)
-    assert ruleset.ban_host(Ban(network_of("192.0.2.7"), now), now) == []
+    assert ruleset.ban_host(ActiveBan(network_of("192.0.2.7"), now), now) == []

@@ -7,7 +7,7 @@ from varco_banguard.logins import Login, Trusted
 from varco_banguard.register import GATE_FACTS, HOST_FACTS, NAME
 from varco_banguard.rules import Gate
 from varco_banguard.strikes import Host
-from varco_common.subjects import event
+from varco_common.base.subjects import event
 from varco_common.testing.folding import folds_alike, histories
 
 

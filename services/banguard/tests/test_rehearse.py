@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from varco_banguard.decide import VOTER, Stand, decide, measure
 from varco_banguard.rehearse import Bans, Rehearser, shown, voter
 from varco_banguard.settings import Settings
-from varco_common.bans import BanTable
 from varco_common.events import (
     HostBanned,
     HostUnbanned,
@@ -19,9 +18,10 @@ from varco_common.events import (
     StrikeCause,
     UnbanCause,
 )
-from varco_common.rehearsal.rehearser import Case, Unclear
-from varco_common.replies import Reply
-from varco_common.votes import accept
+from varco_common.events.ban_table import BanTable
+from varco_common.eventsourcing.replay.replayable import ReplayCase, UnclearDecision
+from varco_common.mail.ballot import accept
+from varco_common.mail.replies import Reply
 
 from .conftest import ballot_of
 
@@ -49,9 +49,9 @@ FACTS = st.one_of(
 GATES = (NetworkIgnored, NetworkUnignored)
 
 
-def case(host: str, vote=None) -> Case:
+def case(host: str, vote=None) -> ReplayCase:
     votes = (vote,) if vote else ()
-    return Case(1, ballot_of(host, "acme", "mario@acme.example"), votes, Reply.ACCEPTED, None)
+    return ReplayCase(1, ballot_of(host, "acme", "mario@acme.example"), votes, Reply.ACCEPTED, None)
 
 
 @given(st.lists(FACTS, max_size=20), st.lists(st.tuples(st.sampled_from(HOSTS), st.data()), min_size=1, max_size=8))
@@ -77,7 +77,7 @@ def test_a_vote_comes_out_the_same_wherever_its_two_followings_stood(facts, aske
 
 
 def test_a_vote_without_figures_cant_be_cast_again():
-    assert isinstance(Rehearser(Settings()).decide(case(HOSTS[0]), accept(VOTER)), Unclear)
+    assert isinstance(Rehearser(Settings()).decide(case(HOSTS[0]), accept(VOTER)), UnclearDecision)
 
 
 def test_a_balancer_is_refused_as_little_as_it_was():

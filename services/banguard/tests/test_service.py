@@ -20,7 +20,7 @@ from varco_common.events import (
     StrikeCause,
     UnbanCause,
 )
-from varco_common.replies import Reply
+from varco_common.mail.replies import Reply
 from varco_common.testing import NatsServer
 
 HOST = "192.0.2.7"
@@ -84,11 +84,11 @@ async def test_a_strike_that_a_kill_left_undone_before_a_later_one_is_found(star
     async with Bus.connect(nats.settings(), "say") as bus:
         now = datetime.now(UTC)
         first, second = [
-            await bus.append(AuthFailed(at=now, host=host, login="x", cause=AuthCause.WRONG_CREDENTIALS))
+            await bus.events.append(AuthFailed(at=now, host=host, login="x", cause=AuthCause.WRONG_CREDENTIALS))
             for host in (HOST, later)
         ]
         strike = Strike(sequence=second, at=now, cause=StrikeCause.WRONG_CREDENTIALS, host=later)
-        await bus.append(HostFound(at=now, network=later, strike=strike))
+        await bus.events.append(HostFound(at=now, network=later, strike=strike))
     async with start() as banguard:
         found = await banguard.until_there_are(2, "host-found")
         assert [(one.network, one.strike.sequence) for one in found] == [(later, second), (HOST, first)]
@@ -179,7 +179,7 @@ async def test_a_sender_authorised_afterwards_takes_its_strikes_and_the_ban_back
     await banguard.fail(HOST, account="acme")
     await banguard.said("host-banned")
     said = SenderAuthorised(at=datetime.now(UTC), account="acme", pattern="@acme.example")
-    await banguard.bus.append(said)
+    await banguard.bus.events.append(said)
     unbanned = await banguard.said("host-unbanned")
     assert unbanned.cause is UnbanCause.FORGIVEN
     shown = (await banguard.http.get(f"/bans/{HOST}")).json()
@@ -188,8 +188,8 @@ async def test_a_sender_authorised_afterwards_takes_its_strikes_and_the_ban_back
 
 async def test_a_login_that_many_hosts_guess_at_is_guarded_and_its_own_hosts_are_known(banguard):
     now, login = datetime.now(UTC), "mario@acme.example"
-    await banguard.bus.append(CredentialAdded(at=now, account="acme", login=login, name="", hash="x"))
-    await banguard.bus.append(CredentialUsed(at=now, account="acme", login=login, host="203.0.113.9"))
+    await banguard.bus.events.append(CredentialAdded(at=now, account="acme", login=login, name="", hash="x"))
+    await banguard.bus.events.append(CredentialUsed(at=now, account="acme", login=login, host="203.0.113.9"))
     for n in range(12):
         await banguard.fail(f"198.51.100.{n}", login="Mario@acme.example", account="acme")
     guarded = await banguard.said("login-guarded")
@@ -201,7 +201,7 @@ async def test_a_login_that_many_hosts_guess_at_is_guarded_and_its_own_hosts_are
 async def test_a_mailbox_that_many_hosts_guess_at_is_guarded_as_a_login_is(banguard):
     now, login = datetime.now(UTC), "archive@acme.example"
     for digest in ("one", "another"):  # a new password is no new mailbox
-        await banguard.bus.append(MailboxOpened(at=now, account="acme", login=login, hash=digest))
+        await banguard.bus.events.append(MailboxOpened(at=now, account="acme", login=login, hash=digest))
     for n in range(12):
         await banguard.fail(f"198.51.100.{n}", login=login, account="acme", service="archive")
     guarded = await banguard.said("login-guarded")
@@ -210,8 +210,10 @@ async def test_a_mailbox_that_many_hosts_guess_at_is_guarded_as_a_login_is(bangu
 
 async def test_an_account_sees_and_lifts_what_rests_on_its_own_evidence(banguard):
     now = datetime.now(UTC)
-    await banguard.bus.append(CredentialAdded(at=now, account="acme", login="mario@acme.example", name="", hash="x"))
-    await banguard.bus.append(NetworkTrusted(at=now, account="acme", network="203.0.113.0/24"))
+    await banguard.bus.events.append(
+        CredentialAdded(at=now, account="acme", login="mario@acme.example", name="", hash="x")
+    )
+    await banguard.bus.events.append(NetworkTrusted(at=now, account="acme", network="203.0.113.0/24"))
     own, mixed, foreign, trusted = HOST, "192.0.2.8", "192.0.2.9", "203.0.113.5"
     for _ in range(3):
         await banguard.fail(own, account="acme")

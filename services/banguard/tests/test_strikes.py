@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from varco_banguard import decide, rules, strikes
 from varco_banguard.decide import Said
 from varco_banguard.rules import Gate, ban_seconds
-from varco_common.bans import BanTable, banned_as
 from varco_common.events import (
     AnyEvent,
     BanRules,
@@ -26,6 +25,7 @@ from varco_common.events import (
     StrikesForgiven,
     UnbanCause,
 )
+from varco_common.events.ban_table import BanTable, banned_as
 
 T0 = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 HOSTS = ("192.0.2.7", "192.0.2.8", "127.0.0.1", "2001:db8::7", "2001:db8::8")

@@ -25,16 +25,16 @@ from varco_banguard.officer import utc_now
 from varco_banguard.register import Register
 from varco_banguard.rules import Ignored
 from varco_banguard.strikes import Host
-from varco_common.auth import Admin, Caller
-from varco_common.bans import ROLL_CALL, Enforcer, Network, key_of, network_of
+from varco_common.base.errors import NotFound
 from varco_common.bus import Bus
-from varco_common.errors import NotFound
 from varco_common.events import HostEvent
-from varco_common.tokens import Token
+from varco_common.events.ban_table import ENFORCER_STATUS, EnforcerStatus, Network, key_of, network_of
+from varco_common.runtime.auth import Admin, Caller
+from varco_common.runtime.tokens import ApiToken
 
 Named = Annotated[str, Path(description="An address or a network.")]
 Why = Annotated[str, Query(min_length=1, max_length=1_000, description="Why; it goes into the event.")]
-_enforcer = msgspec.json.Decoder(Enforcer)
+_enforcer = msgspec.json.Decoder(EnforcerStatus)
 
 
 def router(bus: Bus, register: Register, commands: Commands, chronicle: Chronicle) -> APIRouter:
@@ -142,19 +142,19 @@ def _log(api: APIRouter, chronicle: Chronicle) -> None:
 
 
 async def _enforcers(bus: Bus, host: str) -> list[EnforcerOut]:
-    answers = [_enforcer.decode(answer) for answer in await bus.ask_everyone(ROLL_CALL, host.encode())]
+    answers = [_enforcer.decode(answer) for answer in await bus.requests.ask_everyone(ENFORCER_STATUS, host.encode())]
     return [
         EnforcerOut(**msgspec.structs.asdict(one))
         for one in sorted(answers, key=lambda one: (one.service, one.process))
     ]
 
 
-def _may_see(host: Host, token: Token) -> bool:
+def _may_see(host: Host, token: ApiToken) -> bool:
     strikes = (*host.strikes, *(host.ban.strikes if host.ban else ()))
     return token.is_admin or any(concerns(strike, token) for strike in strikes)
 
 
-def _concerned(ignored: Ignored, wanted: Network, token: Token) -> bool:
+def _concerned(ignored: Ignored, wanted: Network, token: ApiToken) -> bool:
     """What another account ignores is nothing to this one."""
     network = network_of(ignored.network)
     mine = token.is_admin or ignored.account in ("", token.scope)
@@ -169,9 +169,9 @@ def _shown(rules: dict[str, str]) -> list[RuleOut]:
     ]
 
 
-def _by(token: Token) -> str:
+def _by(token: ApiToken) -> str:
     return f"token:{token.id}"
 
 
-def _account(token: Token) -> str:
+def _account(token: ApiToken) -> str:
     return "" if token.is_admin else token.scope

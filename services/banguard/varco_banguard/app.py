@@ -14,17 +14,17 @@ from varco_banguard.logins import FILTERS, NETWORKS
 from varco_banguard.officer import INPUTS, Officer
 from varco_banguard.register import NAME, Register
 from varco_banguard.settings import Settings
-from varco_common import db, service
-from varco_common.bans import ROLL_CALL
+from varco_common.base.subjects import event, rehearsal, rehearse
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
-from varco_common.http import Shell
-from varco_common.rebuild import serving
-from varco_common.rehearsal.serving import Rehearsals
-from varco_common.service import Service
-from varco_common.settings import BrokenSetting
-from varco_common.subjects import event, rehearsal, rehearse
-from varco_common.tasks import beside
-from varco_common.votes import Ballot, Vote
+from varco_common.events.ban_table import ENFORCER_STATUS
+from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.mail.ballot import Ballot, Vote
+from varco_common.runtime import rebuild_api, service
+from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.service import Service
+from varco_common.runtime.settings import BrokenSetting
+from varco_common.storage import database
 
 ALL = event(NAME, "*", "*")
 
@@ -33,20 +33,20 @@ async def serve(settings: Settings) -> None:
     """Votes once it has caught up; until then it is silent, which is never a yes."""
     file = _log_file(settings)
     async with (
-        Shell.open(settings, NAME) as shell,
+        HttpServer.open(settings, NAME) as shell,
         Bus.connect(settings.bus, NAME) as bus,
-        db.connect(settings.database_of(NAME), NAME) as engine,
+        database.connect(settings.database_of(NAME), NAME) as engine,
     ):
-        await db.migrate(engine, "varco_banguard")
+        await database.migrate(engine, "varco_banguard")
         async with Register.open(bus, engine, settings.balancer_networks) as register:
             metrics.BANNED.set_function(lambda: len(register.table))
             metrics.HOSTS.set_function(lambda: len(register.hosts()))
             officer, chronicle = Officer(bus, register), Chronicle(bus, file, service.draining())
-            shell.include(serving.router(NAME, "varco_banguard.rebuild", settings))
+            shell.include(rebuild_api.router(NAME, "varco_banguard.rebuild", settings))
             shell.include(api.router(bus, register, Commands(register), chronicle))
-            async with beside(officer.watch(), officer.keep_time(), chronicle.run()):
-                await bus.serve_voter(VOTER, _voter(register))
-                async with Rehearsals.answering(bus, NAME, "varco_banguard.rehearse", settings):
+            async with run_in_background(officer.watch(), officer.keep_time(), chronicle.run()):
+                await bus.voting.serve(VOTER, _voter(register))
+                async with ReplayServer.answering(bus, NAME, "varco_banguard.rehearse", settings):
                     await shell.serve(bus, database=register.check)
 
 
@@ -75,7 +75,7 @@ SERVICE = Service(
     role=("voter", "worker"),
     settings=Settings,
     serve=serve,
-    publishes=(ALL, ROLL_CALL, rehearsal("*")),
+    publishes=(ALL, ENFORCER_STATUS, rehearsal("*")),
     subscribes=(ALL, "ballot.*", *INPUTS, *FILTERS, *NETWORKS, rehearse(NAME)),
 )
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
 from varco_banguard.strikes import accounts_of
+from varco_common.base.subjects import event
 from varco_common.events import HostBanned, HostEvent, HostFound, HostIgnored, HostUnbanned
-from varco_common.subjects import event
 
 JAIL = "smtp"
 LOGGED = tuple(event("banguard", fact, "*") for fact in ("host-found", "host-ignored", "host-banned", "host-unbanned"))

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from varco_banguard.banlog import LOGGED, line
 from varco_banguard.logfile import LogFile
-from varco_common import log
-from varco_common.bans import banned_as
+from varco_common.base import log
+from varco_common.base.subjects import event, token
+from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus
 from varco_common.events import HostEvent
-from varco_common.subjects import event, token
-from varco_common.tasks import patiently
+from varco_common.events.ban_table import banned_as
 
 RECENT = 20_000  # lines in memory
 LOOK_BACK = 200_000  # events of the whole gate that are looked through for them at the start
@@ -43,11 +43,11 @@ class Chronicle:
         self._failure = ""
 
     async def run(self) -> None:
-        newest = await patiently(lambda: self._bus.until(*LOGGED))
+        newest = await retry_until_available(lambda: self._bus.events.last_sequence(*LOGGED))
         after = max(0, newest - LOOK_BACK)
         if self._file:
             after = min(after, self._file.position.sequence)
-        async with aclosing(self._bus.follow(*LOGGED, after=after)) as events:
+        async with aclosing(self._bus.events.follow(*LOGGED, after=after)) as events:
             async for stored in events:
                 if isinstance(stored.event, HostEvent) and (text := line(stored.event, os.getpid())):
                     self._write(stored.sequence, text)
@@ -82,9 +82,9 @@ class Chronicle:
 
     async def _of(self, host: str) -> AsyncIterator[Entry]:
         of_host = event("banguard", "*", token(banned_as(host)))
-        if not (until := await self._bus.until(of_host)):
+        if not (until := await self._bus.events.last_sequence(of_host)):
             return
-        async with aclosing(self._bus.follow(of_host)) as events:
+        async with aclosing(self._bus.events.follow(of_host)) as events:
             async for stored in events:
                 if isinstance(stored.event, HostEvent) and (text := line(stored.event, os.getpid())):
                     yield Entry(stored.event, text)

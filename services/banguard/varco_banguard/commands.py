@@ -10,8 +10,7 @@ from varco_banguard.officer import utc_now
 from varco_banguard.register import Register, of_known
 from varco_banguard.rules import Gate, Ignored, ban_end
 from varco_banguard.strikes import Host, evidence
-from varco_common.bans import Network, address_of, banned_as, key_of, network_of
-from varco_common.errors import NotFound, RefusedCommand
+from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.events import (
     BanRules,
     BanRulesChanged,
@@ -21,6 +20,7 @@ from varco_common.events import (
     NetworkIgnored,
     NetworkUnignored,
 )
+from varco_common.events.ban_table import Network, address_of, banned_as, key_of, network_of
 
 WIDEST = {4: 8, 6: 19}  # prefix lengths; what is broader was a slip of the hand
 WIDEST_OF_ACCOUNTS = {4: 24, 6: 48}

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from varco_banguard.logins import Login
 from varco_banguard.rules import Gate, ban_end
 from varco_banguard.strikes import Ban, Host, accounts_of, evidence, weight, within
-from varco_common.bans import BanTable, address_of, banned_as, network_of
 from varco_common.events import (
     AuthCause,
     AuthFailed,
@@ -30,9 +29,10 @@ from varco_common.events import (
     StrikesForgiven,
     UnbanCause,
 )
-from varco_common.replies import Reply
-from varco_common.senders import covering
-from varco_common.votes import Ballot, Vote, accept
+from varco_common.events.ban_table import BanTable, address_of, banned_as, network_of
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.replies import Reply
+from varco_common.mail.senders import covering
 
 VOTER = "banguard"
 CLOCK, HOSTS, GATE = "clock", "hosts", "gate"  # the figures in a vote; the clock in microseconds since 1970

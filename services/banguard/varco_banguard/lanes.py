@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Self
 
-from varco_common.tasks import beside
+from varco_common.base.tasks import run_in_background
 
 MOST = 32  # pieces of work at once
 REACH = 2_000  # how far, in stream sequences, the oldest unfinished one may lie behind
@@ -25,7 +25,7 @@ class Lanes:
     async def open(cls) -> AsyncIterator[Self]:
         """Work that fails ends the block; the block's end ends the work."""
         lanes = cls()
-        async with beside(lanes._watch()):
+        async with run_in_background(lanes._watch()):
             try:
                 yield lanes
             finally:

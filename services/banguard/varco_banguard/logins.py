@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from varco_common.bans import banned_as
+from varco_common.base.subjects import event
 from varco_common.events import (
     AnyEvent,
     CredentialAdded,
@@ -18,8 +18,8 @@ from varco_common.events import (
     NetworkWithdrawn,
     StrikeCause,
 )
-from varco_common.fold import Fold
-from varco_common.subjects import event
+from varco_common.events.ban_table import banned_as
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 MOST_KNOWN = 50
 MOST_TRIES = 200
@@ -94,5 +94,5 @@ def _newest(hosts: dict[str, datetime], host: str, at: datetime, most: int) -> d
     return dict(list(kept.items())[-most:])
 
 
-FOLD = Fold("known-logins", FILTERS, apply, Login, key)
-NETWORKS_FOLD = Fold("trusted", NETWORKS, apply_network, Trusted, network_key)
+FOLD = ProjectionSpec("known-logins", FILTERS, apply, Login, key)
+NETWORKS_FOLD = ProjectionSpec("trusted", NETWORKS, apply_network, Trusted, network_key)

@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge
 
 from varco_common.events import HostBanned, HostFound, HostIgnored, HostUnbanned, StrikeCause, UnbanCause
-from varco_common.replies import Reply
+from varco_common.mail.replies import Reply
 
 _votes = Counter("varco_banguard_votes", "Votes cast, by reply.", ["reply"])
 _strikes = Counter("varco_banguard_strikes", "Strikes that count, by cause.", ["cause"])

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from varco_banguard.rules import Ignored
 from varco_banguard.strikes import Ban
 from varco_common.events import Strike
-from varco_common.tokens import Token
+from varco_common.runtime.tokens import ApiToken
 
 
 class StrikeOut(BaseModel):
@@ -49,7 +49,7 @@ class BanOut(BaseModel):
     evidence: list[StrikeOut] = Field(description="The strikes that led to it; an account's token sees its own alone.")
 
     @classmethod
-    def of(cls, network: str, ban: Ban, token: Token) -> Self:
+    def of(cls, network: str, ban: Ban, token: ApiToken) -> Self:
         return cls(
             network=network,
             since=ban.since,
@@ -128,9 +128,9 @@ class RuleOut(BaseModel):
     about: str
 
 
-def seen(strikes: tuple[Strike, ...], token: Token) -> list[StrikeOut]:
+def seen(strikes: tuple[Strike, ...], token: ApiToken) -> list[StrikeOut]:
     return [StrikeOut.of(strike) for strike in strikes if concerns(strike, token)]
 
 
-def concerns(strike: Strike, token: Token) -> bool:
+def concerns(strike: Strike, token: ApiToken) -> bool:
     return token.is_admin or token.scope in strike.accounts

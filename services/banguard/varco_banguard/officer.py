@@ -12,10 +12,11 @@ from varco_banguard import decide, metrics
 from varco_banguard.lanes import REACH, Lanes
 from varco_banguard.register import NAME, Register, Step, of_known
 from varco_banguard.strikes import Host
-from varco_common import log
-from varco_common.bans import banned_as
-from varco_common.bus import Bus, Stored
-from varco_common.errors import TransientError
+from varco_common.base import log
+from varco_common.base.errors import TransientError
+from varco_common.base.subjects import event
+from varco_common.base.tasks import retry_until_available
+from varco_common.bus import Bus, StoredEvent
 from varco_common.events import (
     AnyEvent,
     BanRules,
@@ -28,8 +29,7 @@ from varco_common.events import (
     Strike,
     StrikeCause,
 )
-from varco_common.subjects import event
-from varco_common.tasks import patiently
+from varco_common.events.ban_table import banned_as
 
 INPUTS = (
     event("*", "auth-failed", "*"),
@@ -65,14 +65,14 @@ class Officer:
 
     async def watch(self) -> None:
         """From the last strikes that were dealt with on, for ever; several hosts at once."""
-        after = await patiently(self._begin)
-        async with Lanes.open() as lanes, aclosing(self._bus.follow(*INPUTS, after=after)) as events:
+        after = await retry_until_available(self._begin)
+        async with Lanes.open() as lanes, aclosing(self._bus.events.follow(*INPUTS, after=after)) as events:
             async for stored in events:
                 if isinstance(stored.event, SenderAuthorised | NetworkIgnored):
                     await lanes.idle()  # it takes back what stood before it, and nothing later
-                    await patiently(lambda stored=stored: self._on_change(stored))  # type: ignore[misc]
+                    await retry_until_available(lambda stored=stored: self._on_change(stored))  # type: ignore[misc]
                 elif strike := self._strike(stored):
-                    work = partial(patiently, partial(self._on_strike, strike))
+                    work = partial(retry_until_available, partial(self._on_strike, strike))
                     await lanes.begin(stored.sequence, banned_as(strike.host), work)
 
     async def keep_time(self) -> None:
@@ -94,7 +94,7 @@ class Officer:
             except TimeoutError:
                 continue
 
-    async def _on_change(self, stored: Stored) -> None:
+    async def _on_change(self, stored: StoredEvent) -> None:
         match stored.event:
             case SenderAuthorised() as sender:
                 await self._settle_all(lambda host: decide.on_authorised(sender, host, self._rules, self._now()))
@@ -102,7 +102,7 @@ class Officer:
                 await self._register.gate_reached(stored.sequence)
                 await self._settle_all(lambda host: decide.on_ignored(ignored, host, self._rules, self._now()))
 
-    def _strike(self, stored: Stored) -> Strike | None:
+    def _strike(self, stored: StoredEvent) -> Strike | None:
         register, rules = self._register, self._rules
         try:
             strike = decide.strike_of(stored.sequence, stored.event, rules, register.login_owner, register.host_owner)
@@ -133,7 +133,7 @@ class Officer:
         said = decide.on_guess(self._register.login(name), name, self._rules, self._now())
         if said:
             _log.warning("a login is guessed at", login=name, tried_from=said.tried)
-            await self._register.logins_reached(await self._bus.append(said))
+            await self._register.logins_reached(await self._bus.events.append(said))
 
     def _on_time(self, host: Host) -> HostEvent | None:
         return decide.on_time(host, self._rules, self._now())
@@ -144,7 +144,7 @@ class Officer:
                 await self._settle(host.network, of_known(step))
 
     async def _settle(self, network: str, step: Step) -> None:
-        await patiently(lambda: self._register.settle(network, step))
+        await retry_until_available(lambda: self._register.settle(network, step))
 
     @property
     def _rules(self) -> BanRules:
@@ -156,10 +156,10 @@ class Officer:
         At the last strike that was found or ignored, for what it led to may be unsaid; and as far before it as another
         can lie that was worked on at the same time. What is done already comes to nothing new.
         """
-        newest = await self._bus.until(*_FOUND)
+        newest = await self._bus.events.last_sequence(*_FOUND)
         if not newest:
             return 0
-        async with aclosing(self._bus.follow(*_FOUND, after=newest - 1)) as events:
+        async with aclosing(self._bus.events.follow(*_FOUND, after=newest - 1)) as events:
             async for stored in events:
                 if isinstance(stored.event, HostFound | HostIgnored):
                     return max(stored.event.strike.sequence - 1 - REACH, 0)

@@ -3,7 +3,12 @@
 from varco_banguard import logins
 from varco_banguard.register import GATES, HOSTS
 from varco_banguard.settings import Settings
-from varco_common.rebuild.projected import Folded
+from varco_common.eventsourcing.rebuild.projected import FoldedProjection
 
 SETTINGS = Settings
-PROJECTIONS = (Folded(HOSTS), Folded(GATES), Folded(logins.FOLD), Folded(logins.NETWORKS_FOLD))
+PROJECTIONS = (
+    FoldedProjection(HOSTS),
+    FoldedProjection(GATES),
+    FoldedProjection(logins.FOLD),
+    FoldedProjection(logins.NETWORKS_FOLD),
+)

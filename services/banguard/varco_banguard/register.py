@@ -12,20 +12,20 @@ from varco_banguard.decide import Stand
 from varco_banguard.logins import Login, Trusted
 from varco_banguard.rules import Gate
 from varco_banguard.strikes import Host
-from varco_common.bans import BanTable, Network, Networks, address_of, key_of, network_of
+from varco_common.base.errors import ConflictError
+from varco_common.base.subjects import event, token
 from varco_common.bus import Bus
-from varco_common.errors import ConflictError
 from varco_common.events import AnyEvent, GateEvent, HostEvent
+from varco_common.events.ban_table import BanTable, Network, Networks, address_of, key_of, network_of
 from varco_common.events.banguard import GATE
-from varco_common.fold import Fold
-from varco_common.projection import Projection
-from varco_common.subjects import event, token
+from varco_common.eventsourcing.projection import Projection
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 NAME = "banguard"
 HOST_FACTS = ("host-found", "host-ignored", "host-banned", "host-unbanned", "strikes-forgiven", "host-forgotten")
 GATE_FACTS = ("network-ignored", "network-unignored", "ban-rules-changed")
-HOSTS = Fold("hosts", tuple(event(NAME, fact, "*") for fact in HOST_FACTS), strikes.apply, Host)
-GATES = Fold("gate", tuple(event(NAME, fact, GATE) for fact in GATE_FACTS), rules.apply, Gate)
+HOSTS = ProjectionSpec("hosts", tuple(event(NAME, fact, "*") for fact in HOST_FACTS), strikes.apply, Host)
+GATES = ProjectionSpec("gate", tuple(event(NAME, fact, GATE) for fact in GATE_FACTS), rules.apply, Gate)
 
 Step = Callable[[Host | None], HostEvent | None]
 
@@ -133,7 +133,7 @@ class Register:
             if not (said := step(self._hosts.get(network))):
                 return self._hosts.get(network)
             try:
-                sequence = await self._bus.append(said, expect=version, expect_subject=guard)
+                sequence = await self._bus.events.append(said, expect=version, expect_subject=guard)
             except ConflictError:  # another process of banguard, or an append whose answer was lost
                 self._versions.pop(network, None)
                 continue
@@ -156,7 +156,7 @@ class Register:
 
     async def logins_know(self, network: str) -> None:
         """Returns once the logins have every strike that was found of this network."""
-        await self._logins.reached(await self._bus.last_sequence(event(NAME, "host-found", token(network))))
+        await self._logins.reached(await self._bus.events.last_sequence(event(NAME, "host-found", token(network))))
 
     def _fill(self) -> None:
         for network, host in self._hosts.items():

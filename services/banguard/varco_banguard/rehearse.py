@@ -10,12 +10,19 @@ from varco_banguard.register import GATE_FACTS, NAME
 from varco_banguard.rules import Gate
 from varco_banguard.settings import Settings
 from varco_banguard.strikes import Host, accounts_of
-from varco_common.bans import BanTable
+from varco_common.base.subjects import event
 from varco_common.events import AnyEvent, GateEvent, HostBanned, HostEvent, HostUnbanned
+from varco_common.events.ban_table import BanTable
 from varco_common.events.banguard import GATE
-from varco_common.rehearsal.rehearser import Case, EachAlone, Line, RefusedSection, Sections, Unclear
-from varco_common.subjects import event
-from varco_common.votes import Vote
+from varco_common.eventsourcing.replay.replayable import (
+    EachAlone,
+    RefusedSection,
+    ReplayCase,
+    Sections,
+    SettingsLine,
+    UnclearDecision,
+)
+from varco_common.mail.ballot import Vote
 
 SETTINGS = Settings
 
@@ -39,9 +46,9 @@ class Rehearser(EachAlone):
     def learn(self, sequence: int, event: AnyEvent) -> None:
         (self._gate if isinstance(event, GateEvent) else self._hosts).append((sequence, event))
 
-    def decide(self, case: Case, recorded: Vote) -> Vote | Unclear:
+    def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
         if (known := measured(recorded.figures)) is None:
-            return Unclear("the vote is older than its figures")
+            return UnclearDecision("the vote is older than its figures")
         stand, now = known
         return decide(case.ballot, self._as_of(stand), now)
 
@@ -57,10 +64,10 @@ class Rehearser(EachAlone):
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
         raise RefusedSection("bans are the gate's: no account's file has anything about them")
 
-    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[Line]:  # noqa: ARG002
+    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:  # noqa: ARG002
         return []
 
-    def judge(self, case: Case, *, others: bool) -> Vote | None:  # noqa: ARG002
+    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002
         return None
 
 

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from varco_common.bans import address_of, network_of
 from varco_common.events import (
     AnyEvent,
     BanRules,
@@ -14,6 +13,7 @@ from varco_common.events import (
     NetworkUnignored,
     Strike,
 )
+from varco_common.events.ban_table import address_of, network_of
 
 MOST_DOUBLINGS = 20  # as fail2ban's bantime.formula
 

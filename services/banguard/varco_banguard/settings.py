@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from varco_common.settings import WithApi, WithBalancers, WithBus, WithDatabase, own
+from varco_common.runtime.settings import WithApi, WithBalancers, WithBus, WithDatabase, own
 
 
 class Settings(WithBus, WithApi, WithDatabase, WithBalancers):

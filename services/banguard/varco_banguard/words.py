@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from varco_common.errors import RefusedCommand
+from varco_common.base.errors import RefusedCommand
+from varco_common.base.units import format_duration, parse_duration
 from varco_common.events import BanRules, StrikeCause
-from varco_common.units import format_duration, parse_duration
 
 FOR_EVER = -1
 _YES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}

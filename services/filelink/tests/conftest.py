@@ -12,17 +12,16 @@ import httpx
 import pytest
 import uvloop
 
-from varco_common.blobs import BODIES, LINKS, Blobs
-from varco_common.bus import Bus
-from varco_common.bus.mail import StoredMail
-from varco_common.envelope import Envelope
+from varco_common.base.ids import new_id
+from varco_common.bus import Bus, StoredMail
 from varco_common.events import AccountOpened, AttachmentLinked, Language
-from varco_common.ids import new_id
-from varco_common.manifest import scan
-from varco_common.record import Body, MailAccepted
+from varco_common.mail.ballot import Ballot, Vote
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mime import scan
+from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
 from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
 from varco_common.testing.waiting import eventually
-from varco_common.votes import Ballot, Vote
 from varco_filelink.app import serve
 from varco_filelink.settings import Settings
 
@@ -38,7 +37,7 @@ class Gate:
     def __init__(self, nats: NatsServer, bus: Bus, store: S3Server, home: Path) -> None:
         self.nats, self.bus, self.store, self.home = nats, bus, store, home
         self.port, self.links_port = free_port(), free_port()
-        self.files, self.bodies = Blobs(store.settings, LINKS), Blobs(store.settings, BODIES)
+        self.files, self.bodies = ObjectStore(store.settings, LINKS), ObjectStore(store.settings, BODIES)
         (home / "token.key").write_text(running.KEY)
         self.settings: dict[str, object] = {
             "home": str(home),
@@ -55,7 +54,7 @@ class Gate:
         }
 
     async def account(self, name: str = "acme", language: Language = Language.IT) -> None:
-        await self.bus.append(AccountOpened(at=datetime.now(UTC), account=name, language=language))
+        await self.bus.events.append(AccountOpened(at=datetime.now(UTC), account=name, language=language))
 
     def ballot(self, body: bytes, account: str = "acme", **more) -> Ballot:
         envelope = Envelope(
@@ -71,7 +70,7 @@ class Gate:
         return Ballot(envelope=envelope, manifest=scan(body))
 
     async def vote(self, ballot: Ballot) -> Vote:
-        [vote] = await self.bus.collect(ballot, ["filelink"], 5)
+        [vote] = await self.bus.voting.collect(ballot, ["filelink"], 5)
         return vote
 
     async def accept(self, body: bytes, *, stored: bool = False, before: bytes = b"", **more) -> str:
@@ -86,19 +85,19 @@ class Gate:
         if stored:
             await self.bodies.ensure()
             await self.bodies.put(mail, body)
-        where = Body(
+        where = BodyReference(
             size=len(body),
             sha256=hashlib.sha256(body).hexdigest(),
             object=mail if stored else "",
             shift=shift,
         )
         record = MailAccepted(envelope=ballot.envelope, manifest=ballot.manifest, votes=(), body=where, convert=convert)
-        await self.bus.append_mail("convert", record, b"" if stored else body)
+        await self.bus.mail.append("convert", record, b"" if stored else body)
         return mail
 
     async def leaving(self, mail: str, account: str = "acme") -> list[StoredMail]:
         """Every record of this mail that relay would take."""
-        async with aclosing(self.bus.mails("converted", account, 0)) as found:
+        async with aclosing(self.bus.mail.read("converted", account, 0)) as found:
             return [stored async for stored in found if stored.record.envelope.id == mail]
 
     async def left(self, mail: str, account: str = "acme") -> bytes:
@@ -113,8 +112,8 @@ class Gate:
     async def said(self, kind=AttachmentLinked) -> list:
         """What filelink said of a kind, so far."""
         subjects = "events.filelink.*.*"
-        last, found = await self.bus.last_sequence(subjects), []
-        async with aclosing(self.bus.follow(subjects)) as events:
+        last, found = await self.bus.events.last_sequence(subjects), []
+        async with aclosing(self.bus.events.follow(subjects)) as events:
             while last and (stored := await anext(events)):
                 found += [stored.event] if isinstance(stored.event, kind) else []
                 if stored.sequence >= last:

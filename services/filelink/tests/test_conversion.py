@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from varco_common.events import AttachmentLinked
-from varco_common.manifest import scan
+from varco_common.mime import scan
 
 from . import layouts
 

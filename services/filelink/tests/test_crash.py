@@ -8,9 +8,9 @@ import signal
 import httpx
 import pytest
 
-from varco_common.blobs import LINKS
 from varco_common.events import AttachmentLinked, LinkRevoked
-from varco_common.record import Body, MailAccepted
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.storage.object_store import LINKS
 from varco_common.testing import running
 from varco_common.testing.s3 import s3_server
 from varco_common.testing.waiting import eventually
@@ -71,7 +71,7 @@ async def uploads(gate: Gate) -> bool:
 
 async def idle(gate: Gate) -> bool:
     """Whether every mail to convert was acknowledged."""
-    async with gate.bus.pull("filelink", "mail.convert.*", in_flight=1, max_bytes=1) as puller:
+    async with gate.bus.mail.consume("filelink", "mail.convert.*", in_flight=1, max_bytes=1) as puller:
         puller.pause()
         return await puller.pending() == 0
 
@@ -80,10 +80,10 @@ async def test_a_mail_that_comes_again_is_not_sent_again(gate, filelink):
     """A bus that was killed forgets acknowledgements: the mail comes as if for the first time."""
     mail = await gate.accept(layouts.GMAIL)
     await gate.left(mail)
-    await gate.bus.forget_puller("filelink")
+    await gate.bus.mail.delete_consumer("filelink")
     await gate.nats.restart()  # filelink makes its consumer anew, which begins at the first mail
     ballot = gate.ballot(layouts.APPLE)
-    await eventually(lambda: gate.bus.collect(ballot, ["filelink"], 1))
+    await eventually(lambda: gate.bus.voting.collect(ballot, ["filelink"], 1))
     await gate.left(await gate.take(ballot, ("2.2",), layouts.APPLE))
     await eventually(lambda: idle(gate), 60)
     assert len(await gate.leaving(mail)) == 1
@@ -129,8 +129,8 @@ async def test_a_mail_whose_body_isnt_what_its_manifest_says_leaves_as_it_came(g
 
 async def test_a_mail_whose_body_is_gone_is_parked(gate, filelink):
     ballot = gate.ballot(layouts.GMAIL)
-    where = Body(size=len(layouts.GMAIL), object="never-stored")
+    where = BodyReference(size=len(layouts.GMAIL), object="never-stored")
     record = MailAccepted(envelope=ballot.envelope, manifest=ballot.manifest, votes=(), body=where, convert=("2",))
-    await gate.bus.append_mail("convert", record, b"")
-    await eventually(lambda: gate.bus.last_sequence("events.parked.record-parked.filelink"), 20)
+    await gate.bus.mail.append("convert", record, b"")
+    await eventually(lambda: gate.bus.events.last_sequence("events.parked.record-parked.filelink"), 20)
     assert await gate.leaving(ballot.envelope.id) == []

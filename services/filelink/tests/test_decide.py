@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from varco_common.envelope import Envelope
 from varco_common.events import (
     AccountClosed,
     AccountOpened,
@@ -14,10 +13,11 @@ from varco_common.events import (
     Language,
     LanguageChosen,
 )
-from varco_common.heavy import convertible, leaving_size
-from varco_common.manifest import scan
-from varco_common.replies import Reply
-from varco_common.votes import Ballot
+from varco_common.mail.ballot import Ballot
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.link_eligibility import convertible, leaving_size
+from varco_common.mail.replies import Reply
+from varco_common.mime import scan
 from varco_filelink.decide import ACCEPT, decide
 from varco_filelink.terms import Terms, apply
 

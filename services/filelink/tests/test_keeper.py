@@ -1,16 +1,16 @@
 """What filelink says that it still needs of MAIL."""
 
-from varco_common import keeping
-from varco_common.keeping import Answer, Question
+from varco_common.storage import retention
+from varco_common.storage.retention import RetentionAnswer, RetentionQuery
 from varco_common.testing.waiting import eventually
 
 from . import layouts
 
 
 async def test_a_mail_is_needed_until_it_is_converted(gate, filelink):
-    async def asked(*sequences: int, kind: str = "convert") -> Answer:
-        question = Question(subject=f"mail.{kind}.acme", sequences=sequences)
-        return await keeping.ask(gate.bus, "filelink", question, 5)
+    async def asked(*sequences: int, kind: str = "convert") -> RetentionAnswer:
+        question = RetentionQuery(subject=f"mail.{kind}.acme", sequences=sequences)
+        return await retention.ask(gate.bus, "filelink", question, 5)
 
     assert (await asked(1)).needed == (1,)
     assert (await asked(1, kind="accepted")).needed == ()

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
 from varco_common.events import AttachmentLinked, LinkExpired, LinkExtended, LinkRevoked
 from varco_common.testing.waiting import eventually
 from varco_filelink.links import Download, State, apply
@@ -58,7 +58,7 @@ async def test_a_link_whose_time_is_over_loses_its_object_then_its_state(gate, f
     link = await linked(gate, filelink)
     [event] = await gate.said(AttachmentLinked)
     past = datetime.now(UTC) - timedelta(seconds=1)
-    await gate.bus.append(LinkExtended(at=past, account="acme", link=link["link"], expires_at=past))
+    await gate.bus.events.append(LinkExtended(at=past, account="acme", link=link["link"], expires_at=past))
     [expired] = await eventually(lambda: gate.said(LinkExpired))
     assert expired.gone == event.object
     assert not await gate.files.exists(event.object)

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 from msgspec.structs import replace
 
+from varco_common.base.ids import new_id
 from varco_common.events import AttachmentLinked
-from varco_common.ids import new_id
 from varco_common.testing import running
 from varco_common.testing.waiting import eventually
 
@@ -79,7 +79,7 @@ async def downloaded(url: str) -> str:
 async def resent(gate, mail: str) -> str:
     """The same body once more, as a mail of its own."""
     [stored] = await gate.leaving(mail)
-    original = (await gate.bus.mail(stored.record.original)).record
+    original = (await gate.bus.mail.get(stored.record.original)).record
     again = replace(original, envelope=replace(original.envelope, id=new_id()))
-    await gate.bus.append_mail("convert", again, b"")
+    await gate.bus.mail.append("convert", again, b"")
     return again.envelope.id

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varco_common.events import Language
-from varco_common.manifest import Part, scan
+from varco_common.mime import Part, scan
 from varco_filelink.decoding import decoder
 from varco_filelink.rewrite import own_part, with_notice, without_content
 from varco_filelink.words import Moved, block, file_name, lasting, megabytes

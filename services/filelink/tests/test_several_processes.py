@@ -100,7 +100,7 @@ async def test_links_whose_time_is_over_are_ended_once_although_both_look_after_
             await gate.left(mail)
         made, past = await gate.said(AttachmentLinked), datetime.now(UTC) - timedelta(seconds=1)
         for event in made:
-            await gate.bus.append(LinkExtended(at=past, account="acme", link=event.link, expires_at=past))
+            await gate.bus.events.append(LinkExtended(at=past, account="acme", link=event.link, expires_at=past))
         live = {"state": "live"}, {"state": "ending"}
         for client in both.clients:
             for state in live:

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from varco_common import units
-from varco_common.auth import AccountScope, Caller
-from varco_common.errors import RefusedCommand
+from varco_common.base import units
+from varco_common.base.errors import RefusedCommand
 from varco_common.events import Choice, Ending
-from varco_common.settings import Duration, Size
-from varco_common.tokens import Token
+from varco_common.runtime.auth import AccountScope, Caller
+from varco_common.runtime.settings import Duration, Size
+from varco_common.runtime.tokens import ApiToken
 from varco_filelink import forms
 from varco_filelink.desk import Change, Desk, Wish
 from varco_filelink.links import Link, State
@@ -209,17 +209,17 @@ def _place(link: Link) -> str:
     return f"{link.linked_at.isoformat()}_{link.link}"
 
 
-def _by(token: Token) -> str:
+def _by(token: ApiToken) -> str:
     return f"token:{token.id}"
 
 
-def _scope(token: Token, account: str) -> str:
+def _scope(token: ApiToken, account: str) -> str:
     if account and not token.covers(account):
         raise HTTPException(403, f"This token is for account {token.scope} alone.")
     return account or ("" if token.is_admin else token.scope)
 
 
-def _mine(links: Links, token: Token, key: str) -> Link:
+def _mine(links: Links, token: ApiToken, key: str) -> Link:
     """Another account's link is as if it weren't there."""
     link = links.get(key)
     if link is None or not token.covers(link.account):

@@ -6,18 +6,19 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from varco_common import db, keeping, log, service, subjects
-from varco_common.blobs import BODIES, LINKS, Blobs
+from varco_common.base import log, subjects
+from varco_common.base.errors import TransientError
+from varco_common.base.tasks import retry_until_available, run_in_background
 from varco_common.bus import Bus
-from varco_common.errors import TransientError
 from varco_common.events import LinkDownloaded
-from varco_common.http import Shell, listening
-from varco_common.projection import Projection
-from varco_common.rebuild import serving
-from varco_common.rehearsal.serving import Rehearsals
-from varco_common.service import Service
-from varco_common.tasks import beside, patiently
-from varco_common.votes import Ballot, Vote
+from varco_common.eventsourcing.projection import Projection
+from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.mail.ballot import Ballot, Vote
+from varco_common.runtime import rebuild_api, service
+from varco_common.runtime.http_server import HttpServer, listening
+from varco_common.runtime.service import Service
+from varco_common.storage import database, retention
+from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
 from varco_filelink import api, keeper, metrics, terms
 from varco_filelink.converter import Converter
 from varco_filelink.decide import VOTER, decide
@@ -39,23 +40,23 @@ def _now() -> datetime:
 
 async def serve(settings: Settings) -> None:
     """Votes and serves downloads once it has caught up; converts as soon as the store is there as well."""
-    files, bodies = Blobs(settings.blobs, LINKS), Blobs(settings.blobs, BODIES)
+    files, bodies = ObjectStore(settings.blobs, LINKS), ObjectStore(settings.blobs, BODIES)
     try:
         async with (
-            Shell.open(settings, NAME) as shell,
+            HttpServer.open(settings, NAME) as shell,
             Bus.connect(settings.bus, NAME) as bus,
-            db.connect(settings.database_of(NAME), NAME) as engine,
+            database.connect(settings.database_of(NAME), NAME) as engine,
         ):
-            await db.migrate(engine, "varco_filelink")
+            await database.migrate(engine, "varco_filelink")
             known = Projection.of(terms.FOLD, bus, engine, NAME)
             async with known.following(), Links.open(bus, engine, files, _now) as links:
                 metrics.STORED.set_function(lambda: links.stored)
                 metrics.LINKS.set_function(lambda: links.live)
                 desk = Desk(bus, known, _now)
-                shell.include(serving.router(NAME, "varco_filelink.rebuild", settings))
+                shell.include(rebuild_api.router(NAME, "varco_filelink.rebuild", settings))
                 shell.include(api.router(desk, links, settings.default_base_url))
                 await keeper.serve(bus)
-                await bus.serve_voter(VOTER, _voter(known))
+                await bus.voting.serve(VOTER, _voter(known))
                 worker = Worker(
                     bus,
                     bodies,
@@ -79,8 +80,8 @@ async def serve(settings: Settings) -> None:
                         "VARCO_LINKS_PORT",
                         most=settings.downloads,
                     ),
-                    beside(_with_buckets(files, bodies, worker, sweeper, settings)),
-                    Rehearsals.answering(bus, NAME, "varco_filelink.rehearse", settings),
+                    run_in_background(_with_buckets(files, bodies, worker, sweeper, settings)),
+                    ReplayServer.answering(bus, NAME, "varco_filelink.rehearse", settings),
                 ):
                     await shell.serve(bus, terms=known.check, links=links.check)
     finally:
@@ -88,9 +89,11 @@ async def serve(settings: Settings) -> None:
         await bodies.close()
 
 
-async def _with_buckets(files: Blobs, bodies: Blobs, worker: Worker, sweeper: Sweeper, settings: Settings) -> None:
-    await patiently(files.ensure)
-    await patiently(bodies.ensure)
+async def _with_buckets(
+    files: ObjectStore, bodies: ObjectStore, worker: Worker, sweeper: Sweeper, settings: Settings
+) -> None:
+    await retry_until_available(files.ensure)
+    await retry_until_available(bodies.ensure)
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.run(), name="conversions")
         group.create_task(sweeper.run(settings.expire, settings.sweep), name="sweeper")
@@ -114,7 +117,7 @@ def _teller(bus: Bus) -> Told:
             at=_now(), account=link.account, by=NAME, link=link.link, host=host, sent=sent, complete=complete
         )
         try:
-            await bus.append(event)
+            await bus.events.append(event)
         except TransientError as error:
             _log.warning("a download was not noted", link=link.link[:8], error=str(error))
 
@@ -128,7 +131,7 @@ SERVICE = Service(
     serve=serve,
     publishes=("events.filelink.>", "mail.converted.*", subjects.rehearsal("*")),
     subscribes=(
-        keeping.subject(NAME),
+        retention.subject(NAME),
         *terms.FILTERS,
         *FILTERS,
         "ballot.*",

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from varco_common.blobs import Blobs, Upload
-from varco_common.envelope import domain_of
-from varco_common.errors import PoisonError
+from varco_common.base.errors import PoisonError
 from varco_common.events import AttachmentLinked
-from varco_common.manifest import Part
-from varco_common.record import Body, MailAccepted
+from varco_common.mail.envelope import domain_of
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mime import Part
+from varco_common.storage.object_store import ObjectStore, Upload
 from varco_filelink.decoding import decoder
 from varco_filelink.links import Link
 from varco_filelink.plan import Edit, edits
@@ -27,7 +27,7 @@ _EXTENSION = re.compile(r"[a-z0-9]{1,10}")
 class Converted(NamedTuple):
     """`inline` is the body where it is small, else `body.object` names it. `links` are to be said before the mail goes."""
 
-    body: Body
+    body: BodyReference
     inline: bytes
     links: list[AttachmentLinked]
 
@@ -35,7 +35,7 @@ class Converted(NamedTuple):
 class Converter:
     """`files` keeps what links lead to, `bodies` what is too large for a record. `base_url` is for accounts without one."""
 
-    def __init__(self, files: Blobs, bodies: Blobs, base_url: str, inline: int) -> None:
+    def __init__(self, files: ObjectStore, bodies: ObjectStore, base_url: str, inline: int) -> None:
         self._files, self._bodies, self._base_url, self._inline = files, bodies, base_url, inline
 
     async def convert(
@@ -141,7 +141,7 @@ class Ranges:
 class Outlet:
     """The mail that leaves: in memory while it is small, then an object of the bodies' bucket."""
 
-    def __init__(self, bodies: Blobs, key: str, inline: int) -> None:
+    def __init__(self, bodies: ObjectStore, key: str, inline: int) -> None:
         self._bodies, self._key, self._most = bodies, key, inline
         self._digest, self._size = hashlib.sha256(), 0
         self._held: list[bytes] = []
@@ -158,12 +158,12 @@ class Outlet:
             piece, self._held = b"".join(self._held), []
         await self._upload.write(piece)
 
-    async def finish(self) -> tuple[Body, bytes]:
+    async def finish(self) -> tuple[BodyReference, bytes]:
         digest = self._digest.hexdigest()
         if self._upload is None:
-            return Body(size=self._size, sha256=digest), b"".join(self._held)
+            return BodyReference(size=self._size, sha256=digest), b"".join(self._held)
         await self._upload.finish()
-        return Body(size=self._size, sha256=digest, object=self._key), b""
+        return BodyReference(size=self._size, sha256=digest, object=self._key), b""
 
     async def abort(self) -> None:
         if self._upload:

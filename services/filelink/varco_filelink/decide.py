@@ -1,10 +1,10 @@
 """filelink, a voter: which parts of this mail become links?"""
 
 from varco_common.events import Choice, Language
-from varco_common.heavy import heavy, obstacle
-from varco_common.notices import ascii_of, shown
-from varco_common.replies import Reply
-from varco_common.votes import Ballot, Vote, accept
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.link_eligibility import obstacle, parts_over
+from varco_common.mail.notices import ascii_of, shown
+from varco_common.mail.replies import Reply
 from varco_filelink.terms import Terms
 
 VOTER = "filelink"
@@ -32,7 +32,7 @@ def decide(ballot: Ballot, terms: Terms | None) -> Vote:
     """Yes, with the parts to convert. No only to what can't be rewritten, where the account says so."""
     if terms is None or not terms.over or ballot.envelope.size <= terms.over:
         return ACCEPT
-    found = heavy(ballot.manifest, terms.over)
+    found = parts_over(ballot.manifest, terms.over)
     if not found:
         return ACCEPT
     if why := obstacle(ballot.manifest):

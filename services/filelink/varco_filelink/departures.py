@@ -3,10 +3,10 @@
 import asyncio
 from contextlib import aclosing, suppress
 
-from varco_common import subjects
+from varco_common.base import subjects
+from varco_common.base.errors import ConflictError
 from varco_common.bus import Bus
-from varco_common.errors import ConflictError
-from varco_common.record import MailConverted
+from varco_common.mail.record import MailConverted
 
 KIND = "converted"
 _REMEMBERED = 5_000  # mails of an account
@@ -34,16 +34,16 @@ class Departures:
             await self._catch_up(record.original)
             while mail not in self._left:
                 with suppress(ConflictError):
-                    self._note(mail, await self._bus.append_mail(KIND, record, body, expect=self._last))
+                    self._note(mail, await self._bus.mail.append(KIND, record, body, expect=self._last))
                     return
                 await self._catch_up(record.original)
 
     async def _catch_up(self, after: int) -> None:
         if self._since < 0 or after < self._since:
             self._left, self._since, self._last = {}, after, after
-        newest = await self._bus.last_record(subjects.mail(KIND, subjects.token(self._account)))
+        newest = await self._bus.mail.last_sequence(subjects.mail(KIND, subjects.token(self._account)))
         if newest > self._last:
-            async with aclosing(self._bus.mails(KIND, self._account, self._last)) as found:
+            async with aclosing(self._bus.mail.read(KIND, self._account, self._last)) as found:
                 async for stored in found:
                     self._note(stored.record.envelope.id, stored.sequence)
         else:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from varco_common import subjects, units
+from varco_common.base import subjects, units
+from varco_common.base.errors import NotFound
 from varco_common.bus import Bus
-from varco_common.errors import NotFound
 from varco_common.events import Choice, FilelinkChosen, FilelinkWithdrawn
-from varco_common.projection import Projection
+from varco_common.eventsourcing.projection import Projection
 from varco_filelink.terms import Terms
 from varco_filelink.words import MONTH
 
@@ -71,15 +71,15 @@ class Desk:
 
     async def _opened(self, account: str) -> None:
         """Policy may have opened it a moment ago."""
-        last = await self._bus.last_sequence(subjects.event("policy", "account-opened", subjects.token(account)))
+        last = await self._bus.events.last_sequence(subjects.event("policy", "account-opened", subjects.token(account)))
         await self._projection.reached(last)
         self.terms(account)
 
     async def _commit(self, event: FilelinkChosen | FilelinkWithdrawn) -> None:
         guard = event.subject
-        last = await self._bus.last_sequence(guard)
+        last = await self._bus.events.last_sequence(guard)
         await self._projection.reached(last)
-        await self._projection.reached(await self._bus.append(event, expect=last, expect_subject=guard))
+        await self._projection.reached(await self._bus.events.append(event, expect=last, expect_subject=guard))
 
 
 def differences(now: Terms | None, wish: Wish | None) -> list[Change]:

@@ -16,11 +16,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from varco_common import log
-from varco_common.blobs import Blobs, MissingBlob
-from varco_common.errors import TransientError
+from varco_common.base import log
+from varco_common.base.errors import TransientError
 from varco_common.events import Language
-from varco_common.notices import ascii_of
+from varco_common.mail.notices import ascii_of
+from varco_common.storage.object_store import MissingObject, ObjectStore
 from varco_filelink import metrics, pages
 from varco_filelink.links import Link
 from varco_filelink.ranges import Span, Unsatisfiable, span, unchanged
@@ -50,7 +50,7 @@ class Downloads:
     def __init__(
         self,
         links: Links,
-        files: Blobs,
+        files: ObjectStore,
         told: Told,
         *,
         tries: int,
@@ -108,7 +108,7 @@ class Downloads:
             return Response(status_code=status, headers=headers)
         try:
             return await self._opened(link, host, wanted, status, headers)
-        except MissingBlob:
+        except MissingObject:
             _log.error("a link's object is gone", link=link.link[:8], object=link.object)
             return _answer(request, 410, "gone")
         except TransientError:

@@ -17,7 +17,7 @@ from varco_common.events import (
     LinkExtended,
     LinkRevoked,
 )
-from varco_common.fold import Fold
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 FILTERS = ("events.filelink.*.*",)  # all: what guards an append is the account's last event, whichever it is
 RECENT = 20  # downloads that are remembered one by one
@@ -123,4 +123,4 @@ def _made(event: AttachmentLinked) -> Link:
     )
 
 
-FOLD = Fold("links", FILTERS, apply, Link, key)
+FOLD = ProjectionSpec("links", FILTERS, apply, Link, key)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from varco_common.errors import PoisonError
-from varco_common.heavy import inside_message, shown_text
-from varco_common.manifest import Manifest, Part
-from varco_common.record import MailAccepted
+from varco_common.base.errors import PoisonError
+from varco_common.mail.link_eligibility import inside_message, shown_text
+from varco_common.mail.record import MailAccepted
+from varco_common.mime import Manifest, Part
 from varco_filelink.rewrite import own_part, with_notice, without_content
 from varco_filelink.source import Source
 from varco_filelink.words import Block

@@ -6,12 +6,19 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from varco_common import units
+from varco_common.base import units
 from varco_common.events import AnyEvent, FilelinkChosen, FilelinkWithdrawn
-from varco_common.rehearsal.history import History
-from varco_common.rehearsal.rehearser import Case, EachAlone, Line, RefusedSection, Sections, Unclear
-from varco_common.rehearsal.shown import Folded
-from varco_common.votes import Vote
+from varco_common.eventsourcing.replay.history import SettingsHistory
+from varco_common.eventsourcing.replay.replayable import (
+    EachAlone,
+    RefusedSection,
+    ReplayCase,
+    Sections,
+    SettingsLine,
+    UnclearDecision,
+)
+from varco_common.eventsourcing.replay.settings_view import FoldedSettings
+from varco_common.mail.ballot import Vote
 from varco_filelink import terms
 from varco_filelink.api import Wanted
 from varco_filelink.decide import VOTER, decide
@@ -32,7 +39,7 @@ class Rehearser(EachAlone):
     settings = terms.FILTERS
 
     def __init__(self) -> None:
-        self._terms: History[Terms] = History(terms.apply)
+        self._terms: SettingsHistory[Terms] = SettingsHistory(terms.apply)
         self._assumed: FilelinkChosen | FilelinkWithdrawn | None = None
         self._newest = 0
 
@@ -40,18 +47,18 @@ class Rehearser(EachAlone):
         self._terms.learn(sequence, event)
         self._newest = sequence
 
-    def decide(self, case: Case, recorded: Vote) -> Vote | Unclear:
+    def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
         return decide(case.ballot, self._terms.as_of(case.envelope.account, recorded.sequence))
 
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
         if _SECTION in sections:
             self._assumed = _event(account, sections, datetime.now(UTC))
 
-    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[Line]:
+    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:
         made = differences(self._terms.as_of(account, self._newest), _wish(sections))
-        return [Line(made[0].line if made else "", _event(account, sections, at))]
+        return [SettingsLine(made[0].line if made else "", _event(account, sections, at))]
 
-    def judge(self, case: Case, *, others: bool) -> Vote | None:  # noqa: ARG002 - others' votes don't matter to it
+    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002 - others' votes don't matter to it
         if case.early:
             return None
         recorded = case.vote(VOTER)
@@ -90,6 +97,6 @@ def voter(_: Settings) -> Rehearser:
     return Rehearser()
 
 
-def shown(_: Settings) -> Folded[Terms]:
+def shown(_: Settings) -> FoldedSettings[Terms]:
     """For state as of."""
-    return Folded(*terms.FILTERS, apply=terms.apply, show=_show)
+    return FoldedSettings(*terms.FILTERS, apply=terms.apply, show=_show)

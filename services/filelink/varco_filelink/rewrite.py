@@ -4,8 +4,8 @@ import binascii
 import codecs
 import re
 
-from varco_common.manifest import Part
-from varco_common.notices import ascii_of
+from varco_common.mail.notices import ascii_of
+from varco_common.mime import Part
 from varco_filelink.words import Block
 
 _LINE = 76  # RFC 2045 6.7, 6.8

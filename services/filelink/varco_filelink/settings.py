@@ -6,16 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from varco_common.settings import (
-    CommaList,
-    Duration,
-    Port,
-    ServiceSettings,
-    Size,
-    WithBlobs,
-    WithDatabase,
-    own,
-)
+from varco_common.runtime.settings import CommaList, Duration, Port, ServiceSettings, Size, WithBlobs, WithDatabase, own
 from varco_filelink import forms
 
 

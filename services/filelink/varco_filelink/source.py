@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from varco_common.blobs import Blobs
+from varco_common.storage.object_store import ObjectStore
 
 CHUNK_BYTES = 512 * 1024
 
@@ -34,7 +34,7 @@ class Inline:
 class Stored:
     """In the object store."""
 
-    def __init__(self, blobs: Blobs, key: str, size: int) -> None:
+    def __init__(self, blobs: ObjectStore, key: str, size: int) -> None:
         self._blobs, self._key, self.size = blobs, key, size
 
     async def read(self, start: int, end: int) -> bytes:

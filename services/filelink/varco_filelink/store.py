@@ -9,12 +9,12 @@ from typing import Self, TypeVar
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from varco_common import subjects
-from varco_common.blobs import Blobs
+from varco_common.base import subjects
+from varco_common.base.errors import ConflictError, RefusedCommand, TransientError
 from varco_common.bus import Bus
-from varco_common.errors import ConflictError, RefusedCommand, TransientError
 from varco_common.events import AttachmentLinked, Ending, LinkClosed, LinkExpired, LinkExtended, LinkRevoked
-from varco_common.projection import Projection
+from varco_common.eventsourcing.projection import Projection
+from varco_common.storage.object_store import ObjectStore
 from varco_filelink import links
 from varco_filelink.links import Link, State
 
@@ -34,7 +34,7 @@ class Links:
     that was still the newest: any number of processes may do both. No file is deleted before the link's end is an event.
     """
 
-    def __init__(self, bus: Bus, blobs: Blobs, projection: Projection[Link], now: Callable[[], datetime]) -> None:
+    def __init__(self, bus: Bus, blobs: ObjectStore, projection: Projection[Link], now: Callable[[], datetime]) -> None:
         self._bus, self._blobs, self._projection, self._now = bus, blobs, projection, now
         self._names: dict[str, str] = {}
         self._mails: dict[str, set[str]] = defaultdict(set)
@@ -47,7 +47,7 @@ class Links:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, bus: Bus, engine: AsyncEngine, blobs: Blobs, now: Callable[[], datetime]
+        cls, bus: Bus, engine: AsyncEngine, blobs: ObjectStore, now: Callable[[], datetime]
     ) -> AsyncIterator[Self]:
         """Caught up with the bus, and following it inside the block."""
         projection = Projection.of(links.FOLD, bus, engine, NAME)
@@ -87,13 +87,13 @@ class Links:
 
     async def of_mail(self, account: str, mail: str) -> dict[str, Link]:
         """The links that were made for this mail, by part; as of now, whoever made them."""
-        last = await self._bus.last_sequence(subjects.event(NAME, "attachment-linked", subjects.token(account)))
+        last = await self._bus.events.last_sequence(subjects.event(NAME, "attachment-linked", subjects.token(account)))
         await self._projection.reached(last)
         return {link.part: link for key in self._mails.get(mail, ()) if (link := self.get(key))}
 
     async def caught_up(self) -> None:
         """Returns once all links are known that there are now, whoever made them."""
-        await self._projection.reached(await self._bus.until(*links.FILTERS))
+        await self._projection.reached(await self._bus.events.last_sequence(*links.FILTERS))
 
     async def make(self, event: AttachmentLinked) -> str:
         """Appends the link; its object is in the store. Gives the object it leads to: an equal one, where there is one.
@@ -174,13 +174,13 @@ class Links:
         """Appends what `decide` says of the newest state, and nothing where that is None; asked anew if another was faster."""
         guard = subjects.event(NAME, "*", subjects.token(account))
         for _ in range(_ATTEMPTS):
-            last = await self._bus.last_sequence(guard)
+            last = await self._bus.events.last_sequence(guard)
             await self._projection.reached(last)
             event = decide()
             if event is None:
                 return event
             with suppress(ConflictError):
-                await self._projection.reached(await self._bus.append(event, expect=last, expect_subject=guard))
+                await self._projection.reached(await self._bus.events.append(event, expect=last, expect_subject=guard))
                 return event
         raise TransientError(f"too much happens at once to the links of {account}")
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from varco_common import log
-from varco_common.blobs import Blobs
-from varco_common.errors import VarcoError
+from varco_common.base import log
+from varco_common.base.errors import VarcoError
 from varco_common.events import Ending
+from varco_common.storage.object_store import ObjectStore
 from varco_filelink import metrics
 from varco_filelink.links import State
 from varco_filelink.store import NAME, Links
@@ -18,7 +18,7 @@ _log = log.get(__name__)
 class Sweeper:
     """`expire` and `sweep` are what it does; `run` does both again and again."""
 
-    def __init__(self, links: Links, files: Blobs, orphan_age: timedelta, now: Callable[[], datetime]) -> None:
+    def __init__(self, links: Links, files: ObjectStore, orphan_age: timedelta, now: Callable[[], datetime]) -> None:
         self._links, self._files, self._orphan_age, self._now = links, files, orphan_age, now
 
     async def run(self, expire_every: timedelta, sweep_every: timedelta) -> None:

@@ -15,7 +15,7 @@ from varco_common.events import (
     Language,
     LanguageChosen,
 )
-from varco_common.fold import Fold
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 OVER = 10_000_000  # bytes; what an account file that names none means
 KEEP = timedelta(days=365)
@@ -70,4 +70,4 @@ def apply(terms: Terms | None, event: AnyEvent) -> Terms | None:  # noqa: PLR091
             return terms
 
 
-FOLD = Fold("terms", FILTERS, apply, Terms)
+FOLD = ProjectionSpec("terms", FILTERS, apply, Terms)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from varco_common.events import Language
 
-MONTH = timedelta(days=365) / 12  # as varco_common.units has it
+MONTH = timedelta(days=365) / 12  # as varco_common.base.units has it
 MAX_NAME = 160  # characters
 
 _NUMBERS = {

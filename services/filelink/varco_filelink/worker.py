@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from varco_common import log, subjects
-from varco_common.blobs import Blobs
+from varco_common.base import log, subjects
+from varco_common.base.errors import PoisonError, TransientError
 from varco_common.bus import Bus, Delivery
-from varco_common.errors import PoisonError, TransientError
 from varco_common.events import Language
-from varco_common.record import Body, MailAccepted, MailConverted
+from varco_common.mail.record import BodyReference, MailAccepted, MailConverted
+from varco_common.storage.object_store import ObjectStore
 from varco_filelink import metrics
 from varco_filelink.converter import Converter
 from varco_filelink.departures import Departures
@@ -33,7 +33,7 @@ class Worker:
     def __init__(
         self,
         bus: Bus,
-        bodies: Blobs,
+        bodies: ObjectStore,
         converter: Converter,
         links: Links,
         terms: Callable[[str], Terms | None],
@@ -50,7 +50,7 @@ class Worker:
 
     async def run(self) -> None:
         """Until cancelled; then what is in hand ends."""
-        async with self._bus.pull(
+        async with self._bus.mail.consume(
             DURABLE,
             subjects.mail(KIND, "*"),
             in_flight=self._at_once,
@@ -127,7 +127,7 @@ class Worker:
                 return await delivery.ack()
             if record.body.object and not await self._bodies.exists(record.body.object):
                 return await delivery.park(f"{why}; its body is gone")
-            body = Body(size=record.body.size, sha256=record.body.sha256, object=record.body.object)
+            body = BodyReference(size=record.body.size, sha256=record.body.sha256, object=record.body.object)
             leaving = MailConverted(envelope=record.envelope, body=body, original=delivery.sequence)
             await departures.leave(leaving, delivery.body)
             _log.error("a mail leaves unconverted", mail=record.envelope.id, why=why)

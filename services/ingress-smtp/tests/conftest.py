@@ -20,18 +20,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from varco_common import grants
-from varco_common.blob_settings import BlobSettings
-from varco_common.blobs import Blobs
 from varco_common.bus import Bus, MissingMail, StoredMail
 from varco_common.events import AnyEvent
-from varco_common.grants import Denied, Grant, LoginAsked, NetworkAsked, Unavailable
+from varco_common.mail import grants
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.grants import Denied, Grant, LoginQuestion, NetworkQuestion, Unavailable
+from varco_common.runtime.tls import Certificates
+from varco_common.runtime.tokens import Keyring
+from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store_settings import ObjectStoreSettings
 from varco_common.testing import NatsServer, free_port
 from varco_common.testing.smtp import Client
 from varco_common.testing.waiting import eventually
-from varco_common.tls import Certificates
-from varco_common.tokens import Keyring
-from varco_common.votes import Ballot, Vote, accept
 from varco_ingress_smtp.app import build
 from varco_ingress_smtp.door import Door
 from varco_ingress_smtp.listener import LISTENERS, listening
@@ -81,18 +81,18 @@ class Policy:
     networks: dict[str, Grant] = field(default_factory=lambda: {"127.0.0.1": ALICE})
     vote: Callable[[Ballot], Vote] = lambda ballot: accept("policy")
     unavailable: bool = False
-    asked: list[LoginAsked | NetworkAsked] = field(default_factory=list)
+    asked: list[LoginQuestion | NetworkQuestion] = field(default_factory=list)
     ballots: list[Ballot] = field(default_factory=list)
 
     async def login(self, payload: bytes) -> bytes:
-        asked = msgspec.json.decode(payload, type=LoginAsked)
+        asked = msgspec.json.decode(payload, type=LoginQuestion)
         return self._answer(asked, self.logins.get((asked.login, asked.password)))
 
     async def network(self, payload: bytes) -> bytes:
-        asked = msgspec.json.decode(payload, type=NetworkAsked)
+        asked = msgspec.json.decode(payload, type=NetworkQuestion)
         return self._answer(asked, self.networks.get(asked.host))
 
-    def _answer(self, asked: LoginAsked | NetworkAsked, grant: Grant | None) -> bytes:
+    def _answer(self, asked: LoginQuestion | NetworkQuestion, grant: Grant | None) -> bytes:
         self.asked.append(asked)
         return grants.encode(Unavailable() if self.unavailable else grant or Denied(account="acme"))
 
@@ -120,7 +120,7 @@ class World:
         found: list[StoredMail] = []
         try:
             while True:
-                found.append(await self.bus.mail(len(found) + 1))
+                found.append(await self.bus.mail.get(len(found) + 1))
         except MissingMail:
             return found
 
@@ -128,10 +128,10 @@ class World:
         """What ingress has said so far."""
         await self.door.ledger.settled()
         subject = "events.ingress-smtp.*.*"
-        last = await self.bus.until(subject)
+        last = await self.bus.events.last_sequence(subject)
         found: list[AnyEvent] = []
         if last:
-            follow = self.bus.follow(subject)
+            follow = self.bus.events.follow(subject)
             async for stored in follow:
                 found.append(stored.event)
                 if stored.sequence >= last:
@@ -156,7 +156,11 @@ async def start(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def begin(
-            *, blobs: BlobSettings | None = None, bucket: str = "nowhere", server: NatsServer = nats, **changed: object
+            *,
+            blobs: ObjectStoreSettings | None = None,
+            bucket: str = "nowhere",
+            server: NatsServer = nats,
+            **changed: object,
         ) -> World:
             certificate(tmp_path / "tls", "gate.example")
             given = {"home": tmp_path, "hostname": "gate.example", "nats_url": server.url, **changed}
@@ -165,9 +169,9 @@ async def start(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Start]:
             voter = await stack.enter_async_context(Bus.connect(server.settings(), "policy"))
             await voter.answer(grants.LOGIN, "policy", policy.login)
             await voter.answer(grants.NETWORK, "policy", policy.network)
-            await voter.serve_voter("policy", policy.decide)
+            await voter.voting.serve("policy", policy.decide)
             bus = await stack.enter_async_context(Bus.connect(server.settings(), "ingress-smtp"))
-            store = Blobs(blobs or BlobSettings(endpoint="http://127.0.0.1:9"), bucket)
+            store = ObjectStore(blobs or ObjectStoreSettings(endpoint="http://127.0.0.1:9"), bucket)
             stack.push_async_callback(store.close)
             door = build(settings, bus, store, routes, Certificates(tmp_path / "tls", (), "gate.example"))
             stack.push_async_callback(_ended, asyncio.create_task(routes.follow(bus)))
@@ -226,8 +230,8 @@ async def spawn(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Callable[...,
     policy = Policy(networks={"127.0.0.1": grant})
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(Bus.connect(nats.settings(), "policy"))
-        await bus.answer(grants.NETWORK, "policy", policy.network)
-        await bus.serve_voter("policy", policy.decide)
+        await bus.requests.answer(grants.NETWORK, "policy", policy.network)
+        await bus.voting.serve("policy", policy.decide)
 
         async def begin(**environment: str) -> Ingress:
             port, api = free_port(), free_port()

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from varco_common import grants
 from varco_common.events import AuthCause, AuthFailed
 from varco_common.events.policy import PasswordChanged
+from varco_common.mail import grants
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp import who
 
@@ -157,7 +157,7 @@ async def test_a_verified_login_is_remembered_until_its_account_changes(world, c
     await client.say(f"AUTH PLAIN {plain()}")
     assert await again() == 1
     event = PasswordChanged(at=datetime.now(UTC), account="acme", login="alice", hash="x")
-    await world.bus.append(event)
+    await world.bus.events.append(event)
     await eventually(lambda: not len(world.door.who))
     assert await again() == 2
 
@@ -198,7 +198,7 @@ async def test_an_answer_right_after_a_change_is_used_but_not_remembered(world):
 async def test_a_session_does_not_outlive_its_password(world, client):
     assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("235 ")
     assert (await client.mail()).startswith("250 ")
-    await world.bus.append(PasswordChanged(at=datetime.now(UTC), account="acme", login="alice", hash="x"))
+    await world.bus.events.append(PasswordChanged(at=datetime.now(UTC), account="acme", login="alice", hash="x"))
     await eventually(lambda: not len(world.door.who))
     assert (await client.say("MAIL FROM:<alice@acme.example>")).startswith("421 4.7.0 ")
     assert await client.reply() == ""

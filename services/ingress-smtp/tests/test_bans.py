@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from varco_common.events import ConnectionsRefused, HostBanned, LoginGuarded, RefusedConnections
-from varco_common.guard import Guard
+from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.bans import LOOK_AT, Hidden
 
@@ -75,13 +75,13 @@ def guarded(until: timedelta = HOUR, known: tuple[str, ...] = ("192.0.2.1",)) ->
     return LoginGuarded(at=now, login="alice", account="acme", until=now + until, known=known)
 
 
-async def timed(guard: Guard, login: str, host: str) -> tuple[bool, float]:
+async def timed(guard: LoginThrottle, login: str, host: str) -> tuple[bool, float]:
     began = asyncio.get_running_loop().time()
     return await guard.turn(login, host), asyncio.get_running_loop().time() - began
 
 
 async def test_strangers_wait_their_turn_at_a_guarded_login_and_nobody_else_does():
-    guard = Guard(0.1, 10)
+    guard = LoginThrottle(0.1, 10)
     guard.put(guarded())
     guard.welcome("Alice", "2001:db8::5")
     strangers = [asyncio.create_task(timed(guard, "ALICE", f"198.51.100.{n}")) for n in range(4)]
@@ -96,7 +96,7 @@ async def test_strangers_wait_their_turn_at_a_guarded_login_and_nobody_else_does
 
 
 async def test_more_strangers_than_may_wait_are_put_off():
-    guard = Guard(10, 2)
+    guard = LoginThrottle(10, 2)
     guard.put(guarded())
     waiting = [asyncio.create_task(guard.turn("alice", f"198.51.100.{n}")) for n in range(2)]
     await asyncio.sleep(0)
@@ -107,7 +107,7 @@ async def test_more_strangers_than_may_wait_are_put_off():
 
 
 async def test_a_guard_ends_by_itself():
-    guard = Guard(10, 1)
+    guard = LoginThrottle(10, 1)
     guard.put(guarded(until=timedelta(seconds=-1)))
     assert (await timed(guard, "alice", "198.51.100.1"))[1] < 1
 

@@ -5,7 +5,7 @@ import pytest
 
 from varco_common.events import MailRefused, RecipientRefused, RouteLearned
 from varco_common.events.policy import Language, SenderAuthorised
-from varco_common.replies import Reply
+from varco_common.mail.replies import Reply
 from varco_common.testing.waiting import eventually
 
 
@@ -94,7 +94,7 @@ async def test_changed_senders_are_left_to_policys_vote(world, client):
     event = SenderAuthorised(
         at=world.policy.ballots[0].envelope.received_at, account="acme", pattern="new@other.example"
     )
-    await world.bus.append(event)
+    await world.bus.events.append(event)
     await eventually(lambda: world.door.who.stale(session_grant(world)))
     world.policy.networks["127.0.0.1"] = msgspec.structs.replace(
         world.policy.networks["127.0.0.1"], senders=("@acme.example", "new@other.example")
@@ -172,7 +172,7 @@ async def test_declared_but_unneeded_smtputf8_is_not_needed(world, client):
 async def test_what_the_route_cant_carry_is_refused_in_the_session(world, client):
     await client.mail()
     at = world.policy.ballots[0].envelope.received_at
-    await world.bus.append(RouteLearned(at=at, account="acme", host="mx.example:25"))
+    await world.bus.events.append(RouteLearned(at=at, account="acme", host="mx.example:25"))
 
     async def refused() -> bool:
         await client.say("RSET")

@@ -4,11 +4,11 @@ import hashlib
 import re
 
 from varco_common.events import MailRefused
-from varco_common.replies import Reply
+from varco_common.mail.ballot import Vote, accept
+from varco_common.mail.replies import Reply
 from varco_common.testing import nats_server
 from varco_common.testing.smtp import TEXT
 from varco_common.testing.waiting import eventually
-from varco_common.votes import Vote, accept
 
 
 async def test_a_mail_is_answered_250_with_the_id_of_its_record(world, client):

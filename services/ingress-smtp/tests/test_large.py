@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from varco_common.blobs import Blobs
+from varco_common.storage.object_store import ObjectStore
 from varco_common.testing.smtp import TEXT, Client
 
 MIB = 1 << 20
@@ -15,7 +15,7 @@ LINE = b"." + b"." + b"0123456789abcdef" * 4 + b"\xe9\r\n"
 
 @pytest.fixture
 async def bodies(s3):
-    store = Blobs(s3.settings, "varco-bodies")
+    store = ObjectStore(s3.settings, "varco-bodies")
     await store.ensure()
     yield store
     await store.close()
@@ -61,7 +61,7 @@ async def test_a_mail_of_100_mb_raises_the_process_by_less_than_64_mib(spawn, s3
         assert (await client.mail()).startswith("250 ")
         before = memory(pid, "VmRSS")
         peak = await send_100_mb(client, pid)
-    record = (await ingress.bus.mail(2)).record
+    record = (await ingress.bus.mail.get(2)).record
     assert record.envelope.size > 100_000_000
     assert peak - before < 64 * MIB
     ingress.process.terminate()

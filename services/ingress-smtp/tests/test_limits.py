@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from varco_common.events import ConnectionsRefused, RefusedConnections
-from varco_common.settings import BrokenSetting, load
+from varco_common.runtime.settings import BrokenSetting, load
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.app import drain
 from varco_ingress_smtp.limits import Connections

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.envelope import Envelope
-from varco_common.manifest import scan
+from varco_common.mail.envelope import Envelope
+from varco_common.mime import scan
 from varco_ingress_smtp.commands import Malformed, Path, mail, rcpt
 from varco_ingress_smtp.repair import repair
 

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from varco_common.blobs import Blobs
-from varco_common.tasks import beside
+from varco_common.base.tasks import run_in_background
+from varco_common.storage.object_store import ObjectStore
 from varco_ingress_smtp.sweep import SPARE, sweep
 
 
 @pytest.fixture
 async def bodies(s3):
-    store = Blobs(s3.settings, "varco-bodies")
+    store = ObjectStore(s3.settings, "varco-bodies")
     await store.ensure()
     yield store
     await store.close()
@@ -20,7 +20,7 @@ async def bodies(s3):
 
 async def test_a_body_goes_when_mail_has_dropped_its_record(bodies):
     await bodies.put("old", b"body")
-    async with beside(sweep(bodies, -SPARE - timedelta(seconds=2), pause=0.05)), asyncio.timeout(10):
+    async with run_in_background(sweep(bodies, -SPARE - timedelta(seconds=2), pause=0.05)), asyncio.timeout(10):
         while await bodies.exists("old"):  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(0.02)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from varco_common import tls
-from varco_common.settings import BrokenSetting
+from varco_common.runtime import tls
+from varco_common.runtime.settings import BrokenSetting
+from varco_common.runtime.tls import Certificates
 from varco_common.testing.certificates import self_signed
-from varco_common.tls import Certificates
 
 
 async def test_what_was_said_in_the_clear_after_starttls_ends_the_session(world):

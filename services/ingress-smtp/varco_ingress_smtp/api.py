@@ -7,7 +7,7 @@ from typing import cast
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from varco_common.auth import Admin
+from varco_common.runtime.auth import Admin
 from varco_ingress_smtp.door import Door
 from varco_ingress_smtp.session import Session
 from varco_ingress_smtp.siblings import Siblings

@@ -3,17 +3,18 @@
 import asyncio
 from contextlib import AsyncExitStack, suppress
 
-from varco_common import service, subjects
-from varco_common.bans import ENFORCED, ROLL_CALL
-from varco_common.blobs import Blobs
+from varco_common.base import subjects
+from varco_common.base.tasks import retry_until_available, run_in_background
 from varco_common.bus import Bus
-from varco_common.enforcing import Enforcing
-from varco_common.grants import LOGIN, NETWORK
-from varco_common.guard import GUARDED
-from varco_common.http import Shell
-from varco_common.service import Service
-from varco_common.tasks import beside, patiently
-from varco_common.tls import Certificates
+from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS
+from varco_common.mail.grants import LOGIN, NETWORK
+from varco_common.runtime import service
+from varco_common.runtime.ban_enforcement import BanEnforcement
+from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.login_throttle import GUARDED
+from varco_common.runtime.service import Service
+from varco_common.runtime.tls import Certificates
+from varco_common.storage.object_store import ObjectStore
 from varco_ingress_smtp import api, metrics
 from varco_ingress_smtp.door import Door
 from varco_ingress_smtp.gate import Gate
@@ -35,17 +36,19 @@ async def serve(settings: Settings) -> None:
     siblings = Siblings(settings.processes - 1, settings.bind)
     sockets = bind(settings, shared=settings.processes > 1 or settings.port_reuse)
     async with AsyncExitStack() as stack:
-        shell = await stack.enter_async_context(Shell.open(settings, NAME))
+        shell = await stack.enter_async_context(HttpServer.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
-        blobs = Blobs(settings.blobs)
+        blobs = ObjectStore(settings.blobs)
         stack.push_async_callback(blobs.close)
         routes = Routes()
         door = build(settings, bus, blobs, routes, certificates)
         shell.include(api.router(door, siblings))
-        enforcing = Enforcing(bus, door.bans.table, NAME, "closes at accept", heard=door.bans.heard, also=(GUARDED,))
-        async with beside(
+        enforcing = BanEnforcement(
+            bus, door.bans.table, NAME, "closes at accept", heard=door.bans.heard, also=(GUARDED,)
+        )
+        async with run_in_background(
             routes.follow(bus),
-            patiently(blobs.ensure),
+            retry_until_available(blobs.ensure),
             sweep(blobs, settings.mail_kept),
             siblings.run(),
             enforcing.run(),
@@ -59,11 +62,11 @@ async def serve(settings: Settings) -> None:
                 await drain(door, settings.drain.total_seconds() * _DRAIN_SHARE)
 
 
-def build(settings: Settings, bus: Bus, blobs: Blobs, routes: Routes, certificates: Certificates) -> Door:
+def build(settings: Settings, bus: Bus, blobs: ObjectStore, routes: Routes, certificates: Certificates) -> Door:
     """One process's door, with the gate behind it."""
     ledger = Ledger(bus, blobs, settings.hostname)
-    who = Who(bus, settings.remember.total_seconds(), settings.remember_networks)
-    bus.hear(CHANGES, callback=who.heard)
+    who = Who(bus.requests, settings.remember.total_seconds(), settings.remember_networks)
+    bus.events.listen(CHANGES, callback=who.heard)
     bus.on_reconnect(who.forget)
     metrics.GRANTS.set_function(lambda: len(who))
     gate = Gate(settings, bus, ledger, who, routes)
@@ -86,7 +89,7 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=("ballot.*", LOGIN, NETWORK, subjects.event(NAME, "*", "*"), "mail.accepted.*", "mail.convert.*"),
-    subscribes=(CHANGES, *LEARNED, *ENFORCED, GUARDED, ROLL_CALL),
+    subscribes=(CHANGES, *LEARNED, *ENFORCED, GUARDED, ENFORCER_STATUS),
 )
 
 

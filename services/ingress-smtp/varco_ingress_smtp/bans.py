@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from varco_common import log
-from varco_common.bans import BanTable, Network, address_of, network_of
+from varco_common.base import log
 from varco_common.events import AnyEvent, HostBanned, LoginGuarded
-from varco_common.guard import Guard
+from varco_common.events.ban_table import BanTable, Network, address_of, network_of
+from varco_common.runtime.login_throttle import LoginThrottle
 
 LOOK_AT = 20  # connections after which it is judged whether all come from one address
 
@@ -16,7 +16,7 @@ _log = log.get(__name__)
 class Bans:
     """`on_ban` is called with each network that is banned from now on."""
 
-    def __init__(self, table: BanTable, guard: Guard, on_ban: Callable[[Network], None]) -> None:
+    def __init__(self, table: BanTable, guard: LoginThrottle, on_ban: Callable[[Network], None]) -> None:
         self.table, self._guard, self._on_ban = table, guard, on_ban
 
     def heard(self, said: AnyEvent) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import Enum
 
-from varco_common import log
+from varco_common.base import log
 from varco_ingress_smtp.lines import Lengths, Normaliser, bare_ends, doubtful
 from varco_ingress_smtp.spool import Spool
 from varco_ingress_smtp.wire import BUFFER, COMMANDS, Wire

@@ -5,11 +5,11 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-from varco_common import log
-from varco_common.bans import BanTable, Network, address_of
+from varco_common.base import log
 from varco_common.events import ConnectionsRefused, RefusedConnections
-from varco_common.guard import Guard
-from varco_common.tls import Certificates
+from varco_common.events.ban_table import BanTable, Network, address_of
+from varco_common.runtime.login_throttle import LoginThrottle
+from varco_common.runtime.tls import Certificates
 from varco_ingress_smtp import metrics
 from varco_ingress_smtp.bans import Bans, Hidden
 from varco_ingress_smtp.gate import Gate
@@ -48,7 +48,7 @@ class Door:
         self.draining = False
         self.empty = asyncio.Event()
         self.empty.set()
-        self.guard = Guard(settings.guard_interval.total_seconds(), settings.guard_waiting)
+        self.guard = LoginThrottle(settings.guard_interval.total_seconds(), settings.guard_waiting)
         self.bans = Bans(BanTable(settings.balancer_networks), self.guard, self._banned)
         self._hidden = Hidden()
         self._connections = Connections(settings.max_connections, settings.max_connections_per_host)

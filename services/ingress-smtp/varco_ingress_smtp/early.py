@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from varco_common.envelope import MAX_ADDRESS_BYTES
 from varco_common.events.policy import Notice
-from varco_common.notices import notice
-from varco_common.replies import Reply
-from varco_common.senders import covering
-from varco_common.votes import Vote
+from varco_common.mail.ballot import Vote
+from varco_common.mail.envelope import MAX_ADDRESS_BYTES
+from varco_common.mail.notices import notice
+from varco_common.mail.replies import Reply
+from varco_common.mail.senders import covering
 from varco_ingress_smtp import answers
 from varco_ingress_smtp.transaction import Transaction
 

@@ -3,15 +3,15 @@
 import asyncio
 from datetime import UTC, datetime
 
-from varco_common import log
+from varco_common.base import log
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
-from varco_common.grants import Denied, NetworkAsked, Unavailable
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest, scan
-from varco_common.notices import ascii_of
-from varco_common.replies import Reply
-from varco_common.verdict import Verdict, verdict
-from varco_common.votes import Ballot, Vote
+from varco_common.mail.ballot import Ballot, Vote
+from varco_common.mail.grants import Denied, NetworkQuestion, Unavailable
+from varco_common.mail.notices import ascii_of
+from varco_common.mail.replies import Reply
+from varco_common.mail.verdict import Verdict, verdict
+from varco_common.mime import Manifest, scan
 from varco_ingress_smtp import answers, early, metrics
 from varco_ingress_smtp.commands import Path
 from varco_ingress_smtp.data import Body, Fault
@@ -63,7 +63,7 @@ class Gate:
         visitor.granted = None
         if visitor.nobody:
             return Reply.NOT_AUTHENTICATED.answer.line()
-        match await self._who.network(NetworkAsked(host=visitor.host, server_name=visitor.server_name)):
+        match await self._who.network(NetworkQuestion(host=visitor.host, server_name=visitor.server_name)):
             case Granted() as granted:
                 visitor.granted = granted
                 return granted
@@ -174,7 +174,7 @@ class Gate:
 
     async def _vote(self, mail: Transaction, ballot: Ballot, received: Received) -> str:
         with metrics.VOTE_SECONDS.time():
-            votes = tuple(await self._bus.collect(ballot, self._voters, self._vote_seconds))
+            votes = tuple(await self._bus.voting.collect(ballot, self._voters, self._vote_seconds))
         outcome = verdict(votes, self._voters)
         if not outcome.accepted:
             return await self._refused(mail, ballot, votes, outcome)

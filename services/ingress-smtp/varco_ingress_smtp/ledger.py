@@ -5,16 +5,16 @@ import hashlib
 from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
-from varco_common import log
-from varco_common.blobs import Blobs
+from varco_common.base import log
+from varco_common.base.errors import PoisonError, StoreFull, TransientError
 from varco_common.bus import Bus
-from varco_common.errors import PoisonError, StoreFull, TransientError
 from varco_common.events import MailRefused, RecipientRefused
 from varco_common.events.base import Event
-from varco_common.record import Body, MailAccepted
-from varco_common.replies import Reply
-from varco_common.verdict import Verdict
-from varco_common.votes import Ballot, Vote
+from varco_common.mail.ballot import Ballot, Vote
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mail.replies import Reply
+from varco_common.mail.verdict import Verdict
+from varco_common.storage.object_store import ObjectStore
 from varco_ingress_smtp.repair import repair
 from varco_ingress_smtp.stored import Received, stored_inline
 from varco_ingress_smtp.transaction import Transaction, Visitor
@@ -26,7 +26,7 @@ Votes = tuple[Vote, ...]
 class Ledger:
     """Appends; its methods return the reply that holds once that has been done, or couldn't be."""
 
-    def __init__(self, bus: Bus, bodies: Blobs, hostname: str) -> None:
+    def __init__(self, bus: Bus, bodies: ObjectStore, hostname: str) -> None:
         self._bus = bus
         self._bodies = bodies
         self._hostname = hostname
@@ -34,14 +34,14 @@ class Ledger:
 
     async def say(self, fact: Event) -> None:
         """Appends an event, even when the session ends meanwhile: hanging up is no way around a strike."""
-        task = asyncio.create_task(self._bus.append(fact))
+        task = asyncio.create_task(self._bus.events.append(fact))
         self._saying.add(task)
         task.add_done_callback(self._said)
         await asyncio.shield(task)
 
     def say_later(self, fact: Event) -> None:
         """As `say`, where nobody waits; a failure is logged."""
-        task = asyncio.create_task(self._bus.append(fact))
+        task = asyncio.create_task(self._bus.events.append(fact))
         self._saying.add(task)
         task.add_done_callback(self._said)
 
@@ -90,9 +90,9 @@ class Ledger:
         header = repair(received.header, manifest, envelope, self._hostname)
         try:
             inline, body = await self._store(envelope.id, header.header, received)
-            body = Body(size=body.size, sha256=body.sha256, object=body.object, shift=header.shift)
+            body = BodyReference(size=body.size, sha256=body.sha256, object=body.object, shift=header.shift)
             record = MailAccepted(envelope=envelope, manifest=manifest, votes=votes, body=body, convert=outcome.convert)
-            await self._bus.append_mail("convert" if outcome.convert else "accepted", record, inline)
+            await self._bus.mail.append("convert" if outcome.convert else "accepted", record, inline)
         except TransientError as error:
             return _trouble(error)
         except PoisonError as error:
@@ -100,15 +100,15 @@ class Ledger:
             return Reply.SERVICE_MISSING
         return Reply.ACCEPTED
 
-    async def _store(self, key: str, header: bytes, received: Received) -> tuple[bytes, Body]:
+    async def _store(self, key: str, header: bytes, received: Received) -> tuple[bytes, BodyReference]:
         if received.spool.inline:
             with received.spool.whole() as whole:
                 inline = stored_inline(header, whole, len(received.header))
-            return inline, Body(size=len(inline), sha256=hashlib.sha256(inline).hexdigest())
+            return inline, BodyReference(size=len(inline), sha256=hashlib.sha256(inline).hexdigest())
         with received.stored(header) as stream:
             size = stream.size
             await self._bodies.put(key, cast(BinaryIO, stream), size)
-            return b"", Body(size=size, sha256=stream.sha256, object=key)
+            return b"", BodyReference(size=size, sha256=stream.sha256, object=key)
 
 
 def _trouble(error: TransientError) -> Reply:

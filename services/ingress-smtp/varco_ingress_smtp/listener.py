@@ -5,8 +5,8 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from varco_common import log
-from varco_common.settings import BrokenSetting
+from varco_common.base import log
+from varco_common.runtime.settings import BrokenSetting
 from varco_ingress_smtp.door import Door
 from varco_ingress_smtp.proxy import Balanced, listed
 from varco_ingress_smtp.session import Session, host_of

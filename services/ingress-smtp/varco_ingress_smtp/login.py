@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from varco_common.events import AuthCause, AuthFailed
-from varco_common.grants import Denied, LoginAsked, Unavailable
-from varco_common.replies import Reply
+from varco_common.mail.grants import Denied, LoginQuestion, Unavailable
+from varco_common.mail.replies import Reply
 from varco_ingress_smtp import answers, dialogue, metrics
 from varco_ingress_smtp.who import Granted
 
@@ -35,7 +35,7 @@ async def _log_in(session: "Session", mechanism: str, initial: str) -> None:
     login, visitor = dialogue.login_in(mechanism, initial), session.visitor
     try:
         login, password = await dialogue.credentials(mechanism, initial, session.ask)
-        asked = LoginAsked(login=login, password=password, host=visitor.host, server_name=visitor.server_name)
+        asked = LoginQuestion(login=login, password=password, host=visitor.host, server_name=visitor.server_name)
         if not await session.door.guard.turn(login, visitor.host):
             return await session.fail(answers.LOGIN_UNAVAILABLE)
         answer = await session.door.who.login(asked)

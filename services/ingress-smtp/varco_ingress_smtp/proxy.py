@@ -10,7 +10,7 @@ from typing import cast
 
 from aiosmtpd.proxy_protocol import V2_SIGNATURE, ProxyData, get_proxy
 
-from varco_common import log
+from varco_common.base import log
 
 MAX_V1 = 107  # bytes, by the specification
 MAX_V2 = 16 + 65_535

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
-from varco_common.envelope import Envelope
-from varco_common.manifest import Manifest
+from varco_common.mail.envelope import Envelope
+from varco_common.mime import Manifest
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 

@@ -2,10 +2,10 @@
 
 from contextlib import aclosing
 
+from varco_common.base.subjects import event
 from varco_common.bus import Bus
 from varco_common.events import RouteLearned, RouteRemoved, RouteSet
-from varco_common.replies import Reply
-from varco_common.subjects import event
+from varco_common.mail.replies import Reply
 
 LEARNED = tuple(event("relay", fact, "*") for fact in ("route-learned", "route-set", "route-removed"))
 
@@ -17,7 +17,7 @@ class Routes:
         self._known: dict[str, RouteLearned] = {}
 
     async def follow(self, bus: Bus) -> None:
-        async with aclosing(bus.follow(*LEARNED)) as events:
+        async with aclosing(bus.events.follow(*LEARNED)) as events:
             async for stored in events:
                 self.apply(stored.event)
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 from aiosmtpd.smtp import SMTP
 from aiosmtpd.smtp import Session as Greeted
 
-from varco_common import log
+from varco_common.base import log
 from varco_common.events import RefusedConnections
 from varco_ingress_smtp import answers, dialogue
 from varco_ingress_smtp.door import Door

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from varco_common.settings import (
+from varco_common.runtime.settings import (
     CommaList,
     Duration,
     Port,

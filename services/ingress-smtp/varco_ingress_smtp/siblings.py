@@ -7,7 +7,7 @@ import socket
 import sys
 from contextlib import suppress
 
-from varco_common import log
+from varco_common.base import log
 
 RESTART_SECONDS = 1.0
 

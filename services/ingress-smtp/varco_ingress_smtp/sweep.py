@@ -3,9 +3,9 @@
 import asyncio
 from datetime import timedelta
 
-from varco_common import log
-from varco_common.blobs import Blobs
-from varco_common.errors import TransientError
+from varco_common.base import log
+from varco_common.base.errors import TransientError
+from varco_common.storage.object_store import ObjectStore
 
 SPARE = timedelta(days=1)  # a body is put before its record is appended, and may be read a moment after it is dropped
 PAUSE_SECONDS = 3600.0
@@ -13,7 +13,7 @@ PAUSE_SECONDS = 3600.0
 _log = log.get(__name__)
 
 
-async def sweep(blobs: Blobs, kept: timedelta, pause: float = PAUSE_SECONDS) -> None:
+async def sweep(blobs: ObjectStore, kept: timedelta, pause: float = PAUSE_SECONDS) -> None:
     """For ever, deletes the bodies that are older than `kept`, MAIL's own limit, and a day; `pause` is in seconds."""
     while True:
         try:

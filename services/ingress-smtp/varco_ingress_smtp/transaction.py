@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from varco_common.envelope import Envelope
+from varco_common.mail.envelope import Envelope
 from varco_ingress_smtp.who import Granted
 
 ListenerName = Literal["smtp", "submission", "smtps"]

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from varco_common import log
+from varco_common.base import log
 from varco_ingress_smtp import answers, commands
 from varco_ingress_smtp.data import Endless, OutOfStep
 from varco_ingress_smtp.limits import Pace

@@ -9,12 +9,12 @@ from typing import Protocol
 
 import msgspec
 
-from varco_common import grants
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
+from varco_common.base.subjects import event, token
 from varco_common.events import CredentialRemoved, PasswordChanged
 from varco_common.events.base import fact
-from varco_common.grants import Answer, Denied, Grant, LoginAsked, NetworkAsked, Unavailable
-from varco_common.subjects import event, token
+from varco_common.mail import grants
+from varco_common.mail.grants import Denied, Grant, GrantAnswer, LoginQuestion, NetworkQuestion, Unavailable
 from varco_ingress_smtp.limits import Turns
 
 CHANGES = event("policy", "*", "*")
@@ -86,7 +86,7 @@ class Who:
     def __len__(self) -> int:
         return len(self._logins.answers) + len(self._networks.answers)
 
-    async def login(self, asked: LoginAsked) -> Granted | Denied | Unavailable:
+    async def login(self, asked: LoginQuestion) -> Granted | Denied | Unavailable:
         key = blake2b(msgspec.msgpack.encode(asked), key=self._key).digest()  # the host, too: policy notes each one
         if known := self._logins.get(key):
             return known
@@ -96,7 +96,7 @@ class Who:
             self._logins.put(key, answer)
         return answer
 
-    async def network(self, asked: NetworkAsked) -> Granted | Denied | Unavailable:
+    async def network(self, asked: NetworkQuestion) -> Granted | Denied | Unavailable:
         key = f"{asked.host} {asked.server_name}".encode()
         if known := self._networks.get(key):
             return known
@@ -131,7 +131,7 @@ class Who:
     async def _ask(self, subject: str, question: bytes) -> Granted | Denied | Unavailable:
         at = time.monotonic()
         try:
-            answer: Answer = grants.decode_answer(await self._bus.ask(subject, question, timeout=_ASK_SECONDS))
+            answer: GrantAnswer = grants.decode_answer(await self._bus.ask(subject, question, timeout=_ASK_SECONDS))
         except (TransientError, msgspec.DecodeError) as error:
             return Unavailable(reason=str(error))
         if isinstance(answer, Grant):

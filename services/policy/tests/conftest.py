@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from varco_common.bus import Bus
-from varco_common.grants import LOGIN, NETWORK, Answer, LoginAsked, NetworkAsked, decode_answer, encode
+from varco_common.mail.grants import LOGIN, NETWORK, GrantAnswer, LoginQuestion, NetworkQuestion, decode_answer, encode
+from varco_common.runtime.tokens import Keyring
 from varco_common.testing import NatsServer, free_port
-from varco_common.tokens import Keyring
 from varco_policy.app import serve
 from varco_policy.settings import Settings
 
@@ -34,12 +34,12 @@ class Policy:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def login(self, login: str, password: str, host: str = "192.0.2.7") -> Answer:
-        asked = LoginAsked(login=login, password=password, host=host)
-        return decode_answer(await self.bus.ask(LOGIN, encode(asked), 10))
+    async def login(self, login: str, password: str, host: str = "192.0.2.7") -> GrantAnswer:
+        asked = LoginQuestion(login=login, password=password, host=host)
+        return decode_answer(await self.bus.requests.ask(LOGIN, encode(asked), 10))
 
-    async def network(self, host: str) -> Answer:
-        return decode_answer(await self.bus.ask(NETWORK, encode(NetworkAsked(host=host)), 10))
+    async def network(self, host: str) -> GrantAnswer:
+        return decode_answer(await self.bus.requests.ask(NETWORK, encode(NetworkQuestion(host=host)), 10))
 
     async def ready(self) -> None:
         async with asyncio.timeout(20):

@@ -4,7 +4,7 @@ import asyncio
 
 from passlib.hash import sha512_crypt
 
-from varco_common.grants import Denied, Grant
+from varco_common.mail.grants import Denied, Grant
 
 SECRET = "a-long-secret"
 ACME = {
@@ -287,7 +287,7 @@ async def test_an_answer_comes_when_the_change_can_be_read(policy):
 async def test_who_changed_what_and_why_is_in_the_events(policy):
     await policy.put("/accounts/acme")
     await policy.put("/accounts/acme/senders/@acme.example?reason=ticket+7")
-    async for stored in policy.bus.follow("events.policy.sender-authorised.acme"):
+    async for stored in policy.bus.events.follow("events.policy.sender-authorised.acme"):
         assert stored.event.by.startswith("token:")
         assert stored.event.reason == "ticket 7"
         break

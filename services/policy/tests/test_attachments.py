@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from varco_common.events import Choice, Rules
-from varco_common.manifest import Manifest, Part
+from varco_common.mime import Manifest, Part
 from varco_policy.attachments import extension, forbidden
 from varco_policy.extensions import EXECUTABLE
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from varco_common.envelope import Envelope
-from varco_common.grants import Grant
-from varco_common.manifest import Manifest
-from varco_common.replies import Reply
-from varco_common.votes import Ballot
+from varco_common.mail.ballot import Ballot
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.grants import Grant
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest
 
 ACME = {
     "users": [{"login": "alice", "password": "a-long-secret"}],
@@ -27,7 +27,7 @@ async def vote(policy):
         host="::1",
         received_at=datetime.now(UTC),
     )
-    [vote] = await policy.bus.collect(Ballot(envelope=envelope, manifest=Manifest()), ["policy"], 5)
+    [vote] = await policy.bus.voting.collect(Ballot(envelope=envelope, manifest=Manifest()), ["policy"], 5)
     return vote
 
 

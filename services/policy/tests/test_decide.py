@@ -6,11 +6,11 @@ from time import perf_counter
 import pytest
 from msgspec.structs import replace
 
-from varco_common.envelope import Envelope
 from varco_common.events import FilelinkChosen, FilelinkWithdrawn, Language, Notice, Rules
-from varco_common.manifest import Manifest, Part, scan
-from varco_common.replies import Reply
-from varco_common.votes import Ballot
+from varco_common.mail.ballot import Ballot
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest, Part, scan
 from varco_policy.account import Account, Credential, apply
 from varco_policy.decide import ACCEPT, decide
 from varco_policy.grants import upload_limit

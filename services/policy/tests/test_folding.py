@@ -2,7 +2,7 @@
 
 from hypothesis import given
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.testing.folding import folds_alike, histories
 from varco_policy import tokens
 from varco_policy.account import Account, apply

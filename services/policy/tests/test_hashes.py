@@ -6,7 +6,7 @@ from argon2 import PasswordHasher
 from argon2.low_level import Type
 from passlib.hash import sha256_crypt, sha512_crypt
 
-from varco_common.errors import RefusedCommand
+from varco_common.base.errors import RefusedCommand
 from varco_policy.hashes import Hashes, Imported, imported_hash, passwd_line
 
 HASHES = Hashes(memory_kib=8_192)

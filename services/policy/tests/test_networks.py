@@ -2,7 +2,7 @@
 
 import pytest
 
-from varco_common.errors import RefusedCommand
+from varco_common.base.errors import RefusedCommand
 from varco_policy.networks import NetworkIndex, normal_network
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from varco_common.bus import Bus
 from varco_common.bus.permissions import permissions
-from varco_common.grants import Denied, Grant
+from varco_common.mail.grants import Denied, Grant
 from varco_common.testing import free_port, nats_server
 from varco_common.testing.processes import binary
 from varco_policy.app import SERVICE
@@ -65,7 +65,7 @@ async def test_policy_works_with_what_it_declares_alone_and_ends_when_told(tmp_p
                 await policy.put("/accounts/acme", users=[{"login": "alice", "password": "a-long-secret"}])
                 assert isinstance(await policy.login("alice", "a-long-secret"), Grant)
                 assert isinstance(await policy.network("192.0.2.7"), Denied)
-                async for stored in bus.follow("events.policy.credential-used.*"):
+                async for stored in bus.events.follow("events.policy.credential-used.*"):
                     assert stored.event.login == "alice"
                     break
             started.send_signal(signal.SIGTERM)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from varco_common import subjects
-from varco_common.envelope import Envelope
+from varco_common.base import subjects
+from varco_common.base.ids import new_id
 from varco_common.events import (
     AccountOpened,
     FilelinkChosen,
@@ -19,26 +19,26 @@ from varco_common.events import (
     SenderAuthorised,
     SenderWithdrawn,
 )
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest, Part
-from varco_common.rehearsal.frames import (
-    Batch,
-    Done,
+from varco_common.eventsourcing.replay.frames import (
+    FrameBatch,
     Go,
-    Item,
-    Plan,
-    Planned,
-    State,
-    Verify,
+    PlannedChange,
+    PlanQuestion,
+    ReplayDone,
+    SettingsItem,
+    StateQuestion,
+    VerifyQuestion,
     decode_batch,
     decode_taken,
     encode,
 )
-from varco_common.rehearsal.rehearser import Case, RefusedSection
-from varco_common.rehearsal.serving import Rehearsals
-from varco_common.replies import Reply
+from varco_common.eventsourcing.replay.replayable import RefusedSection, ReplayCase
+from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest, Part
 from varco_common.testing.waiting import eventually
-from varco_common.votes import Ballot, Vote, accept
 from varco_policy.rehearse import Rehearser
 from varco_policy.settings import Settings
 
@@ -62,7 +62,7 @@ def learned() -> Rehearser:
     return rehearser
 
 
-def case(sender="alice@acme.example", *recipients, parts=(), size=1_000, votes=(YES,), sequence=100) -> Case:
+def case(sender="alice@acme.example", *recipients, parts=(), size=1_000, votes=(YES,), sequence=100) -> ReplayCase:
     envelope = Envelope(
         id=new_id(),
         account="acme",
@@ -74,7 +74,7 @@ def case(sender="alice@acme.example", *recipients, parts=(), size=1_000, votes=(
     )
     manifest = Manifest(authors=(sender,), parts=tuple(parts))
     reply = next((vote.reply for vote in votes if not vote.reply.accepts), Reply.ACCEPTED)
-    return Case(sequence, Ballot(envelope=envelope, manifest=manifest), votes, reply, None)
+    return ReplayCase(sequence, Ballot(envelope=envelope, manifest=manifest), votes, reply, None)
 
 
 def attachment(name: str, size=1_000) -> Part:
@@ -83,11 +83,11 @@ def attachment(name: str, size=1_000) -> Part:
     )
 
 
-def early(reply: Reply, sender: str, *recipients: str, size=0) -> Case:
+def early(reply: Reply, sender: str, *recipients: str, size=0) -> ReplayCase:
     return case(sender, *recipients, size=size, votes=(Vote(voter="ingress-smtp", reply=reply),))
 
 
-async def under(sections: dict, one: Case, *assumed) -> Vote | None:
+async def under(sections: dict, one: ReplayCase, *assumed) -> Vote | None:
     rehearser = learned()
     await rehearser.assume("acme", sections, assumed)
     return rehearser.judge(one, others=True)
@@ -174,7 +174,7 @@ class Asker:
     def __init__(self, bus, end) -> None:
         self.bus, self.end = bus, end
         self.listening = asyncio.Event()
-        self.heard: list[Batch] = []
+        self.heard: list[FrameBatch] = []
         self.subject = subjects.rehearsal(new_id())
 
     async def hear(self, payload: bytes) -> bytes:
@@ -183,7 +183,9 @@ class Asker:
         return encode(Go())
 
     async def ask(self, question) -> str:
-        answer = await self.bus.ask(subjects.rehearse("policy"), encode(replace(question, frames=self.subject)), 10)
+        answer = await self.bus.requests.ask(
+            subjects.rehearse("policy"), encode(replace(question, frames=self.subject)), 10
+        )
         return decode_taken(answer).refused
 
     @property
@@ -192,16 +194,16 @@ class Asker:
 
     async def told(self) -> list:
         """All frames, once the last was said."""
-        await eventually(lambda: self.frames and isinstance(self.frames[-1], Done), 60)
+        await eventually(lambda: self.frames and isinstance(self.frames[-1], ReplayDone), 60)
         return self.frames
 
 
 @asynccontextmanager
 async def asking(nats, bus, tmp_path):
     settings = Settings(nats_url=nats.url, home=tmp_path)
-    async with Rehearsals.answering(bus, "policy", MODULE, settings):
+    async with ReplayServer.answering(bus, "policy", MODULE, settings):
         asker = Asker(bus, lambda: None)
-        asker.end = await bus.answer(asker.subject, "test", asker.hear)
+        asker.end = await bus.requests.answer(asker.subject, "test", asker.hear)
         yield asker
         asker.end()
 
@@ -212,13 +214,13 @@ def children() -> set[int]:
     return {pid for pid in found if MODULE.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
-def verify(last: int) -> Verify:
-    return Verify(frames="", last=last, since=NOW - timedelta(days=1), until=NOW + timedelta(days=1))
+def verify(last: int) -> VerifyQuestion:
+    return VerifyQuestion(frames="", last=last, since=NOW - timedelta(days=1), until=NOW + timedelta(days=1))
 
 
 async def said(bus) -> int:
     for event in PAST:
-        last = await bus.append(event)
+        last = await bus.events.append(event)
     return last
 
 
@@ -227,19 +229,19 @@ async def test_a_plan_is_told_with_its_events(nats, bus, tmp_path):
     async with asking(nats, bus, tmp_path) as asker:
         asker.listening.set()
         sections = {"senders": ["@new.example", "b@acme.example"]}
-        assert await asker.ask(Plan(frames="", last=last, account="acme", sections=sections)) == ""
-        planned = [frame for frame in await asker.told() if isinstance(frame, Planned)]
+        assert await asker.ask(PlanQuestion(frames="", last=last, account="acme", sections=sections)) == ""
+        planned = [frame for frame in await asker.told() if isinstance(frame, PlannedChange)]
     assert [frame.line for frame in planned] == ["+ sender b@acme.example"]
     assert b"sender.authorised.v1" in bytes(planned[0].event)
-    assert await bus.last_sequence("events.>") == last  # and nothing was appended
+    assert await bus.events.last_sequence("events.>") == last  # and nothing was appended
 
 
 async def test_each_setting_is_told_with_the_event_that_made_it_so(nats, bus, tmp_path):
     last = await said(bus)
     async with asking(nats, bus, tmp_path) as asker:
         asker.listening.set()
-        await asker.ask(State(frames="", last=last - 1, account="acme", at=NOW))
-        before = {(one.section, one.key): one for one in await asker.told() if isinstance(one, Item)}
+        await asker.ask(StateQuestion(frames="", last=last - 1, account="acme", at=NOW))
+        before = {(one.section, one.key): one for one in await asker.told() if isinstance(one, SettingsItem)}
     rule = before["rules", "max_recipients"]
     assert (rule.value, rule.sequence, rule.by, rule.reason, rule.fact) == (2, 3, "token:x", "agreed", "rules-changed")
     assert before["account", "language"].sequence == 1

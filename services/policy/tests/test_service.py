@@ -8,13 +8,13 @@ import bcrypt
 import httpx
 import pytest
 
-from varco_common.envelope import Envelope
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
 from varco_common.events import AccountOpened, CredentialAdded, Language, SenderAuthorised
-from varco_common.grants import LOGIN, Denied, Grant, Unavailable
-from varco_common.manifest import Manifest, Part
-from varco_common.replies import Reply
-from varco_common.votes import Ballot
+from varco_common.mail.ballot import Ballot
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.grants import LOGIN, Denied, Grant, Unavailable
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest, Part
 from varco_policy.account import Account, apply
 from varco_policy.decide import decide
 
@@ -39,7 +39,7 @@ def ballot(sender="alice@acme.example", account="acme", parts=()):
 
 
 async def vote(policy, ballot):
-    [vote] = await policy.bus.collect(ballot, ["policy"], 5)
+    [vote] = await policy.bus.voting.collect(ballot, ["policy"], 5)
     return vote
 
 
@@ -49,10 +49,10 @@ async def used_at(policy):
 
 async def count(bus, subjects):
     """How many events there are by now."""
-    last, found = await bus.last_sequence(subjects), 0
+    last, found = await bus.events.last_sequence(subjects), 0
     if not last:
         return 0
-    async with aclosing(bus.follow(subjects)) as events:
+    async with aclosing(bus.events.follow(subjects)) as events:
         async for stored in events:
             found += 1
             if stored.sequence == last:
@@ -131,7 +131,7 @@ async def test_an_imported_hash_is_upgraded_at_login_and_its_use_is_noted_once(p
 
     await until(upgraded)
     assert isinstance(await policy.login("alice", "old-secret"), Grant)
-    assert await policy.bus.last_sequence("events.policy.credential-upgraded.*") > 0
+    assert await policy.bus.events.last_sequence("events.policy.credential-upgraded.*") > 0
     assert await count(policy.bus, "events.policy.credential-used.*") == 1
     again = await policy.put("/accounts/acme", users=[{"login": "alice", "password_hash": imported}])
     assert again["changes"] == []
@@ -151,7 +151,7 @@ async def test_a_logins_use_is_noted_once_for_each_host(policy):
 
 async def test_a_question_that_is_none_gets_no_answer_and_the_next_one_does(policy):
     with pytest.raises(TransientError):
-        await policy.bus.ask(LOGIN, b"{nonsense", 0.3)
+        await policy.bus.requests.ask(LOGIN, b"{nonsense", 0.3)
     assert isinstance(await policy.login("nobody", "x"), Denied)
 
 
@@ -214,9 +214,9 @@ async def test_a_second_holder_of_a_login_that_got_in_is_nobody(start, policy):
     """Two processes could each accept the same login at the same moment; the events' order then decides."""
     at, digest = datetime.now(UTC), bcrypt.hashpw(b"second-secret", bcrypt.gensalt(4)).decode()
     await policy.put("/accounts/acme", **ACME)
-    await policy.bus.append(AccountOpened(at=at, account="evil", language=Language.EN))
+    await policy.bus.events.append(AccountOpened(at=at, account="evil", language=Language.EN))
     added = CredentialAdded(at=at, account="evil", login="alice@acme.example", name="x", hash=digest)
-    await policy.bus.append(added)
+    await policy.bus.events.append(added)
     assert isinstance(await policy.login("alice@acme.example", "second-secret"), Denied)
     assert (await policy.login("alice@acme.example", "a-long-secret")).account == "acme"
 
@@ -227,7 +227,7 @@ async def test_a_bus_that_comes_back_is_followed_again(policy, nats):
     await policy.ready()
 
     async def voted():
-        return await policy.bus.collect(ballot(), ["policy"], 1)
+        return await policy.bus.voting.collect(ballot(), ["policy"], 1)
 
     await until(voted)
     assert (await policy.put("/accounts/acme/rules", max_recipients=7))["changes"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.errors import RefusedCommand
+from varco_common.base.errors import RefusedCommand
 from varco_common.events import Language, Notice, Rules
 from varco_policy.account import apply
 from varco_policy.changes import Said

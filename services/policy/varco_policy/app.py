@@ -2,15 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
-from varco_common import db, service, subjects
+from varco_common.base import subjects
 from varco_common.bus import Bus
-from varco_common.grants import LOGIN, NETWORK
-from varco_common.http import Shell
-from varco_common.passwords import Verifier
-from varco_common.projection import Projection
-from varco_common.rebuild import serving
-from varco_common.rehearsal.serving import Rehearsals
-from varco_common.service import Service
+from varco_common.eventsourcing.projection import Projection
+from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.mail.grants import LOGIN, NETWORK
+from varco_common.runtime import rebuild_api, service
+from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.passwords import PasswordVerifier
+from varco_common.runtime.service import Service
+from varco_common.storage import database
 from varco_policy import api, tokens
 from varco_policy.decide import VOTER
 from varco_policy.grants import Grants
@@ -25,24 +26,24 @@ async def serve(settings: Settings) -> None:
     """Votes and answers once it has caught up; until then it is silent, which is never a yes."""
     hashes = Hashes(settings.argon2_memory_kib)
     async with (
-        Shell.open(settings, NAME) as shell,
+        HttpServer.open(settings, NAME) as shell,
         Bus.connect(settings.bus, NAME) as bus,
-        db.connect(settings.database_of(NAME), NAME) as engine,
-        Verifier.open(hashes, settings.hashing_threads, settings.hashing_queue) as verifier,
+        database.connect(settings.database_of(NAME), NAME) as engine,
+        PasswordVerifier.open(hashes, settings.hashing_threads, settings.hashing_queue) as verifier,
     ):
-        await db.migrate(engine, "varco_policy")
+        await database.migrate(engine, "varco_policy")
         admins = Projection.of(tokens.FOLD, bus, engine, NAME)
         async with Accounts.open(bus, engine) as accounts, admins.following():
             ACCOUNTS.set_function(lambda: len(accounts))
             used_every = timedelta(minutes=settings.used_minutes)
             grants = Grants(bus, accounts, verifier, used_every, lambda: datetime.now(UTC))
-            shell.include(serving.router(NAME, "varco_policy.rebuild", settings))
+            shell.include(rebuild_api.router(NAME, "varco_policy.rebuild", settings))
             shell.include(api.router(accounts, admins, verifier, shell.keyring))
-            await bus.serve_voter(VOTER, Voter(accounts))
-            await bus.answer(LOGIN, NAME, grants.login)
-            await bus.answer(NETWORK, NAME, grants.network)
+            await bus.voting.serve(VOTER, Voter(accounts))
+            await bus.requests.answer(LOGIN, NAME, grants.login)
+            await bus.requests.answer(NETWORK, NAME, grants.network)
             try:
-                async with Rehearsals.answering(bus, NAME, "varco_policy.rehearse", settings):
+                async with ReplayServer.answering(bus, NAME, "varco_policy.rehearse", settings):
                     await shell.serve(bus, accounts=accounts.check)
             finally:
                 await grants.ended()

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from varco_common.events import Choice, Rules
-from varco_common.manifest import Manifest, Part
+from varco_common.mime import Manifest, Part
 from varco_policy.extensions import EXECUTABLE, KINDS, TEXT_KINDS, TYPES
 
 _BODIES = frozenset({"text/plain", "text/html", "text/enriched", "text/richtext", "text/x-amp-html", "text/watch-html"})

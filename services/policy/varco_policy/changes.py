@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from varco_common import units
-from varco_common.errors import NotFound, RefusedCommand
+from varco_common.base import units
+from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.events import (
     AccountClosed,
     AccountOpened,

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from varco_common import heavy
 from varco_common.events import Language, Notice
-from varco_common.manifest import Defect
-from varco_common.notices import notice
-from varco_common.replies import Reply
-from varco_common.senders import covering
-from varco_common.votes import Ballot, Vote, accept
+from varco_common.mail import link_eligibility
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.notices import notice
+from varco_common.mail.replies import Reply
+from varco_common.mail.senders import covering
+from varco_common.mime import Defect
 from varco_policy.account import Account
 from varco_policy.attachments import forbidden
 
@@ -52,7 +52,7 @@ def decide(ballot: Ballot, account: Account | None) -> Vote:
         if objection := rule(ballot, account):
             return objection
     if ballot.envelope.size > account.rules.max_size:  # it passes for its links alone
-        links = heavy.convertible(ballot.manifest, account.links_over)
+        links = link_eligibility.convertible(ballot.manifest, account.links_over)
         return replace(ACCEPT, counts_on=tuple(part.path for part in links))
     return ACCEPT
 
@@ -117,14 +117,14 @@ RULES: tuple[Rule, ...] = (login_known, sender_authorised, recipients_within, si
 def leaving_size(ballot: Ballot, account: Account) -> int:
     """The mail's size as it will leave, in bytes: what filelink turns into links is taken off here alone."""
     size = ballot.envelope.size
-    return heavy.leaving_size(size, ballot.manifest, account.links_over) if account.links_over else size
+    return link_eligibility.leaving_size(size, ballot.manifest, account.links_over) if account.links_over else size
 
 
 def _whole(ballot: Ballot, account: Account) -> str:
     """Why heavy attachments of this mail can't become links; empty where there are none, or they can."""
-    if not account.links_over or not heavy.heavy(ballot.manifest, account.links_over):
+    if not account.links_over or not link_eligibility.parts_over(ballot.manifest, account.links_over):
         return ""
-    why = heavy.obstacle(ballot.manifest)
+    why = link_eligibility.obstacle(ballot.manifest)
     return f"; it can't be given links: {why}" if why else ""
 
 

@@ -2,8 +2,8 @@
 
 import re
 
-from varco_common.errors import RefusedCommand
-from varco_common.senders import normal
+from varco_common.base.errors import RefusedCommand
+from varco_common.mail.senders import normal
 
 RESERVED = frozenset({"admin"})  # the scope of tokens that open all accounts
 ACCOUNT = r"^[a-z0-9][a-z0-9-]{0,62}$"

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from varco_common import log
+from varco_common.base import log
+from varco_common.base.errors import VarcoError
 from varco_common.bus import Bus
-from varco_common.errors import VarcoError
 from varco_common.events import CredentialUpgraded, CredentialUsed, Notice, PolicyEvent
-from varco_common.grants import Answer, Denied, Grant, LoginAsked, NetworkAsked, Unavailable, encode
-from varco_common.passwords import TooManyLoginsError, Verifier
+from varco_common.mail.grants import Denied, Grant, GrantAnswer, LoginQuestion, NetworkQuestion, Unavailable, encode
+from varco_common.runtime.passwords import PasswordVerifier, TooManyLoginsError
 from varco_policy.account import Account, Credential
 from varco_policy.hashes import MAX_PASSWORD_BYTES
 from varco_policy.metrics import HASHING, LOGINS
@@ -24,17 +24,22 @@ MAX_UPLOAD = 1_000_000_000  # bytes; the front door has its own limit, which is 
 
 Use = tuple[str, str, str]  # login, origin, host: whoever guards a login must know all the hosts that it is used from
 
-_logins = msgspec.json.Decoder(LoginAsked)
-_networks = msgspec.json.Decoder(NetworkAsked)
+_logins = msgspec.json.Decoder(LoginQuestion)
+_networks = msgspec.json.Decoder(NetworkQuestion)
 _OUTCOMES = {Grant: "granted", Denied: "denied", Unavailable: "unavailable"}
 _log = log.get(__name__)
 
 
 class Grants:
-    """The two questions of `varco_common.grants`. What a login leads to (use noted, hash upgraded) comes after its answer."""
+    """The two questions of `varco_common.mail.grants`. What a login leads to (use noted, hash upgraded) comes after its answer."""
 
     def __init__(
-        self, bus: Bus, accounts: Accounts, verifier: Verifier, used_every: timedelta, now: Callable[[], datetime]
+        self,
+        bus: Bus,
+        accounts: Accounts,
+        verifier: PasswordVerifier,
+        used_every: timedelta,
+        now: Callable[[], datetime],
     ) -> None:
         self._bus, self._accounts, self._verifier, self._now = bus, accounts, verifier, now
         self._used_every = used_every
@@ -65,7 +70,7 @@ class Grants:
         """Waits for what logins led to."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _login(self, asked: LoginAsked) -> Answer:
+    async def _login(self, asked: LoginQuestion) -> GrantAnswer:
         if len(asked.password.encode()) > MAX_PASSWORD_BYTES:
             return Denied(reason="a password of more than a thousand bytes")
         found = self._accounts.by_login(asked.login)
@@ -81,7 +86,7 @@ class Grants:
         self._after(account.name, credential, asked)
         return grant(now[0], self._accounts.sequence)
 
-    def _after(self, account: str, credential: Credential, asked: LoginAsked) -> None:
+    def _after(self, account: str, credential: Credential, asked: LoginQuestion) -> None:
         at, login = self._now(), credential.login
         use = login, credential.origin, asked.host
         last = self._used.get(use)
@@ -106,7 +111,7 @@ class Grants:
 
     async def _note(self, used: CredentialUsed) -> None:
         try:
-            await self._bus.append(used)
+            await self._bus.events.append(used)
         except VarcoError as error:
             _log.warning("a login's use was not noted", login=used.login, error=str(error))
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import bcrypt
 from passlib.hash import sha256_crypt, sha512_crypt
 
-from varco_common.errors import RefusedCommand
-from varco_common.passwords import Argon2, good_argon2
+from varco_common.base.errors import RefusedCommand
+from varco_common.runtime.passwords import Argon2, good_argon2
 
 MAX_PASSWORD_BYTES = 1024
 _BCRYPT_BYTES = 72  # what bcrypt has ever looked at

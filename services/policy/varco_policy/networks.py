@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 
-from varco_common.errors import RefusedCommand
+from varco_common.base.errors import RefusedCommand
 
 BROADEST = {4: 8, 6: 16}  # prefix lengths; broader ones want a reason
 

@@ -9,14 +9,21 @@ from fastapi.exceptions import RequestValidationError
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from varco_common import subjects
-from varco_common.errors import RefusedCommand
+from varco_common.base import subjects
+from varco_common.base.errors import RefusedCommand
 from varco_common.events import AnyEvent, Event, FilelinkChosen, FilelinkWithdrawn
-from varco_common.rehearsal.history import History, Version
-from varco_common.rehearsal.rehearser import Case, EachAlone, Line, RefusedSection, Sections, Unclear
-from varco_common.rehearsal.shown import Folded
-from varco_common.replies import Reply
-from varco_common.votes import Ballot, Vote
+from varco_common.eventsourcing.replay.history import SettingsHistory, SettingsVersion
+from varco_common.eventsourcing.replay.replayable import (
+    EachAlone,
+    RefusedSection,
+    ReplayCase,
+    Sections,
+    SettingsLine,
+    UnclearDecision,
+)
+from varco_common.eventsourcing.replay.settings_view import FoldedSettings
+from varco_common.mail.ballot import Ballot, Vote
+from varco_common.mail.replies import Reply
 from varco_policy import forms
 from varco_policy.account import Account, apply
 from varco_policy.api import reading
@@ -55,17 +62,17 @@ class Rehearser(EachAlone):
     settings = (*(subjects.event(NAME, fact, "*") for fact in _FACTS), *_LINKS)
 
     def __init__(self) -> None:
-        self._accounts: History[Account] = History(apply, account_of)
+        self._accounts: SettingsHistory[Account] = SettingsHistory(apply, account_of)
         self._document = Document()
         self._links: Sequence[AnyEvent] = ()
-        self._changed: dict[str, tuple[Version[Account], Account | None]] = {}
+        self._changed: dict[str, tuple[SettingsVersion[Account], Account | None]] = {}
         self._newest = 0
 
     def learn(self, sequence: int, event: AnyEvent) -> None:
         self._accounts.learn(sequence, event)
         self._newest = sequence
 
-    def decide(self, case: Case, recorded: Vote) -> Vote | Unclear:
+    def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
         return decide(case.ballot, self._accounts.as_of(case.envelope.account, recorded.sequence))
 
     # what if
@@ -75,18 +82,18 @@ class Rehearser(EachAlone):
         self._links = [event for event in assumed if isinstance(event, FilelinkChosen | FilelinkWithdrawn)]
         _planned(self._accounts.as_of(account, self._newest), account, self._document, datetime.now(UTC))
 
-    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[Line]:
+    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:
         made = _planned(self._accounts.as_of(account, self._newest), account, _document(account, sections), at)
-        return [Line(change.line, change.event) for change in made]
+        return [SettingsLine(change.line, change.event) for change in made]
 
-    def judge(self, case: Case, *, others: bool) -> Vote | None:  # noqa: ARG002 - others' votes don't matter to it
+    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002 - others' votes don't matter to it
         recorded = case.vote(VOTER)
         if case.early:
             ballot = _envelope_alone(case)
             return decide(ballot, self._as_if(case, case.sequence)) if ballot else None
         return decide(case.ballot, self._as_if(case, recorded.sequence if recorded else case.sequence))
 
-    def _as_if(self, case: Case, sequence: int) -> Account | None:
+    def _as_if(self, case: ReplayCase, sequence: int) -> Account | None:
         """The account as it was then, changed. The same version is changed once."""
         name = case.envelope.account
         version = self._accounts.version(name, sequence)
@@ -98,7 +105,7 @@ class Rehearser(EachAlone):
         return known[1]
 
 
-def _envelope_alone(case: Case) -> Ballot | None:
+def _envelope_alone(case: ReplayCase) -> Ballot | None:
     """The ballot that stands for a mail that ingress refused by its envelope; None where the refusal was about more.
 
     Its body is unknown: it is judged as one that no rule about bodies objects to. One recipient more than were let
@@ -172,7 +179,7 @@ def voter(_: Settings) -> Rehearser:
     return Rehearser()
 
 
-def shown(_: Settings) -> Folded[Account]:
+def shown(_: Settings) -> FoldedSettings[Account]:
     """For state as of."""
     facts = (
         *_FACTS,
@@ -184,4 +191,4 @@ def shown(_: Settings) -> Folded[Account]:
         "token-revoked",
     )
     filters = tuple(subjects.event(NAME, fact, "*") for fact in facts)
-    return Folded(*filters, apply=apply, show=_show, key=account_of)
+    return FoldedSettings(*filters, apply=apply, show=_show, key=account_of)

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from varco_common.settings import WithApi, WithBus, WithDatabase, own
+from varco_common.runtime.settings import WithApi, WithBus, WithDatabase, own
 
 
 class Settings(WithBus, WithApi, WithDatabase):

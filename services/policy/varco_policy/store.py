@@ -7,7 +7,7 @@ from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.bus import Bus
 from varco_common.events import (
     AccountClosed,
@@ -20,8 +20,8 @@ from varco_common.events import (
     SenderAuthorised,
     SenderWithdrawn,
 )
-from varco_common.fold import Fold
-from varco_common.projection import Projection
+from varco_common.eventsourcing.projection import Projection
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
 from varco_policy.account import Account, Credential, Network, apply
 from varco_policy.domains import DomainIndex
 from varco_policy.networks import NetworkIndex
@@ -158,4 +158,4 @@ def account_of(event: AnyEvent) -> str:
     return event.account if isinstance(event, PolicyEvent) else event.key
 
 
-ACCOUNTS = Fold("accounts", FOLLOWED, apply, Account, account_of)
+ACCOUNTS = ProjectionSpec("accounts", FOLLOWED, apply, Account, account_of)

@@ -3,10 +3,10 @@
 import msgspec
 from msgspec.structs import replace
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.events import AnyEvent, TokenIssued, TokenRevoked
-from varco_common.fold import Fold
-from varco_common.tokens import ADMIN
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
+from varco_common.runtime.tokens import ADMIN
 from varco_policy.account import Token
 
 
@@ -29,4 +29,4 @@ def apply(state: AdminTokens | None, event: AnyEvent) -> AdminTokens | None:
             return state
 
 
-FOLD = Fold("admin-tokens", (subjects.event("policy", "*", ADMIN),), apply, AdminTokens)
+FOLD = ProjectionSpec("admin-tokens", (subjects.event("policy", "*", ADMIN),), apply, AdminTokens)

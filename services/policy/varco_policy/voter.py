@@ -4,7 +4,7 @@ from time import perf_counter
 
 from msgspec.structs import replace
 
-from varco_common.votes import Ballot, Vote
+from varco_common.mail.ballot import Ballot, Vote
 from varco_policy.decide import decide
 from varco_policy.metrics import VOTE_SECONDS, VOTES
 from varco_policy.store import Accounts

@@ -12,17 +12,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
-from varco_common.envelope import Envelope
 from varco_common.events import MailRefused
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest
-from varco_common.record import Body, MailAccepted
-from varco_common.replies import Reply
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest
+from varco_common.runtime.tokens import Keyring
 from varco_common.testing import NatsServer, free_port
 from varco_common.testing.processes import binary
-from varco_common.tokens import Keyring
-from varco_common.votes import Ballot, Vote, accept
 from varco_ratelimit.app import serve
 from varco_ratelimit.settings import Settings
 
@@ -44,7 +44,7 @@ def ballot(sender="alice@acme.example", *recipients, account="acme", size=1000, 
 
 
 def record(ballot: Ballot, *votes: Vote) -> MailAccepted:
-    return MailAccepted(envelope=ballot.envelope, manifest=ballot.manifest, votes=votes, body=Body(size=2))
+    return MailAccepted(envelope=ballot.envelope, manifest=ballot.manifest, votes=votes, body=BodyReference(size=2))
 
 
 async def until(fact, seconds=20):
@@ -83,7 +83,7 @@ class Gate:
         return (await self.sender(sender, account))["meters"][0]["used"]
 
     async def vote(self, one: Ballot, seconds=5.0) -> Vote | None:
-        votes = await self.bus.collect(one, ["ratelimit"], seconds)
+        votes = await self.bus.voting.collect(one, ["ratelimit"], seconds)
         return votes[0] if votes else None
 
     async def send(self, one: Ballot, other: Reply = Reply.ACCEPTED) -> Reply:
@@ -91,11 +91,11 @@ class Gate:
         vote = await self.vote(one)
         reply = vote.reply if vote else Reply.SERVICE_MISSING
         if reply.accepts and other.accepts:
-            await self.bus.append_mail("accepted", record(one, vote, accept("policy")), b"x\r\n")
+            await self.bus.mail.append("accepted", record(one, vote, accept("policy")), b"x\r\n")
         else:
             votes = tuple(filter(None, (vote, Vote(voter="policy", reply=other))))
             answer = other if reply.accepts else reply
-            await self.bus.append(
+            await self.bus.events.append(
                 MailRefused(at=datetime.now(UTC), ballot=one, votes=votes, reply=answer, answer="refused")
             )
             reply = answer

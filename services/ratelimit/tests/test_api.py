@@ -2,7 +2,7 @@
 
 import pytest
 
-from varco_common.replies import Reply
+from varco_common.mail.replies import Reply
 
 from .conftest import ballot
 

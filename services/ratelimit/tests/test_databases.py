@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from varco_common.replies import Reply
+from varco_common.mail.replies import Reply
 
 from .conftest import ballot, until
 

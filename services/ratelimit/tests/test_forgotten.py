@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from varco_common.bus import Bus
 from varco_common.events import MailRecorded
-from varco_common.replies import Reply
+from varco_common.mail.replies import Reply
 
 from .conftest import ballot, record
 
@@ -13,12 +13,12 @@ PER_DAY = {"limit": 4, "per": "1 day"}
 
 async def forgotten(bus: Bus, sequence: int) -> None:
     """Written down, then erased, as audit does it."""
-    mail = await bus.mail(sequence)
+    mail = await bus.mail.get(sequence)
     event = MailRecorded(
         at=datetime.now(UTC), sequence=sequence, kind="accepted", stored_at=mail.at, record=mail.record
     )
-    await bus.append(event)
-    await bus.erase(sequence, overwrite=False)
+    await bus.events.append(event)
+    await bus.admin.erase(sequence, overwrite=False)
 
 
 async def test_without_a_database_it_counts_what_mail_has_forgotten(start, tmp_path):
@@ -54,10 +54,10 @@ async def test_what_was_forgotten_while_a_process_was_away_from_the_bus_counts(s
         await gate.quotas(messages=PER_DAY)
         assert await gate.send(ballot()) is Reply.ACCEPTED
         await gate.counted(1)
-        mail = await gate.bus.mail(1)
+        mail = await gate.bus.mail.get(1)
         passed_by = MailRecorded(
             at=datetime.now(UTC), sequence=2, kind="accepted", stored_at=mail.at, record=record(ballot())
         )
-        await gate.bus.append(passed_by)
+        await gate.bus.events.append(passed_by)
         await nats.restart()
         await gate.counted(2)

@@ -7,10 +7,10 @@ from itertools import chain
 
 import pytest
 
+from varco_common.base.subjects import PARTITIONS, partition
 from varco_common.bus import Bus
 from varco_common.bus.permissions import permissions
-from varco_common.replies import Reply
-from varco_common.subjects import PARTITIONS, partition
+from varco_common.mail.replies import Reply
 from varco_common.testing import nats_server
 from varco_common.testing.processes import binary
 from varco_ratelimit import shares
@@ -41,8 +41,8 @@ async def test_after_a_kill_in_the_middle_of_500_mails_exactly_100_pass(processe
 
             async def sent(wanted=wanted):
                 return (
-                    await one.gate.bus.last_sequence("events.ratelimit.quota-set.*")
-                    and (await one.gate.bus.last_record("mail.accepted.*")) >= wanted
+                    await one.gate.bus.events.last_sequence("events.ratelimit.quota-set.*")
+                    and (await one.gate.bus.mail.last_sequence("mail.accepted.*")) >= wanted
                 )
 
             await until(sent)
@@ -88,12 +88,12 @@ async def test_two_processes_share_the_work_and_the_living_takes_over(processes)
         return [await first.gate.patiently(ballot()) for _ in range(5)]
 
     async def owner(account):
-        return shares.decode((await first.gate.bus.lease("ratelimit"))[1]).parts[partition(account)].owner
+        return shares.decode((await first.gate.bus.leases.get("ratelimit"))[1]).parts[partition(account)].owner
 
     sending = [asyncio.create_task(connection()) for _ in range(50)]
 
     async def under_way():
-        return await first.gate.bus.last_record("mail.accepted.acme") >= len(accounts) + 20
+        return await first.gate.bus.mail.last_sequence("mail.accepted.acme") >= len(accounts) + 20
 
     await until(under_way)
     dying, surviving = (first, second) if await owner("acme") == first.identity else (second, first)
@@ -140,7 +140,7 @@ async def test_a_process_that_was_stopped_for_a_while_votes_no_more_where_anothe
         first.process.send_signal(signal.SIGCONT)
 
     async def shared():
-        sequence, document = await first.gate.bus.lease("ratelimit")
+        sequence, document = await first.gate.bus.leases.get("ratelimit")
         owners = [part.owner for part in shares.decode(document).parts]
         return sequence and len({*owners}) == 2 and await first.partitions() == PARTITIONS // 2
 

@@ -21,7 +21,7 @@ from varco_common.events import (
     QuotaSet,
     Window,
 )
-from varco_common.replies import Reply
+from varco_common.mail.replies import Reply
 from varco_ratelimit import windows
 from varco_ratelimit.account import AccountQuotas, apply, sender_key
 from varco_ratelimit.book import WHOLE, Book, Reservation

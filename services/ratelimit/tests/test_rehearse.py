@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from varco_common.events import Limit, Meter, Quotas, QuotaSet, Window
-from varco_common.manifest import Manifest
-from varco_common.rehearsal.rehearser import Case, Passed, RefusedSection, Unclear
-from varco_common.replies import Reply
-from varco_common.votes import Ballot, Vote, accept
+from varco_common.eventsourcing.replay.replayable import PastDecision, RefusedSection, ReplayCase, UnclearDecision
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest
 from varco_ratelimit.account import apply, sender_key
 from varco_ratelimit.book import WHOLE, Book, Reservation
 from varco_ratelimit.decide import VOTER, decide, weigh
@@ -66,7 +66,7 @@ class Live:
         self.settings = QuotaSet(at=moment(START), account="acme", quotas=quotas)
         self.account = apply(None, self.settings)
         self.book, self.now, self.sequence = Book(10**9), START, 0
-        self.cases: list[Case] = []
+        self.cases: list[ReplayCase] = []
         self.late: list[tuple[Ballot, Vote]] = []
 
     def vote(self, one: Ballot) -> Vote:
@@ -81,7 +81,7 @@ class Live:
         self.sequence += 1
         sender = sender_key(one.envelope.sender)
         self.book.commit(self.sequence, Reservation(one.envelope.id, "acme", sender, weigh(one, 0), self.now))
-        self._told(one, vote, Reply.ACCEPTED, Passed(self.sequence, moment(self.now)))
+        self._told(one, vote, Reply.ACCEPTED, PastDecision(self.sequence, moment(self.now)))
 
     def refuse(self, one: Ballot, vote: Vote) -> None:
         self.book.release(one.envelope.id)
@@ -98,8 +98,8 @@ class Live:
         while then == "the late ones, too" and self.late:
             self.commit(*self.late.pop())
 
-    def _told(self, one: Ballot, vote: Vote, reply: Reply, passed: Passed | None) -> None:
-        self.cases.append(Case(len(self.cases) + 10, one, (vote,), reply, passed))
+    def _told(self, one: Ballot, vote: Vote, reply: Reply, passed: PastDecision | None) -> None:
+        self.cases.append(ReplayCase(len(self.cases) + 10, one, (vote,), reply, passed))
 
 
 QUOTAS = st.builds(
@@ -127,14 +127,14 @@ def test_votes_come_out_the_same_from_events_alone(quotas, day):
 
 
 def test_a_vote_without_figures_cant_be_cast_again():
-    case = Case(1, ballot(), (accept(VOTER, 0),), Reply.ACCEPTED, None)
-    assert isinstance(Rehearser().decide(case, case.votes[0]), Unclear)
+    case = ReplayCase(1, ballot(), (accept(VOTER, 0),), Reply.ACCEPTED, None)
+    assert isinstance(Rehearser().decide(case, case.votes[0]), UnclearDecision)
 
 
 # what if
 
 
-def past(count: int, *, refused: tuple[int, ...] = ()) -> list[Case]:
+def past(count: int, *, refused: tuple[int, ...] = ()) -> list[ReplayCase]:
     """One mail a minute, an hour ago; some were refused by policy."""
     start = datetime.now(UTC) - timedelta(hours=1)
     made = []
@@ -143,11 +143,11 @@ def past(count: int, *, refused: tuple[int, ...] = ()) -> list[Case]:
         envelope = replace(one.envelope, received_at=start + timedelta(minutes=number))
         reply = Reply.TOO_BIG if number in refused else Reply.ACCEPTED
         votes = (Vote(voter="policy", reply=reply), accept(VOTER, 0))
-        made.append(Case(number + 1, Ballot(envelope=envelope, manifest=Manifest()), votes, reply, None))
+        made.append(ReplayCase(number + 1, Ballot(envelope=envelope, manifest=Manifest()), votes, reply, None))
     return made
 
 
-async def judged(cases: list[Case], quotas: object, **others: bool) -> list[bool]:
+async def judged(cases: list[ReplayCase], quotas: object, **others: bool) -> list[bool]:
     rehearser = Rehearser()
     await rehearser.assume("acme", {"quotas": quotas}, [])
     found = []

@@ -5,9 +5,9 @@ import re
 from datetime import UTC, datetime
 from itertools import chain
 
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
 from varco_common.events import Meter, QuotaExceeded, QuotaNearlyReached, RecipientRefused
-from varco_common.replies import Reply
+from varco_common.mail.replies import Reply
 from varco_ratelimit.figures import FIRST_TIME
 
 from .conftest import ballot, record, until
@@ -18,9 +18,9 @@ PER_DAY = {"limit": 3, "per": "1 day"}
 async def said(bus, *facts):
     """All events so far of these facts."""
     filters, found = [f"events.ratelimit.{fact}.*" for fact in facts], []
-    last = await bus.until(*filters)
+    last = await bus.events.last_sequence(*filters)
     if last:
-        async for stored in bus.follow(*filters):
+        async for stored in bus.events.follow(*filters):
             found.append(stored.event)
             if stored.sequence == last:
                 break
@@ -69,7 +69,7 @@ async def test_a_mail_that_goes_on_without_some_recipients_is_held_to_its_quota(
             reply=Reply.TOO_MANY_RECIPIENTS,
             answer="452 4.5.3",
         )
-        await gate.bus.append(stated)
+        await gate.bus.events.append(stated)
     fence = ballot("fence@acme.example")
     assert await gate.send(fence, Reply.FORBIDDEN_ATTACHMENT) is Reply.FORBIDDEN_ATTACHMENT
 
@@ -86,7 +86,7 @@ async def test_a_record_that_comes_twice_counts_once(gate):
     one = ballot()
     vote = await gate.vote(one)
     for _ in range(3):
-        await gate.bus.append_mail("accepted", record(one, vote), b"")
+        await gate.bus.mail.append("accepted", record(one, vote), b"")
     await gate.counted(1)
     assert await gate.send(ballot()) is Reply.ACCEPTED
     await gate.counted(2)
@@ -96,7 +96,7 @@ async def test_a_record_that_comes_twice_counts_once(gate):
 async def test_copies_and_notifications_cost_nothing(gate):
     await gate.quotas(messages=PER_DAY)
     for kind in ("converted", "copy", "dsn"):
-        await gate.bus.append_mail(kind, record(ballot()), b"")
+        await gate.bus.mail.append(kind, record(ballot()), b"")
     assert await gate.send(ballot()) is Reply.ACCEPTED
     await gate.counted(1)
     assert await gate.used() == 1

@@ -5,7 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varco_common.subjects import PARTITIONS
+from varco_common.base.subjects import PARTITIONS
 from varco_ratelimit import shares
 from varco_ratelimit.book import Reservation
 from varco_ratelimit.shares import MAX_HANDED, Part, Shares, Sightings

@@ -22,8 +22,8 @@ from varco_common.events import (
     QuotaSaid,
     QuotaSet,
 )
-from varco_common.fold import Fold
-from varco_common.senders import covering, normal
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
+from varco_common.mail.senders import covering, normal
 from varco_ratelimit.windows import LONGEST, milliseconds
 
 FILTERS = ("events.ratelimit.*.*", "events.policy.account-closed.*")
@@ -140,4 +140,4 @@ def _lately(times: dict[str, int], now: int) -> dict[str, int]:
     return {key: at for key, at in times.items() if at > now - LONGEST}
 
 
-QUOTAS = Fold("quotas", FILTERS, apply, AccountQuotas, account_of)
+QUOTAS = ProjectionSpec("quotas", FILTERS, apply, AccountQuotas, account_of)

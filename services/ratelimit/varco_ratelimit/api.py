@@ -8,10 +8,10 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query
 from pydantic import BaseModel, Field
 
-from varco_common.auth import AccountScope, Admin, Caller
 from varco_common.bus import Bus
 from varco_common.events import QuotaSet
-from varco_common.projection import Projection
+from varco_common.eventsourcing.projection import Projection
+from varco_common.runtime.auth import AccountScope, Admin, Caller
 from varco_ratelimit import changes, forms, wanted
 from varco_ratelimit.account import NULL, AccountQuotas, sender_key
 from varco_ratelimit.book import Book

@@ -4,14 +4,15 @@ import asyncio
 from functools import partial
 from time import time
 
-from varco_common import db, service, subjects
+from varco_common.base import subjects
+from varco_common.base.tasks import retry_until_available, run_in_background
 from varco_common.bus import Bus
-from varco_common.http import Shell
-from varco_common.projection import Projection
-from varco_common.rebuild import serving
-from varco_common.rehearsal.serving import Rehearsals
-from varco_common.service import Service
-from varco_common.tasks import beside, patiently
+from varco_common.eventsourcing.projection import Projection
+from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.runtime import rebuild_api, service
+from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.service import Service
+from varco_common.storage import database
 from varco_ratelimit import api, metrics, store
 from varco_ratelimit.account import FILTERS, QUOTAS
 from varco_ratelimit.book import Book
@@ -37,15 +38,16 @@ async def serve(settings: Settings) -> None:
     lapse = int(settings.lapse.total_seconds() * 1000)
     with Journal.open(settings.journal, lapse) as journal:
         async with (
-            Shell.open(settings, VOTER) as shell,
+            HttpServer.open(settings, VOTER) as shell,
             Bus.connect(settings.bus, VOTER) as bus,
-            db.connect(settings.database_of(VOTER), VOTER) as engine,
+            database.connect(settings.database_of(VOTER), VOTER) as engine,
         ):
-            await db.migrate(engine, "varco_ratelimit")
+            await database.migrate(engine, "varco_ratelimit")
             book, memory = Book(lapse), Memory()
             book.restore(journal.found, now())
             counter = Counter(bus, book, memory)
-            loaded = await store.load(engine, book, memory, await patiently(bus.last_of_mail), now())
+            _, newest = await retry_until_available(bus.mail.bounds)
+            loaded = await store.load(engine, book, memory, newest, now())
             quotas = Projection.of(QUOTAS, bus, engine, VOTER)
             holder = Holder(
                 bus,
@@ -58,7 +60,7 @@ async def serve(settings: Settings) -> None:
             speaker = Speaker(bus, quotas)
             metrics.SENDERS.set_function(lambda: sum(len(one.senders) for one in book.ledgers.values()))
             metrics.PAIRS.set_function(lambda: len(memory))
-            shell.include(serving.router(VOTER, "varco_ratelimit.rebuild", settings))
+            shell.include(rebuild_api.router(VOTER, "varco_ratelimit.rebuild", settings))
             shell.include(api.router(bus, quotas, book, partial(store.ids, engine)))
             oldest = min((one.at for one in book.reservations()), default=now())
             voter = Voter(
@@ -66,7 +68,7 @@ async def serve(settings: Settings) -> None:
             )
             async with (
                 quotas.following(),
-                beside(
+                run_in_background(
                     counter.follow(loaded.sequence, loaded.at),
                     counter.follow_refusals(oldest),
                     holder.run(voter),
@@ -75,7 +77,7 @@ async def serve(settings: Settings) -> None:
                 ),
             ):
                 try:
-                    async with Rehearsals.answering(bus, VOTER, "varco_ratelimit.rehearse", settings):
+                    async with ReplayServer.answering(bus, VOTER, "varco_ratelimit.rehearse", settings):
                         await shell.serve(bus, quotas=quotas.check, partitions=holder.check)
                 finally:
                     await speaker.ended()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from varco_common.errors import NotFound, RefusedCommand
+from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.events import (
     Limit,
     Meter,

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from varco_common import log, subjects
-from varco_common.bus import Bus
-from varco_common.bus.mail import Record
+from varco_common.base import log, subjects
+from varco_common.base.tasks import retry_until_available
+from varco_common.bus import Bus, StoredRecord
 from varco_common.events import MailRefused
 from varco_common.events.audit import recorded_subject
-from varco_common.tasks import patiently
 from varco_ratelimit import metrics, records
 from varco_ratelimit.account import sender_key
 from varco_ratelimit.book import Book, Reservation
@@ -47,7 +46,7 @@ class Counter:
 
     async def last(self) -> int:
         """The sequence of the last record that there is now."""
-        return await patiently(lambda: self._bus.last_record(*ACCEPTED))
+        return await retry_until_available(lambda: self._bus.mail.last_sequence(*ACCEPTED))
 
     async def follow(self, after: int, at: int) -> None:
         """From where the database ends, for ever: `after` in MAIL, stored `at` or later (milliseconds since 1970).
@@ -60,7 +59,7 @@ class Counter:
         self._bus.on_reconnect(self._doubt)
         while True:
             self._missed.clear()
-            await patiently(self._recall)
+            await retry_until_available(self._recall)
             self._recalled.set()
             counting, missing = asyncio.ensure_future(self._count_all()), asyncio.ensure_future(self._missed.wait())
             try:
@@ -78,17 +77,17 @@ class Counter:
         self._missed.set()
 
     async def _count_all(self) -> None:
-        async with aclosing(self._bus.records(*ACCEPTED, after=self.sequence, name="counted")) as found:
+        async with aclosing(self._bus.mail.follow(*ACCEPTED, after=self.sequence, name="counted")) as found:
             async for record in found:
                 self.count(record)
 
     async def _recall(self) -> None:
         """Counts what EVENTS has of MAIL behind the last record that was counted."""
-        until = await self._bus.until(RECORDED)
+        until = await self._bus.events.last_sequence(RECORDED)
         after = await self._before(RECORDED, self._at - SKEW)
         if until <= after:
             return
-        async with aclosing(self._bus.raw(RECORDED, after=after)) as events:
+        async with aclosing(self._bus.events.follow_raw(RECORDED, after=after)) as events:
             async for event in events:
                 if event.own and (record := records.recorded(event.payload)) and record.sequence > self.sequence:
                     self.count(record)
@@ -97,8 +96,8 @@ class Counter:
 
     async def follow_refusals(self, oldest: int) -> None:
         """From the oldest reservation on (milliseconds since 1970): it may have been refused while nobody was here."""
-        after = await patiently(lambda: self._before(REFUSED, oldest))
-        async with aclosing(self._bus.follow(REFUSED, after=after)) as events:
+        after = await retry_until_available(lambda: self._before(REFUSED, oldest))
+        async with aclosing(self._bus.events.follow(REFUSED, after=after)) as events:
             async for stored in events:
                 if isinstance(stored.event, MailRefused):
                     self._book.release(stored.event.ballot.envelope.id)
@@ -116,7 +115,7 @@ class Counter:
         finally:
             self._waiting.remove((last, waiter))
 
-    def count(self, record: Record) -> None:
+    def count(self, record: StoredRecord) -> None:
         """One record, in the order of MAIL. What can't be read counts for nobody; who pulls MAIL parks it."""
         try:
             mail = records.decode(record.record)
@@ -142,7 +141,7 @@ class Counter:
                 waiter.set_result(None)
 
     async def _before(self, subject: str, oldest: int) -> int:
-        async with aclosing(self._bus.since(subject, moment(oldest))) as events:
+        async with aclosing(self._bus.events.since(subject, moment(oldest))) as events:
             async for stored in events:
                 return stored.sequence - 1
-        return await self._bus.until(subject)
+        return await self._bus.events.last_sequence(subject)

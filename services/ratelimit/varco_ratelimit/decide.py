@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from varco_common import units
+from varco_common.base import units
 from varco_common.events import Limit, Limits, Meter, QuotaExceeded, QuotaNearlyReached, Window
-from varco_common.replies import Reply
-from varco_common.votes import Ballot, Vote, accept
+from varco_common.mail.ballot import Ballot, Vote, accept
+from varco_common.mail.replies import Reply
 from varco_ratelimit import windows
 from varco_ratelimit.account import AccountQuotas, said_key, sender_key
 from varco_ratelimit.book import WHOLE

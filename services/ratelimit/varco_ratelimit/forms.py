@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from varco_common import units
-from varco_common.errors import RefusedCommand
+from varco_common.base import units
+from varco_common.base.errors import RefusedCommand
 from varco_common.events import Limit, Meter, Quotas, Window
 from varco_ratelimit.account import AccountQuotas, Exempt, sender_key
 

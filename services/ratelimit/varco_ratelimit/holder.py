@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from enum import Enum
 from time import monotonic
 
-from varco_common import log, subjects
+from varco_common.base import log, subjects
+from varco_common.base.errors import ConflictError, TransientError
+from varco_common.base.tasks import uncancellable
 from varco_common.bus import Bus
-from varco_common.errors import ConflictError, TransientError
-from varco_common.tasks import whole
-from varco_common.votes import Ballot, Vote
+from varco_common.mail.ballot import Ballot, Vote
 from varco_ratelimit import metrics, shares
 from varco_ratelimit.book import Book, Reservation
 from varco_ratelimit.counter import Counter
@@ -92,7 +92,7 @@ class Holder:
                     pause = _AGAIN_SECONDS * 4
                 await asyncio.sleep(pause)
         finally:
-            await whole(self._leave())
+            await uncancellable(self._leave())
 
     async def _beat(self) -> float:
         """One sign of life; seconds until the next."""
@@ -103,7 +103,7 @@ class Holder:
         settled = {number for number, tenure in self._tenures.items() if tenure.ready}
         wanted = shares.step(now, self._me, expect + 1, dead, settled)
         try:
-            await self._bus.take_lease(VOTER, shares.encode(wanted), expect=expect)
+            await self._bus.leases.replace(VOTER, shares.encode(wanted), expect=expect)
         except ConflictError:
             return _AGAIN_SECONDS
         for member in dead:
@@ -116,7 +116,7 @@ class Holder:
         return min(BEAT_SECONDS, self._lease / 4)
 
     async def _read(self) -> tuple[int, Shares]:
-        sequence, document = await self._bus.lease(VOTER)
+        sequence, document = await self._bus.leases.get(VOTER)
         return sequence, shares.decode(document) if document else Shares()
 
     async def _adopt(self, wanted: Shares) -> None:
@@ -126,7 +126,7 @@ class Holder:
                 _log.warning("partition lost to another process", partition=number)
                 self._drop(number)
         for number in sorted(mine - {*self._tenures}):
-            end = await self._bus.serve_voter(VOTER, self._vote, number, self._me)
+            end = await self._bus.voting.serve(VOTER, self._vote, number, self._me)
             self._tenures[number] = tenure = Tenure(end)
             tenure.task = asyncio.create_task(self._prepare(tenure, wanted.parts[number]))
 
@@ -156,7 +156,7 @@ class Holder:
             expect, now = await self._read()
             given = shares.release(now, self._me, handed, leave=leave)
             with suppress(ConflictError):
-                await self._bus.take_lease(VOTER, shares.encode(given), expect=expect)
+                await self._bus.leases.replace(VOTER, shares.encode(given), expect=expect)
                 return
 
     async def _leave(self) -> None:

@@ -12,7 +12,7 @@ from typing import Self
 
 import msgspec
 
-from varco_common.ids import new_id
+from varco_common.base.ids import new_id
 from varco_ratelimit.book import Reservation
 
 MAX_PROCESSES = 64

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from varco_common.replies import Reply
+from varco_common.mail.replies import Reply
 
 _votes = Counter("varco_ratelimit_votes", "Votes cast, by reply.", ["reply"])
 

@@ -8,10 +8,9 @@ from itertools import islice
 
 from pydantic import BaseModel
 
-from varco_common.bus import Bus
-from varco_common.bus.mail import MissingMail
+from varco_common.bus import Bus, MissingMail
 from varco_common.events import Meter, Window
-from varco_common.projection import Projection
+from varco_common.eventsourcing.projection import Projection
 from varco_ratelimit import windows
 from varco_ratelimit.account import AccountQuotas
 from varco_ratelimit.book import Book, Ledger
@@ -114,7 +113,7 @@ class Reader:
 
     async def _id(self, sequence: int) -> str:
         try:
-            return (await self._bus.mail(sequence)).record.envelope.id
+            return (await self._bus.mail.get(sequence)).record.envelope.id
         except MissingMail:
             return ""
 

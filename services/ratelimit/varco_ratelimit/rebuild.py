@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_common.bus import Bus
-from varco_common.rebuild.mails import recorded
-from varco_common.rebuild.projected import Compared, Folded, Told, stand_of
+from varco_common.eventsourcing.rebuild.mails import recorded
+from varco_common.eventsourcing.rebuild.projected import ComparedTable, FoldedProjection, RebuildSink, stand_of
 from varco_ratelimit import store
 from varco_ratelimit.account import QUOTAS
 from varco_ratelimit.book import Book
@@ -31,7 +31,7 @@ class Counted:
     async def stands(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
         return await stand_of(live, store.PROGRESS)
 
-    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: Told) -> Sequence[Compared]:
+    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
         memory = Memory()
         counter = Counter(bus, Book(0), memory)
         first, begun = 0, 0
@@ -48,12 +48,12 @@ class Counted:
         return _compared(begun or int(time.time() * 1000), all_there=first == 1)
 
 
-def _compared(begun: int, *, all_there: bool) -> list[Compared]:
+def _compared(begun: int, *, all_there: bool) -> list[ComparedTable]:
     """Rows that count no more are in no table for long: they aren't compared."""
     now = int(time.time() * 1000)
     nothing = sa.false()
     return [
-        Compared(
+        ComparedTable(
             name="counted",
             table=store.counted,
             key=("sequence",),
@@ -61,7 +61,7 @@ def _compared(begun: int, *, all_there: bool) -> list[Compared]:
             beyond=nothing if all_there else store.counted.c.at < begun,
             note="" if all_there else _OLDER,
         ),
-        Compared(
+        ComparedTable(
             name="met",
             table=store.met,
             key=("pair",),
@@ -73,4 +73,4 @@ def _compared(begun: int, *, all_there: bool) -> list[Compared]:
 
 
 SETTINGS = Settings
-PROJECTIONS = (Folded(QUOTAS), Counted())
+PROJECTIONS = (FoldedProjection(QUOTAS), Counted())

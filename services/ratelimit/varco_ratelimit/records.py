@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from varco_common.bus import MailRecord as Record
+from varco_common.bus import StoredRecord as Record
 from varco_ratelimit.decide import VOTER
 from varco_ratelimit.figures import FIRST_TIME
 from varco_ratelimit.usage import Amounts

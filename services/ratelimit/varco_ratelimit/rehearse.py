@@ -6,13 +6,19 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from varco_common import subjects
-from varco_common.errors import RefusedCommand
+from varco_common.base import subjects
+from varco_common.base.errors import RefusedCommand
 from varco_common.events import AnyEvent, Meter
-from varco_common.rehearsal.history import History, Version
-from varco_common.rehearsal.rehearser import Case, Line, RefusedSection, Sections, Unclear
-from varco_common.rehearsal.shown import Folded
-from varco_common.votes import Vote
+from varco_common.eventsourcing.replay.history import SettingsHistory, SettingsVersion
+from varco_common.eventsourcing.replay.replayable import (
+    RefusedSection,
+    ReplayCase,
+    Sections,
+    SettingsLine,
+    UnclearDecision,
+)
+from varco_common.eventsourcing.replay.settings_view import FoldedSettings
+from varco_common.mail.ballot import Vote
 from varco_ratelimit import forms
 from varco_ratelimit.account import AccountQuotas, account_of, apply, sender_key
 from varco_ratelimit.changes import Change, Said
@@ -42,12 +48,12 @@ class Rehearser:
     settings = (*(subjects.event(VOTER, fact, "*") for fact in _FACTS), subjects.event("policy", "account-closed", "*"))
 
     def __init__(self) -> None:
-        self._quotas: History[AccountQuotas] = History(apply, account_of)
+        self._quotas: SettingsHistory[AccountQuotas] = SettingsHistory(apply, account_of)
         self._counts: dict[str, Recount] = {}
         self._memory = Memory()
         self._wanted = plan(None)
         self._strangers = False
-        self._changed: tuple[Version[AccountQuotas], AccountQuotas] | None = None
+        self._changed: tuple[SettingsVersion[AccountQuotas], AccountQuotas] | None = None
         self._newest = self._turn = 0
 
     def learn(self, sequence: int, event: AnyEvent) -> None:
@@ -60,14 +66,14 @@ class Rehearser:
 
     # as it was
 
-    def recorded(self, case: Case) -> Vote | None:
+    def recorded(self, case: ReplayCase) -> Vote | None:
         return case.vote(VOTER)
 
     def needs(self, vote: Vote) -> int:
         known = measured(vote.figures)
         return known.counted if known else 0
 
-    def met(self, case: Case) -> None:
+    def met(self, case: ReplayCase) -> None:
         assert case.passed
         at = (case.passed.at - _EPOCH) // timedelta(milliseconds=1)
         vote = case.vote(VOTER)
@@ -75,14 +81,14 @@ class Rehearser:
         sender = sender_key(case.envelope.sender)
         self._count(case).add(sender, at, case.passed.sequence, weigh(case.ballot, first_time))
 
-    def decide(self, case: Case, recorded: Vote) -> Vote | Unclear:
+    def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
         if (known := measured(recorded.figures)) is None:
-            return Unclear("the vote is older than its figures")
+            return UnclearDecision("the vote is older than its figures")
         account = self._quotas.as_of(case.envelope.account, recorded.sequence)
         ledger = self._count(case).as_of(known.counted, known.pending, known.whole)
         return decide(case.ballot, account, ledger, weigh(case.ballot, known.first_time), known.clock).vote
 
-    def _count(self, case: Case) -> Recount:
+    def _count(self, case: ReplayCase) -> Recount:
         name = case.envelope.account
         count = self._counts.get(name)
         if count is None:
@@ -98,13 +104,14 @@ class Rehearser:
         excepted = [limits for one in changed.exceptions.values() for limits in one.limits]
         self._strangers = Meter.FIRST_TIME in {*changed.quotas.senders, *changed.quotas.whole, *excepted}
 
-    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[Line]:
+    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:
         held = self._quotas.as_of(account, self._newest) or AccountQuotas(account=account)
         return [
-            Line(one.line, one.event) for one in _changes(plan(_form(sections)), held, Said(account, at, "rehearsal"))
+            SettingsLine(one.line, one.event)
+            for one in _changes(plan(_form(sections)), held, Said(account, at, "rehearsal"))
         ]
 
-    def judge(self, case: Case, *, others: bool) -> Vote | None:
+    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:
         if case.early:
             return None
         recorded = case.vote(VOTER)
@@ -121,7 +128,7 @@ class Rehearser:
             self._meet(case, sender, now)
         return vote
 
-    def _planned(self, version: Version[AccountQuotas], name: str, at: datetime) -> AccountQuotas:
+    def _planned(self, version: SettingsVersion[AccountQuotas], name: str, at: datetime) -> AccountQuotas:
         """The same version is changed once."""
         if self._changed is None or self._changed[0] is not version:
             held = version.state or AccountQuotas(account=name)
@@ -131,13 +138,13 @@ class Rehearser:
             self._changed = (version, changed or held)
         return self._changed[1]
 
-    def _first_time(self, case: Case, sender: str, now: int) -> int:
+    def _first_time(self, case: ReplayCase, sender: str, now: int) -> int:
         if not self._strangers:
             return 0
         envelope = case.envelope
         return strangers(self._memory, envelope.account, sender, map(sender_key, envelope.recipients), now)
 
-    def _meet(self, case: Case, sender: str, now: int) -> None:
+    def _meet(self, case: ReplayCase, sender: str, now: int) -> None:
         if self._strangers:
             for recipient in case.envelope.recipients:
                 self._memory.put(pair_of(case.envelope.account, sender, sender_key(recipient)), day_of(now))
@@ -177,6 +184,6 @@ def voter(_: Settings) -> Rehearser:
     return Rehearser()
 
 
-def shown(_: Settings) -> Folded[AccountQuotas]:
+def shown(_: Settings) -> FoldedSettings[AccountQuotas]:
     """For state as of."""
-    return Folded(*Rehearser.settings, apply=apply, show=_show, key=account_of)
+    return FoldedSettings(*Rehearser.settings, apply=apply, show=_show, key=account_of)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from varco_common.subjects import PARTITIONS
+from varco_common.base.subjects import PARTITIONS
 from varco_ratelimit.book import Reservation
 
 MAX_HANDED = 1_000  # reservations that a document can carry; with more, the next owner waits

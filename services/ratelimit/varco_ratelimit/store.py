@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from varco_common import log
-from varco_common.db import AWAY, READ_ONLY, progress
-from varco_common.tasks import whole
+from varco_common.base import log
+from varco_common.base.tasks import uncancellable
+from varco_common.storage.database import AWAY, READ_ONLY, progress
 from varco_ratelimit.book import Book, Reservation
 from varco_ratelimit.counter import Counter, Passed
 from varco_ratelimit.memory import DAYS, Memory, day_of
@@ -116,11 +116,11 @@ async def keep(engine: AsyncEngine, counter: Counter, memory: Memory) -> None:
             if counter.fresh:
                 newest = counter.fresh[-1].mail.at
                 due = newest - forgot > HOUR
-                if await whole(save(engine, counter, memory, forget=newest if due else 0)):
+                if await uncancellable(save(engine, counter, memory, forget=newest if due else 0)):
                     saved, forgot = counter.sequence, newest if due else forgot
     finally:
         if counter.fresh or counter.sequence > saved > 0:
-            await whole(save(engine, counter, memory))
+            await uncancellable(save(engine, counter, memory))
 
 
 async def save(engine: AsyncEngine, counter: Counter, memory: Memory, *, forget: int = 0) -> bool:

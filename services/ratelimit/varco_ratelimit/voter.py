@@ -6,13 +6,13 @@ from time import perf_counter
 
 from msgspec.structs import replace
 
-from varco_common import log, subjects
+from varco_common.base import log, subjects
+from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
-from varco_common.errors import TransientError
 from varco_common.events import Meter
-from varco_common.projection import Projection
-from varco_common.replies import Reply
-from varco_common.votes import Ballot, Vote
+from varco_common.eventsourcing.projection import Projection
+from varco_common.mail.ballot import Ballot, Vote
+from varco_common.mail.replies import Reply
 from varco_ratelimit import metrics
 from varco_ratelimit.account import AccountQuotas, said_key, sender_key
 from varco_ratelimit.book import Book, Reservation
@@ -113,6 +113,6 @@ class Speaker:
             mail=mail,
         )
         try:
-            await self._quotas.reached(await self._bus.append(event))
+            await self._quotas.reached(await self._bus.events.append(event))
         except TransientError as error:
             _log.error("fact not kept", fact=type(event).__name__, account=account, error=str(error))

@@ -12,13 +12,13 @@ import httpx
 import pytest
 import uvloop
 
-from varco_common.blobs import Blobs
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
-from varco_common.envelope import Envelope
 from varco_common.events import AccountOpened, AnyEvent, Blackhole, Language, RouteSet, Smarthost
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest
-from varco_common.record import Body, MailAccepted
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mime import Manifest
+from varco_common.storage.object_store import ObjectStore
 from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
 from varco_common.testing.next_hop import NextHop, next_hop
 from varco_relay.app import serve
@@ -40,7 +40,7 @@ class Facts:
         self._more = asyncio.Condition()
 
     async def follow(self, bus: Bus) -> None:
-        async for stored in bus.follow("events.>"):
+        async for stored in bus.events.follow("events.>"):
             async with self._more:
                 self.all.append(stored.event)
                 self._more.notify_all()
@@ -77,12 +77,12 @@ class Gate:
         }
 
     async def account(self, name: str = "acme") -> None:
-        await self.bus.append(AccountOpened(at=datetime.now(UTC), account=name, language=Language.IT))
+        await self.bus.events.append(AccountOpened(at=datetime.now(UTC), account=name, language=Language.IT))
 
     async def route(self, hop: NextHop | None, account: str = "acme", **more) -> None:
         """Without a next hop: the black hole."""
         way = Smarthost(host="127.0.0.1", port=hop.port, **more) if hop else Blackhole()
-        await self.bus.append(RouteSet(at=datetime.now(UTC), account=account, route=way))
+        await self.bus.events.append(RouteSet(at=datetime.now(UTC), account=account, route=way))
 
     async def mail(
         self,
@@ -91,7 +91,7 @@ class Gate:
         sender: str = "alice@acme.example",
         account: str = "acme",
         age: timedelta = timedelta(),
-        blobs: Blobs | None = None,
+        blobs: ObjectStore | None = None,
         kind: str = "accepted",
         **more,
     ) -> str:
@@ -109,9 +109,9 @@ class Gate:
             size=len(body),
             **more,
         )
-        where = Body(size=len(body), sha256=hashlib.sha256(body).hexdigest(), object=mail if blobs else "")
+        where = BodyReference(size=len(body), sha256=hashlib.sha256(body).hexdigest(), object=mail if blobs else "")
         record = MailAccepted(envelope=envelope, manifest=Manifest(), votes=(), body=where)
-        await self.bus.append_mail(kind, record, b"" if blobs else body)
+        await self.bus.mail.append(kind, record, b"" if blobs else body)
         return mail
 
     def relay(self, **more) -> AbstractAsyncContextManager[httpx.AsyncClient]:

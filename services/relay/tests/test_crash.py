@@ -5,7 +5,7 @@ import signal
 import subprocess
 from collections import Counter
 
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
 from varco_common.events import Failure, MailBounced, MailDeferred, MailDelivered, SenderNotified
 from varco_common.testing.next_hop import NextHop, recipients
 
@@ -48,16 +48,18 @@ async def test_a_recipient_whose_delivery_is_recorded_isnt_sent_to_again(gate, h
     """As if it had died between the events and the ack."""
     await gate.account()
     mail = await gate.mail("has@x.example", "waits@x.example", "failed@x.example", "new@x.example")
-    async with gate.bus.pull("relay-acme", "mail.accepted.acme", in_flight=1, max_bytes=100_000, ack_wait=1) as puller:
+    async with gate.bus.mail.consume(
+        "relay-acme", "mail.accepted.acme", in_flight=1, max_bytes=100_000, ack_wait=1
+    ) as puller:
         delivery = await anext(puller)
     envelope = delivery.record.envelope
     about = {"at": envelope.received_at, "account": "acme", "mail": mail, "sequence": delivery.sequence, "host": "h:25"}
     later = {"sender": envelope.sender, "size": 9, "accepted_at": envelope.received_at, "next_at": envelope.received_at}
-    await gate.bus.append(MailDelivered(**about, recipients=("has@x.example",), answer="250 ok"))
-    await gate.bus.append(
+    await gate.bus.events.append(MailDelivered(**about, recipients=("has@x.example",), answer="250 ok"))
+    await gate.bus.events.append(
         MailBounced(**about, failures=(failure("failed@x.example"),), sender=envelope.sender, dsn="d" * 20)
     )
-    await gate.bus.append(MailDeferred(**about, **later, failures=(failure("waits@x.example"),)))
+    await gate.bus.events.append(MailDeferred(**about, **later, failures=(failure("waits@x.example"),)))
     async with gate.relay(default_route=f"127.0.0.1:{hop.port}", ack_wait="1s"):
         await gate.facts.until(MailDelivered, 4)
         await gate.facts.until(SenderNotified)
@@ -69,11 +71,11 @@ async def test_a_notification_that_was_owed_at_the_death_is_written_once(gate, h
     hop.answer("bob@x.example", "550 5.1.1 no")
     await hop.stop()
     mail = await gate.mail("bob@x.example")
-    async with gate.bus.pull("relay-acme", "mail.accepted.acme", in_flight=1, max_bytes=100_000) as puller:
+    async with gate.bus.mail.consume("relay-acme", "mail.accepted.acme", in_flight=1, max_bytes=100_000) as puller:
         delivery = await anext(puller)
         about = {"at": delivery.at, "account": "acme", "mail": mail, "sequence": delivery.sequence, "host": "h:25"}
         bounced = MailBounced(**about, failures=(failure("bob@x.example"),), sender="alice@acme.example", dsn="d" * 20)
-        await gate.bus.append(bounced)
+        await gate.bus.events.append(bounced)
         await delivery.ack()
     for _ in range(2):
         async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):

@@ -1,16 +1,16 @@
 """What relay says that it still needs of MAIL."""
 
-from varco_common import keeping
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
 from varco_common.events import MailBounced, MailDeferred, MailDelivered, SenderNotified
-from varco_common.keeping import Answer, Question
+from varco_common.storage import retention
+from varco_common.storage.retention import RetentionAnswer, RetentionQuery
 from varco_common.testing.next_hop import NextHop
 from varco_common.testing.waiting import eventually
 
 
 async def needed(gate, *sequences: int, kind: str = "accepted", account: str = "acme") -> tuple[int, ...]:
-    question = Question(subject=f"mail.{kind}.{account}", sequences=sequences)
-    return (await keeping.ask(gate.bus, "relay", question, 5)).needed
+    question = RetentionQuery(subject=f"mail.{kind}.{account}", sequences=sequences)
+    return (await retention.ask(gate.bus, "relay", question, 5)).needed
 
 
 async def test_a_mail_is_needed_until_every_recipient_has_a_final_outcome(gate, hop: NextHop):
@@ -54,7 +54,9 @@ async def test_a_mail_is_needed_until_its_sender_was_told_and_so_is_the_notifica
 
 async def test_a_relay_that_is_not_there_says_nothing(gate):
     try:
-        answer: Answer | None = await keeping.ask(gate.bus, "relay", Question(subject="mail.dsn.a", sequences=(1,)), 1)
+        answer: RetentionAnswer | None = await retention.ask(
+            gate.bus, "relay", RetentionQuery(subject="mail.dsn.a", sequences=(1,)), 1
+        )
     except TransientError:
         answer = None
     assert answer is None

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from varco_common.envelope import Envelope
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
+from varco_common.base.ids import new_id
 from varco_common.events import TlsUse
-from varco_common.ids import new_id
+from varco_common.mail.envelope import Envelope
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.next_hop import DROP, HANG, LOSE, NextHop, next_hop
 from varco_relay.client import Timeouts

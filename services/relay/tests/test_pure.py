@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.envelope import Envelope
-from varco_common.errors import NotFound, RefusedCommand, TransientError
+from varco_common.base.errors import NotFound, RefusedCommand, TransientError
 from varco_common.events import (
     AccountOpened,
     Blackhole,
@@ -31,6 +30,7 @@ from varco_common.events import (
     Smarthost,
     TlsUse,
 )
+from varco_common.mail.envelope import Envelope
 from varco_relay import queue, routes
 from varco_relay.changes import By, remove_route, set_route, wish
 from varco_relay.dsn import Notice, compose, headers_of

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from varco_common.blobs import Blobs
 from varco_common.events import (
     MailBounced,
     MailDeferred,
@@ -16,6 +15,7 @@ from varco_common.events import (
     RouteRecovered,
     SenderNotified,
 )
+from varco_common.storage.object_store import ObjectStore
 from varco_common.testing import S3Server
 from varco_common.testing.next_hop import NextHop, recipients
 
@@ -192,7 +192,7 @@ async def test_what_the_route_cant_carry_bounces_with_a_clear_answer(gate, hop: 
 @pytest.mark.parametrize("size", [100, 3_000_000])
 async def test_bodies_in_the_object_store_arrive_byte_for_byte(gate, hop: NextHop, store: S3Server, size):
     body = b"Subject: big\r\n\r\n" + b"..dots\r\n" * (size // 8)
-    blobs = Blobs(store.settings)
+    blobs = ObjectStore(store.settings)
     await blobs.ensure()
     keys = {"s3_access_key_file": store.home / "access.key", "s3_secret_key_file": store.home / "secret.key"}
     await gate.account()
@@ -204,7 +204,7 @@ async def test_bodies_in_the_object_store_arrive_byte_for_byte(gate, hop: NextHo
 
 
 async def test_a_body_that_is_gone_defers_and_at_last_expires(gate, hop: NextHop, store: S3Server):
-    blobs = Blobs(store.settings)
+    blobs = ObjectStore(store.settings)
     await blobs.ensure()
     keys = {"s3_access_key_file": store.home / "access.key", "s3_secret_key_file": store.home / "secret.key"}
     await gate.account()

@@ -8,7 +8,7 @@ import pytest
 from varco_common.bus import Bus
 from varco_common.bus.permissions import permissions
 from varco_common.events import MailBounced, MailDelivered, SenderNotified
-from varco_common.settings import BrokenSetting, load
+from varco_common.runtime.settings import BrokenSetting, load
 from varco_common.testing import nats_server
 from varco_common.testing.next_hop import NextHop
 from varco_relay.app import SERVICE, serve
@@ -58,7 +58,7 @@ async def test_the_bus_lets_relay_do_its_work_and_no_more(hop: NextHop, tmp_path
         await gate.account()
         hop.answer("never@x.example", "550 5.1.1 no")
         hop.answer("later@x.example", "450 4.2.0 later")
-        async with gate.bus.pull(
+        async with gate.bus.mail.consume(
             "relay-acme", "mail.accepted.acme", in_flight=1, max_bytes=100_000, ack_wait=0.5
         ) as puller:
             await gate.mail("never@x.example", "later@x.example", "now@x.example")

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from varco_common.auth import AccountScope, Caller
 from varco_common.events import Smarthost, TlsUse
-from varco_common.tokens import Token
+from varco_common.runtime.auth import AccountScope, Caller
+from varco_common.runtime.tokens import ApiToken
 from varco_relay.changes import Change, Wish, describe, wish
 from varco_relay.desk import Desk
 from varco_relay.queue import Waiting
@@ -199,18 +199,18 @@ def _routes(api: APIRouter, desk: Desk) -> None:
         return Applied(account=account, applied=not dry_run, changes=[ChangeOut.of(change) for change in changes])
 
 
-def _by(token: Token) -> str:
+def _by(token: ApiToken) -> str:
     return f"token:{token.id}"
 
 
-def _scope(token: Token, account: str) -> str:
+def _scope(token: ApiToken, account: str) -> str:
     """The account whose mails are listed; empty for all."""
     if account and not token.covers(account):
         raise HTTPException(403, f"This token is for account {token.scope} alone.")
     return account or ("" if token.is_admin else token.scope)
 
 
-def _mine(desk: Desk, token: Token, mail: str) -> Waiting:
+def _mine(desk: Desk, token: ApiToken, mail: str) -> Waiting:
     """A mail of another account is as if it weren't there."""
     state = desk.get(mail)
     if state is None or not token.covers(state.account):

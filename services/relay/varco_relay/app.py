@@ -3,16 +3,17 @@
 import ssl
 from collections.abc import Callable
 
-from varco_common import db, keeping, subjects
-from varco_common.blobs import Blobs
+from varco_common.base import subjects
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
-from varco_common.http import Shell
-from varco_common.projection import Projection
-from varco_common.rebuild import serving
-from varco_common.rehearsal.serving import Rehearsals
-from varco_common.service import Service, run
-from varco_common.settings import BrokenSetting
-from varco_common.tasks import beside
+from varco_common.eventsourcing.projection import Projection
+from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.runtime import rebuild_api
+from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.service import Service, run
+from varco_common.runtime.settings import BrokenSetting
+from varco_common.storage import database, retention
+from varco_common.storage.object_store import ObjectStore
 from varco_relay import api, gauges, queue, routes
 from varco_relay.client import Timeouts
 from varco_relay.courier import Courier
@@ -32,12 +33,12 @@ async def serve(settings: Settings) -> None:
     """Until cancelled; attempts in flight then come to their end."""
     seal, greeter = _seal(settings), _greeter(settings)
     async with (
-        Shell.open(settings, "relay") as shell,
+        HttpServer.open(settings, "relay") as shell,
         Bus.connect(settings.bus, "relay") as bus,
-        db.connect(settings.database_of("relay"), "relay") as engine,
+        database.connect(settings.database_of("relay"), "relay") as engine,
     ):
-        await db.migrate(engine, "varco_relay")
-        blobs = Blobs(settings.blobs)
+        await database.migrate(engine, "varco_relay")
+        blobs = ObjectStore(settings.blobs)
         post = Post(bus, blobs, settings.patience, recipients_at_once=settings.recipients_at_once)
         ways = Ways(greeter, settings.limits, seal, settings.route)
         accounts = Projection.of(routes.FOLD, bus, engine, "relay")
@@ -48,13 +49,13 @@ async def serve(settings: Settings) -> None:
             attempts=settings.retries_at_once, route_check=settings.route_retry_longest / 10, grace=settings.grace
         )
         retrier = Retrier(waiting, post, notifier, desk.way, pace)
-        shell.include(serving.router("relay", "varco_relay.rebuild", settings))
+        shell.include(rebuild_api.router("relay", "varco_relay.rebuild", settings))
         shell.include(api.router(desk))
         try:
-            async with accounts.following(), waiting.following(), beside(desk.run(), retrier.run()):
+            async with accounts.following(), waiting.following(), run_in_background(desk.run(), retrier.run()):
                 await Keeper(bus, waiting).serve()
                 with gauges.shown(desk):
-                    async with Rehearsals.answering(bus, "relay", "varco_relay.rehearse", settings):
+                    async with ReplayServer.answering(bus, "relay", "varco_relay.rehearse", settings):
                         await shell.serve(bus, routes=accounts.check, queue=waiting.check)
         finally:
             await ways.close()
@@ -104,7 +105,7 @@ SERVICE = Service(
     serve=serve,
     publishes=("events.relay.>", "mail.dsn.*", subjects.rehearsal("*")),
     subscribes=(
-        keeping.subject("relay"),
+        retention.subject("relay"),
         *routes.FILTERS,
         *queue.FILTERS,
         *(subjects.mail(kind, "*") for kind in subjects.READY),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from varco_common.errors import NotFound, RefusedCommand
+from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.events import Blackhole, Route, RouteRemoved, RouteSet, Smarthost, TlsUse
 from varco_relay.route import BLACKHOLE, parse_smarthost, smarthost
 from varco_relay.routes import AccountRoute

@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import cast
 
-from varco_common.errors import VarcoError
+from varco_common.base.errors import VarcoError
 from varco_relay.job import Job, More, Stage
 from varco_relay.parcel import Capabilities, Chunks, group, obstacle
 from varco_relay.said import NotSmtp, ReplyReader, Said

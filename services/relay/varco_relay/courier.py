@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from varco_common import log, subjects
-from varco_common.bus import Delivery, Puller
-from varco_common.errors import PoisonError, TransientError
+from varco_common.base import log, subjects
+from varco_common.base.errors import PoisonError, TransientError
+from varco_common.bus import Delivery, DurableConsumer
 from varco_common.events import Event, Failure, Route, RouteFailed, RouteLearned, RouteRecovered
 from varco_relay import metrics
 from varco_relay.letter import Letter
@@ -62,7 +62,7 @@ class Courier:
         self._down = False  # as far as it was said
         self._ending = False
         self._doubtful_until = post.clock()
-        self._puller: Puller | None = None
+        self._puller: DurableConsumer | None = None
 
     # what the lane tells (Listener)
 
@@ -125,7 +125,7 @@ class Courier:
         filters = [subjects.mail(kind, subjects.token(self.account)) for kind in subjects.READY]
         self._post.bus.on_reconnect(self._doubt)
         self._doubt()
-        async with self._post.bus.pull(
+        async with self._post.bus.mail.consume(
             durable(subjects.token(self.account)),
             *filters,
             in_flight=self._in_flight,
@@ -237,7 +237,7 @@ class Courier:
 
     async def _append(self, event: Event) -> None:
         try:
-            await self._post.bus.append(event)
+            await self._post.bus.events.append(event)
         except TransientError as error:
             _log.warning("not said", subject=event.subject, error=str(error))
             self._learned = None

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-from varco_common import subjects
+from varco_common.base import subjects
+from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.bus import Bus
-from varco_common.errors import NotFound, RefusedCommand
 from varco_common.events import (
     AnyEvent,
     MailDropped,
@@ -17,7 +17,7 @@ from varco_common.events import (
     RouteRemoved,
     RouteSet,
 )
-from varco_common.projection import Projection
+from varco_common.eventsourcing.projection import Projection
 from varco_relay.changes import By, Change, Wish, remove_route, set_route
 from varco_relay.courier import Courier
 from varco_relay.lane import Lane
@@ -130,7 +130,7 @@ class Desk:
         return about | {"sequence": state.sequence, "by": by, "reason": reason}
 
     async def _said(self, event: MailHurried | MailHeld | MailReleased | MailDropped) -> None:
-        await self._queue.reached(await self._bus.append(event))
+        await self._queue.reached(await self._bus.events.append(event))
 
     # routes
 
@@ -166,7 +166,7 @@ class Desk:
     async def _commit(self, event: RouteSet | RouteRemoved) -> None:
         """Two who set a route at once: the one who decided on an older state loses."""
         guard = subjects.event("relay", "route-set", subjects.token(event.account))
-        last = await self._bus.last_sequence(guard)
+        last = await self._bus.events.last_sequence(guard)
         if last > self._routes.sequence:
             await self._routes.reached(last)
-        await self._routes.reached(await self._bus.append(event, expect=last, expect_subject=guard))
+        await self._routes.reached(await self._bus.events.append(event, expect=last, expect_subject=guard))

@@ -6,8 +6,8 @@ from textwrap import wrap
 
 import msgspec
 
-from varco_common.envelope import Envelope
 from varco_common.events import Failure
+from varco_common.mail.envelope import Envelope
 
 MAX_HEADERS = 64 * 1024  # of the original, as it goes back
 LINE = "\r\n"

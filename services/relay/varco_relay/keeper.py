@@ -1,9 +1,10 @@
 """What relay still needs of MAIL: what it hasn't tried yet, what waits for another try, and what a sender is to be told of."""
 
-from varco_common import keeping, subjects
+from varco_common.base import subjects
 from varco_common.bus import Bus
-from varco_common.keeping import Answer, Question
-from varco_common.projection import Projection
+from varco_common.eventsourcing.projection import Projection
+from varco_common.storage import retention
+from varco_common.storage.retention import RetentionAnswer, RetentionQuery
 from varco_relay.courier import durable
 from varco_relay.queue import FILTERS, Waiting
 
@@ -14,15 +15,15 @@ class Keeper:
     def __init__(self, bus: Bus, queue: Projection[Waiting]) -> None:
         self._bus, self._queue = bus, queue
 
-    async def needs(self, question: Question) -> Answer:
+    async def needs(self, question: RetentionQuery) -> RetentionAnswer:
         """An outcome is in EVENTS before its record is acknowledged, so the consumer is looked at first."""
         if question.kind not in subjects.READY:
-            return Answer(needed=())
-        floor = await self._bus.acknowledged(durable(question.account))
-        await self._queue.reached(await self._bus.until(*FILTERS))
+            return RetentionAnswer(needed=())
+        floor = await self._bus.mail.acknowledged(durable(question.account))
+        await self._queue.reached(await self._bus.events.last_sequence(*FILTERS))
         waiting = {state.sequence for _, state in self._queue.items()}
-        return Answer(needed=tuple(one for one in question.sequences if one > floor or one in waiting))
+        return RetentionAnswer(needed=tuple(one for one in question.sequences if one > floor or one in waiting))
 
     async def serve(self) -> None:
         """Answers from now on."""
-        await keeping.serve(self._bus, "relay", self.needs)
+        await retention.serve(self._bus, "relay", self.needs)

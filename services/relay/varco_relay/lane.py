@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from varco_common import log
+from varco_common.base import log
 from varco_relay.client import Connection, ConnectionLost
 from varco_relay.dial import Greeter, RouteDown, dial
 from varco_relay.job import Job, Result, Settled, Stage, Unreachable

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from varco_common.envelope import Envelope
 from varco_common.events import Failure, MailBounced, MailDeferred, MailDelivered, MailExpired
+from varco_common.mail.envelope import Envelope
 from varco_relay.parcel import Chunks
 from varco_relay.plan import Patience, Plan, expired, next_attempt
 

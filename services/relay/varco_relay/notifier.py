@@ -1,12 +1,12 @@
 """Writes delivery status notifications into MAIL, as mail of their own that relay then delivers like any other."""
 
-from varco_common.blobs import Blobs
+from varco_common.base.errors import VarcoError
 from varco_common.bus import Bus, StoredMail
-from varco_common.envelope import Envelope
-from varco_common.errors import VarcoError
 from varco_common.events import SenderNotified
-from varco_common.manifest import Manifest
-from varco_common.record import Body, MailAccepted
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mime import Manifest
+from varco_common.storage.object_store import ObjectStore
 from varco_relay import metrics
 from varco_relay.dsn import Notice, compose, headers_of, internationalised
 from varco_relay.post import Clock, utc_now
@@ -16,7 +16,7 @@ from varco_relay.queue import Owed, Waiting
 class Notifier:
     """`reporter` is the host name that this gate goes by."""
 
-    def __init__(self, bus: Bus, blobs: Blobs, reporter: str, clock: Clock = utc_now) -> None:
+    def __init__(self, bus: Bus, blobs: ObjectStore, reporter: str, clock: Clock = utc_now) -> None:
         self._bus, self._blobs, self._reporter, self._clock = bus, blobs, reporter, clock
 
     async def notify(self, state: Waiting, owed: Owed, stored: StoredMail | None) -> int:
@@ -37,11 +37,11 @@ class Notifier:
             expired=owed.expired,
         )
         body = compose(notice)
-        await self._bus.append_mail("dsn", _record(notice, body), body)
+        await self._bus.mail.append("dsn", _record(notice, body), body)
         event = SenderNotified(
             at=notice.now, account=state.account, mail=state.mail, sequence=state.sequence, dsn=owed.dsn
         )
-        sequence = await self._bus.append(event)
+        sequence = await self._bus.events.append(event)
         metrics.notified.inc()
         return sequence
 
@@ -72,7 +72,7 @@ def _record(notice: Notice, body: bytes) -> MailAccepted:
         smtputf8=internationalised(notice),
         eight_bit=not body.isascii(),
     )
-    return MailAccepted(envelope=envelope, manifest=Manifest(), votes=(), body=Body(size=len(body)))
+    return MailAccepted(envelope=envelope, manifest=Manifest(), votes=(), body=BodyReference(size=len(body)))
 
 
 def _outline(state: Waiting, owed: Owed) -> Envelope:

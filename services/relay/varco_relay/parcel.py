@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from varco_common.envelope import Envelope
-from varco_common.errors import PoisonError
+from varco_common.base.errors import PoisonError
+from varco_common.mail.envelope import Envelope
 from varco_relay.said import Said
 
 MAX_HOPS = 100  # RFC 5321 6.3

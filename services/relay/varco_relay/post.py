@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from itertools import chain, repeat
 from typing import NamedTuple, Protocol
 
-from varco_common import log
-from varco_common.blobs import Blobs
+from varco_common.base import log
+from varco_common.base.errors import TransientError
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
-from varco_common.errors import TransientError
 from varco_common.events import Failure
-from varco_common.ids import new_id
-from varco_common.record import Record
+from varco_common.mail.record import MailRecord
+from varco_common.storage.object_store import ObjectStore
 from varco_relay import metrics
 from varco_relay.job import Result, Unreachable
 from varco_relay.letter import Letter, Outcome, delivered, gave_up, undelivered
@@ -55,7 +55,7 @@ class Post:
     def __init__(
         self,
         bus: Bus,
-        blobs: Blobs,
+        blobs: ObjectStore,
         patience: Patience,
         *,
         recipients_at_once: int = 100,  # RFC 5321 4.5.3.1.8: what every server takes
@@ -112,7 +112,7 @@ class Post:
         event = gave_up(letter, failures, host=host, now=self.clock(), new_id=new_id)
         return await self._record(event, len(failures))
 
-    def body(self, record: Record, inline: bytes) -> bytes | Chunks:
+    def body(self, record: MailRecord, inline: bytes) -> bytes | Chunks:
         """The body as it travels: what the record holds, or what it names in the object store."""
         if not (key := record.body.object):
             return inline
@@ -127,7 +127,7 @@ class Post:
         """Appends until the bus takes it: what isn't on record would be sent again."""
         for wait in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
             try:
-                sequence = await self.bus.append(event)
+                sequence = await self.bus.events.append(event)
             except TransientError as error:
                 _log.warning("an outcome waits to be recorded", mail=event.mail, error=str(error))
                 await asyncio.sleep(wait)

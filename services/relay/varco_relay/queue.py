@@ -17,7 +17,7 @@ from varco_common.events import (
     MailReleased,
     SenderNotified,
 )
-from varco_common.fold import Fold
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 FACTS = (
     "mail-deferred",
@@ -145,4 +145,4 @@ def _without(state: Waiting, recipients: tuple[str, ...] | list[str]) -> Waiting
     return msgspec.structs.replace(state, failures=tuple(f for f in state.failures if f.recipient not in gone))
 
 
-FOLD = Fold("queue", FILTERS, apply, Waiting, key)
+FOLD = ProjectionSpec("queue", FILTERS, apply, Waiting, key)

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.bus import Bus
 from varco_common.events import AnyEvent, MailBounced, MailDeferred, MailDelivered, MailDropped, MailExpired
 
@@ -48,7 +48,7 @@ class Recorded:
     async def _read(self, at: datetime) -> None:
         known: dict[int, set[str]] = {}
         before = self._forgotten
-        async with aclosing(self._bus.since(self._filter, at - _SKEW)) as events:
+        async with aclosing(self._bus.events.since(self._filter, at - _SKEW)) as events:
             async for stored in events:
                 if done := recipients_of(stored.event):
                     known.setdefault(stored.event.sequence, set()).update(done)  # type: ignore[union-attr]

@@ -1,8 +1,8 @@
 """Where an account's mail went at any time: relay's part of the state as of."""
 
 from varco_common.events import Blackhole, Route, Smarthost
-from varco_common.rehearsal.rehearser import Sections
-from varco_common.rehearsal.shown import Folded
+from varco_common.eventsourcing.replay.replayable import Sections
+from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_relay.route import smarthost
 from varco_relay.routes import AccountRoute, apply
 from varco_relay.settings import Settings
@@ -24,6 +24,6 @@ def _said(route: Route | None) -> str:
             return "the default one"
 
 
-def shown(_: Settings) -> Folded[AccountRoute]:
+def shown(_: Settings) -> FoldedSettings[AccountRoute]:
     """For state as of."""
-    return Folded("events.relay.route-set.*", "events.relay.route-removed.*", apply=apply, show=_show)
+    return FoldedSettings("events.relay.route-set.*", "events.relay.route-removed.*", apply=apply, show=_show)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 
-from varco_common import log
+from varco_common.base import log
+from varco_common.base.errors import TransientError
 from varco_common.bus import MissingMail, StoredMail
-from varco_common.envelope import Envelope
-from varco_common.errors import TransientError
 from varco_common.events import AnyEvent
-from varco_common.projection import Projection
+from varco_common.eventsourcing.projection import Projection
+from varco_common.mail.envelope import Envelope
 from varco_relay.letter import Letter
 from varco_relay.notifier import Notifier
 from varco_relay.plan import expired
@@ -147,7 +147,7 @@ class Retrier:
 
     async def _stored(self, state: Waiting) -> StoredMail | None:
         try:
-            return await self._post.bus.mail(state.sequence)
+            return await self._post.bus.mail.get(state.sequence)
         except MissingMail:
             _log.error("the mail is gone from the stream", mail=state.mail, sequence=state.sequence)
             return None

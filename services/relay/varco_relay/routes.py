@@ -12,7 +12,7 @@ from varco_common.events import (
     RouteRemoved,
     RouteSet,
 )
-from varco_common.fold import Fold
+from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 FACTS = ("route-set", "route-removed", "route-learned", "route-failed", "route-recovered")
 FILTERS = (*(f"events.relay.{fact}.*" for fact in FACTS), "events.policy.account-opened.*")
@@ -47,4 +47,4 @@ def apply(state: AccountRoute | None, event: AnyEvent) -> AccountRoute | None:
     return msgspec.structs.replace(state or AccountRoute(account=event.key), **change)
 
 
-FOLD = Fold("routes", FILTERS, apply, AccountRoute)
+FOLD = ProjectionSpec("routes", FILTERS, apply, AccountRoute)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
 
 
 class Seal:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from varco_common.blob_settings import BlobSettings
 from varco_common.events import Blackhole, Route, Smarthost
-from varco_common.settings import Duration, Size, WithApi, WithBlobs, WithBus, WithDatabase, own, shaped
+from varco_common.runtime.settings import Duration, Size, WithApi, WithBlobs, WithBus, WithDatabase, own, shaped
+from varco_common.storage.object_store_settings import ObjectStoreSettings
 from varco_relay.lane import Limits
 from varco_relay.plan import Patience
 from varco_relay.route import BLACKHOLE, parse_smarthost
@@ -90,9 +90,9 @@ class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
         return self.helo_name or socket.gethostname() or "localhost"
 
     @property
-    def blobs(self) -> BlobSettings:
+    def blobs(self) -> ObjectStoreSettings:
         """For `Blobs`."""
-        return BlobSettings(
+        return ObjectStoreSettings(
             endpoint=self.s3_endpoint,
             access_key_file=self.s3_access_key_file,
             secret_key_file=self.s3_secret_key_file,

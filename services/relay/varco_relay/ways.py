@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
 from varco_common.events import Blackhole as BlackholeRoute
 from varco_common.events import Route, Smarthost
 from varco_relay.dial import Greeter

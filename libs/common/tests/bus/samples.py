@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from varco_common.envelope import Envelope
+from varco_common.base.ids import new_id
 from varco_common.events import AuthCause, AuthFailed
-from varco_common.ids import new_id
-from varco_common.manifest import Manifest
-from varco_common.record import Body, MailAccepted
-from varco_common.votes import Ballot
+from varco_common.mail.ballot import Ballot
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mime import Manifest
 
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ def envelope(account: str = "acme") -> Envelope:
 
 
 def record(body: bytes = b"", account: str = "acme") -> MailAccepted:
-    return MailAccepted(envelope=envelope(account), manifest=Manifest(), votes=(), body=Body(size=len(body)))
+    return MailAccepted(envelope=envelope(account), manifest=Manifest(), votes=(), body=BodyReference(size=len(body)))
 
 
 def ballot() -> Ballot:

@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
+from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
-from varco_common.bus.vault import Vault
-from varco_common.errors import TransientError
+from varco_common.bus.stream_backup import StreamBackup
+from varco_common.mail.ballot import accept
 from varco_common.testing.cluster import nats_cluster
-from varco_common.votes import accept
 
 from .samples import ballot, becomes, failed, record
 
@@ -34,11 +34,11 @@ async def test_a_killed_leader_costs_seconds_and_nothing_else():
             """No append fails: each waits for the new leader."""
             while not over.is_set():
                 mail = record(b"x" * 2_000)
-                await ingress.append_mail("accepted", mail, b"x" * 2_000)
+                await ingress.mail.append("accepted", mail, b"x" * 2_000)
                 sent.append(mail.envelope.id)
 
         async def pull() -> None:
-            async with relay.pull(
+            async with relay.mail.consume(
                 "relay-acme", "mail.accepted.acme", in_flight=20, max_bytes=10**6, ack_wait=5
             ) as mails:
                 async for mail in mails:
@@ -46,7 +46,7 @@ async def test_a_killed_leader_costs_seconds_and_nothing_else():
                     await mail.ack()
 
         async def follow() -> None:
-            async for one in relay.records("mail.*.*"):
+            async for one in relay.mail.follow("mail.*.*"):
                 followed.append(one.sequence)  # noqa: PERF401 - it never ends
 
         sender = asyncio.create_task(send())
@@ -63,7 +63,7 @@ async def test_a_killed_leader_costs_seconds_and_nothing_else():
         assert time.monotonic() - killed < SECONDS
         over.set()
         await sender
-        last = await ingress.last_record("mail.*.*")
+        last = await ingress.mail.last_sequence("mail.*.*")
         await becomes(lambda: pulled.keys() >= {*sent} and followed[-1:] == [last], SECONDS)
         for task in others:
             task.cancel()
@@ -79,7 +79,7 @@ async def test_who_loses_its_server_finds_another_and_votes_go_on():
         Bus.connect(cluster.settings(), "ingress-smtp") as ingress,
         Bus.connect(cluster.settings(), "policy") as policy,
     ):
-        await policy.serve_voter("policy", lambda _: accept("policy"))
+        await policy.voting.serve("policy", lambda _: accept("policy"))
         for name, node in cluster.nodes.items():
             await node.kill()
             async with asyncio.timeout(SECONDS):
@@ -96,35 +96,35 @@ async def test_streams_of_one_copy_become_streams_of_three():
     """As when a single server grows to a cluster: what is in them is on all three then."""
     async with nats_cluster(replicas=1) as cluster, Bus.connect(cluster.settings(), "test") as bus:
         for number in range(100):
-            await bus.append(failed(number))
+            await bus.events.append(failed(number))
         await cluster.make_streams(replicas=3)
         await cluster.current("EVENTS")
         await cluster.nodes[await cluster.leader("EVENTS")].kill()
         async with asyncio.timeout(SECONDS):
             while True:
                 try:
-                    assert await bus.last_sequence("events.>") == 100
+                    assert await bus.events.last_sequence("events.>") == 100
                     break
                 except TransientError:
                     await asyncio.sleep(0.2)
-        assert await bus.append(failed(100)) == 101
+        assert await bus.events.append(failed(100)) == 101
 
 
 @pytest.mark.timeout(120)
 async def test_a_backup_of_one_server_goes_into_a_cluster():
     async with (
         nats_cluster(replicas=1) as cluster,
-        Vault.open(cluster.settings()) as vault,
+        StreamBackup.open(cluster.settings()) as vault,
         Bus.connect(cluster.settings(), "test") as bus,
     ):
         for number in range(10):
-            await bus.append(failed(number))
+            await bus.events.append(failed(number))
         async with vault.snapshot("EVENTS") as (about, pieces):
             whole = [piece async for piece in pieces]
         await vault.remove("EVENTS")
         assert (await vault.restore("EVENTS", about, each(whole), replicas=3)).last == 10
         await cluster.current("EVENTS")
-        assert await bus.append(failed(10)) == 11
+        assert await bus.events.append(failed(10)) == 11
 
 
 async def each(pieces):

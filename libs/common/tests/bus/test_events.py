@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from varco_common.bus import Bus, Stored, Unread
-from varco_common.bus.ordered import BATCH
+from varco_common.base.errors import ConflictError
+from varco_common.bus import Bus, StoredEvent, UnreadableEvent
+from varco_common.bus.ordered_consumer import BATCH
 from varco_common.bus.streams import manager
-from varco_common.errors import ConflictError
 from varco_common.events import AnyEvent, RecordParked, SenderAuthorised, encode_event
-from varco_common.rebuild.events import read
+from varco_common.eventsourcing.rebuild.events import read
 from varco_common.testing import NatsServer
 
 from .samples import becomes, failed
 
 
-async def first(bus: Bus, count: int, *filters: str, after: int = 0) -> list[Stored]:
-    found: list[Stored] = []
-    async with asyncio.timeout(20), aclosing(bus.follow(*filters, after=after)) as stored:
+async def first(bus: Bus, count: int, *filters: str, after: int = 0) -> list[StoredEvent]:
+    found: list[StoredEvent] = []
+    async with asyncio.timeout(20), aclosing(bus.events.follow(*filters, after=after)) as stored:
         async for one in stored:
             found.append(one)
             if len(found) == count:
@@ -28,43 +28,43 @@ async def first(bus: Bus, count: int, *filters: str, after: int = 0) -> list[Sto
 
 
 async def test_an_event_comes_back_as_it_was_appended(bus: Bus):
-    sequence = await bus.append(failed(1))
+    sequence = await bus.events.append(failed(1))
     (one,) = await first(bus, 1, "events.>")
     assert (one.sequence, one.event) == (sequence, failed(1))
 
 
 async def test_a_follower_begins_after_the_sequence_that_it_names_and_sees_its_filters_only(bus: Bus):
     hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
-    sequences = [await bus.append(failed(n, host)) for n, host in enumerate(hosts * 2)]
+    sequences = [await bus.events.append(failed(n, host)) for n, host in enumerate(hosts * 2)]
     found = await first(bus, 3, "events.*.*.192%2e0%2e2%2e1", "events.*.*.192%2e0%2e2%2e3", after=sequences[0])
     assert [one.sequence for one in found] == [sequences[2], sequences[3], sequences[5]]
 
 
 async def test_an_append_that_expects_another_sequence_conflicts_and_stores_nothing(bus: Bus):
-    sequence = await bus.append(failed(1), expect=0)
+    sequence = await bus.events.append(failed(1), expect=0)
     with pytest.raises(ConflictError):
-        await bus.append(failed(2), expect=0)
+        await bus.events.append(failed(2), expect=0)
     with pytest.raises(ConflictError):
-        await bus.append(failed(2, "192.0.2.9"), expect=0, expect_subject="events.ingress-smtp.>")
-    assert await bus.append(failed(3), expect=sequence, expect_subject="events.ingress-smtp.>") == sequence + 1
+        await bus.events.append(failed(2, "192.0.2.9"), expect=0, expect_subject="events.ingress-smtp.>")
+    assert await bus.events.append(failed(3), expect=sequence, expect_subject="events.ingress-smtp.>") == sequence + 1
 
 
 async def test_of_conflicting_appends_exactly_one_wins(bus: Bus):
-    attempts = [bus.append(failed(n), expect=0) for n in range(20)]
+    attempts = [bus.events.append(failed(n), expect=0) for n in range(20)]
     results = await asyncio.gather(*attempts, return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["ConflictError"] * 19 + ["int"]
-    assert len([r for r in results if isinstance(r, int)]) == await bus.last_sequence("events.>") == 1
+    assert len([r for r in results if isinstance(r, int)]) == await bus.events.last_sequence("events.>") == 1
 
 
 async def test_the_same_name_is_stored_once(bus: Bus):
-    assert await bus.append(failed(1), once="x") == await bus.append(failed(1), once="x")
+    assert await bus.events.append(failed(1), once="x") == await bus.events.append(failed(1), once="x")
 
 
 async def test_until_is_the_last_of_any_filter_and_0_where_nothing_matches(bus: Bus):
-    assert await bus.until("events.policy.>") == 0
-    sequences = [await bus.append(failed(n, f"192.0.2.{n}")) for n in range(3)]
-    assert await bus.until("events.*.*.192%2e0%2e2%2e0", "events.*.*.192%2e0%2e2%2e1") == sequences[1]
-    assert await bus.last_sequence("events.>") == sequences[2]
+    assert await bus.events.last_sequence("events.policy.>") == 0
+    sequences = [await bus.events.append(failed(n, f"192.0.2.{n}")) for n in range(3)]
+    assert await bus.events.last_sequence("events.*.*.192%2e0%2e2%2e0", "events.*.*.192%2e0%2e2%2e1") == sequences[1]
+    assert await bus.events.last_sequence("events.>") == sequences[2]
 
 
 async def test_nobody_speaks_in_anothers_name(bus: Bus, nats: NatsServer):
@@ -72,11 +72,11 @@ async def test_nobody_speaks_in_anothers_name(bus: Bus, nats: NatsServer):
     forged = SenderAuthorised(at=datetime.now(UTC), account="acme", by="admin", pattern="@evil.example")
     async with manager(nats.settings()) as raw:
         await raw.jetstream().publish("events.filelink.filelink-chosen.acme", encode_event(forged))
-    await bus.append(forged)
+    await bus.events.append(forged)
     (one,) = await first(bus, 1, "events.filelink.>", "events.policy.>")
     assert one.sequence == 2
-    async with aclosing(bus.read("events.filelink.>", after=0, last=2)) as found:
-        assert [type(one) async for one in found] == [Unread]
+    async with aclosing(bus.events.read("events.filelink.>", after=0, last=2)) as found:
+        assert [type(one) async for one in found] == [UnreadableEvent]
     (parked,) = await first(bus, 1, "events.parked.>")
     assert isinstance(parked.event, RecordParked)
     assert parked.event.why == "SenderAuthorised isn't said at events.filelink.filelink-chosen.acme"
@@ -86,7 +86,7 @@ async def test_nobody_parks_in_anothers_name(bus: Bus, nats: NatsServer):
     forged = RecordParked(at=datetime.now(UTC), service="relay", stream="MAIL", sequence=1, why="no")
     async with manager(nats.settings()) as raw:
         await raw.jetstream().publish("events.parked.record-parked.filelink", encode_event(forged))
-    await bus.append(forged)
+    await bus.events.append(forged)
     assert [one.sequence for one in await first(bus, 1, "events.parked.record-parked.>")] == [2]
     async with aclosing(read(bus, "events.parked.>", until=2)) as found:
         assert [sequence async for sequence, _ in found] == [2]
@@ -99,7 +99,7 @@ async def test_an_event_that_cannot_be_decoded_is_parked_and_passed_by(bus: Bus,
     async with manager(nats.settings()) as raw:
         await raw.jetstream().publish("events.future.thing-happened.x", b'{"type":"thing.happened.v9"}')
         await raw.jetstream().publish("events.future.thing-happened.x", b"\xff not even JSON")
-    good = await bus.append(failed(1))
+    good = await bus.events.append(failed(1))
     assert [one.sequence for one in await first(bus, 1, "events.ingress-smtp.>", "events.future.>")] == [good]
     parked: list[AnyEvent] = [one.event for one in await first(bus, 2, "events.parked.>")]
     assert [(e.service, e.stream, e.sequence) for e in parked if isinstance(e, RecordParked)] == [
@@ -110,13 +110,13 @@ async def test_an_event_that_cannot_be_decoded_is_parked_and_passed_by(bus: Bus,
 
 async def test_a_listener_hears_the_subject_of_what_passes_by(bus: Bus):
     heard: list[str] = []
-    bus.hear("events.ingress-smtp.*.*", callback=heard.append)
-    await bus.append(failed(1))
+    bus.events.listen("events.ingress-smtp.*.*", callback=heard.append)
+    await bus.events.append(failed(1))
     await becomes(lambda: heard == [failed(1).subject])
 
 
 async def test_a_long_history_is_followed_in_order_and_its_consumer_is_deleted(bus: Bus, nats: NatsServer):
-    await asyncio.gather(*(bus.append(failed(n)) for n in range(1_500)))
+    await asyncio.gather(*(bus.events.append(failed(n)) for n in range(1_500)))
     found = await first(bus, 1_500, "events.>")
     assert [one.sequence for one in found] == list(range(1, 1_501))
     async with manager(nats.settings()) as raw:
@@ -129,11 +129,11 @@ async def test_a_follower_asks_for_each_batch_once(bus: Bus, nats: NatsServer):
     count, last, event = 20 * BATCH, 0, encode_event(failed(1))
     for _ in range(count // BATCH):
         batch = [(failed(1).subject, event)] * BATCH
-        last = await bus.append_encoded(batch, expect=last, expect_subject=failed(1).subject)
+        last = await bus.events.append_encoded(batch, expect=last, expect_subject=failed(1).subject)
     async with Bus.connect(nats.settings(), "watcher") as watcher:
         watcher.hear("$JS.API.CONSUMER.MSG.NEXT.EVENTS.>", callback=asked.append)
         await watcher.last_sequence("events.>")  # the server knows the subscription
-        async with aclosing(bus.raw("events.>")) as events:
+        async with aclosing(bus.events.follow_raw("events.>")) as events:
             async for raw in events:
                 if raw.sequence == last:
                     break

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from varco_common.base.errors import TransientError
 from varco_common.bus import Bus, BusSettings
-from varco_common.errors import TransientError
+from varco_common.mail.ballot import accept
 from varco_common.testing import NatsServer, nats_server
 from varco_common.testing.waiting import eventually
-from varco_common.votes import accept
 
 from .samples import ballot, becomes, failed, record
 from .test_mail import take
@@ -33,12 +33,12 @@ async def test_every_acknowledged_append_outlives_a_killed_server_and_a_follower
             number += 1
             try:
                 event = failed(worker * 1_000_000 + number)
-                acknowledged[await bus.append(event)] = event.login
+                acknowledged[await bus.events.append(event)] = event.login
             except TransientError:
                 await asyncio.sleep(0.01)
 
     async def follow() -> None:
-        async for stored in bus.follow("events.>"):
+        async for stored in bus.events.follow("events.>"):
             followed.append((stored.sequence, stored.event.login))  # noqa: PERF401 - it never ends
 
     follower = asyncio.create_task(follow())
@@ -49,7 +49,7 @@ async def test_every_acknowledged_append_outlives_a_killed_server_and_a_follower
     await becomes(lambda: len(acknowledged) > 1_200)
     over = True
     await asyncio.gather(*workers)
-    last = await bus.last_sequence("events.>")
+    last = await bus.events.last_sequence("events.>")
     await becomes(lambda: bool(followed) and followed[-1][0] == last)
     follower.cancel()
     assert [sequence for sequence, _ in followed] == list(range(1, last + 1))
@@ -67,14 +67,14 @@ async def test_pulled_mail_is_all_delivered_over_killed_servers(nats: NatsServer
                 mail = record(b"x" * 2_000)
                 while True:
                     try:
-                        await sender.append_mail("accepted", mail, b"x" * 2_000)
+                        await sender.mail.append("accepted", mail, b"x" * 2_000)
                         break
                     except TransientError:
                         await asyncio.sleep(0.01)
                 sent.add(mail.envelope.id)
 
         async def pull() -> None:
-            async with relay.pull(
+            async with relay.mail.consume(
                 "relay-acme", "mail.accepted.acme", in_flight=20, max_bytes=100_000, ack_wait=2
             ) as mails:
                 async for mail in mails:
@@ -96,15 +96,15 @@ async def test_while_the_bus_is_away_nothing_hangs_and_nothing_is_a_yes():
     async with nats_server() as server, Bus.connect(server.settings(append_timeout_seconds=0.5), "test") as bus:
         back: list[bool] = []
         bus.on_reconnect(lambda: back.append(True))
-        await bus.serve_voter("policy", lambda _: pytest.fail("nobody can ask"))
+        await bus.voting.serve("policy", lambda _: pytest.fail("nobody can ask"))
         bus.check()
         await server.kill()
         began = time.monotonic()
-        assert await bus.collect(ballot(), ["policy"], 10) == []
+        assert await bus.voting.collect(ballot(), ["policy"], 10) == []
         for attempt in (
-            bus.append(failed(1)),
-            bus.append_mail("accepted", record(), b"x"),
-            bus.ask("ask.policy.login", b"", timeout=0.5),
+            bus.events.append(failed(1)),
+            bus.mail.append("accepted", record(), b"x"),
+            bus.requests.ask("ask.policy.login", b"", timeout=0.5),
         ):
             with pytest.raises(TransientError):
                 await attempt
@@ -115,12 +115,12 @@ async def test_while_the_bus_is_away_nothing_hangs_and_nothing_is_a_yes():
         await server.start()
         await becomes(lambda: bool(back))
         bus.check()
-        assert await bus.append(failed(2)) == 1
+        assert await bus.events.append(failed(2)) == 1
 
 
 async def test_an_append_waits_for_a_bus_that_is_back_in_time(bus: Bus, nats: NatsServer):
     await nats.kill()
-    attempt = asyncio.create_task(bus.append(failed(1)))
+    attempt = asyncio.create_task(bus.events.append(failed(1)))
     await nats.start()
     assert await attempt == 1
 
@@ -129,13 +129,13 @@ async def test_voters_and_answers_are_there_again_after_a_restart(bus: Bus, nats
     async def echo(question: bytes) -> bytes:
         return question
 
-    await bus.serve_voter("policy", lambda _: accept("policy"))
-    await bus.answer("ask.policy.login", "policy", echo)
+    await bus.voting.serve("policy", lambda _: accept("policy"))
+    await bus.requests.answer("ask.policy.login", "policy", echo)
     await nats.restart()
     async with asyncio.timeout(10):
-        while not await bus.collect(ballot(), ["policy"], 1):  # noqa: ASYNC110 - no event tells
+        while not await bus.voting.collect(ballot(), ["policy"], 1):  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)
-    assert await bus.ask("ask.policy.login", b"?") == b"?"
+    assert await bus.requests.ask("ask.policy.login", b"?") == b"?"
 
 
 async def test_a_frozen_server_makes_a_transient_error_and_a_second_try_stores_once(nats: NatsServer):
@@ -145,10 +145,10 @@ async def test_a_frozen_server_makes_a_transient_error_and_a_second_try_stores_o
         try:
             await eventually(lambda: frozen(nats.pid))
             with pytest.raises(TransientError):
-                await bus.append_mail("accepted", mail, b"x")
+                await bus.mail.append("accepted", mail, b"x")
         finally:
             os.kill(nats.pid, signal.SIGCONT)
-        assert await bus.append_mail("accepted", mail, b"x") == 1
+        assert await bus.mail.append("accepted", mail, b"x") == 1
 
 
 def frozen(pid: int) -> bool:
@@ -159,8 +159,8 @@ def frozen(pid: int) -> bool:
 
 async def test_a_mail_acknowledged_while_the_bus_is_away_comes_again(nats: NatsServer):
     async with Bus.connect(nats.settings(), "relay") as bus:
-        await bus.append_mail("accepted", record(), b"x")
-        async with bus.pull("d", "mail.>", in_flight=2, max_bytes=1 << 20, ack_wait=1) as puller:
+        await bus.mail.append("accepted", record(), b"x")
+        async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20, ack_wait=1) as puller:
             (one,) = await take(puller, 1)
             await nats.kill()
             await one.ack()
@@ -173,7 +173,7 @@ async def test_a_bus_that_starts_later_is_waited_for(nats: NatsServer):
 
     async def connect() -> int:
         async with Bus.connect(nats.settings(), "test") as bus:
-            return await bus.append(failed(1))
+            return await bus.events.append(failed(1))
 
     attempt = asyncio.create_task(connect())
     await nats.start()
@@ -188,7 +188,7 @@ async def test_a_password_that_is_written_later_is_taken_up(nats: NatsServer):
 
     async def connect() -> int:
         async with Bus.connect(settings, "test") as bus:
-            return await bus.append(failed(1))
+            return await bus.events.append(failed(1))
 
     attempt = asyncio.create_task(connect())
     await asyncio.sleep(0)

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from varco_common.bus import Bus, BusSettings, Delivery, MissingMail, Puller
+from varco_common.base.errors import PoisonError, StoreFull
+from varco_common.bus import Bus, BusSettings, Delivery, DurableConsumer, MissingMail
 from varco_common.bus.settings import MAX_PAYLOAD
 from varco_common.bus.streams import manager
-from varco_common.errors import PoisonError, StoreFull
 from varco_common.events import RecordParked
 from varco_common.testing import NatsServer, nats_server
 
@@ -15,12 +15,12 @@ from .samples import becomes, record
 from .test_events import first
 
 
-async def take(puller: Puller, count: int) -> list[Delivery]:
+async def take(puller: DurableConsumer, count: int) -> list[Delivery]:
     async with asyncio.timeout(20):
         return [await anext(puller) for _ in range(count)]
 
 
-async def pending_becomes(puller: Puller, count: int) -> None:
+async def pending_becomes(puller: DurableConsumer, count: int) -> None:
     async with asyncio.timeout(10):
         while await puller.pending() != count:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)
@@ -29,8 +29,8 @@ async def pending_becomes(puller: Puller, count: int) -> None:
 async def test_a_mail_is_read_back_by_its_sequence(bus: Bus):
     body = b"Subject: \xc3\xa8\r\n\r\n..\r\n" * 1_000
     mail = record(body, account="acme")
-    sequence = await bus.append_mail("accepted", mail, body)
-    stored = await bus.mail(sequence)
+    sequence = await bus.mail.append("accepted", mail, body)
+    stored = await bus.mail.get(sequence)
     assert (stored.sequence, stored.subject, stored.record, stored.body) == (
         sequence,
         "mail.accepted.acme",
@@ -41,20 +41,20 @@ async def test_a_mail_is_read_back_by_its_sequence(bus: Bus):
 
 async def test_a_mail_that_is_not_there_is_poison(bus: Bus):
     with pytest.raises(MissingMail):
-        await bus.mail(99)
+        await bus.mail.get(99)
 
 
 async def test_a_second_append_of_a_mail_stores_nothing_but_its_conversion_is_stored(bus: Bus):
     mail = record()
-    sequence = await bus.append_mail("convert", mail, b"")
-    assert await bus.append_mail("convert", mail, b"") == sequence
-    assert await bus.append_mail("converted", mail, b"") == sequence + 1
+    sequence = await bus.mail.append("convert", mail, b"")
+    assert await bus.mail.append("convert", mail, b"") == sequence
+    assert await bus.mail.append("converted", mail, b"") == sequence + 1
 
 
 async def test_a_mail_over_the_bus_s_limit_is_poison_and_the_connection_lives(bus: Bus):
     with pytest.raises(PoisonError):
-        await bus.append_mail("accepted", record(), bytes(MAX_PAYLOAD + 1))
-    assert await bus.append_mail("accepted", record(), b"x")
+        await bus.mail.append("accepted", record(), bytes(MAX_PAYLOAD + 1))
+    assert await bus.mail.append("accepted", record(), b"x")
 
 
 async def test_a_full_stream_refuses_new_mail_and_keeps_the_old():
@@ -62,15 +62,15 @@ async def test_a_full_stream_refuses_new_mail_and_keeps_the_old():
         nats_server(mail_max_bytes=300_000) as server,
         Bus.connect(server.settings(), "test") as bus,
     ):
-        sequences = [await bus.append_mail("accepted", record(), bytes(50_000)) for _ in range(5)]
+        sequences = [await bus.mail.append("accepted", record(), bytes(50_000)) for _ in range(5)]
         with pytest.raises(StoreFull):
-            await bus.append_mail("accepted", record(), bytes(50_000))
-        assert len((await bus.mail(sequences[0])).body) == 50_000
+            await bus.mail.append("accepted", record(), bytes(50_000))
+        assert len((await bus.mail.get(sequences[0])).body) == 50_000
 
 
 async def test_a_pulled_mail_comes_once_when_acknowledged_and_again_when_not(bus: Bus):
-    sequences = [await bus.append_mail("accepted", record(b"x"), b"x") for _ in range(3)]
-    async with bus.pull("d", "mail.accepted.*", in_flight=10, max_bytes=1 << 20) as puller:
+    sequences = [await bus.mail.append("accepted", record(b"x"), b"x") for _ in range(3)]
+    async with bus.mail.consume("d", "mail.accepted.*", in_flight=10, max_bytes=1 << 20) as puller:
         one, two, three = await take(puller, 3)
         assert [each.sequence for each in (one, two, three)] == sequences
         assert (one.body, one.deliveries, one.record.envelope.account) == (b"x", 1, "acme")
@@ -80,33 +80,33 @@ async def test_a_pulled_mail_comes_once_when_acknowledged_and_again_when_not(bus
         assert (again.sequence, again.deliveries) == (two.sequence, 2)
         await again.ack()
         await pending_becomes(puller, 1)
-    async with bus.pull("d", "mail.accepted.*", in_flight=10, max_bytes=1 << 20, ack_wait=1) as puller:
+    async with bus.mail.consume("d", "mail.accepted.*", in_flight=10, max_bytes=1 << 20, ack_wait=1) as puller:
         (left,) = await take(puller, 1)  # three was in hand when the first puller ended
         assert (left.sequence, left.deliveries) == (three.sequence, 2)
 
 
 async def test_what_a_closed_puller_had_not_handed_out_comes_at_once_to_the_next(bus: Bus):
-    sequences = [await bus.append_mail("accepted", record(), b"x") for _ in range(5)]
-    async with bus.pull("d", "mail.>", in_flight=10, max_bytes=1 << 20) as puller:
+    sequences = [await bus.mail.append("accepted", record(), b"x") for _ in range(5)]
+    async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20) as puller:
         await take(puller, 1)
         await becomes(lambda: puller._queue.qsize() == 4)
-    async with bus.pull("d", "mail.>", in_flight=10, max_bytes=1 << 20) as puller:
+    async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20) as puller:
         assert {each.sequence for each in await take(puller, 4)} == set(sequences[1:])
 
 
 async def test_a_mail_in_hand_is_not_handed_out_twice_however_long_it_takes(bus: Bus):
-    await bus.append_mail("accepted", record(), b"x")
-    async with bus.pull("d", "mail.>", in_flight=10, max_bytes=1 << 20, ack_wait=0.2) as puller:
+    await bus.mail.append("accepted", record(), b"x")
+    async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20, ack_wait=0.2) as puller:
         (slow,) = await take(puller, 1)
         await becomes(lambda: slow.deliveries > 2)  # the bus sent it again, twice
         await slow.ack()
-        second = await bus.append_mail("accepted", record(), b"x")
+        second = await bus.mail.append("accepted", record(), b"x")
         assert [each.sequence for each in await take(puller, 1)] == [second]
 
 
 async def test_progress_keeps_the_ack_wait_from_ending(bus: Bus):
-    await bus.append_mail("accepted", record(), b"x")
-    async with bus.pull("d", "mail.>", in_flight=2, max_bytes=1 << 20, ack_wait=0.4) as puller:
+    await bus.mail.append("accepted", record(), b"x")
+    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20, ack_wait=0.4) as puller:
         (slow,) = await take(puller, 1)
         for _ in range(10):
             await slow.progress()
@@ -115,9 +115,9 @@ async def test_progress_keeps_the_ack_wait_from_ending(bus: Bus):
 
 
 async def test_no_more_is_in_hand_than_asked_for_and_all_come(bus: Bus):
-    sequences = [await bus.append_mail("accepted", record(), bytes(1_000_000)) for _ in range(12)]
+    sequences = [await bus.mail.append("accepted", record(), bytes(1_000_000)) for _ in range(12)]
     done: list[int] = []
-    async with bus.pull("d", "mail.>", in_flight=4, max_bytes=2_000_000) as puller:
+    async with bus.mail.consume("d", "mail.>", in_flight=4, max_bytes=2_000_000) as puller:
         while len(done) < 12:
             (each,) = await take(puller, 1)
             assert len(puller._held) <= 4
@@ -127,12 +127,12 @@ async def test_no_more_is_in_hand_than_asked_for_and_all_come(bus: Bus):
 
 
 async def test_a_paused_puller_gets_nothing_until_it_resumes(bus: Bus):
-    async with bus.pull("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
-        await bus.append_mail("accepted", record(), b"x")
+    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
+        await bus.mail.append("accepted", record(), b"x")
         (one,) = await take(puller, 1)
         await one.ack()
         puller.pause()
-        sequence = await bus.append_mail("accepted", record(), b"x")
+        sequence = await bus.mail.append("accepted", record(), b"x")
         assert await puller.pending() == 1
         assert puller._queue.empty()
         puller.resume()
@@ -141,9 +141,9 @@ async def test_a_paused_puller_gets_nothing_until_it_resumes(bus: Bus):
 
 async def test_a_pause_in_full_flow_costs_no_mail_its_ack_wait(bus: Bus):
     """The ack wait is a minute: what a forgotten pull still brings must be given back at once."""
-    sequences = [await bus.append_mail("accepted", record(), b"x") for _ in range(300)]
+    sequences = [await bus.mail.append("accepted", record(), b"x") for _ in range(300)]
     done: set[int] = set()
-    async with bus.pull("d", "mail.>", in_flight=40, max_bytes=1 << 20) as puller:
+    async with bus.mail.consume("d", "mail.>", in_flight=40, max_bytes=1 << 20) as puller:
         while len(done) < 300:
             (each,) = await take(puller, 1)
             done.add(each.sequence)
@@ -156,8 +156,8 @@ async def test_a_pause_in_full_flow_costs_no_mail_its_ack_wait(bus: Bus):
 
 async def test_headers_only_leaves_the_body_where_it_is(bus: Bus):
     mail = record(b"x" * 1_000)
-    await bus.append_mail("accepted", mail, b"x" * 1_000)
-    async with bus.pull("d", "mail.>", in_flight=2, max_bytes=1 << 20, headers_only=True) as puller:
+    await bus.mail.append("accepted", mail, b"x" * 1_000)
+    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20, headers_only=True) as puller:
         (one,) = await take(puller, 1)
         assert (one.record, one.body) == (mail, b"")
 
@@ -166,8 +166,8 @@ async def test_a_record_that_cannot_be_read_is_parked_and_the_next_one_comes(bus
     async with manager(nats.settings()) as raw:
         await raw.jetstream().publish("mail.accepted.acme", b"body", headers={"Varco-Record": "{}"})
         await raw.jetstream().publish("mail.accepted.acme", b"body")
-    good = await bus.append_mail("accepted", record(), b"x")
-    async with bus.pull("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
+    good = await bus.mail.append("accepted", record(), b"x")
+    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
         (one,) = await take(puller, 1)
         assert one.sequence == good
         await one.park("I can't bear it")
@@ -181,21 +181,21 @@ async def test_a_record_that_cannot_be_read_is_parked_and_the_next_one_comes(bus
 
 
 async def test_a_forgotten_puller_begins_anew(bus: Bus):
-    sequence = await bus.append_mail("accepted", record(), b"x")
-    await bus.forget_puller("d")  # there is none yet
+    sequence = await bus.mail.append("accepted", record(), b"x")
+    await bus.mail.delete_consumer("d")  # there is none yet
     for _ in range(2):
-        async with bus.pull("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
+        async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
             (one,) = await take(puller, 1)
             assert (one.sequence, one.deliveries) == (sequence, 1)
             await one.ack()
-        await bus.forget_puller("d")
+        await bus.mail.delete_consumer("d")
 
 
 async def test_a_deleted_consumer_is_made_again(bus: Bus):
-    async with bus.pull("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
-        await bus.append_mail("accepted", record(), b"x")
+    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
+        await bus.mail.append("accepted", record(), b"x")
         await (await take(puller, 1))[0].ack()
-        await bus.forget_puller("d")
+        await bus.mail.delete_consumer("d")
         assert await take(puller, 1)
 
 

@@ -8,14 +8,14 @@ from contextlib import AsyncExitStack, aclosing
 import pytest
 import pytest_asyncio
 
+from varco_common.base.errors import PoisonError, TransientError
 from varco_common.bus import Bus
 from varco_common.bus.permissions import permissions
 from varco_common.bus.streams import manager
-from varco_common.errors import PoisonError, TransientError
 from varco_common.events import encode_event
-from varco_common.record import encode_record
+from varco_common.mail.ballot import accept
+from varco_common.mail.record import encode_record
 from varco_common.testing import NatsServer, nats_server
-from varco_common.votes import accept
 
 from .samples import ballot, becomes, failed, record
 
@@ -61,7 +61,7 @@ async def test_a_mail_goes_all_its_way_with_each_service_on_its_own_user(service
     async def echo(question: bytes) -> bytes:
         return question
 
-    await policy.serve_voter("policy", lambda _: accept("policy"))
+    await policy.voting.serve("policy", lambda _: accept("policy"))
     await policy.answer("ask.policy.login", "policy", echo)
     async with asyncio.timeout(10):
         while await ingress.collect(ballot(), ["policy"], 1) != [accept("policy")]:  # noqa: ASYNC110 - no event tells
@@ -72,28 +72,28 @@ async def test_a_mail_goes_all_its_way_with_each_service_on_its_own_user(service
     sequence = await ingress.append(failed(1), expect=0)
     assert await ingress.last_sequence("events.ingress-smtp.>") == sequence
     await becomes(lambda: heard == [failed(1).subject])
-    async with aclosing(ingress.follow("events.ingress-smtp.>")) as stored:
+    async with aclosing(ingress.events.follow("events.ingress-smtp.>")) as stored:
         assert (await anext(stored)).sequence == sequence
-    mail = await ingress.append_mail("accepted", record(), b"x")
-    async with relay.pull("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as puller:
+    mail = await ingress.mail.append("accepted", record(), b"x")
+    async with relay.mail.consume("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as puller:
         delivery = await anext(puller)
         assert delivery.sequence == mail
         await delivery.park("tried")
     assert (await relay.mail(mail)).body == b"x"
-    await relay.forget_puller("relay-acme")
+    await relay.mail.delete_consumer("relay-acme")
 
 
 async def test_a_service_cannot_speak_for_another(services: dict[str, Bus]):
     with pytest.raises(TransientError):
         await services["policy"].append(failed(1))
     with pytest.raises(TransientError):
-        await services["policy"].append_mail("accepted", record(), b"x")
+        await services["policy"].mail.append("accepted", record(), b"x")
     with pytest.raises(TransientError):
-        await services["relay"].append_mail("accepted", record(), b"x")
+        await services["relay"].mail.append("accepted", record(), b"x")
 
 
 async def test_a_service_that_may_not_read_mail_cannot(services: dict[str, Bus]):
-    sequence = await services["ingress-smtp"].append_mail("accepted", record(), b"x")
+    sequence = await services["ingress-smtp"].mail.append("accepted", record(), b"x")
     with pytest.raises(TransientError):
         await asyncio.wait_for(services["policy"].mail(sequence), 10)
 
@@ -152,18 +152,18 @@ async def test_an_answer_that_is_diverted_into_a_stream_is_no_mail_and_no_event(
         await raw.flush()
     ingress, relay = services["ingress-smtp"], services["relay"]
     await becomes_stored(ingress)
-    true = await ingress.append_mail("accepted", record(), b"x")
+    true = await ingress.mail.append("accepted", record(), b"x")
     with pytest.raises(PoisonError):
         await relay.mail(true - 1)
     said = await ingress.append(failed(2))
-    async with relay.pull("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as puller:
+    async with relay.mail.consume("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as puller:
         assert (await anext(puller)).sequence == true
-    async with aclosing(ingress.follow("events.ingress-smtp.>")) as stored_events:
+    async with aclosing(ingress.events.follow("events.ingress-smtp.>")) as stored_events:
         assert (await anext(stored_events)).sequence == said
 
 
 async def becomes_stored(bus: Bus) -> None:
     """Both of the forged events are in the stream."""
     async with asyncio.timeout(10):
-        while await bus.last_sequence("events.ingress-smtp.>") < 4:  # noqa: ASYNC110 - no event tells
+        while await bus.events.last_sequence("events.ingress-smtp.>") < 4:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)

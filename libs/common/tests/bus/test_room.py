@@ -5,8 +5,8 @@ from contextlib import aclosing
 import pytest
 from prometheus_client import REGISTRY
 
+from varco_common.base.errors import StoreFull
 from varco_common.bus import Bus
-from varco_common.errors import StoreFull
 from varco_common.testing import nats_server
 
 from .samples import record
@@ -22,12 +22,12 @@ async def test_a_stream_without_room_for_a_small_mail_is_full():
         nats_server(mail_max_bytes=300_000) as server,
         Bus.connect(server.settings(), "test") as bus,
     ):
-        await bus.check_room()
+        await bus.admin.check_room()
         for _ in range(5):
-            await bus.append_mail("accepted", record(), bytes(50_000))
-        await bus.append_mail("accepted", record(), bytes(300_000 - (await bus.held())[0].held - 10_000))
+            await bus.mail.append("accepted", record(), bytes(50_000))
+        await bus.mail.append("accepted", record(), bytes(300_000 - (await bus.admin.usage())[0].held - 10_000))
         with pytest.raises(StoreFull, match="stream MAIL is full"):
-            await bus.check_room()
+            await bus.admin.check_room()
 
 
 async def test_a_refused_append_is_remembered_until_the_next_one_is_stored():
@@ -36,22 +36,22 @@ async def test_a_refused_append_is_remembered_until_the_next_one_is_stored():
         Bus.connect(server.settings(), "test") as bus,
     ):
         with pytest.raises(StoreFull):
-            await bus.append_mail("accepted", record(), bytes(400_000))
+            await bus.mail.append("accepted", record(), bytes(400_000))
         with pytest.raises(StoreFull, match="refused to store"):
-            await bus.check_room()
-        await bus.append_mail("accepted", record(), b"small")
-        await bus.check_room()
+            await bus.admin.check_room()
+        await bus.mail.append("accepted", record(), b"small")
+        await bus.admin.check_room()
 
 
 async def test_a_follower_is_behind_by_what_it_has_not_dealt_with(bus: Bus):
     for _ in range(3):
-        await bus.append_mail("accepted", record(), b"x")
-    async with aclosing(bus.records("mail.accepted.*", name="reader")) as records:
+        await bus.mail.append("accepted", record(), b"x")
+    async with aclosing(bus.mail.follow("mail.accepted.*", name="reader")) as records:
         for left in (3, 2, 1):
             await anext(records)
             assert behind("MAIL", "reader") == left
         assert (behind("MAIL", "reader", "seconds") or 0) > 0
-        last = await bus.append_mail("accepted", record(), b"x")
+        last = await bus.mail.append("accepted", record(), b"x")
         assert (await anext(records)).sequence == last
         assert behind("MAIL", "reader") == 1
     assert behind("MAIL", "reader") is None
@@ -59,8 +59,8 @@ async def test_a_follower_is_behind_by_what_it_has_not_dealt_with(bus: Bus):
 
 async def test_a_puller_is_behind_by_what_it_has_not_acknowledged(bus: Bus):
     for _ in range(5):
-        await bus.append_mail("accepted", record(), b"x")
-    async with bus.pull("worker", "mail.accepted.*", in_flight=2, max_bytes=1 << 20) as puller:
+        await bus.mail.append("accepted", record(), b"x")
+    async with bus.mail.consume("worker", "mail.accepted.*", in_flight=2, max_bytes=1 << 20) as puller:
         first = await anext(puller)
         second = await anext(puller)
         assert behind("MAIL", "worker") == 5

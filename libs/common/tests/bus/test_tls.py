@@ -23,9 +23,9 @@ async def test_streams_are_made_and_events_appended_inside_tls(tmp_path: Path):
         async with manager(settings) as connection:
             await ensure(connection, settings)
         async with Bus.connect(settings, "test") as bus:
-            assert await bus.append(failed(1)) == 1
+            assert await bus.events.append(failed(1)) == 1
             await server.restart()
-            assert await bus.append(failed(2)) == 2
+            assert await bus.events.append(failed(2)) == 2
 
 
 @pytest.mark.parametrize("trusted", ["another", "nobody"])

@@ -2,11 +2,11 @@
 
 import pytest
 
+from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
-from varco_common.bus.connection import Connection
-from varco_common.bus.ordered import Message, Ordered
-from varco_common.bus.vault import Raw, Vault
-from varco_common.errors import TransientError
+from varco_common.bus.connection import NatsConnection
+from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage
+from varco_common.bus.stream_backup import RawRecord, StreamBackup
 from varco_common.testing import NatsServer, nats_server
 
 from .samples import failed, record
@@ -15,7 +15,7 @@ from .test_mail import pending_becomes, take
 
 async def test_a_restored_stream_is_the_same_to_the_byte(bus: Bus, nats: NatsServer):
     for number in range(50):
-        await bus.append(failed(number))
+        await bus.events.append(failed(number))
     async with nats_server(streams=False) as other:
         await move("EVENTS", nats, other)
         assert await content("EVENTS", other) == await content("EVENTS", nats)
@@ -28,8 +28,8 @@ async def test_mails_that_came_meanwhile_keep_their_sequences_and_gaps(bus: Bus,
     await fill(bus, 10)
     async with (
         nats_server(streams=False) as other,
-        Vault.open(nats.settings()) as old,
-        Vault.open(other.settings()) as new,
+        StreamBackup.open(nats.settings()) as old,
+        StreamBackup.open(other.settings()) as new,
     ):
         await move("MAIL", nats, other)
         await fill(bus, 10)
@@ -43,44 +43,46 @@ async def test_mails_that_came_meanwhile_keep_their_sequences_and_gaps(bus: Bus,
 
 async def test_a_last_mail_that_was_erased_does_not_give_its_sequence_away(bus: Bus, nats: NatsServer):
     await fill(bus, 1)
-    async with nats_server(streams=False) as other, Vault.open(other.settings()) as new:
+    async with nats_server(streams=False) as other, StreamBackup.open(other.settings()) as new:
         await move("MAIL", nats, other)
-        await new.put_mails(each(Raw(2), Raw(3)))
+        await new.put_mails(each(RawRecord(2), RawRecord(3)))
         await other.restart()
         async with Bus.connect(other.settings(), "test") as there:
-            assert await there.append_mail("accepted", record(b"x"), b"x") == 4
+            assert await there.mail.append("accepted", record(b"x"), b"x") == 4
 
 
 async def test_what_relay_has_acknowledged_stays_so_and_others_begin_again(bus: Bus, nats: NatsServer):
     await fill(bus, 3)
     for durable in ("relay-acme", "archive"):
-        async with bus.pull(durable, "mail.*.acme", in_flight=2, max_bytes=10_000, ack_wait=1) as puller:
+        async with bus.mail.consume(durable, "mail.*.acme", in_flight=2, max_bytes=10_000, ack_wait=1) as puller:
             for mail in await take(puller, 2):
                 await mail.ack()
             await pending_becomes(puller, 1)
-    async with nats_server(streams=False) as other, Vault.open(other.settings()) as vault:
+    async with nats_server(streams=False) as other, StreamBackup.open(other.settings()) as vault:
         await move("MAIL", nats, other)
         await vault.forget_consumers("MAIL")
         async with Bus.connect(other.settings(), "test") as there:
             for durable, first in (("relay-acme", 3), ("archive", 1)):
-                async with there.pull(durable, "mail.*.acme", in_flight=1, max_bytes=10_000, ack_wait=1) as puller:
+                async with there.mail.consume(
+                    durable, "mail.*.acme", in_flight=1, max_bytes=10_000, ack_wait=1
+                ) as puller:
                     [mail] = await take(puller, 1)
                     assert (durable, mail.sequence) == (durable, first)
 
 
 async def test_nothing_is_restored_over_a_stream_that_held_anything(bus: Bus, nats: NatsServer):
-    await bus.append(failed(1))
+    await bus.events.append(failed(1))
     with pytest.raises(TransientError, match="EVENTS isn't empty"):
         await move("EVENTS", nats, nats)
 
 
 async def test_half_a_snapshot_makes_no_stream(bus: Bus, nats: NatsServer):
     for number in range(200):
-        await bus.append(failed(number))
+        await bus.events.append(failed(number))
     async with (
-        Vault.open(nats.settings()) as old,
+        StreamBackup.open(nats.settings()) as old,
         nats_server(streams=False) as other,
-        Vault.open(other.settings()) as new,
+        StreamBackup.open(other.settings()) as new,
     ):
         async with old.snapshot("EVENTS") as (about, pieces):
             whole = b"".join([piece async for piece in pieces])
@@ -91,28 +93,28 @@ async def test_half_a_snapshot_makes_no_stream(bus: Bus, nats: NatsServer):
 
 async def fill(bus: Bus, count: int) -> None:
     for _ in range(count):
-        await bus.append_mail("accepted", record(b"x" * 500), b"x" * 500)
+        await bus.mail.append("accepted", record(b"x" * 500), b"x" * 500)
 
 
 async def erase(nats: NatsServer, sequence: int) -> None:
-    async with Connection.open(nats.settings(), "operator") as link:
+    async with NatsConnection.open(nats.settings(), "operator") as link:
         await link.request("$JS.API.STREAM.MSG.DELETE.MAIL", b'{"seq":%d}' % sequence, timeout=5)
 
 
 async def move(stream: str, here: NatsServer, there: NatsServer) -> None:
-    async with Vault.open(here.settings()) as old, Vault.open(there.settings()) as new:
+    async with StreamBackup.open(here.settings()) as old, StreamBackup.open(there.settings()) as new:
         async with old.snapshot(stream) as (about, pieces):
             content = [piece async for piece in pieces]
         await new.restore(stream, about, each(*content))
 
 
-async def content(stream: str, nats: NatsServer) -> list[Message]:
-    found: list[Message] = []
-    async with Vault.open(nats.settings()) as vault:
+async def content(stream: str, nats: NatsServer) -> list[StreamMessage]:
+    found: list[StreamMessage] = []
+    async with StreamBackup.open(nats.settings()) as vault:
         count = (await vault.held(stream)).messages
     async with (
-        Connection.open(nats.settings(), "reader") as link,
-        Ordered.open(link, stream, (">",), 0) as messages,
+        NatsConnection.open(nats.settings(), "reader") as link,
+        OrderedConsumer.open(link, stream, (">",), 0) as messages,
     ):
         while len(found) < count:
             found.append((await anext(messages))._replace(pending=0))

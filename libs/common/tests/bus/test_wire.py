@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.bus.wire import Handler, Wire, header, headers_of, status
+from varco_common.bus.protocol import Handler, NatsProtocol, header, headers_of, status
 
 Message = tuple[bytes, bytes, bytes, bytes]
 
@@ -25,10 +25,10 @@ class Listener:
         self.messages: list[Message] = []
         self.handlers: dict[bytes, Handler] = {b"1": lambda *message: self.messages.append(message)}
 
-    def informed(self, wire: Wire, info: bytes) -> None: ...
+    def informed(self, wire: NatsProtocol, info: bytes) -> None: ...
     def ponged(self) -> None: ...
     def complained(self, text: str) -> None: ...
-    def lost(self, wire: Wire, error: Exception | None) -> None: ...
+    def lost(self, wire: NatsProtocol, error: Exception | None) -> None: ...
 
 
 def sent(message: Message) -> bytes:
@@ -43,7 +43,7 @@ def sent(message: Message) -> bytes:
 
 async def parsed(pieces: list[bytes]) -> list[Message]:
     listener = Listener()
-    wire = Wire(listener)
+    wire = NatsProtocol(listener)
     for piece in pieces:
         wire.data_received(piece)
     return listener.messages
@@ -67,7 +67,7 @@ async def test_a_handler_that_raises_costs_its_own_message_alone(caplog: pytest.
         keep(subject, reply, headers, payload)
 
     listener.handlers[b"1"] = picky
-    wire = Wire(listener)
+    wire = NatsProtocol(listener)
     with caplog.at_level(logging.ERROR):
         wire.data_received(b"".join(sent((b"a", b"", b"", payload)) for payload in (b"one", b"bad", b"two")))
     assert [payload for *_, payload in listener.messages] == [b"one", b"two"]

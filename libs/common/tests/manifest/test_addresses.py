@@ -2,8 +2,8 @@
 
 import pytest
 
-from varco_common.manifest.addresses import addresses
-from varco_common.manifest.defects import Defect
+from varco_common.mime.addresses import addresses
+from varco_common.mime.defects import Defect
 
 READABLE: list[tuple[bytes, tuple[str, ...]]] = [
     (b" a@b.example", ("a@b.example",)),

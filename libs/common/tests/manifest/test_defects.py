@@ -2,8 +2,8 @@
 
 import pytest
 
-from varco_common.manifest import Defect, scan
-from varco_common.manifest.scanner import scan_or_raise
+from varco_common.mime import Defect, scan
+from varco_common.mime.scanner import scan_or_raise
 
 FROM = b"From: a@b.example\r\n"
 MIXED = FROM + b"Content-Type: multipart/mixed; boundary=X\r\n"

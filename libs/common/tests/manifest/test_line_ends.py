@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varco_common.manifest.line_ends import only_pairs
+from varco_common.mime.line_ends import only_pairs
 
 UNIFORM = st.builds(
     lambda width, lines, last: (b"A" * width + b"\r\n") * lines + last,

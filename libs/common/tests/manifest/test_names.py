@@ -2,8 +2,8 @@
 
 import pytest
 
-from varco_common.manifest.defects import Defect
-from varco_common.manifest.names import MAX_NAMES, names
+from varco_common.mime.defects import Defect
+from varco_common.mime.names import MAX_NAMES, names
 
 WAYS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "quoted": (b'attachment; filename="a b.pdf"', ("a b.pdf",)),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from varco_common.manifest import Manifest, scan
-from varco_common.manifest.scanner import scan_or_raise
+from varco_common.mime import Manifest, scan
+from varco_common.mime.scanner import scan_or_raise
 
 from .ordinary import ORDINARY
 

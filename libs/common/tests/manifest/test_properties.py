@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from varco_common.manifest import MAX_MANIFEST_BYTES, Manifest, scan
-from varco_common.manifest.scanner import scan_or_raise
+from varco_common.mime import MAX_MANIFEST_BYTES, Manifest, scan
+from varco_common.mime.scanner import scan_or_raise
 
 from .mutate import PIECES
 from .ordinary import ORDINARY

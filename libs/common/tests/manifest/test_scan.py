@@ -7,10 +7,10 @@ import json
 import msgspec
 import pytest
 
-from varco_common.manifest import MAX_MANIFEST_BYTES, Defect, Part
-from varco_common.manifest.binhex import name_of
-from varco_common.manifest.kinds import kind
-from varco_common.manifest.scanner import scan_or_raise
+from varco_common.mime import MAX_MANIFEST_BYTES, Defect, Part
+from varco_common.mime.binhex import name_of
+from varco_common.mime.file_kinds import kind
+from varco_common.mime.scanner import scan_or_raise
 
 FROM = b"From: a@b.example\r\n"
 EXE = b"MZ\x90\0\x03\0\0\0" + bytes(50)

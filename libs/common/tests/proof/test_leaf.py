@@ -5,21 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.proof import checkpoint, inclusion, leaf, tree
-from varco_common.proof.inclusion import NotProven
-from varco_common.proof.leaf import Entry
-from varco_common.proof.note import BadNote, SigningKey
+from varco_common.transparency import checkpoint, inclusion, leaf, merkle_tree
+from varco_common.transparency.inclusion import NotProven
+from varco_common.transparency.leaf import LogEntry
+from varco_common.transparency.signed_note import BadNote, SigningKey
 
 TIMES = st.integers(0, 4_000_000_000_000_000_000)
 SUBJECTS = st.text("abc.-*>@é%", min_size=1)
-ENTRIES = st.builds(Entry, st.integers(1, 2**53), TIMES, SUBJECTS, st.binary())
-ENTRY = Entry(3, 1_764_000_000_123_456_789, "events.policy.account-opened.acme", b'{"type":"x"}')
+ENTRIES = st.builds(LogEntry, st.integers(1, 2**53), TIMES, SUBJECTS, st.binary())
+ENTRY = LogEntry(3, 1_764_000_000_123_456_789, "events.policy.account-opened.acme", b'{"type":"x"}')
 
 
 def test_the_leaf_is_these_bytes():
     expected = b'varco-event-v1\n3\n1764000000123456789\nevents.policy.account-opened.acme\n{"type":"x"}'
     assert leaf.canonical(ENTRY) == expected
-    assert leaf.hash_of(ENTRY) == tree.leaf_hash(expected)
+    assert leaf.hash_of(ENTRY) == merkle_tree.leaf_hash(expected)
 
 
 def test_a_line_of_an_export_is_these_bytes():
@@ -61,21 +61,21 @@ def test_what_is_no_line_is_told_apart(line):
 KEY = SigningKey.new("varco-1")
 
 
-def prove(entries: list[Entry], index: int) -> bytes:
+def prove(entries: list[LogEntry], index: int) -> bytes:
     hashes = [leaf.hash_of(one) for one in entries]
 
     def node(level: int, place: int) -> bytes:
-        found = tree.Frontier()
+        found = merkle_tree.Frontier()
         for one in hashes[place << level : (place + 1) << level]:
             found.append(one)
         return found.root()
 
-    signed = checkpoint.signed(KEY, len(entries), tree.root(len(entries), node))
-    return inclusion.proof(entries[index], tree.inclusion_path(index, len(entries), node), signed.text, ())
+    signed = checkpoint.signed(KEY, len(entries), merkle_tree.root(len(entries), node))
+    return inclusion.proof(entries[index], merkle_tree.inclusion_path(index, len(entries), node), signed.text, ())
 
 
-def log(count: int) -> list[Entry]:
-    return [Entry(n + 1, 10**18 + n, "events.a.b.c", b'{"secret":"no %d"}' % n) for n in range(count)]
+def log(count: int) -> list[LogEntry]:
+    return [LogEntry(n + 1, 10**18 + n, "events.a.b.c", b'{"secret":"no %d"}' % n) for n in range(count)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8])

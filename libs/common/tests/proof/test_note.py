@@ -2,9 +2,9 @@
 
 import pytest
 
-from varco_common.proof import checkpoint, note
-from varco_common.proof.checkpoint import Chain, Checkpoint, Rotation
-from varco_common.proof.note import BadNote, BadSignature, Note, PublicKey, SigningKey
+from varco_common.transparency import checkpoint, signed_note
+from varco_common.transparency.checkpoint import Chain, Checkpoint, Rotation
+from varco_common.transparency.signed_note import BadNote, BadSignature, Note, PublicKey, SigningKey
 
 # Of golang.org/x/mod/sumdb/note's documentation
 SKEY = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
@@ -29,19 +29,19 @@ def test_keys_and_signatures_are_those_of_the_go_implementation():
     assert PublicKey.parse(VKEY) == key.public
     assert key.text() == SKEY
     text = SIGNED.partition("\n\n")[0] + "\n"
-    assert note.sign(text, [key]) == SIGNED
+    assert signed_note.sign(text, [key]) == SIGNED
     assert Note.parse(SIGNED).signers([key.public]) == [key.public]
 
 
 def test_an_altered_text_has_no_signer(key):
-    altered = note.sign("the text\n", [key]).replace("text", "test")
+    altered = signed_note.sign("the text\n", [key]).replace("text", "test")
     with pytest.raises(BadSignature, match="altered"):
         Note.parse(altered).signers([key.public])
 
 
 def test_a_stranger_is_no_signer(key):
     with pytest.raises(BadSignature, match="no trusted key"):
-        Note.parse(note.sign("the text\n", [SigningKey.new("varco-1")])).signers([key.public])
+        Note.parse(signed_note.sign("the text\n", [SigningKey.new("varco-1")])).signers([key.public])
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_checkpoint_is_three_lines_and_a_signature(key):
 )
 def test_what_is_no_checkpoint_is_told_apart(key, body):
     with pytest.raises(BadNote):
-        Checkpoint.parse(note.sign(body, [key]))
+        Checkpoint.parse(signed_note.sign(body, [key]))
 
 
 def test_a_checkpoint_with_another_size_or_root_is_forged(key):
@@ -125,7 +125,7 @@ def test_a_rotation_that_one_key_alone_signed_is_none(key):
     text = Note.parse(checkpoint.rotation(key, new, 10).text).text
     for signer in (key, new):
         with pytest.raises(BadSignature, match="not both"):
-            Rotation.parse(note.sign(text, [signer]))
+            Rotation.parse(signed_note.sign(text, [signer]))
 
 
 def test_a_rotation_between_strangers_makes_neither_trusted(key):

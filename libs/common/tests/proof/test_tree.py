@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.proof import tree
+from varco_common.transparency import merkle_tree
 
 # The leaves, roots and paths that Certificate Transparency's implementations test themselves with
 LEAVES = [
@@ -50,14 +50,14 @@ def naive_path(index: int, leaves: list[bytes]) -> list[bytes]:
     return [*naive_path(index - k, leaves[k:]), naive(leaves[:k])]
 
 
-def node_of(leaves: list[bytes]) -> tree.Node:
+def node_of(leaves: list[bytes]) -> merkle_tree.Node:
     return lambda level, index: naive(leaves[index << level : (index + 1) << level])
 
 
-def frontier_of(leaves: list[bytes]) -> tree.Frontier:
-    found = tree.Frontier()
+def frontier_of(leaves: list[bytes]) -> merkle_tree.Frontier:
+    found = merkle_tree.Frontier()
     for one in leaves:
-        found.append(tree.leaf_hash(one))
+        found.append(merkle_tree.leaf_hash(one))
     return found
 
 
@@ -66,14 +66,14 @@ def some(most: int = 70) -> st.SearchStrategy[list[bytes]]:
 
 
 def test_the_empty_tree_has_the_hash_of_nothing():
-    assert tree.Frontier().root().hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert tree.root(0, node_of([])) == tree.EMPTY_ROOT
+    assert merkle_tree.Frontier().root().hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert merkle_tree.root(0, node_of([])) == merkle_tree.EMPTY_ROOT
 
 
 @pytest.mark.parametrize("size", range(1, 9))
 def test_roots_are_those_of_the_test_vectors(size):
     assert frontier_of(LEAVES[:size]).root().hex() == ROOTS[size - 1]
-    assert tree.root(size, node_of(LEAVES)).hex() == ROOTS[size - 1]
+    assert merkle_tree.root(size, node_of(LEAVES)).hex() == ROOTS[size - 1]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_roots_are_those_of_the_test_vectors(size):
     ],
 )
 def test_inclusion_paths_are_those_of_the_test_vectors(index, size, path):
-    found = tree.inclusion_path(index, size, node_of(LEAVES))
+    found = merkle_tree.inclusion_path(index, size, node_of(LEAVES))
     assert [one.hex() for one in found] == path
 
 
@@ -131,50 +131,50 @@ def test_inclusion_paths_are_those_of_the_test_vectors(index, size, path):
     ],
 )
 def test_consistency_paths_are_those_of_the_test_vectors(old, new, path):
-    found = tree.consistency_path(old, new, node_of(LEAVES))
+    found = merkle_tree.consistency_path(old, new, node_of(LEAVES))
     assert [one.hex() for one in found] == path
-    assert tree.consistent(old, bytes.fromhex(ROOTS[old - 1]), new, bytes.fromhex(ROOTS[new - 1]), found)
+    assert merkle_tree.consistent(old, bytes.fromhex(ROOTS[old - 1]), new, bytes.fromhex(ROOTS[new - 1]), found)
 
 
 @given(some())
 def test_appending_gives_the_root_that_the_rfc_defines(leaves):
     assert frontier_of(leaves).root() == naive(leaves)
-    assert tree.root(len(leaves), node_of(leaves)) == naive(leaves)
+    assert merkle_tree.root(len(leaves), node_of(leaves)) == naive(leaves)
 
 
 @given(some(), st.data())
 def test_a_frontier_goes_on_from_its_subtrees(leaves, data):
     at = data.draw(st.integers(0, len(leaves)))
-    resumed = tree.frontier(at, node_of(leaves))
+    resumed = merkle_tree.frontier(at, node_of(leaves))
     for one in leaves[at:]:
-        resumed.append(tree.leaf_hash(one))
+        resumed.append(merkle_tree.leaf_hash(one))
     assert resumed.root() == naive(leaves)
 
 
 @given(some(), st.data())
 def test_every_leaf_has_the_path_that_the_rfc_defines_and_it_leads_to_the_root(leaves, data):
     index = data.draw(st.integers(0, len(leaves) - 1))
-    path = tree.inclusion_path(index, len(leaves), node_of(leaves))
+    path = merkle_tree.inclusion_path(index, len(leaves), node_of(leaves))
     assert path == naive_path(index, leaves)
-    leaf = tree.leaf_hash(leaves[index])
-    assert tree.root_of_inclusion(leaf, index, len(leaves), path) == naive(leaves)
+    leaf = merkle_tree.leaf_hash(leaves[index])
+    assert merkle_tree.root_of_inclusion(leaf, index, len(leaves), path) == naive(leaves)
 
 
 @given(some(), st.data())
 def test_a_path_proves_no_other_leaf_place_or_size(leaves, data):
     size = len(leaves)
     index, other = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, size - 1))
-    path = tree.inclusion_path(index, size, node_of(leaves))
+    path = merkle_tree.inclusion_path(index, size, node_of(leaves))
     wrong = [
-        (tree.leaf_hash(b"another"), index, size, path),
-        (tree.leaf_hash(leaves[index]), index, size, [*path, b"x" * 32]),
-        (tree.leaf_hash(leaves[index]), index, size, path[:-1]) if path else None,
-        (tree.leaf_hash(leaves[other]), index, size, path) if other != index else None,
-        (tree.leaf_hash(leaves[index]), other, size, path) if other != index else None,
+        (merkle_tree.leaf_hash(b"another"), index, size, path),
+        (merkle_tree.leaf_hash(leaves[index]), index, size, [*path, b"x" * 32]),
+        (merkle_tree.leaf_hash(leaves[index]), index, size, path[:-1]) if path else None,
+        (merkle_tree.leaf_hash(leaves[other]), index, size, path) if other != index else None,
+        (merkle_tree.leaf_hash(leaves[index]), other, size, path) if other != index else None,
     ]
     for case in filter(None, wrong):
         try:
-            assert tree.root_of_inclusion(*case) != naive(leaves)
+            assert merkle_tree.root_of_inclusion(*case) != naive(leaves)
         except ValueError:
             continue
 
@@ -182,14 +182,14 @@ def test_a_path_proves_no_other_leaf_place_or_size(leaves, data):
 @given(some(), st.data())
 def test_a_tree_is_consistent_with_every_one_that_it_grew_from(leaves, data):
     old = data.draw(st.integers(1, len(leaves)))
-    path = tree.consistency_path(old, len(leaves), node_of(leaves))
+    path = merkle_tree.consistency_path(old, len(leaves), node_of(leaves))
     before, after = naive(leaves[:old]), naive(leaves)
-    assert tree.consistent(old, before, len(leaves), after, path)
-    assert not tree.consistent(old, b"x" * 32, len(leaves), after, path)
-    assert not tree.consistent(old, before, len(leaves), b"x" * 32, path)
-    assert not tree.consistent(old, before, len(leaves), after, [*path, b"x" * 32])
+    assert merkle_tree.consistent(old, before, len(leaves), after, path)
+    assert not merkle_tree.consistent(old, b"x" * 32, len(leaves), after, path)
+    assert not merkle_tree.consistent(old, before, len(leaves), b"x" * 32, path)
+    assert not merkle_tree.consistent(old, before, len(leaves), after, [*path, b"x" * 32])
     if path:
-        assert not tree.consistent(old, before, len(leaves), after, path[:-1])
+        assert not merkle_tree.consistent(old, before, len(leaves), after, path[:-1])
 
 
 @given(some(), st.data())
@@ -199,32 +199,32 @@ def test_no_path_makes_a_changed_history_consistent(leaves, data):
     old = data.draw(st.integers(1, len(leaves) - 1))
     changed = [*leaves]
     changed[data.draw(st.integers(0, old - 1))] = b"changed"
-    path = tree.consistency_path(old, len(leaves), node_of(changed))
-    assert not tree.consistent(old, naive(leaves[:old]), len(leaves), naive(changed), path)
+    path = merkle_tree.consistency_path(old, len(leaves), node_of(changed))
+    assert not merkle_tree.consistent(old, naive(leaves[:old]), len(leaves), naive(changed), path)
 
 
 @pytest.mark.parametrize(("index", "size"), [(0, 0), (3, 3), (-1, 3)])
 def test_there_is_no_path_for_a_leaf_that_is_not_there(index, size):
     with pytest.raises(ValueError, match="no leaf"):
-        tree.inclusion_path(index, size, node_of(LEAVES))
+        merkle_tree.inclusion_path(index, size, node_of(LEAVES))
     with pytest.raises(ValueError, match="no leaf"):
-        tree.root_of_inclusion(b"", index, size, [])
+        merkle_tree.root_of_inclusion(b"", index, size, [])
 
 
 @pytest.mark.parametrize(("old", "new"), [(0, 3), (4, 3)])
 def test_there_is_no_consistency_with_nothing_or_with_the_future(old, new):
     with pytest.raises(ValueError, match="no consistency"):
-        tree.consistency_path(old, new, node_of(LEAVES))
-    assert not tree.consistent(old, b"", new, b"", [])
+        merkle_tree.consistency_path(old, new, node_of(LEAVES))
+    assert not merkle_tree.consistent(old, b"", new, b"", [])
 
 
 def test_peaks_are_full_subtrees_side_by_side():
     for size in range(200):
-        found = [(index << level, (index + 1) << level) for level, index in tree.peaks(size)]
+        found = [(index << level, (index + 1) << level) for level, index in merkle_tree.peaks(size)]
         assert all(end == start for (_, end), (start, _) in pairwise(found))
         assert (found[0][0], found[-1][1]) == (0, size) if found else size == 0
 
 
 def test_a_frontier_refuses_roots_that_are_not_as_many():
     with pytest.raises(ValueError, match="5 leaves"):
-        tree.Frontier(5, [b"x" * 32])
+        merkle_tree.Frontier(5, [b"x" * 32])

@@ -11,12 +11,12 @@ from itertools import count
 
 import msgspec
 
-from varco_common.bus.inbox import OneAnswer, Subscription, Waiter
+from varco_common.base.errors import PoisonError, TransientError
+from varco_common.base.tasks import ended
+from varco_common.bus.protocol import Handler, NatsProtocol, ServerInfo
 from varco_common.bus.redelivery import Redeliveries
+from varco_common.bus.reply_waiter import ReplyWaiter, SingleReply, Subscription
 from varco_common.bus.settings import BusSettings
-from varco_common.bus.wire import Handler, Info, Wire
-from varco_common.errors import PoisonError, TransientError
-from varco_common.tasks import ended
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ CLOSE_SECONDS = 1.0
 MAX_WAIT_SECONDS = 1.0  # between two tries to connect
 
 
-class Connection:
+class NatsConnection:
     """One name on the bus. `name` is the service's; its inboxes are `_INBOX_<name>.>` and nobody else may read them."""
 
     def __init__(self, settings: BusSettings, name: str) -> None:
@@ -39,9 +39,9 @@ class Connection:
         self._tokens = count(1)
         self._subscriptions: dict[bytes, Subscription] = {}
         self.handlers: dict[bytes, Handler] = {}
-        self._waiters: dict[bytes, Waiter] = {}
-        self._wire: Wire | None = None  # greeted: it has our subscriptions
-        self._newest: Wire | None = None
+        self._waiters: dict[bytes, ReplyWaiter] = {}
+        self._wire: NatsProtocol | None = None  # greeted: it has our subscriptions
+        self._newest: NatsProtocol | None = None
         self._complaint = ""
         self._password = ""
         self._ready = asyncio.Event()
@@ -51,7 +51,7 @@ class Connection:
         self._on_reconnect: list[Callable[[], None]] = []
         self._cluster: frozenset[str] = frozenset()
         self._connects = 0
-        self.max_payload = Info().max_payload
+        self.max_payload = ServerInfo().max_payload
         self.refused = 0.0  # when an append found the store full and none was stored since; the loop's time
         self._closing = False
         self.redeliveries = Redeliveries()
@@ -61,7 +61,7 @@ class Connection:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, settings: BusSettings, name: str) -> AsyncIterator["Connection"]:
+    async def open(cls, settings: BusSettings, name: str) -> AsyncIterator["NatsConnection"]:
         """Waits until the server is there; closes at the end. Raises ValueError where the address is none."""
         self = cls(settings, name)
         servers = random.sample(settings.servers, len(settings.servers))  # else all would be at the first one's
@@ -78,7 +78,7 @@ class Connection:
                     await self._end(self._wire)
                 self._let_go()
 
-    async def _end(self, wire: Wire) -> None:
+    async def _end(self, wire: NatsProtocol) -> None:
         """What is queued may take a moment to leave; a server that takes nothing isn't waited for."""
         wire.close()
         with contextlib.suppress(TimeoutError):
@@ -128,8 +128,8 @@ class Connection:
             except Exception:
                 log.exception("what was to be done at a reconnect failed")
 
-    def _new_wire(self) -> Wire:
-        self._newest = Wire(self)
+    def _new_wire(self) -> NatsProtocol:
+        self._newest = NatsProtocol(self)
         return self._newest
 
     async def _watch(self) -> None:
@@ -144,7 +144,7 @@ class Connection:
                 self._wire.abort()
                 await self._gone.wait()
 
-    def _ping(self, wire: Wire) -> "asyncio.Future[None]":
+    def _ping(self, wire: NatsProtocol) -> "asyncio.Future[None]":
         """Done when the server has read all that was written before; TransientError when it is lost first."""
         pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         pong.add_done_callback(_retrieved)
@@ -154,9 +154,9 @@ class Connection:
 
     # what the wire tells
 
-    def informed(self, wire: Wire, info: bytes) -> None:
+    def informed(self, wire: NatsProtocol, info: bytes) -> None:
         """The server's greeting: answer with who we are and all subscriptions. Later ones tell of the cluster."""
-        told = msgspec.json.decode(info, type=Info)
+        told = msgspec.json.decode(info, type=ServerInfo)
         self.max_payload = told.max_payload
         before, self._cluster = self._cluster, frozenset(told.connect_urls)
         if wire is self._wire:
@@ -198,7 +198,7 @@ class Connection:
         if self.up:
             log.error("the bus complains: %s", text)
 
-    def lost(self, wire: Wire, error: Exception | None) -> None:
+    def lost(self, wire: NatsProtocol, error: Exception | None) -> None:
         if wire is not self._newest:
             return
         why = self._complaint or str(error or "the server closed the connection")
@@ -292,7 +292,7 @@ class Connection:
                 self.handlers[sid] = late
                 self._ping(self._wire).add_done_callback(lambda _: self.handlers.pop(sid, None))
 
-    def wait_at(self, waiter: Waiter) -> bytes:
+    def wait_at(self, waiter: ReplyWaiter) -> bytes:
         """A token of the inbox at which `waiter` gets every answer until `leave`."""
         token = b"%d" % next(self._tokens)
         self._waiters[token] = waiter
@@ -333,7 +333,7 @@ class Connection:
         deadline = loop.time() + timeout
         if self._wire is None or not self._ready.is_set() or not self._wire.writable.is_set():
             await self.ready(timeout)
-        waiter = OneAnswer(loop.create_future())
+        waiter = SingleReply(loop.create_future())
         token = self.wait_at(waiter)
         timer = loop.call_at(deadline, waiter.late)
         try:

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from varco_common.bus.connection import Connection
-from varco_common.bus.wire import headers_of, status
-from varco_common.errors import ConflictError, PoisonError, StoreFull, TransientError
+from varco_common.base.errors import ConflictError, PoisonError, StoreFull, TransientError
+from varco_common.bus.connection import NatsConnection
+from varco_common.bus.protocol import headers_of, status
 
 API_SECONDS = 5.0
 CLUSTER_API_SECONDS = 2.0  # nobody answers while there is no leader: then it's better asked again
@@ -26,7 +26,7 @@ SEQUENCE_NOT_FOUND = 10043
 CONSUMER_NOT_FOUND = 10014
 
 
-class Fault(msgspec.Struct, frozen=True):
+class JetStreamError(msgspec.Struct, frozen=True):
     """JetStream's error: HTTP-like `code`, exact `err_code`."""
 
     code: int = 0
@@ -34,28 +34,28 @@ class Fault(msgspec.Struct, frozen=True):
     description: str = ""
 
 
-class Stored(msgspec.Struct, frozen=True):
+class PublishAck(msgspec.Struct, frozen=True):
     """The answer to a publish: where it is stored, or why not."""
 
     seq: int = 0
-    error: Fault | None = None
+    error: JetStreamError | None = None
     duplicate: bool = False
 
 
-class Refused(msgspec.Struct, frozen=True):
+class PublishRefused(msgspec.Struct, frozen=True):
     """An API answer as far as its error."""
 
-    error: Fault | None = None
+    error: JetStreamError | None = None
 
 
-_stored = msgspec.json.Decoder(Stored)
-_refused = msgspec.json.Decoder(Refused)
+_stored = msgspec.json.Decoder(PublishAck)
+_refused = msgspec.json.Decoder(PublishRefused)
 
 
 class ApiError(TransientError):
     """JetStream refused a question; `err_code` says why."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: JetStreamError) -> None:
         super().__init__(f"JetStream refused: {fault.description} ({fault.err_code})")
         self.err_code = fault.err_code
 
@@ -65,7 +65,7 @@ class NoStream(TransientError):
 
 
 async def append(
-    link: Connection, subject: str, payload: bytes, headers: bytes, timeout: float, *, named: bool = False
+    link: NatsConnection, subject: str, payload: bytes, headers: bytes, timeout: float, *, named: bool = False
 ) -> int:
     """The sequence at which the message is stored and fsynced. See `Bus.append` for the errors.
 
@@ -88,7 +88,7 @@ async def append(
 
 
 async def append_batch(
-    link: Connection, messages: Sequence[tuple[str, bytes]], expected: Sequence[tuple[str, str]], timeout: float
+    link: NatsConnection, messages: Sequence[tuple[str, bytes]], expected: Sequence[tuple[str, str]], timeout: float
 ) -> int:
     """The sequence of the last of these messages, (subject, payload), all of which are stored, or none.
 
@@ -105,7 +105,7 @@ async def append_batch(
     return _sequence(link, subject, *await link.request(subject, payload, headers=headers, timeout=timeout))
 
 
-def _sequence(link: Connection, subject: str, answer_headers: bytes, answer: bytes) -> int:
+def _sequence(link: NatsConnection, subject: str, answer_headers: bytes, answer: bytes) -> int:
     if answer_headers:
         raise NoStream(f"no stream takes {subject} at present ({status(answer_headers)})")
     try:
@@ -115,13 +115,13 @@ def _sequence(link: Connection, subject: str, answer_headers: bytes, answer: byt
     if stored.error is None and stored.seq:
         link.refused = 0.0
         return stored.seq
-    why = _error(stored.error or Fault(description="no sequence in the answer"))
+    why = _error(stored.error or JetStreamError(description="no sequence in the answer"))
     if isinstance(why, StoreFull):
         link.refused = asyncio.get_running_loop().time()
     raise why
 
 
-def _error(fault: Fault) -> Exception:
+def _error(fault: JetStreamError) -> Exception:
     if fault.err_code in _WRONG_LAST_SEQUENCE:
         return ConflictError(fault.description)
     if fault.err_code in _STORE_FULL:
@@ -132,7 +132,7 @@ def _error(fault: Fault) -> Exception:
 
 
 async def api(
-    link: Connection, subject: str, question: dict[str, Any] | None = None, *, timeout: float = 0.0
+    link: NatsConnection, subject: str, question: dict[str, Any] | None = None, *, timeout: float = 0.0
 ) -> dict[str, Any]:
     """Asks `$JS.API.<subject>`. Raises ApiError where JetStream refuses, TransientError where it is away."""
     payload = msgspec.json.encode(question) if question is not None else b""
@@ -146,12 +146,12 @@ async def api(
     return found
 
 
-async def last_sequence(link: Connection, stream: str, subject_filter: str) -> int:
+async def last_sequence(link: NatsConnection, stream: str, subject_filter: str) -> int:
     """The sequence of the last message that matches, asked of the stream's leader; 0 where there is none."""
     return (await last_message(link, stream, subject_filter))[0]
 
 
-async def last_message(link: Connection, stream: str, subject_filter: str) -> tuple[int, bytes]:
+async def last_message(link: NatsConnection, stream: str, subject_filter: str) -> tuple[int, bytes]:
     """Sequence and payload of the last message that matches, asked of the stream's leader; 0 and nothing: none is there."""
     try:
         found = await api(link, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject_filter})
@@ -163,7 +163,7 @@ async def last_message(link: Connection, stream: str, subject_filter: str) -> tu
     return int(message["seq"]), b64decode(message.get("data", ""))
 
 
-async def is_gone(link: Connection, stream: str, question: dict[str, Any]) -> bool:
+async def is_gone(link: NatsConnection, stream: str, question: dict[str, Any]) -> bool:
     """Whether the stream's leader, too, knows no such message: a direct answer may come from a replica that is behind."""
     try:
         await api(link, f"STREAM.MSG.GET.{stream}", question)
@@ -174,7 +174,7 @@ async def is_gone(link: Connection, stream: str, question: dict[str, Any]) -> bo
     return False
 
 
-async def bounds(link: Connection, stream: str) -> tuple[int, int]:
+async def bounds(link: NatsConnection, stream: str) -> tuple[int, int]:
     """The sequence of the first message that is there, and the last one that was ever given."""
     state = (await api(link, f"STREAM.INFO.{stream}"))["state"]
     return int(state["first_seq"]), int(state["last_seq"])

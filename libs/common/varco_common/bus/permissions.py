@@ -23,7 +23,7 @@ answer put into another one, is met where messages are read (`wire.diverted`).
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.bus.redelivery import REDELIVER
 
 LOOKING = ("$JS.API.STREAM.INFO.MAIL", "$JS.API.STREAM.INFO.EVENTS")

@@ -6,26 +6,26 @@ from typing import Literal
 
 import msgspec
 
-Outcome = Literal["done", "parked", "not now", "in hand", "gone", "no such consumer"]
+RedeliveryOutcome = Literal["done", "parked", "not now", "in hand", "gone", "no such consumer"]
 REDELIVER = "redeliver"
 WAIT_SECONDS = 20.0
 
 
-class Again(msgspec.Struct, frozen=True):
+class RedeliveryRequest(msgspec.Struct, frozen=True):
     """The question `ask.<service>.redeliver`: a record of MAIL, for this durable consumer."""
 
     consumer: str
     sequence: int
 
 
-class Redelivered(msgspec.Struct, frozen=True):
+class RedeliveryResult(msgspec.Struct, frozen=True):
     """The answer: what came of it. `why` where it isn't done."""
 
-    outcome: Outcome
+    outcome: RedeliveryOutcome
     why: str = ""
 
 
-Redeliver = Callable[[int], Awaitable[Redelivered]]
+Redeliver = Callable[[int], Awaitable[RedeliveryResult]]
 
 
 class Redeliveries:
@@ -43,8 +43,8 @@ class Redeliveries:
 
     async def answer(self, payload: bytes) -> bytes:
         """One at a time: who asks twice finds the second time that it is done."""
-        asked = msgspec.json.decode(payload, type=Again)
+        asked = msgspec.json.decode(payload, type=RedeliveryRequest)
         async with self._turn:
             known = self._known.get(asked.consumer)
-            found = await known(asked.sequence) if known else Redelivered("no such consumer")
+            found = await known(asked.sequence) if known else RedeliveryResult("no such consumer")
         return msgspec.json.encode(found)

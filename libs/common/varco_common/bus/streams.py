@@ -10,9 +10,9 @@ from nats.aio.client import Client
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StoreCompression, StreamConfig
 from nats.js.errors import NotFoundError
 
-from varco_common import log, subjects
+from varco_common.base import log, subjects
+from varco_common.base.errors import TransientError
 from varco_common.bus.settings import BusSettings
-from varco_common.errors import TransientError
 
 _log = log.get(__name__)
 

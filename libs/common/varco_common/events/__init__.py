@@ -4,7 +4,7 @@ from functools import cache
 
 import msgspec
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.events.archive import (
     ArchiveEvent,
     CopyBounced,
@@ -234,7 +234,7 @@ def decode_event(data: bytes) -> AnyEvent:
     return event
 
 
-def decode_said(subject: str, data: bytes) -> AnyEvent:
+def decode_authenticated(subject: str, data: bytes) -> AnyEvent:
     """As `decode_event`, of what lies at `subject`: the bus lets a service publish under its own name alone.
 
     What it says there in another's name isn't so. Raises msgspec.DecodeError.

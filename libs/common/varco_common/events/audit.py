@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import msgspec
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.events.base import AccountEvent, Event, fact
-from varco_common.record import Record
+from varco_common.mail.record import MailRecord
 
 
 class MailRecorded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="mail.recorded.v1"):
@@ -21,7 +21,7 @@ class MailRecorded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="ma
     sequence: int
     kind: str
     stored_at: datetime
-    record: Record
+    record: MailRecord
 
     @property
     def key(self) -> str:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import msgspec
 
-from varco_common import subjects
+from varco_common.base import subjects
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):

@@ -3,10 +3,10 @@
 from enum import StrEnum
 from typing import ClassVar
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.events.base import Event
-from varco_common.replies import Reply
-from varco_common.votes import Ballot, Vote
+from varco_common.mail.ballot import Ballot, Vote
+from varco_common.mail.replies import Reply
 
 
 class AuthCause(StrEnum):

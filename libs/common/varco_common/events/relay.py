@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.events.base import AccountEvent
 
 

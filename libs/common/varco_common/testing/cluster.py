@@ -6,11 +6,11 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from varco_common.base.errors import TransientError
 from varco_common.bus import jetstream
-from varco_common.bus.connection import Connection
+from varco_common.bus.connection import NatsConnection
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.streams import ensure, manager
-from varco_common.errors import TransientError
 from varco_common.testing.nats import NatsServer
 from varco_common.testing.processes import free_port
 
@@ -44,7 +44,7 @@ class NatsCluster:
     async def leader(self, stream: str, consumer: str = "") -> str:
         """The node that leads the stream, or one of its consumers; waits until there is one."""
         question = f"CONSUMER.INFO.{stream}.{consumer}" if consumer else f"STREAM.INFO.{stream}"
-        async with Connection.open(self.settings(), "asks") as link:
+        async with NatsConnection.open(self.settings(), "asks") as link:
             while True:
                 with contextlib.suppress(TransientError):
                     found = await jetstream.api(link, question)
@@ -54,7 +54,7 @@ class NatsCluster:
 
     async def current(self, stream: str) -> None:
         """Returns when all replicas of the stream have all of it."""
-        async with Connection.open(self.settings(), "asks") as link:
+        async with NatsConnection.open(self.settings(), "asks") as link:
             while True:
                 with contextlib.suppress(TransientError):
                     cluster = (await jetstream.api(link, f"STREAM.INFO.{stream}"))["cluster"]
@@ -67,7 +67,7 @@ class NatsCluster:
         """The nodes whose servers know two others."""
         found = set()
         for name, node in self.nodes.items():
-            async with Connection.open(node.settings(), "asks") as link:
+            async with NatsConnection.open(node.settings(), "asks") as link:
                 if link.servers == NODES:
                     found.add(name)
         return found

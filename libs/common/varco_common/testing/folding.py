@@ -14,8 +14,8 @@ import msgspec.inspect as mi
 from hypothesis import strategies as st
 
 from varco_common.events import AnyEvent, Event, decode_event, encode_event, fact
-from varco_common.projection import Memory
-from varco_common.rehearsal.history import History, event_key
+from varco_common.eventsourcing.projection import FoldedStates
+from varco_common.eventsourcing.replay.history import SettingsHistory, event_key
 
 S = TypeVar("S")
 History_ = list[tuple[int, AnyEvent]]
@@ -59,29 +59,29 @@ def folds_alike(
 
     A restart reads the documents as the database has them, and is told once more some of what it has applied.
     """
-    live = _folded(Memory(apply, key), history)
+    live = _folded(FoldedStates(apply, key), history)
     rebuilt = _folded(
-        Memory(apply, key), [(sequence, decode_event(encode_event(event))) for sequence, event in history]
+        FoldedStates(apply, key), [(sequence, decode_event(encode_event(event))) for sequence, event in history]
     )
     assert rebuilt.states == live.states
     document = msgspec.json.Decoder(state)
     for place in range(len(history) + 1):
-        before = _folded(Memory(apply, key), history[:place])
+        before = _folded(FoldedStates(apply, key), history[:place])
         saved = {name: document.decode(text) for name, text in before.take().items() if text is not None}
         assert saved == before.states
-        again: Memory[S] = Memory(apply, key)
+        again: FoldedStates[S] = FoldedStates(apply, key)
         again.start(saved, before.sequence)
         assert _folded(again, history[max(place - 3, 0) :]).states == live.states
-    past: History[S] = History(apply, key)
+    past: SettingsHistory[S] = SettingsHistory(apply, key)
     for sequence, event in history:
         past.learn(sequence, event)
     for place in reversed(range(len(history) + 1)):  # the newest first: what was asked before must not matter
-        then = _folded(Memory(apply, key), history[:place])
+        then = _folded(FoldedStates(apply, key), history[:place])
         for name in past:
             assert past.as_of(name, then.sequence) == then.states.get(name)
 
 
-def _folded(memory: Memory[S], history: Sequence[tuple[int, AnyEvent]]) -> Memory[S]:
+def _folded(memory: FoldedStates[S], history: Sequence[tuple[int, AnyEvent]]) -> FoldedStates[S]:
     for sequence, event in history:
         memory.apply(sequence, event)
     return memory

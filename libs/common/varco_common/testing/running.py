@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from varco_common.settings import Settings, variables
-from varco_common.tokens import Keyring
+from varco_common.runtime.settings import Settings, variables
+from varco_common.runtime.tokens import Keyring
 
 KEY = "k" * 64  # what tokens are signed with
 

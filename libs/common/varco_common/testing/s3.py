@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from varco_common import seaweed
-from varco_common.blob_settings import BlobSettings
-from varco_common.blobs import Blobs
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
+from varco_common.storage import seaweed
+from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store_settings import ObjectStoreSettings
 from varco_common.testing.processes import READY_SECONDS, Server, binary, free_port
 
 
@@ -31,16 +31,16 @@ class S3Server(Server):
     async def start(self) -> None:
         """Waits until an object can be put and got: the port answers seconds before."""
         await super().start()
-        probe = Blobs(self.settings, "varco-ready")
+        probe = ObjectStore(self.settings, "varco-ready")
         async with asyncio.timeout(READY_SECONDS):
             while not await _works(probe):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.1)
         await probe.close()
 
     @property
-    def settings(self) -> BlobSettings:
+    def settings(self) -> ObjectStoreSettings:
         """How to connect here."""
-        return BlobSettings(
+        return ObjectStoreSettings(
             endpoint=f"http://127.0.0.1:{self.port}",
             access_key_file=self.home / "access.key",
             secret_key_file=self.home / "secret.key",
@@ -60,7 +60,7 @@ async def s3_server() -> AsyncIterator[S3Server]:
             await server.kill()  # stopping takes it 15 s
 
 
-async def _works(probe: Blobs) -> bool:
+async def _works(probe: ObjectStore) -> bool:
     try:
         await probe.ensure()
         await probe.put("ready", b"yes")

@@ -6,7 +6,7 @@ Revision ID: archive_0001
 from alembic import op
 
 from varco_archive.tables import metadata
-from varco_common.db import create_projection_tables
+from varco_common.storage.database import create_projection_tables
 
 revision = "archive_0001"
 down_revision = None

@@ -10,7 +10,7 @@ from varco_archive import metrics
 from varco_archive.drops import InUse
 from varco_archive.mailbox import open_mailbox
 from varco_archive.pop3 import answers
-from varco_common.errors import TransientError
+from varco_common.base.errors import TransientError
 from varco_common.events import AuthCause, AuthFailed
 
 if TYPE_CHECKING:

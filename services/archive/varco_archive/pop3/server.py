@@ -19,15 +19,15 @@ from varco_archive.pop3.wire import MAX_LINE, Wire
 from varco_archive.removals import Removals
 from varco_archive.settings import Settings
 from varco_archive.sweeper import Sweeper
-from varco_common import log
-from varco_common.bans import BanTable
+from varco_common.base import log
+from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
-from varco_common.errors import TransientError
 from varco_common.events import AnyEvent, AuthFailed, HostBanned, LoginGuarded
-from varco_common.guard import Guard
-from varco_common.passwords import Verifier
-from varco_common.settings import BrokenSetting
-from varco_common.tls import Certificates
+from varco_common.events.ban_table import BanTable
+from varco_common.runtime.login_throttle import LoginThrottle
+from varco_common.runtime.passwords import PasswordVerifier
+from varco_common.runtime.settings import BrokenSetting
+from varco_common.runtime.tls import Certificates
 
 BACKLOG = 256
 # Seconds of silence, between probes, and their count: a client that is gone loses its mailbox in two minutes.
@@ -46,7 +46,7 @@ class Server:
         index: Index,
         bodies: Bodies,
         *,
-        passwords: Verifier,
+        passwords: PasswordVerifier,
         removals: Removals,
         sweeper: Sweeper,
         drops: Drops,
@@ -59,7 +59,7 @@ class Server:
         self.passwords, self.removals, self.sweeper, self.drops = passwords, removals, sweeper, drops
         self.state, self.by_login, self.certificates = state, by_login, certificates
         self.bans = bans
-        self.guard = Guard(settings.guard_interval.total_seconds(), settings.guard_waiting)
+        self.guard = LoginThrottle(settings.guard_interval.total_seconds(), settings.guard_waiting)
         self._bus = bus
         self._sessions: dict[Session, asyncio.Task[None] | None] = {}
         self._by_host: Counter[str] = Counter()
@@ -101,7 +101,7 @@ class Server:
 
     async def _say(self, event: AuthFailed) -> None:
         try:
-            await self._bus.append(event)
+            await self._bus.events.append(event)
         except TransientError as error:
             _log.warning("not said", subject=event.subject, error=str(error))
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from varco_archive.mailbox import Mailbox
 from varco_archive.pop3 import answers
 from varco_archive.pop3.wire import MAX_COMMAND, MAX_LINE, TooLong, Wire
-from varco_common import log
-from varco_common.errors import TransientError
+from varco_common.base import log
+from varco_common.base.errors import TransientError
 
 if TYPE_CHECKING:
     from varco_archive.pop3.server import Server

@@ -9,7 +9,7 @@ from varco_archive.index import Entry
 from varco_archive.pop3 import answers, login
 from varco_archive.pop3.cut import ended, top
 from varco_archive.pop3.session import Session
-from varco_common.errors import PoisonError, TransientError
+from varco_common.base.errors import PoisonError, TransientError
 from varco_common.events import RemovalCause
 
 AT_ONCE = 200  # lines of a list in one write

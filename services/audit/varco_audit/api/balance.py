@@ -11,7 +11,7 @@ from varco_audit.balance.inspector import Inspector, Lost
 from varco_audit.balance.ledger import Ledger, Sums
 from varco_audit.balance.sheet import Debt
 from varco_audit.models import utc
-from varco_common.auth import Caller
+from varco_common.runtime.auth import Caller
 
 
 class LineOut(BaseModel):

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from varco_audit.deadletters import DeadLetters, Opened
 from varco_audit.letters import Letter
-from varco_common.auth import Admin
+from varco_common.runtime.auth import Admin
 
 Why = Annotated[str, Query(max_length=1_000, description="Why; it goes into the event.")]
 NeededWhy = Annotated[str, Query(min_length=1, max_length=1_000, description="Why; it goes into the event.")]

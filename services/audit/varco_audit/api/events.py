@@ -16,9 +16,9 @@ from varco_audit.models import SEQUENCES, EventOut, EventPage, IndexOut, line, u
 from varco_audit.reader import Reader
 from varco_audit.scribe import Scribe
 from varco_audit.search import Search, Wanted
-from varco_common.auth import Admin, Caller
-from varco_common.errors import NotFound
-from varco_common.tokens import Token
+from varco_common.base.errors import NotFound
+from varco_common.runtime.auth import Admin, Caller
+from varco_common.runtime.tokens import ApiToken
 
 LINES = "application/x-ndjson"
 
@@ -135,5 +135,5 @@ async def _lines(reader: Reader, asked: Wanted, after: int, *, follow: bool) -> 
         yield b"".join(kept)
 
 
-def _may_see(token: Token, account: str) -> bool:
+def _may_see(token: ApiToken, account: str) -> bool:
     return token.is_admin or token.scope == account

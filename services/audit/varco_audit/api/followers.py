@@ -7,7 +7,7 @@ from fastapi import HTTPException
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from varco_common.tokens import Token
+from varco_common.runtime.tokens import ApiToken
 
 MOST = 20
 
@@ -18,20 +18,20 @@ class Followers:
     def __init__(self) -> None:
         self._counts = Counter[str]()
 
-    def admit(self, token: Token) -> None:
+    def admit(self, token: ApiToken) -> None:
         """Raises 429 (RFC 6585 4) where the token follows as many as it may."""
         if self._counts[token.id] >= MOST:
             raise HTTPException(
                 429, f"This token follows {MOST} streams of events, which is as many as it may: end one."
             )
 
-    def stream(self, token: Token, lines: AsyncIterator[bytes], media_type: str) -> StreamingResponse:
+    def stream(self, token: ApiToken, lines: AsyncIterator[bytes], media_type: str) -> StreamingResponse:
         """An answer that counts from its beginning until its client leaves."""
         return _Counted(self._counts, token, lines, media_type)
 
 
 class _Counted(StreamingResponse):
-    def __init__(self, counts: Counter[str], token: Token, lines: AsyncIterator[bytes], media_type: str) -> None:
+    def __init__(self, counts: Counter[str], token: ApiToken, lines: AsyncIterator[bytes], media_type: str) -> None:
         super().__init__(lines, media_type=media_type)
         self._counts, self._token = counts, token
 

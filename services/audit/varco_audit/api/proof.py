@@ -13,12 +13,12 @@ from varco_audit.proof.history import ALL, History, stored
 from varco_audit.proof.inspection import inspect
 from varco_audit.proof.keyfile import BadKeyFile
 from varco_audit.proof.notary import Notary
-from varco_common.auth import Admin
+from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.bus import Bus
-from varco_common.errors import NotFound, RefusedCommand
-from varco_common.proof import leaf
-from varco_common.proof.checkpoint import Checkpoint
-from varco_common.proof.note import BadNote
+from varco_common.runtime.auth import Admin
+from varco_common.transparency import leaf
+from varco_common.transparency.checkpoint import Checkpoint
+from varco_common.transparency.signed_note import BadNote
 
 _TOGETHER = 200
 
@@ -126,7 +126,7 @@ def _proofs(api: APIRouter, bus: Bus, history: History) -> None:
 
 
 async def _exact(bus: Bus, after: int) -> AsyncIterator[bytes]:
-    async with aclosing(stored(bus, after, await bus.last_sequence(ALL))) as entries:
+    async with aclosing(stored(bus, after, await bus.events.last_sequence(ALL))) as entries:
         lines: list[bytes] = []
         async for entry in entries:
             lines.append(leaf.to_line(entry))

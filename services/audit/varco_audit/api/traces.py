@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 
 from varco_audit.trace.model import Trace
 from varco_audit.trace.tracer import Tracer
-from varco_common.auth import Caller
+from varco_common.runtime.auth import Caller
 
 
 def router(tracer: Tracer) -> APIRouter:

@@ -12,10 +12,11 @@ from varco_audit import metrics
 from varco_audit.balance.ledger import Ledger
 from varco_audit.balance.sheet import FILTERS, Debt
 from varco_audit.scribe import RECORDS
-from varco_common import keeping, log
+from varco_common.base import log
+from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
-from varco_common.errors import TransientError
-from varco_common.keeping import Question
+from varco_common.storage import retention
+from varco_common.storage.retention import RetentionQuery
 
 GONE = "its record is gone from MAIL"
 SILENT = "{service} is done with its record, and said nothing of these recipients"
@@ -80,19 +81,19 @@ class Inspector:
 
     async def _caught_up(self) -> None:
         """What is in MAIL is in EVENTS, and what is there is counted: a converted mail must not look like a lost one."""
-        last = await self._bus.last_record(RECORDS)
+        last = await self._bus.mail.last_sequence(RECORDS)
         try:
             async with asyncio.timeout(_BEHIND_SECONDS):
                 while self._recorded() < last:  # noqa: ASYNC110 - the scribe says how far it is, not when
                     await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError:
             raise TransientError("not all of MAIL is written down in EVENTS yet") from None
-        await self._ledger.reached(await self._bus.until(*FILTERS))
+        await self._ledger.reached(await self._bus.events.last_sequence(*FILTERS))
 
     async def _suspects(self, owed: Sequence[Debt]) -> list[Lost]:
         if not owed:
             return []
-        gone = await self._bus.gone(debt.sequence for debt in owed)
+        gone = await self._bus.mail.missing(debt.sequence for debt in owed)
         needed = await self._needed(owed)
         found = []
         for debt in owed:
@@ -119,8 +120,8 @@ class Inspector:
         try:
             for start in range(0, len(sequences), _AT_ONCE):
                 part = tuple(sequences[start : start + _AT_ONCE])
-                question = Question(subject=subject, sequences=part)
-                needed |= {*(await keeping.ask(self._bus, service, question, _ANSWER_SECONDS)).needed}
+                question = RetentionQuery(subject=subject, sequences=part)
+                needed |= {*(await retention.ask(self._bus, service, question, _ANSWER_SECONDS)).needed}
         except (TransientError, msgspec.DecodeError) as error:
             _log.info("who owes mail doesn't say what of it", service=service, why=str(error))
             return None

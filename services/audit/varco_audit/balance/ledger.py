@@ -15,12 +15,12 @@ from varco_audit.balance.sheet import ACCEPTED, FILTERS, HOUR_MS, Debt, Outcome,
 from varco_audit.balance.tables import debts, early, hours
 from varco_audit.batches import Batches, Limits
 from varco_audit.index import translated
-from varco_common import log
-from varco_common.bus import Bus, Raw
-from varco_common.db import READ_ONLY, progress
-from varco_common.errors import ConflictError, TransientError
-from varco_common.events import AnyEvent, decode_said
-from varco_common.tasks import whole
+from varco_common.base import log
+from varco_common.base.errors import ConflictError, TransientError
+from varco_common.base.tasks import uncancellable
+from varco_common.bus import Bus, RawEvent
+from varco_common.events import AnyEvent, decode_authenticated
+from varco_common.storage.database import READ_ONLY, progress
 
 PROJECTION = "balance"
 COLUMNS = (ACCEPTED, *(outcome.value for outcome in Outcome))
@@ -85,9 +85,9 @@ class Ledger:
         except TimeoutError:
             raise TransientError(f"the balance stands at {self.applied}, {sequence} is awaited") from None
 
-    async def add(self, batch: Sequence[Raw]) -> None:
+    async def add(self, batch: Sequence[RawEvent]) -> None:
         """Events behind `applied`, in order. Raises ConflictError where another process has counted meanwhile."""
-        await whole(self._add(batch))
+        await uncancellable(self._add(batch))
         self._reached(batch[-1].sequence)
 
     async def lines(self, since: datetime | None, account: str) -> list[Sums]:
@@ -115,7 +115,7 @@ class Ledger:
                 return list((await connection.execute(query)).all())
 
     async def _follow(self, after: int) -> None:
-        async with Batches.of(self._bus.raw(*FILTERS, after=after), self._limits, _size) as batches:
+        async with Batches.of(self._bus.events.follow_raw(*FILTERS, after=after), self._limits, _size) as batches:
             async for batch in batches:
                 await self.add(batch)
 
@@ -124,7 +124,7 @@ class Ledger:
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
 
-    async def _add(self, batch: Sequence[Raw]) -> None:
+    async def _add(self, batch: Sequence[RawEvent]) -> None:
         events = [event for raw in batch if raw.own and (event := _decoded(raw))]
         mails = sorted({mail for event in events if (mail := mails_of(event))})
         with translated():
@@ -191,12 +191,12 @@ def _row(debt: Debt) -> dict[str, Any]:
     return msgspec.structs.asdict(debt) | {"left": msgspec.json.encode(debt.left).decode()}
 
 
-def _decoded(raw: Raw) -> AnyEvent | None:
+def _decoded(raw: RawEvent) -> AnyEvent | None:
     try:
-        return decode_said(raw.subject, raw.payload)
+        return decode_authenticated(raw.subject, raw.payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
-def _size(raw: Raw) -> int:
+def _size(raw: RawEvent) -> int:
     return len(raw.payload)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from varco_common import subjects
+from varco_common.base import subjects
 from varco_common.events import (
     AnyEvent,
     DeadLetterDropped,

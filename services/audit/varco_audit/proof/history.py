@@ -13,13 +13,13 @@ from varco_audit.names import NAME
 from varco_audit.proof import metrics
 from varco_audit.proof.levels import Levels
 from varco_audit.proof.shelf import Shelf
-from varco_common import log, subjects
-from varco_common.bus import Bus, Raw
-from varco_common.errors import ConflictError, NotFound, RefusedCommand, TransientError
-from varco_common.proof import inclusion, leaf, tree, verify
-from varco_common.proof.checkpoint import Chain, Checkpoint, Rotation
-from varco_common.proof.leaf import Entry
-from varco_common.proof.note import BadNote, BadSignature, PublicKey
+from varco_common.base import log, subjects
+from varco_common.base.errors import ConflictError, NotFound, RefusedCommand, TransientError
+from varco_common.bus import Bus, RawEvent
+from varco_common.transparency import inclusion, leaf, merkle_tree, verification
+from varco_common.transparency.checkpoint import Chain, Checkpoint, Rotation
+from varco_common.transparency.leaf import LogEntry
+from varco_common.transparency.signed_note import BadNote, BadSignature, PublicKey
 
 ALL = "events.>"
 SIGNED = subjects.event(NAME, "checkpoint-signed", "*")
@@ -80,7 +80,7 @@ class History:
         return Chain([self.key], self.rotations)
 
     def root(self, size: int) -> bytes:
-        return tree.root(size, self.levels.node)
+        return merkle_tree.root(size, self.levels.node)
 
     async def origin(self) -> str:
         """The log's name, as the last checkpoint in EVENTS has it; empty where there is none."""
@@ -118,21 +118,21 @@ class History:
     async def catch_up(self) -> None:
         """Takes all that EVENTS has now. Raises TransientError."""
         async with self._lock:
-            if (until := await self._bus.last_sequence(ALL)) <= self.size:
+            if (until := await self._bus.events.last_sequence(ALL)) <= self.size:
                 return
             batch: list[bytes] = []
-            async with aclosing(self._bus.raw(ALL, after=self.size)) as events:
+            async with aclosing(self._bus.events.follow_raw(ALL, after=self.size)) as events:
                 async for raw in events:
                     self._take(raw, batch)
                     if raw.sequence >= until:
                         break
             self._flush(batch)
 
-    def proof(self, entry: Entry) -> bytes:
+    def proof(self, entry: LogEntry) -> bytes:
         """That the event is in the log, under the last checkpoint. Raises NotFound, ConflictError, RefusedCommand."""
         if self.last is None or entry.sequence > self.signed_size:
             raise ConflictError(f"no checkpoint covers event {entry.sequence} yet")
-        path = tree.inclusion_path(entry.sequence - 1, self.signed_size, self.levels.node)
+        path = merkle_tree.inclusion_path(entry.sequence - 1, self.signed_size, self.levels.node)
         found = inclusion.proof(entry, path, self.last.checkpoint.text, [one.text for one in self.rotations])
         try:
             inclusion.check(found, self.chain.keys)
@@ -141,11 +141,11 @@ class History:
             raise RefusedCommand(f"event {entry.sequence} isn't what was signed: run `varco audit verify`") from None
         return found
 
-    async def event(self, sequence: int) -> Entry:
+    async def event(self, sequence: int) -> LogEntry:
         """Raises NotFound."""
         if sequence < 1:
             raise NotFound(f"no event {sequence}")
-        return entry_of(await self._bus.event(sequence))
+        return entry_of(await self._bus.events.get(sequence))
 
     def failed(self, why: str) -> None:
         metrics.FAILURES.inc()
@@ -155,10 +155,10 @@ class History:
         self.broken = why
         self.failed(why)
 
-    def _take(self, raw: Raw, batch: list[bytes]) -> None:
+    def _take(self, raw: RawEvent, batch: list[bytes]) -> None:
         batch += [leaf.absent(n) for n in range(self.size + len(batch) + 1, raw.sequence)]
         batch.append(leaf.hash_of(entry_of(raw)))
-        if not raw.subject.startswith(verify.SIGNED_HERE):
+        if not raw.subject.startswith(verification.SIGNED_HERE):
             self._traffic = raw.sequence
             if raw.subject.startswith(ROTATED[:-1]):
                 self._rotated(raw)
@@ -173,9 +173,9 @@ class History:
         metrics.HASHED.inc(len(batch))
         batch.clear()
 
-    def _signed(self, raw: Raw) -> None:
+    def _signed(self, raw: RawEvent) -> None:
         self.guard = raw.sequence
-        if not (checkpoint := verify.inner(entry_of(raw))):
+        if not (checkpoint := verification.inner(entry_of(raw))):
             return
         if not self._ours(checkpoint):
             self.stranger = raw.at / 1e9
@@ -194,7 +194,7 @@ class History:
             return False
         return True
 
-    def _rotated(self, raw: Raw) -> None:
+    def _rotated(self, raw: RawEvent) -> None:
         try:
             rotation = Rotation.parse(msgspec.json.decode(raw.payload, type=_Note).note)
         except (msgspec.DecodeError, UnicodeDecodeError, BadNote) as error:
@@ -205,31 +205,31 @@ class History:
             self.shelf.put_rotation(rotation)
 
     async def _read_rotations(self) -> None:
-        if until := await self._bus.last_sequence(ROTATED):
-            async with aclosing(self._bus.raw(ROTATED)) as events:
+        if until := await self._bus.events.last_sequence(ROTATED):
+            async with aclosing(self._bus.events.follow_raw(ROTATED)) as events:
                 async for raw in events:
                     self._rotated(raw)
                     if raw.sequence >= until:
                         return
 
     async def _newest(self) -> Signed | None:
-        if not (sequence := await self._bus.last_sequence(SIGNED)):
+        if not (sequence := await self._bus.events.last_sequence(SIGNED)):
             return None
         self.guard = sequence
-        raw = await self._bus.event(sequence)
-        checkpoint = verify.inner(entry_of(raw))
+        raw = await self._bus.events.get(sequence)
+        checkpoint = verification.inner(entry_of(raw))
         return Signed(checkpoint, datetime.fromtimestamp(raw.at / 1e9, UTC)) if checkpoint else None
 
 
-def entry_of(raw: Raw) -> Entry:
-    return Entry(raw.sequence, raw.at, raw.subject, raw.payload)
+def entry_of(raw: RawEvent) -> LogEntry:
+    return LogEntry(raw.sequence, raw.at, raw.subject, raw.payload)
 
 
-async def stored(bus: Bus, after: int, until: int) -> AsyncGenerator[Entry, None]:
+async def stored(bus: Bus, after: int, until: int) -> AsyncGenerator[LogEntry, None]:
     """The events of EVENTS behind `after` and up to `until`, which must be there."""
     if until <= after:
         return
-    async with aclosing(bus.raw(ALL, after=after)) as events:
+    async with aclosing(bus.events.follow_raw(ALL, after=after)) as events:
         async for raw in events:
             yield entry_of(raw)
             if raw.sequence >= until:

@@ -9,15 +9,15 @@ from time import monotonic, time
 import msgspec
 
 from varco_audit.proof.history import ALL, History, stored
-from varco_common import log
+from varco_common.base import log
+from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
 from varco_common.bus.streams import DAY, TEN_YEARS
-from varco_common.errors import TransientError
-from varco_common.proof import verify
-from varco_common.proof.checkpoint import Checkpoint
-from varco_common.proof.leaf import Entry
-from varco_common.proof.note import BadSignature
-from varco_common.proof.verify import BadHashes, Departure, Finding, Forked, Verifier
+from varco_common.transparency import verification
+from varco_common.transparency.checkpoint import Checkpoint
+from varco_common.transparency.leaf import LogEntry
+from varco_common.transparency.signed_note import BadSignature
+from varco_common.transparency.verification import BadHashes, Deviation, Finding, Forked, HistoryVerifier
 
 _PROGRESS = 20_000
 _LATE = DAY  # the bus takes its time to let events go
@@ -42,7 +42,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
 
 
-def expired(entry: Entry) -> bool:
+def expired(entry: LogEntry) -> bool:
     """Whether those before the first event there is can be gone because their time was over."""
     return time() - entry.at / 1e9 > TEN_YEARS - _LATE
 
@@ -57,12 +57,12 @@ async def inspect(bus: Bus, history: History, given: Sequence[Checkpoint], first
         yield Frame(done=True, departure="checkpoint", text=str(error))
         return
     hashes, note = await _fitting(history, checkpoints)
-    verifier = Verifier(checkpoints, hashes, first)
-    of, events, finding = await bus.last_sequence(ALL), 0, None
+    verifier = HistoryVerifier(checkpoints, hashes, first)
+    of, events, finding = await bus.events.last_sequence(ALL), 0, None
     async with aclosing(stored(bus, first - 1, of)) as entries:
         async for entry in entries:
             if not events and hashes and expired(entry):
-                verifier = Verifier(checkpoints, hashes, entry.sequence)
+                verifier = HistoryVerifier(checkpoints, hashes, entry.sequence)
             events += 1
             if finding := verifier.push(entry) or _inner(history, entry):
                 break
@@ -78,16 +78,16 @@ def _trusted(history: History, given: Sequence[Checkpoint]) -> list[Checkpoint]:
     for one in given:
         history.chain.verify(one)
     try:
-        return verify.in_order([*given, *([history.last.checkpoint] if history.last else [])])
+        return verification.in_order([*given, *([history.last.checkpoint] if history.last else [])])
     except Forked as error:
         history.failed(str(error))
         raise
 
 
-async def _fitting(history: History, checkpoints: Sequence[Checkpoint]) -> tuple[verify.Hashes | None, str]:
+async def _fitting(history: History, checkpoints: Sequence[Checkpoint]) -> tuple[verification.Hashes | None, str]:
     """The tree's own leaf hashes where they fit the checkpoints, else none, and why."""
     try:
-        await asyncio.to_thread(verify.fits, history.levels.leaves(), checkpoints)
+        await asyncio.to_thread(verification.fits, history.levels.leaves(), checkpoints)
     except BadHashes as error:
         return None, f"{error}: a departure can't be named exactly"
     return history.levels.leaf, ""
@@ -99,9 +99,9 @@ def _departed(history: History, frame: Frame, finding: Finding) -> Frame:
     return msgspec.structs.replace(frame, departure=departure, sequence=sequence, until=until, text=text)
 
 
-def _inner(history: History, entry: Entry) -> Finding | None:
+def _inner(history: History, entry: LogEntry) -> Finding | None:
     """A checkpoint that stands in the log must be one of this log."""
-    checkpoint = verify.inner(entry) if entry.subject.startswith(verify.SIGNED_HERE) else None
+    checkpoint = verification.inner(entry) if entry.subject.startswith(verification.SIGNED_HERE) else None
     if checkpoint is None or checkpoint.size > history.size:
         return None
     try:
@@ -111,7 +111,7 @@ def _inner(history: History, entry: Entry) -> Finding | None:
     if history.root(checkpoint.size) == checkpoint.root:
         return None
     text = f"the checkpoint in event {entry.sequence} isn't one of this log"
-    return Finding(Departure.SOMEWHERE, 1, checkpoint.size, text)
+    return Finding(Deviation.SOMEWHERE, 1, checkpoint.size, text)
 
 
 async def watch(bus: Bus, history: History, every: timedelta) -> None:

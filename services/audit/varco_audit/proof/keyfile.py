@@ -4,8 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from varco_common.ids import new_id
-from varco_common.proof.note import BadNote, SigningKey
+from varco_common.base.ids import new_id
+from varco_common.transparency.signed_note import BadNote, SigningKey
 
 _WIDER = 0o077
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from varco_common.proof.tree import HASH_BYTES, node_hash
+from varco_common.transparency.merkle_tree import HASH_BYTES, node_hash
 
 STEP = 8  # levels between two files: a node in between is made of 128 hashes at most
 WIDTH = 1 << STEP

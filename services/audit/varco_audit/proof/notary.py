@@ -7,13 +7,13 @@ from time import time
 
 from varco_audit.proof.history import ROTATED, SIGNED, History
 from varco_audit.proof.keyfile import KeyFile
-from varco_common import log
+from varco_common.base import log
+from varco_common.base.errors import ConflictError, RefusedCommand, TransientError
 from varco_common.bus import Bus
-from varco_common.errors import ConflictError, RefusedCommand, TransientError
 from varco_common.events import CheckpointKeyRotated, CheckpointSigned
-from varco_common.proof import checkpoint
-from varco_common.proof.checkpoint import Rotation
-from varco_common.proof.note import SigningKey
+from varco_common.transparency import checkpoint
+from varco_common.transparency.checkpoint import Rotation
+from varco_common.transparency.signed_note import SigningKey
 
 _START_AGAIN_SECONDS = 1.0
 _SILENCE = 10  # so many intervals without a stranger's checkpoint, and its process counts as gone
@@ -56,7 +56,7 @@ class Notary:
             await asyncio.to_thread(history.levels.sync)
             event = CheckpointSigned(at=datetime.now(UTC), origin=signed.origin, size=signed.size, note=signed.text)
             with suppress(ConflictError):  # another process was first: its checkpoint is as good
-                await self._bus.append(event, expect=history.guard, expect_subject=SIGNED)
+                await self._bus.events.append(event, expect=history.guard, expect_subject=SIGNED)
             await history.catch_up()
 
     async def _start(self) -> None:
@@ -78,7 +78,7 @@ class Notary:
             await history.catch_up()
             if history.broken:
                 raise RefusedCommand(f"EVENTS isn't what was signed: {history.broken}")
-            last = await self._bus.last_sequence(ROTATED)
+            last = await self._bus.events.last_sequence(ROTATED)
             new = self._file.begin(self._key.public.name)
             rotation = checkpoint.rotation(self._key, new, history.size)
             event = CheckpointKeyRotated(
@@ -89,7 +89,7 @@ class Notary:
                 by=by,
                 reason=reason,
             )
-            await self._bus.append(event, expect=last, expect_subject=ROTATED)
+            await self._bus.events.append(event, expect=last, expect_subject=ROTATED)
             self._file.complete()
             self._key, history.key = new, new.public
             history.shelf.put_key(new.public)

@@ -9,9 +9,9 @@ from varco_audit.proof.levels import Levels
 from varco_audit.proof.notary import Notary
 from varco_audit.proof.shelf import Shelf
 from varco_audit.settings import Settings
+from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus
-from varco_common.settings import BrokenSetting
-from varco_common.tasks import patiently
+from varco_common.runtime.settings import BrokenSetting
 
 
 @asynccontextmanager
@@ -21,7 +21,7 @@ async def opened(bus: Bus, settings: Settings) -> AsyncIterator[tuple[History, N
     try:
         history = History(bus, levels, Shelf(settings.proof_directory / "checkpoints"))
         file = KeyFile(settings.signing_key_path)
-        origin = await patiently(history.origin)
+        origin = await retry_until_available(history.origin)
         try:
             key = file.key(origin)
             file.next()  # only whether it can be read: `run` decides whose time it is

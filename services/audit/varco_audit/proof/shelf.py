@@ -3,8 +3,8 @@
 from datetime import datetime
 from pathlib import Path
 
-from varco_common.proof.checkpoint import Checkpoint, Rotation
-from varco_common.proof.note import BadNote, PublicKey
+from varco_common.transparency.checkpoint import Checkpoint, Rotation
+from varco_common.transparency.signed_note import BadNote, PublicKey
 
 LATEST = "latest.checkpoint"
 PUBLIC = "log.pub"

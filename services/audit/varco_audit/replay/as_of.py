@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from varco_audit.replay.asking import rehearse
+from varco_common.base.errors import NotFound, RefusedCommand, TransientError
 from varco_common.bus import Bus
-from varco_common.errors import NotFound, RefusedCommand, TransientError
-from varco_common.rehearsal.frames import Failed, Item, State, Unreadable
+from varco_common.eventsourcing.replay.frames import ReplayFailed, SettingsItem, StateQuestion, UnreadableMail
 
 SERVICES = ("policy", "relay", "ratelimit", "filelink", "archive", "banguard")
 
@@ -24,7 +24,7 @@ class Told(NamedTuple):
     """`missing` says by service why it has told nothing; `unreadable` are sequences of events that can't be read."""
 
     then: Then
-    items: list[Item]
+    items: list[SettingsItem]
     missing: dict[str, str]
     unreadable: list[int]
 
@@ -34,34 +34,34 @@ async def then(bus: Bus, at: datetime | int) -> Then:
     if isinstance(at, datetime):
         if at > datetime.now(UTC):
             raise RefusedCommand(f"{at.isoformat()} is yet to come")
-        return Then(await bus.first_at(at) - 1, at)
-    last = await bus.last_sequence("events.>")
+        return Then(await bus.events.first_at(at) - 1, at)
+    last = await bus.events.last_sequence("events.>")
     if not 0 < at <= last:
         raise NotFound(f"there is no event {at}: the last one is {last}")
-    return Then(at, datetime.fromtimestamp((await bus.event(at)).at / 1e9, UTC))
+    return Then(at, datetime.fromtimestamp((await bus.events.get(at)).at / 1e9, UTC))
 
 
 async def state(bus: Bus, account: str, moment: Then, *, own: bool) -> Told:
     """`own`: what is the account's own business alone. A service that doesn't answer is named, not passed over."""
-    question = State(frames="", last=moment.sequence, account=account, at=moment.at, own=own)
+    question = StateQuestion(frames="", last=moment.sequence, account=account, at=moment.at, own=own)
     told = await asyncio.gather(*(_of(bus, service, question) for service in SERVICES))
     items = [item for one in told for item in one[0]]
     missing = {service: why for service, (_, why, _) in zip(SERVICES, told, strict=True) if why}
     return Told(moment, items, missing, sorted({sequence for one in told for sequence in one[2]}))
 
 
-async def _of(bus: Bus, service: str, question: State) -> tuple[list[Item], str, list[int]]:
-    items: list[Item] = []
+async def _of(bus: Bus, service: str, question: StateQuestion) -> tuple[list[SettingsItem], str, list[int]]:
+    items: list[SettingsItem] = []
     unreadable: list[int] = []
     try:
         async with aclosing(rehearse(bus, service, question)) as frames:
             async for frame in frames:
                 match frame:
-                    case Item():
+                    case SettingsItem():
                         items.append(frame)
-                    case Unreadable(sequence=sequence):
+                    case UnreadableMail(sequence=sequence):
                         unreadable.append(sequence)
-                    case Failed(why=why):
+                    case ReplayFailed(why=why):
                         return [], why, unreadable
                     case _:
                         pass

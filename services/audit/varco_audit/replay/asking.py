@@ -8,18 +8,18 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from varco_audit.names import NAME
-from varco_common import subjects
+from varco_common.base import subjects
+from varco_common.base.errors import ConflictError, TransientError
+from varco_common.base.ids import new_id
 from varco_common.bus import Bus
-from varco_common.errors import ConflictError, TransientError
-from varco_common.ids import new_id
-from varco_common.rehearsal.frames import (
-    AnyFrame,
-    AnyQuestion,
-    Batch,
-    Done,
-    Failed,
+from varco_common.eventsourcing.replay.frames import (
+    AnyReplayFrame,
+    AnyReplayQuestion,
+    FrameBatch,
     Go,
-    Outcomes,
+    ReplayDone,
+    ReplayFailed,
+    VoteOutcomes,
     decode_batch,
     decode_taken,
     encode,
@@ -37,18 +37,18 @@ class Said(NamedTuple):
     """A frame, and whose it is."""
 
     service: str
-    frame: AnyFrame
+    frame: AnyReplayFrame
 
 
 async def rehearse(
-    bus: Bus, service: str, question: AnyQuestion, page: Page = lambda _: Go()
-) -> AsyncGenerator[AnyFrame, None]:
+    bus: Bus, service: str, question: AnyReplayQuestion, page: Page = lambda _: Go()
+) -> AsyncGenerator[AnyReplayFrame, None]:
     """The frames up to Done or Failed. Close it to end the rehearsal. `page` answers Outcomes.
 
     Raises TransientError where the service doesn't answer, and ConflictError where it is busy with another one.
     """
     run = new_id()
-    heard: asyncio.Queue[Batch] = asyncio.Queue(2)
+    heard: asyncio.Queue[FrameBatch] = asyncio.Queue(2)
     over = asyncio.Event()
 
     async def hear(payload: bytes) -> bytes:
@@ -56,10 +56,10 @@ async def rehearse(
         if over.is_set():
             return encode(Go(on=False))
         await heard.put(batch)
-        asked = next((frame for frame in batch.frames if isinstance(frame, Outcomes)), None)
+        asked = next((frame for frame in batch.frames if isinstance(frame, VoteOutcomes)), None)
         return encode(page(asked.page) if asked else Go())
 
-    end = await bus.answer(subjects.rehearsal(run), NAME, hear)
+    end = await bus.requests.answer(subjects.rehearsal(run), NAME, hear)
     try:
         await _begin(bus, service, replace(question, frames=subjects.rehearsal(run)))
         while True:
@@ -70,7 +70,7 @@ async def rehearse(
                 raise TransientError(f"{service} has stopped rehearsing without a word") from None
             for frame in batch.frames:
                 yield frame
-                if isinstance(frame, Done | Failed):
+                if isinstance(frame, ReplayDone | ReplayFailed):
                     return
     finally:
         over.set()
@@ -80,11 +80,11 @@ async def rehearse(
                 heard.get_nowait()
 
 
-async def _begin(bus: Bus, service: str, question: AnyQuestion) -> None:
+async def _begin(bus: Bus, service: str, question: AnyReplayQuestion) -> None:
     until = asyncio.get_running_loop().time() + BUSY_SECONDS
     while True:
         try:
-            answer = await bus.ask(subjects.rehearse(service), encode(question), START_SECONDS)
+            answer = await bus.requests.ask(subjects.rehearse(service), encode(question), START_SECONDS)
         except TransientError as error:
             raise TransientError(f"{service} can't rehearse: {error}") from error
         if not (refused := decode_taken(answer).refused):
@@ -95,12 +95,12 @@ async def _begin(bus: Bus, service: str, question: AnyQuestion) -> None:
 
 
 async def together(
-    bus: Bus, questions: Mapping[str, AnyQuestion], page: Page = lambda _: Go()
+    bus: Bus, questions: Mapping[str, AnyReplayQuestion], page: Page = lambda _: Go()
 ) -> AsyncGenerator[Said, None]:
     """Several services' frames as they come, until all are done. A Failed of one ends all."""
     heard: asyncio.Queue[Said | BaseException | None] = asyncio.Queue(1_000)
 
-    async def one(service: str, question: AnyQuestion) -> None:
+    async def one(service: str, question: AnyReplayQuestion) -> None:
         try:
             async with aclosing(rehearse(bus, service, question, page)) as frames:
                 async for frame in frames:
@@ -120,7 +120,7 @@ async def together(
                     raise error
                 case Said() as said:
                     yield said
-                    if isinstance(said.frame, Failed):
+                    if isinstance(said.frame, ReplayFailed):
                         return
     finally:
         for task in tasks:

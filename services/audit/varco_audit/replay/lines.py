@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from varco_common.rehearsal.frames import Mail, Progress
-from varco_common.votes import Vote
+from varco_common.eventsourcing.replay.frames import ReplayedMail, ReplayProgress
+from varco_common.mail.ballot import Vote
 
 _encode = msgspec.json.Encoder().encode
 
@@ -25,7 +25,7 @@ class Going(Line, frozen=True, kw_only=True, tag="progress"):
 class Differs(Line, frozen=True, kw_only=True, tag="difference"):
     """A vote, or a verdict, that comes out otherwise than it is on record."""
 
-    mail: Mail
+    mail: ReplayedMail
     voter: str
     fields: tuple[str, ...]
     recorded: Vote
@@ -51,7 +51,7 @@ class Judged(Line, frozen=True, kw_only=True, tag="mail"):
     """A mail that would fare otherwise. `outcome` is a word of whatif.Outcome; `rule` the reply that decides (or did)."""
 
     outcome: str
-    mail: Mail
+    mail: ReplayedMail
     voter: str
     rule: str
     reason: str
@@ -101,7 +101,7 @@ class Pace:
         self._parts: dict[str, tuple[float, int]] = dict.fromkeys(services, (0.0, 0))
         self._stages = stages
 
-    def said(self, service: str, frame: Progress) -> Going:
+    def said(self, service: str, frame: ReplayProgress) -> Going:
         span = max(frame.last - frame.first + 1, 1)
         self._parts[service] = (min(max((frame.sequence - frame.first + 1) / span, 0.0), 1.0), frame.mails)
         return self.now()

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from varco_common.rehearsal.frames import Changed, Mail
-from varco_common.replies import Reply
-from varco_common.verdict import verdict
-from varco_common.votes import Vote
+from varco_common.eventsourcing.replay.frames import ChangedVote, ReplayedMail
+from varco_common.mail.ballot import Vote
+from varco_common.mail.replies import Reply
+from varco_common.mail.verdict import verdict
 
 
 class Outcome(StrEnum):
@@ -24,7 +24,7 @@ class Found(NamedTuple):
     """One mail that would fare otherwise; `voter` and `rule` are what decides that, or did."""
 
     outcome: Outcome
-    mail: Mail
+    mail: ReplayedMail
     voter: str
     rule: str
     reason: str
@@ -35,7 +35,7 @@ class Case:
 
     __slots__ = ("again", "early", "mail", "votes")
 
-    def __init__(self, changed: Changed) -> None:
+    def __init__(self, changed: ChangedVote) -> None:
         self.mail, self.votes, self.early = changed.mail, changed.votes, changed.early
         self.again: dict[str, Vote] = {}
 
@@ -80,7 +80,7 @@ class Outcomes:
     def __init__(self) -> None:
         self._cases: dict[str, Case] = {}
 
-    def add(self, changed: Changed) -> None:
+    def add(self, changed: ChangedVote) -> None:
         """One mail may be refused by its envelope, and come again after that: these are two."""
         key = f"{changed.mail.id} {changed.mail.sequence}"
         case = self._cases.get(key)

@@ -20,14 +20,14 @@ class Reach(NamedTuple):
 
 async def reach(bus: Bus) -> Reach:
     """Once all that MAIL has now is written down, or after some seconds all the same."""
-    mail = await bus.last_record(RECORDS)
+    mail = await bus.mail.last_sequence(RECORDS)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while mail:
-                _, event = await bus.last_event(RECORDED)
+                _, event = await bus.events.last(RECORDED)
                 if event and recorded_sequence(event) >= mail:
                     break
                 await asyncio.sleep(_LOOK_SECONDS)
     except TimeoutError:
-        return Reach(await bus.last_sequence("events.>"), complete=False)
-    return Reach(await bus.last_sequence("events.>"), complete=True)
+        return Reach(await bus.events.last_sequence("events.>"), complete=False)
+    return Reach(await bus.events.last_sequence("events.>"), complete=True)

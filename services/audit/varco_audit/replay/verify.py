@@ -9,7 +9,14 @@ from varco_audit.replay.asking import together
 from varco_audit.replay.lines import Broken, Differs, Line, Pace, Unread, Verified
 from varco_audit.replay.reach import reach
 from varco_common.bus import Bus
-from varco_common.rehearsal.frames import Difference, Done, Failed, Progress, Unreadable, Verify
+from varco_common.eventsourcing.replay.frames import (
+    ReplayDone,
+    ReplayFailed,
+    ReplayProgress,
+    UnreadableMail,
+    VerifyQuestion,
+    VoteDifference,
+)
 
 
 async def verify(
@@ -17,24 +24,24 @@ async def verify(
 ) -> AsyncGenerator[Line, None]:
     """Lines up to Verified or Broken. Raises TransientError, and ConflictError where another rehearsal goes on."""
     last, complete = await reach(bus)
-    question = Verify(frames="", last=last, since=since, until=until, account=account, complete=complete)
+    question = VerifyQuestion(frames="", last=last, since=since, until=until, account=account, complete=complete)
     services = (*voters, NAME)
     counts: dict[str, dict[str, int]] = {}
     pace, unreadable = Pace(services), set[int]()
     async with aclosing(together(bus, dict.fromkeys(services, question))) as said:
         async for service, frame in said:
             match frame:
-                case Progress():
+                case ReplayProgress():
                     yield pace.said(service, frame)
-                case Difference(mail=mail, voter=voter, fields=fields, recorded=recorded, again=again):
+                case VoteDifference(mail=mail, voter=voter, fields=fields, recorded=recorded, again=again):
                     yield Differs(mail=mail, voter=voter, fields=fields, recorded=recorded, again=again)
-                case Unreadable(sequence=sequence, why=why) if sequence not in unreadable:
+                case UnreadableMail(sequence=sequence, why=why) if sequence not in unreadable:
                     unreadable.add(sequence)
                     yield Unread(sequence=sequence, why=why, service=service)
-                case Failed(why=why):
+                case ReplayFailed(why=why):
                     yield Broken(why=f"{service}: {why}")
                     return
-                case Done():
+                case ReplayDone():
                     counts[service] = frame.counts
                     yield pace.done(service)
                 case _:

@@ -12,7 +12,17 @@ from varco_audit.replay.lines import Broken, Change, Going, Imagined, Judged, Li
 from varco_audit.replay.outcomes import Outcomes, Tally
 from varco_audit.replay.reach import reach
 from varco_common.bus import Bus
-from varco_common.rehearsal.frames import Changed, Done, Failed, Go, Plan, Planned, Progress, Unreadable, WhatIf
+from varco_common.eventsourcing.replay.frames import (
+    ChangedVote,
+    Go,
+    PlannedChange,
+    PlanQuestion,
+    ReplayDone,
+    ReplayFailed,
+    ReplayProgress,
+    UnreadableMail,
+    WhatIfQuestion,
+)
 
 POLICY, RATELIMIT, FILELINK = "policy", "ratelimit", "filelink"
 OWNERS = {
@@ -66,13 +76,13 @@ class WhatIfRun:
         for service, sections in self._sections.items():
             if not sections:
                 continue
-            question = Plan(frames="", last=self._last, account=self._account, sections=sections)
+            question = PlanQuestion(frames="", last=self._last, account=self._account, sections=sections)
             async with aclosing(rehearse(self._bus, service, question)) as frames:
                 async for frame in frames:
                     match frame:
-                        case Failed(why=why, where=where):
+                        case ReplayFailed(why=why, where=where):
                             yield Broken(why=f"{service}: {why}", where=where)
-                        case Planned(line=text, event=event):
+                        case PlannedChange(line=text, event=event):
                             self._events[service].append(event)
                             if text:
                                 yield Change(service=service, text=text)
@@ -90,7 +100,9 @@ class WhatIfRun:
                 else:
                     yield line
 
-    async def _stage(self, questions: Mapping[str, WhatIf], pages: list[dict[str, bool]]) -> AsyncGenerator[Line, None]:
+    async def _stage(
+        self, questions: Mapping[str, WhatIfQuestion], pages: list[dict[str, bool]]
+    ) -> AsyncGenerator[Line, None]:
         def page(number: int) -> Go:
             return Go(outcomes=pages[number] if number < len(pages) else {}, more=number + 1 < len(pages))
 
@@ -98,29 +110,29 @@ class WhatIfRun:
         async with aclosing(together(self._bus, questions, page)) as said:
             async for service, frame in said:
                 match frame:
-                    case Progress():
+                    case ReplayProgress():
                         yield pace.said(service, frame)
-                    case Changed():
+                    case ChangedVote():
                         self._outcomes.add(frame)
-                    case Unreadable(sequence=sequence, why=why):
+                    case UnreadableMail(sequence=sequence, why=why):
                         yield Unread(sequence=sequence, why=why, service=service)
-                    case Failed(why=why, where=where):
+                    case ReplayFailed(why=why, where=where):
                         yield Broken(why=f"{service}: {why}", where=where)
-                    case Done(counts=counts):
+                    case ReplayDone(counts=counts):
                         self._counts |= {name: max(count, self._counts.get(name, 0)) for name, count in counts.items()}
                         yield pace.done(service)
                     case _:
                         pass
 
-    def _stages(self) -> Iterator[dict[str, WhatIf]]:
+    def _stages(self) -> Iterator[dict[str, WhatIfQuestion]]:
         asked = [name for name in (POLICY, FILELINK) if self._sections[name]]
         if FILELINK in asked and POLICY not in asked:
             asked.append(POLICY)
         yield {name: self._question(name) for name in asked}
         yield {RATELIMIT: self._question(RATELIMIT)} if self._sections[RATELIMIT] else {}
 
-    def _question(self, service: str) -> WhatIf:
-        return WhatIf(
+    def _question(self, service: str) -> WhatIfQuestion:
+        return WhatIfQuestion(
             frames="",
             last=self._last,
             since=self._since,

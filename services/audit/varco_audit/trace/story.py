@@ -9,8 +9,7 @@ import msgspec
 from varco_audit.trace.fates import fates
 from varco_audit.trace.model import Ballot, Cast, Session, Step, Story
 from varco_audit.trace.words import words
-from varco_common.bus import Raw
-from varco_common.envelope import Envelope
+from varco_common.bus import RawEvent
 from varco_common.events import (
     AnyEvent,
     CopyForwarded,
@@ -18,13 +17,14 @@ from varco_common.events import (
     MailRecorded,
     MailRefused,
     RecipientRefused,
-    decode_said,
+    decode_authenticated,
     fact,
 )
-from varco_common.manifest import Manifest
-from varco_common.record import MailAccepted
-from varco_common.replies import Reply
-from varco_common.votes import Vote
+from varco_common.mail.ballot import Vote
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import MailAccepted
+from varco_common.mail.replies import Reply
+from varco_common.mime import Manifest
 
 OWN = ("accepted", "convert")  # the kinds of the records of mails that clients gave
 
@@ -36,12 +36,12 @@ class Told(NamedTuple):
     event: AnyEvent
 
 
-def readable(raws: Iterable[Raw]) -> Iterator[Told]:
+def readable(raws: Iterable[RawEvent]) -> Iterator[Told]:
     """Those that are events, and that somebody said."""
     for raw in raws:
         try:
             if raw.own:
-                yield Told(raw.sequence, decode_said(raw.subject, raw.payload))
+                yield Told(raw.sequence, decode_authenticated(raw.subject, raw.payload))
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
 

@@ -8,10 +8,10 @@ from varco_audit.reader import Reader
 from varco_audit.search import Search, Wanted
 from varco_audit.trace.model import Ballot, Story, Trace
 from varco_audit.trace.story import OWN, Told, ballot_of, readable, story
-from varco_common.bus import Raw
-from varco_common.errors import NotFound
+from varco_common.base.errors import NotFound
+from varco_common.base.ids import ALPHABET, LENGTH
+from varco_common.bus import RawEvent
 from varco_common.events import CopyRemoved, MailRecorded
-from varco_common.ids import ALPHABET, LENGTH
 
 BALLOTS = ("mail-recorded", "mail-refused", "recipient-refused")
 
@@ -58,10 +58,10 @@ class Tracer:
                 mails[ballot.mail] = ballot
         return list(mails.values()), len(found) == _MOST_MAILS
 
-    async def _told(self, asked: str, mail: str, raws: list[Raw], account: str) -> Trace:
+    async def _told(self, asked: str, mail: str, raws: list[RawEvent], account: str) -> Trace:
         return Trace(asked, await self._story(mail, raws, account), more=len(raws) >= _MOST_EVENTS)
 
-    async def _story(self, mail: str, raws: list[Raw], account: str) -> Story:
+    async def _story(self, mail: str, raws: list[RawEvent], account: str) -> Story:
         """Of a notification or a copy: the story of the mail that it came of, in which it is told."""
         told = list(readable(raws))
         if (original := _original(mail, told)) and (of_original := await self._about(original, account)):
@@ -70,7 +70,7 @@ class Tracer:
             raws += await self._about(other, account)
         return story(mail, readable({raw.sequence: raw for raw in raws}.values()))
 
-    async def _about(self, mail: str, account: str) -> list[Raw]:
+    async def _about(self, mail: str, account: str) -> list[RawEvent]:
         wanted = Wanted(mail=mail, account=account)
         found = await self._search.page(wanted, cursor=0, newest_first=False, limit=_MOST_EVENTS)
         return await self._reader.fetch([one.sequence for one in found])
@@ -86,7 +86,7 @@ def _original(mail: str, told: list[Told]) -> str:
     return "" if own else next((other for other in others if other and other != mail), "")
 
 
-def _related(mail: str, raws: Iterable[Raw]) -> list[str]:
+def _related(mail: str, raws: Iterable[RawEvent]) -> list[str]:
     """Ids of notifications, copies and links that came of it."""
     several = {raw.sequence for raw in raws if row(raw).fact == "copy-removed"}
     ids = [other for raw in raws if raw.sequence not in several for other in row(raw).about.others]

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from varco_audit.trace.model import Tone
-from varco_common import units
+from varco_common.base import units
 from varco_common.events import (
     AnyEvent,
     AttachmentLinked,
@@ -34,7 +34,7 @@ from varco_common.events import (
     SenderNotified,
     wire_name,
 )
-from varco_common.record import MailConverted
+from varco_common.mail.record import MailConverted
 
 Said = tuple[Tone, str, tuple[str, ...]]  # tone, sentence, details
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from varco_banguard.firewall import nft, ruleset
 from varco_banguard.firewall.ruleset import Command
-from varco_common import log
-from varco_common.bans import Ban, BanTable, Network, network_of
-from varco_common.errors import TransientError
+from varco_common.base import log
+from varco_common.base.errors import TransientError
+from varco_common.base.tasks import retry_until_available
 from varco_common.events import HostBanned, HostUnbanned
-from varco_common.tasks import patiently
+from varco_common.events.ban_table import ActiveBan, BanTable, Network, network_of
 
 _log = log.get(__name__)
 Run = Callable[[Sequence[Command]], Awaitable[None]]
@@ -31,7 +31,7 @@ class Agent:
         now = datetime.now(UTC)
         match said:
             case HostBanned(network=network, until=until) if ruleset.single(one := network_of(network)):
-                self._changes += ruleset.ban_host(Ban(one, until), now)
+                self._changes += ruleset.ban_host(ActiveBan(one, until), now)
             case HostUnbanned(network=network) if ruleset.single(one := network_of(network)):
                 self._changes += ruleset.lift_host(one)
             case _:  # networks overlap, and are replaced together
@@ -45,7 +45,7 @@ class Agent:
         await caught_up.wait()
         try:
             while True:
-                await patiently(self._tell)
+                await retry_until_available(self._tell)
                 await self._changed.wait()
         finally:
             await self._end()

@@ -6,14 +6,14 @@ from pydantic import Field
 
 from varco_banguard.firewall import nft
 from varco_banguard.firewall.agent import Agent
-from varco_common import service
-from varco_common.bans import ENFORCED, ROLL_CALL, BanTable
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
-from varco_common.enforcing import Enforcing
-from varco_common.http import Shell
-from varco_common.service import Service
-from varco_common.settings import BrokenSetting, Port, ServiceSettings, WithBalancers, own
-from varco_common.tasks import beside
+from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
+from varco_common.runtime import service
+from varco_common.runtime.ban_enforcement import BanEnforcement
+from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.service import Service
+from varco_common.runtime.settings import BrokenSetting, Port, ServiceSettings, WithBalancers, own
 
 NAME = "firewall"
 SWITCH = "VARCO_FIREWALL_ON"
@@ -48,9 +48,9 @@ async def serve(settings: Settings) -> None:
         raise BrokenSetting("VARCO_SMTP_PORT", 0, "a port to close to banned hosts")
     table = BanTable(settings.balancer_networks)
     agent = Agent(table, settings.ports)
-    async with Shell.open(settings, NAME) as shell, Bus.connect(settings.bus, NAME) as bus:
-        enforcing = Enforcing(bus, table, NAME, "kernel", heard=agent.heard)
-        async with beside(enforcing.run(), agent.run(enforcing.caught_up)):
+    async with HttpServer.open(settings, NAME) as shell, Bus.connect(settings.bus, NAME) as bus:
+        enforcing = BanEnforcement(bus, table, NAME, "kernel", heard=agent.heard)
+        async with run_in_background(enforcing.run(), agent.run(enforcing.caught_up)):
             await shell.serve(bus, kernel=agent.check)
 
 
@@ -64,7 +64,7 @@ SERVICE = Service(
     role=("worker",),
     settings=Settings,
     serve=serve,
-    subscribes=(*ENFORCED, ROLL_CALL),
+    subscribes=(*ENFORCED, ENFORCER_STATUS),
     wanted=wanted,
 )
 

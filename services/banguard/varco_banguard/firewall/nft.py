@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import msgspec
 
 from varco_banguard.firewall.ruleset import Command
-from varco_common.errors import TransientError
-from varco_common.tasks import whole
+from varco_common.base.errors import TransientError
+from varco_common.base.tasks import uncancellable
 
 _SECONDS = 30.0
 
@@ -34,7 +34,7 @@ def program() -> str | None:
 async def run(commands: Sequence[Command]) -> None:
     """All of them, or none. Raises TransientError with nft's own words."""
     # In a thread and through pipes: nft opens /dev/stdin, and uvloop's standard input would be a socket.
-    await whole(asyncio.to_thread(_run, msgspec.json.encode({"nftables": commands})))
+    await uncancellable(asyncio.to_thread(_run, msgspec.json.encode({"nftables": commands})))
 
 
 def _run(commands: bytes) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from ipaddress import collapse_addresses
 from typing import Any
 
-from varco_common.bans import Ban, Network
+from varco_common.events.ban_table import ActiveBan, Network
 
 FAMILY, TABLE = "inet", "varco"
 Command = dict[str, Any]
@@ -14,7 +14,7 @@ _ABOUT = {"family": FAMILY, "table": TABLE}
 _HALF = "ffff:ffff:ffff:ffff::"
 
 
-def build(ports: Sequence[int], bans: Iterable[Ban], never: Iterable[Network], now: datetime) -> list[Command]:
+def build(ports: Sequence[int], bans: Iterable[ActiveBan], never: Iterable[Network], now: datetime) -> list[Command]:
     """The whole table in one transaction, in the place of one that an earlier agent left."""
     kept = list(bans)
     return [
@@ -44,7 +44,7 @@ def single(network: Network) -> bool:
     return network.prefixlen == (32 if network.version == 4 else V6_HOST)
 
 
-def ban_host(ban: Ban, now: datetime) -> list[Command]:
+def ban_host(ban: ActiveBan, now: datetime) -> list[Command]:
     """Adds a host, or gives it another end: what is there is taken out in the same transaction."""
     if ban.over(now):
         return []

@@ -5,7 +5,7 @@ Revision ID: banguard_0001
 
 from alembic import op
 
-from varco_common.db import create_projection_tables
+from varco_common.storage.database import create_projection_tables
 
 revision = "banguard_0001"
 down_revision = None

@@ -2,16 +2,16 @@
 
 from fastapi import APIRouter
 
-from varco_common.passwords import Verifier
-from varco_common.projection import Projection
-from varco_common.tokens import Keyring
+from varco_common.eventsourcing.projection import Projection
+from varco_common.runtime.passwords import PasswordVerifier
+from varco_common.runtime.tokens import Keyring
 from varco_policy.api import accounts, networks, rules, senders, tokens, users
 from varco_policy.api.commands import Commands
 from varco_policy.store import Accounts
 from varco_policy.tokens import AdminTokens
 
 
-def router(held: Accounts, admins: Projection[AdminTokens], verifier: Verifier, keyring: Keyring) -> APIRouter:
+def router(held: Accounts, admins: Projection[AdminTokens], verifier: PasswordVerifier, keyring: Keyring) -> APIRouter:
     """All routes of the service."""
     commands = Commands(held)
     api = APIRouter()

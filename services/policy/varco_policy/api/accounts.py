@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
-from varco_common.auth import AccountScope, Admin, Caller
-from varco_common.errors import RefusedCommand
+from varco_common.base.errors import RefusedCommand
 from varco_common.events import TokenRevoked
-from varco_common.passwords import Verifier
+from varco_common.runtime.auth import AccountScope, Admin, Caller
+from varco_common.runtime.passwords import PasswordVerifier
 from varco_policy import changes
 from varco_policy.account import Account
 from varco_policy.api import reading
@@ -18,7 +18,7 @@ from varco_policy.changes import Change, Said
 from varco_policy.wanted import plan
 
 
-def router(commands: Commands, verifier: Verifier) -> APIRouter:
+def router(commands: Commands, verifier: PasswordVerifier) -> APIRouter:
     api = APIRouter(prefix="/accounts", tags=["accounts"])
 
     @api.get("")

@@ -7,8 +7,8 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Header, HTTPException, Path, Query
 
-from varco_common.auth import Caller
-from varco_common.errors import NotFound, RefusedCommand
+from varco_common.base.errors import NotFound, RefusedCommand
+from varco_common.runtime.auth import Caller
 from varco_policy import forms
 from varco_policy.account import Account
 from varco_policy.api.models import Changed, change_out

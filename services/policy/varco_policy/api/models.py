@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr
 
-from varco_common import units
+from varco_common.base import units
 from varco_common.events import Choice, Language, Notice
 from varco_policy.changes import Change, Op
 from varco_policy.hashes import MAX_PASSWORD_BYTES

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from varco_common.auth import AccountScope, Admin
+from varco_common.runtime.auth import AccountScope, Admin
 from varco_policy import changes
 from varco_policy.api import reading
 from varco_policy.api.commands import AccountName, Asked, Commands

@@ -7,10 +7,10 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from msgspec.structs import replace
 
-from varco_common.errors import RefusedCommand
+from varco_common.base.errors import RefusedCommand
 from varco_common.events import Language, Notice, Rules
-from varco_common.notices import wrong_with
-from varco_common.passwords import Verifier
+from varco_common.mail.notices import wrong_with
+from varco_common.runtime.passwords import PasswordVerifier
 from varco_policy import forms
 from varco_policy.account import Account, Credential, origin_of
 from varco_policy.api.models import Document, NetworkIn, Password, RulesForm, UserIn
@@ -22,7 +22,7 @@ _NOT_HASHED = "(a dry run hashes nothing)"
 
 
 async def wanted(
-    document: Document, account: Account | None, verifier: Verifier, reason: str, *, dry_run: bool
+    document: Document, account: Account | None, verifier: PasswordVerifier, reason: str, *, dry_run: bool
 ) -> Wanted:
     """The document's sections in their normal form. A password that is right already is no change.
 
@@ -51,7 +51,7 @@ async def users(
     section: str,
     given: Iterable[UserIn],
     held: Mapping[str, Credential],
-    verifier: Verifier,
+    verifier: PasswordVerifier,
     *,
     dry_run: bool = False,
 ) -> dict[str, User]:
@@ -67,7 +67,7 @@ async def users(
 
 
 async def new_digest(
-    given: Password, held: Credential | None, verifier: Verifier, *, dry_run: bool = False
+    given: Password, held: Credential | None, verifier: PasswordVerifier, *, dry_run: bool = False
 ) -> str | None:
     """The hash to store; None where there is nothing to change."""
     if given.password and given.password_hash:

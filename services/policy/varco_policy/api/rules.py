@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from varco_common.auth import AccountScope
 from varco_common.events import Language, Notice
+from varco_common.runtime.auth import AccountScope
 from varco_policy import changes
 from varco_policy.api import reading
 from varco_policy.api.commands import AccountName, Asked, Commands

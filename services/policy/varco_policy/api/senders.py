@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, HTTPException
 
-from varco_common.auth import AccountScope, Caller
-from varco_common.errors import NotFound, RefusedCommand
-from varco_common.senders import covering, normal
-from varco_common.tokens import Token
+from varco_common.base.errors import NotFound, RefusedCommand
+from varco_common.mail.senders import covering, normal
+from varco_common.runtime.auth import AccountScope, Caller
+from varco_common.runtime.tokens import ApiToken
 from varco_policy import changes, forms
 from varco_policy.account import Account
 from varco_policy.api.commands import AccountName, Asked, Commands
@@ -55,7 +55,7 @@ def router(commands: Commands) -> APIRouter:
     return api
 
 
-def _asked_of(question: SenderQuestion, token: Token, commands: Commands) -> Account:
+def _asked_of(question: SenderQuestion, token: ApiToken, commands: Commands) -> Account:
     if (question.login is None) == (question.account is None):
         raise RefusedCommand("give a login or an account")
     if question.account is not None:

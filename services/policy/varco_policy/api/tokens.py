@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter
 
-from varco_common.auth import AccountScope, Admin
-from varco_common.errors import NotFound
+from varco_common.base.errors import NotFound
 from varco_common.events import TokenIssued, TokenRevoked
-from varco_common.projection import Projection
-from varco_common.tokens import ADMIN, Keyring
+from varco_common.eventsourcing.projection import Projection
+from varco_common.runtime.auth import AccountScope, Admin
+from varco_common.runtime.tokens import ADMIN, Keyring
 from varco_policy.account import Account, Token
 from varco_policy.api.commands import AccountName, Asked, Commands
 from varco_policy.api.models import Changed, TokenForm, TokenIssuedOut, TokenOut

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from varco_common.auth import AccountScope
-from varco_common.errors import RefusedCommand
-from varco_common.passwords import Verifier
+from varco_common.base.errors import RefusedCommand
+from varco_common.runtime.auth import AccountScope
+from varco_common.runtime.passwords import PasswordVerifier
 from varco_policy import changes, forms
 from varco_policy.account import Account
 from varco_policy.api import reading
@@ -16,7 +16,7 @@ from varco_policy.hashes import Imported, passwd_line
 from varco_policy.wanted import User
 
 
-def router(commands: Commands, verifier: Verifier) -> APIRouter:
+def router(commands: Commands, verifier: PasswordVerifier) -> APIRouter:
     api = APIRouter(prefix="/accounts/{account}/users", tags=["users"])
 
     def put(users: dict[str, User]) -> Planned:

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from varco_common.events import Language, Notice, Rules
-from varco_common.notices import FACTS, TEXTS
+from varco_common.mail.notices import FACTS, TEXTS
 from varco_policy.account import Account, Credential
 from varco_policy.api.models import (
     AccountOut,

@@ -2,11 +2,11 @@
 
 from alembic import op
 
-from varco_common import db
+from varco_common.storage import database
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    db.create_projection_tables(op.get_bind())
+    database.create_projection_tables(op.get_bind())

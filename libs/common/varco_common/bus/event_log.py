@@ -1,0 +1,209 @@
+"""Stream EVENTS: append with an expectation; follow in order and without a gap."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from varco_common.base import subjects
+from varco_common.base.errors import NotFound, TransientError
+from varco_common.bus import jetstream
+from varco_common.bus.connection import NatsConnection
+from varco_common.bus.dead_letters import park
+from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage
+from varco_common.bus.protocol import header, headers_of, is_reflected, nanoseconds, status
+from varco_common.events import AnyEvent, Event, decode_authenticated, encode_event
+
+log = logging.getLogger(__name__)
+
+_GET_SECONDS = 5.0
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """An event where it lies: its place in EVENTS, and when it was stored (UTC)."""
+
+    sequence: int
+    at: datetime
+    event: AnyEvent
+
+
+class UnreadableEvent(NamedTuple):
+    """What lies at this sequence and is no event, and why."""
+
+    sequence: int
+    why: str
+
+
+class RawEvent(NamedTuple):
+    """An event as it lies, not decoded. `at` is when it was stored, in nanoseconds since 1970.
+
+    `pending` is how many more there are behind it for who follows. `own` is False where nobody said it: see `is_reflected`.
+    """
+
+    sequence: int
+    at: int
+    subject: str
+    payload: bytes
+    pending: int = 0
+    own: bool = True
+
+
+class EventLog:
+    """Stream EVENTS as services use it. Methods raise TransientError while the bus is away."""
+
+    def __init__(self, link: NatsConnection, timeout: float) -> None:
+        self._link, self._timeout = link, timeout
+
+    async def append(
+        self, event: Event, *, expect: int | None = None, expect_subject: str | None = None, once: str = ""
+    ) -> int:
+        """Appends the event and returns its sequence once it is fsynced.
+
+        Raises ConflictError when the last sequence of `expect_subject` (may hold wildcards; default:
+        the event's own subject) is not `expect`; 0 expects that there is none. `once` names the
+        append: a second append of that name within two minutes stores nothing and returns the
+        sequence of the first. Raises StoreFull. After a TransientError the event may be stored.
+        """
+        subject = event.subject
+        fields = []
+        if expect is not None:
+            fields.append(("Nats-Expected-Last-Subject-Sequence", str(expect)))
+            if expect_subject is not None and expect_subject != subject:
+                fields.append(("Nats-Expected-Last-Subject-Sequence-Subject", expect_subject))
+        if once:
+            fields.append(("Nats-Msg-Id", once))
+        headers = headers_of(*fields) if fields else b""
+        payload = encode_event(event)
+        return await jetstream.append(self._link, subject, payload, headers, self._timeout, named=bool(once))
+
+    async def append_encoded(self, batch: Sequence[tuple[str, bytes]], *, expect: int, expect_subject: str) -> int:
+        """Appends up to 1,000 encoded events (subject, JSON), all in order or none.
+
+        Returns the sequence of the last one. `expect` is the last sequence of `expect_subject`;
+        the errors are those of `append`.
+        """
+        expected = (
+            ("Nats-Expected-Last-Subject-Sequence", str(expect)),
+            ("Nats-Expected-Last-Subject-Sequence-Subject", expect_subject),
+        )
+        if len(batch) == 1:  # a batch of one costs the server five times as much (ADR 17)
+            subject, payload = batch[0]
+            return await jetstream.append(self._link, subject, payload, headers_of(*expected), self._timeout)
+        return await jetstream.append_batch(self._link, batch, expected, self._timeout)
+
+    async def last(self, subject_filter: str) -> tuple[int, bytes]:
+        """Sequence and payload of the last event that matches; (0, b"") if there is none."""
+        return await jetstream.last_message(self._link, subjects.EVENTS, subject_filter)
+
+    async def last_sequence(self, *filters: str) -> int:
+        """The sequence of the last event that matches any filter; 0 if there is none."""
+        return await _last_sequence(self._link, filters)
+
+    async def follow(self, *filters: str, after: int = 0, name: str = "") -> AsyncGenerator[StoredEvent, None]:
+        """Yields the events that match any filter, from `after` + 1, each once and in order, for ever.
+
+        An event that cannot be decoded is parked (`RecordParked`) and skipped. Wrap the generator
+        in `aclosing` if the loop may end early. `name` labels its lag in the metrics.
+        """
+        async with OrderedConsumer.open(self._link, subjects.EVENTS, filters, after, name=name) as messages:
+            async for message in messages:
+                decoded = _decode(message)
+                if isinstance(decoded, UnreadableEvent):
+                    await park(self._link, subjects.EVENTS, decoded.sequence, decoded.why, self._timeout)
+                else:
+                    yield decoded
+
+    async def follow_raw(self, *filters: str, after: int = 0) -> AsyncGenerator[RawEvent, None]:
+        """As `follow`, but payloads are not decoded and nothing is skipped."""
+        async with OrderedConsumer.open(self._link, subjects.EVENTS, filters, after) as messages:
+            async for message in messages:
+                yield RawEvent(
+                    message.sequence,
+                    message.at,
+                    message.subject,
+                    message.payload,
+                    message.pending,
+                    not is_reflected(message.headers),
+                )
+
+    async def read(self, *filters: str, after: int, last: int) -> AsyncGenerator["StoredEvent | UnreadableEvent", None]:
+        """Yields the events that match any filter in (after, last], then ends. It parks nothing."""
+        if await self.last_sequence(*filters) <= after:
+            return
+        async with OrderedConsumer.open(self._link, subjects.EVENTS, filters, after) as messages:
+            async for message in messages:
+                if message.sequence > last:
+                    return
+                yield _decode(message)
+                if message.sequence == last or not message.pending:
+                    return
+
+    async def first_at(self, at: datetime) -> int:
+        """The sequence of the first event stored at `at` or later; one more than the last if there is none."""
+        question = msgspec.json.encode({"start_time": at.astimezone(UTC).isoformat(), "next_by_subj": "events.>"})
+        headers, _ = await self._direct_get(question, _GET_SECONDS)
+        if status(headers) == 404:
+            return await self.last_sequence("events.>") + 1
+        return int(header(headers, b"Nats-Sequence"))
+
+    async def get(self, sequence: int) -> RawEvent:
+        """The event at this sequence, not decoded. Raises NotFound."""
+        headers, payload = await self._direct_get(b'{"seq":%d}' % sequence, self._timeout)
+        if status(headers) == 404:
+            raise NotFound(f"no event {sequence}")
+        at = nanoseconds(header(headers, b"Nats-Time-Stamp").decode())
+        subject = header(headers, b"Nats-Subject").decode()
+        own = headers.count(b"\r\nNats-Stream:") == 1  # only this answer's
+        return RawEvent(int(header(headers, b"Nats-Sequence")), at, subject, payload, own=own)
+
+    async def since(self, subject_filter: str, at: datetime) -> AsyncGenerator[StoredEvent, None]:
+        """Yields the matching events stored at `at` or later, up to the last one there is now.
+
+        Each event costs a round trip: use it for short stretches. `StoredEvent.at` is cut to
+        seconds. An event that cannot be decoded is skipped; followers park it.
+        """
+        question: dict[str, str | int] = {"start_time": at.isoformat(), "next_by_subj": subject_filter}
+        while True:
+            headers, payload = await self._direct_get(msgspec.json.encode(question), _GET_SECONDS)
+            if status(headers) == 404:
+                return
+            sequence = int(header(headers, b"Nats-Sequence"))
+            question = {"seq": sequence + 1, "next_by_subj": subject_filter}
+            stored = datetime.fromisoformat(header(headers, b"Nats-Time-Stamp").decode()[:19] + "+00:00")
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+                event = decode_authenticated(header(headers, b"Nats-Subject").decode(), payload)
+                yield StoredEvent(sequence, stored, event)
+
+    def listen(self, *filters: str, callback: Callable[[str], None]) -> None:
+        """Calls `callback` with the subject of each message that passes. Messages are missed while disconnected."""
+
+        def passed(subject: bytes, _reply: bytes, _headers: bytes, _payload: bytes) -> None:
+            callback(subject.decode())
+
+        for subject_filter in filters:
+            self._link.subscribe(subject_filter, passed)
+
+    async def _direct_get(self, question: bytes, timeout: float) -> tuple[bytes, bytes]:
+        """Headers and payload of a message of EVENTS; the status in the headers is 404 if there is none."""
+        headers, payload = await self._link.request(f"$JS.API.DIRECT.GET.{subjects.EVENTS}", question, timeout=timeout)
+        if (code := status(headers)) not in (0, 404):
+            raise TransientError(f"EVENTS can't be read at present ({code})")
+        return headers, payload
+
+
+async def _last_sequence(link: NatsConnection, filters: Sequence[str]) -> int:
+    return max(await asyncio.gather(*(jetstream.last_sequence(link, subjects.EVENTS, f) for f in filters)), default=0)
+
+
+def _decode(message: StreamMessage) -> StoredEvent | UnreadableEvent:
+    if is_reflected(message.headers):
+        return UnreadableEvent(message.sequence, "an answer that was diverted into the stream")
+    try:
+        event = decode_authenticated(message.subject, message.payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return UnreadableEvent(message.sequence, str(error))
+    return StoredEvent(message.sequence, datetime.fromtimestamp(message.at / 1e9, UTC), event)

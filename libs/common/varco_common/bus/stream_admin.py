@@ -1,0 +1,84 @@
+"""Stream administration: usage, room for another record, dead letters, erasure."""
+
+import asyncio
+from typing import NamedTuple
+
+from varco_common.base import subjects
+from varco_common.base.errors import StoreFull
+from varco_common.bus import jetstream
+from varco_common.bus.connection import NatsConnection
+from varco_common.bus.dead_letters import park
+from varco_common.bus.ordered_consumer import FOLLOWER
+
+STORE_CHECK = "store"  # in /readyz: red while there is no room
+_ROOM = 64 * 1024  # bytes: a small mail's record
+_REFUSED_SECONDS = 30.0  # how long a refusal counts if nothing was stored since
+
+
+class StreamUsage(NamedTuple):
+    """One stream: `limit` is in bytes as `held` is, -1 where there is none; `last` is the newest sequence."""
+
+    stream: str
+    records: int
+    held: int
+    limit: int
+    last: int
+
+    @property
+    def full(self) -> bool:
+        """Even a small record finds no room. Full is `discard: new`: nothing old is dropped for it."""
+        return self.limit >= 0 and self.limit - self.held < min(_ROOM, self.limit // 20)
+
+
+class StreamAdmin:
+    """Administers MAIL and EVENTS. Methods raise TransientError while the bus is away."""
+
+    def __init__(self, link: NatsConnection, timeout: float) -> None:
+        self._link, self._timeout = link, timeout
+
+    async def usage(self) -> list[StreamUsage]:
+        """What MAIL and EVENTS hold, and may hold. A server whose disk is full takes its whole JetStream away."""
+        return list(await asyncio.gather(*(self._usage(stream) for stream in (subjects.MAIL, subjects.EVENTS))))
+
+    async def check_room(self) -> None:
+        """Raises StoreFull if nothing can be appended, by the limits or by the answer to the last append."""
+        for stream in await self.usage():
+            if stream.full:
+                raise StoreFull(f"stream {stream.stream} is full: {stream.held} of {stream.limit} bytes")
+        refused = self._link.refused
+        if refused and (age := asyncio.get_running_loop().time() - refused) < _REFUSED_SECONDS:
+            raise StoreFull(f"the bus refused to store {age:.0f} s ago: it is full")
+
+    async def park(self, stream: str, sequence: int, why: str) -> None:
+        """Appends `RecordParked` for a message that cannot be handled; retries until it is stored."""
+        await park(self._link, stream, sequence, why, self._timeout)
+
+    async def durable_consumers(self) -> list[str]:
+        """The names of MAIL's consumers that outlive their process."""
+        names: list[str] = []
+        while True:
+            answer = await jetstream.api(self._link, f"CONSUMER.NAMES.{subjects.MAIL}", {"offset": len(names)})
+            page: list[str] = answer.get("consumers") or []
+            names += page
+            if not page or len(names) >= int(answer["total"]):
+                return [name for name in names if not name.startswith(FOLLOWER)]
+
+    async def erase(self, sequence: int, *, overwrite: bool) -> None:
+        """Takes one record out of MAIL, with `overwrite` off the disk as well. Does nothing if it is gone."""
+        question = {"seq": sequence, "no_erase": not overwrite}
+        try:
+            await jetstream.api(self._link, f"STREAM.MSG.DELETE.{subjects.MAIL}", question)
+        except jetstream.ApiError as error:
+            if error.err_code not in (jetstream.NO_MESSAGE, jetstream.SEQUENCE_NOT_FOUND):
+                raise
+
+    async def purge(self, subject: str, before: int) -> int:
+        """Takes all records of exactly this subject below `before` out of MAIL; returns how many."""
+        question = {"filter": subject, "seq": before}
+        return int((await jetstream.api(self._link, f"STREAM.PURGE.{subjects.MAIL}", question))["purged"])
+
+    async def _usage(self, stream: str) -> StreamUsage:
+        info = await jetstream.api(self._link, f"STREAM.INFO.{stream}")
+        state = info["state"]
+        limit = int(info["config"].get("max_bytes", -1))
+        return StreamUsage(stream, int(state["messages"]), int(state["bytes"]), limit, int(state["last_seq"]))

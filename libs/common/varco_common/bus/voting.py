@@ -1,0 +1,98 @@
+"""Ballots over the bus: put to all voters at once, each voter's first readable vote counts."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from varco_common.base import subjects
+from varco_common.base.errors import TransientError
+from varco_common.bus.connection import NatsConnection
+from varco_common.bus.protocol import status
+from varco_common.mail.ballot import Ballot, Vote, decode_ballot, decode_vote, encode
+
+log = logging.getLogger(__name__)
+
+DecideFunction = Callable[[Ballot], Vote | None]  # None: no vote is cast
+
+
+class VoteCollector:
+    """The votes on one ballot, until all have voted, the time is over, or the bus is gone."""
+
+    __slots__ = ("done", "missing", "votes")
+
+    def __init__(self, voters: Sequence[str], done: "asyncio.Future[None]") -> None:
+        self.missing = set(voters)
+        self.votes: list[Vote] = []
+        self.done = done
+
+    def got(self, headers: bytes, payload: bytes) -> None:
+        """Takes a vote; what can't be read, comes from a stranger, or comes twice is left out."""
+        if headers and status(headers) == 503:  # no voter at all is there
+            return self.lost()
+        try:
+            vote = decode_vote(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.error("a vote can't be read: %s", error)  # noqa: TRY400 - the bytes are at fault, not this code
+            return None
+        if vote.voter not in self.missing:
+            return None
+        self.missing.remove(vote.voter)
+        self.votes.append(vote)
+        return None if self.missing else self.lost()
+
+    def lost(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+class Voting:
+    """Puts ballots to the voters, and casts a voter's votes."""
+
+    def __init__(self, link: NatsConnection) -> None:
+        self._link = link
+
+    async def collect(self, ballot: Ballot, voters: Sequence[str], timeout: float) -> list[Vote]:
+        """Each voter's vote, as soon as all have voted, at the latest after `timeout` seconds.
+
+        It never raises: a voter that does not answer is missing from the list, and all are missing
+        while the bus is away.
+        """
+        loop = asyncio.get_running_loop()
+        collector = VoteCollector(voters, loop.create_future())
+        token = self._link.wait_at(collector)
+        timer = loop.call_later(timeout, collector.lost)
+        subject = subjects.ballot(subjects.partition(ballot.envelope.account))
+        try:
+            self._link.publish(subject, encode(ballot), token=token)
+            await collector.done
+        except TransientError:
+            pass  # silence is never a yes
+        finally:
+            timer.cancel()
+            self._link.leave(token)
+        return collector.votes
+
+    async def serve(
+        self, voter: str, decide: DecideFunction, partition: int | str = "*", holder: str = ""
+    ) -> Callable[[], None]:
+        """Casts the vote of `decide` on every ballot (of one partition); returns a function that ends that.
+
+        `decide` runs on the event loop: it reads memory and never waits. If it raises, no vote is
+        cast and the error is logged. One of a voter's processes gets each ballot. Each `holder`
+        gets it as well, so that a hanging process takes nothing from another one; the holders
+        decide among themselves which of them votes.
+        """
+
+        def vote_on(_subject: bytes, reply: bytes, _headers: bytes, payload: bytes) -> None:
+            try:
+                if vote := decide(decode_ballot(payload)):
+                    self._link.publish(reply.decode(), encode(vote))
+            except Exception:
+                log.exception("no vote cast on a ballot")
+
+        group = f"{voter}.{holder}" if holder else voter
+        sid = self._link.subscribe(subjects.ballot(partition), vote_on, group)
+        await self._link.settled()
+        return lambda: self._link.unsubscribe(sid)

@@ -1,1 +1,0 @@
-"""The generated documents: what code declares, as pages. `python -m varco_common.docs docs` writes them."""

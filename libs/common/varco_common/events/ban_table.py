@@ -1,0 +1,176 @@
+"""Which hosts are banned now: the one answer for ingress, the firewall and banguard's vote, folded from banguard's events."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
+
+import msgspec
+
+from varco_common.base.subjects import event, everyone
+from varco_common.events import HostBanned, HostUnbanned, NetworkIgnored, NetworkUnignored
+
+Network = IPv4Network | IPv6Network
+
+ENFORCED = tuple(
+    event("banguard", fact, "*") for fact in ("host-banned", "host-unbanned", "network-ignored", "network-unignored")
+)
+ENFORCER_STATUS = everyone("bans")
+NEVER: tuple[Network, ...] = (IPv4Network("127.0.0.1/32"), IPv6Network("::1/128"))
+
+
+class EnforcerStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One process that enforces bans, asked about one host. `sequence` is the last event that it has applied.
+
+    `how` is `closes at accept` or `kernel`; `why_not` says what keeps the host from being refused.
+    """
+
+    service: str
+    process: str
+    how: str
+    sequence: int
+    bans: int
+    enforces: bool
+    why_not: str = ""
+
+
+class ActiveBan(NamedTuple):
+    """A network that is refused until `until`; None is for ever."""
+
+    network: Network
+    until: datetime | None
+
+    def over(self, now: datetime) -> bool:
+        return self.until is not None and self.until <= now
+
+
+def address_of(host: str) -> IPv4Address | IPv6Address:
+    """An IPv4 address is taken out of its IPv6 form. Raises ValueError where it is no address."""
+    address = ip_address(host.partition("%")[0])
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def banned_as(host: str) -> str:
+    """What is banned when this host is: the address itself, or its IPv6 /64, which one customer has to himself."""
+    address = address_of(host)
+    return str(address) if address.version == 4 else str(IPv6Network((int(address) >> 64 << 64, 64)))
+
+
+def network_of(text: str) -> Network:
+    """An address or a network, as it is written in events. Raises ValueError."""
+    return ip_network(text, strict=False)
+
+
+def key_of(network: Network) -> str:
+    """As events write it: a single address without its length."""
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
+class Networks:
+    """Networks of any length; whether they hold an address costs one look-up for each length in use."""
+
+    def __init__(self, networks: Iterable[Network] = ()) -> None:
+        self._by_length: dict[tuple[int, int], dict[int, Network]] = {}
+        for network in networks:
+            self.add(network)
+
+    def add(self, network: Network) -> None:
+        self._by_length.setdefault(_length(network), {})[int(network.network_address)] = network
+
+    def discard(self, network: Network) -> None:
+        length = _length(network)
+        held = self._by_length.get(length, {})
+        held.pop(int(network.network_address), None)
+        if not held:
+            self._by_length.pop(length, None)
+
+    def covering(self, address: IPv4Address | IPv6Address) -> Iterator[Network]:
+        """Every network that holds the address."""
+        bits, version = int(address), address.version
+        for (kind, shift), held in self._by_length.items():
+            if kind == version and (found := held.get(bits >> shift << shift)):
+                yield found
+
+    def __iter__(self) -> Iterator[Network]:
+        for held in self._by_length.values():
+            yield from held.values()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_length.values()))
+
+
+class BanTable:
+    """What is banned and what is never to be, as of `sequence`. `never` are this process's own: loopback, its balancers.
+
+    A ban's end is part of it, so that nobody stays locked out where banguard is away.
+    """
+
+    def __init__(self, never: Iterable[Network] = ()) -> None:
+        self.sequence = 0
+        self.never = (*NEVER, *never)
+        self.ignored = Networks()
+        self._always = Networks(self.never)
+        self._bans: dict[Network, ActiveBan] = {}
+        self._networks = Networks()
+
+    def __len__(self) -> int:
+        return len(self._bans)
+
+    def bans(self) -> Iterable[ActiveBan]:
+        return self._bans.values()
+
+    def apply(self, sequence: int, fact: object) -> None:
+        """Folds one event in; others than ENFORCED change nothing. An account's own ignored networks are no ban's end."""
+        self.sequence = max(sequence, self.sequence)
+        match fact:
+            case HostBanned(network=network, until=until):
+                self.ban(network_of(network), until)
+            case HostUnbanned(network=network):
+                self.lift(network_of(network))
+            case NetworkIgnored(network=network, account=""):
+                self.ignored.add(network_of(network))
+            case NetworkUnignored(network=network, account=""):
+                self.ignored.discard(network_of(network))
+            case _:
+                pass
+
+    def ban(self, network: Network, until: datetime | None) -> None:
+        self._bans[network] = ActiveBan(network, until)
+        self._networks.add(network)
+
+    def lift(self, network: Network) -> None:
+        if self._bans.pop(network, None):
+            self._networks.discard(network)
+
+    def banned(self, host: str, now: datetime) -> ActiveBan | None:
+        """The ban that refuses this host now."""
+        if not self._bans or not host:
+            return None
+        address = address_of(host)
+        bans = [ban for network in self._networks.covering(address) if not (ban := self._bans[network]).over(now)]
+        if not bans or self.exempt(address):
+            return None
+        return bans[0]
+
+    def exempt(self, address: IPv4Address | IPv6Address) -> Network | None:
+        """What keeps this address from ever being refused."""
+        return next(self._always.covering(address), None) or next(self.ignored.covering(address), None)
+
+    def answer(self, host: str, now: datetime, *, service: str, process: str, how: str) -> EnforcerStatus:
+        """What this process says of a host when it is asked."""
+        exempt = self.exempt(address_of(host))
+        banned = self.banned(host, now)
+        return EnforcerStatus(
+            service=service,
+            process=process,
+            how=how,
+            sequence=self.sequence,
+            bans=len(self),
+            enforces=banned is not None,
+            why_not="" if banned else f"never banned: {exempt}" if exempt else "not banned",
+        )
+
+
+def _length(network: Network) -> tuple[int, int]:
+    """The IP version, and by how many bits an address is shifted to be compared."""
+    return network.version, network.max_prefixlen - network.prefixlen

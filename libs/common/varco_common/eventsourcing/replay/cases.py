@@ -1,0 +1,50 @@
+"""From an event that tells of a mail to the case that was decided. Pure."""
+
+from varco_common.base import subjects
+from varco_common.bus import StoredEvent
+from varco_common.events import MailRecorded, MailRefused
+from varco_common.eventsourcing.replay.frames import ReplayedMail
+from varco_common.eventsourcing.replay.replayable import PastDecision, ReplayCase
+from varco_common.mail.ballot import Ballot
+from varco_common.mail.record import MailAccepted
+from varco_common.mail.replies import Reply
+
+BALLOTED = ("accepted", "convert")  # the kinds of records that were put to the vote
+
+
+def told(account: str = "") -> tuple[str, str]:
+    """The events that tell of mails: of one account's, or of all."""
+    token = subjects.token(account) if account else "*"
+    return (
+        subjects.event("audit", "mail-recorded", token),
+        subjects.event("ingress-smtp", "mail-refused", token),
+    )
+
+
+def case_of(stored: StoredEvent) -> ReplayCase | None:
+    """None where the event tells of a record that nobody voted on: a copy, a notification, a converted mail."""
+    event = stored.event
+    if isinstance(event, MailRefused):
+        return ReplayCase(stored.sequence, event.ballot, event.votes, event.reply, None)
+    if isinstance(event, MailRecorded) and event.kind in BALLOTED and isinstance(event.record, MailAccepted):
+        record = event.record
+        ballot = Ballot(envelope=record.envelope, manifest=record.manifest)
+        passed = PastDecision(event.sequence, event.stored_at)
+        return ReplayCase(stored.sequence, ballot, record.votes, Reply.ACCEPTED, passed, record.convert)
+    return None
+
+
+def mail_of(case: ReplayCase) -> ReplayedMail:
+    """What frames say of it."""
+    envelope = case.envelope
+    return ReplayedMail(
+        id=envelope.id,
+        sequence=case.sequence,
+        at=envelope.received_at,
+        account=envelope.account,
+        sender=envelope.sender,
+        recipients=len(envelope.recipients),
+        first_recipient=envelope.recipients[0] if envelope.recipients else "",
+        size=envelope.size,
+        subject=case.manifest.subject,
+    )

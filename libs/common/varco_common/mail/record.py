@@ -1,0 +1,71 @@
+"""The record of an accepted mail: one message of stream MAIL. Its header holds all but the body."""
+
+import msgspec
+
+from varco_common.mail.ballot import Vote
+from varco_common.mail.envelope import Envelope
+from varco_common.mime import Manifest
+
+HEADER = "Varco-Record"
+
+
+class BodyReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a body is, in wire form (CRLF, dot-stuffed, without the final dot).
+
+    `object` names it in the object store; empty means that it is the record's own payload. `size` and `sha256` are of the
+    wire form as stored: the record outlives the body, and proves years later what it was. `shift` is what must be added to
+    the manifest's offsets, which count from the body as it was received, before the gate added and removed header fields.
+    """
+
+    size: int
+    sha256: str = ""
+    object: str = ""
+    shift: int = 0
+
+
+class MailAccepted(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="mail.accepted.v1"
+):
+    """An accepted mail: all that was known of it, and every vote that let it pass."""
+
+    envelope: Envelope
+    manifest: Manifest
+    votes: tuple[Vote, ...]
+    body: BodyReference
+    convert: tuple[str, ...] = ()
+
+
+class MailConverted(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="mail.converted.v1"
+):
+    """An accepted mail whose heavy attachments have become `links` (their 40 hex digits): this is what leaves.
+
+    `original` is the sequence of the mail as it was accepted, in stream MAIL; manifest and votes are there.
+    """
+
+    envelope: Envelope
+    body: BodyReference
+    original: int
+    links: tuple[str, ...] = ()
+
+
+MailRecord = MailAccepted | MailConverted
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(MailRecord)
+
+
+def encode_record(record: MailRecord) -> str:
+    """ASCII JSON, fit for a NATS header line."""
+    text = _encoder.encode(record).decode()
+    return text if text.isascii() else "".join(c if c < "\x80" else _escaped(c) for c in text)
+
+
+def decode_record(text: str | bytes) -> MailRecord:
+    """Raises msgspec.DecodeError on what is no record."""
+    record: MailRecord = _decoder.decode(text)
+    return record
+
+
+def _escaped(char: str) -> str:
+    return "".join(f"\\u{unit:04x}" for unit in memoryview(char.encode("utf-16-le", "surrogatepass")).cast("H"))

@@ -1,0 +1,78 @@
+"""A body in wire form, in memory or mapped from a file; pages that have been read are given back."""
+
+import mmap
+from collections.abc import Iterator
+
+PIECE = 1 << 20  # bytes looked at in one go
+_WINDOW = 4 << 20  # mapped bytes that may stay resident
+_PAGE = mmap.PAGESIZE
+
+
+class Buffer:
+    """Searches and slices of one body. A mapped one must be an unchanged file: its pages are dropped and reread."""
+
+    __slots__ = ("_mapped", "_touched", "data", "size")
+
+    def __init__(self, data: bytes | mmap.mmap) -> None:
+        self.data = data
+        self.size = len(data)
+        self._mapped = data if isinstance(data, mmap.mmap) else None
+        self._touched = 0
+
+    def find(self, needle: bytes, start: int, end: int) -> int:
+        """Offset of the first `needle` that lies within [start, end), or -1."""
+        if self._mapped is None or end - start <= _WINDOW:
+            return self.data.find(needle, start, end)
+        overlap = len(needle) - 1
+        for low in range(start, end, _WINDOW):
+            at = self._mapped.find(needle, low, min(low + _WINDOW + overlap, end))
+            self._release(low, at if at >= 0 else low + _WINDOW)
+            if at >= 0:
+                return at
+        return -1
+
+    def slice(self, start: int, end: int) -> bytes:
+        return self.data[start:end]
+
+    def pieces(self, start: int, end: int) -> Iterator[bytes]:
+        """The bytes of [start, end) in pieces, of which none ends between CR and LF."""
+        while start < end:
+            stop = min(start + PIECE, end)
+            if stop < end and self.data[stop - 1] == 13:
+                stop -= 1
+            yield self.data[start:stop]
+            self._release(start, stop)
+            start = stop
+
+    def lines(self, start: int, end: int) -> Iterator[bytes]:
+        """Pieces that end at line ends, each with the two bytes before it: a line start is always seen as CRLF + line.
+
+        A line longer than a piece is cut, but never inside a quoted-printable `=XX`.
+        """
+        while start < end:
+            stop = min(start + PIECE, end)
+            piece = self.data[max(start - 2, 0) : stop]
+            if stop < end:
+                cut = piece.rfind(b"\r\n", 3) + 2
+                cut = cut if cut > 2 else _safe_cut(piece)
+                stop -= len(piece) - cut
+                piece = piece[:cut]
+            yield piece
+            self._release(start, stop)
+            start = stop
+
+    def _release(self, start: int, stop: int) -> None:
+        """Gives back the pages of [start, stop) and what was touched before, once it is worth a system call."""
+        if self._mapped is None:
+            return
+        self._touched = low = min(self._touched, start)
+        length = stop // _PAGE * _PAGE - low // _PAGE * _PAGE
+        if length >= _WINDOW // 2:
+            self._mapped.madvise(mmap.MADV_DONTNEED, low // _PAGE * _PAGE, length)
+            self._touched = stop
+
+
+def _safe_cut(piece: bytes) -> int:
+    tail = piece[-2:]
+    at = max(tail.rfind(b"="), tail.rfind(b"\r"))
+    return len(piece) - (len(tail) - at if at >= 0 else 0)

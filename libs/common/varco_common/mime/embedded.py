@@ -1,0 +1,120 @@
+"""Files and cryptograms that stand in the middle of a text: uuencode, yEnc, BinHex, inline PGP, what an invitation brings."""
+
+import binascii
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from varco_common.mime import binhex
+from varco_common.mime.encoded_words import base64_bytes
+
+MAX_EMBEDDED = 50  # in one text
+_MAX_TAIL = 4_096  # bytes of an unfinished line that wait for the next piece
+
+_PGP = b"\r\n-----BEGIN PGP "
+
+
+class Embedded(NamedTuple):
+    """A file in a text: offsets into the text (`end` is -1 where the file isn't closed), its first decoded bytes."""
+
+    name: bytes
+    start: int
+    end: int
+    encoding: str
+    sample: bytes
+
+
+class _Form(NamedTuple):
+    encoding: str
+    begin: re.Pattern[bytes]
+    end: bytes
+
+
+_UUENCODE = _Form(
+    "uuencode", re.compile(rb"\r\nbegin(?:-base64)?[ \t]+[0-7]{3,4}[ \t]+([^\r\n]{1,512})"), b"\r\nend\r\n"
+)
+_YENC = _Form("yenc", re.compile(rb"\r\n=ybegin [^\r\n]{0,512}?\bname=([^\r\n]{1,512})"), b"\r\n=yend")
+_BINHEX = _Form("binhex", binhex.BEGIN, binhex.END)
+_FORMS = (
+    (_UUENCODE, b"\r\nbegin"),
+    (_YENC, b"\r\n=ybegin "),
+    (_BINHEX, b"\r\n(This file must be converted with BinHex"),
+)
+
+
+_FOLD = re.compile(rb"\r\n[ \t]")
+_ATTACH = re.compile(rb"(?i)\r\nATTACH;([^\r\n]{1,8192})")  # RFC 5545 3.8.1.1
+_BINARY = re.compile(rb"(?i)(?:VALUE=BINARY|ENCODING=BASE64)[^:]*:?")
+_FILENAME = re.compile(rb"(?i)FILENAME=\"?([^\";:]{1,512})")
+
+
+class TextLook:
+    """Looks at a text, piece by piece: `files` are those inside it (one more than MAX_EMBEDDED where there are too many).
+
+    `pgp` is what an inline PGP block calls itself.
+    """
+
+    def __init__(self, *, calendar: bool = False) -> None:
+        self._calendar = calendar
+        self.files: list[Embedded] = []
+        self.pgp = b""
+        self._passed = -2  # bytes of text before the piece; each piece starts with the CRLF before it
+        self._tail = b""
+
+    def plain(self, piece: bytes) -> None:
+        """A piece as Wire.lines() gives it."""
+        self._search(piece)
+        self._passed += len(piece) - 2
+
+    def decoded(self, piece: bytes) -> None:
+        """A decoded piece, with any line ends; it may end in the middle of a line."""
+        text = self._tail + piece
+        cut = text.rfind(b"\n") + 1
+        self._search(b"\r\n" + text[:cut].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+        self._tail = text[cut:][-_MAX_TAIL:]
+
+    def _search(self, piece: bytes) -> None:
+        for form, mark in _FORMS:
+            if mark in piece:
+                self.files += islice(_blocks(piece, form, self._passed), MAX_EMBEDDED + 1 - len(self.files))
+        if self._calendar:
+            self.files += islice(_brought(piece, max(self._passed, 0)), MAX_EMBEDDED + 1 - len(self.files))
+        at = piece.find(_PGP)
+        if at >= 0 and not self.pgp:
+            self.pgp = piece[at + len(_PGP) : at + 40].partition(b"-----")[0]
+
+
+def _blocks(text: bytes, form: _Form, passed: int) -> Iterator[Embedded]:
+    """A file ends at its end line, where the next one begins, or with the text."""
+    found = form.begin.search(text)
+    while found:
+        following = form.begin.search(text, found.end())
+        limit = following.start() + 2 if following else len(text)
+        stop = text.find(form.end, found.end(), limit + 2)
+        end = passed + (stop + len(form.end) if stop >= 0 else limit) if stop >= 0 or following else -1
+        name = binhex.name_of(found[1]) if form is _BINHEX else found[1].strip().strip(b'"')
+        sample = _sample(text, found.end()) if form is _UUENCODE else b""
+        yield Embedded(name, passed + found.start() + 2, end, form.encoding, sample)
+        found = following
+
+
+def _brought(text: bytes, passed: int) -> Iterator[Embedded]:
+    """The files inside an invitation: whoever opens it is offered them."""
+    for line in _ATTACH.finditer(_FOLD.sub(b"", text)):
+        if binary := _BINARY.search(line[1]):
+            name = _FILENAME.search(line[1], 0, binary.end())
+            yield Embedded(
+                name[1].strip() if name else b"", passed, -1, "base64", base64_bytes(line[1][binary.end() :])
+            )
+
+
+def _sample(text: bytes, at: int) -> bytes:
+    """What the first lines decode to, up to one that doesn't."""
+    decoded: list[bytes] = []
+    for line in text[at + 2 : at + 1_500].split(b"\r\n")[:16]:
+        try:
+            decoded.append(binascii.a2b_uu(line))
+        except binascii.Error:
+            break
+    return b"".join(decoded)

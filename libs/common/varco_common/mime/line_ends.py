@@ -1,0 +1,31 @@
+"""Lines end in CRLF and hold no NUL (RFC 5321 2.3.8, RFC 5322 2.3)."""
+
+from varco_common.mime.defects import Defect, DefectFound
+
+_NOT_CRLF_NUL = bytes(c for c in range(256) if c not in b"\r\n\0")
+
+
+def only_pairs(piece: bytes, length: int) -> bool:
+    """Are the `length` bytes of `piece` that are CR, LF or foreign nothing but CRLF pairs?
+
+    Lines of one width, as encoders write them, are checked by two strides, which is much faster than counting.
+    """
+    first, last = piece.find(b"\r\n"), piece.rfind(b"\r\n")
+    width = piece.find(b"\r\n", first + 2) - first
+    if 0 <= first < last:
+        crs, lfs = piece[first:last:width], piece[first + 1 : last : width]
+        pairs = len(crs) + 1
+        if length == 2 * pairs and crs.count(b"\r") == lfs.count(b"\n") == len(lfs) == len(crs):
+            return True
+    return length == 2 * piece.count(b"\r\n")
+
+
+def check_line_ends(piece: bytes, found: DefectFound) -> None:
+    """Finds NUL and bare line ends."""
+    rest = piece.translate(None, _NOT_CRLF_NUL)
+    if len(rest) == 2 * piece.count(b"\r\n"):  # then each CR and each LF is half of a CRLF
+        return
+    if b"\0" in rest:
+        found.add(Defect.NUL)
+    if len(rest) - rest.count(b"\0") != 2 * piece.count(b"\r\n"):
+        found.add(Defect.BARE_LINE_END)

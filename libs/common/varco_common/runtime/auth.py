@@ -1,0 +1,47 @@
+"""Who may call: dependencies for the routes of the HTTP APIs. `Admin` everything, `AccountScope` one account."""
+
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from varco_common.runtime.tokens import ApiToken, InvalidToken, Keyring
+
+_bearer = HTTPBearer(auto_error=False, description="A token as `varco tokens issue` prints it.")
+
+
+async def caller(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> ApiToken:
+    """Any valid token. Raises TransientError before the revocations are known: a revoked one must not pass."""
+    keyring: Keyring = request.app.state.keyring
+    if not credentials:
+        raise _unauthorised("A bearer token is required.", "Bearer")
+    request.app.state.check_revocations()
+    try:
+        token = keyring.verify(credentials.credentials)
+    except InvalidToken:
+        raise _unauthorised("The token is invalid.", 'Bearer error="invalid_token"') from None  # RFC 6750 3.1
+    request.state.token = token
+    return token
+
+
+async def _admin(token: Annotated[ApiToken, Depends(caller)]) -> ApiToken:
+    if not token.is_admin:
+        raise HTTPException(403, "Only an admin's token may do this.")
+    return token
+
+
+async def _of_account(account: Annotated[str, Path()], token: Annotated[ApiToken, Depends(caller)]) -> ApiToken:
+    if not token.covers(account):
+        raise HTTPException(403, f"This token is for account {token.scope} alone.")
+    return token
+
+
+def _unauthorised(detail: str, challenge: str) -> HTTPException:
+    return HTTPException(401, detail, {"WWW-Authenticate": challenge})
+
+
+Caller = Annotated[ApiToken, Depends(caller)]
+Admin = Annotated[ApiToken, Depends(_admin)]
+AccountScope = Annotated[ApiToken, Depends(_of_account)]  # for routes with `{account}` in their path

@@ -1,0 +1,49 @@
+"""How a process that refuses banned hosts keeps its table: it follows banguard's events, and says how far it is (ADR 15)."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import msgspec
+
+from varco_common.base.tasks import retry_until_available
+from varco_common.bus import Bus
+from varco_common.events import AnyEvent
+from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
+
+EventCallback = Callable[[AnyEvent], None]
+
+
+class BanEnforcement:
+    """Follows ENFORCED, and `also`, into `table`; `heard` is called after each event. `how` is what it tells operators."""
+
+    def __init__(
+        self, bus: Bus, table: BanTable, service: str, how: str, *, heard: EventCallback, also: tuple[str, ...] = ()
+    ) -> None:
+        self.table = table
+        self.caught_up = asyncio.Event()
+        self._bus, self._service, self._how, self._heard = bus, service, how, heard
+        self._filters = (*ENFORCED, *also)
+        self._process = f"{socket.gethostname()}:{os.getpid()}"
+
+    async def run(self) -> None:
+        """Until cancelled; `caught_up` is set once all that was said before the start is known."""
+        until = await retry_until_available(lambda: self._bus.events.last_sequence(*self._filters))
+        if not until:
+            self.caught_up.set()
+        await self._bus.requests.answer_everyone(ENFORCER_STATUS, self._answer)
+        async with aclosing(self._bus.events.follow(*self._filters)) as events:
+            async for stored in events:
+                self.table.apply(stored.sequence, stored.event)
+                self._heard(stored.event)
+                if stored.sequence >= until:
+                    self.caught_up.set()
+
+    async def _answer(self, host: bytes) -> bytes:
+        """Whether this process refuses a host (`192.0.2.7`)."""
+        now = datetime.now(UTC)
+        answer = self.table.answer(host.decode(), now, service=self._service, process=self._process, how=self._how)
+        return msgspec.json.encode(answer)

@@ -1,0 +1,96 @@
+"""Errors as HTTP answers: `application/problem+json` (RFC 9457), and never a stack trace."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from varco_common.base import log
+from varco_common.base.errors import ConflictError, NotFound, RefusedCommand, TransientError, VarcoError
+
+RETRY_AFTER_SECONDS = 2
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS: dict[type[VarcoError], HTTPStatus] = {
+    ConflictError: HTTPStatus.CONFLICT,
+    NotFound: HTTPStatus.NOT_FOUND,
+    RefusedCommand: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_log = log.get(__name__)
+
+
+def problem(
+    status: HTTPStatus, detail: str = "", headers: Mapping[str, str] | None = None, **more: object
+) -> JSONResponse:
+    """An answer of RFC 9457 3: its type is `about:blank`, so its title is the status's phrase."""
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail, **more}
+    return JSONResponse(
+        {name: value for name, value in body.items() if value}, status.value, dict(headers or {}), MEDIA_TYPE
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Makes the application answer every expected error as a problem; `guard` does so for the others."""
+    app.add_exception_handler(VarcoError, _varco_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+
+
+async def _varco_error(_: Request, error: Exception) -> JSONResponse:
+    for kind, status in _STATUS.items():
+        if isinstance(error, kind):
+            retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+            return problem(status, str(error), retry)
+    raise error
+
+
+async def _http_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    return problem(status, "" if error.detail == status.phrase else error.detail, error.headers)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [{"where": list(map(str, e["loc"])), "what": e["msg"]} for e in error.errors()]
+    detail = "; ".join(f"{'.'.join(e['where'])}: {e['what']}" for e in errors)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+
+
+def error_middleware(app: ASGIApp) -> ASGIApp:
+    """Middleware: a bug is logged here, once, and answered as a problem that says nothing of it."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await app(scope, receive, watched)
+        except Exception as error:
+            _log.exception("request failed", path=scope.get("path"), method=scope.get("method"), error=repr(error))
+            if begun:
+                raise  # half an answer is out: only closing the connection tells the client
+            answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The error is in this service's log.")
+            await answer(scope, receive, send)
+
+    return guarded
+
+
+Problem: dict[int | str, dict[str, Any]] = {
+    401: {"description": "No token, or an invalid one", "content": {MEDIA_TYPE: {}}},
+    403: {"description": "The token's scope doesn't cover this", "content": {MEDIA_TYPE: {}}},
+    404: {"description": "Not there", "content": {MEDIA_TYPE: {}}},
+    409: {"description": "Somebody else changed it meanwhile", "content": {MEDIA_TYPE: {}}},
+    422: {"description": "Can't be carried out as it is, and why", "content": {MEDIA_TYPE: {}}},
+    503: {"description": "A dependency is away: try again", "content": {MEDIA_TYPE: {}}},
+}

@@ -1,0 +1,51 @@
+"""`POST /rebuild` of every service with tables: a process of its own does it, so that live work doesn't wait."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from varco_common.base import child_process
+from varco_common.base.errors import RefusedCommand
+from varco_common.runtime.auth import Admin
+from varco_common.runtime.settings import Settings
+
+
+class RebuildStart(msgspec.Struct, frozen=True):
+    """What the process is told on its standard input, in one line."""
+
+    service: str
+    settings: dict[str, Any]
+    swap: bool
+
+
+def router(service: str, module: str, settings: Settings) -> APIRouter:
+    """`module` names the service's SETTINGS and PROJECTIONS. One rebuild at a time; it ends when nobody listens."""
+    routes = APIRouter(tags=["rebuild"])
+    running = asyncio.Lock()
+
+    @routes.post("/rebuild", response_class=StreamingResponse)
+    async def rebuild(
+        _: Admin,
+        swap: Annotated[bool, Query(description="The new tables take the live ones' place at the next start.")] = False,
+    ) -> StreamingResponse:
+        """Builds all projections anew and compares them with the live tables: JSON lines, the last one is done or failed."""
+        if running.locked():
+            raise RefusedCommand("a rebuild is going on already: ask again when it has ended")
+        start = RebuildStart(service, settings.model_dump(mode="json"), swap)
+        return StreamingResponse(_lines(module, start, running), media_type="application/x-ndjson")
+
+    return routes
+
+
+async def _lines(module: str, start: RebuildStart, running: asyncio.Lock) -> AsyncIterator[bytes]:
+    async with (
+        running,
+        child_process.running("varco_common.eventsourcing.rebuild", module, start, heard=True) as process,
+    ):
+        assert process.stdout
+        async for line in process.stdout:
+            yield line

@@ -1,0 +1,33 @@
+"""Middleware: no request brings more than MAX_BODY bytes. FastAPI reads a body whole, and before it asks for the token."""
+
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from varco_common.runtime.problems import problem
+
+MAX_BODY = 4 << 20
+_DETAIL = f"A request has at most {MAX_BODY} bytes."
+
+
+def limit_request_size(app: ASGIApp) -> ASGIApp:
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await app(scope, receive, send)
+        declared = dict(scope["headers"]).get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > MAX_BODY:
+            return await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _DETAIL)(scope, receive, send)
+        left = MAX_BODY
+
+        async def within() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _DETAIL)
+            return message
+
+        return await app(scope, within, send)
+
+    return counted

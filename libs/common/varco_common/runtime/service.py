@@ -1,0 +1,136 @@
+"""What a service is to those who start it, and how one is run: uvloop, signals, draining, exit codes."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+import uvloop
+
+from varco_common.base import log
+from varco_common.runtime.settings import BrokenSetting, Settings, exit_broken, load_or_exit
+
+Role = Literal["front door", "voter", "worker", "recorder", "reader"]
+
+EXIT_CRASHED = 1
+GROUP = "varco.services"
+
+_log = log.get(__name__)
+_draining: ContextVar[asyncio.Event] = ContextVar("draining")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """All that the stack must know of a service to run it beside the others.
+
+    `serve` is a coroutine function that runs until it is cancelled; being cancelled it ends what is in flight, and returns.
+    `publishes` and `subscribes` are subjects beyond the JetStream API's; the bus lets the service use no others.
+    `wanted` says whether `varco up` shall start it here and now.
+    """
+
+    name: str
+    role: tuple[Role, ...]
+    settings: type[Settings]
+    serve: Callable[[Any], Awaitable[None]]
+    publishes: tuple[str, ...] = ()
+    subscribes: tuple[str, ...] = ()
+    wanted: Callable[[], bool] = lambda: True
+
+
+def installed() -> list[Service]:
+    """Every service whose package is installed, by name."""
+    return sorted((entry.load() for entry in entry_points(group=GROUP)), key=lambda service: service.name)
+
+
+def draining() -> asyncio.Event:
+    """Set as soon as this process was told to end: from then on nothing new is begun."""
+    try:
+        return _draining.get()
+    except LookupError:  # not started by `run`: a test, or a service inside another program
+        _draining.set(event := asyncio.Event())
+        return event
+
+
+def run(*services: Service, environments: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    """Runs the services in this process until SIGTERM or SIGINT, and ends the process.
+
+    `environments` has, by service, what differs from this process's own environment, where several share it.
+    Exit codes: 0 drained, 1 crashed or not drained in time, 2 a broken setting. A second signal doesn't wait.
+    """
+    settings = []
+    for service in services:
+        os.environ.update((environments or {}).get(service.name, {}))
+        settings.append(load_or_exit(service.settings))
+    log.configure(settings[0].log_level)
+    _calm_collector()
+    try:
+        code = uvloop.run(_supervise(list(zip(services, settings, strict=True))))
+    except BrokenSetting as error:
+        exit_broken(error)
+    sys.exit(code)
+
+
+def _calm_collector() -> None:
+    """What was imported is never garbage, and little else is cyclic: at the defaults a tenth of ingress's time went by here."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+async def _supervise(parts: Sequence[tuple[Service, Settings]]) -> int:
+    stop = draining()
+    loop = asyncio.get_running_loop()
+    tasks = [asyncio.create_task(_serve(service, settings), name=service.name) for service, settings in parts]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, stop)
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    for task in tasks:
+        task.cancel()
+    grace = max(settings.drain.total_seconds() for _, settings in parts)
+    _, late = await asyncio.wait(tasks, timeout=grace)
+    return _exit_code(tasks, late)
+
+
+def _on_signal(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        os._exit(EXIT_CRASHED)
+    stop.set()
+
+
+def _exit_code(tasks: Sequence[asyncio.Task[None]], late: set[asyncio.Task[None]]) -> int:
+    if late:
+        _log.error("not drained in time", late=sorted(task.get_name() for task in late))
+        os._exit(EXIT_CRASHED)  # they didn't listen to a cancellation; waiting for them again would never end
+    errors = {task.get_name(): error for task in tasks if not task.cancelled() and (error := task.exception())}
+    for name, error in errors.items():
+        if broken := _broken_setting(error):
+            raise broken
+        _log.error("crashed", service=name, error=repr(error), exc_info=error)
+    return EXIT_CRASHED if errors else 0
+
+
+def _broken_setting(error: BaseException) -> BrokenSetting | None:
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_broken_setting, error.exceptions)), None)
+    return error if isinstance(error, BrokenSetting) else None
+
+
+async def _serve(service: Service, settings: Settings) -> None:
+    with log.of(service=service.name):
+        _log.info("starting", role=" and ".join(service.role))
+        try:
+            await service.serve(settings)
+        except asyncio.CancelledError:
+            if not draining().is_set():
+                raise
+        if not draining().is_set():
+            raise RuntimeError("it ended without being told to")
+        _log.info("ended")

@@ -1,0 +1,45 @@
+"""Roles and schemas on PostgreSQL: one of each for every service, so that none can read another's tables."""
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from varco_common.base.errors import TransientError
+from varco_common.storage.database import AWAY, schema_of
+
+_MOST_CONNECTIONS = 30  # of one role: a service that runs wild leaves some to the others
+
+
+async def ensure(url: str, passwords: Mapping[str, str]) -> None:
+    """Makes the role and the schema of each service of `passwords`, or gives the role this password; `url` is a superuser's.
+
+    Raises TransientError while the server can't be reached.
+    """
+    engine = create_async_engine(url, connect_args={"timeout": 5, "command_timeout": 30})
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('varco roles'))"))
+            database = str(await connection.scalar(sa.text("SELECT quote_ident(current_database())")))
+            await connection.execute(sa.text(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC"))
+            await connection.execute(sa.text("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
+            for service, password in passwords.items():
+                await _ensure(connection, database, schema_of(service), password)
+    except AWAY as error:
+        if isinstance(error, sa.exc.ProgrammingError):
+            raise
+        raise TransientError(f"the database is away: {error}") from None
+    finally:
+        await engine.dispose()
+
+
+async def _ensure(connection: AsyncConnection, database: str, name: str, password: str) -> None:
+    known = await connection.scalar(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name})
+    verb = "ALTER" if known else "CREATE"
+    literal = await connection.scalar(sa.text("SELECT quote_literal(:password)"), {"password": password})
+    for statement in (
+        f"{verb} ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT {_MOST_CONNECTIONS} PASSWORD {literal}",
+        f"GRANT CONNECT ON DATABASE {database} TO {name}",
+        f"CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name}",
+    ):
+        await connection.exec_driver_sql(statement)

@@ -1,0 +1,83 @@
+"""What of an event goes into the tree: its place, subject, time and payload, in one fixed form of bytes."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from varco_common.transparency.merkle_tree import leaf_hash
+
+_BILLION = 1_000_000_000
+
+
+class LogEntry(NamedTuple):
+    """One message of EVENTS as it lies there. `at` is when it was stored, in nanoseconds since 1970, UTC."""
+
+    sequence: int
+    at: int
+    subject: str
+    payload: bytes
+
+
+def canonical(entry: LogEntry) -> bytes:
+    """The leaf: four lines that can hold no line end (format, sequence, time, subject), then the payload as it is."""
+    return b"varco-event-v1\n%d\n%d\n%s\n" % (entry.sequence, entry.at, entry.subject.encode()) + entry.payload
+
+
+def hash_of(entry: LogEntry) -> bytes:
+    """The event's leaf hash."""
+    return leaf_hash(canonical(entry))
+
+
+def absent(sequence: int) -> bytes:
+    """The leaf hash of a sequence at which EVENTS holds nothing: so leaf n - 1 is always sequence n."""
+    return leaf_hash(b"varco-absent-v1\n%d\n" % sequence)
+
+
+class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    sequence: int
+    time: str
+    subject: str
+    payload: str = ""
+    payload_base64: bytes = b""
+
+
+_decoder = msgspec.json.Decoder(_Line)
+_encoder = msgspec.json.Encoder()
+
+
+def to_line(entry: LogEntry) -> bytes:
+    """One line of an export, with its line end: `{"sequence", "time", "subject", "payload"}`, the payload a JSON string.
+
+    A payload that is no UTF-8 stands under `payload_base64` instead. The time has nine digits of seconds.
+    """
+    try:
+        line = _Line(entry.sequence, time_text(entry.at), entry.subject, payload=entry.payload.decode())
+    except UnicodeDecodeError:
+        line = _Line(entry.sequence, time_text(entry.at), entry.subject, payload_base64=entry.payload)
+    return _encoder.encode(line) + b"\n"
+
+
+def from_line(line: bytes) -> LogEntry:
+    """The entry of an export's line, unknown fields ignored. Raises ValueError on what is none."""
+    found = _decoder.decode(line)
+    if "\n" in found.subject or found.sequence < 1:
+        raise ValueError("no event of a stream")
+    return LogEntry(
+        found.sequence, nanoseconds(found.time), found.subject, found.payload_base64 or found.payload.encode()
+    )
+
+
+def time_text(at: int) -> str:
+    """RFC 3339, UTC, with nanoseconds."""
+    seconds, rest = divmod(at, _BILLION)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+
+
+def nanoseconds(text: str) -> int:
+    """Of an RFC 3339 time in UTC, with up to nine digits of a second. Raises ValueError."""
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    if not text.endswith("Z") or len(whole) != 19 or len(fraction) > 9 or (fraction and not fraction.isdecimal()):
+        raise ValueError(f"no time in UTC: {text!r}")
+    seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
+    return seconds * _BILLION + int(f"{fraction:0<9}")
