@@ -170,7 +170,7 @@ async def test_a_wrong_password_is_never_remembered(world, client):
 
 
 async def test_a_login_is_asked_of_policy_once_for_each_host(world):
-    one = who.Who(world.bus, 60, 2)
+    one = who.Who(world.bus.requests, 60, 2)
     for host in ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2"):
         asked = who.LoginAsked(login="alice", password="secret", host=host)
         assert (await one.login(asked)).grant.account == "acme"
@@ -178,7 +178,7 @@ async def test_a_login_is_asked_of_policy_once_for_each_host(world):
 
 
 async def test_networks_are_remembered_within_bounds(world):
-    small = who.Who(world.bus, 60, 2)
+    small = who.Who(world.bus.requests, 60, 2)
     for n in range(5):
         await small.network(who.NetworkAsked(host=f"192.0.2.{n}"))
     assert len(small) == 2
@@ -187,7 +187,7 @@ async def test_networks_are_remembered_within_bounds(world):
 
 
 async def test_an_answer_right_after_a_change_is_used_but_not_remembered(world):
-    one = who.Who(world.bus, 60, 2)
+    one = who.Who(world.bus.requests, 60, 2)
     one.heard("events.policy.rules-changed.acme")
     answer = await one.network(who.NetworkAsked(host="127.0.0.1"))
     assert answer.grant.account == "acme"

@@ -62,15 +62,15 @@ async def test_a_mail_goes_all_its_way_with_each_service_on_its_own_user(service
         return question
 
     await policy.voting.serve("policy", lambda _: accept("policy"))
-    await policy.answer("ask.policy.login", "policy", echo)
+    await policy.requests.answer("ask.policy.login", "policy", echo)
     async with asyncio.timeout(10):
-        while await ingress.collect(ballot(), ["policy"], 1) != [accept("policy")]:  # noqa: ASYNC110 - no event tells
+        while await ingress.voting.collect(ballot(), ["policy"], 1) != [accept("policy")]:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)
-    assert await ingress.ask("ask.policy.login", b"?") == b"?"
+    assert await ingress.requests.ask("ask.policy.login", b"?") == b"?"
     heard: list[str] = []
-    ingress.hear("events.ingress-smtp.>", callback=heard.append)
-    sequence = await ingress.append(failed(1), expect=0)
-    assert await ingress.last_sequence("events.ingress-smtp.>") == sequence
+    ingress.events.listen("events.ingress-smtp.>", callback=heard.append)
+    sequence = await ingress.events.append(failed(1), expect=0)
+    assert await ingress.events.last_sequence("events.ingress-smtp.>") == sequence
     await becomes(lambda: heard == [failed(1).subject])
     async with aclosing(ingress.events.follow("events.ingress-smtp.>")) as stored:
         assert (await anext(stored)).sequence == sequence
@@ -79,13 +79,13 @@ async def test_a_mail_goes_all_its_way_with_each_service_on_its_own_user(service
         delivery = await anext(puller)
         assert delivery.sequence == mail
         await delivery.park("tried")
-    assert (await relay.mail(mail)).body == b"x"
+    assert (await relay.mail.get(mail)).body == b"x"
     await relay.mail.delete_consumer("relay-acme")
 
 
 async def test_a_service_cannot_speak_for_another(services: dict[str, Bus]):
     with pytest.raises(TransientError):
-        await services["policy"].append(failed(1))
+        await services["policy"].events.append(failed(1))
     with pytest.raises(TransientError):
         await services["policy"].mail.append("accepted", record(), b"x")
     with pytest.raises(TransientError):
@@ -95,7 +95,7 @@ async def test_a_service_cannot_speak_for_another(services: dict[str, Bus]):
 async def test_a_service_that_may_not_read_mail_cannot(services: dict[str, Bus]):
     sequence = await services["ingress-smtp"].mail.append("accepted", record(), b"x")
     with pytest.raises(TransientError):
-        await asyncio.wait_for(services["policy"].mail(sequence), 10)
+        await asyncio.wait_for(services["policy"].mail.get(sequence), 10)
 
 
 @pytest.mark.parametrize("subject", ["_INBOX_ingress-smtp.>", ">", "mail.>", "ballot.*", "$JS.ACK.>"])
@@ -129,7 +129,7 @@ async def test_a_voter_has_one_vote_a_ballot(services: dict[str, Bus], guarded: 
         await raw.flush()
         async with asyncio.timeout(20):
             while not refused.is_set():
-                assert await services["ingress-smtp"].collect(ballot(), ["policy"], 0.3) == []
+                assert await services["ingress-smtp"].voting.collect(ballot(), ["policy"], 0.3) == []
 
 
 async def test_a_wrong_password_never_connects(guarded: NatsServer):
@@ -154,8 +154,8 @@ async def test_an_answer_that_is_diverted_into_a_stream_is_no_mail_and_no_event(
     await becomes_stored(ingress)
     true = await ingress.mail.append("accepted", record(), b"x")
     with pytest.raises(PoisonError):
-        await relay.mail(true - 1)
-    said = await ingress.append(failed(2))
+        await relay.mail.get(true - 1)
+    said = await ingress.events.append(failed(2))
     async with relay.mail.consume("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as puller:
         assert (await anext(puller)).sequence == true
     async with aclosing(ingress.events.follow("events.ingress-smtp.>")) as stored_events:

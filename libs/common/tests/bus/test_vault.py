@@ -20,7 +20,7 @@ async def test_a_restored_stream_is_the_same_to_the_byte(bus: Bus, nats: NatsSer
         await move("EVENTS", nats, other)
         assert await content("EVENTS", other) == await content("EVENTS", nats)
         async with Bus.connect(other.settings(), "test") as there:
-            assert await there.append(failed(50)) == 51
+            assert await there.events.append(failed(50)) == 51
 
 
 async def test_mails_that_came_meanwhile_keep_their_sequences_and_gaps(bus: Bus, nats: NatsServer):

@@ -134,7 +134,7 @@ async def _take_turn(connection: AsyncConnection, package: str, schema: str) -> 
 
 def _upgrade(connection: sa.Connection, package: str) -> None:
     config = Config()
-    config.set_main_option("script_location", "varco_common:migrations")
+    config.set_main_option("script_location", "varco_common.storage:migrations")
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", f"{package}:migrations")
     config.attributes.update(connection=connection, version_table=f"{package}_version")
