@@ -134,7 +134,7 @@ async def test_an_older_version_starts_on_a_database_that_a_newer_one_has_migrat
 
 PROCESS = """
 import asyncio, sys
-from varco_common import db
+from varco_common.storage import database as db
 async def main():
     async with db.connect(sys.argv[1], "shell-example") as engine:
         sys.stdin.readline()

@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import asyncio
-from varco_common import log
+from varco_common.base import log
 from varco_common.runtime.service import Service, draining, run
 from varco_common.runtime.settings import ServiceSettings
 

@@ -83,7 +83,7 @@ async def test_who_loses_its_server_finds_another_and_votes_go_on():
         for name, node in cluster.nodes.items():
             await node.kill()
             async with asyncio.timeout(SECONDS):
-                while not await ingress.collect(ballot(), ["policy"], 1):  # noqa: ASYNC110 - no event tells
+                while not await ingress.voting.collect(ballot(), ["policy"], 1):  # noqa: ASYNC110 - no event tells
                     await asyncio.sleep(0.05)
             await node.start()
             async with asyncio.timeout(SECONDS):

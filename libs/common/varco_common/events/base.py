@@ -27,6 +27,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
         """`events.<service>.<fact>.<key>`; the fact is the tag without its version: `sender-authorised`."""
         return subjects.event(self.SERVICE, fact(type(self)), subjects.token(self.key))
 
+    @classmethod
+    def subject_filter(cls, key: str = "*") -> str:
+        """The subject of this kind of event about `key` (a subject token); `*` for any key."""
+        return subjects.event(cls.SERVICE, fact(cls), key)
+
 
 class AccountEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A fact about one account. `by` is who caused it (a token's name, a service), `reason` why."""

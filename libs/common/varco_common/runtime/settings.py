@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
 from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError
@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     """What every process reads. A service's own settings add fields and a prefix: `model_config = own("VARCO_RELAY_")`."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True)
+
+    retired: ClassVar[frozenset[str]] = frozenset()
+    """Variables that an earlier version read. One that is still set is named in a warning and ignored."""
 
     home: Path = Field(
         default=Path("var"),
@@ -338,7 +341,9 @@ def _refuse_unknown(kind: type[Settings], environ: Mapping[str, str]) -> None:
     prefix = kind.model_config.get("env_prefix", "")
     known = set(variables(kind).values())
     for name in sorted(environ):
-        if prefix and name.startswith(prefix) and name not in known:
+        if name in kind.retired:
+            sys.stderr.write(f"{name} is no longer a setting and is ignored: remove it\n")
+        elif prefix and name.startswith(prefix) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             raise BrokenSetting(name, environ[name], near[0] if near else f"one of {', '.join(sorted(known))}")
 
