@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from varco_cli.backup import files
-from varco_cli.backup.files import BrokenBackup, Reader, Writer
-from varco_cli.backup.manifest import FORMAT, Entry, Manifest
+from varco_cli.backup.files import BackupReader, BackupWriter, BrokenBackup
+from varco_cli.backup.manifest import FORMAT, BackupManifest, ManifestEntry
 
 from .conftest import Varco
 
@@ -27,13 +27,13 @@ async def pieces(content: bytes = CONTENT, size: int = 999) -> AsyncIterator[byt
         yield content[start : start + size]
 
 
-def manifest(tail: Entry, **changed: int) -> Manifest:
+def manifest(tail: ManifestEntry, **changed: int) -> BackupManifest:
     values = {"format": FORMAT, "varco": "0", "made_at": datetime.now(UTC), "tail": tail} | changed
-    return Manifest(**values, streams=[], objects=[], databases=[], secrets=[], missing=[])  # type: ignore[arg-type]
+    return BackupManifest(**values, streams=[], objects=[], databases=[], secrets=[], missing=[])  # type: ignore[arg-type]
 
 
-def made(place: Path) -> Entry:
-    with Writer.open(place) as writer:
+def made(place: Path) -> ManifestEntry:
+    with BackupWriter.open(place) as writer:
         entry = asyncio.run(writer.keep("MAIL.tail", pieces()))
         writer.seal(manifest(entry))
     return entry
@@ -50,7 +50,7 @@ def spoil(place: Path, at: int) -> None:
 def test_what_was_written_is_read_again_in_parts(place: Path) -> None:
     entry = made(place)
     assert (entry.size, entry.parts) == (len(CONTENT), 3)
-    with Reader.open(place) as reader:
+    with BackupReader.open(place) as reader:
         assert b"".join(reader.pieces(reader.manifest.tail)) == CONTENT
         assert [*reader.check()] == [entry]
 
@@ -62,14 +62,14 @@ def test_nobody_else_can_read_it(place: Path) -> None:
 
 def test_a_backup_that_exists_is_never_written_over(place: Path) -> None:
     made(place)
-    with pytest.raises(FileExistsError), Writer.open(place):
+    with pytest.raises(FileExistsError), BackupWriter.open(place):
         pass
 
 
 def test_one_changed_bit_is_found(place: Path) -> None:
     made(place)
     spoil(place, 7)
-    with Reader.open(place) as reader, pytest.raises(BrokenBackup, match=r"MAIL\.tail isn't what was written"):
+    with BackupReader.open(place) as reader, pytest.raises(BrokenBackup, match=r"MAIL\.tail isn't what was written"):
         [*reader.check()]
 
 
@@ -77,12 +77,12 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
     place = tmp_path / "backup"
     made(place)
     (place / "MAIL.tail.00000").unlink()
-    with Reader.open(place) as reader, pytest.raises(BrokenBackup, match=r"MAIL\.tail\.00000 can't be read"):
+    with BackupReader.open(place) as reader, pytest.raises(BrokenBackup, match=r"MAIL\.tail\.00000 can't be read"):
         [*reader.check()]
 
 
 def test_a_backup_that_was_never_finished_is_none(place: Path, varco: Varco) -> None:
-    with Writer.open(place) as writer:
+    with BackupWriter.open(place) as writer:
         asyncio.run(writer.keep("MAIL.tail", pieces()))
     ended = varco("restore", "--check", str(place))
     assert (ended.code, ended.error) == (
@@ -101,7 +101,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, varco: Varco) -> Non
 
 
 def test_another_format_is_refused(place: Path, varco: Varco) -> None:
-    with Writer.open(place) as writer:
+    with BackupWriter.open(place) as writer:
         writer.seal(manifest(asyncio.run(writer.keep("MAIL.tail", pieces())), format=FORMAT + 1))
     assert "this version of Varco reads format 1" in varco("restore", "--check", str(place)).error
 

@@ -16,21 +16,21 @@ from varco_cli.commands.init import init
 from varco_cli.deployment import files
 from varco_cli.deployment.ready import role_password
 from varco_cli.stack.environment import keepers, voters
-from varco_cli.stack.home import Home
-from varco_cli.stack.installed import Described, installed_services
+from varco_cli.stack.installed import ServiceDescription, installed_services
+from varco_cli.stack.state_directory import StateDirectory
 from varco_common.runtime.settings import BrokenSetting
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def services() -> list[Described]:
+def services() -> list[ServiceDescription]:
     return installed_services(everywhere=True)
 
 
 @pytest.fixture
-def home(tmp_path: Path, services: list[Described]) -> Home:
-    home = Home(tmp_path / "var")
+def home(tmp_path: Path, services: list[ServiceDescription]) -> StateDirectory:
+    home = StateDirectory(tmp_path / "var")
     files.make(home, tmp_path / ".env", services, "smtp.acme.test")
     return home
 
@@ -45,7 +45,7 @@ def contents(folder: Path) -> dict[Path, str]:
     return {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_every_secret_is_random_and_nobody_elses(home: Home) -> None:
+def test_every_secret_is_random_and_nobody_elses(home: StateDirectory) -> None:
     secrets = list(home.secrets.iterdir())
 
     assert len({path.read_text() for path in secrets}) == len(secrets) > 20
@@ -53,7 +53,7 @@ def test_every_secret_is_random_and_nobody_elses(home: Home) -> None:
     assert home.secrets.stat().st_mode & 0o777 == 0o700
 
 
-def test_what_is_there_is_never_overwritten(home: Home, services: list[Described]) -> None:
+def test_what_is_there_is_never_overwritten(home: StateDirectory, services: list[ServiceDescription]) -> None:
     environment = home.path.with_name(".env")
     environment.write_text(environment.read_text() + "VARCO_SMTP_PORT=25\n")
     before = contents(home.path.parent)
@@ -63,7 +63,7 @@ def test_what_is_there_is_never_overwritten(home: Home, services: list[Described
     assert contents(home.path.parent) == before
 
 
-def test_a_variable_that_env_lacks_is_added(home: Home, services: list[Described]) -> None:
+def test_a_variable_that_env_lacks_is_added(home: StateDirectory, services: list[ServiceDescription]) -> None:
     environment = home.path.with_name(".env")
     environment.write_text("VARCO_UID=1234\nVARCO_SMTP_PORT=25")
 
@@ -74,14 +74,16 @@ def test_a_variable_that_env_lacks_is_added(home: Home, services: list[Described
     assert "VARCO_HOSTNAME=smtp.acme.test" in lines
 
 
-def test_containers_never_run_as_root(home: Home) -> None:
+def test_containers_never_run_as_root(home: StateDirectory) -> None:
     variables = dict(line.split("=", 1) for line in home.path.with_name(".env").read_text().splitlines())
 
     assert int(variables["VARCO_UID"]) > 0
     assert home.token_key.stat().st_uid == int(variables["VARCO_UID"])
 
 
-def test_the_bus_knows_every_service_by_its_own_password(home: Home, services: list[Described]) -> None:
+def test_the_bus_knows_every_service_by_its_own_password(
+    home: StateDirectory, services: list[ServiceDescription]
+) -> None:
     text = (home.path / "bus" / "nats.conf").read_text()
     users = json.loads(text[text.index("users:") + len("users:") : text.rindex("]") + 1])
 
@@ -91,7 +93,7 @@ def test_the_bus_knows_every_service_by_its_own_password(home: Home, services: l
     assert "permissions" in by_name["policy"]
 
 
-def test_every_service_stands_in_the_compose_file(compose: dict[str, Any], services: list[Described]) -> None:
+def test_every_service_stands_in_the_compose_file(compose: dict[str, Any], services: list[ServiceDescription]) -> None:
     for service in services:
         part = compose["services"][service.name]
         environment = part["environment"]
@@ -103,19 +105,19 @@ def test_every_service_stands_in_the_compose_file(compose: dict[str, Any], servi
         assert (f"db-{service.name}.password" in compose["services"]["prepare"]["secrets"]) == service.tables
 
 
-def test_all_voters_vote_in_compose_too(compose: dict[str, Any], services: list[Described]) -> None:
+def test_all_voters_vote_in_compose_too(compose: dict[str, Any], services: list[ServiceDescription]) -> None:
     told = compose["services"]["ingress-smtp"]["environment"]["VARCO_INGRESS_VOTERS"]
 
     assert set(told.split(",")) == set(voters(services).split(","))
 
 
-def test_all_keepers_are_asked_in_compose_too(compose: dict[str, Any], services: list[Described]) -> None:
+def test_all_keepers_are_asked_in_compose_too(compose: dict[str, Any], services: list[ServiceDescription]) -> None:
     told = compose["services"]["audit"]["environment"]["VARCO_AUDIT_KEEPERS"]
 
     assert set(told.split(",")) == set(keepers(services).split(","))
 
 
-def test_every_secret_of_the_compose_file_is_made(compose: dict[str, Any], home: Home) -> None:
+def test_every_secret_of_the_compose_file_is_made(compose: dict[str, Any], home: StateDirectory) -> None:
     for name, secret in compose["secrets"].items():
         made = home.path / secret["file"].partition("}/")[2]
         assert made.is_file(), name

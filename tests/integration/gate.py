@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import httpx
 
 from varco_cli.stack.bus import operator
-from varco_cli.stack.home import Home
 from varco_cli.stack.settings import Ports
+from varco_cli.stack.state_directory import StateDirectory
 from varco_common.bus import Bus
 from varco_common.events import AnyEvent
 
@@ -40,7 +40,7 @@ class Gate:
     """A running stack; `settings` are further variables for it."""
 
     def __init__(self, home: Path, **settings: str) -> None:
-        self.home = Home(home)
+        self.home = StateDirectory(home)
         self.ports = Ports.free()
         self.environment = {
             **os.environ,

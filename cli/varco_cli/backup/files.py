@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 import msgspec
 
-from varco_cli.backup.manifest import FORMAT, Entry, Manifest
+from varco_cli.backup.manifest import FORMAT, BackupManifest, ManifestEntry
 
 PART_BYTES = 8 * 1024 * 1024
 MANIFEST, SEAL = "manifest.json", "manifest.sha256"
@@ -21,7 +21,7 @@ class BrokenBackup(Exception):
     """It can't be restored from; the text says why."""
 
 
-class Place(Protocol):
+class BackupTarget(Protocol):
     """Parts by their names."""
 
     def write(self, name: str, data: bytes) -> None: ...
@@ -29,7 +29,7 @@ class Place(Protocol):
     def close(self) -> None: ...
 
 
-class Directory:
+class DirectoryTarget:
     """Each part a file. Nobody else may read them: they hold mail."""
 
     def __init__(self, path: Path, *, new: bool) -> None:
@@ -52,7 +52,7 @@ class Directory:
             os.sync()
 
 
-class Tar:
+class TarTarget:
     """Each part a member of one file."""
 
     def __init__(self, path: Path, *, new: bool) -> None:
@@ -83,12 +83,12 @@ class Tar:
         self._file.close()
 
 
-def _place(path: Path, *, new: bool) -> Place:
+def _place(path: Path, *, new: bool) -> BackupTarget:
     tar = path.suffix == ".tar" if new else path.is_file()
-    return Tar(path, new=new) if tar else Directory(path, new=new)
+    return TarTarget(path, new=new) if tar else DirectoryTarget(path, new=new)
 
 
-class Writer:
+class BackupWriter:
     """A new backup. Without `seal` it stays a broken one."""
 
     def __init__(self, path: Path) -> None:
@@ -104,7 +104,7 @@ class Writer:
         finally:
             writer._place.close()
 
-    async def keep(self, name: str, pieces: AsyncIterable[bytes]) -> Entry:
+    async def keep(self, name: str, pieces: AsyncIterable[bytes]) -> ManifestEntry:
         """Writes what comes, and says what it was."""
         digest, size, parts, held = hashlib.sha256(), 0, 0, bytearray()
         async for piece in pieces:
@@ -118,19 +118,19 @@ class Writer:
         if held:
             self._place.write(_part(name, parts), bytes(held))
             parts += 1
-        return Entry(name=name, size=size, sha256=digest.hexdigest(), parts=parts)
+        return ManifestEntry(name=name, size=size, sha256=digest.hexdigest(), parts=parts)
 
-    def seal(self, manifest: Manifest) -> None:
+    def seal(self, manifest: BackupManifest) -> None:
         """Makes a backup of what was kept."""
         text = msgspec.json.format(msgspec.json.encode(manifest))
         self._place.write(MANIFEST, text)
         self._place.write(SEAL, hashlib.sha256(text).hexdigest().encode())
 
 
-class Reader:
+class BackupReader:
     """A backup to restore from. Every method raises BrokenBackup."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: BackupTarget) -> None:
         self._place = place
         self.manifest = self._manifest()
 
@@ -144,7 +144,7 @@ class Reader:
         finally:
             place.close()
 
-    def pieces(self, entry: Entry) -> Iterator[bytes]:
+    def pieces(self, entry: ManifestEntry) -> Iterator[bytes]:
         """The thing's parts, whole; the last one only where all together are what was written."""
         digest, size = hashlib.sha256(), 0
         for number in range(entry.parts):
@@ -156,14 +156,14 @@ class Reader:
                 raise BrokenBackup(f"{entry.name} isn't what was written: the checksum differs")
             yield part
 
-    def check(self) -> Iterator[Entry]:
+    def check(self) -> Iterator[ManifestEntry]:
         """Reads everything; gives each thing that is as it was written."""
         for entry in self.manifest.entries():
             for _ in self.pieces(entry):
                 pass
             yield entry
 
-    def _manifest(self) -> Manifest:
+    def _manifest(self) -> BackupManifest:
         try:
             text, seal = self._place.read(MANIFEST), self._place.read(SEAL)
         except (OSError, KeyError, tarfile.TarError):
@@ -172,7 +172,7 @@ class Reader:
             raise BrokenBackup(f"{MANIFEST} isn't what was written: the checksum differs")
         if (found := msgspec.json.decode(text)).get("format") != FORMAT:
             raise BrokenBackup(f"format {found.get('format')}: this version of Varco reads format {FORMAT}")
-        return msgspec.convert(found, Manifest)
+        return msgspec.convert(found, BackupManifest)
 
 
 def _part(name: str, number: int) -> str:

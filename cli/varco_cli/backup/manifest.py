@@ -8,7 +8,7 @@ import msgspec
 FORMAT = 1
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One thing in a backup, in `parts` pieces that were written one after the other. `size` in bytes, `sha256` of all."""
 
     name: str
@@ -22,7 +22,7 @@ class StreamEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     stream: str
     about: dict[str, Any]
-    entry: Entry
+    entry: ManifestEntry
 
 
 class ObjectEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,30 +30,30 @@ class ObjectEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     bucket: str
     key: str
-    entry: Entry
+    entry: ManifestEntry
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A file of VARCO_HOME, by its path there."""
 
     path: str
-    entry: Entry
+    entry: ManifestEntry
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
     """All of it. `tail` has the mails that came while the streams were read; `missing` what the object store had lost."""
 
     format: int
     varco: str
     made_at: datetime
     streams: list[StreamEntry]
-    tail: Entry
+    tail: ManifestEntry
     objects: list[ObjectEntry]
     databases: list[FileEntry]
     secrets: list[FileEntry]
     missing: list[str]
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ManifestEntry]:
         """Everything that must be there."""
         files = [one.entry for one in (*self.databases, *self.secrets)]
         return [*(one.entry for one in self.streams), self.tail, *(one.entry for one in self.objects), *files]

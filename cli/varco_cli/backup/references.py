@@ -16,7 +16,7 @@ _RECORDS = subjects.mail("*", "*")
 _FACTS = tuple(subjects.event("filelink", fact, "*") for fact in ("attachment-linked", "link-expired", "link-revoked"))
 
 
-class Reference(NamedTuple):
+class ObjectReference(NamedTuple):
     """An object that must be in a backup. `why` names who needs it; `sequence` is its record's in MAIL, 0 for a link's."""
 
     bucket: str
@@ -26,7 +26,7 @@ class Reference(NamedTuple):
     sequence: int = 0
 
 
-async def of_mails(bus: Bus) -> AsyncIterator[Reference]:
+async def of_mails(bus: Bus) -> AsyncIterator[ObjectReference]:
     """The large bodies of all mails that are in MAIL now."""
     if not (last := await bus.mail.last_sequence(_RECORDS)):
         return
@@ -38,12 +38,12 @@ async def of_mails(bus: Bus) -> AsyncIterator[Reference]:
                 record = None  # no record: who pulls it parks it
             if record and record.body.object:
                 body, mail = record.body, record.envelope.id
-                yield Reference(BODIES, body.object, body.sha256, f"mail {mail}", one.sequence)
+                yield ObjectReference(BODIES, body.object, body.sha256, f"mail {mail}", one.sequence)
             if one.sequence >= last:
                 return
 
 
-async def of_links(bus: Bus) -> list[Reference]:
+async def of_links(bus: Bus) -> list[ObjectReference]:
     """The files of all links that are live now; links may share one."""
     live: dict[str, AttachmentLinked] = {}
     if not (last := await bus.events.last_sequence(*_FACTS)):
@@ -58,10 +58,10 @@ async def of_links(bus: Bus) -> list[Reference]:
             if stored.sequence >= last:
                 break
     by_object = {made.object: made for made in live.values()}
-    return [Reference(LINKS, key, made.sha256, f"link {made.link}") for key, made in by_object.items()]
+    return [ObjectReference(LINKS, key, made.sha256, f"link {made.link}") for key, made in by_object.items()]
 
 
-async def still(bus: Bus, reference: Reference) -> bool:
+async def still(bus: Bus, reference: ObjectReference) -> bool:
     """Whether somebody needs it even now: it may have gone with its mail or link since it was looked for."""
     if reference.sequence:
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from varco_cli import gate
+from varco_cli import api_client
 from varco_cli.stack import Stack
 from varco_cli.stack.bus import operator
 from varco_common.base.errors import TransientError
@@ -26,7 +26,7 @@ class NetworkSettings(WithBus, WithBlobs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Storage:
+class BackupStorage:
     """How to reach both, and the VARCO_HOME whose databases and secrets go with them; None where there is none here."""
 
     bus: BusSettings
@@ -40,12 +40,12 @@ def over_network() -> bool:
 
 
 @contextlib.asynccontextmanager
-async def reached(say: Callable[[str], None]) -> AsyncIterator[Storage]:
+async def reached(say: Callable[[str], None]) -> AsyncIterator[BackupStorage]:
     """What runs already; else the home's bus and object store, started without any service for as long as the block lasts."""
     if over_network():
         settings = load(NetworkSettings)
-        yield Storage(bus=settings.bus, blobs=settings.blobs, home=None)
-    elif gate.home().running():
+        yield BackupStorage(bus=settings.bus, blobs=settings.blobs, home=None)
+    elif api_client.state_directory().running():
         yield _running()
     else:
         stack = Stack(say=say)
@@ -53,15 +53,15 @@ async def reached(say: Callable[[str], None]) -> AsyncIterator[Storage]:
             yield _of_home(stack.settings.inner, stack.ports.nats, stack.ports.s3)
 
 
-def _running() -> Storage:
-    state: dict[str, Any] = gate.state() or {}
+def _running() -> BackupStorage:
+    state: dict[str, Any] = api_client.state() or {}
     ports: dict[str, Port] = state["ports"]
     return _of_home(state["inner"], ports["nats"], ports["s3"])
 
 
-def _of_home(inner: str, nats: int, s3: int) -> Storage:
-    home = gate.home()
-    return Storage(
+def _of_home(inner: str, nats: int, s3: int) -> BackupStorage:
+    home = api_client.state_directory()
+    return BackupStorage(
         bus=operator(home, inner, nats),
         blobs=ObjectStoreSettings(
             endpoint=f"http://{inner}:{s3}",
@@ -97,4 +97,4 @@ async def _ensured(bucket: ObjectStore) -> None:
             await asyncio.sleep(0.5)
 
 
-__all__ = ["BrokenSetting", "Storage", "buckets", "over_network", "reached"]
+__all__ = ["BrokenSetting", "BackupStorage", "buckets", "over_network", "reached"]

@@ -2,7 +2,7 @@
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import Account, NeededReason, Reason, changed, noun
 from varco_cli.output import Json
 
@@ -19,7 +19,7 @@ def list_accounts(as_json: Json = False) -> None:
 
     Example: `varco accounts list`
     """
-    found = gate.call("policy", "GET", "/accounts")
+    found = api_client.call("policy", "GET", "/accounts")
     columns = ("account", "language", "users", "senders", "networks", "hosts", "opened_at")
     output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
 
@@ -30,7 +30,9 @@ def open_account(account: Account, language: str = "en", reason: Reason = "", as
     Example: `varco accounts open acme --language it`
     """
     changed(
-        gate.call("policy", "PUT", f"/accounts/{account}", params={"reason": reason}, json={"language": language}),
+        api_client.call(
+            "policy", "PUT", f"/accounts/{account}", params={"reason": reason}, json={"language": language}
+        ),
         as_json,
     )
 
@@ -40,4 +42,4 @@ def close_account(account: Account, reason: NeededReason, as_json: Json = False)
 
     Example: `varco accounts close acme --reason "contract ended"`
     """
-    changed(gate.call("policy", "DELETE", f"/accounts/{account}", params={"reason": reason}), as_json)
+    changed(api_client.call("policy", "DELETE", f"/accounts/{account}", params={"reason": reason}), as_json)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.account_file import OWNERS, AccountFile, Owner, body, is_off, read
 from varco_cli.commands.shared import Account, Reason, differences
 from varco_cli.failures import Failure, Misused, Refused, Unreachable
@@ -56,7 +56,7 @@ def show(account: Account, as_json: Json = False) -> None:
     """
     found: dict[str, Any] = {}
     for owner in OWNERS:
-        if gate.serving(owner.service):
+        if api_client.serving(owner.service):
             found |= _shown(owner, account)
     text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
     output.show(found, as_json, lambda: typer.echo(text, nl=False))
@@ -64,7 +64,7 @@ def show(account: Account, as_json: Json = False) -> None:
 
 def _shown(owner: Owner, account: str) -> dict[str, Any]:
     try:
-        answer = gate.call(owner.service, "GET", owner.path.format(account=account))
+        answer = api_client.call(owner.service, "GET", owner.path.format(account=account))
     except Refused:
         if owner.whole:
             raise
@@ -82,7 +82,7 @@ def _owners(wanted: AccountFile) -> list[Owner]:
     for owner in OWNERS:
         sections = [section for section in owner.sections if section in wanted.sections]
         if owner.whole or sections:
-            if gate.serving(owner.service):
+            if api_client.serving(owner.service):
                 found.append(owner)
             elif needed := [section for section in sections if not is_off(wanted.sections[section])]:
                 place = wanted.place(needed[:1])
@@ -110,7 +110,7 @@ def _put(owner: Owner, wanted: AccountFile, params: dict[str, Any], version: int
     content = body(owner, wanted.sections)
     headers = {} if version is None else {"If-Match": f'"{version}"'}
     try:
-        answer: dict[str, Any] = gate.call(
+        answer: dict[str, Any] = api_client.call(
             owner.service, "PUT", path, params=params, json={} if content is None else content, headers=headers
         )
     except Failure as failure:

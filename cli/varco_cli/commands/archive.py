@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import Account, NeededReason, Reason, changed, noun
 from varco_cli.failures import Misused
 from varco_cli.output import Json
@@ -47,7 +47,7 @@ def status(as_json: Json = False) -> None:
 
     Example: `varco archive status`
     """
-    found = gate.call("archive", "GET", "/archive")
+    found = api_client.call("archive", "GET", "/archive")
     columns = ("account", "login", "forward", "keep", "copies", "octets", "oldest", "in_session")
     rows = [[one[name] for name in columns] for one in found]
     output.show(found, as_json, lambda: output.table(columns, rows, empty="no account's mail is copied"))
@@ -73,7 +73,7 @@ def enable(
     `varco archive enable acme --forward boss@acme.example --form journal`
     """
     path = f"/accounts/{account}/archive"
-    wanted: dict[str, Any] = gate.call("archive", "GET", path)["archive"] or {}
+    wanted: dict[str, Any] = api_client.call("archive", "GET", path)["archive"] or {}
     if pop3:
         wanted["pop3"] = {"login": pop3} | ({"password": _password(password_stdin)} if _new(wanted, pop3) else {})
     elif password_stdin:
@@ -84,7 +84,7 @@ def enable(
         named = {"to": forward, "form": form, "return_path": return_path}
         wanted["forward"] = now | {name: value for name, value in named.items() if value}
     wanted |= {name: value for name, value in (("keep", keep), ("senders_told", senders_told)) if value}
-    changed(gate.call("archive", "PUT", path, params={"reason": reason}, json=wanted), as_json)
+    changed(api_client.call("archive", "PUT", path, params={"reason": reason}, json=wanted), as_json)
 
 
 def disable(
@@ -100,7 +100,7 @@ def disable(
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove all copies of {account}'s mail?")):
         raise Misused("nothing was changed: say --yes to remove the mailbox and its copies")
     path = f"/accounts/{account}/archive"
-    changed(gate.call("archive", "PUT", path, params={"reason": reason}, json=False), as_json)
+    changed(api_client.call("archive", "PUT", path, params={"reason": reason}, json=False), as_json)
 
 
 def search(
@@ -140,12 +140,12 @@ def export(
     if to.exists():
         raise Misused(f"{to} exists already")
     times = _times(day, since, until)
-    gate.call("archive", "POST", f"/accounts/{account}/archive/export", params=times | {"reason": reason})
+    api_client.call("archive", "POST", f"/accounts/{account}/archive/export", params=times | {"reason": reason})
     store = mailbox.mbox(to) if form is Format.MBOX else mailbox.Maildir(to)
     count = 0
     try:
         for one in _pages(account, times):
-            text = gate.fetch("archive", f"/accounts/{account}/archive/copies/{one['mail']}")
+            text = api_client.fetch("archive", f"/accounts/{account}/archive/copies/{one['mail']}")
             store.add(text.replace(b"\r\n", b"\n"))  # lines as files have them here
             count += 1
             if count % _PROGRESS_EVERY == 0:
@@ -166,7 +166,7 @@ def remove(
 
     Example: `varco archive remove acme 06d2k3m8s1x7v0c2b9qa --reason "asked for by the sender"`
     """
-    gate.call("archive", "DELETE", f"/accounts/{account}/archive/copies/{mail}", params={"reason": reason})
+    api_client.call("archive", "DELETE", f"/accounts/{account}/archive/copies/{mail}", params={"reason": reason})
     output.show({"removed": mail}, as_json, lambda: output.line(f"the copy of {mail} is removed"))
 
 
@@ -174,7 +174,7 @@ def _pages(account: str, wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
     cursor = 0
     while True:
         params = wanted | {"cursor": str(cursor), "limit": "500"}
-        page = gate.call("archive", "GET", f"/accounts/{account}/archive/copies", params=params)
+        page = api_client.call("archive", "GET", f"/accounts/{account}/archive/copies", params=params)
         yield from page["copies"]
         cursor = page["next"]
         if not cursor:

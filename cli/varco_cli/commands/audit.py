@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from varco_cli import elsewhere, gate, output
+from varco_cli import api_client, offline_verify, output
 from varco_cli.commands.shared import Reason, noun
-from varco_cli.elsewhere import Outcome
 from varco_cli.failures import Conflict, Misused, Refused
+from varco_cli.offline_verify import VerificationResult
 from varco_cli.output import Json
 from varco_common.base.ids import LENGTH
 from varco_common.transparency import inclusion
@@ -40,7 +40,7 @@ def key(as_json: Json = False) -> None:
 
     Example: `varco audit key > log.pub`
     """
-    state = gate.call("audit", "GET", "/proof")
+    state = api_client.call("audit", "GET", "/proof")
     output.show({"key": state["key"]}, as_json, lambda: typer.echo(state["key"]))
 
 
@@ -49,7 +49,7 @@ def rotate_key(reason: Reason = "", as_json: Json = False) -> None:
 
     Example: `varco audit rotate-key --reason yearly`
     """
-    state = gate.call("audit", "POST", "/proof/key/rotations", params={"reason": reason})
+    state = api_client.call("audit", "POST", "/proof/key/rotations", params={"reason": reason})
     output.show({"key": state["key"]}, as_json, lambda: typer.echo(state["key"]))
 
 
@@ -58,7 +58,7 @@ def checkpoint(as_json: Json = False) -> None:
 
     Example: `varco audit checkpoint | mail -s checkpoint auditor@partner.example`
     """
-    state = gate.call("audit", "POST", "/proof/checkpoints")
+    state = api_client.call("audit", "POST", "/proof/checkpoints")
     if not state["checkpoint"]:
         raise Refused(state["broken"] or "there is no event to sign yet")
     if state["broken"]:
@@ -94,7 +94,7 @@ def _is_sequence(what: str) -> bool:
 def _sequences(what: str) -> list[int]:
     if _is_sequence(what):
         return [int(what)]
-    found = gate.call("audit", "GET", "/events", params={"mail": what, "order": "oldest", "limit": 1_000})
+    found = api_client.call("audit", "GET", "/events", params={"mail": what, "order": "oldest", "limit": 1_000})
     if not found["events"]:
         raise Refused(f"no event is about mail {what}")
     return [one["sequence"] for one in found["events"]]
@@ -102,10 +102,10 @@ def _sequences(what: str) -> list[int]:
 
 def _proof(sequence: int) -> bytes:
     try:
-        return gate.fetch("audit", f"/proof/events/{sequence}")
+        return api_client.fetch("audit", f"/proof/events/{sequence}")
     except Conflict:  # no checkpoint covers it yet
-        gate.call("audit", "POST", "/proof/checkpoints")
-        return gate.fetch("audit", f"/proof/events/{sequence}")
+        api_client.call("audit", "POST", "/proof/checkpoints")
+        return api_client.fetch("audit", f"/proof/events/{sequence}")
 
 
 def check(
@@ -117,7 +117,7 @@ def check(
 
     Example: `varco audit check proof.json --key log.pub`
     """
-    keys = elsewhere.keys(trusted or [], gate.home().path)
+    keys = offline_verify.keys(trusted or [], api_client.state_directory().path)
     try:
         data = proof.read_bytes().strip()
         texts = msgspec.json.decode(data, type=list[msgspec.Raw]) if data.startswith(b"[") else [data]
@@ -173,27 +173,27 @@ def verify(
     `varco audit verify --events events.jsonl --hashes hashes --checkpoint checkpoints/ --key log.pub`
     """
     if events:
-        against = elsewhere.shelf(checkpoints or [])
-        keys = elsewhere.keys(trusted or [], gate.home().path)
-        _end(elsewhere.check_log(events, against, keys, hashes, first), as_json)
+        against = offline_verify.read_checkpoints(checkpoints or [])
+        keys = offline_verify.keys(trusted or [], api_client.state_directory().path)
+        _end(offline_verify.check_log(events, against, keys, hashes, first), as_json)
     elif hashes or trusted:
         raise Misused("--hashes and --key are for --events: a running gate has its own")
     else:
-        texts = [one.text for one in elsewhere.shelf(checkpoints).checkpoints] if checkpoints else []
+        texts = [one.text for one in offline_verify.read_checkpoints(checkpoints).checkpoints] if checkpoints else []
         _end(_live(texts, first), as_json)
 
 
-def _live(checkpoints: list[str], first: int) -> Outcome:
+def _live(checkpoints: list[str], first: int) -> VerificationResult:
     form = {"checkpoints": checkpoints, "first": first}
-    for line in gate.lines("audit", "/proof/verification", params={}, method="POST", json=form):
+    for line in api_client.lines("audit", "/proof/verification", params={}, method="POST", json=form):
         frame = msgspec.json.decode(line)
         if frame.get("done"):
-            return msgspec.convert(frame, Outcome)
+            return msgspec.convert(frame, VerificationResult)
         output.step(f"{frame['events']} of {frame['of']} events, {frame['events'] / frame['seconds']:.0f} a second")
     raise Refused("audit ended before it had read everything")
 
 
-def _end(outcome: Outcome, as_json: bool) -> None:
+def _end(outcome: VerificationResult, as_json: bool) -> None:
     if outcome.note:
         output.step(outcome.note)
     if outcome.departure and not as_json:
@@ -220,5 +220,5 @@ def export(
         except OSError as error:
             raise Misused(f"{file}: {error.strerror}") from None
         with os.fdopen(descriptor, "wb") as out:
-            gate.download("audit", path, out)
+            api_client.download("audit", path, out)
     output.line(f"all events are in {to}")

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import gate, output
-from varco_cli.backup.files import BrokenBackup, Reader, Writer
-from varco_cli.backup.manifest import Manifest
-from varco_cli.backup.put_back import NotEmpty, Restore, check_home, put_files
+from varco_cli import api_client, output
+from varco_cli.backup.create import Backup
+from varco_cli.backup.files import BackupReader, BackupWriter, BrokenBackup
+from varco_cli.backup.manifest import BackupManifest
+from varco_cli.backup.restore import NotEmpty, Restore, check_home, put_files
 from varco_cli.backup.storage import over_network, reached
-from varco_cli.backup.take import Backup
 from varco_cli.failures import Conflict, Failure, Misused, Unreachable
 from varco_cli.output import Json
 from varco_cli.stack import AlreadyRunning, FailedStart
@@ -44,8 +44,8 @@ def backup(
         raise Misused(f"{to} exists already: a backup goes to a new place")
     if with_secrets and over_network():
         raise Misused("--with-secrets: the secrets are files of a VARCO_HOME; over the network, copy them by hand")
-    if not over_network() and not gate.home().path.exists():
-        raise Misused(f"{gate.home().path} doesn't exist: name the gate with VARCO_HOME")
+    if not over_network() and not api_client.state_directory().path.exists():
+        raise Misused(f"{api_client.state_directory().path} doesn't exist: name the gate with VARCO_HOME")
     manifest = _run(_backup(to, with_secrets))
     told = _told(manifest) | {"backup": str(to)}
     output.show(told, as_json, lambda: _print(manifest, f"the backup is in {to}"))
@@ -73,17 +73,17 @@ def restore(
     output.show(told, as_json, lambda: _print(manifest, done))
 
 
-async def _backup(to: Path, with_secrets: bool) -> Manifest:
+async def _backup(to: Path, with_secrets: bool) -> BackupManifest:
     async with reached(output.step) as storage:
         try:
-            with Writer.open(to) as writer:
+            with BackupWriter.open(to) as writer:
                 return await Backup(storage, writer, output.step).take(with_secrets=with_secrets)
         except OSError as error:
             raise Failure(f"{to} can't be written: {error}") from None
 
 
-async def _restore(source: Path, check: bool, replicas: int) -> tuple[Manifest, dict[str, int]]:
-    with Reader.open(source) as reader:
+async def _restore(source: Path, check: bool, replicas: int) -> tuple[BackupManifest, dict[str, int]]:
+    with BackupReader.open(source) as reader:
         output.step(f"checking {reader.manifest.size} bytes")
         for _ in reader.check():
             pass
@@ -94,16 +94,18 @@ async def _restore(source: Path, check: bool, replicas: int) -> tuple[Manifest, 
         async with reached(output.step) as storage:
             held = await Restore(storage, reader, output.step, replicas=replicas).put_back()
         if not over_network():
-            put_files(gate.home().path, reader, reader.manifest.databases)
-            gate.home().trial_made.touch(0o600)
+            put_files(api_client.state_directory().path, reader, reader.manifest.databases)
+            api_client.state_directory().trial_made.touch(0o600)
         return reader.manifest, {stream: one.last for stream, one in held.items()}
 
 
-def _prepare_home(reader: Reader) -> None:
-    if pid := gate.home().running():
-        raise Conflict(f"a stack runs in {gate.home().path} (process {pid}): restore into an empty VARCO_HOME")
-    check_home(gate.home().path, reader)
-    put_files(gate.home().path, reader, reader.manifest.secrets)
+def _prepare_home(reader: BackupReader) -> None:
+    if pid := api_client.state_directory().running():
+        raise Conflict(
+            f"a stack runs in {api_client.state_directory().path} (process {pid}): restore into an empty VARCO_HOME"
+        )
+    check_home(api_client.state_directory().path, reader)
+    put_files(api_client.state_directory().path, reader, reader.manifest.secrets)
 
 
 def _run(work: Any) -> Any:
@@ -121,7 +123,7 @@ def _run(work: Any) -> Any:
         raise Unreachable(str(error)) from None
 
 
-def _told(manifest: Manifest) -> dict[str, Any]:
+def _told(manifest: BackupManifest) -> dict[str, Any]:
     return {
         "made_at": manifest.made_at,
         "varco": manifest.varco,
@@ -134,6 +136,6 @@ def _told(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _print(manifest: Manifest, done: str) -> None:
+def _print(manifest: BackupManifest, done: str) -> None:
     output.record(_told(manifest))
     output.line(done)

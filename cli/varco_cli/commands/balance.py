@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import noun
 from varco_cli.failures import Refused
 from varco_cli.output import Json
@@ -30,7 +30,7 @@ def balance(
     Examples: `varco audit balance` · `varco audit balance --since 1d --account acme`
     """
     params = {"account": account} | ({"since": moment(since, "--since").isoformat()} if since else {})
-    found = gate.call("audit", "GET", "/balance", params=params)
+    found = api_client.call("audit", "GET", "/balance", params=params)
     output.show(found, as_json, lambda: tell(found))
     if found["unaccounted"] or not all(line["balanced"] for line in found["lines"]):
         raise typer.Exit(Refused.exit_code)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import NeededReason, Reason, noun
 from varco_cli.failures import Misused
 from varco_cli.output import Json
@@ -30,7 +30,7 @@ def list_bans(as_json: Json = False) -> None:
 
     Example: `varco bans list`
     """
-    found = gate.call("banguard", "GET", "/bans")
+    found = api_client.call("banguard", "GET", "/bans")
     columns = ["network", "since", "until", "n-th", "by", "evidence"]
     rows = [
         (one["network"], one["since"], _until(one), one["count"], one["by"], _causes(one["evidence"])) for one in found
@@ -43,7 +43,7 @@ def show(network: Network, as_json: Json = False) -> None:
 
     Example: `varco bans show 192.0.2.7`
     """
-    found = gate.call("banguard", "GET", f"/bans/{network}")
+    found = api_client.call("banguard", "GET", f"/bans/{network}")
     output.show(found, as_json, lambda: _print_host(found))
 
 
@@ -58,7 +58,7 @@ def add_ban(
     Example: `varco bans add 192.0.2.7 --bantime 1d --reason "scans for logins"`
     """
     form = {"network": network, "reason": reason} | ({"bantime": bantime} if bantime else {})
-    made = gate.call("banguard", "POST", "/bans", json=form)
+    made = api_client.call("banguard", "POST", "/bans", json=form)
     output.show(made, as_json, lambda: output.line(f"{made['network']} is banned until {_until(made)}"))
 
 
@@ -67,7 +67,7 @@ def lift(network: Network, reason: NeededReason, as_json: Json = False) -> None:
 
     Example: `varco bans lift 192.0.2.7 --reason "mail client mended"`
     """
-    done = gate.call("banguard", "DELETE", f"/bans/{network}", params={"reason": reason})
+    done = api_client.call("banguard", "DELETE", f"/bans/{network}", params={"reason": reason})
     text = f"still banned: {done['why']}" if done["banned"] else "no longer banned"
     output.show(done, as_json, lambda: output.line(f"{done['network']} is {text}"))
     if done["banned"]:
@@ -79,7 +79,7 @@ def list_ignored(as_json: Json = False) -> None:
 
     Example: `varco bans ignored`
     """
-    found = gate.call("banguard", "GET", "/ignored")
+    found = api_client.call("banguard", "GET", "/ignored")
     columns = ("network", "account", "since", "by", "reason")
     output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
 
@@ -89,7 +89,7 @@ def ignore(network: Network, reason: NeededReason, as_json: Json = False) -> Non
 
     Example: `varco bans ignore 192.0.2.7 --reason "the office"`
     """
-    done = gate.call("banguard", "PUT", f"/ignored/{network}", params={"reason": reason})
+    done = api_client.call("banguard", "PUT", f"/ignored/{network}", params={"reason": reason})
     output.show(done, as_json, lambda: output.line(f"{done['network']} is ignored from now on"))
 
 
@@ -103,7 +103,7 @@ def unignore(
 
     Example: `varco bans unignore 192.0.2.7 --reason "moved out"`
     """
-    gate.call("banguard", "DELETE", f"/ignored/{network}", params={"reason": reason, "account": account})
+    api_client.call("banguard", "DELETE", f"/ignored/{network}", params={"reason": reason, "account": account})
     output.show({"unignored": network}, as_json, lambda: output.line(f"{network} counts again"))
 
 
@@ -118,9 +118,9 @@ def rules(
     """
     given = dict(_pair(change) for change in changes or [])
     if given:
-        found = gate.call("banguard", "PATCH", "/rules", json=given, params={"reason": reason})
+        found = api_client.call("banguard", "PATCH", "/rules", json=given, params={"reason": reason})
     else:
-        found = gate.call("banguard", "GET", "/rules")
+        found = api_client.call("banguard", "GET", "/rules")
     rows = [(one["name"], one["value"], one["about"]) for one in found]
     output.show(found, as_json, lambda: output.table(["name", "value", "what it is"], rows))
 
@@ -135,7 +135,7 @@ def read_log(
     Examples: `varco bans log` · `varco bans log --ip 192.0.2.7` · `varco bans log -f`
     """
     asked = {"ip": ip, "lines": lines, "follow": follow}
-    for line in gate.lines("banguard", "/log", params=asked):
+    for line in api_client.lines("banguard", "/log", params=asked):
         typer.echo(line)
 
 

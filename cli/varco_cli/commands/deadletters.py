@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import NeededReason, Reason, noun
 from varco_cli.output import Json
 
@@ -27,7 +27,7 @@ def list_letters(
 
     Example: `varco deadletters list`
     """
-    found = gate.call("audit", "GET", "/deadletters", params={"service": service})
+    found = api_client.call("audit", "GET", "/deadletters", params={"service": service})
     columns = ("id", "at", "times", "why")
     output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
 
@@ -37,7 +37,7 @@ def show(letter: Name, as_json: Json = False) -> None:
 
     Example: `varco deadletters show relay.MAIL.77`
     """
-    found = gate.call("audit", "GET", f"/deadletters/{letter}")
+    found = api_client.call("audit", "GET", f"/deadletters/{letter}")
     output.show(found, as_json, lambda: output.record(found))
 
 
@@ -46,7 +46,7 @@ def redeliver(letter: Name, reason: Reason = "", as_json: Json = False) -> None:
 
     Example: `varco deadletters redeliver relay.MAIL.77 --reason "the object store is back"`
     """
-    done = gate.call("audit", "POST", f"/deadletters/{letter}/redelivery", params={"reason": reason})
+    done = api_client.call("audit", "POST", f"/deadletters/{letter}/redelivery", params={"reason": reason})
     output.show(done, as_json, lambda: output.line(f"{done['id']} is dealt with"))
 
 
@@ -55,5 +55,5 @@ def drop(letter: Name, reason: NeededReason, as_json: Json = False) -> None:
 
     Example: `varco deadletters drop relay.MAIL.77 --reason "its body is gone for good"`
     """
-    done = gate.call("audit", "DELETE", f"/deadletters/{letter}", params={"reason": reason})
+    done = api_client.call("audit", "DELETE", f"/deadletters/{letter}", params={"reason": reason})
     output.show(done, as_json, lambda: output.line(f"{done['id']} is dropped"))

@@ -15,7 +15,7 @@ from varco_common.base import log
 from varco_common.runtime.settings import BrokenSetting
 
 if TYPE_CHECKING:
-    from varco_cli.demo.run import Shown
+    from varco_cli.demo.run import DemoReport
 
 
 def add(app: typer.Typer) -> None:
@@ -53,7 +53,7 @@ def demo(as_json: Json = False) -> None:
     run.check(shown.outcomes)
 
 
-def _show(shown: "Shown") -> None:
+def _show(shown: "DemoReport") -> None:
     from varco_cli.demo.run import table  # noqa: PLC0415 - as above
 
     output.console.print(table(shown.outcomes))

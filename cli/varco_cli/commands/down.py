@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.failures import Unreachable
 from varco_cli.output import Json
 
@@ -26,7 +26,7 @@ def down(
 
     Example: `varco down`
     """
-    pid = gate.home().running()
+    pid = api_client.state_directory().running()
     if pid:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
@@ -36,7 +36,7 @@ def down(
 
 def _wait(pid: int, seconds: int) -> None:
     deadline = time.monotonic() + seconds
-    while gate.home().running() or _alive(pid):
+    while api_client.state_directory().running() or _alive(pid):
         if time.monotonic() > deadline:
             raise Unreachable(f"process {pid} still drains after {seconds} s")
         time.sleep(0.05)

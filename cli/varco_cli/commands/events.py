@@ -10,7 +10,7 @@ from typing import IO, Annotated, Any
 import msgspec
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import noun
 from varco_cli.failures import Misused, Unreachable
 from varco_cli.output import Json
@@ -69,13 +69,13 @@ def tail(
     Examples: `varco events tail --follow` · `varco events tail -f --fact mail-refused --account acme --json`
     """
     wanted = _wanted(mail, message_id, sender, recipient, host, login, account, service, fact)
-    newest = gate.call("audit", "GET", "/events", params=wanted | {"limit": lines or 1})["events"]
+    newest = api_client.call("audit", "GET", "/events", params=wanted | {"limit": lines or 1})["events"]
     last = newest[0]["sequence"] if newest else 0
     for one in reversed(newest[:lines]):
         _show(one, as_json)
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
-            for text in gate.lines("audit", "/events/stream", params=wanted | {"after": last, "follow": True}):
+            for text in api_client.lines("audit", "/events/stream", params=wanted | {"after": last, "follow": True}):
                 _show(msgspec.json.decode(text), as_json)
 
 
@@ -152,7 +152,7 @@ def _export(file: IO[str], question: dict[str, Any]) -> None:
     """Lines as they come; progress, and how to go on, on standard error."""
     count, last = 0, int(question["after"])
     try:
-        for text in gate.lines("audit", "/events/stream", params=question):
+        for text in api_client.lines("audit", "/events/stream", params=question):
             place = _line.decode(text)
             file.write(text + "\n")
             count, last = count + 1, place.sequence
@@ -173,7 +173,7 @@ def _pages(wanted: dict[str, Any], limit: int) -> Iterator[dict[str, Any]]:
     cursor = 0
     while limit > 0:
         params = wanted | {"cursor": cursor, "limit": min(limit, _PAGE)}
-        page = gate.call("audit", "GET", "/events", params=params)
+        page = api_client.call("audit", "GET", "/events", params=params)
         yield from page["events"]
         limit -= len(page["events"])
         if not (cursor := page["next"]):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.deployment import files
 from varco_cli.failures import Failure
 from varco_cli.output import Json
@@ -36,7 +36,7 @@ def init(
 
     Example: `varco init --hostname smtp.acme.example`
     """
-    home = gate.home()
+    home = api_client.state_directory()
     try:
         services = installed_services(everywhere=True)
     except FailedStart as error:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import NeededReason, Reason, noun
 from varco_cli.failures import Misused
 from varco_cli.output import Json
@@ -31,10 +31,10 @@ def list_links(
     Example: `varco links list --account acme --state live`
     """
     asked = {"account": account, "mail": mail, "state": state}
-    page = gate.call("filelink", "GET", "/links", params=asked)
+    page = api_client.call("filelink", "GET", "/links", params=asked)
     links, cursor = page["links"], page["next"]
     while cursor:
-        more = gate.call("filelink", "GET", "/links", params=asked | {"cursor": cursor})
+        more = api_client.call("filelink", "GET", "/links", params=asked | {"cursor": cursor})
         links, cursor = links + more["links"], more["next"]
     found = page | {"links": links, "next": ""}
     output.show(found, as_json, lambda: _print(found))
@@ -45,7 +45,7 @@ def show_link(link: Link, as_json: Json = False) -> None:
 
     Example: `varco links show e1eb3665a1a0766ea65616b6210cfd538c4950f8`
     """
-    found = gate.call("filelink", "GET", f"/links/{_digits(link)}")
+    found = api_client.call("filelink", "GET", f"/links/{_digits(link)}")
     output.show(found, as_json, lambda: _print_link(found))
 
 
@@ -54,7 +54,7 @@ def revoke(link: Link, reason: NeededReason, as_json: Json = False) -> None:
 
     Example: `varco links revoke e1eb3665a1a0766ea65616b6210cfd538c4950f8 --reason "sent to the wrong person"`
     """
-    found = gate.call("filelink", "POST", f"/links/{_digits(link)}/revoke", json={"reason": reason})
+    found = api_client.call("filelink", "POST", f"/links/{_digits(link)}/revoke", json={"reason": reason})
     output.show(found, as_json, lambda: _print_link(found))
 
 
@@ -72,7 +72,7 @@ def extend(
     if bool(by) == bool(until):
         raise Misused("say either --by or --until")
     asked = {"by": by or None, "until": until or None, "reason": reason}
-    found = gate.call("filelink", "POST", f"/links/{_digits(link)}/extend", json=asked)
+    found = api_client.call("filelink", "POST", f"/links/{_digits(link)}/extend", json=asked)
     output.show(found, as_json, lambda: _print_link(found))
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import Account, Reason, changed, noun
 from varco_cli.output import Json
 
@@ -23,7 +23,7 @@ def list_networks(account: Account, as_json: Json = False) -> None:
 
     Example: `varco networks list acme`
     """
-    found = gate.call("policy", "GET", f"/accounts/{account}/networks")
+    found = api_client.call("policy", "GET", f"/accounts/{account}/networks")
     columns = ("network", "normalise", "since", "reason")
     output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
 
@@ -42,7 +42,7 @@ def trust(
     """
     form = {"normalise": normalise, "force": force}
     path = f"/accounts/{account}/networks/{network}"
-    changed(gate.call("policy", "PUT", path, params={"reason": reason}, json=form), as_json)
+    changed(api_client.call("policy", "PUT", path, params={"reason": reason}, json=form), as_json)
 
 
 def withdraw(account: Account, network: Network, reason: Reason = "", as_json: Json = False) -> None:
@@ -51,5 +51,6 @@ def withdraw(account: Account, network: Network, reason: Reason = "", as_json: J
     Example: `varco networks withdraw acme 192.0.2.0/28 --reason "moved"`
     """
     changed(
-        gate.call("policy", "DELETE", f"/accounts/{account}/networks/{network}", params={"reason": reason}), as_json
+        api_client.call("policy", "DELETE", f"/accounts/{account}/networks/{network}", params={"reason": reason}),
+        as_json,
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import Account, Reason, changed, noun
 from varco_cli.output import Json
 
@@ -25,7 +25,7 @@ def list_notices(account: Account, as_json: Json = False) -> None:
 
     Example: `varco notices list acme`
     """
-    found = gate.call("policy", "GET", f"/accounts/{account}/notices")
+    found = api_client.call("policy", "GET", f"/accounts/{account}/notices")
     columns = ("notice", "language", "own", "text", "facts")
     output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
 
@@ -44,7 +44,7 @@ def set_notice(
     """
     words = sys.stdin.read().rstrip("\n") if text == "-" else text
     path = f"/accounts/{account}/notices/{notice}/{language}"
-    changed(gate.call("policy", "PUT", path, params={"reason": reason}, json={"text": words}), as_json)
+    changed(api_client.call("policy", "PUT", path, params={"reason": reason}, json={"text": words}), as_json)
 
 
 def reset_notice(
@@ -55,4 +55,4 @@ def reset_notice(
     Example: `varco notices reset acme attachment en`
     """
     path = f"/accounts/{account}/notices/{notice}/{language}"
-    changed(gate.call("policy", "DELETE", path, params={"reason": reason}), as_json)
+    changed(api_client.call("policy", "DELETE", path, params={"reason": reason}), as_json)

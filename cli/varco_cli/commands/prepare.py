@@ -5,7 +5,7 @@ import asyncio
 import typer
 
 from varco_cli import output
-from varco_cli.deployment.ready import ReadySettings, make_ready
+from varco_cli.deployment.ready import PrepareSettings, make_ready
 from varco_cli.failures import Failure, Misused
 from varco_cli.output import Json
 from varco_cli.stack import FailedStart
@@ -26,7 +26,7 @@ def prepare(as_json: Json = False) -> None:
     Example: `docker compose run --rm prepare`
     """
     try:
-        settings, services = load(ReadySettings), installed_services(everywhere=True)
+        settings, services = load(PrepareSettings), installed_services(everywhere=True)
         done = asyncio.run(make_ready(settings, services))
     except BrokenSetting as error:
         raise Misused(str(error)) from None

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import NeededReason, Reason, noun
 from varco_cli.output import Json
 
@@ -30,10 +30,10 @@ def list_queue(
 
     Example: `varco queue list --account acme`
     """
-    page = gate.call("relay", "GET", "/queue", params={"account": account, "held": held})
+    page = api_client.call("relay", "GET", "/queue", params={"account": account, "held": held})
     mails, cursor = page["mails"], page["next"]
     while cursor:
-        more = gate.call("relay", "GET", "/queue", params={"account": account, "held": held, "cursor": cursor})
+        more = api_client.call("relay", "GET", "/queue", params={"account": account, "held": held, "cursor": cursor})
         mails, cursor = mails + more["mails"], more["next"]
     found = page | {"mails": mails, "next": ""}
     output.show(found, as_json, lambda: _print(found))
@@ -44,7 +44,7 @@ def show_mail(mail: Mail, as_json: Json = False) -> None:
 
     Example: `varco queue show 06d2k3m8s1x7v0c2b9qa`
     """
-    found = gate.call("relay", "GET", f"/queue/{mail}")
+    found = api_client.call("relay", "GET", f"/queue/{mail}")
     output.show(found, as_json, lambda: _print_mail(found))
 
 
@@ -77,12 +77,12 @@ def drop(mail: Mail, reason: NeededReason, as_json: Json = False) -> None:
 
     Example: `varco queue drop 06d2k3m8s1x7v0c2b9qa --reason "spam of a stolen account"`
     """
-    gate.call("relay", "POST", f"/queue/{mail}/drop", json={"reason": reason})
+    api_client.call("relay", "POST", f"/queue/{mail}/drop", json={"reason": reason})
     output.show({"dropped": mail}, as_json, lambda: output.line(f"{mail} is dropped"))
 
 
 def _do(mail: str, verb: str, reason: str, as_json: bool) -> None:
-    found = gate.call("relay", "POST", f"/queue/{mail}/{verb}", json={"reason": reason})
+    found = api_client.call("relay", "POST", f"/queue/{mail}/{verb}", json={"reason": reason})
     output.show(found, as_json, lambda: _print_mail(found))
 
 

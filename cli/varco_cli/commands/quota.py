@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import Account, NeededReason, Reason, changed, noun
 from varco_cli.failures import Misused
 from varco_cli.output import Json
@@ -39,8 +39,8 @@ def list_quotas(account: Account, as_json: Json = False) -> None:
 
     Example: `varco quota list acme`
     """
-    found = gate.call(_SERVICE, "GET", _path(account))
-    found["senders"] = gate.call(_SERVICE, "GET", f"{_path(account)}/senders")
+    found = api_client.call(_SERVICE, "GET", _path(account))
+    found["senders"] = api_client.call(_SERVICE, "GET", f"{_path(account)}/senders")
     output.show(found, as_json, lambda: _print_account(found))
 
 
@@ -71,7 +71,7 @@ def set_quotas(
     Examples: `varco quota set acme messages=500 "recipients=2000/1 hour"` · `varco quota set acme account.messages=5000`
     · `varco quota set acme messages=off`
     """
-    held = gate.call(_SERVICE, "GET", _path(account))
+    held = api_client.call(_SERVICE, "GET", _path(account))
     document: dict[str, Any] = held["quotas"] or {}
     document.pop("exceptions", None)
     for text in limits:
@@ -82,7 +82,10 @@ def set_quotas(
     document |= {"time_zone": time_zone} if time_zone else {}
     document |= {"answer": answer} if answer else {}
     seen = {"If-Match": f'"{held["version"]}"'}
-    changed(gate.call(_SERVICE, "PUT", _path(account), params={"reason": reason}, json=document, headers=seen), as_json)
+    changed(
+        api_client.call(_SERVICE, "PUT", _path(account), params={"reason": reason}, json=document, headers=seen),
+        as_json,
+    )
 
 
 def except_sender(
@@ -103,11 +106,11 @@ def except_sender(
     """
     path = f"{_path(account)}/exceptions/{quote(sender, safe='@')}"
     if remove:
-        changed(gate.call(_SERVICE, "DELETE", path, params={"reason": reason}), as_json)
+        changed(api_client.call(_SERVICE, "DELETE", path, params={"reason": reason}), as_json)
         return
     form: dict[str, Any] = dict(_limit(text) for text in limits or ())
     form |= {"until": until} if until else {}
-    changed(gate.call(_SERVICE, "PUT", path, params={"reason": reason}, json=form), as_json)
+    changed(api_client.call(_SERVICE, "PUT", path, params={"reason": reason}, json=form), as_json)
 
 
 def reset(
@@ -124,7 +127,7 @@ def reset(
     account = sender if whole else account or _only_account(sender)
     form = {} if whole else {"sender": sender}
     path = f"{_path(account)}/resets"
-    changed(gate.call(_SERVICE, "POST", path, params={"reason": reason}, json=form), as_json)
+    changed(api_client.call(_SERVICE, "POST", path, params={"reason": reason}, json=form), as_json)
 
 
 def _path(account: str) -> str:
@@ -133,7 +136,7 @@ def _path(account: str) -> str:
 
 def _of_sender(sender: str, account: str, mails: int = 0) -> list[dict[str, Any]]:
     path = f"/quotas/senders/{quote(sender, safe='@')}"
-    found: list[dict[str, Any]] = gate.call(_SERVICE, "GET", path, params={"account": account, "mails": mails})
+    found: list[dict[str, Any]] = api_client.call(_SERVICE, "GET", path, params={"account": account, "mails": mails})
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import noun
 from varco_cli.failures import Failure, Refused, Unreachable
 from varco_cli.output import Json
@@ -42,7 +42,7 @@ def rebuild(
         raise Refused(f"{service} has no tables: there is nothing to rebuild")
     pid = _pid(service) if restart else 0
     found: dict[str, Any] = {"service": service, "tables": [], "differences": []}
-    for line in gate.lines(service, "/rebuild", params={"swap": swap}, method="POST"):
+    for line in api_client.lines(service, "/rebuild", params={"swap": swap}, method="POST"):
         _take(found, json.loads(line), quiet=as_json)
     if "done" not in found:
         raise Unreachable(f"{service} ended before the rebuild did: see its log")
@@ -71,10 +71,12 @@ def _take(found: dict[str, Any], frame: dict[str, Any], *, quiet: bool) -> None:
 def _pid(service: str) -> int:
     """Of the process that the embedded gate starts again as soon as it ends."""
     for name in (service, "services"):
-        file = gate.home().pid_file(name)
+        file = api_client.state_directory().pid_file(name)
         if file.exists():
             return int(file.read_text())
-    raise Refused(f"{service} is no process of {gate.home().path}: leave --restart out, and restart it where it runs")
+    raise Refused(
+        f"{service} is no process of {api_client.state_directory().path}: leave --restart out, and restart it where it runs"
+    )
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -5,11 +5,11 @@ from urllib.parse import quote
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import noun
 from varco_cli.failures import Refused
 from varco_cli.output import Json
-from varco_cli.replayed import followed
+from varco_cli.replay_output import followed
 from varco_cli.times import moment
 
 _SERVICE = "audit"
@@ -38,7 +38,7 @@ def verify(
     params = {"since": moment(since, "--since").isoformat()}
     params |= {"until": moment(until, "--until").isoformat()} if until else {}
     found: list[dict[str, Any]] = []
-    for line in followed(gate.lines(_SERVICE, path, params=params), "deciding again"):
+    for line in followed(api_client.lines(_SERVICE, path, params=params), "deciding again"):
         found.append(line)
         if not as_json:
             _say(line)

@@ -9,7 +9,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.status import pid_of
 from varco_cli.failures import Misused, Unreachable
 from varco_cli.output import Json
@@ -35,9 +35,9 @@ def restart(
 
     Examples: `varco restart` · `varco restart relay` · `varco restart nats`
     """
-    found = gate.state()
-    if not found or not gate.home().running():
-        raise Unreachable(f"no stack runs in {gate.home().path}")
+    found = api_client.state()
+    if not found or not api_client.state_directory().running():
+        raise Unreachable(f"no stack runs in {api_client.state_directory().path}")
     known: list[str] = found["processes"]
     chosen = services or [name for name in known if name not in ("nats", "s3")]
     if unknown := [name for name in chosen if name not in known]:
@@ -54,7 +54,9 @@ def _restart(name: str, apis: dict[str, str], seconds: int) -> float:
         os.kill(before, signal.SIGTERM) if before else None
     while pid_of(name) in (0, before) or not _ready([apis[name]] if name in apis else [*apis.values()]):
         if time.monotonic() - began > seconds:
-            raise Unreachable(f"{name} isn't ready after {seconds} s: see {gate.home().log_file(name)}")
+            raise Unreachable(
+                f"{name} isn't ready after {seconds} s: see {api_client.state_directory().log_file(name)}"
+            )
         time.sleep(_LOOK_SECONDS)
     return round(time.monotonic() - began, 1)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import Account, Reason, changed, noun
 from varco_cli.failures import Refused
 from varco_cli.output import Json
@@ -24,7 +24,7 @@ def list_routes(as_json: Json = False) -> None:
 
     Example: `varco routes list`
     """
-    found = [_route(one["account"]) for one in gate.call("policy", "GET", "/accounts")]
+    found = [_route(one["account"]) for one in api_client.call("policy", "GET", "/accounts")]
     columns = ("account", "goes_to", "waiting", "untried")
     output.show(found, as_json, lambda: output.table(columns, [[one.get(name) for name in columns] for one in found]))
 
@@ -34,7 +34,7 @@ def show_route(account: Account, as_json: Json = False) -> None:
 
     Example: `varco routes show acme`
     """
-    found = gate.call("relay", "GET", f"/accounts/{account}/route")
+    found = api_client.call("relay", "GET", f"/accounts/{account}/route")
     output.show(found, as_json, lambda: output.record(found))
 
 
@@ -57,7 +57,9 @@ def set_route(
             asked = sys.stdin.isatty()
             password = typer.prompt("Password", hide_input=True) if asked else sys.stdin.readline().rstrip("\r\n")
             wanted |= {"login": login, "password": password}
-    changed(gate.call("relay", "PUT", f"/accounts/{account}/route", params={"reason": reason}, json=wanted), as_json)
+    changed(
+        api_client.call("relay", "PUT", f"/accounts/{account}/route", params={"reason": reason}, json=wanted), as_json
+    )
 
 
 def remove_route(account: Account, reason: Reason = "", as_json: Json = False) -> None:
@@ -65,12 +67,12 @@ def remove_route(account: Account, reason: Reason = "", as_json: Json = False) -
 
     Example: `varco routes remove acme --reason "provider changed"`
     """
-    changed(gate.call("relay", "DELETE", f"/accounts/{account}/route", params={"reason": reason}), as_json)
+    changed(api_client.call("relay", "DELETE", f"/accounts/{account}/route", params={"reason": reason}), as_json)
 
 
 def _route(account: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = gate.call("relay", "GET", f"/accounts/{account}/route")
+        found: dict[str, Any] = api_client.call("relay", "GET", f"/accounts/{account}/route")
     except Refused:  # relay hasn't heard of it yet
         return {"account": account, "route": None, "goes_to": "", "waiting": "", "untried": 0}
     return found

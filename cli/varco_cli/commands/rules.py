@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import Account, Reason, changed, noun
 from varco_cli.failures import Misused
 from varco_cli.output import Json
@@ -21,7 +21,7 @@ def show_rules(account: Account, as_json: Json = False) -> None:
 
     Example: `varco rules show acme`
     """
-    found = gate.call("policy", "GET", f"/accounts/{account}/rules")
+    found = api_client.call("policy", "GET", f"/accounts/{account}/rules")
     output.show(found, as_json, lambda: output.record(found))
 
 
@@ -44,4 +44,6 @@ def set_rules(
     form = {name: value for name, value in form.items() if value is not None}
     if not form:
         raise Misused("no rule is named: see `varco rules set --help`")
-    changed(gate.call("policy", "PUT", f"/accounts/{account}/rules", params={"reason": reason}, json=form), as_json)
+    changed(
+        api_client.call("policy", "PUT", f"/accounts/{account}/rules", params={"reason": reason}, json=form), as_json
+    )

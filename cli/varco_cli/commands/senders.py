@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import typer
 
-from varco_cli import failures, gate, output
+from varco_cli import api_client, failures, output
 from varco_cli.commands.shared import Account, Reason, changed, noun
 from varco_cli.output import Json
 
@@ -27,7 +27,7 @@ def list_senders(account: Account, as_json: Json = False) -> None:
 
     Example: `varco senders list acme`
     """
-    found = gate.call("policy", "GET", f"/accounts/{account}/senders")
+    found = api_client.call("policy", "GET", f"/accounts/{account}/senders")
     output.show(
         found,
         as_json,
@@ -40,7 +40,7 @@ def add_sender(account: Account, sender: Pattern, reason: Reason = "", as_json: 
 
     Examples: `varco senders add acme @acme.example` · `varco senders add acme sales@partner.example`
     """
-    changed(gate.call("policy", "PUT", _path(account, sender), params={"reason": reason}), as_json)
+    changed(api_client.call("policy", "PUT", _path(account, sender), params={"reason": reason}), as_json)
 
 
 def remove_sender(account: Account, sender: Pattern, reason: Reason = "", as_json: Json = False) -> None:
@@ -48,7 +48,7 @@ def remove_sender(account: Account, sender: Pattern, reason: Reason = "", as_jso
 
     Example: `varco senders remove acme sales@partner.example --reason "contract ended"`
     """
-    changed(gate.call("policy", "DELETE", _path(account, sender), params={"reason": reason}), as_json)
+    changed(api_client.call("policy", "DELETE", _path(account, sender), params={"reason": reason}), as_json)
 
 
 def explain(
@@ -64,7 +64,7 @@ def explain(
     if bool(login) == bool(account):
         raise failures.Misused("give a login with --as, or an account with --account")
     question = {"address": address} | ({"login": login} if login else {"account": account})
-    answer = gate.call("policy", "POST", "/senders/test", json=question)
+    answer = api_client.call("policy", "POST", "/senders/test", json=question)
     output.show(answer, as_json, lambda: output.line(f"{'yes' if answer['allowed'] else 'no'}: {answer['why']}"))
     if not answer["allowed"]:
         raise typer.Exit(failures.Refused.exit_code)

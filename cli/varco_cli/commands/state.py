@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 from varco_cli.times import moment
@@ -25,7 +25,7 @@ def state(
     Examples: `varco state --account acme --at 2026-11-01T09:00` · `varco state --account acme --at 120345 --json`
     """
     when = {"sequence": at} if at.isdecimal() else {"at": moment(at, "--at").isoformat()}
-    found: dict[str, Any] = gate.call("audit", "GET", f"/accounts/{quote(account, safe='')}/state", params=when)
+    found: dict[str, Any] = api_client.call("audit", "GET", f"/accounts/{quote(account, safe='')}/state", params=when)
     if not found["items"] and not found["missing"]:
         raise Misused(f"nothing was set for {account} by {found['at']}")
     output.show(found, as_json, lambda: _print(found))

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.failures import Unreachable
 from varco_cli.output import Json
 
@@ -23,9 +23,11 @@ def status(as_json: Json = False) -> None:
 
     Examples: `varco status` · `varco status --json | jq .apis.policy`
     """
-    found: dict[str, Any] | None = {"apis": gate.apis(), "processes": []} if gate.elsewhere() else gate.state()
-    if not found or not (gate.elsewhere() or gate.home().running()):
-        raise Unreachable(f"no stack runs in {gate.home().path}")
+    found: dict[str, Any] | None = (
+        {"apis": api_client.apis(), "processes": []} if api_client.apis_are_given() else api_client.state()
+    )
+    if not found or not (api_client.apis_are_given() or api_client.state_directory().running()):
+        raise Unreachable(f"no stack runs in {api_client.state_directory().path}")
     ready = {service: _ready(url) for service, url in found["apis"].items()}
     found["processes"] = {name: pid_of(name) for name in found["processes"]}
     found["ready"] = all(one.get("ready") for one in ready.values()) and all(found["processes"].values())
@@ -63,7 +65,7 @@ def _ready(url: str) -> dict[str, Any]:
 def pid_of(process: str) -> int:
     """0 where it doesn't run now."""
     with contextlib.suppress(OSError, ValueError):
-        pid = int(gate.home().pid_file(process).read_text())
+        pid = int(api_client.state_directory().pid_file(process).read_text())
         if Path(f"/proc/{pid}").exists():
             return pid
     return 0

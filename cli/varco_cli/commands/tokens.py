@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import Reason, noun
 from varco_cli.output import Json
 
@@ -25,7 +25,7 @@ def list_tokens(account: OfAccount = "", as_json: Json = False) -> None:
 
     Example: `varco tokens list --account acme`
     """
-    found = gate.call("policy", "GET", _path(account))
+    found = api_client.call("policy", "GET", _path(account))
     columns = ("id", "name", "issued_at")
     output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
 
@@ -40,7 +40,7 @@ def issue(
 
     Example: `varco tokens issue "the partner's script" --account acme`
     """
-    found = gate.call("policy", "POST", _path(account), params={"reason": reason}, json={"name": name})
+    found = api_client.call("policy", "POST", _path(account), params={"reason": reason}, json={"name": name})
     output.show(found, as_json, lambda: output.line(found["token"]))
 
 
@@ -54,7 +54,7 @@ def revoke(
 
     Example: `varco tokens revoke 06d2k3... --account acme --reason "found in a log"`
     """
-    gate.call("policy", "DELETE", f"{_path(account)}/{token}", params={"reason": reason})
+    api_client.call("policy", "DELETE", f"{_path(account)}/{token}", params={"reason": reason})
     output.show({"revoked": token}, as_json, lambda: output.line(f"{token} is revoked"))
 
 

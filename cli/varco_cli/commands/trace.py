@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 from rich.text import Text
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.output import Json
 
 _TONES = {"good": ("●", "green"), "waits": ("●", "yellow"), "bad": ("●", "red"), "told": ("○", "cyan")}
@@ -31,7 +31,7 @@ def trace(
 
     Examples: `varco trace 06eqkv3g8w3x5m7n2p4q` · `varco trace bob@partner.example` · `varco trace '<1@acme.example>' --json`
     """
-    found: dict[str, Any] = gate.call("audit", "GET", f"/traces/{quote(what, safe='')}")
+    found: dict[str, Any] = api_client.call("audit", "GET", f"/traces/{quote(what, safe='')}")
     output.show(found, as_json, lambda: tell(found["story"]) if found["story"] else _mails(what, found))
     if found["story"] and found["more"] and not as_json:
         output.line(

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.failures import Conflict, Failure, Misused
 from varco_cli.stack import AlreadyRunning, FailedStart, Stack
-from varco_cli.stack.trial import Trial, open_trial
+from varco_cli.stack.trial_account import TrialAccount, open_trial
 from varco_common.base import log
 from varco_common.runtime.settings import BrokenSetting
 
@@ -82,7 +82,7 @@ async def _started(stack: Stack, stop: asyncio.Event) -> bool:
     return True
 
 
-def _welcome(stack: Stack, trial: Trial | None) -> None:
+def _welcome(stack: Stack, trial: TrialAccount | None) -> None:
     ports = stack.ports
     output.line(f"Varco is ready; its state is in {stack.home.path}.")
     output.line(
@@ -113,10 +113,10 @@ def _tell_starter() -> None:
 
 
 def _detach(processes: str) -> None:
-    if pid := gate.home().running():
-        raise Conflict(str(AlreadyRunning(gate.home().path, pid)))
+    if pid := api_client.state_directory().running():
+        raise Conflict(str(AlreadyRunning(api_client.state_directory().path, pid)))
     command = [sys.executable, "-m", "varco_cli.main", "up", *(["--processes", processes] if processes else [])]
-    log_file = gate.home().log_file("up")
+    log_file = api_client.state_directory().log_file("up")
     log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     ready, tell = os.pipe()
     with log_file.open("wb") as lines:

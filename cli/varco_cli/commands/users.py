@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.commands.shared import Account, Reason, changed, noun
 from varco_cli.failures import Misused
 from varco_cli.output import Json
@@ -28,7 +28,7 @@ def list_users(account: Account, as_json: Json = False) -> None:
 
     Example: `varco users list acme`
     """
-    found = gate.call("policy", "GET", f"/accounts/{account}/users")
+    found = api_client.call("policy", "GET", f"/accounts/{account}/users")
     columns = ("login", "name", "hash", "changed_at", "used_at")
     output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
 
@@ -48,7 +48,7 @@ def put_user(
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _asked()
     form = {"password": password, "name": name or None}
     path = f"/accounts/{account}/users/{quote(login, safe='')}"
-    changed(gate.call("policy", "PUT", path, params={"reason": reason}, json=form), as_json)
+    changed(api_client.call("policy", "PUT", path, params={"reason": reason}, json=form), as_json)
 
 
 def import_users(
@@ -66,7 +66,7 @@ def import_users(
     except (OSError, UnicodeDecodeError) as error:
         raise Misused(f"{file}: {error}") from None
     path = f"/accounts/{account}/users/import"
-    changed(gate.call("policy", "POST", path, params={"reason": reason}, json={"lines": lines}), as_json)
+    changed(api_client.call("policy", "POST", path, params={"reason": reason}, json={"lines": lines}), as_json)
 
 
 def remove_user(account: Account, login: Login, reason: Reason = "", as_json: Json = False) -> None:
@@ -75,7 +75,7 @@ def remove_user(account: Account, login: Login, reason: Reason = "", as_json: Js
     Example: `varco users remove acme bob@acme.example --reason "left the company"`
     """
     path = f"/accounts/{account}/users/{quote(login, safe='')}"
-    changed(gate.call("policy", "DELETE", path, params={"reason": reason}), as_json)
+    changed(api_client.call("policy", "DELETE", path, params={"reason": reason}), as_json)
 
 
 def _asked() -> str:

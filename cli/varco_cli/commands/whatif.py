@@ -5,12 +5,12 @@ from urllib.parse import quote
 
 import typer
 
-from varco_cli import gate, output
+from varco_cli import api_client, output
 from varco_cli.account_file import AccountFile, read
 from varco_cli.commands.replay import Since, Until
 from varco_cli.failures import Failure, Misused, Refused
 from varco_cli.output import Json
-from varco_cli.replayed import followed, sorted_counts
+from varco_cli.replay_output import followed, sorted_counts
 from varco_cli.times import moment
 
 _SERVICE = "audit"
@@ -44,7 +44,9 @@ def whatif(
     form |= {"until": moment(until, "--until").isoformat()} if until else {}
     found: list[dict[str, Any]] = []
     try:
-        lines = gate.lines(_SERVICE, f"/accounts/{quote(wanted.account, safe='')}/whatif", method="POST", json=form)
+        lines = api_client.lines(
+            _SERVICE, f"/accounts/{quote(wanted.account, safe='')}/whatif", method="POST", json=form
+        )
         for line in followed(lines, "deciding again"):
             found.append(line)
             if not as_json:

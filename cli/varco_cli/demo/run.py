@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from varco_cli import output
+from varco_cli.demo.demo_gate import ACME, ARCHIVE, HEAVY, LIST, QUOTAS, STUDIO, DemoGate, DemoRow, SmtpAnswer
 from varco_cli.demo.rows import ROWS
-from varco_cli.demo.scene import ACME, ARCHIVE, HEAVY, LIST, QUOTAS, STUDIO, Answer, Row, Scene
 from varco_cli.failures import Failure
 from varco_cli.stack import Ports, Stack, bus
 from varco_common.bus import Bus
@@ -23,11 +23,11 @@ PATIENCE_SECONDS = 20.0
 LINKED = " is at "
 
 
-class Outcome(NamedTuple):
+class DemoOutcome(NamedTuple):
     """A row, its answer, and where its mail went."""
 
-    row: Row
-    answer: Answer
+    row: DemoRow
+    answer: SmtpAnswer
     went: str
 
     @property
@@ -35,15 +35,15 @@ class Outcome(NamedTuple):
         return f"{self.answer.code} {self.answer.text}".startswith(self.row.expect)
 
 
-class Shown(NamedTuple):
+class DemoReport(NamedTuple):
     """What the demo shows: each mail's outcome, the whole story of one of them, and the balance, as audit tells them."""
 
-    outcomes: list[Outcome]
+    outcomes: list[DemoOutcome]
     story: dict[str, Any]
     balance: dict[str, Any]
 
 
-async def run() -> Shown:
+async def run() -> DemoReport:
     """Starts, sends, waits for the deliveries, ends. Leaves nothing behind."""
     with tempfile.TemporaryDirectory(prefix="varco-demo-") as home:
         async with next_hop() as hop, Stack(Path(home) / "var", ports=Ports.free(), say=output.step) as stack:
@@ -52,13 +52,13 @@ async def run() -> Shown:
             answers = [await asyncio.to_thread(row.send, _scene(stack)) for row in ROWS]
             went = await _deliveries(stack, {one.decision: one.taken for one in answers if one.taken})
             outcomes = [
-                Outcome(row, answer, went[answer.decision] if answer.taken else "nowhere")
+                DemoOutcome(row, answer, went[answer.decision] if answer.taken else "nowhere")
                 for row, answer in zip(ROWS, answers, strict=True)
             ]
-            return Shown(outcomes, await _story(stack, _most_telling(outcomes)), await _balance(stack))
+            return DemoReport(outcomes, await _story(stack, _most_telling(outcomes)), await _balance(stack))
 
 
-def table(outcomes: list[Outcome]) -> Table:
+def table(outcomes: list[DemoOutcome]) -> Table:
     """A line for each mail: what it was, the answer, the decision's id, where it went."""
     grid = Table(title="What became of each mail", title_justify="left", show_lines=True)
     for column in ("mail", "the gate's answer", "decision", "went to"):
@@ -70,7 +70,7 @@ def table(outcomes: list[Outcome]) -> Table:
     return grid
 
 
-def check(outcomes: list[Outcome]) -> None:
+def check(outcomes: list[DemoOutcome]) -> None:
     """Raises Failure where an answer isn't what the row expects."""
     wrong = [f"{one.row.title}: expected {one.row.expect}" for one in outcomes if not one.as_expected]
     if wrong:
@@ -116,7 +116,7 @@ async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
     return went
 
 
-def _most_telling(outcomes: list[Outcome]) -> str:
+def _most_telling(outcomes: list[DemoOutcome]) -> str:
     """The mail whose attachment became a link; the last one that was taken where there is none."""
     taken = [one for one in outcomes if one.answer.taken]
     return max(taken, key=lambda one: LINKED in one.went).answer.decision
@@ -155,7 +155,7 @@ def _place(event: MailDelivered, count: int) -> str:
     return f"{where} ({count} recipient{'s' if count > 1 else ''})"
 
 
-def _scene(stack: Stack) -> Scene:
-    return Scene(
+def _scene(stack: Stack) -> DemoGate:
+    return DemoGate(
         stack.settings.bind, stack.ports.submission, stack.ports.smtp, stack.ports.pop3s, stack.home.certificate
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from varco_cli.stack import bus
-from varco_cli.stack.home import Home, write_private
-from varco_cli.stack.installed import Described
+from varco_cli.stack.installed import ServiceDescription
+from varco_cli.stack.state_directory import StateDirectory, write_private
 
 NOBODY_ELSE = 10_001  # whom the containers run as where root makes the files: never root
 FOLDERS = ("secrets", "tls", "bus")
@@ -26,7 +26,7 @@ cluster {{
 """
 
 
-def make(home: Home, environment: Path, services: Sequence[Described], hostname: str) -> None:
+def make(home: StateDirectory, environment: Path, services: Sequence[ServiceDescription], hostname: str) -> None:
     """What isn't there yet: secrets, a certificate, `environment` (.env). nats.conf follows the services, each time anew."""
     home.prepare("127.0.0.1", *filter(None, [hostname]))
     (home.path / "bus").mkdir(mode=0o700, exist_ok=True)
@@ -47,7 +47,7 @@ def make(home: Home, environment: Path, services: Sequence[Described], hostname:
     )
 
 
-def _cluster(home: Home) -> str:
+def _cluster(home: StateDirectory) -> str:
     """The block of nats.conf that makes one bus of NODES: each knows all by name, and a password of their own."""
     password = home.secret("nats-routes.password").read_text().strip()
     routes = ", ".join(f'"nats://routes:{password}@{node}:6222"' for node in NODES)
@@ -59,7 +59,7 @@ def database_password(service: str) -> str:
     return f"db-{service}.password"
 
 
-def _give_away(home: Home) -> tuple[int, int]:
+def _give_away(home: StateDirectory) -> tuple[int, int]:
     """The user and group of the containers: whoever makes the files, but for root, who gives them to another."""
     if os.geteuid():
         return os.geteuid(), os.getegid()

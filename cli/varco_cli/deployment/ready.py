@@ -7,15 +7,15 @@ from pathlib import Path
 from pydantic import Field
 
 from varco_cli.deployment.files import database_password
-from varco_cli.stack.installed import Described
-from varco_cli.stack.room import mail_limit
+from varco_cli.stack.disk_room import mail_limit
+from varco_cli.stack.installed import ServiceDescription
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import streams
 from varco_common.bus.settings import BusSettings
 from varco_common.runtime.settings import BrokenSetting, Size, WithBus, WithDatabase, own, secret
 
 
-class ReadySettings(WithBus, WithDatabase):
+class PrepareSettings(WithBus, WithDatabase):
     """Who may make streams and roles, and how much the streams may hold."""
 
     model_config = own("VARCO_PREPARE_")
@@ -45,7 +45,7 @@ class ReadySettings(WithBus, WithDatabase):
         return replace(self.bus, replicas=self.replicas, mail_max_bytes=most, mail_days=self.mail_days)
 
 
-async def make_ready(settings: ReadySettings, services: list[Described]) -> list[str]:
+async def make_ready(settings: PrepareSettings, services: list[ServiceDescription]) -> list[str]:
     """What was seen to, in words. Waits for what isn't up yet."""
     done = [await retry_until_available(lambda: _streams(settings))]
     if settings.database_url:
@@ -70,7 +70,7 @@ def role_password(secrets: Path, service: str) -> str:
         ) from None
 
 
-async def _streams(settings: ReadySettings) -> str:
+async def _streams(settings: PrepareSettings) -> str:
     async with streams.manager(settings.bus_settings) as connection:
         await streams.ensure(connection, settings.bus_settings)
     if not settings.bus_disk:

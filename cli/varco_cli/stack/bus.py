@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from varco_cli.stack.home import Home, write_private
-from varco_cli.stack.installed import Described
+from varco_cli.stack.installed import ServiceDescription
+from varco_cli.stack.state_directory import StateDirectory, write_private
 from varco_common.bus import streams
 from varco_common.bus.permissions import permissions
 from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
@@ -30,7 +30,7 @@ authorization {{
 {more}"""
 
 
-def configure(home: Home, address: str, port: int, services: Sequence[Described]) -> Path:
+def configure(home: StateDirectory, address: str, port: int, services: Sequence[ServiceDescription]) -> Path:
     """Writes nats.conf, mode 0600, for the embedded bus."""
     path = home.path / "nats.conf"
     listen, store = f"{address}:{port}", str(home.path / "nats")
@@ -39,8 +39,8 @@ def configure(home: Home, address: str, port: int, services: Sequence[Described]
 
 
 def config(
-    home: Home,
-    services: Sequence[Described],
+    home: StateDirectory,
+    services: Sequence[ServiceDescription],
     *,
     author: str,
     listen: str,
@@ -67,11 +67,11 @@ def config(
     )
 
 
-def _user(home: Home, name: str) -> dict[str, object]:
+def _user(home: StateDirectory, name: str) -> dict[str, object]:
     return {"user": name, "password": home.bus_password(name).read_text().strip()}
 
 
-def operator(home: Home, address: str, port: int) -> BusSettings:
+def operator(home: StateDirectory, address: str, port: int) -> BusSettings:
     """How the stack itself connects, and nobody else."""
     return BusSettings(url=f"nats://{address}:{port}", user=OPERATOR, password_file=home.bus_password(OPERATOR))
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from varco_cli.stack.home import Home
-from varco_cli.stack.installed import Described
+from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.settings import SERVICES, StackSettings
+from varco_cli.stack.state_directory import StateDirectory
 from varco_common.storage import retention
 
 
-def api_ports(home: Home, first: int, services: Sequence[Described]) -> dict[str, int]:
+def api_ports(home: StateDirectory, first: int, services: Sequence[ServiceDescription]) -> dict[str, int]:
     """Each service's API port. A service keeps its place when others are installed later."""
     file = home.path / "places.json"
     places: dict[str, int] = msgspec.json.decode(file.read_bytes(), type=dict[str, int]) if file.exists() else {}
@@ -21,17 +21,19 @@ def api_ports(home: Home, first: int, services: Sequence[Described]) -> dict[str
     return {service.name: first + places[service.name] for service in services}
 
 
-def voters(services: Sequence[Described]) -> str:
+def voters(services: Sequence[ServiceDescription]) -> str:
     """The names of all that must vote, parted by commas."""
     return ",".join(service.name for service in services if "voter" in service.role)
 
 
-def keepers(services: Sequence[Described]) -> str:
+def keepers(services: Sequence[ServiceDescription]) -> str:
     """The names of all that are asked before anything is erased from MAIL, parted by commas."""
     return ",".join(service.name for service in services if retention.subject(service.name) in service.subscribes)
 
 
-def of_service(home: Home, settings: StackSettings, service: Described, api_port: int) -> dict[str, str]:
+def of_service(
+    home: StateDirectory, settings: StackSettings, service: ServiceDescription, api_port: int
+) -> dict[str, str]:
     """What this service is told beyond what the stack itself was told."""
     return {
         "VARCO_HOME": str(home.path),

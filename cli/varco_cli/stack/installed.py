@@ -8,7 +8,7 @@ import msgspec
 from varco_cli.stack.process import FailedStart
 
 
-class Described(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceDescription(msgspec.Struct, frozen=True, kw_only=True):
     """A service: its name, roles and subjects; `ports`, the variables of the ports that it listens on (its API's aside).
 
     `tables`: whether it has a database.
@@ -22,15 +22,15 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     tables: bool = False
 
 
-_decoder = msgspec.json.Decoder(list[Described])
+_decoder = msgspec.json.Decoder(list[ServiceDescription])
 
 
-def installed_services(*, everywhere: bool = False) -> list[Described]:
+def installed_services(*, everywhere: bool = False) -> list[ServiceDescription]:
     """Those that are to run here, or all: asks a process of its own.
 
     Raises FailedStart where a service can't be imported, with what it said last.
     """
-    command = [sys.executable, "-m", "varco_cli.describe", *(["--all"] if everywhere else [])]
+    command = [sys.executable, "-m", "varco_cli.service_manifest", *(["--all"] if everywhere else [])]
     told = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - ourselves
     if told.returncode:
         lines = told.stderr.decode(errors="replace").strip().splitlines()

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from varco_cli.stack import launch
-from varco_cli.stack.home import Home
+from varco_cli.stack import die_with_parent
+from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import log
 from varco_common.runtime.settings import EXIT_BROKEN_SETTING
 
@@ -38,10 +38,10 @@ class Program:
     grace_seconds: float = 10.0
 
 
-class Process:
+class ManagedProcess:
     """A program that is kept running from `start` to `stop`. Its output is appended to its log file."""
 
-    def __init__(self, program: Program, home: Home) -> None:
+    def __init__(self, program: Program, home: StateDirectory) -> None:
         self.program = program
         self.starts = 0
         self.exit_code: int | None = None
@@ -123,7 +123,7 @@ class Process:
             await self._spawn()
 
     async def _spawn(self) -> None:
-        launcher = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid())]
+        launcher = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())]
         with self._home.log_file(self.name).open("ab") as output:
             self._child = await asyncio.create_subprocess_exec(
                 *launcher,
@@ -152,7 +152,7 @@ def _end_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def end_stale(home: Home) -> list[str]:
+def end_stale(home: StateDirectory) -> list[str]:
     """Ends processes of this home that outlived a supervisor, and removes their pid files; their names."""
     ended = []
     for file in sorted((home.path / "pids").glob("*.pid")):

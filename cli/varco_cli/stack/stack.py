@@ -24,11 +24,11 @@ import msgspec
 
 from varco_cli.stack import bus, environment
 from varco_cli.stack.binaries import binary
-from varco_cli.stack.home import Home
-from varco_cli.stack.installed import Described, installed_services
-from varco_cli.stack.process import Process, Program, end_stale
-from varco_cli.stack.room import Room
+from varco_cli.stack.disk_room import DiskRoomWatcher
+from varco_cli.stack.installed import ServiceDescription, installed_services
+from varco_cli.stack.process import ManagedProcess, Program, end_stale
 from varco_cli.stack.settings import Ports, StackSettings, listenable
+from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import log
 from varco_common.base.tasks import ended
 from varco_common.bus.settings import BusSettings
@@ -62,15 +62,15 @@ class Stack:
     ) -> None:
         self.settings = _settings(home, ports, processes)
         self.ports = self.settings.ports
-        self.home = Home(self.settings.home.absolute())
-        self.services: list[Described] = []
-        self.processes: dict[str, Process] = {}
+        self.home = StateDirectory(self.settings.home.absolute())
+        self.services: list[ServiceDescription] = []
+        self.processes: dict[str, ManagedProcess] = {}
         self.apis: dict[str, str] = {}
         self._more = dict(more or {})
         self._say = say
         self._lock = -1
         self._probe = httpx.AsyncClient(timeout=4, trust_env=False)
-        self._stages: list[list[Process]] = []
+        self._stages: list[list[ManagedProcess]] = []
         self._room: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -162,7 +162,7 @@ class Stack:
         await self._stage(self._nats(), self._objects())
         await self.processes[NATS].wait_ready(START_SECONDS)
         await bus.ensure_streams(self._operator())
-        room = Room(self.home, self._operator(), lambda: self.processes[NATS].kill(signal.SIGTERM))
+        room = DiskRoomWatcher(self.home, self._operator(), lambda: self.processes[NATS].kill(signal.SIGTERM))
         self._room = asyncio.create_task(room.keep(), name="room")
         for programs in self._service_programs():
             await self._stage(*programs)
@@ -172,7 +172,7 @@ class Stack:
 
     async def _stage(self, *programs: Program) -> None:
         """Starts programs that don't wait for one another, and will be ended together."""
-        stage = [Process(program, self.home) for program in programs]
+        stage = [ManagedProcess(program, self.home) for program in programs]
         self._stages.append(stage)
         self.processes |= {process.name: process for process in stage}
         self._say(f"starting {', '.join(process.name for process in stage)}")
@@ -219,7 +219,7 @@ class Stack:
         others = [service for service in self.services if service not in doors]
         return [[self._program(service) for service in group] for group in (others, doors) if group]
 
-    def _program(self, service: Described) -> Program:
+    def _program(self, service: ServiceDescription) -> Program:
         return Program(
             name=service.name,
             command=[*_SERVE, service.name],
@@ -239,7 +239,7 @@ class Stack:
             grace_seconds=self.settings.drain.total_seconds() + 5,
         )
 
-    def _environment(self, service: Described) -> dict[str, str]:
+    def _environment(self, service: ServiceDescription) -> dict[str, str]:
         port = int(self.apis[service.name].rpartition(":")[2])
         found = {
             "VARCO_INGRESS_VOTERS": environment.voters(self.services),

@@ -4,14 +4,14 @@ import poplib
 import ssl
 import time
 
-from varco_cli.demo.scene import MAILBOX, MAILBOX_PASSWORD, Answer, Row, Scene, letter
+from varco_cli.demo.demo_gate import MAILBOX, MAILBOX_PASSWORD, DemoGate, DemoRow, SmtpAnswer, message
 
 BLIND = "carol@elsewhere.example"
 PATIENCE_SECONDS = 10.0
 
 
-def copied(scene: Scene) -> Answer:
-    sent = scene.submit(letter("the contract"), recipients=["bob@elsewhere.example", BLIND])
+def copied(scene: DemoGate) -> SmtpAnswer:
+    sent = scene.submit(message("the contract"), recipients=["bob@elsewhere.example", BLIND])
     until = time.monotonic() + PATIENCE_SECONDS
     while not (found := _fetched(scene, sent.decision)) and time.monotonic() < until:
         time.sleep(0.1)
@@ -20,7 +20,7 @@ def copied(scene: Scene) -> Answer:
     return sent._replace(code=sent.code if BLIND in found else 0, text=f"{sent.text}\n{told}")
 
 
-def _fetched(scene: Scene, mail: str) -> str:
+def _fetched(scene: DemoGate, mail: str) -> str:
     """The newest copy, where it is this mail's; empty where it isn't."""
     trusting = ssl.create_default_context(cafile=str(scene.certificate))
     box = poplib.POP3_SSL(scene.host, scene.pop3s, timeout=30, context=trusting)
@@ -34,4 +34,4 @@ def _fetched(scene: Scene, mail: str) -> str:
     return text if mail and mail in text else ""
 
 
-ROWS = (Row("a mail with a blind recipient, and its copy by POP3", "250", copied),)
+ROWS = (DemoRow("a mail with a blind recipient, and its copy by POP3", "250", copied),)

@@ -4,15 +4,15 @@ import smtplib
 import socket
 import time
 
+from varco_cli.demo.demo_gate import DemoGate, DemoRow, SmtpAnswer, answer, message
 from varco_cli.demo.rows.login import plain
-from varco_cli.demo.scene import Answer, Row, Scene, answer, letter
 
 GUESSER, OTHER = "127.0.0.66", "127.0.0.67"
 FAILURES = 3
 _SECONDS = 10.0
 
 
-def third_failure(scene: Scene) -> Answer:
+def third_failure(scene: DemoGate) -> SmtpAnswer:
     """The last of three sessions stays open until the gate ends it."""
     wrong = f"PLAIN {plain('a-guess')}"
     for _ in range(FAILURES - 1):
@@ -23,18 +23,18 @@ def third_failure(scene: Scene) -> Answer:
         try:
             return answer(*client.getreply())
         except smtplib.SMTPServerDisconnected:
-            return Answer(0, "closed")
+            return SmtpAnswer(0, "closed")
 
 
-def banned(scene: Scene) -> Answer:
+def banned(scene: DemoGate) -> SmtpAnswer:
     """The gate hears of the ban within milliseconds."""
     end = time.monotonic() + _SECONDS
     while (said := _greeting(scene)) and time.monotonic() < end:
         pass
-    return answer(int(said[:3]), said[4:]) if said else Answer(0, "closed before any greeting")
+    return answer(int(said[:3]), said[4:]) if said else SmtpAnswer(0, "closed before any greeting")
 
 
-def _greeting(scene: Scene) -> bytes:
+def _greeting(scene: DemoGate) -> bytes:
     with socket.create_connection((scene.host, scene.smtp), _SECONDS, (GUESSER, 0)) as client:
         try:
             return client.recv(200)
@@ -42,12 +42,12 @@ def _greeting(scene: Scene) -> bytes:
             return b""
 
 
-def other(scene: Scene) -> Answer:
-    return scene.submit(letter("hello"), source=OTHER)
+def other(scene: DemoGate) -> SmtpAnswer:
+    return scene.submit(message("hello"), source=OTHER)
 
 
 ROWS = (
-    Row("a third failed login from one host: its session ends", "421 4.7.0", third_failure),
-    Row("the next connection from that host, which is banned now", "0 closed", banned),
-    Row("an ordinary mail from the host beside it", "250", other),
+    DemoRow("a third failed login from one host: its session ends", "421 4.7.0", third_failure),
+    DemoRow("the next connection from that host, which is banned now", "0 closed", banned),
+    DemoRow("an ordinary mail from the host beside it", "250", other),
 )

@@ -3,19 +3,19 @@
 import smtplib
 from base64 import b64encode
 
-from varco_cli.demo.scene import LOGIN, PASSWORD, Answer, Row, Scene, answer, letter
+from varco_cli.demo.demo_gate import LOGIN, PASSWORD, DemoGate, DemoRow, SmtpAnswer, answer, message
 
 
-def nobody(scene: Scene) -> Answer:
-    return scene.submit(letter("hello"), login="")
+def nobody(scene: DemoGate) -> SmtpAnswer:
+    return scene.submit(message("hello"), login="")
 
 
-def wrong_password(scene: Scene) -> Answer:
+def wrong_password(scene: DemoGate) -> SmtpAnswer:
     with scene.connect() as client:
         return answer(*client.docmd("AUTH", f"PLAIN {plain('a-guess')}"))
 
 
-def in_clear(scene: Scene) -> Answer:
+def in_clear(scene: DemoGate) -> SmtpAnswer:
     with smtplib.SMTP(scene.host, scene.submission, timeout=30) as client:
         client.ehlo()
         return answer(*client.docmd("AUTH", f"PLAIN {plain(PASSWORD)}"))
@@ -27,7 +27,7 @@ def plain(password: str) -> str:
 
 
 ROWS = (
-    Row("no login, from a network that isn't trusted", "530 5.7.0", nobody),
-    Row("a wrong password", "535 5.7.8", wrong_password),
-    Row("the right password without TLS", "538 5.7.11", in_clear),
+    DemoRow("no login, from a network that isn't trusted", "530 5.7.0", nobody),
+    DemoRow("a wrong password", "535 5.7.8", wrong_password),
+    DemoRow("the right password without TLS", "538 5.7.11", in_clear),
 )

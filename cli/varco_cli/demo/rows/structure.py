@@ -1,6 +1,6 @@
 """Mails that are built to be read in two ways."""
 
-from varco_cli.demo.scene import LOGIN, PASSWORD, Answer, Row, Scene, answer
+from varco_cli.demo.demo_gate import LOGIN, PASSWORD, DemoGate, DemoRow, SmtpAnswer, answer
 
 HIDING = (
     b"From: alice@acme.example\r\nSubject: two boundaries\r\nMIME-Version: 1.0\r\n"
@@ -14,11 +14,11 @@ SMUGGLED = (
 )
 
 
-def two_boundaries(scene: Scene) -> Answer:
+def two_boundaries(scene: DemoGate) -> SmtpAnswer:
     return scene.submit(HIDING)
 
 
-def smuggled(scene: Scene) -> Answer:
+def smuggled(scene: DemoGate) -> SmtpAnswer:
     """Smtplib would mend the line ends: this one is written by hand."""
     with scene.connect() as client:
         client.login(LOGIN, PASSWORD)
@@ -30,6 +30,6 @@ def smuggled(scene: Scene) -> Answer:
 
 
 ROWS = (
-    Row("two Content-Type fields, so that readers differ", "554 5.6.0", two_boundaries),
-    Row("a second mail smuggled behind bare line ends", "550 5.6.11", smuggled),
+    DemoRow("two Content-Type fields, so that readers differ", "554 5.6.0", two_boundaries),
+    DemoRow("a second mail smuggled behind bare line ends", "550 5.6.11", smuggled),
 )

@@ -12,7 +12,7 @@ from varco_cli.stack.stack import Stack
 ACCOUNT, LOGIN, DOMAIN = "demo", "demo@demo.example", "@demo.example"
 
 
-class Trial(NamedTuple):
+class TrialAccount(NamedTuple):
     """What to tell the newcomer: lines that work as they stand."""
 
     account: str
@@ -22,7 +22,7 @@ class Trial(NamedTuple):
     trace: str
 
 
-async def open_trial(stack: Stack) -> Trial | None:
+async def open_trial(stack: Stack) -> TrialAccount | None:
     """Makes the account where this home never had one. None where its services aren't installed, or it is gone."""
     if not {"policy", "relay", "ingress-smtp"} <= stack.apis.keys():
         return None
@@ -49,7 +49,7 @@ def _done(answer: httpx.Response) -> None:
         raise RuntimeError(f"{answer.request.url}: {answer.status_code} {answer.text}")
 
 
-def _lines(stack: Stack) -> Trial:
+def _lines(stack: Stack) -> TrialAccount:
     secret, certificate, home, varco = (
         shlex.quote(str(path))
         for path in (
@@ -62,7 +62,7 @@ def _lines(stack: Stack) -> Trial:
     password = f'"$(cat {secret})"'
     host = stack.apis["policy"].split("://")[1].rpartition(":")[0]
     mail = "--from demo@demo.example --to someone@elsewhere.example"
-    return Trial(
+    return TrialAccount(
         account=ACCOUNT,
         route="its route is a black hole: mail is accepted and counted, and goes nowhere",
         swaks=f"swaks --server {host}:{stack.ports.submission} --tls --auth-user {LOGIN} --auth-password {password} {mail}",

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from varco_cli.stack.home import Home
+from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.bus import streams
@@ -34,12 +34,12 @@ def mail_limit(held: int, free: int, total: int, most: int = -1) -> int:
     return limit if most < 0 else min(limit, most)
 
 
-class Room:
+class DiskRoomWatcher:
     """Keeps MAIL's limit in step with the disk. `restart` ends the bus, which is then started again."""
 
-    def __init__(self, home: Home, settings: BusSettings, restart: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, home: StateDirectory, settings: BusSettings, restart: Callable[[], Awaitable[object]]) -> None:
         self._disk = home.path
-        self._complaints = Complaints(home.log_file("nats"))
+        self._complaints = NewComplaints(home.log_file("nats"))
         self._settings = settings
         self._restart = restart
         self._limit = 0
@@ -77,7 +77,7 @@ class Room:
         self._full = full
 
 
-class Complaints:
+class NewComplaints:
     """What the bus logs when it can't write; `new` looks at what was added since it was last asked."""
 
     def __init__(self, file: Path) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from varco_cli.backup.files import Writer
-from varco_cli.backup.manifest import FORMAT, Entry, FileEntry, Manifest, ObjectEntry, StreamEntry
-from varco_cli.backup.references import Reference, of_links, of_mails, still
-from varco_cli.backup.storage import Storage, buckets
+from varco_cli.backup.files import BackupWriter
+from varco_cli.backup.manifest import FORMAT, BackupManifest, FileEntry, ManifestEntry, ObjectEntry, StreamEntry
+from varco_cli.backup.references import ObjectReference, of_links, of_mails, still
+from varco_cli.backup.storage import BackupStorage, buckets
 from varco_common.base import subjects
 from varco_common.bus import Bus
 from varco_common.bus.stream_backup import RawRecord, StreamBackup
@@ -35,11 +35,11 @@ Say = Callable[[str], None]
 class Backup:
     """One backup of `storage` into `writer`."""
 
-    def __init__(self, storage: Storage, writer: Writer, say: Say) -> None:
+    def __init__(self, storage: BackupStorage, writer: BackupWriter, say: Say) -> None:
         self._storage, self._writer, self._say = storage, writer, say
         self._missing: list[str] = []
 
-    async def take(self, *, with_secrets: bool) -> Manifest:
+    async def take(self, *, with_secrets: bool) -> BackupManifest:
         """The manifest, once all of it is written. Raises TransientError, OSError."""
         databases = [one async for one in self._databases()]
         async with StreamBackup.open(self._storage.bus) as vault, Bus.connect(self._storage.bus, "operator") as bus:
@@ -47,7 +47,7 @@ class Backup:
             streams = [await self._stream(vault, stream) for stream in (subjects.MAIL, subjects.EVENTS)]
             tail = await self._writer.keep("MAIL.tail", _packed(vault.mails(before)))
             objects = await self._objects(bus)
-        manifest = Manifest(
+        manifest = BackupManifest(
             format=FORMAT,
             varco=version("varco-cli"),
             made_at=datetime.now(UTC),
@@ -79,7 +79,7 @@ class Backup:
         return [*kept.values()]
 
     async def _object(
-        self, bus: Bus, stores: dict[str, ObjectStore], one: Reference, number: int
+        self, bus: Bus, stores: dict[str, ObjectStore], one: ObjectReference, number: int
     ) -> ObjectEntry | None:
         try:
             entry = await self._writer.keep(f"objects/{number:08}", stores[one.bucket].stream(one.key))
@@ -108,7 +108,7 @@ class Backup:
             path = str(file.relative_to(self._storage.home))
             yield FileEntry(path=path, entry=await self._file(f"home/{path}", file))
 
-    async def _file(self, name: str, path: Path) -> Entry:
+    async def _file(self, name: str, path: Path) -> ManifestEntry:
         with path.open("rb") as file:
             return await self._writer.keep(name, _each(iter(lambda: file.read(_CHUNK), b"")))
 
@@ -119,7 +119,7 @@ def _copy(source: Path, to: Path) -> None:
         live.backup(copy)
 
 
-async def _all(bus: Bus) -> AsyncIterator[Reference]:
+async def _all(bus: Bus) -> AsyncIterator[ObjectReference]:
     async for one in of_mails(bus):
         yield one
     for one in await of_links(bus):

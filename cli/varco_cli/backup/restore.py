@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
-from varco_cli.backup.files import BrokenBackup, Reader
+from varco_cli.backup.create import unpacked
+from varco_cli.backup.files import BackupReader, BrokenBackup
 from varco_cli.backup.manifest import FileEntry, StreamEntry
-from varco_cli.backup.storage import Storage, buckets
-from varco_cli.backup.take import unpacked
+from varco_cli.backup.storage import BackupStorage, buckets
 from varco_common.base import subjects
 from varco_common.bus.stream_backup import StreamBackup, StreamContents
 
@@ -19,7 +19,7 @@ class NotEmpty(Exception):
     """There is something where the backup should go; the text says what."""
 
 
-def check_home(home: Path, reader: Reader) -> None:
+def check_home(home: Path, reader: BackupReader) -> None:
     """Raises NotEmpty where the home has databases, or secrets although the backup brings some."""
     if found := [*(home / "data").glob("*.sqlite")]:
         raise NotEmpty(f"{home} has databases already ({found[0].name}): name an empty VARCO_HOME")
@@ -27,7 +27,7 @@ def check_home(home: Path, reader: Reader) -> None:
         raise NotEmpty(f"{home} has secrets already, and the backup brings its own: name an empty VARCO_HOME")
 
 
-def put_files(home: Path, reader: Reader, files: Iterable[FileEntry]) -> None:
+def put_files(home: Path, reader: BackupReader, files: Iterable[FileEntry]) -> None:
     """Databases or secrets, mode 0600."""
     for one in files:
         path = (home / one.path).resolve()
@@ -42,7 +42,7 @@ def put_files(home: Path, reader: Reader, files: Iterable[FileEntry]) -> None:
 class Restore:
     """One backup into one storage."""
 
-    def __init__(self, storage: Storage, reader: Reader, say: Say, *, replicas: int) -> None:
+    def __init__(self, storage: BackupStorage, reader: BackupReader, say: Say, *, replicas: int) -> None:
         self._storage, self._reader, self._say, self._replicas = storage, reader, say, replicas
 
     async def put_back(self) -> dict[str, StreamContents]:

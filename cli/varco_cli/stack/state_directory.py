@@ -22,7 +22,7 @@ class AlreadyRunning(Exception):
 
 
 @dataclass(frozen=True)
-class Home:
+class StateDirectory:
     """The paths below VARCO_HOME. What is secret has mode 0600, in directories of mode 0700."""
 
     path: Path

@@ -1,4 +1,4 @@
-"""Describes the services that are to run here on standard output, as JSON, for the supervisor: `python -m varco_cli.describe`.
+"""Describes the services that are to run here on standard output, as JSON, for the supervisor: `python -m varco_cli.service_manifest`.
 
 With --all every installed one, wherever it is to run.
 """
@@ -7,15 +7,15 @@ import sys
 
 import msgspec
 
-from varco_cli.stack.installed import Described
+from varco_cli.stack.installed import ServiceDescription
 from varco_common.runtime.service import Service, installed
 from varco_common.runtime.settings import WithDatabase, variables
 
 
-def described(service: Service) -> Described:
+def described(service: Service) -> ServiceDescription:
     """What the stack must know of it."""
     names = variables(service.settings).values()
-    return Described(
+    return ServiceDescription(
         name=service.name,
         role=service.role,
         publishes=service.publishes,

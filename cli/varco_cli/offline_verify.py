@@ -24,7 +24,7 @@ _PROGRESS = 200_000
 _ROTATED = "events.audit.checkpoint-key-rotated."
 
 
-class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
+class VerificationResult(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What was found: good where it names no `departure`. `note` is what else is to be said."""
 
     events: int = 0
@@ -37,7 +37,7 @@ class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 @dataclass
-class Shelf:
+class CheckpointSet:
     """What `--checkpoint` named: files, or directories of them."""
 
     checkpoints: list[Checkpoint] = field(default_factory=list)
@@ -58,9 +58,9 @@ def keys(texts: Sequence[str], home: Path) -> list[PublicKey]:
     return found
 
 
-def shelf(paths: Sequence[Path]) -> Shelf:
+def read_checkpoints(paths: Sequence[Path]) -> CheckpointSet:
     """Raises Misused."""
-    found = Shelf()
+    found = CheckpointSet()
     for path in paths:
         files = sorted([*path.rglob("*.checkpoint"), *path.rglob("*.rotation")]) if path.is_dir() else [path]
         for file in files:
@@ -77,7 +77,9 @@ def shelf(paths: Sequence[Path]) -> Shelf:
     return found
 
 
-def check_log(events: Path, against: Shelf, trusted: Sequence[PublicKey], hashes: Path | None, first: int) -> Outcome:
+def check_log(
+    events: Path, against: CheckpointSet, trusted: Sequence[PublicKey], hashes: Path | None, first: int
+) -> VerificationResult:
     """Reads all exported events once; a second time only to narrow down a departure. Raises Misused."""
     began = monotonic()
     try:
@@ -88,7 +90,7 @@ def check_log(events: Path, against: Shelf, trusted: Sequence[PublicKey], hashes
             chain.verify(one)
         checkpoints = verification.in_order(against.checkpoints)
     except (BadSignature, Forked) as error:
-        return Outcome(departure="checkpoint", text=str(error))
+        return VerificationResult(departure="checkpoint", text=str(error))
     with _leaves(hashes, checkpoints) as (leaves, note):
         if first > 1 and not leaves:
             raise Misused("--first needs --hashes: the leaf hashes speak for the events that have expired")
@@ -98,11 +100,11 @@ def check_log(events: Path, against: Shelf, trusted: Sequence[PublicKey], hashes
         near = [one for one in verifier.inner if finding.sequence <= one.size <= finding.until and _signed(chain, one)]
         if near:
             finding = _run(HistoryVerifier(_agreeing([*checkpoints, *near])), events, began)[1] or finding
-    outcome = Outcome(events=count, signed=verifier.size, note=note)
+    outcome = VerificationResult(events=count, signed=verifier.size, note=note)
     return _departed(outcome, finding) if finding else outcome
 
 
-def _departed(outcome: Outcome, finding: Finding) -> Outcome:
+def _departed(outcome: VerificationResult, finding: Finding) -> VerificationResult:
     departure, sequence, until, text = finding
     return msgspec.structs.replace(outcome, departure=str(departure), sequence=sequence, until=until, text=text)
 

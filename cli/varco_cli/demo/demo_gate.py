@@ -50,7 +50,7 @@ STUDIO = {
 }
 
 
-class Answer(NamedTuple):
+class SmtpAnswer(NamedTuple):
     """The gate's answer to the command that decided; `taken` is for how many recipients the mail went on."""
 
     code: int
@@ -64,15 +64,15 @@ class Answer(NamedTuple):
         return found[-1] if found else ""
 
 
-class Row(NamedTuple):
+class DemoRow(NamedTuple):
     """One mail. `expect` is how its answer begins; the demo fails where it doesn't."""
 
     title: str
     expect: str
-    send: Callable[["Scene"], Answer]
+    send: Callable[["DemoGate"], SmtpAnswer]
 
 
-class Scene(NamedTuple):
+class DemoGate(NamedTuple):
     """Where the gate is. Its methods block: rows run in a thread."""
 
     host: str
@@ -99,7 +99,7 @@ class Scene(NamedTuple):
         recipients: Sequence[str] = ("bob@elsewhere.example",),
         source: str = "",
         declared: int = 0,
-    ) -> Answer:
+    ) -> SmtpAnswer:
         """One mail in one session; no login where it is empty. `declared` is the SIZE that is announced, if any."""
         with self.connect(self.smtp if source else 0, source) as client:
             if login:
@@ -118,15 +118,15 @@ class Scene(NamedTuple):
         return some._replace(text=f"{some.text}\nto the {taken} others: {last.code} {last.text}", taken=taken)
 
 
-def answer(code: int, text: bytes) -> Answer:
+def answer(code: int, text: bytes) -> SmtpAnswer:
     """As smtplib has it; of an answer of several lines only the first keeps its enhanced code (RFC 2034 4 repeats it)."""
     first, *others = text.decode(errors="replace").split("\n")
     enhanced = first.partition(" ")[0]
     lines = [first, *(line.removeprefix(enhanced).strip() for line in others)]
-    return Answer(code, "\n".join(lines))
+    return SmtpAnswer(code, "\n".join(lines))
 
 
-def letter(subject: str, *, sender: str = LOGIN, attach: tuple[str, str, bytes] | None = None) -> bytes:
+def message(subject: str, *, sender: str = LOGIN, attach: tuple[str, str, bytes] | None = None) -> bytes:
     """An ordinary mail; `attach` is a file name, a media type and the file."""
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"], mail["Subject"] = sender, "bob@elsewhere.example", subject

@@ -9,20 +9,20 @@ import httpx
 import msgspec
 
 from varco_cli.failures import Conflict, Failure, Misused, Refused, Unauthorised, Unreachable
-from varco_cli.stack.home import Home
+from varco_cli.stack.state_directory import StateDirectory
 
 _FAILURES: dict[int, type[Failure]] = {401: Unauthorised, 403: Unauthorised, 409: Conflict, 503: Unreachable}
 
 
-def home() -> Home:
+def state_directory() -> StateDirectory:
     """VARCO_HOME, absolute."""
-    return Home(Path(os.environ.get("VARCO_HOME", "var")).absolute())
+    return StateDirectory(Path(os.environ.get("VARCO_HOME", "var")).absolute())
 
 
 def state() -> dict[str, Any] | None:
     """What runs where, as the supervisor wrote it; None while no stack runs."""
     try:
-        found: dict[str, Any] = msgspec.json.decode(home().state.read_bytes())
+        found: dict[str, Any] = msgspec.json.decode(state_directory().state.read_bytes())
     except FileNotFoundError:
         return None
     return found
@@ -36,7 +36,7 @@ def apis() -> dict[str, str]:
     return running
 
 
-def elsewhere() -> bool:
+def apis_are_given() -> bool:
     """Whether VARCO_APIS says where the services are."""
     return bool(os.environ.get("VARCO_APIS"))
 
@@ -46,10 +46,10 @@ def token() -> str:
     if given := os.environ.get("VARCO_TOKEN"):
         return given
     try:
-        return home().admin_token.read_text().strip()
+        return state_directory().admin_token.read_text().strip()
     except OSError as error:
         raise Unauthorised(
-            f"no token: set VARCO_TOKEN, or VARCO_HOME ({home().admin_token}: {error.strerror})"
+            f"no token: set VARCO_TOKEN, or VARCO_HOME ({state_directory().admin_token}: {error.strerror})"
         ) from None
 
 
@@ -143,7 +143,9 @@ def _failure(answer: httpx.Response) -> Failure:
 def _base(service: str) -> str:
     known = apis()
     if not known:
-        raise Unreachable(f"no stack runs in {home().path}: start one with `varco up`, or name it with VARCO_HOME")
+        raise Unreachable(
+            f"no stack runs in {state_directory().path}: start one with `varco up`, or name it with VARCO_HOME"
+        )
     if service not in known:
         raise Unreachable(f"needs service {service}, which is not running (running: {', '.join(sorted(known))})")
     return known[service]
