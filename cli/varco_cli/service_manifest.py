@@ -1,4 +1,4 @@
-"""Describes the services that are to run here on standard output, as JSON, for the supervisor: `python -m varco_cli.service_manifest`.
+"""Describes the services that are to run here on standard output, as JSON, for the supervisor.
 
 With --all every installed one, wherever it is to run.
 """

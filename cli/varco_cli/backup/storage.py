@@ -97,4 +97,4 @@ async def _ensured(bucket: ObjectStore) -> None:
             await asyncio.sleep(0.5)
 
 
-__all__ = ["BrokenSetting", "BackupStorage", "buckets", "over_network", "reached"]
+__all__ = ["BackupStorage", "BrokenSetting", "buckets", "over_network", "reached"]

@@ -5,4 +5,4 @@ from varco_cli.stack.settings import Ports, StackSettings
 from varco_cli.stack.stack import Stack
 from varco_cli.stack.state_directory import AlreadyRunning, StateDirectory
 
-__all__ = ["AlreadyRunning", "FailedStart", "StateDirectory", "Ports", "Stack", "StackSettings"]
+__all__ = ["AlreadyRunning", "FailedStart", "Ports", "Stack", "StackSettings", "StateDirectory"]

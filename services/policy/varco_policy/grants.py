@@ -31,7 +31,7 @@ _log = log.get(__name__)
 
 
 class Grants:
-    """The two questions of `varco_common.mail.grants`. What a login leads to (use noted, hash upgraded) comes after its answer."""
+    """Answers the two questions of `varco_common.mail.grants`; what a login leads to follows its answer."""
 
     def __init__(
         self,

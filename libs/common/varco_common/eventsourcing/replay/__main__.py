@@ -1,4 +1,4 @@
-"""One rehearsal: `python -m varco_common.eventsourcing.replay <module>`, started by a running service, told the rest on standard input.
+"""One replay, started by a running service: `python -m varco_common.eventsourcing.replay <module>`.
 
 The module offers SETTINGS, the class of the service's settings, and `voter(settings)`, `shown(settings)` or both.
 """
