@@ -33,10 +33,10 @@ from varco_common.testing import NatsServer, free_port
 from varco_common.testing.smtp import Client
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.app import build
-from varco_ingress_smtp.door import Door
-from varco_ingress_smtp.listener import LISTENERS, listening
-from varco_ingress_smtp.routes import Routes
+from varco_ingress_smtp.next_hop_capabilities import NextHopCapabilities
 from varco_ingress_smtp.settings import Settings
+from varco_ingress_smtp.smtp.admission import Admission
+from varco_ingress_smtp.smtp.listener import LISTENERS, listening
 
 ALICE = Grant(account="acme", senders=("@acme.example",), max_size=2_000_000, max_recipients=100)
 
@@ -109,7 +109,7 @@ class World:
     nats: NatsServer
     bus: Bus
     policy: Policy
-    door: Door
+    admission: Admission
     ports: dict[str, int]
     trust: ssl.SSLContext
 
@@ -126,7 +126,7 @@ class World:
 
     async def events(self, kind: type | None = None) -> list[AnyEvent]:
         """What ingress has said so far."""
-        await self.door.ledger.settled()
+        await self.admission.recorder.flush()
         subject = "events.ingress-smtp.*.*"
         last = await self.bus.events.last_sequence(subject)
         found: list[AnyEvent] = []
@@ -165,21 +165,21 @@ async def start(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Start]:
             certificate(tmp_path / "tls", "gate.example")
             given = {"home": tmp_path, "hostname": "gate.example", "nats_url": server.url, **changed}
             settings = Settings(**given)  # type: ignore[arg-type]
-            policy, routes = Policy(), Routes()
+            policy, routes = Policy(), NextHopCapabilities()
             voter = await stack.enter_async_context(Bus.connect(server.settings(), "policy"))
-            await voter.answer(grants.LOGIN, "policy", policy.login)
-            await voter.answer(grants.NETWORK, "policy", policy.network)
+            await voter.requests.answer(grants.LOGIN, "policy", policy.login)
+            await voter.requests.answer(grants.NETWORK, "policy", policy.network)
             await voter.voting.serve("policy", policy.decide)
             bus = await stack.enter_async_context(Bus.connect(server.settings(), "ingress-smtp"))
             store = ObjectStore(blobs or ObjectStoreSettings(endpoint="http://127.0.0.1:9"), bucket)
             stack.push_async_callback(store.close)
-            door = build(settings, bus, store, routes, Certificates(tmp_path / "tls", (), "gate.example"))
+            admission = build(settings, bus, store, routes, Certificates(tmp_path / "tls", (), "gate.example"))
             stack.push_async_callback(_ended, asyncio.create_task(routes.follow(bus)))
             sockets = {name: _listening() for name in LISTENERS}
-            await stack.enter_async_context(listening(door, sockets))
-            stack.callback(door.close)
+            await stack.enter_async_context(listening(admission, sockets))
+            stack.callback(admission.close)
             ports = {name: one.getsockname()[1] for name, one in sockets.items()}
-            return World(settings, server, voter, policy, door, ports, unverified())
+            return World(settings, server, voter, policy, admission, ports, unverified())
 
         yield begin
 

@@ -11,8 +11,9 @@ import pytest
 from varco_common.events import AuthCause, AuthFailed
 from varco_common.events.policy import PasswordChanged
 from varco_common.mail import grants
+from varco_common.mail.grants import LoginQuestion, NetworkQuestion
 from varco_common.testing.waiting import eventually
-from varco_ingress_smtp import who
+from varco_ingress_smtp import authentication
 
 
 def plain(login="alice", password="secret", authorise=""):
@@ -158,7 +159,7 @@ async def test_a_verified_login_is_remembered_until_its_account_changes(world, c
     assert await again() == 1
     event = PasswordChanged(at=datetime.now(UTC), account="acme", login="alice", hash="x")
     await world.bus.events.append(event)
-    await eventually(lambda: not len(world.door.who))
+    await eventually(lambda: not len(world.admission.authenticator))
     assert await again() == 2
 
 
@@ -166,30 +167,30 @@ async def test_a_wrong_password_is_never_remembered(world, client):
     for _ in range(2):
         await client.say(f"AUTH PLAIN {plain(password='wrong')}")
     assert len(world.policy.asked) == 2
-    assert len(world.door.who) == 0
+    assert len(world.admission.authenticator) == 0
 
 
 async def test_a_login_is_asked_of_policy_once_for_each_host(world):
-    one = who.Who(world.bus.requests, 60, 2)
+    one = authentication.Authenticator(world.bus.requests, 60, 2)
     for host in ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2"):
-        asked = who.LoginAsked(login="alice", password="secret", host=host)
+        asked = LoginQuestion(login="alice", password="secret", host=host)
         assert (await one.login(asked)).grant.account == "acme"
     assert len(world.policy.asked) == 2
 
 
 async def test_networks_are_remembered_within_bounds(world):
-    small = who.Who(world.bus.requests, 60, 2)
+    small = authentication.Authenticator(world.bus.requests, 60, 2)
     for n in range(5):
-        await small.network(who.NetworkAsked(host=f"192.0.2.{n}"))
+        await small.network(NetworkQuestion(host=f"192.0.2.{n}"))
     assert len(small) == 2
     small.heard("events.policy.network-trusted.acme")
     assert len(small) == 0, "a refusal may be untrue by now"
 
 
 async def test_an_answer_right_after_a_change_is_used_but_not_remembered(world):
-    one = who.Who(world.bus.requests, 60, 2)
+    one = authentication.Authenticator(world.bus.requests, 60, 2)
     one.heard("events.policy.rules-changed.acme")
-    answer = await one.network(who.NetworkAsked(host="127.0.0.1"))
+    answer = await one.network(NetworkQuestion(host="127.0.0.1"))
     assert answer.grant.account == "acme"
     assert len(one) == 0
     assert answer.at <= time.monotonic()
@@ -199,20 +200,20 @@ async def test_a_session_does_not_outlive_its_password(world, client):
     assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("235 ")
     assert (await client.mail()).startswith("250 ")
     await world.bus.events.append(PasswordChanged(at=datetime.now(UTC), account="acme", login="alice", hash="x"))
-    await eventually(lambda: not len(world.door.who))
+    await eventually(lambda: not len(world.admission.authenticator))
     assert (await client.say("MAIL FROM:<alice@acme.example>")).startswith("421 4.7.0 ")
     assert await client.reply() == ""
 
 
 async def test_one_host_asks_for_few_logins_at_once_and_the_others_do_not_wait():
     bus = Slow()
-    one = who.Who(bus, 60, 2)
+    one = authentication.Authenticator(bus, 60, 2)
     flood = [
-        asyncio.create_task(one.login(who.LoginAsked(login="x", password=str(n), host="192.0.2.1"))) for n in range(50)
+        asyncio.create_task(one.login(LoginQuestion(login="x", password=str(n), host="192.0.2.1"))) for n in range(50)
     ]
-    other = asyncio.create_task(one.login(who.LoginAsked(login="alice", password="secret", host="192.0.2.2")))
+    other = asyncio.create_task(one.login(LoginQuestion(login="alice", password="secret", host="192.0.2.2")))
     await eventually(lambda: bus.hosts.count("192.0.2.2"))
-    assert bus.hosts.count("192.0.2.1") == who.LOGINS_AT_ONCE
+    assert bus.hosts.count("192.0.2.1") == authentication.LOGINS_AT_ONCE
     bus.free.set()
     await asyncio.gather(other, *flood)
     assert bus.hosts.count("192.0.2.1") == 50

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from varco_common.events import ConnectionsRefused, HostBanned, LoginGuarded, RefusedConnections
 from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.testing.waiting import eventually
-from varco_ingress_smtp.bans import LOOK_AT, Hidden
+from varco_ingress_smtp.smtp.banned_hosts import HIDDEN_CLIENTS_SAMPLE, HiddenClientsWarning
 
 HOST = "127.0.0.7"
 HOUR = timedelta(hours=1)
@@ -18,8 +18,8 @@ def banned(host: str = HOST) -> HostBanned:
 
 def ban(world, fact: HostBanned) -> None:
     """As it arrives over the bus."""
-    world.door.bans.table.apply(1, fact)
-    world.door.bans.heard(fact)
+    world.admission.bans.table.apply(1, fact)
+    world.admission.bans.heard(fact)
 
 
 async def connect(port: int, source: str = HOST) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -56,7 +56,7 @@ async def test_open_sessions_of_a_banned_host_end_and_no_others(world):
     assert await reader.read() == b""
     other_writer.write(b"NOOP\r\n")
     assert (await other.readline()).startswith(b"250 ")
-    await eventually(lambda: len(world.door.sessions) == 1)
+    await eventually(lambda: len(world.admission.sessions) == 1)
     for one in (writer, other_writer):
         one.close()
 
@@ -75,19 +75,19 @@ def guarded(until: timedelta = HOUR, known: tuple[str, ...] = ("192.0.2.1",)) ->
     return LoginGuarded(at=now, login="alice", account="acme", until=now + until, known=known)
 
 
-async def timed(guard: LoginThrottle, login: str, host: str) -> tuple[bool, float]:
+async def timed(login_throttle: LoginThrottle, login: str, host: str) -> tuple[bool, float]:
     began = asyncio.get_running_loop().time()
-    return await guard.turn(login, host), asyncio.get_running_loop().time() - began
+    return await login_throttle.turn(login, host), asyncio.get_running_loop().time() - began
 
 
 async def test_strangers_wait_their_turn_at_a_guarded_login_and_nobody_else_does():
-    guard = LoginThrottle(0.1, 10)
-    guard.put(guarded())
-    guard.welcome("Alice", "2001:db8::5")
-    strangers = [asyncio.create_task(timed(guard, "ALICE", f"198.51.100.{n}")) for n in range(4)]
+    login_throttle = LoginThrottle(0.1, 10)
+    login_throttle.put(guarded())
+    login_throttle.welcome("Alice", "2001:db8::5")
+    strangers = [asyncio.create_task(timed(login_throttle, "ALICE", f"198.51.100.{n}")) for n in range(4)]
     await asyncio.sleep(0)
     for login, host in (("alice", "192.0.2.1"), ("alice", "2001:db8::6"), ("bob", "198.51.100.1")):
-        passed, seconds = await timed(guard, login, host)
+        passed, seconds = await timed(login_throttle, login, host)
         assert passed
         assert seconds < 0.09
     waited = await asyncio.gather(*strangers)
@@ -96,25 +96,25 @@ async def test_strangers_wait_their_turn_at_a_guarded_login_and_nobody_else_does
 
 
 async def test_more_strangers_than_may_wait_are_put_off():
-    guard = LoginThrottle(10, 2)
-    guard.put(guarded())
-    waiting = [asyncio.create_task(guard.turn("alice", f"198.51.100.{n}")) for n in range(2)]
+    login_throttle = LoginThrottle(10, 2)
+    login_throttle.put(guarded())
+    waiting = [asyncio.create_task(login_throttle.turn("alice", f"198.51.100.{n}")) for n in range(2)]
     await asyncio.sleep(0)
-    assert not await guard.turn("alice", "198.51.100.9")
+    assert not await login_throttle.turn("alice", "198.51.100.9")
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_a_guard_ends_by_itself():
-    guard = LoginThrottle(10, 1)
-    guard.put(guarded(until=timedelta(seconds=-1)))
-    assert (await timed(guard, "alice", "198.51.100.1"))[1] < 1
+    login_throttle = LoginThrottle(10, 1)
+    login_throttle.put(guarded(until=timedelta(seconds=-1)))
+    assert (await timed(login_throttle, "alice", "198.51.100.1"))[1] < 1
 
 
 async def test_a_guarded_login_is_slow_for_strangers_through_smtp(start):
     world = await start(guard_interval="300 ms")
-    world.door.bans.heard(guarded())
+    world.admission.bans.heard(guarded())
     for expected in (0.3, 0.0):  # who has logged in from there is no stranger any more
         async with world.connect("submission") as client:
             await client.hello()
@@ -129,13 +129,13 @@ async def test_a_guarded_login_is_slow_for_strangers_through_smtp(start):
 
 def test_a_start_warns_where_one_private_address_hides_all_clients(capsys):
     for hosts, warns in (
-        (["172.17.0.1"] * LOOK_AT, True),
-        (["172.17.0.1"] * (LOOK_AT - 1), False),
-        (["172.17.0.1"] * (LOOK_AT - 1) + ["172.17.0.2"], False),
-        (["127.0.0.1"] * LOOK_AT, False),
-        (["93.184.216.34"] * LOOK_AT, False),
+        (["172.17.0.1"] * HIDDEN_CLIENTS_SAMPLE, True),
+        (["172.17.0.1"] * (HIDDEN_CLIENTS_SAMPLE - 1), False),
+        (["172.17.0.1"] * (HIDDEN_CLIENTS_SAMPLE - 1) + ["172.17.0.2"], False),
+        (["127.0.0.1"] * HIDDEN_CLIENTS_SAMPLE, False),
+        (["93.184.216.34"] * HIDDEN_CLIENTS_SAMPLE, False),
     ):
-        hidden = Hidden()
+        hidden = HiddenClientsWarning()
         for host in hosts * 2 if warns else hosts:
             hidden.saw(host)
         assert capsys.readouterr().err.count("all clients seem to come from one private address") == warns

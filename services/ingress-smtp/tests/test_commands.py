@@ -3,7 +3,7 @@
 import pytest
 
 from varco_common.testing.smtp import TEXT
-from varco_ingress_smtp import commands
+from varco_ingress_smtp.smtp import path_parser
 
 
 async def test_ehlo_offers_what_the_design_lists_and_auth_only_inside_tls(world):
@@ -104,4 +104,4 @@ async def test_a_client_that_stops_sending_still_gets_its_answers(client):
 @pytest.mark.parametrize("sign", ["\x80", "\x85", "\x9b", "\xa0", "\u2028", "\u2029", "\u202e"])
 def test_no_address_holds_what_a_line_could_end_at_or_a_terminal_obey(sign):
     for address in (f"a{sign}b@c.example", f'"{sign}"@c.example', f"a@b{sign}c.example"):
-        assert commands.rcpt(f"TO:<{address}>") == commands.Malformed(address=True)
+        assert path_parser.parse_rcpt(f"TO:<{address}>") == path_parser.MalformedPath(address=True)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from varco_common.events import MailRefused
 from varco_common.testing.smtp import TEXT
-from varco_ingress_smtp.data import Body
-from varco_ingress_smtp.lines import Lengths, Normaliser, bare_ends
-from varco_ingress_smtp.spool import Room, Spool
-from varco_ingress_smtp.wire import Wire
+from varco_ingress_smtp.smtp.body_reader import BodyReader
+from varco_ingress_smtp.smtp.line_endings import LineEndNormaliser, LineLengthCheck, has_bare_line_end
+from varco_ingress_smtp.smtp.line_reader import LineReader
+from varco_ingress_smtp.spool import MemoryBudget, Spool
 
 INNER = b"MAIL FROM:<alice@acme.example>\r\nRCPT TO:<victim@r.example>\r\nDATA\r\nFrom: ceo@acme.example\r\n\r\npay\r\n"
 
@@ -78,7 +78,7 @@ async def test_a_refused_body_that_never_ends_is_cut_off(start):
         with suppress(ConnectionError):  # the answer may be lost: the client isn't listening
             assert (await client.reply()).startswith("421 4.5.0 ")
     async with asyncio.timeout(5):
-        await world.door.empty.wait()
+        await world.admission.empty.wait()
 
 
 async def test_a_client_that_goes_in_the_middle_of_data_leaves_nothing(world):
@@ -89,7 +89,7 @@ async def test_a_client_that_goes_in_the_middle_of_data_leaves_nothing(world):
         client.send(TEXT)
         await client.writer.drain()
     async with asyncio.timeout(5):
-        await world.door.empty.wait()
+        await world.admission.empty.wait()
     assert await world.records() == []
 
 
@@ -123,24 +123,24 @@ def test_large_bodies_are_cut_between_lines_or_within_but_never_inside_crlf(tmp_
 
 def _received(directory: Path, parts: list[bytes], max_line: int = 1000) -> tuple[bytes, bytes, object]:
     async def read() -> tuple[bytes, bytes, object]:
-        wire = Wire(asyncio.get_running_loop())
-        spool = Spool(directory, 1_000_000, Room(1_000_000))
-        body = Body(spool, max_size=10_000_000, max_line=max_line, normalise=False, discard=0)
-        task = asyncio.create_task(body.read(wire, lambda _: None))
+        reader = LineReader(asyncio.get_running_loop())
+        spool = Spool(directory, 1_000_000, MemoryBudget(1_000_000))
+        body = BodyReader(spool, max_size=10_000_000, max_line=max_line, normalise=False, discard=0)
+        task = asyncio.create_task(body.read(reader, lambda _: None))
         for part in parts:
-            wire.feed_data(part)
+            reader.feed_data(part)
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         await asyncio.wait_for(task, 5)
         with spool.whole() as whole:
-            return bytes(whole), bytes(wire.buffer), body.fault
+            return bytes(whole), bytes(reader.buffer), body.fault
 
     return asyncio.run(read())
 
 
 @given(st.binary(max_size=40).map(lambda b: bytes(b"\r\nx."[byte % 4] for byte in b)))
 def test_bare_line_ends_are_found_exactly(data):
-    assert bare_ends(data) == (b"\r" in data.replace(b"\r\n", b"") or b"\n" in data.replace(b"\r\n", b""))
+    assert has_bare_line_end(data) == (b"\r" in data.replace(b"\r\n", b"") or b"\n" in data.replace(b"\r\n", b""))
 
 
 @given(
@@ -148,9 +148,9 @@ def test_bare_line_ends_are_found_exactly(data):
     st.lists(st.integers(0, 60), max_size=5),
 )
 def test_normalised_text_has_no_end_mark_and_keeps_its_lines(data, cuts):
-    normaliser = Normaliser()
+    normaliser = LineEndNormaliser()
     out = b"".join(normaliser.feed(piece) for piece in pieces(data, cuts)) + normaliser.end()
-    assert not bare_ends(out)
+    assert not has_bare_line_end(out)
     assert b"\r\n.\r\n" not in b"\r\n" + out
     plain = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     mended = [b".." if line == b"." and n < len(plain) - 1 else line for n, line in enumerate(plain)]
@@ -159,7 +159,7 @@ def test_normalised_text_has_no_end_mark_and_keeps_its_lines(data, cuts):
 
 @given(st.lists(st.integers(0, 20), max_size=10), st.lists(st.integers(0, 200), max_size=5))
 def test_too_long_is_any_line_over_the_limit_however_cut(sizes, cuts):
-    lengths = Lengths(10)
+    lengths = LineLengthCheck(10)
     for piece in pieces(b"".join(b"x" * size + b"\r\n" for size in sizes), cuts):
         if not lengths.too_long:
             lengths.feed(piece)
@@ -177,7 +177,7 @@ async def test_a_body_that_finds_no_room_on_disk_is_452_and_its_rest_is_no_comma
 
 
 async def test_what_breaks_inside_a_body_ends_the_session(world, client, monkeypatch):
-    monkeypatch.setattr(Lengths, "feed", None)
+    monkeypatch.setattr(LineLengthCheck, "feed", None)
     await client.envelope()
     assert (await client.data(TEXT + (b"x" * 76 + b"\r\n") * 8_000 + INNER)).startswith("421 4.3.0 ")
     assert await client.reply() == ""

@@ -149,7 +149,7 @@ async def test_a_bug_is_a_451_that_says_nothing(world, client, monkeypatch):
     async def broken(*_):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(world.door.gate, "data", broken)
+    monkeypatch.setattr(world.admission.pipeline, "data", broken)
     await client.envelope()
     assert (await client.say("DATA")).startswith("354 ")
     answer = await client.reply()

@@ -8,10 +8,10 @@ from varco_common.events import ConnectionsRefused, RefusedConnections
 from varco_common.runtime.settings import BrokenSetting, load
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.app import drain
-from varco_ingress_smtp.limits import Connections
-from varco_ingress_smtp.session import MAX_TALK
 from varco_ingress_smtp.settings import Settings
-from varco_ingress_smtp.wire import COMMANDS
+from varco_ingress_smtp.smtp.limits import ConnectionCounter
+from varco_ingress_smtp.smtp.line_reader import COMMANDS
+from varco_ingress_smtp.smtp.session import MAX_IDLE_COMMANDS
 
 
 async def test_more_connections_of_one_host_are_turned_away_and_reported_once_a_minute(start):
@@ -27,7 +27,7 @@ async def test_more_connections_of_one_host_are_turned_away_and_reported_once_a_
         assert (event.host, event.count, event.cause) == ("127.0.0.1", 1, RefusedConnections.TOO_MANY_FROM_HOST)
         await first.say("QUIT")
         assert await first.reply() == ""
-        await eventually(lambda: len(world.door.sessions) == 1)
+        await eventually(lambda: len(world.admission.sessions) == 1)
         async with world.connect() as fourth:
             await fourth.hello()
 
@@ -40,7 +40,7 @@ async def test_connections_in_all_are_bounded(start):
 
 
 def test_refusals_are_counted_between_reports():
-    connections = Connections(1, 1)
+    connections = ConnectionCounter(1, 1)
     cause = RefusedConnections.TOO_MANY
     assert [connections.to_report("h", cause, now) for now in (0.0, 1.0, 59.0, 61.0, 62.0)] == [1, 0, 0, 3, 0]
 
@@ -80,7 +80,7 @@ async def test_the_end_is_421_for_idle_sessions_and_after_the_mail_for_others(wo
         await idle.hello()
         await busy.hello()
         await busy.envelope()
-        ending = asyncio.create_task(drain(world.door, 10))
+        ending = asyncio.create_task(drain(world.admission, 10))
         assert (await idle.reply()).startswith("421 4.3.2 ")
         assert (await busy.data()).startswith("250 ")
         assert (await busy.reply()).startswith("421 4.3.2 ")
@@ -91,7 +91,7 @@ async def test_the_end_waits_only_so_long(world):
     async with world.connect() as busy:
         await busy.hello()
         await busy.envelope()
-        await drain(world.door, 0.1)
+        await drain(world.admission, 0.1)
         assert (await busy.reply()).startswith("421 4.3.2 ")
 
 
@@ -114,7 +114,7 @@ def test_a_broken_setting_is_named(monkeypatch, variable, value):
 
 
 async def test_talk_without_a_mail_comes_to_an_end(world, client):
-    most = MAX_TALK + world.settings.max_errors
+    most = MAX_IDLE_COMMANDS + world.settings.max_errors
     client.send(b"NOOP\r\n" * (most + 1))
     said = [await client.reply() for _ in range(most)]
     assert [line[:3] for line in said[:-1]] == ["250"] * (most - 1)
@@ -123,19 +123,19 @@ async def test_talk_without_a_mail_comes_to_an_end(world, client):
 
 async def test_each_mail_may_have_its_talk(client):
     for _ in range(3):
-        for _ in range(MAX_TALK // 2):
+        for _ in range(MAX_IDLE_COMMANDS // 2):
             assert (await client.say("RSET")).startswith("250 ")
         assert (await client.mail()).startswith("250 ")
 
 
 async def test_a_session_that_is_over_holds_nothing(world):
-    wires = []
+    readers = []
     async with world.connect() as client:
         await client.hello()
-        (session,) = world.door.sessions
-        wires.append(session.wire)
+        (session,) = world.admission.sessions
+        readers.append(session.reader)
         client.send(b"HELP\r\n" * 100_000)
-        await eventually(lambda: len(session.wire.buffer) > COMMANDS or not world.door.sessions)
+        await eventually(lambda: len(session.reader.buffer) > COMMANDS or not world.admission.sessions)
         client.writer.transport.abort()
-    await eventually(lambda: not world.door.sessions)
-    assert not wires[0].buffer
+    await eventually(lambda: not world.admission.sessions)
+    assert not readers[0].buffer

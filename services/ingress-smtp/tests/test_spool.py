@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from varco_ingress_smtp.spool import Room, Spool
+from varco_ingress_smtp.spool import MemoryBudget, Spool
 
 
 def test_a_body_that_finds_no_room_waits_on_disk_and_is_the_same(tmp_path: Path) -> None:
-    room = Room(10)
+    room = MemoryBudget(10)
     first, second = Spool(tmp_path, 100, room), Spool(tmp_path, 100, room)
     for spool in (first, second):
         for chunk in (b"123456", b"7890"):
@@ -20,7 +20,7 @@ def test_a_body_that_finds_no_room_waits_on_disk_and_is_the_same(tmp_path: Path)
 
 
 def test_only_a_body_over_the_inline_limit_is_for_the_object_store(tmp_path: Path) -> None:
-    room = Room(1000)
+    room = MemoryBudget(1000)
     spool = Spool(tmp_path, 4, room)
     spool.write(b"1234")
     assert spool.inline

@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from varco_common.runtime.auth import Admin
-from varco_ingress_smtp.door import Door
-from varco_ingress_smtp.session import Session
-from varco_ingress_smtp.siblings import Siblings
+from varco_ingress_smtp.smtp.admission import Admission
+from varco_ingress_smtp.smtp.session import SmtpSession
+from varco_ingress_smtp.worker_processes import WorkerProcesses
 
 
-class SessionShown(BaseModel):
+class SessionView(BaseModel):
     """One open session."""
 
     host: str
@@ -27,47 +27,49 @@ class SessionShown(BaseModel):
     mails: int = Field(description="Mails answered in this session.")
 
 
-class SessionsShown(BaseModel):
+class SessionList(BaseModel):
     """All open sessions of this process."""
 
     draining: bool
-    sessions: list[SessionShown]
+    sessions: list[SessionView]
 
 
-class ProcessShown(BaseModel):
+class ProcessView(BaseModel):
     """One process on the SMTP ports; sessions and metrics are those of each."""
 
     pid: int
     api_port: int | None = Field(description="Where its HTTP API listens; empty for the one that answers.")
 
 
-def router(door: Door, siblings: Siblings) -> APIRouter:
+def router(admission: Admission, siblings: WorkerProcesses) -> APIRouter:
     routes = APIRouter(tags=["sessions"])
 
     @routes.get("/sessions")
-    async def sessions(_: Admin) -> SessionsShown:
+    async def sessions(_: Admin) -> SessionList:
         """The sessions that are open, oldest first."""
-        return SessionsShown(draining=door.draining, sessions=[_shown(cast(Session, one)) for one in door.sessions])
+        return SessionList(
+            draining=admission.draining, sessions=[_shown(cast(SmtpSession, one)) for one in admission.sessions]
+        )
 
     @routes.get("/processes")
-    async def processes(_: Admin) -> list[ProcessShown]:
+    async def processes(_: Admin) -> list[ProcessView]:
         """The processes that share the ports, this one first."""
-        others = [ProcessShown(pid=pid, api_port=port) for pid, port in siblings.running.items()]
-        return [ProcessShown(pid=os.getpid(), api_port=None), *others]
+        others = [ProcessView(pid=pid, api_port=port) for pid, port in siblings.running.items()]
+        return [ProcessView(pid=os.getpid(), api_port=None), *others]
 
     return routes
 
 
-def _shown(session: Session) -> SessionShown:
-    visitor = session.visitor
-    return SessionShown(
-        host=visitor.host,
-        listener=visitor.listener,
+def _shown(session: SmtpSession) -> SessionView:
+    info = session.info
+    return SessionView(
+        host=info.host,
+        listener=info.listener,
         since=session.since,
-        helo=visitor.helo,
-        tls=visitor.tls,
-        login=visitor.login,
-        account=visitor.granted.grant.account if visitor.granted else "",
+        helo=info.helo,
+        tls=info.tls,
+        login=info.login,
+        account=info.granted.grant.account if info.granted else "",
         mail=session.mail.id if session.mail else "",
-        mails=visitor.mails,
+        mails=info.mails,
     )

@@ -16,15 +16,15 @@ from varco_common.runtime.service import Service
 from varco_common.runtime.tls import Certificates
 from varco_common.storage.object_store import ObjectStore
 from varco_ingress_smtp import api, metrics
-from varco_ingress_smtp.door import Door
-from varco_ingress_smtp.gate import Gate
-from varco_ingress_smtp.ledger import Ledger
-from varco_ingress_smtp.listener import bind, listening
-from varco_ingress_smtp.routes import LEARNED, Routes
+from varco_ingress_smtp.authentication import POLICY_EVENTS, Authenticator
+from varco_ingress_smtp.blob_sweeper import delete_expired_bodies
+from varco_ingress_smtp.next_hop_capabilities import ROUTE_EVENTS, NextHopCapabilities
+from varco_ingress_smtp.pipeline import MailPipeline
+from varco_ingress_smtp.recorder import Recorder
 from varco_ingress_smtp.settings import Settings
-from varco_ingress_smtp.siblings import Siblings
-from varco_ingress_smtp.sweep import sweep
-from varco_ingress_smtp.who import CHANGES, Who
+from varco_ingress_smtp.smtp.admission import Admission
+from varco_ingress_smtp.smtp.listener import bind, listening
+from varco_ingress_smtp.worker_processes import WorkerProcesses
 
 NAME = "ingress-smtp"
 _DRAIN_SHARE = 0.8  # of the time that the process gets; the rest is for closing the bus and the HTTP side
@@ -33,54 +33,56 @@ _DRAIN_SHARE = 0.8  # of the time that the process gets; the rest is for closing
 async def serve(settings: Settings) -> None:
     """Runs until it is cancelled; then no new mail begins, and those under way come to their end."""
     certificates = Certificates(settings.home / "tls", settings.certificates, settings.hostname)
-    siblings = Siblings(settings.processes - 1, settings.bind)
+    siblings = WorkerProcesses(settings.processes - 1, settings.bind)
     sockets = bind(settings, shared=settings.processes > 1 or settings.port_reuse)
     async with AsyncExitStack() as stack:
         shell = await stack.enter_async_context(HttpServer.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
         blobs = ObjectStore(settings.blobs)
         stack.push_async_callback(blobs.close)
-        routes = Routes()
-        door = build(settings, bus, blobs, routes, certificates)
-        shell.include(api.router(door, siblings))
+        routes = NextHopCapabilities()
+        admission = build(settings, bus, blobs, routes, certificates)
+        shell.include(api.router(admission, siblings))
         enforcing = BanEnforcement(
-            bus, door.bans.table, NAME, "closes at accept", heard=door.bans.heard, also=(GUARDED,)
+            bus, admission.bans.table, NAME, "closes at accept", heard=admission.bans.heard, also=(GUARDED,)
         )
         async with run_in_background(
             routes.follow(bus),
             retry_until_available(blobs.ensure),
-            sweep(blobs, settings.mail_kept),
+            delete_expired_bodies(blobs, settings.mail_kept),
             siblings.run(),
             enforcing.run(),
         ):
             try:
                 await enforcing.caught_up.wait()
-                async with listening(door, sockets):
+                async with listening(admission, sockets):
                     await shell.serve(bus)
             finally:
                 siblings.end()
-                await drain(door, settings.drain.total_seconds() * _DRAIN_SHARE)
+                await drain(admission, settings.drain.total_seconds() * _DRAIN_SHARE)
 
 
-def build(settings: Settings, bus: Bus, blobs: ObjectStore, routes: Routes, certificates: Certificates) -> Door:
+def build(
+    settings: Settings, bus: Bus, blobs: ObjectStore, routes: NextHopCapabilities, certificates: Certificates
+) -> Admission:
     """One process's door, with the gate behind it."""
-    ledger = Ledger(bus, blobs, settings.hostname)
-    who = Who(bus.requests, settings.remember.total_seconds(), settings.remember_networks)
-    bus.events.listen(CHANGES, callback=who.heard)
-    bus.on_reconnect(who.forget)
-    metrics.GRANTS.set_function(lambda: len(who))
-    gate = Gate(settings, bus, ledger, who, routes)
-    return Door(settings, gate, ledger, who, certificates)
+    recorder = Recorder(bus, blobs, settings.hostname)
+    authenticator = Authenticator(bus.requests, settings.remember.total_seconds(), settings.remember_networks)
+    bus.events.listen(POLICY_EVENTS, callback=authenticator.heard)
+    bus.on_reconnect(authenticator.forget)
+    metrics.GRANTS.set_function(lambda: len(authenticator))
+    pipeline = MailPipeline(settings, bus, recorder, authenticator, routes)
+    return Admission(settings, pipeline, recorder, authenticator, certificates)
 
 
-async def drain(door: Door, seconds: float) -> None:
+async def drain(admission: Admission, seconds: float) -> None:
     """421 to idle sessions; the others after their mail, at the latest after so many seconds."""
-    door.drain()
+    admission.drain()
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await door.empty.wait()
-            await door.ledger.settled()
-    door.close()
+            await admission.empty.wait()
+            await admission.recorder.flush()
+    admission.close()
 
 
 SERVICE = Service(
@@ -89,7 +91,7 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=("ballot.*", LOGIN, NETWORK, subjects.event(NAME, "*", "*"), "mail.accepted.*", "mail.convert.*"),
-    subscribes=(CHANGES, *LEARNED, *ENFORCED, GUARDED, ENFORCER_STATUS),
+    subscribes=(POLICY_EVENTS, *ROUTE_EVENTS, *ENFORCED, GUARDED, ENFORCER_STATUS),
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 
-class Room:
+class MemoryBudget:
     """Bytes that the bodies of all sessions may take in memory together; a body that finds none goes to disk."""
 
     __slots__ = ("free",)
@@ -20,7 +20,7 @@ class Room:
 class Spool:
     """Takes chunks, gives the whole. `size` is in bytes; a body of at most `inline` bytes travels in its record."""
 
-    def __init__(self, directory: Path, inline: int, room: Room) -> None:
+    def __init__(self, directory: Path, inline: int, room: MemoryBudget) -> None:
         self._directory = directory
         self._inline = inline
         self._room = room

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Literal
 
 from varco_common.mail.envelope import Envelope
-from varco_ingress_smtp.who import Granted
+from varco_ingress_smtp.authentication import CachedGrant
 
 ListenerName = Literal["smtp", "submission", "smtps"]
 
 
 @dataclass(slots=True, kw_only=True)
-class Visitor:
+class SessionInfo:
     """One session as the rules see it. `helo` is empty before EHLO; `extended` says that it was EHLO and not HELO."""
 
     host: str
@@ -21,8 +21,8 @@ class Visitor:
     tls: str = ""
     server_name: str = ""
     login: str = ""
-    granted: Granted | None = None
-    nobody: bool = False  # a balancer's own health check: never more than a greeting
+    granted: CachedGrant | None = None
+    is_health_check: bool = False  # a balancer's own health check: never more than a greeting
     mails: int = 0
 
 
@@ -31,7 +31,7 @@ class Transaction:
     """One mail from MAIL to the answer after its data."""
 
     id: str
-    granted: Granted
+    granted: CachedGrant
     sender: str
     received_at: datetime
     smtputf8: bool = False
@@ -45,20 +45,22 @@ class Transaction:
         """Whether all addresses are."""
         return self.sender.isascii() and all(map(str.isascii, self.recipients))
 
-    def envelope(self, visitor: Visitor, *, size: int = 0, smtputf8: bool = False, eight_bit: bool = False) -> Envelope:
+    def envelope(
+        self, info: SessionInfo, *, size: int = 0, smtputf8: bool = False, eight_bit: bool = False
+    ) -> Envelope:
         """As ballots and records carry it. `smtputf8` and `eight_bit` say what the mail needs, not what was declared."""
         return Envelope(
             id=self.id,
             account=self.granted.grant.account,
             sender=self.sender,
             recipients=tuple(self.recipients),
-            host=visitor.host,
+            host=info.host,
             received_at=self.received_at,
             size=size,
-            helo=visitor.helo,
-            login=visitor.login,
-            tls=visitor.tls,
-            listener=visitor.listener,
+            helo=info.helo,
+            login=info.login,
+            tls=info.tls,
+            listener=info.listener,
             smtputf8=smtputf8,
             eight_bit=eight_bit,
         )

@@ -19,7 +19,7 @@ class Admitted(Enum):
     YES = "yes"
 
 
-class Connections:
+class ConnectionCounter:
     """Counts open connections, in all and for each host. What is turned away is reported once a minute for each host."""
 
     def __init__(self, most: int, most_per_host: int) -> None:
@@ -62,7 +62,7 @@ class Connections:
             del self._reported[key]
 
 
-class Turns:
+class PerHostSemaphore:
     """So many at once for each host; its others wait, first come, first served."""
 
     def __init__(self, at_once: int) -> None:
@@ -121,7 +121,7 @@ class Deadline:
             self._late()
 
 
-class Pace:
+class MinimumDataRate:
     """How fast a body must come in: as it likes for the `grace`, then `rate` bytes a second on average; never `idle` without any.
 
     Times in seconds.

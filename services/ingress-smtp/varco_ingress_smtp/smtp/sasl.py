@@ -5,7 +5,7 @@ from binascii import Error
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from varco_ingress_smtp import answers
+from varco_ingress_smtp.smtp import answers
 
 MAX_LINE = 12_288  # RFC 4954 4, point 4
 ASK_PLAIN = "334 "
@@ -22,7 +22,7 @@ class Credentials(NamedTuple):
     password: str
 
 
-class Unusable(Exception):
+class SaslError(Exception):
     """The client's words are no credentials; `answer` is what it hears."""
 
     def __init__(self, answer: str) -> None:
@@ -39,16 +39,16 @@ async def credentials(mechanism: str, initial: str, ask: Ask) -> Credentials:
             login = _decoded(initial.encode() if initial else await ask(ASK_LOGIN))
             return _given(login, _decoded(await ask(ASK_SECRET)))
         case "":
-            raise Unusable(answers.AUTH_SYNTAX)
+            raise SaslError(answers.AUTH_SYNTAX)
         case _:
-            raise Unusable(answers.UNKNOWN_MECHANISM)
+            raise SaslError(answers.UNKNOWN_MECHANISM)
 
 
 def login_in(mechanism: str, initial: str) -> str:
     """The login in an initial response, as far as there is one: for the facts about failures alone."""
     try:
         text = _decoded(initial.encode())
-    except Unusable:
+    except SaslError:
         return ""
     words = text.split("\0")
     return words[1 if mechanism.upper() == "PLAIN" and len(words) > 1 else 0]
@@ -58,20 +58,20 @@ def _plain(text: str) -> Credentials:
     """`authorise-as NUL login NUL password` (RFC 4616 2). Nobody acts for another: the first is empty, or the login."""
     words = text.split("\0")
     if len(words) != 3 or words[0] not in ("", words[1]):
-        raise Unusable(answers.BAD_RESPONSE)
+        raise SaslError(answers.BAD_RESPONSE)
     return _given(words[1], words[2])
 
 
 def _given(login: str, password: str) -> Credentials:
     if not login:
-        raise Unusable(answers.BAD_RESPONSE)
+        raise SaslError(answers.BAD_RESPONSE)
     return Credentials(login, password)
 
 
 def _decoded(word: bytes) -> str:
     if word == b"*":
-        raise Unusable(answers.AUTH_CANCELLED)
+        raise SaslError(answers.AUTH_CANCELLED)
     try:
         return b64decode(b"" if word == b"=" else word, validate=True).decode()  # RFC 4954 4: `=` is an empty response
     except (Error, UnicodeDecodeError):
-        raise Unusable(answers.BAD_RESPONSE) from None
+        raise SaslError(answers.BAD_RESPONSE) from None

@@ -21,12 +21,12 @@ NewSession = Callable[[str, bool], asyncio.Protocol]
 _log = log.get(__name__)
 
 
-def listed(host: str, networks: Sequence[Network]) -> bool:
+def is_listed(host: str, networks: Sequence[Network]) -> bool:
     address = ip_address(host.partition("%")[0])
     return any(address in network for network in networks if network.version == address.version)
 
 
-class Balanced(asyncio.BufferedProtocol):
+class ProxyHeaderReader(asyncio.BufferedProtocol):
     """Reads one PROXY header, then hands the connection to a session with the client's address; `tls` says what follows."""
 
     def __init__(self, balancers: Sequence[Network], session: NewSession, seconds: float, *, tls: bool) -> None:
@@ -42,7 +42,7 @@ class Balanced(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
         peer = transport.get_extra_info("peername")[0]
-        if not listed(peer, self._balancers):
+        if not is_listed(peer, self._balancers):
             self._hand_over(peer, local=False)
             return
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self._refuse, "no PROXY header in time")

@@ -7,7 +7,7 @@ import pytest
 
 from varco_common.base.tasks import run_in_background
 from varco_common.storage.object_store import ObjectStore
-from varco_ingress_smtp.sweep import SPARE, sweep
+from varco_ingress_smtp.blob_sweeper import SPARE, delete_expired_bodies
 
 
 @pytest.fixture
@@ -20,14 +20,17 @@ async def bodies(s3):
 
 async def test_a_body_goes_when_mail_has_dropped_its_record(bodies):
     await bodies.put("old", b"body")
-    async with run_in_background(sweep(bodies, -SPARE - timedelta(seconds=2), pause=0.05)), asyncio.timeout(10):
+    async with (
+        run_in_background(delete_expired_bodies(bodies, -SPARE - timedelta(seconds=2), pause=0.05)),
+        asyncio.timeout(10),
+    ):
         while await bodies.exists("old"):  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(0.02)
 
 
 async def test_a_body_stays_as_long_as_its_record(bodies):
     await bodies.put("kept", b"body")
-    sweeping = asyncio.create_task(sweep(bodies, timedelta(0), pause=0.05))
+    sweeping = asyncio.create_task(delete_expired_bodies(bodies, timedelta(0), pause=0.05))
     done, _ = await asyncio.wait([sweeping], timeout=0.5)
     assert not done, "it goes on for ever"
     sweeping.cancel()

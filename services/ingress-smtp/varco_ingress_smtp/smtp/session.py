@@ -9,38 +9,40 @@ from aiosmtpd.smtp import Session as Greeted
 
 from varco_common.base import log
 from varco_common.events import RefusedConnections
-from varco_ingress_smtp import answers, dialogue
-from varco_ingress_smtp.door import Door
-from varco_ingress_smtp.limits import Admitted, Deadline
-from varco_ingress_smtp.transaction import ListenerName, Transaction, Visitor
-from varco_ingress_smtp.verbs import VERBS
-from varco_ingress_smtp.wire import Odd, Wire
+from varco_ingress_smtp.smtp import answers, sasl
+from varco_ingress_smtp.smtp.admission import Admission
+from varco_ingress_smtp.smtp.limits import Admitted, Deadline
+from varco_ingress_smtp.smtp.line_reader import LineError, LineReader
+from varco_ingress_smtp.smtp.verbs import VERBS
+from varco_ingress_smtp.transaction import ListenerName, SessionInfo, Transaction
 
-BREATH = 50  # commands answered from the buffer before the other sessions get their turn
-MAX_TALK = (
+COMMANDS_PER_TURN = 50  # commands answered from the buffer before the other sessions get their turn
+MAX_IDLE_COMMANDS = (
     100  # commands for each mail that bring none: beyond, each is an error (a flood of them keeps others waiting)
 )
-UNSENT = 65_536  # bytes that may wait to be sent before the session does
+MAX_UNSENT = 65_536  # bytes that may wait to be sent before the session does
 LINGER_SECONDS = 5.0  # how long a last answer may take to leave
-MAX_LINE = dialogue.MAX_LINE
+MAX_LINE = sasl.MAX_LINE
 
 # What extensions add to a command's length: RFC 1870 3 (26), RFC 6152 2 (17), RFC 6531 3.4 (10), RFC 4954 5 (500).
 _EXTRA = {b"MAIL": 553, b"RCPT": 500, b"AUTH": MAX_LINE}
 _TALK = frozenset({b"EHLO", b"HELO", b"RSET", b"NOOP", b"VRFY", b"HELP"})
-_ODD = {Odd.TOO_LONG: answers.LINE_TOO_LONG, Odd.BARE_LINE_END: answers.BARE_LINE_END}
+_ODD = {LineError.TOO_LONG: answers.LINE_TOO_LONG, LineError.BARE_LINE_END: answers.BARE_LINE_END}
 
 _log = log.get(__name__)
 
 
-class Session(SMTP):
+class SmtpSession(SMTP):
     """From connect to QUIT. aiosmtpd's own __init__ looks at every method for each connection; here that's done once."""
 
-    def __init__(self, door: Door, listener: ListenerName, host: str = "", *, nobody: bool = False) -> None:
+    def __init__(
+        self, admission: Admission, listener: ListenerName, host: str = "", *, is_health_check: bool = False
+    ) -> None:
         loop = self.loop = asyncio.get_running_loop()
-        self.wire = Wire(loop)
-        asyncio.StreamReaderProtocol.__init__(self, self.wire, self._cb_client_connected, loop)
-        self.door = door
-        self._command_seconds = door.settings.command_timeout.total_seconds()
+        self.reader = LineReader(loop)
+        asyncio.StreamReaderProtocol.__init__(self, self.reader, self._cb_client_connected, loop)
+        self.admission = admission
+        self._command_seconds = admission.settings.command_timeout.total_seconds()
         self.deadline = Deadline(loop, self._late)
         self._timeout_handle = self.deadline  # type: ignore[assignment] # aiosmtpd only cancels it
         self.too_late = answers.TIMEOUT
@@ -54,24 +56,24 @@ class Session(SMTP):
         self._refused: RefusedConnections | Admitted | None = None
         self.idle = False
         self.since = datetime.now(UTC)
-        self.visitor = Visitor(host=host, listener=listener, nobody=nobody)
+        self.info = SessionInfo(host=host, listener=listener, is_health_check=is_health_check)
         self.mail: Transaction | None = None
 
     # How it lives
 
     def admit(self) -> bool:
         """Whether the door lets it in; to be asked before a TLS handshake is paid for."""
-        self._refused = self.door.enter(self)
+        self._refused = self.admission.enter(self)
         self._admitted = self._refused is Admitted.YES
         return self._admitted
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        visitor = self.visitor
-        visitor.host = visitor.host or peer(transport)
+        info = self.info
+        info.host = info.host or peer(transport)
         if not self._admitted and not self.admit():
             if self._refused is RefusedConnections.BANNED:
                 return cast(asyncio.Transport, transport).abort()
-            if visitor.listener != "smtps":
+            if info.listener != "smtps":
                 cast(asyncio.WriteTransport, transport).write(answers.TOO_MANY_CONNECTIONS.encode() + b"\r\n")
             return transport.close()
         super().connection_made(transport)
@@ -83,18 +85,18 @@ class Session(SMTP):
         self.deadline.cancel()
         if self.session is not None:  # else it was turned away
             super().connection_lost(error)
-        self.wire.forget()
+        self.reader.forget()
 
     def eof_received(self) -> bool:
         """A client that only stopped sending still gets its answers; over TLS the transport closes by itself."""
-        self.wire.feed_eof()
-        return not self.visitor.tls
+        self.reader.feed_eof()
+        return not self.info.tls
 
     def leave(self) -> None:
         """Makes room at the door; does nothing the second time."""
         if self._admitted:
             self._admitted = False
-            self.door.leave(self)
+            self.admission.leave(self)
 
     def _create_session(self) -> Greeted:
         return Greeted(self.loop)
@@ -137,7 +139,7 @@ class Session(SMTP):
 
     async def push(self, status: str) -> None:  # type: ignore[override] # never bytes
         self.transport.write(status.encode() + b"\r\n")
-        if self.transport.get_write_buffer_size() > UNSENT:
+        if self.transport.get_write_buffer_size() > MAX_UNSENT:
             await self._writer.drain()
 
     async def refuse(self, answer: str) -> None:
@@ -154,9 +156,9 @@ class Session(SMTP):
     async def _handle_client(self) -> None:
         try:
             self.deadline.within(self._command_seconds)
-            if self.visitor.listener == "smtps" and not self.visitor.tls and not await self.shake_hands():
+            if self.info.listener == "smtps" and not self.info.tls and not await self.shake_hands():
                 return
-            await self.push(f"220 {self.door.settings.hostname} ESMTP Varco")
+            await self.push(f"220 {self.admission.settings.hostname} ESMTP Varco")
             await self._converse()
         except (EOFError, ConnectionError):
             pass
@@ -167,16 +169,16 @@ class Session(SMTP):
     async def _converse(self) -> None:
         breath = 0
         while not self.transport.is_closing():
-            if self._errors >= self.door.settings.max_errors:
+            if self._errors >= self.admission.settings.max_errors:
                 return await self.push(answers.TOO_MANY_ERRORS)
-            if self.door.draining and not self.mail:
+            if self.admission.draining and not self.mail:
                 return await self.push(answers.CLOSING)
             self.deadline.within(self._command_seconds)
             self.idle = True
-            line = await self.wire.line(MAX_LINE)
+            line = await self.reader.line(MAX_LINE)
             self.idle = False
             breath += 1
-            if breath % BREATH == 0:
+            if breath % COMMANDS_PER_TURN == 0:
                 await asyncio.sleep(0)
             try:
                 await self._command(line)
@@ -188,18 +190,18 @@ class Session(SMTP):
                 await self.push(answers.INTERNAL)
         return None
 
-    async def _command(self, line: bytes | Odd) -> None:
-        if isinstance(line, Odd):
+    async def _command(self, line: bytes | LineError) -> None:
+        if isinstance(line, LineError):
             return await self.fail(_ODD[line])
         word, _, argument = line.partition(b" ")
         name = word.upper()
-        if len(line) + 2 > self.door.settings.max_command + _EXTRA.get(name, 0):
+        if len(line) + 2 > self.admission.settings.max_command + _EXTRA.get(name, 0):
             return await self.fail(answers.LINE_TOO_LONG)  # RFC 5321 4.5.3.1.4
         verb = VERBS.get(name)
         if not verb:
             return await self.fail(answers.UNKNOWN)
         self._talk += name in _TALK
-        if self._talk > MAX_TALK * (self.visitor.mails + 1):
+        if self._talk > MAX_IDLE_COMMANDS * (self.info.mails + 1):
             self._errors += 1
         try:
             text = argument.decode()
@@ -213,18 +215,18 @@ class Session(SMTP):
 
     async def shake_hands(self) -> bool:
         """Whether the session goes on inside TLS."""
-        seconds = self.door.settings.handshake_timeout.total_seconds()
+        seconds = self.admission.settings.handshake_timeout.total_seconds()
         try:
-            await self._writer.start_tls(self.door.certificates.context, ssl_handshake_timeout=seconds)
+            await self._writer.start_tls(self.admission.certificates.context, ssl_handshake_timeout=seconds)
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            _log.info("TLS handshake failed", host=self.visitor.host, error=str(error))
+            _log.info("TLS handshake failed", host=self.info.host, error=str(error))
             return False
-        if self.transport is None or self.wire.buffer:
+        if self.transport is None or self.reader.buffer:
             return False
         self.transport = self._writer.transport
-        self.wire.moved(self.transport)
-        self.visitor = Visitor(  # RFC 3207 4.2: nothing that was said before holds
-            host=self.visitor.host, listener=self.visitor.listener, nobody=self.visitor.nobody
+        self.reader.moved(self.transport)
+        self.info = SessionInfo(  # RFC 3207 4.2: nothing that was said before holds
+            host=self.info.host, listener=self.info.listener, is_health_check=self.info.is_health_check
         )
         self.mail = None
         self._note_tls()
@@ -232,14 +234,14 @@ class Session(SMTP):
 
     def _note_tls(self) -> None:
         if connection := self.transport.get_extra_info("ssl_object"):
-            self.visitor.tls = connection.version() or "TLS"
-            self.visitor.server_name = self.door.certificates.server_name(connection)
+            self.info.tls = connection.version() or "TLS"
+            self.info.server_name = self.admission.certificates.server_name(connection)
 
     async def ask(self, challenge: str) -> bytes:
         await self.push(challenge)
-        line = await self.wire.line(MAX_LINE)
-        if isinstance(line, Odd):
-            raise dialogue.Unusable(_ODD[line])
+        line = await self.reader.line(MAX_LINE)
+        if isinstance(line, LineError):
+            raise sasl.SaslError(_ODD[line])
         return line
 
 

@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from varco_common.base import log
 from varco_common.runtime.settings import BrokenSetting
-from varco_ingress_smtp.door import Door
-from varco_ingress_smtp.proxy import Balanced, listed
-from varco_ingress_smtp.session import Session, host_of
 from varco_ingress_smtp.settings import Settings
+from varco_ingress_smtp.smtp.admission import Admission
+from varco_ingress_smtp.smtp.proxy_protocol import ProxyHeaderReader, is_listed
+from varco_ingress_smtp.smtp.session import SmtpSession, host_of
 from varco_ingress_smtp.transaction import ListenerName
 
 BACKLOG = 1024
@@ -50,33 +50,33 @@ def _bind(host: str, port: int, variable: str, *, shared: bool) -> socket.socket
 
 
 @asynccontextmanager
-async def listening(door: Door, sockets: dict[ListenerName, socket.socket]) -> AsyncIterator[None]:
+async def listening(admission: Admission, sockets: dict[ListenerName, socket.socket]) -> AsyncIterator[None]:
     """Takes connections inside the block; sessions that are open live on behind it."""
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         for name, one in sockets.items():
             if name == "smtps":
-                taking = loop.create_task(_take(door, one))
+                taking = loop.create_task(_take(admission, one))
                 stack.callback(one.close)
                 stack.callback(taking.cancel)
             else:
-                server = await loop.create_server(_factory(door, name), sock=one)
+                server = await loop.create_server(_factory(admission, name), sock=one)
                 stack.callback(server.close)
         yield
 
 
-def _factory(door: Door, name: ListenerName) -> Callable[[], asyncio.BaseProtocol]:
-    balancers = door.settings.balancer_networks
+def _factory(admission: Admission, name: ListenerName) -> Callable[[], asyncio.BaseProtocol]:
+    balancers = admission.settings.balancer_networks
     if not balancers:
-        return lambda: Session(door, name)
+        return lambda: SmtpSession(admission, name)
 
-    def session(host: str, nobody: bool) -> Session:
-        return Session(door, name, host, nobody=nobody)
+    def session(host: str, is_health_check: bool) -> SmtpSession:
+        return SmtpSession(admission, name, host, is_health_check=is_health_check)
 
-    return lambda: Balanced(balancers, session, PROXY_SECONDS, tls=name == "smtps")
+    return lambda: ProxyHeaderReader(balancers, session, PROXY_SECONDS, tls=name == "smtps")
 
 
-async def _take(door: Door, listener: socket.socket) -> None:
+async def _take(admission: Admission, listener: socket.socket) -> None:
     """Implicit TLS. The door is asked before the handshake, which `create_server` would begin by itself."""
     loop = asyncio.get_running_loop()
     handshakes: set[asyncio.Task[None]] = set()
@@ -88,23 +88,23 @@ async def _take(door: Door, listener: socket.socket) -> None:
             _log.warning("connection not taken", error=str(error))
             await asyncio.sleep(PAUSE_SECONDS)
             continue
-        task = loop.create_task(_taken(door, one, host_of(address[0])))
+        task = loop.create_task(_taken(admission, one, host_of(address[0])))
         handshakes.add(task)
         task.add_done_callback(handshakes.discard)
 
 
-async def _taken(door: Door, one: socket.socket, host: str) -> None:
-    loop, seconds = asyncio.get_running_loop(), door.settings.handshake_timeout.total_seconds()
-    if listed(host, door.settings.balancer_networks):
-        await loop.connect_accepted_socket(_factory(door, "smtps"), one)
+async def _taken(admission: Admission, one: socket.socket, host: str) -> None:
+    loop, seconds = asyncio.get_running_loop(), admission.settings.handshake_timeout.total_seconds()
+    if is_listed(host, admission.settings.balancer_networks):
+        await loop.connect_accepted_socket(_factory(admission, "smtps"), one)
         return
-    session = Session(door, "smtps", host)
+    session = SmtpSession(admission, "smtps", host)
     if not session.admit():
         one.close()
         return
     try:
         await loop.connect_accepted_socket(
-            lambda: session, one, ssl=door.certificates.context, ssl_handshake_timeout=seconds
+            lambda: session, one, ssl=admission.certificates.context, ssl_handshake_timeout=seconds
         )
     except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
         _log.info("TLS handshake failed", host=host, error=str(error))

@@ -8,13 +8,13 @@ from varco_common.mail.envelope import MAX_ADDRESS_BYTES
 from varco_common.mail.notices import notice
 from varco_common.mail.replies import Reply
 from varco_common.mail.senders import covering
-from varco_ingress_smtp import answers
+from varco_ingress_smtp.smtp import answers
 from varco_ingress_smtp.transaction import Transaction
 
 VOTER = "ingress-smtp"  # who objects, in the votes of an early refusal
 
 
-def declare(mail: Transaction, parameters: Mapping[str, str]) -> str:
+def read_mail_parameters(mail: Transaction, parameters: Mapping[str, str]) -> str:
     """Takes MAIL's parameters into the transaction; the answer to a bad one, or empty."""
     for name, value in parameters.items():
         match name:
@@ -33,7 +33,7 @@ def declare(mail: Transaction, parameters: Mapping[str, str]) -> str:
     return "" if mail.smtputf8 or mail.sender.isascii() else answers.NEEDS_SMTPUTF8
 
 
-def unauthorised(mail: Transaction) -> Vote | None:
+def sender_objection(mail: Transaction) -> Vote | None:
     """The null sender (RFC 5321 4.5.5) is for policy, which sees the From field."""
     if not mail.sender or covering(mail.sender, mail.granted.senders):
         return None
@@ -41,15 +41,15 @@ def unauthorised(mail: Transaction) -> Vote | None:
     return objection(mail, Reply.SENDER_NOT_AUTHORISED, Notice.SENDER, facts)
 
 
-def too_big(mail: Transaction, limit: int) -> Vote:
+def size_objection(mail: Transaction, limit: int) -> Vote:
     return objection(mail, Reply.TOO_BIG, Notice.SIZE, {"limit": limit})
 
 
-def too_many(mail: Transaction, limit: int) -> Vote:
+def recipients_objection(mail: Transaction, limit: int) -> Vote:
     return objection(mail, Reply.TOO_MANY_RECIPIENTS, Notice.RECIPIENTS, {"limit": limit})
 
 
-def full(mail: Transaction, address: str, limit: int) -> bool:
+def recipient_limit_reached(mail: Transaction, address: str, limit: int) -> bool:
     """Whether one more recipient is too many, or the record's header couldn't hold it."""
     return len(mail.recipients) >= limit or mail.address_bytes + len(address.encode()) > MAX_ADDRESS_BYTES
 

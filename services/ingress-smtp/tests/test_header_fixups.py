@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from varco_common.mail.envelope import Envelope
 from varco_common.mime import scan
-from varco_ingress_smtp.commands import Malformed, Path, mail, rcpt
-from varco_ingress_smtp.repair import repair
+from varco_ingress_smtp.header_fixups import fix_header
+from varco_ingress_smtp.smtp.path_parser import MailPath, MalformedPath, parse_mail, parse_rcpt
 
 MAIL = Envelope(
     id="06h0000000000000000a",
@@ -26,7 +26,7 @@ MAIL = Envelope(
 
 def repaired(body: bytes) -> tuple[bytes, int]:
     manifest = scan(body)
-    result = repair(body[: manifest.header_end], manifest, MAIL, "gate.example")
+    result = fix_header(body[: manifest.header_end], manifest, MAIL, "gate.example")
     return result.header, result.shift
 
 
@@ -69,20 +69,20 @@ def test_only_bcc_goes_and_offsets_behind_the_header_move_by_shift(fields):
     st.one_of(st.text(max_size=80), st.from_regex(r"(FROM|TO):<[a-z\"@.,\\]{0,20}>( [A-Z=]{0,6}){0,3}", fullmatch=True))
 )
 def test_any_argument_is_a_path_or_malformed(argument):
-    for read in (mail, rcpt):
-        assert isinstance(read(argument), (Path, Malformed))
+    for read in (parse_mail, parse_rcpt):
+        assert isinstance(read(argument), (MailPath, MalformedPath))
 
 
 @pytest.mark.parametrize(
     "address", ["a@b.example", "a.b+c@d", '"a b"@c.example', "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]"]
 )
 def test_addresses_come_out_as_they_were_given(address):
-    assert mail(f"FROM:<{address}> SIZE=1") == Path(address, {"SIZE": "1"})
-    assert rcpt(f"TO:<@relay.example:{address}>") == Path(address, {})
+    assert parse_mail(f"FROM:<{address}> SIZE=1") == MailPath(address, {"SIZE": "1"})
+    assert parse_rcpt(f"TO:<@relay.example:{address}>") == MailPath(address, {})
 
 
 @pytest.mark.parametrize(
     "address", ["a", "a@", "@b", "a b@c", "a..b@c", ".a@b", "a@b..c", "a@-b", "a@b\x7f", "<a@b>", "a@b\r"]
 )
 def test_what_is_no_address_is_malformed(address):
-    assert isinstance(mail(f"FROM:<{address}>"), Malformed)
+    assert isinstance(parse_mail(f"FROM:<{address}>"), MalformedPath)

@@ -4,74 +4,74 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from varco_common.base import log
-from varco_ingress_smtp import answers, commands
-from varco_ingress_smtp.data import Endless, OutOfStep
-from varco_ingress_smtp.limits import Pace
-from varco_ingress_smtp.login import auth
+from varco_ingress_smtp.smtp import answers, path_parser
+from varco_ingress_smtp.smtp.auth_verb import auth
+from varco_ingress_smtp.smtp.body_reader import BodyOutOfSync, EndlessBody
+from varco_ingress_smtp.smtp.limits import MinimumDataRate
 from varco_ingress_smtp.transaction import Transaction
 
 if TYPE_CHECKING:
-    from varco_ingress_smtp.session import Session
+    from varco_ingress_smtp.smtp.session import SmtpSession
 
 _log = log.get(__name__)
-Verb = Callable[["Session", str], Awaitable[None]]
+Verb = Callable[["SmtpSession", str], Awaitable[None]]
 
 
-async def ehlo(session: "Session", name: str) -> None:
+async def ehlo(session: "SmtpSession", name: str) -> None:
     if not _is_name(name):
         return await session.fail(answers.HELO_SYNTAX)
-    visitor = session.visitor
-    visitor.helo, visitor.extended, session.mail = name, True, None
-    return await session.push(session.door.ehlo(visitor))
+    info = session.info
+    info.helo, info.extended, session.mail = name, True, None
+    return await session.push(session.admission.ehlo(info))
 
 
-async def helo(session: "Session", name: str) -> None:
+async def helo(session: "SmtpSession", name: str) -> None:
     if not _is_name(name):
         return await session.fail(answers.HELO_SYNTAX)
-    visitor = session.visitor
-    visitor.helo, visitor.extended, session.mail = name, False, None
-    return await session.push(f"250 {session.door.settings.hostname}")
+    info = session.info
+    info.helo, info.extended, session.mail = name, False, None
+    return await session.push(f"250 {session.admission.settings.hostname}")
 
 
-async def starttls(session: "Session", argument: str) -> None:
+async def starttls(session: "SmtpSession", argument: str) -> None:
     if argument:
         return await session.fail(answers.NO_ARGUMENT)
-    if session.visitor.tls:
+    if session.info.tls:
         return await session.fail(answers.TLS_ALREADY)
-    if session.wire.buffer:  # RFC 3207 6: what was said in the clear must not count inside
+    if session.reader.buffer:  # RFC 3207 6: what was said in the clear must not count inside
         return session.hang_up()
     await session.push(answers.START_TLS)
     return await session.start_tls()
 
 
-async def mail(session: "Session", argument: str) -> None:
-    visitor = session.visitor
-    if not visitor.helo:
+async def mail(session: "SmtpSession", argument: str) -> None:
+    info = session.info
+    if not info.helo:
         return await session.fail(answers.HELO_FIRST)
     if session.mail:
         return await session.fail(answers.NESTED_MAIL)
-    path = commands.mail(argument)
-    if isinstance(path, commands.Malformed):
+    path = path_parser.parse_mail(argument)
+    if isinstance(path, path_parser.MalformedPath):
         return await session.fail(answers.BAD_SENDER if path.address else answers.MAIL_SYNTAX)
-    if path.parameters and not visitor.extended:
+    if path.parameters and not info.extended:
         return await session.fail(answers.UNKNOWN_PARAMETER)
-    begun = await session.door.gate.mail(visitor, path)
+    begun = await session.admission.pipeline.mail(info, path)
     if isinstance(begun, str):
         return await session.refuse(begun)
     session.mail = begun
     return await session.push(answers.SENDER_OK)
 
 
-async def rcpt(session: "Session", argument: str) -> None:
+async def rcpt(session: "SmtpSession", argument: str) -> None:
     if not session.mail:
         return await session.fail(answers.MAIL_FIRST)
-    path = commands.rcpt(argument)
-    if isinstance(path, commands.Malformed):
+    path = path_parser.parse_rcpt(argument)
+    if isinstance(path, path_parser.MalformedPath):
         return await session.fail(answers.BAD_RECIPIENT if path.address else answers.RCPT_SYNTAX)
-    return await session.refuse(await session.door.gate.rcpt(session.visitor, session.mail, path))
+    return await session.refuse(await session.admission.pipeline.rcpt(session.info, session.mail, path))
 
 
-async def data(session: "Session", argument: str) -> None:
+async def data(session: "SmtpSession", argument: str) -> None:
     if argument:
         return await session.fail(answers.NO_ARGUMENT)
     under_way = session.mail
@@ -79,62 +79,64 @@ async def data(session: "Session", argument: str) -> None:
         return await session.fail(answers.MAIL_FIRST)
     if not under_way.recipients:
         return await session.fail(answers.RCPT_FIRST)
-    if session.wire.buffer:  # RFC 2920 3.1: nothing follows DATA before 354; it could be read as a mail or as commands
+    if (
+        session.reader.buffer
+    ):  # RFC 2920 3.1: nothing follows DATA before 354; it could be read as a mail or as commands
         return session.send_last(answers.EARLY_DATA)
     await session.push(answers.START_DATA)
     return await _body(session, under_way)
 
 
-async def _body(session: "Session", under_way: Transaction) -> None:
+async def _body(session: "SmtpSession", under_way: Transaction) -> None:
     session.too_late = answers.TOO_SLOW
     try:
-        answer = await session.door.gate.data(session.visitor, under_way, session.wire, _pace(session))
-    except Endless:
+        answer = await session.admission.pipeline.data(session.info, under_way, session.reader, _pace(session))
+    except EndlessBody:
         return session.send_last(answers.NEVER_ENDING)
-    except OutOfStep:
+    except BodyOutOfSync:
         _log.exception("internal error", mail=under_way.id)
         return session.send_last(answers.BROKEN_OFF)
     finally:
         session.mail, session.too_late = None, answers.TIMEOUT
-    session.visitor.mails += 1
+    session.info.mails += 1
     return await session.push(answer)
 
 
-def _pace(session: "Session") -> Pace:
-    settings = session.door.settings
+def _pace(session: "SmtpSession") -> MinimumDataRate:
+    settings = session.admission.settings
     idle = settings.command_timeout.total_seconds()
-    return Pace(session.deadline, settings.data_grace.total_seconds(), settings.data_rate, idle)
+    return MinimumDataRate(session.deadline, settings.data_grace.total_seconds(), settings.data_rate, idle)
 
 
-async def rset(session: "Session", argument: str) -> None:
+async def rset(session: "SmtpSession", argument: str) -> None:
     if argument:
         return await session.fail(answers.NO_ARGUMENT)
     session.mail = None
     return await session.push(answers.OK)
 
 
-async def noop(session: "Session", _: str) -> None:
+async def noop(session: "SmtpSession", _: str) -> None:
     await session.push(answers.OK)
 
 
-async def vrfy(session: "Session", argument: str) -> None:
+async def vrfy(session: "SmtpSession", argument: str) -> None:
     await (session.push(answers.VRFY) if argument else session.fail(answers.VRFY_SYNTAX))
 
 
-async def expn(session: "Session", _: str) -> None:
+async def expn(session: "SmtpSession", _: str) -> None:
     await session.fail(answers.NOT_IMPLEMENTED)
 
 
-async def help_(session: "Session", _: str) -> None:
+async def help_(session: "SmtpSession", _: str) -> None:
     await session.push(answers.HELP)
 
 
-async def proxy(session: "Session", _: str) -> None:
+async def proxy(session: "SmtpSession", _: str) -> None:
     """Whoever may speak it has done so before the session began."""
     session.send_last(answers.PROXY_REFUSED)
 
 
-async def quit_(session: "Session", argument: str) -> None:
+async def quit_(session: "SmtpSession", argument: str) -> None:
     if argument:
         return await session.fail(answers.NO_ARGUMENT)
     return session.send_last(answers.BYE)

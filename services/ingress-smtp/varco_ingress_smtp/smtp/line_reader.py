@@ -7,21 +7,21 @@ BUFFER = 262_144  # bytes of a body; reading stops at twice as many
 COMMANDS = 32_768  # bytes of commands, likewise: what a stranger may make the process hold
 
 
-class Odd(Enum):
+class LineError(Enum):
     """What a command line can be instead of a line."""
 
     TOO_LONG = "too long"
     BARE_LINE_END = "bare line end"
 
 
-class Wire(asyncio.StreamReader):
+class LineReader(asyncio.StreamReader):
     """A stream reader that knows SMTP's lines: they end in CRLF and nothing else (RFC 5321 2.3.8)."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(limit=COMMANDS, loop=loop)
         self.buffer: bytearray = self._buffer  # type: ignore[attr-defined]
 
-    async def line(self, limit: int) -> bytes | Odd:
+    async def line(self, limit: int) -> bytes | LineError:
         """The next line without its end. At most `limit` bytes; a longer one is read to its end and thrown away.
 
         Raises EOFError when the client has gone.
@@ -34,15 +34,15 @@ class Wire(asyncio.StreamReader):
         line = bytes(buffer[: end + 1])
         self.drop(end + 1)
         if not line.endswith(b"\r\n") or line.find(b"\r", 0, -2) >= 0:
-            return Odd.BARE_LINE_END
-        return line[:-2] if end < limit else Odd.TOO_LONG
+            return LineError.BARE_LINE_END
+        return line[:-2] if end < limit else LineError.TOO_LONG
 
-    async def _skip_line(self) -> Odd:
+    async def _skip_line(self) -> LineError:
         while (end := self.buffer.find(b"\n")) < 0:
             self.drop(len(self.buffer))
             await self.more()
         self.drop(end + 1)
-        return Odd.TOO_LONG
+        return LineError.TOO_LONG
 
     async def more(self) -> None:
         """Waits until the buffer has grown. Raises EOFError when it never will."""

@@ -11,7 +11,7 @@ _ANY_LINE_END = re.compile(rb"\r\n|\r|\n")
 _LONE_DOT = re.compile(rb"^\.(?=\r\n)", re.MULTILINE)
 
 
-def bare_ends(chunk: bytes) -> bool:
+def has_bare_line_end(chunk: bytes) -> bool:
     """Whether a CR or LF stands alone. `chunk` must not end between the two.
 
     A pair is two bytes and one line end, a bare one is one of each: twice the lines are all the bytes only where all are pairs.
@@ -21,7 +21,7 @@ def bare_ends(chunk: bytes) -> bool:
     return ends != 2 * lines if chunk else False
 
 
-def doubtful(chunk: bytes) -> tuple[bytes, ...]:
+def irregular_pieces(chunk: bytes) -> tuple[bytes, ...]:
     """What of a chunk must be looked at line by line: all but the lines of one width around its middle, if there are any.
 
     That is how encoders write base64, and so most bytes of large bodies. The lines left out end in CRLF, hold no other CR or LF
@@ -44,7 +44,7 @@ def _pairs(first: bytes, second: bytes) -> int:
     return min(len(first) - len(first.lstrip(b"\r")), len(second) - len(second.lstrip(b"\n")))
 
 
-class Lengths:
+class LineLengthCheck:
     """Watches the length of lines over the chunks of one body."""
 
     __slots__ = ("_limit", "_since", "too_long")
@@ -67,7 +67,7 @@ class Lengths:
         self._since = end - (last + 1) if last >= 0 else end - start
 
 
-class Normaliser:
+class LineEndNormaliser:
     """Turns bare CR and LF into CRLF, chunk by chunk.
 
     A line that thereby becomes a lone dot is stuffed: what wasn't the end of the data here must not be one for the next hop.

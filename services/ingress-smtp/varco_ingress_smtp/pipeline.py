@@ -12,60 +12,68 @@ from varco_common.mail.notices import ascii_of
 from varco_common.mail.replies import Reply
 from varco_common.mail.verdict import Verdict, verdict
 from varco_common.mime import Manifest, scan
-from varco_ingress_smtp import answers, early, metrics
-from varco_ingress_smtp.commands import Path
-from varco_ingress_smtp.data import Body, Fault
-from varco_ingress_smtp.ledger import Ledger, Votes
-from varco_ingress_smtp.limits import Pace
-from varco_ingress_smtp.routes import Routes
+from varco_ingress_smtp import envelope_checks, metrics
+from varco_ingress_smtp.authentication import Authenticator, CachedGrant
+from varco_ingress_smtp.next_hop_capabilities import NextHopCapabilities
+from varco_ingress_smtp.recorder import Recorder, Votes
 from varco_ingress_smtp.settings import Settings
-from varco_ingress_smtp.spool import Room, Spool
-from varco_ingress_smtp.stored import Received
-from varco_ingress_smtp.transaction import Transaction, Visitor
-from varco_ingress_smtp.who import Granted, Who
-from varco_ingress_smtp.wire import Wire
+from varco_ingress_smtp.smtp import answers
+from varco_ingress_smtp.smtp.body_reader import BodyFault, BodyReader
+from varco_ingress_smtp.smtp.limits import MinimumDataRate
+from varco_ingress_smtp.smtp.line_reader import LineReader
+from varco_ingress_smtp.smtp.path_parser import MailPath
+from varco_ingress_smtp.spool import MemoryBudget, Spool
+from varco_ingress_smtp.stored_message import ReceivedBody
+from varco_ingress_smtp.transaction import SessionInfo, Transaction
 
 MAX_SCAN = 262_144  # bytes; the scan of a larger body would keep the other sessions waiting
-MOST_STATED = 100  # refused recipients of one mail, by name
+MAX_RECORDED_REFUSALS = 100  # refused recipients of one mail, by name
 MAX_HEADER = 1_048_576  # bytes; what is longer is no header that anybody reads
 
 _FAULTS = {
-    Fault.TOO_BIG: Reply.TOO_BIG,
-    Fault.BARE_LINE_END: Reply.BARE_LINE_END,
-    Fault.LINE_TOO_LONG: Reply.LINE_TOO_LONG,
-    Fault.NO_ROOM: Reply.STORE_FULL,
+    BodyFault.TOO_BIG: Reply.TOO_BIG,
+    BodyFault.BARE_LINE_END: Reply.BARE_LINE_END,
+    BodyFault.LINE_TOO_LONG: Reply.LINE_TOO_LONG,
+    BodyFault.NO_ROOM: Reply.STORE_FULL,
 }
 
 
-class Gate:
+class MailPipeline:
     """What all sessions of a process share. Its methods return what the client hears."""
 
-    def __init__(self, settings: Settings, bus: Bus, ledger: Ledger, who: Who, routes: Routes) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        bus: Bus,
+        recorder: Recorder,
+        authenticator: Authenticator,
+        routes: NextHopCapabilities,
+    ) -> None:
         self._settings = settings
         self._bus = bus
-        self._ledger = ledger
-        self._who = who
-        self._routes = routes
+        self._recorder = recorder
+        self._authenticator = authenticator
+        self._next_hops = routes
         self._voters = settings.voters
         self._vote_seconds = settings.vote_timeout.total_seconds()
         self._spools = settings.home / "spool"
-        self._room = Room(settings.memory)
+        self._room = MemoryBudget(settings.memory)
 
     # 2. Who
 
-    async def who(self, visitor: Visitor) -> Granted | str:
+    async def identify(self, info: SessionInfo) -> CachedGrant | str:
         """The session's grant: its login's, or that of the network it comes from."""
-        known = visitor.granted
-        if known and visitor.login and self._who.ended(known):
+        known = info.granted
+        if known and info.login and self._authenticator.ended(known):
             return answers.LOGIN_ENDED
-        if known and (visitor.login or not self._who.stale(known)):
+        if known and (info.login or not self._authenticator.stale(known)):
             return known
-        visitor.granted = None
-        if visitor.nobody:
+        info.granted = None
+        if info.is_health_check:
             return Reply.NOT_AUTHENTICATED.answer.line()
-        match await self._who.network(NetworkQuestion(host=visitor.host, server_name=visitor.server_name)):
-            case Granted() as granted:
-                visitor.granted = granted
+        match await self._authenticator.network(NetworkQuestion(host=info.host, server_name=info.server_name)):
+            case CachedGrant() as granted:
+                info.granted = granted
                 return granted
             case Denied():
                 return Reply.NOT_AUTHENTICATED.answer.line()
@@ -74,22 +82,24 @@ class Gate:
 
     # 3. MAIL, RCPT
 
-    async def mail(self, visitor: Visitor, path: Path) -> Transaction | str:
+    async def mail(self, info: SessionInfo, path: MailPath) -> Transaction | str:
         """A new transaction, unless the envelope's rules forbid it already."""
-        granted = await self.who(visitor)
-        if not isinstance(granted, Granted):
+        granted = await self.identify(info)
+        if not isinstance(granted, CachedGrant):
             return granted
         mail = Transaction(id=new_id(), granted=granted, sender=path.address, received_at=datetime.now(UTC))
-        if (path.parameters or not path.address.isascii()) and (bad := early.declare(mail, path.parameters)):
+        if (path.parameters or not path.address.isascii()) and (
+            bad := envelope_checks.read_mail_parameters(mail, path.parameters)
+        ):
             return bad
         mail.address_bytes = len(path.address.encode())
-        objection = None if self._who.stale(granted) else early.unauthorised(mail)
+        objection = None if self._authenticator.stale(granted) else envelope_checks.sender_objection(mail)
         if mail.declared_size > (most := self._max_size(mail)):
-            objection = objection or early.too_big(mail, most)
+            objection = objection or envelope_checks.size_objection(mail, most)
         objection = objection or self._lacking(mail, smtputf8=not mail.sender.isascii())
-        return await self._refuse(visitor, mail, objection) if objection else mail
+        return await self._refuse(info, mail, objection) if objection else mail
 
-    async def rcpt(self, visitor: Visitor, mail: Transaction, path: Path) -> str:
+    async def rcpt(self, info: SessionInfo, mail: Transaction, path: MailPath) -> str:
         """One more recipient; the same one twice is one."""
         address = path.address
         if path.parameters:
@@ -98,45 +108,47 @@ class Gate:
             if not mail.smtputf8:
                 return answers.NEEDS_SMTPUTF8  # RFC 6531 3.5
             if lacking := self._lacking(mail, smtputf8=True):
-                return await self._refuse(visitor, mail, lacking)
+                return await self._refuse(info, mail, lacking)
         if address in mail.recipients:
             return answers.RECIPIENT_OK
-        if early.full(mail, address, self._max_recipients(mail)):
-            return await self._too_many(visitor, mail, address)
+        if envelope_checks.recipient_limit_reached(mail, address, self._max_recipients(mail)):
+            return await self._too_many(info, mail, address)
         mail.recipients[address] = None
         mail.address_bytes += len(address.encode())
         return answers.RECIPIENT_OK
 
-    async def _too_many(self, visitor: Visitor, mail: Transaction, address: str) -> str:
+    async def _too_many(self, info: SessionInfo, mail: Transaction, address: str) -> str:
         """452 for each one over the limit (RFC 5321 4.5.3.1.10): no end of the mail, which may go on with those before."""
-        vote = early.too_many(mail, min(self._max_recipients(mail), len(mail.recipients)))
+        vote = envelope_checks.recipients_objection(mail, min(self._max_recipients(mail), len(mail.recipients)))
         answer = _answer(mail, vote.reply, vote.text)
-        if address in mail.refused or len(mail.refused) >= MOST_STATED:
+        if address in mail.refused or len(mail.refused) >= MAX_RECORDED_REFUSALS:
             return answer
         mail.refused.add(address)
-        reply = await self._ledger.refuse_recipient(mail, visitor, address, vote.reply, answer.replace("\r\n", "\n"))
+        reply = await self._recorder.append_recipient_refusal(
+            mail, info, address, vote.reply, answer.replace("\r\n", "\n")
+        )
         return answer if reply is vote.reply else _answer(mail, reply)
 
     def _max_size(self, mail: Transaction) -> int:
         most = self._settings.max_size
-        return most if self._who.stale(mail.granted) else min(mail.granted.grant.max_size, most)
+        return most if self._authenticator.stale(mail.granted) else min(mail.granted.grant.max_size, most)
 
     def _max_recipients(self, mail: Transaction) -> int:
         most = self._settings.max_recipients
-        return most if self._who.stale(mail.granted) else min(mail.granted.grant.max_recipients, most)
+        return most if self._authenticator.stale(mail.granted) else min(mail.granted.grant.max_recipients, most)
 
     def _lacking(self, mail: Transaction, *, smtputf8: bool, eight_bit: bool = False) -> Vote | None:
         """What the account's next hop can't carry, as far as that is known."""
-        reply = self._routes.objection(mail.granted.grant.account, smtputf8=smtputf8, eight_bit=eight_bit)
-        return Vote(voter=early.VOTER, reply=reply) if reply else None
+        reply = self._next_hops.objection(mail.granted.grant.account, smtputf8=smtputf8, eight_bit=eight_bit)
+        return Vote(voter=envelope_checks.VOTER, reply=reply) if reply else None
 
     # 4. DATA
 
-    async def data(self, visitor: Visitor, mail: Transaction, wire: Wire, pace: Pace) -> str:
+    async def data(self, info: SessionInfo, mail: Transaction, reader: LineReader, pace: MinimumDataRate) -> str:
         """After 354: the body in, the answer out. Raises EOFError when the client goes, Endless, and OutOfStep."""
         settings, loop = self._settings, asyncio.get_running_loop()
         spool = Spool(self._spools, settings.inline, self._room)
-        body = Body(
+        body = BodyReader(
             spool,
             max_size=self._max_size(mail),
             max_line=settings.max_line,
@@ -144,53 +156,57 @@ class Gate:
             discard=settings.discard,
         )
         try:
-            await body.read(wire, pace.received)
+            await body.read(reader, pace.received)
             pace.ended()
             begun = loop.time()
-            answer = await self._decide(visitor, mail, body)
+            answer = await self._decide(info, mail, body)
             metrics.ANSWER_SECONDS.observe(loop.time() - begun)
             return answer
         finally:
             spool.clear()
 
-    async def _decide(self, visitor: Visitor, mail: Transaction, body: Body) -> str:
+    async def _decide(self, info: SessionInfo, mail: Transaction, body: BodyReader) -> str:
         metrics.BYTES.inc(body.spool.size)
         if body.fault:
             reply = _FAULTS[body.fault]
             too_big = reply is Reply.TOO_BIG
-            vote = early.too_big(mail, self._max_size(mail)) if too_big else Vote(voter=early.VOTER, reply=reply)
-            return await self._refuse(visitor, mail, vote)
+            vote = (
+                envelope_checks.size_objection(mail, self._max_size(mail))
+                if too_big
+                else Vote(voter=envelope_checks.VOTER, reply=reply)
+            )
+            return await self._refuse(info, mail, vote)
         manifest, received = await _scanned(body)
         smtputf8 = mail.smtputf8 and not (mail.ascii and received.header.isascii())
-        envelope = mail.envelope(visitor, size=body.spool.size, smtputf8=smtputf8, eight_bit=body.eight_bit)
+        envelope = mail.envelope(info, size=body.spool.size, smtputf8=smtputf8, eight_bit=body.eight_bit)
         ballot = Ballot(envelope=envelope, manifest=manifest)
         if len(received.header) > MAX_HEADER:
-            return await self._refuse(visitor, mail, Vote(voter=early.VOTER, reply=Reply.AMBIGUOUS_BODY), ballot)
+            return await self._refuse(info, mail, Vote(voter=envelope_checks.VOTER, reply=Reply.AMBIGUOUS_BODY), ballot)
         if lacking := self._lacking(mail, smtputf8=smtputf8, eight_bit=body.eight_bit):
-            return await self._refuse(visitor, mail, lacking, ballot)
+            return await self._refuse(info, mail, lacking, ballot)
         return await self._vote(mail, ballot, received)
 
     # 5. Ballot, 6. Verdict
 
-    async def _vote(self, mail: Transaction, ballot: Ballot, received: Received) -> str:
+    async def _vote(self, mail: Transaction, ballot: Ballot, received: ReceivedBody) -> str:
         with metrics.VOTE_SECONDS.time():
             votes = tuple(await self._bus.voting.collect(ballot, self._voters, self._vote_seconds))
         outcome = verdict(votes, self._voters)
         if not outcome.accepted:
             return await self._refused(mail, ballot, votes, outcome)
-        reply = await self._ledger.keep(ballot, votes, outcome, received)
+        reply = await self._recorder.append_mail(ballot, votes, outcome, received)
         return self._answered(mail, ballot, reply, _answer(mail, reply))
 
-    async def _refuse(self, visitor: Visitor, mail: Transaction, vote: Vote, ballot: Ballot | None = None) -> str:
+    async def _refuse(self, info: SessionInfo, mail: Transaction, vote: Vote, ballot: Ballot | None = None) -> str:
         """A refusal of ingress itself: one vote."""
-        ballot = ballot or Ballot(envelope=mail.envelope(visitor), manifest=Manifest())
+        ballot = ballot or Ballot(envelope=mail.envelope(info), manifest=Manifest())
         return await self._refused(mail, ballot, (vote,), Verdict(reply=vote.reply, text=vote.text))
 
     # 7. Accepted or refused: first the fact, then the answer
 
     async def _refused(self, mail: Transaction, ballot: Ballot, votes: Votes, outcome: Verdict) -> str:
         answer = _answer(mail, outcome.reply, outcome.text)
-        reply = await self._ledger.refuse(ballot, votes, outcome, answer.replace("\r\n", "\n"))
+        reply = await self._recorder.append_refusal(ballot, votes, outcome, answer.replace("\r\n", "\n"))
         return self._answered(mail, ballot, reply, answer if reply is outcome.reply else _answer(mail, reply))
 
     def _answered(self, mail: Transaction, ballot: Ballot, reply: Reply, answer: str) -> str:
@@ -212,12 +228,12 @@ class Gate:
         return answer
 
 
-async def _scanned(body: Body) -> tuple[Manifest, Received]:
+async def _scanned(body: BodyReader) -> tuple[Manifest, ReceivedBody]:
     """A large body in a thread, so that no other session waits for it."""
     with body.spool.whole() as whole:
         manifest = await asyncio.to_thread(scan, whole) if body.spool.size > MAX_SCAN else scan(whole)
         end = manifest.header_end
-        return manifest, Received(body.spool, whole[: min(end, MAX_HEADER + 1)], whole[end : end + 2] == b"\r\n")
+        return manifest, ReceivedBody(body.spool, whole[: min(end, MAX_HEADER + 1)], whole[end : end + 2] == b"\r\n")
 
 
 def _answer(mail: Transaction, reply: Reply, text: str = "") -> str:

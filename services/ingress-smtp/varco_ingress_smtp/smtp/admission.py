@@ -11,22 +11,22 @@ from varco_common.events.ban_table import BanTable, Network, address_of
 from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.runtime.tls import Certificates
 from varco_ingress_smtp import metrics
-from varco_ingress_smtp.bans import Bans, Hidden
-from varco_ingress_smtp.gate import Gate
-from varco_ingress_smtp.ledger import Ledger
-from varco_ingress_smtp.limits import Admitted, Connections
+from varco_ingress_smtp.authentication import Authenticator
+from varco_ingress_smtp.pipeline import MailPipeline
+from varco_ingress_smtp.recorder import Recorder
 from varco_ingress_smtp.settings import Settings
-from varco_ingress_smtp.transaction import Visitor
-from varco_ingress_smtp.who import Who
+from varco_ingress_smtp.smtp.banned_hosts import BannedHosts, HiddenClientsWarning
+from varco_ingress_smtp.smtp.limits import Admitted, ConnectionCounter
+from varco_ingress_smtp.transaction import SessionInfo
 
 _log = log.get(__name__)
 
 
-class Guest(Protocol):
+class OpenConnection(Protocol):
     """A session, as the door sees it."""
 
     @property
-    def visitor(self) -> Visitor: ...
+    def info(self) -> SessionInfo: ...
 
     def drain(self) -> None: ...
 
@@ -35,28 +35,35 @@ class Guest(Protocol):
     def ban(self) -> None: ...
 
 
-class Door:
+class Admission:
     """Admits sessions and knows those that are open; `draining` is set when no new mail may begin."""
 
-    def __init__(self, settings: Settings, gate: Gate, ledger: Ledger, who: Who, certificates: Certificates) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: MailPipeline,
+        recorder: Recorder,
+        authenticator: Authenticator,
+        certificates: Certificates,
+    ) -> None:
         self.settings = settings
-        self.gate = gate
-        self.ledger = ledger
-        self.who = who
+        self.pipeline = pipeline
+        self.recorder = recorder
+        self.authenticator = authenticator
         self.certificates = certificates
-        self.sessions: dict[Guest, str] = {}
+        self.sessions: dict[OpenConnection, str] = {}
         self.draining = False
         self.empty = asyncio.Event()
         self.empty.set()
-        self.guard = LoginThrottle(settings.guard_interval.total_seconds(), settings.guard_waiting)
-        self.bans = Bans(BanTable(settings.balancer_networks), self.guard, self._banned)
-        self._hidden = Hidden()
-        self._connections = Connections(settings.max_connections, settings.max_connections_per_host)
+        self.login_throttle = LoginThrottle(settings.guard_interval.total_seconds(), settings.guard_waiting)
+        self.bans = BannedHosts(BanTable(settings.balancer_networks), self.login_throttle, self._banned)
+        self._hidden = HiddenClientsWarning()
+        self._connections = ConnectionCounter(settings.max_connections, settings.max_connections_per_host)
         extensions = ("PIPELINING", "{size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
         self._ehlo = "\r\n250-".join((f"250-{settings.hostname}", *extensions))
 
-    def enter(self, session: Guest) -> RefusedConnections | Admitted:
-        host = session.visitor.host
+    def enter(self, session: OpenConnection) -> RefusedConnections | Admitted:
+        host = session.info.host
         if self.bans.refuses(host):
             self._turned_away(host, RefusedConnections.BANNED)
             return RefusedConnections.BANNED
@@ -68,21 +75,21 @@ class Door:
         self.sessions[session] = host
         self.empty.clear()
         metrics.CONNECTIONS.set(len(self.sessions))
-        metrics.SESSIONS[session.visitor.listener].inc()
+        metrics.SESSIONS[session.info.listener].inc()
         return answer
 
-    def leave(self, session: Guest) -> None:
+    def leave(self, session: OpenConnection) -> None:
         self._connections.leave(self.sessions.pop(session))
         if not self.sessions:
             self.empty.set()
         metrics.CONNECTIONS.set(len(self.sessions))
 
-    def ehlo(self, visitor: Visitor) -> str:
+    def ehlo(self, info: SessionInfo) -> str:
         """In one piece. AUTH is offered inside TLS alone; SIZE is the account's, once it is known."""
         most = self.settings.max_size
-        if visitor.granted:
-            most = min(most, visitor.granted.grant.max_size)
-        last = ("AUTH PLAIN LOGIN" if not visitor.login else "HELP") if visitor.tls else "STARTTLS"
+        if info.granted:
+            most = min(most, info.granted.grant.max_size)
+        last = ("AUTH PLAIN LOGIN" if not info.login else "HELP") if info.tls else "STARTTLS"
         return f"{self._ehlo.replace('{size}', f'SIZE {most}')}\r\n250 {last}"
 
     def drain(self) -> None:
@@ -105,4 +112,6 @@ class Door:
         metrics.REFUSED.labels(cause.value).inc()
         if count := self._connections.to_report(host, cause, time.monotonic()):
             _log.warning("connections refused", host=host, cause=cause.value, count=count)
-            self.ledger.say_later(ConnectionsRefused(at=datetime.now(UTC), host=host, count=count, cause=cause))
+            self.recorder.append_in_background(
+                ConnectionsRefused(at=datetime.now(UTC), host=host, count=count, cause=cause)
+            )

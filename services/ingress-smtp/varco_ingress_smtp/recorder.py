@@ -15,52 +15,52 @@ from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mail.replies import Reply
 from varco_common.mail.verdict import Verdict
 from varco_common.storage.object_store import ObjectStore
-from varco_ingress_smtp.repair import repair
-from varco_ingress_smtp.stored import Received, stored_inline
-from varco_ingress_smtp.transaction import Transaction, Visitor
+from varco_ingress_smtp.header_fixups import fix_header
+from varco_ingress_smtp.stored_message import ReceivedBody, stored_inline
+from varco_ingress_smtp.transaction import SessionInfo, Transaction
 
 _log = log.get(__name__)
 Votes = tuple[Vote, ...]
 
 
-class Ledger:
+class Recorder:
     """Appends; its methods return the reply that holds once that has been done, or couldn't be."""
 
     def __init__(self, bus: Bus, bodies: ObjectStore, hostname: str) -> None:
         self._bus = bus
         self._bodies = bodies
         self._hostname = hostname
-        self._saying: set[asyncio.Task[int]] = set()
+        self._pending: set[asyncio.Task[int]] = set()
 
-    async def say(self, fact: Event) -> None:
+    async def append(self, fact: Event) -> None:
         """Appends an event, even when the session ends meanwhile: hanging up is no way around a strike."""
         task = asyncio.create_task(self._bus.events.append(fact))
-        self._saying.add(task)
-        task.add_done_callback(self._said)
+        self._pending.add(task)
+        task.add_done_callback(self._appended)
         await asyncio.shield(task)
 
-    def say_later(self, fact: Event) -> None:
+    def append_in_background(self, fact: Event) -> None:
         """As `say`, where nobody waits; a failure is logged."""
         task = asyncio.create_task(self._bus.events.append(fact))
-        self._saying.add(task)
-        task.add_done_callback(self._said)
+        self._pending.add(task)
+        task.add_done_callback(self._appended)
 
-    async def settled(self) -> None:
+    async def flush(self) -> None:
         """When everything that was begun has been said."""
-        await asyncio.gather(*self._saying, return_exceptions=True)
+        await asyncio.gather(*self._pending, return_exceptions=True)
 
-    def _said(self, task: asyncio.Task[int]) -> None:
-        self._saying.discard(task)
+    def _appended(self, task: asyncio.Task[int]) -> None:
+        self._pending.discard(task)
         if not task.cancelled() and (error := task.exception()):
             _log.error("fact not kept", error=str(error))
 
-    async def refuse(self, ballot: Ballot, votes: Votes, outcome: Verdict, answer: str) -> Reply:
+    async def append_refusal(self, ballot: Ballot, votes: Votes, outcome: Verdict, answer: str) -> Reply:
         """The refusal as a fact. Where it can't be kept the client hears of a temporary failure instead."""
         fact = MailRefused(at=datetime.now(UTC), ballot=ballot, votes=votes, reply=outcome.reply, answer=answer)
         return await self._stated(fact, outcome.reply)
 
-    async def refuse_recipient(
-        self, mail: Transaction, visitor: Visitor, address: str, reply: Reply, answer: str
+    async def append_recipient_refusal(
+        self, mail: Transaction, info: SessionInfo, address: str, reply: Reply, answer: str
     ) -> Reply:
         """As `refuse`, of one recipient."""
         fact = RecipientRefused(
@@ -69,8 +69,8 @@ class Ledger:
             mail=mail.id,
             sender=mail.sender,
             recipient=address,
-            host=visitor.host,
-            login=visitor.login,
+            host=info.host,
+            login=info.login,
             reply=reply,
             answer=answer,
         )
@@ -79,15 +79,15 @@ class Ledger:
     async def _stated(self, fact: Event, reply: Reply) -> Reply:
         try:
             self._bus.check()
-            await self.say(fact)
+            await self.append(fact)
         except TransientError as error:
             return _trouble(error)
         return reply
 
-    async def keep(self, ballot: Ballot, votes: Votes, outcome: Verdict, received: Received) -> Reply:
+    async def append_mail(self, ballot: Ballot, votes: Votes, outcome: Verdict, received: ReceivedBody) -> Reply:
         """The mail into MAIL, a large body into the object store before it. ACCEPTED stands behind the append alone."""
         envelope, manifest = ballot.envelope, ballot.manifest
-        header = repair(received.header, manifest, envelope, self._hostname)
+        header = fix_header(received.header, manifest, envelope, self._hostname)
         try:
             inline, body = await self._store(envelope.id, header.header, received)
             body = BodyReference(size=body.size, sha256=body.sha256, object=body.object, shift=header.shift)
@@ -100,7 +100,7 @@ class Ledger:
             return Reply.SERVICE_MISSING
         return Reply.ACCEPTED
 
-    async def _store(self, key: str, header: bytes, received: Received) -> tuple[bytes, BodyReference]:
+    async def _store(self, key: str, header: bytes, received: ReceivedBody) -> tuple[bytes, BodyReference]:
         if received.spool.inline:
             with received.spool.whole() as whole:
                 inline = stored_inline(header, whole, len(received.header))

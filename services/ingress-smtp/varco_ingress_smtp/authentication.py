@@ -15,9 +15,9 @@ from varco_common.events import CredentialRemoved, PasswordChanged
 from varco_common.events.base import fact
 from varco_common.mail import grants
 from varco_common.mail.grants import Denied, Grant, GrantAnswer, LoginQuestion, NetworkQuestion, Unavailable
-from varco_ingress_smtp.limits import Turns
+from varco_ingress_smtp.smtp.limits import PerHostSemaphore
 
-CHANGES = event("policy", "*", "*")
+POLICY_EVENTS = event("policy", "*", "*")
 SETTLE_SECONDS = 5.0  # an answer so soon after a change may come from before it: used, and not remembered
 MAX_LOGINS = 10_000
 LOGINS_AT_ONCE = 2  # of one host: a password costs policy 100 ms of CPU, and nobody may keep the others from theirs
@@ -32,7 +32,7 @@ class Asks(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class CachedGrant:
     """A grant as a session holds it."""
 
     grant: Grant
@@ -47,9 +47,9 @@ class _Memory:
 
     most: int
     seconds: float
-    answers: "OrderedDict[bytes, tuple[float, Granted | Denied]]" = field(default_factory=OrderedDict)
+    answers: "OrderedDict[bytes, tuple[float, CachedGrant | Denied]]" = field(default_factory=OrderedDict)
 
-    def get(self, key: bytes) -> Granted | Denied | None:
+    def get(self, key: bytes) -> CachedGrant | Denied | None:
         found = self.answers.get(key)
         if not found or found[0] < time.monotonic():
             self.answers.pop(key, None)
@@ -57,7 +57,7 @@ class _Memory:
         self.answers.move_to_end(key)
         return found[1]
 
-    def put(self, key: bytes, answer: Granted | Denied) -> None:
+    def put(self, key: bytes, answer: CachedGrant | Denied) -> None:
         self.answers[key] = time.monotonic() + self.seconds, answer
         while len(self.answers) > self.most:
             self.answers.popitem(last=False)
@@ -69,7 +69,7 @@ class _Memory:
                 del self.answers[place]
 
 
-class Who:
+class Authenticator:
     """Asks policy, and remembers: logins as a keyed hash, networks by address. A wrong login is never remembered."""
 
     def __init__(self, bus: Asks, seconds: float, networks: int) -> None:
@@ -77,7 +77,7 @@ class Who:
         self._key = secrets.token_bytes(32)
         self._logins = _Memory(MAX_LOGINS, seconds)
         self._networks = _Memory(networks, seconds)
-        self._turns = Turns(LOGINS_AT_ONCE)
+        self._turns = PerHostSemaphore(LOGINS_AT_ONCE)
         self._changed: dict[str, float] = {}
         self._logins_ended: dict[str, float] = {}
         self._last_change = -SETTLE_SECONDS
@@ -86,17 +86,17 @@ class Who:
     def __len__(self) -> int:
         return len(self._logins.answers) + len(self._networks.answers)
 
-    async def login(self, asked: LoginQuestion) -> Granted | Denied | Unavailable:
+    async def login(self, asked: LoginQuestion) -> CachedGrant | Denied | Unavailable:
         key = blake2b(msgspec.msgpack.encode(asked), key=self._key).digest()  # the host, too: policy notes each one
         if known := self._logins.get(key):
             return known
         async with self._turns.of(asked.host):
             answer = self._logins.get(key) or await self._ask(grants.LOGIN, grants.encode(asked))
-        if isinstance(answer, Granted) and self._settled(answer):
+        if isinstance(answer, CachedGrant) and self._settled(answer):
             self._logins.put(key, answer)
         return answer
 
-    async def network(self, asked: NetworkQuestion) -> Granted | Denied | Unavailable:
+    async def network(self, asked: NetworkQuestion) -> CachedGrant | Denied | Unavailable:
         key = f"{asked.host} {asked.server_name}".encode()
         if known := self._networks.get(key):
             return known
@@ -105,11 +105,11 @@ class Who:
             self._networks.put(key, answer)
         return answer
 
-    def stale(self, granted: Granted) -> bool:
+    def stale(self, granted: CachedGrant) -> bool:
         """Whether the account may have changed since: then only policy's vote knows what holds."""
         return max(self._changed.get(granted.key, 0.0), self._forgotten) >= granted.at
 
-    def ended(self, granted: Granted) -> bool:
+    def ended(self, granted: CachedGrant) -> bool:
         """Whether a login of the account was removed, or got another password, since: it may be this one."""
         return self._logins_ended.get(granted.key, 0.0) >= granted.at
 
@@ -128,16 +128,18 @@ class Who:
         self._logins.answers.clear()
         self._networks.answers.clear()
 
-    async def _ask(self, subject: str, question: bytes) -> Granted | Denied | Unavailable:
+    async def _ask(self, subject: str, question: bytes) -> CachedGrant | Denied | Unavailable:
         at = time.monotonic()
         try:
             answer: GrantAnswer = grants.decode_answer(await self._bus.ask(subject, question, timeout=_ASK_SECONDS))
         except (TransientError, msgspec.DecodeError) as error:
             return Unavailable(reason=str(error))
         if isinstance(answer, Grant):
-            return Granted(answer, frozenset(answer.senders), token(answer.account), at)
+            return CachedGrant(answer, frozenset(answer.senders), token(answer.account), at)
         return answer
 
-    def _settled(self, answer: Granted | Denied) -> bool:
-        changed = self._changed.get(answer.key, -SETTLE_SECONDS) if isinstance(answer, Granted) else self._last_change
+    def _settled(self, answer: CachedGrant | Denied) -> bool:
+        changed = (
+            self._changed.get(answer.key, -SETTLE_SECONDS) if isinstance(answer, CachedGrant) else self._last_change
+        )
         return time.monotonic() - changed > SETTLE_SECONDS

@@ -62,7 +62,7 @@ class StoredStream(io.RawIOBase):
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedBody:
     """A body that is in. `header` is its header without the empty line, which `empty_line` says is there."""
 
     spool: Spool

@@ -13,7 +13,7 @@ PAUSE_SECONDS = 3600.0
 _log = log.get(__name__)
 
 
-async def sweep(blobs: ObjectStore, kept: timedelta, pause: float = PAUSE_SECONDS) -> None:
+async def delete_expired_bodies(blobs: ObjectStore, kept: timedelta, pause: float = PAUSE_SECONDS) -> None:
     """For ever, deletes the bodies that are older than `kept`, MAIL's own limit, and a day; `pause` is in seconds."""
     while True:
         try:

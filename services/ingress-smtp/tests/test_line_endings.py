@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_ingress_smtp.lines import MAX_LINE, Lengths, bare_ends, doubtful
+from varco_ingress_smtp.smtp.line_endings import MAX_LINE, LineLengthCheck, has_bare_line_end, irregular_pieces
 
 BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
@@ -16,7 +16,7 @@ BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 )
 def test_a_bare_line_end_is_found_wherever_it_stands_and_a_pair_never_is_one(pieces: list[bytes]) -> None:
     chunk = b"".join(pieces)
-    assert bare_ends(chunk) == bool(BARE.search(chunk))
+    assert has_bare_line_end(chunk) == bool(BARE.search(chunk))
 
 
 ODD_BITS = st.sampled_from([b"\r", b"\n", b"\r\n", b"\n\r", b"x", b"", b"x" * 1_100, b"\r\n.\r\n", b"\n\n"])
@@ -36,11 +36,11 @@ def test_lines_of_one_width_hide_neither_a_bare_line_end_nor_a_long_line(
         at = int(place * len(chunk))
         chunk = chunk[:at] + bits + chunk[at + len(bits) :]
     chunk += b"\r\n" if chunk.endswith(b"\r") else b""
-    pieces = doubtful(chunk)
-    assert any(map(bare_ends, pieces)) == bool(BARE.search(chunk))
+    pieces = irregular_pieces(chunk)
+    assert any(map(has_bare_line_end, pieces)) == bool(BARE.search(chunk))
     if BARE.search(chunk):
         return
-    whole, parts = Lengths(), Lengths()
+    whole, parts = LineLengthCheck(), LineLengthCheck()
     whole.feed(chunk)
     for piece in pieces:
         parts.feed(piece)
@@ -52,4 +52,4 @@ def test_lines_of_one_width_hide_neither_a_bare_line_end_nor_a_long_line(
 
 def test_base64_is_left_out_but_for_what_stands_around_it() -> None:
     chunk = b"Subject: x\r\n\r\nhello\r\n" + (b"A" * 76 + b"\r\n") * 5_000 + b"--edge--\r\n"
-    assert sum(map(len, doubtful(chunk))) < 200
+    assert sum(map(len, irregular_pieces(chunk))) < 200

@@ -14,7 +14,7 @@ RESTART_SECONDS = 1.0
 _log = log.get(__name__)
 
 
-class Siblings:
+class WorkerProcesses:
     """`running` is pid to HTTP port: each process has metrics and sessions of its own."""
 
     def __init__(self, count: int, bind: str) -> None:
@@ -40,7 +40,7 @@ class Siblings:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "varco_ingress_smtp.sibling",
+                "varco_ingress_smtp.worker_process",
                 stdin=asyncio.subprocess.PIPE,  # it closes when this process dies, however that happens
                 env=_environment(port),
             )

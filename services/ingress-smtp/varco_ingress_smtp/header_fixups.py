@@ -13,14 +13,14 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 
 @dataclass(frozen=True, slots=True)
-class Repaired:
+class FixedHeader:
     """The header as it goes on, up to and without the empty line that ends it; `shift` is what offsets behind it gain."""
 
     header: bytes
     shift: int
 
 
-def repair(header: bytes, manifest: Manifest, envelope: Envelope, hostname: str) -> Repaired:
+def fix_header(header: bytes, manifest: Manifest, envelope: Envelope, hostname: str) -> FixedHeader:
     """`header` is the body up to `manifest.header_end`, in wire form. Existing fields keep their bytes and order."""
     added = [_received(envelope, hostname)]
     if not manifest.has_date:
@@ -29,7 +29,7 @@ def repair(header: bytes, manifest: Manifest, envelope: Envelope, hostname: str)
         added.append(f"Message-ID: <{envelope.id}@{hostname}>\r\n")
     kept = _without(header, manifest.bcc)
     front = "".join(added).encode()
-    return Repaired(front + kept, len(front) + len(kept) - len(header))
+    return FixedHeader(front + kept, len(front) + len(kept) - len(header))
 
 
 def _without(header: bytes, ranges: tuple[tuple[int, int], ...]) -> bytes:

@@ -7,17 +7,17 @@ from varco_common.bus import Bus
 from varco_common.events import RouteLearned, RouteRemoved, RouteSet
 from varco_common.mail.replies import Reply
 
-LEARNED = tuple(event("relay", fact, "*") for fact in ("route-learned", "route-set", "route-removed"))
+ROUTE_EVENTS = tuple(event("relay", fact, "*") for fact in ("route-learned", "route-set", "route-removed"))
 
 
-class Routes:
+class NextHopCapabilities:
     """Follows relay's events from their beginning; an account without a known route is refused nothing."""
 
     def __init__(self) -> None:
         self._known: dict[str, RouteLearned] = {}
 
     async def follow(self, bus: Bus) -> None:
-        async with aclosing(bus.events.follow(*LEARNED)) as events:
+        async with aclosing(bus.events.follow(*ROUTE_EVENTS)) as events:
             async for stored in events:
                 self.apply(stored.event)
 

@@ -22,7 +22,7 @@ _BRACKETS = re.compile(r": *<[^<>]*>")
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class MailPath:
     """A path as the client gave it: `address` without brackets and route, empty for `<>`; parameters by upper-case name."""
 
     address: str
@@ -30,31 +30,33 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Malformed:
+class MalformedPath:
     """No path. `address` says that the brackets were there and what they hold is no address."""
 
     address: bool
 
 
-def mail(argument: str) -> Path | Malformed:
+def parse_mail(argument: str) -> MailPath | MalformedPath:
     """The argument of MAIL: `FROM:<reverse-path> parameters`."""
     return _read(_MAIL, argument, "FROM")
 
 
-def rcpt(argument: str) -> Path | Malformed:
+def parse_rcpt(argument: str) -> MailPath | MalformedPath:
     """The argument of RCPT: `TO:<forward-path> parameters`."""
     return _read(_RCPT, argument, "TO")
 
 
-def _read(form: re.Pattern[str], argument: str, keyword: str) -> Path | Malformed:
+def _read(form: re.Pattern[str], argument: str, keyword: str) -> MailPath | MalformedPath:
     found = form.fullmatch(argument)
     if not found:
-        return Malformed(address=argument.upper().startswith(keyword) and bool(_BRACKETS.match(argument, len(keyword))))
+        return MalformedPath(
+            address=argument.upper().startswith(keyword) and bool(_BRACKETS.match(argument, len(keyword)))
+        )
     address = found["address"] or ""
     if address and not _within_lengths(found["local"], found["domain"]):
-        return Malformed(address=True)
+        return MalformedPath(address=True)
     given = found["parameters"]
-    return Path(address, _parameters(given) if given else {})
+    return MailPath(address, _parameters(given) if given else {})
 
 
 def _within_lengths(local: str, domain: str) -> bool:

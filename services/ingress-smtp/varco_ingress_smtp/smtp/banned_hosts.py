@@ -8,23 +8,23 @@ from varco_common.events import AnyEvent, HostBanned, LoginGuarded
 from varco_common.events.ban_table import BanTable, Network, address_of, network_of
 from varco_common.runtime.login_throttle import LoginThrottle
 
-LOOK_AT = 20  # connections after which it is judged whether all come from one address
+HIDDEN_CLIENTS_SAMPLE = 20  # connections after which it is judged whether all come from one address
 
 _log = log.get(__name__)
 
 
-class Bans:
+class BannedHosts:
     """`on_ban` is called with each network that is banned from now on."""
 
-    def __init__(self, table: BanTable, guard: LoginThrottle, on_ban: Callable[[Network], None]) -> None:
-        self.table, self._guard, self._on_ban = table, guard, on_ban
+    def __init__(self, table: BanTable, login_throttle: LoginThrottle, on_ban: Callable[[Network], None]) -> None:
+        self.table, self._login_throttle, self._on_ban = table, login_throttle, on_ban
 
     def heard(self, said: AnyEvent) -> None:
         match said:
             case HostBanned(network=network):
                 self._on_ban(network_of(network))
             case LoginGuarded():
-                self._guard.put(said)
+                self._login_throttle.put(said)
             case _:
                 pass
 
@@ -32,14 +32,14 @@ class Bans:
         return self.table.banned(host, datetime.now(UTC)) is not None
 
 
-class Hidden:
+class HiddenClientsWarning:
     """Warns, once after a start, where all clients seem to come from one private address: a gateway in front hides them.
 
     Then a ban would hit all of them at once, or none.
     """
 
     def __init__(self) -> None:
-        self._left = LOOK_AT
+        self._left = HIDDEN_CLIENTS_SAMPLE
         self._first = ""
 
     def saw(self, host: str) -> None:
