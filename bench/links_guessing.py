@@ -18,9 +18,10 @@ import typer
 import uvloop
 
 from varco_common.runtime.http_server import listening
-from varco_filelink.downloads import Downloads
-from varco_filelink.links import Link
-from varco_filelink.store import Links
+from varco_common.storage.object_store import ObjectStore
+from varco_filelink.downloads.server import DownloadServer
+from varco_filelink.link_store import LinkStore
+from varco_filelink.model.link_state import Link
 
 HELD = 100_000  # links that there are
 NEVER = 10**9  # tries
@@ -46,8 +47,9 @@ async def _asked(requests: int) -> dict[str, list[float]]:
         "there, with another ending": lambda: f"{source.choice(held)}.zip",
     }
     names = {f"{digits}.pdf": link for digits, link in links.items()}
-    store = cast(Links, SimpleNamespace(at=names.get))  # as in the service: one look into a table in memory
-    downloads = Downloads(store, cast("object", None), _told, tries=NEVER, proxies=(), now=lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    store = cast(LinkStore, SimpleNamespace(at=names.get))  # as in the service: one look into a table in memory
+    files = cast("ObjectStore", None)
+    downloads = DownloadServer(store, files, _told, tries=NEVER, proxies=(), now=lambda: datetime.now(UTC))
     asked = [(name, path()) for name, path in kinds.items() for _ in range(requests)]  # now: making one warms caches
     source.shuffle(asked)
     taken: dict[str, list[float]] = {name: [] for name in kinds}

@@ -2,10 +2,10 @@
 
 from hypothesis import given
 
-from varco_archive.account import FILTERS, Archive, apply
+from varco_archive.model import FILTERS, CopySettings, apply
 from varco_common.testing.folding import folds_alike, histories
 
 
 @given(histories(*FILTERS))
 def test_archives_fold_alike(history):
-    folds_alike(history, apply=apply, state=Archive)
+    folds_alike(history, apply=apply, state=CopySettings)

@@ -4,7 +4,7 @@ import asyncio
 import email
 from datetime import UTC, datetime
 
-from varco_archive.letter import copy_id
+from varco_archive.rendered_copy import copy_id
 from varco_common.bus import Delivery
 from varco_common.events import CopyBounced, CopyForwarded, Failure, MailBounced
 from varco_common.storage.object_store import ObjectStore

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from varco_archive.bodies import unstuffed
-from varco_archive.pop3.cut import ended, top
+from varco_archive.body_reader import unstuffed
+from varco_archive.pop3.multiline import ended, top
 from varco_common.events import AuthCause, AuthFailed, HostBanned, LoginGuarded
 from varco_common.testing.waiting import eventually
 

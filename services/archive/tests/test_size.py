@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from varco_archive.index import Copy, Index, Wanted
-from varco_archive.mailbox import Mailbox, open_mailbox
+from varco_archive.copy_index import CopyIndex, CopyQuery, CopyRow
+from varco_archive.pop3.maildrop import Maildrop, open_maildrop
 from varco_common.base.ids import new_id
 from varco_common.storage import database
 from varco_common.storage.object_store import ObjectStore
@@ -20,8 +20,8 @@ from .conftest import LOGIN, PASSWORD, copies, switch_on
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 
-def row(number: int, account: str = "acme") -> Copy:
-    return Copy(
+def row(number: int, account: str = "acme") -> CopyRow:
+    return CopyRow(
         account=account,
         mail=f"{number:020}",
         sequence=number,
@@ -40,13 +40,13 @@ def row(number: int, account: str = "acme") -> Copy:
 async def index(database_url):
     async with database.connect(database_url, "archive") as engine:
         await database.migrate(engine, "varco_archive")
-        yield Index(engine)
+        yield CopyIndex(engine)
 
 
 async def test_the_index_is_the_same_on_every_database(index):
     await index.add([row(number) for number in range(1, 11)] + [row(11, "other")], [])
     await index.add([row(3), row(12)], [])  # the third came again
-    box = await open_mailbox(index, "acme")
+    box = await open_maildrop(index, "acme")
     assert (box.count, box.octets) == (11, sum(row(n).size for n in (*range(1, 11), 12)))
     await index.add([row(13)], [])
     assert [entry.sequence async for _, entry in box.entries()] == [*range(1, 11), 12]
@@ -54,7 +54,7 @@ async def test_the_index_is_the_same_on_every_database(index):
     await index.add([row(99)], [])
     assert await index.mark("removals") == 7
     assert (await index.drop("acme")).copies == 11
-    found = await index.search("acme", Wanted(subject="NUMBER 1"), after=0, limit=10)
+    found = await index.search("acme", CopyQuery(subject="NUMBER 1"), after=0, limit=10)
     assert [one.subject for one in found] == ["number 10", "number 12", "number 13"]
     assert await index.expired("acme", AT + timedelta(seconds=4), 10) == [row(2).mail, row(3).mail]
     assert await index.accounts() in (["acme", "other"], ["other", "acme"])
@@ -73,7 +73,7 @@ async def test_what_is_owed_is_forwarded_once_on_every_database(index):
     assert await index.of_copies(["c1", "c9"]) == {"c1": (row(1).mail, "boss@acme.example")}
 
 
-async def walked(box: Mailbox, most: int) -> int:
+async def walked(box: Maildrop, most: int) -> int:
     """How many were seen; every other one is deleted."""
     count = 0
     async for number, entry in box.entries():
@@ -88,11 +88,11 @@ async def walked(box: Mailbox, most: int) -> int:
 async def test_a_mailbox_of_100000_opens_in_under_a_second_and_costs_a_page(sqlite_url):
     async with database.connect(sqlite_url, "archive") as engine:
         await database.migrate(engine, "varco_archive")
-        index = Index(engine)
+        index = CopyIndex(engine)
         for start in range(0, 100_000, 10_000):
             await index.add([row(number) for number in range(start, start + 10_000)], [])
         began = time.perf_counter()
-        box = await open_mailbox(index, "acme")
+        box = await open_maildrop(index, "acme")
         assert time.perf_counter() - began < 1.0
         assert box.count == 100_000
         tracemalloc.start()

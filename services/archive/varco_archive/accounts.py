@@ -6,7 +6,7 @@ from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from varco_archive.account import FOLD, Archive
+from varco_archive.model import PROJECTION, CopySettings
 from varco_common.bus import Bus
 from varco_common.events import AccountClosed, AnyEvent, Event, MailboxClosed, MailboxOpened
 from varco_common.eventsourcing.projection import Projection
@@ -14,10 +14,10 @@ from varco_common.eventsourcing.projection import Projection
 NAME = "archive"
 
 
-class Accounts:
+class ArchiveAccounts:
     """Reads are answered from memory. `commit` is the one way to change an account."""
 
-    def __init__(self, projection: Projection[Archive]) -> None:
+    def __init__(self, projection: Projection[CopySettings]) -> None:
         self._projection = projection
         self._logins = {state.login: account for account, state in projection.items() if state.login}
         self.version = projection.version
@@ -28,22 +28,22 @@ class Accounts:
     @asynccontextmanager
     async def open(cls, bus: Bus, engine: AsyncEngine) -> AsyncIterator[Self]:
         """Caught up with the bus, and following it inside the block."""
-        projection = Projection.of(FOLD, bus, engine, NAME)
+        projection = Projection.of(PROJECTION, bus, engine, NAME)
         async with projection.following():
             yield cls(projection)
 
-    def get(self, account: str) -> Archive | None:
+    def get(self, account: str) -> CopySettings | None:
         return self._projection.get(account)
 
-    def held(self, account: str) -> Archive:
+    def held(self, account: str) -> CopySettings:
         """What holds for an account; where nothing was ever said, nothing is copied."""
-        return self.get(account) or Archive(account=account)
+        return self.get(account) or CopySettings(account=account)
 
-    def on(self) -> list[Archive]:
+    def on(self) -> list[CopySettings]:
         """Accounts whose mail is copied, by name."""
         return [state for _, state in sorted(self._projection.items()) if state.on]
 
-    def by_login(self, login: str) -> Archive | None:
+    def by_login(self, login: str) -> CopySettings | None:
         """Whose mailbox it is; the login is compared in lower case."""
         return self.get(self._logins.get(login.strip().lower(), ""))
 
@@ -51,11 +51,11 @@ class Accounts:
         return self._logins.get(login)
 
     async def commit(
-        self, account: str, decide: Callable[[Archive], Sequence[Event]], expect: int | None
-    ) -> Archive | None:
+        self, account: str, decide: Callable[[CopySettings], Sequence[Event]], expect: int | None
+    ) -> CopySettings | None:
         """As `Projection.commit`."""
         return await self._projection.commit(
-            account, lambda state: decide(state or Archive(account=account)), expect=expect
+            account, lambda state: decide(state or CopySettings(account=account)), expect=expect
         )
 
     def _index(self, account: str, event: AnyEvent) -> None:

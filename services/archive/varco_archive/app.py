@@ -7,21 +7,21 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from varco_archive import api
-from varco_archive.account import FILTERS
-from varco_archive.accounts import NAME, Accounts
-from varco_archive.bodies import Bodies
-from varco_archive.collector import FILTERS as RECORDS
-from varco_archive.collector import FORWARDED, Collector
-from varco_archive.desk import Desk
-from varco_archive.drops import Drops
-from varco_archive.forwarder import FATES, Forwarder
-from varco_archive.index import Index
-from varco_archive.keeper import Keeper
-from varco_archive.pop3.server import Server
-from varco_archive.removals import Removals
+from varco_archive.accounts import NAME, ArchiveAccounts
+from varco_archive.api import routes
+from varco_archive.body_reader import BodyReader
+from varco_archive.copy_deletion import CopyDeletion
+from varco_archive.copy_index import CopyIndex
+from varco_archive.copy_indexer import FILTERS as RECORDS
+from varco_archive.copy_indexer import FORWARDED, CopyIndexer
+from varco_archive.copy_service import CopyService
+from varco_archive.forwarder import RELAY_FAILURES, Forwarder
+from varco_archive.mail_retention import MailRetention
+from varco_archive.maildrop_locks import MaildropLocks
+from varco_archive.model import FILTERS
+from varco_archive.pop3.server import Pop3Server
+from varco_archive.retention_sweeper import RetentionSweeper
 from varco_archive.settings import Settings
-from varco_archive.sweeper import Sweeper
 from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
@@ -54,19 +54,19 @@ async def serve(settings: Settings) -> None:
         await database.migrate(engine, "varco_archive")
         blobs = ObjectStore(settings.blobs)
         stack.push_async_callback(blobs.close)
-        accounts = await stack.enter_async_context(Accounts.open(bus, engine))
-        parts = _parts(settings, bus, engine, accounts, passwords=passwords, bodies=Bodies(bus, blobs))
+        accounts = await stack.enter_async_context(ArchiveAccounts.open(bus, engine))
+        parts = _parts(settings, bus, engine, accounts, passwords=passwords, bodies=BodyReader(bus, blobs))
         collector, forwarder = _workers(parts)
         server = _server(parts, certificates)
         shell.include(rebuild_api.router(NAME, "varco_archive.rebuild", settings))
-        shell.include(api.router(_desk(parts)))
+        shell.include(routes.router(_desk(parts)))
         await parts.removals.catch_up()
-        await Keeper(bus, parts.index).serve(NAME)
+        await MailRetention(bus, parts.index).serve(NAME)
         enforcing = BanEnforcement(bus, server.bans, NAME, "closes at accept", heard=server.heard, also=(GUARDED,))
         sweeping = parts.sweeper.run(settings.sweep)
         async with run_in_background(collector.run(), forwarder.run(), forwarder.hear(), sweeping, enforcing.run()):
             await enforcing.caught_up.wait()
-            async with server.listening(), ReplayServer.answering(bus, NAME, "varco_archive.rehearse", settings):
+            async with server.listening(), ReplayServer.answering(bus, NAME, "varco_archive.replay", settings):
                 await shell.serve(bus, accounts=accounts.check)
 
 
@@ -76,19 +76,19 @@ class Parts:
 
     settings: Settings
     bus: Bus
-    accounts: Accounts
+    accounts: ArchiveAccounts
     passwords: PasswordVerifier
-    index: Index
-    bodies: Bodies
-    drops: Drops
-    removals: Removals
-    sweeper: Sweeper
+    index: CopyIndex
+    bodies: BodyReader
+    drops: MaildropLocks
+    removals: CopyDeletion
+    sweeper: RetentionSweeper
 
 
-def _parts(settings: Settings, bus: Bus, engine: AsyncEngine, accounts: Accounts, **more: Any) -> Parts:
-    index, drops = Index(engine), Drops()
-    removals = Removals(bus, index)
-    sweeper = Sweeper(index, removals, drops, accounts.get, timedelta(days=settings.mail_days))
+def _parts(settings: Settings, bus: Bus, engine: AsyncEngine, accounts: ArchiveAccounts, **more: Any) -> Parts:
+    index, drops = CopyIndex(engine), MaildropLocks()
+    removals = CopyDeletion(bus, index)
+    sweeper = RetentionSweeper(index, removals, drops, accounts.get, timedelta(days=settings.mail_days))
     return Parts(
         settings=settings,
         bus=bus,
@@ -101,9 +101,9 @@ def _parts(settings: Settings, bus: Bus, engine: AsyncEngine, accounts: Accounts
     )
 
 
-def _workers(parts: Parts) -> tuple[Collector, Forwarder]:
+def _workers(parts: Parts) -> tuple[CopyIndexer, Forwarder]:
     settings = parts.settings
-    collector = Collector(
+    collector = CopyIndexer(
         parts.bus,
         parts.index,
         parts.accounts.get,
@@ -123,8 +123,8 @@ def _workers(parts: Parts) -> tuple[Collector, Forwarder]:
     return collector, forwarder
 
 
-def _server(parts: Parts, certificates: Certificates) -> Server:
-    return Server(
+def _server(parts: Parts, certificates: Certificates) -> Pop3Server:
+    return Pop3Server(
         parts.settings,
         parts.bus,
         parts.index,
@@ -140,8 +140,8 @@ def _server(parts: Parts, certificates: Certificates) -> Server:
     )
 
 
-def _desk(parts: Parts) -> Desk:
-    return Desk(
+def _desk(parts: Parts) -> CopyService:
+    return CopyService(
         parts.bus,
         parts.accounts,
         parts.index,
@@ -165,7 +165,7 @@ SERVICE = Service(
         *FILTERS,
         subjects.event(NAME, "copy-removed", "*"),
         FORWARDED,
-        *FATES,
+        *RELAY_FAILURES,
         *RECORDS,
         *ENFORCED,
         GUARDED,

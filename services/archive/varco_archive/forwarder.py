@@ -11,11 +11,11 @@ from typing import BinaryIO
 import msgspec
 
 from varco_archive import metrics
-from varco_archive.account import Archive, Target
-from varco_archive.bodies import Bodies
-from varco_archive.collector import Collector
-from varco_archive.index import Index, Owed
-from varco_archive.letter import envelope_fields, journal
+from varco_archive.body_reader import BodyReader
+from varco_archive.copy_index import CopyIndex, OwedCopy
+from varco_archive.copy_indexer import CopyIndexer
+from varco_archive.model import CopySettings, ForwardingTarget
+from varco_archive.rendered_copy import envelope_fields, journal
 from varco_common.base import log
 from varco_common.base.errors import PoisonError, TransientError
 from varco_common.base.tasks import retry_until_available
@@ -25,7 +25,7 @@ from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted, MailRecord
 from varco_common.mime import Manifest
 
-FATES = ("events.relay.mail-bounced.*", "events.relay.mail-expired.*")
+RELAY_FAILURES = ("events.relay.mail-bounced.*", "events.relay.mail-expired.*")
 AT_ONCE = 50
 _IN_FLIGHT = 4
 _LOOK_SECONDS = 5.0
@@ -40,11 +40,11 @@ class Forwarder:
     def __init__(
         self,
         bus: Bus,
-        index: Index,
-        bodies: Bodies,
-        collector: Collector,
+        index: CopyIndex,
+        bodies: BodyReader,
+        collector: CopyIndexer,
         *,
-        state: Callable[[str], Archive | None],
+        state: Callable[[str], CopySettings | None],
         return_path: str,
         reporter: str,
     ) -> None:
@@ -80,9 +80,9 @@ class Forwarder:
         """Says which copies won't get there, until cancelled. Nobody is sent a word: the sender knows nothing of them."""
         after = await retry_until_available(lambda: self._index.mark(_MARK))
         if not after:
-            after = await retry_until_available(lambda: self._bus.events.last_sequence(*FATES))
+            after = await retry_until_available(lambda: self._bus.events.last_sequence(*RELAY_FAILURES))
             await retry_until_available(lambda: self._index.set_mark(_MARK, after))
-        async with aclosing(self._bus.events.follow(*FATES, after=after)) as events:
+        async with aclosing(self._bus.events.follow(*RELAY_FAILURES, after=after)) as events:
             async for stored in events:
                 if isinstance(stored.event, MailBounced | MailExpired):
                     event = stored.event
@@ -116,11 +116,11 @@ class Forwarder:
         except TransientError:
             return 0
 
-    async def _forward_all(self, owed: list[Owed]) -> None:
+    async def _forward_all(self, owed: list[OwedCopy]) -> None:
         """A few at once. Raises the first failure, when all have ended."""
         turns = asyncio.Semaphore(_IN_FLIGHT)
 
-        async def one(copy: Owed) -> None:
+        async def one(copy: OwedCopy) -> None:
             async with turns:
                 await self._forward(copy)
 
@@ -129,7 +129,7 @@ class Forwarder:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _forward(self, owed: Owed) -> None:
+    async def _forward(self, owed: OwedCopy) -> None:
         try:
             record, mail = await self._bodies.mail(owed.sequence)
             target = self._target(owed)
@@ -151,12 +151,12 @@ class Forwarder:
             metrics.FORWARDED.inc()
         await self._index.forwarded(owed.id)
 
-    def _target(self, owed: Owed) -> Target:
+    def _target(self, owed: OwedCopy) -> ForwardingTarget:
         state = self._state(owed.account)
         targets = [span.target for span in reversed(state.spans if state else ()) if span.target]
-        return next((t for t in targets if t.address == owed.address), Target(address=owed.address))
+        return next((t for t in targets if t.address == owed.address), ForwardingTarget(address=owed.address))
 
-    def _around(self, record: MailRecord, owed: Owed, target: Target) -> tuple[bytes, bytes]:
+    def _around(self, record: MailRecord, owed: OwedCopy, target: ForwardingTarget) -> tuple[bytes, bytes]:
         if target.form is CopyForm.PLAIN:
             return envelope_fields(record.envelope), b""
         return journal(
@@ -202,7 +202,7 @@ def _record(envelope: Envelope, body: BodyReference) -> MailAccepted:
     return MailAccepted(envelope=sized, manifest=Manifest(), votes=(), body=body)
 
 
-def _envelope(original: Envelope, owed: Owed, return_path: str) -> Envelope:
+def _envelope(original: Envelope, owed: OwedCopy, return_path: str) -> Envelope:
     """Nothing of the original's: the next hop sees the copy's own return path, and no bounce finds the sender.
 
     SMTPUTF8 as far as the header may hold what the mail's own envelope had.

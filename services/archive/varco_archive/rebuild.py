@@ -8,10 +8,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from varco_archive.account import FOLD, REMEMBERED, Archive
-from varco_archive.collector import DURABLE, KINDS, copied
-from varco_archive.index import Copy, Index
-from varco_archive.removals import FACT
+from varco_archive.copy_deletion import COPY_REMOVED
+from varco_archive.copy_index import CopyIndex, CopyRow
+from varco_archive.copy_indexer import DURABLE, KINDS, copy_row
+from varco_archive.model import MAIL_HORIZON, PROJECTION, CopySettings
 from varco_archive.settings import Settings
 from varco_archive.tables import copies, marks
 from varco_common.bus import Bus, StoredRecord
@@ -29,14 +29,14 @@ _NOT_COMPARED = (
 )
 
 
-class Copies:
+class CopiesRebuild:
     """The index of copies. Its `stands` asks the bus first: what is acknowledged there is in any later snapshot."""
 
     name = "copies"
 
     def __init__(self) -> None:
         self._removals = 0
-        self._rows: list[Copy] = []
+        self._rows: list[CopyRow] = []
         self._forwarded: list[str] = []
         self._subjects: dict[int, str] = {}
         self._first = 0
@@ -47,7 +47,7 @@ class Copies:
         return stand
 
     async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
-        index, states = Index(fresh), await _states(bus)
+        index, states = CopyIndex(fresh), await _states(bus)
         async with aclosing(recorded(bus, *KINDS, until=stand)) as records:
             async for record in records:
                 self._take(record, states)
@@ -55,18 +55,18 @@ class Copies:
                     await self._write(index)
                     told(record.sequence)
         await self._write(index)
-        async with aclosing(read(bus, FACT, until=self._removals)) as events:
+        async with aclosing(read(bus, COPY_REMOVED, until=self._removals)) as events:
             async for sequence, event in events:
-                if isinstance(event, CopyRemoved) and datetime.now(UTC) - event.at < REMEMBERED:
+                if isinstance(event, CopyRemoved) and datetime.now(UTC) - event.at < MAIL_HORIZON:
                     await index.bury(event.account, event.mails, sequence, unseen=True)
         await index.set_mark(REMOVALS, self._removals)
         told(stand)
         return self._compared(stand)
 
-    def _take(self, record: StoredRecord, states: dict[str, Archive]) -> None:
+    def _take(self, record: StoredRecord, states: dict[str, CopySettings]) -> None:
         at = datetime.fromtimestamp(record.at / 1000, UTC)
         self._first = self._first or record.sequence
-        if datetime.now(UTC) - at > REMEMBERED:
+        if datetime.now(UTC) - at > MAIL_HORIZON:
             return
         try:
             mail = decode_record(record.record)
@@ -78,11 +78,11 @@ class Copies:
             return
         if kind == "convert" and isinstance(mail, MailAccepted):
             self._subjects[record.sequence] = mail.manifest.subject
-        if row := copied(kind, mail, record.sequence, at, states.get(envelope.account)):
+        if row := copy_row(kind, mail, record.sequence, at, states.get(envelope.account)):
             original = 0 if isinstance(mail, MailAccepted) else mail.original
             self._rows.append(row._replace(subject=row.subject or self._subjects.get(original, "")))
 
-    async def _write(self, index: Index) -> None:
+    async def _write(self, index: CopyIndex) -> None:
         if self._rows or self._forwarded:
             await index.add(self._rows, self._forwarded)
         self._rows, self._forwarded = [], []
@@ -111,14 +111,16 @@ class Copies:
         ]
 
 
-async def _states(bus: Bus) -> dict[str, Archive]:
+async def _states(bus: Bus) -> dict[str, CopySettings]:
     """As they are now: what held when is part of them."""
-    memory: FoldedStates[Archive] = FoldedStates(FOLD.apply, FOLD.key)
-    async with aclosing(read(bus, *FOLD.filters, until=await bus.events.last_sequence(*FOLD.filters))) as events:
+    memory: FoldedStates[CopySettings] = FoldedStates(PROJECTION.apply, PROJECTION.key)
+    async with aclosing(
+        read(bus, *PROJECTION.filters, until=await bus.events.last_sequence(*PROJECTION.filters))
+    ) as events:
         async for sequence, event in events:
             memory.apply(sequence, event)
     return memory.states
 
 
 SETTINGS = Settings
-PROJECTIONS = (Copies(), FoldedProjection(FOLD))
+PROJECTIONS = (CopiesRebuild(), FoldedProjection(PROJECTION))

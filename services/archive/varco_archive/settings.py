@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from varco_archive import forms
+from varco_archive import normalization
 from varco_common.base.errors import RefusedCommand
 from varco_common.runtime.settings import (
     CommaList,
@@ -24,7 +24,7 @@ from varco_common.runtime.settings import (
 
 def _return_path(text: str) -> str:
     try:
-        return forms.address(text) if text else ""
+        return normalization.address(text) if text else ""
     except RefusedCommand as refusal:
         raise ValueError(str(refusal)) from None
 

@@ -19,12 +19,12 @@ from varco_common.mail.link_eligibility import convertible, leaving_size
 from varco_common.mail.replies import Reply
 from varco_common.mime import scan
 from varco_filelink.decide import ACCEPT, decide
-from varco_filelink.terms import Terms, apply
+from varco_filelink.model.account_settings import LinkSettings, apply
 
 from . import layouts
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
-TERMS = Terms(account="acme", language=Language.IT, over=10_000, keep_seconds=3600)
+TERMS = LinkSettings(account="acme", language=Language.IT, over=10_000, keep_seconds=3600)
 SIGNED = layouts.mail(
     layouts.multi(
         "signed; protocol=application/pkcs7-signature; micalg=sha-256",
@@ -54,8 +54,8 @@ def test_a_heavy_attachment_is_named(client):
 def test_nothing_is_named_where_it_is_off_or_light():
     wire = layouts.GMAIL
     assert decide(ballot(wire), None) is ACCEPT
-    assert decide(ballot(wire), Terms(account="acme", language=Language.IT)) is ACCEPT
-    assert decide(ballot(wire), Terms(account="acme", language=Language.IT, over=len(layouts.PDF))) is ACCEPT
+    assert decide(ballot(wire), LinkSettings(account="acme", language=Language.IT)) is ACCEPT
+    assert decide(ballot(wire), LinkSettings(account="acme", language=Language.IT, over=len(layouts.PDF))) is ACCEPT
 
 
 def test_an_image_of_the_html_and_the_text_itself_stay():
@@ -74,7 +74,7 @@ def test_an_attached_mail_is_one_attachment():
 def test_what_cant_be_rewritten_goes_as_it_is_or_is_refused_saying_why(wire, why):
     sent = decide(ballot(wire), TERMS)
     assert (sent.reply, sent.convert, sent.reason) == (Reply.ACCEPTED, (), f"not rewritten: {why}")
-    english = Terms(account="acme", language=Language.EN, over=10_000, keep_seconds=1, signed=Choice.REFUSE)
+    english = LinkSettings(account="acme", language=Language.EN, over=10_000, keep_seconds=1, signed=Choice.REFUSE)
     refused = decide(ballot(wire), english)
     assert refused.reply is Reply.TOO_BIG
     assert f"the message is {why}" in refused.text
@@ -95,12 +95,14 @@ def test_a_mail_weighs_what_it_will_leave_with():
 
 def test_terms_are_folded_from_events():
     opened = apply(None, AccountOpened(at=AT, account="acme", language=Language.EN))
-    assert opened == Terms(account="acme", language=Language.EN)
+    assert opened == LinkSettings(account="acme", language=Language.EN)
     assert apply(None, FilelinkChosen(at=AT, account="acme", over=1, keep_seconds=1)) is None
     chosen = apply(opened, FilelinkChosen(at=AT, account="acme", over=5, keep_seconds=60, base_url="http://f.example"))
     assert chosen is not None
     chosen = apply(chosen, LanguageChosen(at=AT, account="acme", language=Language.IT))
-    assert chosen == Terms(account="acme", language=Language.IT, over=5, keep_seconds=60, base_url="http://f.example")
+    assert chosen == LinkSettings(
+        account="acme", language=Language.IT, over=5, keep_seconds=60, base_url="http://f.example"
+    )
     off = apply(chosen, FilelinkWithdrawn(at=AT, account="acme"))
     assert off is not None
     assert (off.over, off.language) == (0, Language.IT)

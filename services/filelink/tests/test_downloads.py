@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from varco_common.events import Language, LinkDownloaded
 from varco_common.testing.waiting import eventually
-from varco_filelink.downloads import disposition
-from varco_filelink.pages import language
-from varco_filelink.ranges import Span, Unsatisfiable, span
-from varco_filelink.tries import Tries, client
+from varco_filelink.downloads.byte_ranges import ByteRange, UnsatisfiableRange, requested_range
+from varco_filelink.downloads.html_pages import negotiate_language
+from varco_filelink.downloads.miss_limiter import MissLimiter, client_address
+from varco_filelink.downloads.server import content_disposition
 
 from . import layouts
 
@@ -140,8 +140,8 @@ AT = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 def test_a_range_never_leaves_the_file(size, low, high):
     for text in (f"bytes={low}-{high}", f"bytes={low}-", f"bytes=-{high}"):
         try:
-            found = span(size, text, None, '"e"', AT)
-        except Unsatisfiable:
+            found = requested_range(size, text, None, '"e"', AT)
+        except UnsatisfiableRange:
             assert low >= size or high == 0
         else:
             assert 0 <= found.start < found.end <= size
@@ -149,17 +149,19 @@ def test_a_range_never_leaves_the_file(size, low, high):
 
 @pytest.mark.parametrize("text", [None, "", "bytes=-", "bytes=5-2", "bytes=0-1,3-4", "lines=1-2", "bytes=a-b"])
 def test_what_is_no_single_range_means_the_whole_file(text):
-    assert span(100, text, None, '"e"', AT) == Span(0, 100)
+    assert requested_range(100, text, None, '"e"', AT) == ByteRange(0, 100)
 
 
 def test_a_weak_tag_and_another_date_are_not_the_same_file():
     for if_range in ('W/"e"', "Fri, 02 Jan 2026 03:04:06 GMT", "nonsense"):
-        assert span(100, "bytes=1-2", if_range, '"e"', AT) == Span(0, 100)
-    assert span(100, "bytes=1-2", "Fri, 02 Jan 2026 03:04:05 GMT", '"e"', AT) == Span(1, 3, partial=True)
+        assert requested_range(100, "bytes=1-2", if_range, '"e"', AT) == ByteRange(0, 100)
+    assert requested_range(100, "bytes=1-2", "Fri, 02 Jan 2026 03:04:05 GMT", '"e"', AT) == ByteRange(
+        1, 3, partial=True
+    )
 
 
 def test_a_name_cant_break_out_of_its_header():
-    assert disposition('a";\r\nX: y\\.pdf') == (
+    assert content_disposition('a";\r\nX: y\\.pdf') == (
         "attachment; filename=\"a____X: y_.pdf\"; filename*=UTF-8''a%22%3B%0D%0AX%3A%20y%5C.pdf"
     )
 
@@ -177,20 +179,20 @@ def test_a_name_cant_break_out_of_its_header():
     ],
 )
 def test_the_page_speaks_what_the_browser_likes(accept, speaks):
-    assert language(accept) is speaks
+    assert negotiate_language(accept) is speaks
 
 
 def test_only_a_listed_proxy_names_the_client():
     proxies = (ip_network("10.0.0.0/8"),)
-    assert client("192.0.2.1", "198.51.100.7", proxies) == "192.0.2.1"
-    assert client("10.0.0.1", "203.0.113.9, 198.51.100.7", proxies) == "198.51.100.7"
-    assert client("10.0.0.1", "198.51.100.7, 10.9.9.9", proxies) == "198.51.100.7"
-    assert client("10.0.0.1", "", proxies) == "10.0.0.1"
-    assert client("10.0.0.1", "nonsense", proxies) == "10.0.0.1"
+    assert client_address("192.0.2.1", "198.51.100.7", proxies) == "192.0.2.1"
+    assert client_address("10.0.0.1", "203.0.113.9, 198.51.100.7", proxies) == "198.51.100.7"
+    assert client_address("10.0.0.1", "198.51.100.7, 10.9.9.9", proxies) == "198.51.100.7"
+    assert client_address("10.0.0.1", "", proxies) == "10.0.0.1"
+    assert client_address("10.0.0.1", "nonsense", proxies) == "10.0.0.1"
 
 
 def test_tries_are_counted_by_address_and_forgotten_after_a_minute():
-    tries = Tries(2)
+    tries = MissLimiter(2)
     for _ in range(2):
         tries.missed("2001:db8::1", 100.0)
     assert tries.spent("2001:db8::2", 101.0), "one /64 is one client"

@@ -3,16 +3,16 @@
 from hypothesis import given
 
 from varco_common.testing.folding import folds_alike, histories
-from varco_filelink import links, terms
-from varco_filelink.links import Link
-from varco_filelink.terms import Terms
+from varco_filelink.model import account_settings, link_state
+from varco_filelink.model.account_settings import LinkSettings
+from varco_filelink.model.link_state import Link
 
 
-@given(histories(*terms.FILTERS))
+@given(histories(*account_settings.FILTERS))
 def test_terms_fold_alike(history):
-    folds_alike(history, apply=terms.apply, state=Terms)
+    folds_alike(history, apply=account_settings.apply, state=LinkSettings)
 
 
-@given(histories(*links.FILTERS))
+@given(histories(*link_state.FILTERS))
 def test_links_fold_alike(history):
-    folds_alike(history, apply=links.apply, state=Link, key=links.key)
+    folds_alike(history, apply=link_state.apply, state=Link, key=link_state.key)

@@ -9,8 +9,8 @@ import pytest
 from varco_common.base.errors import TransientError
 from varco_common.events import AttachmentLinked, LinkExpired, LinkExtended, LinkRevoked
 from varco_common.testing.waiting import eventually
-from varco_filelink.links import Download, State, apply
-from varco_filelink.sweeper import Sweeper
+from varco_filelink.link_sweeper import LinkSweeper
+from varco_filelink.model.link_state import DownloadRecord, LinkState, apply
 
 from . import layouts
 
@@ -90,7 +90,7 @@ async def test_an_orphan_is_swept_and_a_linked_object_is_not(gate, filelink):
         known.objects = {event.object}  # a link that another process has made
 
     known = SimpleNamespace(objects=set(), caught_up=caught_up)
-    await Sweeper(known, gate.files, timedelta(seconds=-60), lambda: datetime.now(UTC)).sweep()
+    await LinkSweeper(known, gate.files, timedelta(seconds=-60), lambda: datetime.now(UTC)).sweep()
     assert not await gate.files.exists("acme/lost/2")
     assert await gate.files.exists(event.object)
     with pytest.raises(TransientError):
@@ -147,10 +147,10 @@ def test_what_comes_after_a_links_end_changes_nothing():
     assert apply(link, made) == link
     ended = apply(link, LinkRevoked(at=at, account="acme", link="a" * 40))
     assert ended is not None
-    assert ended.state is State.REVOKED
+    assert ended.state is LinkState.REVOKED
     for late in (
         LinkExpired(at=at, account="acme", link="a" * 40),
         LinkExtended(at=at, account="acme", link="a" * 40, expires_at=at + timedelta(days=9)),
     ):
         assert apply(ended, late) == ended
-    assert Download(at=at, host="h", sent=1, complete=True) not in ended.recent
+    assert DownloadRecord(at=at, host="h", sent=1, complete=True) not in ended.recent

@@ -9,15 +9,21 @@ from hypothesis import strategies as st
 
 from varco_common.events import Language
 from varco_common.mime import Part, scan
-from varco_filelink.decoding import decoder
-from varco_filelink.rewrite import own_part, with_notice, without_content
-from varco_filelink.words import Moved, block, file_name, lasting, megabytes
+from varco_filelink.conversion.notice_insertion import notice_part, with_notice, without_content_fields
+from varco_filelink.conversion.notice_text import (
+    LinkedFile,
+    display_name,
+    format_megabytes,
+    link_notice,
+    spell_duration,
+)
+from varco_filelink.conversion.transfer_decoding import decoder
 
 from . import layouts
 
 URL = "https://files.acme.example/files/e1eb3665a1a0766ea65616b6210cfd538c4950f8.pdf"
 YEAR = timedelta(days=365)
-BLOCK = block([Moved("esempio.pdf", 43_960_000, URL)], Language.IT, YEAR, datetime(2027, 11, 24, tzinfo=UTC))
+BLOCK = link_notice([LinkedFile("esempio.pdf", 43_960_000, URL)], Language.IT, YEAR, datetime(2027, 11, 24, tzinfo=UTC))
 
 
 def part(kind: str = "text/plain", encoding: str = "7bit", charset: str = "utf-8") -> Part:
@@ -53,8 +59,8 @@ def test_base64_of_any_lines_in_any_pieces_is_decoded(plain, data):
 
 
 def test_an_english_account_has_one_line_and_several_files_have_one_block():
-    two = [Moved("a.pdf", 1_000_000, URL), Moved("b.pdf", 2_500_000, URL)]
-    text = block(two, Language.EN, timedelta(days=30), datetime(2027, 1, 1, tzinfo=UTC)).text
+    two = [LinkedFile("a.pdf", 1_000_000, URL), LinkedFile("b.pdf", 2_500_000, URL)]
+    text = link_notice(two, Language.EN, timedelta(days=30), datetime(2027, 1, 1, tzinfo=UTC)).text
     assert text.count("moved to:") == 2
     assert text.endswith("\n\nThe files will be DELETED after 30 days (1 January 2027).")
 
@@ -64,7 +70,7 @@ def test_an_english_account_has_one_line_and_several_files_have_one_block():
     [(YEAR, "dodici mesi"), (YEAR / 12, "un mese"), (timedelta(days=7), "sette giorni"), (2 * YEAR, "24 mesi")],
 )
 def test_a_time_is_said_in_words(keep, words):
-    assert lasting(Language.IT, keep) == words
+    assert spell_duration(Language.IT, keep) == words
 
 
 @pytest.mark.parametrize("encoding", ["7bit", "8bit", "quoted-printable", "base64"])
@@ -155,7 +161,7 @@ def test_a_charset_that_isnt_like_ascii_is_left_alone():
 
 
 def test_a_name_stays_within_the_texts_charset_and_seven_bits():
-    named = block([Moved("perché 你.pdf", 1, URL)], Language.EN, YEAR, datetime(2027, 1, 1, tzinfo=UTC))
+    named = link_notice([LinkedFile("perché 你.pdf", 1, URL)], Language.EN, YEAR, datetime(2027, 1, 1, tzinfo=UTC))
     latin = with_notice(b"x", part(encoding="quoted-printable", charset="iso-8859-1"), named)
     assert latin is not None
     assert b"[perche' ?.pdf]" in undone(latin, "quoted-printable")
@@ -177,7 +183,7 @@ def test_no_line_of_the_notice_is_taken_for_flowed_or_quoted():
 
 
 def test_a_name_that_is_markup_is_shown_as_text():
-    html = block([Moved("<script>&.pdf", 1, URL)], Language.EN, YEAR, datetime(2027, 1, 1, tzinfo=UTC)).html
+    html = link_notice([LinkedFile("<script>&.pdf", 1, URL)], Language.EN, YEAR, datetime(2027, 1, 1, tzinfo=UTC)).html
     assert "<bdi>&lt;script&gt;&amp;.pdf</bdi>" in html
 
 
@@ -192,21 +198,25 @@ def test_a_name_that_is_markup_is_shown_as_text():
     ],
 )
 def test_a_name_is_shown_without_what_deceives(names, shown):
-    assert file_name(names, "pdf") == shown
+    assert display_name(names, "pdf") == shown
 
 
 def test_sizes_are_millions_of_bytes():
-    assert [megabytes(size) for size in (43_960_000, 999, 10_000_000_000)] == ["43.96 MB", "0.00 MB", "10000.00 MB"]
+    assert [format_megabytes(size) for size in (43_960_000, 999, 10_000_000_000)] == [
+        "43.96 MB",
+        "0.00 MB",
+        "10000.00 MB",
+    ]
 
 
 def test_a_root_header_loses_its_content_fields_with_their_folds():
     header = b"From: a\r\nContent-Type: application/pdf;\r\n\tname=x\r\nSubject: y\r\n z\r\nCONTENT-Disposition: a\r\n"
-    assert without_content(header) == b"From: a\r\nSubject: y\r\n z\r\n"
+    assert without_content_fields(header) == b"From: a\r\nSubject: y\r\n z\r\n"
 
 
 def test_an_own_part_is_a_part():
     wire = layouts.mail(
-        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n' + own_part(BLOCK) + b"\r\n--b--\r\n"
+        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n' + notice_part(BLOCK) + b"\r\n--b--\r\n"
     )
     manifest = scan(wire)
     assert not manifest.defects

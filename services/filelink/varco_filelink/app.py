@@ -19,17 +19,19 @@ from varco_common.runtime.http_server import HttpServer, listening
 from varco_common.runtime.service import Service
 from varco_common.storage import database, retention
 from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
-from varco_filelink import api, keeper, metrics, terms
-from varco_filelink.converter import Converter
+from varco_filelink import mail_retention, metrics
+from varco_filelink.api import routes
+from varco_filelink.commands import SettingsCommands
+from varco_filelink.conversion.converter import Converter
 from varco_filelink.decide import VOTER, decide
-from varco_filelink.desk import Desk
-from varco_filelink.downloads import Downloads, Told
-from varco_filelink.links import FILTERS, Link
+from varco_filelink.downloads.server import DownloadServer, ReportDownload
+from varco_filelink.link_store import NAME, LinkStore
+from varco_filelink.link_sweeper import LinkSweeper
+from varco_filelink.model import account_settings
+from varco_filelink.model.account_settings import LinkSettings
+from varco_filelink.model.link_state import FILTERS, Link
 from varco_filelink.settings import Settings
-from varco_filelink.store import NAME, Links
-from varco_filelink.sweeper import Sweeper
-from varco_filelink.terms import Terms
-from varco_filelink.worker import Worker
+from varco_filelink.worker import ConversionWorker
 
 _log = log.get(__name__)
 
@@ -48,16 +50,16 @@ async def serve(settings: Settings) -> None:
             database.connect(settings.database_of(NAME), NAME) as engine,
         ):
             await database.migrate(engine, "varco_filelink")
-            known = Projection.of(terms.FOLD, bus, engine, NAME)
-            async with known.following(), Links.open(bus, engine, files, _now) as links:
+            known = Projection.of(account_settings.PROJECTION, bus, engine, NAME)
+            async with known.following(), LinkStore.open(bus, engine, files, _now) as links:
                 metrics.STORED.set_function(lambda: links.stored)
                 metrics.LINKS.set_function(lambda: links.live)
-                desk = Desk(bus, known, _now)
+                desk = SettingsCommands(bus, known, _now)
                 shell.include(rebuild_api.router(NAME, "varco_filelink.rebuild", settings))
-                shell.include(api.router(desk, links, settings.default_base_url))
-                await keeper.serve(bus)
+                shell.include(routes.router(desk, links, settings.default_base_url))
+                await mail_retention.serve(bus)
                 await bus.voting.serve(VOTER, _voter(known))
-                worker = Worker(
+                worker = ConversionWorker(
                     bus,
                     bodies,
                     Converter(files, bodies, settings.default_base_url, settings.inline),
@@ -68,8 +70,8 @@ async def serve(settings: Settings) -> None:
                     grace=settings.drain.total_seconds() * 0.8,
                     now=_now,
                 )
-                sweeper = Sweeper(links, files, settings.orphan_age, _now)
-                downloads = Downloads(
+                sweeper = LinkSweeper(links, files, settings.orphan_age, _now)
+                downloads = DownloadServer(
                     links, files, _teller(bus), tries=settings.tries, proxies=settings.trusted, now=_now
                 )
                 async with (
@@ -81,7 +83,7 @@ async def serve(settings: Settings) -> None:
                         most=settings.downloads,
                     ),
                     run_in_background(_with_buckets(files, bodies, worker, sweeper, settings)),
-                    ReplayServer.answering(bus, NAME, "varco_filelink.rehearse", settings),
+                    ReplayServer.answering(bus, NAME, "varco_filelink.replay", settings),
                 ):
                     await shell.serve(bus, terms=known.check, links=links.check)
     finally:
@@ -90,7 +92,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def _with_buckets(
-    files: ObjectStore, bodies: ObjectStore, worker: Worker, sweeper: Sweeper, settings: Settings
+    files: ObjectStore, bodies: ObjectStore, worker: ConversionWorker, sweeper: LinkSweeper, settings: Settings
 ) -> None:
     await retry_until_available(files.ensure)
     await retry_until_available(bodies.ensure)
@@ -99,7 +101,7 @@ async def _with_buckets(
         group.create_task(sweeper.run(settings.expire, settings.sweep), name="sweeper")
 
 
-def _voter(known: Projection[Terms]) -> Callable[[Ballot], Vote]:
+def _voter(known: Projection[LinkSettings]) -> Callable[[Ballot], Vote]:
     def vote(ballot: Ballot) -> Vote:
         cast = decide(ballot, known.get(ballot.envelope.account))
         says = "convert" if cast.convert else "accept" if cast.reply.accepts else "refuse"
@@ -109,7 +111,7 @@ def _voter(known: Projection[Terms]) -> Callable[[Ballot], Vote]:
     return vote
 
 
-def _teller(bus: Bus) -> Told:
+def _teller(bus: Bus) -> ReportDownload:
     async def told(link: Link, host: str, sent: int, complete: bool) -> None:
         metrics.DOWNLOADS.labels("complete" if complete else "incomplete").inc()
         metrics.SENT.inc(sent)
@@ -132,7 +134,7 @@ SERVICE = Service(
     publishes=("events.filelink.>", "mail.converted.*", subjects.rehearsal("*")),
     subscribes=(
         retention.subject(NAME),
-        *terms.FILTERS,
+        *account_settings.FILTERS,
         *FILTERS,
         "ballot.*",
         subjects.mail("convert", "*"),

@@ -5,7 +5,7 @@ from varco_common.mail.ballot import Ballot, Vote, accept
 from varco_common.mail.link_eligibility import obstacle, parts_over
 from varco_common.mail.notices import ascii_of, shown
 from varco_common.mail.replies import Reply
-from varco_filelink.terms import Terms
+from varco_filelink.model.account_settings import LinkSettings
 
 VOTER = "filelink"
 ACCEPT = accept(VOTER)
@@ -28,7 +28,7 @@ _WHYS = {
 }
 
 
-def decide(ballot: Ballot, terms: Terms | None) -> Vote:
+def decide(ballot: Ballot, terms: LinkSettings | None) -> Vote:
     """Yes, with the parts to convert. No only to what can't be rewritten, where the account says so."""
     if terms is None or not terms.over or ballot.envelope.size <= terms.over:
         return ACCEPT
@@ -40,7 +40,7 @@ def decide(ballot: Ballot, terms: Terms | None) -> Vote:
     return accept(VOTER, convert=tuple(part.path for part in found))
 
 
-def _unchanged(ballot: Ballot, terms: Terms, names: tuple[str, ...], why: str) -> Vote:
+def _unchanged(ballot: Ballot, terms: LinkSettings, names: tuple[str, ...], why: str) -> Vote:
     if terms.signed is Choice.ACCEPT or why not in _WHYS:
         return Vote(voter=VOTER, reply=Reply.ACCEPTED, reason=f"not rewritten: {why}")
     words = _REFUSED[terms.language].format(name=shown(names[0]) if names else "-", why=_WHYS[why][terms.language])

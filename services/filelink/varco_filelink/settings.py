@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from varco_common.runtime.settings import CommaList, Duration, Port, ServiceSettings, Size, WithBlobs, WithDatabase, own
-from varco_filelink import forms
+from varco_filelink import normalization
 
 
 def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -27,7 +27,7 @@ class Settings(ServiceSettings, WithDatabase, WithBlobs):
     links_port: Port = Field(
         default=8180, validation_alias="VARCO_LINKS_PORT", description="HTTP port of the downloads, open to all."
     )
-    base_url: Annotated[str, AfterValidator(forms.base_url)] = Field(
+    base_url: Annotated[str, AfterValidator(normalization.base_url)] = Field(
         default="",
         description="What the links of accounts without a base URL of their own begin with. Empty: VARCO_BIND and "
         "VARCO_LINKS_PORT, which is of use on this machine alone.",

@@ -11,11 +11,11 @@ from varco_common.events import Language
 from varco_common.mail.record import BodyReference, MailAccepted, MailConverted
 from varco_common.storage.object_store import ObjectStore
 from varco_filelink import metrics
-from varco_filelink.converter import Converter
-from varco_filelink.departures import Departures
-from varco_filelink.source import Inline, Source, Stored
-from varco_filelink.store import Links
-from varco_filelink.terms import Terms
+from varco_filelink.conversion.body_source import BodySource, InlineBody, StoredBody
+from varco_filelink.conversion.converter import Converter
+from varco_filelink.link_store import LinkStore
+from varco_filelink.model.account_settings import LinkSettings
+from varco_filelink.outbox_dedup import OutboxDedup
 
 DURABLE = "filelink"
 KIND = "convert"
@@ -24,7 +24,7 @@ _TRIES = 5  # of a mail whose conversion fails as it shouldn't
 _log = log.get(__name__)
 
 
-class Worker:
+class ConversionWorker:
     """`terms` gives an account's.
 
     Mails of all accounts are taken in turn, `at_once` of them together; at the process's end they have `grace` seconds.
@@ -35,8 +35,8 @@ class Worker:
         bus: Bus,
         bodies: ObjectStore,
         converter: Converter,
-        links: Links,
-        terms: Callable[[str], Terms | None],
+        links: LinkStore,
+        terms: Callable[[str], LinkSettings | None],
         *,
         at_once: int,
         ack_wait: float,
@@ -46,7 +46,7 @@ class Worker:
         self._bus, self._bodies, self._converter, self._links, self._terms = bus, bodies, converter, links, terms
         self._at_once, self._ack_wait, self._grace, self._now = at_once, ack_wait, grace, now
         self._hands: dict[asyncio.Task[None], Delivery] = {}
-        self._departures: dict[str, Departures] = {}
+        self._departures: dict[str, OutboxDedup] = {}
 
     async def run(self) -> None:
         """Until cancelled; then what is in hand ends."""
@@ -107,7 +107,7 @@ class Worker:
         if await departures.left(envelope.id, delivery.sequence):
             return
         made = await self._links.of_mail(envelope.account, envelope.id)
-        terms = self._terms(envelope.account) or Terms(account=envelope.account, language=Language.EN)
+        terms = self._terms(envelope.account) or LinkSettings(account=envelope.account, language=Language.EN)
         done = await self._converter.convert(record, self._source(record, delivery.body), terms, made, self._now())
         for event in done.links:
             await self._links.make(event)
@@ -137,12 +137,12 @@ class Worker:
             _log.warning("a mail waits", mail=record.envelope.id, error=str(error))
             await delivery.nak(_RETRY_SECONDS)
 
-    def _source(self, record: MailAccepted, inline: bytes) -> Source:
+    def _source(self, record: MailAccepted, inline: bytes) -> BodySource:
         body = record.body
-        return Stored(self._bodies, body.object, body.size) if body.object else Inline(inline)
+        return StoredBody(self._bodies, body.object, body.size) if body.object else InlineBody(inline)
 
-    def _of(self, account: str) -> Departures:
-        return self._departures.setdefault(account, Departures(self._bus, account))
+    def _of(self, account: str) -> OutboxDedup:
+        return self._departures.setdefault(account, OutboxDedup(self._bus, account))
 
     async def _keep_in_hand(self) -> None:
         """Tells the bus that what takes long is still worked at."""

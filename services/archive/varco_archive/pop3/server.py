@@ -8,17 +8,17 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from varco_archive import metrics
-from varco_archive.account import Archive
-from varco_archive.bodies import Bodies
-from varco_archive.drops import Drops
-from varco_archive.index import Index
-from varco_archive.pop3 import answers
-from varco_archive.pop3.session import Session
-from varco_archive.pop3.verbs import VERBS
-from varco_archive.pop3.wire import MAX_LINE, Wire
-from varco_archive.removals import Removals
+from varco_archive.body_reader import BodyReader
+from varco_archive.copy_deletion import CopyDeletion
+from varco_archive.copy_index import CopyIndex
+from varco_archive.maildrop_locks import MaildropLocks
+from varco_archive.model import CopySettings
+from varco_archive.pop3 import replies
+from varco_archive.pop3.commands import COMMANDS
+from varco_archive.pop3.connection import MAX_LINE, Pop3Connection
+from varco_archive.pop3.session import Pop3Session
+from varco_archive.retention_sweeper import RetentionSweeper
 from varco_archive.settings import Settings
-from varco_archive.sweeper import Sweeper
 from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
@@ -36,23 +36,23 @@ _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP
 _log = log.get(__name__)
 
 
-class Server:
+class Pop3Server:
     """What all sessions share. `state` and `by_login` give what is known of an account."""
 
     def __init__(
         self,
         settings: Settings,
         bus: Bus,
-        index: Index,
-        bodies: Bodies,
+        index: CopyIndex,
+        bodies: BodyReader,
         *,
         passwords: PasswordVerifier,
-        removals: Removals,
-        sweeper: Sweeper,
-        drops: Drops,
+        removals: CopyDeletion,
+        sweeper: RetentionSweeper,
+        drops: MaildropLocks,
         bans: BanTable,
-        state: Callable[[str], Archive | None],
-        by_login: Callable[[str], Archive | None],
+        state: Callable[[str], CopySettings | None],
+        by_login: Callable[[str], CopySettings | None],
         certificates: Certificates,
     ) -> None:
         self.settings, self.index, self.bodies = settings, index, bodies
@@ -61,7 +61,7 @@ class Server:
         self.bans = bans
         self.guard = LoginThrottle(settings.guard_interval.total_seconds(), settings.guard_waiting)
         self._bus = bus
-        self._sessions: dict[Session, asyncio.Task[None] | None] = {}
+        self._sessions: dict[Pop3Session, asyncio.Task[None] | None] = {}
         self._by_host: Counter[str] = Counter()
         self._saying: set[asyncio.Task[None]] = set()
 
@@ -93,7 +93,7 @@ class Server:
             if session.host and self.bans.banned(session.host, datetime.now(UTC)):
                 session.close()
 
-    def say_later(self, event: AuthFailed) -> None:
+    def append_in_background(self, event: AuthFailed) -> None:
         """Appended beside the session: a client hears of its failure whatever the bus does."""
         task = asyncio.create_task(self._say(event))
         self._saying.add(task)
@@ -134,11 +134,11 @@ class Server:
         if len(self._sessions) >= self.settings.max_connections or (
             self._by_host[host] >= self.settings.max_connections_per_host
         ):
-            writer.write(answers.TOO_MANY.encode() + b"\r\n")
+            writer.write(replies.TOO_MANY.encode() + b"\r\n")
             writer.close()
             return
         _watch(writer)
-        session = Session(self, Wire(reader, writer), name, host, VERBS)
+        session = Pop3Session(self, Pop3Connection(reader, writer), name, host, COMMANDS)
         self._sessions[session] = asyncio.current_task()
         self._by_host[host] += 1
         metrics.SESSIONS.set(len(self._sessions))

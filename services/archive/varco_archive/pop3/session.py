@@ -5,28 +5,30 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from varco_archive.mailbox import Mailbox
-from varco_archive.pop3 import answers
-from varco_archive.pop3.wire import MAX_COMMAND, MAX_LINE, TooLong, Wire
+from varco_archive.pop3 import replies
+from varco_archive.pop3.connection import MAX_COMMAND, MAX_LINE, LineTooLong, Pop3Connection
+from varco_archive.pop3.maildrop import Maildrop
 from varco_common.base import log
 from varco_common.base.errors import TransientError
 
 if TYPE_CHECKING:
-    from varco_archive.pop3.server import Server
-    from varco_archive.pop3.verbs import Verb
+    from varco_archive.pop3.commands import Pop3Command
+    from varco_archive.pop3.server import Pop3Server
 
 MAX_ERRORS = 10
 
 _log = log.get(__name__)
 
 
-class Session:
+class Pop3Session:
     """From connect to the end. `listener` is pop3 or pop3s; `host` is the client's address."""
 
-    def __init__(self, server: "Server", wire: Wire, listener: str, host: str, verbs: "Mapping[bytes, Verb]") -> None:
+    def __init__(
+        self, server: "Pop3Server", wire: Pop3Connection, listener: str, host: str, verbs: "Mapping[bytes, Pop3Command]"
+    ) -> None:
         self.server, self.wire, self.listener, self.host, self._verbs = server, wire, listener, host, verbs
         self.login = ""  # what USER said
-        self.mailbox: Mailbox | None = None  # open: RFC 1939's transaction state
+        self.mailbox: Maildrop | None = None  # open: RFC 1939's transaction state
         self.errors = 0
         self._loop = asyncio.get_running_loop()
         self._until = self._loop.time() + server.settings.session.total_seconds()
@@ -41,7 +43,7 @@ class Session:
     async def run(self) -> None:
         """Whatever happens, the mailbox is free again afterwards, and nothing is removed but by QUIT (RFC 1939 6)."""
         try:
-            self.answer(answers.READY)
+            self.answer(replies.READY)
             while not self.over:
                 await self.wire.drain(self.idle_seconds)
                 await self._next()
@@ -49,8 +51,8 @@ class Session:
             pass
         except TimeoutError:
             _log.info("POP3 client too slow", host=self.host)
-        except TooLong:
-            self.answer(answers.TOO_LONG)
+        except LineTooLong:
+            self.answer(replies.TOO_LONG)
         finally:
             if self.mailbox:
                 self.server.drops.leave(self.mailbox.account, self)
@@ -67,7 +69,7 @@ class Session:
                 raise
             line = b""
         if self._loop.time() >= self._until:
-            self.answer(answers.TOO_LONG_A_SESSION)
+            self.answer(replies.TOO_LONG_A_SESSION)
             self.over = True
         else:
             await self._command(line)
@@ -85,37 +87,37 @@ class Session:
         self.errors += 1
         self.answer(text)
         if self.errors >= MAX_ERRORS:
-            self.answer(answers.TOO_MANY_ERRORS)
+            self.answer(replies.TOO_MANY_ERRORS)
             self.over = True
 
     async def ask(self) -> bytes:
         """What the client answers to an empty challenge."""
-        self.wire.say(answers.ASK.encode() + b"\r\n")
+        self.wire.say(replies.ASK.encode() + b"\r\n")
         return await self.wire.line(self.idle_seconds)
 
     async def _command(self, line: bytes) -> None:
         word, _, argument = line.partition(b" ")
         verb = self._verbs.get(word.upper())
         if len(line) > (MAX_LINE if word.upper() == b"AUTH" else MAX_COMMAND):
-            return self.fail(answers.TOO_LONG)
+            return self.fail(replies.TOO_LONG)
         if not verb:
-            return self.fail(answers.UNKNOWN)
+            return self.fail(replies.UNKNOWN)
         if bool(self.mailbox) not in verb.states:
-            return self.fail(answers.NOT_NOW)
+            return self.fail(replies.NOT_NOW)
         try:
             text = argument.decode()
         except UnicodeDecodeError:
-            return self.fail(answers.SYNTAX)
+            return self.fail(replies.SYNTAX)
         try:
             await verb.do(self, text)
         except (EOFError, ConnectionError, TimeoutError):
             raise
         except TransientError as error:
             _log.warning("POP3 command not carried out", command=verb.do.__name__, error=str(error))
-            self.answer(answers.LATER)
+            self.answer(replies.LATER)
         except asyncio.CancelledError:
             raise
         except Exception:  # noqa: BLE001 - a bug: the client hears that it may try again, and nothing of it
             _log.exception("internal error")
-            self.answer(answers.LATER)
+            self.answer(replies.LATER)
         return None

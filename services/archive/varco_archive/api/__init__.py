@@ -1,0 +1,1 @@
+"""archive's HTTP API."""

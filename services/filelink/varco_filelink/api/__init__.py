@@ -1,0 +1,1 @@
+"""filelink's HTTP API."""

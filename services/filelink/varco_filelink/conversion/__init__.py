@@ -1,0 +1,1 @@
+"""How a mail with heavy attachments becomes a mail with links."""

@@ -1,0 +1,185 @@
+"""Puts the notice into a mail's texts, without touching what stands there already. Pure: bytes in, bytes out."""
+
+import binascii
+import codecs
+import re
+
+from varco_common.mail.notices import ascii_of
+from varco_common.mime import Part
+from varco_filelink.conversion.notice_text import LinkNotice
+
+_LINE = 76  # RFC 2045 6.7, 6.8
+_SOFT = rb"(?:=[ \t]*\r\n)*"
+_FIELD = re.compile(rb"(?im)^content-(?:type|transfer-encoding|disposition|id|description|location|md5)[ \t]*:")
+
+
+def with_notice(content: bytes, part: Part, block: LinkNotice, *, eight_bit: bool = False) -> bytes | None:
+    """The encoded content of a text part with the notice at its end; None where that can't be done safely.
+
+    What was there stays as it is, byte for byte; in base64, the lines before the notice do, and what the others decode to.
+    Where the mail isn't `eight_bit`
+    already it doesn't become so: the next hop may not take it.
+    """
+    charset = _ascii_like(part.charset or "us-ascii")
+    if not charset:
+        return None
+    notice = _notice(part, block, charset, eight_bit=eight_bit)
+    match part.encoding:
+        case "base64":
+            return _in_base64(content, part, notice)
+        case "quoted-printable":
+            return _in_quoted_printable(content, part, notice)
+        case _:
+            return _in_plain(content, part, notice)
+
+
+def notice_part(block: LinkNotice) -> bytes:
+    """Header and content of a text part that holds the notice alone."""
+    text = block.text.replace("\n", "\r\n").encode()
+    return (
+        b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+        b"Content-Disposition: inline\r\n\r\n" + dot_stuffed(_quoted(text))
+    )
+
+
+def without_content_fields(header: bytes) -> bytes:
+    """A root header without the fields that say what its body is."""
+    kept: list[bytes] = []
+    dropping = False
+    for line in header.splitlines(keepends=True):
+        if line[:1] not in b" \t":  # RFC 5322 2.2.3: a folded line belongs to its field
+            dropping = _FIELD.match(line) is not None
+        if not dropping:
+            kept.append(line)
+    return b"".join(kept)
+
+
+def dot_stuffed(lines: bytes) -> bytes:
+    """In wire form: a dot at a line's start is doubled (RFC 5321 4.5.2)."""
+    lines = lines.replace(b"\r\n.", b"\r\n..")
+    return b"." + lines if lines.startswith(b".") else lines
+
+
+def _notice(part: Part, block: LinkNotice, charset: str, *, eight_bit: bool) -> bytes:
+    if part.media_type == "text/html":
+        return block.html.encode("ascii")
+    text = block.text.replace("\n", "\r\n")
+    if part.encoding == "7bit" or (not eight_bit and part.encoding in ("8bit", "binary")):
+        return ascii_of(text).encode("ascii", "replace")
+    try:
+        return text.encode(charset)
+    except UnicodeEncodeError:  # a name that the mail's charset has no letters for
+        return ascii_of(text).encode("ascii", "replace")
+
+
+def _in_plain(content: bytes, part: Part, notice: bytes) -> bytes:
+    if part.media_type != "text/html":
+        return content + _gap(content) + dot_stuffed(notice)
+    at = _end_of_html(content)
+    return content[:at] + b"\r\n" + dot_stuffed(notice) + b"\r\n" + content[at:]
+
+
+def _in_quoted_printable(content: bytes, part: Part, notice: bytes) -> bytes:
+    if part.media_type != "text/html":
+        open_end = b"\r\n" if content.rstrip(b" \t").endswith(b"=") else b""  # a soft break with nothing behind it
+        return content + open_end + _gap(content) + dot_stuffed(_quoted(notice))
+    at, block = _end_of_quoted_html(content), dot_stuffed(_quoted(notice))
+    if at == len(content):
+        return content + b"\r\n" + block
+    return content[:at] + b"=\r\n" + block + b"=\r\n" + content[at:]
+
+
+def _in_base64(content: bytes, part: Part, notice: bytes) -> bytes | None:
+    """The lines before the notice stay as they are; from there on they are made anew, as long as those were."""
+    try:
+        plain = binascii.a2b_base64(content)
+    except binascii.Error:
+        return None
+    lines = content.rstrip(b"\r\n")
+    width = _width(lines)
+    if part.media_type == "text/html":
+        at = _end_of_html(plain)
+        notice = b"\r\n" + notice + b"\r\n"
+    else:
+        at, notice = len(plain), _gap(plain) + notice
+    kept = at // (width // 4 * 3) if width else 0
+    rest = plain[kept * width // 4 * 3 : at] + notice + plain[at:]
+    before = (lines + b"\r\n")[: kept * (width + 2)]
+    return before + _base64(rest, width or _LINE) + content[len(lines) :]
+
+
+def _width(lines: bytes) -> int:
+    """The length that all lines but the last one have; 0 where they haven't, or where it is none that could go on."""
+    width = lines.find(b"\r\n")
+    if not 4 <= width <= _LINE or width % 4:
+        return 0
+    whole, last = divmod(len(lines), width + 2)
+    even = all(line == b"\r\n" for line in (lines[at : at + 2] for at in range(width, whole * (width + 2), width + 2)))
+    return width if even and lines.count(b"\r\n") == whole and last <= width else 0
+
+
+def _base64(plain: bytes, width: int) -> bytes:
+    step = width // 4 * 3
+    return b"\r\n".join(binascii.b2a_base64(plain[at : at + step], newline=False) for at in range(0, len(plain), step))
+
+
+def _gap(content: bytes) -> bytes:
+    """What makes an empty line before the notice."""
+    return b"\r\n" if content.endswith(b"\r\n") else b"\r\n\r\n" if content else b""
+
+
+def _end_of_html(content: bytes) -> int:
+    """Before the last `</body>`, or `</html>`, or at the end."""
+    low = content.lower()
+    for mark in (b"</body", b"</html"):
+        if (at := low.rfind(mark)) >= 0:
+            return at
+    return len(content)
+
+
+def _end_of_quoted_html(content: bytes) -> int:
+    """The same where characters may be encoded, and lines softly broken, anywhere."""
+    for mark in _QUOTED_MARKS:
+        if found := [match.start() for match in mark.finditer(content)]:
+            return found[-1]
+    return len(content)
+
+
+def _mark(text: str) -> re.Pattern[bytes]:
+    """`text` in small or capital letters, each as it is or as `=XX`."""
+    chars = [b"|".join(re.escape(b"%c" % one) + b"|=%02X" % one for one in _cases(char)) for char in text]
+    return re.compile(_SOFT.join(b"(?:%s)" % char for char in chars), re.IGNORECASE)
+
+
+def _cases(char: str) -> set[int]:
+    return {ord(char.lower()), ord(char.upper())}
+
+
+_QUOTED_MARKS = (_mark("</body"), _mark("</html"))
+
+
+def _quoted(text: bytes) -> bytes:
+    """Quoted-printable (RFC 2045 6.7), lines of CRLF."""
+    return b"\r\n".join(_quoted_line(line) for line in text.split(b"\r\n"))
+
+
+def _quoted_line(line: bytes) -> bytes:
+    tokens = [b"%c" % byte if 32 <= byte <= 126 and byte != 61 else b"=%02X" % byte for byte in line]
+    if tokens and tokens[-1] == b" ":
+        tokens[-1] = b"=20"
+    lines: list[bytes] = [b""]
+    for token in tokens:
+        if len(lines[-1]) + len(token) >= _LINE:
+            lines.append(b"")
+        lines[-1] += token
+    return b"=\r\n".join(lines)
+
+
+def _ascii_like(charset: str) -> str:
+    """The codec of a charset whose ASCII bytes mean ASCII; empty for others (UTF-16) and unknown ones."""
+    try:
+        codec = codecs.lookup(charset.partition("*")[0])
+        plain = bytes(range(32, 127))
+        return codec.name if codec.encode(plain.decode("ascii"))[0] == plain else ""
+    except (LookupError, ValueError, UnicodeError):
+        return ""

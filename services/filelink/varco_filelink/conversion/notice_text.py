@@ -1,0 +1,164 @@
+"""The notice that stands in a mail for its heavy attachments, as text and as HTML, in English and the account's language."""
+
+import html
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from varco_common.events import Language
+
+MONTH = timedelta(days=365) / 12  # as varco_common.base.units has it
+MAX_NAME = 160  # characters
+
+_NUMBERS = {
+    Language.EN: (
+        "",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+    ),
+    Language.IT: (
+        "",
+        "un",
+        "due",
+        "tre",
+        "quattro",
+        "cinque",
+        "sei",
+        "sette",
+        "otto",
+        "nove",
+        "dieci",
+        "undici",
+        "dodici",
+    ),
+}
+_MONTHS = {
+    Language.EN: (
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ),
+    Language.IT: (
+        "gennaio",
+        "febbraio",
+        "marzo",
+        "aprile",
+        "maggio",
+        "giugno",
+        "luglio",
+        "agosto",
+        "settembre",
+        "ottobre",
+        "novembre",
+        "dicembre",
+    ),
+}
+_UNITS = {Language.EN: (("month", "months"), ("day", "days")), Language.IT: (("mese", "mesi"), ("giorno", "giorni"))}
+_DELETED = {
+    Language.EN: (
+        "The file will be DELETED after {time} ({date}).",
+        "The files will be DELETED after {time} ({date}).",
+    ),
+    Language.IT: ("Il file verra' ELIMINATO dopo {time} ({date}).", "I file verranno ELIMINATI dopo {time} ({date})."),
+}
+
+
+class LinkedFile(NamedTuple):
+    """One attachment: its name as it is shown, its size in bytes, its link."""
+
+    name: str
+    size: int
+    url: str
+
+
+class LinkNotice(NamedTuple):
+    """The notice. `text` has lines parted by LF, none of which begins or ends with a blank; `html` is ASCII."""
+
+    text: str
+    html: str
+
+
+def link_notice(moved: Sequence[LinkedFile], language: Language, keep: timedelta, expires_at: datetime) -> LinkNotice:
+    """One block for all attachments of a mail."""
+    languages = [Language.EN, *([language] if language is not Language.EN else [])]
+    deleted = [(each, _deleted(each, len(moved), keep, expires_at)) for each in languages]
+    lines = [
+        line for one in moved for line in (f"[{one.name}] ({format_megabytes(one.size)}) moved to:", "", one.url, "")
+    ]
+    text = "\n".join([*lines, *(line for _, line in deleted)])
+    return LinkNotice(text, _html(moved, deleted))
+
+
+def _html(moved: Sequence[LinkedFile], deleted: Sequence[tuple[Language, str]]) -> str:
+    """A block of its own, that takes the reader's colours (dark ones too) and runs left to right in any mail."""
+    files = "\r\n".join(
+        f'<p style="margin:0 0 0.7em 0">[<bdi>{_escaped(one.name)}</bdi>] ({format_megabytes(one.size)}) moved to:<br>\r\n'
+        f'<a href="{_escaped(one.url)}">{_escaped(one.url)}</a></p>'
+        for one in moved
+    )
+    ends = "<br>\r\n".join(f'<span lang="{language}">{_escaped(line)}</span>' for language, line in deleted)
+    return (
+        '<div dir="ltr" lang="en" style="clear:both;margin:1.5em 0 0 0;padding:0.7em 0 0 0;'
+        'border-top:1px solid #888888;text-align:left;overflow-wrap:anywhere">\r\n'
+        f'{files}\r\n<p style="margin:0">{ends}</p>\r\n</div>'
+    )
+
+
+def _deleted(language: Language, count: int, keep: timedelta, at: datetime) -> str:
+    return _DELETED[language][count > 1].format(time=spell_duration(language, keep), date=format_date(language, at))
+
+
+def spell_duration(language: Language, keep: timedelta) -> str:
+    """`twelve months`, `dodici mesi`, `30 days`."""
+    months, rest = divmod(keep, MONTH)
+    number = months if months and not rest else max(round(keep / timedelta(days=1)), 1)
+    one, many = _UNITS[language][0 if months and not rest else 1]
+    words = _NUMBERS[language]
+    return f"{words[number] if number < len(words) else number} {one if number == 1 else many}"
+
+
+def format_date(language: Language, at: datetime) -> str:
+    """`24 November 2027`."""
+    return f"{at.day} {_MONTHS[language][at.month - 1]} {at.year}"
+
+
+def format_megabytes(size: int) -> str:
+    """`43.96 MB`: millions of bytes, as the account file counts."""
+    return f"{size / 1_000_000:.2f} MB"
+
+
+def display_name(names: Sequence[str], extension: str) -> str:
+    """The likeliest name, without folders, controls or marks that turn its direction; never empty."""
+    whole = names[0].replace("\\", "/").rpartition("/")[2] if names else ""
+    clean = "".join(char for char in whole if unicodedata.category(char)[0] != "C")
+    clean = " ".join(clean.split()).strip(". ")
+    if not clean:
+        return f"attachment.{extension}"
+    if len(clean) <= MAX_NAME:
+        return clean
+    stem, dot, end = clean.rpartition(".")
+    return f"{stem[: MAX_NAME - 20]}...{dot}{end[:15]}" if dot else clean[:MAX_NAME]
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False).encode("ascii", "xmlcharrefreplace").decode()

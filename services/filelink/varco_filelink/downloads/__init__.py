@@ -1,0 +1,1 @@
+"""The public download server for the linked files."""

@@ -1,0 +1,106 @@
+"""The pages that a browser sees: a file to download, a link that has ended, one that never was. No script, both languages."""
+
+import re
+from collections.abc import Mapping
+from html import escape
+
+from varco_common.events import Language
+from varco_filelink.conversion.notice_text import format_date, format_megabytes
+from varco_filelink.model.link_state import Link
+
+STYLE = """
+:root{color-scheme:light dark}
+body{font:1rem/1.5 system-ui,sans-serif;margin:0;padding:10vh 1.2rem 2rem}
+main{max-width:34rem;margin:auto}
+h1{font-size:1.35rem;line-height:1.3;overflow-wrap:anywhere}
+dl{display:grid;grid-template-columns:auto 1fr;gap:.3rem 1.2rem;margin:1.5rem 0}
+dt{opacity:.75}
+dd{margin:0;overflow-wrap:anywhere}
+a.button{display:inline-block;padding:.7rem 1.6rem;border-radius:.4rem;background:#0b57d0;color:#fff;
+text-decoration:none;font-weight:600}
+a.button:focus-visible{outline:3px solid;outline-offset:3px}
+""".strip()
+
+_PAGE = """<!DOCTYPE html>
+<html lang="{lang}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body><main>
+{body}
+</main></body>
+</html>
+"""
+_WORDS: dict[Language, Mapping[str, str]] = {
+    Language.EN: {
+        "size": "Size",
+        "from": "Sent by",
+        "until": "Available until",
+        "download": "Download",
+        "gone": "This file is no longer available",
+        "gone_text": "The link has ended and the file has been deleted. Ask the sender to send it again.",
+        "unknown": "There is no such file",
+        "unknown_text": "Check that the address is complete.",
+        "busy": "Not available at the moment",
+        "busy_text": "Please try again in a few minutes.",
+        "slow": "Too many requests",
+        "slow_text": "Please try again in a minute.",
+    },
+    Language.IT: {
+        "size": "Dimensione",
+        "from": "Inviato da",
+        "until": "Disponibile fino al",
+        "download": "Scarica",
+        "gone": "Il file non è più disponibile",
+        "gone_text": "Il link è scaduto e il file è stato eliminato. Chiedere al mittente di inviarlo di nuovo.",
+        "unknown": "Il file non esiste",
+        "unknown_text": "Controllare che l'indirizzo sia completo.",
+        "busy": "Al momento non disponibile",
+        "busy_text": "Riprovare fra qualche minuto.",
+        "slow": "Troppe richieste",
+        "slow_text": "Riprovare fra un minuto.",
+    },
+}
+_CHOICE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?))?\s*")
+
+
+def negotiate_language(accept: str) -> Language:
+    """The one that the client likes better (RFC 9110 12.5.4); English where it likes neither."""
+    likes: dict[str, float] = {}
+    for part in accept.split(",")[:30]:
+        if found := _CHOICE.fullmatch(part):
+            likes.setdefault(found[1].lower(), float(found[2] or 1))
+    best = max(Language, key=lambda one: (likes.get(str(one), 0.0), one is Language.EN))
+    return best if likes.get(str(best), 0.0) > 0 else Language.EN
+
+
+def file_page(link: Link, speaks: Language) -> str:
+    """The file, and the button that brings it."""
+    words = _WORDS[speaks]
+    rows = (
+        (words["size"], format_megabytes(link.size)),
+        (words["from"], link.domain or "-"),
+        (words["until"], format_date(speaks, link.expires_at)),
+    )
+    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
+    button = f'<a class="button" href="?download" rel="nofollow">{escape(words["download"])}</a>'
+    return _page(speaks, link.name, f"<h1><bdi>{escape(link.name)}</bdi></h1>\n<dl>{facts}</dl>\n<p>{button}</p>")
+
+
+def message_page(kind: str, speaks: Language) -> str:
+    """`gone`, `unknown`, `busy` or `slow`."""
+    title, text = _WORDS[speaks][kind], _WORDS[speaks][f"{kind}_text"]
+    return _page(speaks, title, f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>")
+
+
+def _page(speaks: Language, title: str, body: str) -> str:
+    return _PAGE.format(lang=speaks, title=escape(title), style=STYLE, body=body)
+
+
+def title(kind: str, speaks: Language) -> str:
+    """The message's first line alone, for programs."""
+    return _WORDS[speaks][kind]
