@@ -19,10 +19,10 @@ from bench.audit_index import Traffic
 from bench.proc import cpu
 from varco_audit.scribe import RECORDED, RECORDS
 from varco_audit.settings import Settings
+from varco_common.base.settings import variables
 from varco_common.bus import Bus
 from varco_common.events import MailRecorded, decode_event
 from varco_common.mail.record import MailRecord
-from varco_common.runtime.settings import variables
 from varco_common.testing import nats_server
 from varco_common.testing.processes import free_port
 

@@ -18,7 +18,7 @@ from varco_cli.deployment.ready import role_password
 from varco_cli.stack.environment import keepers, voters
 from varco_cli.stack.installed import ServiceDescription, installed_services
 from varco_cli.stack.state_directory import StateDirectory
-from varco_common.runtime.settings import BrokenSetting
+from varco_common.base.settings import BrokenSetting
 
 ROOT = Path(__file__).parents[2]
 

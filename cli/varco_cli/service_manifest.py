@@ -8,8 +8,9 @@ import sys
 import msgspec
 
 from varco_cli.stack.installed import ServiceDescription
+from varco_common.base.settings import variables
 from varco_common.runtime.service import Service, installed
-from varco_common.runtime.settings import WithDatabase, variables
+from varco_common.storage.settings import WithDatabase
 
 
 def described(service: Service) -> ServiceDescription:

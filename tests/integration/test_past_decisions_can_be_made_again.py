@@ -17,6 +17,7 @@ from varco_audit.replay.verify import verify
 from varco_cli.stack.bus import operator
 from varco_common.base.ids import new_id
 from varco_common.bus import Bus
+from varco_common.bus.settings import WithBus
 from varco_common.bus.streams import manager
 from varco_common.events import MailRefused
 from varco_common.eventsourcing.replay.serving import ReplayServer
@@ -25,7 +26,6 @@ from varco_common.mail.envelope import Envelope
 from varco_common.mail.replies import Reply
 from varco_common.mail.verdict import verdict
 from varco_common.mime import Manifest
-from varco_common.runtime.settings import WithBus
 from varco_common.testing import NatsServer, nats_server
 
 pytestmark = pytest.mark.timeout(300)  # each rehearsal starts a process for each voter: seconds on a busy machine

@@ -14,7 +14,7 @@ from varco_common.base.subjects import KINDS
 from varco_common.bus import Bus
 from varco_common.events import MailErased
 from varco_common.storage.object_store import ObjectStore
-from varco_common.storage.object_store_settings import ObjectStoreSettings
+from varco_common.storage.settings import ObjectStoreSettings
 
 BOX = ("box@kept.test", "another-secret")
 FILE = f"""\

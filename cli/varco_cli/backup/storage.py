@@ -12,16 +12,17 @@ from varco_cli import api_client
 from varco_cli.stack import Stack
 from varco_cli.stack.bus import operator
 from varco_common.base.errors import TransientError
+from varco_common.base.settings import BrokenSetting, Port, load
 from varco_common.bus import BusSettings
-from varco_common.runtime.settings import BrokenSetting, Port, WithBlobs, WithBus, load
+from varco_common.bus.settings import WithBus
 from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
-from varco_common.storage.object_store_settings import ObjectStoreSettings
+from varco_common.storage.settings import ObjectStoreSettings, WithObjectStore
 
 BUCKETS = (BODIES, LINKS)
 _PATIENCE_SECONDS = 60.0
 
 
-class NetworkSettings(WithBus, WithBlobs):
+class NetworkSettings(WithBus, WithObjectStore):
     """What `varco backup` and `varco restore` read where there is no home."""
 
 
@@ -44,7 +45,7 @@ async def reached(say: Callable[[str], None]) -> AsyncIterator[BackupStorage]:
     """What runs already; else the home's bus and object store, started without any service for as long as the block lasts."""
     if over_network():
         settings = load(NetworkSettings)
-        yield BackupStorage(bus=settings.bus, blobs=settings.blobs, home=None)
+        yield BackupStorage(bus=settings.bus, blobs=settings.object_store, home=None)
     elif api_client.state_directory().running():
         yield _running()
     else:

@@ -16,7 +16,7 @@ from varco_cli.failures import Conflict, Failure, Misused, Unreachable
 from varco_cli.output import Json
 from varco_cli.stack import AlreadyRunning, FailedStart
 from varco_common.base.errors import TransientError
-from varco_common.runtime.settings import BrokenSetting
+from varco_common.base.settings import BrokenSetting
 
 Where = Annotated[Path, typer.Argument(help="A directory, or a file whose name ends in .tar.", metavar="DIR|FILE.tar")]
 

@@ -12,7 +12,7 @@ from varco_cli.failures import Failure, Misused
 from varco_cli.output import Json
 from varco_cli.stack import FailedStart
 from varco_common.base import log
-from varco_common.runtime.settings import BrokenSetting
+from varco_common.base.settings import BrokenSetting
 
 if TYPE_CHECKING:
     from varco_cli.demo.run import DemoReport

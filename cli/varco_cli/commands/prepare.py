@@ -10,7 +10,7 @@ from varco_cli.failures import Failure, Misused
 from varco_cli.output import Json
 from varco_cli.stack import FailedStart
 from varco_cli.stack.installed import installed_services
-from varco_common.runtime.settings import BrokenSetting, load
+from varco_common.base.settings import BrokenSetting, load
 
 
 def add(app: typer.Typer) -> None:

@@ -14,7 +14,7 @@ from varco_cli.failures import Conflict, Failure, Misused
 from varco_cli.stack import AlreadyRunning, FailedStart, Stack
 from varco_cli.stack.trial_account import TrialAccount, open_trial
 from varco_common.base import log
-from varco_common.runtime.settings import BrokenSetting
+from varco_common.base.settings import BrokenSetting
 
 READY = "VARCO_READY_DESCRIPTOR"
 

@@ -9,16 +9,17 @@ from pydantic import Field
 from varco_cli.deployment.files import database_password
 from varco_cli.stack.disk_room import mail_limit
 from varco_cli.stack.installed import ServiceDescription
+from varco_common.base.settings import BrokenSetting, Size, env_prefix, read_secret
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import streams
-from varco_common.bus.settings import BusSettings
-from varco_common.runtime.settings import BrokenSetting, Size, WithBus, WithDatabase, own, secret
+from varco_common.bus.settings import BusSettings, WithBus
+from varco_common.storage.settings import WithDatabase
 
 
 class PrepareSettings(WithBus, WithDatabase):
     """Who may make streams and roles, and how much the streams may hold."""
 
-    model_config = own("VARCO_PREPARE_")
+    model_config = env_prefix("VARCO_PREPARE_")
 
     secrets: Path = Field(default=Path("/run/secrets"), description="Where the passwords of the services' roles are.")
     bus_disk: Path | None = Field(
@@ -61,7 +62,7 @@ def role_password(secrets: Path, service: str) -> str:
     """The password of this service's role. Raises BrokenSetting, naming the file, where it cannot be read."""
     file = secrets / database_password(service)
     try:
-        return secret(file)
+        return read_secret(file)
     except OSError as error:
         raise BrokenSetting(
             "VARCO_PREPARE_SECRETS",

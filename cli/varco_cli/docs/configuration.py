@@ -9,8 +9,8 @@ from pydantic.fields import FieldInfo
 
 from varco_cli.docs.markdown import GENERATED, code, table
 from varco_common.base import units
+from varco_common.base.settings import Settings, Size, is_internal, variables
 from varco_common.runtime import service
-from varco_common.runtime.settings import Settings, Size, variables
 
 GROUP = "varco.settings"  # settings of parts that are no service
 
@@ -30,7 +30,7 @@ def page() -> str:
     parts = dict(_parts())
     users: dict[str, list[str]] = {}
     for name, kind in parts.items():
-        for variable in variables(kind).values():
+        for variable, _ in _fields(kind):
             users.setdefault(variable, []).append(name)
     shared = [variable for variable, names in users.items() if len(names) > 1]
     fields: dict[str, FieldInfo] = {}
@@ -55,7 +55,8 @@ def _section(name: str, kind: type[Settings], shared: list[str]) -> str:
 
 
 def _fields(kind: type[Settings]) -> list[tuple[str, FieldInfo]]:
-    return [(variable, kind.model_fields[name]) for name, variable in variables(kind).items()]
+    fields = ((variable, kind.model_fields[name]) for name, variable in variables(kind).items())
+    return [(variable, field) for variable, field in fields if not is_internal(field)]
 
 
 def _row(variable: str, field: FieldInfo) -> tuple[str, str, str]:

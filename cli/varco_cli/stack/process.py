@@ -13,7 +13,7 @@ from pathlib import Path
 from varco_cli.stack import die_with_parent
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import log
-from varco_common.runtime.settings import EXIT_BROKEN_SETTING
+from varco_common.base.settings import EXIT_BROKEN_SETTING
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 10.0

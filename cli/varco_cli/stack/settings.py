@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from varco_common.runtime.settings import BrokenSetting, Port, Settings, Size
+from varco_common.base.settings import BrokenSetting, Port, Settings, Size
 from varco_common.storage.seaweed import PORTS as S3_PORTS
 
 SERVICES = 20  # ports above VARCO_API_PORT that are the services'; the bus and the object store come behind them

@@ -30,10 +30,10 @@ from varco_cli.stack.process import ManagedProcess, Program, end_stale
 from varco_cli.stack.settings import Ports, StackSettings, listenable
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import log
+from varco_common.base.settings import load
 from varco_common.base.tasks import ended
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.stream_admin import STORE_CHECK as STORE
-from varco_common.runtime.settings import load
 from varco_common.storage import seaweed
 
 START_SECONDS = 60.0

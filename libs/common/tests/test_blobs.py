@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from varco_common.base.errors import TransientError
 from varco_common.storage.object_store import MissingObject, ObjectStore
-from varco_common.storage.object_store_settings import ObjectStoreSettings
+from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing import S3Server, free_port, s3_server
 
 MIB = 1024 * 1024

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from varco_common.runtime.settings import BrokenSetting
+from varco_common.base.settings import BrokenSetting
 from varco_common.storage import database
 
 

@@ -4,10 +4,10 @@ from typing import get_args
 
 from varco_cli.docs import answers, configuration, events
 from varco_cli.docs.__main__ import PAGES, main
+from varco_common.base.settings import variables
 from varco_common.events import AnyEvent, wire_name
 from varco_common.mail.replies import Reply
 from varco_common.runtime import service
-from varco_common.runtime.settings import variables
 
 
 def test_every_event_and_every_field_is_in_its_page():

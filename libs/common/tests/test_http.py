@@ -12,13 +12,14 @@ import pytest
 from fastapi import APIRouter
 
 from varco_common.base.errors import ConflictError, NotFound, PoisonError, RefusedCommand, TransientError
+from varco_common.base.settings import BrokenSetting
 from varco_common.bus import Bus
 from varco_common.events import TokenRevoked
 from varco_common.runtime import service
 from varco_common.runtime.auth import AccountScope, Admin, Caller
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.request_size import MAX_BODY
-from varco_common.runtime.settings import BrokenSetting, ServiceSettings
+from varco_common.runtime.settings import ServiceSettings
 from varco_common.testing import nats_server
 
 from .bus.samples import record

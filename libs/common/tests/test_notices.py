@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.events.policy import Language, Notice
-from varco_common.mail.notices import FACTS, TEXTS, ascii_of, notice, shown, wrong_with
+from varco_common.mail.notices import FACTS, TEXTS, Language, Notice, ascii_of, notice, shown, wrong_with
 from varco_common.mail.replies import Reply
 
 FORBIDDEN_IT = (

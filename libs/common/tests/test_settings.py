@@ -11,22 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from varco_common.base import units
-from varco_common.runtime.settings import (
-    BrokenSetting,
-    CommaList,
-    Duration,
-    ServiceSettings,
-    Size,
-    WithBlobs,
-    WithDatabase,
-    load,
-    own,
-    variables,
-)
+from varco_common.base.settings import BrokenSetting, CommaList, Duration, Size, env_prefix, load, variables
+from varco_common.runtime.settings import ServiceSettings
+from varco_common.storage.settings import WithDatabase, WithObjectStore
 
 
-class Example(ServiceSettings, WithDatabase, WithBlobs):
-    model_config = own("VARCO_EXAMPLE_")
+class Example(ServiceSettings, WithDatabase, WithObjectStore):
+    model_config = env_prefix("VARCO_EXAMPLE_")
 
     limit: Size = 20_000_000
     wait: Duration = timedelta(minutes=10)
@@ -107,7 +98,9 @@ def test_a_short_token_key_is_broken(tmp_path):
 
 def test_every_setting_is_explained_where_it_is_declared():
     assert all(
-        field.description for kind in (ServiceSettings, WithDatabase, WithBlobs) for field in kind.model_fields.values()
+        field.description
+        for kind in (ServiceSettings, WithDatabase, WithObjectStore)
+        for field in kind.model_fields.values()
     )
 
 

@@ -52,7 +52,7 @@ async def serve(settings: Settings) -> None:
         hashes = Argon2(settings.argon2_memory_kib)
         passwords = await stack.enter_async_context(PasswordVerifier.open(hashes, HASHED_AT_ONCE, MOST_HASHES))
         await database.migrate(engine, "varco_archive")
-        blobs = ObjectStore(settings.blobs)
+        blobs = ObjectStore(settings.object_store)
         stack.push_async_callback(blobs.close)
         accounts = await stack.enter_async_context(ArchiveAccounts.open(bus, engine))
         parts = _parts(settings, bus, engine, accounts, passwords=passwords, bodies=BodyReader(bus, blobs))

@@ -8,18 +8,10 @@ from pydantic import AfterValidator, Field
 
 from varco_archive import normalization
 from varco_common.base.errors import RefusedCommand
-from varco_common.runtime.settings import (
-    CommaList,
-    Duration,
-    Port,
-    Size,
-    WithApi,
-    WithBlobs,
-    WithBus,
-    WithDatabase,
-    own,
-    shaped,
-)
+from varco_common.base.settings import CommaList, Duration, Port, Size, env_prefix, matches
+from varco_common.bus.settings import WithBus
+from varco_common.runtime.settings import WithApi
+from varco_common.storage.settings import WithDatabase, WithObjectStore
 
 
 def _return_path(text: str) -> str:
@@ -29,10 +21,10 @@ def _return_path(text: str) -> str:
         raise ValueError(str(refusal)) from None
 
 
-class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
+class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
     """`VARCO_ARCHIVE_*`, and what is shared. Ports of 0 are not listened on."""
 
-    model_config = own("VARCO_ARCHIVE_")
+    model_config = env_prefix("VARCO_ARCHIVE_")
 
     pop3_port: Port = Field(default=2110, validation_alias="VARCO_POP3_PORT", description="POP3 with STLS; 0 for none.")
     pop3s_port: Port = Field(
@@ -44,7 +36,7 @@ class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
         validation_alias="VARCO_NATS_MAIL_DAYS",
         description="How long accepted mail is kept, in days: no copy is kept longer.",
     )
-    hostname: Annotated[str, shaped(r"[A-Za-z0-9.-]{1,255}", "a host name")] = Field(
+    hostname: Annotated[str, matches(r"[A-Za-z0-9.-]{1,255}", "a host name")] = Field(
         default_factory=socket.getfqdn, description="The name in greetings, and in what is said about forwarded copies."
     )
     certificates: CommaList = Field(

@@ -23,8 +23,8 @@ from varco_common.mail.record import BodyReference, MailConverted
 from varco_common.runtime.service import installed
 from varco_common.storage import retention
 from varco_common.storage.object_store import ObjectStore
-from varco_common.storage.object_store_settings import ObjectStoreSettings
 from varco_common.storage.retention import RetentionAnswer, RetentionQuery
+from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing import s3_server
 from varco_common.testing.waiting import eventually
 

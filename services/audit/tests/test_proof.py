@@ -9,8 +9,8 @@ import pytest
 
 from varco_audit.app import serve
 from varco_audit.settings import Settings
+from varco_common.base.settings import BrokenSetting
 from varco_common.events import AuthCause, AuthFailed, CheckpointKeyRotated, CheckpointSigned
-from varco_common.runtime.settings import BrokenSetting
 from varco_common.testing.waiting import eventually
 from varco_common.transparency import inclusion
 from varco_common.transparency.checkpoint import Chain, Checkpoint, Rotation

@@ -64,7 +64,7 @@ class Janitor:
     @asynccontextmanager
     async def opened(cls, bus: Bus, settings: Settings) -> AsyncIterator[Self]:
         """With the object store that holds the bodies."""
-        blobs = ObjectStore(settings.blobs)
+        blobs = ObjectStore(settings.object_store)
         try:
             yield cls(bus, blobs, settings.keepers, age=settings.erase_after, every=settings.sweep)
         finally:

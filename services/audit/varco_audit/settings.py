@@ -5,13 +5,16 @@ from pathlib import Path
 
 from pydantic import Field
 
-from varco_common.runtime.settings import CommaList, Duration, Size, WithApi, WithBlobs, WithBus, WithDatabase, own
+from varco_common.base.settings import CommaList, Duration, Size, env_prefix
+from varco_common.bus.settings import WithBus
+from varco_common.runtime.settings import WithApi
+from varco_common.storage.settings import WithDatabase, WithObjectStore
 
 
-class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
+class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
     """`VARCO_AUDIT_*`, and what is shared."""
 
-    model_config = own("VARCO_AUDIT_")
+    model_config = env_prefix("VARCO_AUDIT_")
 
     voters: CommaList = Field(
         default=("policy", "ratelimit", "banguard", "filelink"),

@@ -14,6 +14,7 @@ from varco_banguard.logins import FILTERS, NETWORKS
 from varco_banguard.officer import INPUTS, Officer
 from varco_banguard.register import NAME, Register
 from varco_banguard.settings import Settings
+from varco_common.base.settings import BrokenSetting
 from varco_common.base.subjects import event, rehearsal, rehearse
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
@@ -23,7 +24,6 @@ from varco_common.mail.ballot import Ballot, Vote
 from varco_common.runtime import rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service
-from varco_common.runtime.settings import BrokenSetting
 from varco_common.storage import database
 
 ALL = event(NAME, "*", "*")

@@ -4,13 +4,16 @@ from pathlib import Path
 
 from pydantic import Field
 
-from varco_common.runtime.settings import WithApi, WithBalancers, WithBus, WithDatabase, own
+from varco_common.base.settings import env_prefix
+from varco_common.bus.settings import WithBus
+from varco_common.runtime.settings import WithApi, WithBalancers
+from varco_common.storage.settings import WithDatabase
 
 
 class Settings(WithBus, WithApi, WithDatabase, WithBalancers):
     """`VARCO_BANGUARD_*`, and what is shared."""
 
-    model_config = own("VARCO_BANGUARD_")
+    model_config = env_prefix("VARCO_BANGUARD_")
 
     log: bool = Field(default=True, description="Whether the ban log is written to a file as well.")
     log_file: Path | None = Field(

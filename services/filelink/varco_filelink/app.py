@@ -42,7 +42,7 @@ def _now() -> datetime:
 
 async def serve(settings: Settings) -> None:
     """Votes and serves downloads once it has caught up; converts as soon as the store is there as well."""
-    files, bodies = ObjectStore(settings.blobs, LINKS), ObjectStore(settings.blobs, BODIES)
+    files, bodies = ObjectStore(settings.object_store, LINKS), ObjectStore(settings.object_store, BODIES)
     try:
         async with (
             HttpServer.open(settings, NAME) as shell,

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from varco_common.runtime.settings import CommaList, Duration, Port, ServiceSettings, Size, WithBlobs, WithDatabase, own
+from varco_common.base.settings import CommaList, Duration, Port, Size, env_prefix
+from varco_common.runtime.settings import ServiceSettings
+from varco_common.storage.settings import WithDatabase, WithObjectStore
 from varco_filelink import normalization
 
 
@@ -19,10 +21,10 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-class Settings(ServiceSettings, WithDatabase, WithBlobs):
+class Settings(ServiceSettings, WithDatabase, WithObjectStore):
     """`VARCO_FILELINK_*`, and what is shared."""
 
-    model_config = own("VARCO_FILELINK_")
+    model_config = env_prefix("VARCO_FILELINK_")
 
     links_port: Port = Field(
         default=8180, validation_alias="VARCO_LINKS_PORT", description="HTTP port of the downloads, open to all."

@@ -28,7 +28,7 @@ from varco_common.mail.grants import Denied, Grant, LoginQuestion, NetworkQuesti
 from varco_common.runtime.tls import Certificates
 from varco_common.runtime.tokens import Keyring
 from varco_common.storage.object_store import ObjectStore
-from varco_common.storage.object_store_settings import ObjectStoreSettings
+from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing import NatsServer, free_port
 from varco_common.testing.smtp import Client
 from varco_common.testing.waiting import eventually

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from varco_common.events import MailRefused, RecipientRefused, RouteLearned
-from varco_common.events.policy import Language, SenderAuthorised
+from varco_common.events.policy import SenderAuthorised
+from varco_common.mail.notices import Language
 from varco_common.mail.replies import Reply
 from varco_common.testing.waiting import eventually
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from varco_common.base.settings import BrokenSetting, load
 from varco_common.events import ConnectionsRefused, RefusedConnections
-from varco_common.runtime.settings import BrokenSetting, load
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.app import drain
 from varco_ingress_smtp.settings import Settings

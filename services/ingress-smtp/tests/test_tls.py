@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
+from varco_common.base.settings import BrokenSetting
 from varco_common.runtime import tls
-from varco_common.runtime.settings import BrokenSetting
 from varco_common.runtime.tls import Certificates
 from varco_common.testing.certificates import self_signed
 

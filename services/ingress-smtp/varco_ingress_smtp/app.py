@@ -38,7 +38,7 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         shell = await stack.enter_async_context(HttpServer.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
-        blobs = ObjectStore(settings.blobs)
+        blobs = ObjectStore(settings.object_store)
         stack.push_async_callback(blobs.close)
         routes = NextHopCapabilities()
         admission = build(settings, bus, blobs, routes, certificates)

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from varco_common.events.policy import Notice
 from varco_common.mail.ballot import Vote
 from varco_common.mail.envelope import MAX_ADDRESS_BYTES
-from varco_common.mail.notices import notice
+from varco_common.mail.notices import Notice, notice
 from varco_common.mail.replies import Reply
 from varco_common.mail.senders import covering
 from varco_ingress_smtp.smtp import answers

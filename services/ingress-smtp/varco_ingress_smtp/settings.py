@@ -6,17 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from varco_common.runtime.settings import (
-    CommaList,
-    Duration,
-    Port,
-    ServiceSettings,
-    Size,
-    WithBalancers,
-    WithBlobs,
-    own,
-    shaped,
-)
+from varco_common.base.settings import CommaList, Duration, Port, Size, env_prefix, matches
+from varco_common.runtime.settings import ServiceSettings, WithBalancers
+from varco_common.storage.settings import WithObjectStore
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -28,10 +20,10 @@ def _voters(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-class Settings(ServiceSettings, WithBlobs, WithBalancers):
+class Settings(ServiceSettings, WithObjectStore, WithBalancers):
     """Ports of 0 are not listened on; sizes are bytes."""
 
-    model_config = own("VARCO_INGRESS_")
+    model_config = env_prefix("VARCO_INGRESS_")
 
     smtp_port: Port = Field(
         default=2525, validation_alias="VARCO_SMTP_PORT", description="SMTP with STARTTLS; 0 for none."
@@ -47,7 +39,7 @@ class Settings(ServiceSettings, WithBlobs, WithBalancers):
     )
     vote_timeout: Duration = Field(default=timedelta(seconds=5), description="How long a ballot waits for its votes.")
     processes: int = Field(default=1, ge=1, le=64, description="Processes that share the ports.")
-    hostname: Annotated[str, shaped(r"[A-Za-z0-9.-]{1,255}", "a host name")] = Field(
+    hostname: Annotated[str, matches(r"[A-Za-z0-9.-]{1,255}", "a host name")] = Field(
         default_factory=socket.gethostname, description="The name in greetings, Received fields and Message-IDs."
     )
     certificates: CommaList = Field(

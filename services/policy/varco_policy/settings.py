@@ -2,13 +2,16 @@
 
 from pydantic import Field
 
-from varco_common.runtime.settings import WithApi, WithBus, WithDatabase, own
+from varco_common.base.settings import env_prefix
+from varco_common.bus.settings import WithBus
+from varco_common.runtime.settings import WithApi
+from varco_common.storage.settings import WithDatabase
 
 
 class Settings(WithBus, WithApi, WithDatabase):
     """`VARCO_POLICY_*`, and what is shared."""
 
-    model_config = own("VARCO_POLICY_")
+    model_config = env_prefix("VARCO_POLICY_")
 
     hashing_threads: int = Field(
         2, ge=1, le=64, description="Passwords that are hashed at once (some 100 ms of CPU each)."

@@ -5,13 +5,16 @@ from pathlib import Path
 
 from pydantic import Field
 
-from varco_common.runtime.settings import Duration, WithApi, WithBus, WithDatabase, own
+from varco_common.base.settings import Duration, env_prefix
+from varco_common.bus.settings import WithBus
+from varco_common.runtime.settings import WithApi
+from varco_common.storage.settings import WithDatabase
 
 
 class Settings(WithBus, WithApi, WithDatabase):
     """`VARCO_RATELIMIT_*`, and what is shared."""
 
-    model_config = own("VARCO_RATELIMIT_")
+    model_config = env_prefix("VARCO_RATELIMIT_")
 
     lapse: Duration = Field(
         default=timedelta(minutes=2),

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
+from varco_common.base.settings import BrokenSetting, load
 from varco_common.bus import Bus
 from varco_common.bus.permissions import permissions
 from varco_common.events import MailBounced, MailDelivered, SenderNotified
-from varco_common.runtime.settings import BrokenSetting, load
 from varco_common.testing import nats_server
 from varco_common.testing.next_hop import NextHop
 from varco_relay.app import SERVICE, serve

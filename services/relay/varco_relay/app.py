@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Callable
 
 from varco_common.base import subjects
+from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.eventsourcing.projection import Projection
@@ -11,7 +12,6 @@ from varco_common.eventsourcing.replay.serving import ReplayServer
 from varco_common.runtime import rebuild_api
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service, run
-from varco_common.runtime.settings import BrokenSetting
 from varco_common.storage import database, retention
 from varco_common.storage.object_store import ObjectStore
 from varco_relay import api, gauges, queue, routes
@@ -38,7 +38,7 @@ async def serve(settings: Settings) -> None:
         database.connect(settings.database_of("relay"), "relay") as engine,
     ):
         await database.migrate(engine, "varco_relay")
-        blobs = ObjectStore(settings.blobs)
+        blobs = ObjectStore(settings.object_store)
         post = Post(bus, blobs, settings.patience, recipients_at_once=settings.recipients_at_once)
         ways = Ways(greeter, settings.limits, seal, settings.route)
         accounts = Projection.of(routes.FOLD, bus, engine, "relay")

@@ -7,9 +7,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from varco_common.base.settings import Duration, Size, env_prefix, matches
+from varco_common.bus.settings import WithBus
 from varco_common.events import Blackhole, Route, Smarthost
-from varco_common.runtime.settings import Duration, Size, WithApi, WithBlobs, WithBus, WithDatabase, own, shaped
-from varco_common.storage.object_store_settings import ObjectStoreSettings
+from varco_common.runtime.settings import WithApi
+from varco_common.storage.settings import WithDatabase, WithObjectStore
 from varco_relay.lane import Limits
 from varco_relay.plan import Patience
 from varco_relay.route import BLACKHOLE, parse_smarthost
@@ -21,17 +23,17 @@ def _route(text: str) -> str:
     return text.strip()
 
 
-class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
+class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
     """`VARCO_RELAY_*`, and what is shared."""
 
-    model_config = own("VARCO_RELAY_")
+    model_config = env_prefix("VARCO_RELAY_")
 
     default_route: Annotated[str, AfterValidator(_route)] = Field(
         default="",
         description="Where the mail of accounts without a route of their own goes: `host:port` (TLS where it is offered, "
         "no login), or `blackhole`. Empty: it waits.",
     )
-    helo_name: Annotated[str, shaped(r"[A-Za-z0-9.\[\]:_-]{0,253}", "a host name, or an address in brackets")] = Field(
+    helo_name: Annotated[str, matches(r"[A-Za-z0-9.\[\]:_-]{0,253}", "a host name, or an address in brackets")] = Field(
         default="",
         description="The name that this gate presents itself with in EHLO, and signs its notifications with. "
         "Empty: the machine's host name.",
@@ -88,15 +90,6 @@ class Settings(WithBus, WithApi, WithDatabase, WithBlobs):
     @property
     def hostname(self) -> str:
         return self.helo_name or socket.gethostname() or "localhost"
-
-    @property
-    def blobs(self) -> ObjectStoreSettings:
-        """For `Blobs`."""
-        return ObjectStoreSettings(
-            endpoint=self.s3_endpoint,
-            access_key_file=self.s3_access_key_file,
-            secret_key_file=self.s3_secret_key_file,
-        )
 
     @property
     def patience(self) -> Patience:

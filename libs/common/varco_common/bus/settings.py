@@ -3,6 +3,11 @@
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from varco_common.base.settings import SecretFile, Settings, matches
 
 MAX_PAYLOAD = 4 * 1024 * 1024  # the server's `max_payload`: the largest inline body, its record and room to spare
 
@@ -48,3 +53,40 @@ class BusSettings:
     def password(self) -> str:
         """The password, as the file holds it now; empty where no file is named."""
         return self.password_file.read_text().strip() if self.password_file else ""
+
+
+class WithBus(Settings):
+    """How to reach NATS."""
+
+    nats_url: Annotated[
+        str,
+        matches(
+            r"nats://[^\s,]+:\d+(,nats://[^\s,]+:\d+)*|tls://[^\s,]+:\d+(,tls://[^\s,]+:\d+)*",
+            "nats://host:port or tls://host:port, several parted by commas",
+        ),
+    ] = Field(
+        default="nats://127.0.0.1:4222",
+        validation_alias="VARCO_NATS_URL",
+        description="The bus; several servers of a cluster parted by commas. tls:// for servers with TLS "
+        "(handshake_first).",
+    )
+    nats_user: str = Field(
+        default="",
+        validation_alias="VARCO_NATS_USER",
+        description="The service's user on the bus. Empty: no user is needed.",
+    )
+    nats_password_file: SecretFile | None = Field(
+        default=None, validation_alias="VARCO_NATS_PASSWORD_FILE", description="File with the password of that user."
+    )
+    nats_ca_file: Path | None = Field(
+        default=None,
+        validation_alias="VARCO_NATS_CA_FILE",
+        description="Certificates that sign the bus's own, with tls://. Empty: those of the system.",
+    )
+
+    @property
+    def bus(self) -> BusSettings:
+        """For `Bus.connect`."""
+        return BusSettings(
+            url=self.nats_url, user=self.nats_user, password_file=self.nats_password_file, ca_file=self.nats_ca_file
+        )

@@ -83,11 +83,9 @@ from varco_common.events.policy import (
     CredentialUpgraded,
     CredentialUsed,
     HostsNamed,
-    Language,
     LanguageChosen,
     NetworkTrusted,
     NetworkWithdrawn,
-    Notice,
     NoticeWithdrawn,
     NoticeWritten,
     PasswordChanged,
@@ -136,6 +134,7 @@ from varco_common.events.relay import (
     Smarthost,
     TlsUse,
 )
+from varco_common.mail.notices import Language, Notice
 
 AnyEvent = (
     AuthFailed

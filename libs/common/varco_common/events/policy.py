@@ -6,13 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from varco_common.events.base import AccountEvent
-
-
-class Language(StrEnum):
-    """The languages that a notice can be in."""
-
-    IT = "it"
-    EN = "en"
+from varco_common.mail.notices import Language, Notice
 
 
 class Choice(StrEnum):
@@ -20,16 +14,6 @@ class Choice(StrEnum):
 
     REFUSE = "refuse"
     ACCEPT = "accept"
-
-
-class Notice(StrEnum):
-    """The refusals whose words an account can choose."""
-
-    ATTACHMENT = "attachment"
-    SIZE = "size"
-    SENDER = "sender"
-    RECIPIENTS = "recipients"
-    STRUCTURE = "structure"
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 import msgspec
 
 from varco_common.base.subjects import request
-from varco_common.events.policy import Language, Notice
+from varco_common.mail.notices import Language, Notice
 
 LOGIN = request("policy", "login")
 NETWORK = request("policy", "network")

@@ -3,11 +3,28 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-
-from varco_common.events.policy import Language, Notice
+from enum import StrEnum
 
 MAX_LINE_BYTES = 480  # RFC 5321 4.5.3.1.5: a reply line has 512 octets, code and CRLF included
 MAX_NAME = 120
+
+
+class Language(StrEnum):
+    """The languages that a notice can be in."""
+
+    IT = "it"
+    EN = "en"
+
+
+class Notice(StrEnum):
+    """The refusals whose text an account can choose."""
+
+    ATTACHMENT = "attachment"
+    SIZE = "size"
+    SENDER = "sender"
+    RECIPIENTS = "recipients"
+    STRUCTURE = "structure"
+
 
 # The Italian ones are the provider's own. `e'` for `è` is no slip: a reply is ASCII unless the client said SMTPUTF8.
 TEXTS: dict[Notice, dict[Language, str]] = {

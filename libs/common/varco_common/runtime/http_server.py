@@ -18,12 +18,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from varco_common.base import log, subjects
 from varco_common.base.errors import TransientError, VarcoError
+from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import retry_until_available, run_in_background, wait_forever
 from varco_common.bus import Bus
 from varco_common.bus.stream_admin import STORE_CHECK as STORE
 from varco_common.events import TokenRevoked
 from varco_common.runtime import problems, request_size, service
-from varco_common.runtime.settings import BrokenSetting, WithApi
+from varco_common.runtime.settings import WithApi
 from varco_common.runtime.tokens import Keyring
 from varco_common.storage import disk_usage
 

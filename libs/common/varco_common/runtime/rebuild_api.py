@@ -2,24 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from varco_common.base import child_process
 from varco_common.base.errors import RefusedCommand
+from varco_common.base.settings import Settings
+from varco_common.eventsourcing.rebuild.frames import RebuildStart
 from varco_common.runtime.auth import Admin
-from varco_common.runtime.settings import Settings
-
-
-class RebuildStart(msgspec.Struct, frozen=True):
-    """What the process is told on its standard input, in one line."""
-
-    service: str
-    settings: dict[str, Any]
-    swap: bool
 
 
 def router(service: str, module: str, settings: Settings) -> APIRouter:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import uvloop
 
 from varco_common.base import log
-from varco_common.runtime.settings import BrokenSetting, Settings, exit_broken, load_or_exit
+from varco_common.base.settings import BrokenSetting, Settings, exit_broken, load_or_exit
 
 Role = Literal["front door", "voter", "worker", "recorder", "reader"]
 

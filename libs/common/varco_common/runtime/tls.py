@@ -12,7 +12,7 @@ from cryptography import x509
 from prometheus_client import Gauge
 
 from varco_common.base import log
-from varco_common.runtime.settings import BrokenSetting
+from varco_common.base.settings import BrokenSetting
 
 LOOK_SECONDS = 1.0
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!eNULL:!PSK"  # RFC 9325 4.2

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from varco_common.base import log
-from varco_common.runtime.settings import BrokenSetting
+from varco_common.base.settings import BrokenSetting
 from varco_common.storage import database_swap
 
 AWAY = (SQLAlchemyError, OSError, TimeoutError)  # what a database that can't be reached raises

@@ -17,7 +17,7 @@ from minio.error import MinioException, S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 
 from varco_common.base.errors import PoisonError, StoreFull, TransientError
-from varco_common.storage.object_store_settings import ObjectStoreSettings
+from varco_common.storage.settings import ObjectStoreSettings
 
 Result = TypeVar("Result")
 

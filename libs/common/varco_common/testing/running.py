@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from varco_common.runtime.settings import Settings, variables
+from varco_common.base.settings import Settings, variables
 from varco_common.runtime.tokens import Keyring
 
 KEY = "k" * 64  # what tokens are signed with

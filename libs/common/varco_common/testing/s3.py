@@ -10,7 +10,7 @@ from pathlib import Path
 from varco_common.base.errors import TransientError
 from varco_common.storage import seaweed
 from varco_common.storage.object_store import ObjectStore
-from varco_common.storage.object_store_settings import ObjectStoreSettings
+from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing.processes import READY_SECONDS, Server, binary, free_port
 
 

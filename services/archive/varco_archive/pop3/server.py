@@ -21,12 +21,12 @@ from varco_archive.retention_sweeper import RetentionSweeper
 from varco_archive.settings import Settings
 from varco_common.base import log
 from varco_common.base.errors import TransientError
+from varco_common.base.settings import BrokenSetting
 from varco_common.bus import Bus
 from varco_common.events import AnyEvent, AuthFailed, HostBanned, LoginGuarded
 from varco_common.events.ban_table import BanTable
 from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.runtime.passwords import PasswordVerifier
-from varco_common.runtime.settings import BrokenSetting
 from varco_common.runtime.tls import Certificates
 
 BACKLOG = 256

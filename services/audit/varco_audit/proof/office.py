@@ -9,9 +9,9 @@ from varco_audit.proof.levels import Levels
 from varco_audit.proof.notary import Notary
 from varco_audit.proof.shelf import Shelf
 from varco_audit.settings import Settings
+from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus
-from varco_common.runtime.settings import BrokenSetting
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from varco_banguard.firewall import nft
 from varco_banguard.firewall.agent import Agent
+from varco_common.base.settings import BrokenSetting, Port, env_prefix
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
@@ -13,7 +14,7 @@ from varco_common.runtime import service
 from varco_common.runtime.ban_enforcement import BanEnforcement
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service
-from varco_common.runtime.settings import BrokenSetting, Port, ServiceSettings, WithBalancers, own
+from varco_common.runtime.settings import ServiceSettings, WithBalancers
 
 NAME = "firewall"
 SWITCH = "VARCO_FIREWALL_ON"
@@ -22,7 +23,7 @@ SWITCH = "VARCO_FIREWALL_ON"
 class Settings(ServiceSettings, WithBalancers):
     """`VARCO_FIREWALL_*`, and the ports that mail clients connect to."""
 
-    model_config = own("VARCO_FIREWALL_")
+    model_config = env_prefix("VARCO_FIREWALL_")
 
     on: bool = Field(
         default=False,

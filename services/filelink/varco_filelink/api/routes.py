@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
+from varco_common.base.settings import Duration, Size
 from varco_common.events import Choice, Ending
 from varco_common.runtime.auth import AccountScope, Caller
-from varco_common.runtime.settings import Duration, Size
 from varco_common.runtime.tokens import ApiToken
 from varco_filelink import normalization
 from varco_filelink.commands import Change, DesiredLinkSettings, SettingsCommands

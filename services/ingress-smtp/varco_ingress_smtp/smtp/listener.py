@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from varco_common.base import log
-from varco_common.runtime.settings import BrokenSetting
+from varco_common.base.settings import BrokenSetting
 from varco_ingress_smtp.settings import Settings
 from varco_ingress_smtp.smtp.admission import Admission
 from varco_ingress_smtp.smtp.proxy_protocol import ProxyHeaderReader, is_listed

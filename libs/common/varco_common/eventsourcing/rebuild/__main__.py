@@ -12,9 +12,8 @@ import uvloop
 
 from varco_common.base import child_process, log
 from varco_common.bus import Bus
-from varco_common.eventsourcing.rebuild.frames import AnyRebuildFrame, RebuildFailed, line
+from varco_common.eventsourcing.rebuild.frames import AnyRebuildFrame, RebuildFailed, RebuildStart, line
 from varco_common.eventsourcing.rebuild.rebuild import Job, rebuild
-from varco_common.runtime.rebuild_api import RebuildStart
 
 _log = log.get(__name__)
 

@@ -5,6 +5,14 @@ from typing import Any
 import msgspec
 
 
+class RebuildStart(msgspec.Struct, frozen=True):
+    """The first line on the standard input of a rebuild's process."""
+
+    service: str
+    settings: dict[str, Any]
+    swap: bool
+
+
 class RebuildFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="frame"):
     """A line of what is said."""
 

@@ -11,11 +11,11 @@ import uvloop
 
 from varco_common.base import child_process, log
 from varco_common.bus import Bus
+from varco_common.bus.settings import WithBus
 from varco_common.eventsourcing.replay.frames import AnyReplayQuestion, ReplayFailed, decode_question
 from varco_common.eventsourcing.replay.perform import perform
 from varco_common.eventsourcing.replay.result_stream import ReceiverGone, ResultStream
 from varco_common.eventsourcing.replay.serving import ReplayStart
-from varco_common.runtime.settings import WithBus
 
 _log = log.get(__name__)
 

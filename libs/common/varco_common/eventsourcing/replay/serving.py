@@ -9,8 +9,8 @@ import msgspec
 
 from varco_common.base import child_process, subjects
 from varco_common.bus import Bus
+from varco_common.bus.settings import WithBus
 from varco_common.eventsourcing.replay.frames import Taken, decode_question, encode
-from varco_common.runtime.settings import WithBus
 
 _BUSY = "another rehearsal of this service is going on: ask again when it has ended"
 
