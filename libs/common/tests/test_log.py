@@ -22,7 +22,7 @@ def lines():
 
 def test_a_line_names_service_and_mail(lines):
     with log.of(service="relay", mail="m1"):
-        log.get("varco_relay.post").info("delivered", host="mx")
+        log.get("varco_relay.delivery_attempt").info("delivered", host="mx")
     log.get("x").info("after")
     assert lines()[0] | {"at": ""} == {
         "at": "",
@@ -30,7 +30,7 @@ def test_a_line_names_service_and_mail(lines):
         "service": "relay",
         "event": "delivered",
         "mail": "m1",
-        "component": "varco_relay.post",
+        "component": "varco_relay.delivery_attempt",
         "host": "mx",
     }
     assert "mail" not in lines()[1]

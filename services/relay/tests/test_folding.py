@@ -3,15 +3,15 @@
 from hypothesis import given
 
 from varco_common.testing.folding import folds_alike, histories
-from varco_relay import queue, routes
-from varco_relay.routes import AccountRoute
+from varco_relay.model import account_route, queue
+from varco_relay.model.account_route import AccountRoute
 
 
-@given(histories(*routes.FILTERS))
+@given(histories(*account_route.FILTERS))
 def test_routes_fold_alike(history):
-    folds_alike(history, apply=routes.apply, state=AccountRoute)
+    folds_alike(history, apply=account_route.apply, state=AccountRoute)
 
 
 @given(histories(*queue.FILTERS))
 def test_the_queue_folds_alike(history):
-    folds_alike(history, apply=queue.apply, state=queue.Waiting, key=queue.key)
+    folds_alike(history, apply=queue.apply, state=queue.QueuedMail, key=queue.key)

@@ -13,16 +13,16 @@ from varco_common.events import TlsUse
 from varco_common.mail.envelope import Envelope
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.next_hop import DROP, HANG, LOSE, NextHop, next_hop
-from varco_relay.client import Timeouts
-from varco_relay.dial import Greeter
-from varco_relay.job import Settled, Unreachable
-from varco_relay.lane import Lane, Limits
-from varco_relay.parcel import Capabilities, Parcel, parcel
-from varco_relay.route import Target
+from varco_relay.smtp.client import Timeouts
+from varco_relay.smtp.connection_pool import ConnectionPool, PoolLimits
+from varco_relay.smtp.dialer import Dialer
+from varco_relay.smtp.pending_transaction import Completed, NotAttempted
+from varco_relay.smtp.target import SmtpTarget
+from varco_relay.smtp.transaction import Capabilities, Transaction, make_transaction
 
 BODY = b"Subject: hello\r\n\r\nhello\r\n"
 QUICK = Timeouts(connect=2, greeting=2, command=2, data=2, block=2, end=2)
-LIMITS = Limits(connections=2, patience=0.01, idle=5, first_backoff=0.02, longest_backoff=0.05, growth_pause=0.05)
+LIMITS = PoolLimits(connections=2, patience=0.01, idle=5, first_backoff=0.02, longest_backoff=0.05, growth_pause=0.05)
 
 
 @pytest.fixture
@@ -35,12 +35,14 @@ class Lanes:
     """Makes lanes, and closes them at the end."""
 
     def __init__(self) -> None:
-        self.made: list[Lane] = []
+        self.made: list[ConnectionPool] = []
 
-    def to(self, hop: NextHop, *, limits: Limits = LIMITS, timeouts: Timeouts = QUICK, trust=None, **target) -> Lane:
+    def to(
+        self, hop: NextHop, *, limits: PoolLimits = LIMITS, timeouts: Timeouts = QUICK, trust=None, **target
+    ) -> ConnectionPool:
         verified = ssl.create_default_context(cafile=trust)
-        greeter = Greeter(name="gate.test", timeouts=timeouts, verified=verified)
-        lane = Lane(Target(host="127.0.0.1", port=hop.port, **target), greeter, limits)
+        greeter = Dialer(name="gate.test", timeouts=timeouts, verified=verified)
+        lane = ConnectionPool(SmtpTarget(host="127.0.0.1", port=hop.port, **target), greeter, limits)
         self.made.append(lane)
         return lane
 
@@ -66,7 +68,7 @@ class Listener:
         self.back.set()
 
 
-def mail(*recipients: str, body=BODY, sender="alice@acme.example", smtputf8=False, eight_bit=False) -> Parcel:
+def mail(*recipients: str, body=BODY, sender="alice@acme.example", smtputf8=False, eight_bit=False) -> Transaction:
     wanted = recipients or ("bob@x.example",)
     envelope = Envelope(
         id=new_id(),
@@ -78,12 +80,12 @@ def mail(*recipients: str, body=BODY, sender="alice@acme.example", smtputf8=Fals
         smtputf8=smtputf8,
         eight_bit=eight_bit,
     )
-    return parcel(envelope, wanted, body, len(body) if isinstance(body, bytes) else 0)
+    return make_transaction(envelope, wanted, body, len(body) if isinstance(body, bytes) else 0)
 
 
-async def codes(lane: Lane, parcel_: Parcel) -> dict[str, int]:
+async def codes(lane: ConnectionPool, parcel_: Transaction) -> dict[str, int]:
     result = await lane.send(parcel_)
-    assert isinstance(result, Settled)
+    assert isinstance(result, Completed)
     return {recipient: said.code for recipient, said in result.said.items()}
 
 
@@ -93,7 +95,7 @@ async def test_each_recipient_gets_its_own_answer(hop: NextHop, lanes: Lanes, pi
     hop.answer("b@x.example", "450 4.2.0 later")
     hop.answer("c@x.example", "550-5.1.1 no\n550 5.1.1 such user")
     result = await lanes.to(hop).send(mail("a@x.example", "b@x.example", "c@x.example"))
-    assert isinstance(result, Settled)
+    assert isinstance(result, Completed)
     assert {r: said.line for r, said in result.said.items()} == {
         "a@x.example": "250 2.0.0 Ok: taken",
         "b@x.example": "450 4.2.0 later",
@@ -181,7 +183,7 @@ async def test_a_body_that_breaks_off_isnt_delivered(hop: NextHop, lanes: Lanes)
 
     lane = lanes.to(hop)
     result = await lane.send(mail(body=chunks))
-    assert isinstance(result, Settled)
+    assert isinstance(result, Completed)
     assert result.said["bob@x.example"].line == "4.3.0 the body can't be read: the object store is away"
     assert await codes(lane, mail()) == {"bob@x.example": 250}
     assert [received.body for received in hop.received] == [BODY]
@@ -204,8 +206,8 @@ async def test_what_the_route_cant_carry_gets_a_clear_answer(hop: NextHop, lanes
     lane = lanes.to(hop)
     first = await lane.send(mail("bòb@x.example"))
     second = await lane.send(mail(body="Subject: x\r\n\r\nè\r\n".encode()))
-    assert isinstance(first, Settled)
-    assert isinstance(second, Settled)
+    assert isinstance(first, Completed)
+    assert isinstance(second, Completed)
     assert first.said["bòb@x.example"].status == "5.6.7"
     assert second.said["bob@x.example"].status == "5.6.3"
     assert await codes(lane, mail(eight_bit=True)) == {"bob@x.example": 250}
@@ -216,7 +218,7 @@ async def test_a_mail_that_goes_round_in_a_circle_is_refused(hop: NextHop, lanes
     lane = lanes.to(hop)
     received = b"Received: from a by b\r\n"
     result = await lane.send(mail(body=received * 101 + b"\r\n"))
-    assert isinstance(result, Settled)
+    assert isinstance(result, Completed)
     assert result.said["bob@x.example"].status == "5.4.6"
     assert await codes(lane, mail(body=received * 100 + b"\r\n" + received * 10)) == {"bob@x.example": 250}
 
@@ -240,7 +242,7 @@ async def test_a_next_hop_that_knows_only_helo_is_spoken_to_in_helo(hop: NextHop
 async def test_tls_is_used_where_it_is_offered(hop: NextHop, lanes: Lanes, tmp_path):
     hop.context = self_signed(tmp_path, "someone-else.test").server
     result = await lanes.to(hop).send(mail())
-    assert isinstance(result, Settled)
+    assert isinstance(result, Completed)
     assert result.tls == "TLSv1.3"
     assert hop.received[0].tls
 
@@ -256,7 +258,7 @@ async def test_required_tls_verifies_the_certificate(hop: NextHop, lanes: Lanes,
     certificate = self_signed(tmp_path, "127.0.0.1")
     hop.context = certificate.server
     refused = await lanes.to(hop, tls=TlsUse.REQUIRED).send(mail())
-    assert isinstance(refused, Unreachable)
+    assert isinstance(refused, NotAttempted)
     assert "certificate" in refused.why or "self" in refused.why
     assert await codes(lanes.to(hop, tls=TlsUse.REQUIRED, trust=certificate.certificate), mail()) == {
         "bob@x.example": 250
@@ -264,12 +266,12 @@ async def test_required_tls_verifies_the_certificate(hop: NextHop, lanes: Lanes,
     other = self_signed(tmp_path, "other.test")
     hop.context = other.server
     named = await lanes.to(hop, tls=TlsUse.REQUIRED, trust=other.certificate).send(mail())
-    assert isinstance(named, Unreachable)
+    assert isinstance(named, NotAttempted)
 
 
 async def test_required_tls_is_never_given_up(hop: NextHop, lanes: Lanes):
     result = await lanes.to(hop, tls=TlsUse.REQUIRED).send(mail())
-    assert result == Unreachable(why="the route requires TLS, and the next hop doesn't offer STARTTLS")
+    assert result == NotAttempted(why="the route requires TLS, and the next hop doesn't offer STARTTLS")
     assert hop.received == []
     assert not any(line.startswith("MAIL") for line in hop.commands)
 
@@ -286,13 +288,13 @@ async def test_a_wrong_password_is_the_routes_fault(hop: NextHop, lanes: Lanes, 
     hop.context = self_signed(tmp_path, "a.test").server
     hop.logins = {"acme": "right"}
     result = await lanes.to(hop, login="acme", password="wrong").send(mail())
-    assert result == Unreachable(why="the next hop refuses the login acme: 535 5.7.8 wrong credentials")
+    assert result == NotAttempted(why="the next hop refuses the login acme: 535 5.7.8 wrong credentials")
 
 
 async def test_the_password_isnt_sent_in_clear(hop: NextHop, lanes: Lanes):
     hop.logins = {"acme": "right"}
     result = await lanes.to(hop, login="acme", password="right").send(mail())
-    assert isinstance(result, Unreachable)
+    assert isinstance(result, NotAttempted)
     assert not any(line.startswith("AUTH") for line in hop.commands)
     assert await codes(lanes.to(hop, login="acme", password="right", tls=TlsUse.NONE), mail()) == {"bob@x.example": 250}
 
@@ -304,7 +306,7 @@ async def test_nobody_there_is_unreachable_until_somebody_is(hop: NextHop, lanes
     await hop.stop()
     lane = lanes.to(hop)
     result = await lane.send(mail())
-    assert isinstance(result, Unreachable)
+    assert isinstance(result, NotAttempted)
     listener = Listener()
     lane.listeners.add(listener)
     assert lane.down
@@ -317,7 +319,7 @@ async def test_nobody_there_is_unreachable_until_somebody_is(hop: NextHop, lanes
 async def test_who_doesnt_greet_is_unreachable(hop: NextHop, lanes: Lanes, greeting):
     hop.answer("GREETING", greeting)
     lane = lanes.to(hop, timeouts=QUICK.scaled(0.1))
-    assert isinstance(await lane.send(mail()), Unreachable)
+    assert isinstance(await lane.send(mail()), NotAttempted)
 
 
 async def test_a_kept_connection_that_was_closed_meanwhile_costs_nothing(hop: NextHop, lanes: Lanes):
@@ -335,14 +337,14 @@ async def test_a_kept_connection_that_was_closed_meanwhile_costs_nothing(hop: Ne
 async def test_a_connection_lost_after_the_dot_defers(hop: NextHop, lanes: Lanes, answer):
     hop.answer("END", answer)
     result = await lanes.to(hop, timeouts=QUICK.scaled(0.2)).send(mail())
-    assert isinstance(result, Settled)
+    assert isinstance(result, Completed)
     assert result.said["bob@x.example"].status == "4.4.2"
     assert len(hop.received) == (answer == DROP)
 
 
 async def test_a_mail_that_a_loss_takes_along_goes_over_another_connection(hop: NextHop, lanes: Lanes):
     hop.answer("END", "250 2.0.0 ok", LOSE)
-    lane = lanes.to(hop, limits=Limits(connections=1, first_backoff=0.02))
+    lane = lanes.to(hop, limits=PoolLimits(connections=1, first_backoff=0.02))
     results = await asyncio.gather(*(codes(lane, mail(f"r{n}@x.example")) for n in range(6)))
     assert [code for result in results for code in result.values()] == [250, 0, 250, 250, 250, 250]
     assert [received.recipients[0] for received in hop.received] == [f"r{n}@x.example" for n in (0, 2, 3, 4, 5)]
@@ -350,21 +352,21 @@ async def test_a_mail_that_a_loss_takes_along_goes_over_another_connection(hop: 
 
 async def test_a_next_hop_that_loses_every_mail_is_down_soon(hop: NextHop, lanes: Lanes):
     hop.answer("MAIL", *[DROP] * 100)
-    lane = lanes.to(hop, limits=Limits(connections=1, first_backoff=30))
+    lane = lanes.to(hop, limits=PoolLimits(connections=1, first_backoff=30))
     results = await asyncio.gather(*(lane.send(mail()) for _ in range(20)))
-    assert sum(isinstance(result, Settled) for result in results) == 3
-    assert sum(isinstance(result, Unreachable) for result in results) == 17
+    assert sum(isinstance(result, Completed) for result in results) == 3
+    assert sum(isinstance(result, NotAttempted) for result in results) == 17
 
 
 async def test_421_to_mail_on_a_new_connection_defers_one_mail_and_is_down(hop: NextHop, lanes: Lanes):
     hop.answer("MAIL", *["421 4.7.0 slow down"] * 100)
-    lane = lanes.to(hop, limits=Limits(connections=1, first_backoff=30))
+    lane = lanes.to(hop, limits=PoolLimits(connections=1, first_backoff=30))
     results = await asyncio.gather(*(lane.send(mail()) for _ in range(5)))
-    assert [isinstance(result, Settled) for result in results] == [True, False, False, False, False]
+    assert [isinstance(result, Completed) for result in results] == [True, False, False, False, False]
 
 
 async def test_no_more_connections_than_the_next_hop_takes(hop: NextHop, lanes: Lanes):
-    lane = lanes.to(hop, limits=Limits(connections=4, patience=0.001, growth_pause=5))
+    lane = lanes.to(hop, limits=PoolLimits(connections=4, patience=0.001, growth_pause=5))
     await codes(lane, mail())
     hop.answer("GREETING", *["421 4.3.2 too many connections"] * 100)
     results = await asyncio.gather(*(codes(lane, mail(f"r{n}@x.example")) for n in range(100)))
@@ -373,7 +375,7 @@ async def test_no_more_connections_than_the_next_hop_takes(hop: NextHop, lanes: 
 
 
 async def test_an_idle_connection_is_closed_politely(hop: NextHop, lanes: Lanes):
-    lane = lanes.to(hop, limits=Limits(idle=0.05))
+    lane = lanes.to(hop, limits=PoolLimits(idle=0.05))
     await codes(lane, mail())
     while "QUIT" not in hop.commands:
         await hop.news()

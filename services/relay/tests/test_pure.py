@@ -20,8 +20,8 @@ from varco_common.events import (
     MailDropped,
     MailExpired,
     MailHeld,
-    MailHurried,
     MailReleased,
+    MailRetryRequested,
     RouteFailed,
     RouteRecovered,
     RouteRemoved,
@@ -31,15 +31,15 @@ from varco_common.events import (
     TlsUse,
 )
 from varco_common.mail.envelope import Envelope
-from varco_relay import queue, routes
-from varco_relay.changes import By, remove_route, set_route, wish
-from varco_relay.dsn import Notice, compose, headers_of
-from varco_relay.letter import Letter, undelivered
-from varco_relay.parcel import capabilities
-from varco_relay.plan import Fate, Patience, fate, next_attempt, plan
-from varco_relay.route import Target, backoff, parse_smarthost, smarthost
-from varco_relay.said import NotSmtp, ReplyReader, Said
-from varco_relay.seal import Seal
+from varco_relay.commands import By, remove_route, set_route, wish
+from varco_relay.decide.outcome import DeliveryStatus, RetrySchedule, delivery_status, next_attempt, outcome_of
+from varco_relay.dsn import DsnContent, compose, headers_of
+from varco_relay.model import account_route, queue
+from varco_relay.outgoing_message import OutgoingMessage, undelivered_events
+from varco_relay.secret_box import SecretBox
+from varco_relay.smtp.smtp_reply import NotSmtp, ReplyReader, SmtpReply
+from varco_relay.smtp.target import SmtpTarget, backoff, format_smarthost, parse_smarthost
+from varco_relay.smtp.transaction import parse_capabilities
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -50,14 +50,14 @@ NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("said", "status"),
     [
-        (Said(250, "2.1.5 ok"), "2.1.5"),
-        (Said(550, "5.1.1 no such user"), "5.1.1"),
-        (Said(550, "no such user"), "5.0.0"),
-        (Said(450, "5.1.1 contradicts its code"), "4.0.0"),
-        (Said(550, "5.1.1"), "5.1.1"),
-        (Said(550, "5.1.1.1 is no code"), "5.0.0"),
-        (Said(0, "timed out"), "4.4.2"),
-        (Said(0, "4.3.0 the body can't be read"), "4.3.0"),
+        (SmtpReply(250, "2.1.5 ok"), "2.1.5"),
+        (SmtpReply(550, "5.1.1 no such user"), "5.1.1"),
+        (SmtpReply(550, "no such user"), "5.0.0"),
+        (SmtpReply(450, "5.1.1 contradicts its code"), "4.0.0"),
+        (SmtpReply(550, "5.1.1"), "5.1.1"),
+        (SmtpReply(550, "5.1.1.1 is no code"), "5.0.0"),
+        (SmtpReply(0, "timed out"), "4.4.2"),
+        (SmtpReply(0, "4.3.0 the body can't be read"), "4.3.0"),
     ],
 )
 def test_the_enhanced_code_is_the_next_hops_where_it_fits(said, status):
@@ -73,7 +73,7 @@ def test_a_reply_may_arrive_in_any_pieces(noise):
         found += reader.feed(whole[at : at + len(piece)])
         at += len(piece)
     found += reader.feed(whole[at:])
-    assert found == [Said(250, "one\ntwo\nthree"), Said(550, "5.1.1 no"), Said(354, "")]
+    assert found == [SmtpReply(250, "one\ntwo\nthree"), SmtpReply(550, "5.1.1 no"), SmtpReply(354, "")]
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,12 @@ def test_no_bytes_break_the_reader(data):
 
 
 def test_capabilities_are_read_in_any_case():
-    able = capabilities(Said(250, "host greets\nsize 1000\npipelining\nAUTH=LOGIN\nauth plain\n8bitmime\nSMTPUTF8"))
+    able = parse_capabilities(
+        SmtpReply(250, "host greets\nsize 1000\npipelining\nAUTH=LOGIN\nauth plain\n8bitmime\nSMTPUTF8")
+    )
     assert (able.pipelining, able.eight_bit, able.smtputf8, able.size, able.max_size) == (True, True, True, True, 1000)
     assert able.auth == ("LOGIN", "PLAIN")
-    assert not capabilities(Said(250, "PIPELINING")).pipelining  # the greeting's own text is no keyword
+    assert not parse_capabilities(SmtpReply(250, "PIPELINING")).pipelining  # the greeting's own text is no keyword
 
 
 # plans
@@ -107,29 +109,31 @@ def test_capabilities_are_read_in_any_case():
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        *((code, Fate.DELIVERED) for code in (250, 251)),
-        *((code, Fate.DEFERRED) for code in (0, 354, 421, 452)),
-        *((code, Fate.BOUNCED) for code in (500, 554)),
+        *((code, DeliveryStatus.DELIVERED) for code in (250, 251)),
+        *((code, DeliveryStatus.DEFERRED) for code in (0, 354, 421, 452)),
+        *((code, DeliveryStatus.BOUNCED) for code in (500, 554)),
     ],
 )
 def test_only_5xx_is_for_good(code, expected):
-    assert fate(Said(code, "")) is expected
+    assert delivery_status(SmtpReply(code, "")) is expected
 
 
 def test_those_over_the_next_hops_limit_are_tried_again_at_once():
-    planned = plan({"a": Said(250, "ok"), "b": Said(452, "4.5.3 too many"), "c": Said(552, "too many recipients")})
+    planned = outcome_of(
+        {"a": SmtpReply(250, "ok"), "b": SmtpReply(452, "4.5.3 too many"), "c": SmtpReply(552, "too many recipients")}
+    )
     assert (planned.delivered, planned.again, planned.deferred, planned.bounced) == (("a",), ("b", "c"), (), ())
 
 
 def test_without_a_delivery_too_many_is_an_answer_like_others():
-    planned = plan({"b": Said(452, "4.5.3 too many"), "c": Said(552, "5.5.3 too many")})
+    planned = outcome_of({"b": SmtpReply(452, "4.5.3 too many"), "c": SmtpReply(552, "5.5.3 too many")})
     assert [f.recipient for f in planned.deferred] == ["b"]
     assert [f.recipient for f in planned.bounced] == ["c"]
 
 
-@given(st.dictionaries(st.text(min_size=1), st.builds(Said, st.integers(0, 600), st.text()), min_size=1))
+@given(st.dictionaries(st.text(min_size=1), st.builds(SmtpReply, st.integers(0, 600), st.text()), min_size=1))
 def test_every_recipient_has_exactly_one_fate(said):
-    planned = plan(said)
+    planned = outcome_of(said)
     told = [*planned.delivered, *planned.again, *(f.recipient for f in (*planned.deferred, *planned.bounced))]
     assert sorted(told) == sorted(said)
     assert not planned.again or planned.delivered  # so that trying again comes to an end
@@ -137,7 +141,7 @@ def test_every_recipient_has_exactly_one_fate(said):
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
 def test_delays_grow_to_their_longest_with_jitter(attempt, random):
-    patience = Patience()
+    patience = RetrySchedule()
     delay = next_attempt(NOW, attempt, random, patience) - NOW
     plain = min(patience.first * 2 ** min(attempt - 1, 20), patience.longest)
     assert plain * 0.8 <= delay <= plain * 1.2
@@ -147,7 +151,7 @@ def test_five_days_hold_some_sixty_attempts():
     at, attempt = NOW, 0
     while at - NOW < timedelta(days=5):
         attempt += 1
-        at = next_attempt(at, attempt, 0.5, Patience())
+        at = next_attempt(at, attempt, 0.5, RetrySchedule())
     assert 50 <= attempt <= 80
 
 
@@ -171,7 +175,7 @@ def test_a_routes_backoff_is_bounded(failures, random):
 )
 def test_smarthosts_are_read(text, expected):
     assert parse_smarthost(text) == expected
-    assert parse_smarthost(smarthost(*expected)) == expected
+    assert parse_smarthost(format_smarthost(*expected)) == expected
 
 
 @pytest.mark.parametrize(
@@ -183,7 +187,7 @@ def test_what_is_no_smarthost_is_refused(text):
 
 
 def test_a_target_doesnt_show_its_password():
-    assert "s3cret" not in repr(Target(host="h", port=25, login="l", password="s3cret"))
+    assert "s3cret" not in repr(SmtpTarget(host="h", port=25, login="l", password="s3cret"))
 
 
 def by(account="acme"):
@@ -191,12 +195,12 @@ def by(account="acme"):
 
 
 def test_the_same_route_again_changes_nothing(tmp_path):
-    seal = Seal.from_file(tmp_path / "key")
+    seal = SecretBox.from_file(tmp_path / "key")
     wanted = wish("mx.example:587", TlsUse.REQUIRED, "acme", "s3cret")
     changes, event = set_route(None, wanted, by(), seal)
     assert [change.line for change in changes] == ["+ route mx.example:587 tls required as acme"]
     assert event is not None
-    state = routes.apply(None, event)
+    state = account_route.apply(None, event)
     assert set_route(state, wanted, by(), seal) == ([], None)
     assert set_route(state, wanted._replace(password=None), by(), seal) == ([], None)
     changed, _ = set_route(state, wanted._replace(password="other"), by(), seal)
@@ -206,19 +210,19 @@ def test_the_same_route_again_changes_nothing(tmp_path):
 
 
 def test_a_password_is_never_in_an_event(tmp_path):
-    seal = Seal.from_file(tmp_path / "key")
+    seal = SecretBox.from_file(tmp_path / "key")
     _, event = set_route(None, wish("mx.example:587", TlsUse.REQUIRED, "acme", "s3cret"), by(), seal)
     assert event is not None
     assert isinstance(event.route, Smarthost)
     assert "s3cret" not in repr(event)
     assert seal.open(event.route.secret) == "s3cret"
     with pytest.raises(TransientError):
-        Seal.from_file(tmp_path / "other").open(event.route.secret)
+        SecretBox.from_file(tmp_path / "other").open(event.route.secret)
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_login_needs_its_password_and_a_password_its_login(tmp_path):
-    seal = Seal.from_file(tmp_path / "key")
+    seal = SecretBox.from_file(tmp_path / "key")
     with pytest.raises(RefusedCommand):
         set_route(None, wish("mx.example:587", TlsUse.REQUIRED, "acme", None), by(), seal)
     with pytest.raises(RefusedCommand):
@@ -228,23 +232,23 @@ def test_a_login_needs_its_password_and_a_password_its_login(tmp_path):
 
 
 def test_another_smarthost_doesnt_get_the_old_ones_password(tmp_path):
-    seal = Seal.from_file(tmp_path / "key")
+    seal = SecretBox.from_file(tmp_path / "key")
     _, event = set_route(None, wish("mx.example:587", TlsUse.REQUIRED, "acme", "s3cret"), by(), seal)
     assert event is not None
     with pytest.raises(RefusedCommand):
-        set_route(routes.apply(None, event), wish("evil.example:25", TlsUse.NONE, "acme", None), by(), seal)
+        set_route(account_route.apply(None, event), wish("evil.example:25", TlsUse.NONE, "acme", None), by(), seal)
 
 
 def test_an_accounts_route_is_folded_from_events():
-    state = routes.apply(None, AccountOpened(at=NOW, account="acme", language=Language.IT))
-    assert state == routes.AccountRoute(account="acme")
-    state = routes.apply(state, RouteSet(at=NOW, account="acme", route=Blackhole()))
-    state = routes.apply(state, RouteFailed(at=NOW, account="acme", host="h", why="refused"))
+    state = account_route.apply(None, AccountOpened(at=NOW, account="acme", language=Language.IT))
+    assert state == account_route.AccountRoute(account="acme")
+    state = account_route.apply(state, RouteSet(at=NOW, account="acme", route=Blackhole()))
+    state = account_route.apply(state, RouteFailed(at=NOW, account="acme", host="h", why="refused"))
     assert state is not None
     assert (state.route, state.failed) == (Blackhole(), "refused")
-    state = routes.apply(state, RouteRecovered(at=NOW, account="acme", host="h"))
-    state = routes.apply(state, RouteRemoved(at=NOW, account="acme"))
-    assert state == routes.AccountRoute(account="acme")
+    state = account_route.apply(state, RouteRecovered(at=NOW, account="acme", host="h"))
+    state = account_route.apply(state, RouteRemoved(at=NOW, account="acme"))
+    assert state == account_route.AccountRoute(account="acme")
 
 
 # the queue
@@ -291,7 +295,7 @@ def test_a_hold_keeps_a_mail_back_until_its_release():
 
 
 def test_a_hurried_mail_is_due_now():
-    state = fold(deferred("a"), MailHurried(**ABOUT))
+    state = fold(deferred("a"), MailRetryRequested(**ABOUT))
     assert state is not None
     assert state.due == NOW
 
@@ -320,21 +324,21 @@ def envelope(sender="alice@acme.example", recipients=("bob@x.example", "eve@x.ex
     )
 
 
-def letter(sender="alice@acme.example", age=timedelta()) -> Letter:
-    return Letter(
+def letter(sender="alice@acme.example", age=timedelta()) -> OutgoingMessage:
+    return OutgoingMessage(
         envelope=envelope(sender, age=age), sequence=7, recipients=("bob@x.example",), body=b"", size=0, attempt=3
     )
 
 
-def outcomes(letter_: Letter, bounced=(), deferred=()):
-    return undelivered(
+def outcomes(letter_: OutgoingMessage, bounced=(), deferred=()):
+    return undelivered_events(
         letter_,
         bounced=bounced,
         deferred=deferred,
         host="h:25",
         now=NOW,
         random=0.5,
-        patience=Patience(),
+        patience=RetrySchedule(),
         new_id=lambda: "d1",
     )
 
@@ -354,7 +358,7 @@ def test_a_null_sender_is_never_notified():
 HEADERS = b"Subject: hi\r\n..dotted: x\r\nFrom: alice@acme.example\r\n\r\nbody\r\n"
 
 
-def notice(**more) -> Notice:
+def notice(**more) -> DsnContent:
     facts = {
         "id": "d1",
         "reporter": "gate.example",
@@ -367,7 +371,7 @@ def notice(**more) -> Notice:
         "headers": headers_of(HEADERS),
         "now": NOW,
     }
-    return Notice(**facts | more)
+    return DsnContent(**facts | more)
 
 
 def unstuffed(body: bytes) -> bytes:

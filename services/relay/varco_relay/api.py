@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from varco_common.events import Smarthost, TlsUse
 from varco_common.runtime.auth import AccountScope, Caller
 from varco_common.runtime.tokens import ApiToken
-from varco_relay.changes import Change, Wish, describe, wish
-from varco_relay.desk import Desk
-from varco_relay.queue import Waiting
-from varco_relay.route import BLACKHOLE, smarthost
+from varco_relay.commands import Change, Wish, describe, wish
+from varco_relay.model.queue import QueuedMail
+from varco_relay.queue_service import QueueService
+from varco_relay.smtp.target import BLACKHOLE, format_smarthost
 
 DryRun = Annotated[bool, Query(description="Only say what would change.")]
 
@@ -89,7 +89,7 @@ class QueuedOut(BaseModel):
     failures: list[FailureOut]
 
     @classmethod
-    def of(cls, state: Waiting) -> "QueuedOut":
+    def of(cls, state: QueuedMail) -> "QueuedOut":
         return cls(
             mail=state.mail,
             account=state.account,
@@ -126,7 +126,7 @@ class DropIn(BaseModel):
     reason: str = Field(min_length=3, max_length=1_000)
 
 
-def router(desk: Desk) -> APIRouter:
+def router(desk: QueueService) -> APIRouter:
     """The routes over one desk."""
     api = APIRouter()
     _queue(api, desk)
@@ -134,7 +134,7 @@ def router(desk: Desk) -> APIRouter:
     return api
 
 
-def _queue(api: APIRouter, desk: Desk) -> None:
+def _queue(api: APIRouter, desk: QueueService) -> None:
     @api.get("/queue", summary="Mails that wait for another attempt")
     async def queue(
         token: Caller,
@@ -175,7 +175,7 @@ def _queue(api: APIRouter, desk: Desk) -> None:
         await desk.drop(_mine(desk, token, mail), _by(token), why.reason)
 
 
-def _routes(api: APIRouter, desk: Desk) -> None:
+def _routes(api: APIRouter, desk: QueueService) -> None:
     @api.get("/accounts/{account}/route", summary="Where an account's mail goes")
     async def route(account: str, _: AccountScope) -> RouteOut:
         return await _route_out(desk, account)
@@ -210,7 +210,7 @@ def _scope(token: ApiToken, account: str) -> str:
     return account or ("" if token.is_admin else token.scope)
 
 
-def _mine(desk: Desk, token: ApiToken, mail: str) -> Waiting:
+def _mine(desk: QueueService, token: ApiToken, mail: str) -> QueuedMail:
     """A mail of another account is as if it weren't there."""
     state = desk.get(mail)
     if state is None or not token.covers(state.account):
@@ -219,7 +219,7 @@ def _mine(desk: Desk, token: ApiToken, mail: str) -> Waiting:
     return state
 
 
-async def _after(desk: Desk, mail: str, doing: Any) -> QueuedOut:
+async def _after(desk: QueueService, mail: str, doing: Any) -> QueuedOut:
     await doing
     state = desk.get(mail)
     if state is None:
@@ -231,12 +231,12 @@ def _reason(why: Why | None) -> str:
     return why.reason if why else ""
 
 
-async def _route_out(desk: Desk, account: str) -> RouteOut:
+async def _route_out(desk: QueueService, account: str) -> RouteOut:
     state = desk.route(account)
     route, learned = state.route, state.learned
     shown: dict[str, str] | Literal["blackhole"] | None = None
     if isinstance(route, Smarthost):
-        shown = {"smarthost": smarthost(route.host, route.port), "tls": str(route.tls)}
+        shown = {"smarthost": format_smarthost(route.host, route.port), "tls": str(route.tls)}
         shown |= {"login": route.login} if route.login else {}
     elif route:
         shown = BLACKHOLE

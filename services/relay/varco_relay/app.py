@@ -14,19 +14,20 @@ from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service, run
 from varco_common.storage import database, retention
 from varco_common.storage.object_store import ObjectStore
-from varco_relay import api, gauges, queue, routes
-from varco_relay.client import Timeouts
-from varco_relay.courier import Courier
-from varco_relay.desk import Desk
-from varco_relay.dial import Greeter
-from varco_relay.keeper import Keeper
-from varco_relay.notifier import Notifier
-from varco_relay.post import Post
-from varco_relay.retrier import Pace, Retrier
-from varco_relay.routes import AccountRoute
-from varco_relay.seal import Seal
+from varco_relay import api, gauges
+from varco_relay.account_worker import AccountWorker
+from varco_relay.delivery_attempt import Deliverer
+from varco_relay.dsn_sender import DsnSender
+from varco_relay.mail_retention import MailRetention
+from varco_relay.model import account_route, queue
+from varco_relay.model.account_route import AccountRoute
+from varco_relay.queue_runner import QueueRunner, RetryLimits
+from varco_relay.queue_service import QueueService
+from varco_relay.secret_box import SecretBox
 from varco_relay.settings import Settings
-from varco_relay.ways import Ways
+from varco_relay.smtp.client import Timeouts
+from varco_relay.smtp.dialer import Dialer
+from varco_relay.smtp.pool_registry import PoolRegistry
 
 
 async def serve(settings: Settings) -> None:
@@ -39,32 +40,34 @@ async def serve(settings: Settings) -> None:
     ):
         await database.migrate(engine, "varco_relay")
         blobs = ObjectStore(settings.object_store)
-        post = Post(bus, blobs, settings.patience, recipients_at_once=settings.recipients_at_once)
-        ways = Ways(greeter, settings.limits, seal, settings.route)
-        accounts = Projection.of(routes.FOLD, bus, engine, "relay")
+        post = Deliverer(bus, blobs, settings.patience, recipients_at_once=settings.recipients_at_once)
+        ways = PoolRegistry(greeter, settings.limits, seal, settings.route)
+        accounts = Projection.of(account_route.FOLD, bus, engine, "relay")
         waiting = Projection.of(queue.FOLD, bus, engine, "relay")
-        desk = Desk(bus, accounts, waiting, ways=ways, seal=seal, hire=_hiring(settings, post, ways))
-        notifier = Notifier(bus, blobs, settings.hostname)
-        pace = Pace(
+        desk = QueueService(bus, accounts, waiting, ways=ways, seal=seal, hire=_hiring(settings, post, ways))
+        notifier = DsnSender(bus, blobs, settings.hostname)
+        pace = RetryLimits(
             attempts=settings.retries_at_once, route_check=settings.route_retry_longest / 10, grace=settings.grace
         )
-        retrier = Retrier(waiting, post, notifier, desk.way, pace)
+        retrier = QueueRunner(waiting, post, notifier, desk.way, pace)
         shell.include(rebuild_api.router("relay", "varco_relay.rebuild", settings))
         shell.include(api.router(desk))
         try:
             async with accounts.following(), waiting.following(), run_in_background(desk.run(), retrier.run()):
-                await Keeper(bus, waiting).serve()
+                await MailRetention(bus, waiting).serve()
                 with gauges.shown(desk):
-                    async with ReplayServer.answering(bus, "relay", "varco_relay.rehearse", settings):
+                    async with ReplayServer.answering(bus, "relay", "varco_relay.replay", settings):
                         await shell.serve(bus, routes=accounts.check, queue=waiting.check)
         finally:
             await ways.close()
             await blobs.close()
 
 
-def _hiring(settings: Settings, post: Post, ways: Ways) -> Callable[[str, Callable[[], AccountRoute | None]], Courier]:
-    def hire(account: str, state: Callable[[], AccountRoute | None]) -> Courier:
-        return Courier(
+def _hiring(
+    settings: Settings, post: Deliverer, ways: PoolRegistry
+) -> Callable[[str, Callable[[], AccountRoute | None]], AccountWorker]:
+    def hire(account: str, state: Callable[[], AccountRoute | None]) -> AccountWorker:
+        return AccountWorker(
             account,
             post,
             ways,
@@ -78,16 +81,16 @@ def _hiring(settings: Settings, post: Post, ways: Ways) -> Callable[[str, Callab
     return hire
 
 
-def _seal(settings: Settings) -> Seal:
+def _seal(settings: Settings) -> SecretBox:
     try:
-        return Seal.from_file(settings.seal_file)
+        return SecretBox.from_file(settings.seal_file)
     except OSError as error:
         raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.seal_file, f"a file ({error.strerror})") from None
     except ValueError:
         raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.seal_file, "a key that relay made") from None
 
 
-def _greeter(settings: Settings) -> Greeter:
+def _greeter(settings: Settings) -> Dialer:
     verified = ssl.create_default_context()
     if settings.ca_file:
         try:
@@ -95,7 +98,7 @@ def _greeter(settings: Settings) -> Greeter:
         except (OSError, ssl.SSLError) as error:
             why = f"certificates in PEM ({error})"
             raise BrokenSetting("VARCO_RELAY_CA_FILE", settings.ca_file, why) from None
-    return Greeter(name=settings.hostname, timeouts=Timeouts().scaled(settings.timeout_factor), verified=verified)
+    return Dialer(name=settings.hostname, timeouts=Timeouts().scaled(settings.timeout_factor), verified=verified)
 
 
 SERVICE = Service(
@@ -106,7 +109,7 @@ SERVICE = Service(
     publishes=("events.relay.>", "mail.dsn.*", subjects.rehearsal("*")),
     subscribes=(
         retention.subject("relay"),
-        *routes.FILTERS,
+        *account_route.FILTERS,
         *queue.FILTERS,
         *(subjects.mail(kind, "*") for kind in subjects.READY),
         subjects.rehearse("relay"),

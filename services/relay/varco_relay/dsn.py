@@ -13,7 +13,7 @@ MAX_HEADERS = 64 * 1024  # of the original, as it goes back
 LINE = "\r\n"
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
+class DsnContent(msgspec.Struct, frozen=True, kw_only=True):
     """All that a notification says. `reporter` is this gate's host name, `host` the next hop's."""
 
     id: str
@@ -35,12 +35,12 @@ def headers_of(body: bytes) -> bytes:
     return section[1:] if section.startswith(b"..") else section
 
 
-def internationalised(notice: Notice) -> bool:
+def internationalised(notice: DsnContent) -> bool:
     """Whether it must be told with addresses that aren't ASCII; then it needs SMTPUTF8, as the mail did."""
     return not all(a.isascii() for a in (notice.envelope.sender, *(f.recipient for f in notice.failures)))
 
 
-def compose(notice: Notice) -> bytes:
+def compose(notice: DsnContent) -> bytes:
     """The notification, in wire form: CRLF, dot-stuffed, without the final dot.
 
     It is plain ASCII wherever addresses are: nobody is told of a notification that a next hop can't carry.
@@ -59,7 +59,7 @@ def compose(notice: Notice) -> bytes:
     return _stuffed(_head(notice, boundary, utf8=utf8).encode() + b"\r\n" + body)
 
 
-def _head(notice: Notice, boundary: str, *, utf8: bool) -> str:
+def _head(notice: DsnContent, boundary: str, *, utf8: bool) -> str:
     fields = {
         "From": f'"Mail Delivery System" <mailer-daemon@{notice.reporter}>',
         "To": f"<{notice.envelope.sender}>",
@@ -79,7 +79,7 @@ def _part(kind: str, content: bytes, *, utf8: bool) -> bytes:
     return f"Content-Type: {kind}{LINE}{transfer}{LINE}".encode() + content
 
 
-def _text(notice: Notice, *, utf8: bool) -> str:
+def _text(notice: DsnContent, *, utf8: bool) -> str:
     days = max(1, round((notice.now - notice.envelope.received_at).total_seconds() / 86_400))
     english = f"was tried for {days} day(s), and is given up" if notice.expired else "was refused for good"
     italian = f"si e' tentato per {days} giorno/i, senza successo" if notice.expired else "e' stato rifiutato"
@@ -96,7 +96,7 @@ def _text(notice: Notice, *, utf8: bool) -> str:
     return LINE.join(lines)
 
 
-def _status(notice: Notice, *, utf8: bool) -> str:
+def _status(notice: DsnContent, *, utf8: bool) -> str:
     """RFC 3464 2.1: fields of the mail, then fields of each recipient, parted by empty lines."""
     blocks = [
         {

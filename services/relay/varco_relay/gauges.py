@@ -8,8 +8,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from varco_relay.desk import Desk
-from varco_relay.ways import NoWay
+from varco_relay.queue_service import QueueService
+from varco_relay.smtp.pool_registry import Unroutable
 
 
 @dataclass
@@ -21,7 +21,7 @@ class _Seen:
 class Gauges(Collector):
     """Reads a desk."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: QueueService) -> None:
         self._desk = desk
 
     def describe(self) -> list[GaugeMetricFamily]:
@@ -43,8 +43,8 @@ class Gauges(Collector):
             queue.add_metric([account], found.queued)
             held.add_metric([account], found.held)
             oldest.add_metric([account], self._desk.oldest_seconds(account))
-            down.add_metric([account], bool(way.why) and not isinstance(way, NoWay))
-            no_route.add_metric([account], isinstance(way, NoWay))
+            down.add_metric([account], bool(way.why) and not isinstance(way, Unroutable))
+            no_route.add_metric([account], isinstance(way, Unroutable))
         yield from (queue, held, oldest, down, no_route, self._connections())
 
     def _seen(self) -> dict[str, _Seen]:
@@ -66,7 +66,7 @@ class Gauges(Collector):
 
 
 @contextmanager
-def shown(desk: Desk) -> Iterator[None]:
+def shown(desk: QueueService) -> Iterator[None]:
     """In /metrics inside the block."""
     gauges = Gauges(desk)
     REGISTRY.register(gauges)

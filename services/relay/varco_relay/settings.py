@@ -12,9 +12,9 @@ from varco_common.bus.settings import WithBus
 from varco_common.events import Blackhole, Route, Smarthost
 from varco_common.runtime.settings import WithApi
 from varco_common.storage.settings import WithDatabase, WithObjectStore
-from varco_relay.lane import Limits
-from varco_relay.plan import Patience
-from varco_relay.route import BLACKHOLE, parse_smarthost
+from varco_relay.decide.outcome import RetrySchedule
+from varco_relay.smtp.connection_pool import PoolLimits
+from varco_relay.smtp.target import BLACKHOLE, parse_smarthost
 
 
 def _route(text: str) -> str:
@@ -92,14 +92,14 @@ class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
         return self.helo_name or socket.gethostname() or "localhost"
 
     @property
-    def patience(self) -> Patience:
-        return Patience(
+    def patience(self) -> RetrySchedule:
+        return RetrySchedule(
             first=self.retry_first, longest=self.retry_longest, give_up=self.give_up, jitter=self.retry_jitter
         )
 
     @property
-    def limits(self) -> Limits:
-        return Limits(
+    def limits(self) -> PoolLimits:
+        return PoolLimits(
             connections=self.connections,
             idle=self.connection_idle.total_seconds(),
             first_backoff=self.route_retry_first.total_seconds(),

@@ -121,9 +121,9 @@ from varco_common.events.relay import (
     MailDropped,
     MailExpired,
     MailHeld,
-    MailHurried,
     MailOutcome,
     MailReleased,
+    MailRetryRequested,
     Route,
     RouteFailed,
     RouteLearned,
@@ -183,7 +183,7 @@ AnyEvent = (
     | MailDropped
     | MailHeld
     | MailReleased
-    | MailHurried
+    | MailRetryRequested
     | SenderNotified
     | QuotaSet
     | QuotaExcepted
@@ -316,7 +316,7 @@ __all__ = [
     "MailErased",
     "MailExpired",
     "MailHeld",
-    "MailHurried",
+    "MailRetryRequested",
     "MailOutcome",
     "MailRecorded",
     "MailRefused",

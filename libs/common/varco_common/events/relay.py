@@ -155,7 +155,7 @@ class MailReleased(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, t
     """No longer held; due at once."""
 
 
-class MailHurried(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.hurried.v1"):
+class MailRetryRequested(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.hurried.v1"):
     """Due at once, by hand."""
 
 
@@ -178,6 +178,6 @@ RelayEvent = (
     | MailDropped
     | MailHeld
     | MailReleased
-    | MailHurried
+    | MailRetryRequested
     | SenderNotified
 )

@@ -23,10 +23,10 @@ from varco_common.events import (
     MailDropped,
     MailExpired,
     MailHeld,
-    MailHurried,
     MailRecorded,
     MailRefused,
     MailReleased,
+    MailRetryRequested,
     QuotaExceeded,
     QuotaNearlyReached,
     RecipientRefused,
@@ -69,8 +69,8 @@ def words(event: AnyEvent, about: str) -> Said:  # noqa: PLR0911 - a case for ea
         case MailDropped():
             by = (f"{event.by}: {event.reason}",) if event.by or event.reason else ()
             return Tone.BAD, f"{whose}taken out of the queue by hand, undelivered: {_names(event.recipients)}", by
-        case MailHeld() | MailReleased() | MailHurried():
-            verb = {MailHeld: "held in the queue", MailReleased: "released", MailHurried: "to be tried at once"}
+        case MailHeld() | MailReleased() | MailRetryRequested():
+            verb = {MailHeld: "held in the queue", MailReleased: "released", MailRetryRequested: "to be tried at once"}
             return Tone.TOLD, f"{whose}{verb[type(event)]} by hand", tuple(filter(None, (event.by, event.reason)))
         case SenderNotified():
             return Tone.TOLD, "the sender is being notified", (f"notification {event.dsn}",)

@@ -3,9 +3,9 @@
 from varco_common.events import Blackhole, Route, Smarthost
 from varco_common.eventsourcing.replay.replayable import Sections
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
-from varco_relay.route import smarthost
-from varco_relay.routes import AccountRoute, apply
+from varco_relay.model.account_route import AccountRoute, apply
 from varco_relay.settings import Settings
+from varco_relay.smtp.target import format_smarthost
 
 SETTINGS = Settings
 
@@ -17,7 +17,7 @@ def _show(held: AccountRoute) -> Sections:
 def _said(route: Route | None) -> str:
     match route:
         case Smarthost(host=host, port=port, tls=tls, login=login):
-            return f"{smarthost(host, port)}, tls {tls}{f', as {login}' if login else ''}"
+            return f"{format_smarthost(host, port)}, tls {tls}{f', as {login}' if login else ''}"
         case Blackhole():
             return "blackhole"
         case None:

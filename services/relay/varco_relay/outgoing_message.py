@@ -6,14 +6,14 @@ from datetime import datetime
 
 from varco_common.events import Failure, MailBounced, MailDeferred, MailDelivered, MailExpired
 from varco_common.mail.envelope import Envelope
-from varco_relay.parcel import Chunks
-from varco_relay.plan import Patience, Plan, expired, next_attempt
+from varco_relay.decide.outcome import AttemptOutcome, RetrySchedule, expired, next_attempt
+from varco_relay.smtp.transaction import Chunks
 
-Outcome = MailDelivered | MailDeferred | MailBounced | MailExpired
+OutcomeEvent = MailDelivered | MailDeferred | MailBounced | MailExpired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class OutgoingMessage:
     """A mail, those of its recipients that are still to be tried, and which attempt this is (1 the first)."""
 
     envelope: Envelope
@@ -24,7 +24,9 @@ class Letter:
     attempt: int = 1
 
 
-def delivered(letter: Letter, plan: Plan, *, now: datetime, host: str, tls: str) -> MailDelivered:
+def delivered_event(
+    letter: OutgoingMessage, plan: AttemptOutcome, *, now: datetime, host: str, tls: str
+) -> MailDelivered:
     """One event for all who got it in one transaction."""
     return MailDelivered(
         at=now,
@@ -39,15 +41,15 @@ def delivered(letter: Letter, plan: Plan, *, now: datetime, host: str, tls: str)
     )
 
 
-def undelivered(
-    letter: Letter,
+def undelivered_events(
+    letter: OutgoingMessage,
     *,
     bounced: tuple[Failure, ...],
     deferred: tuple[Failure, ...],
     host: str,
     now: datetime,
     random: float,
-    patience: Patience,
+    patience: RetrySchedule,
     new_id: Callable[[], str],
 ) -> list[MailBounced | MailExpired | MailDeferred]:
     """What becomes of those who didn't get it: refused for good, given up, or tried again later.
@@ -58,7 +60,7 @@ def undelivered(
     if bounced:
         events.append(_bounced(letter, bounced, host=host, now=now, new_id=new_id))
     if deferred and expired(now, letter.envelope.received_at, patience):
-        events.append(gave_up(letter, deferred, host=host, now=now, new_id=new_id))
+        events.append(expired_event(letter, deferred, host=host, now=now, new_id=new_id))
     elif deferred:
         due = next_attempt(now, letter.attempt, random, patience)
         events.append(_deferred(letter, deferred, host=host, now=now, due=due))
@@ -66,7 +68,7 @@ def undelivered(
 
 
 def _deferred(
-    letter: Letter, failures: tuple[Failure, ...], *, host: str, now: datetime, due: datetime
+    letter: OutgoingMessage, failures: tuple[Failure, ...], *, host: str, now: datetime, due: datetime
 ) -> MailDeferred:
     return MailDeferred(
         at=now,
@@ -84,7 +86,7 @@ def _deferred(
 
 
 def _bounced(
-    letter: Letter, failures: tuple[Failure, ...], *, host: str, now: datetime, new_id: Callable[[], str]
+    letter: OutgoingMessage, failures: tuple[Failure, ...], *, host: str, now: datetime, new_id: Callable[[], str]
 ) -> MailBounced:
     return MailBounced(
         at=now,
@@ -99,8 +101,8 @@ def _bounced(
     )
 
 
-def gave_up(
-    letter: Letter, failures: tuple[Failure, ...], *, host: str, now: datetime, new_id: Callable[[], str]
+def expired_event(
+    letter: OutgoingMessage, failures: tuple[Failure, ...], *, host: str, now: datetime, new_id: Callable[[], str]
 ) -> MailExpired:
     """Their time is over."""
     return MailExpired(

@@ -5,21 +5,21 @@ from varco_common.bus import Bus
 from varco_common.eventsourcing.projection import Projection
 from varco_common.storage import retention
 from varco_common.storage.retention import RetentionAnswer, RetentionQuery
-from varco_relay.courier import durable
-from varco_relay.queue import FILTERS, Waiting
+from varco_relay.account_worker import consumer_name
+from varco_relay.model.queue import FILTERS, QueuedMail
 
 
-class Keeper:
+class MailRetention:
     """`queue` is asked after it has seen all that was said before the consumer finished."""
 
-    def __init__(self, bus: Bus, queue: Projection[Waiting]) -> None:
+    def __init__(self, bus: Bus, queue: Projection[QueuedMail]) -> None:
         self._bus, self._queue = bus, queue
 
     async def needs(self, question: RetentionQuery) -> RetentionAnswer:
         """An outcome is in EVENTS before its record is acknowledged, so the consumer is looked at first."""
         if question.kind not in subjects.READY:
             return RetentionAnswer(needed=())
-        floor = await self._bus.mail.acknowledged(durable(question.account))
+        floor = await self._bus.mail.acknowledged(consumer_name(question.account))
         await self._queue.reached(await self._bus.events.last_sequence(*FILTERS))
         waiting = {state.sequence for _, state in self._queue.items()}
         return RetentionAnswer(needed=tuple(one for one in question.sequences if one > floor or one in waiting))

@@ -7,7 +7,7 @@ import msgspec
 
 from varco_common.base.errors import PoisonError
 from varco_common.mail.envelope import Envelope
-from varco_relay.said import Said
+from varco_relay.smtp.smtp_reply import SmtpReply
 
 MAX_HOPS = 100  # RFC 5321 6.3
 
@@ -26,7 +26,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     auth: tuple[str, ...] = ()
 
 
-def capabilities(said: Said) -> Capabilities:
+def parse_capabilities(said: SmtpReply) -> Capabilities:
     """Reads the answer to EHLO (RFC 5321 4.1.1.1): one keyword a line, the first line is the greeting."""
     words: dict[str, list[str]] = {}
     for line in said.text.split("\n")[1:]:
@@ -45,7 +45,7 @@ def capabilities(said: Said) -> Capabilities:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class Transaction:
     """One transaction. `body` is in wire form: CRLF, dot-stuffed, no final dot; chunks are got anew for each try."""
 
     sender: str
@@ -57,7 +57,7 @@ class Parcel:
     hops: int = 0
 
 
-def parcel(envelope: Envelope, recipients: Iterable[str], body: bytes | Chunks, size: int) -> Parcel:
+def make_transaction(envelope: Envelope, recipients: Iterable[str], body: bytes | Chunks, size: int) -> Transaction:
     """Asks for no more than the mail needs: clients declare 8BITMIME and SMTPUTF8 for plain ASCII, too.
 
     Raises PoisonError on a record that would break out of its transaction; ingress lets none of those in.
@@ -74,7 +74,7 @@ def parcel(envelope: Envelope, recipients: Iterable[str], body: bytes | Chunks, 
         smtputf8 = smtputf8 or (envelope.smtputf8 and not head.isascii())
     else:
         smtputf8 = smtputf8 or envelope.smtputf8
-    return Parcel(
+    return Transaction(
         sender=envelope.sender,
         recipients=wanted,
         body=body,
@@ -95,23 +95,25 @@ def _refuse_injection(sender: str, recipients: tuple[str, ...], body: bytes | Ch
         raise PoisonError("the body isn't in wire form: it would end early, or never")
 
 
-def obstacle(mail: Parcel, able: Capabilities) -> Said | None:
+def obstacle(mail: Transaction, able: Capabilities) -> SmtpReply | None:
     """Why this next hop can't carry this mail, as a permanent answer; None where it can.
 
     An 8-bit body isn't converted: that would break signatures. RFC 6152 3 leaves refusing it.
     """
     if mail.hops > MAX_HOPS:
-        return Said(554, f"5.4.6 The mail came through {mail.hops} servers already: it goes round in a circle")
+        return SmtpReply(554, f"5.4.6 The mail came through {mail.hops} servers already: it goes round in a circle")
     if mail.smtputf8 and not able.smtputf8:  # RFC 6531 3.5
-        return Said(550, "5.6.7 The next hop can't carry internationalised addresses or header fields (no SMTPUTF8)")
+        return SmtpReply(
+            550, "5.6.7 The next hop can't carry internationalised addresses or header fields (no SMTPUTF8)"
+        )
     if mail.eight_bit and not able.eight_bit:
-        return Said(
+        return SmtpReply(
             554, "5.6.3 The next hop takes 7-bit messages only (no 8BITMIME), and this one has 8-bit characters"
         )
     return None
 
 
-def group(mail: Parcel, able: Capabilities) -> list[bytes]:
+def envelope_commands(mail: Transaction, able: Capabilities) -> list[bytes]:
     """The commands of one transaction up to DATA."""
     # RFC 1870 3, RFC 6152 3, RFC 6531 3.4: each parameter only where it was offered
     parameters = f" SIZE={mail.size}" if able.size else ""

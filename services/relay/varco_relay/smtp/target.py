@@ -10,7 +10,7 @@ BLACKHOLE: Literal["blackhole"] = "blackhole"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class SmtpTarget:
     """A next hop with all that is needed to talk to it. Accounts with the same target share its connections."""
 
     host: str
@@ -21,7 +21,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        return smarthost(self.host, self.port)
+        return format_smarthost(self.host, self.port)
 
     @property
     def implicit_tls(self) -> bool:
@@ -31,7 +31,7 @@ class Target:
         return f"Target({self.name}, tls={self.tls}, login={self.login!r})"
 
 
-def smarthost(host: str, port: int) -> str:
+def format_smarthost(host: str, port: int) -> str:
     """`host:port`; an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from varco_relay.parcel import Parcel
-from varco_relay.said import Said
+from varco_relay.smtp.smtp_reply import SmtpReply
+from varco_relay.smtp.transaction import Transaction
 
 
 class Stage(IntEnum):
@@ -18,19 +18,19 @@ class Stage(IntEnum):
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class PendingTransaction:
     """A parcel on its way, and what was said to each recipient so far."""
 
-    parcel: Parcel
+    parcel: Transaction
     done: "asyncio.Future[Result]"
     stage: Stage = Stage.WAITING
-    said: dict[str, Said] = field(default_factory=dict)
+    said: dict[str, SmtpReply] = field(default_factory=dict)
 
-    def settle(self, said: Said, tls: str = "") -> None:
+    def settle(self, said: SmtpReply, tls: str = "") -> None:
         """`said` holds for every recipient that heard nothing else."""
         for recipient in self.parcel.recipients:
             self.said.setdefault(recipient, said)
-        self.finish(Settled(said=self.said, tls=tls))
+        self.finish(Completed(said=self.said, tls=tls))
 
     def finish(self, result: "Result") -> None:
         if not self.done.done():
@@ -38,19 +38,19 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Completed:
     """The attempt is over: what each recipient was told. `tls` is the protocol, empty where none."""
 
-    said: dict[str, Said]
+    said: dict[str, SmtpReply]
     tls: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreachable:
+class NotAttempted:
     """No attempt was made: the route is down, and why."""
 
     why: str
 
 
-Result = Settled | Unreachable
-More = Callable[[], Job | None]
+Result = Completed | NotAttempted
+NextTransaction = Callable[[], PendingTransaction | None]

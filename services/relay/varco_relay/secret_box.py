@@ -10,14 +10,14 @@ from cryptography.fernet import Fernet, InvalidToken
 from varco_common.base.errors import TransientError
 
 
-class Seal:
+class SecretBox:
     """Seals and opens with the key in a file of mode 0600, which is made at the first start."""
 
     def __init__(self, key: bytes) -> None:
         self._fernet = Fernet(key)
 
     @classmethod
-    def from_file(cls, path: Path) -> "Seal":
+    def from_file(cls, path: Path) -> "SecretBox":
         """Raises ValueError on a file that holds no key, and OSError on one that can't be read or made."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileExistsError):

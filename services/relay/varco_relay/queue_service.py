@@ -11,40 +11,40 @@ from varco_common.events import (
     AnyEvent,
     MailDropped,
     MailHeld,
-    MailHurried,
     MailReleased,
+    MailRetryRequested,
     Route,
     RouteRemoved,
     RouteSet,
 )
 from varco_common.eventsourcing.projection import Projection
-from varco_relay.changes import By, Change, Wish, remove_route, set_route
-from varco_relay.courier import Courier
-from varco_relay.lane import Lane
-from varco_relay.post import Clock, utc_now
-from varco_relay.queue import Waiting
-from varco_relay.routes import AccountRoute
-from varco_relay.seal import Seal
-from varco_relay.ways import Found, NoWay, Ways
+from varco_relay.account_worker import AccountWorker
+from varco_relay.commands import By, Change, Wish, remove_route, set_route
+from varco_relay.delivery_attempt import Clock, utc_now
+from varco_relay.model.account_route import AccountRoute
+from varco_relay.model.queue import QueuedMail
+from varco_relay.secret_box import SecretBox
+from varco_relay.smtp.connection_pool import ConnectionPool
+from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
 
 
-class Desk:
+class QueueService:
     """Keeps a courier for each account; `hire` makes one."""
 
     def __init__(
         self,
         bus: Bus,
         routes: Projection[AccountRoute],
-        queue: Projection[Waiting],
+        queue: Projection[QueuedMail],
         *,
-        ways: Ways,
-        seal: Seal,
-        hire: Callable[[str, Callable[[], AccountRoute | None]], Courier],
+        ways: PoolRegistry,
+        seal: SecretBox,
+        hire: Callable[[str, Callable[[], AccountRoute | None]], AccountWorker],
         clock: Clock = utc_now,
     ) -> None:
         self._bus, self._routes, self._queue, self._ways, self._seal = bus, routes, queue, ways, seal
         self._hire, self._clock = hire, clock
-        self._couriers: dict[str, Courier] = {}
+        self._couriers: dict[str, AccountWorker] = {}
         self._changed: asyncio.Queue[str] = asyncio.Queue()
 
     # accounts
@@ -72,12 +72,12 @@ class Desk:
         """Those whose mail is taken care of."""
         return list(self._couriers)
 
-    def lanes(self) -> list[Lane]:
+    def lanes(self) -> list[ConnectionPool]:
         return self._ways.lanes()
 
-    def way(self, account: str) -> Found:
+    def way(self, account: str) -> Destination:
         courier = self._couriers.get(account)
-        return courier.way if courier else NoWay(f"no account {account} is known")
+        return courier.way if courier else Unroutable(f"no account {account} is known")
 
     def why_waiting(self, account: str) -> str:
         return self.way(account).why
@@ -89,12 +89,12 @@ class Desk:
 
     # the queue
 
-    def page(self, account: str, *, held: bool | None, after: str, limit: int) -> tuple[list[Waiting], int]:
+    def page(self, account: str, *, held: bool | None, after: str, limit: int) -> tuple[list[QueuedMail], int]:
         """The mails after that one, oldest first, and how many there are in all."""
         found = sorted((s for s in self.waiting(account) if held in (None, s.held)), key=lambda s: s.mail)
         return [state for state in found if state.mail > after][:limit], len(found)
 
-    def get(self, mail: str) -> Waiting | None:
+    def get(self, mail: str) -> QueuedMail | None:
         state = self._queue.get(mail)
         return state if state and state.failures else None
 
@@ -104,32 +104,32 @@ class Desk:
         times += [t for n, c in self._couriers.items() if account in ("", n) and (t := c.oldest())]
         return (self._clock() - min(times)).total_seconds() if times else 0.0
 
-    async def hurry(self, state: Waiting, by: str, reason: str) -> None:
+    async def hurry(self, state: QueuedMail, by: str, reason: str) -> None:
         if state.held:
             raise RefusedCommand(f"{state.mail} is held: release it instead")
-        await self._said(MailHurried(**self._about(state, by, reason)))
+        await self._said(MailRetryRequested(**self._about(state, by, reason)))
 
-    async def hold(self, state: Waiting, by: str, reason: str) -> None:
+    async def hold(self, state: QueuedMail, by: str, reason: str) -> None:
         if not state.held:
             await self._said(MailHeld(**self._about(state, by, reason)))
 
-    async def release(self, state: Waiting, by: str, reason: str) -> None:
+    async def release(self, state: QueuedMail, by: str, reason: str) -> None:
         if not state.held:
             raise RefusedCommand(f"{state.mail} isn't held")
         await self._said(MailReleased(**self._about(state, by, reason)))
 
-    async def drop(self, state: Waiting, by: str, reason: str) -> None:
+    async def drop(self, state: QueuedMail, by: str, reason: str) -> None:
         await self._said(MailDropped(**self._about(state, by, reason), recipients=state.recipients))
 
-    def waiting(self, account: str = "") -> Iterator[Waiting]:
+    def waiting(self, account: str = "") -> Iterator[QueuedMail]:
         """Every mail of the account (empty: of all) that waits, in no order."""
         return (s for _, s in self._queue.items() if s.failures and account in ("", s.account))
 
-    def _about(self, state: Waiting, by: str, reason: str) -> dict[str, Any]:
+    def _about(self, state: QueuedMail, by: str, reason: str) -> dict[str, Any]:
         about: dict[str, Any] = {"at": self._clock(), "account": state.account, "mail": state.mail}
         return about | {"sequence": state.sequence, "by": by, "reason": reason}
 
-    async def _said(self, event: MailHurried | MailHeld | MailReleased | MailDropped) -> None:
+    async def _said(self, event: MailRetryRequested | MailHeld | MailReleased | MailDropped) -> None:
         await self._queue.reached(await self._bus.events.append(event))
 
     # routes

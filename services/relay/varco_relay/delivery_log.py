@@ -22,7 +22,7 @@ def recipients_of(event: AnyEvent) -> tuple[str, ...]:
             return ()
 
 
-class Recorded:
+class DeliveryLog:
     """What relay itself said of one account's mails since a time; read when first asked, and again when forgotten."""
 
     def __init__(self, bus: Bus, account: str) -> None:

@@ -11,7 +11,7 @@ MAX_LINES = 128
 MAX_TEXT = 1_000  # of one answer, as it goes into events and notifications
 
 
-class Said(NamedTuple):
+class SmtpReply(NamedTuple):
     """One reply: the code, and the text of its lines, parted by LF. Code 0 is what the gate itself says."""
 
     code: int
@@ -52,7 +52,7 @@ class ReplyReader:
         self._rest = b""
         self._lines: list[str] = []
 
-    def feed(self, data: bytes) -> list[Said]:
+    def feed(self, data: bytes) -> list[SmtpReply]:
         """The replies that `data` completes. Raises NotSmtp."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > MAX_LINE:
@@ -64,14 +64,14 @@ class ReplyReader:
         """True while something has arrived that isn't a whole reply yet."""
         return bool(self._rest or self._lines)
 
-    def _line(self, line: bytes) -> Said | None:
+    def _line(self, line: bytes) -> SmtpReply | None:
         found = _CODE.fullmatch(line.rstrip(b"\r"))
         if not found or len(self._lines) > MAX_LINES:
             raise NotSmtp(_shown(line))
         self._lines.append((found[3] or b"")[:MAX_TEXT].decode("utf-8", "replace"))
         if found[2] == b"-":
             return None
-        said = Said(int(found[1]), "\n".join(self._lines))
+        said = SmtpReply(int(found[1]), "\n".join(self._lines))
         self._lines = []
         return said
 

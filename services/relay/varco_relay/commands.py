@@ -5,9 +5,9 @@ from typing import Literal, NamedTuple
 
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.events import Blackhole, Route, RouteRemoved, RouteSet, Smarthost, TlsUse
-from varco_relay.route import BLACKHOLE, parse_smarthost, smarthost
-from varco_relay.routes import AccountRoute
-from varco_relay.seal import Seal
+from varco_relay.model.account_route import AccountRoute
+from varco_relay.secret_box import SecretBox
+from varco_relay.smtp.target import BLACKHOLE, format_smarthost, parse_smarthost
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 
@@ -56,7 +56,7 @@ def wish(text: str, tls: TlsUse, login: str, password: str | None) -> Wish:
 
 
 def set_route(
-    state: AccountRoute | None, wanted: Wish | Literal["blackhole"], by: By, seal: Seal
+    state: AccountRoute | None, wanted: Wish | Literal["blackhole"], by: By, seal: SecretBox
 ) -> tuple[list[Change], RouteSet | None]:
     """What changes, and the event; nothing where the route is so already. Raises RefusedCommand."""
     now = state.route if state else None
@@ -87,10 +87,10 @@ def describe(route: Route | None) -> str:
             return BLACKHOLE
         case Smarthost():
             login = f" as {route.login}" if route.login else ""
-            return f"{smarthost(route.host, route.port)} tls {route.tls}{login}"
+            return f"{format_smarthost(route.host, route.port)} tls {route.tls}{login}"
 
 
-def _sealed(wanted: Wish, now: Route | None, seal: Seal) -> Smarthost:
+def _sealed(wanted: Wish, now: Route | None, seal: SecretBox) -> Smarthost:
     """The same password keeps its seal: each sealing looks different, and nothing would have changed."""
     before = now if isinstance(now, Smarthost) else None
     same = before is not None and (before.host, before.port, before.login) == (wanted.host, wanted.port, wanted.login)

@@ -7,10 +7,10 @@ from binascii import Error as NotBase64
 from dataclasses import dataclass, field
 
 from varco_common.events import TlsUse
-from varco_relay.client import Connection, ConnectionLost, Timeouts
-from varco_relay.parcel import Capabilities, capabilities
-from varco_relay.route import Target
-from varco_relay.said import Said
+from varco_relay.smtp.client import ConnectionLost, SmtpClient, Timeouts
+from varco_relay.smtp.smtp_reply import SmtpReply
+from varco_relay.smtp.target import SmtpTarget
+from varco_relay.smtp.transaction import Capabilities, parse_capabilities
 
 
 class RouteDown(Exception):
@@ -30,7 +30,7 @@ def _unverified() -> ssl.SSLContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Greeter:
+class Dialer:
     """How this gate presents itself: the EHLO name, its patience, and whose certificates it trusts."""
 
     name: str
@@ -38,11 +38,11 @@ class Greeter:
     verified: ssl.SSLContext = field(default_factory=ssl.create_default_context)
     unverified: ssl.SSLContext = field(default_factory=_unverified)
 
-    def context(self, target: Target) -> ssl.SSLContext:
+    def context(self, target: SmtpTarget) -> ssl.SSLContext:
         return self.verified if target.tls is TlsUse.REQUIRED else self.unverified
 
 
-async def dial(target: Target, greeter: Greeter) -> Connection:
+async def dial(target: SmtpTarget, greeter: Dialer) -> SmtpClient:
     """A connection that is ready for MAIL FROM. Raises RouteDown."""
     encrypt = target.tls is not TlsUse.NONE
     try:
@@ -56,7 +56,7 @@ async def dial(target: Target, greeter: Greeter) -> Connection:
         raise AssertionError("TLS was not asked for") from error
 
 
-async def _dial(target: Target, greeter: Greeter, *, encrypt: bool) -> Connection:
+async def _dial(target: SmtpTarget, greeter: Dialer, *, encrypt: bool) -> SmtpClient:
     connection = await _connect(target, greeter, encrypt=encrypt)
     try:
         await _greet(connection, greeter)
@@ -72,13 +72,13 @@ async def _dial(target: Target, greeter: Greeter, *, encrypt: bool) -> Connectio
     return connection
 
 
-async def _connect(target: Target, greeter: Greeter, *, encrypt: bool) -> Connection:
+async def _connect(target: SmtpTarget, greeter: Dialer, *, encrypt: bool) -> SmtpClient:
     seconds = greeter.timeouts.connect
     implicit = encrypt and target.implicit_tls
     try:
         async with asyncio.timeout(seconds):
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(greeter.timeouts),
+                lambda: SmtpClient(greeter.timeouts),
                 target.host,
                 target.port,
                 ssl=greeter.context(target) if implicit else None,
@@ -92,18 +92,18 @@ async def _connect(target: Target, greeter: Greeter, *, encrypt: bool) -> Connec
     return connection
 
 
-async def _greet(connection: Connection, greeter: Greeter) -> None:
+async def _greet(connection: SmtpClient, greeter: Dialer) -> None:
     greeting = await connection.reply(greeter.timeouts.greeting)
     if greeting.code != 220:
         raise RouteDown(f"the next hop greets with {greeting.line}")
     await _hello(connection, greeter)
 
 
-async def _hello(connection: Connection, greeter: Greeter) -> None:
+async def _hello(connection: SmtpClient, greeter: Dialer) -> None:
     """EHLO, or HELO where the next hop is that old (RFC 5321 3.2)."""
     said = await connection.ask(f"EHLO {greeter.name}\r\n".encode(), greeter.timeouts.command)
     if said.positive:
-        connection.able = capabilities(said)
+        connection.able = parse_capabilities(said)
         return
     if 500 <= said.code < 600:
         said = await connection.ask(f"HELO {greeter.name}\r\n".encode(), greeter.timeouts.command)
@@ -113,7 +113,7 @@ async def _hello(connection: Connection, greeter: Greeter) -> None:
     raise RouteDown(f"the next hop refuses EHLO and HELO: {said.line}")
 
 
-async def _encrypt(connection: Connection, target: Target, greeter: Greeter) -> None:
+async def _encrypt(connection: SmtpClient, target: SmtpTarget, greeter: Dialer) -> None:
     if not connection.able.starttls:
         if target.tls is TlsUse.REQUIRED:
             raise RouteDown("the route requires TLS, and the next hop doesn't offer STARTTLS")
@@ -129,7 +129,7 @@ async def _encrypt(connection: Connection, target: Target, greeter: Greeter) -> 
     await _hello(connection, greeter)  # RFC 3207 4.2: what was said before the handshake is forgotten
 
 
-async def _login(connection: Connection, target: Target) -> None:
+async def _login(connection: SmtpClient, target: SmtpTarget) -> None:
     """AUTH PLAIN (RFC 4616), else LOGIN; the password never travels in clear unless the route says `tls: none`."""
     if not connection.tls and target.tls is not TlsUse.NONE:
         raise RouteDown("the next hop offers no TLS that works, and without it the password isn't sent")
@@ -148,7 +148,7 @@ async def _login(connection: Connection, target: Target) -> None:
         raise RouteDown(f"the next hop refuses the login {target.login}: {_readable(said)}")
 
 
-def _readable(said: Said) -> str:
+def _readable(said: SmtpReply) -> str:
     if said.code != 334:
         return said.line
     try:

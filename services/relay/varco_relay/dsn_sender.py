@@ -8,25 +8,25 @@ from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mime import Manifest
 from varco_common.storage.object_store import ObjectStore
 from varco_relay import metrics
-from varco_relay.dsn import Notice, compose, headers_of, internationalised
-from varco_relay.post import Clock, utc_now
-from varco_relay.queue import Owed, Waiting
+from varco_relay.delivery_attempt import Clock, utc_now
+from varco_relay.dsn import DsnContent, compose, headers_of, internationalised
+from varco_relay.model.queue import PendingDsn, QueuedMail
 
 
-class Notifier:
+class DsnSender:
     """`reporter` is the host name that this gate goes by."""
 
     def __init__(self, bus: Bus, blobs: ObjectStore, reporter: str, clock: Clock = utc_now) -> None:
         self._bus, self._blobs, self._reporter, self._clock = bus, blobs, reporter, clock
 
-    async def notify(self, state: Waiting, owed: Owed, stored: StoredMail | None) -> int:
+    async def notify(self, state: QueuedMail, owed: PendingDsn, stored: StoredMail | None) -> int:
         """Appends the notification, then the event that it is written; returns the event's sequence.
 
         The notification's id was made with the failure's event, so the bus takes it once, however often this is tried
         within its two minutes.
         """
         envelope = stored.record.envelope if stored else _outline(state, owed)
-        notice = Notice(
+        notice = DsnContent(
             id=owed.dsn,
             reporter=self._reporter,
             host=owed.host,
@@ -59,7 +59,7 @@ class Notifier:
         return b""
 
 
-def _record(notice: Notice, body: bytes) -> MailAccepted:
+def _record(notice: DsnContent, body: bytes) -> MailAccepted:
     envelope = Envelope(
         id=notice.id,
         account=notice.envelope.account,
@@ -75,7 +75,7 @@ def _record(notice: Notice, body: bytes) -> MailAccepted:
     return MailAccepted(envelope=envelope, manifest=Manifest(), votes=(), body=BodyReference(size=len(body)))
 
 
-def _outline(state: Waiting, owed: Owed) -> Envelope:
+def _outline(state: QueuedMail, owed: PendingDsn) -> Envelope:
     return Envelope(
         id=state.mail,
         account=state.account,

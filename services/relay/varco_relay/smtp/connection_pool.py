@@ -8,20 +8,22 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from varco_common.base import log
-from varco_relay.client import Connection, ConnectionLost
-from varco_relay.dial import Greeter, RouteDown, dial
-from varco_relay.job import Job, Result, Settled, Stage, Unreachable
-from varco_relay.parcel import Capabilities, Parcel
-from varco_relay.route import BLACKHOLE, Target, backoff
-from varco_relay.said import Said
+from varco_relay.smtp.client import ConnectionLost, SmtpClient
+from varco_relay.smtp.dialer import Dialer, RouteDown, dial
+from varco_relay.smtp.pending_transaction import Completed, NotAttempted, PendingTransaction, Result, Stage
+from varco_relay.smtp.smtp_reply import SmtpReply
+from varco_relay.smtp.target import BLACKHOLE, SmtpTarget, backoff
+from varco_relay.smtp.transaction import Capabilities, Transaction
 
-STRIKES = 3  # new connections in a row that are lost before any mail was answered: then it's the route, not the mails
+LOST_CONNECTIONS_UNTIL_DOWN = (
+    3  # new connections in a row that are lost before any mail was answered: then it's the route, not the mails
+)
 
 _log = log.get(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class PoolLimits:
     """`connections` at once; one more is opened when a mail has waited `patience` seconds, and closed after `idle`."""
 
     connections: int = 4
@@ -32,7 +34,7 @@ class Limits:
     growth_pause: float = 10.0  # after the next hop refused one more connection
 
 
-class Listener(Protocol):
+class PoolListener(Protocol):
     """An account whose mail goes through a lane: it hears what the next hop can carry, and when it goes and comes."""
 
     def learned(self, host: str, able: Capabilities) -> None: ...
@@ -41,26 +43,26 @@ class Listener(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class _Line:
+class _PooledConnection:
     """One connection's place in the lane, from before it is dialled."""
 
-    connection: Connection | None = None
-    taken: list[Job] = field(default_factory=list)
+    connection: SmtpClient | None = None
+    taken: list[PendingTransaction] = field(default_factory=list)
 
 
-class Lane:
+class ConnectionPool:
     """Mails wait in one queue, and connections take them from it: the more wait, the more are sent in one write."""
 
-    def __init__(self, target: Target, greeter: Greeter, limits: Limits) -> None:
+    def __init__(self, target: SmtpTarget, greeter: Dialer, limits: PoolLimits) -> None:
         self.target = target
         self.name = target.name
         self.able: Capabilities | None = None
         self.why = ""
-        self.listeners: set[Listener] = set()
+        self.listeners: set[PoolListener] = set()
         self._greeter, self._limits = greeter, limits
-        self._queue: deque[Job] = deque()
+        self._queue: deque[PendingTransaction] = deque()
         self._idle: list[asyncio.Future[None]] = []
-        self._lines: dict[asyncio.Task[None], _Line] = {}
+        self._lines: dict[asyncio.Task[None], _PooledConnection] = {}
         self._probe: asyncio.Task[None] | None = None
         self._grower: asyncio.TimerHandle | None = None
         self._strikes = 0
@@ -75,11 +77,11 @@ class Lane:
     def connections(self) -> int:
         return sum(line.connection is not None for line in self._lines.values())
 
-    async def send(self, parcel: Parcel) -> Result:
+    async def send(self, parcel: Transaction) -> Result:
         """One attempt; returns when every recipient has an answer, or at once while the route is down."""
         if self.down:
-            return Unreachable(why=self.why)
-        job = Job(parcel, asyncio.get_running_loop().create_future())
+            return NotAttempted(why=self.why)
+        job = PendingTransaction(parcel, asyncio.get_running_loop().create_future())
         self._queue.append(job)
         self._stir()
         return await job.done
@@ -96,7 +98,7 @@ class Lane:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._turn_away(self.why)
         for job in unanswered:
-            job.finish(Unreachable(why=self.why))
+            job.finish(NotAttempted(why=self.why))
 
     def _stir(self) -> None:
         """Somebody must take the mail that has come: an idle connection, or a new one where that takes too long."""
@@ -116,8 +118,8 @@ class Lane:
         if self._queue and allowed and not self.down and not opening and len(self._lines) < self._limits.connections:
             self._open()
 
-    def _open(self, connection: Connection | None = None) -> None:
-        line = _Line(connection)
+    def _open(self, connection: SmtpClient | None = None) -> None:
+        line = _PooledConnection(connection)
         task = asyncio.create_task(self._work(line), name=f"smtp {self.name}")
         self._lines[task] = line
         task.add_done_callback(self._ended)
@@ -127,11 +129,11 @@ class Lane:
         if not task.cancelled() and (error := task.exception()):
             _log.error("a connection's task crashed", next_hop=self.name, exc_info=error)
             for job in line.taken:
-                job.settle(Said(0, "4.3.0 internal error"))
+                job.settle(SmtpReply(0, "4.3.0 internal error"))
         if self._queue and not self.down and not task.cancelled():
             self._stir()
 
-    async def _work(self, line: _Line) -> None:
+    async def _work(self, line: _PooledConnection) -> None:
         try:
             line.connection = connection = line.connection or await dial(self.target, self._greeter)
         except RouteDown as error:
@@ -147,8 +149,8 @@ class Lane:
         finally:
             connection.abort("the lane lets it go")
 
-    def _more(self, line: _Line) -> Callable[[], Job | None]:
-        def more() -> Job | None:
+    def _more(self, line: _PooledConnection) -> Callable[[], PendingTransaction | None]:
+        def more() -> PendingTransaction | None:
             line.taken = [job for job in line.taken if not job.done.done()]
             while self._queue:
                 if not (job := self._queue.popleft()).done.done():
@@ -158,7 +160,7 @@ class Lane:
 
         return more
 
-    async def _wanted(self, connection: Connection) -> bool:
+    async def _wanted(self, connection: SmtpClient) -> bool:
         """Waits for mail; false when none came in time, or when the next hop has closed the connection meanwhile."""
         if self._queue or connection.closed:
             return not connection.closed
@@ -180,7 +182,7 @@ class Lane:
         for listener in self.listeners:
             listener.learned(self.name, able)
 
-    def _lost(self, line: _Line, connection: Connection, said: Said) -> None:
+    def _lost(self, line: _PooledConnection, connection: SmtpClient, said: SmtpReply) -> None:
         """The mail that was being sent is deferred; those that were only announced go over another connection."""
         lost = [job for job in line.taken if not job.done.done()]
         accused = lost[0] if lost and (lost[0].stage is Stage.BODY or not connection.served) else None
@@ -194,10 +196,10 @@ class Lane:
         self._strikes = 0 if connection.served else self._strikes + 1
         if connection.served:
             self._failures = 0
-        elif accused and (said.closing or self._strikes >= STRIKES):
+        elif accused and (said.closing or self._strikes >= LOST_CONNECTIONS_UNTIL_DOWN):
             self._fail(said.line, line)
 
-    def _fail(self, why: str, line: _Line) -> None:
+    def _fail(self, why: str, line: _PooledConnection) -> None:
         """Down, unless another connection still works: then the next hop only wants no more of them."""
         if self.down:
             return
@@ -214,7 +216,7 @@ class Lane:
 
     def _turn_away(self, why: str) -> None:
         while self._queue:
-            self._queue.popleft().finish(Unreachable(why=why))
+            self._queue.popleft().finish(NotAttempted(why=why))
 
     async def _until_up(self) -> None:
         while True:
@@ -236,7 +238,7 @@ class Lane:
             listener.recovered()
 
 
-class Blackhole:
+class BlackholeSink:
     """A lane that takes everything and sends nothing."""
 
     name: str = BLACKHOLE
@@ -245,8 +247,8 @@ class Blackhole:
     why = ""
     connections = 0
 
-    async def send(self, parcel: Parcel) -> Result:
-        return Settled(said=dict.fromkeys(parcel.recipients, Said(250, "2.0.0 Ok: blackhole")))
+    async def send(self, parcel: Transaction) -> Result:
+        return Completed(said=dict.fromkeys(parcel.recipients, SmtpReply(250, "2.0.0 Ok: blackhole")))
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:
@@ -254,8 +256,8 @@ def _wake(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-def _reason(job: Job, said: Said) -> Said:
+def _reason(job: PendingTransaction, said: SmtpReply) -> SmtpReply:
     if said.code:
         return said
     where = "while the body was sent, or after it" if job.stage is Stage.BODY else "before the body"
-    return Said(0, f"4.4.2 connection lost {where}: {said.text}")
+    return SmtpReply(0, f"4.4.2 connection lost {where}: {said.text}")

@@ -12,12 +12,12 @@ from varco_common.bus import MissingMail, StoredMail
 from varco_common.events import AnyEvent
 from varco_common.eventsourcing.projection import Projection
 from varco_common.mail.envelope import Envelope
-from varco_relay.letter import Letter
-from varco_relay.notifier import Notifier
-from varco_relay.plan import expired
-from varco_relay.post import Post
-from varco_relay.queue import Waiting
-from varco_relay.ways import Found, NoWay
+from varco_relay.decide.outcome import expired
+from varco_relay.delivery_attempt import Deliverer
+from varco_relay.dsn_sender import DsnSender
+from varco_relay.model.queue import QueuedMail
+from varco_relay.outgoing_message import OutgoingMessage
+from varco_relay.smtp.pool_registry import Destination, Unroutable
 
 _BUS_RETRY = timedelta(seconds=2)
 _BUG_RETRY = timedelta(minutes=1)
@@ -25,7 +25,7 @@ _log = log.get(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class RetryLimits:
     """At most `attempts` at once; a mail whose route is down is looked at again after `route_check`; seconds of `grace`."""
 
     attempts: int = 16
@@ -33,14 +33,19 @@ class Pace:
     grace: float = 20.0
 
 
-class Retrier:
+class QueueRunner:
     """A heap of what is due, filled from the projection's events; each mail is worked at by one task at a time.
 
     `way` finds where an account's mail goes now.
     """
 
     def __init__(
-        self, queue: Projection[Waiting], post: Post, notifier: Notifier, way: Callable[[str], Found], pace: Pace
+        self,
+        queue: Projection[QueuedMail],
+        post: Deliverer,
+        notifier: DsnSender,
+        way: Callable[[str], Destination],
+        pace: RetryLimits,
     ) -> None:
         self._queue, self._post, self._notifier, self._way, self._pace = queue, post, notifier, way, pace
         self._due: list[tuple[datetime, str]] = []
@@ -68,7 +73,7 @@ class Retrier:
         if state := self._queue.get(mail):
             self._plan(mail, state)
 
-    def _plan(self, mail: str, state: Waiting) -> None:
+    def _plan(self, mail: str, state: QueuedMail) -> None:
         if when := state.due:
             self._put(mail, when)
 
@@ -115,7 +120,7 @@ class Retrier:
         elif state := self._queue.get(mail):
             self._plan(mail, state)
 
-    async def _one(self, state: Waiting) -> datetime | None:
+    async def _one(self, state: QueuedMail) -> datetime | None:
         """Notifications first, then an attempt; returns when to look again where no event will tell."""
         if not state.owed and self._only_waits(state):
             return self._post.clock() + self._pace.route_check
@@ -129,23 +134,23 @@ class Retrier:
         await self._queue.reached(sequence)
         return again
 
-    def _only_waits(self, state: Waiting) -> bool:
+    def _only_waits(self, state: QueuedMail) -> bool:
         """While its route is down, nothing is done with a mail until its time is over."""
         over = state.accepted_at is not None and expired(self._post.clock(), state.accepted_at, self._post.patience)
         return bool(self._way(state.account).why) and not over
 
-    async def _try(self, state: Waiting, stored: StoredMail | None) -> tuple[int, datetime | None]:
+    async def _try(self, state: QueuedMail, stored: StoredMail | None) -> tuple[int, datetime | None]:
         """The sequence of the last event about it, and when to look again."""
         way, now = self._way(state.account), self._post.clock()
         letter = _letter(state, stored, self._post)
         if stored is None or (way.why and expired(now, letter.envelope.received_at, self._post.patience)):
             return await self._post.give_up(letter, state.failures, way.name), None
-        if isinstance(way, NoWay) or way.why:
+        if isinstance(way, Unroutable) or way.why:
             return 0, now + self._pace.route_check
         left, sequence = await self._post.attempt(letter, way)
         return sequence, now + self._pace.route_check if left else None
 
-    async def _stored(self, state: Waiting) -> StoredMail | None:
+    async def _stored(self, state: QueuedMail) -> StoredMail | None:
         try:
             return await self._post.bus.mail.get(state.sequence)
         except MissingMail:
@@ -153,7 +158,7 @@ class Retrier:
             return None
 
 
-def _letter(state: Waiting, stored: StoredMail | None, post: Post) -> Letter:
+def _letter(state: QueuedMail, stored: StoredMail | None, post: Deliverer) -> OutgoingMessage:
     """The next attempt; where the record is gone only the envelope's outline is left, for a notification."""
     if stored:
         envelope, body = stored.record.envelope, post.body(stored.record, stored.body)
@@ -167,7 +172,7 @@ def _letter(state: Waiting, stored: StoredMail | None, post: Post) -> Letter:
             host="",
             received_at=state.accepted_at or post.clock(),
         )
-    return Letter(
+    return OutgoingMessage(
         envelope=envelope,
         sequence=state.sequence,
         recipients=state.recipients,

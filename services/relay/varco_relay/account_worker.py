@@ -11,36 +11,36 @@ from varco_common.base.errors import PoisonError, TransientError
 from varco_common.bus import Delivery, DurableConsumer
 from varco_common.events import Event, Failure, Route, RouteFailed, RouteLearned, RouteRecovered
 from varco_relay import metrics
-from varco_relay.letter import Letter
-from varco_relay.parcel import Capabilities
-from varco_relay.plan import expired
-from varco_relay.post import Post
-from varco_relay.recorded import Recorded
-from varco_relay.routes import AccountRoute
-from varco_relay.ways import Found, NoWay, Ways
+from varco_relay.decide.outcome import expired
+from varco_relay.delivery_attempt import Deliverer
+from varco_relay.delivery_log import DeliveryLog
+from varco_relay.model.account_route import AccountRoute
+from varco_relay.outgoing_message import OutgoingMessage
+from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
+from varco_relay.smtp.transaction import Capabilities
 
 _RETRY_SECONDS = 2.0
 _SKEW = timedelta(seconds=2)  # between the bus's clock and this one
 _log = log.get(__name__)
 
 
-def durable(account: str) -> str:
+def consumer_name(account: str) -> str:
     """The consumer of an account's mail; `account` as a subject token."""
     return f"relay-{account}"
 
 
-class _LetGo(TransientError):
+class _Stopping(TransientError):
     """The process ends while the mail waits for its route."""
 
 
-class Courier:
+class AccountWorker:
     """One account. `state` gives what is known of its route now; `in_flight` and `max_bytes` bound what is in hand."""
 
     def __init__(
         self,
         account: str,
-        post: Post,
-        ways: Ways,
+        post: Deliverer,
+        ways: PoolRegistry,
         state: Callable[[], AccountRoute | None],
         *,
         in_flight: int,
@@ -52,8 +52,8 @@ class Courier:
         self._post, self._ways, self._state = post, ways, state
         self._in_flight, self._max_bytes, self._ack_wait = in_flight, max_bytes, ack_wait
         self._grace = grace
-        self._recorded = Recorded(post.bus, account)
-        self._way: Found = NoWay("not started")
+        self._recorded = DeliveryLog(post.bus, account)
+        self._way: Destination = Unroutable("not started")
         self._route: Route | None = None
         self._turned = asyncio.Event()  # set and replaced when the route may have become another, or come back
         self._hands: dict[asyncio.Task[None], Delivery] = {}
@@ -99,7 +99,7 @@ class Courier:
         route = state.route if state else None
         if state:
             self._learned, self._down = state.learned, bool(state.failed)
-        if route == self._route and not isinstance(self._way, NoWay):
+        if route == self._route and not isinstance(self._way, Unroutable):
             return
         before, self._route = self._way, route
         self._way = self._ways.find(route, self)
@@ -108,7 +108,7 @@ class Courier:
         self._wake()
 
     @property
-    def way(self) -> Found:
+    def way(self) -> Destination:
         return self._way
 
     async def pending(self) -> int:
@@ -126,7 +126,7 @@ class Courier:
         self._post.bus.on_reconnect(self._doubt)
         self._doubt()
         async with self._post.bus.mail.consume(
-            durable(subjects.token(self.account)),
+            consumer_name(subjects.token(self.account)),
             *filters,
             in_flight=self._in_flight,
             max_bytes=self._max_bytes,
@@ -162,7 +162,7 @@ class Courier:
                 recipients = tuple(r for r in recipients if r not in done)
             metrics.mails.inc()
             metrics.octets.inc(record.body.size)
-            letter = Letter(
+            letter = OutgoingMessage(
                 envelope=record.envelope,
                 sequence=delivery.sequence,
                 recipients=recipients,
@@ -171,7 +171,7 @@ class Courier:
             )
             await self._deliver(letter)
             await delivery.ack()
-        except _LetGo:
+        except _Stopping:
             await delivery.nak()
         except TransientError as error:
             _log.warning("a mail waits", mail=delivery.record.envelope.id, error=str(error))
@@ -188,19 +188,19 @@ class Courier:
         self._doubtful_until = self._post.clock() + _SKEW
         self._recorded.forget()
 
-    async def _deliver(self, letter: Letter) -> None:
+    async def _deliver(self, letter: OutgoingMessage) -> None:
         """Attempts until each recipient had one; while the route is down it waits, and gives up when it's time."""
         left = letter.recipients
         while left:
             turned, way = self._turned, self._way
-            if not isinstance(way, NoWay) and not way.why:
+            if not isinstance(way, Unroutable) and not way.why:
                 left, _ = await self._post.attempt(replace(letter, recipients=left), way)
             elif expired(self._post.clock(), letter.envelope.received_at, self._post.patience):
                 failures = tuple(Failure(recipient=r, status="4.4.1", answer=f"4.4.1 {way.why}") for r in left)
                 await self._post.give_up(replace(letter, recipients=left), failures, way.name)
                 left = ()
             elif self._ending:
-                raise _LetGo
+                raise _Stopping
             else:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._ack_wait):

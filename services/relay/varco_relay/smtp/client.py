@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from varco_common.base.errors import VarcoError
-from varco_relay.job import Job, More, Stage
-from varco_relay.parcel import Capabilities, Chunks, group, obstacle
-from varco_relay.said import NotSmtp, ReplyReader, Said
+from varco_relay.smtp.pending_transaction import NextTransaction, PendingTransaction, Stage
+from varco_relay.smtp.smtp_reply import NotSmtp, ReplyReader, SmtpReply
+from varco_relay.smtp.transaction import Capabilities, Chunks, envelope_commands, obstacle
 
 END = b".\r\n"
 
@@ -19,8 +19,8 @@ END = b".\r\n"
 class ConnectionLost(Exception):
     """The connection ended, or was silent for too long; `said` tells why, in the next hop's words where it had any."""
 
-    def __init__(self, why: str | Said) -> None:
-        self.said = why if isinstance(why, Said) else Said(0, why)
+    def __init__(self, why: str | SmtpReply) -> None:
+        self.said = why if isinstance(why, SmtpReply) else SmtpReply(0, why)
         super().__init__(self.said.line)
 
 
@@ -39,7 +39,7 @@ class Timeouts:
         return Timeouts(**{name: value * factor for name, value in vars(self).items()})
 
 
-class Connection(asyncio.Protocol):
+class SmtpClient(asyncio.Protocol):
     """One SMTP session as its client. Made by `dial`; not to be used by two tasks at once."""
 
     def __init__(self, timeouts: Timeouts) -> None:
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._reader = ReplyReader()
-        self._replies: deque[Said] = deque()
+        self._replies: deque[SmtpReply] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
         """One write, whatever the number of parts."""
         self._transport.writelines(parts)
 
-    async def reply(self, seconds: float) -> Said:
+    async def reply(self, seconds: float) -> SmtpReply:
         """The next reply. Raises ConnectionLost, also after `seconds` without one."""
         while not self._replies:
             if self.closed:
@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
             await self._waiter
         return self._replies.popleft()
 
-    async def ask(self, line: bytes, seconds: float) -> Said:
+    async def ask(self, line: bytes, seconds: float) -> SmtpReply:
         """One command and its reply."""
         self.write(line)
         return await self.reply(seconds)
@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
 
     # mails
 
-    async def carry(self, more: More) -> None:
+    async def carry(self, more: NextTransaction) -> None:
         """Sends all that `more` gives. Raises ConnectionLost: a job that isn't done then was lost with the connection.
 
         With PIPELINING (RFC 2920) the commands of a mail go in one write, together with the body of the one before.
@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
         while following:
             following = await (self._pipelined if self.able.pipelining else self._stepwise)(following, more)
 
-    async def _pipelined(self, job: Job, more: More) -> Job | None:
+    async def _pipelined(self, job: PendingTransaction, more: NextTransaction) -> PendingTransaction | None:
         """One mail whose commands were written already; returns the next, whose commands are written."""
         mail = await self.reply(self.timeouts.command)
         if mail.closing:
@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
         self._done(job, data)
         return following
 
-    async def _stepwise(self, job: Job, more: More) -> Job | None:
+    async def _stepwise(self, job: PendingTransaction, more: NextTransaction) -> PendingTransaction | None:
         """One mail, each command after the reply to the one before."""
         mail_from, *recipients, data = self._commands(job)
         mail = await self.ask(mail_from, self.timeouts.command)
@@ -213,7 +213,7 @@ class Connection(asyncio.Protocol):
         self._done(job, last)
         return self._next(more)
 
-    async def _body(self, job: Job, more: More) -> Job | None:
+    async def _body(self, job: PendingTransaction, more: NextTransaction) -> PendingTransaction | None:
         """The body and its end; what follows is written with the end, never apart from it."""
         job.stage = Stage.BODY
         body = job.parcel.body
@@ -225,7 +225,7 @@ class Connection(asyncio.Protocol):
         self._done(job, final)
         return following if self.able.pipelining else self._next(more)
 
-    async def _all_but_the_last(self, job: Job, body: Chunks) -> bytes:
+    async def _all_but_the_last(self, job: PendingTransaction, body: Chunks) -> bytes:
         """Writes chunk after chunk, as fast as the next hop takes them; returns the last one, to go with the end."""
         last = b""
         try:
@@ -237,11 +237,11 @@ class Connection(asyncio.Protocol):
                     last = chunk
         except VarcoError as error:  # no end of data was sent, so the next hop drops what it has
             self.abort("the body broke off")
-            job.settle(Said(0, f"4.3.0 the body can't be read: {error}"), self.tls)
+            job.settle(SmtpReply(0, f"4.3.0 the body can't be read: {error}"), self.tls)
             raise ConnectionLost("the body broke off") from error
         return last
 
-    def _heard(self, job: Job, mail: Said, answers: list[Said]) -> bool:
+    def _heard(self, job: PendingTransaction, mail: SmtpReply, answers: list[SmtpReply]) -> bool:
         """Notes the refusals; whether anybody was accepted."""
         if not mail.positive:
             job.said.update(dict.fromkeys(job.parcel.recipients, mail))
@@ -250,18 +250,18 @@ class Connection(asyncio.Protocol):
         job.said.update(refused)
         return len(refused) < len(job.parcel.recipients)
 
-    def _done(self, job: Job, final: Said) -> None:
+    def _done(self, job: PendingTransaction, final: SmtpReply) -> None:
         self.served += 1
         if final.positive and final.code >= 300:  # 354 after the body, or for nobody: no answer to a mail
-            final = Said(0, f"the next hop answered {final.line}")
+            final = SmtpReply(0, f"the next hop answered {final.line}")
         job.settle(final, self.tls)
         if final.closing:
             self.abort("the next hop closes: " + final.line)
 
-    def _commands(self, job: Job | None) -> list[bytes]:
-        return group(job.parcel, self.able) if job else []
+    def _commands(self, job: PendingTransaction | None) -> list[bytes]:
+        return envelope_commands(job.parcel, self.able) if job else []
 
-    def _next(self, more: More) -> Job | None:
+    def _next(self, more: NextTransaction) -> PendingTransaction | None:
         """The next mail that this next hop can carry; those that it can't are answered here."""
         while not self.closed and (job := more()):
             if not (why := obstacle(job.parcel, self.able)):

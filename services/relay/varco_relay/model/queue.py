@@ -13,8 +13,8 @@ from varco_common.events import (
     MailDropped,
     MailExpired,
     MailHeld,
-    MailHurried,
     MailReleased,
+    MailRetryRequested,
     SenderNotified,
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
@@ -33,7 +33,7 @@ FACTS = (
 FILTERS = tuple(f"events.relay.{fact}.*" for fact in FACTS)
 
 
-class Owed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PendingDsn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A notification that isn't written yet. `since` is when the failure became final; `host` is the next hop's name."""
 
     dsn: str
@@ -43,7 +43,7 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expired: bool = False
 
 
-class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class QueuedMail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One mail in the queue: the recipients that it wasn't delivered to, with the last answer to each."""
 
     account: str
@@ -57,7 +57,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     host: str = ""
     failures: tuple[Failure, ...] = ()
     held: bool = False
-    owed: tuple[Owed, ...] = ()
+    owed: tuple[PendingDsn, ...] = ()
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ def key(event: AnyEvent) -> str:
     return str(getattr(event, "mail", event.key))
 
 
-def apply(state: Waiting | None, event: AnyEvent) -> Waiting | None:
+def apply(state: QueuedMail | None, event: AnyEvent) -> QueuedMail | None:
     """The state after the event; None when nothing waits and nothing is owed."""
     match event:
         case MailDeferred():
@@ -97,7 +97,7 @@ def apply(state: Waiting | None, event: AnyEvent) -> Waiting | None:
             after = msgspec.structs.replace(state, held=True)
         case MailReleased():
             after = msgspec.structs.replace(state, held=False, next_at=event.at)
-        case MailHurried():
+        case MailRetryRequested():
             after = msgspec.structs.replace(state, next_at=event.at)
         case SenderNotified():
             after = msgspec.structs.replace(state, owed=tuple(o for o in state.owed if o.dsn != event.dsn))
@@ -106,11 +106,11 @@ def apply(state: Waiting | None, event: AnyEvent) -> Waiting | None:
     return after if after.failures or after.owed else None
 
 
-def _begun(event: MailDeferred | MailBounced | MailExpired) -> Waiting:
-    return Waiting(account=event.account, mail=event.mail, sequence=event.sequence, sender=event.sender)
+def _begun(event: MailDeferred | MailBounced | MailExpired) -> QueuedMail:
+    return QueuedMail(account=event.account, mail=event.mail, sequence=event.sequence, sender=event.sender)
 
 
-def _deferred(state: Waiting | None, event: MailDeferred) -> Waiting:
+def _deferred(state: QueuedMail | None, event: MailDeferred) -> QueuedMail:
     """The failures are replaced for those tried again, and added for those that come from the same mail's other tries."""
     before = state or _begun(event)
     tried = {failure.recipient for failure in event.failures}
@@ -126,11 +126,11 @@ def _deferred(state: Waiting | None, event: MailDeferred) -> Waiting:
     )
 
 
-def _failed(state: Waiting, event: MailBounced | MailExpired) -> Waiting:
+def _failed(state: QueuedMail, event: MailBounced | MailExpired) -> QueuedMail:
     after = _without(state, [failure.recipient for failure in event.failures])
     if not event.dsn or any(owed.dsn == event.dsn for owed in after.owed):
         return after
-    owed = Owed(
+    owed = PendingDsn(
         dsn=event.dsn,
         failures=event.failures,
         host=event.host,
@@ -140,9 +140,9 @@ def _failed(state: Waiting, event: MailBounced | MailExpired) -> Waiting:
     return msgspec.structs.replace(after, owed=(*after.owed, owed))
 
 
-def _without(state: Waiting, recipients: tuple[str, ...] | list[str]) -> Waiting:
+def _without(state: QueuedMail, recipients: tuple[str, ...] | list[str]) -> QueuedMail:
     gone = set(recipients)
     return msgspec.structs.replace(state, failures=tuple(f for f in state.failures if f.recipient not in gone))
 
 
-FOLD = ProjectionSpec("queue", FILTERS, apply, Waiting, key)
+FOLD = ProjectionSpec("queue", FILTERS, apply, QueuedMail, key)
