@@ -1,11 +1,10 @@
 """The whole service, on a real bus and database, reached over real HTTP; failures are said as ingress would say them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 import pytest
@@ -21,8 +20,8 @@ from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest
 from varco_common.runtime.tokens import Keyring
 from varco_common.testing import NatsServer, free_port
+from varco_common.testing.waiting import eventually
 
-T = TypeVar("T")
 KEY = "k" * 40
 
 
@@ -85,7 +84,7 @@ class Banguard:
             found = await self.all_said(*facts)
             return found if len(found) >= count else []
 
-        return await becomes(enough)
+        return await eventually(enough, seconds=20)
 
     async def vote(self, host: str) -> Vote:
         (vote,) = await self.bus.voting.collect(ballot_of(host, "acme", "mario@acme.example"), ["banguard"], 5)
@@ -100,7 +99,7 @@ class Banguard:
                 return (await self.http.get("/readyz")).status_code == 200
             return False
 
-        await becomes(is_ready)
+        await eventually(is_ready, seconds=20)
 
 
 def ballot_of(host: str, account: str, sender: str) -> Ballot:
@@ -113,15 +112,6 @@ def ballot_of(host: str, account: str, sender: str) -> Ballot:
         received_at=datetime.now(UTC),
     )
     return Ballot(envelope=envelope, manifest=Manifest())
-
-
-async def becomes(fact: Callable[[], Awaitable[T]], seconds: float = 20) -> T:
-    """The first true value."""
-    async with asyncio.timeout(seconds):
-        while True:
-            if value := await fact():
-                return value
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -2,30 +2,30 @@
 
 from hypothesis import given
 
-from varco_banguard import logins, rules, strikes
-from varco_banguard.logins import Login, Trusted
-from varco_banguard.register import GATE_FACTS, HOST_FACTS, NAME
-from varco_banguard.rules import Gate
-from varco_banguard.strikes import Host
+from varco_banguard import ban_settings, known_logins, model
+from varco_banguard.ban_settings import BanSettings
+from varco_banguard.known_logins import KnownLogin, NetworkOwner
+from varco_banguard.model import Host
+from varco_banguard.state import GATE_FACTS, HOST_FACTS, NAME
 from varco_common.base.subjects import event
 from varco_common.testing.folding import folds_alike, histories
 
 
 @given(histories(*(event(NAME, fact, "*") for fact in HOST_FACTS)))
 def test_hosts_fold_alike(history):
-    folds_alike(history, apply=strikes.apply, state=Host)
+    folds_alike(history, apply=model.apply, state=Host)
 
 
 @given(histories(*(event(NAME, fact, "*") for fact in GATE_FACTS)))
 def test_rules_fold_alike(history):
-    folds_alike(history, apply=rules.apply, state=Gate)
+    folds_alike(history, apply=ban_settings.apply, state=BanSettings)
 
 
-@given(histories(*logins.FILTERS))
+@given(histories(*known_logins.FILTERS))
 def test_logins_fold_alike(history):
-    folds_alike(history, apply=logins.apply, state=Login, key=logins.key)
+    folds_alike(history, apply=known_logins.apply, state=KnownLogin, key=known_logins.key)
 
 
-@given(histories(*logins.NETWORKS))
+@given(histories(*known_logins.NETWORKS))
 def test_trusted_networks_fold_alike(history):
-    folds_alike(history, apply=logins.apply_network, state=Trusted, key=logins.network_key)
+    folds_alike(history, apply=known_logins.apply_network, state=NetworkOwner, key=known_logins.network_key)

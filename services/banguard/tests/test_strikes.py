@@ -6,9 +6,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_banguard import decide, rules, strikes
-from varco_banguard.decide import Said
-from varco_banguard.rules import Gate, ban_seconds
+from varco_banguard import ban_settings, decide, model
+from varco_banguard.ban_settings import BanSettings, ban_seconds
+from varco_banguard.decide import Attribution
 from varco_common.events import (
     AnyEvent,
     BanRules,
@@ -41,19 +41,19 @@ class World:
         self._forget()
 
     def _forget(self) -> None:
-        self.hosts: dict[str, strikes.Host] = {}
-        self.gate, self.table = Gate(), BanTable()
+        self.hosts: dict[str, model.Host] = {}
+        self.gate, self.table = BanSettings(), BanTable()
         for sequence, event in enumerate(self.said, 1):
             self._apply(sequence, event)
 
     def _apply(self, sequence: int, event: AnyEvent) -> None:
         if isinstance(event, HostEvent):
-            host = strikes.apply(self.hosts.get(event.network), event)
+            host = model.apply(self.hosts.get(event.network), event)
             self.hosts.pop(event.network, None)
             if host:
                 self.hosts[event.network] = host
         if isinstance(event, GateEvent):
-            self.gate = rules.apply(self.gate, event)
+            self.gate = ban_settings.apply(self.gate, event)
         self.table.apply(sequence, event)
 
     def append(self, event: AnyEvent) -> int:
@@ -163,7 +163,7 @@ def test_every_ban_rests_on_evidence_within_findtime(steps):
     world = live(World(), steps)
     for event in world.said:
         if isinstance(event, HostBanned):
-            assert strikes.weight(event.strikes) >= 1
+            assert model.total_weight(event.strikes) >= 1
             assert all(event.at - one.at < timedelta(seconds=600) for one in event.strikes)
 
 
@@ -201,9 +201,9 @@ def test_another_accounts_authorising_forgives_nothing():
 
 
 def test_a_ban_by_hand_rests_on_no_strikes():
-    host = strikes.apply(None, HostBanned(at=T0, network="192.0.2.7", until=None, by="token:x"))
+    host = model.apply(None, HostBanned(at=T0, network="192.0.2.7", until=None, by="token:x"))
     assert host
-    assert decide.forgive(host, (), BanRules(), Said(T0)) is None
+    assert decide.forgive(host, (), BanRules(), Attribution(T0)) is None
     assert decide.on_time(host, BanRules(), T0 + timedelta(days=10_000)) is None
 
 
@@ -217,4 +217,4 @@ def test_bans_grow_as_fail2bans_do():
     assert ban_seconds(BanRules(bantime_increment=False), 5, 0) == 3600
     assert ban_seconds(BanRules(bantime=-1), 0, 0) is None
     assert ban_seconds(BanRules(bantime_rndtime=100), 1, 0.5) == 7250
-    assert rules.ban_end(BanRules(bantime_maxtime=-1, bantime_factor=1e5), 20, T0, 0) is None
+    assert ban_settings.ban_end(BanRules(bantime_maxtime=-1, bantime_factor=1e5), 20, T0, 0) is None

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from varco_banguard import api, metrics
-from varco_banguard.chronicle import Chronicle
-from varco_banguard.commands import Commands
-from varco_banguard.decide import VOTER, decide, measure
-from varco_banguard.logfile import LogFile
-from varco_banguard.logins import FILTERS, NETWORKS
-from varco_banguard.officer import INPUTS, Officer
-from varco_banguard.register import NAME, Register
+from varco_banguard.ban_log import BanLog
+from varco_banguard.ban_log_file import BanLogFile
+from varco_banguard.commands import BanCommands
+from varco_banguard.decide import VOTER, decide, position_figures
+from varco_banguard.known_logins import FILTERS, NETWORKS
 from varco_banguard.settings import Settings
+from varco_banguard.state import NAME, BanguardState
+from varco_banguard.strike_processor import INPUTS, StrikeProcessor
 from varco_common.base.settings import BrokenSetting
 from varco_common.base.subjects import event, rehearsal, rehearse
 from varco_common.base.tasks import run_in_background
@@ -38,33 +38,33 @@ async def serve(settings: Settings) -> None:
         database.connect(settings.database_of(NAME), NAME) as engine,
     ):
         await database.migrate(engine, "varco_banguard")
-        async with Register.open(bus, engine, settings.balancer_networks) as register:
+        async with BanguardState.open(bus, engine, settings.balancer_networks) as register:
             metrics.BANNED.set_function(lambda: len(register.table))
             metrics.HOSTS.set_function(lambda: len(register.hosts()))
-            officer, chronicle = Officer(bus, register), Chronicle(bus, file, service.draining())
+            officer, chronicle = StrikeProcessor(bus, register), BanLog(bus, file, service.draining())
             shell.include(rebuild_api.router(NAME, "varco_banguard.rebuild", settings))
-            shell.include(api.router(bus, register, Commands(register), chronicle))
+            shell.include(api.router(bus, register, BanCommands(register), chronicle))
             async with run_in_background(officer.watch(), officer.keep_time(), chronicle.run()):
                 await bus.voting.serve(VOTER, _voter(register))
-                async with ReplayServer.answering(bus, NAME, "varco_banguard.rehearse", settings):
+                async with ReplayServer.answering(bus, NAME, "varco_banguard.replay", settings):
                     await shell.serve(bus, database=register.check)
 
 
-def _voter(register: Register) -> Callable[[Ballot], Vote]:
+def _voter(register: BanguardState) -> Callable[[Ballot], Vote]:
     def vote(ballot: Ballot) -> Vote:
         now = datetime.now(UTC)
         cast = decide(ballot, register.table, now)
         metrics.VOTES[cast.reply].inc()
-        return replace(cast, figures=measure(register.stand, now))
+        return replace(cast, figures=position_figures(register.stand, now))
 
     return vote
 
 
-def _log_file(settings: Settings) -> LogFile | None:
+def _log_file(settings: Settings) -> BanLogFile | None:
     if not settings.log:
         return None
     try:
-        return LogFile(settings.log_path)
+        return BanLogFile(settings.log_path)
     except OSError as error:
         expected = f"a file that can be written ({error.strerror})"
         raise BrokenSetting("VARCO_BANGUARD_LOG_FILE", settings.log_path, expected) from None

@@ -5,11 +5,11 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
 
-from varco_banguard import decide, words
-from varco_banguard.officer import utc_now
-from varco_banguard.register import Register, of_known
-from varco_banguard.rules import Gate, Ignored, ban_end
-from varco_banguard.strikes import Host, evidence
+from varco_banguard import decide, rule_settings
+from varco_banguard.ban_settings import BanSettings, IgnoredNetwork, ban_end
+from varco_banguard.model import Host, counted_strikes
+from varco_banguard.state import BanguardState, of_known
+from varco_banguard.strike_processor import utc_now
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.events import (
     BanRules,
@@ -26,10 +26,10 @@ WIDEST = {4: 8, 6: 19}  # prefix lengths; what is broader was a slip of the hand
 WIDEST_OF_ACCOUNTS = {4: 24, 6: 48}
 
 
-class Commands:
+class BanCommands:
     """`by` is who asks, `account` whose token it is (empty: an admin's). All raise RefusedCommand, TransientError."""
 
-    def __init__(self, register: Register, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, register: BanguardState, now: Callable[[], datetime] = utc_now) -> None:
         self._register, self._now = register, now
 
     async def ban(self, text: str, bantime: str | None, by: str, reason: str) -> Host:
@@ -51,7 +51,7 @@ class Commands:
             if host and host.ban:
                 earlier = host.ban.count - 1
             until = ban_end(rules, earlier, now, 0) if bantime is None else _until(bantime, now)
-            strikes = evidence(host) if host else ()
+            strikes = counted_strikes(host) if host else ()
             return HostBanned(
                 at=now, by=by, reason=reason, network=key, until=until, count=earlier + 1, strikes=strikes
             )
@@ -69,7 +69,7 @@ class Commands:
             wider = None if account else self._register.banned_around(network, self._now())
             raise NotFound(f"{key} is not banned by itself: {wider.network} is" if wider else f"{key} is not banned")
         await self._register.check()
-        said = decide.Said(self._now(), by, reason)
+        said = decide.Attribution(self._now(), by, reason)
         if not account:
             return await self._register.settle(key, of_known(lambda host: decide.lift(host, said)))
         rules = self._register.gate.rules
@@ -77,7 +77,7 @@ class Commands:
             key, of_known(lambda host: decide.forgive(host, _own(host, account), rules, said))
         )
 
-    async def ignore(self, text: str, by: str, account: str, reason: str) -> Ignored:
+    async def ignore(self, text: str, by: str, account: str, reason: str) -> IgnoredNetwork:
         """Failures from the network count no more, and its bans end. An account's own ignoring is for its failures alone."""
         network = named(text)
         if account and network.prefixlen < WIDEST_OF_ACCOUNTS[network.version]:
@@ -85,16 +85,18 @@ class Commands:
             raise RefusedCommand(f"an account may ignore networks up to /{most}; broader ones are an admin's")
         key = key_of(network)
 
-        def ignored(gate: Gate) -> GateEvent | None:
+        def ignored(gate: BanSettings) -> GateEvent | None:
             held = _held(gate, key, account)
             return None if held else NetworkIgnored(at=self._now(), by=by, reason=reason, network=key, account=account)
 
-        return _held(await self._register.change(ignored), key, account) or Ignored(network=key, since=self._now())
+        return _held(await self._register.change(ignored), key, account) or IgnoredNetwork(
+            network=key, since=self._now()
+        )
 
     async def unignore(self, text: str, by: str, account: str, reason: str) -> None:
         key = key_of(named(text))
 
-        def unignored(gate: Gate) -> GateEvent:
+        def unignored(gate: BanSettings) -> GateEvent:
             if not _held(gate, key, account):
                 raise NotFound(f"{key} is not ignored")
             return NetworkUnignored(at=self._now(), by=by, reason=reason, network=key, account=account)
@@ -102,8 +104,8 @@ class Commands:
         await self._register.change(unignored)
 
     async def set_rules(self, given: Mapping[str, object], by: str, reason: str) -> BanRules:
-        def changed(gate: Gate) -> GateEvent | None:
-            rules = words.read(gate.rules, given)
+        def changed(gate: BanSettings) -> GateEvent | None:
+            rules = rule_settings.changed_rules(gate.rules, given)
             if rules == gate.rules:
                 return None
             return BanRulesChanged(at=self._now(), by=by, reason=reason, rules=rules)
@@ -132,15 +134,15 @@ def _unmapped(network: Network) -> Network:
 
 def _until(bantime: str, now: datetime) -> datetime | None:
     try:
-        seconds = words.seconds(bantime)
+        seconds = rule_settings.seconds(bantime)
         return None if seconds < 0 else now + timedelta(seconds=seconds)
     except (ValueError, OverflowError) as error:
         raise RefusedCommand(f"bantime={bantime}: {error}") from None
 
 
 def _own(host: Host, account: str) -> tuple[int, ...]:
-    return tuple(strike.sequence for strike in evidence(host) if account in strike.accounts)
+    return tuple(strike.sequence for strike in counted_strikes(host) if account in strike.accounts)
 
 
-def _held(gate: Gate, network: str, account: str) -> Ignored | None:
+def _held(gate: BanSettings, network: str, account: str) -> IgnoredNetwork | None:
     return next((one for one in gate.ignored if (one.network, one.account) == (network, account)), None)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from varco_banguard.logins import Login
-from varco_banguard.rules import Gate, ban_end
-from varco_banguard.strikes import Ban, Host, accounts_of, evidence, weight, within
+from varco_banguard.ban_settings import BanSettings, ban_end
+from varco_banguard.known_logins import KnownLogin
+from varco_banguard.model import Ban, Host, accounts_of, counted_strikes, strikes_within, total_weight
 from varco_common.events import (
     AuthCause,
     AuthFailed,
@@ -39,14 +39,14 @@ CLOCK, HOSTS, GATE = "clock", "hosts", "gate"  # the figures in a vote; the cloc
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Stand(NamedTuple):
+class Position(NamedTuple):
     """How far banguard has followed each of what it votes by: the sequences of the last host's and the last gate's event."""
 
     hosts: int
     gate: int
 
 
-class Said(NamedTuple):
+class Attribution(NamedTuple):
     """When something is decided, who caused it, and what they said."""
 
     at: datetime
@@ -68,16 +68,16 @@ def decide(ballot: Ballot, table: BanTable, now: datetime) -> Vote:
     )
 
 
-def measure(stand: Stand, now: datetime) -> dict[str, int]:
+def position_figures(stand: Position, now: datetime) -> dict[str, int]:
     """What a vote carries so that it can be cast again."""
     return {CLOCK: (now - _EPOCH) // timedelta(microseconds=1), HOSTS: stand.hosts, GATE: stand.gate}
 
 
-def measured(figures: Mapping[str, int]) -> tuple[Stand, datetime] | None:
+def recorded_position(figures: Mapping[str, int]) -> tuple[Position, datetime] | None:
     """Where banguard stood, and when; None where the vote is older than its figures."""
     if not {CLOCK, HOSTS, GATE} <= figures.keys():
         return None
-    return Stand(figures[HOSTS], figures[GATE]), _EPOCH + timedelta(microseconds=figures[CLOCK])
+    return Position(figures[HOSTS], figures[GATE]), _EPOCH + timedelta(microseconds=figures[CLOCK])
 
 
 def strike_of(sequence: int, event: object, rules: BanRules, login_owner: Owner, host_owner: Owner) -> Strike | None:
@@ -100,7 +100,7 @@ def strike_of(sequence: int, event: object, rules: BanRules, login_owner: Owner,
 
 
 def on_strike(
-    strike: Strike, host: Host | None, gate: Gate, table: BanTable, *, now: datetime, chance: float
+    strike: Strike, host: Host | None, gate: BanSettings, table: BanTable, *, now: datetime, chance: float
 ) -> HostEvent | None:
     """A new strike is found, or ignored; the one that fills the measure bans."""
     network = banned_as(strike.host)
@@ -108,13 +108,13 @@ def on_strike(
         if ignored := _ignored(strike, gate, table):
             return HostIgnored(at=now, network=network, strike=strike, ignored=ignored)
         return HostFound(at=now, network=network, strike=strike)
-    return sentence(host, gate.rules, now, chance)
+    return ban_decision(host, gate.rules, now, chance)
 
 
-def sentence(host: Host, rules: BanRules, now: datetime, chance: float) -> HostBanned | None:
+def ban_decision(host: Host, rules: BanRules, now: datetime, chance: float) -> HostBanned | None:
     """A ban, where the strikes within findtime weigh enough and there is none yet."""
-    strikes = within(host.strikes, rules.findtime, now)
-    if host.ban or weight(strikes) < rules.maxretry:
+    strikes = strikes_within(host.strikes, rules.findtime, now)
+    if host.ban or total_weight(strikes) < rules.maxretry:
         return None
     earlier = bans_in_a_row(host, rules, now)
     return HostBanned(
@@ -138,17 +138,17 @@ def on_authorised(event: SenderAuthorised, host: Host, rules: BanRules, now: dat
     """The strikes for a sender that is authorised by now no longer count, and no ban rests on them."""
     forgiven = tuple(
         strike.sequence
-        for strike in evidence(host)
+        for strike in counted_strikes(host)
         if strike.sender and event.account in strike.accounts and covering(strike.sender, (event.pattern,))
     )
-    return forgive(host, forgiven, rules, Said(now, reason=f"{event.account} authorised {event.pattern}"))
+    return forgive(host, forgiven, rules, Attribution(now, reason=f"{event.account} authorised {event.pattern}"))
 
 
-def forgive(host: Host, strikes: tuple[int, ...], rules: BanRules, said: Said) -> HostEvent | None:
+def forgive(host: Host, strikes: tuple[int, ...], rules: BanRules, said: Attribution) -> HostEvent | None:
     """Takes these strikes back; then lifts the ban that they alone made full. Bans by hand rest on no strikes."""
     if strikes:
         return StrikesForgiven(at=said.at, network=host.network, strikes=strikes, by=said.by, reason=said.reason)
-    if host.ban and host.ban.by == VOTER and weight(host.ban.strikes) < rules.maxretry:
+    if host.ban and host.ban.by == VOTER and total_weight(host.ban.strikes) < rules.maxretry:
         return _unbanned(host, host.ban, UnbanCause.FORGIVEN, said)
     return None
 
@@ -161,14 +161,14 @@ def on_ignored(event: NetworkIgnored, host: Host, rules: BanRules, now: datetime
     if not (ignored.version == own.version and own.subnet_of(ignored)):  # type: ignore[arg-type] # same version
         return None
     if event.account:
-        scoped = tuple(strike.sequence for strike in evidence(host) if event.account in strike.accounts)
-        return forgive(host, scoped, rules, Said(now, event.by, event.reason))
+        scoped = tuple(strike.sequence for strike in counted_strikes(host) if event.account in strike.accounts)
+        return forgive(host, scoped, rules, Attribution(now, event.by, event.reason))
     if host.ban:
-        return _unbanned(host, host.ban, UnbanCause.IGNORED, Said(now, event.by, event.reason))
+        return _unbanned(host, host.ban, UnbanCause.IGNORED, Attribution(now, event.by, event.reason))
     return None
 
 
-def lift(host: Host, said: Said) -> HostUnbanned | None:
+def lift(host: Host, said: Attribution) -> HostUnbanned | None:
     """By hand."""
     if not host.ban:
         return None
@@ -179,14 +179,14 @@ def on_time(host: Host, rules: BanRules, now: datetime) -> HostUnbanned | HostFo
     """What time alone brings: a ban's end, and that nothing of the host matters any more."""
     if host.ban:
         due = host.ban.until is not None and host.ban.until <= now
-        return _unbanned(host, host.ban, UnbanCause.EXPIRED, Said(now)) if due else None
+        return _unbanned(host, host.ban, UnbanCause.EXPIRED, Attribution(now)) if due else None
     keep = max(rules.findtime, rules.dbpurgeage if host.bans else 0)
     if now - host.seen_at > timedelta(seconds=keep):
         return HostForgotten(at=now, network=host.network, by=VOTER)
     return None
 
 
-def on_guess(login: Login | None, name: str, rules: BanRules, now: datetime) -> LoginGuarded | None:
+def on_guess(login: KnownLogin | None, name: str, rules: BanRules, now: datetime) -> LoginGuarded | None:
     """Guards a login that many unknown hosts fail at; said again while it goes on, at most each half of its time."""
     if login is None:
         return None
@@ -202,14 +202,14 @@ def on_guess(login: Login | None, name: str, rules: BanRules, now: datetime) -> 
     return LoginGuarded(at=now, by=VOTER, login=name, account=login.account, until=until, known=known, tried=tried)
 
 
-def _ignored(strike: Strike, gate: Gate, table: BanTable) -> str:
+def _ignored(strike: Strike, gate: BanSettings, table: BanTable) -> str:
     """The network that keeps this strike from counting; empty for none."""
     if exempt := table.exempt(address_of(strike.host)):
         return str(exempt)
     return next((ignored.network for ignored in gate.ignored if ignored.covers(strike)), "")
 
 
-def _unbanned(host: Host, ban: Ban, cause: UnbanCause, said: Said) -> HostUnbanned:
+def _unbanned(host: Host, ban: Ban, cause: UnbanCause, said: Attribution) -> HostUnbanned:
     return HostUnbanned(
         at=said.at,
         by=said.by,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from varco_common.events import Choice, Rules
 from varco_common.mime import Manifest, Part
-from varco_policy.attachments import extension, forbidden
+from varco_policy.attachments import extension, first_forbidden
 from varco_policy.extensions import EXECUTABLE
 
 RULES = Rules()
@@ -29,7 +29,7 @@ def part(media_type, *names, disposition="", kind="", **more):
 
 
 def found(*parts, rules=RULES, **more):
-    return forbidden(Manifest(parts=parts, **more), rules)
+    return first_forbidden(Manifest(parts=parts, **more), rules)
 
 
 TEXT = part("text/plain")

@@ -11,9 +11,9 @@ from varco_common.mail.ballot import Ballot
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest, Part, scan
-from varco_policy.account import Account, Credential, apply
 from varco_policy.decide import ACCEPT, decide
-from varco_policy.grants import upload_limit
+from varco_policy.grant_responder import upload_limit
+from varco_policy.model import Account, Credential, apply
 
 AT = datetime(2026, 11, 2, tzinfo=UTC)
 ACME = Account(

@@ -4,10 +4,10 @@ from hypothesis import given
 
 from varco_common.base import subjects
 from varco_common.testing.folding import folds_alike, histories
-from varco_policy import tokens
-from varco_policy.account import Account, apply
-from varco_policy.store import FOLLOWED, NAME, account_of
-from varco_policy.tokens import AdminTokens
+from varco_policy import admin_tokens
+from varco_policy.account_directory import FOLLOWED, NAME, account_of
+from varco_policy.admin_tokens import AdminTokens
+from varco_policy.model import Account, apply
 
 
 @given(histories(*FOLLOWED))
@@ -17,4 +17,4 @@ def test_accounts_fold_alike(history):
 
 @given(histories(*(subjects.event(NAME, fact, "*") for fact in ("token-issued", "token-revoked"))))
 def test_admin_tokens_fold_alike(history):
-    folds_alike(history, apply=tokens.apply, state=AdminTokens)
+    folds_alike(history, apply=admin_tokens.apply, state=AdminTokens)

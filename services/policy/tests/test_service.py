@@ -15,8 +15,8 @@ from varco_common.mail.envelope import Envelope
 from varco_common.mail.grants import LOGIN, Denied, Grant, Unavailable
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest, Part
-from varco_policy.account import Account, apply
 from varco_policy.decide import decide
+from varco_policy.model import Account, apply
 
 ACME = {
     "language": "it",

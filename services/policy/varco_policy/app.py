@@ -12,19 +12,19 @@ from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.service import Service
 from varco_common.storage import database
-from varco_policy import api, tokens
+from varco_policy import admin_tokens, api
+from varco_policy.account_directory import ALL, FOLLOWED, NAME, AccountDirectory
 from varco_policy.decide import VOTER
-from varco_policy.grants import Grants
-from varco_policy.hashes import Hashes
+from varco_policy.grant_responder import GrantResponder
 from varco_policy.metrics import ACCOUNTS
+from varco_policy.password_hashes import ImportedHashes
 from varco_policy.settings import Settings
-from varco_policy.store import ALL, FOLLOWED, NAME, Accounts
-from varco_policy.voter import Voter
+from varco_policy.voter import PolicyVoter
 
 
 async def serve(settings: Settings) -> None:
     """Votes and answers once it has caught up; until then it is silent, which is never a yes."""
-    hashes = Hashes(settings.argon2_memory_kib)
+    hashes = ImportedHashes(settings.argon2_memory_kib)
     async with (
         HttpServer.open(settings, NAME) as shell,
         Bus.connect(settings.bus, NAME) as bus,
@@ -32,18 +32,18 @@ async def serve(settings: Settings) -> None:
         PasswordVerifier.open(hashes, settings.hashing_threads, settings.hashing_queue) as verifier,
     ):
         await database.migrate(engine, "varco_policy")
-        admins = Projection.of(tokens.FOLD, bus, engine, NAME)
-        async with Accounts.open(bus, engine) as accounts, admins.following():
+        admins = Projection.of(admin_tokens.ADMIN_TOKENS, bus, engine, NAME)
+        async with AccountDirectory.open(bus, engine) as accounts, admins.following():
             ACCOUNTS.set_function(lambda: len(accounts))
             used_every = timedelta(minutes=settings.used_minutes)
-            grants = Grants(bus, accounts, verifier, used_every, lambda: datetime.now(UTC))
+            grants = GrantResponder(bus, accounts, verifier, used_every, lambda: datetime.now(UTC))
             shell.include(rebuild_api.router(NAME, "varco_policy.rebuild", settings))
             shell.include(api.router(accounts, admins, verifier, shell.keyring))
-            await bus.voting.serve(VOTER, Voter(accounts))
+            await bus.voting.serve(VOTER, PolicyVoter(accounts))
             await bus.requests.answer(LOGIN, NAME, grants.login)
             await bus.requests.answer(NETWORK, NAME, grants.network)
             try:
-                async with ReplayServer.answering(bus, NAME, "varco_policy.rehearse", settings):
+                async with ReplayServer.answering(bus, NAME, "varco_policy.replay", settings):
                     await shell.serve(bus, accounts=accounts.check)
             finally:
                 await grants.ended()

@@ -43,14 +43,14 @@ _INNER = re.compile(r"\.\s*([^.:/\\\0]*?)\s*(?=[.:/\\\0])")  # what stands betwe
 _PATH = re.compile(r"[/\\]")
 
 
-class Finding(NamedTuple):
+class ForbiddenAttachment(NamedTuple):
     """A forbidden attachment: what to call it, and why it is forbidden (for operators)."""
 
     name: str
     why: str
 
 
-def forbidden(manifest: Manifest, rules: Rules) -> Finding | None:
+def first_forbidden(manifest: Manifest, rules: Rules) -> ForbiddenAttachment | None:
     """The first part that the rules forbid; None where all may pass."""
     allowed = rules.attachments
     if allowed is None:
@@ -63,20 +63,20 @@ def forbidden(manifest: Manifest, rules: Rules) -> Finding | None:
     return None
 
 
-def _judge(part: Part, manifest: Manifest, allowed: Collection[str], encrypted: Choice) -> Finding | None:
+def _judge(part: Part, manifest: Manifest, allowed: Collection[str], encrypted: Choice) -> ForbiddenAttachment | None:
     names = [name for name in part.names if name.strip()]
     called = names[0] if names else part.media_type
     if _is_sealed(part, manifest):
-        return None if encrypted is Choice.ACCEPT else Finding(called, _SEALED_WHY)
+        return None if encrypted is Choice.ACCEPT else ForbiddenAttachment(called, _SEALED_WHY)
     if _is_accessory(part):
         allowed, judge_bare = {*allowed, *_ACCESSORIES[part.media_type], ""}, False
     else:
         judge_bare = not part.media_type.startswith("multipart/")
     for name in names:
         if why := _name_objection(name, allowed, part.media_type, judge_bare=judge_bare):
-            return Finding(name, why)
+            return ForbiddenAttachment(name, why)
     if not names and judge_bare and not _type_allowed(part.media_type, allowed):
-        return Finding(called, f"has no name, and its type {part.media_type} is not allowed")
+        return ForbiddenAttachment(called, f"has no name, and its type {part.media_type} is not allowed")
     return _contradiction(part, names, allowed)
 
 
@@ -107,10 +107,10 @@ def _is_sealed(part: Part, manifest: Manifest) -> bool:
     )
 
 
-def _sealed(manifest: Manifest) -> Finding:
+def _sealed(manifest: Manifest) -> ForbiddenAttachment:
     names = [name for part in manifest.parts for name in part.names if _is_sealed(part, manifest)]
     types = [part.media_type for part in manifest.parts if _is_sealed(part, manifest)]
-    return Finding([*names, *types, "encrypted"][0], _SEALED_WHY)
+    return ForbiddenAttachment([*names, *types, "encrypted"][0], _SEALED_WHY)
 
 
 def _name_objection(name: str, allowed: Collection[str], media_type: str, *, judge_bare: bool) -> str:
@@ -130,7 +130,7 @@ def _type_allowed(media_type: str, allowed: Collection[str]) -> bool:
     return any(extension in allowed for extension in TYPES.get(media_type, ()))
 
 
-def _contradiction(part: Part, names: list[str], allowed: Collection[str]) -> Finding | None:
+def _contradiction(part: Part, names: list[str], allowed: Collection[str]) -> ForbiddenAttachment | None:
     """A sniffed kind that is neither what the names say nor allowed itself. A PNG called .jpg is no threat."""
     expected = KINDS.get(part.kind)
     if expected is None or expected[0] in allowed:
@@ -140,7 +140,7 @@ def _contradiction(part: Part, names: list[str], allowed: Collection[str]) -> Fi
     claimed = {extension(name) for name in names} - {""} or TYPES.get(part.media_type, frozenset())
     if claimed and claimed <= {*expected}:
         return None
-    return Finding(names[0] if names else part.media_type, f"its content is {part.kind}")
+    return ForbiddenAttachment(names[0] if names else part.media_type, f"its content is {part.kind}")
 
 
 def extension(name: str) -> str:

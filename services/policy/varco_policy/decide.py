@@ -11,8 +11,8 @@ from varco_common.mail.notices import notice
 from varco_common.mail.replies import Reply
 from varco_common.mail.senders import covering
 from varco_common.mime import Defect
-from varco_policy.account import Account
-from varco_policy.attachments import forbidden
+from varco_policy.attachments import first_forbidden
+from varco_policy.model import Account
 
 VOTER = "policy"
 ACCEPT = accept(VOTER)
@@ -103,7 +103,7 @@ def size_within(ballot: Ballot, account: Account) -> Vote | None:
 
 def attachments_safe(ballot: Ballot, account: Account) -> Vote | None:
     """No attachment that the rules forbid, and nothing in the mail's structure that could hide one."""
-    if found := forbidden(ballot.manifest, account.rules):
+    if found := first_forbidden(ballot.manifest, account.rules):
         text = _words(Notice.ATTACHMENT, ballot, account, name=found.name)
         return _object(Reply.FORBIDDEN_ATTACHMENT, f"{found.name!r} {found.why}", text)
     if account.rules.attachments is None:

@@ -5,15 +5,15 @@ from time import perf_counter
 from msgspec.structs import replace
 
 from varco_common.mail.ballot import Ballot, Vote
+from varco_policy.account_directory import AccountDirectory
 from varco_policy.decide import decide
 from varco_policy.metrics import VOTE_SECONDS, VOTES
-from varco_policy.store import Accounts
 
 
-class Voter:
+class PolicyVoter:
     """Called with each ballot."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: AccountDirectory) -> None:
         self._accounts = accounts
 
     def __call__(self, ballot: Ballot) -> Vote:

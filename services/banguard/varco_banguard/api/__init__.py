@@ -7,24 +7,14 @@ import msgspec
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
-from varco_banguard import banlog, words
-from varco_banguard.chronicle import Chronicle
-from varco_banguard.commands import Commands, named
-from varco_banguard.models import (
-    BanIn,
-    BanOut,
-    EnforcerOut,
-    HostOut,
-    IgnoredOut,
-    Lifted,
-    RuleOut,
-    concerns,
-    seen,
-)
-from varco_banguard.officer import utc_now
-from varco_banguard.register import Register
-from varco_banguard.rules import Ignored
-from varco_banguard.strikes import Host
+from varco_banguard import fail2ban_format, rule_settings
+from varco_banguard.api.schemas import BanIn, BanOut, EnforcerOut, HostOut, IgnoredOut, Lifted, RuleOut, concerns, seen
+from varco_banguard.ban_log import BanLog
+from varco_banguard.ban_settings import IgnoredNetwork
+from varco_banguard.commands import BanCommands, named
+from varco_banguard.model import Host
+from varco_banguard.state import BanguardState
+from varco_banguard.strike_processor import utc_now
 from varco_common.base.errors import NotFound
 from varco_common.bus import Bus
 from varco_common.events import HostEvent
@@ -37,7 +27,7 @@ Why = Annotated[str, Query(min_length=1, max_length=1_000, description="Why; it 
 _enforcer = msgspec.json.Decoder(EnforcerStatus)
 
 
-def router(bus: Bus, register: Register, commands: Commands, chronicle: Chronicle) -> APIRouter:
+def router(bus: Bus, register: BanguardState, commands: BanCommands, chronicle: BanLog) -> APIRouter:
     api = APIRouter()
     _bans(api, bus, register, commands)
     _ignored(api, register, commands)
@@ -46,7 +36,7 @@ def router(bus: Bus, register: Register, commands: Commands, chronicle: Chronicl
     return api
 
 
-def _bans(api: APIRouter, bus: Bus, register: Register, commands: Commands) -> None:
+def _bans(api: APIRouter, bus: Bus, register: BanguardState, commands: BanCommands) -> None:
     @api.get("/bans", tags=["bans"])
     async def list_bans(token: Caller) -> list[BanOut]:
         """The bans in force, the newest first."""
@@ -86,7 +76,7 @@ def _bans(api: APIRouter, bus: Bus, register: Register, commands: Commands) -> N
         return Lifted(network=key_of(named(network)), banned=banned, why=why)
 
 
-def _ignored(api: APIRouter, register: Register, commands: Commands) -> None:
+def _ignored(api: APIRouter, register: BanguardState, commands: BanCommands) -> None:
     @api.get("/ignored", tags=["ignored networks"])
     async def list_ignored(token: Caller) -> list[IgnoredOut]:
         """Networks whose failures don't count."""
@@ -103,19 +93,19 @@ def _ignored(api: APIRouter, register: Register, commands: Commands) -> None:
         await commands.unignore(network, _by(token), account if token.is_admin else token.scope, reason)
 
 
-def _rules(api: APIRouter, register: Register, commands: Commands) -> None:
+def _rules(api: APIRouter, register: BanguardState, commands: BanCommands) -> None:
     @api.get("/rules", tags=["rules"])
     async def show_rules(_: Admin) -> list[RuleOut]:
         """What bans go by, in fail2ban's words."""
-        return _shown(words.show(register.gate.rules))
+        return _shown(rule_settings.shown_rules(register.gate.rules))
 
     @api.patch("/rules", tags=["rules"])
     async def set_rules(form: dict[str, str | int | float | bool], token: Admin, reason: str = "") -> list[RuleOut]:
         """Changes what is given: `{"maxretry": 5, "bantime": "1d", "strike.broken-off": "off"}`."""
-        return _shown(words.show(await commands.set_rules(form, _by(token), reason)))
+        return _shown(rule_settings.shown_rules(await commands.set_rules(form, _by(token), reason)))
 
 
-def _log(api: APIRouter, chronicle: Chronicle) -> None:
+def _log(api: APIRouter, chronicle: BanLog) -> None:
     @api.get("/log", tags=["log"], response_class=PlainTextResponse)
     async def read_log(
         token: Caller,
@@ -128,7 +118,7 @@ def _log(api: APIRouter, chronicle: Chronicle) -> None:
         host = str(named(ip).network_address) if ip else ""
 
         def wanted(said: HostEvent) -> bool:
-            return token.is_admin or token.scope in banlog.accounts(said)
+            return token.is_admin or token.scope in fail2ban_format.accounts_allowed_to_read(said)
 
         async def text() -> AsyncIterator[str]:
             live = chronicle.live(host, wanted) if follow else None
@@ -154,7 +144,7 @@ def _may_see(host: Host, token: ApiToken) -> bool:
     return token.is_admin or any(concerns(strike, token) for strike in strikes)
 
 
-def _concerned(ignored: Ignored, wanted: Network, token: ApiToken) -> bool:
+def _concerned(ignored: IgnoredNetwork, wanted: Network, token: ApiToken) -> bool:
     """What another account ignores is nothing to this one."""
     network = network_of(ignored.network)
     mine = token.is_admin or ignored.account in ("", token.scope)
@@ -162,7 +152,7 @@ def _concerned(ignored: Ignored, wanted: Network, token: ApiToken) -> bool:
 
 
 def _shown(rules: dict[str, str]) -> list[RuleOut]:
-    about = {name: word.about for name, word in words.WORDS.items()}
+    about = {name: word.about for name, word in rule_settings.RULE_SETTINGS.items()}
     return [
         RuleOut(name=name, value=value, about=about.get(name, "What such a failure weighs; 0 or off: it is no strike."))
         for name, value in rules.items()

@@ -16,7 +16,7 @@ _log = log.get(__name__)
 Run = Callable[[Sequence[Command]], Awaitable[None]]
 
 
-class Agent:
+class FirewallAgent:
     """`heard` notes what changed; `run` tells the kernel, many changes in one transaction where they come fast."""
 
     def __init__(self, table: BanTable, ports: Sequence[int], run: Run = nft.run) -> None:

@@ -5,7 +5,7 @@ import os
 from pydantic import Field
 
 from varco_banguard.firewall import nft
-from varco_banguard.firewall.agent import Agent
+from varco_banguard.firewall.agent import FirewallAgent
 from varco_common.base.settings import BrokenSetting, Port, env_prefix
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
@@ -48,7 +48,7 @@ async def serve(settings: Settings) -> None:
     if not settings.ports:
         raise BrokenSetting("VARCO_SMTP_PORT", 0, "a port to close to banned hosts")
     table = BanTable(settings.balancer_networks)
-    agent = Agent(table, settings.ports)
+    agent = FirewallAgent(table, settings.ports)
     async with HttpServer.open(settings, NAME) as shell, Bus.connect(settings.bus, NAME) as bus:
         enforcing = BanEnforcement(bus, table, NAME, "kernel", heard=agent.heard)
         async with run_in_background(enforcing.run(), agent.run(enforcing.caught_up)):

@@ -5,23 +5,25 @@ from fastapi import APIRouter
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.tokens import Keyring
+from varco_policy.account_directory import AccountDirectory
+from varco_policy.admin_tokens import AdminTokens
 from varco_policy.api import accounts, networks, rules, senders, tokens, users
-from varco_policy.api.commands import Commands
-from varco_policy.store import Accounts
-from varco_policy.tokens import AdminTokens
+from varco_policy.api.command_runner import CommandRunner
 
 
-def router(held: Accounts, admins: Projection[AdminTokens], verifier: PasswordVerifier, keyring: Keyring) -> APIRouter:
+def router(
+    held: AccountDirectory, admins: Projection[AdminTokens], verifier: PasswordVerifier, keyring: Keyring
+) -> APIRouter:
     """All routes of the service."""
-    commands = Commands(held)
+    runner = CommandRunner(held)
     api = APIRouter()
     for part in (
-        accounts.router(commands, verifier),
-        users.router(commands, verifier),
-        senders.router(commands),
-        networks.router(commands),
-        rules.router(commands),
-        tokens.router(commands, admins, keyring),
+        accounts.router(runner, verifier),
+        users.router(runner, verifier),
+        senders.router(runner),
+        networks.router(runner),
+        rules.router(runner),
+        tokens.router(runner, admins, keyring),
     ):
         api.include_router(part)
     return api

@@ -3,14 +3,14 @@
 from fastapi import APIRouter
 
 from varco_common.runtime.auth import AccountScope, Admin
-from varco_policy import changes
-from varco_policy.api import reading
-from varco_policy.api.commands import AccountName, Asked, Commands
-from varco_policy.api.models import Changed, Names, NetworkForm, TrustedOut
-from varco_policy.networks import normal_network
+from varco_policy import commands
+from varco_policy.api import request_parsing
+from varco_policy.api.command_runner import AccountName, Asked, CommandRunner
+from varco_policy.api.schemas import ChangesOut, HostNames, NetworkForm, TrustedOut
+from varco_policy.network_index import normal_network
 
 
-def router(commands: Commands) -> APIRouter:
+def router(runner: CommandRunner) -> APIRouter:
     api = APIRouter(prefix="/accounts/{account}")
 
     @api.get("/networks", tags=["networks"])
@@ -18,32 +18,34 @@ def router(commands: Commands) -> APIRouter:
         """The account's networks, with since when and why."""
         return [
             TrustedOut(network=held.network, normalise=held.normalise, since=held.trusted_at, reason=held.reason)
-            for held in commands.existing(account).networks.values()
+            for held in runner.existing(account).networks.values()
         ]
 
     @api.put("/networks/{network:path}", tags=["networks"])
-    async def trust_network(account: AccountName, network: str, form: NetworkForm, asked: Asked, _: Admin) -> Changed:
+    async def trust_network(
+        account: AccountName, network: str, form: NetworkForm, asked: Asked, _: Admin
+    ) -> ChangesOut:
         """Trusts a network. Where networks of two accounts overlap the narrower one decides; the same one is refused."""
-        wanted, owner = reading.network(network, asked.reason, force=form.force), commands.owners.network
-        return await commands.change(
-            account, asked, lambda state, said: changes.trust(state, said, wanted, owner, normalise=form.normalise)
+        wanted, owner = request_parsing.network(network, asked.reason, force=form.force), runner.owners.network
+        return await runner.change(
+            account, asked, lambda state, said: commands.trust(state, said, wanted, owner, normalise=form.normalise)
         )
 
     @api.delete("/networks/{network:path}", tags=["networks"])
-    async def withdraw_network(account: AccountName, network: str, asked: Asked, _: Admin) -> Changed:
+    async def withdraw_network(account: AccountName, network: str, asked: Asked, _: Admin) -> ChangesOut:
         """Hosts in it must log in from now on."""
         wanted = normal_network(network, forced=True)
-        return await commands.change(account, asked, lambda state, said: changes.distrust(state, said, wanted))
+        return await runner.change(account, asked, lambda state, said: commands.distrust(state, said, wanted))
 
     @api.get("/hosts", tags=["hosts"])
-    async def list_hosts(account: AccountName, _: AccountScope) -> Names:
+    async def list_hosts(account: AccountName, _: AccountScope) -> HostNames:
         """The names that the account's clients connect to."""
-        return Names(hosts=[*commands.existing(account).hosts])
+        return HostNames(hosts=[*runner.existing(account).hosts])
 
     @api.put("/hosts", tags=["hosts"])
-    async def name_hosts(account: AccountName, form: Names, asked: Asked, _: Admin) -> Changed:
+    async def name_hosts(account: AccountName, form: HostNames, asked: Asked, _: Admin) -> ChangesOut:
         """All of them: those that are left out are gone."""
-        wanted = reading.hosts(form.hosts)
-        return await commands.change(account, asked, lambda state, said: changes.name_hosts(state, said, wanted))
+        wanted = request_parsing.hosts(form.hosts)
+        return await runner.change(account, asked, lambda state, said: commands.name_hosts(state, said, wanted))
 
     return api

@@ -6,41 +6,41 @@ from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.mail.senders import covering, normal
 from varco_common.runtime.auth import AccountScope, Caller
 from varco_common.runtime.tokens import ApiToken
-from varco_policy import changes, forms
-from varco_policy.account import Account
-from varco_policy.api.commands import AccountName, Asked, Commands
-from varco_policy.api.models import Changed, SenderAnswer, SenderOut, SenderQuestion
+from varco_policy import commands, normalization
+from varco_policy.api.command_runner import AccountName, Asked, CommandRunner
+from varco_policy.api.schemas import ChangesOut, SenderAnswer, SenderOut, SenderQuestion
+from varco_policy.model import Account
 
 
-def router(commands: Commands) -> APIRouter:
+def router(runner: CommandRunner) -> APIRouter:
     api = APIRouter(tags=["senders"])
 
     @api.get("/accounts/{account}/senders")
     async def list_senders(account: AccountName, _: AccountScope) -> list[SenderOut]:
         """The account's senders, with since when."""
-        senders = commands.existing(account).senders
+        senders = runner.existing(account).senders
         return [SenderOut(pattern=pattern, since=since) for pattern, since in senders.items()]
 
     @api.put("/accounts/{account}/senders/{pattern:path}")
-    async def authorise_sender(account: AccountName, pattern: str, asked: Asked, _: AccountScope) -> Changed:
+    async def authorise_sender(account: AccountName, pattern: str, asked: Asked, _: AccountScope) -> ChangesOut:
         """Authorises an address, `@domain`, or `@.domain` (its subdomains)."""
-        wanted = forms.sender_pattern(pattern)
-        return await commands.change(account, asked, lambda state, said: changes.authorise(state, said, wanted))
+        wanted = normalization.normal_sender_pattern(pattern)
+        return await runner.change(account, asked, lambda state, said: commands.authorise(state, said, wanted))
 
     @api.delete("/accounts/{account}/senders/{pattern:path}")
-    async def withdraw_sender(account: AccountName, pattern: str, asked: Asked, _: AccountScope) -> Changed:
+    async def withdraw_sender(account: AccountName, pattern: str, asked: Asked, _: AccountScope) -> ChangesOut:
         """The account may send as this no more."""
-        wanted = forms.sender_pattern(pattern)
-        return await commands.change(account, asked, lambda state, said: changes.withdraw(state, said, wanted))
+        wanted = normalization.normal_sender_pattern(pattern)
+        return await runner.change(account, asked, lambda state, said: commands.withdraw(state, said, wanted))
 
     @api.post("/senders/test")
     async def test_sender(question: SenderQuestion, token: Caller) -> SenderAnswer:
         """Explains why an address may or may not be sent as by a login, or by an account."""
-        account = _asked_of(question, token, commands)
+        account = _asked_of(question, token, runner)
         pattern = covering(question.address, account.senders)
         others = [
             other.name
-            for other in commands.accounts.all()
+            for other in runner.accounts.all()
             if other is not account and token.covers(other.name) and covering(question.address, other.senders)
         ]
         return SenderAnswer(
@@ -55,14 +55,14 @@ def router(commands: Commands) -> APIRouter:
     return api
 
 
-def _asked_of(question: SenderQuestion, token: ApiToken, commands: Commands) -> Account:
+def _asked_of(question: SenderQuestion, token: ApiToken, runner: CommandRunner) -> Account:
     if (question.login is None) == (question.account is None):
         raise RefusedCommand("give a login or an account")
     if question.account is not None:
         if not token.covers(question.account):
             raise HTTPException(403, f"This token is for account {token.scope} alone.")
-        return commands.existing(question.account)
-    found = commands.accounts.by_login(question.login or "")
+        return runner.existing(question.account)
+    found = runner.accounts.by_login(question.login or "")
     if not found or not token.covers(found[0].name):
         raise NotFound(f"there is no login {question.login}")
     return found[0]

@@ -7,35 +7,35 @@ from varco_common.events import TokenIssued, TokenRevoked
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope, Admin
 from varco_common.runtime.tokens import ADMIN, Keyring
-from varco_policy.account import Account, Token
-from varco_policy.api.commands import AccountName, Asked, Commands
-from varco_policy.api.models import Changed, TokenForm, TokenIssuedOut, TokenOut
-from varco_policy.changes import Change, Said
-from varco_policy.tokens import AdminTokens
+from varco_policy.admin_tokens import AdminTokens
+from varco_policy.api.command_runner import AccountName, Asked, CommandRunner
+from varco_policy.api.schemas import ChangesOut, TokenForm, TokenIssuedOut, TokenOut
+from varco_policy.commands import Change, Said
+from varco_policy.model import Account, IssuedToken
 
 
-def router(commands: Commands, admins: Projection[AdminTokens], keyring: Keyring) -> APIRouter:
+def router(runner: CommandRunner, admins: Projection[AdminTokens], keyring: Keyring) -> APIRouter:
     api = APIRouter(tags=["tokens"])
 
     @api.get("/accounts/{account}/tokens")
     async def list_account_tokens(account: AccountName, _: AccountScope) -> list[TokenOut]:
         """The account's tokens that are not revoked."""
-        return [*map(_out, commands.existing(account).tokens.values())]
+        return [*map(_out, runner.existing(account).tokens.values())]
 
     @api.post("/accounts/{account}/tokens", status_code=201)
     async def issue_account_token(account: AccountName, form: TokenForm, asked: Asked, _: Admin) -> TokenIssuedOut:
         """A token that sees and changes this account alone. It is shown this once."""
-        commands.existing(account)
+        runner.existing(account)
         token, text = keyring.mint(account)
 
         def issued(_: Account, said: Said) -> list[Change]:
             return [Change("add", "token", token.id, form.name, said.fact(TokenIssued, token=token.id, name=form.name))]
 
-        await commands.change(account, asked, issued)
+        await runner.change(account, asked, issued)
         return TokenIssuedOut(id=token.id, name=form.name, token=text)
 
     @api.delete("/accounts/{account}/tokens/{token}")
-    async def revoke_account_token(account: AccountName, token: str, asked: Asked, _: AccountScope) -> Changed:
+    async def revoke_account_token(account: AccountName, token: str, asked: Asked, _: AccountScope) -> ChangesOut:
         """The token opens nothing any more."""
 
         def revoked(state: Account, said: Said) -> list[Change]:
@@ -43,7 +43,7 @@ def router(commands: Commands, admins: Projection[AdminTokens], keyring: Keyring
                 raise NotFound(f"{account} has no token {token}")
             return [Change("remove", "token", token, state.tokens[token].name, said.fact(TokenRevoked, token=token))]
 
-        return await commands.change(account, asked, revoked)
+        return await runner.change(account, asked, revoked)
 
     @api.get("/tokens")
     async def list_admin_tokens(_: Admin) -> list[TokenOut]:
@@ -55,18 +55,18 @@ def router(commands: Commands, admins: Projection[AdminTokens], keyring: Keyring
     async def issue_admin_token(form: TokenForm, asked: Asked, _: Admin) -> TokenIssuedOut:
         """A token for everything. It is shown this once."""
         token, text = keyring.mint_admin()
-        said = Said(ADMIN, commands.now(), asked.by, asked.reason)
+        said = Said(ADMIN, runner.now(), asked.by, asked.reason)
         await admins.commit(ADMIN, lambda _: said.fact(TokenIssued, token=token.id, name=form.name))
         return TokenIssuedOut(id=token.id, name=form.name, token=text)
 
     @api.delete("/tokens/{token}", status_code=204)
     async def revoke_admin_token(token: str, asked: Asked, _: Admin) -> None:
         """The admin token opens nothing any more; any may be revoked, the first one too."""
-        said = Said(ADMIN, commands.now(), asked.by, asked.reason)
+        said = Said(ADMIN, runner.now(), asked.by, asked.reason)
         await admins.commit(ADMIN, lambda _: said.fact(TokenRevoked, token=token))
 
     return api
 
 
-def _out(token: Token) -> TokenOut:
+def _out(token: IssuedToken) -> TokenOut:
     return TokenOut(id=token.id, name=token.name, issued_at=token.issued_at)

@@ -5,27 +5,27 @@ from fastapi import APIRouter
 from varco_common.base.errors import RefusedCommand
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.passwords import PasswordVerifier
-from varco_policy import changes, forms
-from varco_policy.account import Account
-from varco_policy.api import reading
-from varco_policy.api.commands import AccountName, Asked, Commands, Planned
-from varco_policy.api.models import Changed, Passwd, Password, UserIn, UserOut
-from varco_policy.api.writing import user_out
-from varco_policy.changes import Change, Said
-from varco_policy.hashes import Imported, passwd_line
-from varco_policy.wanted import User
+from varco_policy import commands, normalization
+from varco_policy.api import request_parsing
+from varco_policy.api.command_runner import AccountName, Asked, CommandRunner, Planned
+from varco_policy.api.response_rendering import user_out
+from varco_policy.api.schemas import ChangesOut, PasswdFile, PasswordForm, UserIn, UserOut
+from varco_policy.commands import Change, Said
+from varco_policy.desired_state import DesiredUser
+from varco_policy.model import Account
+from varco_policy.password_hashes import PasswdEntry, parse_passwd_line
 
 
-def router(commands: Commands, verifier: PasswordVerifier) -> APIRouter:
+def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
     api = APIRouter(prefix="/accounts/{account}/users", tags=["users"])
 
-    def put(users: dict[str, User]) -> Planned:
+    def put(users: dict[str, DesiredUser]) -> Planned:
         def planned(account: Account, said: Said) -> list[Change]:
             return [
                 change
                 for login, user in users.items()
-                for change in changes.put_user(
-                    account, said, login, commands.owners.login, name=user.name, digest=user.digest
+                for change in commands.put_user(
+                    account, said, login, runner.owners.login, name=user.name, digest=user.digest
                 )
             ]
 
@@ -34,33 +34,35 @@ def router(commands: Commands, verifier: PasswordVerifier) -> APIRouter:
     @api.get("")
     async def list_users(account: AccountName, _: AccountScope) -> list[UserOut]:
         """The account's logins, with when each was last used (to the hour)."""
-        return [user_out(held) for held in commands.existing(account).credentials.values()]
+        return [user_out(held) for held in runner.existing(account).credentials.values()]
 
     @api.put("/{login:path}")
-    async def put_user(account: AccountName, login: str, form: Password, asked: Asked, _: AccountScope) -> Changed:
+    async def put_user(
+        account: AccountName, login: str, form: PasswordForm, asked: Asked, _: AccountScope
+    ) -> ChangesOut:
         """Adds a login, or changes its password or name. The same password again changes nothing."""
-        wanted = forms.login(login)
-        digest = await reading.new_digest(form, commands.existing(account).credentials.get(wanted), verifier)
-        return await commands.change(account, asked, put({wanted: User(form.name, digest)}))
+        wanted = normalization.normal_login(login)
+        digest = await request_parsing.new_digest(form, runner.existing(account).credentials.get(wanted), verifier)
+        return await runner.change(account, asked, put({wanted: DesiredUser(form.name, digest)}))
 
     @api.post("/import")
-    async def import_users(account: AccountName, form: Passwd, asked: Asked, _: AccountScope) -> Changed:
+    async def import_users(account: AccountName, form: PasswdFile, asked: Asked, _: AccountScope) -> ChangesOut:
         """Takes logins over with the hashes that they have; all lines, or none where one can't be used."""
-        held = commands.existing(account).credentials
+        held = runner.existing(account).credentials
         lines = [line for line in form.lines.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-        users = [_user(passwd_line(line)) for line in lines]
-        return await commands.change(account, asked, put(await reading.users("lines", users, held, verifier)))
+        users = [_user(parse_passwd_line(line)) for line in lines]
+        return await runner.change(account, asked, put(await request_parsing.users("lines", users, held, verifier)))
 
     @api.delete("/{login:path}")
-    async def remove_user(account: AccountName, login: str, asked: Asked, _: AccountScope) -> Changed:
+    async def remove_user(account: AccountName, login: str, asked: Asked, _: AccountScope) -> ChangesOut:
         """The login may log in no more; its open sessions end with their next mail."""
-        wanted = forms.login(login)
-        return await commands.change(account, asked, lambda state, said: changes.remove_user(state, said, wanted))
+        wanted = normalization.normal_login(login)
+        return await runner.change(account, asked, lambda state, said: commands.remove_user(state, said, wanted))
 
     return api
 
 
-def _user(line: Imported) -> UserIn:
+def _user(line: PasswdEntry) -> UserIn:
     try:
         return UserIn.model_validate(
             {"login": line.login, "password": line.password or None, "password_hash": line.hash or None}

@@ -1,0 +1,119 @@
+"""banguard's votes come out the same from what they note; and the bans of any time are told with what made them."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from varco_banguard.decide import VOTER, Position, decide, position_figures
+from varco_banguard.replay import BanguardReplay, BanSettingsView, shown, voter
+from varco_banguard.settings import Settings
+from varco_common.events import (
+    HostBanned,
+    HostUnbanned,
+    NetworkIgnored,
+    NetworkUnignored,
+    Strike,
+    StrikeCause,
+    UnbanCause,
+)
+from varco_common.events.ban_table import BanTable
+from varco_common.eventsourcing.replay.replayable import ReplayCase, UnclearDecision
+from varco_common.mail.ballot import accept
+from varco_common.mail.replies import Reply
+
+from .conftest import ballot_of
+
+START = datetime(2026, 11, 24, 10, tzinfo=UTC)
+HOSTS = ("192.0.2.7", "192.0.2.8", "2001:db8::5")
+NETWORKS = ("192.0.2.7", "192.0.2.0/28", "2001:db8::/64")
+ENDS = st.sampled_from([None, START + timedelta(seconds=30), START + timedelta(hours=1)])
+FACTS = st.one_of(
+    st.builds(
+        HostBanned,
+        at=st.just(START),
+        network=st.sampled_from(NETWORKS),
+        until=ENDS,
+        count=st.just(1),
+        strikes=st.just(()),
+    ),
+    st.builds(HostUnbanned, at=st.just(START), network=st.sampled_from(NETWORKS), cause=st.sampled_from(UnbanCause)),
+    st.builds(
+        NetworkIgnored, at=st.just(START), network=st.sampled_from(NETWORKS), account=st.sampled_from(["", "acme"])
+    ),
+    st.builds(
+        NetworkUnignored, at=st.just(START), network=st.sampled_from(NETWORKS), account=st.sampled_from(["", "acme"])
+    ),
+)
+GATES = (NetworkIgnored, NetworkUnignored)
+
+
+def case(host: str, vote=None) -> ReplayCase:
+    votes = (vote,) if vote else ()
+    return ReplayCase(1, ballot_of(host, "acme", "mario@acme.example"), votes, Reply.ACCEPTED, None)
+
+
+@given(st.lists(FACTS, max_size=20), st.lists(st.tuples(st.sampled_from(HOSTS), st.data()), min_size=1, max_size=8))
+def test_a_vote_comes_out_the_same_wherever_its_two_followings_stood(facts, asked):
+    hosts = [(number, fact) for number, fact in enumerate(facts, 1) if not isinstance(fact, GATES)]
+    gate = [(number, fact) for number, fact in enumerate(facts, 1) if isinstance(fact, GATES)]
+    rehearser = voter(Settings())
+    for number, fact in enumerate(facts, 1):
+        rehearser.learn(number, fact)
+    for host, data in asked:
+        stand = Position(data.draw(st.integers(0, len(facts))), data.draw(st.integers(0, len(facts))))
+        now = START + timedelta(microseconds=data.draw(st.integers(0, 60_000_000)))
+        table = BanTable()
+        for number, fact in [
+            *hosts[: sum(n <= stand.hosts for n, _ in hosts)],
+            *gate[: sum(n <= stand.gate for n, _ in gate)],
+        ]:
+            table.apply(number, fact)
+        one = case(host)
+        live = replace(decide(one.ballot, table, now), figures=position_figures(stand, now))
+        again = rehearser.decide(one, live)
+        assert (again.reply, again.reason) == (live.reply, live.reason)
+
+
+def test_a_vote_without_figures_cant_be_cast_again():
+    assert isinstance(BanguardReplay(Settings()).decide(case(HOSTS[0]), accept(VOTER)), UnclearDecision)
+
+
+def test_a_balancer_is_refused_as_little_as_it_was():
+    rehearser = voter(Settings(balancers="192.0.2.7"))
+    rehearser.learn(1, HostBanned(at=START, network="192.0.2.7", until=None, count=1, strikes=()))
+    vote = replace(accept(VOTER), figures=position_figures(Position(1, 0), START))
+    assert rehearser.decide(case("192.0.2.7"), vote).reply.accepts
+
+
+def told(bans: BanSettingsView, *facts, account="acme", own=False, at=START) -> dict:
+    bans.begin(account, at, own=own)
+    said: dict = {}
+    for number, fact in enumerate(facts, 1):
+        if (key := bans.apply(number, fact)) is not None:
+            said[key] = bans.sections(key)
+    return {name: value for sections in said.values() for one in sections.values() for name, value in one.items()}
+
+
+def strike(account: str) -> Strike:
+    return Strike(
+        sequence=1, at=START, cause=StrikeCause.WRONG_CREDENTIALS, host=HOSTS[0], weight=1, accounts=(account,)
+    )
+
+
+def banned(network: str, account: str, until=None) -> HostBanned:
+    return HostBanned(at=START, network=network, until=until, count=1, strikes=(strike(account),))
+
+
+def test_bans_in_force_are_told_and_those_that_are_over_are_not():
+    facts = (banned("192.0.2.7", "acme"), banned("192.0.2.8", "acme", until=START - timedelta(seconds=1)))
+    assert [*told(shown(Settings()), *facts)] == ["192.0.2.7"]
+    lifted = HostUnbanned(at=START, network="192.0.2.7", cause=UnbanCause.LIFTED)
+    assert told(shown(Settings()), *facts, lifted) == {}
+
+
+def test_an_account_is_told_of_its_own_bans_alone():
+    facts = (banned("192.0.2.7", "acme"), banned("192.0.2.8", "beta"))
+    assert [*told(shown(Settings()), *facts, own=True)] == ["192.0.2.7"]
+    assert "accounts" not in told(shown(Settings()), *facts, own=True)["192.0.2.7"]

@@ -1,0 +1,79 @@
+"""A file applied leads to what it says, in one go."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from varco_common.base.errors import RefusedCommand
+from varco_common.events import Language, Notice, Rules
+from varco_policy.commands import Said
+from varco_policy.desired_state import DesiredAccount, DesiredUser, Owners, plan
+from varco_policy.model import apply
+
+SAID = Said("acme", datetime(2026, 11, 2, tzinfo=UTC), "token:test")
+NOBODY = Owners(login=lambda _: None, network=lambda _: None)
+
+logins = st.sampled_from(["alice", "bob", "carol"])
+texts = st.dictionaries(st.sampled_from(list(Language)), st.sampled_from(["one", "two"]), min_size=1)
+files = st.builds(
+    DesiredAccount,
+    language=st.none() | st.sampled_from(list(Language)),
+    hosts=st.none() | st.sampled_from([(), ("smtp.acme.example",), ("a.example", "b.example")]),
+    users=st.none() | st.dictionaries(logins, st.builds(DesiredUser, st.none() | st.just("x"), st.just("$6$hash"))),
+    senders=st.none() | st.lists(st.sampled_from(["@a.example", "b@c.example", "@.d.example"]), unique=True).map(tuple),
+    networks=st.none() | st.dictionaries(st.sampled_from(["192.0.2.0/28", "::1/128"]), st.booleans()),
+    rules=st.none() | st.builds(Rules, max_size=st.integers(1, 9), attachments=st.none() | st.just(("pdf",))),
+    notices=st.none() | st.dictionaries(st.sampled_from(list(Notice)), texts),
+)
+
+
+def applied(account, wanted):
+    for change in plan(account, wanted, SAID, NOBODY):
+        account = apply(account, change.event)
+    return account
+
+
+def keeping(wanted):
+    """The same file, with passwords that are right already."""
+    users = wanted.users and {login: DesiredUser(user.name, None) for login, user in wanted.users.items()}
+    return DesiredAccount(
+        **{name: getattr(wanted, name) for name in DesiredAccount.__struct_fields__} | {"users": users}
+    )
+
+
+@given(st.none() | files, files)
+def test_a_file_applied_again_changes_nothing(before, wanted):
+    account = applied(applied(None, before) if before else None, wanted)
+    assert plan(account, keeping(wanted), SAID, NOBODY) == []
+
+
+@given(files, files)
+def test_what_a_file_leaves_out_is_left_as_it_is(before, wanted):
+    old = applied(None, before)
+    new = applied(old, wanted)
+    sections = {"users": "credentials"} | {name: name for name in DesiredAccount.__struct_fields__ if name != "users"}
+    for section, held in sections.items():
+        if getattr(wanted, section) is None:
+            assert getattr(new, held) == getattr(old, held)
+
+
+@given(files)
+def test_what_a_file_says_is_so(wanted):
+    account = applied(None, wanted)
+    assert wanted.senders is None or {*account.senders} == {*wanted.senders}
+    assert wanted.networks is None or {n.network: n.normalise for n in account.networks.values()} == wanted.networks
+    assert wanted.users is None or account.credentials.keys() == wanted.users.keys()
+    assert wanted.notices is None or account.notices == wanted.notices
+    assert account.rules == (wanted.rules or Rules())
+
+
+def test_a_login_or_network_of_another_account_is_refused_before_anything_is_said():
+    theirs = Owners(login=lambda _: "other", network=lambda _: "other")
+    for wanted in (
+        DesiredAccount(users={"alice": DesiredUser(None, "$6$hash")}),
+        DesiredAccount(networks={"192.0.2.0/28": False}),
+    ):
+        with pytest.raises(RefusedCommand, match="account"):
+            plan(None, wanted, SAID, theirs)

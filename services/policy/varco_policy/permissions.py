@@ -1,0 +1,61 @@
+"""What an account's own token may change: senders, users, words, and rules in one direction alone. The rest is an admin's."""
+
+from collections.abc import Callable, Iterable
+
+from varco_common.events import (
+    Choice,
+    CredentialAdded,
+    CredentialRemoved,
+    CredentialRenamed,
+    LanguageChosen,
+    NoticeWithdrawn,
+    NoticeWritten,
+    PasswordChanged,
+    Rules,
+    RulesChanged,
+    SenderAuthorised,
+    SenderWithdrawn,
+)
+from varco_policy.commands import Change
+from varco_policy.model import Account
+
+_OWN = (
+    CredentialAdded,
+    CredentialRemoved,
+    CredentialRenamed,
+    LanguageChosen,
+    NoticeWithdrawn,
+    NoticeWritten,
+    PasswordChanged,
+    SenderWithdrawn,
+)
+
+
+def refusal_for_account_token(
+    account: Account | None, changes: Iterable[Change], accounts_claiming_domain: Callable[[str], set[str]]
+) -> str:
+    """Why an account's own token may not make these changes; empty where it may.
+
+    A sender under a domain that another account has declared is for an admin to add: nobody takes another's name.
+    `accounts_claiming_domain` names the accounts that have declared a pattern's domain.
+    """
+    for change in changes:
+        match change.event:
+            case SenderAuthorised(pattern=pattern):
+                if accounts_claiming_domain(pattern) - {change.event.account}:
+                    return f"the domain of {pattern} is declared by another account: only an admin may share it"
+            case RulesChanged(rules=rules):
+                if account is None or is_looser(account.rules, rules):
+                    return "an account's token may make its rules stricter, never looser"
+            case event if not isinstance(event, _OWN):
+                return f"only an admin may change this: {change.line}"
+    return ""
+
+
+def is_looser(old: Rules, new: Rules) -> bool:
+    """Whether any mail could pass the new rules that the old ones refuse."""
+    if old.attachments is not None and (new.attachments is None or {*new.attachments} - {*old.attachments}):
+        return True
+    if new.encrypted is Choice.ACCEPT and old.encrypted is Choice.REFUSE:
+        return True
+    return new.max_size > old.max_size or new.max_recipients > old.max_recipients
