@@ -21,11 +21,11 @@ import sqlalchemy as sa
 import uvloop
 
 from bench.proc import Peak, cpu, pss
-from varco_audit.batches import Limits
-from varco_audit.index import Index
-from varco_audit.indexer import EVERYTHING, Indexer
-from varco_audit.reader import Reader
-from varco_audit.search import Search, Wanted
+from varco_audit.batches import BatchLimits
+from varco_audit.index.event_index import EventIndex
+from varco_audit.index.indexer import EVERYTHING, Indexer
+from varco_audit.search.event_reader import EventReader
+from varco_audit.search.event_search import EventQuery, EventSearch
 from varco_common.base.ids import new_id
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
@@ -143,18 +143,18 @@ async def fill(bus: Bus, traffic: Traffic, count: int) -> int:
     return size
 
 
-async def index_all(bus: Bus, index: Index, last: int) -> tuple[float, float, float]:
+async def index_all(bus: Bus, index: EventIndex, last: int) -> tuple[float, float, float]:
     """Seconds, CPU seconds, and how much its memory grew at most, in MB, from the first event to the last."""
     before = pss([os.getpid()])
     began, used = time.perf_counter(), time.process_time()
     peak = Peak(lambda: [os.getpid()])
     with peak.watching():
-        async with run_in_background(Indexer(bus, index, Limits(1_000, 4 << 20, 0.05)).run()):
+        async with run_in_background(Indexer(bus, index, BatchLimits(1_000, 4 << 20, 0.05)).run()):
             await index.grown(last - 1)
     return time.perf_counter() - began, time.process_time() - used, peak.mb - before
 
 
-async def ask(search: Search, reader: Reader, wanted: Callable[[], Wanted]) -> tuple[float, float, float]:
+async def ask(search: EventSearch, reader: EventReader, wanted: Callable[[], EventQuery]) -> tuple[float, float, float]:
     """Milliseconds of one page with its payloads: median, 95th percentile; and how many events it has on average."""
     took, found = [], 0
     for _ in range(QUESTIONS):
@@ -165,7 +165,7 @@ async def ask(search: Search, reader: Reader, wanted: Callable[[], Wanted]) -> t
     return statistics.median(took), statistics.quantiles(took, n=20)[-1], found / QUESTIONS
 
 
-def questions(traffic: Traffic) -> dict[str, Callable[[], Wanted]]:
+def questions(traffic: Traffic) -> dict[str, Callable[[], EventQuery]]:
     random = Random(7)
 
     def one(place: int) -> str:
@@ -175,26 +175,26 @@ def questions(traffic: Traffic) -> dict[str, Callable[[], Wanted]]:
         return datetime.now(UTC) - timedelta(hours=1)
 
     return {
-        "mail id": lambda: Wanted(mail=one(0)),
-        "Message-ID": lambda: Wanted(message_id=one(1)),
-        "recipient": lambda: Wanted(recipient=one(2)),
-        "sender": lambda: Wanted(sender=one(3)),
-        "host": lambda: Wanted(host="203.0.113.7"),
-        "account and fact": lambda: Wanted(account="company7", facts=("mail-refused",)),
-        "account, since an hour": lambda: Wanted(account="company9", since=an_hour()),
-        "Message-ID, by an account's token": lambda: Wanted(message_id=one(1), account="company1"),
-        "all, newest": Wanted,
+        "mail id": lambda: EventQuery(mail=one(0)),
+        "Message-ID": lambda: EventQuery(message_id=one(1)),
+        "recipient": lambda: EventQuery(recipient=one(2)),
+        "sender": lambda: EventQuery(sender=one(3)),
+        "host": lambda: EventQuery(host="203.0.113.7"),
+        "account and fact": lambda: EventQuery(account="company7", facts=("mail-refused",)),
+        "account, since an hour": lambda: EventQuery(account="company9", since=an_hour()),
+        "Message-ID, by an account's token": lambda: EventQuery(message_id=one(1), account="company1"),
+        "all, newest": EventQuery,
     }
 
 
 @asynccontextmanager
-async def open_index(url: str) -> AsyncIterator[Index]:
+async def open_index(url: str) -> AsyncIterator[EventIndex]:
     async with database.connect(url, "audit") as engine:
         await database.migrate(engine, "varco_audit")
-        yield Index(engine)
+        yield EventIndex(engine)
 
 
-async def size_of(index: Index, url: str) -> float:
+async def size_of(index: EventIndex, url: str) -> float:
     """MB on disk."""
     if url.startswith("sqlite"):
         file = Path(url.partition("///")[2])
@@ -229,8 +229,8 @@ async def run(count: int, url: str) -> None:
                 f"| {mb:,.0f} | {mb * 1e6 / last:.0f} | {memory:.0f} |\n",
                 flush=True,
             )
-            search = Search(index)
-            reader = Reader(bus, index, search, asyncio.Event())
+            search = EventSearch(index)
+            reader = EventReader(bus, index, search, asyncio.Event())
             print("| asked for | median, ms | 95 %, ms | events found |\n| --- | ---: | ---: | ---: |")
             for name, wanted in questions(traffic).items():
                 median, slow, found = await ask(search, reader, wanted)

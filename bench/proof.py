@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from varco_audit.proof.history import History, stored
-from varco_audit.proof.inspection import inspect
-from varco_audit.proof.levels import Levels
-from varco_audit.proof.shelf import Shelf
+from varco_audit.transparency.checkpoint_files import CheckpointFiles
+from varco_audit.transparency.log_verification import verify_events
+from varco_audit.transparency.signed_history import SignedHistory, read_entries
+from varco_audit.transparency.tree_files import TreeFiles
 from varco_common.base import subjects
 from varco_common.bus import Bus
 from varco_common.testing.nats import nats_server
@@ -55,21 +55,21 @@ async def measure(events: int, directory: Path) -> None:
     async with nats_server(max_file_store="20GB") as nats, Bus.connect(nats.settings(), "bench") as bus:
         await fill(bus, events)
         print("| | s | CPU s | events a CPU second |\n| --- | ---: | ---: | ---: |")
-        levels = Levels.open(directory / "audit")
-        history = History(bus, levels, Shelf(directory / "checkpoints"))
+        levels = TreeFiles.open(directory / "audit")
+        history = SignedHistory(bus, levels, CheckpointFiles(directory / "checkpoints"))
         with timed("tree made from EVENTS", events):
             await history.start(key.public)
         signed = checkpoint.signed(key, events, history.root(events))
         with timed("verified at the gate", events):
-            async for frame in inspect(bus, history, [signed]):
+            async for frame in verify_events(bus, history, [signed]):
                 assert not frame.departure
         with timed("exported", events), (directory / "events.jsonl").open("wb") as file:
-            async for entry in stored(bus, 0, events):
+            async for entry in read_entries(bus, 0, events):
                 file.write(leaf.to_line(entry))
         levels.close()
-    again = Levels.open(directory / "audit")
+    again = TreeFiles.open(directory / "audit")
     with timed("tree opened again", events):
-        assert History(bus, again, Shelf(directory)).root(events) == signed.root
+        assert SignedHistory(bus, again, CheckpointFiles(directory)).root(events) == signed.root
     again.close()
     elsewhere(events, directory, signed, key)
 

@@ -12,7 +12,7 @@ from importlib import import_module
 import pytest
 
 from tests.integration.gate import Gate, mail, transact
-from varco_audit.replay.lines import Differs, Verified
+from varco_audit.replay.output_lines import DifferenceLine, VerifyDone
 from varco_audit.replay.verify import verify
 from varco_cli.stack.bus import operator
 from varco_common.base.ids import new_id
@@ -289,11 +289,11 @@ TAMPERED = {
 }
 
 
-async def checked(bus: Bus, began: str) -> tuple[Verified, list[Differs]]:
+async def checked(bus: Bus, began: str) -> tuple[VerifyDone, list[DifferenceLine]]:
     lines = [line async for line in verify(bus, VOTERS, datetime.fromisoformat(began), datetime.now(UTC))]
     done = lines[-1]
-    assert isinstance(done, Verified), done
-    return done, [line for line in lines if isinstance(line, Differs)]
+    assert isinstance(done, VerifyDone), done
+    return done, [line for line in lines if isinstance(line, DifferenceLine)]
 
 
 @pytest.mark.parametrize("what", TAMPERED)

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from varco_audit.batches import Limits
-from varco_audit.columns import about
-from varco_audit.index import Index
-from varco_audit.indexer import Indexer
-from varco_audit.tables import metadata
+from varco_audit.batches import BatchLimits
+from varco_audit.index.event_index import EventIndex
+from varco_audit.index.index_fields import fields_of
+from varco_audit.index.indexer import Indexer
+from varco_audit.index.tables import metadata
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.bus.streams import ensure, manager
@@ -69,14 +69,14 @@ async def rows(engine) -> dict[str, list]:
     return found
 
 
-async def caught_up(index: Index, bus: Bus) -> None:
+async def caught_up(index: EventIndex, bus: Bus) -> None:
     async with asyncio.timeout(20):
         if last := await bus.events.last_sequence("events.>"):
             await index.grown(last - 1)
 
 
-def indexer(bus: Bus, index: Index, most: int) -> Indexer:
-    return Indexer(bus, index, Limits(most, 1 << 20, 0.0))
+def indexer(bus: Bus, index: EventIndex, most: int) -> Indexer:
+    return Indexer(bus, index, BatchLimits(most, 1 << 20, 0.0))
 
 
 async def folded_three_ways(events: list, cut: int, folder) -> None:
@@ -87,7 +87,7 @@ async def folded_three_ways(events: list, cut: int, folder) -> None:
             async with database.connect(url, "audit") as engine:
                 await database.migrate(engine, "varco_audit")
                 for piece in pieces:  # each with an indexer of its own: a restart
-                    index = Index(engine)
+                    index = EventIndex(engine)
                     async with run_in_background(indexer(bus, index, 3).run()):
                         for event in piece:
                             await bus.events.append(event)
@@ -115,7 +115,7 @@ async def test_on_each_database_it_is_written_once_even_by_two(bus, database_url
         await bus.events.append(AuthFailed(at=AT, host=f"192.0.2.{number}", login="x", cause=AuthCause.BROKEN_OFF))
     async with database.connect(database_url, "audit") as engine:
         await database.migrate(engine, "varco_audit")
-        first, second = Index(engine), Index(engine)
+        first, second = EventIndex(engine), EventIndex(engine)
         async with run_in_background(indexer(bus, first, 4).run(), indexer(bus, second, 7).run()):
             await eventually(lambda: 40 in (first.applied, second.applied))
         found = await rows(engine)
@@ -126,7 +126,7 @@ async def test_on_each_database_it_is_written_once_even_by_two(bus, database_url
 async def test_a_bus_that_is_killed_and_what_cannot_be_read_leave_no_gap(gate, sqlite_url):
     async with database.connect(sqlite_url, "audit") as engine:
         await database.migrate(engine, "varco_audit")
-        index = Index(engine)
+        index = EventIndex(engine)
         async with run_in_background(indexer(gate.bus, index, 10).run()):
             await gate.bus.events.append(AccountOpened(at=AT, account="acme", language=Language.IT))
             await gate.publish("events.policy.account-opened.acme", b"no event at all")
@@ -173,10 +173,10 @@ def test_what_is_known_by_several_names_is_found_by_each():
         sender="Alice@acme.example",
         dsn="d" * 20,
     )
-    assert about(bounced).recipients == ("bob@x.example",)
-    assert about(bounced).sender == "alice@acme.example"
-    assert about(bounced).others == ("d" * 20,)
+    assert fields_of(bounced).recipients == ("bob@x.example",)
+    assert fields_of(bounced).sender == "alice@acme.example"
+    assert fields_of(bounced).others == ("d" * 20,)
     copy = CopyForwarded(at=AT, account="acme", mail="m" * 20, copy="c" * 20, address="boss@acme.example")
-    assert (about(copy).others, about(copy).recipients) == (("c" * 20,), ("boss@acme.example",))
+    assert (fields_of(copy).others, fields_of(copy).recipients) == (("c" * 20,), ("boss@acme.example",))
     removed = CopyRemoved(at=AT, account="acme", mails=("a" * 20, "b" * 20), cause=RemovalCause.CLIENT)
-    assert about(removed).others == ("a" * 20, "b" * 20)
+    assert fields_of(removed).others == ("a" * 20, "b" * 20)

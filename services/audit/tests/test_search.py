@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from varco_audit.secrets import HIDDEN, shown
+from varco_audit.search.redaction import REDACTED_FIELDS, redacted
 from varco_common.events import (
     AnyEvent,
     AuthCause,
@@ -176,9 +176,9 @@ async def test_a_follower_gets_what_comes_and_is_let_go_at_the_end(gate, story, 
 @pytest.mark.parametrize("sample", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
 def test_of_no_kind_of_event_a_secret_is_shown(sample):
     stored = msgspec.json.encode(msgspec.json.decode(sample.read_bytes()))
-    event = shown(stored)
-    assert (event == stored) == all(f'"{name}"'.encode() not in stored for name in HIDDEN)
-    for name in HIDDEN:
+    event = redacted(stored)
+    assert (event == stored) == all(f'"{name}"'.encode() not in stored for name in REDACTED_FIELDS)
+    for name in REDACTED_FIELDS:
         assert f'"{name}":"..."'.encode() in event or f'"{name}"'.encode() not in stored
 
 
@@ -189,10 +189,10 @@ def test_the_fields_that_hold_secrets_are_the_known_ones():
         for field in msgspec.structs.fields(kind)
         if any(word in field.name for word in ("hash", "secret", "password", "key"))
     }
-    assert suspects - set(HIDDEN) <= {"key_id"}, [wire_name(kind) for kind in get_args(AnyEvent)]
+    assert suspects - set(REDACTED_FIELDS) <= {"key_id"}, [wire_name(kind) for kind in get_args(AnyEvent)]
 
 
 def test_what_is_no_json_is_one_line_of_it_all_the_same():
-    assert json.loads(shown(b"no\nevent \xff")) == {"unreadable": "no\nevent \ufffd"}
-    assert shown(b'{"a":\n1}') == b'{"a":1}'
-    assert shown(b'{"type":"x","hash" : "s"}') == b'{"type":"x","hash":"..."}'
+    assert json.loads(redacted(b"no\nevent \xff")) == {"unreadable": "no\nevent \ufffd"}
+    assert redacted(b'{"a":\n1}') == b'{"a":1}'
+    assert redacted(b'{"type":"x","hash" : "s"}') == b'{"type":"x","hash":"..."}'

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from varco_audit.api.followers import MOST
+from varco_audit.api.follower_limit import MOST
 from varco_common.events import AccountClosed, AccountOpened
 from varco_common.testing.waiting import eventually
 

@@ -3,20 +3,20 @@
 from contextlib import AsyncExitStack
 
 from varco_audit import api
-from varco_audit.balance.inspector import Inspector
-from varco_audit.balance.ledger import Ledger
-from varco_audit.batches import Limits
-from varco_audit.deadletters import DeadLetters
-from varco_audit.index import Index
-from varco_audit.indexer import EVERYTHING, Indexer
-from varco_audit.janitor import LEASE, Janitor
+from varco_audit.batches import BatchLimits
+from varco_audit.dead_letters.commands import DeadLetters
+from varco_audit.index.event_index import EventIndex
+from varco_audit.index.indexer import EVERYTHING, Indexer
 from varco_audit.names import NAME
-from varco_audit.proof import inspection, office
-from varco_audit.reader import Reader
-from varco_audit.scribe import RECORDS, Scribe
-from varco_audit.search import Search
+from varco_audit.reconciliation.checker import BalanceChecker
+from varco_audit.reconciliation.store import BalanceStore
+from varco_audit.recording.mail_recorder import RECORDS, MailRecorder
+from varco_audit.retention.retention_worker import LEASE, RetentionWorker
+from varco_audit.search.event_reader import EventReader
+from varco_audit.search.event_search import EventSearch
 from varco_audit.settings import Settings
 from varco_audit.trace.tracer import Tracer
+from varco_audit.transparency import factory, log_verification
 from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
@@ -36,20 +36,24 @@ async def serve(settings: Settings) -> None:
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
         engine = await stack.enter_async_context(database.connect(settings.database_of(NAME), NAME))
         await database.migrate(engine, "varco_audit")
-        scribe = Scribe(bus, Limits(settings.record_batch, settings.batch_bytes, settings.linger.total_seconds()))
-        index = Index(engine)
+        scribe = MailRecorder(
+            bus, BatchLimits(settings.record_batch, settings.batch_bytes, settings.linger.total_seconds())
+        )
+        index = EventIndex(engine)
         indexer = Indexer(
-            bus, index, Limits(settings.index_batch, settings.batch_bytes, settings.linger.total_seconds())
+            bus, index, BatchLimits(settings.index_batch, settings.batch_bytes, settings.linger.total_seconds())
         )
-        search = Search(index)
-        reader = Reader(bus, index, search, draining())
-        history, notary = await stack.enter_async_context(office.opened(bus, settings))
-        janitor = await stack.enter_async_context(Janitor.opened(bus, settings))
+        search = EventSearch(index)
+        reader = EventReader(bus, index, search, draining())
+        history, notary = await stack.enter_async_context(factory.open_transparency(bus, settings))
+        janitor = await stack.enter_async_context(RetentionWorker.opened(bus, settings))
         dead = await stack.enter_async_context(DeadLetters.opened(bus, engine))
-        ledger = Ledger(
-            bus, engine, Limits(settings.index_batch, settings.batch_bytes, settings.balance_linger.total_seconds())
+        ledger = BalanceStore(
+            bus,
+            engine,
+            BatchLimits(settings.index_batch, settings.batch_bytes, settings.balance_linger.total_seconds()),
         )
-        inspector = Inspector(
+        inspector = BalanceChecker(
             bus,
             ledger,
             lambda: scribe.recorded,
@@ -59,7 +63,7 @@ async def serve(settings: Settings) -> None:
         )
         routers = (
             api.balance.router(ledger, inspector),
-            api.deadletters.router(dead),
+            api.dead_letters.router(dead),
             api.events.router(index, search, reader, scribe),
             api.traces.router(Tracer(search, reader)),
             api.proof.router(bus, history, notary),
@@ -71,13 +75,16 @@ async def serve(settings: Settings) -> None:
             ledger.run(),
             inspector.run(),
             notary.run(),
-            inspection.watch(bus, history, settings.verify_every),
+            log_verification.verify_periodically(bus, history, settings.verify_every),
             janitor.run(),
         )
         shell.include(rebuild_api.router(NAME, "varco_audit.rebuild", settings))
         for router in routers:
             shell.include(router)
-        async with run_in_background(*work), ReplayServer.answering(bus, NAME, "varco_audit.rehearse", settings):
+        async with (
+            run_in_background(*work),
+            ReplayServer.answering(bus, NAME, "varco_audit.replay.verdict_replay", settings),
+        ):
             await shell.serve(bus, database=dead.check, index=index.check)
 
 

@@ -10,7 +10,7 @@ from varco_common.base.tasks import run_in_background
 T = TypeVar("T")
 
 
-class Limits(NamedTuple):
+class BatchLimits(NamedTuple):
     """At most `most` things, of about `most_bytes`, once in `linger` seconds."""
 
     most: int
@@ -21,7 +21,7 @@ class Limits(NamedTuple):
 class Batches(Generic[T]):
     """Iterates over lists: the first thing after a quiet time comes at once, what follows within `linger` together."""
 
-    def __init__(self, limits: Limits, size: Callable[[T], int]) -> None:
+    def __init__(self, limits: BatchLimits, size: Callable[[T], int]) -> None:
         self._limits = limits
         self._size = size
         self._waiting: asyncio.Queue[T] = asyncio.Queue(limits.most)
@@ -30,7 +30,7 @@ class Batches(Generic[T]):
     @classmethod
     @asynccontextmanager
     async def of(
-        cls, source: AsyncGenerator[T, None], limits: Limits, size: Callable[[T], int]
+        cls, source: AsyncGenerator[T, None], limits: BatchLimits, size: Callable[[T], int]
     ) -> AsyncIterator["Batches[T]"]:
         """Reads `source` ahead inside the block, by one batch at most, and closes it. Its errors end the block."""
         batches = cls(limits, size)

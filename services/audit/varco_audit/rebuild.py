@@ -5,22 +5,22 @@ from contextlib import aclosing
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from varco_audit import letters
-from varco_audit.balance import ledger, sheet
-from varco_audit.balance.tables import debts, hours
-from varco_audit.batches import Limits
-from varco_audit.columns import Row, row
-from varco_audit.index import PROJECTION, Index
-from varco_audit.indexer import EVERYTHING
+from varco_audit.batches import BatchLimits
+from varco_audit.dead_letters import model
+from varco_audit.index.event_index import PROJECTION, EventIndex
+from varco_audit.index.index_fields import IndexRow, index_row
+from varco_audit.index.indexer import EVERYTHING
+from varco_audit.index.tables import events, facts, others, recipients
+from varco_audit.reconciliation import counts, store
+from varco_audit.reconciliation.tables import hourly_counts, outstanding_mails
 from varco_audit.settings import Settings
-from varco_audit.tables import events, facts, others, recipients
 from varco_common.bus import Bus, RawEvent
 from varco_common.eventsourcing.rebuild.projected import ComparedTable, FoldedProjection, RebuildSink, stand_of
 
 _AT_ONCE = 2_000
 
 
-class Indexed:
+class RebuildableIndex:
     """The index of all events."""
 
     name = PROJECTION
@@ -29,11 +29,11 @@ class Indexed:
         return await stand_of(live, PROJECTION)
 
     async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
-        index, rows = Index(fresh), list[Row]()
+        index, rows = EventIndex(fresh), list[IndexRow]()
         await index.open()
         async with aclosing(bus.events.follow_raw(EVERYTHING)) as found:
             while index.applied < stand:
-                rows.append(row(await anext(found)))
+                rows.append(index_row(await anext(found)))
                 if len(rows) >= _AT_ONCE or rows[-1].sequence >= stand:
                     await index.add(rows)
                     told(rows[-1].sequence)
@@ -46,18 +46,18 @@ class Indexed:
         ]
 
 
-class Balanced:
+class RebuildableBalance:
     """The balance."""
 
-    name = ledger.PROJECTION
+    name = store.PROJECTION
 
     async def stands(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
-        return await stand_of(live, ledger.PROJECTION)
+        return await stand_of(live, store.PROJECTION)
 
     async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
-        kept, batch = ledger.Ledger(bus, fresh, Limits(_AT_ONCE, 0, 0)), list[RawEvent]()
+        kept, batch = store.BalanceStore(bus, fresh, BatchLimits(_AT_ONCE, 0, 0)), list[RawEvent]()
         await kept.open()
-        async with aclosing(bus.events.follow_raw(*sheet.FILTERS)) as found:
+        async with aclosing(bus.events.follow_raw(*counts.FILTERS)) as found:
             while kept.applied < stand:
                 batch.append(await anext(found))
                 if len(batch) >= _AT_ONCE or batch[-1].sequence >= stand:
@@ -65,10 +65,10 @@ class Balanced:
                     told(batch[-1].sequence)
                     batch = []
         return [
-            ComparedTable(name="balance_hours", table=hours, key=("account", "hour", "kind")),
-            ComparedTable(name="balance_debts", table=debts, key=("mail",)),
+            ComparedTable(name="balance_hours", table=hourly_counts, key=("account", "hour", "kind")),
+            ComparedTable(name="balance_debts", table=outstanding_mails, key=("mail",)),
         ]
 
 
 SETTINGS = Settings
-PROJECTIONS = (Indexed(), Balanced(), FoldedProjection(letters.FOLD))
+PROJECTIONS = (RebuildableIndex(), RebuildableBalance(), FoldedProjection(model.DEAD_LETTERS))

@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel
 
-from varco_audit.balance.inspector import Inspector, Lost
-from varco_audit.balance.ledger import Ledger, Sums
-from varco_audit.balance.sheet import Debt
-from varco_audit.models import utc
+from varco_audit.api.event_models import utc
+from varco_audit.reconciliation.checker import BalanceChecker, UnaccountedMail
+from varco_audit.reconciliation.counts import OutstandingMail
+from varco_audit.reconciliation.store import BalanceStore, HourlyCounts
 from varco_common.runtime.auth import Caller
 
 
-class LineOut(BaseModel):
+class BalanceLineOut(BaseModel):
     """Recipients of mails of one account and kind that were accepted in the hour that begins then.
 
     accepted = delivered + bounced + expired + dropped + in_flight + unaccounted, where all is well with the unaccounted 0.
@@ -33,11 +33,11 @@ class LineOut(BaseModel):
     balanced: bool = True
 
     @classmethod
-    def of(cls, sums: Sums) -> "LineOut":
+    def of(cls, sums: HourlyCounts) -> "BalanceLineOut":
         return cls(**sums._asdict() | {"hour": datetime.fromtimestamp(sums.hour * 3600, UTC)})
 
 
-class LostOut(BaseModel):
+class UnaccountedMailOut(BaseModel):
     """A mail that is owed and that nobody has."""
 
     mail: str
@@ -49,7 +49,7 @@ class LostOut(BaseModel):
     why: str
 
     @classmethod
-    def of(cls, lost: Lost) -> "LostOut":
+    def of(cls, lost: UnaccountedMail) -> "UnaccountedMailOut":
         debt = lost.debt
         at = datetime.fromtimestamp(debt.at_ms / 1000, UTC)
         return cls(
@@ -67,11 +67,11 @@ class BalanceOut(BaseModel):
     """As of the event at `applied`."""
 
     applied: int
-    lines: list[LineOut]
-    unaccounted: list[LostOut]
+    lines: list[BalanceLineOut]
+    unaccounted: list[UnaccountedMailOut]
 
 
-def router(ledger: Ledger, inspector: Inspector) -> APIRouter:
+def router(ledger: BalanceStore, inspector: BalanceChecker) -> APIRouter:
     """The one route."""
     api = APIRouter(tags=["balance"])
 
@@ -89,14 +89,14 @@ def router(ledger: Ledger, inspector: Inspector) -> APIRouter:
                 raise HTTPException(403, f"This token is for account {token.scope} alone.")
             account = token.scope
         lost = [one for one in await inspector.look() if account in ("", one.debt.account)]
-        lines = [LineOut.of(sums) for sums in await ledger.lines(utc(since), account)]
+        lines = [BalanceLineOut.of(sums) for sums in await ledger.lines(utc(since), account)]
         _spread(lines, await ledger.owed(int(time() * 1000) + 60_000), {one.debt.mail for one in lost})
-        return BalanceOut(applied=ledger.applied, lines=lines, unaccounted=[LostOut.of(one) for one in lost])
+        return BalanceOut(applied=ledger.applied, lines=lines, unaccounted=[UnaccountedMailOut.of(one) for one in lost])
 
     return api
 
 
-def _spread(lines: list[LineOut], owed: list[Debt], lost: set[str]) -> None:
+def _spread(lines: list[BalanceLineOut], owed: list[OutstandingMail], lost: set[str]) -> None:
     places = {(line.account, int(line.hour.timestamp()) // 3600, line.kind): line for line in lines}
     for debt in owed:
         if line := places.get((debt.account, debt.hour, debt.kind)):

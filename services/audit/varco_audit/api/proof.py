@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from varco_audit.proof.history import ALL, History, stored
-from varco_audit.proof.inspection import inspect
-from varco_audit.proof.keyfile import BadKeyFile
-from varco_audit.proof.notary import Notary
+from varco_audit.transparency.checkpoint_signer import CheckpointSigner
+from varco_audit.transparency.log_verification import verify_events
+from varco_audit.transparency.signed_history import ALL, SignedHistory, read_entries
+from varco_audit.transparency.signing_key_file import BadKeyFile
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.bus import Bus
 from varco_common.runtime.auth import Admin
@@ -37,7 +37,7 @@ class ProofOut(BaseModel):
     broken: str
 
     @classmethod
-    def of(cls, history: History) -> "ProofOut":
+    def of(cls, history: SignedHistory) -> "ProofOut":
         return cls(
             key=str(history.key),
             tree=history.size,
@@ -58,7 +58,7 @@ class VerificationIn(BaseModel):
     first: int = Field(default=1, ge=1)
 
 
-def router(bus: Bus, history: History, notary: Notary) -> APIRouter:
+def router(bus: Bus, history: SignedHistory, notary: CheckpointSigner) -> APIRouter:
     """Admins alone: a proof shows an event whole. 503 until the tree has caught up."""
     api = APIRouter(tags=["proof"], dependencies=[Depends(history.check)])
     _checkpoints(api, history, notary)
@@ -66,7 +66,7 @@ def router(bus: Bus, history: History, notary: Notary) -> APIRouter:
     return api
 
 
-def _checkpoints(api: APIRouter, history: History, notary: Notary) -> None:
+def _checkpoints(api: APIRouter, history: SignedHistory, notary: CheckpointSigner) -> None:
     @api.get("/proof")
     async def show_proof(_: Admin) -> ProofOut:
         return ProofOut.of(history)
@@ -94,7 +94,7 @@ def _checkpoints(api: APIRouter, history: History, notary: Notary) -> None:
         return ProofOut.of(history)
 
 
-def _proofs(api: APIRouter, bus: Bus, history: History) -> None:
+def _proofs(api: APIRouter, bus: Bus, history: SignedHistory) -> None:
     @api.get("/proof/events/{sequence}")
     async def prove_event(sequence: Sequence, _: Admin) -> Response:
         """The proof that this event is in the log; it reveals no other. 409: no checkpoint covers it yet."""
@@ -119,14 +119,14 @@ def _proofs(api: APIRouter, bus: Bus, history: History) -> None:
             raise RefusedCommand(str(error)) from None
 
         async def lines() -> AsyncIterator[bytes]:
-            async for frame in inspect(bus, history, given, form.first):
+            async for frame in verify_events(bus, history, given, form.first):
                 yield msgspec.json.encode(frame) + b"\n"
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
 async def _exact(bus: Bus, after: int) -> AsyncIterator[bytes]:
-    async with aclosing(stored(bus, after, await bus.events.last_sequence(ALL))) as entries:
+    async with aclosing(read_entries(bus, after, await bus.events.last_sequence(ALL))) as entries:
         lines: list[bytes] = []
         async for entry in entries:
             lines.append(leaf.to_line(entry))

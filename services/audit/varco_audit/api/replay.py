@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from varco_audit.replay import as_of
-from varco_audit.replay.lines import Broken, Line, encode
+from varco_audit.replay import past_settings
+from varco_audit.replay.output_lines import FailedLine, OutputLine, encode
 from varco_audit.replay.verify import verify
 from varco_audit.replay.whatif import WhatIfRun
 from varco_common.base import subjects
@@ -33,7 +33,7 @@ class WhatIfForm(BaseModel):
     listed: bool = False
 
 
-class ItemOut(BaseModel):
+class SettingsItemOut(BaseModel):
     """One item of an account's settings. `sequence` is that of the event that made it so; 0: it is as by default."""
 
     section: str
@@ -46,13 +46,13 @@ class ItemOut(BaseModel):
     fact: str
 
 
-class StateOut(BaseModel):
+class PastSettingsOut(BaseModel):
     """`missing` has by service why it has told nothing; `unreadable` are events that can't be read."""
 
     account: str
     sequence: int
     at: datetime
-    items: list[ItemOut]
+    items: list[SettingsItemOut]
     missing: dict[str, str]
     unreadable: list[int] = Field(default_factory=list)
 
@@ -89,16 +89,18 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
         token: AccountScope,
         at: Annotated[datetime | None, Query(description="A time, RFC 3339 with its offset.")] = None,
         sequence: Annotated[int | None, Query(ge=1, description="Or the sequence of an event.")] = None,
-    ) -> StateOut:
+    ) -> PastSettingsOut:
         """Senders, rules, quotas, links, copies, route and bans as they were, each with the event that made it so."""
         meant = _utc(at) if at else sequence
         if meant is None or (at and sequence):
             raise RefusedCommand("give a time (at) or a sequence, one of the two")
         await _known(bus, account)
-        moment = await as_of.then(bus, meant)
-        told = await as_of.state(bus, account, moment, own=not token.is_admin)
-        items = [ItemOut(**{name: getattr(one, name) for name in ItemOut.model_fields}) for one in told.items]
-        return StateOut(
+        moment = await past_settings.point_in_time(bus, meant)
+        told = await past_settings.settings_at(bus, account, moment, own=not token.is_admin)
+        items = [
+            SettingsItemOut(**{name: getattr(one, name) for name in SettingsItemOut.model_fields}) for one in told.items
+        ]
+        return PastSettingsOut(
             account=account,
             sequence=moment.sequence,
             at=moment.at,
@@ -118,7 +120,7 @@ async def _known(bus: Bus, account: str) -> None:
         raise NotFound(f"no such account: {account}")
 
 
-async def _streamed(lines: AsyncGenerator[Line, None]) -> StreamingResponse:
+async def _streamed(lines: AsyncGenerator[OutputLine, None]) -> StreamingResponse:
     """The first line is awaited before the answer begins: what can't begin is a plain error."""
     first = await anext(lines)
 
@@ -128,7 +130,7 @@ async def _streamed(lines: AsyncGenerator[Line, None]) -> StreamingResponse:
             async for line in lines:
                 yield encode(line)
         except VarcoError as error:
-            yield encode(Broken(why=str(error)))
+            yield encode(FailedLine(why=str(error)))
         finally:
             await lines.aclose()
 

@@ -5,7 +5,7 @@ Revision ID: audit_0001
 
 from alembic import op
 
-from varco_audit.tables import events, facts, metadata, others, recipients
+from varco_audit.index.tables import events, facts, metadata, others, recipients
 from varco_common.storage.database import create_projection_tables
 
 revision = "audit_0001"

@@ -5,7 +5,7 @@ Revision ID: audit_0002
 
 from alembic import op
 
-from varco_audit.balance.tables import metadata
+from varco_audit.reconciliation.tables import metadata
 
 revision = "audit_0002"
 down_revision = "audit_0001"

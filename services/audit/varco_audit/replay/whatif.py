@@ -7,10 +7,19 @@ from typing import Any
 
 import msgspec
 
-from varco_audit.replay.asking import rehearse, together
-from varco_audit.replay.lines import Broken, Change, Going, Imagined, Judged, Line, Pace, Unread
-from varco_audit.replay.outcomes import Outcomes, Tally
-from varco_audit.replay.reach import reach
+from varco_audit.recording.recorded_extent import recorded_extent
+from varco_audit.replay.output_lines import (
+    ChangeLine,
+    CombinedProgress,
+    FailedLine,
+    MailLine,
+    OutputLine,
+    ProgressLine,
+    UnreadableLine,
+    WhatIfDone,
+)
+from varco_audit.replay.replay_client import merged_replay_frames, replay_frames
+from varco_audit.replay.whatif_outcomes import WhatIfTally, WhatIfVotes
 from varco_common.bus import Bus
 from varco_common.eventsourcing.replay.frames import (
     ChangedVote,
@@ -50,64 +59,64 @@ class WhatIfRun:
             owner: {name: sections[name] for name in names if name in sections} for owner, names in OWNERS.items()
         }
         self._ignored = tuple(name for name in WITHOUT_VOTE if name in sections)
-        self._outcomes, self._tally = Outcomes(), Tally()
+        self._outcomes, self._tally = WhatIfVotes(), WhatIfTally()
         self._counts: dict[str, int] = {}
         self._events: dict[str, list[msgspec.Raw]] = {owner: [] for owner in OWNERS}
         self._last = 0
 
-    async def run(self) -> AsyncGenerator[Line, None]:
+    async def run(self) -> AsyncGenerator[OutputLine, None]:
         """Lines up to Imagined or Broken. Raises TransientError, ConflictError."""
-        self._last = (await reach(self._bus)).last
+        self._last = (await recorded_extent(self._bus)).last
         for part in (self._planned, self._judged):
             async for line in part():
                 yield line
-                if isinstance(line, Broken):
+                if isinstance(line, FailedLine):
                     return
         for found in self._outcomes.found():
             self._tally.add(found)
             if self._listed:
-                yield Judged(
+                yield MailLine(
                     outcome=found.outcome, mail=found.mail, voter=found.voter, rule=found.rule, reason=found.reason
                 )
         yield self._end()
 
-    async def _planned(self) -> AsyncGenerator[Line, None]:
+    async def _planned(self) -> AsyncGenerator[OutputLine, None]:
         """What each owner makes of its sections, as of now: a file that it wouldn't take ends here."""
         for service, sections in self._sections.items():
             if not sections:
                 continue
             question = PlanQuestion(frames="", last=self._last, account=self._account, sections=sections)
-            async with aclosing(rehearse(self._bus, service, question)) as frames:
+            async with aclosing(replay_frames(self._bus, service, question)) as frames:
                 async for frame in frames:
                     match frame:
                         case ReplayFailed(why=why, where=where):
-                            yield Broken(why=f"{service}: {why}", where=where)
+                            yield FailedLine(why=f"{service}: {why}", where=where)
                         case PlannedChange(line=text, event=event):
                             self._events[service].append(event)
                             if text:
-                                yield Change(service=service, text=text)
+                                yield ChangeLine(service=service, text=text)
                         case _:
                             pass
 
-    async def _judged(self) -> AsyncGenerator[Line, None]:
+    async def _judged(self) -> AsyncGenerator[OutputLine, None]:
         stages = [stage for stage in self._stages() if stage]
         for number, stage in enumerate(stages):
             pages = _pages(self._outcomes.passing(without=RATELIMIT)) if RATELIMIT in stage else []
             async for line in self._stage(stage, pages):
-                if isinstance(line, Going):
+                if isinstance(line, ProgressLine):
                     part = (number + line.part) / len(stages)
-                    yield Going(part=round(part, 4), mails=line.mails)
+                    yield ProgressLine(part=round(part, 4), mails=line.mails)
                 else:
                     yield line
 
     async def _stage(
         self, questions: Mapping[str, WhatIfQuestion], pages: list[dict[str, bool]]
-    ) -> AsyncGenerator[Line, None]:
+    ) -> AsyncGenerator[OutputLine, None]:
         def page(number: int) -> Go:
             return Go(outcomes=pages[number] if number < len(pages) else {}, more=number + 1 < len(pages))
 
-        pace = Pace(questions)
-        async with aclosing(together(self._bus, questions, page)) as said:
+        pace = CombinedProgress(questions)
+        async with aclosing(merged_replay_frames(self._bus, questions, page)) as said:
             async for service, frame in said:
                 match frame:
                     case ReplayProgress():
@@ -115,9 +124,9 @@ class WhatIfRun:
                     case ChangedVote():
                         self._outcomes.add(frame)
                     case UnreadableMail(sequence=sequence, why=why):
-                        yield Unread(sequence=sequence, why=why, service=service)
+                        yield UnreadableLine(sequence=sequence, why=why, service=service)
                     case ReplayFailed(why=why, where=where):
-                        yield Broken(why=f"{service}: {why}", where=where)
+                        yield FailedLine(why=f"{service}: {why}", where=where)
                     case ReplayDone(counts=counts):
                         self._counts |= {name: max(count, self._counts.get(name, 0)) for name, count in counts.items()}
                         yield pace.done(service)
@@ -143,9 +152,9 @@ class WhatIfRun:
             staged=service == RATELIMIT,
         )
 
-    def _end(self) -> Imagined:
+    def _end(self) -> WhatIfDone:
         tally = self._tally
-        return Imagined(
+        return WhatIfDone(
             account=self._account,
             since=self._since,
             until=self._until,

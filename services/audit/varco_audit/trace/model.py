@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class State(StrEnum):
+class RecipientState(StrEnum):
     """What became of a mail for one recipient."""
 
     WAITING = "waiting"
@@ -17,7 +17,7 @@ class State(StrEnum):
     REFUSED = "refused"
 
 
-class Tone(StrEnum):
+class StepTone(StrEnum):
     """How a step is meant: it went well, something waits, it went wrong, or it is just told."""
 
     GOOD = "good"
@@ -27,7 +27,7 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True)
-class Ballot:
+class MailSummary:
     """A mail in short, as it was put to the vote. `at` is when it was received, `answer` what the client heard."""
 
     mail: str
@@ -44,7 +44,7 @@ class Ballot:
 
 
 @dataclass(frozen=True)
-class Session:
+class SessionView:
     """Who gave the mail, from where, and how. Empty: not said; no login: the host's network is trusted."""
 
     host: str
@@ -55,7 +55,7 @@ class Session:
 
 
 @dataclass(frozen=True)
-class Cast:
+class VoteView:
     """One vote. `sequence` is the event up to which the voter knew the rules; `figures` are the counters as they were."""
 
     voter: str
@@ -68,11 +68,11 @@ class Cast:
 
 
 @dataclass(frozen=True)
-class Fate:
+class RecipientStatus:
     """Where one recipient stands. `answer` is the next hop's last word."""
 
     recipient: str
-    state: State
+    state: RecipientState
     at: datetime | None = None
     attempts: int = 0
     host: str = ""
@@ -80,28 +80,28 @@ class Fate:
 
 
 @dataclass(frozen=True)
-class Step:
+class TimelineStep:
     """One event of the story: `sequence` in EVENTS, when it happened, a sentence, and what else is to know."""
 
     sequence: int
     at: datetime
     fact: str
-    tone: Tone
+    tone: StepTone
     what: str
     details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Story:
+class MailTimeline:
     """All of it. Without a ballot (its event isn't there any more, or not yet) session and votes are empty."""
 
     mail: str
     account: str
-    ballot: Ballot | None
-    session: Session | None
-    votes: tuple[Cast, ...]
-    fates: tuple[Fate, ...]
-    steps: tuple[Step, ...]
+    ballot: MailSummary | None
+    session: SessionView | None
+    votes: tuple[VoteView, ...]
+    fates: tuple[RecipientStatus, ...]
+    steps: tuple[TimelineStep, ...]
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,6 @@ class Trace:
     """
 
     asked: str
-    story: Story | None
-    mails: list[Ballot] = field(default_factory=list)
+    story: MailTimeline | None
+    mails: list[MailSummary] = field(default_factory=list)
     more: bool = False

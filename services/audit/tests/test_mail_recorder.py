@@ -1,0 +1,124 @@
+"""Each record of MAIL is once in EVENTS, in order, whatever is killed meanwhile."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, aclosing
+
+import pytest
+
+from varco_audit.batches import BatchLimits
+from varco_audit.recording.mail_recorder import RECORDED, RECORDS, MailRecorder
+from varco_common.base.tasks import run_in_background
+from varco_common.bus import Bus
+from varco_common.events import RecordParked
+from varco_common.testing.waiting import eventually
+
+
+def scribe(bus: Bus, linger: float = 0.0, batch: int = 250) -> MailRecorder:
+    return MailRecorder(bus, BatchLimits(batch, 1 << 22, linger))
+
+
+async def recorded(gate) -> list[int]:
+    return [stored.event.sequence for stored in await gate.events(RECORDED)]
+
+
+async def all_recorded(gate, seconds: float = 30.0) -> None:
+    last = await gate.bus.mail.last_sequence(RECORDS)
+
+    async def done() -> bool:
+        return (await recorded(gate))[-1:] == [last]
+
+    await eventually(done, seconds)
+
+
+async def test_each_kind_of_record_is_written_down_as_it_is(gate):
+    for kind in ("accepted", "convert", "copy", "dsn"):
+        await gate.mail(kind=kind, message_id=f"<{kind}@acme.example>")
+    async with run_in_background(scribe(gate.bus).run()):
+        await all_recorded(gate)
+    events = [stored.event for stored in await gate.events(RECORDED)]
+    assert [event.kind for event in events] == ["accepted", "convert", "copy", "dsn"]
+    for event in events:
+        stored = await gate.bus.mail.get(event.sequence)
+        assert event.record == stored.record
+        assert abs((event.stored_at - stored.at).total_seconds()) < 0.002
+        assert event.subject == "events.audit.mail-recorded.acme"
+
+
+async def test_a_scribe_that_is_killed_again_and_again_loses_and_repeats_nothing(gate):
+    total = 1_500
+
+    async def accept() -> None:
+        for _ in range(total // 50):
+            await asyncio.gather(*(gate.mail() for _ in range(50)))
+
+    async with asyncio.TaskGroup() as group:
+        accepting = group.create_task(accept())
+        kills = 0
+        while not accepting.done() or kills < 3:
+            async with gate.process(linger="0.001s", record_batch=20):
+                before = len(await recorded(gate))
+
+                async def more(before: int = before) -> bool:
+                    return len(await recorded(gate)) >= min(before + 60, total)
+
+                await eventually(more, 30)
+            kills += 1  # leaving the block is a SIGKILL, in the middle of whatever it did
+    async with gate.audit():
+        await all_recorded(gate)
+    assert await recorded(gate) == list(range(1, total + 1))
+
+
+async def test_two_scribes_at_once_write_each_record_once(gate):
+    async with AsyncExitStack() as stack:
+        other = await stack.enter_async_context(Bus.connect(gate.nats.settings(), "test"))
+        await stack.enter_async_context(
+            run_in_background(scribe(gate.bus, batch=7).run(), scribe(other, batch=5).run())
+        )
+        for _ in range(20):
+            await asyncio.gather(*(gate.mail() for _ in range(15)))
+        await all_recorded(gate)
+    assert await recorded(gate) == list(range(1, 301))
+
+
+async def test_a_killed_bus_repeats_nothing(gate):
+    async with run_in_background(scribe(gate.bus, batch=10).run()):
+        for _ in range(3):
+            await asyncio.gather(*(gate.mail() for _ in range(100)))
+            await gate.nats.restart()
+        await all_recorded(gate)
+    assert await recorded(gate) == list(range(1, 301))
+
+
+async def test_what_is_no_record_is_parked_and_what_follows_is_written(gate):
+    await gate.mail()
+    await gate.publish("mail.accepted.acme", b"no record at all")
+    await gate.mail()
+    for _ in range(2):  # the second one begins behind it
+        async with run_in_background(scribe(gate.bus).run()):
+            await all_recorded(gate)
+    assert await recorded(gate) == [1, 3]
+    (parked,) = [stored.event for stored in await gate.events("events.parked.record-parked.*")]
+    assert isinstance(parked, RecordParked)
+    assert (parked.stream, parked.sequence) == ("MAIL", 2)
+
+
+async def test_a_lone_mail_is_seen_within_a_tenth_of_a_second(gate):
+    async with gate.audit():
+        await gate.mail()
+        await all_recorded(gate)
+        async with aclosing(
+            gate.bus.events.follow(RECORDED, after=await gate.bus.events.last_sequence(RECORDED))
+        ) as events:
+            began = time.perf_counter()
+            await gate.mail()
+            await anext(events)
+        assert time.perf_counter() - began < 0.1
+
+
+@pytest.mark.parametrize("together", [1, 4, 5, 250])
+async def test_any_number_at_once_keeps_the_order(gate, together):
+    await asyncio.gather(*(gate.mail() for _ in range(together)))
+    async with run_in_background(scribe(gate.bus).run()):
+        await all_recorded(gate)
+    assert await recorded(gate) == list(range(1, together + 1))

@@ -1,0 +1,323 @@
+"""MAIL forgets what nobody needs, bodies included; whoever says nothing loses nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client import REGISTRY
+
+from varco_audit.app import SERVICE
+from varco_audit.batches import BatchLimits
+from varco_audit.recording.mail_recorder import MailRecorder
+from varco_audit.retention.retention_worker import RetentionWorker
+from varco_common.base.ids import new_id
+from varco_common.base.tasks import run_in_background
+from varco_common.bus import Bus, MissingMail
+from varco_common.bus.event_log import EventLog
+from varco_common.bus.permissions import ERASING, permissions
+from varco_common.bus.stream_admin import StreamAdmin
+from varco_common.events import Event, MailErased, RecordParked
+from varco_common.events.audit import recorded_sequence
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.record import BodyReference, MailConverted
+from varco_common.runtime.service import installed
+from varco_common.storage import retention
+from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.retention import RetentionAnswer, RetentionQuery
+from varco_common.storage.settings import ObjectStoreSettings
+from varco_common.testing import s3_server
+from varco_common.testing.waiting import eventually
+
+Needs = Callable[[RetentionQuery], Iterable[int]]
+
+
+def scribe(bus: Bus) -> MailRecorder:
+    return MailRecorder(bus, BatchLimits(250, 1 << 22, 0.0))
+
+
+async def recorded(bus: Bus, sequence: int) -> bool:
+    """Whether the scribe has come so far in MAIL."""
+    _, event = await bus.events.last("events.audit.mail-recorded.*")
+    return bool(event) and recorded_sequence(event) >= sequence
+
+
+@asynccontextmanager
+async def made(
+    bus: Bus, *keepers: str, age: timedelta = timedelta(0), blobs: ObjectStore | None = None
+) -> AsyncIterator[RetentionWorker]:
+    """A janitor that does nothing yet; without `blobs` it has no object store."""
+    store = blobs or ObjectStore(ObjectStoreSettings(endpoint="http://127.0.0.1:9"))
+    try:
+        yield RetentionWorker(bus, store, keepers, age=age, every=timedelta(seconds=0.02))
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def janitor(bus: Bus, *keepers: str, **more) -> AsyncIterator[None]:
+    """A scribe and a janitor at work."""
+    async with made(bus, *keepers, **more) as one, run_in_background(one.run(), scribe(bus).run()):
+        yield
+
+
+async def keeper(bus: Bus, name: str, needs: Needs, wiped: Needs = lambda _: ()) -> None:
+    async def answer(question: RetentionQuery) -> RetentionAnswer:
+        return RetentionAnswer(needed=tuple(needs(question)), wiped=tuple(wiped(question)))
+
+    await retention.serve(bus, name, answer)
+
+
+async def there(bus: Bus, sequences: Iterable[int]) -> list[int]:
+    """Those that MAIL still has."""
+    found = []
+    for sequence in sequences:
+        try:
+            found.append((await bus.mail.get(sequence)).sequence)
+        except MissingMail:
+            continue
+    return found
+
+
+async def left(bus: Bus, sequences: Iterable[int], wanted: list[int]) -> None:
+    async def so() -> bool:
+        return await there(bus, sequences) == wanted
+
+    await eventually(so)
+
+
+def on_disk(gate, needle: bytes) -> int:
+    """How often the bytes stand in the bus's files."""
+    return sum(file.read_bytes().count(needle) for file in gate.nats.home.rglob("*.blk"))
+
+
+async def test_what_nobody_needs_is_gone_and_the_rest_stays(gate):
+    for _ in range(6):
+        await gate.mail()
+    await gate.mail(account="other")
+    await keeper(gate.bus, "relay", lambda question: {2, 4} & {*question.sequences})
+    await keeper(gate.bus, "archive", lambda question: {5, 7} & {*question.sequences})
+    async with janitor(gate.bus, "relay", "archive"):
+        await left(gate.bus, range(1, 8), [2, 4, 5, 7])
+    (event,) = [stored.event for stored in await gate.events("events.audit.mail-erased.*")]
+    assert isinstance(event, MailErased)
+    assert (event.account, event.kind, event.count) == ("acme", "accepted", 3)
+    assert event.ranges == ((1, 1), (3, 3), (6, 6))
+
+
+async def test_a_keeper_that_says_nothing_keeps_everything(gate):
+    await gate.mail()
+    await keeper(gate.bus, "relay", lambda _: ())
+
+    async def broken(question: bytes) -> bytes:
+        asked.set()
+        return b'{"type":"keeps.v1"}'
+
+    for silent in ("nobody", "raises", "unreadable"):
+        asked = asyncio.Event()
+        if silent == "raises":
+            await keeper(gate.bus, silent, lambda _, asked=asked: asked.set() or 1 / 0)
+        elif silent == "unreadable":
+            await gate.bus.requests.answer(retention.subject(silent), silent, broken)
+        async with janitor(gate.bus, "relay", silent):
+            if silent == "nobody":
+                await eventually(stalled)
+            else:
+                async with asyncio.timeout(10):
+                    await asked.wait()
+        assert await there(gate.bus, [1]) == [1]
+        assert await gate.events("events.audit.mail-erased.*") == []
+
+
+def stalled() -> bool:
+    return REGISTRY.get_sample_value("varco_audit_janitor_stalled") == 1
+
+
+async def test_without_keepers_nothing_is_erased(gate):
+    await gate.mail()
+    async with janitor(gate.bus):
+        await eventually(lambda: gate.bus.events.last_sequence("events.audit.mail-recorded.*"))
+        assert await there(gate.bus, [1]) == [1]
+
+
+async def test_a_reader_of_mail_that_is_no_keeper_keeps_everything(gate):
+    await gate.mail()
+    await keeper(gate.bus, "relay", lambda _: ())
+    async with gate.bus.mail.consume("archive", "mail.*.*", in_flight=1, max_bytes=1 << 20):
+        await eventually(gate.bus.admin.durable_consumers)
+        async with janitor(gate.bus, "relay"):
+            await eventually(stalled)
+            assert await there(gate.bus, [1]) == [1]
+    await gate.bus.mail.delete_consumer("archive")
+    async with janitor(gate.bus, "relay"):
+        await left(gate.bus, [1], [])
+
+
+async def test_what_is_not_in_events_yet_stays(gate):
+    asked = asyncio.Event()
+    await keeper(gate.bus, "relay", lambda _: asked.set() or ())
+    await gate.mail()
+    async with made(gate.bus, "relay") as one, run_in_background(one.follow()):
+        await eventually(lambda: len(one.backlog))
+        await one.sweep()
+        assert await there(gate.bus, [1]) == [1]
+        assert not asked.is_set()
+
+
+async def test_what_is_young_or_parked_or_no_record_stays(gate):
+    await gate.mail()
+    await gate.publish("mail.accepted.acme", b"no record")
+    await gate.mail()
+    parked = RecordParked(at=datetime.now(UTC), service="relay", stream="MAIL", sequence=1, why="body gone")
+    await gate.bus.events.append(parked)
+    await keeper(gate.bus, "relay", lambda _: ())
+    async with janitor(gate.bus, "relay"):
+        await eventually(lambda: gate.bus.events.last_sequence("events.audit.mail-erased.*"))
+        await left(gate.bus, [1, 3], [1])
+    async with janitor(gate.bus, "relay", age=timedelta(hours=1)):
+        await gate.mail()
+        await eventually(lambda: gate.bus.events.last_sequence("events.audit.mail-recorded.*"))
+        assert await there(gate.bus, [4]) == [4]
+
+
+async def test_what_is_wiped_leaves_no_byte_on_the_disk(gate):
+    await gate.mail(body=b"Subject: x\r\n\r\nNEEDLE one\r\n")
+    await gate.mail(body=b"Subject: x\r\n\r\nother\r\n")
+    assert on_disk(gate, b"NEEDLE one") == 1
+    await keeper(gate.bus, "archive", lambda _: {2}, wiped=lambda _: {1})
+    async with janitor(gate.bus, "archive"):
+        await eventually(lambda: not on_disk(gate, b"NEEDLE one"))
+        await left(gate.bus, [1, 2], [2])
+
+
+async def test_a_body_in_the_object_store_goes_with_its_last_record(gate):
+    async with s3_server() as s3:
+        blobs = ObjectStore(s3.settings)
+        await blobs.ensure()
+        original, shared = await gate.mail(kind="convert", blobs=blobs), new_id()
+        envelope = Envelope(
+            id=shared, account="acme", sender="a@b.c", recipients=("x@y.z",), host="", received_at=datetime.now(UTC)
+        )
+        leaving = MailConverted(envelope=envelope, body=BodyReference(size=1, object=original), original=1)
+        await gate.bus.mail.append("converted", leaving, b"")
+        needed = {1, 2}
+        await keeper(gate.bus, "relay", lambda _: needed)
+        async with janitor(gate.bus, "relay", blobs=blobs):
+            needed.discard(2)  # kept all the same: filelink knows by it that 1 is converted
+            needed.discard(1)
+            await left(gate.bus, [1, 2], [])
+            assert not await blobs.exists(original)
+
+
+async def test_a_converted_mail_stays_while_its_original_does(gate):
+    await gate.mail(kind="convert")
+    envelope = Envelope(
+        id=new_id(), account="acme", sender="a@b.c", recipients=("x@y.z",), host="", received_at=datetime.now(UTC)
+    )
+    await gate.bus.mail.append(
+        "converted", MailConverted(envelope=envelope, body=BodyReference(size=1), original=1), b"x"
+    )
+    await gate.mail()
+    await keeper(gate.bus, "archive", lambda _: {1})
+    async with janitor(gate.bus, "archive"):
+        await left(gate.bus, [1, 2, 3], [1, 2])
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+class Lifetime:
+    """Counts the changes of a stream that a process makes before it is killed."""
+
+    def __init__(self) -> None:
+        self.left = 0
+
+    def spend(self) -> None:
+        if not self.left:
+            raise Killed
+        self.left -= 1
+
+
+class DyingEventLog(EventLog):
+    """Dies instead of an append once its lifetime is over."""
+
+    lifetime: Lifetime
+
+    async def append(self, event: Event, **more) -> int:
+        self.lifetime.spend()
+        return await super().append(event, **more)
+
+
+class DyingStreamAdmin(StreamAdmin):
+    """Dies instead of an erasure once its lifetime is over."""
+
+    lifetime: Lifetime
+
+    async def erase(self, sequence: int, *, overwrite: bool) -> None:
+        self.lifetime.spend()
+        await super().erase(sequence, overwrite=overwrite)
+
+    async def purge(self, subject: str, before: int) -> int:
+        self.lifetime.spend()
+        return await super().purge(subject, before)
+
+
+class DyingBus(Bus):
+    """Its process is killed before the `lifetime.left`-th change of a stream."""
+
+    def __init__(self, link, settings) -> None:
+        super().__init__(link, settings)
+        self.lifetime = Lifetime()
+        self.events = DyingEventLog(link, settings.append_timeout_seconds)
+        self.admin = DyingStreamAdmin(link, settings.append_timeout_seconds)
+        self.events.lifetime = self.admin.lifetime = self.lifetime
+
+
+async def test_killed_at_any_moment_it_is_gone_on_with(gate):
+    """Of one sweep: an event, two records overwritten, one purge, one more record."""
+
+    def of_four(*which: int) -> Needs:
+        return lambda question: [one for one in question.sequences if one % 4 in which]
+
+    await keeper(gate.bus, "relay", of_four(3), wiped=of_four(1, 2))
+    async with run_in_background(scribe(gate.bus).run()), DyingBus.connect(gate.nats.settings(), "audit") as dying:
+        for steps in range(6):
+            for _ in range(4):
+                await gate.mail(account=f"acme{steps}")
+            last = (await gate.bus.mail.bounds())[1]
+            await eventually(lambda last=last: recorded(gate.bus, last))
+            dying.lifetime.left = steps
+            async with made(dying, "relay") as one, run_in_background(one.follow(), one.follow_parked()):
+                await eventually(lambda one=one, steps=steps: one.backlog.lanes.get(f"mail.accepted.acme{steps}"))
+                with pytest.raises(Killed) if steps < 5 else nullcontext():
+                    await one.sweep()
+            async with janitor(gate.bus, "relay"):
+                await left(gate.bus, range(last - 3, last + 1), [last - 1])
+
+
+async def test_of_two_janitors_one_works_and_the_other_follows_it(gate):
+    await keeper(gate.bus, "relay", lambda _: ())
+    async with janitor(gate.bus, "relay"):
+        async with janitor(gate.bus, "relay"):
+            for _ in range(3):
+                await gate.mail()
+            await left(gate.bus, range(1, 4), [])
+        await gate.mail()
+        await left(gate.bus, [4], [])
+    events = [stored.event for stored in await gate.events("events.audit.mail-erased.*")]
+    assert sum(event.count for event in events) == 4
+
+
+def test_audit_may_erase_and_nobody_else_may():
+    for service in installed():
+        allowed = permissions(service.name, service.publishes, service.subscribes).publish
+        assert {*ERASING} <= {*allowed} if service.name == SERVICE.name else not {*ERASING} & {*allowed}
+
+
+def test_every_reader_of_mail_is_a_keeper_but_those_that_only_count():
+    readers = {one.name for one in installed() if any(s.startswith("mail.") for s in one.subscribes)}
+    keepers = {one.name for one in installed() if retention.subject(one.name) in one.subscribes}
+    assert readers - keepers == {"audit", "ratelimit"}
+    assert keepers == {"relay", "archive", "filelink"}

@@ -1,0 +1,175 @@
+"""One event of a mail's story in words that somebody who knows mail understands. Pure."""
+
+from datetime import datetime
+
+from varco_audit.trace.model import StepTone
+from varco_common.base import units
+from varco_common.events import (
+    AnyEvent,
+    AttachmentLinked,
+    CopyBounced,
+    CopyForwarded,
+    CopyRemoved,
+    Failure,
+    HostFound,
+    HostIgnored,
+    LinkDownloaded,
+    LinkExpired,
+    LinkExtended,
+    LinkRevoked,
+    MailBounced,
+    MailDeferred,
+    MailDelivered,
+    MailDropped,
+    MailExpired,
+    MailHeld,
+    MailRecorded,
+    MailRefused,
+    MailReleased,
+    MailRetryRequested,
+    QuotaExceeded,
+    QuotaNearlyReached,
+    RecipientRefused,
+    RemovalCause,
+    SenderNotified,
+    wire_name,
+)
+from varco_common.mail.record import MailConverted
+
+Description = tuple[StepTone, str, tuple[str, ...]]  # tone, sentence, details
+
+_REMOVED = {
+    RemovalCause.RETENTION: "its time was over",
+    RemovalCause.CLIENT: "a POP3 client deleted it",
+    RemovalCause.OPERATOR: "an operator removed it",
+}
+
+
+def describe(event: AnyEvent, about: str) -> Description:  # noqa: PLR0911 - a case for each fact
+    """`about` says whose step it is where that isn't the mail itself: "notification", "copy"; else empty."""
+    whose = f"the {about}: " if about else ""
+    match event:
+        case MailRecorded():
+            return _recorded(event)
+        case MailRefused(answer=answer):
+            return StepTone.BAD, "refused; nothing was kept", (_quoted(answer),)
+        case MailDelivered():
+            means = f" ({event.tls})" if event.tls else ""
+            to = f"{whose}{_names(event.recipients)}: delivered to {event.host}{means}{_again(event.attempt)}"
+            return StepTone.GOOD, to, (_quoted(event.answer),)
+        case MailDeferred():
+            what = f"{whose}not yet delivered{_again(event.attempt)}: {event.host}"
+            return StepTone.WAITS, what, (*_failures(event.failures), f"next try at {_time(event.next_at)}")
+        case MailBounced():
+            what = f"{whose}refused for good by {event.host or 'the gate'}{_again(event.attempt)}"
+            return StepTone.BAD, what, (*_failures(event.failures), *_owed(event.dsn))
+        case MailExpired():
+            what = f"{whose}given up after {event.attempt} attempts"
+            return StepTone.BAD, what, (*_failures(event.failures), *_owed(event.dsn))
+        case MailDropped():
+            by = (f"{event.by}: {event.reason}",) if event.by or event.reason else ()
+            return StepTone.BAD, f"{whose}taken out of the queue by hand, undelivered: {_names(event.recipients)}", by
+        case MailHeld() | MailReleased() | MailRetryRequested():
+            verb = {MailHeld: "held in the queue", MailReleased: "released", MailRetryRequested: "to be tried at once"}
+            return StepTone.TOLD, f"{whose}{verb[type(event)]} by hand", tuple(filter(None, (event.by, event.reason)))
+        case SenderNotified():
+            return StepTone.TOLD, "the sender is being notified", (f"notification {event.dsn}",)
+    return _beside(event)
+
+
+def _beside(event: AnyEvent) -> Description:  # noqa: C901, PLR0911 - a case for each fact
+    """What is said beside its own decision and deliveries."""
+    match event:
+        case RecipientRefused():
+            return (
+                StepTone.BAD,
+                f"recipient {event.recipient} refused; the mail may go on with the others",
+                (_quoted(event.answer),),
+            )
+        case AttachmentLinked():
+            until = f"until {_time(event.expires_at)}"
+            name = f'"{event.name}" ({_size(event.size)}) became a link {until}'
+            return StepTone.TOLD, name, (event.url, f"sha256 {event.sha256}")
+        case LinkDownloaded():
+            much = "whole" if event.complete else f"{_size(event.sent)} of it"
+            return StepTone.GOOD, f"the link was downloaded from {event.host} ({much})", (f"link {event.link}",)
+        case LinkExtended():
+            return StepTone.TOLD, f"the link lives until {_time(event.expires_at)}", (f"link {event.link}",)
+        case LinkExpired():
+            return StepTone.TOLD, "the link's time is over", (f"link {event.link}",)
+        case LinkRevoked():
+            return (
+                StepTone.TOLD,
+                "the link was ended by hand",
+                tuple(filter(None, (f"link {event.link}", event.reason))),
+            )
+        case CopyForwarded():
+            return StepTone.GOOD, f"a copy was sent on to {event.address}", (f"copy {event.copy}",)
+        case CopyBounced():
+            return StepTone.BAD, f"the copy for {event.address} won't get there", (_quoted(event.answer),)
+        case CopyRemoved():
+            return StepTone.TOLD, f"the copy in the mailbox was removed: {_REMOVED[event.cause]}", ()
+        case QuotaNearlyReached() | QuotaExceeded():
+            how = "exceeded" if isinstance(event, QuotaExceeded) else "nearly reached"
+            of = f"{event.used} of {event.limit.limit} {event.meter.value} per {event.limit.per.value}"
+            return (
+                StepTone.WAITS,
+                f"quota {how}: {of}",
+                (f"sender {event.sender}" if event.sender else "whole account",),
+            )
+        case HostFound(strike=strike):
+            return StepTone.BAD, f"a strike against host {strike.host}: {strike.cause.value}", ()
+        case HostIgnored(strike=strike):
+            return StepTone.TOLD, f"no strike against host {strike.host}: {event.ignored} is ignored", ()
+    return StepTone.TOLD, wire_name(type(event)), ()
+
+
+def _recorded(event: MailRecorded) -> Description:
+    kept = f"record {event.sequence} of stream MAIL"
+    match event.record, event.kind:
+        case MailConverted(links=links), _:
+            return StepTone.GOOD, f"rewritten: {_count(len(links), 'attachment')} left as links", (kept,)
+        case record, "convert":
+            return (
+                StepTone.GOOD,
+                f"accepted and kept; {_count(len(record.convert), 'attachment')} to become links",
+                (kept,),
+            )
+        case record, "dsn":
+            return StepTone.TOLD, f"a notification to {_names(record.envelope.recipients)} was written", (kept,)
+        case record, "copy":
+            return StepTone.TOLD, f"a copy for {_names(record.envelope.recipients)} was written", (kept,)
+    return StepTone.GOOD, "accepted and kept", (kept,)
+
+
+def _failures(failures: tuple[Failure, ...]) -> tuple[str, ...]:
+    return tuple(f"{one.recipient}: {_quoted(one.answer)}" for one in failures)
+
+
+def _owed(dsn: str) -> tuple[str, ...]:
+    return (f"the sender is owed notification {dsn}",) if dsn else ("nobody to notify: the null sender",)
+
+
+def _again(attempt: int) -> str:
+    return f", attempt {attempt}" if attempt > 1 else ""
+
+
+def _names(addresses: tuple[str, ...]) -> str:
+    shown = ", ".join(addresses[:3])
+    return shown if len(addresses) <= 3 else f"{shown} and {len(addresses) - 3} more"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
+def _quoted(answer: str) -> str:
+    return f"“{' / '.join(answer.split(chr(10)))}”".replace("\r", "")
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.2f} MB" if size >= 100_000 else units.format_size(size)
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}"
