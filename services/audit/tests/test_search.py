@@ -23,7 +23,7 @@ from varco_common.events import (
 )
 from varco_common.testing.waiting import eventually
 
-GOLDEN = Path(__file__).parents[3] / "libs/common/tests/golden"
+GOLDEN = Path(__file__).parents[3] / "libs/common/tests/events/golden"
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 

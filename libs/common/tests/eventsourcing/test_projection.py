@@ -286,7 +286,7 @@ async def test_a_command_that_always_loses_the_race_is_a_conflict(bus, engine):
             await bus_append(authorised("rival@x"))
             return await bus_append(event, **expected)
 
-        projection._bus = _With(bus, append=late)
+        projection._bus = _With(bus, events=_With(bus.events, append=late))
         with pytest.raises(ConflictError):
             await projection.commit("acme", lambda _: authorised("mine@x"))
         await projection.reached(await bus.events.last_sequence(ALL))
@@ -294,7 +294,7 @@ async def test_a_command_that_always_loses_the_race_is_a_conflict(bus, engine):
 
 
 class _With:
-    """A bus with one method replaced."""
+    """An object with some attributes replaced."""
 
     def __init__(self, bus, **methods):
         self._bus = bus

@@ -1,4 +1,4 @@
-"""Fuzzes scan(): `python -m pytest` doesn't run it; run it by hand, `python fuzz_manifest.py --seconds 180`.
+"""Fuzzes scan(): `python -m pytest` doesn't run it; run it by hand, `python fuzz_scan.py --seconds 180`.
 
 Changes the ordinary mails at random and checks what the property tests check. With atheris installed, `--atheris` lets
 coverage steer the changes instead. A mail that fails is written to `fuzz-<hash>.eml` and the run ends with code 1.
@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 POOL = 200  # mails that are changed further
 SLOW_SECONDS = 0.25  # for mails of some 10 KB
 
-holds = importlib.import_module("manifest.test_properties").holds
-ORDINARY = importlib.import_module("manifest.ordinary").ORDINARY
-PIECES = importlib.import_module("manifest.mutate").PIECES
+holds = importlib.import_module("mime.test_properties").holds
+ORDINARY = importlib.import_module("mime.ordinary").ORDINARY
+PIECES = importlib.import_module("mime.mutate").PIECES
 
 
 def mutated(mail: bytes, chance: random.Random) -> bytes:

@@ -22,7 +22,7 @@ from varco_common.runtime.request_size import MAX_BODY
 from varco_common.runtime.settings import ServiceSettings
 from varco_common.testing import nats_server
 
-from .bus.samples import record
+from ..bus.samples import record
 
 ERRORS = {
     "conflict": (ConflictError("changed meanwhile"), 409),

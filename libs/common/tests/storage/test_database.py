@@ -147,7 +147,7 @@ asyncio.run(main())
 
 async def test_four_real_processes_migrate_once(database_url, example):
     """All begin at the same moment: without turns three of them would fail, for the tables are there."""
-    command = [sys.executable, "-c", PROCESS, database_url, str(Path(__file__).parent / "example")]
+    command = [sys.executable, "-c", PROCESS, database_url, str(Path(__file__).parents[1] / "example")]
     pipe = asyncio.subprocess.PIPE
     processes = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in range(4)]
     for process in processes:
@@ -160,7 +160,7 @@ async def test_four_real_processes_migrate_once(database_url, example):
 
 def test_migrations_only_add():
     """The version before must run on the new schema while services are replaced one by one."""
-    migrations = sorted(Path(__file__).parents[3].glob("services/*/varco_*/migrations/[0-9]*.py"))
+    migrations = sorted(Path(__file__).parents[4].glob("services/*/varco_*/migrations/[0-9]*.py"))
     assert migrations
     takes_away = re.compile(r"drop_|rename|alter_column|\b(DROP|RENAME|ALTER COLUMN)\b")
     assert [str(file) for file in migrations if takes_away.search(file.read_text())] == []
