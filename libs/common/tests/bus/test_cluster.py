@@ -11,8 +11,8 @@ from varco_common.bus import Bus
 from varco_common.bus.stream_backup import StreamBackup
 from varco_common.mail.ballot import accept
 from varco_common.testing.cluster import nats_cluster
-
-from .samples import ballot, becomes, failed, record
+from varco_common.testing.samples import ballot, failed, record
+from varco_common.testing.waiting import eventually
 
 SECONDS = 20.0  # servers take four to nine to choose a leader; the clients then find it
 
@@ -51,10 +51,10 @@ async def test_a_killed_leader_costs_seconds_and_nothing_else():
 
         sender = asyncio.create_task(send())
         others = [asyncio.create_task(work()) for work in (pull, follow)]
-        await becomes(lambda: len(pulled) > 50 and len(followed) > 50)
+        await eventually(lambda: len(pulled) > 50 and len(followed) > 50)
         await cluster.nodes[await cluster.leader("MAIL")].kill()
         killed, had = time.monotonic(), (len(sent), len(pulled), len(followed))
-        await becomes(
+        await eventually(
             lambda: all(
                 now > then + 50 for now, then in zip((len(sent), len(pulled), len(followed)), had, strict=True)
             ),
@@ -64,7 +64,7 @@ async def test_a_killed_leader_costs_seconds_and_nothing_else():
         over.set()
         await sender
         last = await ingress.mail.last_sequence("mail.*.*")
-        await becomes(lambda: pulled.keys() >= {*sent} and followed[-1:] == [last], SECONDS)
+        await eventually(lambda: pulled.keys() >= {*sent} and followed[-1:] == [last], SECONDS)
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)

@@ -8,13 +8,14 @@ import pytest
 
 from varco_common.base.errors import ConflictError
 from varco_common.bus import Bus, StoredEvent, UnreadableEvent
+from varco_common.bus.connection import NatsConnection
 from varco_common.bus.ordered_consumer import BATCH
 from varco_common.bus.streams import manager
 from varco_common.events import AnyEvent, RecordParked, SenderAuthorised, encode_event
 from varco_common.eventsourcing.rebuild.events import read
 from varco_common.testing import NatsServer
-
-from .samples import becomes, failed
+from varco_common.testing.samples import failed
+from varco_common.testing.waiting import eventually
 
 
 async def first(bus: Bus, count: int, *filters: str, after: int = 0) -> list[StoredEvent]:
@@ -112,7 +113,7 @@ async def test_a_listener_hears_the_subject_of_what_passes_by(bus: Bus):
     heard: list[str] = []
     bus.events.listen("events.ingress-smtp.*.*", callback=heard.append)
     await bus.events.append(failed(1))
-    await becomes(lambda: heard == [failed(1).subject])
+    await eventually(lambda: heard == [failed(1).subject])
 
 
 async def test_a_long_history_is_followed_in_order_and_its_consumer_is_deleted(bus: Bus, nats: NatsServer):
@@ -125,17 +126,17 @@ async def test_a_long_history_is_followed_in_order_and_its_consumer_is_deleted(b
 
 async def test_a_follower_asks_for_each_batch_once(bus: Bus, nats: NatsServer):
     """What ends one pull must not be taken for the end of the next: else pulls pile up until the server gives up on us."""
-    asked: list[str] = []
+    asked: list[bytes] = []
     count, last, event = 20 * BATCH, 0, encode_event(failed(1))
     for _ in range(count // BATCH):
         batch = [(failed(1).subject, event)] * BATCH
         last = await bus.events.append_encoded(batch, expect=last, expect_subject=failed(1).subject)
-    async with Bus.connect(nats.settings(), "watcher") as watcher:
-        watcher.hear("$JS.API.CONSUMER.MSG.NEXT.EVENTS.>", callback=asked.append)
-        await watcher.last_sequence("events.>")  # the server knows the subscription
+    async with NatsConnection.open(nats.settings(), "watcher") as watcher:
+        watcher.subscribe("$JS.API.CONSUMER.MSG.NEXT.EVENTS.>", lambda subject, *_: asked.append(subject))
+        await watcher.settled()
         async with aclosing(bus.events.follow_raw("events.>")) as events:
             async for raw in events:
                 if raw.sequence == last:
                     break
-        await becomes(lambda: len(asked) >= count // BATCH)
+        await eventually(lambda: len(asked) >= count // BATCH)
     assert len(asked) <= count // BATCH + 1

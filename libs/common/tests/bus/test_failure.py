@@ -13,9 +13,9 @@ from varco_common.base.errors import TransientError
 from varco_common.bus import Bus, BusSettings
 from varco_common.mail.ballot import accept
 from varco_common.testing import NatsServer, nats_server
+from varco_common.testing.samples import ballot, failed, record
 from varco_common.testing.waiting import eventually
 
-from .samples import ballot, becomes, failed, record
 from .test_mail import take
 
 
@@ -44,13 +44,13 @@ async def test_every_acknowledged_append_outlives_a_killed_server_and_a_follower
     follower = asyncio.create_task(follow())
     workers = [asyncio.create_task(append(n)) for n in range(8)]
     for round_ in range(1, 4):
-        await becomes(lambda wanted=round_ * 300: len(acknowledged) > wanted)
+        await eventually(lambda wanted=round_ * 300: len(acknowledged) > wanted)
         await nats.restart()
-    await becomes(lambda: len(acknowledged) > 1_200)
+    await eventually(lambda: len(acknowledged) > 1_200)
     over = True
     await asyncio.gather(*workers)
     last = await bus.events.last_sequence("events.>")
-    await becomes(lambda: bool(followed) and followed[-1][0] == last)
+    await eventually(lambda: bool(followed) and followed[-1][0] == last)
     follower.cancel()
     assert [sequence for sequence, _ in followed] == list(range(1, last + 1))
     assert acknowledged.items() <= dict(followed).items()
@@ -84,10 +84,10 @@ async def test_pulled_mail_is_all_delivered_over_killed_servers(nats: NatsServer
         senders = [asyncio.create_task(send()) for _ in range(4)]
         puller = asyncio.create_task(pull())
         for wanted in (150, 300):
-            await becomes(lambda wanted=wanted: len(seen) > wanted)
+            await eventually(lambda wanted=wanted: len(seen) > wanted)
             await nats.restart()
         await asyncio.gather(*senders)
-        await becomes(lambda: seen.keys() >= sent)
+        await eventually(lambda: seen.keys() >= sent)
         puller.cancel()
         assert sent <= seen.keys()
 
@@ -113,7 +113,7 @@ async def test_while_the_bus_is_away_nothing_hangs_and_nothing_is_a_yes():
             bus.check()
         assert not back
         await server.start()
-        await becomes(lambda: bool(back))
+        await eventually(lambda: bool(back))
         bus.check()
         assert await bus.events.append(failed(2)) == 1
 

@@ -10,8 +10,9 @@ from varco_common.bus.settings import MAX_PAYLOAD
 from varco_common.bus.streams import manager
 from varco_common.events import RecordParked
 from varco_common.testing import NatsServer, nats_server
+from varco_common.testing.samples import record
+from varco_common.testing.waiting import eventually
 
-from .samples import becomes, record
 from .test_events import first
 
 
@@ -89,7 +90,7 @@ async def test_what_a_closed_puller_had_not_handed_out_comes_at_once_to_the_next
     sequences = [await bus.mail.append("accepted", record(), b"x") for _ in range(5)]
     async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20) as puller:
         await take(puller, 1)
-        await becomes(lambda: puller._queue.qsize() == 4)
+        await eventually(lambda: puller._queue.qsize() == 4)
     async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20) as puller:
         assert {each.sequence for each in await take(puller, 4)} == set(sequences[1:])
 
@@ -98,7 +99,7 @@ async def test_a_mail_in_hand_is_not_handed_out_twice_however_long_it_takes(bus:
     await bus.mail.append("accepted", record(), b"x")
     async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20, ack_wait=0.2) as puller:
         (slow,) = await take(puller, 1)
-        await becomes(lambda: slow.deliveries > 2)  # the bus sent it again, twice
+        await eventually(lambda: slow.deliveries > 2)  # the bus sent it again, twice
         await slow.ack()
         second = await bus.mail.append("accepted", record(), b"x")
         assert [each.sequence for each in await take(puller, 1)] == [second]

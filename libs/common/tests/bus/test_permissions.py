@@ -16,8 +16,8 @@ from varco_common.events import encode_event
 from varco_common.mail.ballot import accept
 from varco_common.mail.record import encode_record
 from varco_common.testing import NatsServer, nats_server
-
-from .samples import ballot, becomes, failed, record
+from varco_common.testing.samples import ballot, failed, record
+from varco_common.testing.waiting import eventually
 
 SERVICES = {
     "ingress-smtp": permissions(
@@ -71,7 +71,7 @@ async def test_a_mail_goes_all_its_way_with_each_service_on_its_own_user(service
     ingress.events.listen("events.ingress-smtp.>", callback=heard.append)
     sequence = await ingress.events.append(failed(1), expect=0)
     assert await ingress.events.last_sequence("events.ingress-smtp.>") == sequence
-    await becomes(lambda: heard == [failed(1).subject])
+    await eventually(lambda: heard == [failed(1).subject])
     async with aclosing(ingress.events.follow("events.ingress-smtp.>")) as stored:
         assert (await anext(stored)).sequence == sequence
     mail = await ingress.mail.append("accepted", record(), b"x")

@@ -8,8 +8,7 @@ from prometheus_client import REGISTRY
 from varco_common.base.errors import StoreFull
 from varco_common.bus import Bus
 from varco_common.testing import nats_server
-
-from .samples import record
+from varco_common.testing.samples import record
 
 
 def behind(stream: str, follower: str, figure: str = "records") -> float | None:

@@ -8,8 +8,8 @@ from varco_common.bus.connection import NatsConnection
 from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage
 from varco_common.bus.stream_backup import RawRecord, StreamBackup
 from varco_common.testing import NatsServer, nats_server
+from varco_common.testing.samples import failed, record
 
-from .samples import failed, record
 from .test_mail import pending_becomes, take
 
 

@@ -10,8 +10,7 @@ from varco_common.bus import Bus, BusSettings
 from varco_common.bus.streams import ensure, manager
 from varco_common.testing import nats_server
 from varco_common.testing.certificates import self_signed
-
-from .samples import failed
+from varco_common.testing.samples import failed
 
 TLS = 'tls {{ cert_file: "{0.certificate}", key_file: "{0.key}", handshake_first: true }}'
 

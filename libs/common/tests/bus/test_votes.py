@@ -12,8 +12,7 @@ from varco_common.bus.streams import manager
 from varco_common.mail.ballot import Ballot, Vote, accept, encode
 from varco_common.mail.replies import Reply
 from varco_common.testing import NatsServer
-
-from .samples import ballot
+from varco_common.testing.samples import ballot
 
 
 async def test_all_voters_votes_come_back_before_the_deadline(bus: Bus):

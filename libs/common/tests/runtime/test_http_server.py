@@ -21,8 +21,7 @@ from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.request_size import MAX_BODY
 from varco_common.runtime.settings import ServiceSettings
 from varco_common.testing import nats_server
-
-from ..bus.samples import record
+from varco_common.testing.samples import record
 
 ERRORS = {
     "conflict": (ConflictError("changed meanwhile"), 409),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 _LOOK_SECONDS = 0.02
 
 
-async def eventually(fact: Callable[[], object], seconds: float = 10.0) -> object:
+async def eventually(fact: Callable[[], object], seconds: float = 20.0) -> object:
     """The first truthy value of `fact()`, awaited where it is a coroutine; TimeoutError when there is none in time."""
     async with asyncio.timeout(seconds):
         while True:

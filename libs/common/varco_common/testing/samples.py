@@ -1,7 +1,5 @@
-"""Events, records and ballots to send, and waiting for a fact."""
+"""Sample events, records and ballots for tests that only need some."""
 
-import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from varco_common.base.ids import new_id
@@ -35,10 +33,3 @@ def record(body: bytes = b"", account: str = "acme") -> MailAccepted:
 
 def ballot() -> Ballot:
     return Ballot(envelope=envelope(), manifest=Manifest())
-
-
-async def becomes(true: Callable[[], bool], seconds: float = 20) -> None:
-    """Waits until it is true; fails after that long."""
-    async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.01)
