@@ -50,9 +50,7 @@ class ArchiveAccounts:
     def owner(self, login: str) -> str | None:
         return self._logins.get(login)
 
-    async def commit(
-        self, account: str, decide: Callable[[CopySettings], Sequence[Event]], expect: int | None
-    ) -> CopySettings | None:
+    async def commit(self, account: str, decide: Callable[[CopySettings], Sequence[Event]], expect: int | None) -> int:
         """As `Projection.commit`."""
         return await self._projection.commit(
             account, lambda state: decide(state or CopySettings(account=account)), expect=expect

@@ -146,7 +146,8 @@ class BanguardState:
             said = decide(gate or BanSettings())
             return [said] if said else []
 
-        return await self._gate.commit(GATE, decided) or BanSettings()
+        await self._gate.commit(GATE, decided)
+        return self.gate
 
     async def gate_reached(self, sequence: int) -> None:
         await self._gate.reached(sequence)

@@ -1,6 +1,5 @@
 """All accounts in memory, by name, by login and by network; kept current by the events, changed by appending them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
@@ -42,7 +41,6 @@ class AccountDirectory:
         self._networks = NetworkIndex()
         self._domains = DomainIndex()
         self._declared: set[tuple[str, str]] = set()
-        self._turn = asyncio.Lock()
         self._index_all()
         projection.on_event(self._index)
 
@@ -95,14 +93,9 @@ class AccountDirectory:
         """What `commit` can be told to expect."""
         return await self._projection.version(name)
 
-    async def commit(self, name: str, decide: Decide, *, expect: int | None = None) -> Account | None:
-        """Appends what `decide` makes of the newest state, and returns the state after it.
-
-        Commits of this process take turns, so `decide` may look at other accounts. Whoever loses against another process
-        gets ConflictError. Raises also what `decide` raises, and TransientError.
-        """
-        async with self._turn:
-            return await self._projection.commit(name, decide, attempts=1, expect=expect)
+    async def commit(self, name: str, decide: Decide, *, expect: int | None = None) -> int:
+        """As `Projection.commit`."""
+        return await self._projection.commit(name, decide, expect=expect)
 
     async def check(self) -> None:
         """For /readyz."""

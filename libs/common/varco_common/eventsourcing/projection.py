@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
+from time import monotonic
 from typing import Generic, Self, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ from varco_common.base import log, subjects
 from varco_common.base.errors import ConflictError, TransientError
 from varco_common.base.tasks import retry_until_available, run_in_background, uncancellable
 from varco_common.bus import Bus
-from varco_common.events import AnyEvent, Event
+from varco_common.events import AnyEvent, Event, encode_event
 from varco_common.eventsourcing.projection_spec import ProjectionSpec, event_key
 from varco_common.eventsourcing.snapshot_store import SnapshotsLost, SnapshotStore
 from varco_common.storage.database import AWAY
@@ -22,8 +23,13 @@ S = TypeVar("S")
 _PROBE_SECONDS = 2.0
 _GATHER_SECONDS = 0.25  # between two transactions: only a start reads them, and the stream has what they lack
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+_MAX_BATCH = 1_000  # events that JetStream takes in one atomic batch
 _log = log.get(__name__)
 _encoder = msgspec.json.Encoder()
+
+
+class _GuardFailed(Exception):  # an answer to its one caller, who then decides anew
+    """Another event with the same key was stored after the state was read."""
 
 
 class FoldedStates(Generic[S]):
@@ -81,8 +87,12 @@ class Projection(Generic[S]):
         apply: Callable[[S | None, AnyEvent], S | None],
         state: type[S],
         key: Callable[[AnyEvent], str] = event_key,
+        settings: Sequence[type[Event]] = (),
+        commit_seconds: float = 5.0,
     ) -> None:
         self._bus, self._filters, self._name, self._service = bus, filters, name, service
+        self._settings, self._commit_seconds = settings, commit_seconds
+        self._commit_turn = asyncio.Lock()
         self._documents: SnapshotStore[S] = SnapshotStore(engine, name, state)
         self._memory: FoldedStates[S] = FoldedStates(apply, key)
         self._changed = asyncio.Event()
@@ -103,6 +113,7 @@ class Projection(Generic[S]):
             apply=fold.apply,
             state=fold.state,
             key=fold.key,
+            settings=fold.settings,
         )
 
     @asynccontextmanager
@@ -164,46 +175,63 @@ class Projection(Generic[S]):
         finally:
             self._waiting.remove((sequence, waiter))
 
-    async def commit(
-        self,
-        key: str,
-        decide: Callable[[S | None], Event | Sequence[Event]],
-        *,
-        attempts: int = 3,
-        expect: int | None = None,
-    ) -> S | None:
-        """Carries out a command: decides on the newest state, appends what was decided, and returns the state after it.
-
-        `decide` gets the state of `key` and returns the events; it is asked anew, `attempts` times in all, when somebody else
-        changed the state meanwhile. `expect` is the version that the caller has seen: another one is a ConflictError.
-        Raises what `decide` raises, ConflictError, or TransientError (bus or database away).
-        """
-        await self.check()
-        for _ in range(attempts - 1):
-            with suppress(ConflictError):
-                return await self._try_commit(key, decide, expect)
-        return await self._try_commit(key, decide, expect)
-
-    async def version(self, key: str) -> int:
-        """The sequence of the last event of `key`: what `commit` can be told to expect. Memory has applied it."""
-        last = await self._bus.events.last_sequence(self._guard(key))
+    async def reach_last(self, *filters: str) -> int:
+        """The sequence of the last event that matches, once memory has applied it. The projection must follow it."""
+        last = await self._bus.events.last_sequence(*filters)
         await self.reached(last)
         return last
 
-    def _guard(self, key: str) -> str:
-        return subjects.event(self._service, "*", subjects.token(key))
+    async def version(self, key: str) -> int:
+        """The sequence of the last event that changed the settings of `key`. Memory has applied it."""
+        token = subjects.token(key)
+        filters = [kind.subject_filter(token) for kind in self._settings]
+        return await self.reach_last(*filters or [self._guard(key)])
+
+    async def commit(
+        self, key: str, decide: Callable[[S | None], Event | Sequence[Event]], *, expect: int | None = None
+    ) -> int:
+        """Decides on the newest state of `key`, appends the events, and returns the version after them.
+
+        Memory has applied them then. `decide` returns the events; it runs again when the state
+        changed meanwhile. Commits of this process take turns, so `decide` may look at other keys.
+        All events are stored, or none (up to 1,000 of them). `expect` is the version that the caller
+        has seen: any other is a ConflictError. Raises also what `decide` raises, and TransientError.
+        """
+        await self.check()
+        async with self._commit_turn:
+            deadline = monotonic() + self._commit_seconds
+            while True:
+                try:
+                    return await self._try_commit(key, decide, expect)
+                except _GuardFailed as error:
+                    if monotonic() >= deadline:
+                        raise ConflictError(f"{key} changes too fast: try again") from error
 
     async def _try_commit(
         self, key: str, decide: Callable[[S | None], Event | Sequence[Event]], expect: int | None
-    ) -> S | None:
-        guard, last = self._guard(key), await self.version(key)
-        if expect not in (None, last):
-            raise ConflictError(f"{key} stands at {last}, not at {expect}: read it again")
+    ) -> int:
+        """The sequence that the append expects is read before the state is: what comes later fails the append."""
+        guard = self._guard(key)
+        last = await self._bus.events.last_sequence(guard)
+        version = await self.version(key) if self._settings else await self._reach(last)
+        if expect not in (None, version):
+            raise ConflictError(f"{key} stands at {version}, not at {expect}: read it again")
         decided = decide(self.get(key))
-        for event in [decided] if isinstance(decided, Event) else decided:
-            last = await self._bus.events.append(event, expect=last, expect_subject=guard)
-        await self.reached(last)
-        return self.get(key)
+        events = [decided] if isinstance(decided, Event) else decided
+        for start in range(0, len(events), _MAX_BATCH):
+            batch = [(event.subject, encode_event(event)) for event in events[start : start + _MAX_BATCH]]
+            try:
+                version = last = await self._bus.events.append_encoded(batch, expect=last, expect_subject=guard)
+            except ConflictError as error:
+                raise _GuardFailed from error
+        return await self._reach(version)
+
+    async def _reach(self, sequence: int) -> int:
+        await self.reached(sequence)
+        return sequence
+
+    def _guard(self, key: str) -> str:
+        return subjects.event(self._service, "*", subjects.token(key))
 
     async def _load(self) -> None:
         states, sequence = await self._documents.load()

@@ -1,0 +1,66 @@
+"""Commands that change settings: who asks, what would change, and the event that makes it so. Pure."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from varco_common.events import AccountEvent, Event
+
+S = TypeVar("S")
+E = TypeVar("E", bound=AccountEvent)
+Op = Literal["add", "remove", "change"]
+
+_SIGNS: dict[Op, str] = {"add": "+", "remove": "-", "change": "~"}
+
+
+class Change(NamedTuple):
+    """One difference between the settings that hold and those that are asked for.
+
+    `section` and `key` name the setting, `detail` describes the difference for people, and `event`
+    makes it so.
+    """
+
+    op: Op
+    section: str
+    key: str
+    detail: str
+    event: Event
+
+    @property
+    def line(self) -> str:
+        """For people: `+ sender @acme.example`."""
+        return " ".join(filter(None, (_SIGNS[self.op], self.section, self.key, self.detail)))
+
+
+class CommandRequest(NamedTuple):
+    """Who asks, why, and which version of the settings they have seen (None: any)."""
+
+    by: str
+    is_admin: bool = True
+    reason: str = ""
+    expected_version: int | None = None
+
+
+class CommandContext(NamedTuple):
+    """Which account's settings are changed, when, by whom and why: the fields that events share."""
+
+    account: str
+    at: datetime
+    by: str
+    reason: str = ""
+
+    def event(self, kind: type[E], **fields: Any) -> E:
+        return kind(**{"account": self.account, "at": self.at, "by": self.by, "reason": self.reason, **fields})
+
+
+class CommandResult(NamedTuple):
+    """What was changed; with `applied` False, what would be. `version` is that of the settings after it."""
+
+    account: str
+    applied: bool
+    version: int
+    changes: list[Change]
+
+
+Decide = Callable[[S | None, CommandContext], list[Change]]
+"""From the newest state of an account (None: there is none) to the changes. May raise RefusedCommand or NotFound."""

@@ -1,0 +1,68 @@
+"""Settings commands over HTTP: the reason and the expected version of a request, and the answer to it.
+
+A change for a version that is not the newest one is answered with 409, as every conflict is.
+"""
+
+import re
+from typing import Annotated, Self
+
+from fastapi import Depends, Header, HTTPException, Query
+from pydantic import BaseModel
+
+from varco_common.eventsourcing.commands import Change, CommandRequest, CommandResult, Op
+from varco_common.runtime.auth import Caller
+
+Reason = Annotated[str, Query(max_length=1_000, description="Why; it goes into the event.")]
+RequiredReason = Annotated[str, Query(min_length=3, max_length=1_000, description="Why; it goes into the event.")]
+DryRun = Annotated[bool, Query(description="Only say what would change.")]
+IfMatch = Annotated[str | None, Header(description="The version that the change is made for; else 409.")]
+
+
+def expected_version(if_match: str | None) -> int | None:
+    """The version in an If-Match header (RFC 9110 13.1.1: the entity tag in quotes). None: any version."""
+    if if_match in (None, "*"):
+        return None
+    version = re.fullmatch(r'"?(\d{1,18})"?', if_match or "")
+    if not version:
+        raise HTTPException(422, 'If-Match is a version in quotes, as ETag has it: "123"')
+    return int(version[1])
+
+
+def command_request(token: Caller, reason: Reason = "", if_match: IfMatch = None) -> CommandRequest:
+    return CommandRequest(f"token:{token.id}", token.is_admin, reason, expected_version(if_match))
+
+
+def reasoned_request(token: Caller, reason: RequiredReason, if_match: IfMatch = None) -> CommandRequest:
+    return command_request(token, reason, if_match)
+
+
+Command = Annotated[CommandRequest, Depends(command_request)]
+ReasonedCommand = Annotated[CommandRequest, Depends(reasoned_request)]  # the reason must be given
+
+
+class ChangeOut(BaseModel):
+    """One difference: for programs, and as a line for people (`+` added, `-` removed, `~` changed)."""
+
+    op: Op
+    section: str
+    key: str
+    detail: str
+    line: str
+
+    @classmethod
+    def of(cls, change: Change) -> Self:
+        return cls(op=change.op, section=change.section, key=change.key, detail=change.detail, line=change.line)
+
+
+class ChangedOut(BaseModel):
+    """What was changed; or what would be, where `applied` is false. `version` is for If-Match."""
+
+    account: str
+    applied: bool
+    version: int
+    changes: list[ChangeOut]
+
+    @classmethod
+    def of(cls, result: CommandResult) -> Self:
+        changes = [ChangeOut.of(change) for change in result.changes]
+        return cls(account=result.account, applied=result.applied, version=result.version, changes=changes)
