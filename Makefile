@@ -45,6 +45,9 @@ lint: venv ## style, types, layers, stale documents
 	$(BIN)/lint-imports
 	$(BIN)/python -m varco_cli.docs --check docs
 
+lint-prose: venv ## names and line lengths; PATHS="services/relay docs" for a part of the tree
+	$(BIN)/python -m lint $(PATHS)
+
 docs: venv ## write the generated documents anew
 	$(BIN)/python -m varco_cli.docs docs
 
@@ -61,4 +64,4 @@ lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \
 	  $(addprefix --no-emit-package ,varco-common $(patsubst services/%,varco-%,$(SERVICES)) varco-cli)
 
-.PHONY: help venv up secrets demo test test-compose lint docs bench lock
+.PHONY: help venv up secrets demo test test-compose lint lint-prose docs bench lock
