@@ -14,6 +14,7 @@ import httpx
 import pytest
 import uvloop
 
+from varco_archive import app, copy_indexer, retention_sweeper
 from varco_archive.app import serve
 from varco_archive.settings import Settings
 from varco_common.base.ids import new_id
@@ -54,10 +55,7 @@ class Gate:
             "pop3s_port": self.pop3s,
             "token_key_file": str(home / "token.key"),
             "hostname": "gate.test",
-            "argon2_memory_kib": 8_192,
-            "sweep": "0.1s",
             "drain": "5s",
-            "ack_wait": "1s",
         }
 
     @property
@@ -77,7 +75,7 @@ class Gate:
         stored: int = 0,
         **more,
     ) -> str:
-        """Accepts a mail; returns its id. With `blobs` the body goes there; `stored` octets are there already."""
+        """Returns the id. The body goes to `blobs`, or is there (`stored` octets)."""
         mail = mail or new_id()
         if blobs:
             await blobs.put(mail, body)
@@ -166,6 +164,14 @@ async def copies(http: httpx.AsyncClient, wanted: int, account: str = "acme", se
         return await count(http, account) == wanted
 
     await eventually(there, seconds)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorter intervals and cheaper hashes for an archive in this process."""
+    monkeypatch.setattr(app, "ARGON2_MEMORY_KIB", 8_192)
+    monkeypatch.setattr(copy_indexer, "ACK_WAIT_SECONDS", 1.0)
+    monkeypatch.setattr(retention_sweeper, "SWEEP_SECONDS", 0.1)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""Real clients fetch and delete everything. Those that aren't installed here are skipped (Debian has them all)."""
+"""Real clients fetch and delete everything.
+
+Those that aren't installed here are skipped (Debian has them all).
+"""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""How mail is copied folds to the same state live, after a restart, after a rebuild, and as of any sequence."""
+"""Copy settings fold to the same state live, after a restart or rebuild, and as of a sequence."""
 
 from hypothesis import given
 

@@ -16,7 +16,7 @@ TOLD = {"senders_told": "HR, 2026-11-02"}
 
 
 async def forwarded(gate, wanted: int) -> list[Delivery]:
-    """What relay would get, as soon as there is so much; and nothing more by the time that all is quiet."""
+    """What relay would get, once there are `wanted` copies; and there are no more."""
     found: list[Delivery] = []
     async with gate.bus.mail.consume("relay-test", "mail.copy.*", in_flight=100, max_bytes=1 << 24) as puller:
         async with asyncio.timeout(20):

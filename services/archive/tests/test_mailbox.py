@@ -208,7 +208,8 @@ async def test_copies_whose_time_is_over_are_removed_but_not_in_a_session(gate):
         await switch_on(http, **SECTION | {"keep": "1 hour"})
         await gate.mail()
         await copies(http, 1)
-    # the record stays as it is; the clock is what a test can't turn, so the index is told that it came long ago
+    # the record stays as it is; the clock is what a test can't turn, so the index is told that it
+    # came long ago
     with sqlite3.connect(gate.home / "data" / "archive.sqlite") as table:
         table.execute("UPDATE copies SET arrived_ms = arrived_ms - 3700000")
     async with gate.archive() as http:

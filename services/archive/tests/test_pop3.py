@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from varco_archive import app
 from varco_archive.body_reader import unstuffed
-from varco_archive.pop3.multiline import ended, top
+from varco_archive.pop3 import session
+from varco_archive.pop3.multiline import terminated, top
 from varco_common.events import AuthCause, AuthFailed, HostBanned, LoginGuarded
 from varco_common.testing.waiting import eventually
 
@@ -196,22 +198,24 @@ async def test_a_text_is_cut_alike_however_it_comes_in_pieces(size):
     async def joined(chunks) -> bytes:
         return b"".join([chunk async for chunk in chunks])
 
-    assert await joined(ended(top(pieces(text, size), 2))) == b"A: b\r\n\r\none\r\n..two\r\n.\r\n"
-    assert await joined(ended(top(pieces(text, size), 0))) == b"A: b\r\n\r\n.\r\n"
-    assert await joined(ended(top(pieces(text, size), 99))) == text + b".\r\n"
-    assert await joined(ended(top(pieces(b"A: b\r\n", size), 1))) == b"A: b\r\n.\r\n"
-    assert await joined(ended(pieces(b"no end", size))) == b"no end\r\n.\r\n"
+    assert await joined(terminated(top(pieces(text, size), 2))) == b"A: b\r\n\r\none\r\n..two\r\n.\r\n"
+    assert await joined(terminated(top(pieces(text, size), 0))) == b"A: b\r\n\r\n.\r\n"
+    assert await joined(terminated(top(pieces(text, size), 99))) == text + b".\r\n"
+    assert await joined(terminated(top(pieces(b"A: b\r\n", size), 1))) == b"A: b\r\n.\r\n"
+    assert await joined(terminated(pieces(b"no end", size))) == b"no end\r\n.\r\n"
     assert await joined(unstuffed(pieces(text, size))) == text.replace(b"..", b".")
     assert await joined(unstuffed(pieces(b"..a\r\n..\r\n", size))) == b".a\r\n.\r\n"
 
 
-async def test_at_a_guessed_mailbox_strangers_wait_their_turn_and_known_hosts_do_not(gate):
-    async with gate.archive(guard_interval="1h", guard_waiting="1") as http:
+async def test_at_a_guessed_mailbox_strangers_wait_their_turn_and_known_hosts_do_not(gate, monkeypatch):
+    monkeypatch.setattr(app, "GUESS_SECONDS", 3_600.0)
+    monkeypatch.setattr(app, "MAX_GUESSES_WAITING", 1)
+    async with gate.archive() as http:
         await switch_on(http)
         async with connected(gate) as client:
             await client.start_tls(gate.trusting)
             assert (await client.say(f"USER {LOGIN}")).startswith("+OK")
-            assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")  # 127.0.0.1 is known from now on
+            assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")  # 127.0.0.1 is known now
         now = datetime.now(UTC)
         guarded = LoginGuarded(at=now, login=LOGIN, account="acme", until=now + timedelta(hours=1), known=(), tried=30)
         sequence = await gate.bus.events.append(guarded)
@@ -243,8 +247,9 @@ async def test_at_a_guessed_mailbox_strangers_wait_their_turn_and_known_hosts_do
                 writer.transport.abort()
 
 
-async def test_no_session_lasts_for_ever_however_busy_it_is(gate):
-    async with gate.archive(session="1s", idle="10m") as http:
+async def test_no_session_lasts_for_ever_however_busy_it_is(gate, monkeypatch):
+    monkeypatch.setattr(session, "MAX_SESSION_SECONDS", 1.0)
+    async with gate.archive() as http:
         await switch_on(http)
         await gate.mail()
         await copies(http, 1)
@@ -262,4 +267,4 @@ async def test_no_session_lasts_for_ever_however_busy_it_is(gate):
             await client.start_tls(gate.trusting)
             assert (await client.say(f"USER {LOGIN}")).startswith("+OK")
             assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")
-            assert (await client.line()).startswith("-ERR [SYS/TEMP]")  # silent, and shorter than `idle`
+            assert (await client.line()).startswith("-ERR [SYS/TEMP]")  # though it is shorter than `idle`

@@ -50,16 +50,16 @@ async def test_the_index_is_the_same_on_every_database(index):
     assert (box.count, box.octets) == (11, sum(row(n).size for n in (*range(1, 11), 12)))
     await index.add([row(13)], [])
     assert [entry.sequence async for _, entry in box.entries()] == [*range(1, 11), 12]
-    await index.bury("acme", [row(1).mail, row(99).mail], 7, unseen=True)
+    await index.mark_removed("acme", [row(1).mail, row(99).mail], 7, insert_missing=True)
     await index.add([row(99)], [])
     assert await index.mark("removals") == 7
-    assert (await index.drop("acme")).copies == 11
+    assert (await index.totals("acme")).copies == 11
     found = await index.search("acme", CopyQuery(subject="NUMBER 1"), after=0, limit=10)
     assert [one.subject for one in found] == ["number 10", "number 12", "number 13"]
     assert await index.expired("acme", AT + timedelta(seconds=4), 10) == [row(2).mail, row(3).mail]
     assert await index.accounts() in (["acme", "other"], ["other", "acme"])
-    await index.forget(AT + timedelta(days=1))
-    assert (await index.drop("acme")).copies == 11
+    await index.delete_tombstones(AT + timedelta(days=1))
+    assert (await index.totals("acme")).copies == 11
 
 
 async def test_what_is_owed_is_forwarded_once_on_every_database(index):
@@ -67,10 +67,10 @@ async def test_what_is_owed_is_forwarded_once_on_every_database(index):
     await index.add([row(2)._replace(address="boss@acme.example", copy="c2")], [])
     first, second = await index.owed(10)
     assert (first.copy, first.address, second.copy) == ("c1", "boss@acme.example", "c2")
-    await index.forwarded(first.id)
+    await index.set_forwarded(first.id)
     await index.add([], ["c2", "c3"])  # seen in the stream
     assert await index.owed(10) == []
-    assert await index.of_copies(["c1", "c9"]) == {"c1": (row(1).mail, "boss@acme.example")}
+    assert await index.originals(["c1", "c9"]) == {"c1": (row(1).mail, "boss@acme.example")}
 
 
 async def walked(box: Maildrop, most: int) -> int:
@@ -79,7 +79,7 @@ async def walked(box: Maildrop, most: int) -> int:
     async for number, entry in box.entries():
         count += 1
         if number % 2:
-            box.delete(number, entry)
+            box.mark_deleted(number, entry)
         if count == most:
             break
     return count
@@ -124,7 +124,7 @@ async def stored(blobs: ObjectStore, size: int) -> tuple[str, int]:
 
 
 async def retrieved(gate, number: int) -> int:
-    """The octets of one mail as they come, of which nothing is kept; read until the line that ends it."""
+    """Reads one mail to its final dot without keeping it; returns its octets."""
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", gate.pop3s, ssl=gate.trusting, server_hostname="localhost"
     )

@@ -1,25 +1,26 @@
-"""archive, a worker: a blind copy of all mail, in a POP3 mailbox or forwarded. This file only wires."""
+"""archive, a worker: copies all mail of an account into a POP3 mailbox, or forwards it.
+
+This file only wires.
+"""
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
+from varco_archive import api, bounce_listener, mail_retention
 from varco_archive.accounts import NAME, ArchiveAccounts
-from varco_archive.api import routes
-from varco_archive.body_reader import BodyReader
-from varco_archive.copy_deletion import CopyDeletion
+from varco_archive.body_reader import CopyReader
+from varco_archive.bounce_listener import RELAY_FAILURES
+from varco_archive.copy_deletion import COPY_REMOVED, CopyDeletion
 from varco_archive.copy_index import CopyIndex
-from varco_archive.copy_indexer import FILTERS as RECORDS
-from varco_archive.copy_indexer import FORWARDED, CopyIndexer
+from varco_archive.copy_indexer import COPY_FORWARDED, CopyIndexer
+from varco_archive.copy_indexer import FILTERS as MAIL_FILTERS
 from varco_archive.copy_service import CopyService
-from varco_archive.forwarder import RELAY_FAILURES, Forwarder
-from varco_archive.mail_retention import MailRetention
+from varco_archive.forwarder import Forwarder
 from varco_archive.maildrop_locks import MaildropLocks
 from varco_archive.model import FILTERS
+from varco_archive.pop3.failure_reporter import FailureReporter
 from varco_archive.pop3.server import Pop3Server
+from varco_archive.pop3.session import SessionContext
 from varco_archive.retention_sweeper import RetentionSweeper
 from varco_archive.settings import Settings
 from varco_common.base import subjects
@@ -30,128 +31,84 @@ from varco_common.eventsourcing.replay.serving import ReplayServer
 from varco_common.runtime import rebuild_api
 from varco_common.runtime.ban_enforcement import BanEnforcement
 from varco_common.runtime.http_server import HttpServer
-from varco_common.runtime.login_throttle import GUARDED
+from varco_common.runtime.login_throttle import GUARDED, LoginThrottle
 from varco_common.runtime.passwords import Argon2, PasswordVerifier
 from varco_common.runtime.service import Service, run
 from varco_common.runtime.tls import Certificates
 from varco_common.storage import database, retention
 from varco_common.storage.object_store import ObjectStore
 
-HASHED_AT_ONCE, MOST_HASHES = 2, 24  # threads, and passwords in all that wait for them
+ARGON2_MEMORY_KIB = 65_536  # RFC 9106 4, the second recommended choice
+HASH_THREADS, MAX_HASHES = 2, 24  # passwords hashed at once, and waiting for it: 128 MiB at most
+GUESS_SECONDS, MAX_GUESSES_WAITING = 1.0, 10  # at a guarded mailbox, for each unknown host
 
 
 async def serve(settings: Settings) -> None:
-    """Until cancelled; sessions then end, and remove nothing that QUIT didn't."""
+    """Runs until cancelled. POP3 sessions then end, and remove nothing that QUIT did not remove."""
     certificates = Certificates(
         settings.home / "tls", settings.certificates, settings.hostname, variable="VARCO_ARCHIVE_CERTIFICATES"
     )
+    max_keep = timedelta(days=settings.mail_days)
     async with AsyncExitStack() as stack:
-        shell = await stack.enter_async_context(HttpServer.open(settings, NAME))
+        http = await stack.enter_async_context(HttpServer.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
         engine = await stack.enter_async_context(database.connect(settings.database_of(NAME), NAME))
-        hashes = Argon2(settings.argon2_memory_kib)
-        passwords = await stack.enter_async_context(PasswordVerifier.open(hashes, HASHED_AT_ONCE, MOST_HASHES))
+        argon2 = Argon2(ARGON2_MEMORY_KIB)
+        passwords = await stack.enter_async_context(PasswordVerifier.open(argon2, HASH_THREADS, MAX_HASHES))
         await database.migrate(engine, "varco_archive")
-        blobs = ObjectStore(settings.object_store)
-        stack.push_async_callback(blobs.close)
+        objects = ObjectStore(settings.object_store)
+        stack.push_async_callback(objects.close)
         accounts = await stack.enter_async_context(ArchiveAccounts.open(bus, engine))
-        parts = _parts(settings, bus, engine, accounts, passwords=passwords, bodies=BodyReader(bus, blobs))
-        collector, forwarder = _workers(parts)
-        server = _server(parts, certificates)
-        shell.include(rebuild_api.router(NAME, "varco_archive.rebuild", settings))
-        shell.include(routes.router(_desk(parts)))
-        await parts.removals.catch_up()
-        await MailRetention(bus, parts.index).serve(NAME)
-        enforcing = BanEnforcement(bus, server.bans, NAME, "closes at accept", heard=server.heard, also=(GUARDED,))
-        sweeping = parts.sweeper.run(settings.sweep)
-        async with run_in_background(collector.run(), forwarder.run(), forwarder.hear(), sweeping, enforcing.run()):
-            await enforcing.caught_up.wait()
+        index, locks, bodies = CopyIndex(engine), MaildropLocks(), CopyReader(bus, objects)
+        deletion = CopyDeletion(bus, index)
+        sweeper = RetentionSweeper(index, deletion, locks, accounts.get, max_keep)
+        indexer = CopyIndexer(bus, index, accounts.get)
+        forwarder = Forwarder(
+            bus,
+            index,
+            bodies,
+            indexer,
+            settings_of=accounts.get,
+            return_path=settings.return_path,
+            reporter=settings.hostname,
+        )
+        failures = FailureReporter(bus)
+        stack.push_async_callback(failures.flush)
+        context = SessionContext(
+            accounts=accounts,
+            index=index,
+            bodies=bodies,
+            deletion=deletion,
+            sweeper=sweeper,
+            locks=locks,
+            passwords=passwords,
+            throttle=LoginThrottle(GUESS_SECONDS, MAX_GUESSES_WAITING),
+            certificates=certificates,
+            idle=settings.idle,
+            report=failures.report,
+        )
+        server = Pop3Server(settings, context, BanTable())
+        copies = CopyService(
+            bus,
+            accounts,
+            index,
+            bodies,
+            passwords=passwords,
+            locks=locks,
+            deletion=deletion,
+            sweeper=sweeper,
+            max_keep=max_keep,
+        )
+        http.include(rebuild_api.router(NAME, "varco_archive.rebuild", settings))
+        http.include(api.router(copies))
+        await deletion.catch_up()
+        await mail_retention.serve(bus, index, NAME)
+        bans = BanEnforcement(bus, server.bans, NAME, "closes at accept", heard=server.apply, also=(GUARDED,))
+        workers = (indexer.run(), forwarder.run(), bounce_listener.listen(bus, index), sweeper.run(), bans.run())
+        async with run_in_background(*workers):
+            await bans.caught_up.wait()
             async with server.listening(), ReplayServer.answering(bus, NAME, "varco_archive.replay", settings):
-                await shell.serve(bus, accounts=accounts.check)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What most of it works with."""
-
-    settings: Settings
-    bus: Bus
-    accounts: ArchiveAccounts
-    passwords: PasswordVerifier
-    index: CopyIndex
-    bodies: BodyReader
-    drops: MaildropLocks
-    removals: CopyDeletion
-    sweeper: RetentionSweeper
-
-
-def _parts(settings: Settings, bus: Bus, engine: AsyncEngine, accounts: ArchiveAccounts, **more: Any) -> Parts:
-    index, drops = CopyIndex(engine), MaildropLocks()
-    removals = CopyDeletion(bus, index)
-    sweeper = RetentionSweeper(index, removals, drops, accounts.get, timedelta(days=settings.mail_days))
-    return Parts(
-        settings=settings,
-        bus=bus,
-        accounts=accounts,
-        index=index,
-        drops=drops,
-        removals=removals,
-        sweeper=sweeper,
-        **more,
-    )
-
-
-def _workers(parts: Parts) -> tuple[CopyIndexer, Forwarder]:
-    settings = parts.settings
-    collector = CopyIndexer(
-        parts.bus,
-        parts.index,
-        parts.accounts.get,
-        batch=settings.batch,
-        max_bytes=settings.batch_bytes,
-        ack_wait=settings.ack_wait,
-    )
-    forwarder = Forwarder(
-        parts.bus,
-        parts.index,
-        parts.bodies,
-        collector,
-        state=parts.accounts.get,
-        return_path=settings.return_path,
-        reporter=settings.hostname,
-    )
-    return collector, forwarder
-
-
-def _server(parts: Parts, certificates: Certificates) -> Pop3Server:
-    return Pop3Server(
-        parts.settings,
-        parts.bus,
-        parts.index,
-        parts.bodies,
-        passwords=parts.passwords,
-        removals=parts.removals,
-        sweeper=parts.sweeper,
-        drops=parts.drops,
-        bans=BanTable(),
-        state=parts.accounts.get,
-        by_login=parts.accounts.by_login,
-        certificates=certificates,
-    )
-
-
-def _desk(parts: Parts) -> CopyService:
-    return CopyService(
-        parts.bus,
-        parts.accounts,
-        parts.index,
-        parts.bodies,
-        passwords=parts.passwords,
-        drops=parts.drops,
-        removals=parts.removals,
-        sweeper=parts.sweeper,
-        longest=timedelta(days=parts.settings.mail_days),
-    )
+                await http.serve(bus, accounts=accounts.check)
 
 
 SERVICE = Service(
@@ -163,10 +120,10 @@ SERVICE = Service(
     subscribes=(
         retention.subject(NAME),
         *FILTERS,
-        subjects.event(NAME, "copy-removed", "*"),
-        FORWARDED,
+        COPY_REMOVED,
+        COPY_FORWARDED,
         *RELAY_FAILURES,
-        *RECORDS,
+        *MAIL_FILTERS,
         *ENFORCED,
         GUARDED,
         ENFORCER_STATUS,

@@ -1,4 +1,4 @@
-"""A copy's text: its envelope's fields, then the mail from where it lies, in the bus or in the object store."""
+"""Reads a copy: the envelope in header fields, then the mail from MAIL or from the object store."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -9,46 +9,45 @@ from varco_common.mail.record import MailRecord
 from varco_common.storage.object_store import ObjectStore
 
 
-class BodyReader:
-    """Reads copies by their sequence in MAIL."""
+class CopyReader:
+    """Copies are addressed by their sequence in MAIL."""
 
-    def __init__(self, bus: Bus, blobs: ObjectStore) -> None:
-        self._bus, self.blobs = bus, blobs
+    def __init__(self, bus: Bus, objects: ObjectStore) -> None:
+        self._bus, self.objects = bus, objects
 
     async def read(self, sequence: int) -> AsyncGenerator[bytes, None]:
-        """The copy in wire form, in chunks; never empty. Raises PoisonError before the first where it is gone."""
-        record, chunks = await self.mail(sequence)
+        """Yields the copy in wire form, at least one chunk.
+
+        Raises PoisonError before the first if it is gone.
+        """
+        record, chunks = await self.read_mail(sequence)
         async with aclosing(chunks):
-            first = await anext(chunks, b"")
-            yield envelope_fields(record.envelope) + first
+            yield envelope_fields(record.envelope) + await anext(chunks, b"")
             async for chunk in chunks:
                 yield chunk
 
-    async def mail(self, sequence: int) -> tuple[MailRecord, AsyncGenerator[bytes, None]]:
-        """The record, and its mail in chunks."""
+    async def read_mail(self, sequence: int) -> tuple[MailRecord, AsyncGenerator[bytes, None]]:
+        """Returns the record, and the mail in chunks without the envelope's fields."""
         stored = await self._bus.mail.get(sequence)
-        if key := stored.record.body.object:
-            return stored.record, self._streamed(key)
-        return stored.record, _one(stored.body)
+        return stored.record, self._chunks(stored.record.body.object, stored.body)
 
-    async def _streamed(self, key: str) -> AsyncGenerator[bytes, None]:
-        async for chunk in self.blobs.stream(key):
+    async def _chunks(self, key: str, inline: bytes) -> AsyncGenerator[bytes, None]:
+        if not key:
+            yield inline
+            return
+        async for chunk in self.objects.stream(key):
             yield chunk
 
 
-async def _one(body: bytes) -> AsyncGenerator[bytes, None]:
-    yield body
-
-
 async def unstuffed(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Out of wire form: the dots that were added at the beginning of lines are taken away (RFC 5321 4.5.2)."""
-    kept = b"\r\n"
+    """Takes a mail out of wire form: removes the dots added at line starts (RFC 5321 4.5.2)."""
+    rest = b"\r\n"  # so that a dot at the very start is seen; removed again below
     begun = False
     async for chunk in chunks:
-        text = kept + chunk
-        cut = len(text) - next((n for n in (3, 2, 1) if text.endswith(b"\r\n."[:n])), 0)
-        done = text[:cut].replace(b"\r\n..", b"\r\n.")
-        kept = text[cut:]
-        yield done if begun else done[2:]
-        begun = begun or len(done) >= 2
-    yield kept if begun else kept[2:]
+        text = rest + chunk
+        end = len(text) - next((n for n in (3, 2, 1) if text.endswith(b"\r\n."[:n])), 0)
+        plain = text[:end].replace(b"\r\n..", b"\r\n.")
+        rest = text[end:]
+        yield plain if begun else plain[2:]
+        begun = begun or len(plain) >= 2
+    yield rest if begun else rest[2:]

@@ -1,4 +1,4 @@
-"""The index of copies in SQL: what was copied, what is in a mailbox, what is owed to a forwarding address."""
+"""The index in SQL: which mails were copied, are in a mailbox, or are to be forwarded."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,18 +8,24 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from varco_archive.tables import Forward, copies, marks
 from varco_common.base.errors import TransientError
 from varco_common.base.tasks import uncancellable
 from varco_common.storage.database import AWAY, READ_ONLY
 
-_NOTHING = {"live": False, "size": 0, "sender": "", "recipients": "", "subject": ""}
+_TOMBSTONE = {"live": False, "size": 0, "sender": "", "recipients": "", "subject": ""}
+_IS_OWED = copies.c.forward == sa.literal_column("1")  # no parameter: the partial index is used
+
+Statement = tuple[Any, list[dict[str, Any]]]  # what to execute, and its rows of values
 
 
 class CopyRow(NamedTuple):
-    """One row as it is indexed. `arrived` is when the bus stored the mail; `size` in octets as they go to a client."""
+    """A copy to be indexed.
+
+    `arrived` is when the bus stored the mail; `size` is in octets as a client gets them.
+    """
 
     account: str
     mail: str
@@ -35,7 +41,7 @@ class CopyRow(NamedTuple):
 
 
 class MaildropTotals(NamedTuple):
-    """A mailbox at one moment: how many copies, their octets, and the last row."""
+    """A mailbox at one moment: the number of copies, their octets, and the id of the last row."""
 
     copies: int
     octets: int
@@ -43,7 +49,7 @@ class MaildropTotals(NamedTuple):
 
 
 class MaildropEntry(NamedTuple):
-    """A copy as a session sees it."""
+    """A copy in a POP3 session."""
 
     id: int
     mail: str
@@ -52,7 +58,7 @@ class MaildropEntry(NamedTuple):
 
 
 class OwedCopy(NamedTuple):
-    """A copy that is to be forwarded."""
+    """A copy to be forwarded."""
 
     id: int
     account: str
@@ -63,7 +69,10 @@ class OwedCopy(NamedTuple):
 
 
 class CopyQuery(NamedTuple):
-    """What is searched for: parts of addresses and of the subject in any case, and times of arrival; empty is any."""
+    """Parts of addresses and of the subject, in any case, and times of arrival [since, until).
+
+    Empty matches all.
+    """
 
     sender: str = ""
     recipient: str = ""
@@ -73,7 +82,7 @@ class CopyQuery(NamedTuple):
 
 
 class CopyDetails(NamedTuple):
-    """A copy as an operator sees it."""
+    """A copy in the API. `recipients` are separated by line feeds."""
 
     id: int
     mail: str
@@ -90,29 +99,31 @@ def unix_ms(at: datetime) -> int:
 
 
 class CopyIndex:
-    """All accounts' copies. Raises TransientError while the database can't be reached."""
+    """The copies of all accounts.
+
+    Every method raises TransientError while the database cannot be reached.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._reading = engine.execution_options(**READ_ONLY)
+        self._read_only = engine.execution_options(**READ_ONLY)
         dialect: Any = postgresql if engine.dialect.name == "postgresql" else sqlite
         self._insert: Callable[[sa.Table], Any] = dialect.insert
 
     # marks
 
     async def mark(self, name: str) -> int:
-        """0 where there is none."""
-        found = await self._read(sa.select(marks.c.value).where(marks.c.name == name))
-        return int(found[0][0]) if found else 0
+        """The value of a mark; 0 when it was never set."""
+        rows = await self._read(sa.select(marks.c.value).where(marks.c.name == name))
+        return int(rows[0][0]) if rows else 0
 
     async def set_mark(self, name: str, value: int) -> None:
-        await uncancellable(self._write([(self._marked(name, value), [])]))
+        await self._write([(self._upsert_mark(name, value), [])])
 
-    # what comes from the bus
+    # changes that come from the bus
 
     async def add(self, rows: Sequence[CopyRow], forwarded: Sequence[str]) -> None:
-        """In one transaction: rows whose mail isn't known yet, and the ids of copies that are seen to be forwarded."""
-        added = self._insert(copies).on_conflict_do_nothing(index_elements=["mail"])
+        """Inserts the rows of new mails, and marks copies as forwarded, in one transaction."""
         values = [
             {
                 "account": row.account,
@@ -130,78 +141,84 @@ class CopyIndex:
             }
             for row in rows
         ]
-        statements: list[tuple[Any, list[dict[str, Any]]]] = [(added, values)] if values else []
+        statements: list[Statement] = [(self._insert_new(), values)] if values else []
         if forwarded:
-            statements.append((_done(copies.c.copy.in_(forwarded)), []))
-        await uncancellable(self._write(statements))
+            statements.append((_set_forwarded(copies.c.copy.in_(forwarded)), []))
+        await self._write(statements)
 
-    async def bury(self, account: str, mails: Sequence[str], sequence: int, *, unseen: bool = False) -> None:
-        """These copies are gone from the mailbox, as event `sequence` says; where `unseen`, even those not indexed yet."""
-        buried = sa.update(copies).where(copies.c.mail.in_(mails)).values(**_NOTHING)
-        grave = self._insert(copies).on_conflict_do_nothing(index_elements=["mail"])
-        tomb = {
-            "account": account,
-            "sequence": 0,
-            "arrived_ms": round(time.time() * 1000),
-            "forward": Forward.NO,
-            "address": "",
-            "copy": "",
-            **_NOTHING,
-        }
-        statements: list[tuple[Any, list[dict[str, Any]]]] = [(buried, [])]
-        if unseen:
-            statements.append((grave, [tomb | {"mail": mail} for mail in mails]))
-        statements.append((self._marked("removals", sequence), []))
-        await uncancellable(self._write(statements))
+    async def mark_removed(
+        self, account: str, mails: Sequence[str], sequence: int, *, insert_missing: bool = False
+    ) -> None:
+        """Turns copies into tombstones, as event `sequence` tells.
 
-    async def kept(self, sequences: Sequence[int]) -> tuple[set[int], set[int]]:
-        """Those of `sequences` whose mail is still to be read, and those whose copy has left a mailbox."""
+        `insert_missing`: of mails not indexed yet, too.
+        """
+        statements: list[Statement] = [(sa.update(copies).where(copies.c.mail.in_(mails)).values(**_TOMBSTONE), [])]
+        if insert_missing:
+            tombstone = {
+                "account": account,
+                "sequence": 0,
+                "arrived_ms": round(time.time() * 1000),
+                "forward": Forward.NO,
+                "address": "",
+                "copy": "",
+                **_TOMBSTONE,
+            }
+            statements.append((self._insert_new(), [tombstone | {"mail": mail} for mail in mails]))
+        statements.append((self._upsert_mark("removals", sequence), []))
+        await self._write(statements)
+
+    async def needed_and_removed(self, sequences: Sequence[int]) -> tuple[set[int], set[int]]:
+        """The sequences whose mail is still to be read, and those whose copy left a mailbox."""
         columns = (copies.c.sequence, copies.c.live, copies.c.forward, copies.c.size)
         rows = await self._read(sa.select(*columns).where(copies.c.sequence.in_(sequences)))
-        kept = {sequence for sequence, live, forward, _ in rows if live or forward == Forward.OWED}
-        return kept, {sequence for sequence, live, _, size in rows if not live and not size} - kept
+        needed = {sequence for sequence, live, forward, _ in rows if live or forward == Forward.OWED}
+        return needed, {sequence for sequence, live, _, size in rows if not live and not size} - needed
+
+    async def delete_tombstones(self, before: datetime) -> None:
+        """Deletes the tombstones of mails that MAIL has dropped by now."""
+        old = sa.delete(copies).where(
+            copies.c.arrived_ms < unix_ms(before), sa.not_(copies.c.live), copies.c.forward != Forward.OWED
+        )
+        await self._write([(old, [])])
 
     # mailboxes
 
-    async def drop(self, account: str) -> MaildropTotals:
-        """What is in the mailbox now."""
+    async def totals(self, account: str) -> MaildropTotals:
+        """The mailbox as it is now."""
         query = sa.select(
             sa.func.count(),
             sa.func.coalesce(sa.func.sum(copies.c.size), 0),
             sa.func.coalesce(sa.func.max(copies.c.id), 0),
-        ).where(copies.c.account == account, copies.c.live)
+        ).where(_in_mailbox(account))
         count, octets, last = (await self._read(query))[0]
         return MaildropTotals(int(count), int(octets), int(last))
 
     async def page(self, account: str, *, after: int, last: int, skip: int, limit: int) -> list[MaildropEntry]:
-        """Copies in the mailbox behind row `after` up to row `last`, oldest first."""
-        columns = (copies.c.id, copies.c.mail, copies.c.sequence, copies.c.size)
-        query = sa.select(*columns).where(
-            copies.c.account == account, copies.c.live, copies.c.id > after, copies.c.id <= last
-        )
+        """The copies in the mailbox behind row `after` up to row `last`, the oldest first."""
+        query = _columns(MaildropEntry).where(_in_mailbox(account), copies.c.id > after, copies.c.id <= last)
         return [MaildropEntry(*row) for row in await self._read(query.order_by(copies.c.id).offset(skip).limit(limit))]
 
     async def expired(self, account: str, before: datetime | None, limit: int) -> list[str]:
-        """Mails whose copies arrived before that (None: all), the oldest first."""
-        query = sa.select(copies.c.mail).where(copies.c.account == account, copies.c.live)
+        """The mails whose copies arrived before that time (None: all), the oldest first."""
+        query = sa.select(copies.c.mail).where(_in_mailbox(account))
         if before:
             query = query.where(copies.c.arrived_ms < unix_ms(before))
         return [row[0] for row in await self._read(query.order_by(copies.c.arrived_ms).limit(limit))]
 
     async def accounts(self) -> list[str]:
-        """Those with copies in a mailbox."""
+        """The accounts with copies in a mailbox."""
         return [row[0] for row in await self._read(sa.select(copies.c.account).where(copies.c.live).distinct())]
 
     async def oldest(self, account: str) -> int | None:
         """When the oldest copy in the mailbox arrived, in ms since 1970."""
-        query = sa.select(sa.func.min(copies.c.arrived_ms)).where(copies.c.account == account, copies.c.live)
-        found: int | None = (await self._read(query))[0][0]
-        return found
+        rows = await self._read(sa.select(sa.func.min(copies.c.arrived_ms)).where(_in_mailbox(account)))
+        arrived: int | None = rows[0][0]
+        return arrived
 
     async def search(self, account: str, wanted: CopyQuery, *, after: int, limit: int) -> list[CopyDetails]:
-        """Copies in the mailbox behind row `after`, oldest first."""
-        columns = (copies.c[name] for name in CopyDetails._fields)
-        query = sa.select(*columns).where(copies.c.account == account, copies.c.live, copies.c.id > after)
+        """The matching copies in the mailbox behind row `after`, the oldest first."""
+        query = _columns(CopyDetails).where(_in_mailbox(account), copies.c.id > after)
         for column, text in (
             (copies.c.sender, wanted.sender),
             (copies.c.recipients, wanted.recipient),
@@ -217,71 +234,65 @@ class CopyIndex:
 
     async def get(self, account: str, mail: str) -> CopyDetails | None:
         """One copy in the mailbox."""
-        columns = (copies.c[name] for name in CopyDetails._fields)
-        where = (copies.c.account == account, copies.c.mail == mail, copies.c.live)
-        found = await self._read(sa.select(*columns).where(*where))
-        return CopyDetails(*found[0]) if found else None
-
-    async def forget(self, before: datetime) -> None:
-        """Tombstones of mails that the bus can't have any more are taken away."""
-        old = sa.delete(copies).where(
-            copies.c.arrived_ms < unix_ms(before), sa.not_(copies.c.live), copies.c.forward != Forward.OWED
-        )
-        await uncancellable(self._write([(old, [])]))
+        rows = await self._read(_columns(CopyDetails).where(_in_mailbox(account), copies.c.mail == mail))
+        return CopyDetails(*rows[0]) if rows else None
 
     # forwarding
 
     async def owed(self, limit: int) -> list[OwedCopy]:
-        """Copies to forward, the oldest first."""
-        columns = (copies.c[name] for name in OwedCopy._fields)
-        query = sa.select(*columns).where(copies.c.forward == sa.literal_column("1"))
-        return [OwedCopy(*row) for row in await self._read(query.order_by(copies.c.id).limit(limit))]
+        """The copies to be forwarded, the oldest first."""
+        query = _columns(OwedCopy).where(_IS_OWED).order_by(copies.c.id).limit(limit)
+        return [OwedCopy(*row) for row in await self._read(query)]
 
     async def owed_count(self) -> int:
-        where = copies.c.forward == sa.literal_column("1")
-        return int((await self._read(sa.select(sa.func.count()).where(where)))[0][0])
+        return int((await self._read(sa.select(sa.func.count()).where(_IS_OWED)))[0][0])
 
-    async def forwarded(self, row: int) -> None:
-        """A mail that was only forwarded needs no words any more."""
-        await uncancellable(self._write([(_done(copies.c.id == row), [])]))
+    async def set_forwarded(self, row: int) -> None:
+        await self._write([(_set_forwarded(copies.c.id == row), [])])
 
-    async def of_copies(self, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Mail and address by the id of a forwarded copy."""
+    async def originals(self, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """The mail and the address of forwarded copies, by the copy's id."""
         query = sa.select(copies.c.copy, copies.c.mail, copies.c.address).where(copies.c.copy.in_(list(ids)))
         return {copy: (mail, address) for copy, mail, address in await self._read(query)}
 
-    # how
+    def _insert_new(self) -> Any:
+        """A mail that has a row already keeps it."""
+        return self._insert(copies).on_conflict_do_nothing(index_elements=["mail"])
 
-    def _marked(self, name: str, value: int) -> Any:
-        put = self._insert(marks).values(name=name, value=value)
-        return put.on_conflict_do_update(index_elements=["name"], set_={"value": value})
+    def _upsert_mark(self, name: str, value: int) -> Any:
+        insert = self._insert(marks).values(name=name, value=value)
+        return insert.on_conflict_do_update(index_elements=["name"], set_={"value": value})
 
     async def _read(self, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
-        with _translated():
-            async with self._reading.connect() as connection:
+        with _transient():
+            async with self._read_only.connect() as connection:
                 return [tuple(row) for row in await connection.execute(query)]
 
-    async def _write(self, statements: Sequence[tuple[Any, list[dict[str, Any]]]]) -> None:
-        with _translated():
+    async def _write(self, statements: Sequence[Statement]) -> None:
+        await uncancellable(self._execute(statements))
+
+    async def _execute(self, statements: Sequence[Statement]) -> None:
+        with _transient():
             async with self._engine.begin() as connection:
-                await _execute(connection, statements)
+                for statement, values in statements:
+                    await connection.execute(statement, values or None)
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _transient() -> Iterator[None]:
     try:
         yield
     except AWAY as error:
         raise TransientError(f"the database is away: {type(error).__name__}") from error
 
 
-async def _execute(connection: AsyncConnection, statements: Sequence[tuple[Any, list[dict[str, Any]]]]) -> None:
-    for statement, values in statements:
-        if values:
-            await connection.execute(statement, values)
-        else:
-            await connection.execute(statement)
+def _columns(row: type[MaildropEntry | CopyDetails | OwedCopy]) -> sa.Select[Any]:
+    return sa.select(*(copies.c[name] for name in row._fields))
 
 
-def _done(where: Any) -> sa.Update:
-    return sa.update(copies).where(where, copies.c.forward == sa.literal_column("1")).values(forward=Forward.DONE)
+def _in_mailbox(account: str) -> Any:
+    return sa.and_(copies.c.account == account, copies.c.live)
+
+
+def _set_forwarded(where: Any) -> sa.Update:
+    return sa.update(copies).where(where, _IS_OWED).values(forward=Forward.DONE)

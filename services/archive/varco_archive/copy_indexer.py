@@ -1,4 +1,7 @@
-"""Follows stream MAIL, headers only, into the index of copies: many records in one transaction, acknowledged after it."""
+"""Follows stream MAIL, headers only, into the index of copies.
+
+Many records are indexed in one transaction, and acknowledged after it.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,29 +21,34 @@ from varco_common.mail.record import MailAccepted, MailConverted, MailRecord
 
 DURABLE = "archive"
 KINDS = ("accepted", "convert", "converted", "copy")
-FORWARDED = subjects.event("archive", "copy-forwarded", "*")
 FILTERS = tuple(subjects.mail(kind, "*") for kind in KINDS)
-
+COPY_FORWARDED = CopyForwarded.subject_filter()
 BEGUN = "begun"
-_MAKING = "making"  # while the index is made: the last CopyForwarded before that
+
+BATCH = 500  # rows in one transaction: more gain nothing, and hold SQLite's lock for longer
+BATCH_BYTES = 16 * 1024 * 1024  # of records that are pulled ahead
+ACK_WAIT_SECONDS = 5.0  # after a crash the bus redelivers what was not acknowledged
+_REBUILDING = "making"  # a mark: while the index is rebuilt, the last CopyForwarded before that
 _RETRY_SECONDS = 1.0
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 _GAUGE_SECONDS = 5.0
-_SKEW = timedelta(seconds=2)  # between the bus's clock and this one
+_CLOCK_SKEW = timedelta(seconds=2)  # between the bus and this host
 _log = log.get(__name__)
 
 
-def copy_row(kind: str, record: MailRecord, sequence: int, at: datetime, state: CopySettings | None) -> CopyRow | None:
-    """The row of an accepted mail; None where its account wants no copy of it. Pure.
+def copy_row(
+    kind: str, record: MailRecord, sequence: int, at: datetime, settings: CopySettings | None
+) -> CopyRow | None:
+    """The row of an accepted mail; None if its account wants no copy of it. Pure.
 
-    Of a mail that filelink converts the first form is copied, or the second one. Whoever changes that choice between
-    the two gets one of them: the index takes each mail once.
+    Of a mail that filelink converts either the first form is copied or the second one. The index
+    takes each mail once, so an account that changes this choice meanwhile gets one of the two.
     """
-    if state is None or (kind == "convert" and state.source is CopySource.SENT):
+    if settings is None or (kind == "convert" and settings.source is CopySource.SENT):
         return None
     envelope = record.envelope
-    when = envelope.received_at if kind == "converted" else at
-    live, target = state.mailbox_active_at(when), state.target_at(when)
+    accepted_at = envelope.received_at if kind == "converted" else at
+    live, target = settings.mailbox_active_at(accepted_at), settings.target_at(accepted_at)
     if not live and not target:
         return None
     return CopyRow(
@@ -59,129 +67,128 @@ def copy_row(kind: str, record: MailRecord, sequence: int, at: datetime, state: 
 
 
 class CopyIndexer:
-    """`state` gives what is known of an account; `batch` bounds one transaction, `max_bytes` what is in hand."""
+    """`settings_of` returns an account's settings.
 
-    def __init__(
-        self,
-        bus: Bus,
-        index: CopyIndex,
-        state: Callable[[str], CopySettings | None],
-        *,
-        batch: int,
-        max_bytes: int,
-        ack_wait: timedelta,
-    ) -> None:
-        self._bus, self._index, self._state = bus, index, state
-        self._batch, self._max_bytes, self._ack_wait = batch, max_bytes, ack_wait.total_seconds()
-        self._hand: list[Delivery] = []
-        self._forwarded: set[str] = set()
+    `owing` is set when a copy to be forwarded was indexed.
+    """
+
+    def __init__(self, bus: Bus, index: CopyIndex, settings_of: Callable[[str], CopySettings | None]) -> None:
+        self._bus, self._index, self._settings_of = bus, index, settings_of
+        self._pulled: list[Delivery] = []
         self._arrived = asyncio.Event()
-        self._puller: DurableConsumer | None = None
-        self._seen = datetime.min.replace(tzinfo=UTC)
-        self.owing = asyncio.Event()  # set when a copy to be forwarded was indexed
+        self._consumer: DurableConsumer | None = None
+        self._forwarded_before: set[str] = set()  # ids of copies, while the index is rebuilt
+        self._newest = datetime.min.replace(tzinfo=UTC)
+        self.owing = asyncio.Event()
 
     async def run(self) -> None:
-        """Until cancelled. An index that was lost is made anew from all that the stream has."""
-        if not await retry_until_available(lambda: self._index.mark(BEGUN)):
-            await retry_until_available(lambda: self._bus.mail.delete_consumer(DURABLE))
-            said = await retry_until_available(lambda: self._bus.events.last_sequence(FORWARDED))
-            await retry_until_available(lambda: self._index.set_mark(_MAKING, said))
-            await retry_until_available(lambda: self._index.set_mark(BEGUN, 1))
-        await self._learn(await retry_until_available(lambda: self._index.mark(_MAKING)))
+        """Indexes until cancelled. A lost index is rebuilt from all that the stream has."""
+        await retry_until_available(self._begin)
+        await self._read_forwarded(await retry_until_available(lambda: self._index.mark(_REBUILDING)))
         async with (
             self._bus.mail.consume(
                 DURABLE,
                 *FILTERS,
-                in_flight=self._batch * 2,
-                max_bytes=self._max_bytes,
+                in_flight=BATCH * 2,
+                max_bytes=BATCH_BYTES,
                 headers_only=True,
-                ack_wait=self._ack_wait,
-            ) as self._puller,
-            run_in_background(self._write(), self._look()),
+                ack_wait=ACK_WAIT_SECONDS,
+            ) as self._consumer,
+            run_in_background(self._write_batches(), self._watch_progress()),
         ):
-            async for delivery in self._puller:
-                self._hand.append(delivery)
+            async for delivery in self._consumer:
+                self._pulled.append(delivery)
                 self._arrived.set()
 
-    async def _learn(self, until: int) -> None:
-        """While an index is made anew: what was forwarded before. The stream may have forgotten those copies."""
+    async def _begin(self) -> None:
+        """With an empty index the consumer starts again at the beginning of the stream."""
+        if await self._index.mark(BEGUN):
+            return
+        await self._bus.mail.delete_consumer(DURABLE)
+        await self._index.set_mark(_REBUILDING, await self._bus.events.last_sequence(COPY_FORWARDED))
+        await self._index.set_mark(BEGUN, 1)
+
+    async def _read_forwarded(self, until: int) -> None:
+        """For a rebuild: reads which copies were forwarded.
+
+        The stream may have dropped their records.
+        """
         if not until:
             return
-        async with aclosing(self._bus.events.follow(FORWARDED)) as events:
+        async with aclosing(self._bus.events.follow(COPY_FORWARDED)) as events:
             async for stored in events:
                 if isinstance(stored.event, CopyForwarded) and datetime.now(UTC) - stored.at < MAIL_HORIZON:
-                    self._forwarded.add(stored.event.copy)
+                    self._forwarded_before.add(stored.event.copy)
                 if stored.sequence >= until:
                     return
 
-    async def _made(self) -> None:
-        """The index has seen all that there was."""
-        if self._forwarded:
-            await self._index.set_mark(_MAKING, 0)
-            self._forwarded.clear()
-
     async def caught_up(self, since: datetime) -> None:
         """Returns when everything that was in the stream at `since` is in the index."""
-        while self._seen < since + _SKEW and (  # noqa: ASYNC110 - the bus knows, and has to be asked
-            not self._puller or await self._pending(self._puller)
-        ):
-            await asyncio.sleep(_LOOK_SECONDS)
+        while self._newest < since + _CLOCK_SKEW and await self._pending():  # noqa: ASYNC110 - the bus must be asked
+            await asyncio.sleep(_POLL_SECONDS)
 
-    async def _pending(self, puller: DurableConsumer) -> int:
-        """1 where the bus can't say."""
+    async def _pending(self) -> int:
+        """How many records are not indexed yet; 1 when the bus cannot be asked."""
+        if not self._consumer:
+            return 1
         try:
-            return await puller.pending()
+            return await self._consumer.pending()
         except TransientError:
             return 1
 
-    async def _look(self) -> None:
+    async def _watch_progress(self) -> None:
+        """Keeps the gauges current, and ends a rebuild once nothing is pending."""
         while True:
-            if self._puller and not (pending := await self._pending(self._puller)):
+            pending = await self._pending()
+            metrics.PENDING.set(pending)
+            if not pending:
                 metrics.LAG.set(0)
-                metrics.PENDING.set(pending)
                 with suppress(TransientError):
-                    await self._made()
-            elif self._puller:
-                metrics.PENDING.set(pending)
+                    await self._end_rebuild()
             await asyncio.sleep(_GAUGE_SECONDS)
 
-    async def _write(self) -> None:
+    async def _end_rebuild(self) -> None:
+        if self._forwarded_before:
+            await self._index.set_mark(_REBUILDING, 0)
+            self._forwarded_before.clear()
+
+    async def _write_batches(self) -> None:
         while True:
             await self._arrived.wait()
-            batch, self._hand = self._hand[: self._batch], self._hand[self._batch :]
-            if not self._hand:
+            batch, self._pulled = self._pulled[:BATCH], self._pulled[BATCH:]
+            if not self._pulled:
                 self._arrived.clear()
             try:
-                await self._take(batch)
+                await self._write(batch)
             except TransientError as error:
                 _log.warning("copies wait for the database", count=len(batch), error=str(error))
-                self._hand = batch + self._hand
+                self._pulled = batch + self._pulled
                 self._arrived.set()
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _take(self, batch: Sequence[Delivery]) -> None:
-        rows, forwarded = [], []
+    async def _write(self, batch: Sequence[Delivery]) -> None:
+        rows: list[CopyRow] = []
+        forwarded: list[str] = []
         for delivery in batch:
-            kind = delivery.subject.split(".", 2)[1]
-            envelope = delivery.record.envelope
+            kind, envelope = delivery.subject.split(".", 2)[1], delivery.record.envelope
+            settings = self._settings_of(envelope.account)
             if kind == "copy":
                 forwarded.append(envelope.id)
-            elif row := copy_row(kind, delivery.record, delivery.sequence, delivery.at, self._state(envelope.account)):
-                subject = row.subject or await self._subject(delivery.record)
-                rows.append(row._replace(subject=subject))
-                forwarded += {row.copy} & self._forwarded
+            elif row := copy_row(kind, delivery.record, delivery.sequence, delivery.at, settings):
+                rows.append(row._replace(subject=row.subject or await self._subject(delivery.record)))
+                forwarded += {row.copy} & self._forwarded_before
         if rows or forwarded:
             await self._index.add(rows, forwarded)
         for delivery in batch:
             await delivery.ack()
-        self._seen = max(self._seen, batch[-1].at)
+        self._newest = max(self._newest, batch[-1].at)
         metrics.COPIES.inc(len(rows))
         metrics.LAG.set(max(0.0, (datetime.now(UTC) - batch[-1].at).total_seconds()))
         if any(row.address for row in rows):
             self.owing.set()
 
     async def _subject(self, record: MailRecord) -> str:
-        """A converted mail's manifest is with the mail that it was made from."""
+        """A converted mail has no manifest of its own: the subject is in that of the original."""
         if not isinstance(record, MailConverted):
             return ""
         try:

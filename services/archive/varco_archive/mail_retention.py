@@ -1,4 +1,4 @@
-"""What archive still needs of MAIL: what it hasn't indexed, what is in a mailbox, what is still to be forwarded."""
+"""Answers which mails archive still needs: not indexed, in a mailbox, or to be forwarded."""
 
 from varco_archive.copy_index import CopyIndex
 from varco_archive.copy_indexer import BEGUN, DURABLE, KINDS
@@ -7,25 +7,23 @@ from varco_common.storage import retention
 from varco_common.storage.retention import RetentionAnswer, RetentionQuery
 
 
-class MailRetention:
-    """A copy that has left its mailbox is to be overwritten: whoever took it out was promised that it is gone."""
+async def serve(bus: Bus, index: CopyIndex, service: str) -> None:
+    """Answers questions from now on.
 
-    def __init__(self, bus: Bus, index: CopyIndex) -> None:
-        self._bus, self._index = bus, index
+    A copy that left its mailbox is to be overwritten: its removal promised that.
+    """
 
-    async def needs(self, question: RetentionQuery) -> RetentionAnswer:
-        """A row is in the index before its record is acknowledged, so the consumer is looked at first."""
-        if question.kind not in KINDS:
+    async def needs(query: RetentionQuery) -> RetentionAnswer:
+        if query.kind not in KINDS:
             return RetentionAnswer(needed=())
-        floor = await self._bus.mail.acknowledged(DURABLE)
-        if not await self._index.mark(BEGUN):  # the index is a new one: the consumer knows more than it
-            return retention.all_of(question)
-        kept, left = await self._index.kept(question.sequences)
+        # the consumer first: a row is in the index before its record is acknowledged
+        floor = await bus.mail.acknowledged(DURABLE)
+        if not await index.mark(BEGUN):  # a new index lacks rows that the consumer acknowledged
+            return retention.all_of(query)
+        needed, removed = await index.needed_and_removed(query.sequences)
         return RetentionAnswer(
-            needed=tuple(one for one in question.sequences if one > floor or one in kept),
-            wiped=tuple(one for one in question.sequences if one in left),
+            needed=tuple(sequence for sequence in query.sequences if sequence > floor or sequence in needed),
+            wiped=tuple(sequence for sequence in query.sequences if sequence in removed),
         )
 
-    async def serve(self, service: str) -> None:
-        """Answers from now on."""
-        await retention.serve(self._bus, service, self.needs)
+    await retention.serve(bus, service, needs)

@@ -1,4 +1,4 @@
-"""Who has which mailbox open: one session at a time (RFC 1939 4), and nobody removes from it meanwhile."""
+"""Locks of the mailboxes: one POP3 session at a time, and only it removes copies (RFC 1939 4)."""
 
 import asyncio
 from collections import defaultdict
@@ -18,22 +18,25 @@ class LockHolder(Protocol):
 
 
 class MaildropLocks:
-    """`turn` is held while a mailbox is opened, or removed from by anyone but the session that has it open."""
+    """A session holds its mailbox from `acquire` to `release`.
+
+    `exclusive` is short: to open a mailbox, and to remove copies from outside a session.
+    """
 
     def __init__(self) -> None:
         self._holders: dict[str, LockHolder] = {}
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._exclusive: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def turn(self, account: str) -> asyncio.Lock:
-        return self._turns[account]
+    def exclusive(self, account: str) -> asyncio.Lock:
+        return self._exclusive[account]
 
-    def enter(self, account: str, session: LockHolder) -> None:
-        """Raises InUse. Whoever entered must `leave`, however the session ends."""
+    def acquire(self, account: str, session: LockHolder) -> None:
+        """Raises MaildropInUse. The session must `release` the mailbox however it ends."""
         if account in self._holders:
             raise MaildropInUse(f"the mailbox of {account} is open in another session")
         self._holders[account] = session
 
-    def leave(self, account: str, session: LockHolder) -> None:
+    def release(self, account: str, session: LockHolder) -> None:
         if self._holders.get(account) is session:
             del self._holders[account]
 

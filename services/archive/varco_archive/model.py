@@ -1,8 +1,12 @@
-"""How one account's mail is copied, folded from its events: what holds now, and what held when. Pure."""
+"""How one account's mail is copied: now, and when each of its mails was accepted.
+
+Folded from events. Pure.
+"""
 
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from varco_common.events import (
     AccountClosed,
@@ -19,22 +23,16 @@ from varco_common.events import (
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
-KEEP_SECONDS = 7 * 86_400
-MAIL_HORIZON = timedelta(days=60)  # what held before that concerns no mail that stream MAIL still has
-SETTINGS = (
-    "senders-told",
-    "mailbox-opened",
-    "mailbox-closed",
-    "forwarding-set",
-    "forwarding-stopped",
-    "retention-set",
-    "source-chosen",
+DEFAULT_KEEP_SECONDS = 7 * 86_400
+MAIL_HORIZON = timedelta(days=60)  # stream MAIL keeps no mail that is older
+SettingsEvent = (
+    SendersTold | MailboxOpened | MailboxClosed | ForwardingSet | ForwardingStopped | RetentionSet | SourceChosen
 )
-FILTERS = (*(f"events.archive.{fact}.*" for fact in SETTINGS), "events.policy.account-closed.*")
+FILTERS = tuple(event.subject_filter() for event in (*SettingsEvent.__args__, AccountClosed))
 
 
 class SendersStatement(msgspec.Struct, frozen=True, kw_only=True):
-    """Who vouched that the senders know, when, and in which words."""
+    """Who vouched that the senders know of the copies, when, and in which words."""
 
     statement: str
     by: str
@@ -50,7 +48,7 @@ class ForwardingTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CopyPeriod(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Mails accepted in [since, until) are copied: to `target`, or to the mailbox where it is None."""
+    """Mails accepted in [since, until) are copied to `target`; None is the mailbox."""
 
     since: datetime
     until: datetime | None = None
@@ -60,112 +58,98 @@ class CopyPeriod(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.since <= at and (self.until is None or at < self.until)
 
 
-class CopySettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CopySettings(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    rename={"statement": "told", "periods": "spans"},  # the names in stored snapshots
+):
     """One account. `login` is empty without a mailbox; `hash` is its password's, in PHC form."""
 
     account: str
     login: str = ""
     hash: str = ""
-    told: SendersStatement | None = None
-    keep_seconds: int = KEEP_SECONDS
+    statement: SendersStatement | None = None
+    keep_seconds: int = DEFAULT_KEEP_SECONDS
     source: CopySource = CopySource.GIVEN
-    spans: tuple[CopyPeriod, ...] = ()
+    periods: tuple[CopyPeriod, ...] = ()
 
     @property
     def target(self) -> ForwardingTarget | None:
         """Where copies are forwarded now."""
-        return next((span.target for span in self.spans if span.target and span.until is None), None)
+        return next((period.target for period in self.periods if period.target and period.until is None), None)
 
     @property
-    def on(self) -> bool:
+    def active(self) -> bool:
+        """Whether mails are copied now, in either way."""
         return bool(self.login or self.target)
 
     def mailbox_active_at(self, at: datetime) -> bool:
         """Whether a mail accepted then is copied to the mailbox."""
-        return any(span.target is None and span.covers(at) for span in self.spans)
+        return any(period.target is None and period.covers(at) for period in self.periods)
 
     def target_at(self, at: datetime) -> ForwardingTarget | None:
         """Where a mail accepted then is forwarded."""
-        return next((span.target for span in self.spans if span.target and span.covers(at)), None)
+        return next((period.target for period in self.periods if period.target and period.covers(at)), None)
 
 
-def apply(state: CopySettings | None, event: AnyEvent) -> CopySettings | None:
-    """The state after the event. A closed account's is kept as far as its last mails need it."""
-    match event:
-        case AccountClosed():
-            return _without_forwarding(_without_mailbox(state, event.at), event.at) if state else None
-        case (
-            SendersTold()
-            | MailboxOpened()
-            | MailboxClosed()
-            | ForwardingSet()
-            | ForwardingStopped()
-            | RetentionSet()
-            | SourceChosen()
-        ):
-            return _changed(state or CopySettings(account=event.account), event)
-        case _:
-            return state
+def apply(settings: CopySettings | None, event: AnyEvent) -> CopySettings | None:
+    """The settings after the event. Those of a closed account stay for its last mails."""
+    if isinstance(event, AccountClosed):
+        return _mailbox_closed(_forwarding_stopped(settings, event.at), event.at) if settings else None
+    if isinstance(event, SettingsEvent):
+        return _changed(settings or CopySettings(account=event.account), event)
+    return settings
 
 
-def _changed(  # noqa: PLR0911 - one arm a fact
-    state: CopySettings,
-    event: SendersTold
-    | MailboxOpened
-    | MailboxClosed
-    | ForwardingSet
-    | ForwardingStopped
-    | RetentionSet
-    | SourceChosen,
-) -> CopySettings:
+def _changed(settings: CopySettings, event: SettingsEvent) -> CopySettings:  # noqa: PLR0911
     match event:
         case SendersTold():
-            told = SendersStatement(statement=event.statement, by=event.by, at=event.at)
-            return msgspec.structs.replace(state, told=told)
+            statement = SendersStatement(statement=event.statement, by=event.by, at=event.at)
+            return replace(settings, statement=statement)
         case MailboxOpened():
-            return _with_mailbox(state, event)
+            opened = settings if settings.login else _begin(settings, CopyPeriod(since=event.at))
+            return replace(opened, login=event.login, hash=event.hash)
         case MailboxClosed():
-            return _without_mailbox(state, event.at)
+            return _mailbox_closed(settings, event.at)
         case ForwardingSet():
             target = ForwardingTarget(address=event.address, form=event.form, return_path=event.return_path)
-            return _begun(_ended(state, event.at, forwarding=True), CopyPeriod(since=event.at, target=target))
+            ended = _end(settings, event.at, forwarding=True)
+            return _begin(ended, CopyPeriod(since=event.at, target=target))
         case ForwardingStopped():
-            return _without_forwarding(state, event.at)
+            return _forwarding_stopped(settings, event.at)
         case RetentionSet():
-            return msgspec.structs.replace(state, keep_seconds=event.seconds)
+            return replace(settings, keep_seconds=event.seconds)
         case SourceChosen():
-            return msgspec.structs.replace(state, source=event.source)
+            return replace(settings, source=event.source)
 
 
-def _with_mailbox(state: CopySettings, event: MailboxOpened) -> CopySettings:
-    opened = state if state.login else _begun(state, CopyPeriod(since=event.at))
-    return msgspec.structs.replace(opened, login=event.login, hash=event.hash)
+def _mailbox_closed(settings: CopySettings, at: datetime) -> CopySettings:
+    return _without_void_statement(replace(_end(settings, at, forwarding=False), login="", hash=""))
 
 
-def _without_mailbox(state: CopySettings, at: datetime) -> CopySettings:
-    return _told_anew(msgspec.structs.replace(_ended(state, at, forwarding=False), login="", hash=""))
+def _forwarding_stopped(settings: CopySettings, at: datetime) -> CopySettings:
+    return _without_void_statement(_end(settings, at, forwarding=True))
 
 
-def _without_forwarding(state: CopySettings, at: datetime) -> CopySettings:
-    return _told_anew(_ended(state, at, forwarding=True))
+def _without_void_statement(settings: CopySettings) -> CopySettings:
+    """A statement holds while mails are copied. To turn copies on again takes a new one."""
+    return settings if settings.active else replace(settings, statement=None)
 
 
-def _told_anew(state: CopySettings) -> CopySettings:
-    """Who turns copies on again must vouch again."""
-    return state if state.on else msgspec.structs.replace(state, told=None)
+def _begin(settings: CopySettings, period: CopyPeriod) -> CopySettings:
+    return replace(settings, periods=(*settings.periods, period))
 
 
-def _begun(state: CopySettings, span: CopyPeriod) -> CopySettings:
-    return msgspec.structs.replace(state, spans=(*state.spans, span))
-
-
-def _ended(state: CopySettings, at: datetime, *, forwarding: bool) -> CopySettings:
-    spans = [
-        msgspec.structs.replace(span, until=at) if span.until is None and bool(span.target) is forwarding else span
-        for span in state.spans
+def _end(settings: CopySettings, at: datetime, *, forwarding: bool) -> CopySettings:
+    """Ends the open period of one kind, and forgets those that ended before the horizon."""
+    periods = [
+        replace(period, until=at) if period.until is None and bool(period.target) is forwarding else period
+        for period in settings.periods
     ]
-    recent = tuple(span for span in spans if span.until is None or at - span.until < MAIL_HORIZON)
-    return msgspec.structs.replace(state, spans=recent)
+    recent = tuple(period for period in periods if period.until is None or at - period.until < MAIL_HORIZON)
+    return replace(settings, periods=recent)
 
 
-PROJECTION = ProjectionSpec("archives", FILTERS, apply, CopySettings)
+PROJECTION = ProjectionSpec("archives", FILTERS, apply, CopySettings, settings=SettingsEvent.__args__)

@@ -1,4 +1,4 @@
-"""How logins and addresses are written: each has one normal form, and says what is wrong with another."""
+"""Normal forms of logins and mail addresses. Raises RefusedCommand that says what is wrong."""
 
 import re
 
@@ -13,16 +13,16 @@ _ADDRESS = re.compile(rf"[^\s\x00-\x1f\x7f<>,;:\"\\()\[\]@]{{1,64}}@({_LABEL}(?:
 
 
 def login(text: str) -> str:
-    """Lower case; POP3's USER takes one word."""
-    found = text.strip().lower()
-    if not _LOGIN.fullmatch(found):
+    """In lower case. The argument of POP3's USER is one word."""
+    normal = text.strip().lower()
+    if not _LOGIN.fullmatch(normal):
         raise RefusedCommand(f"{text!r} is no login: up to 254 characters without blanks and colons")
-    return found
+    return normal
 
 
 def address(text: str) -> str:
-    """As it was written, but for blanks around it."""
-    found = text.strip()
-    if not found.isascii() or not (match := _ADDRESS.fullmatch(found)) or len(match[1]) > 253:
+    """Without blanks around it, otherwise unchanged."""
+    normal = text.strip()
+    if not normal.isascii() or not (match := _ADDRESS.fullmatch(normal)) or len(match[1]) > 253:
         raise RefusedCommand(f"{text!r} is no mail address: write boss@acme.example")
-    return found
+    return normal

@@ -1,4 +1,4 @@
-"""What archive projects: built anew by `varco replay rebuild archive`. The index comes from MAIL's records."""
+"""For `varco replay rebuild archive`: the index from MAIL, the settings from EVENTS."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -23,14 +23,15 @@ from varco_common.eventsourcing.rebuild.projected import ComparedTable, FoldedPr
 from varco_common.mail.record import MailAccepted, decode_record
 
 REMOVALS = "removals"
-_AT_ONCE = 500
-_NOT_COMPARED = (
-    "what isn't in a mailbox: tombstones, and what is owed to forwarding addresses, which MAIL and CopyForwarded settle"
-)
+_BATCH = 500
+_NOT_COMPARED = "tombstones, and copies for forwarding only: MAIL and CopyForwarded settle those"
 
 
 class CopiesRebuild:
-    """The index of copies. Its `stands` asks the bus first: what is acknowledged there is in any later snapshot."""
+    """The index of copies.
+
+    `stands` reads the bus first: what is acknowledged there is in any later snapshot.
+    """
 
     name = "copies"
 
@@ -38,32 +39,32 @@ class CopiesRebuild:
         self._removals = 0
         self._rows: list[CopyRow] = []
         self._forwarded: list[str] = []
-        self._subjects: dict[int, str] = {}
+        self._subjects: dict[int, str] = {}  # of mails to be converted, by sequence
         self._first = 0
 
     async def stands(self, bus: Bus, live: AsyncConnection) -> int:
-        stand = await bus.mail.acknowledged(DURABLE)
+        acknowledged = await bus.mail.acknowledged(DURABLE)
         self._removals = int(await live.scalar(sa.select(marks.c.value).where(marks.c.name == REMOVALS)) or 0)
-        return stand
+        return acknowledged
 
     async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
-        index, states = CopyIndex(fresh), await _states(bus)
+        index, settings = CopyIndex(fresh), await _all_settings(bus)
         async with aclosing(recorded(bus, *KINDS, until=stand)) as records:
             async for record in records:
-                self._take(record, states)
-                if len(self._rows) + len(self._forwarded) >= _AT_ONCE:
+                self._take(record, settings)
+                if len(self._rows) + len(self._forwarded) >= _BATCH:
                     await self._write(index)
                     told(record.sequence)
         await self._write(index)
         async with aclosing(read(bus, COPY_REMOVED, until=self._removals)) as events:
             async for sequence, event in events:
                 if isinstance(event, CopyRemoved) and datetime.now(UTC) - event.at < MAIL_HORIZON:
-                    await index.bury(event.account, event.mails, sequence, unseen=True)
+                    await index.mark_removed(event.account, event.mails, sequence, insert_missing=True)
         await index.set_mark(REMOVALS, self._removals)
         told(stand)
         return self._compared(stand)
 
-    def _take(self, record: StoredRecord, states: dict[str, CopySettings]) -> None:
+    def _take(self, record: StoredRecord, settings: dict[str, CopySettings]) -> None:
         at = datetime.fromtimestamp(record.at / 1000, UTC)
         self._first = self._first or record.sequence
         if datetime.now(UTC) - at > MAIL_HORIZON:
@@ -71,14 +72,14 @@ class CopiesRebuild:
         try:
             mail = decode_record(record.record)
         except msgspec.DecodeError:
-            return  # parked by the live one
+            return  # a dead letter of the running service
         kind, envelope = record.subject.split(".", 2)[1], mail.envelope
         if kind == "copy":
             self._forwarded.append(envelope.id)
             return
         if kind == "convert" and isinstance(mail, MailAccepted):
             self._subjects[record.sequence] = mail.manifest.subject
-        if row := copy_row(kind, mail, record.sequence, at, states.get(envelope.account)):
+        if row := copy_row(kind, mail, record.sequence, at, settings.get(envelope.account)):
             original = 0 if isinstance(mail, MailAccepted) else mail.original
             self._rows.append(row._replace(subject=row.subject or self._subjects.get(original, "")))
 
@@ -88,7 +89,7 @@ class CopiesRebuild:
         self._rows, self._forwarded = [], []
 
     def _compared(self, stand: int) -> list[ComparedTable]:
-        older = copies.c.sequence < self._first if self._first != 1 else sa.false()
+        before_first = copies.c.sequence < self._first if self._first != 1 else sa.false()
         return [
             ComparedTable(
                 name="copies",
@@ -97,7 +98,7 @@ class CopiesRebuild:
                 where=sa.and_(copies.c.live, copies.c.sequence <= stand),
                 left_out=frozenset({"id", "forward"}),
                 near=frozenset({"arrived_ms"}),
-                beyond=sa.and_(copies.c.live, older),
+                beyond=sa.and_(copies.c.live, before_first),
                 note=_NOT_COMPARED,
             ),
             ComparedTable(
@@ -106,17 +107,16 @@ class CopiesRebuild:
                 key=("name",),
                 where=sa.false(),
                 beyond=marks.c.name.not_in(["begun", REMOVALS]),
-                note="how far events were heard: taken over",
+                note="progress through the events: taken over",
             ),
         ]
 
 
-async def _states(bus: Bus) -> dict[str, CopySettings]:
-    """As they are now: what held when is part of them."""
+async def _all_settings(bus: Bus) -> dict[str, CopySettings]:
+    """The settings of now, which contain what held at any earlier time."""
     memory: FoldedStates[CopySettings] = FoldedStates(PROJECTION.apply, PROJECTION.key)
-    async with aclosing(
-        read(bus, *PROJECTION.filters, until=await bus.events.last_sequence(*PROJECTION.filters))
-    ) as events:
+    until = await bus.events.last_sequence(*PROJECTION.filters)
+    async with aclosing(read(bus, *PROJECTION.filters, until=until)) as events:
         async for sequence, event in events:
             memory.apply(sequence, event)
     return memory.states

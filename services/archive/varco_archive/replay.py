@@ -1,8 +1,6 @@
-"""How an account's mail was copied at any time: archive's part of the state as of."""
+"""An account's copy settings at any time: archive's part of `varco replay state`."""
 
-from typing import Any
-
-from varco_archive.api import schemas
+from varco_archive.api.schemas import section
 from varco_archive.model import FILTERS, CopySettings, apply
 from varco_archive.settings import Settings
 from varco_common.eventsourcing.replay.replayable import Sections
@@ -11,11 +9,10 @@ from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 SETTINGS = Settings
 
 
-def _show(held: CopySettings) -> Sections:
-    said: dict[str, Any] = schemas.section(held) or {}
-    return {"archive": said}
+def _sections(settings: CopySettings) -> Sections:
+    return {"archive": section(settings) or {}}
 
 
 def shown(_: Settings) -> FoldedSettings[CopySettings]:
-    """For state as of."""
-    return FoldedSettings(*FILTERS, apply=apply, show=_show)
+    """Named as the replay process expects."""
+    return FoldedSettings(*FILTERS, apply=apply, show=_sections)

@@ -1,4 +1,4 @@
-"""Removes copies whose time is over, and those of mailboxes that were closed; never in the middle of a session."""
+"""Removes expired copies, and all of closed mailboxes; never during a POP3 session."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,51 +12,56 @@ from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.events import RemovalCause
 
+SWEEP_SECONDS = 60.0  # for unread mailboxes only: a login removes expired copies itself
+
 _log = log.get(__name__)
 
 
 class RetentionSweeper:
-    """`state` gives what is known of an account, `longest` is how long the stream itself keeps mail."""
+    """`settings_of` maps account to settings; `max_keep` is how long MAIL keeps mail."""
 
     def __init__(
         self,
         index: CopyIndex,
-        removals: CopyDeletion,
-        drops: MaildropLocks,
-        state: Callable[[str], CopySettings | None],
-        longest: timedelta,
+        deletion: CopyDeletion,
+        locks: MaildropLocks,
+        settings_of: Callable[[str], CopySettings | None],
+        max_keep: timedelta,
     ) -> None:
-        self._index, self._removals, self._drops, self._state = index, removals, drops, state
-        self._longest = longest
+        self._index, self._deletion, self._locks = index, deletion, locks
+        self._settings_of, self._max_keep = settings_of, max_keep
 
-    async def run(self, every: timedelta) -> None:
-        """Until cancelled."""
+    async def run(self) -> None:
+        """Sweeps all mailboxes again and again, until cancelled."""
         while True:
             try:
                 for account in await self._index.accounts():
                     await self.sweep(account)
-                await self._index.forget(datetime.now(UTC) - MAIL_HORIZON)
+                await self._index.delete_tombstones(datetime.now(UTC) - MAIL_HORIZON)
             except TransientError as error:
-                _log.warning("not swept", error=str(error))
-            await asyncio.sleep(every.total_seconds())
+                _log.warning("sweep of mailboxes failed, to be retried", error=str(error))
+            await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self, account: str) -> None:
-        """Removes what is to be removed now. Where a session has the mailbox open that waits; a closed one ends."""
-        state = self._state(account)
-        closed = state is None or not state.login
-        holder = self._drops.holder(account)
+        """Removes expired copies unless a session has the mailbox open.
+
+        A closed mailbox loses its session and all.
+        """
+        settings = self._settings_of(account)
+        closed = settings is None or not settings.login
+        holder = self._locks.holder(account)
         if holder and closed:
             holder.close()
-        async with self._drops.turn(account):
-            if closed or not self._drops.holder(account):
-                await self.swept(account)
+        async with self._locks.exclusive(account):
+            if closed or not self._locks.holder(account):
+                await self.remove_expired(account)
 
-    async def swept(self, account: str) -> None:
-        """As `sweep`, for whoever has the mailbox's turn."""
-        state = self._state(account)
+    async def remove_expired(self, account: str) -> None:
+        """As `sweep`, for a caller that holds the mailbox's `exclusive` lock."""
+        settings = self._settings_of(account)
         before, cause, reason = None, RemovalCause.OPERATOR, "the mailbox was closed"
-        if state and state.login:
-            keep = min(timedelta(seconds=state.keep_seconds), self._longest)
+        if settings and settings.login:
+            keep = min(timedelta(seconds=settings.keep_seconds), self._max_keep)
             before, cause, reason = datetime.now(UTC) - keep, RemovalCause.RETENTION, ""
         while mails := await self._index.expired(account, before, DELETION_BATCH):
-            await self._removals.remove(account, mails, cause, reason=reason)
+            await self._deletion.remove(account, mails, cause, reason=reason)

@@ -1,4 +1,7 @@
-"""The index of copies: a row for each, which says where its mail lies in stream MAIL. No body is ever in it."""
+"""The tables of the index: a row for each copy, with the sequence of its mail in MAIL.
+
+It holds no bodies.
+"""
 
 from enum import IntEnum
 
@@ -6,7 +9,7 @@ import sqlalchemy as sa
 
 
 class Forward(IntEnum):
-    """What is owed to the forwarding address."""
+    """Whether a copy is to be forwarded, or was."""
 
     NO = 0
     OWED = 1
@@ -14,11 +17,12 @@ class Forward(IntEnum):
 
 
 metadata = sa.MetaData()
-_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts up integers alone
+_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite autoincrements INTEGER only
 
-# `id` counts up in the order of indexing: a session's mailbox is what stands at or below one of them. `size` is in octets as
-# they go to the client, 0 once the copy is removed. A removed copy stays as a tombstone without what it says of people, so
-# that a bus which forgot what it was told can't bring the copy back.
+# `id` counts up in the order of indexing, so a session's mailbox is all rows up to one id. `size`
+# is
+# in octets as a client gets them, 0 once the copy is removed. A removed copy leaves a tombstone
+# without personal data, so that a redelivered record cannot bring the copy back.
 copies = sa.Table(
     "copies",
     metadata,
@@ -51,7 +55,9 @@ sa.Index("copies_sequence", copies.c.sequence)
 sa.Index("copies_arrived", copies.c.account, copies.c.arrived_ms, sqlite_where=_LIVE, postgresql_where=_LIVE)
 sa.Index("copies_owed", copies.c.id, sqlite_where=_OWED, postgresql_where=_OWED)
 
-# How far the index has come: `begun` once it follows MAIL, `removals` the last CopyRemoved event that it has applied.
+# The progress of the index: `begun` is 1 once it follows MAIL, `removals` is the sequence of the
+# last
+# CopyRemoved that was applied, `fates` that of the last failed delivery that was looked at.
 marks = sa.Table(
     "marks",
     metadata,

@@ -1,4 +1,4 @@
-"""The file of the ban log. Each line is written once, across restarts, crashes and rotation by any logrotate."""
+"""The ban log as a file: each line once, over restarts, and over rotation by anybody's logrotate."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import msgspec
 
 
 class WrittenPosition(msgspec.Struct, frozen=True):
-    """The last event that was written, and the file and its length after that."""
+    """Up to which event the file was written, which file that was, and how long it was then."""
 
     sequence: int = 0
     inode: int = 0
@@ -16,29 +16,27 @@ class WrittenPosition(msgspec.Struct, frozen=True):
 
 
 class BanLogFile:
-    """Appends lines. If the file was renamed or removed, a new one is made; if it was emptied, it is filled again.
+    """Appends lines. A file that was renamed or removed is made anew; one that was emptied goes on from its start.
 
-    The position is stored in a hidden file beside it. If the process died between a line and its
-    position, the next start cuts that line off, so that it is written once.
+    The position lies beside it, hidden. A line that was written when the process died before its position was is cut off again.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._position_path = path.with_name(f".{path.name}.position")
+        self._note = path.with_name(f".{path.name}.position")
         self._file: IO[bytes] | None = None
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.position = self._read_position()
-        if self._is_current(self.position.inode) and path.stat().st_size > self.position.size:
-            os.truncate(path, self.position.size)
+        self.position = self._read()
+        self._cut()
 
     def write(self, sequence: int, line: str) -> None:
-        """Appends the event's line, unless the file has it already. Raises OSError."""
+        """Appends the event's line; nothing for an event that is in it already. Raises OSError."""
         if sequence <= self.position.sequence:
             return
         file = self._current()
         file.write(line.encode() + b"\n")
         state = os.fstat(file.fileno())
-        self._store_position(WrittenPosition(sequence, state.st_ino, state.st_size))
+        self._remember(WrittenPosition(sequence, state.st_ino, state.st_size))
 
     def close(self) -> None:
         if self._file:
@@ -46,27 +44,31 @@ class BanLogFile:
             self._file = None
 
     def _current(self) -> IO[bytes]:
-        """The file that has the path's name now."""
-        if self._file and not self._is_current(os.fstat(self._file.fileno()).st_ino):
+        """The file of that name now."""
+        if self._file and not self._there(os.fstat(self._file.fileno()).st_ino):
             self.close()
         if not self._file:
             self._file = self._path.open("ab", buffering=0)
         return self._file
 
-    def _is_current(self, inode: int) -> bool:
+    def _there(self, inode: int) -> bool:
         try:
             return self._path.stat().st_ino == inode
         except FileNotFoundError:
             return False
 
-    def _read_position(self) -> WrittenPosition:
+    def _read(self) -> WrittenPosition:
         try:
-            return msgspec.json.decode(self._position_path.read_bytes(), type=WrittenPosition)
+            return msgspec.json.decode(self._note.read_bytes(), type=WrittenPosition)
         except (FileNotFoundError, msgspec.DecodeError):
             return WrittenPosition()
 
-    def _store_position(self, position: WrittenPosition) -> None:
-        new = self._position_path.with_name(f"{self._position_path.name}.new")
+    def _cut(self) -> None:
+        if self._there(self.position.inode) and self._path.stat().st_size > self.position.size:
+            os.truncate(self._path, self.position.size)
+
+    def _remember(self, position: WrittenPosition) -> None:
+        new = self._note.with_name(f"{self._note.name}.new")
         new.write_bytes(msgspec.json.encode(position))
-        new.replace(self._position_path)
+        new.replace(self._note)
         self.position = position

@@ -1,4 +1,4 @@
-"""Metrics of banguard."""
+"""What Prometheus reads of banguard."""
 
 from prometheus_client import Counter, Gauge
 
@@ -14,20 +14,20 @@ VOTES = {reply: _votes.labels(reply.value) for reply in (Reply.ACCEPTED, Reply.H
 STRIKES = {cause: _strikes.labels(cause.value) for cause in StrikeCause}
 IGNORED = {cause: _ignored.labels(cause.value) for cause in StrikeCause}
 UNBANS = {cause: _unbans.labels(cause.value) for cause in UnbanCause}
-BANS = Counter("varco_banguard_bans", "Bans, in all.")
+BANS_SAID = Counter("varco_banguard_bans", "Bans, in all.")
 BANNED = Gauge("varco_banguard_banned", "Networks that are banned now.")
 HOSTS = Gauge("varco_banguard_hosts", "Networks of which anything is remembered.")
 
 
-def count_event(event: object) -> None:
+def count(said: object) -> None:
     """Counts one of banguard's own events."""
-    match event:
+    match said:
         case HostFound(strike=strike):
             STRIKES[strike.cause].inc()
         case HostIgnored(strike=strike):
             IGNORED[strike.cause].inc()
         case HostBanned():
-            BANS.inc()
+            BANS_SAID.inc()
         case HostUnbanned(cause=cause):
             UNBANS[cause].inc()
         case _:

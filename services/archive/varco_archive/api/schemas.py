@@ -1,14 +1,14 @@
-"""What goes in and out over HTTP: the `archive` section of an account file, and copies as operators see them."""
+"""Requests and responses: the `archive` section of an account file, and copies."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
+from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from varco_archive import normalization
-from varco_archive.commands import Change, Op
 from varco_archive.copy_index import CopyDetails
-from varco_archive.model import KEEP_SECONDS, CopySettings, ForwardingTarget
+from varco_archive.model import DEFAULT_KEEP_SECONDS, CopySettings, ForwardingTarget, SendersStatement
 from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
 from varco_common.events import CopyForm, CopySource
@@ -33,18 +33,19 @@ def _normal(normal: Any) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+AccountName = Annotated[str, Path(pattern=normalization.ACCOUNT, description="The account's name.")]
 Duration = Annotated[timedelta, BeforeValidator(units.parse_duration, json_schema_input_type=str | float)]
 Address = Annotated[str, _normal(normalization.address)]
 
 
 class StrictModel(BaseModel):
-    """A misspelt field is an error, never ignored."""
+    """A field that does not exist is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Pop3In(StrictModel):
-    """Without a password the one that is there is kept. Neither it nor its hash is ever shown."""
+    """Without a password the current one is kept. Neither it nor its hash is ever shown."""
 
     login: Annotated[str, _normal(normalization.login)]
     password: SecretStr | None = Field(default=None, min_length=8, max_length=normalization.MAX_PASSWORD_BYTES)
@@ -58,7 +59,7 @@ class Pop3In(StrictModel):
 
 
 class ForwardIn(StrictModel):
-    """Where copies go. `form` journal attaches the mail to a report with its envelope."""
+    """Where copies are forwarded. The form `journal` attaches the mail to a report."""
 
     to: Address
     form: CopyForm = CopyForm.PLAIN
@@ -70,11 +71,11 @@ class ForwardIn(StrictModel):
 
 
 class ArchiveIn(StrictModel):
-    """The whole section: what it leaves out is off, or as it is by default; only `senders_told` is kept."""
+    """The whole section: what is left out is off or its default; `senders_told` is kept."""
 
     pop3: Annotated[Pop3In | None, BeforeValidator(_off)] = None
     forward: Annotated[ForwardIn | None, BeforeValidator(_forward), BeforeValidator(_off)] = None
-    keep: Annotated[Duration, Field(ge=timedelta(hours=1))] = timedelta(seconds=KEEP_SECONDS)
+    keep: Annotated[Duration, Field(ge=timedelta(hours=1))] = timedelta(seconds=DEFAULT_KEEP_SECONDS)
     senders_told: str = Field(default="", max_length=500, description="Who told the senders, and when.")
     copy_: CopySource = Field(default=CopySource.GIVEN, alias="copy")
 
@@ -83,43 +84,27 @@ ArchiveSection = Annotated[ArchiveIn | None, BeforeValidator(_off)]
 
 
 class SendersToldOut(BaseModel):
-    """Who vouched that senders know, and when."""
+    """Who vouched that senders know of the copies, and when."""
 
     statement: str
     by: str
     at: datetime
 
+    @classmethod
+    def of(cls, statement: SendersStatement) -> "SendersToldOut":
+        return cls(statement=statement.statement, by=statement.by, at=statement.at)
+
 
 class ArchiveOut(BaseModel):
-    """`archive` is as an account file has it, without the password; None: nothing is copied. `version` is for If-Match."""
+    """`archive` as in an account file, without the password; None if nothing is copied.
+
+    `version` is for If-Match.
+    """
 
     account: str
     archive: dict[str, Any] | None
     told: SendersToldOut | None
     version: int
-
-
-class ChangeOut(BaseModel):
-    """One difference: for programs, and as a line for people (`+` added, `-` removed, `~` changed)."""
-
-    op: Op
-    section: str
-    key: str
-    detail: str
-    line: str
-
-    @classmethod
-    def of(cls, change: Change) -> "ChangeOut":
-        return cls(op=change.op, section=change.section, key=change.key, detail=change.detail, line=change.line)
-
-
-class Changed(BaseModel):
-    """What was changed; or what would be, where `applied` is false. `version` is for If-Match."""
-
-    account: str
-    applied: bool
-    version: int
-    changes: list[ChangeOut]
 
 
 class StatusOut(BaseModel):
@@ -146,14 +131,14 @@ class CopyOut(BaseModel):
     subject: str
 
     @classmethod
-    def of(cls, found: CopyDetails) -> "CopyOut":
+    def of(cls, copy: CopyDetails) -> "CopyOut":
         return cls(
-            mail=found.mail,
-            arrived=datetime.fromtimestamp(found.arrived_ms / 1000, UTC),
-            size=found.size,
-            sender=found.sender,
-            recipients=found.recipients.split("\n"),
-            subject=found.subject,
+            mail=copy.mail,
+            arrived=datetime.fromtimestamp(copy.arrived_ms / 1000, UTC),
+            size=copy.size,
+            sender=copy.sender,
+            recipients=copy.recipients.split("\n"),
+            subject=copy.subject,
         )
 
 
@@ -164,20 +149,20 @@ class CopyPage(BaseModel):
     next: int
 
 
-def section(state: CopySettings) -> dict[str, Any] | None:
-    """The account file's section; secrets left out, and what is as by default."""
-    if not state.on:
+def section(settings: CopySettings) -> dict[str, Any] | None:
+    """The account file's section, without secrets and defaults."""
+    if not settings.active:
         return None
-    shown: dict[str, Any] = {}
-    if state.login:
-        shown["pop3"] = {"login": state.login}
-    if target := state.target:
-        extra = {"form": str(target.form)} if target.form is not CopyForm.PLAIN else {}
-        extra |= {"return_path": target.return_path} if target.return_path else {}
-        shown["forward"] = {"to": target.address, **extra} if extra else target.address
-    shown["keep"] = units.format_duration(timedelta(seconds=state.keep_seconds))
-    if state.source is not CopySource.GIVEN:
-        shown["copy"] = str(state.source)
-    if state.told:
-        shown["senders_told"] = state.told.statement
-    return shown
+    result: dict[str, Any] = {}
+    if settings.login:
+        result["pop3"] = {"login": settings.login}
+    if target := settings.target:
+        options = {"form": str(target.form)} if target.form is not CopyForm.PLAIN else {}
+        options |= {"return_path": target.return_path} if target.return_path else {}
+        result["forward"] = {"to": target.address, **options} if options else target.address
+    result["keep"] = units.format_duration(timedelta(seconds=settings.keep_seconds))
+    if settings.source is not CopySource.GIVEN:
+        result["copy"] = str(settings.source)
+    if settings.statement:
+        result["senders_told"] = settings.statement.statement
+    return result

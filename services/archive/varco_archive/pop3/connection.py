@@ -1,56 +1,50 @@
-"""A POP3 session's bytes: command lines in, answers out, both within bounds of time and size."""
+"""The bytes of one POP3 session: command lines in, replies out, within bounds of time and size."""
 
 import asyncio
 import ssl
 
 MAX_COMMAND = 255  # RFC 2449 4
-MAX_LINE = 12_288  # RFC 5034 4: what an initial response or its continuation may take
-UNSENT = 256 * 1024  # bytes that may wait for the client before the session does
-
-
-class Line(bytes):
-    """A line without its end."""
+MAX_LINE = 12_288  # RFC 5034 4: a SASL initial response or its continuation
+MAX_UNSENT = 256 * 1024  # bytes in the write buffer above which the session waits for the client
 
 
 class LineTooLong(Exception):
-    """A line longer than any command."""
+    """The client sent a line longer than MAX_LINE. The connection is unusable afterwards."""
 
 
 class Pop3Connection:
-    """One connection. Raises EOFError when the client has gone, TimeoutError when it is too slow."""
+    """Raises EOFError when the client is gone, TimeoutError when it is too slow."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     @property
     def tls(self) -> str:
-        """The protocol's version; empty in clear."""
+        """The version of the protocol; empty when the connection is not encrypted."""
         connection: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")
         return (connection.version() or "TLS") if connection else ""
 
-    async def line(self, seconds: float) -> bytes:
-        """The next line without its end. Raises TooLong, after which the connection is of no use."""
+    async def read_line(self, seconds: float) -> bytes:
+        """Returns the next line without its end. Raises LineTooLong."""
         async with asyncio.timeout(seconds):
             try:
                 line = await self._reader.readuntil(b"\n")
-            except asyncio.IncompleteReadError as error:
+            except (asyncio.IncompleteReadError, OSError) as error:
                 raise EOFError from error
             except asyncio.LimitOverrunError as error:
                 raise LineTooLong from error
-            except OSError as error:
-                raise EOFError from error
         return line.rstrip(b"\r\n")
 
-    def say(self, *pieces: bytes) -> None:
+    def write(self, *pieces: bytes) -> None:
         """Queues bytes as they are."""
         self._writer.writelines(pieces)
 
-    async def drain(self, seconds: float, unsent: int = UNSENT) -> None:
-        """Waits while more than `unsent` bytes wait for the client; at most so long for the next piece to leave."""
+    async def drain(self, seconds: float) -> None:
+        """Waits while more than MAX_UNSENT bytes are queued, `seconds` at most."""
         transport = self._writer.transport
         if transport.is_closing():
             raise EOFError
-        if transport.get_write_buffer_size() > unsent:
+        if transport.get_write_buffer_size() > MAX_UNSENT:
             try:
                 async with asyncio.timeout(seconds):
                     await self._writer.drain()
@@ -58,19 +52,23 @@ class Pop3Connection:
                 raise EOFError from error
 
     async def start_tls(self, context: ssl.SSLContext, seconds: float) -> bool:
-        """Whether the session goes on inside TLS. What was sent in clear behind STLS is never taken for commands."""
+        """Starts TLS; False when the handshake fails or bytes were sent in clear behind STLS.
+
+        Such bytes could come from an attacker, so they are never taken for commands.
+        """
         try:
             await self._writer.drain()
             await self._writer.start_tls(context, ssl_handshake_timeout=seconds)
         except (OSError, TimeoutError):  # ssl.SSLError is an OSError
             return False
-        if self._reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001 - nothing else tells
+        if self._reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001 - no public way to see it
             return False
-        self._reader._transport = self._writer.transport  # type: ignore[attr-defined]  # noqa: SLF001 - to be paused
+        # without this the reader would pause the transport below TLS
+        self._reader._transport = self._writer.transport  # type: ignore[attr-defined]  # noqa: SLF001
         return True
 
     def close(self) -> None:
-        """What was written still leaves."""
+        """Closes after the queued bytes are sent."""
         self._writer.close()
 
     def abort(self) -> None:

@@ -1,4 +1,4 @@
-"""A mailbox as one POP3 session sees it: numbers from 1, a page of rows at a time, deletions kept as a bit each."""
+"""A mailbox in one POP3 session: messages numbered from 1, read a page at a time."""
 
 from collections.abc import AsyncIterator
 
@@ -8,78 +8,88 @@ PAGE = 200
 
 
 class Maildrop:
-    """What was there when the session began. Nobody else may remove from it while it is open."""
+    """The copies at the time of login. Only this session removes any of them.
 
-    def __init__(self, index: CopyIndex, account: str, drop: MaildropTotals) -> None:
+    A million copies cost little memory: one page of rows, and one bit a copy for the deletion mark.
+    """
+
+    def __init__(self, index: CopyIndex, account: str, totals: MaildropTotals) -> None:
         self.account = account
-        self._index, self._drop = index, drop
-        self._deleted = bytearray(drop.copies // 8 + 1)
-        self._ends: dict[int, int] = {-1: 0}  # the last row's id of each page that was seen
+        self._index, self._totals = index, totals
+        self._last_ids: dict[int, int] = {-1: 0}  # id of the last row, by page
         self._page: tuple[int, list[MaildropEntry]] = (-1, [])
-        self.deleted = 0
-        self._deleted_octets = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Removes all deletion marks."""
+        self._marks = bytearray(self._totals.copies // 8 + 1)
+        self._deleted = self._deleted_octets = 0
 
     @property
     def count(self) -> int:
-        """Copies that aren't marked as deleted."""
-        return self._drop.copies - self.deleted
+        """The number of copies that are not marked as deleted."""
+        return self._totals.copies - self._deleted
 
     @property
     def octets(self) -> int:
-        return self._drop.octets - self._deleted_octets
-
-    def is_deleted(self, number: int) -> bool:
-        return bool(self._deleted[number >> 3] & 1 << (number & 7))
+        return self._totals.octets - self._deleted_octets
 
     async def entry(self, number: int) -> MaildropEntry | None:
-        """The copy of that number; None where there is none, or it is marked as deleted."""
-        if not 1 <= number <= self._drop.copies or self.is_deleted(number):
+        """The copy with that number; None when there is none or it is marked as deleted."""
+        if not 1 <= number <= self._totals.copies or self._is_marked(number):
             return None
         page = await self._load((number - 1) // PAGE)
-        place = (number - 1) % PAGE
-        return page[place] if place < len(page) else None
+        position = (number - 1) % PAGE
+        return page[position] if position < len(page) else None
 
     async def entries(self) -> AsyncIterator[tuple[int, MaildropEntry]]:
-        """Numbers and copies that aren't marked as deleted."""
-        for number in range(1, self._drop.copies + 1):
-            if found := await self.entry(number):
-                yield number, found
+        """Yields number and copy for all that are not marked as deleted."""
+        for number in range(1, self._totals.copies + 1):
+            if entry := await self.entry(number):
+                yield number, entry
 
-    def delete(self, number: int, entry: MaildropEntry) -> None:
-        """Marks it; it is removed when the session says QUIT."""
-        self._deleted[number >> 3] |= 1 << (number & 7)
-        self.deleted += 1
+    def mark_deleted(self, number: int, entry: MaildropEntry) -> None:
+        """Marks a copy. QUIT removes it."""
+        self._marks[number >> 3] |= 1 << (number & 7)
+        self._deleted += 1
         self._deleted_octets += entry.size
 
-    def reset(self) -> None:
-        """Nothing is marked any more."""
-        self._deleted = bytearray(len(self._deleted))
-        self.deleted = self._deleted_octets = 0
-
     async def marked(self) -> AsyncIterator[list[str]]:
-        """The mails whose copies are marked as deleted, a page at a time; what is removed meanwhile moves no number."""
-        count = self._drop.copies
+        """Yields the mail ids of marked copies, a page at a time.
+
+        The caller may remove them meanwhile.
+        """
         after = 0
-        for start in range(0, count if self.deleted else 0, PAGE):
-            page = await self._index.page(self.account, after=after, last=self._drop.last, skip=0, limit=PAGE)
+        for start in range(0, self._totals.copies if self._deleted else 0, PAGE):
+            page = await self._index.page(self.account, after=after, last=self._totals.last, skip=0, limit=PAGE)
             if not page:
                 return
             after = page[-1].id
-            yield [entry.mail for place, entry in enumerate(page) if self.is_deleted(start + place + 1)]
+            yield [entry.mail for number, entry in enumerate(page, start + 1) if self._is_marked(number)]
+
+    def _is_marked(self, number: int) -> bool:
+        return bool(self._marks[number >> 3] & 1 << (number & 7))
 
     async def _load(self, number: int) -> list[MaildropEntry]:
+        """The page of that number.
+
+        Pages behind a known one are found by row id, others by skipping rows.
+        """
         if self._page[0] == number:
             return self._page[1]
-        known = number - 1 if number - 1 in self._ends else -1
-        skip = (number - 1 - known) * PAGE
+        known = number - 1 if number - 1 in self._last_ids else -1
         page = await self._index.page(
-            self.account, after=self._ends[known], last=self._drop.last, skip=skip, limit=PAGE
+            self.account,
+            after=self._last_ids[known],
+            last=self._totals.last,
+            skip=(number - 1 - known) * PAGE,
+            limit=PAGE,
         )
         if page:
-            self._ends[number] = page[-1].id
+            self._last_ids[number] = page[-1].id
         self._page = number, page
         return page
 
 
 async def open_maildrop(index: CopyIndex, account: str) -> Maildrop:
-    return Maildrop(index, account, await index.drop(account))
+    return Maildrop(index, account, await index.totals(account))

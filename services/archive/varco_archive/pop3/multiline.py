@@ -1,4 +1,4 @@
-"""Cuts and ends bodies that come in chunks: TOP's few lines, and the line that ends every answer of several. Pure."""
+"""Bodies of multi-line replies: the part that TOP asks for, and the final dot. Pure."""
 
 from collections.abc import AsyncIterator
 
@@ -6,30 +6,33 @@ EMPTY_LINE = b"\r\n\r\n"
 
 
 async def top(chunks: AsyncIterator[bytes], lines: int) -> AsyncIterator[bytes]:
-    """The header, the empty line behind it, and so many lines of the body (RFC 1939 7); reads no further."""
+    """Yields the header, the empty line and `lines` lines of the body (RFC 1939 7).
+
+    Reads no further.
+    """
     head = b""
-    body = False
+    in_body = False
     async for chunk in chunks:
         piece = chunk
-        if not body:
+        if not in_body:
             head += chunk
             end = head.find(EMPTY_LINE)
             if end < 0:
                 continue
-            body = True
+            in_body = True
             yield head[: end + len(EMPTY_LINE)]
             piece = head[end + len(EMPTY_LINE) :]
-        taken = _lines(piece, lines)
-        lines -= piece.count(b"\n", 0, taken)
-        yield piece[:taken]
+        end = _end_of_lines(piece, lines)
+        lines -= piece.count(b"\n", 0, end)
+        yield piece[:end]
         if not lines:
             return
-    if not body:
+    if not in_body:
         yield head
 
 
-def _lines(piece: bytes, lines: int) -> int:
-    """Where so many lines end; all of it where it has fewer."""
+def _end_of_lines(piece: bytes, lines: int) -> int:
+    """The offset behind the first `lines` lines; the length of a piece that has fewer."""
     end = 0
     for _ in range(lines):
         end = piece.find(b"\n", end) + 1
@@ -38,8 +41,8 @@ def _lines(piece: bytes, lines: int) -> int:
     return end
 
 
-async def ended(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The chunks, then the final dot on a line of its own (RFC 1939 3)."""
+async def terminated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yields the chunks, then the final dot on a line of its own (RFC 1939 3)."""
     tail = b"\r\n"
     async for chunk in chunks:
         tail = (tail + chunk)[-2:]

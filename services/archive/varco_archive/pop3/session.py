@@ -1,123 +1,164 @@
-"""One POP3 session: a line, its verb, an answer; until QUIT, silence, or the client's end."""
+"""One POP3 session: reads a line, runs its command, answers.
+
+Ends at QUIT, on silence or when the client leaves.
+"""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
 
+from varco_archive.accounts import ArchiveAccounts
+from varco_archive.body_reader import CopyReader
+from varco_archive.copy_deletion import CopyDeletion
+from varco_archive.copy_index import CopyIndex
+from varco_archive.maildrop_locks import MaildropLocks
 from varco_archive.pop3 import replies
 from varco_archive.pop3.connection import MAX_COMMAND, MAX_LINE, LineTooLong, Pop3Connection
 from varco_archive.pop3.maildrop import Maildrop
+from varco_archive.retention_sweeper import RetentionSweeper
 from varco_common.base import log
 from varco_common.base.errors import TransientError
-
-if TYPE_CHECKING:
-    from varco_archive.pop3.commands import Pop3Command
-    from varco_archive.pop3.server import Pop3Server
+from varco_common.events import AuthFailed
+from varco_common.runtime.login_throttle import LoginThrottle
+from varco_common.runtime.passwords import PasswordVerifier
+from varco_common.runtime.tls import Certificates
 
 MAX_ERRORS = 10
+LOGIN_IDLE_SECONDS = 60.0  # before the login: unknown hosts do not hold connections for long
+MAX_SESSION_SECONDS = 6 * 3_600.0  # the mailbox is locked meanwhile, and expired copies stay in it
+HANDSHAKE_SECONDS = 30.0
 
 _log = log.get(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SessionContext:
+    """What all sessions share. `report` appends a failed login to EVENTS in the background."""
+
+    accounts: ArchiveAccounts
+    index: CopyIndex
+    bodies: CopyReader
+    deletion: CopyDeletion
+    sweeper: RetentionSweeper
+    locks: MaildropLocks
+    passwords: PasswordVerifier
+    throttle: LoginThrottle
+    certificates: Certificates
+    idle: timedelta
+    report: Callable[[AuthFailed], None]
+
+
+class Pop3Command(NamedTuple):
+    """`states` contains False if it is allowed before the login, True if after it."""
+
+    run: Callable[["Pop3Session", str], Awaitable[None]]
+    states: frozenset[bool]
+
+
 class Pop3Session:
-    """From connect to the end. `listener` is pop3 or pop3s; `host` is the client's address."""
+    """`listener` is pop3 or pop3s; `host` is the client's address."""
 
     def __init__(
-        self, server: "Pop3Server", wire: Pop3Connection, listener: str, host: str, verbs: "Mapping[bytes, Pop3Command]"
+        self,
+        context: SessionContext,
+        connection: Pop3Connection,
+        commands: Mapping[bytes, Pop3Command],
+        *,
+        listener: str,
+        host: str,
     ) -> None:
-        self.server, self.wire, self.listener, self.host, self._verbs = server, wire, listener, host, verbs
-        self.login = ""  # what USER said
-        self.mailbox: Maildrop | None = None  # open: RFC 1939's transaction state
-        self.errors = 0
-        self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + server.settings.session.total_seconds()
+        self.context, self.connection, self.listener, self.host = context, connection, listener, host
+        self._commands = commands
+        self.login = ""  # the argument of USER
+        self.maildrop: Maildrop | None = None  # set in the transaction state (RFC 1939 5)
         self.over = False
+        self._errors = 0
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.time() + MAX_SESSION_SECONDS
 
     @property
     def idle_seconds(self) -> float:
-        """A stranger may be silent for a shorter time than whoever has logged in."""
-        settings = self.server.settings
-        return (settings.idle if self.mailbox else settings.login_idle).total_seconds()
+        return self.context.idle.total_seconds() if self.maildrop else LOGIN_IDLE_SECONDS
 
     async def run(self) -> None:
-        """Whatever happens, the mailbox is free again afterwards, and nothing is removed but by QUIT (RFC 1939 6)."""
+        """Serves the client, then releases the mailbox. Only QUIT removes copies (RFC 1939 6)."""
         try:
-            self.answer(replies.READY)
+            self.reply(replies.READY)
             while not self.over:
-                await self.wire.drain(self.idle_seconds)
-                await self._next()
+                await self.connection.drain(self.idle_seconds)
+                await self._next_command()
         except (EOFError, ConnectionError):
             pass
         except TimeoutError:
             _log.info("POP3 client too slow", host=self.host)
         except LineTooLong:
-            self.answer(replies.TOO_LONG)
+            self.reply(replies.TOO_LONG)
         finally:
-            if self.mailbox:
-                self.server.drops.leave(self.mailbox.account, self)
+            if self.maildrop:
+                self.context.locks.release(self.maildrop.account, self)
             with suppress(OSError):
-                self.wire.close()
+                self.connection.close()
 
-    async def _next(self) -> None:
-        """A command, or the end of the time that even a busy session has: its mailbox is locked, and what is due stays in it."""
-        left = self._until - self._loop.time()
+    async def _next_command(self) -> None:
+        """Runs one command, or ends the session at its deadline: its lock delays retention."""
+        remaining = self._deadline - self._loop.time()
         try:
-            line = await self.wire.line(min(self.idle_seconds, left))
+            line = await self.connection.read_line(min(self.idle_seconds, remaining))
         except TimeoutError:
-            if self._loop.time() < self._until:
+            if self._loop.time() < self._deadline:
                 raise
             line = b""
-        if self._loop.time() >= self._until:
-            self.answer(replies.TOO_LONG_A_SESSION)
+        if self._loop.time() >= self._deadline:
+            self.reply(replies.TOO_LONG_A_SESSION)
             self.over = True
         else:
-            await self._command(line)
+            await self._run_command(line)
 
     def close(self) -> None:
-        """The mailbox is closed, or the service ends: at once, and nothing is removed."""
+        """Ends the session at once, removing nothing: the mailbox or the service closes."""
         self.over = True
-        self.wire.abort()
+        self.connection.abort()
 
-    def answer(self, text: str) -> None:
-        self.wire.say(text.encode() + b"\r\n")
+    def reply(self, text: str) -> None:
+        self.connection.write(text.encode() + b"\r\n")
 
-    def fail(self, text: str) -> None:
-        """An answer that counts as an error of the client."""
-        self.errors += 1
-        self.answer(text)
-        if self.errors >= MAX_ERRORS:
-            self.answer(replies.TOO_MANY_ERRORS)
+    def reject(self, text: str) -> None:
+        """Sends an error reply. The session ends after MAX_ERRORS of them."""
+        self._errors += 1
+        self.reply(text)
+        if self._errors >= MAX_ERRORS:
+            self.reply(replies.TOO_MANY_ERRORS)
             self.over = True
 
-    async def ask(self) -> bytes:
-        """What the client answers to an empty challenge."""
-        self.wire.say(replies.ASK.encode() + b"\r\n")
-        return await self.wire.line(self.idle_seconds)
+    async def challenge(self) -> bytes:
+        """Sends an empty SASL challenge and returns the client's response."""
+        self.reply(replies.CHALLENGE)
+        return await self.connection.read_line(self.idle_seconds)
 
-    async def _command(self, line: bytes) -> None:
+    async def _run_command(self, line: bytes) -> None:
         word, _, argument = line.partition(b" ")
-        verb = self._verbs.get(word.upper())
+        command = self._commands.get(word.upper())
         if len(line) > (MAX_LINE if word.upper() == b"AUTH" else MAX_COMMAND):
-            return self.fail(replies.TOO_LONG)
-        if not verb:
-            return self.fail(replies.UNKNOWN)
-        if bool(self.mailbox) not in verb.states:
-            return self.fail(replies.NOT_NOW)
+            return self.reject(replies.TOO_LONG)
+        if not command:
+            return self.reject(replies.UNKNOWN)
+        if bool(self.maildrop) not in command.states:
+            return self.reject(replies.WRONG_STATE)
         try:
             text = argument.decode()
         except UnicodeDecodeError:
-            return self.fail(replies.SYNTAX)
+            return self.reject(replies.SYNTAX)
         try:
-            await verb.do(self, text)
+            await command.run(self, text)
         except (EOFError, ConnectionError, TimeoutError):
             raise
         except TransientError as error:
-            _log.warning("POP3 command not carried out", command=verb.do.__name__, error=str(error))
-            self.answer(replies.LATER)
-        except asyncio.CancelledError:
-            raise
-        except Exception:  # noqa: BLE001 - a bug: the client hears that it may try again, and nothing of it
+            _log.warning("POP3 command failed, client may retry", command=word.decode(), error=str(error))
+            self.reply(replies.LATER)
+        except Exception:  # noqa: BLE001 - a bug: the client may retry
             _log.exception("internal error")
-            self.answer(replies.LATER)
+            self.reply(replies.LATER)
         return None

@@ -1,0 +1,76 @@
+"""Routes for the copies in a mailbox: search, fetch, remove, note an export."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import StreamingResponse
+
+from varco_archive.api.schemas import AccountName, CopyOut, CopyPage
+from varco_archive.body_reader import unstuffed
+from varco_archive.copy_index import CopyQuery
+from varco_archive.copy_service import CopyService
+from varco_common.base.errors import NotFound, PoisonError
+from varco_common.runtime.auth import AccountScope
+from varco_common.runtime.command_api import Command, ReasonedCommand
+
+MailId = Annotated[str, Path(pattern=r"^[0-9a-z]{20}$", description="The mail's id.")]
+Time = Annotated[datetime | None, Query(description="RFC 3339, with its offset from UTC.")]
+
+
+def add_routes(api: APIRouter, service: CopyService) -> None:
+    @api.get("/accounts/{account}/archive/copies", summary="Copies in the mailbox, oldest first")
+    async def search(  # noqa: PLR0917 - the parameters of a search
+        account: AccountName,
+        _: AccountScope,
+        sender: str = "",
+        recipient: str = "",
+        subject: str = "",
+        since: Time = None,
+        until: Time = None,
+        cursor: Annotated[int, Query(ge=0, description="`next` of the page before")] = 0,
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    ) -> CopyPage:
+        """By parts of addresses and of the subject, in any case; by arrival in [since, until)."""
+        wanted = CopyQuery(sender, recipient, subject, _utc(since), _utc(until))
+        copies = await service.index.search(account, wanted, after=cursor, limit=limit)
+        cursor = copies[-1].id if len(copies) == limit else 0
+        return CopyPage(copies=[CopyOut.of(copy) for copy in copies], next=cursor)
+
+    @api.post("/accounts/{account}/archive/export", summary="Note that copies are taken out", status_code=204)
+    async def export(
+        account: AccountName, command: Command, _: AccountScope, since: Time = None, until: Time = None
+    ) -> None:
+        """To be called before an export, so that an event says who took out what."""
+        end = _utc(until) or datetime.now(UTC)
+        begin = _utc(since) or end - timedelta(days=366)
+        await service.note_export(account, command.by, command.reason, begin, end)
+
+    @api.get("/accounts/{account}/archive/copies/{mail}", summary="A copy's text", response_class=StreamingResponse)
+    async def fetch(account: AccountName, mail: MailId, _: AccountScope) -> StreamingResponse:
+        """The mail as a client would get it, envelope fields included, as message/rfc822."""
+        copy = await service.index.get(account, mail)
+        if not copy:
+            raise NotFound(f"no copy of mail {mail} is in the mailbox")
+        text = unstuffed(service.bodies.read(copy.sequence))
+        try:
+            first = await anext(text)  # before the response begins, so that a missing mail is a 404
+        except PoisonError as error:
+            raise NotFound(f"the time of mail {mail} is over") from error
+        return StreamingResponse(_chain(first, text), media_type="message/rfc822")
+
+    @api.delete("/accounts/{account}/archive/copies/{mail}", summary="Remove a copy", status_code=204)
+    async def remove(account: AccountName, mail: MailId, command: ReasonedCommand, _: AccountScope) -> None:
+        await service.remove(account, mail, command.by, command.reason)
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    """A time without an offset is UTC."""
+    return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
