@@ -17,7 +17,7 @@ from typing import Annotated, cast
 import typer
 import uvloop
 
-from varco_common.runtime.http_server import listening
+from varco_common.runtime.uvicorn_server import listening
 from varco_common.storage.object_store import ObjectStore
 from varco_filelink.downloads.server import DownloadServer
 from varco_filelink.link_store import LinkStore
@@ -53,7 +53,7 @@ async def _asked(requests: int) -> dict[str, list[float]]:
     asked = [(name, path()) for name, path in kinds.items() for _ in range(requests)]  # now: making one warms caches
     source.shuffle(asked)
     taken: dict[str, list[float]] = {name: [] for name in kinds}
-    async with listening(downloads.app, "127.0.0.1", 0, "PORT", most=100) as port:
+    async with listening(downloads.app, "127.0.0.1", 0, "PORT", max_requests=100) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for name, path in asked:
             taken[name].append(await _timed(reader, writer, path))

@@ -25,13 +25,13 @@ from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mime import Manifest
 from varco_common.testing import nats_server
-from varco_ratelimit.account import AccountQuotas
-from varco_ratelimit.book import Book, Reservation
-from varco_ratelimit.counter import Counter
-from varco_ratelimit.decide import decide, weigh
-from varco_ratelimit.journal import Journal
-from varco_ratelimit.memory import Memory, pair_of, strangers
-from varco_ratelimit.windows import DAY, milliseconds
+from varco_ratelimit.counters import QuotaCounters, Reservation
+from varco_ratelimit.decide import amounts_of, decide
+from varco_ratelimit.known_recipients import KnownRecipients, first_time_count, pair_of
+from varco_ratelimit.mail_counter import MailCounter
+from varco_ratelimit.model import AccountQuotas
+from varco_ratelimit.quota_windows import DAY, milliseconds
+from varco_ratelimit.reservation_log import ReservationLog
 
 ACCOUNTS = 1_000
 VOTES = 50_000
@@ -61,9 +61,9 @@ def ballot(number: int) -> Ballot:
     return Ballot(envelope=envelope, manifest=Manifest())
 
 
-def filled(senders: int, mails: int, now: int) -> Book:
+def filled(senders: int, mails: int, now: int) -> QuotaCounters:
     """The day's mails of all senders, in an order as they come."""
-    book, sequence = Book(LAPSE), 0
+    book, sequence = QuotaCounters(LAPSE), 0
     for turn in range(mails):
         for number in range(senders):
             sequence += 1
@@ -88,17 +88,17 @@ def memory(senders: int, mails: int) -> None:
     )
 
 
-def votes(book: Book, senders: int, now: int) -> float:
+def votes(book: QuotaCounters, senders: int, now: int) -> float:
     """Votes a second: decide on two limits of the sender's and one of the account's, write down and reserve."""
     limit = Limit(limit=1_000_000)
     quotas = Quotas(senders={Meter.MESSAGES: limit, Meter.RECIPIENTS: limit}, whole={Meter.MESSAGES: limit})
     accounts = {f"company{n}": AccountQuotas(account=f"company{n}", quotas=quotas) for n in range(ACCOUNTS)}
     chance = Random(1)
     ballots = [ballot(chance.randrange(senders)) for _ in range(VOTES)]
-    with tempfile.TemporaryDirectory() as home, Journal.open(Path(home), LAPSE) as journal:
+    with tempfile.TemporaryDirectory() as home, ReservationLog.open(Path(home), LAPSE) as journal:
         begun = time.perf_counter()
         for one in ballots:
-            envelope, amounts = one.envelope, weigh(one, 0)
+            envelope, amounts = one.envelope, amounts_of(one, 0)
             decision = decide(one, accounts[envelope.account], book.ledger(envelope.account), amounts, now)
             assert decision.vote.reply.accepts
             reserved = Reservation(envelope.id, envelope.account, envelope.sender, amounts, now)
@@ -109,13 +109,13 @@ def votes(book: Book, senders: int, now: int) -> float:
 
 def recipients(pairs: int) -> None:
     """Memory of whom senders have written to, and questions to it a second."""
-    before, held = resident(), Memory()
+    before, held = resident(), KnownRecipients()
     begun = time.perf_counter()
     for number in range(pairs):
         held.put(pair_of("acme", "alice@acme.example", f"r{number}@elsewhere.example"), 20_000)
     put = pairs / (time.perf_counter() - begun)
     begun = time.perf_counter()
-    strangers(
+    first_time_count(
         held, "acme", "alice@acme.example", (f"r{number}@elsewhere.example" for number in range(VOTES)), 20_000 * DAY
     )
     asked = VOTES / (time.perf_counter() - begun)
@@ -129,7 +129,7 @@ async def replay() -> None:
     async with nats_server() as nats, Bus.connect(nats.settings(), "bench") as bus:
         for start in range(0, RECORDS, 500):
             await asyncio.gather(*(bus.mail.append("accepted", record(n), b"x") for n in range(start, start + 500)))
-        counter = Counter(bus, Book(LAPSE), Memory())
+        counter = MailCounter(bus, QuotaCounters(LAPSE), KnownRecipients())
         begun, cpu = time.perf_counter(), time.process_time()
         following = asyncio.create_task(counter.follow(0, 0))
         await counter.caught_up()

@@ -28,9 +28,9 @@ rules:
 class Hop:
     """A real SMTP server on a thread of its own, which keeps every byte."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
         self.loop = asyncio.new_event_loop()
-        self.server = NextHop(port=port)
+        self.server = NextHop(port=port, host=host)
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         self.run(self.server.start())

@@ -6,26 +6,25 @@ from varco_banguard import ban_settings, known_logins, model
 from varco_banguard.ban_settings import BanSettings
 from varco_banguard.known_logins import KnownLogin, NetworkOwner
 from varco_banguard.model import Host
-from varco_banguard.state import GATE_FACTS, HOST_FACTS, NAME
-from varco_common.base.subjects import event
+from varco_banguard.state import HOST_FILTERS, SETTINGS_FILTERS
 from varco_common.testing.folding import folds_alike, histories
 
 
-@given(histories(*(event(NAME, fact, "*") for fact in HOST_FACTS)))
+@given(histories(*HOST_FILTERS))
 def test_hosts_fold_alike(history):
     folds_alike(history, apply=model.apply, state=Host)
 
 
-@given(histories(*(event(NAME, fact, "*") for fact in GATE_FACTS)))
+@given(histories(*SETTINGS_FILTERS))
 def test_rules_fold_alike(history):
     folds_alike(history, apply=ban_settings.apply, state=BanSettings)
 
 
-@given(histories(*known_logins.FILTERS))
+@given(histories(*known_logins.LOGIN_FILTERS))
 def test_logins_fold_alike(history):
     folds_alike(history, apply=known_logins.apply, state=KnownLogin, key=known_logins.key)
 
 
-@given(histories(*known_logins.NETWORKS))
+@given(histories(*known_logins.NETWORK_FILTERS))
 def test_trusted_networks_fold_alike(history):
     folds_alike(history, apply=known_logins.apply_network, state=NetworkOwner, key=known_logins.network_key)

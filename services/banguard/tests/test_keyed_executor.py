@@ -36,16 +36,16 @@ async def settled() -> None:
 
 async def test_hosts_go_side_by_side_and_each_one_in_its_order():
     work = Work()
-    async with KeyedExecutor.open() as lanes:
+    async with KeyedExecutor.open() as executor:
         for number, host in enumerate("aab", 1):
-            await lanes.begin(number, host, work.piece(number))
+            await executor.submit(number, host, work.piece(number))
         await settled()
         assert work.begun == [1, 3]
         work.end(1)
         await settled()
         assert work.begun == [1, 3, 2]
         work.end(2, 3)
-        await lanes.idle()
+        await executor.idle()
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ async def test_hosts_go_side_by_side_and_each_one_in_its_order():
 )
 async def test_nothing_is_begun_too_far_ahead(begun: int, sequence: int):
     work = Work()
-    async with KeyedExecutor.open() as lanes:
+    async with KeyedExecutor.open() as executor:
         for number in range(1, begun + 1):
-            await lanes.begin(number, str(number), work.piece(number))
-        waiting = asyncio.create_task(lanes.begin(sequence, "next", work.piece(sequence)))
+            await executor.submit(number, str(number), work.piece(number))
+        waiting = asyncio.create_task(executor.submit(sequence, "next", work.piece(sequence)))
         await settled()
         assert not waiting.done()
         work.end(1)
@@ -70,8 +70,8 @@ async def test_work_that_fails_ends_the_block():
         raise RuntimeError("a bug")
 
     async def at_work() -> None:
-        async with KeyedExecutor.open() as lanes:
-            await lanes.begin(1, "a", broken)
+        async with KeyedExecutor.open() as executor:
+            await executor.submit(1, "a", broken)
             await asyncio.Event().wait()
 
     with pytest.raises(RuntimeError, match="a bug"):
@@ -80,7 +80,7 @@ async def test_work_that_fails_ends_the_block():
 
 async def test_work_ends_with_the_block():
     work = Work()
-    async with KeyedExecutor.open() as lanes:
-        await lanes.begin(1, "a", work.piece(1))
+    async with KeyedExecutor.open() as executor:
+        await executor.submit(1, "a", work.piece(1))
         await settled()
     assert asyncio.all_tasks() == {asyncio.current_task()}

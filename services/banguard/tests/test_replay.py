@@ -58,21 +58,21 @@ def case(host: str, vote=None) -> ReplayCase:
 def test_a_vote_comes_out_the_same_wherever_its_two_followings_stood(facts, asked):
     hosts = [(number, fact) for number, fact in enumerate(facts, 1) if not isinstance(fact, GATES)]
     gate = [(number, fact) for number, fact in enumerate(facts, 1) if isinstance(fact, GATES)]
-    rehearser = voter(Settings())
+    replay = voter(Settings())
     for number, fact in enumerate(facts, 1):
-        rehearser.learn(number, fact)
+        replay.learn(number, fact)
     for host, data in asked:
-        stand = Position(data.draw(st.integers(0, len(facts))), data.draw(st.integers(0, len(facts))))
+        position = Position(data.draw(st.integers(0, len(facts))), data.draw(st.integers(0, len(facts))))
         now = START + timedelta(microseconds=data.draw(st.integers(0, 60_000_000)))
         table = BanTable()
         for number, fact in [
-            *hosts[: sum(n <= stand.hosts for n, _ in hosts)],
-            *gate[: sum(n <= stand.gate for n, _ in gate)],
+            *hosts[: sum(n <= position.hosts for n, _ in hosts)],
+            *gate[: sum(n <= position.settings for n, _ in gate)],
         ]:
             table.apply(number, fact)
         one = case(host)
-        live = replace(decide(one.ballot, table, now), figures=position_figures(stand, now))
-        again = rehearser.decide(one, live)
+        live = replace(decide(one.ballot, table, now), figures=position_figures(position, now))
+        again = replay.decide(one, live)
         assert (again.reply, again.reason) == (live.reply, live.reason)
 
 
@@ -81,10 +81,10 @@ def test_a_vote_without_figures_cant_be_cast_again():
 
 
 def test_a_balancer_is_refused_as_little_as_it_was():
-    rehearser = voter(Settings(balancers="192.0.2.7"))
-    rehearser.learn(1, HostBanned(at=START, network="192.0.2.7", until=None, count=1, strikes=()))
+    replay = voter(Settings(balancers="192.0.2.7"))
+    replay.learn(1, HostBanned(at=START, network="192.0.2.7", until=None, count=1, strikes=()))
     vote = replace(accept(VOTER), figures=position_figures(Position(1, 0), START))
-    assert rehearser.decide(case("192.0.2.7"), vote).reply.accepts
+    assert replay.decide(case("192.0.2.7"), vote).reply.accepts
 
 
 def told(bans: BanSettingsView, *facts, account="acme", own=False, at=START) -> dict:

@@ -1,4 +1,4 @@
-"""The ban log as it grows: into its file, and to those who read it over HTTP."""
+"""The ban log: follows banguard's events, writes their lines to a file, and serves them to readers over HTTP."""
 
 import asyncio
 import os
@@ -9,40 +9,40 @@ from typing import NamedTuple
 
 from varco_banguard.ban_log_file import BanLogFile
 from varco_banguard.fail2ban_format import LOGGED_EVENTS, log_line
+from varco_banguard.state import NAME
 from varco_common.base import log
 from varco_common.base.subjects import event, token
-from varco_common.base.tasks import retry_until_available
+from varco_common.base.tasks import ended, retry_until_available
 from varco_common.bus import Bus
 from varco_common.events import HostEvent
 from varco_common.events.ban_table import banned_as
 
-RECENT = 20_000  # lines in memory
-LOOK_BACK = 200_000  # events of the whole gate that are looked through for them at the start
-_BEHIND = 10_000  # lines that a reader may be behind before it is let go
+MAX_RECENT = 20_000  # lines in memory
+LOOK_BACK = 200_000  # sequences of the event stream that a start looks through to fill the memory
+_MAX_BEHIND = 10_000  # lines; a reader that is further behind is cut off
 
 _log = log.get(__name__)
 
 
 class LogLine(NamedTuple):
-    """One line, and the event that it tells of."""
-
-    said: HostEvent
+    event: HostEvent
     text: str
 
 
-LineFilter = Callable[[HostEvent], bool]
+EventFilter = Callable[[HostEvent], bool]
 
 
 class BanLog:
-    """Follows banguard's own events. A file that can't be written to stops nothing else."""
+    """If the file cannot be written, everything else goes on. `draining` ends the answers to live readers."""
 
     def __init__(self, bus: Bus, file: BanLogFile | None, draining: asyncio.Event) -> None:
         self._bus, self._file, self._draining = bus, file, draining
-        self._recent: deque[LogLine] = deque(maxlen=RECENT)
+        self._recent: deque[LogLine] = deque(maxlen=MAX_RECENT)
         self._readers: set[asyncio.Queue[LogLine]] = set()
-        self._failure = ""
+        self._failing = False
 
     async def run(self) -> None:
+        """Until cancelled."""
         newest = await retry_until_available(lambda: self._bus.events.last_sequence(*LOGGED_EVENTS))
         after = max(0, newest - LOOK_BACK)
         if self._file:
@@ -51,61 +51,62 @@ class BanLog:
             async for stored in events:
                 if isinstance(stored.event, HostEvent) and (text := log_line(stored.event, os.getpid())):
                     self._write(stored.sequence, text)
-                    self._add(LogLine(stored.event, text))
+                    self._publish(LogLine(stored.event, text))
 
-    async def past(self, host: str, wanted: LineFilter, most: int) -> list[str]:
-        """The newest lines, oldest first; for a host all there ever were, otherwise those in memory."""
-        entries = [entry async for entry in self._of(host)] if host else [*self._recent]
-        return [entry.text for entry in entries if wanted(entry.said)][-most:]
+    async def past(self, host: str, is_wanted: EventFilter, limit: int) -> list[str]:
+        """The newest lines, oldest first: of one host from the whole stream, of all hosts only those in memory."""
+        lines = await self._of_host(host) if host else [*self._recent]
+        return [line.text for line in lines if is_wanted(line.event)][-limit:]
 
-    def live(self, host: str, wanted: LineFilter) -> AsyncIterator[str]:
-        """New lines from now on as they come, until the reader goes or is too slow, or the process ends."""
-        queue: asyncio.Queue[LogLine] = asyncio.Queue(_BEHIND)
+    def live(self, host: str, is_wanted: EventFilter) -> AsyncIterator[str]:
+        """New lines from now on, until the reader leaves, is too far behind, or the process ends."""
+        queue: asyncio.Queue[LogLine] = asyncio.Queue(_MAX_BEHIND)
         self._readers.add(queue)
-        return self._lines(queue, banned_as(host) if host else "", wanted)
+        return self._read(queue, banned_as(host) if host else "", is_wanted)
 
-    async def _lines(self, queue: asyncio.Queue[LogLine], network: str, wanted: LineFilter) -> AsyncIterator[str]:
-        ending = asyncio.create_task(self._draining.wait())
+    async def _read(self, queue: asyncio.Queue[LogLine], network: str, is_wanted: EventFilter) -> AsyncIterator[str]:
+        draining = asyncio.create_task(self._draining.wait())
         try:
             while queue in self._readers:
                 getting = asyncio.create_task(queue.get())
-                await asyncio.wait([getting, ending], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([getting, draining], return_when=asyncio.FIRST_COMPLETED)
                 if not getting.done():
-                    getting.cancel()
+                    await ended(getting)
                     return
-                said, text = getting.result()
-                if wanted(said) and network in ("", said.network):
+                event, text = getting.result()
+                if is_wanted(event) and network in ("", event.network):
                     yield text
         finally:
-            ending.cancel()
+            draining.cancel()
             self._readers.discard(queue)
 
-    async def _of(self, host: str) -> AsyncIterator[LogLine]:
-        of_host = event("banguard", "*", token(banned_as(host)))
-        if not (until := await self._bus.events.last_sequence(of_host)):
-            return
-        async with aclosing(self._bus.events.follow(of_host)) as events:
+    async def _of_host(self, host: str) -> list[LogLine]:
+        lines: list[LogLine] = []
+        subject = event(NAME, "*", token(banned_as(host)))
+        if not (newest := await self._bus.events.last_sequence(subject)):
+            return lines
+        async with aclosing(self._bus.events.follow(subject)) as events:
             async for stored in events:
                 if isinstance(stored.event, HostEvent) and (text := log_line(stored.event, os.getpid())):
-                    yield LogLine(stored.event, text)
-                if stored.sequence >= until:
-                    return
+                    lines.append(LogLine(stored.event, text))
+                if stored.sequence >= newest:
+                    break
+        return lines
 
     def _write(self, sequence: int, text: str) -> None:
-        if not self._file:
-            return
         try:
-            self._file.write(sequence, text)
-            self._failure = ""
+            if self._file:
+                self._file.write(sequence, text)
+            self._failing = False
         except OSError as error:
-            if not self._failure:
-                _log.error("the ban log can't be written", error=str(error))
-            self._failure = str(error)
+            if not self._failing:
+                _log.error("the ban log cannot be written", error=str(error))
+            self._failing = True
 
-    def _add(self, entry: LogLine) -> None:
-        self._recent.append(entry)
+    def _publish(self, line: LogLine) -> None:
+        self._recent.append(line)
         for queue in [*self._readers]:
             try:
-                queue.put_nowait(entry)
+                queue.put_nowait(line)
             except asyncio.QueueFull:
                 self._readers.discard(queue)

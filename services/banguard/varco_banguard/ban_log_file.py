@@ -1,4 +1,4 @@
-"""The ban log as a file: each line once, over restarts, and over rotation by anybody's logrotate."""
+"""The file of the ban log. Each line is written once, across restarts, crashes and rotation by any logrotate."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import msgspec
 
 
 class WrittenPosition(msgspec.Struct, frozen=True):
-    """Up to which event the file was written, which file that was, and how long it was then."""
+    """The last event that was written, and the file and its length after that."""
 
     sequence: int = 0
     inode: int = 0
@@ -16,27 +16,29 @@ class WrittenPosition(msgspec.Struct, frozen=True):
 
 
 class BanLogFile:
-    """Appends lines. A file that was renamed or removed is made anew; one that was emptied goes on from its start.
+    """Appends lines. If the file was renamed or removed, a new one is made; if it was emptied, it is filled again.
 
-    The position lies beside it, hidden. A line that was written when the process died before its position was is cut off again.
+    The position is stored in a hidden file beside it. If the process died between a line and its
+    position, the next start cuts that line off, so that it is written once.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._note = path.with_name(f".{path.name}.position")
+        self._position_path = path.with_name(f".{path.name}.position")
         self._file: IO[bytes] | None = None
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.position = self._read()
-        self._cut()
+        self.position = self._read_position()
+        if self._is_current(self.position.inode) and path.stat().st_size > self.position.size:
+            os.truncate(path, self.position.size)
 
     def write(self, sequence: int, line: str) -> None:
-        """Appends the event's line; nothing for an event that is in it already. Raises OSError."""
+        """Appends the event's line, unless the file has it already. Raises OSError."""
         if sequence <= self.position.sequence:
             return
         file = self._current()
         file.write(line.encode() + b"\n")
         state = os.fstat(file.fileno())
-        self._remember(WrittenPosition(sequence, state.st_ino, state.st_size))
+        self._store_position(WrittenPosition(sequence, state.st_ino, state.st_size))
 
     def close(self) -> None:
         if self._file:
@@ -44,31 +46,27 @@ class BanLogFile:
             self._file = None
 
     def _current(self) -> IO[bytes]:
-        """The file of that name now."""
-        if self._file and not self._there(os.fstat(self._file.fileno()).st_ino):
+        """The file that has the path's name now."""
+        if self._file and not self._is_current(os.fstat(self._file.fileno()).st_ino):
             self.close()
         if not self._file:
             self._file = self._path.open("ab", buffering=0)
         return self._file
 
-    def _there(self, inode: int) -> bool:
+    def _is_current(self, inode: int) -> bool:
         try:
             return self._path.stat().st_ino == inode
         except FileNotFoundError:
             return False
 
-    def _read(self) -> WrittenPosition:
+    def _read_position(self) -> WrittenPosition:
         try:
-            return msgspec.json.decode(self._note.read_bytes(), type=WrittenPosition)
+            return msgspec.json.decode(self._position_path.read_bytes(), type=WrittenPosition)
         except (FileNotFoundError, msgspec.DecodeError):
             return WrittenPosition()
 
-    def _cut(self) -> None:
-        if self._there(self.position.inode) and self._path.stat().st_size > self.position.size:
-            os.truncate(self._path, self.position.size)
-
-    def _remember(self, position: WrittenPosition) -> None:
-        new = self._note.with_name(f"{self._note.name}.new")
+    def _store_position(self, position: WrittenPosition) -> None:
+        new = self._position_path.with_name(f"{self._position_path.name}.new")
         new.write_bytes(msgspec.json.encode(position))
-        new.replace(self._note)
+        new.replace(self._position_path)
         self.position = position

@@ -1,51 +1,46 @@
-"""The ban log in fail2ban's exact format: the lines that customers read, and that fail2ban's own tools read too."""
+"""One line of the ban log, exactly as fail2ban writes it: its users and its own tools read it. Pure."""
 
 from collections.abc import Iterable
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 from varco_banguard.model import accounts_of
-from varco_common.base.subjects import event
 from varco_common.events import HostBanned, HostEvent, HostFound, HostIgnored, HostUnbanned
 
 JAIL = "smtp"
-LOGGED_EVENTS = tuple(
-    event("banguard", fact, "*") for fact in ("host-found", "host-ignored", "host-banned", "host-unbanned")
-)
+LOGGED_EVENTS = tuple(kind.subject_filter() for kind in (HostFound, HostIgnored, HostBanned, HostUnbanned))
 
 
-def log_line(said: object, process: int, zone: tzinfo | None = None) -> str:
-    """The event's line, without its end; empty for one that has none. `zone` None is the machine's own.
+def log_line(event: object, process: int, zone: tzinfo | None = None) -> str:
+    """The line of the event, without its line end; empty for an event that has none. `zone` None: the machine's own.
 
-    fail2ban: "%(asctime)s %(name)-24s[%(process)d]: %(levelname)-7s [jail] %(message)s", asctime with ",milliseconds".
+    fail2ban: "%(asctime)s %(name)-24s[%(process)d]: %(levelname)-7s [jail] %(message)s", with
+    milliseconds after a comma in asctime.
     """
-    match said:
+    match event:
         case HostFound(strike=strike):
-            name, level, what = "filter", "INFO", f"Found {strike.host} - {_seconds(strike.at, zone)}"
+            failed_at = f"{strike.at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+            name, level, message = "filter", "INFO", f"Found {strike.host} - {failed_at}"
         case HostIgnored(strike=strike):
-            name, level, what = "filter", "INFO", f"Ignore {strike.host} by ip"
+            name, level, message = "filter", "INFO", f"Ignore {strike.host} by ip"
         case HostBanned(network=network):
-            name, level, what = "actions", "NOTICE", f"Ban {network}"
+            name, level, message = "actions", "NOTICE", f"Ban {network}"
         case HostUnbanned(network=network):
-            name, level, what = "actions", "NOTICE", f"Unban {network}"
+            name, level, message = "actions", "NOTICE", f"Unban {network}"
         case _:
             return ""
-    at = said.at.astimezone(zone)
+    at = event.at.astimezone(zone)
     stamp = f"{at:%Y-%m-%d %H:%M:%S},{at.microsecond // 1000:03d}"
-    return f"{stamp} {'fail2ban.' + name:<24}[{process}]: {level:<7} [{JAIL}] {what}"
+    return f"{stamp} {'fail2ban.' + name:<24}[{process}]: {level:<7} [{JAIL}] {message}"
 
 
-def accounts_allowed_to_read(said: HostEvent) -> Iterable[str]:
-    """The accounts that may read the event's line."""
-    match said:
+def accounts_allowed_to_read(event: HostEvent) -> Iterable[str]:
+    """The accounts whose tokens may read the line of the event."""
+    match event:
         case HostFound(strike=strike) | HostIgnored(strike=strike):
             return strike.accounts
         case HostBanned(strikes=strikes):
             return accounts_of(strikes)
-        case HostUnbanned(accounts=concerned):
-            return concerned
+        case HostUnbanned(accounts=accounts):
+            return accounts
         case _:
             return ()
-
-
-def _seconds(at: datetime, zone: tzinfo | None) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"

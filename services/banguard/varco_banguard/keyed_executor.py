@@ -1,74 +1,67 @@
-"""Work on several hosts at once, each host's in its order: while one append waits for the disk, others go on."""
+"""Runs work of several keys at once, and the work of one key in order: one waits for the disk while others go on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Self
 
-from varco_common.base.tasks import run_in_background
+from varco_common.base.tasks import ended, run_in_background
 
-MAX_CONCURRENT = 32  # pieces of work at once
-MAX_SEQUENCE_SPAN = 2_000  # how far, in stream sequences, the oldest unfinished one may lie behind
+MAX_CONCURRENT = 32  # pieces of work
+MAX_SEQUENCE_SPAN = 2_000  # between the oldest unfinished piece of work and the newest one
 
 
 class KeyedExecutor:
-    """What is unfinished lies within REACH of any that was begun: so far must a start go back behind the last one done."""
+    """After a crash, work that was unfinished lies at most MAX_SEQUENCE_SPAN before the last piece that was finished."""
 
     def __init__(self) -> None:
-        self._open: dict[int, asyncio.Task[None]] = {}  # in the order of their sequences, for so they are begun
-        self._newest: dict[str, asyncio.Task[None]] = {}
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._ended = asyncio.Event()
+        self._unfinished: dict[int, asyncio.Task[None]] = {}  # by sequence, which is ascending
+        self._newest: dict[str, asyncio.Task[None]] = {}  # by key
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._one_finished = asyncio.Event()
 
     @classmethod
     @asynccontextmanager
     async def open(cls) -> AsyncIterator[Self]:
-        """Work that fails ends the block; the block's end ends the work."""
-        lanes = cls()
-        async with run_in_background(lanes._watch()):
+        """Work that fails ends the block; the end of the block cancels the work."""
+        executor = cls()
+        async with run_in_background(executor._raise_failure()):
             try:
-                yield lanes
+                yield executor
             finally:
-                await lanes._cancelled()
+                await ended(*executor._unfinished.values())
 
-    async def begin(self, sequence: int, key: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Starts it as soon as there is room; it waits for earlier work under the same key."""
-        while self._open and (
-            len(self._open) >= MAX_CONCURRENT or next(iter(self._open)) <= sequence - MAX_SEQUENCE_SPAN
+    async def submit(self, sequence: int, key: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Starts the work as soon as the limits allow it. It waits for earlier work with the same key."""
+        while self._unfinished and (
+            len(self._unfinished) >= MAX_CONCURRENT or next(iter(self._unfinished)) <= sequence - MAX_SEQUENCE_SPAN
         ):
-            await self._one_ended()
-        self._open[sequence] = task = asyncio.create_task(self._run(self._newest.get(key), work))
-        self._newest[key] = task
-        task.add_done_callback(lambda done: self._done(sequence, key, done))
+            await self._finished()
+        task = asyncio.create_task(self._run(self._newest.get(key), work))
+        self._unfinished[sequence] = self._newest[key] = task
+        task.add_done_callback(lambda task: self._on_done(sequence, key, task))
 
     async def idle(self) -> None:
-        """When all that was begun has ended."""
-        while self._open:
-            await self._one_ended()
+        """Returns when all work that was submitted has finished."""
+        while self._unfinished:
+            await self._finished()
 
     async def _run(self, earlier: asyncio.Task[None] | None, work: Callable[[], Awaitable[None]]) -> None:
         if earlier:
             await asyncio.wait([earlier])
         await work()
 
-    def _done(self, sequence: int, key: str, task: asyncio.Task[None]) -> None:
-        del self._open[sequence]
+    def _on_done(self, sequence: int, key: str, task: asyncio.Task[None]) -> None:
+        del self._unfinished[sequence]
         if self._newest.get(key) is task:
             del self._newest[key]
-        if not task.cancelled() and (error := task.exception()) and not self._failed.done():
-            self._failed.set_exception(error)
-        self._ended.set()
+        if not task.cancelled() and (error := task.exception()) and not self._failure.done():
+            self._failure.set_exception(error)
+        self._one_finished.set()
 
-    async def _one_ended(self) -> None:
-        self._ended.clear()
-        await self._ended.wait()
+    async def _finished(self) -> None:
+        self._one_finished.clear()
+        await self._one_finished.wait()
 
-    async def _watch(self) -> None:
-        await self._failed
-
-    async def _cancelled(self) -> None:
-        tasks = [*self._open.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+    async def _raise_failure(self) -> None:
+        await self._failure

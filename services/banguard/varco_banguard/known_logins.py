@@ -1,11 +1,13 @@
-"""Whose each login is, where it was used from, and from where it was tried. Folded from policy's, archive's and own events."""
+"""The account of each login, the hosts that use it and the hosts that fail at it; and who trusts a network. Pure.
+
+Folded from events of policy, archive and banguard.
+"""
 
 from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
 
-from varco_common.base.subjects import event
 from varco_common.events import (
     AnyEvent,
     CredentialAdded,
@@ -21,20 +23,16 @@ from varco_common.events import (
 from varco_common.events.ban_table import banned_as
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
-MOST_KNOWN = 50
-MOST_TRIES = 200
-
-FILTERS = (
-    *(event("policy", fact, "*") for fact in ("credential-added", "credential-removed", "credential-used")),
-    event("archive", "mailbox-opened", "*"),
-    event("banguard", "host-found", "*"),
-    event("banguard", "login-guarded", "*"),
-)
-NETWORKS = tuple(event("policy", fact, "*") for fact in ("network-trusted", "network-withdrawn"))
+MAX_KNOWN = 50
+MAX_TRIES = 200
 
 
 class KnownLogin(msgspec.Struct, frozen=True, kw_only=True):
-    """A login that exists. `known` and `tries` are hosts (IPv6 by /64) with when last; the oldest are left out."""
+    """A login that exists.
+
+    `known` are the hosts that used it, `tries` the hosts that failed at it, each with the time of
+    the last one. An IPv6 host is its /64. Only the newest hosts are kept.
+    """
 
     account: str
     known: dict[str, datetime] = {}
@@ -43,56 +41,60 @@ class KnownLogin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkOwner(msgspec.Struct, frozen=True, kw_only=True):
-    """Who trusts a network."""
+    """The account that trusts a network."""
 
     account: str
 
 
 def key(event: AnyEvent) -> str:
-    """The login in lower case; empty where the event names none."""
+    """The login in lower case; empty if the event names none."""
     login: str = event.strike.login if isinstance(event, HostFound) else getattr(event, "login", "")
     return login.strip().lower()
 
 
-def apply(login: KnownLogin | None, event: AnyEvent) -> KnownLogin | None:
-    """Nothing is kept of logins that nobody has."""
+def apply(login: KnownLogin | None, event: AnyEvent) -> KnownLogin | None:  # noqa: PLR0911 - one case an event
+    """The state after the event; None for a login that does not exist."""
     match event:
         case CredentialAdded(account=account):
-            login = KnownLogin(account=account)
-        case MailboxOpened(account=account) if not login:  # said again with each new password
-            login = KnownLogin(account=account)
+            return KnownLogin(account=account)
+        case MailboxOpened(account=account) if not login:  # a new password of a mailbox opens it again
+            return KnownLogin(account=account)
         case CredentialRemoved():
-            login = None
+            return None
         case CredentialUsed(host=host) if login and host:
-            login = replace(login, known=_newest(login.known, banned_as(host), event.at, MOST_KNOWN))
+            return replace(login, known=_with_newest(login.known, banned_as(host), event.at, MAX_KNOWN))
         case HostFound(network=network, strike=strike) if login and strike.cause is StrikeCause.WRONG_CREDENTIALS:
-            login = replace(login, tries=_newest(login.tries, network, strike.at, MOST_TRIES))
+            return replace(login, tries=_with_newest(login.tries, network, strike.at, MAX_TRIES))
         case LoginGuarded(until=until) if login:
-            login = replace(login, guarded_until=until)
+            return replace(login, guarded_until=until)
         case _:
-            pass
-    return login
+            return login
 
 
 def network_key(event: AnyEvent) -> str:
     return str(getattr(event, "network", ""))
 
 
-def apply_network(trusted: NetworkOwner | None, event: AnyEvent) -> NetworkOwner | None:
+def apply_network(owner: NetworkOwner | None, event: AnyEvent) -> NetworkOwner | None:
     match event:
         case NetworkTrusted(account=account):
             return NetworkOwner(account=account)
-        case NetworkWithdrawn(account=account) if trusted and trusted.account == account:
+        case NetworkWithdrawn(account=account) if owner and owner.account == account:
             return None
         case _:
-            return trusted
+            return owner
 
 
-def _newest(hosts: dict[str, datetime], host: str, at: datetime, most: int) -> dict[str, datetime]:
-    kept = {one: when for one, when in hosts.items() if one != host}
-    kept[host] = at
-    return dict(list(kept.items())[-most:])
+def _with_newest(hosts: dict[str, datetime], newest: str, at: datetime, limit: int) -> dict[str, datetime]:
+    """The hosts with `newest` as the last one; at most `limit`."""
+    others = [(host, last) for host, last in hosts.items() if host != newest]
+    return dict([*others, (newest, at)][-limit:])
 
 
-KNOWN_LOGINS = ProjectionSpec("known-logins", FILTERS, apply, KnownLogin, key)
-NETWORK_OWNERS = ProjectionSpec("trusted", NETWORKS, apply_network, NetworkOwner, network_key)
+LOGIN_FILTERS = tuple(
+    kind.subject_filter()
+    for kind in (CredentialAdded, CredentialRemoved, CredentialUsed, MailboxOpened, HostFound, LoginGuarded)
+)
+NETWORK_FILTERS = (NetworkTrusted.subject_filter(), NetworkWithdrawn.subject_filter())
+KNOWN_LOGINS = ProjectionSpec("known-logins", LOGIN_FILTERS, apply, KnownLogin, key)
+NETWORK_OWNERS = ProjectionSpec("trusted", NETWORK_FILTERS, apply_network, NetworkOwner, network_key)

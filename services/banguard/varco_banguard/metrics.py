@@ -1,4 +1,4 @@
-"""What Prometheus reads of banguard."""
+"""Metrics of banguard."""
 
 from prometheus_client import Counter, Gauge
 
@@ -14,20 +14,20 @@ VOTES = {reply: _votes.labels(reply.value) for reply in (Reply.ACCEPTED, Reply.H
 STRIKES = {cause: _strikes.labels(cause.value) for cause in StrikeCause}
 IGNORED = {cause: _ignored.labels(cause.value) for cause in StrikeCause}
 UNBANS = {cause: _unbans.labels(cause.value) for cause in UnbanCause}
-BANS_SAID = Counter("varco_banguard_bans", "Bans, in all.")
+BANS = Counter("varco_banguard_bans", "Bans, in all.")
 BANNED = Gauge("varco_banguard_banned", "Networks that are banned now.")
 HOSTS = Gauge("varco_banguard_hosts", "Networks of which anything is remembered.")
 
 
-def count(said: object) -> None:
+def count_event(event: object) -> None:
     """Counts one of banguard's own events."""
-    match said:
+    match event:
         case HostFound(strike=strike):
             STRIKES[strike.cause].inc()
         case HostIgnored(strike=strike):
             IGNORED[strike.cause].inc()
         case HostBanned():
-            BANS_SAID.inc()
+            BANS.inc()
         case HostUnbanned(cause=cause):
             UNBANS[cause].inc()
         case _:

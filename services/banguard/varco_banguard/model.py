@@ -1,4 +1,4 @@
-"""What is known of one host: its strikes, its ban, how often it was banned. Folded from banguard's own events."""
+"""The state of one host: its strikes, its ban, and how often it was banned. Folded from banguard's events. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -19,11 +19,11 @@ from varco_common.events import (
     UnbanCause,
 )
 
-MOST_STRIKES = 100  # the newest are kept; no sensible maxretry needs more
+MAX_STRIKES = 100  # the newest strikes of a host; no sensible maxretry needs more
 
 
 class Ban(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A ban in force; `until` None is for ever. It is the host's `count`-th in a row."""
+    """A ban in force. `until` None means for ever. `count` is 1 for the first ban in a row."""
 
     since: datetime
     until: datetime | None = None
@@ -34,11 +34,11 @@ class Ban(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One network that is banned as one.
+    """One network that is banned as a unit.
 
-    `strikes` are those that led to no ban yet. `last` is the sequence of the newest one, ignored ones too: what isn't
-    newer was dealt with. `bans` counts those in a row, as of `banned_at`, when the last one began. `seen_at` is when
-    anything happened last.
+    `strikes` have not led to a ban yet. `last` is the sequence of the newest strike, ignored ones
+    included: a strike with a lower sequence was processed before. `bans` counts the bans in a row,
+    the last of which began at `banned_at`. `seen_at` is the time of the last event.
     """
 
     network: str
@@ -50,26 +50,26 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     banned_at: datetime | None = None
 
 
-def apply(host: Host | None, event: AnyEvent) -> Host | None:
-    """The state after the event; None when nothing is known any more."""
+def apply(host: Host | None, event: AnyEvent) -> Host | None:  # noqa: PLR0911 - one case an event
+    """The state after the event; None if nothing is known of the host any more."""
     if not isinstance(event, HostEvent) or isinstance(event, HostForgotten):
         return None
     host = replace(host, seen_at=event.at) if host else Host(network=event.network, seen_at=event.at)
     match event:
         case HostFound(strike=strike):
-            strikes = (*host.strikes, strike)[-MOST_STRIKES:]
-            host = replace(host, strikes=strikes, last=max(host.last, strike.sequence))
+            strikes = (*host.strikes, strike)[-MAX_STRIKES:]
+            return replace(host, strikes=strikes, last=max(host.last, strike.sequence))
         case HostIgnored(strike=strike):
-            host = replace(host, last=max(host.last, strike.sequence))
+            return replace(host, last=max(host.last, strike.sequence))
         case HostBanned():
-            host = _banned(host, event)
+            return _with_ban(host, event)
         case HostUnbanned(cause=cause):
-            host = _unbanned(host, cause)
+            return _without_ban(host, cause)
         case StrikesForgiven(strikes=forgiven):
-            host = _forgiven(host, forgiven)
+            ban = host.ban and replace(host.ban, strikes=_without(host.ban.strikes, forgiven))
+            return replace(host, ban=ban, strikes=_without(host.strikes, forgiven))
         case _:
-            pass
-    return host
+            return host
 
 
 def total_weight(strikes: Iterable[Strike]) -> int:
@@ -77,13 +77,18 @@ def total_weight(strikes: Iterable[Strike]) -> int:
 
 
 def strikes_within(strikes: Iterable[Strike], findtime: int, now: datetime) -> tuple[Strike, ...]:
-    """Those of the last `findtime` seconds."""
+    """The strikes of the last `findtime` seconds."""
     return tuple(strike for strike in strikes if strike.at > now - timedelta(seconds=findtime))
 
 
 def counted_strikes(host: Host) -> tuple[Strike, ...]:
-    """What speaks against it now."""
+    """Every strike that counts against the host: those behind its ban, and those after it."""
     return (*host.ban.strikes, *host.strikes) if host.ban else host.strikes
+
+
+def strikes_of_account(host: Host, account: str) -> tuple[int, ...]:
+    """The sequences of the counted strikes that concern the account."""
+    return tuple(strike.sequence for strike in counted_strikes(host) if account in strike.accounts)
 
 
 def accounts_of(strikes: Iterable[Strike]) -> tuple[str, ...]:
@@ -91,27 +96,21 @@ def accounts_of(strikes: Iterable[Strike]) -> tuple[str, ...]:
     return tuple(sorted({account for strike in strikes for account in strike.accounts}))
 
 
-def _banned(host: Host, event: HostBanned) -> Host:
+def _with_ban(host: Host, event: HostBanned) -> Host:
     ban = Ban(
         since=event.at, until=event.until, count=event.count, strikes=event.strikes, by=event.by, reason=event.reason
     )
     return replace(host, ban=ban, strikes=(), bans=event.count, banned_at=event.at)
 
 
-def _unbanned(host: Host, cause: UnbanCause) -> Host:
-    """A ban that ran its time counts when the next one is measured; one that was a mistake doesn't."""
+def _without_ban(host: Host, cause: UnbanCause) -> Host:
+    """A ban that expired makes the next one longer; a ban that was lifted, ignored or forgiven does not."""
     if cause is UnbanCause.EXPIRED:
         return replace(host, ban=None)
     bans = max(host.bans - 1, 0) if host.ban else host.bans
-    left = counted_strikes(host) if cause is UnbanCause.FORGIVEN else ()
-    return replace(host, ban=None, strikes=left, bans=bans)
+    strikes = counted_strikes(host) if cause is UnbanCause.FORGIVEN else ()
+    return replace(host, ban=None, strikes=strikes, bans=bans)
 
 
-def _forgiven(host: Host, forgiven: Iterable[int]) -> Host:
-    gone = set(forgiven)
-    ban = replace(host.ban, strikes=_without(host.ban.strikes, gone)) if host.ban else None
-    return replace(host, ban=ban, strikes=_without(host.strikes, gone))
-
-
-def _without(strikes: tuple[Strike, ...], gone: set[int]) -> tuple[Strike, ...]:
-    return tuple(strike for strike in strikes if strike.sequence not in gone)
+def _without(strikes: tuple[Strike, ...], forgiven: tuple[int, ...]) -> tuple[Strike, ...]:
+    return tuple(strike for strike in strikes if strike.sequence not in forgiven)

@@ -1,19 +1,18 @@
-"""banguard's rehearsals: its votes again, by the bans that it knew and its clock; and the bans of any time."""
+"""Replays of banguard: its past votes again, by the bans that it knew and its clock; and the bans at any time."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from varco_banguard import ban_settings, model, rule_settings
+from varco_banguard import ban_settings, model
 from varco_banguard.ban_settings import BanSettings
 from varco_banguard.decide import VOTER, Position, decide, recorded_position
 from varco_banguard.model import Host, accounts_of
+from varco_banguard.rule_settings import shown_rules
 from varco_banguard.settings import Settings
-from varco_banguard.state import GATE_FACTS, NAME
-from varco_common.base.subjects import event
+from varco_banguard.state import HOST_FILTERS, SETTINGS_FILTERS
 from varco_common.events import AnyEvent, GateEvent, HostBanned, HostEvent, HostUnbanned
 from varco_common.events.ban_table import BanTable
-from varco_common.events.banguard import GATE
 from varco_common.eventsourcing.replay.replayable import (
     EachAlone,
     RefusedSection,
@@ -26,39 +25,43 @@ from varco_common.mail.ballot import Vote
 
 SETTINGS = Settings
 
-_HOSTS = tuple(event(NAME, fact, "*") for fact in ("host-banned", "host-unbanned"))
-_GATE = tuple(event(NAME, fact, GATE) for fact in GATE_FACTS)
-_Learned = tuple[int, AnyEvent]
+_SequencedEvent = tuple[int, AnyEvent]
 
 
 class BanguardReplay(EachAlone):
-    """Hosts and gate are two followings, each with its own place: the table is made as of both."""
+    """Hosts and ban settings are two projections, each with its own position: the table is made as of both."""
 
     voter = VOTER
-    settings = (*_HOSTS, *_GATE)
+    settings = (HostBanned.subject_filter(), HostUnbanned.subject_filter(), *SETTINGS_FILTERS)
 
     def __init__(self, settings: Settings) -> None:
         self._never = settings.balancer_networks
-        self._hosts: list[_Learned] = []
-        self._gate: list[_Learned] = []
-        self._table, self._stand, self._taken = BanTable(self._never), Position(0, 0), (0, 0)
+        self._host_events: list[_SequencedEvent] = []
+        self._settings_events: list[_SequencedEvent] = []
+        self._start()
 
     def learn(self, sequence: int, event: AnyEvent) -> None:
-        (self._gate if isinstance(event, GateEvent) else self._hosts).append((sequence, event))
+        (self._settings_events if isinstance(event, GateEvent) else self._host_events).append((sequence, event))
 
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
         if (known := recorded_position(recorded.figures)) is None:
             return UnclearDecision("the vote is older than its figures")
-        stand, now = known
-        return decide(case.ballot, self._as_of(stand), now)
+        position, now = known
+        return decide(case.ballot, self._table_as_of(position), now)
 
-    def _as_of(self, stand: Position) -> BanTable:
-        """Goes on from the table of the vote before; anew where this one stood behind it, which is rare and costs a fold."""
-        if stand.hosts < self._stand.hosts or stand.gate < self._stand.gate:
-            self._table, self._taken = BanTable(self._never), (0, 0)
-        hosts = _fold(self._table, self._hosts, self._taken[0], stand.hosts)
-        gate = _fold(self._table, self._gate, self._taken[1], stand.gate)
-        self._stand, self._taken = stand, (hosts, gate)
+    def _start(self) -> None:
+        self._table, self._position = BanTable(self._never), Position(0, 0)
+        self._hosts_applied = self._settings_applied = 0
+
+    def _table_as_of(self, position: Position) -> BanTable:
+        """Goes on from the table of the last vote. For an earlier position, which is rare, it starts anew."""
+        if position.hosts < self._position.hosts or position.settings < self._position.settings:
+            self._start()
+        self._hosts_applied = _apply_until(self._table, self._host_events, self._hosts_applied, position.hosts)
+        self._settings_applied = _apply_until(
+            self._table, self._settings_events, self._settings_applied, position.settings
+        )
+        self._position = position
         return self._table
 
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
@@ -71,79 +74,66 @@ class BanguardReplay(EachAlone):
         return None
 
 
-def _fold(table: BanTable, events: Sequence[_Learned], taken: int, last: int) -> int:
-    while taken < len(events) and events[taken][0] <= last:
-        table.apply(*events[taken])
-        taken += 1
-    return taken
+def _apply_until(table: BanTable, events: Sequence[_SequencedEvent], applied: int, sequence: int) -> int:
+    """Applies the events after the first `applied` ones, up to `sequence`. Returns how many are applied then."""
+    while applied < len(events) and events[applied][0] <= sequence:
+        table.apply(*events[applied])
+        applied += 1
+    return applied
 
 
 class BanSettingsView:
-    """The bans, the ignored networks and the rules of a time. `own`: those that concern the account alone."""
+    """The bans, the ignored networks and the rules at a time. `own`: only those that concern the account."""
 
-    shows = (
-        *(
-            event(NAME, fact, "*")
-            for fact in (
-                "host-found",
-                "host-ignored",
-                "host-banned",
-                "host-unbanned",
-                "strikes-forgiven",
-                "host-forgotten",
-            )
-        ),
-        *_GATE,
-    )
+    shows = (*HOST_FILTERS, *SETTINGS_FILTERS)
 
     def __init__(self) -> None:
         self._account, self._at, self._own = "", datetime.max.replace(tzinfo=UTC), False
-        self._hosts: dict[str, Host | None] = {}
-        self._gate = BanSettings()
+        self._hosts: dict[str, Host] = {}
+        self._settings = BanSettings()
 
     def begin(self, account: str, at: datetime, *, own: bool) -> None:
         self._account, self._at, self._own = account, at, own
 
-    def apply(self, sequence: int, event: AnyEvent) -> str | None:  # noqa: ARG002 - in order
+    def apply(self, sequence: int, event: AnyEvent) -> str | None:  # noqa: ARG002 - events come in order
         if isinstance(event, GateEvent):
-            self._gate = ban_settings.apply(self._gate, event)
+            self._settings = ban_settings.apply(self._settings, event)
             return ""
         if not isinstance(event, HostEvent):
             return None
-        before = self._hosts.get(event.network)
-        self._hosts[event.network] = after = model.apply(before, event)
-        if after is None:
-            del self._hosts[event.network]
+        before = self._hosts.pop(event.network, None)
+        if after := model.apply(before, event):
+            self._hosts[event.network] = after
         return event.network if isinstance(event, HostBanned | HostUnbanned) or (before and before.ban) else None
 
     def sections(self, key: str) -> Sections:
         if not key:
-            return self._of_gate()
+            return self._settings_sections()
         host = self._hosts.get(key)
         if not host or not host.ban or (host.ban.until and host.ban.until <= self._at):
             return {}
-        concerned = accounts_of(host.ban.strikes)
-        if self._own and self._account not in concerned:
+        accounts = accounts_of(host.ban.strikes)
+        if self._own and self._account not in accounts:
             return {}
         ban = {"until": host.ban.until, "in_a_row": host.ban.count, "strikes": len(host.ban.strikes)}
-        return {"bans": {key: ban if self._own else ban | {"accounts": concerned}}}
+        return {"bans": {key: ban if self._own else ban | {"accounts": accounts}}}
 
-    def _of_gate(self) -> Sections:
+    def _settings_sections(self) -> Sections:
         ignored = {
-            one.network: {"account": one.account, "reason": one.reason}
-            for one in self._gate.ignored
-            if not one.account or one.account == self._account
+            entry.network: {"account": entry.account, "reason": entry.reason}
+            for entry in self._settings.ignored
+            if entry.account in ("", self._account)
         }
         if self._own:
             return {"ignored networks": ignored}
-        return {"ignored networks": ignored, "ban rules": rule_settings.shown_rules(self._gate.rules)}
+        return {"ignored networks": ignored, "ban rules": shown_rules(self._settings.rules)}
 
 
 def voter(settings: Settings) -> BanguardReplay:
-    """For verify."""
+    """For `varco replay verify`."""
     return BanguardReplay(settings)
 
 
 def shown(_: Settings) -> BanSettingsView:
-    """For state as of."""
+    """For the settings as of a time."""
     return BanSettingsView()

@@ -1,4 +1,4 @@
-"""banguard's own settings. What bans go by is no setting: `varco bans rules`."""
+"""Settings of banguard. The rules of bans are not among them: see `varco bans rules`."""
 
 from pathlib import Path
 
@@ -11,14 +11,15 @@ from varco_common.storage.settings import WithDatabase
 
 
 class Settings(WithBus, WithApi, WithDatabase, WithBalancers):
-    """`VARCO_BANGUARD_*`, and what is shared."""
+    """`VARCO_BANGUARD_*`, and shared settings."""
 
     model_config = env_prefix("VARCO_BANGUARD_")
 
-    log: bool = Field(default=True, description="Whether the ban log is written to a file as well.")
+    log: bool = Field(default=True, description="Whether the ban log is also written to a file.")
     log_file: Path | None = Field(
         default=None,
-        description="The ban log, in fail2ban's format; any logrotate may move it. Empty: `logs/fail2ban.log` in VARCO_HOME.",
+        description="The ban log in fail2ban's format; any logrotate may move it. Empty: `logs/fail2ban.log` in"
+        " VARCO_HOME.",
     )
 
     @property

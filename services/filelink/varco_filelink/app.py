@@ -15,8 +15,9 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.serving import ReplayServer
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.runtime import rebuild_api, service
-from varco_common.runtime.http_server import HttpServer, listening
+from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service
+from varco_common.runtime.uvicorn_server import listening
 from varco_common.storage import database, retention
 from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
 from varco_filelink import mail_retention, metrics
@@ -80,7 +81,7 @@ async def serve(settings: Settings) -> None:
                         settings.bind,
                         settings.links_port,
                         "VARCO_LINKS_PORT",
-                        most=settings.downloads,
+                        max_requests=settings.downloads,
                     ),
                     run_in_background(_with_buckets(files, bodies, worker, sweeper, settings)),
                     ReplayServer.answering(bus, NAME, "varco_filelink.replay", settings),

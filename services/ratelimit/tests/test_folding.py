@@ -3,7 +3,7 @@
 from hypothesis import given
 
 from varco_common.testing.folding import folds_alike, histories
-from varco_ratelimit.account import FILTERS, AccountQuotas, account_of, apply
+from varco_ratelimit.model import FILTERS, AccountQuotas, account_of, apply
 
 
 @given(histories(*FILTERS))

@@ -13,7 +13,7 @@ from varco_common.bus.permissions import permissions
 from varco_common.mail.replies import Reply
 from varco_common.testing import nats_server
 from varco_common.testing.processes import binary
-from varco_ratelimit import shares
+from varco_ratelimit import partition_table
 from varco_ratelimit.app import SERVICE
 
 from .conftest import ballot, until
@@ -88,7 +88,7 @@ async def test_two_processes_share_the_work_and_the_living_takes_over(processes)
         return [await first.gate.patiently(ballot()) for _ in range(5)]
 
     async def owner(account):
-        return shares.decode((await first.gate.bus.leases.get("ratelimit"))[1]).parts[partition(account)].owner
+        return partition_table.decode((await first.gate.bus.leases.get("ratelimit"))[1]).parts[partition(account)].owner
 
     sending = [asyncio.create_task(connection()) for _ in range(50)]
 
@@ -141,7 +141,7 @@ async def test_a_process_that_was_stopped_for_a_while_votes_no_more_where_anothe
 
     async def shared():
         sequence, document = await first.gate.bus.leases.get("ratelimit")
-        owners = [part.owner for part in shares.decode(document).parts]
+        owners = [part.owner for part in partition_table.decode(document).parts]
         return sequence and len({*owners}) == 2 and await first.partitions() == PARTITIONS // 2
 
     await until(shared)

@@ -22,14 +22,14 @@ from varco_common.events import (
     Window,
 )
 from varco_common.mail.replies import Reply
-from varco_ratelimit import windows
-from varco_ratelimit.account import AccountQuotas, apply, sender_key
-from varco_ratelimit.book import WHOLE, Book, Reservation
-from varco_ratelimit.decide import View, decide, frees_at, gauges, weigh
-from varco_ratelimit.journal import Journal
-from varco_ratelimit.memory import DAYS, Memory, pair_of
-from varco_ratelimit.usage import Usage
-from varco_ratelimit.windows import DAY, HOUR, milliseconds
+from varco_ratelimit import quota_windows
+from varco_ratelimit.counters import WHOLE_ACCOUNT, QuotaCounters, Reservation
+from varco_ratelimit.decide import AccountView, amounts_of, decide, frees_at, limit_statuses
+from varco_ratelimit.known_recipients import DAYS, KnownRecipients, pair_of
+from varco_ratelimit.model import AccountQuotas, apply, sender_key
+from varco_ratelimit.quota_windows import DAY, HOUR, milliseconds
+from varco_ratelimit.reservation_log import ReservationLog
+from varco_ratelimit.window_counter import WindowCounter
 
 from .conftest import ballot
 
@@ -61,31 +61,31 @@ def sent(book, *times, sender="alice@acme.example", amounts=(1, 1, 100, 0)):
 )
 def test_a_mail_counts_until_it_frees_and_no_longer(window, zone, minutes):
     stored = NOW - minutes * 60_000
-    free = windows.frees(window, zone, stored)
-    assert stored >= windows.since(window, zone, stored)
-    assert stored >= windows.since(window, zone, free - 1)
-    assert stored < windows.since(window, zone, free)
-    assert free - stored <= windows.LONGEST
+    free = quota_windows.frees(window, zone, stored)
+    assert stored >= quota_windows.since(window, zone, stored)
+    assert stored >= quota_windows.since(window, zone, free - 1)
+    assert stored < quota_windows.since(window, zone, free)
+    assert free - stored <= quota_windows.LONGEST
 
 
 def test_a_calendar_day_has_as_many_hours_as_the_clocks_give_it():
     for day, hours in (((2026, 3, 29), 23), ((2026, 10, 25), 25), ((2026, 11, 24), 24)):
         noon = at("Europe/Rome", *day, 12)
-        begins = windows.since(Window.CALENDAR_DAY, "Europe/Rome", noon)
+        begins = quota_windows.since(Window.CALENDAR_DAY, "Europe/Rome", noon)
         assert begins == at("Europe/Rome", *day)
-        assert windows.frees(Window.CALENDAR_DAY, "Europe/Rome", noon) - begins == hours * HOUR
+        assert quota_windows.frees(Window.CALENDAR_DAY, "Europe/Rome", noon) - begins == hours * HOUR
 
 
 def test_a_midnight_that_is_jumped_over_is_the_jump():
     noon = at("America/Havana", 2026, 3, 8, 12)  # 00:00 becomes 01:00
-    begins = windows.since(Window.CALENDAR_DAY, "America/Havana", noon)
+    begins = quota_windows.since(Window.CALENDAR_DAY, "America/Havana", noon)
     assert datetime.fromtimestamp(begins / 1000, ZoneInfo("America/Havana")).hour == 1
-    assert windows.since(Window.CALENDAR_DAY, "America/Havana", begins - 1) < begins
+    assert quota_windows.since(Window.CALENDAR_DAY, "America/Havana", begins - 1) < begins
 
 
 def test_when_the_next_mail_is_allowed_is_never_shown_too_early():
-    assert windows.shown("Europe/Rome", NOW + 1) == "2026-11-24 11:00:01 +0100"
-    assert windows.shown("UTC", NOW) == "2026-11-24 10:00:00 +0000"
+    assert quota_windows.shown("Europe/Rome", NOW + 1) == "2026-11-24 11:00:01 +0100"
+    assert quota_windows.shown("UTC", NOW) == "2026-11-24 10:00:00 +0000"
 
 
 # usage
@@ -95,7 +95,7 @@ mails = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9), st.integers(0,
 
 @given(mails, st.integers(-5, 60), st.integers(-5, 60), st.integers(0, 80))
 def test_running_sums_say_what_counting_says(steps, since, forgotten, most):
-    usage, counted, clock = Usage(), [], 0
+    usage, counted, clock = WindowCounter(), [], 0
     for step, (pause, recipients, size) in enumerate(steps):
         clock += pause % 4
         usage.add(clock, step, (1, recipients, size, 0))
@@ -117,7 +117,7 @@ def test_running_sums_say_what_counting_says(steps, since, forgotten, most):
 
 
 def test_an_account_total_is_kept_by_the_minute_and_counts_as_long_as_its_newest_mail():
-    usage = Usage()
+    usage = WindowCounter()
     for second in range(600):
         usage.add(second * 1000, second, (1, 2, 3, 0), merge=60_000)
     assert len(usage) == 10
@@ -131,11 +131,11 @@ def test_an_account_total_is_kept_by_the_minute_and_counts_as_long_as_its_newest
 
 def verdict(book, state, now=NOW, **facts):
     one = ballot(**facts)
-    return decide(one, state, book.ledger("acme"), weigh(one, 0), now).vote
+    return decide(one, state, book.ledger("acme"), amounts_of(one, 0), now).vote
 
 
 def test_the_window_ends_to_the_millisecond():
-    book, state = Book(LAPSE), account(messages=Limit(limit=2))
+    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=2))
     sent(book, NOW - DAY + 1, NOW - HOUR)
     assert verdict(book, state).reply is Reply.QUOTA_EXCEEDED
     assert "next message allowed at 2026-11-24 10:00:01 +0000" in verdict(book, state).text
@@ -143,7 +143,7 @@ def test_the_window_ends_to_the_millisecond():
 
 
 def test_reservations_count_until_they_are_released_lapse_or_become_mails():
-    book, state = Book(LAPSE), account(messages=Limit(limit=1))
+    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1))
     one = Reservation("m1", "acme", "alice@acme.example", (1, 1, 100, 0), NOW)
     book.reserve(one)
     book.reserve(one)
@@ -162,7 +162,7 @@ def test_reservations_count_until_they_are_released_lapse_or_become_mails():
 
 
 def test_the_narrowest_exception_that_has_not_ended_holds():
-    book, state = Book(LAPSE), account(messages=Limit(limit=1), recipients=Limit(limit=10))
+    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1), recipients=Limit(limit=10))
     ends = SAID["at"] + timedelta(hours=1)
     for pattern, limit, until in (("@acme.example", Limit(limit=3), None), ("alice@acme.example", None, ends)):
         state = apply(state, QuotaExcepted(**SAID, pattern=pattern, limits={Meter.MESSAGES: limit}, until=until))
@@ -173,11 +173,11 @@ def test_the_narrowest_exception_that_has_not_ended_holds():
     assert "1 message per 1 day" in verdict(book, state, NOW + HOUR).text
     many = [f"r{number}@d.example" for number in range(11)]
     one = ballot("alice@acme.example", *many)
-    assert decide(one, state, book.ledger("acme"), weigh(one, 0), NOW).vote.reply is Reply.QUOTA_EXCEEDED_FINALLY
+    assert decide(one, state, book.ledger("acme"), amounts_of(one, 0), NOW).vote.reply is Reply.QUOTA_EXCEEDED_FINALLY
 
 
 def test_a_reset_counts_from_its_moment_on():
-    book, state = Book(LAPSE), account(messages=Limit(limit=1))
+    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1))
     sent(book, NOW - 5)
     assert verdict(book, state).reply is Reply.QUOTA_EXCEEDED
     state = apply(state, QuotaReset(**SAID, sender="alice@acme.example"))
@@ -187,14 +187,14 @@ def test_a_reset_counts_from_its_moment_on():
 
 
 def test_the_null_sender_has_a_quota_of_its_own():
-    book, state = Book(LAPSE), account(messages=Limit(limit=1))
+    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1))
     sent(book, NOW - 5, sender="<>")
     assert "<> has exceeded 1 message per 1 day" in verdict(book, state, sender="").text
     assert verdict(book, state).reply is Reply.ACCEPTED
 
 
 def test_the_answer_fits_into_a_reply_line_with_the_id():
-    book, state = Book(LAPSE), account(messages=Limit(limit=0))
+    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=0))
     long = "x" * 64 + "@" + ".".join(["y" * 60] * 3) + ".example"
     text = decide(ballot(long, long), state, book.ledger("acme"), (1, 1, 1, 0), NOW).vote.text
     assert len(f"450 4.7.1 {text} (12345678901234567890)\r\n") <= 512  # RFC 5321 4.5.3.1.5
@@ -203,43 +203,43 @@ def test_the_answer_fits_into_a_reply_line_with_the_id():
 
 @given(st.lists(st.integers(1, 3 * HOUR), max_size=40), st.integers(1, 8), st.sampled_from(Window))
 def test_whoever_waits_as_long_as_was_said_passes(pauses, most, window):
-    book, state, clock = Book(LAPSE), account(messages=Limit(limit=most, per=window)), NOW
+    book, state, clock = QuotaCounters(LAPSE), account(messages=Limit(limit=most, per=window)), NOW
     for pause in pauses:
         clock += pause
         if verdict(book, state, clock).reply.accepts:
             sent(book, clock)
         else:
-            view = View(state, book.ledger("acme"), clock)
-            [gauge] = gauges(view, "alice@acme.example")
+            view = AccountView(state, book.ledger("acme"), clock)
+            [gauge] = limit_statuses(view, "alice@acme.example")
             free = frees_at(view, gauge, 1)
             assert not verdict(book, state, free - 1).reply.accepts
             assert verdict(book, state, free).reply.accepts
-        [gauge] = gauges(View(state, book.ledger("acme"), clock), "alice@acme.example")
+        [gauge] = limit_statuses(AccountView(state, book.ledger("acme"), clock), "alice@acme.example")
         assert gauge.used <= most
 
 
 def test_nine_tenths_are_said_once_a_window_and_again_after_a_reset():
-    book, state = Book(LAPSE), account(messages=Limit(limit=10))
+    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=10))
     said = []
     for second in range(12):
         now = NOW + second * 1000
         one = ballot()
-        decision = decide(one, state, book.ledger("acme"), weigh(one, 0), now)
+        decision = decide(one, state, book.ledger("acme"), amounts_of(one, 0), now)
         for each in decision.said:
             said.append((each.kind, each.used))
             fact = {"sender": each.sender, "meter": each.meter, "limit": each.limit, "used": each.used, "mail": "m"}
-            state = apply(state, each.kind(account="acme", at=windows.moment(now), **fact))
+            state = apply(state, each.kind(account="acme", at=quota_windows.moment(now), **fact))
         if decision.vote.reply.accepts:
             sent(book, now)
     assert said == [(QuotaNearlyReached, 9), (QuotaExceeded, 10)]
-    state = apply(state, QuotaReset(account="acme", at=windows.moment(NOW + 20_000), sender="alice@acme.example"))
+    state = apply(state, QuotaReset(account="acme", at=quota_windows.moment(NOW + 20_000), sender="alice@acme.example"))
     assert state.said == {}
 
 
 # folding
 
 limits = st.dictionaries(st.sampled_from(Meter), st.builds(Limit, limit=st.integers(0, 9), per=st.sampled_from(Window)))
-who = st.sampled_from(["a@b.example", "@b.example", WHOLE])
+who = st.sampled_from(["a@b.example", "@b.example", WHOLE_ACCOUNT])
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 events = st.one_of(
     st.builds(QuotaSet, account=st.just("acme"), at=moments, quotas=st.builds(Quotas, senders=limits, whole=limits)),
@@ -287,7 +287,7 @@ steps = st.lists(
 @given(steps)
 def test_counting_live_after_a_restart_and_anew_is_the_same(moves):
     """`stream` is MAIL; a restart reads it again and takes the reservations from the journal."""
-    live, stream, journal, refused = Book(LAPSE), [], {}, set()
+    live, stream, journal, refused = QuotaCounters(LAPSE), [], {}, set()
     for move, number in moves:
         mail = Reservation(f"m{number}", "acme", f"s{number % 3}@acme.example", (1, number, 10, 0), NOW)
         if move == "reserve" and mail.mail not in journal:
@@ -304,7 +304,7 @@ def test_counting_live_after_a_restart_and_anew_is_the_same(moves):
         elif move == "restart":
             live = rebuilt(stream, journal, refused)
     anew = rebuilt(stream, journal, refused)
-    for sender in (WHOLE, *(f"s{number}@acme.example" for number in range(3))):
+    for sender in (WHOLE_ACCOUNT, *(f"s{number}@acme.example" for number in range(3))):
         for place in range(4):
             assert live.ledger("acme").of(sender).used(place, 0) == anew.ledger("acme").of(sender).used(place, 0)
             assert live.ledger("acme").pending(sender, place) == anew.ledger("acme").pending(sender, place)
@@ -313,7 +313,7 @@ def test_counting_live_after_a_restart_and_anew_is_the_same(moves):
 
 
 def rebuilt(stream, journal, refused):
-    book = Book(LAPSE)
+    book = QuotaCounters(LAPSE)
     book.restore(journal.values(), NOW)
     for sequence, mail in enumerate(stream, 1):
         book.commit(sequence, mail)
@@ -323,7 +323,7 @@ def rebuilt(stream, journal, refused):
 
 
 def test_what_counts_nowhere_is_forgotten():
-    book = Book(LAPSE)
+    book = QuotaCounters(LAPSE)
     sent(book, NOW - 2 * DAY, NOW - DAY)
     sent(book, NOW - 2 * DAY, sender="bea@acme.example")
     [*book.forget(NOW)]
@@ -337,7 +337,7 @@ def test_what_counts_nowhere_is_forgotten():
 
 @given(st.lists(st.tuples(st.integers(0, 3000), st.integers(20_000, 20_300)), max_size=300))
 def test_recipients_are_known_for_90_days(written):
-    memory, last = Memory(), {}
+    memory, last = KnownRecipients(), {}
     for number, day in written:
         pair = pair_of("acme", "a@acme.example", f"r{number}@d.example")
         memory.meet(pair, day)
@@ -351,7 +351,7 @@ def test_recipients_are_known_for_90_days(written):
 
 
 def test_a_table_grows_and_forgets_what_is_old():
-    memory = Memory()
+    memory = KnownRecipients()
     for number in range(60_000):
         memory.put(pair_of("acme", "a", str(number)), 20_000 if number % 2 else 20_000 - DAYS - 1)
     for number in range(60_000, 120_000):
@@ -363,37 +363,37 @@ def test_a_table_grows_and_forgets_what_is_old():
 
 def test_the_journal_has_what_was_written_though_nobody_closed_it(tmp_path):
     written = [Reservation(f"m{number}", "acme", "a@b.example", (1, 1, 1, 0), NOW + number) for number in range(3)]
-    with Journal.open(tmp_path, LAPSE) as journal:
+    with ReservationLog.open(tmp_path, LAPSE) as journal:
         identity = journal.identity
         for one in written:
             journal.write(one)
-        with Journal.open(tmp_path, LAPSE) as other:
+        with ReservationLog.open(tmp_path, LAPSE) as other:
             assert other.identity != identity
             assert other.found == []
     file = tmp_path / "0" / "reservations.1"
     file.write_bytes(file.read_bytes() + b'{"mail":"cut o')
-    with Journal.open(tmp_path, LAPSE) as journal:
+    with ReservationLog.open(tmp_path, LAPSE) as journal:
         assert (journal.identity, journal.found) == (identity, written)
         later = [msgspec.structs.replace(written[0], mail=f"n{number}", at=NOW + number * LAPSE) for number in range(5)]
         for one in later:
             journal.write(one)
-    with Journal.open(tmp_path, LAPSE) as journal:
+    with ReservationLog.open(tmp_path, LAPSE) as journal:
         assert set(later[-1:]) <= set(journal.found) <= {*later, *written}
 
 
 def test_another_boot_is_another_identity(tmp_path):
-    with Journal.open(tmp_path, LAPSE) as journal:
+    with ReservationLog.open(tmp_path, LAPSE) as journal:
         identity = journal.identity
     file = tmp_path / "0" / "identity"
     file.write_text(f"{identity} another-boot\n")
-    with Journal.open(tmp_path, LAPSE) as journal:
+    with ReservationLog.open(tmp_path, LAPSE) as journal:
         assert journal.identity != identity
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Rome"])
 def test_every_window_is_within_what_is_kept(zone):
     for window in Window:
-        assert NOW - windows.since(window, zone, NOW) < windows.LONGEST
+        assert NOW - quota_windows.since(window, zone, NOW) < quota_windows.LONGEST
 
 
 @pytest.mark.parametrize(

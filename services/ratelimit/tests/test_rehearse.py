@@ -12,15 +12,15 @@ from varco_common.eventsourcing.replay.replayable import PastDecision, RefusedSe
 from varco_common.mail.ballot import Ballot, Vote, accept
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest
-from varco_ratelimit.account import apply, sender_key
-from varco_ratelimit.book import WHOLE, Book, Reservation
-from varco_ratelimit.decide import VOTER, decide, weigh
-from varco_ratelimit.figures import measure
-from varco_ratelimit.recount import Recount
-from varco_ratelimit.rehearse import Rehearser
+from varco_ratelimit.counters import WHOLE_ACCOUNT, QuotaCounters, Reservation
+from varco_ratelimit.decide import VOTER, amounts_of, decide
+from varco_ratelimit.model import apply, sender_key
+from varco_ratelimit.quota_windows import milliseconds, moment
+from varco_ratelimit.replay import QuotaReplay
+from varco_ratelimit.replay_counters import ReplayCounters
 from varco_ratelimit.settings import Settings
-from varco_ratelimit.usage import METERS
-from varco_ratelimit.windows import milliseconds, moment
+from varco_ratelimit.vote_inputs import figures_of
+from varco_ratelimit.window_counter import METERS
 
 from .conftest import ballot
 
@@ -33,7 +33,7 @@ STEPS = st.lists(
 
 @given(STEPS, st.data())
 def test_a_recount_as_of_a_record_is_the_count_that_was_live_then(steps, data):
-    book, recount, at = Book(120_000), Recount(), START
+    book, recount, at = QuotaCounters(120_000), ReplayCounters(), START
     asked = []
     for sequence, (pause, sender, recipients, size) in enumerate(steps, 1):
         at += pause
@@ -41,7 +41,7 @@ def test_a_recount_as_of_a_record_is_the_count_that_was_live_then(steps, data):
         book.commit(sequence, Reservation(f"m{sequence}", "acme", sender, amounts, at))
         since = data.draw(st.integers(START - 1, at + 1))
         most = data.draw(st.integers(0, 10))
-        for who in (sender, WHOLE):
+        for who in (sender, WHOLE_ACCOUNT):
             usage = book.ledger("acme").of(who)
             live = [(usage.used(place, since), usage.room_from(place, since, most)) for place in range(len(METERS))]
             asked.append((sequence, who, since, most, live))
@@ -65,14 +65,14 @@ class Live:
     def __init__(self, quotas: Quotas) -> None:
         self.settings = QuotaSet(at=moment(START), account="acme", quotas=quotas)
         self.account = apply(None, self.settings)
-        self.book, self.now, self.sequence = Book(10**9), START, 0
+        self.book, self.now, self.sequence = QuotaCounters(10**9), START, 0
         self.cases: list[ReplayCase] = []
         self.late: list[tuple[Ballot, Vote]] = []
 
     def vote(self, one: Ballot) -> Vote:
-        ledger, amounts, sender = self.book.ledger("acme"), weigh(one, 0), sender_key(one.envelope.sender)
+        ledger, amounts, sender = self.book.ledger("acme"), amounts_of(one, 0), sender_key(one.envelope.sender)
         vote = decide(one, self.account, ledger, amounts, self.now).vote
-        figures = measure(ledger, sender, amounts, clock=self.now, counted=self.book.sequence)
+        figures = figures_of(ledger, sender, amounts, clock=self.now, counted=self.book.sequence)
         if vote.reply.accepts:
             self.book.reserve(Reservation(one.envelope.id, "acme", sender, amounts, self.now))
         return replace(vote, sequence=5, figures=figures)
@@ -80,7 +80,7 @@ class Live:
     def commit(self, one: Ballot, vote: Vote) -> None:
         self.sequence += 1
         sender = sender_key(one.envelope.sender)
-        self.book.commit(self.sequence, Reservation(one.envelope.id, "acme", sender, weigh(one, 0), self.now))
+        self.book.commit(self.sequence, Reservation(one.envelope.id, "acme", sender, amounts_of(one, 0), self.now))
         self._told(one, vote, Reply.ACCEPTED, PastDecision(self.sequence, moment(self.now)))
 
     def refuse(self, one: Ballot, vote: Vote) -> None:
@@ -115,7 +115,7 @@ def test_votes_come_out_the_same_from_events_alone(quotas, day):
     for sender, recipients, then, pause in day:
         live.now += pause
         live.step(ballot("" if sender == "<>" else sender, *[f"r{n}@x.example" for n in range(recipients)]), then)
-    rehearser = Rehearser()
+    rehearser = QuotaReplay()
     rehearser.learn(5, live.settings)
     for case in live.cases:
         if case.passed:
@@ -128,7 +128,7 @@ def test_votes_come_out_the_same_from_events_alone(quotas, day):
 
 def test_a_vote_without_figures_cant_be_cast_again():
     case = ReplayCase(1, ballot(), (accept(VOTER, 0),), Reply.ACCEPTED, None)
-    assert isinstance(Rehearser().decide(case, case.votes[0]), UnclearDecision)
+    assert isinstance(QuotaReplay().decide(case, case.votes[0]), UnclearDecision)
 
 
 # what if
@@ -148,7 +148,7 @@ def past(count: int, *, refused: tuple[int, ...] = ()) -> list[ReplayCase]:
 
 
 async def judged(cases: list[ReplayCase], quotas: object, **others: bool) -> list[bool]:
-    rehearser = Rehearser()
+    rehearser = QuotaReplay()
     await rehearser.assume("acme", {"quotas": quotas}, [])
     found = []
     for case in cases:
@@ -187,8 +187,8 @@ async def test_a_section_that_cant_be_read_is_refused_with_its_place():
 
 
 def test_the_modules_that_a_process_asks_for_are_there():
-    from varco_ratelimit import rehearse  # noqa: PLC0415 - as the process does it
+    from varco_ratelimit import replay  # noqa: PLC0415 - as the process does it
 
-    assert rehearse.SETTINGS is Settings
-    assert rehearse.voter(Settings()).voter == VOTER
-    assert "events.ratelimit.quota-set.*" in rehearse.shown(Settings()).shows
+    assert replay.SETTINGS is Settings
+    assert replay.voter(Settings()).voter == VOTER
+    assert "events.ratelimit.quota-set.*" in replay.shown(Settings()).shows

@@ -8,7 +8,7 @@ from itertools import chain
 from varco_common.base.errors import TransientError
 from varco_common.events import Meter, QuotaExceeded, QuotaNearlyReached, RecipientRefused
 from varco_common.mail.replies import Reply
-from varco_ratelimit.figures import FIRST_TIME
+from varco_ratelimit.vote_inputs import FIRST_TIME
 
 from .conftest import ballot, record, until
 

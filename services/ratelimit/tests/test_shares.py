@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varco_common.base.subjects import PARTITIONS
-from varco_ratelimit import shares
-from varco_ratelimit.book import Reservation
-from varco_ratelimit.shares import MAX_HANDED, Part, Shares, Sightings
+from varco_ratelimit import partition_table
+from varco_ratelimit.counters import Reservation
+from varco_ratelimit.partition_table import MAX_HANDED, Heartbeats, Partition, PartitionTable
 
 LEASE, MARGIN = 5.0, 2.0
 
@@ -17,7 +17,7 @@ class Member:
     """A process as far as partitions are concerned: it may stand still between any two of its steps."""
 
     def __init__(self, name):
-        self.name, self.sightings, self.valid_until, self.mine, self.read = name, Sightings(), -1.0, set(), None
+        self.name, self.sightings, self.valid_until, self.mine, self.read = name, Heartbeats(), -1.0, set(), None
 
     def votes_on(self, now):
         return self.mine if now < self.valid_until else set()
@@ -37,24 +37,24 @@ class Bus:
 
 
 def read(member, bus, now):
-    found = shares.decode(bus.document) if bus.document else Shares()
+    found = partition_table.decode(bus.document) if bus.document else PartitionTable()
     member.sightings.look(found.members, now)
     dead = member.sightings.silent(LEASE + MARGIN, now) - {member.name}
-    member.read = (now, bus.sequence, shares.step(found, member.name, bus.sequence + 1, dead, member.mine))
+    member.read = (now, bus.sequence, partition_table.step(found, member.name, bus.sequence + 1, dead, member.mine))
 
 
 def write(member, bus):
     began, expect, wanted = member.read
     member.read = None
-    if bus.take(shares.encode(wanted), expect):
+    if bus.take(partition_table.encode(wanted), expect):
         member.valid_until = began + LEASE
         member.mine = wanted.of(member.name)
-        over = shares.excess(wanted, member.name)
+        over = partition_table.excess(wanted, member.name)
         if over:
             member.mine -= over
-            found = shares.decode(bus.document)
-            given_up = shares.release(found, member.name, dict.fromkeys(over, ()), leave=False)
-            bus.take(shares.encode(given_up), bus.sequence)
+            found = partition_table.decode(bus.document)
+            given_up = partition_table.release(found, member.name, dict.fromkeys(over, ()), leave=False)
+            bus.take(partition_table.encode(given_up), bus.sequence)
 
 
 @settings(deadline=None)
@@ -88,7 +88,7 @@ def test_all_partitions_are_shared_evenly_and_those_of_the_dead_taken_over(count
     members = [Member(f"p{number}") for number in range(count)]
     now = settle(members, bus, 0.0)
     assert sorted(number for member in members for number in member.mine) == [*range(PARTITIONS)]
-    assert max(len(member.mine) for member in members) == shares.fair(count)
+    assert max(len(member.mine) for member in members) == partition_table.fair(count)
     alive = members[:]
     chance.shuffle(alive)
     alive = alive[min(dying, count - 1) :]
@@ -97,18 +97,18 @@ def test_all_partitions_are_shared_evenly_and_those_of_the_dead_taken_over(count
 
 
 def test_what_is_left_of_the_dead_is_marked_until_it_has_settled():
-    held = Shares({"old": 1}, tuple(Part(owner="old") for _ in range(PARTITIONS)))
-    taken = shares.step(held, "new", 2, {"old"}, set())
-    assert all(part == Part(owner="new", lost=True) for part in taken.parts)
-    again = shares.step(taken, "new", 3, set(), {0, 1})
+    held = PartitionTable({"old": 1}, tuple(Partition(owner="old") for _ in range(PARTITIONS)))
+    taken = partition_table.step(held, "new", 2, {"old"}, set())
+    assert all(part == Partition(owner="new", lost=True) for part in taken.parts)
+    again = partition_table.step(taken, "new", 3, set(), {0, 1})
     assert [part.lost for part in again.parts] == [False, False, *[True] * 14]
 
 
 def test_reservations_are_handed_over_and_too_many_make_the_next_one_wait():
     one = Reservation("m", "acme", "a@b.example", (1, 1, 1, 0), 5)
     many = tuple(Reservation(f"m{number}", "acme", "a", (1, 1, 1, 0), 5) for number in range(MAX_HANDED))
-    held = Shares({"old": 1}, tuple(Part(owner="old") for _ in range(PARTITIONS)))
-    left = shares.release(held, "old", {0: (one,), 1: many}, leave=True)
+    held = PartitionTable({"old": 1}, tuple(Partition(owner="old") for _ in range(PARTITIONS)))
+    left = partition_table.release(held, "old", {0: (one,), 1: many}, leave=True)
     assert left.members == {}
-    assert left.parts[:3] == (Part(handed=(one,)), Part(lost=True), Part(owner="old"))
-    assert shares.decode(shares.encode(left)) == left
+    assert left.parts[:3] == (Partition(handed=(one,)), Partition(lost=True), Partition(owner="old"))
+    assert partition_table.decode(partition_table.encode(left)) == left

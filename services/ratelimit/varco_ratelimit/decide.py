@@ -7,31 +7,31 @@ from varco_common.base import units
 from varco_common.events import Limit, Limits, Meter, QuotaExceeded, QuotaNearlyReached, Window
 from varco_common.mail.ballot import Ballot, Vote, accept
 from varco_common.mail.replies import Reply
-from varco_ratelimit import windows
-from varco_ratelimit.account import AccountQuotas, said_key, sender_key
-from varco_ratelimit.book import WHOLE
-from varco_ratelimit.usage import PLACE, Amounts
+from varco_ratelimit import quota_windows
+from varco_ratelimit.counters import WHOLE_ACCOUNT
+from varco_ratelimit.model import AccountQuotas, alert_key, sender_key
+from varco_ratelimit.window_counter import PLACE, Amounts
 
 VOTER = "ratelimit"
 YES = accept(VOTER)
 _MAX_TEXT = 400  # RFC 5321 4.5.3.1.5: a reply line has 512 octets, and ingress adds the mail's id
 
 
-class Counted(Protocol):
+class UsageCounter(Protocol):
     """What one sender, or a whole account, has sent; `place` is a meter's."""
 
     def used(self, place: int, since: int) -> int: ...
     def room_from(self, place: int, since: int, most: int) -> int | None: ...
 
 
-class Ledger(Protocol):
+class UsageCounters(Protocol):
     """One account: what counts, and what is pending, of a sender or (WHOLE) of them all."""
 
-    def of(self, sender: str) -> Counted: ...
+    def of(self, sender: str) -> UsageCounter: ...
     def pending(self, sender: str, place: int) -> int: ...
 
 
-class Gauge(NamedTuple):
+class LimitStatus(NamedTuple):
     """One limit as it stands: `used` by mails in MAIL, `pending` by those on their way. `since` is where its window begins."""
 
     sender: str
@@ -42,15 +42,15 @@ class Gauge(NamedTuple):
     pending: int
 
 
-class View(NamedTuple):
+class AccountView(NamedTuple):
     """An account as it stands at `now`."""
 
     account: AccountQuotas
-    ledger: Ledger
+    ledger: UsageCounters
     now: int
 
 
-class Said(NamedTuple):
+class Alert(NamedTuple):
     """Something to state as an event: that a limit is nearly reached, or that a mail was refused for it."""
 
     kind: type[QuotaNearlyReached | QuotaExceeded]
@@ -62,47 +62,49 @@ class Said(NamedTuple):
 
 class Decision(NamedTuple):
     vote: Vote
-    said: tuple[Said, ...] = ()
+    said: tuple[Alert, ...] = ()
 
 
-def weigh(ballot: Ballot, first_time: int) -> Amounts:
+def amounts_of(ballot: Ballot, first_time: int) -> Amounts:
     """What a mail costs."""
     envelope = ballot.envelope
     return (1, len(envelope.recipients), envelope.size, first_time)
 
 
-def decide(ballot: Ballot, account: AccountQuotas | None, ledger: Ledger, amounts: Amounts, now: int) -> Decision:
+def decide(
+    ballot: Ballot, account: AccountQuotas | None, ledger: UsageCounters, amounts: Amounts, now: int
+) -> Decision:
     """The first limit that objects wins; the sender's own come before the whole account's."""
     if account is None:
         return Decision(YES)
-    near, view = [], View(account, ledger, now)
-    for gauge in gauges(view, sender_key(ballot.envelope.sender)):
+    near, view = [], AccountView(account, ledger, now)
+    for gauge in limit_statuses(view, sender_key(ballot.envelope.sender)):
         amount = amounts[PLACE[gauge.meter]]
         total = gauge.used + gauge.pending + amount
         if amount and total > gauge.limit.limit:
             return _refusal(ballot, view, gauge, amount)
         if amount and total * 10 >= gauge.limit.limit * 9:
-            near.append(Said(QuotaNearlyReached, gauge.sender, gauge.meter, gauge.limit, total))
+            near.append(Alert(QuotaNearlyReached, gauge.sender, gauge.meter, gauge.limit, total))
     return Decision(YES, tuple(one for one in near if not _was_said(view, one)))
 
 
-def gauges(view: View, sender: str) -> Iterator[Gauge]:
+def limit_statuses(view: AccountView, sender: str) -> Iterator[LimitStatus]:
     """Every limit that holds for a sender, and for its whole account."""
     yield from _gauges(view, sender, view.account.limits(sender, view.now))
-    yield from whole_gauges(view)
+    yield from account_limit_statuses(view)
 
 
-def whole_gauges(view: View) -> Iterator[Gauge]:
-    yield from _gauges(view, WHOLE, view.account.quotas.whole)
+def account_limit_statuses(view: AccountView) -> Iterator[LimitStatus]:
+    yield from _gauges(view, WHOLE_ACCOUNT, view.account.quotas.whole)
 
 
-def since(view: View, sender: str, window: Window) -> int:
+def since(view: AccountView, sender: str, window: Window) -> int:
     """From when on mails count: the window's start, or what was reset."""
     account = view.account
-    return max(windows.since(window, account.quotas.time_zone, view.now), account.resets.get(sender, -1) + 1)
+    return max(quota_windows.since(window, account.quotas.time_zone, view.now), account.resets.get(sender, -1) + 1)
 
 
-def frees_at(view: View, gauge: Gauge, amount: int) -> int | None:
+def frees_at(view: AccountView, gauge: LimitStatus, amount: int) -> int | None:
     """When there is room for `amount` more; None: never, the limit itself is smaller.
 
     Mails on their way count as if they were stored now.
@@ -112,12 +114,12 @@ def frees_at(view: View, gauge: Gauge, amount: int) -> int | None:
     if most < 0:
         return None
     if most < gauge.pending:
-        return windows.frees(window, zone, view.now)
+        return quota_windows.frees(window, zone, view.now)
     last = view.ledger.of(gauge.sender).room_from(place, gauge.since, most - gauge.pending)
-    return view.now if last is None else windows.frees(window, zone, last)
+    return view.now if last is None else quota_windows.frees(window, zone, last)
 
 
-def amount_words(meter: Meter, amount: int) -> str:
+def amount_text(meter: Meter, amount: int) -> str:
     """`100 messages`, `1 recipient`, `50MB`."""
     if meter is Meter.BYTES:
         return units.format_size(amount) if amount >= 1000 else f"{amount} bytes"
@@ -125,14 +127,14 @@ def amount_words(meter: Meter, amount: int) -> str:
     return f"{amount} {noun.removesuffix('s') if amount == 1 else noun}"
 
 
-def _gauges(view: View, sender: str, limits: Limits) -> Iterator[Gauge]:
+def _gauges(view: AccountView, sender: str, limits: Limits) -> Iterator[LimitStatus]:
     usage = view.ledger.of(sender)
     for meter, limit in limits.items():
         begins, place = since(view, sender, limit.per), PLACE[meter]
-        yield Gauge(sender, meter, limit, begins, usage.used(place, begins), view.ledger.pending(sender, place))
+        yield LimitStatus(sender, meter, limit, begins, usage.used(place, begins), view.ledger.pending(sender, place))
 
 
-def _refusal(ballot: Ballot, view: View, gauge: Gauge, amount: int) -> Decision:
+def _refusal(ballot: Ballot, view: AccountView, gauge: LimitStatus, amount: int) -> Decision:
     """A mail that is over the limit all by itself would be over it for ever: its client is not told to try again."""
     at = frees_at(view, gauge, amount)
     final = view.account.quotas.permanent or at is None
@@ -144,24 +146,24 @@ def _refusal(ballot: Ballot, view: View, gauge: Gauge, amount: int) -> Decision:
         f" {gauge.meter} per {gauge.limit.per}",
         text=_text(ballot, view.account, gauge, at),
     )
-    said = Said(QuotaExceeded, gauge.sender, gauge.meter, gauge.limit, used)
+    said = Alert(QuotaExceeded, gauge.sender, gauge.meter, gauge.limit, used)
     return Decision(vote, () if _was_said(view, said) else (said,))
 
 
-def _text(ballot: Ballot, account: AccountQuotas, gauge: Gauge, at: int | None) -> str:
+def _text(ballot: Ballot, account: AccountQuotas, gauge: LimitStatus, at: int | None) -> str:
     """In Sendmail's words, which people and programs know; what is too long for a reply line is cut."""
     envelope = ballot.envelope
-    who = f"account {account.account}" if gauge.sender == WHOLE else envelope.sender or "<>"
-    limit = f"{amount_words(gauge.meter, gauge.limit.limit)} per {windows.words(gauge.limit.per)}"
+    who = f"account {account.account}" if gauge.sender == WHOLE_ACCOUNT else envelope.sender or "<>"
+    limit = f"{amount_text(gauge.meter, gauge.limit.limit)} per {quota_windows.words(gauge.limit.per)}"
     after = "this message is over it by itself"
     if at is not None:
-        after = f"next message allowed at {windows.shown(account.quotas.time_zone, at)}"
+        after = f"next message allowed at {quota_windows.shown(account.quotas.time_zone, at)}"
     rest = f"... {who} has exceeded {limit}; {after}"
     recipient = envelope.recipients[0] if envelope.recipients else ""
     room = max(_MAX_TEXT - len(rest.encode()), 0)
     return f"<{recipient.encode()[:room].decode(errors='ignore')}>{rest}"
 
 
-def _was_said(view: View, one: Said) -> bool:
-    last = view.account.said.get(said_key(one.kind, one.sender, one.meter))
+def _was_said(view: AccountView, one: Alert) -> bool:
+    last = view.account.said.get(alert_key(one.kind, one.sender, one.meter))
     return last is not None and last >= since(view, one.sender, one.limit.per)

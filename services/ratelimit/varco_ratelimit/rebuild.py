@@ -11,19 +11,19 @@ from varco_common.bus import Bus
 from varco_common.eventsourcing.rebuild.mails import recorded
 from varco_common.eventsourcing.rebuild.projected import ComparedTable, FoldedProjection, RebuildSink, stand_of
 from varco_ratelimit import store
-from varco_ratelimit.account import QUOTAS
-from varco_ratelimit.book import Book
-from varco_ratelimit.counter import Counter
-from varco_ratelimit.memory import DAYS, Memory, day_of
+from varco_ratelimit.counters import QuotaCounters
+from varco_ratelimit.known_recipients import DAYS, KnownRecipients, day_of
+from varco_ratelimit.mail_counter import MailCounter
+from varco_ratelimit.model import QUOTAS
+from varco_ratelimit.quota_windows import LONGEST
 from varco_ratelimit.records import COUNTED
 from varco_ratelimit.settings import Settings
-from varco_ratelimit.windows import LONGEST
 
 _AT_ONCE = 5_000
 _OLDER = "rows that tell of mails before the first record that the streams still have can't be made from them"
 
 
-class Counted:
+class CountedMails:
     """The mails that count, and whom each sender has written to."""
 
     name = "counted"
@@ -32,8 +32,8 @@ class Counted:
         return await stand_of(live, store.PROGRESS)
 
     async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
-        memory = Memory()
-        counter = Counter(bus, Book(0), memory)
+        memory = KnownRecipients()
+        counter = MailCounter(bus, QuotaCounters(0), memory)
         first, begun = 0, 0
         async with aclosing(recorded(bus, *COUNTED, until=stand)) as records:
             async for record in records:
@@ -73,4 +73,4 @@ def _compared(begun: int, *, all_there: bool) -> list[ComparedTable]:
 
 
 SETTINGS = Settings
-PROJECTIONS = (FoldedProjection(QUOTAS), Counted())
+PROJECTIONS = (FoldedProjection(QUOTAS), CountedMails())

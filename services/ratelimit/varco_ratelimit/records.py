@@ -6,9 +6,9 @@ import msgspec
 
 from varco_common.bus import StoredRecord as Record
 from varco_ratelimit.decide import VOTER
-from varco_ratelimit.figures import FIRST_TIME
-from varco_ratelimit.usage import Amounts
-from varco_ratelimit.windows import milliseconds
+from varco_ratelimit.quota_windows import milliseconds
+from varco_ratelimit.vote_inputs import FIRST_TIME
+from varco_ratelimit.window_counter import Amounts
 
 COUNTED = ("accepted", "convert")  # the kinds of a mail's first record; what follows is the gate's
 

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from varco_common.base import log
 from varco_common.base.tasks import uncancellable
 from varco_common.storage.database import AWAY, READ_ONLY, progress
-from varco_ratelimit.book import Book, Reservation
-from varco_ratelimit.counter import Counter, Passed
-from varco_ratelimit.memory import DAYS, Memory, day_of
-from varco_ratelimit.usage import METERS, Amounts
-from varco_ratelimit.windows import DAY, HOUR, LONGEST
+from varco_ratelimit.counters import QuotaCounters, Reservation
+from varco_ratelimit.known_recipients import DAYS, KnownRecipients, day_of
+from varco_ratelimit.mail_counter import MailCounter, UnsavedMail
+from varco_ratelimit.quota_windows import DAY, HOUR, LONGEST
+from varco_ratelimit.window_counter import METERS, Amounts
 
 SAVE_SECONDS = 1.0
 UNKNOWN = 7 * DAY  # so far back a start without a database learns whom senders have met
@@ -65,7 +65,7 @@ class Loaded(NamedTuple):
     at: int
 
 
-async def load(engine: AsyncEngine, book: Book, memory: Memory, last: int, now: int) -> Loaded:
+async def load(engine: AsyncEngine, book: QuotaCounters, memory: KnownRecipients, last: int, now: int) -> Loaded:
     """Fills book and memory. `last` is the last sequence that MAIL has given, `now` milliseconds since 1970.
 
     A database that is ahead of MAIL knows another MAIL: what it counted is dropped. Raises what `db.AWAY` lists.
@@ -107,7 +107,7 @@ async def ids(engine: AsyncEngine, sequences: Sequence[int]) -> dict[int, str]:
         return {}
 
 
-async def keep(engine: AsyncEngine, counter: Counter, memory: Memory) -> None:
+async def save_periodically(engine: AsyncEngine, counter: MailCounter, memory: KnownRecipients) -> None:
     """Saves what is new every second, until cancelled, and once more then."""
     saved = forgot = 0
     try:
@@ -123,7 +123,7 @@ async def keep(engine: AsyncEngine, counter: Counter, memory: Memory) -> None:
             await uncancellable(save(engine, counter, memory))
 
 
-async def save(engine: AsyncEngine, counter: Counter, memory: Memory, *, forget: int = 0) -> bool:
+async def save(engine: AsyncEngine, counter: MailCounter, memory: KnownRecipients, *, forget: int = 0) -> bool:
     """False where the database is away: then it is tried again, and voting goes on meanwhile."""
     sequence, pairs, mails = counter.sequence, memory.take(), counter.fresh
     counter.fresh = []
@@ -157,7 +157,7 @@ def _amounts(row: sa.Row[Any, Any]) -> Amounts:
     return (row.messages, row.recipients, row.bytes, row.first_time_recipients)
 
 
-def _row(passed: Passed) -> dict[str, Any]:
+def _row(passed: UnsavedMail) -> dict[str, Any]:
     mail = passed.mail
     amounts = zip(METERS, mail.amounts, strict=True)
     return {

@@ -14,14 +14,14 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.replies import Reply
 from varco_ratelimit import metrics
-from varco_ratelimit.account import AccountQuotas, said_key, sender_key
-from varco_ratelimit.book import Book, Reservation
-from varco_ratelimit.decide import VOTER, Said, decide, weigh
-from varco_ratelimit.figures import measure
-from varco_ratelimit.holder import Holder, Turn
-from varco_ratelimit.journal import Journal
-from varco_ratelimit.memory import Memory, strangers
-from varco_ratelimit.windows import moment
+from varco_ratelimit.counters import QuotaCounters, Reservation
+from varco_ratelimit.decide import VOTER, Alert, amounts_of, decide
+from varco_ratelimit.known_recipients import KnownRecipients, first_time_count
+from varco_ratelimit.model import AccountQuotas, alert_key, sender_key
+from varco_ratelimit.partition_owner import PartitionOwner, PartitionStatus
+from varco_ratelimit.quota_windows import moment
+from varco_ratelimit.reservation_log import ReservationLog
+from varco_ratelimit.vote_inputs import figures_of
 
 NOT_YET = Vote(voter=VOTER, reply=Reply.SERVICE_MISSING, reason="not all mails that may count are known yet")
 
@@ -35,11 +35,11 @@ class Voter:
         self,
         *,
         quotas: Projection[AccountQuotas],
-        book: Book,
-        memory: Memory,
-        journal: Journal,
-        holder: Holder,
-        speaker: "Speaker",
+        book: QuotaCounters,
+        memory: KnownRecipients,
+        journal: ReservationLog,
+        holder: PartitionOwner,
+        speaker: "AlertPublisher",
         now: Callable[[], int],
     ) -> None:
         self._quotas, self._book, self._memory = quotas, book, memory
@@ -48,9 +48,9 @@ class Voter:
     def __call__(self, ballot: Ballot) -> Vote | None:
         started = perf_counter()
         turn = self._holder.turn(subjects.partition(ballot.envelope.account))
-        if turn is Turn.ANOTHERS:
+        if turn is PartitionStatus.ANOTHERS:
             return None
-        vote = self._vote(ballot) if turn is Turn.READY else replace(NOT_YET, sequence=self._quotas.sequence)
+        vote = self._vote(ballot) if turn is PartitionStatus.READY else replace(NOT_YET, sequence=self._quotas.sequence)
         metrics.VOTES[vote.reply].inc()
         metrics.VOTE_SECONDS.observe(perf_counter() - started)
         return vote
@@ -62,10 +62,10 @@ class Voter:
             _log.warning("mails let pass have neither come nor been refused", mails=[one.mail for one in lapsed])
         account = self._quotas.get(envelope.account)
         sender = sender_key(envelope.sender)
-        amounts = weigh(ballot, self._first_time(account, ballot, sender, now))
+        amounts = amounts_of(ballot, self._first_time(account, ballot, sender, now))
         ledger = self._book.ledger(envelope.account)
         decision = decide(ballot, account, ledger, amounts, now)
-        figures = measure(ledger, sender, amounts, clock=now, counted=self._book.sequence)
+        figures = figures_of(ledger, sender, amounts, clock=now, counted=self._book.sequence)
         if decision.vote.reply.accepts and account:
             one = Reservation(envelope.id, envelope.account, sender, amounts, now)
             self._journal.write(one)
@@ -81,18 +81,18 @@ class Voter:
         if Meter.FIRST_TIME not in account.quotas.whole and Meter.FIRST_TIME not in account.limits(sender, now):
             return 0
         envelope = ballot.envelope
-        return strangers(self._memory, envelope.account, sender, map(sender_key, envelope.recipients), now)
+        return first_time_count(self._memory, envelope.account, sender, map(sender_key, envelope.recipients), now)
 
 
-class Speaker:
+class AlertPublisher:
     """States what is said once a window; nobody waits for it."""
 
     def __init__(self, bus: Bus, quotas: Projection[AccountQuotas]) -> None:
         self._bus, self._quotas = bus, quotas
         self._saying: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    def say(self, account: str, said: Said, mail: str, now: int) -> None:
-        key = (account, said_key(said.kind, said.sender, said.meter))
+    def say(self, account: str, said: Alert, mail: str, now: int) -> None:
+        key = (account, alert_key(said.kind, said.sender, said.meter))
         if key not in self._saying:
             self._saying[key] = task = asyncio.create_task(self._say(account, said, mail, now))
             task.add_done_callback(lambda _: self._saying.pop(key))
@@ -101,7 +101,7 @@ class Speaker:
         """When all has been said."""
         await asyncio.gather(*self._saying.values(), return_exceptions=True)
 
-    async def _say(self, account: str, said: Said, mail: str, now: int) -> None:
+    async def _say(self, account: str, said: Alert, mail: str, now: int) -> None:
         event = said.kind(
             at=moment(now),
             account=account,

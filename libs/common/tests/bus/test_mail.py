@@ -121,7 +121,7 @@ async def test_no_more_is_in_hand_than_asked_for_and_all_come(bus: Bus):
     async with bus.mail.consume("d", "mail.>", in_flight=4, max_bytes=2_000_000) as puller:
         while len(done) < 12:
             (each,) = await take(puller, 1)
-            assert len(puller._held) <= 4
+            assert len(puller._in_hand) <= 4
             done.append(each.sequence)
             await each.ack()
     assert done == sequences

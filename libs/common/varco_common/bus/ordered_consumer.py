@@ -11,7 +11,7 @@ from varco_common.base.tasks import ended
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.consumer_lag import ConsumerLag, FollowerPosition, lags, named
-from varco_common.bus.pull_loop import AckMetadata as At
+from varco_common.bus.delivery import AckMetadata as At
 from varco_common.bus.pull_loop import FetchBudget, PullLoop
 
 FOLLOWER = "follow-"  # prefix of the consumers that end with their process

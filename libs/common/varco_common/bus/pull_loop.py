@@ -10,6 +10,7 @@ import msgspec
 
 from varco_common.base.errors import TransientError
 from varco_common.bus.connection import NatsConnection
+from varco_common.bus.delivery import AckMetadata, ack_metadata
 from varco_common.bus.protocol import header, status
 
 log = logging.getLogger(__name__)
@@ -20,23 +21,6 @@ CLUSTER_HEARTBEAT_SECONDS = 2.0  # the connection stays where a consumer's own s
 MISSED_HEARTBEATS = 2.5
 _CALM = {404, 408}  # nothing there, or the pull's time is over: ask again at once
 _EXHAUSTED = (b"Message Size Exceeds MaxBytes", b"Batch Completed")
-
-
-class AckMetadata(NamedTuple):
-    """What JetStream's reply subject tells of a delivered message. `at` is nanoseconds since 1970."""
-
-    delivered: int
-    sequence: int
-    consumer_sequence: int
-    at: int
-    pending: int
-
-
-def ack_metadata(reply: bytes) -> AckMetadata:
-    """From `$JS.ACK[.<domain>.<account>].<stream>.<consumer>.<delivered>.<seq>.<consumer seq>.<time>.<pending>`."""
-    words = reply.split(b".")
-    at = 4 if len(words) == 9 else 6
-    return AckMetadata(*map(int, words[at : at + 5]))
 
 
 class FetchBudget(NamedTuple):

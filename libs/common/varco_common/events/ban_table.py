@@ -61,6 +61,12 @@ def network_of(text: str) -> Network:
     return ip_network(text, strict=False)
 
 
+def unmapped(network: Network) -> Network:
+    """An IPv4 network in its IPv6 form (RFC 4291 2.5.5.2) as an IPv4 network: hosts are known by their IPv4 address."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return IPv4Network((int(mapped), network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network
+
+
 def key_of(network: Network) -> str:
     """As events write it: a single address without its length."""
     return str(network.network_address) if network.num_addresses == 1 else str(network)

@@ -17,7 +17,7 @@ async def caller(
     keyring: Keyring = request.app.state.keyring
     if not credentials:
         raise _unauthorised("A bearer token is required.", "Bearer")
-    request.app.state.check_revocations()
+    request.app.state.revocations.check()
     try:
         token = keyring.verify(credentials.credentials)
     except InvalidToken:

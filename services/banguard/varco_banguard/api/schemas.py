@@ -1,18 +1,23 @@
-"""What travels over HTTP."""
+"""The JSON of banguard's HTTP API."""
 
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from varco_banguard.ban_settings import IgnoredNetwork
 from varco_banguard.model import Ban
 from varco_common.events import Strike
 from varco_common.runtime.tokens import ApiToken
 
 
-class StrikeOut(BaseModel):
-    """One piece of evidence."""
+class OfAttributes(BaseModel):
+    """A schema whose fields are attributes of the object that it shows."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class StrikeOut(OfAttributes):
+    """One strike."""
 
     at: datetime
     cause: str
@@ -22,19 +27,6 @@ class StrikeOut(BaseModel):
     sender: str
     mail: str = Field(description="The refused mail's id; empty for failed logins.")
     accounts: list[str]
-
-    @classmethod
-    def of(cls, strike: Strike) -> Self:
-        return cls(
-            at=strike.at,
-            cause=strike.cause.value,
-            host=strike.host,
-            weight=strike.weight,
-            login=strike.login,
-            sender=strike.sender,
-            mail=strike.mail,
-            accounts=[*strike.accounts],
-        )
 
 
 class BanOut(BaseModel):
@@ -57,11 +49,11 @@ class BanOut(BaseModel):
             count=ban.count,
             by=ban.by,
             reason=ban.reason,
-            evidence=seen(ban.strikes, token),
+            evidence=visible_strikes(ban.strikes, token),
         )
 
 
-class EnforcerOut(BaseModel):
+class EnforcerOut(OfAttributes):
     """A process that refuses banned hosts, and whether it refuses this one."""
 
     service: str
@@ -74,11 +66,11 @@ class EnforcerOut(BaseModel):
 
 
 class HostOut(BaseModel):
-    """All that is known of a host."""
+    """Everything that is known of a host."""
 
-    network: str = Field(description="What is banned when it is: the address, or its IPv6 /64.")
+    network: str = Field(description="What a ban covers: the address, or its IPv6 /64.")
     ban: BanOut | None
-    strikes: list[StrikeOut] = Field(description="Those that led to no ban yet.")
+    strikes: list[StrikeOut] = Field(description="Those that have not led to a ban.")
     bans: int = Field(description="Bans in a row.")
     ignored: list[str] = Field(description="The ignored networks that cover it.")
     enforcers: list[EnforcerOut]
@@ -92,32 +84,22 @@ class BanIn(BaseModel):
     reason: str = Field(min_length=1, max_length=1_000)
 
 
-class IgnoredOut(BaseModel):
-    """A network whose failures don't count."""
+class IgnoredOut(OfAttributes):
+    """A network whose failures do not count."""
 
     network: str
-    account: str = Field(description="Only failures that concern this account; empty: none counts.")
+    account: str = Field(description="Only failures that concern this account do not count; empty: none counts.")
     since: datetime
     by: str
     reason: str
 
-    @classmethod
-    def of(cls, ignored: IgnoredNetwork) -> Self:
-        return cls(
-            network=ignored.network,
-            account=ignored.account,
-            since=ignored.since,
-            by=ignored.by,
-            reason=ignored.reason,
-        )
 
-
-class Lifted(BaseModel):
-    """What became of a ban."""
+class LiftedOut(BaseModel):
+    """The state of a ban after a request to lift it."""
 
     network: str
     banned: bool
-    why: str = Field(description="Why it stands, where it does.")
+    why: str = Field(description="Why the host is still banned; empty if it is not.")
 
 
 class RuleOut(BaseModel):
@@ -128,9 +110,9 @@ class RuleOut(BaseModel):
     about: str
 
 
-def seen(strikes: tuple[Strike, ...], token: ApiToken) -> list[StrikeOut]:
-    return [StrikeOut.of(strike) for strike in strikes if concerns(strike, token)]
+def visible_strikes(strikes: tuple[Strike, ...], token: ApiToken) -> list[StrikeOut]:
+    return [StrikeOut.model_validate(strike) for strike in strikes if is_visible(strike, token)]
 
 
-def concerns(strike: Strike, token: ApiToken) -> bool:
+def is_visible(strike: Strike, token: ApiToken) -> bool:
     return token.is_admin or token.scope in strike.accounts

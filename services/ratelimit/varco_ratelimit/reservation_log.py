@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from varco_common.base.ids import new_id
-from varco_ratelimit.book import Reservation
+from varco_ratelimit.counters import Reservation
 
 MAX_PROCESSES = 64
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Reservation).decode
 
 
-class Journal:
+class ReservationLog:
     """Two files by turns: each is begun anew when all that is in it has lapsed.
 
     `identity` outlives the process, but no reboot.

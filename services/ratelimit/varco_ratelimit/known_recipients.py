@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from varco_ratelimit.windows import DAY
+from varco_ratelimit.quota_windows import DAY
 
 DAYS = 90  # after so many days without a mail a recipient is new again
 _DAY_BITS = 16
@@ -29,11 +29,11 @@ def pair_of(account: str, sender: str, recipient: str) -> int:
     return int.from_bytes(digest) or 1
 
 
-class Memory:
+class KnownRecipients:
     """1,024 tables, so that none is ever so large that making it anew is felt."""
 
     def __init__(self) -> None:
-        self._tables = [Table() for _ in range(1 << _TABLE_BITS)]
+        self._tables = [PairTable() for _ in range(1 << _TABLE_BITS)]
         self.fresh: dict[int, int] = {}  # what is not in the database yet
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class Memory:
         self.fresh = pairs | self.fresh
 
 
-class Table:
+class PairTable:
     """Open addressing with linear probing; a place that is 0 is free. Nothing is removed but when the table is made anew."""
 
     __slots__ = ("places", "taken")
@@ -110,7 +110,7 @@ class Table:
             self.places[self._find(held >> _DAY_BITS)] = held
 
 
-def strangers(memory: Memory, account: str, sender: str, recipients: Iterable[str], at: int) -> int:
+def first_time_count(memory: KnownRecipients, account: str, sender: str, recipients: Iterable[str], at: int) -> int:
     """How many recipients the sender hasn't written to lately."""
     day = day_of(at)
     return sum(not memory.knows(pair_of(account, sender, one), day) for one in recipients)

@@ -6,9 +6,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_banguard import ban_settings, decide, model
-from varco_banguard.ban_settings import BanSettings, ban_seconds
-from varco_banguard.decide import Attribution
+from varco_banguard import ban_decisions, ban_settings, model, unban_decisions
+from varco_banguard.ban_duration import ban_end, ban_seconds
+from varco_banguard.ban_settings import BanSettings
+from varco_banguard.unban_decisions import Attribution
 from varco_common.events import (
     AnyEvent,
     BanRules,
@@ -42,7 +43,7 @@ class World:
 
     def _forget(self) -> None:
         self.hosts: dict[str, model.Host] = {}
-        self.gate, self.table = BanSettings(), BanTable()
+        self.settings, self.table = BanSettings(), BanTable()
         for sequence, event in enumerate(self.said, 1):
             self._apply(sequence, event)
 
@@ -53,7 +54,7 @@ class World:
             if host:
                 self.hosts[event.network] = host
         if isinstance(event, GateEvent):
-            self.gate = ban_settings.apply(self.gate, event)
+            self.settings = ban_settings.apply(self.settings, event)
         self.table.apply(sequence, event)
 
     def append(self, event: AnyEvent) -> int:
@@ -62,7 +63,7 @@ class World:
         return len(self.said)
 
     def deal_with(self, sequence: int, event: object) -> None:
-        """As the officer does; a crash comes back to the same event."""
+        """As the strike processor does; a crash comes back to the same event."""
         while fact := self._next(sequence, event):
             self.append(fact)
             if len(self.said) in self._crash_after:
@@ -73,13 +74,19 @@ class World:
             case Strike():
                 strike = event
                 host = self.hosts.get(banned_as(strike.host))
-                return decide.on_strike(strike, host, self.gate, self.table, now=strike.at, chance=0)
+                return ban_decisions.on_strike(strike, host, self.settings, self.table, now=strike.at, chance=0)
             case SenderAuthorised():
-                steps = (decide.on_authorised(event, host, self.gate.rules, event.at) for host in self.hosts.values())
+                steps = (
+                    unban_decisions.on_authorised(event, host, self.settings.rules, event.at)
+                    for host in self.hosts.values()
+                )
             case NetworkIgnored():
-                steps = (decide.on_ignored(event, host, self.gate.rules, event.at) for host in self.hosts.values())
+                steps = (
+                    unban_decisions.on_ignored(event, host, self.settings.rules, event.at)
+                    for host in self.hosts.values()
+                )
             case datetime():
-                steps = (decide.on_time(host, self.gate.rules, event) for host in self.hosts.values())
+                steps = (ban_decisions.on_time(host, self.settings.rules, event) for host in self.hosts.values())
             case _:
                 return None
         return next(filter(None, steps), None)
@@ -139,9 +146,9 @@ def test_crashes_anywhere_change_nothing_that_is_said(steps, crashes):
 @given(_steps)
 def test_reading_the_stream_again_gives_the_same_state(steps):
     world = live(World(), steps)
-    hosts, gate, bans = world.hosts, world.gate, {*world.table.bans()}
+    hosts, settings, bans = world.hosts, world.settings, {*world.table.bans()}
     world._forget()
-    assert (world.hosts, world.gate, {*world.table.bans()}) == (hosts, gate, bans)
+    assert (world.hosts, world.settings, {*world.table.bans()}) == (hosts, settings, bans)
 
 
 @given(_steps)
@@ -203,8 +210,8 @@ def test_another_accounts_authorising_forgives_nothing():
 def test_a_ban_by_hand_rests_on_no_strikes():
     host = model.apply(None, HostBanned(at=T0, network="192.0.2.7", until=None, by="token:x"))
     assert host
-    assert decide.forgive(host, (), BanRules(), Attribution(T0)) is None
-    assert decide.on_time(host, BanRules(), T0 + timedelta(days=10_000)) is None
+    assert unban_decisions.forgive(host, (), BanRules(), Attribution(T0)) is None
+    assert ban_decisions.on_time(host, BanRules(), T0 + timedelta(days=10_000)) is None
 
 
 def test_bans_grow_as_fail2bans_do():
@@ -217,4 +224,4 @@ def test_bans_grow_as_fail2bans_do():
     assert ban_seconds(BanRules(bantime_increment=False), 5, 0) == 3600
     assert ban_seconds(BanRules(bantime=-1), 0, 0) is None
     assert ban_seconds(BanRules(bantime_rndtime=100), 1, 0.5) == 7250
-    assert ban_settings.ban_end(BanRules(bantime_maxtime=-1, bantime_factor=1e5), 20, T0, 0) is None
+    assert ban_end(BanRules(bantime_maxtime=-1, bantime_factor=1e5), 20, T0, 0) is None

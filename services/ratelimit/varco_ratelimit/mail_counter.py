@@ -12,10 +12,10 @@ from varco_common.bus import Bus, StoredRecord
 from varco_common.events import MailRefused
 from varco_common.events.audit import recorded_subject
 from varco_ratelimit import metrics, records
-from varco_ratelimit.account import sender_key
-from varco_ratelimit.book import Book, Reservation
-from varco_ratelimit.memory import Memory, day_of, pair_of
-from varco_ratelimit.windows import moment
+from varco_ratelimit.counters import QuotaCounters, Reservation
+from varco_ratelimit.known_recipients import KnownRecipients, day_of, pair_of
+from varco_ratelimit.model import sender_key
+from varco_ratelimit.quota_windows import moment
 
 ACCEPTED = tuple(subjects.mail(kind, "*") for kind in records.COUNTED)
 RECORDED = recorded_subject("*")  # what audit has written down of MAIL, for years
@@ -26,23 +26,23 @@ SKEW = 2_000  # milliseconds between the clocks of a cluster
 _log = log.get(__name__)
 
 
-class Passed(NamedTuple):
+class UnsavedMail(NamedTuple):
     """A mail that was counted: its sequence in MAIL, and what it weighs."""
 
     sequence: int
     mail: Reservation
 
 
-class Counter:
+class MailCounter:
     """Every process counts all of MAIL, whoever voted: so it can take over any partition at once."""
 
-    def __init__(self, bus: Bus, book: Book, memory: Memory) -> None:
+    def __init__(self, bus: Bus, book: QuotaCounters, memory: KnownRecipients) -> None:
         self._bus, self._book, self._memory = bus, book, memory
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._recalled, self._missed = asyncio.Event(), asyncio.Event()
         self._at = 0
         self.sequence = 0
-        self.fresh: list[Passed] = []  # what is not in the database yet
+        self.fresh: list[UnsavedMail] = []  # what is not in the database yet
 
     async def last(self) -> int:
         """The sequence of the last record that there is now."""
@@ -127,7 +127,7 @@ class Counter:
             sender, day = sender_key(envelope.sender), day_of(record.at)
             passed = Reservation(envelope.id, envelope.account, sender, mail.amounts, record.at)
             self._book.commit(record.sequence, passed)
-            self.fresh.append(Passed(record.sequence, passed))
+            self.fresh.append(UnsavedMail(record.sequence, passed))
             for recipient in envelope.recipients:
                 self._memory.meet(pair_of(envelope.account, sender, sender_key(recipient)), day)
             metrics.RECORDS.inc()

@@ -11,12 +11,12 @@ import msgspec
 from msgspec.structs import replace
 
 from varco_common.base.subjects import PARTITIONS
-from varco_ratelimit.book import Reservation
+from varco_ratelimit.counters import Reservation
 
 MAX_HANDED = 1_000  # reservations that a document can carry; with more, the next owner waits
 
 
-class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+class Partition(msgspec.Struct, frozen=True, omit_defaults=True):
     """One partition. `lost`: its last owner died without a word, so votes of its may still become mails.
 
     `handed` are the reservations that its last owner left, until the next one has taken them in.
@@ -27,11 +27,11 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
     handed: tuple[Reservation, ...] = ()
 
 
-class Shares(msgspec.Struct, frozen=True):
+class PartitionTable(msgspec.Struct, frozen=True):
     """`members` has by process a number that is another one each time it says that it lives."""
 
     members: dict[str, int] = {}
-    parts: tuple[Part, ...] = (Part(),) * PARTITIONS
+    parts: tuple[Partition, ...] = (Partition(),) * PARTITIONS
 
     def of(self, member: str) -> set[int]:
         """The member's partitions."""
@@ -39,10 +39,10 @@ class Shares(msgspec.Struct, frozen=True):
 
 
 encode = msgspec.json.Encoder().encode
-decode = msgspec.json.Decoder(Shares).decode
+decode = msgspec.json.Decoder(PartitionTable).decode
 
 
-class Sightings:
+class Heartbeats:
     """Since when this process has seen another's number as it is."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Sightings:
         return {member for member, (_, since) in self._seen.items() if now - since > longer_than}
 
 
-def step(shares: Shares, me: str, beat: int, dead: set[str], settled: set[int]) -> Shares:
+def step(shares: PartitionTable, me: str, beat: int, dead: set[str], settled: set[int]) -> PartitionTable:
     """One sign of life of `me`: the dead are struck off, what is free is taken, what is too much is left to `release`.
 
     `beat` must never have been anybody's before. `settled` are the partitions on which `me` votes by now: what their last
@@ -74,8 +74,8 @@ def step(shares: Shares, me: str, beat: int, dead: set[str], settled: set[int]) 
         parts[number] = replace(parts[number], owner=me)
     for number in settled:
         if parts[number].owner == me:
-            parts[number] = Part(owner=me)
-    return Shares(members, tuple(parts))
+            parts[number] = Partition(owner=me)
+    return PartitionTable(members, tuple(parts))
 
 
 def fair(members: int) -> int:
@@ -83,28 +83,30 @@ def fair(members: int) -> int:
     return -(-PARTITIONS // members)
 
 
-def excess(shares: Shares, me: str) -> set[int]:
+def excess(shares: PartitionTable, me: str) -> set[int]:
     """What `me` has more than its fair share."""
     return {*sorted(shares.of(me))[fair(len(shares.members)) :]}
 
 
-def release(shares: Shares, me: str, handed: Mapping[int, tuple[Reservation, ...]], *, leave: bool) -> Shares:
+def release(
+    shares: PartitionTable, me: str, handed: Mapping[int, tuple[Reservation, ...]], *, leave: bool
+) -> PartitionTable:
     """Gives these partitions up, with their reservations; `me` has stopped voting on them. `leave`: it ends."""
     parts = [
         _handed(part, handed[number]) if part.owner == me and number in handed else part
         for number, part in enumerate(shares.parts)
     ]
     members = {member: beat for member, beat in shares.members.items() if member != me or not leave}
-    return Shares(members, tuple(parts))
+    return PartitionTable(members, tuple(parts))
 
 
-def _orphaned(part: Part) -> Part:
+def _orphaned(part: Partition) -> Partition:
     return replace(part, owner="", lost=True)
 
 
-def _handed(part: Part, reservations: tuple[Reservation, ...]) -> Part:
+def _handed(part: Partition, reservations: tuple[Reservation, ...]) -> Partition:
     """A partition that was never voted on keeps what is known of it."""
     both = {one.mail: one for one in (*part.handed, *reservations)}
     if len(both) > MAX_HANDED // PARTITIONS:
-        return Part(lost=True)
-    return Part(lost=part.lost, handed=tuple(both.values()))
+        return Partition(lost=True)
+    return Partition(lost=part.lost, handed=tuple(both.values()))

@@ -1,25 +1,31 @@
-"""How quotas are written, in account files and over HTTP: what comes in becomes events' values, and goes out the same way."""
+"""How quotas are written in account files and over HTTP, in both directions."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
 from varco_common.events import Limit, Meter, Quotas, Window
-from varco_ratelimit.account import AccountQuotas, Exempt, sender_key
+from varco_common.eventsourcing.commands import Change, CommandContext
+from varco_ratelimit import commands
+from varco_ratelimit.commands import ExceptionRequest
+from varco_ratelimit.model import AccountQuotas, QuotaException, sender_key
 
 MAX_LIMIT = 10**15
 ACCOUNT = r"^[a-z0-9][a-z0-9-]{0,62}$"
 UNLIMITED = "unlimited"
 
+QuotaCommand = Callable[[AccountQuotas, CommandContext], list[Change]]
+
 _PER = {"hour": "1 hour", "1h": "1 hour", "day": "1 day", "1d": "1 day", "24 hours": "1 day"}
 
 
 class Form(BaseModel):
-    """A misspelt field is an error, never ignored."""
+    """A field that is misspelt is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,8 +34,8 @@ def _number(value: Any) -> Any:
     return units.parse_size(value) if isinstance(value, str) else value
 
 
-def _whole(value: Any) -> Any:
-    """A short way of writing a limit per day: only the number."""
+def _per_day(value: Any) -> Any:
+    """A number alone is a limit per day."""
     return {"limit": value} if isinstance(value, int | str) and value != UNLIMITED else value
 
 
@@ -47,9 +53,9 @@ class LimitForm(Form):
         return Limit(limit=self.limit, per=self.per)
 
 
-OneLimit = Annotated[LimitForm, BeforeValidator(_whole, json_schema_input_type=LimitForm | int | str)]
+OneLimit = Annotated[LimitForm, BeforeValidator(_per_day, json_schema_input_type=LimitForm | int | str)]
 AnyLimit = Annotated[
-    LimitForm | Literal["unlimited"], BeforeValidator(_whole, json_schema_input_type=LimitForm | int | str)
+    LimitForm | Literal["unlimited"], BeforeValidator(_per_day, json_schema_input_type=LimitForm | int | str)
 ]
 
 
@@ -62,8 +68,8 @@ class LimitsForm(Form):
     first_time_recipients: OneLimit | None = None
 
     def limits(self) -> dict[Meter, Limit]:
-        found = {meter: getattr(self, meter.value) for meter in Meter}
-        return {meter: form.value() for meter, form in found.items() if form}
+        forms = {meter: getattr(self, meter.value) for meter in Meter}
+        return {meter: form.value() for meter, form in forms.items() if form}
 
 
 class ExceptForm(Form):
@@ -79,7 +85,7 @@ class ExceptForm(Form):
     )
 
     @model_validator(mode="after")
-    def _something(self) -> "ExceptForm":
+    def _names_a_meter(self) -> "ExceptForm":
         if not self.limits():
             raise ValueError(
                 "an exception names one meter at least: messages, recipients, bytes, first_time_recipients"
@@ -87,16 +93,19 @@ class ExceptForm(Form):
         return self
 
     def limits(self) -> dict[Meter, Limit | None]:
-        found = {meter: getattr(self, meter.value) for meter in Meter}
-        return {meter: form.value() if isinstance(form, LimitForm) else None for meter, form in found.items() if form}
+        forms = {meter: getattr(self, meter.value) for meter in Meter}
+        return {meter: form.value() if isinstance(form, LimitForm) else None for meter, form in forms.items() if form}
 
-    def ends(self, zone: str) -> datetime | None:
-        """UTC. Raises RefusedCommand."""
+    def exception_request(self, sender: str, time_zone: str, reason: str) -> ExceptionRequest:
+        """Raises RefusedCommand where the sender or the end can't be read."""
+        return ExceptionRequest(pattern(sender), self.limits(), self._ends(time_zone), reason)
+
+    def _ends(self, time_zone: str) -> datetime | None:
         if self.until is None:
             return None
         until = self.until if isinstance(self.until, datetime) else datetime.combine(self.until, time())
         try:
-            return (until if until.tzinfo else until.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+            return (until if until.tzinfo else until.replace(tzinfo=ZoneInfo(time_zone))).astimezone(UTC)
         except OverflowError:
             raise RefusedCommand(f"{until.isoformat()} is beyond every calendar") from None
 
@@ -108,11 +117,7 @@ class ExceptionForm(ExceptForm):
     reason: str = Field(min_length=3, max_length=1_000)
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("a time zone such as Europe/Rome or UTC is expected") from None
+def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("a time zone such as Europe/Rome or UTC is expected")
     return name
@@ -125,7 +130,7 @@ class QuotasForm(LimitsForm):
     """
 
     account: LimitsForm | None = None
-    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     answer: Literal[450, 550] = 450
     exceptions: list[ExceptionForm] | None = Field(default=None, max_length=10_000)
 
@@ -134,45 +139,69 @@ class QuotasForm(LimitsForm):
         return Quotas(senders=self.limits(), whole=whole, time_zone=self.time_zone, permanent=self.answer == 550)
 
 
-def section(value: Any) -> Any:
+def _off(value: Any) -> Any:
     """`quotas: off`: no limits at all, and no exceptions."""
     return {"exceptions": []} if value in (False, "off") else value
+
+
+Section = Annotated[
+    QuotasForm | None, BeforeValidator(_off, json_schema_input_type=QuotasForm | Literal["off", False] | None)
+]
+
+
+def quotas_command(form: QuotasForm | None) -> QuotaCommand:
+    """Sets all limits: those left out are gone. Exceptions only where the form has some. None: no limits at all."""
+    wanted = form or QuotasForm(exceptions=[])
+
+    def command(account: AccountQuotas, context: CommandContext) -> list[Change]:
+        changes = commands.set_quotas(account, context, wanted.quotas())
+        if wanted.exceptions is not None:
+            requests = [e.exception_request(e.sender, wanted.time_zone, e.reason) for e in wanted.exceptions]
+            changes += commands.put_exceptions(account, context, requests)
+        return changes
+
+    return command
 
 
 def document(account: AccountQuotas) -> dict[str, Any] | None:
     """As an account file has it; None where nothing is set."""
     quotas = account.quotas
-    shown: dict[str, Any] = _limits(quotas.senders)
+    section = _limits(quotas.senders)
     if quotas.whole:
-        shown["account"] = _limits(quotas.whole)
+        section["account"] = _limits(quotas.whole)
     if quotas.time_zone != "UTC":
-        shown["time_zone"] = quotas.time_zone
+        section["time_zone"] = quotas.time_zone
     if quotas.permanent:
-        shown["answer"] = 550
+        section["answer"] = 550
     if account.exceptions:
-        shown["exceptions"] = [exception_document(one) for one in account.exceptions.values()]
-    return shown or None
-
-
-def exception_document(one: Exempt) -> dict[str, Any]:
-    shown: dict[str, Any] = {"sender": one.pattern, **_limits(one.limits)}
-    return shown | ({"until": one.until.isoformat()} if one.until else {}) | {"reason": one.reason or "not given"}
+        section["exceptions"] = [_exception(exception) for exception in account.exceptions.values()]
+    return section or None
 
 
 def pattern(text: str) -> str:
-    """`a@b.c`, `@b.c` (a domain) or `@.b.c` (its subdomains), as `senders.covering` wants them. Raises RefusedCommand."""
+    """`a@b.c`, `@b.c` (a domain) or `@.b.c` (its subdomains), as `senders.covering` reads it. Raises RefusedCommand."""
     local, _, domain = sender_key(text).rpartition("@")
     if "@" not in text or not domain.strip(".") or any(c.isspace() for c in local + domain):
         raise RefusedCommand(f"{text!r} is no sender: write a@acme.example or @acme.example")
     return f"{local}@{domain}"
 
 
-def _limits(limits: Any) -> dict[str, Any]:
+def _exception(exception: QuotaException) -> dict[str, Any]:
+    until = {"until": exception.until.isoformat()} if exception.until else {}
     return {
-        meter.value: {"limit": _shown(meter, limit.limit), "per": limit.per.value} if limit else UNLIMITED
+        "sender": exception.pattern,
+        **_limits(exception.limits),
+        **until,
+        "reason": exception.reason or "not given",
+    }
+
+
+def _limits(limits: Mapping[Meter, Limit | None]) -> dict[str, Any]:
+    return {
+        meter.value: {"limit": _amount(meter, limit.limit), "per": limit.per.value} if limit else UNLIMITED
         for meter, limit in limits.items()
     }
 
 
-def _shown(meter: Meter, limit: int) -> int | str:
+def _amount(meter: Meter, limit: int) -> int | str:
     return units.format_size(limit) if meter is Meter.BYTES and limit >= 1000 else limit

@@ -12,13 +12,13 @@ from varco_common.base.errors import ConflictError, TransientError
 from varco_common.base.tasks import uncancellable
 from varco_common.bus import Bus
 from varco_common.mail.ballot import Ballot, Vote
-from varco_ratelimit import metrics, shares
-from varco_ratelimit.book import Book, Reservation
-from varco_ratelimit.counter import Counter
+from varco_ratelimit import metrics, partition_table
+from varco_ratelimit.counters import QuotaCounters, Reservation
 from varco_ratelimit.decide import VOTER
-from varco_ratelimit.journal import Journal
-from varco_ratelimit.shares import Part, Shares, Sightings
-from varco_ratelimit.windows import milliseconds
+from varco_ratelimit.mail_counter import MailCounter
+from varco_ratelimit.partition_table import Heartbeats, Partition, PartitionTable
+from varco_ratelimit.quota_windows import milliseconds
+from varco_ratelimit.reservation_log import ReservationLog
 
 BEAT_SECONDS = 1.0
 MARGIN_SECONDS = 2.0  # a process counts as dead so much later than it stops voting
@@ -28,7 +28,7 @@ _RELEASE_SECONDS = 3.0
 _log = log.get(__name__)
 
 
-class Turn(Enum):
+class PartitionStatus(Enum):
     """Whose vote it is. What may be another's is left to the other: two votes would be one too many."""
 
     READY = "ready"
@@ -36,7 +36,7 @@ class Turn(Enum):
     ANOTHERS = "another's"
 
 
-class Tenure:
+class PartitionLease:
     """One partition that this process has; `ready` once it knows all mails that may count there."""
 
     def __init__(self, end: Callable[[], None]) -> None:
@@ -51,27 +51,34 @@ class Tenure:
         self._end()
 
 
-class Holder:
+class PartitionOwner:
     """`lease` and `settle` in seconds, as the settings explain them. `vote` is called with the ballots of its partitions."""
 
     def __init__(
-        self, bus: Bus, book: Book, counter: Counter, journal: Journal, *, lease: float, settle: float
+        self,
+        bus: Bus,
+        book: QuotaCounters,
+        counter: MailCounter,
+        journal: ReservationLog,
+        *,
+        lease: float,
+        settle: float,
     ) -> None:
         self._bus, self._book, self._counter, self._journal = bus, book, counter, journal
         self._me = journal.identity
         self._lease, self._settle = lease, settle
-        self._tenures: dict[int, Tenure] = {}
-        self._sightings = Sightings()
+        self._tenures: dict[int, PartitionLease] = {}
+        self._sightings = Heartbeats()
         self._valid_until = 0.0
         self._vote: Callable[[Ballot], Vote | None] = lambda _: None
         metrics.PARTITIONS.set_function(lambda: sum(tenure.ready for tenure in self._tenures.values()))
 
-    def turn(self, partition: int) -> Turn:
+    def turn(self, partition: int) -> PartitionStatus:
         """Whether this process votes there: only while nobody else can be, and everything is known that must be."""
         tenure = self._tenures.get(partition)
         if tenure is None or monotonic() >= self._valid_until:
-            return Turn.ANOTHERS
-        return Turn.READY if tenure.ready else Turn.NOT_YET
+            return PartitionStatus.ANOTHERS
+        return PartitionStatus.READY if tenure.ready else PartitionStatus.NOT_YET
 
     def check(self) -> None:
         """For /readyz: raises TransientError with the reason."""
@@ -101,25 +108,25 @@ class Holder:
         self._sightings.look(now.members, seen := monotonic())
         dead = self._sightings.silent(self._lease + MARGIN_SECONDS, seen) - {self._me}
         settled = {number for number, tenure in self._tenures.items() if tenure.ready}
-        wanted = shares.step(now, self._me, expect + 1, dead, settled)
+        wanted = partition_table.step(now, self._me, expect + 1, dead, settled)
         try:
-            await self._bus.leases.replace(VOTER, shares.encode(wanted), expect=expect)
+            await self._bus.leases.replace(VOTER, partition_table.encode(wanted), expect=expect)
         except ConflictError:
             return _AGAIN_SECONDS
         for member in dead:
             _log.warning("another process has died", member=member)
         await self._adopt(wanted)
         self._valid_until = began + self._lease
-        if over := shares.excess(wanted, self._me):
+        if over := partition_table.excess(wanted, self._me):
             await self._release(over, leave=False)
             return _AGAIN_SECONDS
         return min(BEAT_SECONDS, self._lease / 4)
 
-    async def _read(self) -> tuple[int, Shares]:
+    async def _read(self) -> tuple[int, PartitionTable]:
         sequence, document = await self._bus.leases.get(VOTER)
-        return sequence, shares.decode(document) if document else Shares()
+        return sequence, partition_table.decode(document) if document else PartitionTable()
 
-    async def _adopt(self, wanted: Shares) -> None:
+    async def _adopt(self, wanted: PartitionTable) -> None:
         mine = wanted.of(self._me)
         for number in [*self._tenures]:
             if number not in mine:
@@ -127,10 +134,10 @@ class Holder:
                 self._drop(number)
         for number in sorted(mine - {*self._tenures}):
             end = await self._bus.voting.serve(VOTER, self._vote, number, self._me)
-            self._tenures[number] = tenure = Tenure(end)
+            self._tenures[number] = tenure = PartitionLease(end)
             tenure.task = asyncio.create_task(self._prepare(tenure, wanted.parts[number]))
 
-    async def _prepare(self, tenure: Tenure, part: Part) -> None:
+    async def _prepare(self, tenure: PartitionLease, part: Partition) -> None:
         """Nothing is voted on before all that the last owner let pass is known: handed over, in MAIL, or too late to come."""
         for one in self._book.restore(part.handed, milliseconds(datetime.now(UTC))):
             self._journal.write(one)
@@ -154,9 +161,9 @@ class Holder:
                 handed[number] = (*handed[number], one)
         while True:
             expect, now = await self._read()
-            given = shares.release(now, self._me, handed, leave=leave)
+            given = partition_table.release(now, self._me, handed, leave=leave)
             with suppress(ConflictError):
-                await self._bus.leases.replace(VOTER, shares.encode(given), expect=expect)
+                await self._bus.leases.replace(VOTER, partition_table.encode(given), expect=expect)
                 return
 
     async def _leave(self) -> None:

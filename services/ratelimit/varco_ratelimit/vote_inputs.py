@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from varco_common.events import Meter
-from varco_ratelimit.book import WHOLE, Ledger
-from varco_ratelimit.usage import METERS, NONE, PLACE, Amounts
+from varco_ratelimit.counters import WHOLE_ACCOUNT, AccountCounters
+from varco_ratelimit.window_counter import METERS, NO_AMOUNTS, PLACE, Amounts
 
 CLOCK = "clock"  # milliseconds since 1970
 COUNTED = "counted"  # the sequence of the last record of MAIL that counted
@@ -13,7 +13,7 @@ _OWN = tuple(f"pending_{meter.value}" for meter in METERS)
 _WHOLE = tuple(f"account_pending_{meter.value}" for meter in METERS)
 
 
-class Measured(NamedTuple):
+class VoteInputs(NamedTuple):
     """A vote's figures, read back. `pending` is of the sender, `whole` of its account: mails on their way."""
 
     clock: int
@@ -23,23 +23,23 @@ class Measured(NamedTuple):
     whole: Amounts
 
 
-def measure(ledger: Ledger, sender: str, amounts: Amounts, *, clock: int, counted: int) -> dict[str, int]:
+def figures_of(ledger: AccountCounters, sender: str, amounts: Amounts, *, clock: int, counted: int) -> dict[str, int]:
     """As they go into the vote; zeros are left out."""
     figures = {CLOCK: clock, COUNTED: counted}
     if first_time := amounts[PLACE[Meter.FIRST_TIME]]:
         figures[FIRST_TIME] = first_time
     if ledger.reserved:
-        for names, who in ((_OWN, sender), (_WHOLE, WHOLE)):
-            sums = zip(names, ledger.reserved.get(who, NONE), strict=True)
+        for names, who in ((_OWN, sender), (_WHOLE, WHOLE_ACCOUNT)):
+            sums = zip(names, ledger.reserved.get(who, NO_AMOUNTS), strict=True)
             figures |= {name: amount for name, amount in sums if amount}
     return figures
 
 
-def measured(figures: dict[str, int]) -> Measured | None:
+def vote_inputs(figures: dict[str, int]) -> VoteInputs | None:
     """None where the vote is older than its figures."""
     if CLOCK not in figures or COUNTED not in figures:
         return None
-    return Measured(
+    return VoteInputs(
         figures[CLOCK], figures[COUNTED], figures.get(FIRST_TIME, 0), _amounts(figures, _OWN), _amounts(figures, _WHOLE)
     )
 

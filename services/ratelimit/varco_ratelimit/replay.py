@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from varco_common.base import subjects
 from varco_common.base.errors import RefusedCommand
 from varco_common.events import AnyEvent, Meter
+from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.replay.history import SettingsHistory, SettingsVersion
 from varco_common.eventsourcing.replay.replayable import (
     RefusedSection,
@@ -19,26 +20,24 @@ from varco_common.eventsourcing.replay.replayable import (
 )
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.ballot import Vote
-from varco_ratelimit import forms
-from varco_ratelimit.account import AccountQuotas, account_of, apply, sender_key
-from varco_ratelimit.changes import Change, Said
-from varco_ratelimit.decide import VOTER, decide, weigh
-from varco_ratelimit.figures import FIRST_TIME, measured
-from varco_ratelimit.memory import DAYS, Memory, day_of, pair_of, strangers
-from varco_ratelimit.recount import Recount
+from varco_ratelimit.api import forms
+from varco_ratelimit.decide import VOTER, amounts_of, decide
+from varco_ratelimit.known_recipients import DAYS, KnownRecipients, day_of, first_time_count, pair_of
+from varco_ratelimit.model import AccountQuotas, account_of, apply, sender_key
+from varco_ratelimit.quota_windows import LONGEST, milliseconds
+from varco_ratelimit.replay_counters import ReplayCounters
 from varco_ratelimit.settings import Settings
-from varco_ratelimit.wanted import Planned, Section, plan
-from varco_ratelimit.windows import LONGEST, milliseconds
+from varco_ratelimit.vote_inputs import FIRST_TIME, vote_inputs
 
 SETTINGS = Settings
 
 _SECTION = "quotas"
 _FACTS = ("quota-set", "quota-excepted", "quota-exception-removed", "quota-reset")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_section: TypeAdapter[Any] = TypeAdapter(Section)
+_section: TypeAdapter[Any] = TypeAdapter(forms.Section)
 
 
-class Rehearser:
+class QuotaReplay:
     """What was used is counted anew from the mails that it meets; what was pending, and the clock, are in the votes.
 
     Under other quotas (`judge`) only what would have passed counts, from its own time on, and nothing is ever pending.
@@ -49,9 +48,9 @@ class Rehearser:
 
     def __init__(self) -> None:
         self._quotas: SettingsHistory[AccountQuotas] = SettingsHistory(apply, account_of)
-        self._counts: dict[str, Recount] = {}
-        self._memory = Memory()
-        self._wanted = plan(None)
+        self._counts: dict[str, ReplayCounters] = {}
+        self._memory = KnownRecipients()
+        self._command = forms.quotas_command(None)
         self._strangers = False
         self._changed: tuple[SettingsVersion[AccountQuotas], AccountQuotas] | None = None
         self._newest = self._turn = 0
@@ -70,7 +69,7 @@ class Rehearser:
         return case.vote(VOTER)
 
     def needs(self, vote: Vote) -> int:
-        known = measured(vote.figures)
+        known = vote_inputs(vote.figures)
         return known.counted if known else 0
 
     def met(self, case: ReplayCase) -> None:
@@ -79,27 +78,27 @@ class Rehearser:
         vote = case.vote(VOTER)
         first_time = vote.figures.get(FIRST_TIME, 0) if vote else 0
         sender = sender_key(case.envelope.sender)
-        self._count(case).add(sender, at, case.passed.sequence, weigh(case.ballot, first_time))
+        self._count(case).add(sender, at, case.passed.sequence, amounts_of(case.ballot, first_time))
 
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
-        if (known := measured(recorded.figures)) is None:
+        if (known := vote_inputs(recorded.figures)) is None:
             return UnclearDecision("the vote is older than its figures")
         account = self._quotas.as_of(case.envelope.account, recorded.sequence)
         ledger = self._count(case).as_of(known.counted, known.pending, known.whole)
-        return decide(case.ballot, account, ledger, weigh(case.ballot, known.first_time), known.clock).vote
+        return decide(case.ballot, account, ledger, amounts_of(case.ballot, known.first_time), known.clock).vote
 
-    def _count(self, case: ReplayCase) -> Recount:
+    def _count(self, case: ReplayCase) -> ReplayCounters:
         name = case.envelope.account
         count = self._counts.get(name)
         if count is None:
-            self._counts[name] = count = Recount()
+            self._counts[name] = count = ReplayCounters()
         return count
 
     # what if
 
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
         form = _form(sections)
-        self._wanted = plan(form)
+        self._command = forms.quotas_command(form)
         changed = self._planned(self._quotas.version(account, self._newest), account, datetime.now(UTC))
         excepted = [limits for one in changed.exceptions.values() for limits in one.limits]
         self._strangers = Meter.FIRST_TIME in {*changed.quotas.senders, *changed.quotas.whole, *excepted}
@@ -107,20 +106,22 @@ class Rehearser:
     async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:
         held = self._quotas.as_of(account, self._newest) or AccountQuotas(account=account)
         return [
-            SettingsLine(one.line, one.event)
-            for one in _changes(plan(_form(sections)), held, Said(account, at, "rehearsal"))
+            SettingsLine(change.line, change.event)
+            for change in _changes(
+                forms.quotas_command(_form(sections)), held, CommandContext(account, at, "rehearsal")
+            )
         ]
 
     def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:
         if case.early:
             return None
         recorded = case.vote(VOTER)
-        known = measured(recorded.figures) if recorded else None
+        known = vote_inputs(recorded.figures) if recorded else None
         now = known.clock if known else milliseconds(case.envelope.received_at)
         version = self._quotas.version(case.envelope.account, recorded.sequence if recorded else case.sequence)
         account = self._planned(version, case.envelope.account, case.envelope.received_at)
         sender, count = sender_key(case.envelope.sender), self._count(case)
-        amounts = weigh(case.ballot, self._first_time(case, sender, now))
+        amounts = amounts_of(case.ballot, self._first_time(case, sender, now))
         vote = decide(case.ballot, account, count.as_of(self._turn), amounts, now).vote
         if vote.reply.accepts and others:
             self._turn += 1
@@ -133,7 +134,7 @@ class Rehearser:
         if self._changed is None or self._changed[0] is not version:
             held = version.state or AccountQuotas(account=name)
             changed: AccountQuotas | None = held
-            for one in _changes(self._wanted, held, Said(name, at, "rehearsal")):
+            for one in _changes(self._command, held, CommandContext(name, at, "rehearsal")):
                 changed = apply(changed, cast(AnyEvent, one.event))
             self._changed = (version, changed or held)
         return self._changed[1]
@@ -142,7 +143,7 @@ class Rehearser:
         if not self._strangers:
             return 0
         envelope = case.envelope
-        return strangers(self._memory, envelope.account, sender, map(sender_key, envelope.recipients), now)
+        return first_time_count(self._memory, envelope.account, sender, map(sender_key, envelope.recipients), now)
 
     def _meet(self, case: ReplayCase, sender: str, now: int) -> None:
         if self._strangers:
@@ -159,12 +160,11 @@ def _form(sections: Mapping[str, Any]) -> forms.QuotasForm | None:
     return form
 
 
-def _changes(planned: Planned, held: AccountQuotas, said: Said) -> list[Change]:
+def _changes(command: forms.QuotaCommand, held: AccountQuotas, context: CommandContext) -> list[Change]:
     try:
-        made: list[Change] = planned(held, said)
+        return command(held, context)
     except RefusedCommand as error:
         raise RefusedSection(str(error), (_SECTION,)) from None
-    return made
 
 
 def _show(held: AccountQuotas) -> Sections:
@@ -179,11 +179,11 @@ def _show(held: AccountQuotas) -> Sections:
     }
 
 
-def voter(_: Settings) -> Rehearser:
+def voter(_: Settings) -> QuotaReplay:
     """For verify and what-if."""
-    return Rehearser()
+    return QuotaReplay()
 
 
 def shown(_: Settings) -> FoldedSettings[AccountQuotas]:
     """For state as of."""
-    return FoldedSettings(*Rehearser.settings, apply=apply, show=_show, key=account_of)
+    return FoldedSettings(*QuotaReplay.settings, apply=apply, show=_show, key=account_of)

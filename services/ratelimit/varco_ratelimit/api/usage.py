@@ -11,12 +11,12 @@ from pydantic import BaseModel
 from varco_common.bus import Bus, MissingMail
 from varco_common.events import Meter, Window
 from varco_common.eventsourcing.projection import Projection
-from varco_ratelimit import windows
-from varco_ratelimit.account import AccountQuotas
-from varco_ratelimit.book import Book, Ledger
-from varco_ratelimit.decide import Gauge, View, frees_at, gauges, whole_gauges
-from varco_ratelimit.usage import METERS, Counted
-from varco_ratelimit.windows import milliseconds, moment
+from varco_ratelimit import quota_windows
+from varco_ratelimit.counters import AccountCounters, QuotaCounters
+from varco_ratelimit.decide import AccountView, LimitStatus, account_limit_statuses, frees_at, limit_statuses
+from varco_ratelimit.model import AccountQuotas
+from varco_ratelimit.quota_windows import milliseconds, moment
+from varco_ratelimit.window_counter import METERS, CountedMail
 
 Ids = Callable[[Sequence[int]], Awaitable[dict[int, str]]]
 
@@ -45,7 +45,7 @@ class MailOut(BaseModel):
     first_time_recipients: int
 
 
-class Used(BaseModel):
+class SenderUsage(BaseModel):
     """What a sender has sent in 24 hours, and how full the fullest of its limits is (1.0: nothing more passes)."""
 
     sender: str
@@ -62,23 +62,23 @@ class SenderOut(BaseModel):
     sender: str
     exception: str
     meters: list[MeterOut]
-    day: Used
+    day: SenderUsage
     mails: list[MailOut]
 
 
-class Reader:
+class UsageReader:
     """Answers from memory, but for the ids of mails: `ids` gives those that the database has, by sequence in MAIL."""
 
-    def __init__(self, bus: Bus, quotas: Projection[AccountQuotas], book: Book, ids: Ids) -> None:
+    def __init__(self, bus: Bus, quotas: Projection[AccountQuotas], book: QuotaCounters, ids: Ids) -> None:
         self._bus, self._quotas, self._book, self._ids = bus, quotas, book, ids
 
-    def whole(self, account: str) -> list[MeterOut]:
+    def whole_account(self, account: str) -> list[MeterOut]:
         view = self._view(account)
-        return [_meter(view, gauge) for gauge in whole_gauges(view)]
+        return [_meter(view, gauge) for gauge in account_limit_statuses(view)]
 
-    async def senders(self, account: str, limit: int) -> list[Used]:
+    async def senders(self, account: str, limit: int) -> list[SenderUsage]:
         """The fullest first. Goes through all senders, and lets others work meanwhile."""
-        view, found = self._view(account), list[Used]()
+        view, found = self._view(account), list[SenderUsage]()
         for number, sender in enumerate([*self._book.ledger(account).senders]):
             found.append(_used(view, sender))
             if number % 200 == 199:
@@ -93,9 +93,9 @@ class Reader:
 
     async def _sender(self, sender: str, account: str, mails: int) -> SenderOut:
         view = self._view(account)
-        shown = list(gauges(view, sender))
+        shown = list(limit_statuses(view, sender))
         excepted = view.account.exception(sender, view.now)
-        begins = min((one.since for one in shown if one.sender == sender), default=view.now - windows.DAY)
+        begins = min((one.since for one in shown if one.sender == sender), default=view.now - quota_windows.DAY)
         counted = [*islice(self._book.ledger(account).of(sender).mails(begins), mails)]
         return SenderOut(
             account=account,
@@ -106,7 +106,7 @@ class Reader:
             mails=await self._mails(counted),
         )
 
-    async def _mails(self, counted: Sequence[Counted]) -> list[MailOut]:
+    async def _mails(self, counted: Sequence[CountedMail]) -> list[MailOut]:
         """With their ids, which memory doesn't have: from the database, or from MAIL where it isn't saved yet."""
         known = await self._ids([one.sequence for one in counted])
         return [self._mail(one, known.get(one.sequence) or await self._id(one.sequence)) for one in counted]
@@ -117,16 +117,18 @@ class Reader:
         except MissingMail:
             return ""
 
-    def _mail(self, counted: Counted, mail: str) -> MailOut:
+    def _mail(self, counted: CountedMail, mail: str) -> MailOut:
         amounts = dict(zip((meter.value for meter in METERS), counted.amounts, strict=True))
         return MailOut(mail=mail, at=moment(counted.at), sequence=counted.sequence, **amounts)
 
-    def _view(self, account: str) -> View:
+    def _view(self, account: str) -> AccountView:
         state, ledger = self._quotas.get(account), self._book.ledgers.get(account)
-        return View(state or AccountQuotas(account=account), ledger or Ledger(), milliseconds(datetime.now(UTC)))
+        return AccountView(
+            state or AccountQuotas(account=account), ledger or AccountCounters(), milliseconds(datetime.now(UTC))
+        )
 
 
-def _meter(view: View, gauge: Gauge) -> MeterOut:
+def _meter(view: AccountView, gauge: LimitStatus) -> MeterOut:
     at = frees_at(view, gauge, 1)
     return MeterOut(
         of=gauge.sender or f"account {view.account.account}",
@@ -139,15 +141,15 @@ def _meter(view: View, gauge: Gauge) -> MeterOut:
     )
 
 
-def _used(view: View, sender: str) -> Used:
-    usage, begins = view.ledger.of(sender), view.now - windows.DAY
+def _used(view: AccountView, sender: str) -> SenderUsage:
+    usage, begins = view.ledger.of(sender), view.now - quota_windows.DAY
     messages, recipients, size = (usage.used(place, begins) for place in range(3))
     full = max(
-        ((one.used + one.pending) / max(one.limit.limit, 1) for one in gauges(view, sender) if one.sender),
+        ((one.used + one.pending) / max(one.limit.limit, 1) for one in limit_statuses(view, sender) if one.sender),
         default=0.0,
     )
-    return Used(sender=sender, messages=messages, recipients=recipients, bytes=size, full=round(full, 3))
+    return SenderUsage(sender=sender, messages=messages, recipients=recipients, bytes=size, full=round(full, 3))
 
 
-def _fullest(found: Iterable[Used], limit: int) -> list[Used]:
+def _fullest(found: Iterable[SenderUsage], limit: int) -> list[SenderUsage]:
     return heapq.nlargest(limit, found, key=lambda one: (one.full, one.messages))

@@ -11,13 +11,13 @@ METERS = (Meter.MESSAGES, Meter.RECIPIENTS, Meter.BYTES, Meter.FIRST_TIME)
 PLACE = {meter: place for place, meter in enumerate(METERS)}
 
 Amounts = tuple[int, int, int, int]  # in the order of METERS
-NONE: Amounts = (0, 0, 0, 0)
+NO_AMOUNTS: Amounts = (0, 0, 0, 0)
 
 _WIDTH = len(METERS)
 _STEP = _WIDTH + 2
 
 
-class Counted(NamedTuple):
+class CountedMail(NamedTuple):
     """A mail that counts: when it was stored (milliseconds since 1970), its sequence in MAIL, and what it weighs."""
 
     at: int
@@ -25,7 +25,7 @@ class Counted(NamedTuple):
     amounts: Amounts
 
 
-class Usage:
+class WindowCounter:
     """The array holds, mail by mail, the four sums before it, its time and sequence; and at its end the four sums of all.
 
     So what was sent since any time is one binary search and one subtraction, whatever the window is.
@@ -34,7 +34,7 @@ class Usage:
     __slots__ = ("_rows",)
 
     def __init__(self) -> None:
-        self._rows = array("q", NONE)
+        self._rows = array("q", NO_AMOUNTS)
 
     def __len__(self) -> int:
         return len(self._rows) // _STEP
@@ -69,14 +69,14 @@ class Usage:
         gone = bisect_left(range(len(self) + 1), spent, lo=first, key=lambda index: rows[index * _STEP + place])
         return rows[(gone - 1) * _STEP + _WIDTH]
 
-    def mails(self, since: int) -> Iterator[Counted]:
+    def mails(self, since: int) -> Iterator[CountedMail]:
         """The mails stored at `since` or later, the newest first."""
         rows = self._rows
         for index in range(len(self) - 1, self._find(since) - 1, -1):
             here = index * _STEP
             before, after = rows[here : here + _WIDTH], rows[here + _STEP : here + _STEP + _WIDTH]
             first, second, third, fourth = (y - x for x, y in zip(before, after, strict=True))
-            yield Counted(rows[here + _WIDTH], rows[here + _WIDTH + 1], (first, second, third, fourth))
+            yield CountedMail(rows[here + _WIDTH], rows[here + _WIDTH + 1], (first, second, third, fourth))
 
     def forget(self, before: int) -> bool:
         """Drops the mails that are older. Whether none is left."""

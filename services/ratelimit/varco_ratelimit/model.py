@@ -24,16 +24,16 @@ from varco_common.events import (
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 from varco_common.mail.senders import covering, normal
-from varco_ratelimit.windows import LONGEST, milliseconds
+from varco_ratelimit.quota_windows import LONGEST, milliseconds
 
 FILTERS = ("events.ratelimit.*.*", "events.policy.account-closed.*")
-NULL = "<>"  # the null sender (RFC 5321 4.5.5) has its own quota, under this name
+NULL_SENDER = "<>"  # the null sender (RFC 5321 4.5.5) has its own quota, under this name
 
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _DOT_STRING = re.compile(r'[^\s"(),.:;<>@\[\\\]]+(\.[^\s"(),.:;<>@\[\\\]]+)*')
 
 
-class Exempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class QuotaException(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Other limits for the senders of a pattern. A meter with None has no limit."""
 
     pattern: str
@@ -52,13 +52,13 @@ class AccountQuotas(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     account: str
     quotas: Quotas = Quotas()
-    exceptions: dict[str, Exempt] = {}
+    exceptions: dict[str, QuotaException] = {}
     resets: dict[str, int] = {}
     said: dict[str, int] = {}
 
-    def exception(self, sender: str, now: int) -> Exempt | None:
+    def exception(self, sender: str, now: int) -> QuotaException | None:
         """The narrowest one that covers the sender and hasn't ended."""
-        if not self.exceptions or sender == NULL:
+        if not self.exceptions or sender == NULL_SENDER:
             return None
         pattern = covering(sender, {name for name, one in self.exceptions.items() if one.holds(now)})
         return self.exceptions[pattern] if pattern else None
@@ -78,7 +78,7 @@ def sender_key(address: str) -> str:
     RFC 5321 4.1.2: `"alice"@acme.example` is `alice@acme.example`.
     """
     if not address:
-        return NULL
+        return NULL_SENDER
     sender = normal(address)
     if sender.startswith('"'):
         local, _, domain = sender.rpartition("@")
@@ -87,7 +87,7 @@ def sender_key(address: str) -> str:
     return sender
 
 
-def said_key(said: type[QuotaSaid], sender: str, meter: Meter) -> str:
+def alert_key(said: type[QuotaSaid], sender: str, meter: Meter) -> str:
     """What is said once a window."""
     return f"{'nearly' if said is QuotaNearlyReached else 'over'} {meter} {sender}"
 
@@ -111,7 +111,7 @@ def _changed(held: AccountQuotas, event: QuotaEvent) -> AccountQuotas:
         case QuotaSet(quotas=quotas):
             return replace(held, quotas=quotas, said={})
         case QuotaExcepted():
-            one = Exempt(
+            one = QuotaException(
                 pattern=event.pattern,
                 limits=event.limits,
                 since=event.at,
@@ -129,7 +129,7 @@ def _changed(held: AccountQuotas, event: QuotaEvent) -> AccountQuotas:
             return replace(held, resets=_lately({**held.resets, sender: at}, at), said=said)
         case QuotaNearlyReached() | QuotaExceeded():
             at = milliseconds(event.at)
-            key = said_key(type(event), event.sender, event.meter)
+            key = alert_key(type(event), event.sender, event.meter)
             return replace(held, said=_lately({**held.said, key: at}, at))
         case _:
             return held

@@ -3,13 +3,13 @@
 from array import array
 from bisect import bisect_left, bisect_right
 
-from varco_ratelimit.book import WHOLE, WHOLE_MERGE
-from varco_ratelimit.usage import METERS, NONE, Amounts
+from varco_ratelimit.counters import WHOLE_ACCOUNT, WHOLE_ACCOUNT_MERGE
+from varco_ratelimit.window_counter import METERS, NO_AMOUNTS, Amounts
 
 _WIDTH = len(METERS)
 
 
-class Sums:
+class RunningSums:
     """One sender, or one whole account: each mail with its time, its sequence in MAIL, and the sums up to it.
 
     `merge`: mails of the same so many milliseconds are one, as old as the newest of them, as the live count has it.
@@ -65,7 +65,7 @@ class _Counted:
 
     __slots__ = ("_end", "_sums")
 
-    def __init__(self, sums: Sums, end: int) -> None:
+    def __init__(self, sums: RunningSums, end: int) -> None:
         self._sums, self._end = sums, end
 
     def used(self, place: int, since: int) -> int:
@@ -85,34 +85,34 @@ class _Nothing:
         """There is room."""
 
 
-class Recount:
+class ReplayCounters:
     """One account's mails."""
 
     def __init__(self) -> None:
-        self._senders: dict[str, Sums] = {}
-        self._whole = Sums(WHOLE_MERGE)
+        self._senders: dict[str, RunningSums] = {}
+        self._whole = RunningSums(WHOLE_ACCOUNT_MERGE)
 
     def add(self, sender: str, at: int, sequence: int, amounts: Amounts) -> None:
         """A mail, in the order in which they are counted."""
         sums = self._senders.get(sender)
         if sums is None:
-            self._senders[sender] = sums = Sums()
+            self._senders[sender] = sums = RunningSums()
         sums.add(at, sequence, amounts)
         self._whole.add(at, sequence, amounts)
 
-    def as_of(self, sequence: int, pending: Amounts = NONE, whole: Amounts = NONE) -> "AsOf":
-        return AsOf(self, sequence, pending, whole)
+    def as_of(self, sequence: int, pending: Amounts = NO_AMOUNTS, whole: Amounts = NO_AMOUNTS) -> "CountersAsOf":
+        return CountersAsOf(self, sequence, pending, whole)
 
-    def sums(self, sender: str) -> Sums | None:
-        return self._whole if sender == WHOLE else self._senders.get(sender)
+    def sums(self, sender: str) -> RunningSums | None:
+        return self._whole if sender == WHOLE_ACCOUNT else self._senders.get(sender)
 
 
-class AsOf:
+class CountersAsOf:
     """A ledger as it stood when MAIL was counted up to a sequence; `pending` and `whole` are what was measured then."""
 
     __slots__ = ("_pending", "_recount", "_sequence", "_whole")
 
-    def __init__(self, recount: Recount, sequence: int, pending: Amounts, whole: Amounts) -> None:
+    def __init__(self, recount: ReplayCounters, sequence: int, pending: Amounts, whole: Amounts) -> None:
         self._recount, self._sequence, self._pending, self._whole = recount, sequence, pending, whole
 
     def of(self, sender: str) -> _Counted | _Nothing:
@@ -120,4 +120,4 @@ class AsOf:
         return _Counted(sums, sums.before(self._sequence)) if sums else _Nothing()
 
     def pending(self, sender: str, place: int) -> int:
-        return (self._whole if sender == WHOLE else self._pending)[place]
+        return (self._whole if sender == WHOLE_ACCOUNT else self._pending)[place]

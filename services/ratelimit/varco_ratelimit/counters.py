@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec.structs import replace
 
-from varco_ratelimit.usage import NONE, Amounts, Usage
-from varco_ratelimit.windows import LONGEST
+from varco_ratelimit.quota_windows import LONGEST
+from varco_ratelimit.window_counter import NO_AMOUNTS, Amounts, WindowCounter
 
-WHOLE = ""  # stands for the whole account where a sender could; the null sender is `<>`
-WHOLE_MERGE = 60_000  # an account's total is kept by the minute
+WHOLE_ACCOUNT = ""  # stands for the whole account where a sender could; the null sender is `<>`
+WHOLE_ACCOUNT_MERGE = 60_000  # an account's total is kept by the minute
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -23,23 +23,23 @@ class Reservation(msgspec.Struct, frozen=True):
     at: int
 
 
-class Ledger:
+class AccountCounters:
     """One account: what its senders have sent, and what is reserved for them."""
 
     __slots__ = ("reserved", "senders", "whole")
 
     def __init__(self) -> None:
-        self.senders: dict[str, Usage] = {}
-        self.whole = Usage()
+        self.senders: dict[str, WindowCounter] = {}
+        self.whole = WindowCounter()
         self.reserved: dict[str, list[int]] = {}
 
-    def of(self, sender: str) -> Usage:
+    def of(self, sender: str) -> WindowCounter:
         """The sender's, or the whole account's; an empty one where nothing was sent."""
-        return self.whole if sender == WHOLE else self.senders.get(sender) or _EMPTY
+        return self.whole if sender == WHOLE_ACCOUNT else self.senders.get(sender) or _EMPTY
 
     def reserve(self, sender: str, amounts: Amounts, sign: int) -> None:
-        for who in (sender, WHOLE):
-            sums = self.reserved.setdefault(who, [*NONE])
+        for who in (sender, WHOLE_ACCOUNT):
+            sums = self.reserved.setdefault(who, [*NO_AMOUNTS])
             for place, amount in enumerate(amounts):
                 sums[place] += sign * amount
             if not sums[0]:
@@ -50,14 +50,14 @@ class Ledger:
         return sums[place] if sums else 0
 
 
-_EMPTY = Usage()
+_EMPTY = WindowCounter()
 
 
-class Book:
+class QuotaCounters:
     """All accounts. A reservation ends with its mail's record, its refusal, or after `lapse` milliseconds."""
 
     def __init__(self, lapse: int) -> None:
-        self.ledgers: dict[str, Ledger] = {}
+        self.ledgers: dict[str, AccountCounters] = {}
         self.sequence = 0
         self._lapse = lapse
         self._reservations: dict[str, Reservation] = {}
@@ -65,10 +65,10 @@ class Book:
         self._ended: tuple[set[str], set[str]] = (set(), set())  # mails whose reservation ended lately
         self._turned = 0
 
-    def ledger(self, account: str) -> Ledger:
+    def ledger(self, account: str) -> AccountCounters:
         ledger = self.ledgers.get(account)
         if ledger is None:
-            self.ledgers[account] = ledger = Ledger()
+            self.ledgers[account] = ledger = AccountCounters()
         return ledger
 
     def reserve(self, one: Reservation) -> None:
@@ -106,9 +106,9 @@ class Book:
         ledger = self.ledger(mail.account)
         usage = ledger.senders.get(mail.sender)
         if usage is None:
-            ledger.senders[mail.sender] = usage = Usage()
+            ledger.senders[mail.sender] = usage = WindowCounter()
         usage.add(mail.at, sequence, mail.amounts)
-        ledger.whole.add(mail.at, sequence, mail.amounts, merge=WHOLE_MERGE)
+        ledger.whole.add(mail.at, sequence, mail.amounts, merge=WHOLE_ACCOUNT_MERGE)
 
     def recall(self, sequence: int, mail: Reservation, now: int) -> None:
         """As `commit`, of what an earlier process counted. Ids of old mails aren't kept: nothing is reserved for them."""

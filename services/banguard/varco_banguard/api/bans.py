@@ -1,0 +1,119 @@
+"""Bans: list them, set one by hand, show a host, lift a ban."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import msgspec
+from fastapi import APIRouter
+
+from varco_banguard import commands, unban_decisions
+from varco_banguard.api.parameters import CommandWithReason, NetworkPath, account_of
+from varco_banguard.api.schemas import BanIn, BanOut, EnforcerOut, HostOut, LiftedOut, is_visible, visible_strikes
+from varco_banguard.ban_settings import IgnoredNetwork
+from varco_banguard.model import Host, strikes_of_account
+from varco_banguard.normalization import normal_network
+from varco_banguard.state import BanguardState, if_known
+from varco_banguard.unban_decisions import Attribution
+from varco_common.base.errors import NotFound, RefusedCommand
+from varco_common.bus import Bus
+from varco_common.events import HostEvent
+from varco_common.events.ban_table import ENFORCER_STATUS, EnforcerStatus, Network, address_of, key_of, network_of
+from varco_common.runtime.auth import Admin, Caller
+from varco_common.runtime.tokens import ApiToken
+
+_enforcer_status = msgspec.json.Decoder(EnforcerStatus)
+
+
+def router(bus: Bus, state: BanguardState) -> APIRouter:
+    api = APIRouter(prefix="/bans", tags=["bans"])
+
+    @api.get("")
+    async def list_bans(token: Caller) -> list[BanOut]:
+        """The bans in force, the newest first."""
+        bans = [
+            BanOut.of(network, host.ban, token)
+            for network, host in state.hosts.items()
+            if host.ban and _may_see(host, token)
+        ]
+        return sorted(bans, key=lambda ban: ban.since, reverse=True)
+
+    @api.post("", status_code=201)
+    async def add_ban(form: BanIn, token: Admin) -> BanOut:
+        """Bans by hand; a ban that is there is replaced."""
+        network = key_of(normal_network(form.network))
+        with suppress(ValueError):
+            if exempt := state.table.exempt(address_of(form.network.strip())):
+                raise RefusedCommand(f"{form.network} is never banned: {exempt} is ignored")
+        await state.hosts.check()
+        attribution, rules = Attribution(datetime.now(UTC), f"token:{token.id}", form.reason), state.settings.rules
+        host = await state.settle(network, lambda host: commands.ban(host, network, form.bantime, rules, attribution))
+        assert host
+        assert host.ban
+        return BanOut.of(host.network, host.ban, token)
+
+    @api.get("/{network:path}")
+    async def show_host(network: NetworkPath, token: Caller) -> HostOut:
+        """Everything that is known of a host, and which processes refuse it."""
+        normal = normal_network(network)
+        key = key_of(normal)
+        host = state.hosts.get(key)
+        if not token.is_admin and not (host and _may_see(host, token)):
+            raise NotFound(f"nothing of {token.scope} speaks against {key}")
+        banned = host if host and host.ban else state.banned_around(normal, datetime.now(UTC))
+        address = str(normal.network_address) if "/" in network else network.strip()
+        return HostOut(
+            network=key,
+            ban=BanOut.of(banned.network, banned.ban, token) if banned and banned.ban else None,
+            strikes=visible_strikes(host.strikes, token) if host else [],
+            bans=host.bans if host else 0,
+            ignored=[entry.network for entry in state.settings.ignored if _overlaps(entry, normal, token)],
+            enforcers=await _enforcers(bus, address),
+        )
+
+    @api.delete("/{network:path}")
+    async def lift_ban(network: NetworkPath, command: CommandWithReason, token: Caller) -> LiftedOut:
+        """Ends a ban. An account's token takes back its own strikes; the ban stands if the others suffice."""
+        attribution = Attribution(datetime.now(UTC), command.by, command.reason)
+        key = key_of(normal_network(network))
+        host = await _lift(state, normal_network(network), account_of(token), attribution)
+        banned = bool(host and host.ban)
+        why = "it rests on strikes that concern others, or was set by hand" if banned else ""
+        return LiftedOut(network=key, banned=banned, why=why)
+
+    return api
+
+
+async def _lift(state: BanguardState, network: Network, account: str, attribution: Attribution) -> Host | None:
+    """Ends the ban for an admin (`account` empty); forgives an account's own strikes. Raises NotFound."""
+    key = key_of(network)
+    host = state.hosts.get(key)
+    if not host or not host.ban or (account and not strikes_of_account(host, account)):
+        wider = None if account else state.banned_around(network, attribution.at)
+        raise NotFound(f"{key} is not banned by itself: {wider.network} is" if wider else f"{key} is not banned")
+    await state.hosts.check()
+    rules = state.settings.rules
+
+    def decide(host: Host) -> HostEvent | None:
+        if not account:
+            return unban_decisions.lift(host, attribution)
+        return unban_decisions.forgive(host, strikes_of_account(host, account), rules, attribution)
+
+    return await state.settle(key, if_known(decide))
+
+
+async def _enforcers(bus: Bus, host: str) -> list[EnforcerOut]:
+    replies = await bus.requests.ask_everyone(ENFORCER_STATUS, host.encode())
+    enforcers = [EnforcerOut.model_validate(_enforcer_status.decode(reply)) for reply in replies]
+    return sorted(enforcers, key=lambda enforcer: (enforcer.service, enforcer.process))
+
+
+def _may_see(host: Host, token: ApiToken) -> bool:
+    strikes = (*host.strikes, *(host.ban.strikes if host.ban else ()))
+    return token.is_admin or any(is_visible(strike, token) for strike in strikes)
+
+
+def _overlaps(ignored: IgnoredNetwork, network: Network, token: ApiToken) -> bool:
+    """Whether the ignored network covers some of `network`. An account does not see what another account ignores."""
+    other = network_of(ignored.network)
+    visible = token.is_admin or ignored.account in ("", token.scope)
+    return visible and network.version == other.version and network.overlaps(other)

@@ -1,0 +1,117 @@
+"""From a failure to a strike, from strikes to a ban, and to a ban's end by time. Pure.
+
+Each function makes one decision from the state, and returns the one event that comes next. The
+caller appends it, waits until the state has it, and asks again until the answer is None. So a crash
+between two events loses nothing.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from varco_banguard.ban_duration import ban_end
+from varco_banguard.ban_settings import BanSettings
+from varco_banguard.decide import VOTER
+from varco_banguard.known_logins import KnownLogin
+from varco_banguard.model import Host, strikes_within, total_weight
+from varco_banguard.unban_decisions import Attribution, unbanned
+from varco_common.events import (
+    AuthFailed,
+    BanRules,
+    HostBanned,
+    HostEvent,
+    HostForgotten,
+    HostFound,
+    HostIgnored,
+    HostUnbanned,
+    LoginGuarded,
+    MailRefused,
+    Strike,
+    StrikeCause,
+    UnbanCause,
+)
+from varco_common.events.ban_table import BanTable, address_of, banned_as
+from varco_common.mail.replies import Reply
+
+Owner = Callable[[str], str]  # the account of a login, or of the network that a host is in; empty if there is none
+
+
+def strike_of(sequence: int, event: object, rules: BanRules, login_owner: Owner, host_owner: Owner) -> Strike | None:
+    """The strike for the event at this sequence; None if it is no failure, or if the rules switch its cause off."""
+    match event:
+        case AuthFailed(host=host) if host:
+            cause = StrikeCause(event.cause.value)
+            owner = event.account or login_owner(event.login.strip().lower()) or host_owner(host)
+            details = {"login": event.login}
+        case MailRefused(reply=Reply.SENDER_NOT_AUTHORISED) if host := event.ballot.envelope.host:
+            envelope = event.ballot.envelope
+            cause, owner = StrikeCause.SENDER_NOT_AUTHORISED, envelope.account
+            details = {"login": envelope.login, "sender": envelope.sender, "mail": envelope.id}
+        case _:
+            return None
+    if not (weight := rules.strikes.get(cause, 1)):
+        return None
+    accounts = (owner,) if owner else ()
+    return Strike(sequence=sequence, at=event.at, cause=cause, host=host, weight=weight, accounts=accounts, **details)
+
+
+def on_strike(
+    strike: Strike, host: Host | None, settings: BanSettings, table: BanTable, *, now: datetime, chance: float
+) -> HostEvent | None:
+    """A new strike is found or ignored. After that it may be the one that bans."""
+    network = banned_as(strike.host)
+    if host is None or strike.sequence > host.last:
+        if ignored := _ignored(strike, settings, table):
+            return HostIgnored(at=now, network=network, strike=strike, ignored=ignored)
+        return HostFound(at=now, network=network, strike=strike)
+    return ban_decision(host, settings.rules, now, chance)
+
+
+def ban_decision(host: Host, rules: BanRules, now: datetime, chance: float) -> HostBanned | None:
+    """A ban, if the strikes within findtime weigh `maxretry` or more and the host is not banned yet."""
+    strikes = strikes_within(host.strikes, rules.findtime, now)
+    if host.ban or total_weight(strikes) < rules.maxretry:
+        return None
+    earlier = bans_in_a_row(host, rules, now)
+    until = ban_end(rules, earlier, now, chance)
+    return HostBanned(at=now, by=VOTER, network=host.network, until=until, count=earlier + 1, strikes=strikes)
+
+
+def bans_in_a_row(host: Host | None, rules: BanRules, now: datetime) -> int:
+    """Bans older than fail2ban's dbpurgeage do not count."""
+    if host is None or host.banned_at is None:
+        return 0
+    return host.bans if now - host.banned_at < timedelta(seconds=rules.dbpurgeage) else 0
+
+
+def on_time(host: Host, rules: BanRules, now: datetime) -> HostUnbanned | HostForgotten | None:
+    """The end of a ban that is over; or that a host is forgotten, because its strikes and bans are too old."""
+    if host.ban:
+        due = host.ban.until is not None and host.ban.until <= now
+        return unbanned(host, host.ban, UnbanCause.EXPIRED, Attribution(now)) if due else None
+    keep = max(rules.findtime, rules.dbpurgeage if host.bans else 0)
+    if now - host.seen_at > timedelta(seconds=keep):
+        return HostForgotten(at=now, network=host.network, by=VOTER)
+    return None
+
+
+def guard_decision(login: KnownLogin | None, name: str, rules: BanRules, now: datetime) -> LoginGuarded | None:
+    """Guards a login at which many unknown hosts fail. Guarded again once half of guard.bantime is over."""
+    if login is None:
+        return None
+    half = timedelta(seconds=rules.guard_bantime / 2)
+    if login.guarded_until and login.guarded_until - now > half:
+        return None
+    since = now - timedelta(seconds=rules.findtime)
+    tried = sum(at > since for host, at in login.tries.items() if host not in login.known)
+    if tried < rules.guard_maxhosts:
+        return None
+    until = now + timedelta(seconds=rules.guard_bantime)
+    known = tuple(login.known)
+    return LoginGuarded(at=now, by=VOTER, login=name, account=login.account, until=until, known=known, tried=tried)
+
+
+def _ignored(strike: Strike, settings: BanSettings, table: BanTable) -> str:
+    """The network because of which this strike does not count; empty if it counts."""
+    if exempt := table.exempt(address_of(strike.host)):
+        return str(exempt)
+    return next((entry.network for entry in settings.ignored if entry.covers(strike)), "")

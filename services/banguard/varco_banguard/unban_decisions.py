@@ -1,0 +1,73 @@
+"""Which strikes are forgiven, and which bans end before their time. Pure; called as ban_decisions.py describes."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from varco_banguard.decide import VOTER
+from varco_banguard.model import Ban, Host, accounts_of, counted_strikes, strikes_of_account, total_weight
+from varco_common.events import (
+    BanRules,
+    HostEvent,
+    HostUnbanned,
+    NetworkIgnored,
+    SenderAuthorised,
+    StrikesForgiven,
+    UnbanCause,
+)
+from varco_common.events.ban_table import network_of
+from varco_common.mail.senders import covering
+
+
+class Attribution(NamedTuple):
+    """When something is decided, who caused it, and the reason that they gave."""
+
+    at: datetime
+    by: str = VOTER
+    reason: str = ""
+
+
+def on_authorised(event: SenderAuthorised, host: Host, rules: BanRules, now: datetime) -> HostEvent | None:
+    """Forgives the strikes for a sender that is now authorised."""
+    forgiven = tuple(
+        strike.sequence
+        for strike in counted_strikes(host)
+        if strike.sender and event.account in strike.accounts and covering(strike.sender, (event.pattern,))
+    )
+    return forgive(host, forgiven, rules, Attribution(now, reason=f"{event.account} authorised {event.pattern}"))
+
+
+def on_ignored(event: NetworkIgnored, host: Host, rules: BanRules, now: datetime) -> HostEvent | None:
+    """Ends the ban of a host in the network. If an account ignores it, only that account's strikes are forgiven."""
+    if not host.ban and not host.strikes:
+        return None
+    ignored, own = network_of(event.network), network_of(host.network)
+    if not (ignored.version == own.version and own.subnet_of(ignored)):  # type: ignore[arg-type] # same version
+        return None
+    attribution = Attribution(now, event.by, event.reason)
+    if event.account:
+        return forgive(host, strikes_of_account(host, event.account), rules, attribution)
+    return unbanned(host, host.ban, UnbanCause.IGNORED, attribution) if host.ban else None
+
+
+def forgive(host: Host, strikes: tuple[int, ...], rules: BanRules, attribution: Attribution) -> HostEvent | None:
+    """Forgives these strikes (sequences), then lifts the ban if the other strikes do not suffice for it.
+
+    A ban that a person set rests on no strikes, so it stays.
+    """
+    at, by, reason = attribution
+    if strikes:
+        return StrikesForgiven(at=at, network=host.network, strikes=strikes, by=by, reason=reason)
+    if host.ban and host.ban.by == VOTER and total_weight(host.ban.strikes) < rules.maxretry:
+        return unbanned(host, host.ban, UnbanCause.FORGIVEN, attribution)
+    return None
+
+
+def lift(host: Host, attribution: Attribution) -> HostUnbanned | None:
+    """Ends the ban because a person said so."""
+    return unbanned(host, host.ban, UnbanCause.LIFTED, attribution) if host.ban else None
+
+
+def unbanned(host: Host, ban: Ban, cause: UnbanCause, attribution: Attribution) -> HostUnbanned:
+    at, by, reason = attribution
+    accounts = accounts_of(ban.strikes)
+    return HostUnbanned(at=at, by=by, reason=reason, network=host.network, cause=cause, accounts=accounts)
