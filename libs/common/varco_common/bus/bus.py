@@ -16,22 +16,22 @@ from varco_common.bus.voting import Voting
 class Bus:
     """One service's connection. Methods that need the server raise TransientError while it is away."""
 
-    def __init__(self, link: NatsConnection, settings: BusSettings) -> None:
+    def __init__(self, connection: NatsConnection, settings: BusSettings) -> None:
         timeout = settings.append_timeout_seconds
-        self._link = link
-        self.requests = Requests(link)
-        self.events = EventLog(link, timeout)
-        self.mail = MailStream(link, timeout, self.requests)
-        self.voting = Voting(link)
-        self.leases = Leases(link, timeout)
-        self.admin = StreamAdmin(link, timeout)
+        self._connection = connection
+        self.requests = Requests(connection)
+        self.events = EventLog(connection, timeout)
+        self.mail = MailStream(connection, timeout, self.requests)
+        self.voting = Voting(connection)
+        self.leases = Leases(connection, timeout)
+        self.admin = StreamAdmin(connection, timeout)
 
     @classmethod
     @contextlib.asynccontextmanager
     async def connect(cls, settings: BusSettings, name: str) -> AsyncIterator["Bus"]:
         """Waits until the server is there, and reconnects for ever. `name` is the service's."""
-        async with NatsConnection.open(settings, name) as link:
-            bus = cls(link, settings)
+        async with NatsConnection.open(settings, name) as connection:
+            bus = cls(connection, settings)
             try:
                 yield bus
             finally:
@@ -39,8 +39,8 @@ class Bus:
 
     def check(self) -> None:
         """Raises TransientError while disconnected."""
-        self._link.check()
+        self._connection.check()
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Calls `callback` after each reconnect, and when a server of a cluster is lost; not after the first connect."""
-        self._link.on_reconnect(callback)
+        self._connection.on_reconnect(callback)

@@ -1,4 +1,4 @@
-"""How far each follower and puller is behind its stream, computed when Prometheus asks."""
+"""How far each follower and consumer is behind its stream, computed when Prometheus asks."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,68 +11,68 @@ from prometheus_client.registry import Collector
 
 
 class ConsumerLag(NamedTuple):
-    """What isn't dealt with yet: how many records, and when the oldest that is known of was stored (ns since 1970; 0: none)."""
+    """How many records are not handled yet, and when the oldest known of them was stored (ns since 1970; 0: none)."""
 
     records: int
     oldest: int
 
 
-class FollowerPosition(NamedTuple):
-    """Who is behind on what: labels of the gauges."""
+class FollowerName(NamedTuple):
+    """The labels of the gauges."""
 
     service: str
     stream: str
     follower: str
 
 
-def named(filters: tuple[str, ...]) -> str:
-    """A follower that has no name of its own is called by what it follows."""
+def default_name(filters: tuple[str, ...]) -> str:
+    """The name of a follower that has none: its filters, shortened."""
     first = filters[0] if filters else ">"
     return first if len(filters) < 2 else f"{first} +{len(filters) - 1}"
 
 
-class Lags(Collector):
-    """All followers of this process. Two of the same place show the worse of them."""
+class ConsumerLags(Collector):
+    """All followers of this process. Of two with the same name, it shows the one that is further behind."""
 
     def __init__(self) -> None:
-        self._known: dict[object, tuple[FollowerPosition, Callable[[], ConsumerLag]]] = {}
+        self._sources: dict[object, tuple[FollowerName, Callable[[], ConsumerLag]]] = {}
 
     @contextmanager
-    def shown(self, place: FollowerPosition, behind: Callable[[], ConsumerLag]) -> Iterator[None]:
-        """In /metrics inside the block."""
+    def shown(self, name: FollowerName, lag: Callable[[], ConsumerLag]) -> Iterator[None]:
+        """Shows the lag in /metrics inside the block."""
         key = object()
-        self._known[key] = place, behind
+        self._sources[key] = name, lag
         try:
             yield
         finally:
-            del self._known[key]
+            del self._sources[key]
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing is asked at registration."""
+        """Prometheus calls it at registration: there is nothing to show yet."""
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One family a figure."""
-        worst: dict[FollowerPosition, tuple[int, float]] = {}
-        for place, behind in self._known.values():
-            records, oldest = behind()
+        """Yields one family for the counts and one for the ages."""
+        worst: dict[FollowerName, tuple[int, float]] = {}
+        for name, lag in self._sources.values():
+            records, oldest = lag()
             age = max(time.time() - oldest / 1e9, 0.0) if records and oldest else 0.0
-            worst[place] = max(worst.get(place, (0, 0.0)), (records, age))
+            worst[name] = max(worst.get(name, (0, 0.0)), (records, age))
         count = GaugeMetricFamily(
             "varco_bus_lag_records",
             "Records of a stream that a follower hasn't dealt with yet",
-            labels=FollowerPosition._fields,
+            labels=FollowerName._fields,
         )
         ages = GaugeMetricFamily(
             "varco_bus_lag_seconds",
             "Age of the oldest of those records that it knows of",
-            labels=FollowerPosition._fields,
+            labels=FollowerName._fields,
         )
-        for place, (records, age) in worst.items():
-            count.add_metric(list(place), records)
-            ages.add_metric(list(place), age)
+        for name, (records, age) in worst.items():
+            count.add_metric(list(name), records)
+            ages.add_metric(list(name), age)
         yield from (count, ages)
 
 
-lags = Lags()
-REGISTRY.register(lags)
+consumer_lags = ConsumerLags()
+REGISTRY.register(consumer_lags)

@@ -9,7 +9,7 @@ from prometheus_client import Counter
 from varco_common.base.errors import TransientError
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.protocol import headers_of
+from varco_common.bus.headers import headers_of
 from varco_common.events import RecordParked, encode_event
 
 PARKED = Counter("varco_bus_parked_total", "Records that this process could not handle", ["service", "stream"])
@@ -18,18 +18,25 @@ log = logging.getLogger(__name__)
 
 
 async def park(
-    link: NatsConnection, stream: str, sequence: int, why: str, timeout: float, *, consumer: str = "", again: str = ""
+    connection: NatsConnection,
+    stream: str,
+    sequence: int,
+    why: str,
+    timeout: float,
+    *,
+    consumer: str = "",
+    again: str = "",
 ) -> None:
     """Appends `RecordParked`, once for each `again`; tries for as long as the bus is away, for nothing may pass in silence."""
     event = RecordParked(
-        at=datetime.now(UTC), service=link.name, stream=stream, sequence=sequence, why=why, consumer=consumer
+        at=datetime.now(UTC), service=connection.name, stream=stream, sequence=sequence, why=why, consumer=consumer
     )
-    headers = headers_of(("Nats-Msg-Id", f"parked-{link.name}-{stream}-{sequence}{again}"))
-    PARKED.labels(link.name, stream).inc()
+    headers = headers_of(("Nats-Msg-Id", f"parked-{connection.name}-{stream}-{sequence}{again}"))
+    PARKED.labels(connection.name, stream).inc()
     log.error("parked: %s %d: %s", stream, sequence, why)
     while True:
         try:
-            await jetstream.append(link, event.subject, encode_event(event), headers, timeout)
+            await jetstream.append(connection, event.subject, encode_event(event), headers, timeout)
         except TransientError as error:
             log.warning("can't park %s %d yet: %s", stream, sequence, error)
             await asyncio.sleep(1)

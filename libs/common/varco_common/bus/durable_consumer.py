@@ -11,7 +11,7 @@ from varco_common.base.errors import PoisonError, TransientError
 from varco_common.base.tasks import ended
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.consumer_lag import ConsumerLag, FollowerPosition, lags
+from varco_common.bus.consumer_lag import ConsumerLag, FollowerName, consumer_lags
 from varco_common.bus.dead_letters import park
 from varco_common.bus.delivery import ACK, NAK, TERM, AckMetadata, Delivery
 from varco_common.bus.pull_loop import FetchBudget, PullLoop
@@ -26,7 +26,7 @@ class DurableConsumer:
 
     def __init__(
         self,
-        link: NatsConnection,
+        connection: NatsConnection,
         durable: str,
         filters: tuple[str, ...],
         *,
@@ -36,7 +36,7 @@ class DurableConsumer:
         ack_wait: float,
         timeout: float,
     ) -> None:
-        self._link, self.durable, self._filters = link, durable, filters
+        self._connection, self.durable, self._filters = connection, durable, filters
         self._in_flight, self._max_bytes, self._headers_only = in_flight, max_bytes, headers_only
         self.ack_wait, self._timeout = ack_wait, timeout
         self.paused = False
@@ -45,21 +45,21 @@ class DurableConsumer:
         self._pending = 0  # behind those in hand, as the newest delivery tells
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
         self._parking: dict[int, asyncio.Task[None]] = {}
-        self._pulls = PullLoop(link, subjects.MAIL, self._prepare, self._budget, self._arrived, give_back=True)
+        self._pulls = PullLoop(connection, subjects.MAIL, self._prepare, self._budget, self._arrived, give_back=True)
 
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, link: NatsConnection, durable: str, filters: tuple[str, ...], **limits: Any
+        cls, connection: NatsConnection, durable: str, filters: tuple[str, ...], **limits: Any
     ) -> AsyncIterator[Self]:
-        self = cls(link, durable, filters, **limits)
+        self = cls(connection, durable, filters, **limits)
         task = asyncio.create_task(self._pulls.run(), name=f"pull {durable}")
         try:
-            with lags.shown(FollowerPosition(link.name, subjects.MAIL, durable), self._lag):
-                link.redeliveries.add(durable, self._redeliver)
+            with consumer_lags.shown(FollowerName(connection.name, subjects.MAIL, durable), self._lag):
+                connection.redeliveries.add(durable, self._redeliver)
                 yield self
         finally:
-            link.redeliveries.remove(durable)
+            connection.redeliveries.remove(durable)
             try:
                 await ended(task, *self._parking.values())
             finally:
@@ -90,7 +90,7 @@ class DurableConsumer:
 
     async def pending(self) -> int:
         """How many mails wait for this consumer: neither acknowledged nor parked, those in hand included."""
-        info = await jetstream.api(self._link, f"CONSUMER.INFO.{subjects.MAIL}.{self.durable}")
+        info = await jetstream.api(self._connection, f"CONSUMER.INFO.{subjects.MAIL}.{self.durable}")
         return int(info["num_pending"]) + int(info["num_ack_pending"])
 
     def oldest(self) -> datetime | None:
@@ -112,10 +112,10 @@ class DurableConsumer:
     def send_answer(self, reply: str, answer: bytes) -> None:
         if reply:  # a redelivery has none: the stream knows nothing of it
             with contextlib.suppress(TransientError):  # without an answer the mail comes again
-                self._link.publish(reply, answer)
+                self._connection.publish(reply, answer)
 
     async def park(self, sequence: int, why: str, again: str = "") -> None:
-        await park(self._link, subjects.MAIL, sequence, why, self._timeout, consumer=self.durable, again=again)
+        await park(self._connection, subjects.MAIL, sequence, why, self._timeout, consumer=self.durable, again=again)
 
     # a parked mail once more
 
@@ -124,7 +124,7 @@ class DurableConsumer:
         if sequence in self._in_hand or sequence in self._parking:
             return RedeliveryResult("in hand", "it is being worked at")
         try:
-            stored = await get_mail(self._link, {"seq": sequence}, f"no mail at {sequence}", self._timeout)
+            stored = await get_mail(self._connection, {"seq": sequence}, f"no mail at {sequence}", self._timeout)
         except MissingMail as error:
             return RedeliveryResult("gone", str(error))
         except PoisonError as error:
@@ -166,7 +166,7 @@ class DurableConsumer:
             "headers_only": self._headers_only,
         }
         question = {"stream_name": subjects.MAIL, "config": config, "action": ""}
-        await jetstream.api(self._link, f"CONSUMER.CREATE.{subjects.MAIL}.{self.durable}", question)
+        await jetstream.api(self._connection, f"CONSUMER.CREATE.{subjects.MAIL}.{self.durable}", question)
         return self.durable
 
     def _arrived(self, subject: bytes, metadata: AckMetadata, reply: bytes, headers: bytes, payload: bytes) -> None:

@@ -14,8 +14,8 @@ from varco_common.base.errors import NotFound, TransientError
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.dead_letters import park
+from varco_common.bus.headers import header, headers_of, is_reflected, nanoseconds, status
 from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage
-from varco_common.bus.protocol import header, headers_of, is_reflected, nanoseconds, status
 from varco_common.events import AnyEvent, Event, decode_authenticated, encode_event
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,8 @@ class RawEvent(NamedTuple):
 class EventLog:
     """Stream EVENTS as services use it. Methods raise TransientError while the bus is away."""
 
-    def __init__(self, link: NatsConnection, timeout: float) -> None:
-        self._link, self._timeout = link, timeout
+    def __init__(self, connection: NatsConnection, timeout: float) -> None:
+        self._connection, self._timeout = connection, timeout
 
     async def append(
         self, event: Event, *, expect: int | None = None, expect_subject: str | None = None, once: str = ""
@@ -78,7 +78,7 @@ class EventLog:
             fields.append(("Nats-Msg-Id", once))
         headers = headers_of(*fields) if fields else b""
         payload = encode_event(event)
-        return await jetstream.append(self._link, subject, payload, headers, self._timeout, named=bool(once))
+        return await jetstream.append(self._connection, subject, payload, headers, self._timeout, named=bool(once))
 
     async def append_encoded(self, batch: Sequence[tuple[str, bytes]], *, expect: int, expect_subject: str) -> int:
         """Appends up to 1,000 encoded events (subject, JSON), all in order or none.
@@ -92,16 +92,16 @@ class EventLog:
         )
         if len(batch) == 1:  # a batch of one costs the server five times as much (ADR 17)
             subject, payload = batch[0]
-            return await jetstream.append(self._link, subject, payload, headers_of(*expected), self._timeout)
-        return await jetstream.append_batch(self._link, batch, expected, self._timeout)
+            return await jetstream.append(self._connection, subject, payload, headers_of(*expected), self._timeout)
+        return await jetstream.append_batch(self._connection, batch, expected, self._timeout)
 
     async def last(self, subject_filter: str) -> tuple[int, bytes]:
         """Sequence and payload of the last event that matches; (0, b"") if there is none."""
-        return await jetstream.last_message(self._link, subjects.EVENTS, subject_filter)
+        return await jetstream.last_message(self._connection, subjects.EVENTS, subject_filter)
 
     async def last_sequence(self, *filters: str) -> int:
         """The sequence of the last event that matches any filter; 0 if there is none."""
-        return await _last_sequence(self._link, filters)
+        return await _last_sequence(self._connection, filters)
 
     async def follow(self, *filters: str, after: int = 0, name: str = "") -> AsyncGenerator[StoredEvent, None]:
         """Yields the events that match any filter, from `after` + 1, each once and in order, for ever.
@@ -109,17 +109,17 @@ class EventLog:
         An event that cannot be decoded is parked (`RecordParked`) and skipped. Wrap the generator
         in `aclosing` if the loop may end early. `name` labels its lag in the metrics.
         """
-        async with OrderedConsumer.open(self._link, subjects.EVENTS, filters, after, name=name) as messages:
+        async with OrderedConsumer.open(self._connection, subjects.EVENTS, filters, after, name=name) as messages:
             async for message in messages:
                 decoded = _decode(message)
                 if isinstance(decoded, UnreadableEvent):
-                    await park(self._link, subjects.EVENTS, decoded.sequence, decoded.why, self._timeout)
+                    await park(self._connection, subjects.EVENTS, decoded.sequence, decoded.why, self._timeout)
                 else:
                     yield decoded
 
     async def follow_raw(self, *filters: str, after: int = 0) -> AsyncGenerator[RawEvent, None]:
         """As `follow`, but payloads are not decoded and nothing is skipped."""
-        async with OrderedConsumer.open(self._link, subjects.EVENTS, filters, after) as messages:
+        async with OrderedConsumer.open(self._connection, subjects.EVENTS, filters, after) as messages:
             async for message in messages:
                 yield RawEvent(
                     message.sequence,
@@ -134,7 +134,7 @@ class EventLog:
         """Yields the events that match any filter in (after, last], then ends. It parks nothing."""
         if await self.last_sequence(*filters) <= after:
             return
-        async with OrderedConsumer.open(self._link, subjects.EVENTS, filters, after) as messages:
+        async with OrderedConsumer.open(self._connection, subjects.EVENTS, filters, after) as messages:
             async for message in messages:
                 if message.sequence > last:
                     return
@@ -185,18 +185,22 @@ class EventLog:
             callback(subject.decode())
 
         for subject_filter in filters:
-            self._link.subscribe(subject_filter, passed)
+            self._connection.subscribe(subject_filter, passed)
 
     async def _direct_get(self, question: bytes, timeout: float) -> tuple[bytes, bytes]:
         """Headers and payload of a message of EVENTS; the status in the headers is 404 if there is none."""
-        headers, payload = await self._link.request(f"$JS.API.DIRECT.GET.{subjects.EVENTS}", question, timeout=timeout)
+        headers, payload = await self._connection.request(
+            f"$JS.API.DIRECT.GET.{subjects.EVENTS}", question, timeout=timeout
+        )
         if (code := status(headers)) not in (0, 404):
             raise TransientError(f"EVENTS can't be read at present ({code})")
         return headers, payload
 
 
-async def _last_sequence(link: NatsConnection, filters: Sequence[str]) -> int:
-    return max(await asyncio.gather(*(jetstream.last_sequence(link, subjects.EVENTS, f) for f in filters)), default=0)
+async def _last_sequence(connection: NatsConnection, filters: Sequence[str]) -> int:
+    return max(
+        await asyncio.gather(*(jetstream.last_sequence(connection, subjects.EVENTS, f) for f in filters)), default=0
+    )
 
 
 def _decode(message: StreamMessage) -> StoredEvent | UnreadableEvent:

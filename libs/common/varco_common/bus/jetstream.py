@@ -10,7 +10,7 @@ import msgspec
 
 from varco_common.base.errors import ConflictError, PoisonError, StoreFull, TransientError
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.protocol import headers_of, status
+from varco_common.bus.headers import headers_of, status
 
 API_SECONDS = 5.0
 CLUSTER_API_SECONDS = 2.0  # nobody answers while there is no leader: then it's better asked again
@@ -65,7 +65,7 @@ class NoStream(TransientError):
 
 
 async def append(
-    link: NatsConnection, subject: str, payload: bytes, headers: bytes, timeout: float, *, named: bool = False
+    connection: NatsConnection, subject: str, payload: bytes, headers: bytes, timeout: float, *, named: bool = False
 ) -> int:
     """The sequence at which the message is stored and fsynced. See `Bus.append` for the errors.
 
@@ -77,7 +77,9 @@ async def append(
         left = deadline - loop.time()
         left = min(left, NAMED_SECONDS) if named else left
         try:
-            return _sequence(link, subject, *await link.request(subject, payload, headers=headers, timeout=left))
+            return _sequence(
+                connection, subject, *await connection.request(subject, payload, headers=headers, timeout=left)
+            )
         except StoreFull:
             raise
         except TransientError as error:
@@ -88,7 +90,10 @@ async def append(
 
 
 async def append_batch(
-    link: NatsConnection, messages: Sequence[tuple[str, bytes]], expected: Sequence[tuple[str, str]], timeout: float
+    connection: NatsConnection,
+    messages: Sequence[tuple[str, bytes]],
+    expected: Sequence[tuple[str, str]],
+    timeout: float,
 ) -> int:
     """The sequence of the last of these messages, (subject, payload), all of which are stored, or none.
 
@@ -98,14 +103,14 @@ async def append_batch(
     fields = [*expected]
     for number, (subject, payload) in enumerate(messages[:-1], 1):
         headers = headers_of(batch, ("Nats-Batch-Sequence", str(number)), *fields)
-        link.publish(subject, payload, headers=headers)
+        connection.publish(subject, payload, headers=headers)
         fields = []
     subject, payload = messages[-1]
     headers = headers_of(batch, ("Nats-Batch-Sequence", str(len(messages))), *fields, ("Nats-Batch-Commit", "1"))
-    return _sequence(link, subject, *await link.request(subject, payload, headers=headers, timeout=timeout))
+    return _sequence(connection, subject, *await connection.request(subject, payload, headers=headers, timeout=timeout))
 
 
-def _sequence(link: NatsConnection, subject: str, answer_headers: bytes, answer: bytes) -> int:
+def _sequence(connection: NatsConnection, subject: str, answer_headers: bytes, answer: bytes) -> int:
     if answer_headers:
         raise NoStream(f"no stream takes {subject} at present ({status(answer_headers)})")
     try:
@@ -113,11 +118,11 @@ def _sequence(link: NatsConnection, subject: str, answer_headers: bytes, answer:
     except msgspec.DecodeError as error:
         raise TransientError(f"JetStream's answer can't be read: {error}") from error
     if stored.error is None and stored.seq:
-        link.refused = 0.0
+        connection.store_full_since = 0.0
         return stored.seq
     why = _error(stored.error or JetStreamError(description="no sequence in the answer"))
     if isinstance(why, StoreFull):
-        link.refused = asyncio.get_running_loop().time()
+        connection.store_full_since = asyncio.get_running_loop().time()
     raise why
 
 
@@ -132,12 +137,12 @@ def _error(fault: JetStreamError) -> Exception:
 
 
 async def api(
-    link: NatsConnection, subject: str, question: dict[str, Any] | None = None, *, timeout: float = 0.0
+    connection: NatsConnection, subject: str, question: dict[str, Any] | None = None, *, timeout: float = 0.0
 ) -> dict[str, Any]:
     """Asks `$JS.API.<subject>`. Raises ApiError where JetStream refuses, TransientError where it is away."""
     payload = msgspec.json.encode(question) if question is not None else b""
-    timeout = timeout or (CLUSTER_API_SECONDS if link.clustered else API_SECONDS)
-    headers, answer = await link.request(f"$JS.API.{subject}", payload, timeout=timeout)
+    timeout = timeout or (CLUSTER_API_SECONDS if connection.clustered else API_SECONDS)
+    headers, answer = await connection.request(f"$JS.API.{subject}", payload, timeout=timeout)
     if headers:
         raise TransientError(f"JetStream is away ({status(headers)})")
     if (refused := _refused.decode(answer)).error:
@@ -146,15 +151,15 @@ async def api(
     return found
 
 
-async def last_sequence(link: NatsConnection, stream: str, subject_filter: str) -> int:
+async def last_sequence(connection: NatsConnection, stream: str, subject_filter: str) -> int:
     """The sequence of the last message that matches, asked of the stream's leader; 0 where there is none."""
-    return (await last_message(link, stream, subject_filter))[0]
+    return (await last_message(connection, stream, subject_filter))[0]
 
 
-async def last_message(link: NatsConnection, stream: str, subject_filter: str) -> tuple[int, bytes]:
+async def last_message(connection: NatsConnection, stream: str, subject_filter: str) -> tuple[int, bytes]:
     """Sequence and payload of the last message that matches, asked of the stream's leader; 0 and nothing: none is there."""
     try:
-        found = await api(link, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject_filter})
+        found = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject_filter})
     except ApiError as error:
         if error.err_code == NO_MESSAGE:
             return 0, b""
@@ -163,10 +168,10 @@ async def last_message(link: NatsConnection, stream: str, subject_filter: str) -
     return int(message["seq"]), b64decode(message.get("data", ""))
 
 
-async def is_gone(link: NatsConnection, stream: str, question: dict[str, Any]) -> bool:
+async def is_gone(connection: NatsConnection, stream: str, question: dict[str, Any]) -> bool:
     """Whether the stream's leader, too, knows no such message: a direct answer may come from a replica that is behind."""
     try:
-        await api(link, f"STREAM.MSG.GET.{stream}", question)
+        await api(connection, f"STREAM.MSG.GET.{stream}", question)
     except ApiError as error:
         if error.err_code == NO_MESSAGE:
             return True
@@ -174,7 +179,7 @@ async def is_gone(link: NatsConnection, stream: str, question: dict[str, Any]) -
     return False
 
 
-async def bounds(link: NatsConnection, stream: str) -> tuple[int, int]:
+async def bounds(connection: NatsConnection, stream: str) -> tuple[int, int]:
     """The sequence of the first message that is there, and the last one that was ever given."""
-    state = (await api(link, f"STREAM.INFO.{stream}"))["state"]
+    state = (await api(connection, f"STREAM.INFO.{stream}"))["state"]
     return int(state["first_seq"]), int(state["last_seq"])

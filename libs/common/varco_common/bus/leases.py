@@ -3,20 +3,20 @@
 from varco_common.base import subjects
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.protocol import headers_of
+from varco_common.bus.headers import headers_of
 
 
 class Leases:
     """Reads and replaces `lease.<service>`. Methods raise TransientError while the bus is away."""
 
-    def __init__(self, link: NatsConnection, timeout: float) -> None:
-        self._link, self._timeout = link, timeout
+    def __init__(self, connection: NatsConnection, timeout: float) -> None:
+        self._connection, self._timeout = connection, timeout
 
     async def get(self, service: str) -> tuple[int, bytes]:
         """Sequence and content of the service's lease; (0, b"") if there is none."""
-        return await jetstream.last_message(self._link, subjects.LEASES, subjects.lease(service))
+        return await jetstream.last_message(self._connection, subjects.LEASES, subjects.lease(service))
 
     async def replace(self, service: str, content: bytes, *, expect: int) -> int:
         """Replaces the lease and returns its new sequence. Raises ConflictError if `expect` is not the old one."""
         headers = headers_of(("Nats-Expected-Last-Subject-Sequence", str(expect)))
-        return await jetstream.append(self._link, subjects.lease(service), content, headers, self._timeout)
+        return await jetstream.append(self._connection, subjects.lease(service), content, headers, self._timeout)

@@ -11,8 +11,8 @@ from varco_common.base import subjects
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.durable_consumer import ACK_WAIT_SECONDS, DurableConsumer
+from varco_common.bus.headers import header, is_reflected
 from varco_common.bus.ordered_consumer import OrderedConsumer
-from varco_common.bus.protocol import header, is_reflected
 from varco_common.bus.redelivery import REDELIVER, WAIT_SECONDS, RedeliveryRequest, RedeliveryResult
 from varco_common.bus.requests import Requests
 from varco_common.bus.stored_mail import RECORD, MissingMail, StoredMail, get_mail
@@ -41,8 +41,8 @@ def message_id(kind: str, record: MailRecord) -> str:
 class MailStream:
     """Stream MAIL as services use it. Methods raise TransientError while the bus is away."""
 
-    def __init__(self, link: NatsConnection, timeout: float, requests: Requests) -> None:
-        self._link, self._timeout, self._requests = link, timeout, requests
+    def __init__(self, connection: NatsConnection, timeout: float, requests: Requests) -> None:
+        self._connection, self._timeout, self._requests = connection, timeout, requests
         self._redelivers = False
 
     async def append(self, kind: str, record: MailRecord, body: bytes, *, expect: int | None = None) -> int:
@@ -59,18 +59,18 @@ class MailStream:
             encode_record(record).encode(),
         )
         subject = subjects.mail(kind, subjects.token(record.envelope.account))
-        return await jetstream.append(self._link, subject, body, headers, self._timeout, named=True)
+        return await jetstream.append(self._connection, subject, body, headers, self._timeout, named=True)
 
     async def get(self, sequence: int) -> StoredMail:
         """The mail at this sequence. Raises MissingMail when it is gone."""
-        return await get_mail(self._link, {"seq": sequence}, f"no mail at {sequence}", self._timeout)
+        return await get_mail(self._connection, {"seq": sequence}, f"no mail at {sequence}", self._timeout)
 
     async def read(self, kind: str, account: str, after: int) -> AsyncGenerator[StoredMail, None]:
         """Yields an account's mails of one kind behind `after`, up to the last one now. One round trip each."""
         subject = subjects.mail(kind, subjects.token(account))
         while True:
             try:
-                mail = await get_mail(self._link, {"seq": after + 1, "next_by_subj": subject}, "", self._timeout)
+                mail = await get_mail(self._connection, {"seq": after + 1, "next_by_subj": subject}, "", self._timeout)
             except MissingMail:
                 return
             yield mail
@@ -79,7 +79,7 @@ class MailStream:
     async def follow(self, *filters: str, after: int = 0, name: str = "") -> AsyncGenerator[StoredRecord, None]:
         """Yields the records that match any filter, without bodies, from `after` + 1, in order, for ever."""
         async with OrderedConsumer.open(
-            self._link, subjects.MAIL, filters, after, headers_only=True, name=name
+            self._connection, subjects.MAIL, filters, after, headers_only=True, name=name
         ) as messages:
             async for message in messages:  # where there is no record, the service that pulls it parks it
                 record = b"" if is_reflected(message.headers) else header(message.headers, RECORD)
@@ -87,7 +87,7 @@ class MailStream:
 
     async def last_sequence(self, *filters: str) -> int:
         """The sequence of the last record that matches any filter; 0 if there is none."""
-        sequences = (jetstream.last_sequence(self._link, subjects.MAIL, f) for f in filters)
+        sequences = (jetstream.last_sequence(self._connection, subjects.MAIL, f) for f in filters)
         return max(await asyncio.gather(*sequences))
 
     def consume(
@@ -106,10 +106,10 @@ class MailStream:
         """
         if not self._redelivers:
             self._redelivers = True
-            subject = subjects.request(self._link.name, REDELIVER)
-            self._requests.subscribe(subject, self._link.name, self._link.redeliveries.answer)
+            subject = subjects.request(self._connection.name, REDELIVER)
+            self._requests.subscribe(subject, self._connection.name, self._connection.redeliveries.answer)
         return DurableConsumer.open(
-            self._link,
+            self._connection,
             durable,
             filters,
             in_flight=in_flight,
@@ -127,7 +127,7 @@ class MailStream:
 
     async def missing(self, sequences: Iterable[int]) -> set[int]:
         """Those of these sequences that MAIL does not have, or no longer has. One request."""
-        info = await jetstream.api(self._link, f"STREAM.INFO.{subjects.MAIL}", {"deleted_details": True})
+        info = await jetstream.api(self._connection, f"STREAM.INFO.{subjects.MAIL}", {"deleted_details": True})
         state = info["state"]
         deleted = set(state.get("deleted") or ())
         first, last = int(state["first_seq"]), int(state["last_seq"])
@@ -138,12 +138,12 @@ class MailStream:
 
         In an empty stream the first is the next one to be given.
         """
-        return await jetstream.bounds(self._link, subjects.MAIL)
+        return await jetstream.bounds(self._connection, subjects.MAIL)
 
     async def acknowledged(self, durable: str) -> int:
         """The sequence up to which this durable consumer has finished everything; 0 if there is no such consumer."""
         try:
-            info = await jetstream.api(self._link, f"CONSUMER.INFO.{subjects.MAIL}.{durable}")
+            info = await jetstream.api(self._connection, f"CONSUMER.INFO.{subjects.MAIL}.{durable}")
         except jetstream.ApiError as error:
             if error.err_code == jetstream.CONSUMER_NOT_FOUND:
                 return 0
@@ -153,7 +153,7 @@ class MailStream:
     async def delete_consumer(self, durable: str) -> None:
         """Deletes the durable consumer with its state. Does nothing if there is none."""
         try:
-            await jetstream.api(self._link, f"CONSUMER.DELETE.{subjects.MAIL}.{durable}")
+            await jetstream.api(self._connection, f"CONSUMER.DELETE.{subjects.MAIL}.{durable}")
         except jetstream.ApiError as error:
             if error.err_code != jetstream.CONSUMER_NOT_FOUND:
                 raise

@@ -10,16 +10,19 @@ import msgspec
 
 from varco_common.base.errors import TransientError
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.delivery import AckMetadata, ack_metadata
-from varco_common.bus.protocol import header, status
+from varco_common.bus.delivery import NAK, AckMetadata, ack_metadata
+from varco_common.bus.headers import header, status
 
 log = logging.getLogger(__name__)
 
 EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
-CLUSTER_HEARTBEAT_SECONDS = 2.0  # the connection stays where a consumer's own server dies: only its silence tells
+CLUSTER_HEARTBEAT_SECONDS = 2.0  # when a consumer's server dies, the connection stays: only missing heartbeats tell
 MISSED_HEARTBEATS = 2.5
-_CALM = {404, 408}  # nothing there, or the pull's time is over: ask again at once
+RETRY_SECONDS = (0.1, 2.0)  # first and longest delay after a failure
+_ACK_PREFIX = b"$JS.ACK."
+_HEARTBEAT = 100
+_ENDED = {404, 408}  # no messages, or the pull's time is over: pull again
 _EXHAUSTED = (b"Message Size Exceeds MaxBytes", b"Batch Completed")
 
 
@@ -30,164 +33,164 @@ class FetchBudget(NamedTuple):
     max_bytes: int
 
 
-Arrival = Callable[[bytes, AckMetadata, bytes, bytes, bytes], None]  # subject, place, reply, headers, payload
+MessageHandler = Callable[[bytes, AckMetadata, bytes, bytes, bytes], None]  # subject, metadata, reply, headers, payload
 
 
 class PullLoop:
-    """Keeps one pull request open while `room` wants messages; `prepare` makes or finds the consumer.
+    """Keeps one pull request open while `budget` allows messages; `prepare` makes or finds the consumer.
 
-    Each round has an inbox of its own, so that what a forgotten pull still brings can't disturb the count. With `give_back`
-    that is said not to be taken (the consumer wants acknowledgements).
+    Each round has an inbox of its own, so that messages of an abandoned pull do not disturb the
+    count. With `give_back` those are answered with NAK (the consumer expects acknowledgements).
     """
 
     def __init__(
         self,
-        link: NatsConnection,
+        connection: NatsConnection,
         stream: str,
         prepare: Callable[[], Awaitable[str]],
-        room: Callable[[], FetchBudget],
-        arrived: Arrival,
+        budget: Callable[[], FetchBudget],
+        handle: MessageHandler,
         *,
         give_back: bool,
     ) -> None:
-        self._link = link
-        self._stream = stream
-        self._prepare = prepare
-        self._room = room
-        self._arrived = arrived
-        self._subject = ""
-        self._inbox = ""
-        self._sid = b""
-        self._open = 0  # messages that the open pull still may bring
-        self._heard = 0.0
-        self._heartbeat = HEARTBEAT_SECONDS
-        self._trouble = asyncio.Event()
-        self._why = ""
-        self._paused = False
+        self._connection, self._stream = connection, stream
+        self._prepare, self._budget, self._handle = prepare, budget, handle
         self._give_back = give_back
+        self._subject = ""  # of pull requests; empty outside a round
+        self._inbox = ""
+        self._subscription = b""
+        self._outstanding = 0  # messages that the open pull may still bring
+        self._last_arrival = 0.0
+        self._heartbeat = HEARTBEAT_SECONDS
+        self._restart_requested = asyncio.Event()
+        self._restart_reason = ""
+        self._paused = False
 
     async def run(self) -> None:
-        """For ever: a round of pulls, until there is trouble; then another."""
-        forget = self._link.on_reconnect(lambda: self.disturb("reconnected"))
-        wait = 0.1
+        """Runs rounds of pulls until cancelled; a round ends when something fails."""
+        stop_watching = self._connection.on_reconnect(lambda: self.restart("reconnected"))
+        first, longest = RETRY_SECONDS
+        delay = first
         try:
             while True:
                 try:
                     await self._round()
-                    wait = 0.1
+                    delay = first
                     continue
                 except TransientError as error:
-                    log.log(logging.INFO if wait < 2 else logging.WARNING, "%s: pulling again: %s", self._stream, error)
+                    level = logging.INFO if delay < longest else logging.WARNING
+                    log.log(level, "%s: pulling again: %s", self._stream, error)
                 except Exception:
                     log.exception("%s: pulling again", self._stream)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 2.0)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, longest)
         finally:
-            forget()
+            stop_watching()
             self._end_round()
 
-    def disturb(self, why: str) -> None:
-        """Ends this round: whatever is open is forgotten and asked for again."""
-        self._why = why
-        self._trouble.set()
+    def restart(self, reason: str) -> None:
+        """Ends this round: the open pull is abandoned, and the next round asks for its messages again."""
+        self._restart_reason = reason
+        self._restart_requested.set()
+
+    def pause(self) -> None:
+        """Abandons the open pull, and asks for nothing until `resume`."""
+        self._paused = True
+        self._unsubscribe()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._subject and not self._subscription:
+            self._subscribe()
 
     def refill(self) -> None:
-        """Asks for more where there is room and nothing is open. Cheap; called after each finished message."""
-        if self._open or not self._sid:
+        """Asks for more if there is budget and no pull is open. Cheap; called after each finished message."""
+        if self._outstanding or not self._subscription:
             return
-        batch, max_bytes = self._room()
+        batch, max_bytes = self._budget()
         if batch <= 0:
             return
-        question = {
+        request = {
             "batch": batch,
-            "max_bytes": max(max_bytes, self._link.max_payload + 8192),  # the largest message always fits
+            "max_bytes": max(max_bytes, self._connection.max_payload + 8192),  # the largest message always fits
             "expires": int(EXPIRES_SECONDS * 1e9),
             "idle_heartbeat": int(self._heartbeat * 1e9),
         }
         try:
-            self._link.publish(self._subject, msgspec.json.encode(question), reply=self._inbox)
+            self._connection.publish(self._subject, msgspec.json.encode(request), reply=self._inbox)
         except TransientError:
             return  # the reconnect starts a new round
-        self._open = batch
-        self._heard = asyncio.get_running_loop().time()
+        self._outstanding = batch
+        self._last_arrival = asyncio.get_running_loop().time()
 
     async def _round(self) -> None:
-        await self._link.ready(EXPIRES_SECONDS)
-        self._trouble.clear()
-        self._heartbeat = CLUSTER_HEARTBEAT_SECONDS if self._link.clustered else HEARTBEAT_SECONDS
+        await self._connection.ready(EXPIRES_SECONDS)
+        self._restart_requested.clear()
+        self._heartbeat = CLUSTER_HEARTBEAT_SECONDS if self._connection.clustered else HEARTBEAT_SECONDS
         consumer = await self._prepare()
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{consumer}"
         try:
-            self._listen()
+            self._subscribe()
             await self._watch()
         finally:
             self._end_round()
 
     async def _watch(self) -> None:
+        """Returns when heartbeats are missing; raises TransientError when a restart is requested."""
         loop = asyncio.get_running_loop()
-        while not self._trouble.is_set():
+        while not self._restart_requested.is_set():
             try:
                 async with asyncio.timeout(self._heartbeat):
-                    await self._trouble.wait()
+                    await self._restart_requested.wait()
             except TimeoutError:
-                if self._open and loop.time() - self._heard > self._heartbeat * MISSED_HEARTBEATS:
+                silence = loop.time() - self._last_arrival
+                if self._outstanding and silence > self._heartbeat * MISSED_HEARTBEATS:
                     log.warning("%s: heartbeats are missing: pulling again", self._stream)
                     return
                 self.refill()
-        if self._why:
-            raise TransientError(self._why)
+        raise TransientError(self._restart_reason)
 
-    def pause(self) -> None:
-        """Forgets the open pull, and asks for nothing until `resume`."""
-        self._paused = True
-        self._hang_up()
-
-    def resume(self) -> None:
-        self._paused = False
-        if self._subject and not self._sid:
-            self._listen()
-
-    def _listen(self) -> None:
+    def _subscribe(self) -> None:
         if not self._paused:
-            self._inbox = self._link.inbox()
-            self._sid = self._link.subscribe(self._inbox, self._got)
+            self._inbox = self._connection.new_inbox()
+            self._subscription = self._connection.subscribe(self._inbox, self._received)
             self.refill()
 
-    def _hang_up(self) -> None:
-        if self._sid:
-            self._link.unsubscribe(self._sid, self._late if self._give_back else None)
-        self._sid = b""
-        self._open = 0
+    def _unsubscribe(self) -> None:
+        if self._subscription:
+            self._connection.unsubscribe(self._subscription, self._received_late if self._give_back else None)
+        self._subscription = b""
+        self._outstanding = 0
 
     def _end_round(self) -> None:
-        self._hang_up()
+        self._unsubscribe()
         self._subject = ""
 
-    def _late(self, _subject: bytes, reply: bytes, _headers: bytes, _payload: bytes) -> None:
-        """What was on its way when its pull was forgotten goes back at once, not only after the ack wait."""
-        if reply.startswith(b"$JS.ACK."):
+    def _received_late(self, _subject: bytes, reply: bytes, _headers: bytes, _payload: bytes) -> None:
+        """Returns a message of an abandoned pull at once; it would come again only after the ack wait."""
+        if reply.startswith(_ACK_PREFIX):
             with contextlib.suppress(TransientError):
-                self._link.publish(reply.decode(), b"-NAK")
+                self._connection.publish(reply.decode(), NAK)
 
-    def _got(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
-        self._heard = asyncio.get_running_loop().time()
-        if reply.startswith(b"$JS.ACK."):
-            self._open -= 1
-            self._arrived(subject, ack_metadata(reply), reply, headers, payload)
-            if self._open <= 0:
-                self._open = 0
-                self.refill()
-            return
-        self._told(status(headers), headers)
-
-    def _told(self, code: int, headers: bytes) -> None:
-        """A status message: the pull's end or its heartbeat."""
-        if code == 100:
-            return
-        unbrought = header(headers, b"Nats-Pending-Messages")  # of that pull; the next one may be open already
-        self._open = max(self._open - int(unbrought), 0) if unbrought else 0
-        line = headers[: headers.find(b"\r\n")]
-        if code in _CALM or any(word in line for word in _EXHAUSTED):
+    def _received(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+        self._last_arrival = asyncio.get_running_loop().time()
+        if not reply.startswith(_ACK_PREFIX):
+            return self._status_received(status(headers), headers)
+        self._outstanding -= 1
+        self._handle(subject, ack_metadata(reply), reply, headers, payload)
+        if self._outstanding <= 0:
+            self._outstanding = 0
             self.refill()
-        else:  # 409 consumer deleted, leadership change, server shutdown; 503 nobody there
-            self.disturb(line.decode(errors="replace"))
+        return None
+
+    def _status_received(self, code: int, headers: bytes) -> None:
+        """A heartbeat, or the end of a pull."""
+        if code == _HEARTBEAT:
+            return
+        undelivered = header(headers, b"Nats-Pending-Messages")  # of that pull; the next one may be open already
+        self._outstanding = max(self._outstanding - int(undelivered), 0) if undelivered else 0
+        line = headers[: headers.find(b"\r\n")]
+        if code in _ENDED or any(words in line for words in _EXHAUSTED):
+            self.refill()
+        else:  # 409: consumer deleted, leader changed, server shuts down; 503: no responders
+            self.restart(line.decode(errors="replace"))

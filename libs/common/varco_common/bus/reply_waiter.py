@@ -1,27 +1,30 @@
-"""Who waits for what: answers at the inbox, and subscriptions that outlive a connection."""
+"""Waiters for replies: one for a single reply, one for every reply until a deadline."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from varco_common.base.errors import TransientError
+from varco_common.bus.headers import NO_RESPONDERS, status
 
 
 class ReplyWaiter(Protocol):
-    """Who waits for answers at one token of the inbox."""
+    """Gets the replies to one token of the connection's inbox."""
 
-    def got(self, headers: bytes, payload: bytes) -> None: ...
-    def lost(self) -> None: ...
+    def reply(self, headers: bytes, payload: bytes) -> None: ...
+    def lost(self) -> None:
+        """The connection is lost: no reply will come."""
 
 
 class SingleReply:
-    """A waiter for exactly one answer."""
+    """Waits for exactly one reply."""
 
     __slots__ = ("future",)
 
     def __init__(self, future: "asyncio.Future[tuple[bytes, bytes]]") -> None:
         self.future = future
 
-    def got(self, headers: bytes, payload: bytes) -> None:
+    def reply(self, headers: bytes, payload: bytes) -> None:
         if not self.future.done():
             self.future.set_result((headers, payload))
 
@@ -29,19 +32,38 @@ class SingleReply:
         if not self.future.done():
             self.future.set_exception(TransientError("the bus went away before it answered"))
 
-    def late(self) -> None:
+    def time_out(self) -> None:
         if not self.future.done():
             self.future.set_exception(TransientError("the bus didn't answer in time"))
 
 
-class Subscription:
-    """One subscription, renewed at each reconnect."""
+class Collector(ABC):
+    """Waits for several replies: `done` is set when they are complete, the time is over, or the connection is lost."""
 
-    __slots__ = ("group", "subject")
+    __slots__ = ("done",)
 
-    def __init__(self, subject: str, group: str) -> None:
-        self.subject = subject
-        self.group = group
+    def __init__(self) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def line(self, sid: bytes) -> bytes:
-        return b"SUB %s %s %s\r\n" % (self.subject.encode(), self.group.encode(), sid)
+    @abstractmethod
+    def reply(self, headers: bytes, payload: bytes) -> None: ...
+
+    def lost(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+class ReplyCollector(Collector):
+    """Collects the payloads of all replies until the time is over."""
+
+    __slots__ = ("payloads",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.payloads: list[bytes] = []
+
+    def reply(self, headers: bytes, payload: bytes) -> None:
+        if headers and status(headers) == NO_RESPONDERS:
+            self.lost()
+        else:
+            self.payloads.append(payload)

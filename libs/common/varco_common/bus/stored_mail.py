@@ -9,7 +9,7 @@ from varco_common.base import subjects
 from varco_common.base.errors import PoisonError, TransientError
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.protocol import header, is_reflected, status
+from varco_common.bus.headers import header, is_reflected, status
 from varco_common.mail.record import HEADER, MailRecord, decode_record
 
 RECORD = HEADER.encode()
@@ -31,15 +31,15 @@ class StoredMail(msgspec.Struct, frozen=True):
     body: bytes
 
 
-async def get_mail(link: NatsConnection, question: dict[str, Any], missing: str, timeout: float) -> StoredMail:
+async def get_mail(connection: NatsConnection, question: dict[str, Any], missing: str, timeout: float) -> StoredMail:
     """Direct-gets one mail. Raises MissingMail with the text `missing`, TransientError."""
     payload = msgspec.json.encode(question)
     for _ in range(_ATTEMPTS):
-        headers, body = await link.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", payload, timeout=timeout)
+        headers, body = await connection.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", payload, timeout=timeout)
         code = status(headers)
         if code != 404:
             break
-        if await jetstream.is_gone(link, subjects.MAIL, question):
+        if await jetstream.is_gone(connection, subjects.MAIL, question):
             raise MissingMail(missing)
     if code:
         raise TransientError(f"MAIL can't be read at present ({code})")

@@ -8,7 +8,7 @@ from varco_common.base.errors import StoreFull
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.dead_letters import park
-from varco_common.bus.ordered_consumer import FOLLOWER
+from varco_common.bus.ordered_consumer import FOLLOWER_PREFIX
 
 STORE_CHECK = "store"  # in /readyz: red while there is no room
 _ROOM = 64 * 1024  # bytes: a small mail's record
@@ -33,8 +33,8 @@ class StreamUsage(NamedTuple):
 class StreamAdmin:
     """Administers MAIL and EVENTS. Methods raise TransientError while the bus is away."""
 
-    def __init__(self, link: NatsConnection, timeout: float) -> None:
-        self._link, self._timeout = link, timeout
+    def __init__(self, connection: NatsConnection, timeout: float) -> None:
+        self._connection, self._timeout = connection, timeout
 
     async def usage(self) -> list[StreamUsage]:
         """What MAIL and EVENTS hold, and may hold. A server whose disk is full takes its whole JetStream away."""
@@ -45,29 +45,29 @@ class StreamAdmin:
         for stream in await self.usage():
             if stream.full:
                 raise StoreFull(f"stream {stream.stream} is full: {stream.held} of {stream.limit} bytes")
-        refused = self._link.refused
+        refused = self._connection.store_full_since
         if refused and (age := asyncio.get_running_loop().time() - refused) < _REFUSED_SECONDS:
             raise StoreFull(f"the bus refused to store {age:.0f} s ago: it is full")
 
     async def park(self, stream: str, sequence: int, why: str) -> None:
         """Appends `RecordParked` for a message that cannot be handled; retries until it is stored."""
-        await park(self._link, stream, sequence, why, self._timeout)
+        await park(self._connection, stream, sequence, why, self._timeout)
 
     async def durable_consumers(self) -> list[str]:
         """The names of MAIL's consumers that outlive their process."""
         names: list[str] = []
         while True:
-            answer = await jetstream.api(self._link, f"CONSUMER.NAMES.{subjects.MAIL}", {"offset": len(names)})
+            answer = await jetstream.api(self._connection, f"CONSUMER.NAMES.{subjects.MAIL}", {"offset": len(names)})
             page: list[str] = answer.get("consumers") or []
             names += page
             if not page or len(names) >= int(answer["total"]):
-                return [name for name in names if not name.startswith(FOLLOWER)]
+                return [name for name in names if not name.startswith(FOLLOWER_PREFIX)]
 
     async def erase(self, sequence: int, *, overwrite: bool) -> None:
         """Takes one record out of MAIL, with `overwrite` off the disk as well. Does nothing if it is gone."""
         question = {"seq": sequence, "no_erase": not overwrite}
         try:
-            await jetstream.api(self._link, f"STREAM.MSG.DELETE.{subjects.MAIL}", question)
+            await jetstream.api(self._connection, f"STREAM.MSG.DELETE.{subjects.MAIL}", question)
         except jetstream.ApiError as error:
             if error.err_code not in (jetstream.NO_MESSAGE, jetstream.SEQUENCE_NOT_FOUND):
                 raise
@@ -75,10 +75,10 @@ class StreamAdmin:
     async def purge(self, subject: str, before: int) -> int:
         """Takes all records of exactly this subject below `before` out of MAIL; returns how many."""
         question = {"filter": subject, "seq": before}
-        return int((await jetstream.api(self._link, f"STREAM.PURGE.{subjects.MAIL}", question))["purged"])
+        return int((await jetstream.api(self._connection, f"STREAM.PURGE.{subjects.MAIL}", question))["purged"])
 
     async def _usage(self, stream: str) -> StreamUsage:
-        info = await jetstream.api(self._link, f"STREAM.INFO.{stream}")
+        info = await jetstream.api(self._connection, f"STREAM.INFO.{stream}")
         state = info["state"]
         limit = int(info["config"].get("max_bytes", -1))
         return StreamUsage(stream, int(state["messages"]), int(state["bytes"]), limit, int(state["last_seq"]))

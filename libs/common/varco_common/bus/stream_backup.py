@@ -10,7 +10,7 @@ from varco_common.base import subjects
 from varco_common.base.errors import TransientError
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.protocol import status
+from varco_common.bus.headers import status
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.snapshot_io import download, upload
 
@@ -44,20 +44,20 @@ class RawRecord(msgspec.Struct, frozen=True):
 class StreamBackup:
     """The operator's connection. Every method raises TransientError where the bus is away or refuses."""
 
-    def __init__(self, link: NatsConnection) -> None:
-        self._link = link
+    def __init__(self, connection: NatsConnection) -> None:
+        self._connection = connection
 
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, settings: BusSettings) -> AsyncIterator["StreamBackup"]:
         """The user must be allowed all of JetStream's API."""
-        async with NatsConnection.open(settings, settings.user or "operator") as link:
-            yield cls(link)
+        async with NatsConnection.open(settings, settings.user or "operator") as connection:
+            yield cls(connection)
 
     async def held(self, stream: str) -> StreamContents:
         """Nothing where there is no such stream."""
         try:
-            state = (await jetstream.api(self._link, f"STREAM.INFO.{stream}"))["state"]
+            state = (await jetstream.api(self._connection, f"STREAM.INFO.{stream}"))["state"]
         except jetstream.ApiError as error:
             if error.err_code == _STREAM_NOT_FOUND:
                 return StreamContents()
@@ -67,7 +67,7 @@ class StreamBackup:
     @contextlib.asynccontextmanager
     async def snapshot(self, stream: str) -> AsyncIterator[tuple[dict[str, Any], AsyncIterator[bytes]]]:
         """What the stream is (its `config` and `state` at the start), and its content with consumers, in pieces."""
-        async with download(self._link, stream) as (about, pieces):
+        async with download(self._connection, stream) as (about, pieces):
             yield {"config": about["config"], "state": about["state"]}, pieces
 
     async def restore(
@@ -77,31 +77,31 @@ class StreamBackup:
         if (await self.held(stream)).last:
             raise TransientError(f"{stream} isn't empty")
         with contextlib.suppress(jetstream.ApiError):  # there was none
-            await jetstream.api(self._link, f"STREAM.DELETE.{stream}")
-        await upload(self._link, stream, about | {"config": about["config"] | {"num_replicas": replicas}}, pieces)
+            await jetstream.api(self._connection, f"STREAM.DELETE.{stream}")
+        await upload(self._connection, stream, about | {"config": about["config"] | {"num_replicas": replicas}}, pieces)
         return await self.held(stream)
 
     async def remove(self, stream: str) -> None:
         """Takes back what a restore that failed has made."""
         with contextlib.suppress(jetstream.ApiError):
-            await jetstream.api(self._link, f"STREAM.DELETE.{stream}")
+            await jetstream.api(self._connection, f"STREAM.DELETE.{stream}")
 
     async def forget_consumers(self, stream: str) -> None:
         """All but those whose work shows in the streams begin at the start again."""
-        names: list[str] = (await jetstream.api(self._link, f"CONSUMER.NAMES.{stream}", {}))["consumers"] or []
+        names: list[str] = (await jetstream.api(self._connection, f"CONSUMER.NAMES.{stream}", {}))["consumers"] or []
         for name in names:
             if stream != subjects.MAIL or not name.startswith(_SHOWN_IN_STREAMS):
-                await jetstream.api(self._link, f"CONSUMER.DELETE.{stream}.{name}")
+                await jetstream.api(self._connection, f"CONSUMER.DELETE.{stream}.{name}")
 
     async def mails(self, after: int) -> AsyncIterator[RawRecord]:
         """Everything in MAIL behind sequence `after`, up to the last there is now: each sequence once, erased ones too."""
         for sequence in range(after + 1, (await self.held(subjects.MAIL)).last + 1):
             question = b'{"seq":%d}' % sequence
-            headers, payload = await self._link.request(
+            headers, payload = await self._connection.request(
                 f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=_SECONDS
             )
             code = status(headers)
-            if code == 404 and await jetstream.is_gone(self._link, subjects.MAIL, {"seq": sequence}):
+            if code == 404 and await jetstream.is_gone(self._connection, subjects.MAIL, {"seq": sequence}):
                 yield RawRecord(sequence)
             elif code:
                 raise TransientError(f"MAIL can't be read at present ({code})")
@@ -115,11 +115,11 @@ class StreamBackup:
             if mail.sequence <= last:
                 continue
             subject = mail.subject or _VOID
-            stored = await jetstream.append(self._link, subject, mail.payload, mail.headers, _SECONDS)
+            stored = await jetstream.append(self._connection, subject, mail.payload, mail.headers, _SECONDS)
             if stored != mail.sequence:
                 raise TransientError(f"a mail of sequence {mail.sequence} went to {stored}: somebody else writes MAIL")
             count += bool(mail.subject)
-        await jetstream.api(self._link, f"STREAM.PURGE.{subjects.MAIL}", {"filter": _VOID})
+        await jetstream.api(self._connection, f"STREAM.PURGE.{subjects.MAIL}", {"filter": _VOID})
         return count
 
 

@@ -1,6 +1,6 @@
 """Ballots over the bus: put to all voters at once, each voter's first readable vote counts."""
 
-import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,8 @@ import msgspec
 from varco_common.base import subjects
 from varco_common.base.errors import TransientError
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.protocol import status
+from varco_common.bus.headers import NO_RESPONDERS, status
+from varco_common.bus.reply_waiter import Collector
 from varco_common.mail.ballot import Ballot, Vote, decode_ballot, decode_vote, encode
 
 log = logging.getLogger(__name__)
@@ -17,19 +18,19 @@ log = logging.getLogger(__name__)
 DecideFunction = Callable[[Ballot], Vote | None]  # None: no vote is cast
 
 
-class VoteCollector:
-    """The votes on one ballot, until all have voted, the time is over, or the bus is gone."""
+class VoteCollector(Collector):
+    """The first readable vote of each of `voters` on one ballot."""
 
-    __slots__ = ("done", "missing", "votes")
+    __slots__ = ("missing", "votes")
 
-    def __init__(self, voters: Sequence[str], done: "asyncio.Future[None]") -> None:
+    def __init__(self, voters: Sequence[str]) -> None:
+        super().__init__()
         self.missing = set(voters)
         self.votes: list[Vote] = []
-        self.done = done
 
-    def got(self, headers: bytes, payload: bytes) -> None:
-        """Takes a vote; what can't be read, comes from a stranger, or comes twice is left out."""
-        if headers and status(headers) == 503:  # no voter at all is there
+    def reply(self, headers: bytes, payload: bytes) -> None:
+        """Takes a vote. One that cannot be read, is not asked for, or comes twice is left out."""
+        if headers and status(headers) == NO_RESPONDERS:
             return self.lost()
         try:
             vote = decode_vote(payload)
@@ -42,16 +43,12 @@ class VoteCollector:
         self.votes.append(vote)
         return None if self.missing else self.lost()
 
-    def lost(self) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
-
 
 class Voting:
     """Puts ballots to the voters, and casts a voter's votes."""
 
-    def __init__(self, link: NatsConnection) -> None:
-        self._link = link
+    def __init__(self, connection: NatsConnection) -> None:
+        self._connection = connection
 
     async def collect(self, ballot: Ballot, voters: Sequence[str], timeout: float) -> list[Vote]:
         """Each voter's vote, as soon as all have voted, at the latest after `timeout` seconds.
@@ -59,19 +56,10 @@ class Voting:
         It never raises: a voter that does not answer is missing from the list, and all are missing
         while the bus is away.
         """
-        loop = asyncio.get_running_loop()
-        collector = VoteCollector(voters, loop.create_future())
-        token = self._link.wait_at(collector)
-        timer = loop.call_later(timeout, collector.lost)
+        collector = VoteCollector(voters)
         subject = subjects.ballot(subjects.partition(ballot.envelope.account))
-        try:
-            self._link.publish(subject, encode(ballot), token=token)
-            await collector.done
-        except TransientError:
-            pass  # silence is never a yes
-        finally:
-            timer.cancel()
-            self._link.leave(token)
+        with contextlib.suppress(TransientError):  # a missing vote is never a yes
+            await self._connection.collect(subject, encode(ballot), collector, timeout)
         return collector.votes
 
     async def serve(
@@ -88,11 +76,11 @@ class Voting:
         def vote_on(_subject: bytes, reply: bytes, _headers: bytes, payload: bytes) -> None:
             try:
                 if vote := decide(decode_ballot(payload)):
-                    self._link.publish(reply.decode(), encode(vote))
+                    self._connection.publish(reply.decode(), encode(vote))
             except Exception:
                 log.exception("no vote cast on a ballot")
 
         group = f"{voter}.{holder}" if holder else voter
-        sid = self._link.subscribe(subjects.ballot(partition), vote_on, group)
-        await self._link.settled()
-        return lambda: self._link.unsubscribe(sid)
+        subscription = self._connection.subscribe(subjects.ballot(partition), vote_on, group)
+        await self._connection.settled()
+        return lambda: self._connection.unsubscribe(subscription)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.bus.protocol import Handler, NatsProtocol, header, headers_of, status
+from varco_common.bus.headers import header, headers_of, status
+from varco_common.bus.protocol import Handler, NatsProtocol
 
 Message = tuple[bytes, bytes, bytes, bytes]
 
@@ -19,16 +20,16 @@ messages = st.lists(st.tuples(subjects, st.sampled_from([b"", b"reply.to"]), fie
 
 
 class Listener:
-    """Keeps what it is told."""
+    """Stores the messages that it gets."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.handlers: dict[bytes, Handler] = {b"1": lambda *message: self.messages.append(message)}
 
-    def informed(self, wire: NatsProtocol, info: bytes) -> None: ...
-    def ponged(self) -> None: ...
-    def complained(self, text: str) -> None: ...
-    def lost(self, wire: NatsProtocol, error: Exception | None) -> None: ...
+    def info_received(self, protocol: NatsProtocol, info: bytes) -> None: ...
+    def pong_received(self) -> None: ...
+    def error_received(self, text: str) -> None: ...
+    def connection_lost(self, protocol: NatsProtocol, error: Exception | None) -> None: ...
 
 
 def sent(message: Message) -> bytes:
@@ -43,9 +44,9 @@ def sent(message: Message) -> bytes:
 
 async def parsed(pieces: list[bytes]) -> list[Message]:
     listener = Listener()
-    wire = NatsProtocol(listener)
+    protocol = NatsProtocol(listener)
     for piece in pieces:
-        wire.data_received(piece)
+        protocol.data_received(piece)
     return listener.messages
 
 
@@ -67,9 +68,9 @@ async def test_a_handler_that_raises_costs_its_own_message_alone(caplog: pytest.
         keep(subject, reply, headers, payload)
 
     listener.handlers[b"1"] = picky
-    wire = NatsProtocol(listener)
+    protocol = NatsProtocol(listener)
     with caplog.at_level(logging.ERROR):
-        wire.data_received(b"".join(sent((b"a", b"", b"", payload)) for payload in (b"one", b"bad", b"two")))
+        protocol.data_received(b"".join(sent((b"a", b"", b"", payload)) for payload in (b"one", b"bad", b"two")))
     assert [payload for *_, payload in listener.messages] == [b"one", b"two"]
     assert "was not handled" in caplog.text
 

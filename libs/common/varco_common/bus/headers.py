@@ -1,0 +1,42 @@
+"""Header blocks of NATS messages, `NATS/1.0` line included: read and written."""
+
+from datetime import datetime
+
+NO_RESPONDERS = 503  # nobody subscribes to the subject of a request
+
+
+def header(headers: bytes, name: bytes) -> bytes:
+    """The first value of a header field, empty if there is none. The name must have the same case."""
+    at = headers.find(b"\r\n" + name + b":")
+    if at < 0:
+        return b""
+    start = at + len(name) + 3
+    return headers[start : headers.find(b"\r\n", start)].strip()
+
+
+def is_reflected(headers: bytes) -> bool:
+    """Whether a stored message is an answer of the server that was sent into a stream, and no publisher's own message.
+
+    NATS checks what a user publishes, but not the reply subject of its requests. A user that may
+    read EVENTS could name a subject of a stream that it may not write, and the server's answer
+    would be stored there.
+    """
+    return b"\r\nNats-Stream:" in headers
+
+
+def status(headers: bytes) -> int:
+    """The status code on the first header line, such as 503; 0 if there is none."""
+    code = headers[9:12]
+    return int(code) if code.isdigit() else 0
+
+
+def headers_of(*fields: tuple[str, str]) -> bytes:
+    """Makes a header block of ASCII fields. Values must not hold CR or LF."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+    return b"NATS/1.0\r\n" + lines.encode("ascii") + b"\r\n"
+
+
+def nanoseconds(stamp: str) -> int:
+    """Nanoseconds since 1970 of an RFC 3339 time in UTC, as the server writes it."""
+    whole, _, fraction = stamp.rstrip("Z").partition(".")
+    return int(datetime.fromisoformat(whole + "+00:00").timestamp()) * 1_000_000_000 + int(f"{fraction:0<9}")
