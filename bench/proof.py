@@ -18,15 +18,15 @@ from varco_audit.transparency.checkpoint_files import CheckpointFiles
 from varco_audit.transparency.log_verification import verify_events
 from varco_audit.transparency.signed_history import SignedHistory, read_entries
 from varco_audit.transparency.tree_files import TreeFiles
-from varco_common.base import subjects
 from varco_common.bus import Bus
+from varco_common.events import MailDelivered
 from varco_common.testing.nats import nats_server
 from varco_common.transparency import checkpoint, leaf
 from varco_common.transparency.checkpoint import Checkpoint
 from varco_common.transparency.signed_note import SigningKey
 
 BATCH = 1_000
-SUBJECT = subjects.event("relay", "mail-delivered", "acme")
+SUBJECT = MailDelivered.subject_filter("acme")
 EVENT = (
     b'{"type":"mail.delivered.v1","at":"2026-11-24T12:45:05.472378Z","account":"acme","mail":"%020d","recipient":"bob@partner.example",'
     b'"host":"mx.partner.example[192.0.2.25]:25","answer":"250 2.0.0 Ok: queued as 4WxyzABC","attempt":1,"padding":"%s"}'

@@ -25,7 +25,7 @@ from varco_cli.stack.bus import operator
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base.ids import new_id
 from varco_common.bus import Bus
-from varco_common.events.audit import encode_recorded, recorded_subject
+from varco_common.events.audit import MailRecorded, encode_recorded
 from varco_common.mail.ballot import accept
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted, encode_record
@@ -114,8 +114,8 @@ class Office:
 
 async def fill(bus: Bus, mails: int) -> None:
     """Writes so many mails of the last 30 days, in batches, behind what audit has written."""
-    subject = recorded_subject("bench")
-    last = await bus.events.last_sequence(recorded_subject("*"))
+    subject = MailRecorded.subject_filter("bench")
+    last = await bus.events.last_sequence(MailRecorded.subject_filter())
     office = Office(await bus.events.last_sequence("events.>"))
     begin = datetime.now(UTC) - timedelta(days=DAYS) + timedelta(minutes=5)
     step = timedelta(days=DAYS) / mails
@@ -127,7 +127,7 @@ async def fill(bus: Bus, mails: int) -> None:
         event = encode_recorded(at=stamp, sequence=number + 1, kind="accepted", stored_at=stamp, record=record)
         batch.append((subject, event))
         if len(batch) == BATCH or number == mails - 1:
-            last = await bus.events.append_encoded(batch, expect=last, expect_subject=recorded_subject("*"))
+            last = await bus.events.append_encoded(batch, expect=last, expect_subject=MailRecorded.subject_filter())
             batch = []
 
 

@@ -13,7 +13,7 @@ from varco_common.mail.record import decode_record
 from varco_common.storage.object_store import BODIES, LINKS
 
 _RECORDS = subjects.mail("*", "*")
-_FACTS = tuple(subjects.event("filelink", fact, "*") for fact in ("attachment-linked", "link-expired", "link-revoked"))
+_FACTS = tuple(kind.subject_filter() for kind in (AttachmentLinked, LinkExpired, LinkRevoked))
 
 
 class ObjectReference(NamedTuple):

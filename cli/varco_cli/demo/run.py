@@ -18,7 +18,7 @@ from varco_common.bus import Bus
 from varco_common.events import AttachmentLinked, MailDelivered
 from varco_common.testing.next_hop import NextHop, next_hop
 
-FACTS = ("events.relay.mail-delivered.*", "events.filelink.attachment-linked.*")
+FACTS = (MailDelivered.subject_filter(), AttachmentLinked.subject_filter())
 PATIENCE_SECONDS = 20.0
 LINKED = " is at "
 

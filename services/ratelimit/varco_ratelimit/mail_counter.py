@@ -9,8 +9,7 @@ import msgspec
 from varco_common.base import log, subjects
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus, StoredRecord
-from varco_common.events import MailRefused
-from varco_common.events.audit import recorded_subject
+from varco_common.events import MailRecorded, MailRefused
 from varco_ratelimit import metrics, records
 from varco_ratelimit.counters import QuotaCounters, Reservation
 from varco_ratelimit.known_recipients import KnownRecipients, day_of, pair_of
@@ -18,8 +17,8 @@ from varco_ratelimit.model import sender_key
 from varco_ratelimit.quota_windows import moment
 
 ACCEPTED = tuple(subjects.mail(kind, "*") for kind in records.COUNTED)
-RECORDED = recorded_subject("*")  # what audit has written down of MAIL, for years
-REFUSED = subjects.event("ingress-smtp", "mail-refused", "*")
+RECORDED = MailRecorded.subject_filter()  # what audit has written down of MAIL, for years
+REFUSED = MailRefused.subject_filter()
 
 SKEW = 2_000  # milliseconds between the clocks of a cluster
 

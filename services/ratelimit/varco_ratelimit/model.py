@@ -6,12 +6,14 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
+from varco_common.base import subjects
 from varco_common.events import (
     AccountClosed,
     AnyEvent,
     Limit,
     Limits,
     Meter,
+    QuotaAlert,
     QuotaEvent,
     QuotaExceeded,
     QuotaExcepted,
@@ -19,14 +21,13 @@ from varco_common.events import (
     QuotaNearlyReached,
     QuotaReset,
     Quotas,
-    QuotaSaid,
     QuotaSet,
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 from varco_common.mail.senders import covering, normal
 from varco_ratelimit.quota_windows import LONGEST, milliseconds
 
-FILTERS = ("events.ratelimit.*.*", "events.policy.account-closed.*")
+FILTERS = (subjects.event("ratelimit", "*", "*"), AccountClosed.subject_filter())
 NULL_SENDER = "<>"  # the null sender (RFC 5321 4.5.5) has its own quota, under this name
 
 _QUOTED_PAIR = re.compile(r"\\(.)")
@@ -87,7 +88,7 @@ def sender_key(address: str) -> str:
     return sender
 
 
-def alert_key(said: type[QuotaSaid], sender: str, meter: Meter) -> str:
+def alert_key(said: type[QuotaAlert], sender: str, meter: Meter) -> str:
     """What is said once a window."""
     return f"{'nearly' if said is QuotaNearlyReached else 'over'} {meter} {sender}"
 

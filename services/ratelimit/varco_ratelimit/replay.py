@@ -6,9 +6,16 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from varco_common.base import subjects
 from varco_common.base.errors import RefusedCommand
-from varco_common.events import AnyEvent, Meter
+from varco_common.events import (
+    AccountClosed,
+    AnyEvent,
+    Meter,
+    QuotaExcepted,
+    QuotaExceptionRemoved,
+    QuotaReset,
+    QuotaSet,
+)
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.replay.history import SettingsHistory, SettingsVersion
 from varco_common.eventsourcing.replay.replayable import (
@@ -32,7 +39,7 @@ from varco_ratelimit.vote_inputs import FIRST_TIME, vote_inputs
 SETTINGS = Settings
 
 _SECTION = "quotas"
-_FACTS = ("quota-set", "quota-excepted", "quota-exception-removed", "quota-reset")
+_KINDS = (QuotaSet, QuotaExcepted, QuotaExceptionRemoved, QuotaReset, AccountClosed)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _section: TypeAdapter[Any] = TypeAdapter(forms.Section)
 
@@ -44,7 +51,7 @@ class QuotaReplay:
     """
 
     voter = VOTER
-    settings = (*(subjects.event(VOTER, fact, "*") for fact in _FACTS), subjects.event("policy", "account-closed", "*"))
+    settings = tuple(kind.subject_filter() for kind in _KINDS)
 
     def __init__(self) -> None:
         self._quotas: SettingsHistory[AccountQuotas] = SettingsHistory(apply, account_of)

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from varco_common.base import subjects
 from varco_common.bus.redelivery import REDELIVER
+from varco_common.events import RecordParked
 
 LOOKING = ("$JS.API.STREAM.INFO.MAIL", "$JS.API.STREAM.INFO.EVENTS")
 FOLLOWING = (
@@ -78,7 +79,7 @@ def permissions(service: str, publishes: Iterable[str], subscribes: Iterable[str
     if events or any(_of(subject, "events") for subject in said):
         allowed |= {*FOLLOWING}
     if events or mails:
-        allowed.add(subjects.event("parked", "record-parked", subjects.token(service)))
+        allowed.add(RecordParked.subject_filter(subjects.token(service)))
     grouped = [subject for subject in answered if subject not in common]
     if mails:
         grouped.append(subjects.request(service, REDELIVER))

@@ -113,3 +113,18 @@ class CopyExported(CopyEvent, frozen=True, kw_only=True, omit_defaults=True, tag
 
     since: datetime
     until: datetime
+
+
+AnyArchiveEvent = (
+    SendersTold
+    | MailboxOpened
+    | MailboxClosed
+    | ForwardingSet
+    | ForwardingStopped
+    | RetentionSet
+    | SourceChosen
+    | CopyForwarded
+    | CopyBounced
+    | CopyRemoved
+    | CopyExported
+)

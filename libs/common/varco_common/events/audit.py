@@ -5,8 +5,7 @@ from typing import ClassVar
 
 import msgspec
 
-from varco_common.base import subjects
-from varco_common.events.base import AccountEvent, Event, fact
+from varco_common.events.base import AccountEvent, Event
 from varco_common.mail.record import MailRecord
 
 
@@ -55,11 +54,6 @@ _place = msgspec.json.Decoder(RecordedAt)
 def encode_recorded(*, at: str, sequence: int, kind: str, stored_at: str, record: bytes) -> bytes:
     """The event's JSON around a record that is JSON already: nothing of it is decoded or lost. Times are RFC 3339."""
     return _HEAD % (at.encode(), sequence, kind.encode(), stored_at.encode(), record)
-
-
-def recorded_subject(account: str) -> str:
-    """The event's subject; `account` is a subject token already, or `*`."""
-    return subjects.event(MailRecorded.SERVICE, fact(MailRecorded), account)
 
 
 def recorded_sequence(event: bytes) -> int:
@@ -118,3 +112,8 @@ class CheckpointKeyRotated(ProofEvent, frozen=True, kw_only=True, omit_defaults=
 
     by: str = ""
     reason: str = ""
+
+
+AnyAuditEvent = (
+    MailRecorded | CheckpointSigned | CheckpointKeyRotated | MailErased | DeadLetterRedelivered | DeadLetterDropped
+)

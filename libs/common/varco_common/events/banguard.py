@@ -172,3 +172,17 @@ class LoginGuarded(BanEvent, frozen=True, kw_only=True, omit_defaults=True, tag=
     @property
     def key(self) -> str:
         return f"login:{self.login}"  # a login may be spelled like an address
+
+
+AnyBanguardEvent = (
+    HostFound
+    | HostIgnored
+    | HostBanned
+    | HostUnbanned
+    | StrikesForgiven
+    | HostForgotten
+    | NetworkIgnored
+    | NetworkUnignored
+    | BanRulesChanged
+    | LoginGuarded
+)

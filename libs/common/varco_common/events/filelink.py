@@ -93,3 +93,15 @@ class LinkDownloaded(LinkEvent, frozen=True, kw_only=True, omit_defaults=True, t
     host: str
     sent: int
     complete: bool
+
+
+AnyFilelinkEvent = (
+    FilelinkChosen
+    | FilelinkWithdrawn
+    | AttachmentLinked
+    | LinkExtended
+    | LinkExpired
+    | LinkRevoked
+    | LinkClosed
+    | LinkDownloaded
+)

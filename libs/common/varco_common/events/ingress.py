@@ -96,3 +96,6 @@ class ConnectionsRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=
     @property
     def key(self) -> str:
         return self.host
+
+
+AnyIngressEvent = AuthFailed | MailRefused | RecipientRefused | ConnectionsRefused

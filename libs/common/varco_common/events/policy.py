@@ -165,3 +165,26 @@ class TokenRevoked(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, t
     """A bearer token, by its id, that opens nothing any more."""
 
     token: str
+
+
+AnyPolicyEvent = (
+    AccountOpened
+    | AccountClosed
+    | LanguageChosen
+    | HostsNamed
+    | CredentialAdded
+    | CredentialRenamed
+    | PasswordChanged
+    | CredentialUpgraded
+    | CredentialRemoved
+    | CredentialUsed
+    | SenderAuthorised
+    | SenderWithdrawn
+    | NetworkTrusted
+    | NetworkWithdrawn
+    | RulesChanged
+    | NoticeWritten
+    | NoticeWithdrawn
+    | TokenIssued
+    | TokenRevoked
+)

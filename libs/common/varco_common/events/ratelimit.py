@@ -85,7 +85,7 @@ class QuotaReset(QuotaEvent, frozen=True, kw_only=True, omit_defaults=True, tag=
     sender: str = ""
 
 
-class QuotaSaid(QuotaEvent, frozen=True, kw_only=True, omit_defaults=True):
+class QuotaAlert(QuotaEvent, frozen=True, kw_only=True, omit_defaults=True):
     """A fact about traffic: it changes no setting, and must not make anybody lose a race for the account's settings.
 
     `sender` is empty where it is about the whole account. `mail` is the id of the mail with which it came about.
@@ -102,9 +102,12 @@ class QuotaSaid(QuotaEvent, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.account}+traffic"
 
 
-class QuotaNearlyReached(QuotaSaid, frozen=True, kw_only=True, omit_defaults=True, tag="quota.nearly.reached.v1"):
+class QuotaNearlyReached(QuotaAlert, frozen=True, kw_only=True, omit_defaults=True, tag="quota.nearly.reached.v1"):
     """Nine tenths of a limit are used. Said once a window."""
 
 
-class QuotaExceeded(QuotaSaid, frozen=True, kw_only=True, omit_defaults=True, tag="quota.exceeded.v1"):
+class QuotaExceeded(QuotaAlert, frozen=True, kw_only=True, omit_defaults=True, tag="quota.exceeded.v1"):
     """A mail was refused that would have gone over a limit. Said once a window."""
+
+
+AnyRatelimitEvent = QuotaSet | QuotaExcepted | QuotaExceptionRemoved | QuotaReset | QuotaNearlyReached | QuotaExceeded

@@ -165,7 +165,7 @@ class SenderNotified(MailOutcome, frozen=True, kw_only=True, omit_defaults=True,
     dsn: str
 
 
-RelayEvent = (
+AnyRelayEvent = (
     RouteSet
     | RouteRemoved
     | RouteLearned

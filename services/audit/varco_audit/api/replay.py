@@ -15,7 +15,7 @@ from varco_audit.replay.whatif import WhatIfRun
 from varco_common.base import subjects
 from varco_common.base.errors import NotFound, RefusedCommand, VarcoError
 from varco_common.bus import Bus
-from varco_common.events import AccountOpened, fact
+from varco_common.events import AccountOpened
 from varco_common.runtime.auth import AccountScope, Admin
 
 AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The account's name.")]
@@ -114,9 +114,7 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
 
 async def _known(bus: Bus, account: str) -> None:
     """Raises NotFound where there never was such an account; one that was closed has its past."""
-    if not await bus.events.last_sequence(
-        subjects.event(AccountOpened.SERVICE, fact(AccountOpened), subjects.token(account))
-    ):
+    if not await bus.events.last_sequence(AccountOpened.subject_filter(subjects.token(account))):
         raise NotFound(f"no such account: {account}")
 
 

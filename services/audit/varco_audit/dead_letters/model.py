@@ -5,14 +5,13 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from varco_common.base import subjects
 from varco_common.events import AnyEvent, DeadLetterDropped, DeadLetterRedelivered, RecordParked
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 FILTERS = (
-    subjects.event("parked", "record-parked", "*"),
-    subjects.event("audit", "dead-letter-redelivered", "*"),
-    subjects.event("audit", "dead-letter-dropped", "*"),
+    RecordParked.subject_filter(),
+    DeadLetterRedelivered.subject_filter(),
+    DeadLetterDropped.subject_filter(),
 )
 
 

@@ -22,8 +22,8 @@ from varco_common.events import (
 )
 
 FILTERS = (
-    subjects.event("audit", "mail-recorded", "*"),
-    subjects.event("audit", "dead-letter-dropped", "*"),
+    MailRecorded.subject_filter(),
+    DeadLetterDropped.subject_filter(),
     *(
         subjects.event("relay", fact, "*")
         for fact in ("mail-delivered", "mail-delivered-later", "mail-bounced", "mail-expired", "mail-dropped")

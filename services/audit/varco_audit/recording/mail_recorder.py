@@ -12,13 +12,13 @@ from varco_audit.names import NAME
 from varco_common.base import log, subjects
 from varco_common.base.errors import ConflictError, TransientError
 from varco_common.bus import Bus, StoredRecord
-from varco_common.events import RecordParked, decode_authenticated, fact
-from varco_common.events.audit import encode_recorded, recorded_sequence, recorded_subject
+from varco_common.events import MailRecorded, RecordParked, decode_authenticated
+from varco_common.events.audit import encode_recorded, recorded_sequence
 from varco_common.mail.record import decode_record
 
 RECORDS = subjects.mail("*", "*")
-RECORDED = recorded_subject("*")
-PARKED = subjects.event(RecordParked.SERVICE, fact(RecordParked), NAME)
+RECORDED = MailRecorded.subject_filter()
+PARKED = RecordParked.subject_filter(NAME)
 
 _RETRY_SECONDS = 0.5
 _ALONE = 4  # so few are appended one after another: that costs less than a batch
@@ -91,7 +91,7 @@ def _written(record: StoredRecord, at: str) -> EncodedEvent:
     _, kind, account = record.subject.split(".")
     stored_at = _stamp(record.at)
     event = encode_recorded(at=at, sequence=record.sequence, kind=kind, stored_at=stored_at, record=record.record)
-    return recorded_subject(account), event
+    return MailRecorded.subject_filter(account), event
 
 
 def _size(record: StoredRecord) -> int:

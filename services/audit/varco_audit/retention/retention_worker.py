@@ -20,14 +20,14 @@ from varco_common.base import log, subjects
 from varco_common.base.errors import TransientError
 from varco_common.base.tasks import retry_until_available, run_in_background, wait_forever
 from varco_common.bus import Bus
-from varco_common.events import MailErased, RecordParked, fact
+from varco_common.events import MailErased, RecordParked
 from varco_common.events.audit import recorded_sequence
 from varco_common.storage import retention
 from varco_common.storage.object_store import ObjectStore
 from varco_common.storage.retention import RetentionQuery
 
 LEASE = f"{NAME}-janitor"
-PARKED = subjects.event(RecordParked.SERVICE, fact(RecordParked), "*")
+PARKED = RecordParked.subject_filter()
 
 AT_ONCE = 1_000  # records in one question
 ONE_EVENT = 10_000  # records that one event may tell of

@@ -9,21 +9,21 @@ from typing import NamedTuple
 
 import msgspec
 
-from varco_audit.names import NAME
 from varco_audit.transparency import metrics
 from varco_audit.transparency.checkpoint_files import CheckpointFiles
 from varco_audit.transparency.tree_files import TreeFiles
-from varco_common.base import log, subjects
+from varco_common.base import log
 from varco_common.base.errors import ConflictError, NotFound, RefusedCommand, TransientError
 from varco_common.bus import Bus, RawEvent
+from varco_common.events import CheckpointKeyRotated, CheckpointSigned
 from varco_common.transparency import inclusion, leaf, merkle_tree, verification
 from varco_common.transparency.checkpoint import Chain, Checkpoint, Rotation
 from varco_common.transparency.leaf import LogEntry
 from varco_common.transparency.signed_note import BadNote, BadSignature, PublicKey
 
 ALL = "events.>"
-SIGNED = subjects.event(NAME, "checkpoint-signed", "*")
-ROTATED = subjects.event(NAME, "checkpoint-key-rotated", "*")
+SIGNED = CheckpointSigned.subject_filter()
+ROTATED = CheckpointKeyRotated.subject_filter()
 
 _BATCH = 512
 _log = log.get(__name__)

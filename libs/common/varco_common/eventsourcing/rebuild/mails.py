@@ -9,7 +9,7 @@ from varco_common.events import MailRecorded
 from varco_common.eventsourcing.rebuild.events import read
 from varco_common.mail.record import encode_record
 
-_RECORDED = subjects.event("audit", "mail-recorded", "*")
+_RECORDED = MailRecorded.subject_filter()
 
 
 async def recorded(bus: Bus, *kinds: str, until: int) -> AsyncGenerator[StoredRecord, None]:

@@ -16,8 +16,8 @@ def told(account: str = "") -> tuple[str, str]:
     """The events that tell of mails: of one account's, or of all."""
     token = subjects.token(account) if account else "*"
     return (
-        subjects.event("audit", "mail-recorded", token),
-        subjects.event("ingress-smtp", "mail-refused", token),
+        MailRecorded.subject_filter(token),
+        MailRefused.subject_filter(token),
     )
 
 
