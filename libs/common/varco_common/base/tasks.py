@@ -1,25 +1,54 @@
-"""Coroutines that run beside a block of code, and end with it."""
+"""Coroutines: run beside a block of code, repeated until they succeed, protected from cancellation."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+
 from varco_common.base import log
-from varco_common.base.errors import TransientError
+from varco_common.base.errors import TransientError, VarcoError
 
 T = TypeVar("T")
 
-_RETRY_SECONDS = 1.0
-_AGAIN_SECONDS = 2.0
+_PAUSE = wait_exponential_jitter(multiplier=0.1, max=2.0, jitter=0.1)
+_CANCEL_AGAIN_SECONDS = 2.0
 _log = log.get(__name__)
+
+
+async def retry_until_available(
+    attempt: Callable[[], Awaitable[T]],
+    message: str = "waiting",
+    *,
+    retry_on: tuple[type[VarcoError], ...] = (TransientError,),
+    **fields: object,
+) -> T:
+    """Repeats `attempt` until it raises none of `retry_on`, and returns its result.
+
+    The pauses between attempts grow from 0.1 to 2 seconds. Before each, `message` and `fields` are
+    logged with the error. For a loop that must go on, let `attempt` be the loop itself.
+    """
+
+    async def awaited() -> T:  # tenacity awaits no result of a lambda
+        return await attempt()
+
+    retrying = AsyncRetrying(
+        sleep=asyncio.sleep,
+        wait=_PAUSE,
+        retry=retry_if_exception_type(retry_on),
+        before_sleep=lambda state: _log.warning(
+            message, error=str(state.outcome.exception() if state.outcome else ""), **fields
+        ),
+    )
+    return await retrying(awaited)
 
 
 @asynccontextmanager
 async def run_in_background(*coroutines: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
-    """Runs the coroutines while the block runs. When one fails the block is cancelled, and that failure is raised.
+    """Runs the coroutines while the block runs. If one fails, the block is cancelled and that error is raised.
 
-    As asyncio.TaskGroup, but a single failure is raised as itself and not as a group.
+    Unlike asyncio.TaskGroup it raises a single error as itself and not as a group.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -36,44 +65,34 @@ async def run_in_background(*coroutines: Coroutine[Any, Any, object]) -> AsyncIt
 
 
 async def ended(*tasks: asyncio.Task[Any]) -> None:
-    """Cancels them, and returns when they have ended.
+    """Cancels the tasks, and returns when they have ended.
 
-    To await a cancelled task under `suppress(CancelledError)` would swallow the caller's own cancellation, too, should it
-    come meanwhile: then nobody ever ends the caller. A task that lost its cancellation, as asyncio.wait_for can before
+    A caller that awaited a cancelled task under `suppress(CancelledError)` would also swallow its own
+    cancellation, and then never end. A task that loses its cancellation, as asyncio.wait_for may before
     Python 3.12 (cpython#86296), is cancelled again.
     """
     left = {task for task in tasks if not task.done()}
     while left:
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=_AGAIN_SECONDS)
-
-
-async def retry_until_available(question: Callable[[], Awaitable[T]]) -> T:
-    """The answer, asked for again and again while it ends in TransientError: for what a start can't do without."""
-    while True:
-        try:
-            return await question()
-        except TransientError as error:
-            _log.warning("waiting", error=str(error))
-            await asyncio.sleep(_RETRY_SECONDS)
+        _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_SECONDS)
 
 
 async def uncancellable(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Runs it to its end even when the caller is cancelled, whose cancellation then goes on.
+    """Runs the coroutine to its end even if the caller is cancelled; then that cancellation goes on.
 
-    For transactions: one that is cut off in the middle can leave its connection, and with SQLite its lock, behind.
+    For database transactions: one that is cut off may leave its connection, and with SQLite its lock, behind.
     """
     task = asyncio.ensure_future(coroutine)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         while not task.done():
-            with suppress(asyncio.CancelledError):  # cancelled again; the first one is passed on below
+            with suppress(asyncio.CancelledError):  # cancelled again; the first cancellation is raised below
                 await asyncio.wait([task])
         raise
 
 
 async def wait_forever() -> None:
-    """Returns never; ends by being cancelled."""
+    """Never returns; ends when it is cancelled."""
     await asyncio.Event().wait()
