@@ -14,10 +14,8 @@ from varco_cli.stack import die_with_parent
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import log
 from varco_common.base.settings import EXIT_BROKEN_SETTING
+from varco_common.base.supervision import keep_running
 
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 10.0
-WELL_AFTER_SECONDS = 30.0  # a process that lived so long starts again at once
 POLL_SECONDS = 0.05
 
 _log = log.get(__name__)
@@ -47,8 +45,7 @@ class ManagedProcess:
         self.exit_code: int | None = None
         self._home = home
         self._child: asyncio.subprocess.Process | None = None
-        self._keeper: asyncio.Task[None] | None = None
-        self._born = 0.0
+        self._supervision: asyncio.Task[None] | None = None
         self._spawned = asyncio.Event()
 
     @property
@@ -62,8 +59,15 @@ class ManagedProcess:
 
     async def start(self) -> None:
         """Runs it from now on."""
-        await self._spawn()
-        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.name}")
+        spawned = asyncio.create_task(self._spawned.wait())
+        supervised = keep_running(
+            self.name, self._spawn, grace_seconds=self.program.grace_seconds, on_exit=self._on_exit
+        )
+        self._supervision = asyncio.create_task(supervised, name=f"keep {self.name}")
+        await asyncio.wait([spawned, self._supervision], return_when=asyncio.FIRST_COMPLETED)
+        if self._supervision.done():
+            spawned.cancel()
+            self._supervision.result()  # raises what kept it from being started
 
     async def wait_ready(self, seconds: float) -> None:
         """Raises FailedStart when it isn't ready in time, or says with its exit code that it never will be."""
@@ -83,12 +87,9 @@ class ManagedProcess:
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL when its time to end is over; returns when it is gone."""
-        if self._keeper:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
-        if self._child:
-            await self._end(self._child)
+        if self._supervision:
+            self._supervision.cancel()
+            await asyncio.wait([self._supervision])
         self._home.pid_file(self.name).unlink(missing_ok=True)
 
     async def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
@@ -97,35 +98,14 @@ class ManagedProcess:
         os.kill(pid, number)
         return pid
 
-    async def _end(self, child: asyncio.subprocess.Process) -> None:
-        if child.returncode is None:
-            child.terminate()
-            try:
-                await asyncio.wait_for(child.wait(), self.program.grace_seconds)
-            except TimeoutError:
-                _log.warning("didn't end in time: killed", process=self.name)
-                child.kill()
-                await child.wait()
+    def _on_exit(self, child: asyncio.subprocess.Process) -> None:
+        self.exit_code = child.returncode
         _end_group(child.pid)
 
-    async def _keep(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            assert self._child
-            self.exit_code = await self._child.wait()
-            _end_group(self._child.pid)
-            if time.monotonic() - self._born > WELL_AFTER_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            say, what = (_log.error, "died") if self.exit_code else (_log.info, "ended")  # `varco restart` ends it
-            say(f"{what}: starting it again", process=self.name, exit_code=self.exit_code, pause_seconds=pause)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-            await self._spawn()
-
-    async def _spawn(self) -> None:
+    async def _spawn(self) -> asyncio.subprocess.Process:
         launcher = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())]
         with self._home.log_file(self.name).open("ab") as output:
-            self._child = await asyncio.create_subprocess_exec(
+            child = await asyncio.create_subprocess_exec(
                 *launcher,
                 *self.program.command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -134,12 +114,13 @@ class ManagedProcess:
                 env={**os.environ, **self.program.environment},
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends the others in order
             )
-        self._born = time.monotonic()
+        self._child = child
         self.starts += 1
-        self._home.note_pid(self.name, self._child.pid)
+        self._home.note_pid(self.name, child.pid)
         self._spawned.set()
         self._spawned = asyncio.Event()
-        _log.info("started", process=self.name, pid=self._child.pid)
+        _log.info("started", process=self.name, pid=child.pid)
+        return child
 
     def _last_line(self) -> str:
         lines = self._home.log_file(self.name).read_text(errors="replace").strip().splitlines()

@@ -1,0 +1,58 @@
+"""Keeps a child process running: starts it again when it ends, and ends it with its supervisor."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Never
+
+from varco_common.base import log
+from varco_common.base.tasks import uncancellable
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 10.0
+STABLE_AFTER_SECONDS = 30.0  # a process that ran this long starts again after the first pause
+
+Process = asyncio.subprocess.Process
+_log = log.get(__name__)
+
+
+async def keep_running(
+    name: str,
+    spawn: Callable[[], Awaitable[Process]],
+    *,
+    grace_seconds: float,
+    on_exit: Callable[[Process], None] = lambda _: None,
+) -> Never:
+    """Starts the process, and again whenever it ends, with a pause that doubles from 0.1 to 10 seconds.
+
+    `on_exit` gets each process that has ended. When this coroutine is cancelled it sends SIGTERM,
+    after `grace_seconds` SIGKILL, and returns when the process is gone.
+    """
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        started = time.monotonic()
+        process = await spawn()
+        try:
+            code = await process.wait()
+        finally:
+            await uncancellable(end_process(name, process, grace_seconds))
+            on_exit(process)
+        if time.monotonic() - started > STABLE_AFTER_SECONDS:
+            pause = FIRST_PAUSE_SECONDS
+        write, what = (_log.error, "died") if code else (_log.info, "ended")
+        write(f"{what}: starting it again", process=name, exit_code=code, pause_seconds=pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+async def end_process(name: str, process: Process, grace_seconds: float) -> None:
+    """SIGTERM, and after `grace_seconds` SIGKILL. Returns when the process is gone."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), grace_seconds)
+    except TimeoutError:
+        _log.warning("didn't end in time: killed", process=name)
+        process.kill()
+        await process.wait()
