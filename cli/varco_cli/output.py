@@ -54,11 +54,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str =
         line(empty)
 
 
-def rows(columns: Sequence[str], records: Iterable[Mapping[str, Any]], empty: str = "none") -> None:
-    """A table of these fields of each record."""
-    table(columns, ([record.get(name) for name in columns] for record in records), empty)
-
-
 def record(fields: Mapping[str, Any]) -> None:
     """One thing, a line for each field."""
     grid = Table(box=None, pad_edge=False, show_header=False)

@@ -13,6 +13,11 @@ from varco_cli.failures import Failure, Misused, Refused, Unreachable
 from varco_cli.output import Json
 
 
+def add(app: typer.Typer) -> None:
+    app.command("apply")(apply)
+    app.command("show")(show)
+
+
 def apply(
     file: Annotated[str, typer.Option("--file", "-f", help="The account's file, or `-` for standard input.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,

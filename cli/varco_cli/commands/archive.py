@@ -11,12 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, NeededReason, Reason, change, group
+from varco_cli.commands.shared import Account, NeededReason, Reason, changed, noun
 from varco_cli.failures import Misused
 from varco_cli.output import Json
-
-app = group("archive", "A blind copy of all mail: status, enable, disable, search, export, remove.")
-
 
 Sender = Annotated[str, typer.Option("--sender", help="Part of the envelope sender.")]
 Recipient = Annotated[str, typer.Option("--recipient", help="Part of a recipient, blind ones too.")]
@@ -35,7 +32,16 @@ class Format(StrEnum):
     MAILDIR = "maildir"
 
 
-@app.command("status")
+def add(app: typer.Typer) -> None:
+    group = noun(app, "archive", "A blind copy of all mail: status, enable, disable, search, export, remove.")
+    group.command("status")(status)
+    group.command("enable")(enable)
+    group.command("disable")(disable)
+    group.command("search")(search)
+    group.command("export")(export)
+    group.command("remove")(remove)
+
+
 def status(as_json: Json = False) -> None:
     """Every account whose mail is copied, and what is in its mailbox.
 
@@ -47,7 +53,6 @@ def status(as_json: Json = False) -> None:
     output.show(found, as_json, lambda: output.table(columns, rows, empty="no account's mail is copied"))
 
 
-@app.command("enable")
 def enable(
     account: Account,
     pop3: Annotated[str, typer.Option("--pop3", help="The mailbox's login; its password is asked for.")] = "",
@@ -79,10 +84,9 @@ def enable(
         named = {"to": forward, "form": form, "return_path": return_path}
         wanted["forward"] = now | {name: value for name, value in named.items() if value}
     wanted |= {name: value for name, value in (("keep", keep), ("senders_told", senders_told)) if value}
-    change("archive", "PUT", path, reason, as_json, json=wanted)
+    changed(api_client.call("archive", "PUT", path, params={"reason": reason}, json=wanted), as_json)
 
 
-@app.command("disable")
 def disable(
     account: Account,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
@@ -96,10 +100,9 @@ def disable(
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove all copies of {account}'s mail?")):
         raise Misused("nothing was changed: say --yes to remove the mailbox and its copies")
     path = f"/accounts/{account}/archive"
-    change("archive", "PUT", path, reason, as_json, json=False)
+    changed(api_client.call("archive", "PUT", path, params={"reason": reason}, json=False), as_json)
 
 
-@app.command("search")
 def search(
     account: Account,
     sender: Sender = "",
@@ -121,7 +124,6 @@ def search(
     output.show(found, as_json, lambda: output.table(columns, rows, empty="no copy is like that"))
 
 
-@app.command("export")
 def export(
     account: Account,
     to: Annotated[Path, typer.Argument(help="The mbox file, or the Maildir; it must not exist.", metavar="PATH")],
@@ -154,7 +156,6 @@ def export(
     output.line(f"{count} copies are in {to}")
 
 
-@app.command("remove")
 def remove(
     account: Account,
     mail: Annotated[str, typer.Argument(help="The mail's id.", metavar="MAIL")],

@@ -6,11 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
+from varco_cli.commands.shared import noun
 from varco_cli.failures import Refused
 from varco_cli.output import Json
 from varco_cli.times import moment
 
 COLUMNS = ("accepted", "delivered", "bounced", "expired", "dropped", "in_flight", "unaccounted")
+
+
+def add(app: typer.Typer) -> None:
+    noun(app, "audit", "").command("balance")(balance)
 
 
 def balance(

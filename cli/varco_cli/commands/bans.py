@@ -5,17 +5,26 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, group
+from varco_cli.commands.shared import NeededReason, Reason, noun
 from varco_cli.failures import Misused
 from varco_cli.output import Json
-
-app = group("bans", "Banned hosts: list, show, add, lift, ignore, unignore, ignored, rules, log.")
-
 
 Network = Annotated[str, typer.Argument(help="An address or a network: 192.0.2.7, 192.0.2.0/28.", metavar="NETWORK")]
 
 
-@app.command("list")
+def add(app: typer.Typer) -> None:
+    group = noun(app, "bans", "Banned hosts: list, show, add, lift, ignore, unignore, ignored, rules, log.")
+    group.command("list")(list_bans)
+    group.command("show")(show)
+    group.command("add")(add_ban)
+    group.command("lift")(lift)
+    group.command("ignored")(list_ignored)
+    group.command("ignore")(ignore)
+    group.command("unignore")(unignore)
+    group.command("rules")(rules)
+    group.command("log")(read_log)
+
+
 def list_bans(as_json: Json = False) -> None:
     """The bans in force, the newest first, with what led to them.
 
@@ -29,7 +38,6 @@ def list_bans(as_json: Json = False) -> None:
     output.show(found, as_json, lambda: output.table(columns, rows, empty="nobody is banned"))
 
 
-@app.command("show")
 def show(network: Network, as_json: Json = False) -> None:
     """All that is known of a host: its ban, the strikes with their logins and mails, and who refuses it.
 
@@ -39,7 +47,6 @@ def show(network: Network, as_json: Json = False) -> None:
     output.show(found, as_json, lambda: _print_host(found))
 
 
-@app.command("add")
 def add_ban(
     network: Network,
     reason: NeededReason,
@@ -55,7 +62,6 @@ def add_ban(
     output.show(made, as_json, lambda: output.line(f"{made['network']} is banned until {_until(made)}"))
 
 
-@app.command("lift")
 def lift(network: Network, reason: NeededReason, as_json: Json = False) -> None:
     """Ends a ban at once. With an account's token: takes back the strikes that concern it.
 
@@ -68,7 +74,6 @@ def lift(network: Network, reason: NeededReason, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command("ignored")
 def list_ignored(as_json: Json = False) -> None:
     """The networks whose failures don't count.
 
@@ -76,10 +81,9 @@ def list_ignored(as_json: Json = False) -> None:
     """
     found = api_client.call("banguard", "GET", "/ignored")
     columns = ("network", "account", "since", "by", "reason")
-    output.show(found, as_json, lambda: output.rows(columns, found))
+    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
 
 
-@app.command("ignore")
 def ignore(network: Network, reason: NeededReason, as_json: Json = False) -> None:
     """Its failures count no more, and bans that it covers end. With an account's token: failures that concern it.
 
@@ -89,7 +93,6 @@ def ignore(network: Network, reason: NeededReason, as_json: Json = False) -> Non
     output.show(done, as_json, lambda: output.line(f"{done['network']} is ignored from now on"))
 
 
-@app.command("unignore")
 def unignore(
     network: Network,
     reason: NeededReason,
@@ -104,7 +107,6 @@ def unignore(
     output.show({"unignored": network}, as_json, lambda: output.line(f"{network} counts again"))
 
 
-@app.command("rules")
 def rules(
     changes: Annotated[list[str] | None, typer.Argument(help="fail2ban's words.", metavar="[NAME=VALUE]...")] = None,
     reason: Reason = "",
@@ -123,7 +125,6 @@ def rules(
     output.show(found, as_json, lambda: output.table(["name", "value", "what it is"], rows))
 
 
-@app.command("log")
 def read_log(
     ip: Annotated[str, typer.Option("--ip", help="Only this host's lines.")] = "",
     lines: Annotated[int, typer.Option("-n", "--lines", help="So many of the newest.")] = 100,

@@ -5,16 +5,20 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, group
+from varco_cli.commands.shared import NeededReason, Reason, noun
 from varco_cli.output import Json
-
-app = group("deadletters", "Records that a service could not handle: list, show, redeliver, drop.")
-
 
 Name = Annotated[str, typer.Argument(help="As `varco deadletters list` shows it.", metavar="LETTER")]
 
 
-@app.command("list")
+def add(app: typer.Typer) -> None:
+    group = noun(app, "deadletters", "Records that a service could not handle: list, show, redeliver, drop.")
+    group.command("list")(list_letters)
+    group.command("show")(show)
+    group.command("redeliver")(redeliver)
+    group.command("drop")(drop)
+
+
 def list_letters(
     service: Annotated[str, typer.Option("--service", help="Only those that this service parked.")] = "",
     as_json: Json = False,
@@ -25,10 +29,9 @@ def list_letters(
     """
     found = api_client.call("audit", "GET", "/deadletters", params={"service": service})
     columns = ("id", "at", "times", "why")
-    output.show(found, as_json, lambda: output.rows(columns, found))
+    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
 
 
-@app.command("show")
 def show(letter: Name, as_json: Json = False) -> None:
     """One dead letter: who parked it, why, and what is in it (the body left out).
 
@@ -38,7 +41,6 @@ def show(letter: Name, as_json: Json = False) -> None:
     output.show(found, as_json, lambda: output.record(found))
 
 
-@app.command("redeliver")
 def redeliver(letter: Name, reason: Reason = "", as_json: Json = False) -> None:
     """Gives the record once more to the consumer that parked it, and to no other. Exit code 1: it is dead still, and why.
 
@@ -48,7 +50,6 @@ def redeliver(letter: Name, reason: Reason = "", as_json: Json = False) -> None:
     output.show(done, as_json, lambda: output.line(f"{done['id']} is dealt with"))
 
 
-@app.command("drop")
 def drop(letter: Name, reason: NeededReason, as_json: Json = False) -> None:
     """Nobody will deal with it any more; who got nothing for that counts as dropped in the balance.
 

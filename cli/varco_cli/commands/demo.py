@@ -3,6 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+import typer
+
 from varco_cli import output
 from varco_cli.commands.balance import tell as tell_balance
 from varco_cli.commands.trace import tell
@@ -14,6 +16,10 @@ from varco_common.base.settings import BrokenSetting
 
 if TYPE_CHECKING:
     from varco_cli.demo.run import DemoReport
+
+
+def add(app: typer.Typer) -> None:
+    app.command("demo")(demo)
 
 
 def demo(as_json: Json = False) -> None:

@@ -11,13 +11,10 @@ import msgspec
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import group
+from varco_cli.commands.shared import noun
 from varco_cli.failures import Misused, Unreachable
 from varco_cli.output import Json
 from varco_cli.times import moment
-
-app = group("events", "Facts: what happened, in order.")
-
 
 _PAGE = 500
 _PROGRESS_EVERY = 10_000
@@ -46,7 +43,13 @@ class _Behind(msgspec.Struct):
 _line = msgspec.json.Decoder(_Behind)
 
 
-@app.command("tail")
+def add(app: typer.Typer) -> None:
+    group = noun(app, "events", "Facts: what happened, in order.")
+    group.command("tail")(tail)
+    group.command("list")(list_)
+    group.command("export")(export)
+
+
 def tail(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=1_000, help="So many of the newest first.")] = 20,
@@ -76,7 +79,6 @@ def tail(
                 _show(msgspec.json.decode(text), as_json)
 
 
-@app.command("list")
 def list_(
     mail: Mail = "",
     message_id: MessageId = "",
@@ -109,7 +111,6 @@ def list_(
         output.line("no event is like that")
 
 
-@app.command("export")
 def export(
     to: Annotated[Path, typer.Argument(help="The file; `-` is standard output.", metavar="FILE")] = Path("-"),
     after: After = 0,

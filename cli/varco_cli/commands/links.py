@@ -5,17 +5,21 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, group
+from varco_cli.commands.shared import NeededReason, Reason, noun
 from varco_cli.failures import Misused
 from varco_cli.output import Json
-
-app = group("links", "Heavy attachments that left as links: list, show, revoke, extend.")
-
 
 Link = Annotated[str, typer.Argument(help="The link: its address, or its 40 digits.", metavar="LINK")]
 
 
-@app.command("list")
+def add(app: typer.Typer) -> None:
+    group = noun(app, "links", "Heavy attachments that left as links: list, show, revoke, extend.")
+    group.command("list")(list_links)
+    group.command("show")(show_link)
+    group.command("revoke")(revoke)
+    group.command("extend")(extend)
+
+
 def list_links(
     account: Annotated[str, typer.Option("--account", help="Only this account's.")] = "",
     mail: Annotated[str, typer.Option("--mail", help="Only those of this mail.")] = "",
@@ -36,7 +40,6 @@ def list_links(
     output.show(found, as_json, lambda: _print(found))
 
 
-@app.command("show")
 def show_link(link: Link, as_json: Json = False) -> None:
     """One link: its file, and its last downloads.
 
@@ -46,7 +49,6 @@ def show_link(link: Link, as_json: Json = False) -> None:
     output.show(found, as_json, lambda: _print_link(found))
 
 
-@app.command("revoke")
 def revoke(link: Link, reason: NeededReason, as_json: Json = False) -> None:
     """Ends a link and deletes its file, unless another link leads to the same.
 
@@ -56,7 +58,6 @@ def revoke(link: Link, reason: NeededReason, as_json: Json = False) -> None:
     output.show(found, as_json, lambda: _print_link(found))
 
 
-@app.command("extend")
 def extend(
     link: Link,
     by: Annotated[str, typer.Option("--by", help="How much longer: `30 days`, `12 months`.")] = "",
@@ -81,7 +82,7 @@ def _digits(link: str) -> str:
 
 def _print(found: dict[str, Any]) -> None:
     columns = ("link", "account", "name", "size", "state", "expires_at", "downloads")
-    output.rows(columns, found["links"], empty="no links")
+    output.table(columns, [[one[name] for name in columns] for one in found["links"]], empty="no links")
     if found["links"]:
         output.line(f"{found['total']} links; the files of those that live take {found['stored']} bytes")
 
@@ -89,4 +90,4 @@ def _print(found: dict[str, Any]) -> None:
 def _print_link(found: dict[str, Any]) -> None:
     output.record({name: value for name, value in found.items() if name != "recent"})
     columns = ("at", "host", "sent", "complete")
-    output.rows(columns, found["recent"], empty="never downloaded")
+    output.table(columns, [[one[name] for name in columns] for one in found["recent"]], empty="never downloaded")

@@ -5,16 +5,22 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, group
+from varco_cli.commands.shared import NeededReason, Reason, noun
 from varco_cli.output import Json
-
-app = group("queue", "Mails that wait for another attempt: list, show, retry, hold, release, drop.")
-
 
 Mail = Annotated[str, typer.Argument(help="The mail's id, as the 250 answer named it.", metavar="MAIL")]
 
 
-@app.command("list")
+def add(app: typer.Typer) -> None:
+    group = noun(app, "queue", "Mails that wait for another attempt: list, show, retry, hold, release, drop.")
+    group.command("list")(list_queue)
+    group.command("show")(show_mail)
+    group.command("retry")(retry)
+    group.command("hold")(hold)
+    group.command("release")(release)
+    group.command("drop")(drop)
+
+
 def list_queue(
     account: Annotated[str, typer.Option("--account", help="Only this account's.")] = "",
     held: Annotated[bool | None, typer.Option("--held/--not-held", help="Only those held, or only those not.")] = None,
@@ -33,7 +39,6 @@ def list_queue(
     output.show(found, as_json, lambda: _print(found))
 
 
-@app.command("show")
 def show_mail(mail: Mail, as_json: Json = False) -> None:
     """One mail that waits: its recipients, and what the next hop said of each.
 
@@ -43,7 +48,6 @@ def show_mail(mail: Mail, as_json: Json = False) -> None:
     output.show(found, as_json, lambda: _print_mail(found))
 
 
-@app.command("retry")
 def retry(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     """Tries it now.
 
@@ -52,7 +56,6 @@ def retry(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     _do(mail, "retry", reason, as_json)
 
 
-@app.command("hold")
 def hold(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     """Doesn't try it until it is released.
 
@@ -61,7 +64,6 @@ def hold(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     _do(mail, "hold", reason, as_json)
 
 
-@app.command("release")
 def release(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     """Tries a held mail again.
 
@@ -70,7 +72,6 @@ def release(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     _do(mail, "release", reason, as_json)
 
 
-@app.command("drop")
 def drop(mail: Mail, reason: NeededReason, as_json: Json = False) -> None:
     """Gives it up, without a notification to its sender: the mail is lost.
 

@@ -6,12 +6,9 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, NeededReason, Reason, change, group
+from varco_cli.commands.shared import Account, NeededReason, Reason, changed, noun
 from varco_cli.failures import Misused
 from varco_cli.output import Json
-
-app = group("quota", "How much an account's senders may send: list, show, set, except, reset.")
-
 
 Sender = Annotated[str, typer.Argument(help="An address; `<>` is the null sender.", metavar="SENDER")]
 Limits = Annotated[
@@ -28,7 +25,15 @@ _SERVICE = "ratelimit"
 _METERS = ("messages", "recipients", "bytes", "first_time_recipients")
 
 
-@app.command("list")
+def add(app: typer.Typer) -> None:
+    group = noun(app, "quota", "How much an account's senders may send: list, show, set, except, reset.")
+    group.command("list")(list_quotas)
+    group.command("show")(show)
+    group.command("set")(set_quotas)
+    group.command("except")(except_sender)
+    group.command("reset")(reset)
+
+
 def list_quotas(account: Account, as_json: Json = False) -> None:
     """An account's limits and exceptions, and the senders that have used most of theirs.
 
@@ -39,7 +44,6 @@ def list_quotas(account: Account, as_json: Json = False) -> None:
     output.show(found, as_json, lambda: _print_account(found))
 
 
-@app.command("show")
 def show(
     sender: Sender,
     account: OfAccount = "",
@@ -54,7 +58,6 @@ def show(
     output.show(found, as_json, lambda: _print_senders(found))
 
 
-@app.command("set")
 def set_quotas(
     account: Account,
     limits: Limits,
@@ -79,10 +82,12 @@ def set_quotas(
     document |= {"time_zone": time_zone} if time_zone else {}
     document |= {"answer": answer} if answer else {}
     seen = {"If-Match": f'"{held["version"]}"'}
-    change(_SERVICE, "PUT", _path(account), reason, as_json, json=document, headers=seen)
+    changed(
+        api_client.call(_SERVICE, "PUT", _path(account), params={"reason": reason}, json=document, headers=seen),
+        as_json,
+    )
 
 
-@app.command("except")
 def except_sender(
     account: Account,
     sender: Annotated[str, typer.Argument(help="An address, or `@domain`.", metavar="SENDER")],
@@ -101,14 +106,13 @@ def except_sender(
     """
     path = f"{_path(account)}/exceptions/{quote(sender, safe='@')}"
     if remove:
-        change(_SERVICE, "DELETE", path, reason, as_json)
+        changed(api_client.call(_SERVICE, "DELETE", path, params={"reason": reason}), as_json)
         return
     form: dict[str, Any] = dict(_limit(text) for text in limits or ())
     form |= {"until": until} if until else {}
-    change(_SERVICE, "PUT", path, reason, as_json, json=form)
+    changed(api_client.call(_SERVICE, "PUT", path, params={"reason": reason}, json=form), as_json)
 
 
-@app.command("reset")
 def reset(
     sender: Annotated[str, typer.Argument(help="An address; with --whole, an account.", metavar="SENDER")],
     reason: NeededReason,
@@ -123,7 +127,7 @@ def reset(
     account = sender if whole else account or _only_account(sender)
     form = {} if whole else {"sender": sender}
     path = f"{_path(account)}/resets"
-    change(_SERVICE, "POST", path, reason, as_json, json=form)
+    changed(api_client.call(_SERVICE, "POST", path, params={"reason": reason}, json=form), as_json)
 
 
 def _path(account: str) -> str:

@@ -6,14 +6,19 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, change, group
+from varco_cli.commands.shared import Account, Reason, changed, noun
 from varco_cli.failures import Refused
 from varco_cli.output import Json
 
-app = group("routes", "Where each account's mail goes: list, show, set, remove.")
+
+def add(app: typer.Typer) -> None:
+    group = noun(app, "routes", "Where each account's mail goes: list, show, set, remove.")
+    group.command("list")(list_routes)
+    group.command("show")(show_route)
+    group.command("set")(set_route)
+    group.command("remove")(remove_route)
 
 
-@app.command("list")
 def list_routes(as_json: Json = False) -> None:
     """The route of every account.
 
@@ -24,7 +29,6 @@ def list_routes(as_json: Json = False) -> None:
     output.show(found, as_json, lambda: output.table(columns, [[one.get(name) for name in columns] for one in found]))
 
 
-@app.command("show")
 def show_route(account: Account, as_json: Json = False) -> None:
     """An account's route, what its next hop can do, and why mail waits.
 
@@ -34,7 +38,6 @@ def show_route(account: Account, as_json: Json = False) -> None:
     output.show(found, as_json, lambda: output.record(found))
 
 
-@app.command("set")
 def set_route(
     account: Account,
     to: Annotated[str, typer.Argument(help="`host:port`, or `blackhole`.", metavar="TO")],
@@ -54,16 +57,17 @@ def set_route(
             asked = sys.stdin.isatty()
             password = typer.prompt("Password", hide_input=True) if asked else sys.stdin.readline().rstrip("\r\n")
             wanted |= {"login": login, "password": password}
-    change("relay", "PUT", f"/accounts/{account}/route", reason, as_json, json=wanted)
+    changed(
+        api_client.call("relay", "PUT", f"/accounts/{account}/route", params={"reason": reason}, json=wanted), as_json
+    )
 
 
-@app.command("remove")
 def remove_route(account: Account, reason: Reason = "", as_json: Json = False) -> None:
     """Back to the default route (VARCO_RELAY_DEFAULT_ROUTE); without one, mail waits.
 
     Example: `varco routes remove acme --reason "provider changed"`
     """
-    change("relay", "DELETE", f"/accounts/{account}/route", reason, as_json)
+    changed(api_client.call("relay", "DELETE", f"/accounts/{account}/route", params={"reason": reason}), as_json)
 
 
 def _route(account: str) -> dict[str, Any]:

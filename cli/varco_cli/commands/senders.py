@@ -6,18 +6,22 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, failures, output
-from varco_cli.commands.shared import Account, Reason, change, group
+from varco_cli.commands.shared import Account, Reason, changed, noun
 from varco_cli.output import Json
-
-app = group("senders", "Authorised senders of an account: list, add, remove, test.")
-
 
 Pattern = Annotated[
     str, typer.Argument(help="An address, `@domain`, or `@.domain` for its subdomains.", metavar="SENDER")
 ]
 
 
-@app.command("list")
+def add(app: typer.Typer) -> None:
+    group = noun(app, "senders", "Authorised senders of an account: list, add, remove, test.")
+    group.command("list")(list_senders)
+    group.command("add")(add_sender)
+    group.command("remove")(remove_sender)
+    group.command("test")(explain)
+
+
 def list_senders(account: Account, as_json: Json = False) -> None:
     """The account's authorised senders.
 
@@ -31,25 +35,22 @@ def list_senders(account: Account, as_json: Json = False) -> None:
     )
 
 
-@app.command("add")
 def add_sender(account: Account, sender: Pattern, reason: Reason = "", as_json: Json = False) -> None:
     """Authorises a sender.
 
     Examples: `varco senders add acme @acme.example` · `varco senders add acme sales@partner.example`
     """
-    change("policy", "PUT", _path(account, sender), reason, as_json)
+    changed(api_client.call("policy", "PUT", _path(account, sender), params={"reason": reason}), as_json)
 
 
-@app.command("remove")
 def remove_sender(account: Account, sender: Pattern, reason: Reason = "", as_json: Json = False) -> None:
     """The account may send as this no more.
 
     Example: `varco senders remove acme sales@partner.example --reason "contract ended"`
     """
-    change("policy", "DELETE", _path(account, sender), reason, as_json)
+    changed(api_client.call("policy", "DELETE", _path(account, sender), params={"reason": reason}), as_json)
 
 
-@app.command("test")
 def explain(
     address: Annotated[str, typer.Argument(help="The address to send as.", metavar="ADDRESS")],
     login: Annotated[str, typer.Option("--as", help="By this login.", metavar="LOGIN")] = "",

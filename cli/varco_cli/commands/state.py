@@ -11,6 +11,10 @@ from varco_cli.output import Json
 from varco_cli.times import moment
 
 
+def add(app: typer.Typer) -> None:
+    app.command("state")(state)
+
+
 def state(
     at: Annotated[str, typer.Option("--at", help="A time, how long ago (2d), or the sequence of an event.")],
     account: Annotated[str, typer.Option("--account", help="Whose settings.")],

@@ -12,6 +12,10 @@ from varco_cli.failures import Unreachable
 from varco_cli.output import Json
 
 
+def add(app: typer.Typer) -> None:
+    app.command("status")(status)
+
+
 def status(as_json: Json = False) -> None:
     """Processes, ports, readiness and version of the stack of VARCO_HOME. Exit code 3 where not all is ready.
 

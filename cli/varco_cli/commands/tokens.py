@@ -5,18 +5,21 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Reason, group
+from varco_cli.commands.shared import Reason, noun
 from varco_cli.output import Json
-
-app = group("tokens", "Tokens of the HTTP APIs: list, issue, revoke.")
-
 
 OfAccount = Annotated[
     str, typer.Option("--account", help="Tokens that see and change this account alone; else an admin's.")
 ]
 
 
-@app.command("list")
+def add(app: typer.Typer) -> None:
+    group = noun(app, "tokens", "Tokens of the HTTP APIs: list, issue, revoke.")
+    group.command("list")(list_tokens)
+    group.command("issue")(issue)
+    group.command("revoke")(revoke)
+
+
 def list_tokens(account: OfAccount = "", as_json: Json = False) -> None:
     """Tokens that were issued and not revoked.
 
@@ -24,10 +27,9 @@ def list_tokens(account: OfAccount = "", as_json: Json = False) -> None:
     """
     found = api_client.call("policy", "GET", _path(account))
     columns = ("id", "name", "issued_at")
-    output.show(found, as_json, lambda: output.rows(columns, found))
+    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
 
 
-@app.command("issue")
 def issue(
     name: Annotated[str, typer.Argument(help="Whose it is, or what for.")],
     account: OfAccount = "",
@@ -42,7 +44,6 @@ def issue(
     output.show(found, as_json, lambda: output.line(found["token"]))
 
 
-@app.command("revoke")
 def revoke(
     token: Annotated[str, typer.Argument(help="The token's id.")],
     account: OfAccount = "",

@@ -15,6 +15,10 @@ _CLOCK = "clock"  # the voter's time, for deciding again: no counter
 _STATES = {"delivered": "green", "waiting": "yellow", "deferred": "yellow"}
 
 
+def add(app: typer.Typer) -> None:
+    app.command("trace")(trace)
+
+
 def trace(
     what: Annotated[
         str, typer.Argument(help="A mail's id (the client was told it), its Message-ID, a recipient or a sender.")

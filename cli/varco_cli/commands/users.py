@@ -8,17 +8,21 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, change, group
+from varco_cli.commands.shared import Account, Reason, changed, noun
 from varco_cli.failures import Misused
 from varco_cli.output import Json
-
-app = group("users", "Logins of an account: list, put, import, remove.")
-
 
 Login = Annotated[str, typer.Argument(help="The login, as clients give it.", metavar="LOGIN")]
 
 
-@app.command("list")
+def add(app: typer.Typer) -> None:
+    group = noun(app, "users", "Logins of an account: list, put, import, remove.")
+    group.command("list")(list_users)
+    group.command("put")(put_user)
+    group.command("import")(import_users)
+    group.command("remove")(remove_user)
+
+
 def list_users(account: Account, as_json: Json = False) -> None:
     """The account's logins, with when each was last used.
 
@@ -26,10 +30,9 @@ def list_users(account: Account, as_json: Json = False) -> None:
     """
     found = api_client.call("policy", "GET", f"/accounts/{account}/users")
     columns = ("login", "name", "hash", "changed_at", "used_at")
-    output.show(found, as_json, lambda: output.rows(columns, found))
+    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
 
 
-@app.command("put")
 def put_user(
     account: Account,
     login: Login,
@@ -45,10 +48,9 @@ def put_user(
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _asked()
     form = {"password": password, "name": name or None}
     path = f"/accounts/{account}/users/{quote(login, safe='')}"
-    change("policy", "PUT", path, reason, as_json, json=form)
+    changed(api_client.call("policy", "PUT", path, params={"reason": reason}, json=form), as_json)
 
 
-@app.command("import")
 def import_users(
     account: Account,
     file: Annotated[str, typer.Argument(help="A Dovecot passwd-file, or `-` for standard input.", metavar="FILE")],
@@ -64,17 +66,16 @@ def import_users(
     except (OSError, UnicodeDecodeError) as error:
         raise Misused(f"{file}: {error}") from None
     path = f"/accounts/{account}/users/import"
-    change("policy", "POST", path, reason, as_json, json={"lines": lines})
+    changed(api_client.call("policy", "POST", path, params={"reason": reason}, json={"lines": lines}), as_json)
 
 
-@app.command("remove")
 def remove_user(account: Account, login: Login, reason: Reason = "", as_json: Json = False) -> None:
     """The login may log in no more.
 
     Example: `varco users remove acme bob@acme.example --reason "left the company"`
     """
     path = f"/accounts/{account}/users/{quote(login, safe='')}"
-    change("policy", "DELETE", path, reason, as_json)
+    changed(api_client.call("policy", "DELETE", path, params={"reason": reason}), as_json)
 
 
 def _asked() -> str:

@@ -17,6 +17,10 @@ _SERVICE = "audit"
 _MOST_ROWS = 30
 
 
+def add(app: typer.Typer) -> None:
+    app.command("whatif")(whatif)
+
+
 def whatif(
     file: Annotated[str, typer.Option("--file", "-f", help="An account's file, or `-` for standard input.")],
     since: Since = "30d",

@@ -8,6 +8,7 @@ from collections import Counter
 from varco_common.base.errors import TransientError
 from varco_common.events import Failure, MailBounced, MailDeferred, MailDelivered, SenderNotified
 from varco_common.testing.next_hop import NextHop, recipients
+from varco_relay import account_worker
 
 SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
 
@@ -44,8 +45,9 @@ async def test_killed_in_mid_traffic_every_mail_arrives_and_no_recorded_one_twic
     assert len(twice) <= 3 * 4  # at most what each of the connections had under way at each death
 
 
-async def test_a_recipient_whose_delivery_is_recorded_isnt_sent_to_again(gate, hop: NextHop):
+async def test_a_recipient_whose_delivery_is_recorded_isnt_sent_to_again(gate, hop: NextHop, monkeypatch):
     """As if it had died between the events and the ack."""
+    monkeypatch.setattr(account_worker, "ACK_WAIT_SECONDS", 1.0)
     await gate.account()
     mail = await gate.mail("has@x.example", "waits@x.example", "failed@x.example", "new@x.example")
     async with gate.bus.mail.consume(
@@ -60,7 +62,7 @@ async def test_a_recipient_whose_delivery_is_recorded_isnt_sent_to_again(gate, h
         MailBounced(**about, failures=(failure("failed@x.example"),), sender=envelope.sender, dsn="d" * 20)
     )
     await gate.bus.events.append(MailDeferred(**about, **later, failures=(failure("waits@x.example"),)))
-    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", ack_wait="1s"):
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
         await gate.facts.until(MailDelivered, 4)
         await gate.facts.until(SenderNotified)
     assert Counter(recipients(hop.received)) == Counter(["new@x.example", "waits@x.example", "alice@acme.example"])
@@ -113,9 +115,10 @@ async def test_a_bus_that_dies_loses_nothing(gate, hop: NextHop):
     assert set(recipients(hop.received)) == {"before@x.example", "after@x.example"}
 
 
-async def test_a_delivery_made_while_the_bus_is_away_is_recorded_and_not_made_again(gate, hop: NextHop):
+async def test_a_delivery_made_while_the_bus_is_away_is_recorded_and_not_made_again(gate, hop: NextHop, monkeypatch):
+    monkeypatch.setattr(account_worker, "ACK_WAIT_SECONDS", 1.0)
     await gate.account()
-    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", ack_wait="1s"):
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
         await gate.mail("first@x.example")
         await gate.facts.until(MailDelivered)
         taking = asyncio.Event()

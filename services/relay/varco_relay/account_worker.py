@@ -1,4 +1,4 @@
-"""Takes one account's accepted mail to its route: pulls, attempts, records, acknowledges; waits while the route is down."""
+"""Delivers one account's accepted mail: the first attempt for each, once its route is up."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,11 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from varco_common.base import log, subjects
-from varco_common.base.errors import PoisonError, TransientError
-from varco_common.bus import Delivery, DurableConsumer
+from varco_common.base.errors import TransientError
+from varco_common.bus import Delivery, DurableConsumer, MailWorker
 from varco_common.events import Event, Failure, Route, RouteFailed, RouteLearned, RouteRecovered
 from varco_relay import metrics
-from varco_relay.decide.outcome import expired
 from varco_relay.delivery_attempt import Deliverer
 from varco_relay.delivery_log import DeliveryLog
 from varco_relay.model.account_route import AccountRoute
@@ -19,227 +18,188 @@ from varco_relay.outgoing_message import OutgoingMessage
 from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
 from varco_relay.smtp.transaction import Capabilities
 
-_RETRY_SECONDS = 2.0
-_SKEW = timedelta(seconds=2)  # between the bus's clock and this one
+MAX_IN_FLIGHT = 64  # mails of one account in hand: enough to fill four connections with pipelined mail
+MAX_BYTES_IN_FLIGHT = 16 * 1024 * 1024
+ACK_WAIT_SECONDS = 20.0  # after a crash, the mails in hand are delivered again that much later
+_CLOCK_SKEW = timedelta(seconds=2)  # between the clock of the bus and this one
 _log = log.get(__name__)
 
 
 def consumer_name(account: str) -> str:
-    """The consumer of an account's mail; `account` as a subject token."""
+    """The durable consumer of an account's mail; `account` is a subject token."""
     return f"relay-{account}"
 
 
-class _Stopping(TransientError):
-    """The process ends while the mail waits for its route."""
-
-
 class AccountWorker:
-    """One account. `state` gives what is known of its route now; `in_flight` and `max_bytes` bound what is in hand."""
+    """The worker of one account.
+
+    `route_of` looks up what is known of its route; `grace` is in seconds.
+    """
 
     def __init__(
         self,
         account: str,
-        post: Deliverer,
-        ways: PoolRegistry,
-        state: Callable[[], AccountRoute | None],
+        deliverer: Deliverer,
+        pools: PoolRegistry,
+        route_of: Callable[[], AccountRoute | None],
         *,
-        in_flight: int,
-        max_bytes: int,
-        ack_wait: float,
         grace: float,
     ) -> None:
         self.account = account
-        self._post, self._ways, self._state = post, ways, state
-        self._in_flight, self._max_bytes, self._ack_wait = in_flight, max_bytes, ack_wait
-        self._grace = grace
-        self._recorded = DeliveryLog(post.bus, account)
-        self._way: Destination = Unroutable("not started")
+        self.destination: Destination = Unroutable("not started")
+        self._deliverer, self._pools, self._route_of, self._grace = deliverer, pools, route_of, grace
+        self._bus = deliverer.bus
+        self._delivery_log = DeliveryLog(self._bus, account)
         self._route: Route | None = None
-        self._turned = asyncio.Event()  # set and replaced when the route may have become another, or come back
-        self._hands: dict[asyncio.Task[None], Delivery] = {}
-        self._says: set[asyncio.Task[None]] = set()
+        self._route_changed = asyncio.Event()  # set and replaced when the route changed or came back
+        self._appends: set[asyncio.Task[None]] = set()
         self._learned: RouteLearned | None = None
-        self._down = False  # as far as it was said
-        self._ending = False
-        self._doubtful_until = post.clock()
-        self._puller: DurableConsumer | None = None
+        self._is_down = False  # as far as events tell
+        self._doubtful_until = deliverer.clock()
+        self._consumer: DurableConsumer | None = None
 
-    # what the lane tells (Listener)
+    async def run(self) -> None:
+        """Runs until it is cancelled. Attempts that have begun then end, within the grace."""
+        await self.update_route()
+        token = subjects.token(self.account)
+        self._bus.on_reconnect(self._doubt)
+        self._doubt()
+        try:
+            async with self._bus.mail.consume(
+                consumer_name(token),
+                *(subjects.mail(kind, token) for kind in subjects.READY),
+                in_flight=MAX_IN_FLIGHT,
+                max_bytes=MAX_BYTES_IN_FLIGHT,
+                ack_wait=ACK_WAIT_SECONDS,
+            ) as self._consumer:
+                await MailWorker(self._consumer, self._handle, grace=self._grace).run()
+        finally:
+            if self._appends:
+                await asyncio.wait(self._appends, timeout=self._grace)
+            await self._pools.leave(self.destination, self)
 
-    def learned(self, host: str, able: Capabilities) -> None:
-        """Said once for each next hop, and whenever it changes: ingress answers from it."""
-        event = RouteLearned(
-            at=self._post.clock(),
-            account=self.account,
-            host=host,
-            smtputf8=able.smtputf8,
-            eight_bit=able.eight_bit,
-            max_size=able.max_size,
-        )
-        if not self._learned or _facts(self._learned) != _facts(event):
-            self._learned = event
-            self._say(event)
-        if self._down:
-            self._down = False
-            self._say(RouteRecovered(at=event.at, account=self.account, host=host))
-
-    def failed(self, host: str, why: str) -> None:
-        if not self._down:
-            self._down = True
-            self._say(RouteFailed(at=self._post.clock(), account=self.account, host=host, why=why))
-
-    def recovered(self) -> None:
-        self._wake()
-
-    # what the service tells
-
-    async def reroute(self) -> None:
+    async def update_route(self) -> None:
         """Looks up the account's route again."""
-        state = self._state()
+        state = self._route_of()
         route = state.route if state else None
         if state:
-            self._learned, self._down = state.learned, bool(state.failed)
-        if route == self._route and not isinstance(self._way, Unroutable):
+            self._learned, self._is_down = state.learned, bool(state.failed)
+        if route == self._route and not isinstance(self.destination, Unroutable):
             return
-        before, self._route = self._way, route
-        self._way = self._ways.find(route, self)
-        if before is not self._way:
-            await self._ways.leave(before, self)
+        before, self._route = self.destination, route
+        self.destination = self._pools.join(route, self)
+        if before is not self.destination:
+            await self._pools.leave(before, self)
         self._wake()
 
-    @property
-    def way(self) -> Destination:
-        return self._way
-
-    async def pending(self) -> int:
-        """How many accepted mails weren't tried yet."""
-        return await self._puller.pending() if self._puller else 0
+    async def untried(self) -> int:
+        """The number of accepted mails that were not tried yet."""
+        return await self._consumer.pending() if self._consumer else 0
 
     def oldest(self) -> datetime | None:
         """When the oldest mail in hand was accepted."""
-        return min((delivery.record.envelope.received_at for delivery in self._hands.values()), default=None)
+        return self._consumer.oldest() if self._consumer else None
 
-    async def run(self) -> None:
-        """Until cancelled; then what is in hand ends, and nothing new is begun."""
-        await self.reroute()
-        filters = [subjects.mail(kind, subjects.token(self.account)) for kind in subjects.READY]
-        self._post.bus.on_reconnect(self._doubt)
-        self._doubt()
-        async with self._post.bus.mail.consume(
-            consumer_name(subjects.token(self.account)),
-            *filters,
-            in_flight=self._in_flight,
-            max_bytes=self._max_bytes,
-            ack_wait=self._ack_wait,
-        ) as self._puller:
-            ticker = asyncio.create_task(self._keep_in_hand(), name=f"ticks {self.account}")
-            try:
-                async for delivery in self._puller:
-                    self._take(delivery)
-            finally:
-                self._puller.pause()
-                await self._finish()
-                ticker.cancel()
-                await self._ways.leave(self._way, self)
+    # Called by the connection pool (PoolListener)
 
-    # the work
+    def on_capabilities(self, host: str, capabilities: Capabilities) -> None:
+        """Appends RouteLearned when they are new or have changed: ingress answers from it."""
+        event = RouteLearned(
+            at=self._deliverer.clock(),
+            account=self.account,
+            host=host,
+            smtputf8=capabilities.smtputf8,
+            eight_bit=capabilities.eight_bit,
+            max_size=capabilities.max_size,
+        )
+        if not self._learned or _facts(self._learned) != _facts(event):
+            self._learned = event
+            self._append(event)
+        if self._is_down:
+            self._is_down = False
+            self._append(RouteRecovered(at=event.at, account=self.account, host=host))
 
-    def _take(self, delivery: Delivery) -> None:
-        task = asyncio.create_task(self._carry(delivery))
-        self._hands[task] = delivery
-        task.add_done_callback(self._hands.pop)
+    def on_down(self, host: str, reason: str) -> None:
+        if not self._is_down:
+            self._is_down = True
+            self._append(RouteFailed(at=self._deliverer.clock(), account=self.account, host=host, why=reason))
 
-    async def _carry(self, delivery: Delivery) -> None:
-        """One mail, to the end of its first attempt: an outcome for each recipient is recorded, then acknowledged."""
+    def on_recovered(self) -> None:
+        self._wake()
+
+    # Mails
+
+    async def _handle(self, delivery: Delivery) -> None:
+        """Makes the first attempt for a mail.
+
+        When it returns, each recipient has an outcome in EVENTS.
+        """
+        record = delivery.record
+        recipients = record.envelope.recipients
         try:
-            record = delivery.record
-            recipients = record.envelope.recipients
             if delivery.deliveries > 1 or delivery.at <= self._doubtful_until:
-                first = min(
-                    delivery.at, record.envelope.received_at
-                )  # a restored mail was stored anew, after its outcome
-                done = await self._recorded.of(delivery.sequence, first)
-                recipients = tuple(r for r in recipients if r not in done)
+                # A restored mail was stored anew, after its outcome: received_at is older then.
+                since = min(delivery.at, record.envelope.received_at)
+                final = await self._delivery_log.recipients(delivery.sequence, since)
+                recipients = tuple(recipient for recipient in recipients if recipient not in final)
             metrics.mails.inc()
             metrics.octets.inc(record.body.size)
-            letter = OutgoingMessage(
+            message = OutgoingMessage(
                 envelope=record.envelope,
                 sequence=delivery.sequence,
                 recipients=recipients,
-                body=self._post.body(record, delivery.body),
+                body=self._deliverer.body(record, delivery.body),
                 size=record.body.size,
             )
-            await self._deliver(letter)
-            await delivery.ack()
-        except _Stopping:
-            await delivery.nak()
-        except TransientError as error:
-            _log.warning("a mail waits", mail=delivery.record.envelope.id, error=str(error))
-            self._recorded.forget()
-            await delivery.nak(_RETRY_SECONDS)
-        except PoisonError as error:
-            await delivery.park(str(error))
-        except Exception:  # noqa: BLE001 - a bug with one mail must not stop the others
-            _log.exception("a mail could not be handled", mail=delivery.record.envelope.id)
-            await delivery.nak(_RETRY_SECONDS * 10)
+            await self._deliver(message, delivery)
+        except TransientError:
+            self._delivery_log.forget()
+            raise
+
+    async def _deliver(self, message: OutgoingMessage, delivery: Delivery) -> None:
+        """Makes attempts until each recipient had one.
+
+        While the route is down, waits until the mail expires.
+        """
+        untried = message.recipients
+        while untried:
+            message = replace(message, recipients=untried)
+            route_changed, destination = self._route_changed, self.destination
+            if not isinstance(destination, Unroutable) and not destination.down_reason:
+                untried, _ = await self._deliverer.attempt(message, destination)
+            elif self._deliverer.expired(message.envelope.received_at):
+                answer = f"4.4.1 {destination.down_reason}"
+                failures = tuple(Failure(recipient=r, status="4.4.1", answer=answer) for r in untried)
+                await self._deliverer.give_up(message, failures, destination.name)
+                return
+            else:
+                with delivery.waiting(), suppress(TimeoutError):
+                    async with asyncio.timeout(ACK_WAIT_SECONDS):
+                        await route_changed.wait()
 
     def _doubt(self) -> None:
-        """A bus that died may have forgotten acks and deliveries of its last seconds: what it had then is looked up."""
-        self._doubtful_until = self._post.clock() + _SKEW
-        self._recorded.forget()
-
-    async def _deliver(self, letter: OutgoingMessage) -> None:
-        """Attempts until each recipient had one; while the route is down it waits, and gives up when it's time."""
-        left = letter.recipients
-        while left:
-            turned, way = self._turned, self._way
-            if not isinstance(way, Unroutable) and not way.why:
-                left, _ = await self._post.attempt(replace(letter, recipients=left), way)
-            elif expired(self._post.clock(), letter.envelope.received_at, self._post.patience):
-                failures = tuple(Failure(recipient=r, status="4.4.1", answer=f"4.4.1 {way.why}") for r in left)
-                await self._post.give_up(replace(letter, recipients=left), failures, way.name)
-                left = ()
-            elif self._ending:
-                raise _Stopping
-            else:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._ack_wait):
-                        await turned.wait()
-
-    async def _keep_in_hand(self) -> None:
-        """Tells the bus that what takes long is still worked at."""
-        while True:
-            known = set(self._hands.values())
-            await asyncio.sleep(self._ack_wait / 3)
-            for delivery in known.intersection(self._hands.values()):
-                await delivery.progress()
-
-    async def _finish(self) -> None:
-        """Lets attempts end, within the grace; who only waits for the route goes back to the bus at once."""
-        self._ending = True
-        self._wake()
-        work = [*self._hands, *self._says]
-        if work:
-            _, late = await asyncio.wait(work, timeout=self._grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        """A bus that died may have lost acks of its last seconds: looks those mails up."""
+        self._doubtful_until = self._deliverer.clock() + _CLOCK_SKEW
+        self._delivery_log.forget()
 
     def _wake(self) -> None:
-        """The route may have become another, or come back: whoever waits looks again."""
-        before, self._turned = self._turned, asyncio.Event()
+        """Lets every mail that waits for the route look at it again."""
+        before, self._route_changed = self._route_changed, asyncio.Event()
         before.set()
 
-    def _say(self, event: Event) -> None:
-        task = asyncio.create_task(self._append(event))
-        self._says.add(task)
-        task.add_done_callback(self._says.discard)
+    # Events about the route
 
-    async def _append(self, event: Event) -> None:
+    def _append(self, event: Event) -> None:
+        """Appends in the background, because the pool does not wait for its listeners."""
+        task = asyncio.create_task(self._try_append(event))
+        self._appends.add(task)
+        task.add_done_callback(self._appends.discard)
+
+    async def _try_append(self, event: Event) -> None:
         try:
-            await self._post.bus.events.append(event)
+            await self._bus.events.append(event)
         except TransientError as error:
-            _log.warning("not said", subject=event.subject, error=str(error))
+            _log.warning("an event about the route was not stored", subject=event.subject, error=str(error))
             self._learned = None
 
 

@@ -1,7 +1,6 @@
-"""relay, a worker: takes accepted mail to its next hop, and says what became of it for each recipient."""
+"""relay, a worker: takes accepted mail to its next hop, and records what became of it."""
 
 import ssl
-from collections.abc import Callable
 
 from varco_common.base import subjects
 from varco_common.base.settings import BrokenSetting
@@ -14,90 +13,76 @@ from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service, run
 from varco_common.storage import database, retention
 from varco_common.storage.object_store import ObjectStore
-from varco_relay import api, gauges
 from varco_relay.account_worker import AccountWorker
+from varco_relay.api import queue as queue_api
+from varco_relay.api import routes as routes_api
 from varco_relay.delivery_attempt import Deliverer
 from varco_relay.dsn_sender import DsnSender
-from varco_relay.mail_retention import MailRetention
+from varco_relay.gauges import Gauges
+from varco_relay.mail_retention import RelayRetention
 from varco_relay.model import account_route, queue
-from varco_relay.model.account_route import AccountRoute
-from varco_relay.queue_runner import QueueRunner, RetryLimits
+from varco_relay.queue_runner import QueueRunner
 from varco_relay.queue_service import QueueService
 from varco_relay.secret_box import SecretBox
 from varco_relay.settings import Settings
 from varco_relay.smtp.client import Timeouts
+from varco_relay.smtp.connection_pool import PoolLimits
 from varco_relay.smtp.dialer import Dialer
 from varco_relay.smtp.pool_registry import PoolRegistry
+from varco_relay.worker_supervisor import WorkerSupervisor
 
 
 async def serve(settings: Settings) -> None:
-    """Until cancelled; attempts in flight then come to their end."""
-    seal, greeter = _seal(settings), _greeter(settings)
+    """Runs until it is cancelled. Attempts in flight then end."""
+    secret_box, dialer = _secret_box(settings), _dialer(settings)
     async with (
-        HttpServer.open(settings, "relay") as shell,
+        HttpServer.open(settings, "relay") as http,
         Bus.connect(settings.bus, "relay") as bus,
         database.connect(settings.database_of("relay"), "relay") as engine,
     ):
         await database.migrate(engine, "varco_relay")
-        blobs = ObjectStore(settings.object_store)
-        post = Deliverer(bus, blobs, settings.patience, recipients_at_once=settings.recipients_at_once)
-        ways = PoolRegistry(greeter, settings.limits, seal, settings.route)
-        accounts = Projection.of(account_route.FOLD, bus, engine, "relay")
-        waiting = Projection.of(queue.FOLD, bus, engine, "relay")
-        desk = QueueService(bus, accounts, waiting, ways=ways, seal=seal, hire=_hiring(settings, post, ways))
-        notifier = DsnSender(bus, blobs, settings.hostname)
-        pace = RetryLimits(
-            attempts=settings.retries_at_once, route_check=settings.route_retry_longest / 10, grace=settings.grace
+        object_store = ObjectStore(settings.object_store)
+        deliverer = Deliverer(bus, object_store, settings.schedule)
+        pools = PoolRegistry(dialer, PoolLimits(connections=settings.connections), secret_box, settings.route)
+        routes = Projection.of(account_route.PROJECTION, bus, engine, "relay")
+        queued = Projection.of(queue.PROJECTION, bus, engine, "relay")
+        workers = WorkerSupervisor(
+            routes, lambda account, route_of: AccountWorker(account, deliverer, pools, route_of, grace=settings.grace)
         )
-        retrier = QueueRunner(waiting, post, notifier, desk.way, pace)
-        shell.include(rebuild_api.router("relay", "varco_relay.rebuild", settings))
-        shell.include(api.router(desk))
+        dsn_sender = DsnSender(bus, object_store, settings.hostname)
+        runner = QueueRunner(queued, deliverer, dsn_sender, workers.destination, grace=settings.grace)
+        queue_service = QueueService(bus, queued)
+        http.include(rebuild_api.router("relay", "varco_relay.rebuild", settings))
+        http.include(queue_api.router(queue_service, workers))
+        http.include(routes_api.router(routes, workers, secret_box, settings.route))
         try:
-            async with accounts.following(), waiting.following(), run_in_background(desk.run(), retrier.run()):
-                await MailRetention(bus, waiting).serve()
-                with gauges.shown(desk):
+            async with routes.following(), queued.following(), run_in_background(workers.run(), runner.run()):
+                await RelayRetention(bus, queued).serve()
+                with Gauges(queue_service, workers, pools).registered():
                     async with ReplayServer.answering(bus, "relay", "varco_relay.replay", settings):
-                        await shell.serve(bus, routes=accounts.check, queue=waiting.check)
+                        await http.serve(bus, routes=routes.check, queue=queued.check)
         finally:
-            await ways.close()
-            await blobs.close()
+            await pools.close()
+            await object_store.close()
 
 
-def _hiring(
-    settings: Settings, post: Deliverer, ways: PoolRegistry
-) -> Callable[[str, Callable[[], AccountRoute | None]], AccountWorker]:
-    def hire(account: str, state: Callable[[], AccountRoute | None]) -> AccountWorker:
-        return AccountWorker(
-            account,
-            post,
-            ways,
-            state,
-            in_flight=settings.in_flight,
-            max_bytes=settings.in_flight_bytes,
-            ack_wait=settings.ack_wait.total_seconds(),
-            grace=settings.grace,
-        )
-
-    return hire
-
-
-def _seal(settings: Settings) -> SecretBox:
+def _secret_box(settings: Settings) -> SecretBox:
     try:
-        return SecretBox.from_file(settings.seal_file)
+        return SecretBox.from_file(settings.secret_key_file)
     except OSError as error:
-        raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.seal_file, f"a file ({error.strerror})") from None
+        raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.secret_key_file, f"a file ({error.strerror})") from None
     except ValueError:
-        raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.seal_file, "a key that relay made") from None
+        raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.secret_key_file, "a key that relay made") from None
 
 
-def _greeter(settings: Settings) -> Dialer:
+def _dialer(settings: Settings) -> Dialer:
     verified = ssl.create_default_context()
     if settings.ca_file:
         try:
             verified.load_verify_locations(settings.ca_file)
         except (OSError, ssl.SSLError) as error:
-            why = f"certificates in PEM ({error})"
-            raise BrokenSetting("VARCO_RELAY_CA_FILE", settings.ca_file, why) from None
+            expected = f"certificates in PEM ({error})"
+            raise BrokenSetting("VARCO_RELAY_CA_FILE", settings.ca_file, expected) from None
     return Dialer(name=settings.hostname, timeouts=Timeouts().scaled(settings.timeout_factor), verified=verified)
 
 
@@ -109,7 +94,7 @@ SERVICE = Service(
     publishes=("events.relay.>", "mail.dsn.*", subjects.rehearsal("*")),
     subscribes=(
         retention.subject("relay"),
-        *account_route.FILTERS,
+        *account_route.PROJECTION.filters,
         *queue.FILTERS,
         *(subjects.mail(kind, "*") for kind in subjects.READY),
         subjects.rehearse("relay"),

@@ -1,19 +1,34 @@
-"""Setting an account's route: what would change, and the event that makes it so. Pure but for the seal."""
+"""Commands for routes and for mails in the queue: from a request to the events that carry it out.
 
-from datetime import datetime
-from typing import Literal, NamedTuple
+Pure.
+"""
+
+from typing import Literal, NamedTuple, Protocol
 
 from varco_common.base.errors import NotFound, RefusedCommand
-from varco_common.events import Blackhole, Route, RouteRemoved, RouteSet, Smarthost, TlsUse
+from varco_common.events import (
+    Blackhole,
+    MailDropped,
+    MailHeld,
+    MailReleased,
+    MailRetryRequested,
+    Route,
+    RouteRemoved,
+    RouteSet,
+    Smarthost,
+    TlsUse,
+)
+from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_relay.model.account_route import AccountRoute
-from varco_relay.secret_box import SecretBox
-from varco_relay.smtp.target import BLACKHOLE, format_smarthost, parse_smarthost
-
-_SIGNS = {"add": "+", "change": "~", "remove": "-"}
+from varco_relay.model.queue import QueuedMail
+from varco_relay.smtp.target import BLACKHOLE, describe_route, parse_smarthost
 
 
-class Wish(NamedTuple):
-    """A route as an account file has it. `password` None keeps the one that is there, where login and host stay."""
+class RouteRequest(NamedTuple):
+    """A route as an account file has it.
+
+    `password` None keeps the old one if login and host stay.
+    """
 
     host: str
     port: int
@@ -22,87 +37,82 @@ class Wish(NamedTuple):
     password: str | None
 
 
-class Change(NamedTuple):
-    """One difference: `section` and `key` say of what, `detail` is for people."""
+class Encrypts(Protocol):
+    """What a command needs of a SecretBox."""
 
-    op: Literal["add", "change", "remove"]
-    section: str
-    key: str
-    detail: str
-
-    @property
-    def line(self) -> str:
-        return " ".join(filter(None, (_SIGNS[self.op], self.section, self.key, self.detail)))
+    def encrypt(self, password: str) -> str: ...
+    def matches(self, secret: str, password: str) -> bool: ...
 
 
-class By(NamedTuple):
-    """Who asks, when and why."""
-
-    account: str
-    at: datetime
-    by: str
-    reason: str = ""
-
-
-def wish(text: str, tls: TlsUse, login: str, password: str | None) -> Wish:
-    """Raises RefusedCommand, saying what is expected."""
+def route_request(smarthost: str, tls: TlsUse, login: str, password: str | None) -> RouteRequest:
+    """Raises RefusedCommand, whose text says what is expected."""
     try:
-        host, port = parse_smarthost(text)
+        host, port = parse_smarthost(smarthost)
     except ValueError as error:
         raise RefusedCommand(str(error)) from None
     if password and not login:
         raise RefusedCommand("a password without a login: give both, or neither")
-    return Wish(host, port, tls, login, password)
+    return RouteRequest(host, port, tls, login, password)
 
 
 def set_route(
-    state: AccountRoute | None, wanted: Wish | Literal["blackhole"], by: By, seal: SecretBox
-) -> tuple[list[Change], RouteSet | None]:
-    """What changes, and the event; nothing where the route is so already. Raises RefusedCommand."""
-    now = state.route if state else None
-    route = Blackhole() if wanted == BLACKHOLE else _sealed(wanted, now, seal)
-    if route == now:
-        return [], None
-    detail = f"{describe(now)} -> {describe(route)}" if now else describe(route)
-    if isinstance(now, Smarthost) and isinstance(route, Smarthost) and describe(now) == describe(route):
+    state: AccountRoute | None,
+    context: CommandContext,
+    request: RouteRequest | Literal["blackhole"],
+    secret_box: Encrypts,
+) -> list[Change]:
+    """Sets the route; no change if it is so already. Raises RefusedCommand."""
+    before = state.route if state else None
+    route = Blackhole() if request == BLACKHOLE else _smarthost(request, before, secret_box)
+    if route == before:
+        return []
+    detail = f"{describe_route(before)} -> {describe_route(route)}" if before else describe_route(route)
+    if before and describe_route(before) == describe_route(route):
         detail = "password changed"
-    event = RouteSet(account=by.account, at=by.at, by=by.by, reason=by.reason, route=route)
-    return [Change("change" if now else "add", "route", "", detail)], event
+    return [Change("change" if before else "add", "route", "", detail, context.event(RouteSet, route=route))]
 
 
-def remove_route(state: AccountRoute | None, by: By) -> tuple[list[Change], RouteRemoved]:
-    """Raises NotFound where there is none."""
+def remove_route(state: AccountRoute | None, context: CommandContext) -> list[Change]:
+    """Back to the default route. Raises NotFound if the account has none of its own."""
     if not state or not state.route:
-        raise NotFound(f"{by.account} has no route of its own")
-    event = RouteRemoved(account=by.account, at=by.at, by=by.by, reason=by.reason)
-    return [Change("remove", "route", "", describe(state.route))], event
+        raise NotFound(f"{context.account} has no route of its own")
+    return [Change("remove", "route", "", describe_route(state.route), context.event(RouteRemoved))]
 
 
-def describe(route: Route | None) -> str:
-    """For people, the password left out."""
-    match route:
-        case None:
-            return "none"
-        case Blackhole():
-            return BLACKHOLE
-        case Smarthost():
-            login = f" as {route.login}" if route.login else ""
-            return f"{format_smarthost(route.host, route.port)} tls {route.tls}{login}"
+def retry_mail(state: QueuedMail, context: CommandContext) -> MailRetryRequested:
+    """Makes a mail due at once. Raises RefusedCommand for a mail that is held."""
+    if state.held:
+        raise RefusedCommand(f"{state.mail} is held: release it instead")
+    return context.event(MailRetryRequested, mail=state.mail, sequence=state.sequence)
 
 
-def _sealed(wanted: Wish, now: Route | None, seal: SecretBox) -> Smarthost:
-    """The same password keeps its seal: each sealing looks different, and nothing would have changed."""
-    before = now if isinstance(now, Smarthost) else None
-    same = before is not None and (before.host, before.port, before.login) == (wanted.host, wanted.port, wanted.login)
+def hold_mail(state: QueuedMail, context: CommandContext) -> MailHeld | None:
+    """No attempt is made until the mail is released. None if it is held already."""
+    return None if state.held else context.event(MailHeld, mail=state.mail, sequence=state.sequence)
+
+
+def release_mail(state: QueuedMail, context: CommandContext) -> MailReleased:
+    """Makes a held mail due at once. Raises RefusedCommand for one that is not held."""
+    if not state.held:
+        raise RefusedCommand(f"{state.mail} isn't held")
+    return context.event(MailReleased, mail=state.mail, sequence=state.sequence)
+
+
+def drop_mail(state: QueuedMail, context: CommandContext) -> MailDropped:
+    """Gives the mail up for every recipient that waits, without a DSN."""
+    return context.event(MailDropped, mail=state.mail, sequence=state.sequence, recipients=state.recipients)
+
+
+def _smarthost(request: RouteRequest, before: Route | None, secret_box: Encrypts) -> Smarthost:
+    """Keeps the old secret for the same password: every encryption of it looks like a change."""
+    host, port, tls, login, password = request
+    old = before if isinstance(before, Smarthost) else None
     secret = ""
-    if not wanted.login:
-        pass
-    elif wanted.password is None:
-        if not (same and before and before.secret):
+    if login and password is None:
+        if not (old and old.secret and (old.host, old.port, old.login) == (host, port, login)):
             raise RefusedCommand("a login needs its password")
-        secret = before.secret
-    elif before and before.secret and seal.holds(before.secret, wanted.password):
-        secret = before.secret
-    else:
-        secret = seal.seal(wanted.password)
-    return Smarthost(host=wanted.host, port=wanted.port, tls=wanted.tls, login=wanted.login, secret=secret)
+        secret = old.secret
+    elif login and password is not None:
+        unchanged = old is not None and old.secret and secret_box.matches(old.secret, password)
+        secret = old.secret if old and unchanged else secret_box.encrypt(password)
+    return Smarthost(host=host, port=port, tls=tls, login=login, secret=secret)

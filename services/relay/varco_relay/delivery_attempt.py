@@ -1,21 +1,20 @@
-"""One attempt for one mail: sends it through a lane, and records what became of each recipient."""
+"""One attempt for one mail: sends it, and records what became of each recipient."""
 
-import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
-from itertools import chain, repeat
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.base.ids import new_id
+from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus
 from varco_common.events import Failure
 from varco_common.mail.record import MailRecord
 from varco_common.storage.object_store import ObjectStore
 from varco_relay import metrics
-from varco_relay.decide.outcome import RetrySchedule, outcome_of
+from varco_relay.decide.outcome import outcome_of
+from varco_relay.decide.retry_schedule import RetrySchedule
 from varco_relay.outgoing_message import (
     OutcomeEvent,
     OutgoingMessage,
@@ -23,25 +22,13 @@ from varco_relay.outgoing_message import (
     expired_event,
     undelivered_events,
 )
-from varco_relay.smtp.pending_transaction import NotAttempted, Result
-from varco_relay.smtp.transaction import Capabilities, Chunks, Transaction, make_transaction
+from varco_relay.smtp.connection_pool import BlackholeSink, ConnectionPool
+from varco_relay.smtp.pending_transaction import NotAttempted
+from varco_relay.smtp.transaction import BodyChunks, make_transaction
 
-_RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
-_log = log.get(__name__)
+RECIPIENTS_PER_TRANSACTION = 100  # RFC 5321 4.5.3.1.8: every server takes that many
 
 Clock = Callable[[], datetime]
-
-
-class SendsTransactions(Protocol):
-    """Where mails go: a lane to a next hop, or the black hole."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def able(self) -> Capabilities | None: ...
-    @property
-    def why(self) -> str: ...
-    async def send(self, parcel: Transaction) -> Result: ...
 
 
 def utc_now() -> datetime:
@@ -49,96 +36,82 @@ def utc_now() -> datetime:
 
 
 class AttemptResult(NamedTuple):
-    """`left` got no attempt, as the route went down; `sequence` is that of the last event that was appended."""
+    """`untried` got no attempt, because the route went down.
 
-    left: tuple[str, ...]
+    `sequence` is that of the last event, or 0.
+    """
+
+    untried: tuple[str, ...]
     sequence: int
 
 
 class Deliverer:
-    """Attempts, with all that they need. `recipients_at_once` bounds one transaction."""
+    """Makes attempts and records them as events."""
 
-    def __init__(
-        self,
-        bus: Bus,
-        blobs: ObjectStore,
-        patience: RetrySchedule,
-        *,
-        recipients_at_once: int = 100,  # RFC 5321 4.5.3.1.8: what every server takes
-        clock: Clock = utc_now,
-    ) -> None:
-        self.bus, self.patience, self.clock = bus, patience, clock
-        self._blobs, self._at_once = blobs, recipients_at_once
+    def __init__(self, bus: Bus, object_store: ObjectStore, schedule: RetrySchedule, clock: Clock = utc_now) -> None:
+        self.bus, self.schedule, self.clock = bus, schedule, clock
+        self._object_store = object_store
 
-    async def attempt(self, letter: OutgoingMessage, way: SendsTransactions) -> "AttemptResult":
+    async def attempt(self, message: OutgoingMessage, destination: ConnectionPool | BlackholeSink) -> AttemptResult:
         """Tries every recipient once, in as many transactions as that takes.
 
-        What happened is recorded when it returns.
+        Records all before it returns.
         """
-        left, sequence = tuple(dict.fromkeys(letter.recipients)), 0
+        untried, sequence = tuple(dict.fromkeys(message.recipients)), 0
         bounced: list[Failure] = []
         deferred: list[Failure] = []
-        while left:
-            now, later = left[: self._at_once], left[self._at_once :]
-            result = await way.send(make_transaction(letter.envelope, now, letter.body, letter.size))
+        while untried:
+            group, later = untried[:RECIPIENTS_PER_TRANSACTION], untried[RECIPIENTS_PER_TRANSACTION:]
+            result = await destination.send(make_transaction(message.envelope, group, message.body, message.size))
             if isinstance(result, NotAttempted):
                 break
-            planned = outcome_of(result.said)
-            bounced += planned.bounced
-            deferred += planned.deferred
-            left = planned.again + later
-            if planned.delivered:
-                sequence = await self._record(
-                    delivered_event(letter, planned, now=self.clock(), host=way.name, tls=result.tls),
-                    len(planned.delivered),
-                )
-        if bounced or deferred:
-            sequence = await self.undelivered(letter, tuple(bounced), tuple(deferred), way.name)
-        return AttemptResult(left, sequence)
-
-    async def undelivered(
-        self, letter: OutgoingMessage, bounced: tuple[Failure, ...], deferred: tuple[Failure, ...], host: str
-    ) -> int:
-        """Records it; returns the last event's sequence."""
-        sequence = 0
-        for event in undelivered_events(
-            letter,
-            bounced=bounced,
-            deferred=deferred,
-            host=host,
+            outcome = outcome_of(result.replies)
+            bounced += outcome.bounced
+            deferred += outcome.deferred
+            untried = outcome.untried + later
+            if outcome.delivered:
+                event = delivered_event(message, outcome, now=self.clock(), host=destination.name, tls=result.tls)
+                sequence = await self._append(event, len(outcome.delivered))
+        for failed in undelivered_events(
+            message,
+            bounced=tuple(bounced),
+            deferred=tuple(deferred),
+            host=destination.name,
             now=self.clock(),
             random=random.random(),  # noqa: S311 - jitter
-            patience=self.patience,
+            schedule=self.schedule,
             new_id=new_id,
         ):
-            sequence = await self._record(event, len(event.failures))
-        return sequence
+            sequence = await self._append(failed, len(failed.failures))
+        return AttemptResult(untried, sequence)
 
-    async def give_up(self, letter: OutgoingMessage, failures: tuple[Failure, ...], host: str) -> int:
-        """Records that these are tried no more; returns the event's sequence."""
-        event = expired_event(letter, failures, host=host, now=self.clock(), new_id=new_id)
-        return await self._record(event, len(failures))
+    def expired(self, accepted_at: datetime) -> bool:
+        """Whether a mail that was accepted then is given up now."""
+        return self.schedule.expired(self.clock(), accepted_at)
 
-    def body(self, record: MailRecord, inline: bytes) -> bytes | Chunks:
-        """The body as it travels: what the record holds, or what it names in the object store."""
+    async def give_up(self, message: OutgoingMessage, failures: tuple[Failure, ...], host: str) -> int:
+        """Records that these recipients are tried no more; returns the sequence of the event."""
+        event = expired_event(message, failures, host=host, now=self.clock(), new_id=new_id)
+        return await self._append(event, len(failures))
+
+    def body(self, record: MailRecord, inline: bytes) -> bytes | BodyChunks:
+        """The body of the record in wire form: inline, or in chunks from the object store."""
         if not (key := record.body.object):
             return inline
 
         async def chunks() -> AsyncGenerator[bytes, None]:
-            async for piece in self._blobs.stream(key):
-                yield piece
+            async for chunk in self._object_store.stream(key):
+                yield chunk
 
         return chunks
 
-    async def _record(self, event: OutcomeEvent, recipients: int) -> int:
-        """Appends until the bus takes it: what isn't on record would be sent again."""
-        for wait in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
-            try:
-                sequence = await self.bus.events.append(event)
-            except TransientError as error:
-                _log.warning("an outcome waits to be recorded", mail=event.mail, error=str(error))
-                await asyncio.sleep(wait)
-            else:
-                metrics.outcome(event, recipients)
-                return sequence
-        raise AssertionError("repeat ends never")
+    async def _append(self, event: OutcomeEvent, recipients: int) -> int:
+        """Appends until the bus takes it: a delivery without its event would be made again."""
+        try:
+            sequence = await self.bus.events.append(event)
+        except TransientError:  # not always by way of retries: they cost 20 microseconds a mail
+            sequence = await retry_until_available(
+                lambda: self.bus.events.append(event), "an outcome waits to be recorded", mail=event.mail
+            )
+        metrics.count_outcome(event, recipients)
+        return sequence

@@ -1,4 +1,4 @@
-"""Delivery status notifications: what a sender hears of a mail that could not be delivered (RFC 3464, RFC 6522)."""
+"""Delivery status notifications: tell a sender that a mail failed (RFC 3464, RFC 6522). Pure."""
 
 from datetime import datetime
 from email.utils import format_datetime
@@ -9,12 +9,15 @@ import msgspec
 from varco_common.events import Failure
 from varco_common.mail.envelope import Envelope
 
-MAX_HEADERS = 64 * 1024  # of the original, as it goes back
-LINE = "\r\n"
+MAX_HEADERS = 64 * 1024  # bytes of the original that go back
+CRLF = "\r\n"
 
 
 class DsnContent(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a notification says. `reporter` is this gate's host name, `host` the next hop's."""
+    """What a DSN is made of.
+
+    `reporter` is the host name of this gate, `host` that of the next hop.
+    """
 
     id: str
     reporter: str
@@ -27,7 +30,7 @@ class DsnContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def headers_of(body: bytes) -> bytes:
-    """The header section of a body in wire form, bounded; dots that were stuffed are undone."""
+    """The header section of a body in wire form, cut to MAX_HEADERS, without dot-stuffing."""
     end = body.find(b"\r\n\r\n")
     section = body[: end + 2 if end >= 0 else len(body)][:MAX_HEADERS]
     section = section[: section.rfind(b"\r\n") + 2]
@@ -35,74 +38,75 @@ def headers_of(body: bytes) -> bytes:
     return section[1:] if section.startswith(b"..") else section
 
 
-def internationalised(notice: DsnContent) -> bool:
-    """Whether it must be told with addresses that aren't ASCII; then it needs SMTPUTF8, as the mail did."""
-    return not all(a.isascii() for a in (notice.envelope.sender, *(f.recipient for f in notice.failures)))
+def internationalised(content: DsnContent) -> bool:
+    """Whether an address is not ASCII. Then the DSN needs SMTPUTF8, as the mail did."""
+    return not all(a.isascii() for a in (content.envelope.sender, *(f.recipient for f in content.failures)))
 
 
-def compose(notice: DsnContent) -> bytes:
-    """The notification, in wire form: CRLF, dot-stuffed, without the final dot.
+def compose(content: DsnContent) -> bytes:
+    """The DSN in wire form: CRLF, dot-stuffed, without the final dot.
 
-    It is plain ASCII wherever addresses are: nobody is told of a notification that a next hop can't carry.
+    It is plain ASCII if the addresses are, so that every next hop can carry it: the sender of a DSN
+    is never told that it failed.
     """
-    utf8 = internationalised(notice)
-    boundary = f"=_{notice.id}"
-    headers = notice.headers if utf8 else notice.headers.decode("ascii", "replace").replace("\ufffd", "?").encode()
+    utf8 = internationalised(content)
+    boundary = f"=_{content.id}"
+    headers = content.headers if utf8 else content.headers.decode("ascii", "replace").replace("\ufffd", "?").encode()
     parts = [
-        _part("text/plain; charset=utf-8", _text(notice, utf8=utf8).encode(), utf8=utf8),
+        _part("text/plain; charset=utf-8", _text(content, utf8=utf8).encode(), utf8=utf8),
         # RFC 6533 3: the global forms where addresses are not ASCII
-        _part(f"message/{'global-' if utf8 else ''}delivery-status", _status(notice, utf8=utf8).encode(), utf8=utf8),
+        _part(f"message/{'global-' if utf8 else ''}delivery-status", _status(content, utf8=utf8).encode(), utf8=utf8),
         _part("message/global-headers" if utf8 else "text/rfc822-headers", headers, utf8=utf8),
     ]
     marker = f"--{boundary}".encode()
     body = b"".join(marker + b"\r\n" + part + b"\r\n" for part in parts) + marker + b"--\r\n"
-    return _stuffed(_head(notice, boundary, utf8=utf8).encode() + b"\r\n" + body)
+    return _stuffed(_head(content, boundary, utf8=utf8).encode() + b"\r\n" + body)
 
 
-def _head(notice: DsnContent, boundary: str, *, utf8: bool) -> str:
+def _head(content: DsnContent, boundary: str, *, utf8: bool) -> str:
     fields = {
-        "From": f'"Mail Delivery System" <mailer-daemon@{notice.reporter}>',
-        "To": f"<{notice.envelope.sender}>",
-        "Date": format_datetime(notice.now),
-        "Message-ID": f"<{notice.id}@{notice.reporter}>",
+        "From": f'"Mail Delivery System" <mailer-daemon@{content.reporter}>',
+        "To": f"<{content.envelope.sender}>",
+        "Date": format_datetime(content.now),
+        "Message-ID": f"<{content.id}@{content.reporter}>",
         "Subject": "Undelivered mail / Messaggio non consegnato",
         "Auto-Submitted": "auto-replied",  # RFC 3834 5
         "MIME-Version": "1.0",
         "Content-Type": "multipart/report;"
-        f' report-type={"global-" if utf8 else ""}delivery-status;{LINE} boundary="{boundary}"',
+        f' report-type={"global-" if utf8 else ""}delivery-status;{CRLF} boundary="{boundary}"',
     }
-    return "".join(f"{name}: {value}{LINE}" for name, value in fields.items())
+    return "".join(f"{name}: {value}{CRLF}" for name, value in fields.items())
 
 
 def _part(kind: str, content: bytes, *, utf8: bool) -> bytes:
-    transfer = f"Content-Transfer-Encoding: 8bit{LINE}" if utf8 else ""
-    return f"Content-Type: {kind}{LINE}{transfer}{LINE}".encode() + content
+    transfer = f"Content-Transfer-Encoding: 8bit{CRLF}" if utf8 else ""
+    return f"Content-Type: {kind}{CRLF}{transfer}{CRLF}".encode() + content
 
 
-def _text(notice: DsnContent, *, utf8: bool) -> str:
-    days = max(1, round((notice.now - notice.envelope.received_at).total_seconds() / 86_400))
-    english = f"was tried for {days} day(s), and is given up" if notice.expired else "was refused for good"
-    italian = f"si e' tentato per {days} giorno/i, senza successo" if notice.expired else "e' stato rifiutato"
+def _text(content: DsnContent, *, utf8: bool) -> str:
+    days = max(1, round((content.now - content.envelope.received_at).total_seconds() / 86_400))
+    english = f"was tried for {days} day(s), and is given up" if content.expired else "was refused for good"
+    italian = f"si e' tentato per {days} giorno/i, senza successo" if content.expired else "e' stato rifiutato"
     lines = [
-        f"Your mail {notice.envelope.id} could not be delivered: it {english}.",
+        f"Your mail {content.envelope.id} could not be delivered: it {english}.",
         "It will not be tried again. What was answered for each recipient:",
         "",
-        f"Il vostro messaggio {notice.envelope.id} non e' stato consegnato: {italian}.",
+        f"Il vostro messaggio {content.envelope.id} non e' stato consegnato: {italian}.",
         "Non verra' ritentato. La risposta per ogni destinatario:",
         "",
     ]
-    for failure in notice.failures:
+    for failure in content.failures:
         lines += [f"<{failure.recipient}>", f"    {_folded(failure.answer, utf8=utf8, indent='    ')}", ""]
-    return LINE.join(lines)
+    return CRLF.join(lines)
 
 
-def _status(notice: DsnContent, *, utf8: bool) -> str:
-    """RFC 3464 2.1: fields of the mail, then fields of each recipient, parted by empty lines."""
+def _status(content: DsnContent, *, utf8: bool) -> str:
+    """RFC 3464 2.1: fields of the mail, then fields of each recipient, separated by empty lines."""
     blocks = [
         {
-            "Reporting-MTA": f"dns; {notice.reporter}",  # RFC 3464 2.2.2
-            "X-Varco-Mail": notice.envelope.id,
-            "Arrival-Date": format_datetime(notice.envelope.received_at),
+            "Reporting-MTA": f"dns; {content.reporter}",  # RFC 3464 2.2.2
+            "X-Varco-Mail": content.envelope.id,
+            "Arrival-Date": format_datetime(content.envelope.received_at),
         }
     ]
     blocks += [
@@ -110,26 +114,29 @@ def _status(notice: DsnContent, *, utf8: bool) -> str:
             "Original-Recipient": f"{'utf-8' if utf8 else 'rfc822'}; {failure.recipient}",
             "Final-Recipient": f"{'utf-8' if utf8 else 'rfc822'}; {failure.recipient}",
             "Action": "failed",  # RFC 3464 2.3.3
-            "Status": _final(failure.status, expired=notice.expired),
-            "Remote-MTA": f"dns; {notice.host.rpartition(':')[0] or notice.host}",
+            "Status": _final(failure.status, expired=content.expired),
+            "Remote-MTA": f"dns; {content.host.rpartition(':')[0] or content.host}",
             "Diagnostic-Code": f"smtp; {_folded(failure.answer, utf8=utf8)}",
         }
-        for failure in notice.failures
+        for failure in content.failures
     ]
-    return LINE.join("".join(f"{name}: {value}{LINE}" for name, value in block.items()) for block in blocks)
+    return CRLF.join("".join(f"{name}: {value}{CRLF}" for name, value in block.items()) for block in blocks)
 
 
 def _final(status: str, *, expired: bool) -> str:
-    """RFC 3464 2.3.4: with action `failed` the status is a permanent one; 4.4.7 is the time that ran out."""
+    """RFC 3464 2.3.4: action `failed` has a permanent status. 5.4.7: the time ran out."""
     if expired:
         return "5.4.7"
     return status if status.startswith("5") else f"5{status[1:]}"
 
 
 def _folded(text: str, *, utf8: bool, indent: str = "  ") -> str:
-    """In lines of a bounded length; controls and, where all is ASCII, other characters become question marks."""
+    """Wrapped lines.
+
+    Control characters, and without `utf8` all that is not ASCII, become question marks.
+    """
     clean = "".join(c if c.isprintable() and (utf8 or c.isascii()) else "?" for c in text)
-    return f"{LINE}{indent}".join(wrap(clean, 72) or ["-"])
+    return f"{CRLF}{indent}".join(wrap(clean, 72) or ["-"])
 
 
 def _stuffed(message: bytes) -> bytes:

@@ -1,4 +1,6 @@
-"""Writes delivery status notifications into MAIL, as mail of their own that relay then delivers like any other."""
+"""Writes DSNs into MAIL, as mails of their own that relay then delivers like any other."""
+
+from datetime import datetime
 
 from varco_common.base.errors import VarcoError
 from varco_common.bus import Bus, StoredMail
@@ -14,73 +16,76 @@ from varco_relay.model.queue import PendingDsn, QueuedMail
 
 
 class DsnSender:
-    """`reporter` is the host name that this gate goes by."""
+    """`reporter` is the host name of this gate."""
 
-    def __init__(self, bus: Bus, blobs: ObjectStore, reporter: str, clock: Clock = utc_now) -> None:
-        self._bus, self._blobs, self._reporter, self._clock = bus, blobs, reporter, clock
+    def __init__(self, bus: Bus, object_store: ObjectStore, reporter: str, clock: Clock = utc_now) -> None:
+        self._bus, self._object_store, self._reporter, self._clock = bus, object_store, reporter, clock
 
-    async def notify(self, state: QueuedMail, owed: PendingDsn, stored: StoredMail | None) -> int:
-        """Appends the notification, then the event that it is written; returns the event's sequence.
+    async def send(self, state: QueuedMail, pending: PendingDsn, stored: StoredMail | None) -> int:
+        """Appends the DSN, then the event that it is written; returns the sequence of the event.
 
-        The notification's id was made with the failure's event, so the bus takes it once, however often this is tried
-        within its two minutes.
+        The event of the failure has the id of the DSN. The bus takes a DSN of one id once within
+        two minutes, so a repeated call does no harm.
         """
-        envelope = stored.record.envelope if stored else _outline(state, owed)
-        notice = DsnContent(
-            id=owed.dsn,
+        recipients = tuple(failure.recipient for failure in pending.failures)
+        content = DsnContent(
+            id=pending.dsn,
             reporter=self._reporter,
-            host=owed.host,
-            envelope=envelope,
-            failures=owed.failures,
+            host=pending.host,
+            envelope=stored.record.envelope
+            if stored
+            else outline(state, recipients, state.accepted_at or pending.since),
+            failures=pending.failures,
             headers=await self._headers(stored),
             now=self._clock(),
-            expired=owed.expired,
+            expired=pending.expired,
         )
-        body = compose(notice)
-        await self._bus.mail.append("dsn", _record(notice, body), body)
+        body = compose(content)
+        await self._bus.mail.append("dsn", _record(content, body), body)
         event = SenderNotified(
-            at=notice.now, account=state.account, mail=state.mail, sequence=state.sequence, dsn=owed.dsn
+            at=content.now, account=state.account, mail=state.mail, sequence=state.sequence, dsn=pending.dsn
         )
         sequence = await self._bus.events.append(event)
         metrics.notified.inc()
         return sequence
 
     async def _headers(self, stored: StoredMail | None) -> bytes:
-        """The original's header section; without it the notification is still worth sending."""
+        """The header section of the original. Without it the DSN is still worth sending."""
         if not stored:
             return b""
         if not (key := stored.record.body.object):
             return headers_of(stored.body)
         try:
-            async for chunk in self._blobs.stream(key):
+            async for chunk in self._object_store.stream(key):
                 return headers_of(chunk)
         except VarcoError:
             pass
         return b""
 
 
-def _record(notice: DsnContent, body: bytes) -> MailAccepted:
-    envelope = Envelope(
-        id=notice.id,
-        account=notice.envelope.account,
-        sender="",  # RFC 3464 2: never a notification about a notification
-        recipients=(notice.envelope.sender,),
-        host="",
-        received_at=notice.now,
-        size=len(body),
-        listener="internal",
-        smtputf8=internationalised(notice),
-        eight_bit=not body.isascii(),
-    )
-    return MailAccepted(envelope=envelope, manifest=Manifest(), votes=(), body=BodyReference(size=len(body)))
-
-
-def _outline(state: QueuedMail, owed: PendingDsn) -> Envelope:
+def outline(state: QueuedMail, recipients: tuple[str, ...], received_at: datetime) -> Envelope:
+    """What is known of the envelope of a mail whose record is gone from MAIL."""
     return Envelope(
         id=state.mail,
         account=state.account,
         sender=state.sender,
-        recipients=tuple(failure.recipient for failure in owed.failures),
+        recipients=recipients,
         host="",
-        received_at=state.accepted_at or owed.since,
+        received_at=received_at,
     )
+
+
+def _record(content: DsnContent, body: bytes) -> MailAccepted:
+    envelope = Envelope(
+        id=content.id,
+        account=content.envelope.account,
+        sender="",  # RFC 3464 2: a DSN about a DSN is never sent
+        recipients=(content.envelope.sender,),
+        host="",
+        received_at=content.now,
+        size=len(body),
+        listener="internal",
+        smtputf8=internationalised(content),
+        eight_bit=not body.isascii(),
+    )
+    return MailAccepted(envelope=envelope, manifest=Manifest(), votes=(), body=BodyReference(size=len(body)))

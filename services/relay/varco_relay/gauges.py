@@ -1,35 +1,37 @@
 """Gauges that are computed when Prometheus asks: the queue, its age, and the routes, by account."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from varco_relay.queue_service import QueueService
-from varco_relay.smtp.pool_registry import Unroutable
+from varco_relay.smtp.pool_registry import PoolRegistry, Unroutable
+from varco_relay.worker_supervisor import WorkerSupervisor
 
 
-@dataclass
-class _Seen:
-    queued: int = 0
-    held: int = 0
+def oldest_seconds(queue: QueueService, workers: WorkerSupervisor, account: str) -> float:
+    """The age of the account's oldest mail (empty: of any) without a final outcome."""
+    times = [mail.accepted_at for mail in queue.mails(account) if mail.accepted_at]
+    oldest = min([*times, *filter(None, [workers.oldest(account)])], default=None)
+    return (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
 
 
 class Gauges(Collector):
-    """Reads a desk."""
+    """The gauges of one relay."""
 
-    def __init__(self, desk: QueueService) -> None:
-        self._desk = desk
+    def __init__(self, queue: QueueService, workers: WorkerSupervisor, pools: PoolRegistry) -> None:
+        self._queue, self._workers, self._pools = queue, workers, pools
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing is asked at registration."""
+        """Empty, so that registering computes nothing."""
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One family a figure."""
         queue = _by_account("varco_relay_queue_mails", "Mails waiting for another attempt")
         held = _by_account("varco_relay_queue_held_mails", "Mails held by hand")
         oldest = _by_account(
@@ -37,43 +39,35 @@ class Gauges(Collector):
         )
         down = _by_account("varco_relay_route_down", "1 while the account's next hop can't be reached")
         no_route = _by_account("varco_relay_no_route", "1 while the account has no route, and its mail waits")
-        seen = self._seen()
-        for account in self._desk.accounts():
-            way, found = self._desk.way(account), seen.get(account, _Seen())
-            queue.add_metric([account], found.queued)
-            held.add_metric([account], found.held)
-            oldest.add_metric([account], self._desk.oldest_seconds(account))
-            down.add_metric([account], bool(way.why) and not isinstance(way, Unroutable))
-            no_route.add_metric([account], isinstance(way, Unroutable))
+        queued_mails = Counter(mail.account for mail in self._queue.mails())
+        held_mails = Counter(mail.account for mail in self._queue.mails() if mail.held)
+        for account in self._workers.accounts():
+            destination = self._workers.destination(account)
+            unroutable = isinstance(destination, Unroutable)
+            queue.add_metric([account], queued_mails[account])
+            held.add_metric([account], held_mails[account])
+            oldest.add_metric([account], oldest_seconds(self._queue, self._workers, account))
+            down.add_metric([account], bool(destination.down_reason) and not unroutable)
+            no_route.add_metric([account], unroutable)
         yield from (queue, held, oldest, down, no_route, self._connections())
-
-    def _seen(self) -> dict[str, _Seen]:
-        seen: dict[str, _Seen] = {}
-        for state in self._desk.waiting():
-            found = seen.setdefault(state.account, _Seen())
-            found.queued += 1
-            found.held += state.held
-        return seen
 
     def _connections(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily("varco_relay_connections", "Open connections to a next hop", labels=["next_hop"])
-        totals: dict[str, int] = {}
-        for lane in self._desk.lanes():
-            totals[lane.name] = totals.get(lane.name, 0) + lane.connections
-        for name, count in totals.items():
+        connections: Counter[str] = Counter()
+        for pool in self._pools.pools():
+            connections[pool.name] += pool.connections
+        for name, count in connections.items():
             family.add_metric([name], count)
         return family
 
-
-@contextmanager
-def shown(desk: QueueService) -> Iterator[None]:
-    """In /metrics inside the block."""
-    gauges = Gauges(desk)
-    REGISTRY.register(gauges)
-    try:
-        yield
-    finally:
-        REGISTRY.unregister(gauges)
+    @contextmanager
+    def registered(self) -> Iterator[None]:
+        """They appear in /metrics inside the block."""
+        REGISTRY.register(self)
+        try:
+            yield
+        finally:
+            REGISTRY.unregister(self)
 
 
 def _by_account(name: str, text: str) -> GaugeMetricFamily:

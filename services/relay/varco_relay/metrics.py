@@ -1,4 +1,4 @@
-"""What Prometheus reads of relay."""
+"""The counters of relay."""
 
 from prometheus_client import Counter
 
@@ -15,7 +15,7 @@ octets = Counter("varco_relay_body_bytes_total", "Bytes of the bodies of those m
 notified = Counter("varco_relay_notifications_total", "Delivery status notifications written")
 
 
-def outcome(event: MailDelivered | MailDeferred | MailBounced | MailExpired, recipients: int) -> None:
+def count_outcome(event: MailDelivered | MailDeferred | MailBounced | MailExpired, recipients: int) -> None:
     """Counts the recipients of one outcome."""
     match event:
         case MailDelivered():

@@ -1,118 +1,91 @@
-"""A mail as relay handles it, and the events that say what became of it. Pure."""
+"""A mail as relay handles it, and the events that record what became of it. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from varco_common.events import Failure, MailBounced, MailDeferred, MailDelivered, MailExpired
 from varco_common.mail.envelope import Envelope
-from varco_relay.decide.outcome import AttemptOutcome, RetrySchedule, expired, next_attempt
-from varco_relay.smtp.transaction import Chunks
+from varco_relay.decide.outcome import AttemptOutcome
+from varco_relay.decide.retry_schedule import RetrySchedule
+from varco_relay.smtp.transaction import BodyChunks
 
 OutcomeEvent = MailDelivered | MailDeferred | MailBounced | MailExpired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:
-    """A mail, those of its recipients that are still to be tried, and which attempt this is (1 the first)."""
+    """A mail, the recipients still to be tried, and the number of this attempt (1: the first)."""
 
     envelope: Envelope
     sequence: int
     recipients: tuple[str, ...]
-    body: bytes | Chunks
+    body: bytes | BodyChunks
     size: int
     attempt: int = 1
 
 
 def delivered_event(
-    letter: OutgoingMessage, plan: AttemptOutcome, *, now: datetime, host: str, tls: str
+    message: OutgoingMessage, outcome: AttemptOutcome, *, now: datetime, host: str, tls: str
 ) -> MailDelivered:
-    """One event for all who got it in one transaction."""
-    return MailDelivered(
-        at=now,
-        account=letter.envelope.account,
-        mail=letter.envelope.id,
-        sequence=letter.sequence,
-        recipients=plan.delivered,
-        host=host,
-        answer=plan.answer,
-        tls=tls,
-        attempt=letter.attempt,
-    )
+    """One event for all recipients of one transaction."""
+    fields = _common_fields(message, now, host)
+    return MailDelivered(**fields, recipients=outcome.delivered, answer=outcome.answer, tls=tls)
 
 
 def undelivered_events(
-    letter: OutgoingMessage,
+    message: OutgoingMessage,
     *,
     bounced: tuple[Failure, ...],
     deferred: tuple[Failure, ...],
     host: str,
     now: datetime,
     random: float,
-    patience: RetrySchedule,
+    schedule: RetrySchedule,
     new_id: Callable[[], str],
 ) -> list[MailBounced | MailExpired | MailDeferred]:
-    """What becomes of those who didn't get it: refused for good, given up, or tried again later.
-
-    A null sender is owed no notification (RFC 5321 4.5.5): mail about mail could go round for ever.
-    """
+    """What becomes of recipients without a delivery: bounced, expired, or tried again later."""
     events: list[MailBounced | MailExpired | MailDeferred] = []
     if bounced:
-        events.append(_bounced(letter, bounced, host=host, now=now, new_id=new_id))
-    if deferred and expired(now, letter.envelope.received_at, patience):
-        events.append(expired_event(letter, deferred, host=host, now=now, new_id=new_id))
+        events.append(MailBounced(**_failure_fields(message, bounced, now, host, new_id)))
+    if deferred and schedule.expired(now, message.envelope.received_at):
+        events.append(expired_event(message, deferred, host=host, now=now, new_id=new_id))
     elif deferred:
-        due = next_attempt(now, letter.attempt, random, patience)
-        events.append(_deferred(letter, deferred, host=host, now=now, due=due))
+        event = MailDeferred(
+            **_common_fields(message, now, host),
+            failures=deferred,
+            sender=message.envelope.sender,
+            size=message.size,
+            accepted_at=message.envelope.received_at,
+            next_at=schedule.next_attempt(now, message.attempt, random),
+        )
+        events.append(event)
     return events
 
 
-def _deferred(
-    letter: OutgoingMessage, failures: tuple[Failure, ...], *, host: str, now: datetime, due: datetime
-) -> MailDeferred:
-    return MailDeferred(
-        at=now,
-        account=letter.envelope.account,
-        mail=letter.envelope.id,
-        sequence=letter.sequence,
-        failures=failures,
-        host=host,
-        sender=letter.envelope.sender,
-        size=letter.size,
-        accepted_at=letter.envelope.received_at,
-        next_at=due,
-        attempt=letter.attempt,
-    )
-
-
-def _bounced(
-    letter: OutgoingMessage, failures: tuple[Failure, ...], *, host: str, now: datetime, new_id: Callable[[], str]
-) -> MailBounced:
-    return MailBounced(
-        at=now,
-        account=letter.envelope.account,
-        mail=letter.envelope.id,
-        sequence=letter.sequence,
-        failures=failures,
-        host=host,
-        sender=letter.envelope.sender,
-        dsn=new_id() if letter.envelope.sender else "",
-        attempt=letter.attempt,
-    )
-
-
 def expired_event(
-    letter: OutgoingMessage, failures: tuple[Failure, ...], *, host: str, now: datetime, new_id: Callable[[], str]
+    message: OutgoingMessage, failures: tuple[Failure, ...], *, host: str, now: datetime, new_id: Callable[[], str]
 ) -> MailExpired:
-    """Their time is over."""
-    return MailExpired(
-        at=now,
-        account=letter.envelope.account,
-        mail=letter.envelope.id,
-        sequence=letter.sequence,
-        failures=failures,
-        host=host,
-        sender=letter.envelope.sender,
-        dsn=new_id() if letter.envelope.sender else "",
-        attempt=letter.attempt,
-    )
+    """The time for attempts is over."""
+    return MailExpired(**_failure_fields(message, failures, now, host, new_id))
+
+
+def _failure_fields(
+    message: OutgoingMessage, failures: tuple[Failure, ...], now: datetime, host: str, new_id: Callable[[], str]
+) -> dict[str, Any]:
+    """RFC 5321 4.5.5: a null sender gets no DSN. Mail about mail could go round for ever."""
+    sender = message.envelope.sender
+    fields = _common_fields(message, now, host)
+    return fields | {"failures": failures, "sender": sender, "dsn": new_id() if sender else ""}
+
+
+def _common_fields(message: OutgoingMessage, now: datetime, host: str) -> dict[str, Any]:
+    return {
+        "at": now,
+        "account": message.envelope.account,
+        "mail": message.envelope.id,
+        "sequence": message.sequence,
+        "host": host,
+        "attempt": message.attempt,
+    }

@@ -1,8 +1,8 @@
-"""What relay projects: built anew by `varco replay rebuild relay`."""
+"""relay's projections, which `varco replay rebuild relay` builds anew."""
 
 from varco_common.eventsourcing.rebuild.projected import FoldedProjection
 from varco_relay.model import account_route, queue
 from varco_relay.settings import Settings
 
 SETTINGS = Settings
-PROJECTIONS = (FoldedProjection(account_route.FOLD), FoldedProjection(queue.FOLD))
+PROJECTIONS = (FoldedProjection(account_route.PROJECTION), FoldedProjection(queue.PROJECTION))

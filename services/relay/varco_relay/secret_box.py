@@ -1,4 +1,4 @@
-"""Passwords of next hops, sealed: EVENTS is kept for ten years and read by others, and only relay has the key (ADR 10)."""
+"""Encrypts passwords of next hops: others read EVENTS, and only relay has the key (ADR 10)."""
 
 import os
 from contextlib import suppress
@@ -11,14 +11,14 @@ from varco_common.base.errors import TransientError
 
 
 class SecretBox:
-    """Seals and opens with the key in a file of mode 0600, which is made at the first start."""
+    """Encrypts and decrypts with the key in a file of mode 0600, which the first start makes."""
 
     def __init__(self, key: bytes) -> None:
         self._fernet = Fernet(key)
 
     @classmethod
     def from_file(cls, path: Path) -> "SecretBox":
-        """Raises ValueError on a file that holds no key, and OSError on one that can't be read or made."""
+        """Raises ValueError if the file holds no key, and OSError if it cannot be read or made."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileExistsError):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -26,19 +26,19 @@ class SecretBox:
                 file.write(Fernet.generate_key() + b"\n")
         return cls(path.read_bytes().strip())
 
-    def seal(self, password: str) -> str:
+    def encrypt(self, password: str) -> str:
         return self._fernet.encrypt(password.encode()).decode()
 
-    def open(self, secret: str) -> str:
-        """Raises TransientError where the secret was sealed with another key: the route waits until it is set again."""
+    def decrypt(self, secret: str) -> str:
+        """Raises TransientError for a secret of another key: the route must be set again."""
         try:
             return self._fernet.decrypt(secret).decode()
         except InvalidToken:
             raise TransientError("the route's password was sealed with another key: set the route again") from None
 
-    def holds(self, secret: str, password: str) -> bool:
-        """Whether this is the password that was sealed."""
+    def matches(self, secret: str, password: str) -> bool:
+        """Whether the secret is this password, encrypted."""
         try:
-            return compare_digest(self.open(secret).encode(), password.encode())
+            return compare_digest(self.decrypt(secret).encode(), password.encode())
         except TransientError:
             return False

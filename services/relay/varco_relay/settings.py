@@ -3,17 +3,16 @@
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from varco_common.base.settings import Duration, Size, env_prefix, matches
+from varco_common.base.settings import Duration, env_prefix, matches
 from varco_common.bus.settings import WithBus
 from varco_common.events import Blackhole, Route, Smarthost
 from varco_common.runtime.settings import WithApi
 from varco_common.storage.settings import WithDatabase, WithObjectStore
-from varco_relay.decide.outcome import RetrySchedule
-from varco_relay.smtp.connection_pool import PoolLimits
+from varco_relay.decide.retry_schedule import RetrySchedule
 from varco_relay.smtp.target import BLACKHOLE, parse_smarthost
 
 
@@ -27,64 +26,51 @@ class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
     """`VARCO_RELAY_*`, and what is shared."""
 
     model_config = env_prefix("VARCO_RELAY_")
+    retired: ClassVar[frozenset[str]] = frozenset(
+        {
+            "VARCO_RELAY_ACK_WAIT",
+            "VARCO_RELAY_CONNECTION_IDLE",
+            "VARCO_RELAY_IN_FLIGHT",
+            "VARCO_RELAY_IN_FLIGHT_BYTES",
+            "VARCO_RELAY_RECIPIENTS_AT_ONCE",
+            "VARCO_RELAY_RETRIES_AT_ONCE",
+            "VARCO_RELAY_RETRY_JITTER",
+            "VARCO_RELAY_ROUTE_RETRY_FIRST",
+            "VARCO_RELAY_ROUTE_RETRY_LONGEST",
+        }
+    )
 
     default_route: Annotated[str, AfterValidator(_route)] = Field(
         default="",
-        description="Where the mail of accounts without a route of their own goes: `host:port` (TLS where it is offered, "
-        "no login), or `blackhole`. Empty: it waits.",
+        description="Where the mail of accounts without a route of their own goes: `host:port` (with TLS if it is "
+        "offered, without a login), or `blackhole`. Empty: it waits.",
     )
     helo_name: Annotated[str, matches(r"[A-Za-z0-9.\[\]:_-]{0,253}", "a host name, or an address in brackets")] = Field(
         default="",
-        description="The name that this gate presents itself with in EHLO, and signs its notifications with. "
+        description="The name of this gate in EHLO and in its delivery status notifications. "
         "Empty: the machine's host name.",
     )
     connections: int = Field(default=4, ge=1, le=100, description="Connections to one next hop at once.")
-    connection_idle: Duration = Field(
-        default=timedelta(seconds=30), description="How long a connection without mail is kept."
-    )
-    in_flight: int = Field(default=64, ge=1, le=1_000, description="Mails of one account in hand at once.")
-    in_flight_bytes: Size = Field(
-        default=16 * 1024 * 1024, description="Bytes of mails of one account in hand at once."
-    )
-    recipients_at_once: int = Field(
-        default=100,
-        ge=1,
-        le=10_000,
-        description="Recipients in one transaction; RFC 5321 has servers take 100 at least.",
-    )
     retry_first: Duration = Field(
         default=timedelta(minutes=2),
-        description="How long after its first attempt a deferred mail is tried again; the delay doubles from there.",
+        description="The delay before the second attempt for a deferred mail. It doubles for each further attempt.",
     )
     retry_longest: Duration = Field(default=timedelta(hours=2), description="The longest delay between two attempts.")
-    retry_jitter: float = Field(
-        default=0.2, ge=0, lt=1, description="The share by which delays vary, so that not all is tried at once."
-    )
     give_up: Duration = Field(
-        default=timedelta(days=5), description="How long after its acceptance a mail is tried; then its sender is told."
-    )
-    retries_at_once: int = Field(default=16, ge=1, le=1_000, description="Attempts for deferred mails at once.")
-    route_retry_first: Duration = Field(
-        default=timedelta(seconds=2), description="How long after a next hop went down it is tried again; this doubles."
-    )
-    route_retry_longest: Duration = Field(
-        default=timedelta(minutes=5), description="The longest delay between two tries to reach a next hop."
+        default=timedelta(days=5),
+        description="How long after its acceptance a mail is tried. Then its sender is notified.",
     )
     timeout_factor: float = Field(
-        default=1.0, gt=0, le=10, description="What the timeouts of RFC 5321 4.5.3.2 are multiplied with."
-    )
-    ack_wait: Duration = Field(
-        default=timedelta(seconds=20),
-        description="How long after a crash the mails that were in hand are taken up again.",
+        default=1.0, gt=0, le=10, description="The timeouts of RFC 5321 4.5.3.2 are multiplied by this."
     )
     ca_file: Path | None = Field(
         default=None,
-        description="Certificates (PEM) that are trusted beside the system's, for routes with `tls: required`.",
+        description="Certificates (PEM) that routes with `tls: required` trust besides those of the system.",
     )
     key_file: Path | None = Field(
         default=None,
-        description="The key that seals the routes' passwords; made at the first start. Unset: `secrets/relay.key` in "
-        "VARCO_HOME.",
+        description="The key that encrypts the passwords of routes. The first start makes it. "
+        "Unset: `secrets/relay.key` in VARCO_HOME.",
     )
 
     @property
@@ -92,23 +78,12 @@ class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
         return self.helo_name or socket.gethostname() or "localhost"
 
     @property
-    def patience(self) -> RetrySchedule:
-        return RetrySchedule(
-            first=self.retry_first, longest=self.retry_longest, give_up=self.give_up, jitter=self.retry_jitter
-        )
-
-    @property
-    def limits(self) -> PoolLimits:
-        return PoolLimits(
-            connections=self.connections,
-            idle=self.connection_idle.total_seconds(),
-            first_backoff=self.route_retry_first.total_seconds(),
-            longest_backoff=self.route_retry_longest.total_seconds(),
-        )
+    def schedule(self) -> RetrySchedule:
+        return RetrySchedule(first=self.retry_first, longest=self.retry_longest, give_up=self.give_up)
 
     @property
     def grace(self) -> float:
-        """Seconds that attempts in flight are given at the end."""
+        """Seconds that attempts in flight get at the end."""
         return self.drain.total_seconds() * 0.8
 
     @property
@@ -122,5 +97,5 @@ class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
         return Smarthost(host=host, port=port)
 
     @property
-    def seal_file(self) -> Path:
+    def secret_key_file(self) -> Path:
         return self.key_file or self.home / "secrets" / "relay.key"

@@ -103,10 +103,13 @@ class MailDelivered(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, 
 
     @property
     def subject(self) -> str:
-        """What left the queue has its own subject: relay follows its queue without reading every delivery again."""
-        if self.attempt == 1:
-            return super().subject
-        return subjects.event(self.SERVICE, "mail-delivered-later", subjects.token(self.key))
+        """A delivery out of the queue has its own subject: relay follows it without every first delivery."""
+        return super().subject if self.attempt == 1 else self.later_subject_filter(subjects.token(self.key))
+
+    @classmethod
+    def later_subject_filter(cls, key: str = "*") -> str:
+        """The subject of deliveries that took more than one attempt."""
+        return subjects.event(cls.SERVICE, "mail-delivered-later", key)
 
 
 class MailDeferred(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.deferred.v1"):

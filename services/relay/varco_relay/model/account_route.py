@@ -1,4 +1,7 @@
-"""Each account's route, and what is known of it. Folded from policy's and relay's events."""
+"""Each account's route, and what is known of its next hop.
+
+Folded from events of policy and relay.
+"""
 
 import msgspec
 
@@ -14,12 +17,15 @@ from varco_common.events import (
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
-FACTS = ("route-set", "route-removed", "route-learned", "route-failed", "route-recovered")
-FILTERS = (*(f"events.relay.{fact}.*" for fact in FACTS), "events.policy.account-opened.*")
+SETTINGS_EVENTS = (RouteSet, RouteRemoved)
+_EVENTS = (*SETTINGS_EVENTS, RouteLearned, RouteFailed, RouteRecovered, AccountOpened)
 
 
 class AccountRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An account that has mail to send. `route` None: the default one. `failed` says why the route is down."""
+    """An account with mail to send. `route` None: the default route.
+
+    `failed` says why its route is down.
+    """
 
     account: str
     route: Route | None = None
@@ -47,4 +53,6 @@ def apply(state: AccountRoute | None, event: AnyEvent) -> AccountRoute | None:
     return msgspec.structs.replace(state or AccountRoute(account=event.key), **change)
 
 
-FOLD = ProjectionSpec("routes", FILTERS, apply, AccountRoute)
+PROJECTION = ProjectionSpec(
+    "routes", tuple(kind.subject_filter() for kind in _EVENTS), apply, AccountRoute, settings=SETTINGS_EVENTS
+)

@@ -1,4 +1,7 @@
-"""The queue: mails that wait for another attempt, and notifications that their senders are owed. Folded from events."""
+"""The queue: mails that wait for another attempt, and DSNs that senders are owed.
+
+Folded from events.
+"""
 
 from datetime import datetime
 
@@ -19,22 +22,24 @@ from varco_common.events import (
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
-FACTS = (
-    "mail-deferred",
-    "mail-delivered-later",
-    "mail-bounced",
-    "mail-expired",
-    "mail-dropped",
-    "mail-held",
-    "mail-released",
-    "mail-hurried",
-    "sender-notified",
+_EVENTS = (
+    MailDeferred,
+    MailBounced,
+    MailExpired,
+    MailDropped,
+    MailHeld,
+    MailReleased,
+    MailRetryRequested,
+    SenderNotified,
 )
-FILTERS = tuple(f"events.relay.{fact}.*" for fact in FACTS)
+FILTERS = (*(kind.subject_filter() for kind in _EVENTS), MailDelivered.later_subject_filter())
 
 
 class PendingDsn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A notification that isn't written yet. `since` is when the failure became final; `host` is the next hop's name."""
+    """A notification that is not written yet.
+
+    `since` is when the failure became final, `host` is the name of the next hop.
+    """
 
     dsn: str
     failures: tuple[Failure, ...]
@@ -44,7 +49,10 @@ class PendingDsn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class QueuedMail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One mail in the queue: the recipients that it wasn't delivered to, with the last answer to each."""
+    """One mail in the queue; `failures` has the last reply to each recipient that still waits.
+
+    `sequence` is the place of its record in MAIL, `attempt` the number of the last attempt.
+    """
 
     account: str
     mail: str
@@ -65,33 +73,34 @@ class QueuedMail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def due(self) -> datetime | None:
-        """When there is something to do: a notification to write, or an attempt to make. None: nothing, or held."""
+        """When there is something to do: at once if a DSN is pending.
+
+        None: never, or the mail is held.
+        """
         if self.owed:
-            return min(owed.since for owed in self.owed)
+            return min(dsn.since for dsn in self.owed)
         return None if self.held or not self.failures else self.next_at
 
-    def tried_at(self, now: datetime) -> bool:
-        """Whether an attempt is due."""
+    def attempt_due(self, now: datetime) -> bool:
+        """Whether it is time for an attempt."""
         return bool(self.failures) and not self.held and self.next_at is not None and self.next_at <= now
 
 
 def key(event: AnyEvent) -> str:
-    """The mail's id: a state for each mail."""
+    """The id of the mail: each mail has its own state."""
     return str(getattr(event, "mail", event.key))
 
 
 def apply(state: QueuedMail | None, event: AnyEvent) -> QueuedMail | None:
-    """The state after the event; None when nothing waits and nothing is owed."""
+    """The state after the event; None when no recipient waits and no DSN is pending."""
     match event:
         case MailDeferred():
-            after = _deferred(state, event)
+            after = _deferred(state or _from_event(event), event)
         case MailBounced() | MailExpired():
-            after = _failed(state or _begun(event), event)
+            after = _failed(state or _from_event(event), event)
         case _ if state is None:
             return None
-        case MailDelivered():
-            after = _without(state, event.recipients)
-        case MailDropped():
+        case MailDelivered() | MailDropped():
             after = _without(state, event.recipients)
         case MailHeld():
             after = msgspec.structs.replace(state, held=True)
@@ -100,19 +109,18 @@ def apply(state: QueuedMail | None, event: AnyEvent) -> QueuedMail | None:
         case MailRetryRequested():
             after = msgspec.structs.replace(state, next_at=event.at)
         case SenderNotified():
-            after = msgspec.structs.replace(state, owed=tuple(o for o in state.owed if o.dsn != event.dsn))
+            after = msgspec.structs.replace(state, owed=tuple(dsn for dsn in state.owed if dsn.dsn != event.dsn))
         case _:
             return state
     return after if after.failures or after.owed else None
 
 
-def _begun(event: MailDeferred | MailBounced | MailExpired) -> QueuedMail:
+def _from_event(event: MailDeferred | MailBounced | MailExpired) -> QueuedMail:
     return QueuedMail(account=event.account, mail=event.mail, sequence=event.sequence, sender=event.sender)
 
 
-def _deferred(state: QueuedMail | None, event: MailDeferred) -> QueuedMail:
-    """The failures are replaced for those tried again, and added for those that come from the same mail's other tries."""
-    before = state or _begun(event)
+def _deferred(before: QueuedMail, event: MailDeferred) -> QueuedMail:
+    """Replaces the failures of recipients that were tried again; the others keep theirs."""
     tried = {failure.recipient for failure in event.failures}
     return msgspec.structs.replace(
         before,
@@ -126,23 +134,23 @@ def _deferred(state: QueuedMail | None, event: MailDeferred) -> QueuedMail:
     )
 
 
-def _failed(state: QueuedMail, event: MailBounced | MailExpired) -> QueuedMail:
-    after = _without(state, [failure.recipient for failure in event.failures])
-    if not event.dsn or any(owed.dsn == event.dsn for owed in after.owed):
+def _failed(before: QueuedMail, event: MailBounced | MailExpired) -> QueuedMail:
+    after = _without(before, tuple(failure.recipient for failure in event.failures))
+    if not event.dsn or any(dsn.dsn == event.dsn for dsn in after.owed):
         return after
-    owed = PendingDsn(
+    dsn = PendingDsn(
         dsn=event.dsn,
         failures=event.failures,
         host=event.host,
         since=event.at,
         expired=isinstance(event, MailExpired),
     )
-    return msgspec.structs.replace(after, owed=(*after.owed, owed))
+    return msgspec.structs.replace(after, owed=(*after.owed, dsn))
 
 
-def _without(state: QueuedMail, recipients: tuple[str, ...] | list[str]) -> QueuedMail:
-    gone = set(recipients)
-    return msgspec.structs.replace(state, failures=tuple(f for f in state.failures if f.recipient not in gone))
+def _without(state: QueuedMail, recipients: tuple[str, ...]) -> QueuedMail:
+    final = set(recipients)
+    return msgspec.structs.replace(state, failures=tuple(f for f in state.failures if f.recipient not in final))
 
 
-FOLD = ProjectionSpec("queue", FILTERS, apply, QueuedMail, key)
+PROJECTION = ProjectionSpec("queue", FILTERS, apply, QueuedMail, key)

@@ -1,4 +1,4 @@
-"""The only door to outgoing SMTP: one connection to a next hop, over which mails go one after the other, pipelined."""
+"""The only SMTP client: one connection to a next hop, over which mails go pipelined."""
 
 import asyncio
 import ssl
@@ -11,22 +11,26 @@ from typing import cast
 from varco_common.base.errors import VarcoError
 from varco_relay.smtp.pending_transaction import NextTransaction, PendingTransaction, Stage
 from varco_relay.smtp.smtp_reply import NotSmtp, ReplyReader, SmtpReply
-from varco_relay.smtp.transaction import Capabilities, Chunks, envelope_commands, obstacle
+from varco_relay.smtp.transaction import BodyChunks, Capabilities, envelope_commands, obstacle
 
-END = b".\r\n"
+END_OF_DATA = b".\r\n"
+_QUIT_SECONDS = 2.0  # the connection closes anyway: a slow answer to QUIT is not worth more
 
 
 class ConnectionLost(Exception):
-    """The connection ended, or was silent for too long; `said` tells why, in the next hop's words where it had any."""
+    """The connection ended or timed out.
 
-    def __init__(self, why: str | SmtpReply) -> None:
-        self.said = why if isinstance(why, SmtpReply) else SmtpReply(0, why)
-        super().__init__(self.said.line)
+    `reply` is the next hop's last word if it had one, else the gate's.
+    """
+
+    def __init__(self, reason: str | SmtpReply) -> None:
+        self.reply = reason if isinstance(reason, SmtpReply) else SmtpReply(0, reason)
+        super().__init__(self.reply.line)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timeouts:
-    """Seconds. RFC 5321 4.5.3.2 has these as its minimum."""
+    """In seconds. RFC 5321 4.5.3.2 gives these as minimum."""
 
     connect: float = 30.0
     greeting: float = 300.0
@@ -40,13 +44,13 @@ class Timeouts:
 
 
 class SmtpClient(asyncio.Protocol):
-    """One SMTP session as its client. Made by `dial`; not to be used by two tasks at once."""
+    """One SMTP session. A Dialer opens it; two tasks must not use it at once."""
 
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
-        self.able = Capabilities()
+        self.capabilities = Capabilities()
         self.tls = ""
-        self.served = 0
+        self.completed = 0
         self.closed = False
         self.on_closed: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
@@ -58,9 +62,9 @@ class SmtpClient(asyncio.Protocol):
         self._writable.set()
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._why = ""
+        self._closed_because = ""
 
-    # what the loop calls
+    # Called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -83,36 +87,39 @@ class SmtpClient(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.closed = True
-        self._why = self._why or (str(error) if error else "the next hop closed the connection")
+        self._closed_because = self._closed_because or (str(error) if error else "the next hop closed the connection")
         if self._timer:
             self._timer.cancel()
         self._writable.set()
         self._wake()
         self.on_closed()
 
-    # talking
+    # Commands and replies
 
     def write(self, *parts: bytes) -> None:
-        """One write, whatever the number of parts."""
+        """Sends the parts in one write."""
         self._transport.writelines(parts)
 
     async def reply(self, seconds: float) -> SmtpReply:
         """The next reply. Raises ConnectionLost, also after `seconds` without one."""
         while not self._replies:
             if self.closed:
-                raise ConnectionLost(self._why)
+                raise ConnectionLost(self._closed_because)
             self._waiter = self._loop.create_future()
-            self._watch(seconds)
+            self._set_deadline(seconds)
             await self._waiter
         return self._replies.popleft()
 
-    async def ask(self, line: bytes, seconds: float) -> SmtpReply:
-        """One command and its reply."""
+    async def command(self, line: bytes, seconds: float | None = None) -> SmtpReply:
+        """Sends one command and returns its reply. Raises ConnectionLost."""
         self.write(line)
-        return await self.reply(seconds)
+        return await self.reply(self.timeouts.command if seconds is None else seconds)
 
     async def start_tls(self, context: ssl.SSLContext, name: str) -> None:
-        """Goes on encrypted. Raises ConnectionLost: the line can't be used after a failed handshake."""
+        """Encrypts the connection.
+
+        Raises ConnectionLost: after a failed handshake it cannot be used.
+        """
         if self._replies or self._reader.pending:  # an answer from before the handshake was injected
             raise ConnectionLost("the next hop said more than it was asked before TLS")
         try:
@@ -130,15 +137,15 @@ class SmtpClient(asyncio.Protocol):
         self.connection_made(transport)
 
     async def quit(self) -> None:
-        """Says goodbye, without waiting long for the answer (RFC 5321 4.1.1.10)."""
+        """Sends QUIT and closes (RFC 5321 4.1.1.10)."""
         with suppress(ConnectionLost):
             if not self.closed:
-                await self.ask(b"QUIT\r\n", min(self.timeouts.command, 2.0))
+                await self.command(b"QUIT\r\n", min(self.timeouts.command, _QUIT_SECONDS))
         self.abort("quit")
 
-    def abort(self, why: str) -> None:
+    def abort(self, reason: str) -> None:
         """Closes at once."""
-        self._why = self._why or why
+        self._closed_because = self._closed_because or reason
         if self._transport:
             self._transport.abort()
 
@@ -146,87 +153,95 @@ class SmtpClient(asyncio.Protocol):
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _watch(self, seconds: float) -> None:
-        """One lazy timer for all deadlines of a connection: it costs something only when it fires."""
+    def _set_deadline(self, seconds: float) -> None:
+        """All deadlines of a connection share one timer, since most replies come long before it."""
         self._deadline = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             if self._timer:
                 self._timer.cancel()
-            self._timer = self._loop.call_at(self._deadline, self._late)
+            self._timer = self._loop.call_at(self._deadline, self._on_timer)
 
-    def _late(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         if not self._waiter or self._waiter.done():
             return
         if self._loop.time() >= self._deadline:
             self.abort("timed out")
         else:
-            self._timer = self._loop.call_at(self._deadline, self._late)
+            self._timer = self._loop.call_at(self._deadline, self._on_timer)
 
-    # mails
+    # Transactions
 
-    async def carry(self, more: NextTransaction) -> None:
-        """Sends all that `more` gives. Raises ConnectionLost: a job that isn't done then was lost with the connection.
+    async def send_all(self, take_next: NextTransaction) -> None:
+        """Sends transactions until `take_next` returns None. Raises ConnectionLost.
 
-        With PIPELINING (RFC 2920) the commands of a mail go in one write, together with the body of the one before.
+        A transaction that is not done then was lost with the connection. With PIPELINING (RFC 2920)
+        the commands of a mail travel in one write, together with the body of the mail before it.
         """
-        following = self._next(more)
-        if self.able.pipelining:
-            self.write(*self._commands(following))
-        while following:
-            following = await (self._pipelined if self.able.pipelining else self._stepwise)(following, more)
+        pending = self._next(take_next)
+        if self.capabilities.pipelining:
+            self.write(*self._commands(pending))
+        while pending:
+            pending = await (self._pipelined if self.capabilities.pipelining else self._stepwise)(pending, take_next)
 
-    async def _pipelined(self, job: PendingTransaction, more: NextTransaction) -> PendingTransaction | None:
-        """One mail whose commands were written already; returns the next, whose commands are written."""
+    async def _pipelined(self, pending: PendingTransaction, take_next: NextTransaction) -> PendingTransaction | None:
+        """One mail whose commands are written already.
+
+        Returns the next one, with its commands written.
+        """
         mail = await self.reply(self.timeouts.command)
         if mail.closing:
             raise ConnectionLost(mail)
-        answers = [await self.reply(self.timeouts.command) for _ in job.parcel.recipients]
+        answers = [await self.reply(self.timeouts.command) for _ in pending.transaction.recipients]
         data = await self.reply(self.timeouts.data)
-        accepted = self._heard(job, mail, answers)
+        accepted = _note_refusals(pending, mail, answers)
         if data.code == 354 and accepted:
-            return await self._body(job, more)
-        following = self._next(more) if not data.closing else None
-        # RFC 2920 3.1: DATA may be let in though nobody was accepted, and then wants its end
-        reset = END if data.code == 354 else b"RSET\r\n"
+            return await self._send_body(pending, take_next)
+        following = self._next(take_next) if not data.closing else None
+        # RFC 2920 3.1: a next hop may accept DATA without any recipient, and then waits for its end
+        reset = END_OF_DATA if data.code == 354 else b"RSET\r\n"
         if not data.closing:
             self.write(reset, *self._commands(following))
             await self.reply(self.timeouts.end)
-        self._done(job, data)
+        self._complete(pending, data)
         return following
 
-    async def _stepwise(self, job: PendingTransaction, more: NextTransaction) -> PendingTransaction | None:
-        """One mail, each command after the reply to the one before."""
-        mail_from, *recipients, data = self._commands(job)
-        mail = await self.ask(mail_from, self.timeouts.command)
+    async def _stepwise(self, pending: PendingTransaction, take_next: NextTransaction) -> PendingTransaction | None:
+        """One mail, with each command sent after the reply to the one before.
+
+        Returns the next mail.
+        """
+        mail_from, *recipients, data = self._commands(pending)
+        mail = await self.command(mail_from)
         if mail.closing:
             raise ConnectionLost(mail)
-        wanted = recipients if mail.positive else []
-        answers = [await self.ask(line, self.timeouts.command) for line in wanted]
+        answers = [await self.command(line) for line in (recipients if mail.positive else [])]
         last = (answers or [mail])[-1]
-        if self._heard(job, mail, answers):
-            last = await self.ask(data, self.timeouts.data)
+        if _note_refusals(pending, mail, answers):
+            last = await self.command(data, self.timeouts.data)
             if last.code == 354:
-                return await self._body(job, more)
+                return await self._send_body(pending, take_next)
         if not last.closing:
-            await self.ask(b"RSET\r\n", self.timeouts.command)
-        self._done(job, last)
-        return self._next(more)
+            await self.command(b"RSET\r\n")
+        self._complete(pending, last)
+        return self._next(take_next)
 
-    async def _body(self, job: PendingTransaction, more: NextTransaction) -> PendingTransaction | None:
-        """The body and its end; what follows is written with the end, never apart from it."""
-        job.stage = Stage.BODY
-        body = job.parcel.body
-        last = body if isinstance(body, bytes) else await self._all_but_the_last(job, body)
-        following = self._next(more) if self.able.pipelining else None
-        self.write(last, END, *self._commands(following))
+    async def _send_body(self, pending: PendingTransaction, take_next: NextTransaction) -> PendingTransaction | None:
+        """Sends the body and its end, in one write with the commands of the next mail.
+
+        Returns the next mail.
+        """
+        pending.stage = Stage.BODY
+        body = pending.transaction.body
+        last = body if isinstance(body, bytes) else await self._send_all_but_last(pending, body)
+        following = self._next(take_next) if self.capabilities.pipelining else None
+        self.write(last, END_OF_DATA, *self._commands(following))
         await self._drained()
-        final = await self.reply(self.timeouts.end)
-        self._done(job, final)
-        return following if self.able.pipelining else self._next(more)
+        self._complete(pending, await self.reply(self.timeouts.end))
+        return following if self.capabilities.pipelining else self._next(take_next)
 
-    async def _all_but_the_last(self, job: PendingTransaction, body: Chunks) -> bytes:
-        """Writes chunk after chunk, as fast as the next hop takes them; returns the last one, to go with the end."""
+    async def _send_all_but_last(self, pending: PendingTransaction, body: BodyChunks) -> bytes:
+        """Sends chunks as fast as the next hop reads; returns the last, to send with the end."""
         last = b""
         try:
             async with aclosing(body()) as chunks:
@@ -235,43 +250,37 @@ class SmtpClient(asyncio.Protocol):
                         self.write(last)
                         await self._drained()
                     last = chunk
-        except VarcoError as error:  # no end of data was sent, so the next hop drops what it has
+        except VarcoError as error:  # the next hop got no end of data, so it drops what it has
             self.abort("the body broke off")
-            job.settle(SmtpReply(0, f"4.3.0 the body can't be read: {error}"), self.tls)
+            pending.complete(SmtpReply(0, f"4.3.0 the body can't be read: {error}"), self.tls)
             raise ConnectionLost("the body broke off") from error
         return last
 
-    def _heard(self, job: PendingTransaction, mail: SmtpReply, answers: list[SmtpReply]) -> bool:
-        """Notes the refusals; whether anybody was accepted."""
-        if not mail.positive:
-            job.said.update(dict.fromkeys(job.parcel.recipients, mail))
-            return False
-        refused = {r: said for r, said in zip(job.parcel.recipients, answers, strict=True) if not said.positive}
-        job.said.update(refused)
-        return len(refused) < len(job.parcel.recipients)
-
-    def _done(self, job: PendingTransaction, final: SmtpReply) -> None:
-        self.served += 1
-        if final.positive and final.code >= 300:  # 354 after the body, or for nobody: no answer to a mail
+    def _complete(self, pending: PendingTransaction, final: SmtpReply) -> None:
+        self.completed += 1
+        if final.positive and final.code >= 300:  # 354 after the body, or without recipients, answers no mail
             final = SmtpReply(0, f"the next hop answered {final.line}")
-        job.settle(final, self.tls)
+        pending.complete(final, self.tls)
         if final.closing:
             self.abort("the next hop closes: " + final.line)
 
-    def _commands(self, job: PendingTransaction | None) -> list[bytes]:
-        return envelope_commands(job.parcel, self.able) if job else []
+    def _commands(self, pending: PendingTransaction | None) -> list[bytes]:
+        return envelope_commands(pending.transaction, self.capabilities) if pending else []
 
-    def _next(self, more: NextTransaction) -> PendingTransaction | None:
-        """The next mail that this next hop can carry; those that it can't are answered here."""
-        while not self.closed and (job := more()):
-            if not (why := obstacle(job.parcel, self.able)):
-                job.stage = Stage.ENVELOPE
-                return job
-            job.settle(why, self.tls)
+    def _next(self, take_next: NextTransaction) -> PendingTransaction | None:
+        """The next mail that this next hop can carry.
+
+        Those that it cannot carry are refused here.
+        """
+        while not self.closed and (pending := take_next()):
+            if not (refusal := obstacle(pending.transaction, self.capabilities)):
+                pending.stage = Stage.ENVELOPE
+                return pending
+            pending.complete(refusal, self.tls)
         return None
 
     async def _drained(self) -> None:
-        """Waits while the next hop takes no more; a block that takes too long ends the connection."""
+        """Waits until the next hop reads on. A block that takes too long ends the connection."""
         if not self._writable.is_set():
             try:
                 async with asyncio.timeout(self.timeouts.block):
@@ -279,4 +288,15 @@ class SmtpClient(asyncio.Protocol):
             except TimeoutError:
                 self.abort("timed out while the body was sent")
         if self.closed:
-            raise ConnectionLost(self._why)
+            raise ConnectionLost(self._closed_because)
+
+
+def _note_refusals(pending: PendingTransaction, mail: SmtpReply, answers: list[SmtpReply]) -> bool:
+    """Records the refusals of MAIL and RCPT. Returns whether any recipient was accepted."""
+    recipients = pending.transaction.recipients
+    if not mail.positive:
+        pending.replies.update(dict.fromkeys(recipients, mail))
+        return False
+    refused = {r: reply for r, reply in zip(recipients, answers, strict=True) if not reply.positive}
+    pending.replies.update(refused)
+    return len(refused) < len(recipients)

@@ -1,171 +1,183 @@
-"""The kept connections to one next hop, shared by all mails that go there; and whether it can be reached at all."""
+"""The connections to one next hop, shared by all mail that goes there; and whether it is up."""
 
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from varco_common.base import log
+from varco_relay.decide.retry_schedule import Backoff
 from varco_relay.smtp.client import ConnectionLost, SmtpClient
-from varco_relay.smtp.dialer import Dialer, RouteDown, dial
+from varco_relay.smtp.dialer import Dialer, RouteDown
 from varco_relay.smtp.pending_transaction import Completed, NotAttempted, PendingTransaction, Result, Stage
 from varco_relay.smtp.smtp_reply import SmtpReply
-from varco_relay.smtp.target import BLACKHOLE, SmtpTarget, backoff
-from varco_relay.smtp.transaction import Capabilities, Transaction
+from varco_relay.smtp.target import BLACKHOLE, SmtpTarget
+from varco_relay.smtp.transaction import Capabilities, SmtpTransaction
 
-LOST_CONNECTIONS_UNTIL_DOWN = (
-    3  # new connections in a row that are lost before any mail was answered: then it's the route, not the mails
-)
+RECONNECT = Backoff(first=timedelta(seconds=2), longest=timedelta(minutes=5))  # a short restart costs seconds
+LOST_CONNECTIONS_UNTIL_DOWN = 3  # new ones in a row, each lost before a mail was answered: not the mails' fault
 
 _log = log.get(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolLimits:
-    """`connections` at once; one more is opened when a mail has waited `patience` seconds, and closed after `idle`."""
+    """At most `connections` at once. Times in seconds.
+
+    One more is opened when a mail has waited for `growth_delay`, and closed after `idle`. After the
+    next hop refused one more, the pool does not grow for `growth_pause`. `reconnect` has the delays
+    before a next hop that is down is dialled again.
+    """
 
     connections: int = 4
-    patience: float = 0.02
+    growth_delay: float = 0.02
+    growth_pause: float = 10.0
     idle: float = 30.0
-    first_backoff: float = 2.0
-    longest_backoff: float = 300.0
-    growth_pause: float = 10.0  # after the next hop refused one more connection
+    reconnect: Backoff = field(default_factory=lambda: RECONNECT)
 
 
 class PoolListener(Protocol):
-    """An account whose mail goes through a lane: it hears what the next hop can carry, and when it goes and comes."""
+    """An account whose mail goes through a pool: told what the next hop offers, and if it is up."""
 
-    def learned(self, host: str, able: Capabilities) -> None: ...
-    def failed(self, host: str, why: str) -> None: ...
-    def recovered(self) -> None: ...
+    def on_capabilities(self, host: str, capabilities: Capabilities) -> None: ...
+    def on_down(self, host: str, reason: str) -> None: ...
+    def on_recovered(self) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
 class _PooledConnection:
-    """One connection's place in the lane, from before it is dialled."""
+    """A connection's place in the pool, from before it is dialled, and the mails that it took."""
 
-    connection: SmtpClient | None = None
+    client: SmtpClient | None = None
     taken: list[PendingTransaction] = field(default_factory=list)
+
+    def unfinished(self) -> list[PendingTransaction]:
+        return [pending for pending in self.taken if not pending.done]
 
 
 class ConnectionPool:
-    """Mails wait in one queue, and connections take them from it: the more wait, the more are sent in one write."""
+    """Mails wait in one queue, and connections take them from it.
 
-    def __init__(self, target: SmtpTarget, greeter: Dialer, limits: PoolLimits) -> None:
+    The longer the queue is, the more mails go in one write. `down_reason` is empty while the next
+    hop can be reached.
+    """
+
+    def __init__(self, target: SmtpTarget, dialer: Dialer, limits: PoolLimits) -> None:
         self.target = target
         self.name = target.name
-        self.able: Capabilities | None = None
-        self.why = ""
+        self.capabilities: Capabilities | None = None
+        self.down_reason = ""
         self.listeners: set[PoolListener] = set()
-        self._greeter, self._limits = greeter, limits
+        self._dialer, self._limits = dialer, limits
         self._queue: deque[PendingTransaction] = deque()
         self._idle: list[asyncio.Future[None]] = []
-        self._lines: dict[asyncio.Task[None], _PooledConnection] = {}
-        self._probe: asyncio.Task[None] | None = None
+        self._connections: dict[asyncio.Task[None], _PooledConnection] = {}
+        self._reconnecting: asyncio.Task[None] | None = None
         self._grower: asyncio.TimerHandle | None = None
-        self._strikes = 0
+        self._lost_in_a_row = 0
         self._failures = 0
         self._no_growth_until = 0.0
 
     @property
-    def down(self) -> bool:
-        return bool(self.why)
-
-    @property
     def connections(self) -> int:
-        return sum(line.connection is not None for line in self._lines.values())
+        return sum(connection.client is not None for connection in self._connections.values())
 
-    async def send(self, parcel: Transaction) -> Result:
-        """One attempt; returns when every recipient has an answer, or at once while the route is down."""
-        if self.down:
-            return NotAttempted(why=self.why)
-        job = PendingTransaction(parcel, asyncio.get_running_loop().create_future())
-        self._queue.append(job)
-        self._stir()
-        return await job.done
+    async def send(self, transaction: SmtpTransaction) -> Result:
+        """One attempt.
+
+        Returns when every recipient has a reply, or at once while the next hop is down.
+        """
+        if self.down_reason:
+            return NotAttempted(reason=self.down_reason)
+        pending = PendingTransaction(transaction, asyncio.get_running_loop().create_future())
+        self._queue.append(pending)
+        self._find_connection()
+        return await pending.result
 
     async def close(self) -> None:
-        """Ends all connections; what isn't answered yet is Unreachable."""
-        tasks = [*self._lines, *([self._probe] if self._probe else [])]
-        unanswered = [job for line in self._lines.values() for job in line.taken]
-        self.why = "the lane is closed"
+        """Ends all connections. Mails without a reply are NotAttempted."""
+        tasks = [*self._connections, *([self._reconnecting] if self._reconnecting else [])]
+        unfinished = [pending for connection in self._connections.values() for pending in connection.unfinished()]
+        self.down_reason = "the connections to the next hop are closed"
         if self._grower:
             self._grower.cancel()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._turn_away(self.why)
-        for job in unanswered:
-            job.finish(NotAttempted(why=self.why))
+        self._queue.extend(unfinished)
+        self._reject_queue()
 
-    def _stir(self) -> None:
-        """Somebody must take the mail that has come: an idle connection, or a new one where that takes too long."""
+    # Connections
+
+    def _find_connection(self) -> None:
+        """Wakes an idle connection for a new mail, or opens one more if none takes it soon."""
         while self._idle:
             if not (waiter := self._idle.pop()).done():
                 waiter.set_result(None)
                 return
-        if not self._lines:
+        if not self._connections:
             self._open()
-        elif self._grower is None and len(self._lines) < self._limits.connections:
-            self._grower = asyncio.get_running_loop().call_later(self._limits.patience, self._grow)
+        elif self._grower is None and len(self._connections) < self._limits.connections:
+            self._grower = asyncio.get_running_loop().call_later(self._limits.growth_delay, self._grow)
 
     def _grow(self) -> None:
         self._grower = None
-        opening = any(line.connection is None for line in self._lines.values())
-        allowed = asyncio.get_running_loop().time() >= self._no_growth_until
-        if self._queue and allowed and not self.down and not opening and len(self._lines) < self._limits.connections:
+        dialling = any(connection.client is None for connection in self._connections.values())
+        paused = asyncio.get_running_loop().time() < self._no_growth_until
+        full = len(self._connections) >= self._limits.connections
+        if self._queue and not (self.down_reason or dialling or paused or full):
             self._open()
 
-    def _open(self, connection: SmtpClient | None = None) -> None:
-        line = _PooledConnection(connection)
-        task = asyncio.create_task(self._work(line), name=f"smtp {self.name}")
-        self._lines[task] = line
+    def _open(self, client: SmtpClient | None = None) -> None:
+        connection = _PooledConnection(client)
+        task = asyncio.create_task(self._run(connection), name=f"smtp {self.name}")
+        self._connections[task] = connection
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        line = self._lines.pop(task)
-        if not task.cancelled() and (error := task.exception()):
+        connection = self._connections.pop(task)
+        if task.cancelled():
+            return
+        if error := task.exception():
             _log.error("a connection's task crashed", next_hop=self.name, exc_info=error)
-            for job in line.taken:
-                job.settle(SmtpReply(0, "4.3.0 internal error"))
-        if self._queue and not self.down and not task.cancelled():
-            self._stir()
+            for pending in connection.taken:
+                pending.complete(SmtpReply(0, "4.3.0 internal error"))
+        if self._queue and not self.down_reason:
+            self._find_connection()
 
-    async def _work(self, line: _PooledConnection) -> None:
+    async def _run(self, connection: _PooledConnection) -> None:
+        """Dials, sends what waits in the queue, and quits when no mail came for a while."""
         try:
-            line.connection = connection = line.connection or await dial(self.target, self._greeter)
+            connection.client = client = connection.client or await self._dialer.dial(self.target)
         except RouteDown as error:
-            return self._fail(str(error), line)
-        self._hello(connection.able)
+            return self._mark_down(str(error), connection)
+        self._announce(client.capabilities)
         try:
-            while await self._wanted(connection):
-                await connection.carry(self._more(line))
-                self._strikes = self._failures = 0
-            await connection.quit()
+            while await self._mail_waits(client):
+                await client.send_all(lambda: self._take_next(connection))
+                self._lost_in_a_row = self._failures = 0
+            await client.quit()
         except ConnectionLost as error:
-            self._lost(line, connection, error.said)
+            self._on_lost(connection, client, error.reply)
         finally:
-            connection.abort("the lane lets it go")
+            client.abort("the connection is no longer needed")
 
-    def _more(self, line: _PooledConnection) -> Callable[[], PendingTransaction | None]:
-        def more() -> PendingTransaction | None:
-            line.taken = [job for job in line.taken if not job.done.done()]
-            while self._queue:
-                if not (job := self._queue.popleft()).done.done():
-                    line.taken.append(job)
-                    return job
-            return None
+    def _take_next(self, connection: _PooledConnection) -> PendingTransaction | None:
+        connection.taken = connection.unfinished()
+        while self._queue:
+            if not (pending := self._queue.popleft()).done:
+                connection.taken.append(pending)
+                return pending
+        return None
 
-        return more
-
-    async def _wanted(self, connection: SmtpClient) -> bool:
-        """Waits for mail; false when none came in time, or when the next hop has closed the connection meanwhile."""
-        if self._queue or connection.closed:
-            return not connection.closed
+    async def _mail_waits(self, client: SmtpClient) -> bool:
+        """Waits for mail. False if none came in time, or if the next hop closed the connection."""
+        if self._queue or client.closed:
+            return not client.closed
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        connection.on_closed = lambda: _wake(waiter)
+        client.on_closed = lambda: None if waiter.done() else waiter.set_result(None)
         self._idle.append(waiter)
         try:
             async with asyncio.timeout(self._limits.idle):
@@ -175,89 +187,84 @@ class ConnectionPool:
         finally:
             if waiter in self._idle:
                 self._idle.remove(waiter)
-        return not connection.closed
+        return not client.closed
 
-    def _hello(self, able: Capabilities) -> None:
-        self.able = able
+    def _announce(self, capabilities: Capabilities) -> None:
+        self.capabilities = capabilities
         for listener in self.listeners:
-            listener.learned(self.name, able)
+            listener.on_capabilities(self.name, capabilities)
 
-    def _lost(self, line: _PooledConnection, connection: SmtpClient, said: SmtpReply) -> None:
-        """The mail that was being sent is deferred; those that were only announced go over another connection."""
-        lost = [job for job in line.taken if not job.done.done()]
-        accused = lost[0] if lost and (lost[0].stage is Stage.BODY or not connection.served) else None
-        for job in reversed(lost):
-            if job is accused:
-                job.settle(_reason(job, said), connection.tls)
+    # Failures
+
+    def _on_lost(self, connection: _PooledConnection, client: SmtpClient, reply: SmtpReply) -> None:
+        """Defers the mail that was being sent.
+
+        Mails that were only announced go over another connection.
+        """
+        lost = connection.unfinished()
+        deferred = lost[0] if lost and (lost[0].stage is Stage.BODY or not client.completed) else None
+        for pending in reversed(lost):
+            if pending is deferred:
+                pending.complete(_lost_reply(pending, reply), client.tls)
             else:
-                job.stage = Stage.WAITING
-                job.said.clear()
-                self._queue.appendleft(job)
-        self._strikes = 0 if connection.served else self._strikes + 1
-        if connection.served:
+                pending.requeue()
+                self._queue.appendleft(pending)
+        self._lost_in_a_row = 0 if client.completed else self._lost_in_a_row + 1
+        if client.completed:
             self._failures = 0
-        elif accused and (said.closing or self._strikes >= LOST_CONNECTIONS_UNTIL_DOWN):
-            self._fail(said.line, line)
+        elif deferred and (reply.closing or self._lost_in_a_row >= LOST_CONNECTIONS_UNTIL_DOWN):
+            self._mark_down(reply.line, connection)
 
-    def _fail(self, why: str, line: _PooledConnection) -> None:
-        """Down, unless another connection still works: then the next hop only wants no more of them."""
-        if self.down:
+    def _mark_down(self, reason: str, connection: _PooledConnection) -> None:
+        """The next hop is down, unless another connection works: then it only accepts no more."""
+        if self.down_reason:
             return
-        if any(other.connection for other in self._lines.values() if other is not line):
+        if any(other.client for other in self._connections.values() if other is not connection):
             self._no_growth_until = asyncio.get_running_loop().time() + self._limits.growth_pause
             return
-        self.why = why
+        self.down_reason = reason
         self._failures += 1
-        _log.warning("the next hop is down", next_hop=self.name, why=why)
-        self._turn_away(why)
-        self._probe = asyncio.create_task(self._until_up(), name=f"probe {self.name}")
+        _log.warning("the next hop is down", next_hop=self.name, why=reason)
+        self._reject_queue()
+        self._reconnecting = asyncio.create_task(self._reconnect(), name=f"reconnect {self.name}")
         for listener in self.listeners:
-            listener.failed(self.name, why)
+            listener.on_down(self.name, reason)
 
-    def _turn_away(self, why: str) -> None:
+    def _reject_queue(self) -> None:
         while self._queue:
-            self._queue.popleft().finish(NotAttempted(why=why))
+            self._queue.popleft().finish(NotAttempted(reason=self.down_reason))
 
-    async def _until_up(self) -> None:
-        while True:
-            limits = self._limits
-            await asyncio.sleep(
-                backoff(self._failures, random.random(), limits.first_backoff, limits.longest_backoff)  # noqa: S311 - jitter
-            )
+    async def _reconnect(self) -> None:
+        """Dials until the next hop answers."""
+        client: SmtpClient | None = None
+        while client is None:
+            delay = self._limits.reconnect.delay(self._failures, random.random())  # noqa: S311 - jitter
+            await asyncio.sleep(delay.total_seconds())
             try:
-                connection = await dial(self.target, self._greeter)
+                client = await self._dialer.dial(self.target)
             except RouteDown as error:
-                self.why = str(error)
+                self.down_reason = str(error)
                 self._failures += 1
-            else:
-                break
         _log.info("the next hop is back", next_hop=self.name)
-        self.why, self._probe = "", None
-        self._open(connection)
+        self.down_reason, self._reconnecting = "", None
+        self._open(client)
         for listener in self.listeners:
-            listener.recovered()
+            listener.on_recovered()
 
 
 class BlackholeSink:
-    """A lane that takes everything and sends nothing."""
+    """Accepts every mail and sends nothing."""
 
     name: str = BLACKHOLE
-    able = Capabilities(eight_bit=True, smtputf8=True)
-    down = False
-    why = ""
-    connections = 0
+    capabilities = Capabilities(eight_bit=True, smtputf8=True)
+    down_reason = ""
 
-    async def send(self, parcel: Transaction) -> Result:
-        return Completed(said=dict.fromkeys(parcel.recipients, SmtpReply(250, "2.0.0 Ok: blackhole")))
+    async def send(self, transaction: SmtpTransaction) -> Result:
+        return Completed(replies=dict.fromkeys(transaction.recipients, SmtpReply(250, "2.0.0 Ok: blackhole")))
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-def _reason(job: PendingTransaction, said: SmtpReply) -> SmtpReply:
-    if said.code:
-        return said
-    where = "while the body was sent, or after it" if job.stage is Stage.BODY else "before the body"
-    return SmtpReply(0, f"4.4.2 connection lost {where}: {said.text}")
+def _lost_reply(pending: PendingTransaction, reply: SmtpReply) -> SmtpReply:
+    if reply.code:
+        return reply
+    when = "while the body was sent, or after it" if pending.stage is Stage.BODY else "before the body"
+    return SmtpReply(0, f"4.4.2 connection lost {when}: {reply.text}")

@@ -1,4 +1,4 @@
-"""A mail on its way through a lane, and how that can end."""
+"""A transaction in a connection pool, from its queue to its result."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,51 +6,69 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from varco_relay.smtp.smtp_reply import SmtpReply
-from varco_relay.smtp.transaction import Transaction
+from varco_relay.smtp.transaction import SmtpTransaction
 
 
 class Stage(IntEnum):
-    """How far a mail got; from BODY on, a lost connection leaves open whether the next hop has it."""
+    """How far a mail got.
+
+    From BODY on, a lost connection leaves open whether the next hop took it.
+    """
 
     WAITING = 0
     ENVELOPE = 1
     BODY = 2
 
 
-@dataclass(slots=True, eq=False)
-class PendingTransaction:
-    """A parcel on its way, and what was said to each recipient so far."""
-
-    parcel: Transaction
-    done: "asyncio.Future[Result]"
-    stage: Stage = Stage.WAITING
-    said: dict[str, SmtpReply] = field(default_factory=dict)
-
-    def settle(self, said: SmtpReply, tls: str = "") -> None:
-        """`said` holds for every recipient that heard nothing else."""
-        for recipient in self.parcel.recipients:
-            self.said.setdefault(recipient, said)
-        self.finish(Completed(said=self.said, tls=tls))
-
-    def finish(self, result: "Result") -> None:
-        if not self.done.done():
-            self.done.set_result(result)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """The attempt is over: what each recipient was told. `tls` is the protocol, empty where none."""
+    """The attempt is over, with a reply for each recipient.
 
-    said: dict[str, SmtpReply]
+    `tls` is the TLS version, empty without TLS.
+    """
+
+    replies: dict[str, SmtpReply]
     tls: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotAttempted:
-    """No attempt was made: the route is down, and why."""
+    """No attempt was made, because the route is down. `reason` says why."""
 
-    why: str
+    reason: str
 
 
 Result = Completed | NotAttempted
+
+
+@dataclass(slots=True, eq=False)
+class PendingTransaction:
+    """A transaction on its way, with the replies for its recipients so far."""
+
+    transaction: SmtpTransaction
+    result: "asyncio.Future[Result]"
+    stage: Stage = Stage.WAITING
+    replies: dict[str, SmtpReply] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        return self.result.done()
+
+    def complete(self, reply: SmtpReply, tls: str = "") -> None:
+        """Completes the attempt: `reply` holds for every recipient without a reply of its own."""
+        for recipient in self.transaction.recipients:
+            self.replies.setdefault(recipient, reply)
+        self.finish(Completed(replies=self.replies, tls=tls))
+
+    def finish(self, result: Result) -> None:
+        if not self.done:
+            self.result.set_result(result)
+
+    def requeue(self) -> None:
+        """Forgets what the lost connection achieved."""
+        self.stage = Stage.WAITING
+        self.replies.clear()
+
+
 NextTransaction = Callable[[], PendingTransaction | None]
+"""Takes the next transaction from the queue; None if there is none."""

@@ -1,33 +1,36 @@
-"""What a next hop says: its replies, as values (RFC 5321 4.2, RFC 2034)."""
+"""Replies of a next hop: parsed from its bytes, with their codes (RFC 5321 4.2, RFC 2034)."""
 
 import re
 from typing import NamedTuple
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]|$)")  # RFC 2034 4: the first word of each line
-_CODE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
+_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 
-MAX_LINE = 4_096  # RFC 5321 4.5.3.1.5 says 512; servers with long texts exist
+MAX_LINE = 4_096  # RFC 5321 4.5.3.1.5 says 512; some servers send longer texts
 MAX_LINES = 128
-MAX_TEXT = 1_000  # of one answer, as it goes into events and notifications
+MAX_TEXT = 1_000  # of one reply, as it goes into events and notifications
 
 
 class SmtpReply(NamedTuple):
-    """One reply: the code, and the text of its lines, parted by LF. Code 0 is what the gate itself says."""
+    """A reply: its code, and the text of its lines separated by LF.
+
+    Code 0 marks the gate's own words.
+    """
 
     code: int
     text: str
 
     @property
     def status(self) -> str:
-        """The enhanced code (RFC 3463): the next hop's own where it fits the code, else the class alone."""
-        found = _ENHANCED.match(self.text)
-        if found and found[1][0] == str(self.code or 4)[0]:
-            return found[1]
+        """The enhanced code (RFC 3463): the next hop's if it fits the code, else the class."""
+        match = _ENHANCED.match(self.text)
+        if match and match[1][0] == str(self.code or 4)[0]:
+            return match[1]
         return f"{self.code // 100}.0.0" if self.code else "4.4.2"
 
     @property
     def line(self) -> str:
-        """The reply on one line, bounded, as operators and senders read it."""
+        """The reply on one line of bounded length, for operators and senders."""
         text = " ".join(self.text.split("\n"))[:MAX_TEXT]
         return f"{self.code} {text}" if self.code else text
 
@@ -42,11 +45,14 @@ class SmtpReply(NamedTuple):
 
 
 class NotSmtp(Exception):
-    """The next hop doesn't speak SMTP; the text shows what it said."""
+    """The next hop does not speak SMTP. The text shows the start of what it sent."""
 
 
 class ReplyReader:
-    """Makes replies of the bytes that arrive. Bounded: a next hop that never ends its line or its reply is not SMTP."""
+    """Builds replies from bytes.
+
+    A line or a reply that never ends raises NotSmtp, so memory is bounded.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
@@ -56,25 +62,25 @@ class ReplyReader:
         """The replies that `data` completes. Raises NotSmtp."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > MAX_LINE:
-            raise NotSmtp(_shown(self._rest))
-        return [said for said in map(self._line, lines) if said]
+            raise NotSmtp(_printable(self._rest))
+        return [reply for reply in map(self._add_line, lines) if reply]
 
     @property
     def pending(self) -> bool:
-        """True while something has arrived that isn't a whole reply yet."""
+        """Whether a part of a reply has arrived."""
         return bool(self._rest or self._lines)
 
-    def _line(self, line: bytes) -> SmtpReply | None:
-        found = _CODE.fullmatch(line.rstrip(b"\r"))
-        if not found or len(self._lines) > MAX_LINES:
-            raise NotSmtp(_shown(line))
-        self._lines.append((found[3] or b"")[:MAX_TEXT].decode("utf-8", "replace"))
-        if found[2] == b"-":
+    def _add_line(self, line: bytes) -> SmtpReply | None:
+        match = _LINE.fullmatch(line.rstrip(b"\r"))
+        if not match or len(self._lines) > MAX_LINES:
+            raise NotSmtp(_printable(line))
+        self._lines.append((match[3] or b"")[:MAX_TEXT].decode("utf-8", "replace"))
+        if match[2] == b"-":
             return None
-        said = SmtpReply(int(found[1]), "\n".join(self._lines))
+        reply = SmtpReply(int(match[1]), "\n".join(self._lines))
         self._lines = []
-        return said
+        return reply
 
 
-def _shown(line: bytes) -> str:
+def _printable(line: bytes) -> str:
     return line[:80].decode("ascii", "backslashreplace")

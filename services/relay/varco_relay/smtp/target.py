@@ -1,9 +1,9 @@
-"""Where an account's mail goes, and how long to wait when it can't."""
+"""The address of a next hop, and how a route is written as text."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from varco_common.events import TlsUse
+from varco_common.events import Blackhole, Route, Smarthost, TlsUse
 
 SUBMISSIONS_PORT = 465  # RFC 8314 3.3: TLS from the first byte
 BLACKHOLE: Literal["blackhole"] = "blackhole"
@@ -11,7 +11,7 @@ BLACKHOLE: Literal["blackhole"] = "blackhole"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpTarget:
-    """A next hop with all that is needed to talk to it. Accounts with the same target share its connections."""
+    """A next hop with its credentials. Accounts with the same target share its connections."""
 
     host: str
     port: int
@@ -27,17 +27,20 @@ class SmtpTarget:
     def implicit_tls(self) -> bool:
         return self.port == SUBMISSIONS_PORT and self.tls is not TlsUse.NONE
 
-    def __repr__(self) -> str:  # without the password: targets turn up in logs and tracebacks
-        return f"Target({self.name}, tls={self.tls}, login={self.login!r})"
+    def __repr__(self) -> str:  # without the password: targets appear in logs and tracebacks
+        return f"SmtpTarget({self.name}, tls={self.tls}, login={self.login!r})"
 
 
 def format_smarthost(host: str, port: int) -> str:
-    """`host:port`; an IPv6 address in brackets."""
+    """`host:port`, with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def parse_smarthost(text: str) -> tuple[str, int]:
-    """Reads `host:port`, `[::1]:port`, or `host` alone, whose port is 25. Raises ValueError saying what is expected."""
+    """Reads `host:port`, `[::1]:port`, or `host` alone, whose port is 25.
+
+    Raises ValueError, whose text says what is expected.
+    """
     host, colon, port = text.strip().rpartition(":")
     if not colon or (port.endswith("]") and host.startswith("[")):
         host, port = text.strip(), "25"
@@ -48,9 +51,16 @@ def parse_smarthost(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def backoff(failures: int, random: float, first: float, longest: float) -> float:
-    """Seconds until a route that failed `failures` times in a row is tried again; `random` is uniform in [0, 1)."""
-    return float(min(first * 2 ** min(failures - 1, 32), longest) * (0.75 + 0.5 * random))
+def describe_route(route: Route | None) -> str:
+    """The route for people, without its password."""
+    match route:
+        case None:
+            return "none"
+        case Blackhole():
+            return BLACKHOLE
+        case Smarthost():
+            login = f" as {route.login}" if route.login else ""
+            return f"{format_smarthost(route.host, route.port)} tls {route.tls}{login}"
 
 
 def _is_host(host: str, *, bracketed: bool) -> bool:

@@ -18,6 +18,7 @@ from varco_common.events import (
 from varco_common.storage.object_store import ObjectStore
 from varco_common.testing import S3Server
 from varco_common.testing.next_hop import NextHop, recipients
+from varco_relay import account_worker, delivery_attempt
 
 
 async def test_an_accepted_mail_is_delivered_and_said_so_once(gate, hop: NextHop):
@@ -94,11 +95,12 @@ async def test_a_refused_notification_is_the_end_of_it(gate, hop: NextHop):
     assert recipients(hop.received) == ["next@x.example"]
 
 
-async def test_more_recipients_than_the_next_hop_takes_go_in_several_transactions(gate, hop: NextHop):
+async def test_more_recipients_than_the_next_hop_takes_go_in_several_transactions(gate, hop: NextHop, monkeypatch):
+    monkeypatch.setattr(delivery_attempt, "RECIPIENTS_PER_TRANSACTION", 5)
     await gate.account()
     hop.answer("r3@x.example", "452 4.5.3 too many recipients")
     hop.answer("r4@x.example", "452 4.5.3 too many recipients")
-    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", recipients_at_once=5):
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
         await gate.mail(*(f"r{n}@x.example" for n in range(7)))
         events = await gate.facts.until(MailDelivered, 2)
     assert [len(event.recipients) for event in events] == [3, 4]
@@ -117,10 +119,11 @@ async def test_what_takes_too_long_expires_and_its_sender_is_told(gate, hop: Nex
     assert b"Status: 5.4.7" in hop.received[0].content
 
 
-async def test_mail_waits_while_its_route_is_down(gate, hop: NextHop):
+async def test_mail_waits_while_its_route_is_down(gate, hop: NextHop, monkeypatch):
+    monkeypatch.setattr(account_worker, "MAX_IN_FLIGHT", 4)
     await gate.account()
     await hop.stop()
-    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", in_flight=4) as client:
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}") as client:
         for number in range(20):
             await gate.mail(f"r{number}@x.example")
         await gate.facts.until(RouteFailed)
@@ -134,12 +137,14 @@ async def test_mail_waits_while_its_route_is_down(gate, hop: NextHop):
     assert sorted(recipients(hop.received)) == sorted(f"r{n}@x.example" for n in range(20))
 
 
-async def test_mail_that_waits_for_a_route_for_too_long_expires(gate, hop: NextHop):
+async def test_mail_that_waits_for_a_route_for_too_long_expires(gate, hop: NextHop, monkeypatch):
+    monkeypatch.setattr(account_worker, "MAX_IN_FLIGHT", 2)
+    monkeypatch.setattr(account_worker, "ACK_WAIT_SECONDS", 0.3)
     await gate.account()
     await hop.stop()
     for number in range(5):  # before their notifications, as age has it
         await gate.mail(f"r{number}@x.example", age=timedelta(days=6))
-    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", in_flight=2, ack_wait="0.3s"):
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
         events = await gate.facts.until(MailExpired, 5)
     assert all("can't connect" in event.failures[0].answer for event in events)
 

@@ -1,0 +1,102 @@
+"""What a DSN says, and that any mail client can read it."""
+
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import SMTP
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from varco_common.events import Failure
+from varco_common.mail.envelope import Envelope
+from varco_relay.dsn import DsnContent, compose, headers_of
+
+NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
+
+
+def failure(recipient: str, status: str, answer: str) -> Failure:
+    return Failure(recipient=recipient, status=status, answer=answer)
+
+
+def envelope(sender="alice@acme.example", recipients=("bob@x.example", "eve@x.example"), age=timedelta()) -> Envelope:
+    return Envelope(
+        id="m1", account="acme", sender=sender, recipients=recipients, host="192.0.2.1", received_at=NOW - age
+    )
+
+
+HEADERS = b"Subject: hi\r\n..dotted: x\r\nFrom: alice@acme.example\r\n\r\nbody\r\n"
+
+
+def content(**more) -> DsnContent:
+    facts = {
+        "id": "d1",
+        "reporter": "gate.example",
+        "host": "mx.x.example:25",
+        "envelope": envelope(),
+        "failures": (
+            failure("bob@x.example", "5.1.1", "550 5.1.1 no such user"),
+            failure("eve@x.example", "5.0.0", "550 " + "go away " * 40),
+        ),
+        "headers": headers_of(HEADERS),
+        "now": NOW,
+    }
+    return DsnContent(**facts | more)
+
+
+def unstuffed(body: bytes) -> bytes:
+    plain = body.replace(b"\r\n..", b"\r\n.")
+    return plain[1:] if plain.startswith(b".") else plain
+
+
+def test_a_notification_is_what_rfc_3464_says():
+    body = compose(content())
+    message = message_from_bytes(unstuffed(body), policy=SMTP)
+    assert message.defects == []
+    assert message.get_content_type() == "multipart/report"
+    assert message.get_param("report-type") == "delivery-status"
+    assert message["To"] == "alice@acme.example"
+    assert message["Auto-Submitted"] == "auto-replied"
+    text, status, original = message.iter_parts()
+    assert "bob@x.example" in text.get_content()
+    assert "could not be delivered" in text.get_content()
+    assert "non e' stato consegnato" in text.get_content()
+    blocks = status.get_payload()
+    assert blocks[0]["Reporting-MTA"] == "dns; gate.example"
+    assert blocks[1]["Final-Recipient"] == "rfc822; bob@x.example"
+    assert blocks[1]["Original-Recipient"] == "rfc822; bob@x.example"
+    assert (blocks[1]["Action"], blocks[1]["Status"]) == ("failed", "5.1.1")
+    assert blocks[1]["Diagnostic-Code"] == "smtp; 550 5.1.1 no such user"
+    assert blocks[1]["Remote-MTA"] == "dns; mx.x.example"
+    assert blocks[2]["Final-Recipient"] == "rfc822; eve@x.example"
+    assert len(blocks) == 3
+    assert original.get_content_type() == "text/rfc822-headers"
+    assert original.get_payload().splitlines()[:2] == ["Subject: hi", ".dotted: x"]
+    assert "body" not in original.get_payload()
+
+
+def test_a_status_that_ran_out_of_time_is_a_permanent_one():
+    expired = compose(content(expired=True, envelope=envelope(age=timedelta(days=5)))).decode()
+    assert "Status: 5.4.7" in expired
+    assert "was tried for 5 day(s)" in expired
+    assert "Status: 4." not in expired
+
+
+@given(st.text(), st.binary(), st.binary(max_size=200))
+def test_a_notification_is_ascii_in_short_lines_whatever_was_said(answer, headers, more):
+    said = (failure("bob@x.example", "5.0.0", answer),)
+    body = compose(content(failures=said, headers=headers_of(b"X: " + more.hex().encode() + b"\r\n\r\n" + headers)))
+    assert body.isascii()
+    assert b"\r\n.\r\n" not in b"\r\n" + body
+    assert body.endswith(b"\r\n")
+    assert b"\n" not in body.replace(b"\r\n", b"")
+    assert b"\r" not in body.replace(b"\r\n", b"")
+    assert max(map(len, body.split(b"\r\n"))) <= 998
+
+
+def test_an_internationalised_notification_takes_the_global_forms():
+    """RFC 6533 3."""
+    body = compose(content(envelope=envelope("àlice@acme.example"))).decode()
+    assert "report-type=global-delivery-status" in body
+    assert "message/global-delivery-status" in body
+    assert "message/global-headers" in body
+    assert "Final-Recipient: utf-8; bob@x.example" in body

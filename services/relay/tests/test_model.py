@@ -1,0 +1,102 @@
+"""Routes and queued mails, folded from events."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from varco_common.events import (
+    AccountOpened,
+    Blackhole,
+    Failure,
+    Language,
+    MailBounced,
+    MailDeferred,
+    MailDelivered,
+    MailDropped,
+    MailExpired,
+    MailHeld,
+    MailReleased,
+    MailRetryRequested,
+    RouteFailed,
+    RouteRecovered,
+    RouteRemoved,
+    RouteSet,
+    SenderNotified,
+)
+from varco_relay.model import account_route, queue
+
+NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
+
+
+def test_an_accounts_route_is_folded_from_events():
+    state = account_route.apply(None, AccountOpened(at=NOW, account="acme", language=Language.IT))
+    assert state == account_route.AccountRoute(account="acme")
+    state = account_route.apply(state, RouteSet(at=NOW, account="acme", route=Blackhole()))
+    state = account_route.apply(state, RouteFailed(at=NOW, account="acme", host="h", why="refused"))
+    assert state is not None
+    assert (state.route, state.failed) == (Blackhole(), "refused")
+    state = account_route.apply(state, RouteRecovered(at=NOW, account="acme", host="h"))
+    state = account_route.apply(state, RouteRemoved(at=NOW, account="acme"))
+    assert state == account_route.AccountRoute(account="acme")
+
+
+ABOUT = {"at": NOW, "account": "acme", "mail": "m1", "sequence": 7}
+
+
+def failure(recipient: str, status="4.2.2", answer="452 4.2.2 full") -> Failure:
+    return Failure(recipient=recipient, status=status, answer=answer)
+
+
+def deferred(*recipients: str, attempt=1) -> MailDeferred:
+    failures = tuple(failure(r) for r in recipients)
+    about = {"sender": "alice@acme.example", "size": 9, "accepted_at": NOW, "next_at": NOW + timedelta(minutes=attempt)}
+    return MailDeferred(**ABOUT, **about, failures=failures, host="h:25", attempt=attempt)
+
+
+def fold(*events):
+    state = None
+    for event in events:
+        state = queue.apply(state, event)
+    return state
+
+
+def test_a_deferred_mail_waits_until_every_recipient_is_final():
+    later = {"recipients": ("b",), "host": "h:25", "answer": "250 ok", "attempt": 2}
+    state = fold(deferred("a", "b"), MailDelivered(**ABOUT, **later))
+    assert state is not None
+    assert state.recipients == ("a",)
+    assert queue.apply(state, MailDropped(**ABOUT, recipients=("a",))) is None
+
+
+def test_a_first_delivery_is_no_business_of_the_queue():
+    assert fold(MailDelivered(**ABOUT, recipients=("b",), host="h:25", answer="250 ok")) is None
+
+
+def test_a_hold_keeps_a_mail_back_until_its_release():
+    state = fold(deferred("a"), MailHeld(**ABOUT))
+    assert state is not None
+    assert (state.due, state.attempt_due(NOW + timedelta(days=1))) == (None, False)
+    state = queue.apply(state, MailReleased(**ABOUT))
+    assert state is not None
+    assert state.attempt_due(NOW)
+
+
+def test_a_hurried_mail_is_due_now():
+    state = fold(deferred("a"), MailRetryRequested(**ABOUT))
+    assert state is not None
+    assert state.due == NOW
+
+
+@pytest.mark.parametrize("kind", [MailBounced, MailExpired])
+def test_a_notification_is_owed_until_it_is_written(kind):
+    failed = kind(**ABOUT, failures=(failure("a"),), host="h:25", sender="alice@acme.example", dsn="d1")
+    state = fold(deferred("a"), failed)
+    assert state is not None
+    assert [dsn.dsn for dsn in state.owed] == ["d1"]
+    assert state.due == NOW
+    assert queue.apply(state, SenderNotified(**ABOUT, dsn="d1")) is None
+    assert fold(failed, SenderNotified(**ABOUT, dsn="d1")) is None
+
+
+def test_no_notification_is_owed_to_a_null_sender():
+    assert fold(MailBounced(**ABOUT, failures=(failure("a"),), host="h:25")) is None

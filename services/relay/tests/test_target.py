@@ -1,0 +1,32 @@
+"""How a next hop is written."""
+
+import pytest
+
+from varco_relay.smtp.target import SmtpTarget, format_smarthost, parse_smarthost
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mx.example:587", ("mx.example", 587)),
+        ("mx.example", ("mx.example", 25)),
+        ("[::1]:2525", ("::1", 2525)),
+        ("[::1]", ("::1", 25)),
+        ("192.0.2.1:25", ("192.0.2.1", 25)),
+    ],
+)
+def test_smarthosts_are_read(text, expected):
+    assert parse_smarthost(text) == expected
+    assert parse_smarthost(format_smarthost(*expected)) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":25", "host:", "host:0", "host:70000", "a b:25", "http://x:25", "::1:25", "x\r\n:25"]
+)
+def test_what_is_no_smarthost_is_refused(text):
+    with pytest.raises(ValueError, match="expected a next hop"):
+        parse_smarthost(text)
+
+
+def test_a_target_doesnt_show_its_password():
+    assert "s3cret" not in repr(SmtpTarget(host="h", port=25, login="l", password="s3cret"))

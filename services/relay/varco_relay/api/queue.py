@@ -1,0 +1,89 @@
+"""HTTP: the mails that wait for another attempt."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query
+
+from varco_common.runtime.auth import Caller
+from varco_common.runtime.tokens import ApiToken
+from varco_relay.api.schemas import DropIn, QueuedOut, QueuePage, QueueReasonIn
+from varco_relay.commands import drop_mail, hold_mail, release_mail, retry_mail
+from varco_relay.gauges import oldest_seconds
+from varco_relay.model.queue import QueuedMail
+from varco_relay.queue_service import QueueCommand, QueueService
+from varco_relay.worker_supervisor import WorkerSupervisor
+
+
+def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
+    api = APIRouter(prefix="/queue")
+
+    @api.get("", summary="Mails that wait for another attempt")
+    async def page(
+        token: Caller,
+        account: Annotated[str, Query(description="Only this account's")] = "",
+        cursor: Annotated[str, Query(description="`next` of the page before")] = "",
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+        *,
+        held: Annotated[bool | None, Query(description="Only those held, or only those not held")] = None,
+    ) -> QueuePage:
+        scope = _scope(token, account)
+        mails, total = queue.page(scope, held=held, after=cursor, limit=limit)
+        return QueuePage(
+            mails=[QueuedOut.of(state) for state in mails],
+            next=mails[-1].mail if len(mails) == limit else "",
+            total=total,
+            oldest_seconds=oldest_seconds(queue, workers, scope),
+            untried=await workers.untried(scope),
+        )
+
+    @api.get("/{mail}", summary="One mail that waits")
+    async def show(token: Caller, mail: str) -> QueuedOut:
+        return QueuedOut.of(_queued(queue, token, mail))
+
+    @api.post("/{mail}/retry", summary="Try it now")
+    async def retry(token: Caller, mail: str, why: QueueReasonIn | None = None) -> QueuedOut:
+        return await _changed(queue, token, mail, retry_mail, why)
+
+    @api.post("/{mail}/hold", summary="Don't try it until it is released")
+    async def hold(token: Caller, mail: str, why: QueueReasonIn | None = None) -> QueuedOut:
+        return await _changed(queue, token, mail, hold_mail, why)
+
+    @api.post("/{mail}/release", summary="Try a held mail again")
+    async def release(token: Caller, mail: str, why: QueueReasonIn | None = None) -> QueuedOut:
+        return await _changed(queue, token, mail, release_mail, why)
+
+    @api.post("/{mail}/drop", summary="Give it up, without a notification", status_code=204)
+    async def drop(token: Caller, mail: str, why: DropIn) -> None:
+        await queue.execute(drop_mail, _queued(queue, token, mail), by=f"token:{token.id}", reason=why.reason)
+
+    return api
+
+
+def _scope(token: ApiToken, account: str) -> str:
+    """The account whose mails are listed; empty for all."""
+    if account and not token.covers(account):
+        raise HTTPException(403, f"This token is for account {token.scope} alone.")
+    return account or ("" if token.is_admin else token.scope)
+
+
+def _queued(queue: QueueService, token: ApiToken, mail: str) -> QueuedMail:
+    """Raises 404, also for a mail of another account."""
+    state = queue.get(mail)
+    if state is None or not token.covers(state.account):
+        why = (
+            "it is tried for the first time, waits for that while its route is down, or has come to its end "
+            "(see the events)"
+        )
+        raise HTTPException(404, f"No mail {mail} waits in the queue for another attempt: {why}.")
+    return state
+
+
+async def _changed(
+    queue: QueueService, token: ApiToken, mail: str, command: QueueCommand, why: QueueReasonIn | None
+) -> QueuedOut:
+    reason = why.reason if why else ""
+    await queue.execute(command, _queued(queue, token, mail), by=f"token:{token.id}", reason=reason)
+    state = queue.get(mail)
+    if state is None:
+        raise HTTPException(404, f"No mail {mail} waits in the queue any more.")
+    return QueuedOut.of(state)

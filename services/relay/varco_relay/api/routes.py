@@ -1,0 +1,77 @@
+"""HTTP: where each account's mail goes."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+
+from varco_common.base.errors import NotFound
+from varco_common.events import Blackhole, Route, Smarthost
+from varco_common.eventsourcing.command_executor import CommandExecutor
+from varco_common.eventsourcing.projection import Projection
+from varco_common.runtime.auth import AccountScope
+from varco_common.runtime.command_api import ChangedOut, Command, DryRun
+from varco_relay.api.schemas import RouteOut, SmarthostIn
+from varco_relay.commands import Encrypts, RouteRequest, remove_route, set_route
+from varco_relay.model.account_route import AccountRoute
+from varco_relay.smtp.target import BLACKHOLE, describe_route, format_smarthost
+from varco_relay.worker_supervisor import WorkerSupervisor
+
+
+def router(
+    routes: Projection[AccountRoute], workers: WorkerSupervisor, secret_box: Encrypts, default_route: Route | None
+) -> APIRouter:
+    api = APIRouter(prefix="/accounts/{account}/route")
+    executor = CommandExecutor(routes)
+
+    @api.get("", summary="Where an account's mail goes")
+    async def show(account: str, _: AccountScope, response: Response) -> RouteOut:
+        version = await routes.version(account)
+        if not (state := routes.get(account)):
+            raise NotFound(f"no account {account} is known here: open it first")
+        response.headers["ETag"] = f'"{version}"'
+        learned = state.learned
+        return RouteOut(
+            account=account,
+            route=_route_out(state.route),
+            goes_to=describe_route(state.route or default_route),
+            waiting=workers.destination(account).down_reason,
+            version=version,
+            smtputf8=learned.smtputf8 if learned else None,
+            eight_bit=learned.eight_bit if learned else None,
+            max_size=learned.max_size if learned else None,
+            untried=await workers.untried(account),
+        )
+
+    @api.put("", summary="Set where it goes")
+    async def put(
+        account: str,
+        command: Command,
+        _: AccountScope,
+        route: SmarthostIn | Literal["blackhole"],
+        *,
+        dry_run: DryRun = False,
+    ) -> ChangedOut:
+        """An account that is not open yet may have its route set."""
+        request: RouteRequest | Literal["blackhole"] = BLACKHOLE if isinstance(route, str) else route.request()
+        result = await executor.execute(
+            account, command, lambda state, context: set_route(state, context, request, secret_box), dry_run=dry_run
+        )
+        return ChangedOut.of(result)
+
+    @api.delete("", summary="Back to the default route")
+    async def delete(account: str, command: Command, _: AccountScope, *, dry_run: DryRun = False) -> ChangedOut:
+        return ChangedOut.of(await executor.execute(account, command, remove_route, dry_run=dry_run))
+
+    return api
+
+
+def _route_out(route: Route | None) -> dict[str, str] | Literal["blackhole"] | None:
+    """As an account file has it, without the password."""
+    match route:
+        case None:
+            return None
+        case Blackhole():
+            return BLACKHOLE
+        case Smarthost(host=host, port=port, tls=tls, login=login):
+            shown = {"smarthost": format_smarthost(host, port), "tls": str(tls)}
+            return shown | ({"login": login} if login else {})

@@ -1,0 +1,105 @@
+"""What relay's API takes and gives, as JSON."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from varco_common.events import TlsUse
+from varco_relay.commands import RouteRequest, route_request
+from varco_relay.model.queue import QueuedMail
+
+
+class SmarthostIn(BaseModel):
+    """A next hop. Without `password` the one that is there is kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    smarthost: str = Field(examples=["mx.provider.example:25"], max_length=300)
+    tls: TlsUse = TlsUse.OPPORTUNISTIC
+    login: str = Field(default="", max_length=320)
+    password: SecretStr | None = None
+
+    def request(self) -> RouteRequest:
+        password = self.password.get_secret_value() if self.password else None
+        return route_request(self.smarthost, self.tls, self.login, password)
+
+
+class RouteOut(BaseModel):
+    """`route` is as in an account file, without the password; None if the default route holds.
+
+    `waiting` says why mail waits. `version` is for If-Match.
+    """
+
+    account: str
+    route: dict[str, str] | Literal["blackhole"] | None
+    goes_to: str
+    waiting: str
+    version: int
+    smtputf8: bool | None = None
+    eight_bit: bool | None = None
+    max_size: int | None = None
+    untried: int = 0
+
+
+class FailureOut(BaseModel):
+    """The last answer to one recipient."""
+
+    recipient: str
+    status: str
+    answer: str
+
+
+class QueuedOut(BaseModel):
+    """One mail that waits."""
+
+    mail: str
+    account: str
+    sender: str
+    size: int
+    accepted_at: datetime | None
+    next_at: datetime | None
+    attempts: int
+    next_hop: str
+    held: bool
+    failures: list[FailureOut]
+
+    @classmethod
+    def of(cls, state: QueuedMail) -> Self:
+        return cls(
+            mail=state.mail,
+            account=state.account,
+            sender=state.sender,
+            size=state.size,
+            accepted_at=state.accepted_at,
+            next_at=state.next_at,
+            attempts=state.attempt,
+            next_hop=state.host,
+            held=state.held,
+            failures=[FailureOut(recipient=f.recipient, status=f.status, answer=f.answer) for f in state.failures],
+        )
+
+
+class QueuePage(BaseModel):
+    """A page of the queue, oldest first.
+
+    `next` is the cursor of the next page, empty on the last.
+    """
+
+    mails: list[QueuedOut]
+    next: str
+    total: int
+    oldest_seconds: float
+    untried: int
+
+
+class QueueReasonIn(BaseModel):
+    """Why it is done; it goes into the event."""
+
+    reason: str = Field(default="", max_length=1_000)
+
+
+class DropIn(BaseModel):
+    """A mail that is dropped is lost: say why."""
+
+    reason: str = Field(min_length=3, max_length=1_000)
