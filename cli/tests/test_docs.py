@@ -2,9 +2,11 @@
 
 from typing import get_args
 
+from pydantic import Field
+
 from varco_cli.docs import answers, configuration, events
 from varco_cli.docs.__main__ import PAGES, main
-from varco_common.base.settings import is_internal, variables
+from varco_common.base.settings import Settings, is_internal, variables
 from varco_common.events import AnyEvent, wire_name
 from varco_common.mail.replies import Reply
 from varco_common.runtime import service
@@ -52,3 +54,15 @@ def test_a_stale_or_missing_page_fails_the_check(tmp_path, capsys):
 def test_a_wrong_usage_is_told(capsys):
     assert main([]) == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_a_variable_with_two_declarations_fails_and_is_named(tmp_path, capsys, monkeypatch):
+    class One(Settings):
+        port: int = Field(default=1, validation_alias="VARCO_PORT", description="Port of the one.")
+
+    class Other(Settings):
+        port: int = Field(default=1, validation_alias="VARCO_PORT", description="As well.")
+
+    monkeypatch.setattr(configuration, "_parts", lambda: [("one", One), ("other", Other)])
+    assert main([str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "VARCO_PORT is declared differently by one and other: declare it once\n"

@@ -9,14 +9,15 @@ from pydantic import Field
 from varco_cli.deployment.files import database_password
 from varco_cli.stack.disk_room import mail_limit
 from varco_cli.stack.installed import ServiceDescription
-from varco_common.base.settings import BrokenSetting, Size, env_prefix, read_secret
+from varco_cli.stack.settings import WithMailLimits
+from varco_common.base.settings import BrokenSetting, env_prefix, read_secret
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import streams
 from varco_common.bus.settings import BusSettings, WithBus
 from varco_common.storage.settings import WithDatabase
 
 
-class PrepareSettings(WithBus, WithDatabase):
+class PrepareSettings(WithBus, WithDatabase, WithMailLimits):
     """Who may make streams and roles, and how much the streams may hold."""
 
     model_config = env_prefix("VARCO_PREPARE_")
@@ -28,17 +29,6 @@ class PrepareSettings(WithBus, WithDatabase):
         "(1 GiB at most). Unset: VARCO_NATS_MAIL_MAX_BYTES alone.",
     )
     replicas: int = Field(default=1, ge=1, le=5, description="Copies of each stream, on as many servers of a cluster.")
-    mail_max_bytes: Size | None = Field(
-        default=None,
-        validation_alias="VARCO_NATS_MAIL_MAX_BYTES",
-        description="How much accepted mail the bus may hold; then new mail hears 452.",
-    )
-    mail_days: float = Field(
-        default=7.0,
-        gt=5,
-        validation_alias="VARCO_NATS_MAIL_DAYS",
-        description="How long accepted mail is kept, in days.",
-    )
 
     @property
     def bus_settings(self) -> BusSettings:

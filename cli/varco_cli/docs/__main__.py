@@ -1,4 +1,4 @@
-"""Writes the generated documents into a folder; with --check it only says which are stale, and fails."""
+"""Writes the generated documents into a folder. With --check it only names the stale ones, and fails if there are any."""
 
 import sys
 from pathlib import Path
@@ -10,14 +10,16 @@ USAGE = "usage: python -m varco_cli.docs [--check] FOLDER"
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0, 1 where a page is stale, 2 for a wrong usage."""
-    match arguments:
-        case ["--check", folder]:
-            return _check(Path(folder))
-        case [folder] if not folder.startswith("-"):
-            for name, page in PAGES.items():
-                (Path(folder) / name).write_text(page())
-            return 0
+    """The exit code: 0, 1 for a stale page or a variable with two declarations, 2 for a wrong usage."""
+    try:
+        match arguments:
+            case ["--check", folder]:
+                return _check(Path(folder))
+            case [folder] if not folder.startswith("-"):
+                return _write(Path(folder))
+    except configuration.DifferingDeclarations as error:
+        sys.stderr.write(f"{error}: declare it once\n")
+        return 1
     sys.stderr.write(f"{USAGE}\n")
     return 2
 
@@ -27,6 +29,12 @@ def _check(folder: Path) -> int:
     for name in stale:
         sys.stderr.write(f"{folder / name} is stale: run `make docs`\n")
     return 1 if stale else 0
+
+
+def _write(folder: Path) -> int:
+    for name, page in PAGES.items():
+        (folder / name).write_text(page())
+    return 0
 
 
 def _text(file: Path) -> str:

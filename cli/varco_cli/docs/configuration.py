@@ -1,4 +1,4 @@
-"""docs/configuration.md: every setting of every installed part, as its class declares it."""
+"""docs/configuration.md: every setting of every installed part that an operator may set."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,34 +12,44 @@ from varco_common.base import units
 from varco_common.base.settings import Settings, Size, is_internal, variables
 from varco_common.runtime import service
 
-GROUP = "varco.settings"  # settings of parts that are no service
+GROUP = "varco.settings"  # settings of parts that are not services
 
 INTRODUCTION = """
 # Configuration
 
-Everything is set by environment variables. Sizes are written `20MB`, `256 KiB` or in bytes; durations `30s`, `10m`, `7 days`;
-lists with commas. Secrets are read from files. A setting that can't be used ends the start with exit code 2 and one
-line that names it; so does a misspelt one with a service's prefix.
+Everything is set by environment variables. Sizes are written `20MB`, `256 KiB` or in bytes; durations
+`30s`, `10m`, `7 days`; lists with commas. Secrets are read from files. A setting that can't be used ends
+the start with exit code 2 and one line that names it, and so does a misspelt one with a service's prefix.
 """
 
-_SIZE = Size.__metadata__  # type: ignore[attr-defined]  # what tells a size from other numbers
+_SIZE = Size.__metadata__  # type: ignore[attr-defined]  # marks the fields that hold sizes
+
+
+class DifferingDeclarations(Exception):
+    """Two parts declare one variable with different defaults or descriptions; the text names them."""
 
 
 def page() -> str:
-    """The whole page: first what several parts read, then each part's own."""
+    """The whole page: first the variables of several parts, then each part's own. Raises DifferingDeclarations."""
     parts = dict(_parts())
     users: dict[str, list[str]] = {}
+    rows: dict[str, tuple[str, str, str]] = {}
     for name, kind in parts.items():
-        for variable, _ in _fields(kind):
+        for variable, field in _fields(kind):
             users.setdefault(variable, []).append(name)
+            row = rows.setdefault(variable, _row(variable, field))
+            _check_equal(variable, row, _row(variable, field), users[variable])
     shared = [variable for variable, names in users.items() if len(names) > 1]
-    fields: dict[str, FieldInfo] = {}
-    for kind in parts.values():
-        fields = {**dict(_fields(kind)), **fields}  # where two explain it, the first, a service, is heard
-    rows = [(*_row(variable, fields[variable]), _users(users[variable], parts)) for variable in sorted(shared)]
-    sections = [f"## Shared\n\n{table(('variable', 'default', 'meaning', 'read by'), rows)}"]
+    table_rows = [(*rows[variable], _users(users[variable], parts)) for variable in sorted(shared)]
+    sections = [f"## Shared\n\n{table(('variable', 'default', 'meaning', 'read by'), table_rows)}"]
     sections += [_section(name, kind, shared) for name, kind in parts.items()]
     return "\n".join([GENERATED + INTRODUCTION, *filter(None, sections)])
+
+
+def _check_equal(variable: str, first: tuple[str, str, str], other: tuple[str, str, str], users: list[str]) -> None:
+    """A variable is declared once, in a class or a field that its readers share."""
+    if first != other:
+        raise DifferingDeclarations(f"{variable} is declared differently by {users[0]} and {users[-1]}")
 
 
 def _parts() -> Iterator[tuple[str, type[Settings]]]:
@@ -69,7 +79,7 @@ def _users(names: list[str], parts: dict[str, type[Settings]]) -> str:
 
 def _default(field: FieldInfo) -> str:
     if field.default_factory:
-        return ""  # found out at the start; its description says how
+        return ""  # computed at the start; the description says how
     return _shown(field.default, size=any(item in _SIZE for item in field.metadata))
 
 

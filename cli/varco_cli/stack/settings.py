@@ -2,34 +2,33 @@
 
 import socket
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from varco_common.base.settings import BrokenSetting, Port, Settings, Size
+from varco_common.base.settings import BrokenSetting, Port, Size
+from varco_common.bus.settings import WithMailDays
+from varco_common.runtime.settings import API_PORT, WithLinksPort, WithPop3Ports, WithSmtpPorts
 from varco_common.storage.seaweed import PORTS as S3_PORTS
 
 SERVICES = 20  # ports above VARCO_API_PORT that are the services'; the bus and the object store come behind them
 
 
-class StackSettings(Settings):
+class WithMailLimits(WithMailDays):
+    """How much stream MAIL holds, for whoever makes the streams."""
+
+    mail_max_bytes: Size | None = Field(
+        default=None,
+        validation_alias="VARCO_NATS_MAIL_MAX_BYTES",
+        description="Bytes of accepted mail that the bus may hold; when it is full, clients get 452. Unset: the free "
+        "space of the bus's disk, if that is known, less a fifth of the disk (at most 1 GiB).",
+    )
+
+
+class StackSettings(WithLinksPort, WithMailLimits, WithPop3Ports, WithSmtpPorts):
     """Ports of listeners are read by the services themselves; here they are looked at before anything starts."""
 
-    smtp_port: Port = Field(default=2525, validation_alias="VARCO_SMTP_PORT", description="SMTP with STARTTLS.")
-    submission_port: Port = Field(
-        default=2587, validation_alias="VARCO_SUBMISSION_PORT", description="Submission with STARTTLS."
-    )
-    smtps_port: Port = Field(default=2465, validation_alias="VARCO_SMTPS_PORT", description="Submission inside TLS.")
-    pop3_port: Port = Field(default=2110, validation_alias="VARCO_POP3_PORT", description="POP3 with STLS.")
-    pop3s_port: Port = Field(default=2995, validation_alias="VARCO_POP3S_PORT", description="POP3 inside TLS.")
-    links_port: Port = Field(default=8180, validation_alias="VARCO_LINKS_PORT", description="filelink's downloads.")
-    api_port: Port = Field(
-        default=8100,
-        ge=1,
-        le=65_000,
-        validation_alias="VARCO_API_PORT",
-        description="The services' HTTP APIs, upwards.",
-    )
+    api_port: Annotated[int, Field(ge=1, le=65_000)] = API_PORT
     nats_port: Port = Field(
         default=0,
         validation_alias="VARCO_NATS_PORT",
@@ -44,19 +43,6 @@ class StackSettings(Settings):
         default="each",
         validation_alias="VARCO_PROCESSES",
         description="Each service in a process of its own, or all of them in one: less memory, and faster on few cores.",
-    )
-
-    mail_max_bytes: Size | None = Field(
-        default=None,
-        validation_alias="VARCO_NATS_MAIL_MAX_BYTES",
-        description="How much accepted mail the bus may hold; then new mail hears 452. Unset: what is free, "
-        "less a fifth of the disk (1 GiB at most) that stays for events and tables.",
-    )
-    mail_days: float = Field(
-        default=7.0,
-        gt=5,
-        validation_alias="VARCO_NATS_MAIL_DAYS",
-        description="How long accepted mail is kept, in days: longer than relay tries to deliver it.",
     )
 
     @property

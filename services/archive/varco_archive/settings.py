@@ -8,9 +8,9 @@ from pydantic import AfterValidator, Field
 
 from varco_archive import normalization
 from varco_common.base.errors import RefusedCommand
-from varco_common.base.settings import CommaList, Duration, Port, env_prefix, matches
-from varco_common.bus.settings import WithBus
-from varco_common.runtime.settings import WithApi
+from varco_common.base.settings import CommaList, Duration, env_prefix, matches
+from varco_common.bus.settings import WithMailDays
+from varco_common.runtime.settings import ServiceSettings, WithPop3Ports
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 
 
@@ -21,7 +21,7 @@ def _return_path(text: str) -> str:
         raise ValueError(str(refusal)) from None
 
 
-class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
+class Settings(ServiceSettings, WithDatabase, WithMailDays, WithObjectStore, WithPop3Ports):
     """`VARCO_ARCHIVE_*`, and the shared variables."""
 
     model_config = env_prefix("VARCO_ARCHIVE_")
@@ -41,18 +41,6 @@ class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
         )
     )
 
-    pop3_port: Port = Field(
-        default=2110, validation_alias="VARCO_POP3_PORT", description="Port for POP3 with STLS; 0 for none."
-    )
-    pop3s_port: Port = Field(
-        default=2995, validation_alias="VARCO_POP3S_PORT", description="Port for POP3 inside TLS; 0 for none."
-    )
-    mail_days: float = Field(
-        default=7.0,
-        gt=0,
-        validation_alias="VARCO_NATS_MAIL_DAYS",
-        description="How long accepted mail is kept, in days: no copy is kept longer.",
-    )
     hostname: Annotated[str, matches(r"[A-Za-z0-9.-]{1,255}", "a host name")] = Field(
         default_factory=socket.getfqdn,
         description="This host's name: its certificate is the default one, and journal reports come from it.",

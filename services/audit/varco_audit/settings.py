@@ -6,21 +6,15 @@ from pathlib import Path
 from pydantic import Field
 
 from varco_common.base.settings import CommaList, Duration, Size, env_prefix
-from varco_common.bus.settings import WithBus
-from varco_common.runtime.settings import WithApi
+from varco_common.runtime.settings import ServiceSettings, WithVoters
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 
 
-class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
+class Settings(ServiceSettings, WithDatabase, WithObjectStore, WithVoters):
     """`VARCO_AUDIT_*`, and what is shared."""
 
     model_config = env_prefix("VARCO_AUDIT_")
 
-    voters: CommaList = Field(
-        default=("policy", "ratelimit", "banguard", "filelink"),
-        validation_alias="VARCO_INGRESS_VOTERS",
-        description="Those whose votes can be cast again, in the order in which a verdict weighs them.",
-    )
     record_batch: int = Field(
         default=250, ge=1, le=1_000, description="Records of mails that are written down in EVENTS at once, at most."
     )

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from varco_common.base.settings import CommaList, Duration, Port, Size, env_prefix
-from varco_common.runtime.settings import ServiceSettings
+from varco_common.base.settings import CommaList, Duration, Size, env_prefix
+from varco_common.runtime.settings import ServiceSettings, WithLinksPort
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 from varco_filelink import normalization
 
@@ -21,14 +21,11 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-class Settings(ServiceSettings, WithDatabase, WithObjectStore):
+class Settings(ServiceSettings, WithDatabase, WithLinksPort, WithObjectStore):
     """`VARCO_FILELINK_*`, and what is shared."""
 
     model_config = env_prefix("VARCO_FILELINK_")
 
-    links_port: Port = Field(
-        default=8180, validation_alias="VARCO_LINKS_PORT", description="HTTP port of the downloads, open to all."
-    )
     base_url: Annotated[str, AfterValidator(normalization.base_url)] = Field(
         default="",
         description="What the links of accounts without a base URL of their own begin with. Empty: VARCO_BIND and "

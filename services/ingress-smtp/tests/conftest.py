@@ -163,7 +163,13 @@ async def start(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Start]:
             **changed: object,
         ) -> World:
             certificate(tmp_path / "tls", "gate.example")
-            given = {"home": tmp_path, "hostname": "gate.example", "nats_url": server.url, **changed}
+            given = {
+                "home": tmp_path,
+                "hostname": "gate.example",
+                "nats_url": server.url,
+                "voters": ("policy",),
+                **changed,
+            }
             settings = Settings(**given)  # type: ignore[arg-type]
             policy, routes = Policy(), NextHopCapabilities()
             voter = await stack.enter_async_context(Bus.connect(server.settings(), "policy"))

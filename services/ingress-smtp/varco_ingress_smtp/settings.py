@@ -4,39 +4,22 @@ import socket
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from varco_common.base.settings import CommaList, Duration, Port, Size, env_prefix, matches
-from varco_common.runtime.settings import ServiceSettings, WithBalancers
+from varco_common.base.settings import CommaList, Duration, Size, env_prefix, matches
+from varco_common.bus.settings import WithMailDays
+from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithSmtpPorts, WithVoters
 from varco_common.storage.settings import WithObjectStore
 
 KIB = 1024
 MIB = 1024 * KIB
 
 
-def _voters(value: tuple[str, ...]) -> tuple[str, ...]:
-    if not value or len(set(value)) != len(value):
-        raise ValueError("the names of voters, each once, parted by commas; at least one: no answer is never a yes")
-    return value
-
-
-class Settings(ServiceSettings, WithObjectStore, WithBalancers):
+class Settings(ServiceSettings, WithObjectStore, WithBalancers, WithMailDays, WithSmtpPorts, WithVoters):
     """Ports of 0 are not listened on; sizes are bytes."""
 
     model_config = env_prefix("VARCO_INGRESS_")
 
-    smtp_port: Port = Field(
-        default=2525, validation_alias="VARCO_SMTP_PORT", description="SMTP with STARTTLS; 0 for none."
-    )
-    submission_port: Port = Field(
-        default=2587, validation_alias="VARCO_SUBMISSION_PORT", description="Submission with STARTTLS; 0 for none."
-    )
-    smtps_port: Port = Field(
-        default=2465, validation_alias="VARCO_SMTPS_PORT", description="Submission inside TLS; 0 for none."
-    )
-    voters: Annotated[CommaList, AfterValidator(_voters)] = Field(
-        default=("policy",), description="Every one of them must vote, or the mail is not accepted."
-    )
     vote_timeout: Duration = Field(default=timedelta(seconds=5), description="How long a ballot waits for its votes.")
     processes: int = Field(default=1, ge=1, le=64, description="Processes that share the ports.")
     hostname: Annotated[str, matches(r"[A-Za-z0-9.-]{1,255}", "a host name")] = Field(
@@ -51,12 +34,6 @@ class Settings(ServiceSettings, WithObjectStore, WithBalancers):
         default=2 * MIB,
         le=3 * MIB,
         description="Up to this size a body travels in its record; else in the object store, which costs more for each byte.",
-    )
-    mail_days: float = Field(
-        default=7.0,
-        gt=5,
-        validation_alias="VARCO_NATS_MAIL_DAYS",
-        description="How many days stream MAIL keeps a record; its body in the object store goes a day later.",
     )
     memory: Size = Field(
         default=64 * MIB,

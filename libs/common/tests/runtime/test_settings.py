@@ -11,17 +11,30 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from varco_common.base import units
-from varco_common.base.settings import BrokenSetting, CommaList, Duration, Size, env_prefix, load, variables
-from varco_common.runtime.settings import ServiceSettings
+from varco_common.base.settings import (
+    BrokenSetting,
+    CommaList,
+    Duration,
+    Internal,
+    Size,
+    env_prefix,
+    is_internal,
+    load,
+    variables,
+)
+from varco_common.bus.settings import WithMailDays
+from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithVoters
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 
 
-class Example(ServiceSettings, WithDatabase, WithObjectStore):
+class Example(ServiceSettings, WithBalancers, WithDatabase, WithMailDays, WithObjectStore, WithVoters):
     model_config = env_prefix("VARCO_EXAMPLE_")
+    retired = frozenset({"VARCO_EXAMPLE_SWEEP"})
 
     limit: Size = 20_000_000
     wait: Duration = timedelta(minutes=10)
-    voters: CommaList = ("policy",)
+    names: CommaList = ("policy",)
+    inner: Internal[int] = 0
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +58,12 @@ BROKEN = {
     ),
     "VARCO_API_PORT": ("70000", "less than or equal to 65535"),
     "VARCO_TOKEN_KEY_FILE": ("/nowhere", "a readable file (No such file or directory)"),
+    "VARCO_INGRESS_BALANCERS": ("lb.example", "addresses or networks (192.0.2.0/28), parted by commas"),
+    "VARCO_INGRESS_VOTERS": (
+        "policy,policy",
+        "the names of voters, each once, parted by commas; at least one: no answer is never a yes",
+    ),
+    "VARCO_NATS_MAIL_DAYS": ("5", "greater than 5"),
     "VARCO_EXAMPLE_LIMIT": ("20 potatoes", units.SIZE_EXPECTED),
     "VARCO_EXAMPLE_WAIT": ("-5m", units.DURATION_EXPECTED),
     "VARCO_EXAMPLE_LIMTI": ("5MB", "VARCO_EXAMPLE_LIMIT"),
@@ -99,17 +118,17 @@ def test_a_short_token_key_is_broken(tmp_path):
 def test_every_setting_is_explained_where_it_is_declared():
     assert all(
         field.description
-        for kind in (ServiceSettings, WithDatabase, WithObjectStore)
+        for kind in (ServiceSettings, WithBalancers, WithDatabase, WithMailDays, WithObjectStore, WithVoters)
         for field in kind.model_fields.values()
     )
 
 
 def test_settings_are_read_from_the_environment(monkeypatch):
-    for name, value in {"LIMIT": "5 MiB", "WAIT": "2 days", "VOTERS": "policy, ratelimit,"}.items():
+    for name, value in {"LIMIT": "5 MiB", "WAIT": "2 days", "NAMES": "policy, ratelimit,"}.items():
         monkeypatch.setenv(f"VARCO_EXAMPLE_{name}", value)
     monkeypatch.setenv("VARCO_HOME", "/srv/varco")
     settings = load(Example)
-    assert (settings.limit, settings.wait, settings.voters) == (5 << 20, timedelta(days=2), ("policy", "ratelimit"))
+    assert (settings.limit, settings.wait, settings.names) == (5 << 20, timedelta(days=2), ("policy", "ratelimit"))
     assert settings.database_of("policy") == "sqlite+aiosqlite:////srv/varco/data/policy.sqlite"
 
 
@@ -187,3 +206,16 @@ def test_a_duration_is_read_back_from_how_it_is_shown(seconds):
 
 def test_paths_are_paths():
     assert Example().home == Path("var")
+
+
+def test_a_retired_variable_is_named_in_a_warning_and_ignored(monkeypatch, capsys):
+    monkeypatch.setenv("VARCO_EXAMPLE_SWEEP", "1 minute")
+    load(Example)
+    assert capsys.readouterr().err == "VARCO_EXAMPLE_SWEEP is no longer a setting and is ignored: remove it\n"
+
+
+def test_an_internal_setting_is_told_from_an_operators_one():
+    fields = Example.model_fields
+    assert is_internal(fields["inner"])
+    assert is_internal(fields["s3_sync_directory"])
+    assert not is_internal(fields["limit"])

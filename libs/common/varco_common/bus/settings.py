@@ -90,3 +90,15 @@ class WithBus(Settings):
         return BusSettings(
             url=self.nats_url, user=self.nats_user, password_file=self.nats_password_file, ca_file=self.nats_ca_file
         )
+
+
+class WithMailDays(Settings):
+    """How long stream MAIL keeps a record, for all whose own data live as long."""
+
+    mail_days: float = Field(
+        default=7.0,
+        gt=5,
+        validation_alias="VARCO_NATS_MAIL_DAYS",
+        description="Days that stream MAIL keeps an accepted mail, longer than relay tries to deliver it. No copy is "
+        "kept longer, and a body in the object store a day longer.",
+    )

@@ -1,13 +1,20 @@
-"""Settings that services share beyond the bus and the stores: the HTTP API and the load balancers."""
+"""Settings that several services read, beyond the bus and the stores: each variable is declared once."""
 
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from varco_common.base.settings import BrokenSetting, Internal, NetworkList, Port, SecretFile, Settings
+from varco_common.base.settings import BrokenSetting, CommaList, Internal, NetworkList, Port, SecretFile, Settings
 from varco_common.bus.settings import WithBus
+
+
+def _voters(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or len(set(value)) != len(value):
+        raise ValueError("the names of voters, each once, parted by commas; at least one: no answer is never a yes")
+    return value
 
 
 class WithBalancers(Settings):
@@ -24,14 +31,59 @@ class WithBalancers(Settings):
         return tuple(map(ip_network, self.balancers))
 
 
+class WithVoters(Settings):
+    """The voters that a mail needs, for ingress-smtp, which asks them, and audit, which asks them again later."""
+
+    voters: Annotated[CommaList, AfterValidator(_voters)] = Field(
+        default=("policy", "ratelimit", "banguard", "filelink"),
+        validation_alias="VARCO_INGRESS_VOTERS",
+        description="Every one of these voters must accept a mail. The order is the one in which a verdict weighs "
+        "their refusals. `varco up` names those that are installed.",
+    )
+
+
+class WithSmtpPorts(Settings):
+    """Where mail comes in: ingress-smtp listens there, the firewall closes these ports to banned hosts."""
+
+    smtp_port: Port = Field(
+        default=2525, validation_alias="VARCO_SMTP_PORT", description="SMTP with STARTTLS; 0 for none."
+    )
+    submission_port: Port = Field(
+        default=2587, validation_alias="VARCO_SUBMISSION_PORT", description="Submission with STARTTLS; 0 for none."
+    )
+    smtps_port: Port = Field(
+        default=2465, validation_alias="VARCO_SMTPS_PORT", description="Submission inside TLS; 0 for none."
+    )
+
+
+class WithPop3Ports(Settings):
+    """Where archived mail is fetched: archive listens there, the firewall closes these ports to banned hosts."""
+
+    pop3_port: Port = Field(default=2110, validation_alias="VARCO_POP3_PORT", description="POP3 with STLS; 0 for none.")
+    pop3s_port: Port = Field(
+        default=2995, validation_alias="VARCO_POP3S_PORT", description="POP3 inside TLS; 0 for none."
+    )
+
+
+class WithLinksPort(Settings):
+    """Where linked attachments are downloaded."""
+
+    links_port: Port = Field(
+        default=8180, validation_alias="VARCO_LINKS_PORT", description="HTTP port of the downloads, open to all."
+    )
+
+
+API_PORT: Any = Field(
+    default=8100,
+    validation_alias="VARCO_API_PORT",
+    description="Port of the service's HTTP API. `varco up` counts upwards from here, one port for each service.",
+)
+
+
 class WithApi(Settings):
     """The HTTP API that every service has."""
 
-    api_port: Port = Field(
-        default=8100,
-        validation_alias="VARCO_API_PORT",
-        description="Port of the service's HTTP API; `varco up` counts from here upwards, one for each service.",
-    )
+    api_port: Port = API_PORT
     api_ports: Internal[int] = Field(
         default=1,
         ge=1,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from varco_banguard.firewall import nft
 from varco_banguard.firewall.agent import FirewallAgent
-from varco_common.base.settings import BrokenSetting, Port, env_prefix
+from varco_common.base.settings import BrokenSetting, env_prefix
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
@@ -14,13 +14,13 @@ from varco_common.runtime import service
 from varco_common.runtime.ban_enforcement import BanEnforcement
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service
-from varco_common.runtime.settings import ServiceSettings, WithBalancers
+from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithPop3Ports, WithSmtpPorts
 
 NAME = "firewall"
 SWITCH = "VARCO_FIREWALL_ON"
 
 
-class Settings(ServiceSettings, WithBalancers):
+class Settings(ServiceSettings, WithBalancers, WithPop3Ports, WithSmtpPorts):
     """`VARCO_FIREWALL_*`, and the ports that mail clients connect to."""
 
     model_config = env_prefix("VARCO_FIREWALL_")
@@ -29,11 +29,6 @@ class Settings(ServiceSettings, WithBalancers):
         default=False,
         description="Whether `varco up` starts the agent, where it is root (or has NET_ADMIN) and nft is installed.",
     )
-    smtp_port: Port = Field(default=2525, validation_alias="VARCO_SMTP_PORT", description="Closed to banned hosts.")
-    submission_port: Port = Field(default=2587, validation_alias="VARCO_SUBMISSION_PORT", description="As well.")
-    smtps_port: Port = Field(default=2465, validation_alias="VARCO_SMTPS_PORT", description="As well.")
-    pop3_port: Port = Field(default=2110, validation_alias="VARCO_POP3_PORT", description="As well.")
-    pop3s_port: Port = Field(default=2995, validation_alias="VARCO_POP3S_PORT", description="As well.")
 
     @property
     def ports(self) -> list[int]:
