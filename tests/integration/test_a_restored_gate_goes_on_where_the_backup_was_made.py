@@ -179,7 +179,7 @@ def events(gate: Gate) -> list[StreamMessage]:
 async def _events(gate: Gate) -> list[StreamMessage]:
     settings = operator(gate.home, "127.0.0.1", gate.ports.nats)
     async with StreamBackup.open(settings) as vault:
-        last = (await vault.held("EVENTS")).last
+        last = (await vault.contents("EVENTS")).last
     found: list[StreamMessage] = []
     async with (
         NatsConnection.open(settings, "operator") as link,

@@ -43,9 +43,9 @@ class Backup:
         """The manifest, once all of it is written. Raises TransientError, OSError."""
         databases = [one async for one in self._databases()]
         async with StreamBackup.open(self._storage.bus) as vault, Bus.connect(self._storage.bus, "operator") as bus:
-            before = (await vault.held(subjects.MAIL)).last
+            before = (await vault.contents(subjects.MAIL)).last
             streams = [await self._stream(vault, stream) for stream in (subjects.MAIL, subjects.EVENTS)]
-            tail = await self._writer.keep("MAIL.tail", _packed(vault.mails(before)))
+            tail = await self._writer.keep("MAIL.tail", _packed(vault.read_mails(before)))
             objects = await self._objects(bus)
         manifest = BackupManifest(
             format=FORMAT,
@@ -62,7 +62,7 @@ class Backup:
         return manifest
 
     async def _stream(self, vault: StreamBackup, stream: str) -> StreamEntry:
-        held = await vault.held(stream)
+        held = await vault.contents(stream)
         self._say(f"{stream}: {held.messages} messages, {held.bytes} bytes")
         async with vault.snapshot(stream) as (about, pieces):
             return StreamEntry(stream=stream, about=about, entry=await self._writer.keep(stream, pieces))

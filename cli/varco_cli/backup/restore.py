@@ -11,6 +11,7 @@ from varco_common.base import subjects
 from varco_common.bus.stream_backup import StreamBackup, StreamContents
 
 _CHUNK = 512 * 1024
+_CONSUMERS_IN_STREAMS = ("relay-", "filelink")  # their work shows in MAIL and EVENTS: they go on where they were
 
 Say = Callable[[str], None]
 
@@ -49,7 +50,7 @@ class Restore:
         """What the streams hold then. Raises NotEmpty, BrokenBackup, TransientError; then no stream was made."""
         async with StreamBackup.open(self._storage.bus) as vault:
             for stream in (subjects.MAIL, subjects.EVENTS):
-                if (held := await vault.held(stream)).last:
+                if (held := await vault.contents(stream)).last:
                     raise NotEmpty(
                         f"{stream} has held {held.last} messages already: a backup goes into an empty bus alone"
                     )
@@ -58,23 +59,23 @@ class Restore:
                 return await self._streams(vault)
             except BaseException:
                 for stream in (subjects.MAIL, subjects.EVENTS):
-                    await vault.remove(stream)
+                    await vault.delete(stream)
                 raise
 
     async def _streams(self, vault: StreamBackup) -> dict[str, StreamContents]:
         for one in self._reader.manifest.streams:
             self._say(f"{one.stream}: {one.entry.size} bytes")
             await self._stream(vault, one)
-        count = await vault.put_mails(unpacked(self._reader.pieces(self._reader.manifest.tail)))
+        count = await vault.append_mails(unpacked(self._reader.pieces(self._reader.manifest.tail)))
         self._say(f"mails that came while it was made: {count}")
-        return {one.stream: await vault.held(one.stream) for one in self._reader.manifest.streams}
+        return {one.stream: await vault.contents(one.stream) for one in self._reader.manifest.streams}
 
     async def _stream(self, vault: StreamBackup, one: StreamEntry) -> None:
         pieces = _chunks(self._reader.pieces(one.entry))
         held = await vault.restore(one.stream, one.about, pieces, replicas=self._replicas)
         if held.last < one.about["state"]["last_seq"]:
             raise BrokenBackup(f"{one.stream} ends at {held.last}, and ended at {one.about['state']['last_seq']}")
-        await vault.forget_consumers(one.stream)
+        await vault.delete_consumers(one.stream, keep=_CONSUMERS_IN_STREAMS)
 
     async def _objects(self) -> None:
         objects = self._reader.manifest.objects

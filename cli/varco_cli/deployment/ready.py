@@ -68,6 +68,6 @@ async def _streams(settings: PrepareSettings) -> str:
         return "streams"
     async with streams.mail_limit(settings.bus_settings) as mail:
         disk = shutil.disk_usage(settings.bus_disk)
-        limit = mail_limit(await mail.held(), disk.free, disk.total, settings.bus_settings.mail_max_bytes)
+        limit = mail_limit(await mail.used(), disk.free, disk.total, settings.bus_settings.mail_max_bytes)
         await mail.set(limit)
     return f"streams; accepted mail may take {limit:,} bytes"

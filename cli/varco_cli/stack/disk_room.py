@@ -61,7 +61,7 @@ class DiskRoomWatcher:
             _log.error("the bus found no room to write, and there is room now: starting it again")
             await self._restart()
             return
-        held = await mail.held()
+        held = await mail.used()
         limit = mail_limit(held, disk.free, disk.total, self._settings.mail_max_bytes)
         if abs(limit - self._limit) > self._limit // 100:
             await mail.set(limit)

@@ -16,7 +16,7 @@ from varco_common.base.ids import new_id
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus, MissingMail
 from varco_common.bus.event_log import EventLog
-from varco_common.bus.permissions import ERASING, permissions
+from varco_common.bus.permissions import ERASE_MAIL, permissions
 from varco_common.bus.stream_admin import StreamAdmin
 from varco_common.events import Event, MailErased, RecordParked
 from varco_common.events.audit import recorded_sequence
@@ -313,7 +313,7 @@ async def test_of_two_janitors_one_works_and_the_other_follows_it(gate):
 def test_audit_may_erase_and_nobody_else_may():
     for service in installed():
         allowed = permissions(service.name, service.publishes, service.subscribes).publish
-        assert {*ERASING} <= {*allowed} if service.name == SERVICE.name else not {*ERASING} & {*allowed}
+        assert {*ERASE_MAIL} <= {*allowed} if service.name == SERVICE.name else not {*ERASE_MAIL} & {*allowed}
 
 
 def test_every_reader_of_mail_is_a_keeper_but_those_that_only_count():

@@ -20,7 +20,7 @@ from varco_audit.transparency import factory, log_verification
 from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
-from varco_common.bus.permissions import ERASING
+from varco_common.bus.permissions import ERASE_MAIL
 from varco_common.bus.redelivery import REDELIVER
 from varco_common.eventsourcing.replay.serving import ReplayServer
 from varco_common.runtime import rebuild_api
@@ -97,7 +97,7 @@ SERVICE = Service(
         subjects.event(NAME, "*", "*"),
         retention.subject("*"),
         subjects.lease(LEASE),
-        *ERASING,
+        *ERASE_MAIL,
         subjects.rehearse("*"),
         subjects.request("*", REDELIVER),
         subjects.rehearsal("*"),

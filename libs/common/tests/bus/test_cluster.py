@@ -121,7 +121,7 @@ async def test_a_backup_of_one_server_goes_into_a_cluster():
             await bus.events.append(failed(number))
         async with vault.snapshot("EVENTS") as (about, pieces):
             whole = [piece async for piece in pieces]
-        await vault.remove("EVENTS")
+        await vault.delete("EVENTS")
         assert (await vault.restore("EVENTS", about, each(whole), replicas=3)).last == 10
         await cluster.current("EVENTS")
         assert await bus.events.append(failed(10)) == 11

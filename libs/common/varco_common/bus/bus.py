@@ -14,7 +14,10 @@ from varco_common.bus.voting import Voting
 
 
 class Bus:
-    """One service's connection. Methods that need the server raise TransientError while it is away."""
+    """One service's connection.
+
+    Methods that need the server raise TransientError while it is away.
+    """
 
     def __init__(self, connection: NatsConnection, settings: BusSettings) -> None:
         timeout = settings.append_timeout_seconds
@@ -42,5 +45,5 @@ class Bus:
         self._connection.check()
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
-        """Calls `callback` after each reconnect, and when a server of a cluster is lost; not after the first connect."""
+        """Calls `callback` after each reconnect and when a server of a cluster is lost."""
         self._connection.on_reconnect(callback)

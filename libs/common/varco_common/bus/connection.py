@@ -16,7 +16,10 @@ from varco_common.bus.settings import BusSettings
 
 
 class NatsConnection:
-    """`name` is the service's. Its inboxes are `_INBOX_<name>.>`; no other user may subscribe to them."""
+    """`name` is the service's.
+
+    Its inboxes are `_INBOX_<name>.>`; no other user may subscribe to them.
+    """
 
     def __init__(self, settings: BusSettings, name: str) -> None:
         self.name = name
@@ -35,7 +38,10 @@ class NatsConnection:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, settings: BusSettings, name: str) -> AsyncIterator["NatsConnection"]:
-        """Waits until the server is there; closes at the end. Raises ValueError if an address is malformed."""
+        """Waits until the server is there; closes at the end.
+
+        Raises ValueError if an address is malformed.
+        """
         self = cls(settings, name)
         _ = settings.servers  # raises before the task starts
         session = asyncio.create_task(self._session.run(), name=f"bus {name}")
@@ -75,14 +81,17 @@ class NatsConnection:
             raise TransientError("the bus is away")
 
     def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Calls `callback` after each reconnect, with subscriptions renewed, and when a server of a cluster is lost.
+        """Calls `callback` after each reconnect and when a server of a cluster is lost.
 
-        Returns a function that ends that.
+        Subscriptions are renewed by then. Returns a function that ends that.
         """
         return self._session.on_reconnect(callback)
 
     async def ready(self, timeout: float) -> None:
-        """Waits until the connection is there and takes more; TransientError after `timeout` seconds."""
+        """Waits until the connection is there and takes more.
+
+        TransientError after `timeout` seconds.
+        """
         try:
             async with asyncio.timeout(timeout):
                 await self._session.connected.wait()
@@ -93,7 +102,10 @@ class NatsConnection:
         self.check()
 
     async def settled(self) -> None:
-        """Waits until the server knows all subscriptions; while disconnected, the reconnect renews them."""
+        """Waits until the server knows all subscriptions.
+
+        While disconnected, the reconnect renews them.
+        """
         if self._session.protocol and self.up:
             with contextlib.suppress(TransientError):
                 await asyncio.shield(self._session.ping(self._session.protocol))
@@ -105,7 +117,10 @@ class NatsConnection:
         return f"{self._inbox[:-1]}.own.{next(self._tokens)}"
 
     def subscribe(self, subject: str, handler: Handler, group: str = "") -> bytes:
-        """Calls `handler` for each message, in order, on the event loop. Returns the id for `unsubscribe`."""
+        """Calls `handler` for each message, in order, on the event loop.
+
+        Returns the id for `unsubscribe`.
+        """
         subscription = b"%d" % next(self._subscription_ids)
         line = b"SUB %s %s %s\r\n" % (subject.encode(), group.encode(), subscription)
         self._subscriptions[subscription] = line
@@ -115,7 +130,10 @@ class NatsConnection:
         return subscription
 
     def unsubscribe(self, subscription: bytes, late: Handler | None = None) -> None:
-        """Ends a subscription. `late` gets the messages that the server had sent before it read of that."""
+        """Ends a subscription.
+
+        `late` gets the messages that the server had sent before it read of that.
+        """
         if not self._subscriptions.pop(subscription, None):
             return
         del self._handlers[subscription]
@@ -150,7 +168,10 @@ class NatsConnection:
     async def request(
         self, subject: str, payload: bytes, *, headers: bytes = b"", timeout: float
     ) -> tuple[bytes, bytes]:
-        """Headers and payload of the first reply. TransientError after `timeout` seconds, or when the bus goes."""
+        """Headers and payload of the first reply.
+
+        TransientError after `timeout` seconds, or when the bus goes.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         protocol = self._session.protocol
@@ -168,9 +189,10 @@ class NatsConnection:
             self._waiters.pop(token, None)
 
     async def collect(self, subject: str, payload: bytes, collector: Collector, timeout: float) -> None:
-        """Gives the collector every reply until it is complete, `timeout` seconds are over, or the connection is lost.
+        """Sends a request and gives the collector every reply.
 
-        Raises TransientError while disconnected.
+        Ends when the collector is complete, after `timeout` seconds, or when the connection is
+        lost. Raises TransientError while disconnected.
         """
         token = b"%d" % next(self._tokens)
         self._waiters[token] = collector

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 
 class ConsumerLag(NamedTuple):
-    """How many records are not handled yet, and when the oldest known of them was stored (ns since 1970; 0: none)."""
+    """How many records wait, and when the oldest of them was stored (ns since 1970; 0: none)."""
 
     records: int
     oldest: int
@@ -32,7 +32,10 @@ def default_name(filters: tuple[str, ...]) -> str:
 
 
 class ConsumerLags(Collector):
-    """All followers of this process. Of two with the same name, it shows the one that is further behind."""
+    """All followers of this process.
+
+    Of two with the same name, it shows the one that is further behind.
+    """
 
     def __init__(self) -> None:
         self._sources: dict[object, tuple[FollowerName, Callable[[], ConsumerLag]]] = {}

@@ -1,4 +1,4 @@
-"""Parking: what can't be parsed stays in its stream, and an event says so. It is never dropped."""
+"""Dead letters: a record that cannot be handled stays in its stream, and an event tells of it."""
 
 import asyncio
 import logging
@@ -14,6 +14,8 @@ from varco_common.events import RecordParked, encode_event
 
 PARKED = Counter("varco_bus_parked_total", "Records that this process could not handle", ["service", "stream"])
 
+_RETRY_SECONDS = 1.0
+
 log = logging.getLogger(__name__)
 
 
@@ -27,7 +29,10 @@ async def park(
     consumer: str = "",
     again: str = "",
 ) -> None:
-    """Appends `RecordParked`, once for each `again`; tries for as long as the bus is away, for nothing may pass in silence."""
+    """Appends `RecordParked`, once for each `again`.
+
+    Retries until it is stored: no record may be dropped unseen.
+    """
     event = RecordParked(
         at=datetime.now(UTC), service=connection.name, stream=stream, sequence=sequence, why=why, consumer=consumer
     )
@@ -38,7 +43,7 @@ async def park(
         try:
             await jetstream.append(connection, event.subject, encode_event(event), headers, timeout)
         except TransientError as error:
-            log.warning("can't park %s %d yet: %s", stream, sequence, error)
-            await asyncio.sleep(1)
+            log.warning("%s %d is parked later: %s", stream, sequence, error)
+            await asyncio.sleep(_RETRY_SECONDS)
         else:
             return

@@ -21,7 +21,10 @@ class MailReturned(TransientError):
 
 
 class AckMetadata(NamedTuple):
-    """The reply subject of a delivered message, decoded. `at` is when it was stored, in nanoseconds since 1970."""
+    """The reply subject of a delivered message, decoded.
+
+    `at` is when it was stored, in nanoseconds since 1970.
+    """
 
     delivered: int
     sequence: int
@@ -31,7 +34,11 @@ class AckMetadata(NamedTuple):
 
 
 def ack_metadata(reply: bytes) -> AckMetadata:
-    """From `$JS.ACK[.<domain>.<account>].<stream>.<consumer>.<delivered>.<seq>.<consumer seq>.<time>.<pending>`."""
+    """Decodes the reply subject of a delivered message.
+
+    $JS.ACK[.<domain>.<account>].<stream>.<consumer>.<delivered>.<seq>.<consumer
+    seq>.<time>.<pending>
+    """
     words = reply.split(b".")
     at = 4 if len(words) == 9 else 6
     return AckMetadata(*map(int, words[at : at + 5]))
@@ -48,11 +55,13 @@ class DeliveryOwner(Protocol):
 
 
 class Delivery:
-    """One mail in hand. Finish it with `ack`, `nak` or `park` after the effect; report `progress` while that takes long.
+    """One mail in hand.
+
+    Finish it with `ack`, `nak` or `park` after the effect; report `progress` while that takes long.
 
     `deliveries` counts from 1. More than 1 means that an earlier try was not finished, but a bus
-    that was killed may have forgotten it. `body` is the inline body in wire form. When the bus
-    does not get the answer, the mail comes again: every handler must bear that.
+    that was killed may have forgotten it. `body` is the inline body in wire form. When the bus does
+    not get the answer, the mail comes again: every handler must bear that.
     """
 
     __slots__ = (
@@ -98,7 +107,10 @@ class Delivery:
         self._owner.finish(self, b'%s {"delay": %d}' % (NAK, int(delay * 1e9)) if delay > 0 else NAK)
 
     async def park(self, why: str) -> None:
-        """Never: appends `RecordParked`, then takes the mail off this consumer. It stays in MAIL."""
+        """Never: appends `RecordParked`, then takes the mail off this consumer.
+
+        It stays in MAIL.
+        """
         await self._owner.park(self.sequence, why, again=f"-{new_id()}" if self.redelivered else "")
         self._owner.finish(self, TERM)
 
@@ -122,6 +134,6 @@ class Delivery:
             self.is_waiting = False
 
     def renew(self, reply: str, deliveries: int) -> None:
-        """The bus sent the mail again while it is in hand: it expects the answer to the newest delivery."""
+        """The bus sent the mail again while it is in hand, and expects an answer to that."""
         self.reply, self.deliveries = reply, deliveries
         self._owner.send_answer(reply, IN_PROGRESS)

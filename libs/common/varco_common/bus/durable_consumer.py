@@ -1,4 +1,4 @@
-"""Mails of MAIL through a durable consumer: each one comes until it is acknowledged, whatever dies in between."""
+"""A durable consumer of MAIL: each mail comes until it is acknowledged, whatever dies."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,10 @@ ACK_WAIT_SECONDS = 60.0
 
 
 class DurableConsumer:
-    """Mails of one durable consumer. At most `in_flight` mails of about `max_bytes` together are in hand."""
+    """Mails of one durable consumer.
+
+    At most `in_flight` mails of about `max_bytes` together are in hand.
+    """
 
     def __init__(
         self,
@@ -89,7 +92,7 @@ class DurableConsumer:
         self._pulls.resume()
 
     async def pending(self) -> int:
-        """How many mails wait for this consumer: neither acknowledged nor parked, those in hand included."""
+        """How many mails are neither acknowledged nor parked, those in hand included."""
         info = await jetstream.api(self._connection, f"CONSUMER.INFO.{subjects.MAIL}.{self.durable}")
         return int(info["num_pending"]) + int(info["num_ack_pending"])
 
@@ -120,7 +123,7 @@ class DurableConsumer:
     # a parked mail once more
 
     async def _redeliver(self, sequence: int) -> RedeliveryResult:
-        """Hands out a parked mail once more, past the bus's own account, and waits for the answer."""
+        """Hands out a parked mail once more, unknown to the bus, and waits for the answer."""
         if sequence in self._in_hand or sequence in self._parking:
             return RedeliveryResult("in hand", "it is being worked at")
         try:

@@ -24,7 +24,7 @@ _GET_SECONDS = 5.0
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
-    """An event where it lies: its place in EVENTS, and when it was stored (UTC)."""
+    """An event with its sequence in EVENTS and the time it was stored (UTC)."""
 
     sequence: int
     at: datetime
@@ -32,16 +32,17 @@ class StoredEvent(msgspec.Struct, frozen=True):
 
 
 class UnreadableEvent(NamedTuple):
-    """What lies at this sequence and is no event, and why."""
+    """A stored message that is no event, and why."""
 
     sequence: int
     why: str
 
 
 class RawEvent(NamedTuple):
-    """An event as it lies, not decoded. `at` is when it was stored, in nanoseconds since 1970.
+    """An event that is not decoded. `at` is when it was stored, in nanoseconds since 1970.
 
-    `pending` is how many more there are behind it for who follows. `own` is False where nobody said it: see `is_reflected`.
+    `pending` counts the events behind it for this follower. `own` is False if nobody published the
+    message: see `is_reflected`.
     """
 
     sequence: int
@@ -63,10 +64,10 @@ class EventLog:
     ) -> int:
         """Appends the event and returns its sequence once it is fsynced.
 
-        Raises ConflictError when the last sequence of `expect_subject` (may hold wildcards; default:
-        the event's own subject) is not `expect`; 0 expects that there is none. `once` names the
-        append: a second append of that name within two minutes stores nothing and returns the
-        sequence of the first. Raises StoreFull. After a TransientError the event may be stored.
+        Raises ConflictError when the last sequence of `expect_subject` (may hold wildcards;
+        default: the event's own subject) is not `expect`; 0 expects that there is none. `once`
+        names the append: a second append of that name within two minutes stores nothing and returns
+        the sequence of the first. Raises StoreFull. After a TransientError the event may be stored.
         """
         subject = event.subject
         fields = []
@@ -101,10 +102,11 @@ class EventLog:
 
     async def last_sequence(self, *filters: str) -> int:
         """The sequence of the last event that matches any filter; 0 if there is none."""
-        return await _last_sequence(self._connection, filters)
+        sequences = (jetstream.last_sequence(self._connection, subjects.EVENTS, f) for f in filters)
+        return max(await asyncio.gather(*sequences), default=0)
 
     async def follow(self, *filters: str, after: int = 0, name: str = "") -> AsyncGenerator[StoredEvent, None]:
-        """Yields the events that match any filter, from `after` + 1, each once and in order, for ever.
+        """Yields the events that match any filter, from `after` + 1, in order, for ever.
 
         An event that cannot be decoded is parked (`RecordParked`) and skipped. Wrap the generator
         in `aclosing` if the loop may end early. `name` labels its lag in the metrics.
@@ -143,9 +145,12 @@ class EventLog:
                     return
 
     async def first_at(self, at: datetime) -> int:
-        """The sequence of the first event stored at `at` or later; one more than the last if there is none."""
-        question = msgspec.json.encode({"start_time": at.astimezone(UTC).isoformat(), "next_by_subj": "events.>"})
-        headers, _ = await self._direct_get(question, _GET_SECONDS)
+        """The sequence of the first event stored at `at` or later.
+
+        One more than the last if there is none.
+        """
+        request = msgspec.json.encode({"start_time": at.astimezone(UTC).isoformat(), "next_by_subj": "events.>"})
+        headers, _ = await self._direct_get(request, _GET_SECONDS)
         if status(headers) == 404:
             return await self.last_sequence("events.>") + 1
         return int(header(headers, b"Nats-Sequence"))
@@ -157,7 +162,7 @@ class EventLog:
             raise NotFound(f"no event {sequence}")
         at = nanoseconds(header(headers, b"Nats-Time-Stamp").decode())
         subject = header(headers, b"Nats-Subject").decode()
-        own = headers.count(b"\r\nNats-Stream:") == 1  # only this answer's
+        own = headers.count(b"\r\nNats-Stream:") == 1  # the server adds one; a second one was stored
         return RawEvent(int(header(headers, b"Nats-Sequence")), at, subject, payload, own=own)
 
     async def since(self, subject_filter: str, at: datetime) -> AsyncGenerator[StoredEvent, None]:
@@ -166,20 +171,23 @@ class EventLog:
         Each event costs a round trip: use it for short stretches. `StoredEvent.at` is cut to
         seconds. An event that cannot be decoded is skipped; followers park it.
         """
-        question: dict[str, str | int] = {"start_time": at.isoformat(), "next_by_subj": subject_filter}
+        request: dict[str, str | int] = {"start_time": at.isoformat(), "next_by_subj": subject_filter}
         while True:
-            headers, payload = await self._direct_get(msgspec.json.encode(question), _GET_SECONDS)
+            headers, payload = await self._direct_get(msgspec.json.encode(request), _GET_SECONDS)
             if status(headers) == 404:
                 return
             sequence = int(header(headers, b"Nats-Sequence"))
-            question = {"seq": sequence + 1, "next_by_subj": subject_filter}
+            request = {"seq": sequence + 1, "next_by_subj": subject_filter}
             stored = datetime.fromisoformat(header(headers, b"Nats-Time-Stamp").decode()[:19] + "+00:00")
             with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
                 event = decode_authenticated(header(headers, b"Nats-Subject").decode(), payload)
                 yield StoredEvent(sequence, stored, event)
 
     def listen(self, *filters: str, callback: Callable[[str], None]) -> None:
-        """Calls `callback` with the subject of each message that passes. Messages are missed while disconnected."""
+        """Calls `callback` with the subject of each message that passes.
+
+        Messages are missed while disconnected.
+        """
 
         def passed(subject: bytes, _reply: bytes, _headers: bytes, _payload: bytes) -> None:
             callback(subject.decode())
@@ -187,20 +195,17 @@ class EventLog:
         for subject_filter in filters:
             self._connection.subscribe(subject_filter, passed)
 
-    async def _direct_get(self, question: bytes, timeout: float) -> tuple[bytes, bytes]:
-        """Headers and payload of a message of EVENTS; the status in the headers is 404 if there is none."""
+    async def _direct_get(self, request: bytes, timeout: float) -> tuple[bytes, bytes]:
+        """Headers and payload of a message of EVENTS.
+
+        The status in the headers is 404 if there is none.
+        """
         headers, payload = await self._connection.request(
-            f"$JS.API.DIRECT.GET.{subjects.EVENTS}", question, timeout=timeout
+            f"$JS.API.DIRECT.GET.{subjects.EVENTS}", request, timeout=timeout
         )
         if (code := status(headers)) not in (0, 404):
-            raise TransientError(f"EVENTS can't be read at present ({code})")
+            raise TransientError(f"EVENTS cannot be read at present ({code})")
         return headers, payload
-
-
-async def _last_sequence(connection: NatsConnection, filters: Sequence[str]) -> int:
-    return max(
-        await asyncio.gather(*(jetstream.last_sequence(connection, subjects.EVENTS, f) for f in filters)), default=0
-    )
 
 
 def _decode(message: StreamMessage) -> StoredEvent | UnreadableEvent:

@@ -6,7 +6,10 @@ NO_RESPONDERS = 503  # nobody subscribes to the subject of a request
 
 
 def header(headers: bytes, name: bytes) -> bytes:
-    """The first value of a header field, empty if there is none. The name must have the same case."""
+    """The first value of a header field, empty if there is none.
+
+    The name must have the same case.
+    """
     at = headers.find(b"\r\n" + name + b":")
     if at < 0:
         return b""
@@ -15,7 +18,7 @@ def header(headers: bytes, name: bytes) -> bytes:
 
 
 def is_reflected(headers: bytes) -> bool:
-    """Whether a stored message is an answer of the server that was sent into a stream, and no publisher's own message.
+    """Whether a stored message is an answer of the server and no publisher's own message.
 
     NATS checks what a user publishes, but not the reply subject of its requests. A user that may
     read EVENTS could name a subject of a stream that it may not write, and the server's answer

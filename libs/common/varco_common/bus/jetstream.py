@@ -1,4 +1,4 @@
-"""JetStream over the connection: durable appends, and its API as JSON questions."""
+"""JetStream over the connection: durable appends, and requests to its JSON API."""
 
 import asyncio
 import secrets
@@ -13,8 +13,8 @@ from varco_common.bus.connection import NatsConnection
 from varco_common.bus.headers import headers_of, status
 
 API_SECONDS = 5.0
-CLUSTER_API_SECONDS = 2.0  # nobody answers while there is no leader: then it's better asked again
-NAMED_SECONDS = 3.0  # how long one try may wait: a leader that died has taken what it was told with it
+CLUSTER_API_SECONDS = 2.0  # there is no reply while there is no leader: the caller asks again
+NAMED_SECONDS = 3.0  # one try of an append that may be repeated: a leader that died loses what it had not replicated
 LEADER_SECONDS = 0.2  # between two tries while a stream has no leader
 
 # error codes of nats-server's server/errors.json
@@ -35,56 +35,62 @@ class JetStreamError(msgspec.Struct, frozen=True):
 
 
 class PublishAck(msgspec.Struct, frozen=True):
-    """The answer to a publish: where it is stored, or why not."""
+    """The answer to a publish: the sequence of the message, or the error."""
 
     seq: int = 0
     error: JetStreamError | None = None
     duplicate: bool = False
 
 
-class PublishRefused(msgspec.Struct, frozen=True):
-    """An API answer as far as its error."""
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """The error in an answer of the API, if there is one."""
 
     error: JetStreamError | None = None
 
 
-_stored = msgspec.json.Decoder(PublishAck)
-_refused = msgspec.json.Decoder(PublishRefused)
+_publish_acks = msgspec.json.Decoder(PublishAck)
+_errors = msgspec.json.Decoder(ErrorAnswer)
 
 
 class ApiError(TransientError):
-    """JetStream refused a question; `err_code` says why."""
+    """JetStream refused a request; `err_code` is its reason."""
 
-    def __init__(self, fault: JetStreamError) -> None:
-        super().__init__(f"JetStream refused: {fault.description} ({fault.err_code})")
-        self.err_code = fault.err_code
+    def __init__(self, error: JetStreamError) -> None:
+        super().__init__(f"JetStream refused: {error.description} ({error.err_code})")
+        self.err_code = error.err_code
 
 
 class NoStream(TransientError):
-    """No stream took a message: it has no leader, where one died and another isn't chosen yet. So nothing was stored."""
+    """No stream took the message, for its leader died and there is no new one yet.
+
+    Nothing was stored.
+    """
 
 
 async def append(
     connection: NatsConnection, subject: str, payload: bytes, headers: bytes, timeout: float, *, named: bool = False
 ) -> int:
-    """The sequence at which the message is stored and fsynced. See `Bus.append` for the errors.
+    """Stores the message and returns its sequence once it is fsynced.
 
-    Tried again within `timeout` where nothing was stored; one that has a Nats-Msg-Id (`named`) also where nobody knows.
+    See `EventLog.append` for the errors.
+
+    Tries again within `timeout` if nothing was stored. A message with a Nats-Msg-Id (`named`) is
+    also sent again if it may have been stored, for the stream takes it once.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
     while True:
-        left = deadline - loop.time()
-        left = min(left, NAMED_SECONDS) if named else left
+        remaining = deadline - loop.time()
+        patience = min(remaining, NAMED_SECONDS) if named else remaining
         try:
             return _sequence(
-                connection, subject, *await connection.request(subject, payload, headers=headers, timeout=left)
+                connection, subject, *await connection.request(subject, payload, headers=headers, timeout=patience)
             )
         except StoreFull:
             raise
         except TransientError as error:
-            again = named or isinstance(error, NoStream)
-            if not again or loop.time() + LEADER_SECONDS >= deadline:
+            repeatable = named or isinstance(error, NoStream)
+            if not repeatable or loop.time() + LEADER_SECONDS >= deadline:
                 raise
         await asyncio.sleep(LEADER_SECONDS)
 
@@ -95,9 +101,10 @@ async def append_batch(
     expected: Sequence[tuple[str, str]],
     timeout: float,
 ) -> int:
-    """The sequence of the last of these messages, (subject, payload), all of which are stored, or none.
+    """Stores all messages (subject, payload) or none, and returns the sequence of the last one.
 
-    `expected` are the header fields of the first one: the expectation that must hold. The stream must have `allow_atomic`.
+    `expected` are header fields of the first message: the expectation that must hold. The stream
+    must have `allow_atomic`.
     """
     batch = ("Nats-Batch-Id", secrets.token_hex(8))
     fields = [*expected]
@@ -114,64 +121,73 @@ def _sequence(connection: NatsConnection, subject: str, answer_headers: bytes, a
     if answer_headers:
         raise NoStream(f"no stream takes {subject} at present ({status(answer_headers)})")
     try:
-        stored = _stored.decode(answer)
+        ack = _publish_acks.decode(answer)
     except msgspec.DecodeError as error:
-        raise TransientError(f"JetStream's answer can't be read: {error}") from error
-    if stored.error is None and stored.seq:
+        raise TransientError(f"JetStream's answer cannot be read: {error}") from error
+    if ack.error is None and ack.seq:
         connection.store_full_since = 0.0
-        return stored.seq
-    why = _error(stored.error or JetStreamError(description="no sequence in the answer"))
-    if isinstance(why, StoreFull):
+        return ack.seq
+    reason = _error(ack.error or JetStreamError(description="no sequence in the answer"))
+    if isinstance(reason, StoreFull):
         connection.store_full_since = asyncio.get_running_loop().time()
-    raise why
+    raise reason
 
 
-def _error(fault: JetStreamError) -> Exception:
-    if fault.err_code in _WRONG_LAST_SEQUENCE:
-        return ConflictError(fault.description)
-    if fault.err_code in _STORE_FULL:
-        return StoreFull(fault.description)
-    if fault.err_code in _TOO_BIG:
-        return PoisonError(fault.description)
-    return ApiError(fault)
+def _error(error: JetStreamError) -> Exception:
+    if error.err_code in _WRONG_LAST_SEQUENCE:
+        return ConflictError(error.description)
+    if error.err_code in _STORE_FULL:
+        return StoreFull(error.description)
+    if error.err_code in _TOO_BIG:
+        return PoisonError(error.description)
+    return ApiError(error)
 
 
 async def api(
-    connection: NatsConnection, subject: str, question: dict[str, Any] | None = None, *, timeout: float = 0.0
+    connection: NatsConnection, subject: str, request: dict[str, Any] | None = None, *, timeout: float = 0.0
 ) -> dict[str, Any]:
-    """Asks `$JS.API.<subject>`. Raises ApiError where JetStream refuses, TransientError where it is away."""
-    payload = msgspec.json.encode(question) if question is not None else b""
+    """Sends a request to `$JS.API.<subject>`.
+
+    Raises ApiError if JetStream refuses, TransientError if it is away.
+    """
+    payload = msgspec.json.encode(request) if request is not None else b""
     timeout = timeout or (CLUSTER_API_SECONDS if connection.clustered else API_SECONDS)
     headers, answer = await connection.request(f"$JS.API.{subject}", payload, timeout=timeout)
     if headers:
         raise TransientError(f"JetStream is away ({status(headers)})")
-    if (refused := _refused.decode(answer)).error:
-        raise ApiError(refused.error)
-    found: dict[str, Any] = msgspec.json.decode(answer)
-    return found
+    if (answered := _errors.decode(answer)).error:
+        raise ApiError(answered.error)
+    content: dict[str, Any] = msgspec.json.decode(answer)
+    return content
 
 
 async def last_sequence(connection: NatsConnection, stream: str, subject_filter: str) -> int:
-    """The sequence of the last message that matches, asked of the stream's leader; 0 where there is none."""
+    """Asks the stream's leader for the last sequence that matches; 0 if there is none."""
     return (await last_message(connection, stream, subject_filter))[0]
 
 
 async def last_message(connection: NatsConnection, stream: str, subject_filter: str) -> tuple[int, bytes]:
-    """Sequence and payload of the last message that matches, asked of the stream's leader; 0 and nothing: none is there."""
+    """Sequence and payload of the last message that matches, from the stream's leader.
+
+    (0, b"") if there is none.
+    """
     try:
-        found = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject_filter})
+        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject_filter})
     except ApiError as error:
         if error.err_code == NO_MESSAGE:
             return 0, b""
         raise
-    message = found["message"]
+    message = answer["message"]
     return int(message["seq"]), b64decode(message.get("data", ""))
 
 
-async def is_gone(connection: NatsConnection, stream: str, question: dict[str, Any]) -> bool:
-    """Whether the stream's leader, too, knows no such message: a direct answer may come from a replica that is behind."""
+async def is_gone(connection: NatsConnection, stream: str, request: dict[str, Any]) -> bool:
+    """Whether the stream's leader has no such message.
+
+    A direct get may have asked a replica that is behind.
+    """
     try:
-        await api(connection, f"STREAM.MSG.GET.{stream}", question)
+        await api(connection, f"STREAM.MSG.GET.{stream}", request)
     except ApiError as error:
         if error.err_code == NO_MESSAGE:
             return True
@@ -180,6 +196,6 @@ async def is_gone(connection: NatsConnection, stream: str, question: dict[str, A
 
 
 async def bounds(connection: NatsConnection, stream: str) -> tuple[int, int]:
-    """The sequence of the first message that is there, and the last one that was ever given."""
+    """The sequence of the first message there is, and the last sequence that was ever given."""
     state = (await api(connection, f"STREAM.INFO.{stream}"))["state"]
     return int(state["first_seq"]), int(state["last_seq"])

@@ -17,6 +17,9 @@ class Leases:
         return await jetstream.last_message(self._connection, subjects.LEASES, subjects.lease(service))
 
     async def replace(self, service: str, content: bytes, *, expect: int) -> int:
-        """Replaces the lease and returns its new sequence. Raises ConflictError if `expect` is not the old one."""
+        """Replaces the lease and returns its new sequence.
+
+        Raises ConflictError if `expect` is not the old one.
+        """
         headers = headers_of(("Nats-Expected-Last-Subject-Sequence", str(expect)))
         return await jetstream.append(self._connection, subjects.lease(service), content, headers, self._timeout)

@@ -20,9 +20,10 @@ from varco_common.mail.record import MailRecord, encode_record
 
 
 class StoredRecord(NamedTuple):
-    """A record as its header has it, not decoded: its place in MAIL, and when it was stored (milliseconds since 1970).
+    """An encoded record, its sequence in MAIL and when it was stored (ms since 1970).
 
-    `record` is empty where there is none. `pending` is how many more there are behind it for who follows.
+    `record` is empty if the message has none. `pending` counts the records behind it for this
+    follower.
     """
 
     sequence: int
@@ -33,7 +34,10 @@ class StoredRecord(NamedTuple):
 
 
 def message_id(kind: str, record: MailRecord) -> str:
-    """What a second try is known by, so that it stores nothing: the mail id; with the kind where a worker made it."""
+    """Nats-Msg-Id: a second append with it stores nothing.
+
+    The mail id, and the kind of a mail that a worker made.
+    """
     mail = record.envelope.id
     return mail if kind in ("accepted", "convert") else f"{mail}.{kind}"
 
@@ -43,7 +47,7 @@ class MailStream:
 
     def __init__(self, connection: NatsConnection, timeout: float, requests: Requests) -> None:
         self._connection, self._timeout, self._requests = connection, timeout, requests
-        self._redelivers = False
+        self._redelivery_subscribed = False
 
     async def append(self, kind: str, record: MailRecord, body: bytes, *, expect: int | None = None) -> int:
         """Appends the record and returns its sequence in MAIL once it is fsynced.
@@ -66,7 +70,10 @@ class MailStream:
         return await get_mail(self._connection, {"seq": sequence}, f"no mail at {sequence}", self._timeout)
 
     async def read(self, kind: str, account: str, after: int) -> AsyncGenerator[StoredMail, None]:
-        """Yields an account's mails of one kind behind `after`, up to the last one now. One round trip each."""
+        """Yields an account's mails of one kind behind `after`, up to the last one now.
+
+        One round trip each.
+        """
         subject = subjects.mail(kind, subjects.token(account))
         while True:
             try:
@@ -77,11 +84,14 @@ class MailStream:
             after = mail.sequence
 
     async def follow(self, *filters: str, after: int = 0, name: str = "") -> AsyncGenerator[StoredRecord, None]:
-        """Yields the records that match any filter, without bodies, from `after` + 1, in order, for ever."""
+        """Yields the records that match any filter, from `after` + 1, in order, for ever.
+
+        No bodies.
+        """
         async with OrderedConsumer.open(
             self._connection, subjects.MAIL, filters, after, headers_only=True, name=name
         ) as messages:
-            async for message in messages:  # where there is no record, the service that pulls it parks it
+            async for message in messages:  # a consumer parks a message without a record
                 record = b"" if is_reflected(message.headers) else header(message.headers, RECORD)
                 yield StoredRecord(message.sequence, message.at // 1_000_000, record, message.subject, message.pending)
 
@@ -99,13 +109,13 @@ class MailStream:
         headers_only: bool = False,
         ack_wait: float = ACK_WAIT_SECONDS,
     ) -> AbstractAsyncContextManager[DurableConsumer]:
-        """Pulls mails through a durable consumer, which is made if need be.
+        """Pulls mails through a durable consumer, and creates it if it does not exist.
 
         At most `in_flight` mails, of about `max_bytes` together, are in hand. What the consumer
         parks can be delivered once more with `redeliver`.
         """
-        if not self._redelivers:
-            self._redelivers = True
+        if not self._redelivery_subscribed:
+            self._redelivery_subscribed = True
             subject = subjects.request(self._connection.name, REDELIVER)
             self._requests.subscribe(subject, self._connection.name, self._connection.redeliveries.answer)
         return DurableConsumer.open(
@@ -121,12 +131,12 @@ class MailStream:
 
     async def redeliver(self, service: str, consumer: str, sequence: int) -> RedeliveryResult:
         """Hands a parked record to the consumer that parked it, once more."""
-        question = msgspec.json.encode(RedeliveryRequest(consumer, sequence))
-        answer = await self._requests.ask(subjects.request(service, REDELIVER), question, WAIT_SECONDS + 2)
-        return msgspec.json.decode(answer, type=RedeliveryResult)
+        request = msgspec.json.encode(RedeliveryRequest(consumer, sequence))
+        reply = await self._requests.ask(subjects.request(service, REDELIVER), request, WAIT_SECONDS + 2)
+        return msgspec.json.decode(reply, type=RedeliveryResult)
 
     async def missing(self, sequences: Iterable[int]) -> set[int]:
-        """Those of these sequences that MAIL does not have, or no longer has. One request."""
+        """The sequences among these that MAIL does not have, or no longer has. One request."""
         info = await jetstream.api(self._connection, f"STREAM.INFO.{subjects.MAIL}", {"deleted_details": True})
         state = info["state"]
         deleted = set(state.get("deleted") or ())
@@ -141,7 +151,10 @@ class MailStream:
         return await jetstream.bounds(self._connection, subjects.MAIL)
 
     async def acknowledged(self, durable: str) -> int:
-        """The sequence up to which this durable consumer has finished everything; 0 if there is no such consumer."""
+        """The sequence up to which this durable consumer has finished all mails.
+
+        0 if there is no such consumer.
+        """
         try:
             info = await jetstream.api(self._connection, f"CONSUMER.INFO.{subjects.MAIL}.{durable}")
         except jetstream.ApiError as error:

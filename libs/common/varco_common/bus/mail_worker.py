@@ -1,4 +1,4 @@
-"""Handles the mails of a durable consumer, several at once: one task a mail, one answer to the bus for each outcome."""
+"""Handles the mails of a durable consumer, several at once, and answers the bus."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,9 +24,9 @@ class MailWorker:
     |---|---|
     | return | is acknowledged |
     | TransientError | is delivered again after `retry_seconds` |
-    | MailReturned, or cancelled at the end | is delivered again at once, perhaps to another process |
-    | PoisonError | is parked: `RecordParked` is appended, nobody gets it again, MAIL keeps it |
-    | any other exception, a bug | is logged and delivered again after 10 times `retry_seconds` |
+    | MailReturned, or cancelled at the end | is delivered again at once |
+    | PoisonError | is parked: `RecordParked` is appended, and it stays in MAIL |
+    | any other exception, a bug | is delivered again after 10 times `retry_seconds` |
 
     The consumer's `in_flight` and `max_bytes` bound how many mails are handled at once. `handle`
     must bear a mail that comes again, for the bus may lose an acknowledgement.
@@ -40,7 +40,10 @@ class MailWorker:
         self._tasks: dict[asyncio.Task[None], Delivery] = {}
 
     async def run(self) -> None:
-        """Runs until it is cancelled. Then it begins no mail and gives those in hand `grace` seconds."""
+        """Runs until it is cancelled.
+
+        Then it begins no mail and gives those in hand `grace` seconds.
+        """
         ticker = asyncio.create_task(self._report_progress(), name=f"progress {self._consumer.durable}")
         try:
             async for delivery in self._consumer:
@@ -84,7 +87,10 @@ class MailWorker:
                 await delivery.progress()
 
     async def _drain(self) -> None:
-        """Lets handlers end within the grace, then cancels them. Mails that are only waiting go back at once."""
+        """Lets handlers end within the grace, then cancels them.
+
+        Mails that are only waiting go back at once.
+        """
         for task, delivery in self._tasks.items():
             if delivery.is_waiting:
                 task.cancel()

@@ -1,4 +1,4 @@
-"""Messages of a stream in order: an ephemeral consumer, made again after the last sequence when a message is missing."""
+"""An ephemeral consumer of a stream, made again when a message is missing: all come in order."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,10 @@ _INACTIVE_SECONDS = 120  # after which the server deletes the consumer of a proc
 
 
 class StreamMessage(NamedTuple):
-    """A stored message. `at` is in nanoseconds since 1970; `pending` counts the messages behind it for this reader."""
+    """A stored message.
+
+    `at` is in nanoseconds since 1970; `pending` counts the messages behind it for this reader.
+    """
 
     sequence: int
     at: int

@@ -1,23 +1,23 @@
-"""What each service may say and hear on the bus: made from its declaration, written into the server's configuration.
+"""What each service may publish and subscribe, for the NATS server's configuration.
 
-| use of the Bus | publish | subscribe |
+| use | publish | subscribe |
 |---|---|---|
-| any | LOOKING | `_INBOX_<service>.>`: nobody else's answers |
-| append, last_sequence | `events.<service>.>`, `$JS.API.STREAM.MSG.GET.EVENTS` | - |
-| follow, until, since, hear | FOLLOWING, `events.parked.record-parked.<service>` | the events' filters |
-| append_mail | `mail.<kind>.*` | - |
-| lease, take_lease | `lease.<service>`, LEASING | - |
-| pull, records, mail, forget_puller | PULLING, `events.parked.record-parked.<service>` | `ask.<self>.redeliver` |
-| acknowledged, durables, first_of_mail, last_of_mail | as pull | - |
-| erase, purge | ERASING, which is declared by name | - |
-| collect, ask | `ballot.*`, `ask.<service>.<question>` | - |
-| ask_everyone | `everyone.<question>` | - |
-| answer_too | once to each message's reply subject (`allow_responses`) | `everyone.<question>` |
-| serve_voter, answer | once to each message's reply subject (`allow_responses`) | `ballot.*`, `ask.<self>.*`, in the own group |
+| any | STREAM_INFO | `_INBOX_<service>.>`: no other service's replies |
+| events.append, events.last_sequence | `events.<service>.>`, READ_EVENTS | - |
+| events.follow, .read, .listen | READ_EVENTS, RecordParked of its own | the events' filters |
+| mail.append | `mail.<kind>.*` | - |
+| leases | `lease.<service>`, READ_LEASES | - |
+| mail.consume, .get, .follow | READ_MAIL, RecordParked of its own | `ask.<self>.redeliver` |
+| admin.erase, admin.purge | ERASE_MAIL, which a service declares by name | - |
+| voting.collect, requests.ask | `ballot.*`, `ask.<service>.<question>` | - |
+| requests.ask_everyone | `everyone.<question>` | - |
+| requests.answer_everyone | one reply to each request | `everyone.<question>` |
+| voting.serve, requests.answer | one reply to each request | `ballot.*`, `ask.<self>.*` |
 
-Two limits of NATS: consumer names are single tokens, so who may pull from MAIL could touch another's consumer there; and who may
-follow any event may follow all of EVENTS (which holds no bodies). A third, that who may read a stream could have the server's
-answer put into another one, is met where messages are read (`wire.diverted`).
+NATS has three limits. Consumer names are single tokens, so a service that may pull from MAIL could
+touch another one's consumer there. A service that may follow any event may follow all of EVENTS
+(which holds no bodies). A service that may read a stream could have the server's answer stored in
+another stream; readers detect that (`headers.is_reflected`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,17 +27,17 @@ from varco_common.base import subjects
 from varco_common.bus.redelivery import REDELIVER
 from varco_common.events import RecordParked
 
-LOOKING = ("$JS.API.STREAM.INFO.MAIL", "$JS.API.STREAM.INFO.EVENTS")
-FOLLOWING = (
+STREAM_INFO = ("$JS.API.STREAM.INFO.MAIL", "$JS.API.STREAM.INFO.EVENTS")
+READ_EVENTS = (
     "$JS.API.STREAM.MSG.GET.EVENTS",
     "$JS.API.DIRECT.GET.EVENTS",
     "$JS.API.CONSUMER.CREATE.EVENTS.*",
     "$JS.API.CONSUMER.MSG.NEXT.EVENTS.*",
     "$JS.API.CONSUMER.DELETE.EVENTS.*",
 )
-ERASING = ("$JS.API.STREAM.MSG.DELETE.MAIL", "$JS.API.STREAM.PURGE.MAIL")
-LEASING = ("$JS.API.STREAM.MSG.GET.LEASES",)
-PULLING = (
+ERASE_MAIL = ("$JS.API.STREAM.MSG.DELETE.MAIL", "$JS.API.STREAM.PURGE.MAIL")
+READ_LEASES = ("$JS.API.STREAM.MSG.GET.LEASES",)
+READ_MAIL = (
     "$JS.API.STREAM.MSG.GET.MAIL",
     "$JS.API.DIRECT.GET.MAIL",
     "$JS.API.CONSUMER.CREATE.MAIL.*",
@@ -51,7 +51,7 @@ PULLING = (
 
 
 class Permissions(NamedTuple):
-    """The subjects that one user may publish and subscribe; all else is refused."""
+    """The subjects that one user may publish and subscribe. The server refuses all others."""
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
@@ -64,35 +64,36 @@ class Permissions(NamedTuple):
 
 
 def permissions(service: str, publishes: Iterable[str], subscribes: Iterable[str]) -> Permissions:
-    """What a service needs that publishes and subscribes these subjects, the JetStream API's included.
+    """What a service needs that publishes and subscribes these subjects, JetStream's API included.
 
-    `events.` and `mail.` subjects among `subscribes` are followed and pulled from their streams; all others are answered.
+    `events.` and `mail.` subjects among `subscribes` are read from their streams; requests on the
+    others are answered.
     """
-    said, heard = list(publishes), list(subscribes)
-    events = [subject for subject in heard if _of(subject, "events")]
-    mails = [subject for subject in heard if _of(subject, "mail")]
-    answered = [subject for subject in heard if subject not in events and subject not in mails]
-    common = [subject for subject in answered if _of(subject, "everyone")]
-    allowed = {*said, *LOOKING, *(PULLING if mails else ())}
-    if any(_of(subject, "lease") for subject in said):
-        allowed |= {*LEASING}
-    if events or any(_of(subject, "events") for subject in said):
-        allowed |= {*FOLLOWING}
+    published, subscribed = list(publishes), list(subscribes)
+    events = [subject for subject in subscribed if _begins(subject, "events")]
+    mails = [subject for subject in subscribed if _begins(subject, "mail")]
+    answered = [subject for subject in subscribed if subject not in events and subject not in mails]
+    everyone = [subject for subject in answered if _begins(subject, "everyone")]
+    allowed = {*published, *STREAM_INFO, *(READ_MAIL if mails else ())}
+    if any(_begins(subject, "lease") for subject in published):
+        allowed |= {*READ_LEASES}
+    if events or any(_begins(subject, "events") for subject in published):
+        allowed |= {*READ_EVENTS}
     if events or mails:
         allowed.add(RecordParked.subject_filter(subjects.token(service)))
-    grouped = [subject for subject in answered if subject not in common]
+    grouped = [subject for subject in answered if subject not in everyone]
     if mails:
         grouped.append(subjects.request(service, REDELIVER))
-    listened = [f"_INBOX_{service}.>", *events, *common, *_grouped(service, grouped)]
-    return Permissions(tuple(sorted(allowed)), tuple(sorted(listened)), bool(answered or mails))
+    subscriptions = [f"_INBOX_{service}.>", *events, *everyone, *_in_own_group(service, grouped)]
+    return Permissions(tuple(sorted(allowed)), tuple(sorted(subscriptions)), bool(answered or mails))
 
 
-def _grouped(service: str, subjects: Iterable[str]) -> Iterator[str]:
-    """In the service's own group, or in one below it."""
+def _in_own_group(service: str, subjects: Iterable[str]) -> Iterator[str]:
+    """Each subject in the service's own queue group, or in one below it."""
     for subject in subjects:
         yield f"{subject} {service}"
         yield f"{subject} {service}.*"
 
 
-def _of(subject: str, first: str) -> bool:
+def _begins(subject: str, first: str) -> bool:
     return subject.split(".", 1)[0] in (first, "*", ">")

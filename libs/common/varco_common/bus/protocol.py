@@ -1,4 +1,4 @@
-"""The NATS client protocol over one TCP connection: a parser, and one write for each turn of the event loop."""
+"""The NATS client protocol over one TCP connection: a parser and batched writes."""
 
 import asyncio
 import logging
@@ -26,7 +26,9 @@ class ProtocolListener(Protocol):
 
 
 class ServerInfo(msgspec.Struct, frozen=True):
-    """The fields of the server's INFO that matter here. `max_payload` counts header and payload, in bytes.
+    """The fields of the server's INFO that matter here.
+
+    `max_payload` counts header and payload, in bytes.
 
     `connect_urls` are the addresses of all running servers of its cluster, itself included.
     """
@@ -103,7 +105,7 @@ class NatsProtocol(asyncio.Protocol):
             self._transport.writelines(outgoing)
 
     def _parse(self, data: bytes) -> int:
-        """Handles every whole message; returns where the rest begins, and sets how many bytes the rest needs."""
+        """Handles every whole message and returns where the rest begins; sets `_needed` for it."""
         at, end, handlers = 0, len(data), self._listener.handlers
         while (eol := data.find(b"\r\n", at)) >= 0:
             first = data[at]
@@ -124,7 +126,7 @@ class NatsProtocol(asyncio.Protocol):
     def _message(
         self, handlers: dict[bytes, Handler], words: list[bytes], data: bytes, start: int, stop: int, *, headed: bool
     ) -> int:
-        """`MSG subject sid [reply] size` or `HMSG subject sid [reply] header-size size`; returns where it ends."""
+        """`MSG subject sid [reply] size` or `HMSG subject sid [reply] header-size size`."""
         handler = handlers.get(words[2])
         if handler is not None:
             body = start + int(words[-2]) if headed else start

@@ -1,4 +1,4 @@
-"""Pull requests to one JetStream consumer, kept going over lost pulls, missed heartbeats and reconnects."""
+"""Pull requests to a JetStream consumer, over lost pulls, missed heartbeats and reconnects."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ MessageHandler = Callable[[bytes, AckMetadata, bytes, bytes, bytes], None]  # su
 
 
 class PullLoop:
-    """Keeps one pull request open while `budget` allows messages; `prepare` makes or finds the consumer.
+    """Keeps one pull request open while `budget` allows; `prepare` makes or finds the consumer.
 
     Each round has an inbox of its own, so that messages of an abandoned pull do not disturb the
     count. With `give_back` those are answered with NAK (the consumer expects acknowledgements).
@@ -89,7 +89,7 @@ class PullLoop:
             self._end_round()
 
     def restart(self, reason: str) -> None:
-        """Ends this round: the open pull is abandoned, and the next round asks for its messages again."""
+        """Ends this round. The next round asks for the messages of the open pull again."""
         self._restart_reason = reason
         self._restart_requested.set()
 
@@ -104,7 +104,10 @@ class PullLoop:
             self._subscribe()
 
     def refill(self) -> None:
-        """Asks for more if there is budget and no pull is open. Cheap; called after each finished message."""
+        """Asks for more if there is budget and no pull is open.
+
+        Cheap; called after each finished message.
+        """
         if self._outstanding or not self._subscription:
             return
         batch, max_bytes = self._budget()
@@ -136,7 +139,7 @@ class PullLoop:
             self._end_round()
 
     async def _watch(self) -> None:
-        """Returns when heartbeats are missing; raises TransientError when a restart is requested."""
+        """Returns when heartbeats are missing. Raises TransientError at a restart."""
         loop = asyncio.get_running_loop()
         while not self._restart_requested.is_set():
             try:
@@ -167,7 +170,10 @@ class PullLoop:
         self._subject = ""
 
     def _received_late(self, _subject: bytes, reply: bytes, _headers: bytes, _payload: bytes) -> None:
-        """Returns a message of an abandoned pull at once; it would come again only after the ack wait."""
+        """Returns a message of an abandoned pull at once.
+
+        It would come again only after the ack wait.
+        """
         if reply.startswith(_ACK_PREFIX):
             with contextlib.suppress(TransientError):
                 self._connection.publish(reply.decode(), NAK)

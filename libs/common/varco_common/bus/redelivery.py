@@ -1,4 +1,4 @@
-"""A parked record once more to the consumer that parked it, and to no other: over the bus, past the stream's own account."""
+"""Delivers a parked record once more, by a request: for the stream, it is done."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,14 +12,14 @@ WAIT_SECONDS = 20.0
 
 
 class RedeliveryRequest(msgspec.Struct, frozen=True):
-    """The question `ask.<service>.redeliver`: a record of MAIL, for this durable consumer."""
+    """The request `ask.<service>.redeliver`: a record of MAIL for this durable consumer."""
 
     consumer: str
     sequence: int
 
 
 class RedeliveryResult(msgspec.Struct, frozen=True):
-    """The answer: what came of it. `why` where it isn't done."""
+    """The reply. `why` is empty if the outcome is done."""
 
     outcome: RedeliveryOutcome
     why: str = ""
@@ -29,22 +29,22 @@ Redeliver = Callable[[int], Awaitable[RedeliveryResult]]
 
 
 class Redeliveries:
-    """The open pullers of one connection, by the name of their durable consumer."""
+    """The durable consumers that are open on one connection, by name."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Redeliver] = {}
-        self._turn = asyncio.Lock()
+        self._consumers: dict[str, Redeliver] = {}
+        self._one_at_a_time = asyncio.Lock()
 
     def add(self, consumer: str, redeliver: Redeliver) -> None:
-        self._known[consumer] = redeliver
+        self._consumers[consumer] = redeliver
 
     def remove(self, consumer: str) -> None:
-        self._known.pop(consumer, None)
+        self._consumers.pop(consumer, None)
 
     async def answer(self, payload: bytes) -> bytes:
-        """One at a time: who asks twice finds the second time that it is done."""
-        asked = msgspec.json.decode(payload, type=RedeliveryRequest)
-        async with self._turn:
-            known = self._known.get(asked.consumer)
-            found = await known(asked.sequence) if known else RedeliveryResult("no such consumer")
-        return msgspec.json.encode(found)
+        """Answers one request at a time, so that a second one for the same record finds it done."""
+        request = msgspec.json.decode(payload, type=RedeliveryRequest)
+        async with self._one_at_a_time:
+            redeliver = self._consumers.get(request.consumer)
+            result = await redeliver(request.sequence) if redeliver else RedeliveryResult("no such consumer")
+        return msgspec.json.encode(result)

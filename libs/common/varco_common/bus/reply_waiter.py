@@ -38,7 +38,10 @@ class SingleReply:
 
 
 class Collector(ABC):
-    """Waits for several replies: `done` is set when they are complete, the time is over, or the connection is lost."""
+    """Waits for several replies:
+
+    `done` is set when they are complete, the time is over, or the connection is lost.
+    """
 
     __slots__ = ("done",)
 

@@ -71,7 +71,10 @@ class ServerSession:
             await self._watch()
 
     async def close(self) -> None:
-        """Sends what is queued, then closes; waits at most a second for a server that reads nothing."""
+        """Sends what is queued, then closes.
+
+        Waits at most a second for a server that reads nothing.
+        """
         self._closing = True
         if not (protocol := self.protocol):
             return
@@ -82,12 +85,18 @@ class ServerSession:
         protocol.abort()
 
     def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Calls `callback` after each reconnect and when a server of the cluster is lost; returns what ends that."""
+        """Calls `callback` after each reconnect and when a server of the cluster is lost.
+
+        Returns what ends that.
+        """
         self._on_reconnect.append(callback)
         return lambda: self._on_reconnect.remove(callback)
 
     def ping(self, protocol: NatsProtocol) -> "asyncio.Future[None]":
-        """Done when the server has read all that was written before; TransientError if the connection is lost first."""
+        """Done when the server has read all that was written before.
+
+        TransientError if the connection is lost first.
+        """
         pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         pong.add_done_callback(_mark_retrieved)
         self._pongs.append(pong)
@@ -141,7 +150,10 @@ class ServerSession:
     # what the protocol calls
 
     def info_received(self, protocol: NatsProtocol, info: bytes) -> None:
-        """Answers the server's greeting with CONNECT and all subscriptions. A later INFO tells of the cluster."""
+        """Answers the server's greeting with CONNECT and all subscriptions.
+
+        A later INFO tells of the cluster.
+        """
         server = msgspec.json.decode(info, type=ServerInfo)
         self.max_payload = server.max_payload
         before, self.cluster = self.cluster, frozenset(server.connect_urls)
@@ -167,7 +179,7 @@ class ServerSession:
         return options | ({"user": self._settings.user, "pass": self._password} if self._settings.user else {})
 
     def _servers_lost(self, servers: frozenset[str]) -> None:
-        """Begins anew: consumers that only the lost server had are gone, and the others do not report that."""
+        """Begins anew: consumers that only the lost server had are gone without a report."""
         if servers and self.connected.is_set():
             log.warning("a server of the bus is gone: %s", ", ".join(sorted(servers)))
             self._call_on_reconnect()

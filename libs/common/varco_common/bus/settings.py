@@ -14,12 +14,13 @@ MAX_PAYLOAD = 4 * 1024 * 1024  # the server's `max_payload`: the largest inline 
 
 @dataclass(frozen=True, kw_only=True)
 class BusSettings:
-    """Where the bus is, who asks, and the limits of its streams.
+    """The servers of the bus, the user, and the limits of the streams.
 
-    `url` names one server or several, parted by commas: `nats://host:port`, or `tls://host:port` where they speak TLS from the
-    first byte on (`handshake_first`) with certificates that `ca_file` vouches for (None: the system's own). The password is
-    read from `password_file` at each connect, so that a changed one is taken up. `mail_max_bytes` and `events_max_bytes`
-    are bytes on disk; -1 is no limit.
+    `url` names one server or several, separated by commas: `nats://host:port`, or `tls://host:port`
+    for servers with TLS from the first byte (`handshake_first`). `ca_file` has the certificates
+    that sign theirs (None: the system's). The password is read from `password_file` at each
+    connect, so that a new one takes effect. `mail_max_bytes` and `events_max_bytes` are bytes on
+    disk; -1 is no limit.
     """
 
     url: str = "nats://127.0.0.1:4222"
@@ -30,28 +31,31 @@ class BusSettings:
     mail_max_bytes: int = -1
     events_max_bytes: int = -1
     mail_days: float = 7.0
-    append_timeout_seconds: float = 10.0  # a cluster takes four to nine to choose a new leader
+    append_timeout_seconds: float = 10.0  # a cluster elects a new leader within four to nine seconds
 
     @property
     def servers(self) -> list[tuple[str, int]]:
         """Host and port of each server, in the order given."""
-        found = [
+        addresses = [
             part.strip().removeprefix("nats://").removeprefix("tls://").rstrip("/") for part in self.url.split(",")
         ]
-        pairs = [(host.strip("[]"), port) for host, _, port in (server.rpartition(":") for server in found)]
+        pairs = [(host.strip("[]"), port) for host, _, port in (server.rpartition(":") for server in addresses)]
         if not all(host and "/" not in host and port.isdigit() for host, port in pairs):
             raise ValueError(f"not a list of nats://host:port: {self.url}")
         return [(host, int(port)) for host, port in pairs]
 
     def context(self) -> ssl.SSLContext | None:
-        """For TLS; None where the servers don't speak it. Raises ValueError where some do, and OSError."""
-        secured = {part.strip().startswith("tls://") for part in self.url.split(",")}
-        if len(secured) > 1:
+        """The TLS context; None without TLS.
+
+        Raises ValueError if only some URLs have tls://, and OSError.
+        """
+        with_tls = {part.strip().startswith("tls://") for part in self.url.split(",")}
+        if len(with_tls) > 1:
             raise ValueError(f"all of them, or none, with tls://: {self.url}")
-        return ssl.create_default_context(cafile=self.ca_file) if True in secured else None
+        return ssl.create_default_context(cafile=self.ca_file) if True in with_tls else None
 
     def password(self) -> str:
-        """The password, as the file holds it now; empty where no file is named."""
+        """The password, read from the file now; empty if no file is named."""
         return self.password_file.read_text().strip() if self.password_file else ""
 
 

@@ -1,4 +1,4 @@
-"""A mail as it is stored in MAIL: how it is read, and its record in the headers."""
+"""A mail in stream MAIL: reading it, and the record in its headers."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,16 +13,16 @@ from varco_common.bus.headers import header, is_reflected, status
 from varco_common.mail.record import HEADER, MailRecord, decode_record
 
 RECORD = HEADER.encode()
-DIVERTED = "not a mail record: an answer that was diverted into the stream"
-_ATTEMPTS = 3  # the leader may have stored the mail between the two questions
+REFLECTED = "not a mail record: an answer that was diverted into the stream"
+_ATTEMPTS = 3  # the leader may store the mail between the two requests
 
 
 class MissingMail(PoisonError):
-    """There is no mail at this sequence: it never was, or its time is over."""
+    """There is no mail at this sequence: it never existed, or it expired."""
 
 
 class StoredMail(msgspec.Struct, frozen=True):
-    """A mail where it lies: its place in MAIL, when it was stored (UTC), record and inline body (wire form)."""
+    """A mail, its sequence in MAIL and when it was stored (UTC). `body` is inline, in wire form."""
 
     sequence: int
     at: datetime
@@ -31,28 +31,31 @@ class StoredMail(msgspec.Struct, frozen=True):
     body: bytes
 
 
-async def get_mail(connection: NatsConnection, question: dict[str, Any], missing: str, timeout: float) -> StoredMail:
-    """Direct-gets one mail. Raises MissingMail with the text `missing`, TransientError."""
-    payload = msgspec.json.encode(question)
+async def get_mail(connection: NatsConnection, request: dict[str, Any], missing: str, timeout: float) -> StoredMail:
+    """Reads one mail by a direct get.
+
+    Raises MissingMail with the text `missing`, PoisonError, TransientError.
+    """
+    payload = msgspec.json.encode(request)
     for _ in range(_ATTEMPTS):
         headers, body = await connection.request(f"$JS.API.DIRECT.GET.{subjects.MAIL}", payload, timeout=timeout)
         code = status(headers)
         if code != 404:
             break
-        if await jetstream.is_gone(connection, subjects.MAIL, question):
+        if await jetstream.is_gone(connection, subjects.MAIL, request):
             raise MissingMail(missing)
     if code:
-        raise TransientError(f"MAIL can't be read at present ({code})")
+        raise TransientError(f"MAIL cannot be read at present ({code})")
     stored = datetime.fromisoformat(_microseconds(header(headers, b"Nats-Time-Stamp").decode()))
     subject = header(headers, b"Nats-Subject").decode()
     sequence = int(header(headers, b"Nats-Sequence"))
-    if headers.count(b"\r\nNats-Stream:") > 1:  # one from the server, and one that was stored: see `is_reflected`
-        raise PoisonError(DIVERTED)
+    if headers.count(b"\r\nNats-Stream:") > 1:  # the server adds one: a second one was stored, see `is_reflected`
+        raise PoisonError(REFLECTED)
     return StoredMail(sequence, stored.astimezone(UTC), subject, record_of(headers), body)
 
 
 def record_of(headers: bytes) -> MailRecord:
-    """Raises PoisonError on what is no record."""
+    """Decodes the record in a mail's headers. Raises PoisonError."""
     try:
         return decode_record(header(headers, RECORD))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -60,13 +63,16 @@ def record_of(headers: bytes) -> MailRecord:
 
 
 def own_record(headers: bytes) -> MailRecord:
-    """As `record_of`, of a record as it was stored: one that nobody published is none."""
+    """As `record_of`, for headers as they are stored.
+
+    Raises PoisonError also if nobody published the message.
+    """
     if is_reflected(headers):
-        raise PoisonError(DIVERTED)
+        raise PoisonError(REFLECTED)
     return record_of(headers)
 
 
 def _microseconds(stamp: str) -> str:
-    """An RFC 3339 time with nanoseconds, cut to what datetime can hold."""
+    """Cuts an RFC 3339 time to microseconds, the resolution of datetime."""
     whole, _, fraction = stamp.rstrip("Z").partition(".")
     return f"{whole}.{fraction[:6]:0<6}+00:00"

@@ -10,13 +10,13 @@ from varco_common.bus.connection import NatsConnection
 from varco_common.bus.dead_letters import park
 from varco_common.bus.ordered_consumer import FOLLOWER_PREFIX
 
-STORE_CHECK = "store"  # in /readyz: red while there is no room
+STORE_CHECK = "store"  # name in /readyz
 _ROOM = 64 * 1024  # bytes: a small mail's record
 _REFUSED_SECONDS = 30.0  # how long a refusal counts if nothing was stored since
 
 
 class StreamUsage(NamedTuple):
-    """One stream: `limit` is in bytes as `held` is, -1 where there is none; `last` is the newest sequence."""
+    """One stream: `held` and `limit` are bytes (-1: no limit), `last` is the newest sequence."""
 
     stream: str
     records: int
@@ -26,7 +26,10 @@ class StreamUsage(NamedTuple):
 
     @property
     def full(self) -> bool:
-        """Even a small record finds no room. Full is `discard: new`: nothing old is dropped for it."""
+        """Whether even a small record finds no room.
+
+        The stream then refuses new records and drops no old one.
+        """
         return self.limit >= 0 and self.limit - self.held < min(_ROOM, self.limit // 20)
 
 
@@ -37,20 +40,23 @@ class StreamAdmin:
         self._connection, self._timeout = connection, timeout
 
     async def usage(self) -> list[StreamUsage]:
-        """What MAIL and EVENTS hold, and may hold. A server whose disk is full takes its whole JetStream away."""
+        """Usage and limits of MAIL and EVENTS.
+
+        A server with a full disk disables JetStream: then it raises.
+        """
         return list(await asyncio.gather(*(self._usage(stream) for stream in (subjects.MAIL, subjects.EVENTS))))
 
     async def check_room(self) -> None:
-        """Raises StoreFull if nothing can be appended, by the limits or by the answer to the last append."""
+        """Raises StoreFull if a stream is at its limit, or refused a record a moment ago."""
         for stream in await self.usage():
             if stream.full:
                 raise StoreFull(f"stream {stream.stream} is full: {stream.held} of {stream.limit} bytes")
-        refused = self._connection.store_full_since
-        if refused and (age := asyncio.get_running_loop().time() - refused) < _REFUSED_SECONDS:
+        since = self._connection.store_full_since
+        if since and (age := asyncio.get_running_loop().time() - since) < _REFUSED_SECONDS:
             raise StoreFull(f"the bus refused to store {age:.0f} s ago: it is full")
 
     async def park(self, stream: str, sequence: int, why: str) -> None:
-        """Appends `RecordParked` for a message that cannot be handled; retries until it is stored."""
+        """Appends `RecordParked` for a message that cannot be handled. Retries until stored."""
         await park(self._connection, stream, sequence, why, self._timeout)
 
     async def durable_consumers(self) -> list[str]:
@@ -64,7 +70,10 @@ class StreamAdmin:
                 return [name for name in names if not name.startswith(FOLLOWER_PREFIX)]
 
     async def erase(self, sequence: int, *, overwrite: bool) -> None:
-        """Takes one record out of MAIL, with `overwrite` off the disk as well. Does nothing if it is gone."""
+        """Takes one record out of MAIL, with `overwrite` off the disk as well.
+
+        Does nothing if it is gone.
+        """
         question = {"seq": sequence, "no_erase": not overwrite}
         try:
             await jetstream.api(self._connection, f"STREAM.MSG.DELETE.{subjects.MAIL}", question)
@@ -73,7 +82,7 @@ class StreamAdmin:
                 raise
 
     async def purge(self, subject: str, before: int) -> int:
-        """Takes all records of exactly this subject below `before` out of MAIL; returns how many."""
+        """Deletes the records of exactly this subject below `before`; returns how many."""
         question = {"filter": subject, "seq": before}
         return int((await jetstream.api(self._connection, f"STREAM.PURGE.{subjects.MAIL}", question))["purged"])
 

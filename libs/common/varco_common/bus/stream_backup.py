@@ -1,4 +1,4 @@
-"""Streams as a whole: out of the bus into a backup, and back into an empty one, with sequences and times kept."""
+"""Whole streams, from the bus into a backup and back, with the same sequences and times."""
 
 import contextlib
 from collections.abc import AsyncIterable, AsyncIterator
@@ -14,18 +14,14 @@ from varco_common.bus.headers import status
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.snapshot_io import download, upload
 
-_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 _STREAM_NOT_FOUND = 10059
-_GIVEN = (b"Nats-Stream:", b"Nats-Subject:", b"Nats-Sequence:", b"Nats-Time-Stamp:", b"Nats-Num-Pending:")
-_VOID = subjects.mail("void", "-")
-
-# Durable consumers of MAIL whose work shows in the streams themselves. What another one has acknowledged may be in a database
-# that is older than the snapshot: after a restore it gets all of MAIL again.
-_SHOWN_IN_STREAMS = ("relay-", "filelink")
+_SERVER_FIELDS = (b"Nats-Stream:", b"Nats-Subject:", b"Nats-Sequence:", b"Nats-Time-Stamp:", b"Nats-Num-Pending:")
+_PLACEHOLDER = subjects.mail("void", "-")  # takes the sequence of an erased mail during a restore, then is purged
 
 
 class StreamContents(msgspec.Struct, frozen=True):
-    """How far a stream has come: its last sequence (0: nothing was ever in it), its messages and their bytes."""
+    """A stream's last sequence (0: it never held a message), its messages and their bytes."""
 
     last: int = 0
     messages: int = 0
@@ -33,7 +29,7 @@ class StreamContents(msgspec.Struct, frozen=True):
 
 
 class RawRecord(msgspec.Struct, frozen=True):
-    """A message of MAIL as it lies there; no subject where it was erased."""
+    """A message of MAIL as it is stored. The subject is empty if the message was erased."""
 
     sequence: int
     subject: str = ""
@@ -42,7 +38,7 @@ class RawRecord(msgspec.Struct, frozen=True):
 
 
 class StreamBackup:
-    """The operator's connection. Every method raises TransientError where the bus is away or refuses."""
+    """The operator's connection. Methods raise TransientError when the bus is away or refuses."""
 
     def __init__(self, connection: NatsConnection) -> None:
         self._connection = connection
@@ -50,12 +46,12 @@ class StreamBackup:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, settings: BusSettings) -> AsyncIterator["StreamBackup"]:
-        """The user must be allowed all of JetStream's API."""
+        """Connects as the settings' user, who must be allowed all of JetStream's API."""
         async with NatsConnection.open(settings, settings.user or "operator") as connection:
             yield cls(connection)
 
-    async def held(self, stream: str) -> StreamContents:
-        """Nothing where there is no such stream."""
+    async def contents(self, stream: str) -> StreamContents:
+        """What the stream holds; nothing if there is no such stream."""
         try:
             state = (await jetstream.api(self._connection, f"STREAM.INFO.{stream}"))["state"]
         except jetstream.ApiError as error:
@@ -66,39 +62,45 @@ class StreamBackup:
 
     @contextlib.asynccontextmanager
     async def snapshot(self, stream: str) -> AsyncIterator[tuple[dict[str, Any], AsyncIterator[bytes]]]:
-        """What the stream is (its `config` and `state` at the start), and its content with consumers, in pieces."""
+        """Yields the stream's `config` and `state` now, and its content and consumers in pieces."""
         async with download(self._connection, stream) as (about, pieces):
             yield {"config": about["config"], "state": about["state"]}, pieces
 
     async def restore(
         self, stream: str, about: dict[str, Any], pieces: AsyncIterable[bytes], *, replicas: int = 1
     ) -> StreamContents:
-        """Makes the stream anew from a snapshot. One of that name that never held anything is replaced."""
-        if (await self.held(stream)).last:
-            raise TransientError(f"{stream} isn't empty")
-        with contextlib.suppress(jetstream.ApiError):  # there was none
-            await jetstream.api(self._connection, f"STREAM.DELETE.{stream}")
-        await upload(self._connection, stream, about | {"config": about["config"] | {"num_replicas": replicas}}, pieces)
-        return await self.held(stream)
+        """Creates the stream from a snapshot.
 
-    async def remove(self, stream: str) -> None:
-        """Takes back what a restore that failed has made."""
+        Replaces a stream of that name that never held a message.
+        """
+        if (await self.contents(stream)).last:
+            raise TransientError(f"{stream} isn't empty")
+        await self.delete(stream)
+        await upload(self._connection, stream, about | {"config": about["config"] | {"num_replicas": replicas}}, pieces)
+        return await self.contents(stream)
+
+    async def delete(self, stream: str) -> None:
+        """Deletes the stream if it exists."""
         with contextlib.suppress(jetstream.ApiError):
             await jetstream.api(self._connection, f"STREAM.DELETE.{stream}")
 
-    async def forget_consumers(self, stream: str) -> None:
-        """All but those whose work shows in the streams begin at the start again."""
-        names: list[str] = (await jetstream.api(self._connection, f"CONSUMER.NAMES.{stream}", {}))["consumers"] or []
-        for name in names:
-            if stream != subjects.MAIL or not name.startswith(_SHOWN_IN_STREAMS):
-                await jetstream.api(self._connection, f"CONSUMER.DELETE.{stream}.{name}")
+    async def delete_consumers(self, stream: str, keep: tuple[str, ...] = ()) -> None:
+        """Deletes the stream's consumers, so that they get all of it again.
 
-    async def mails(self, after: int) -> AsyncIterator[RawRecord]:
-        """Everything in MAIL behind sequence `after`, up to the last there is now: each sequence once, erased ones too."""
-        for sequence in range(after + 1, (await self.held(subjects.MAIL)).last + 1):
+        Keeps those whose name begins with one of `keep`: their work shows in the streams. What
+        another one has acknowledged may be missing in a database that is older than the snapshot.
+        """
+        consumers = (await jetstream.api(self._connection, f"CONSUMER.NAMES.{stream}", {}))["consumers"] or []
+        for consumer in consumers:
+            if not consumer.startswith(keep):
+                await jetstream.api(self._connection, f"CONSUMER.DELETE.{stream}.{consumer}")
+
+    async def read_mails(self, after: int) -> AsyncIterator[RawRecord]:
+        """Yields each sequence of MAIL behind `after`, up to the last one now, erased ones too."""
+        for sequence in range(after + 1, (await self.contents(subjects.MAIL)).last + 1):
             question = b'{"seq":%d}' % sequence
             headers, payload = await self._connection.request(
-                f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=_SECONDS
+                f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=_TIMEOUT_SECONDS
             )
             code = status(headers)
             if code == 404 and await jetstream.is_gone(self._connection, subjects.MAIL, {"seq": sequence}):
@@ -106,26 +108,31 @@ class StreamBackup:
             elif code:
                 raise TransientError(f"MAIL can't be read at present ({code})")
             else:
-                yield _as_stored(sequence, headers, payload)
+                yield _raw_record(sequence, headers, payload)
 
-    async def put_mails(self, mails: AsyncIterable[RawRecord]) -> int:
-        """Appends what `mails` gave, at the same sequences; what lies before them in MAIL is skipped. How many there were."""
-        last, count = (await self.held(subjects.MAIL)).last, 0
+    async def append_mails(self, mails: AsyncIterable[RawRecord]) -> int:
+        """Appends what `read_mails` gave, at the same sequences; returns how many mails.
+
+        Skips sequences that MAIL has already.
+        """
+        last, count = (await self.contents(subjects.MAIL)).last, 0
         async for mail in mails:
             if mail.sequence <= last:
                 continue
-            subject = mail.subject or _VOID
-            stored = await jetstream.append(self._connection, subject, mail.payload, mail.headers, _SECONDS)
+            subject = mail.subject or _PLACEHOLDER
+            stored = await jetstream.append(self._connection, subject, mail.payload, mail.headers, _TIMEOUT_SECONDS)
             if stored != mail.sequence:
-                raise TransientError(f"a mail of sequence {mail.sequence} went to {stored}: somebody else writes MAIL")
+                raise TransientError(
+                    f"the mail of sequence {mail.sequence} was stored at {stored}: another process writes to MAIL"
+                )
             count += bool(mail.subject)
-        await jetstream.api(self._connection, f"STREAM.PURGE.{subjects.MAIL}", {"filter": _VOID})
+        await jetstream.api(self._connection, f"STREAM.PURGE.{subjects.MAIL}", {"filter": _PLACEHOLDER})
         return count
 
 
-def _as_stored(sequence: int, headers: bytes, payload: bytes) -> RawRecord:
-    """Without the fields that the server put before those of whoever stored it."""
+def _raw_record(sequence: int, headers: bytes, payload: bytes) -> RawRecord:
+    """Removes the fields that the server adds in front of the stored ones."""
     first, *lines = headers.removesuffix(b"\r\n\r\n").split(b"\r\n")
     subject = next(line for line in lines if line.startswith(b"Nats-Subject:")).partition(b":")[2].strip().decode()
-    own = [line for line in lines if not line.startswith(_GIVEN)]
+    own = [line for line in lines if not line.startswith(_SERVER_FIELDS)]
     return RawRecord(sequence, subject, b"\r\n".join([first, *own, b"", b""]) if own else b"", payload)

@@ -1,4 +1,4 @@
-"""The streams, as the design wants them: MAIL, EVENTS, and LEASES."""
+"""Configuration of the streams MAIL, EVENTS and LEASES, and the connection that creates them."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
@@ -23,7 +23,10 @@ _ENSURE_SECONDS = 10.0
 
 
 def mail_stream(settings: BusSettings) -> StreamConfig:
-    """Every accepted mail for a week. Full means that new mail is refused; nothing old is dropped for it."""
+    """Every accepted mail for a week.
+
+    When it is full, it refuses new mail and never drops old mail.
+    """
     return StreamConfig(
         name=subjects.MAIL,
         subjects=["mail.*.*"],
@@ -39,7 +42,7 @@ def mail_stream(settings: BusSettings) -> StreamConfig:
 
 
 def events_stream(settings: BusSettings) -> StreamConfig:
-    """Every fact for ten years; nothing in it can be deleted."""
+    """Every event for ten years. No message can be deleted."""
     return StreamConfig(
         name=subjects.EVENTS,
         subjects=["events.>"],
@@ -59,7 +62,10 @@ def events_stream(settings: BusSettings) -> StreamConfig:
 
 
 def leases_stream(settings: BusSettings) -> StreamConfig:
-    """Who of a service's processes holds what, now; on disk, so that a restarted bus takes nothing away from anybody."""
+    """One message a service: which process holds which lease.
+
+    On disk, so that leases survive a restart of the bus.
+    """
     return StreamConfig(
         name=subjects.LEASES,
         subjects=["lease.*"],
@@ -72,28 +78,28 @@ def leases_stream(settings: BusSettings) -> StreamConfig:
 
 
 async def ensure(connection: Client, settings: BusSettings | None = None) -> None:
-    """Creates MAIL, EVENTS and LEASES, or brings limits and replicas up to the settings; `connection` must be allowed to.
+    """Creates MAIL, EVENTS and LEASES, or updates their limits and replicas to the settings.
 
-    Raises TransientError: a cluster may have no leader yet.
+    `connection` must be allowed to do so. Raises TransientError: a cluster may have no leader yet.
     """
     jetstream = connection.jetstream(timeout=_ENSURE_SECONDS)
-    wanted = settings or BusSettings()
-    for config in (mail_stream(wanted), events_stream(wanted), leases_stream(wanted)):
-        with _transient():
+    settings = settings or BusSettings()
+    for config in (mail_stream(settings), events_stream(settings), leases_stream(settings)):
+        with _transient_errors():
             try:
                 await jetstream.update_stream(config)
             except NotFoundError:
                 await jetstream.add_stream(config)
 
 
-async def _note(error: Exception) -> None:
-    """nats-py would log each lost connection and each attempt with a traceback."""
+async def _log_error(error: Exception) -> None:
+    """Replaces nats-py's own log, a traceback for each lost connection and attempt."""
     _log.warning("the bus is away", error=repr(error))
 
 
 @contextlib.asynccontextmanager
 async def manager(settings: BusSettings) -> AsyncIterator[Client]:
-    """A nats-py connection for managing streams; what the data path doesn't need."""
+    """A nats-py connection for managing streams, which the data path does not need."""
     context = settings.context()
     connection = await nats.connect(
         [server.strip() for server in settings.url.split(",")],
@@ -103,7 +109,7 @@ async def manager(settings: BusSettings) -> AsyncIterator[Client]:
         tls=context,
         tls_handshake_first=context is not None,
         max_reconnect_attempts=-1,
-        error_cb=_note,
+        error_cb=_log_error,
         inbox_prefix=f"_INBOX_{settings.user or 'manager'}".encode(),
     )
     try:
@@ -113,31 +119,31 @@ async def manager(settings: BusSettings) -> AsyncIterator[Client]:
 
 
 class MailLimit:
-    """What MAIL holds, and may hold, in bytes. Both methods raise TransientError while the bus is away."""
+    """MAIL's limit and usage in bytes. Both methods raise TransientError while the bus is away."""
 
     def __init__(self, connection: Client, settings: BusSettings) -> None:
         self._jetstream = connection.jetstream()
         self._settings = settings
 
-    async def held(self) -> int:
-        with _transient():
+    async def used(self) -> int:
+        with _transient_errors():
             return (await self._jetstream.stream_info(subjects.MAIL)).state.bytes
 
-    async def set(self, most: int) -> None:
-        """What it holds already stays, even where that is more."""
-        with _transient():
-            await self._jetstream.update_stream(mail_stream(replace(self._settings, mail_max_bytes=most)))
+    async def set(self, max_bytes: int) -> None:
+        """Mails that are there stay, even if they take more."""
+        with _transient_errors():
+            await self._jetstream.update_stream(mail_stream(replace(self._settings, mail_max_bytes=max_bytes)))
 
 
 @contextlib.asynccontextmanager
 async def mail_limit(settings: BusSettings) -> AsyncIterator[MailLimit]:
-    """MAIL's limit, over a connection that may change it."""
+    """MAIL's limit, over a connection that is allowed to change it."""
     async with manager(settings) as connection:
         yield MailLimit(connection, settings)
 
 
 @contextlib.contextmanager
-def _transient() -> Iterator[None]:
+def _transient_errors() -> Iterator[None]:
     try:
         yield
     except (nats.errors.Error, TimeoutError) as error:

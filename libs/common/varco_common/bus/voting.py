@@ -65,7 +65,9 @@ class Voting:
     async def serve(
         self, voter: str, decide: DecideFunction, partition: int | str = "*", holder: str = ""
     ) -> Callable[[], None]:
-        """Casts the vote of `decide` on every ballot (of one partition); returns a function that ends that.
+        """Casts the vote of `decide` on every ballot (of one partition).
+
+        Returns a function that ends that.
 
         `decide` runs on the event loop: it reads memory and never waits. If it raises, no vote is
         cast and the error is logged. One of a voter's processes gets each ballot. Each `holder`
