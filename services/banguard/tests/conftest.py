@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest
 from varco_common.runtime.tokens import Keyring
 from varco_common.testing import NatsServer, free_port
+from varco_common.testing.running import ready, serving
 from varco_common.testing.waiting import eventually
 
 KEY = "k" * 40
@@ -94,12 +95,7 @@ class Banguard:
         return [ban["network"] for ban in (await self.http.get("/bans")).json()]
 
     async def ready(self) -> None:
-        async def is_ready() -> bool:
-            with suppress(httpx.TransportError):
-                return (await self.http.get("/readyz")).status_code == 200
-            return False
-
-        await eventually(is_ready, seconds=20)
+        await ready(self.http)
 
 
 def ballot_of(host: str, account: str, sender: str) -> Ballot:
@@ -115,28 +111,16 @@ def ballot_of(host: str, account: str, sender: str) -> Ballot:
 
 
 @asynccontextmanager
-async def running(nats: NatsServer, home: Path, **settings: object) -> AsyncIterator[Banguard]:
-    """banguard from start to drained end, as its own process would run it."""
+async def running(nats: NatsServer, home: Path, **values: object) -> AsyncIterator[Banguard]:
+    """banguard from start to drained end, in this process."""
     key = home / "token.key"
     key.write_text(KEY)
-    facts = {"api_port": free_port(), "token_key_file": key, **settings}
-    chosen = Settings(home=home, nats_url=nats.url, **facts)
+    values = {"api_port": free_port(), "token_key_file": key, **values}
+    settings = Settings(home=home, nats_url=nats.url, **values)
     async with Bus.connect(nats.settings(), "test") as bus:
-        task = asyncio.create_task(serve(chosen))
-        banguard = Banguard(chosen.api_port, bus, home)
-        ready = asyncio.create_task(banguard.ready())
-        try:
-            await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                await task
-            await ready
+        banguard = Banguard(settings.api_port, bus, home)
+        async with serving(serve(settings), banguard.http):
             yield banguard
-        finally:
-            await banguard.http.aclose()
-            ready.cancel()
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 @pytest.fixture

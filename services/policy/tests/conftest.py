@@ -1,8 +1,7 @@
 """The whole service, on a real bus and database, reached over real HTTP."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -12,6 +11,7 @@ from varco_common.bus import Bus
 from varco_common.mail.grants import LOGIN, NETWORK, GrantAnswer, LoginQuestion, NetworkQuestion, decode_answer, encode
 from varco_common.runtime.tokens import Keyring
 from varco_common.testing import NatsServer, free_port
+from varco_common.testing.running import ready, serving
 from varco_policy.app import serve
 from varco_policy.settings import Settings
 
@@ -42,37 +42,20 @@ class Policy:
         return decode_answer(await self.bus.requests.ask(NETWORK, encode(NetworkQuestion(host=host)), 10))
 
     async def ready(self) -> None:
-        async with asyncio.timeout(20):
-            while True:
-                with suppress(httpx.TransportError):
-                    if (await self.http.get("/readyz")).status_code == 200:
-                        return
-                await asyncio.sleep(0.02)
+        await ready(self.http)
 
 
 @asynccontextmanager
-async def running(nats: NatsServer, home: Path, **settings: object) -> AsyncIterator[Policy]:
-    """policy from start to drained end, as its own process would run it."""
+async def running(nats: NatsServer, home: Path, **values: object) -> AsyncIterator[Policy]:
+    """policy from start to drained end, in this process."""
     key = home / "token.key"
     key.write_text(KEY)
-    facts = {"argon2_memory_kib": 8_192, "api_port": free_port(), "token_key_file": key, **settings}
-    chosen = Settings(home=home, nats_url=nats.url, **facts)
+    values = {"argon2_memory_kib": 8_192, "api_port": free_port(), "token_key_file": key, **values}
+    settings = Settings(home=home, nats_url=nats.url, **values)
     async with Bus.connect(nats.settings(), "test") as bus:
-        task = asyncio.create_task(serve(chosen))
-        policy = Policy(chosen.api_port, bus)
-        ready = asyncio.create_task(policy.ready())
-        try:
-            await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                await task
-            await ready
+        policy = Policy(settings.api_port, bus)
+        async with serving(serve(settings), policy.http):
             yield policy
-        finally:
-            await policy.http.aclose()
-            ready.cancel()
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 @pytest.fixture
