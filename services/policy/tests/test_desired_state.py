@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from varco_common.base.errors import RefusedCommand
 from varco_common.events import Language, Notice, Rules
-from varco_policy.commands import Said
-from varco_policy.desired_state import DesiredAccount, DesiredUser, Owners, plan
-from varco_policy.model import apply
+from varco_common.eventsourcing.commands import CommandContext
+from varco_policy.desired_state import DesiredAccount, DesiredUser, Owners, changes_to
+from varco_policy.fold import apply
 
-SAID = Said("acme", datetime(2026, 11, 2, tzinfo=UTC), "token:test")
+CONTEXT = CommandContext("acme", datetime(2026, 11, 2, tzinfo=UTC), "token:test")
 NOBODY = Owners(login=lambda _: None, network=lambda _: None)
 
 logins = st.sampled_from(["alice", "bob", "carol"])
@@ -29,51 +29,51 @@ files = st.builds(
 )
 
 
-def applied(account, wanted):
-    for change in plan(account, wanted, SAID, NOBODY):
+def applied(account, desired):
+    for change in changes_to(desired, account, CONTEXT, NOBODY):
         account = apply(account, change.event)
     return account
 
 
-def keeping(wanted):
+def with_same_passwords(desired):
     """The same file, with passwords that are right already."""
-    users = wanted.users and {login: DesiredUser(user.name, None) for login, user in wanted.users.items()}
+    users = desired.users and {login: DesiredUser(user.name, None) for login, user in desired.users.items()}
     return DesiredAccount(
-        **{name: getattr(wanted, name) for name in DesiredAccount.__struct_fields__} | {"users": users}
+        **{name: getattr(desired, name) for name in DesiredAccount.__struct_fields__} | {"users": users}
     )
 
 
 @given(st.none() | files, files)
-def test_a_file_applied_again_changes_nothing(before, wanted):
-    account = applied(applied(None, before) if before else None, wanted)
-    assert plan(account, keeping(wanted), SAID, NOBODY) == []
+def test_a_file_applied_again_changes_nothing(before, desired):
+    account = applied(applied(None, before) if before else None, desired)
+    assert changes_to(with_same_passwords(desired), account, CONTEXT, NOBODY) == []
 
 
 @given(files, files)
-def test_what_a_file_leaves_out_is_left_as_it_is(before, wanted):
+def test_what_a_file_leaves_out_is_left_as_it_is(before, desired):
     old = applied(None, before)
-    new = applied(old, wanted)
+    new = applied(old, desired)
     sections = {"users": "credentials"} | {name: name for name in DesiredAccount.__struct_fields__ if name != "users"}
-    for section, held in sections.items():
-        if getattr(wanted, section) is None:
-            assert getattr(new, held) == getattr(old, held)
+    for section, attribute in sections.items():
+        if getattr(desired, section) is None:
+            assert getattr(new, attribute) == getattr(old, attribute)
 
 
 @given(files)
-def test_what_a_file_says_is_so(wanted):
-    account = applied(None, wanted)
-    assert wanted.senders is None or {*account.senders} == {*wanted.senders}
-    assert wanted.networks is None or {n.network: n.normalise for n in account.networks.values()} == wanted.networks
-    assert wanted.users is None or account.credentials.keys() == wanted.users.keys()
-    assert wanted.notices is None or account.notices == wanted.notices
-    assert account.rules == (wanted.rules or Rules())
+def test_what_a_file_says_is_so(desired):
+    account = applied(None, desired)
+    assert desired.senders is None or {*account.senders} == {*desired.senders}
+    assert desired.networks is None or {n.network: n.normalise for n in account.networks.values()} == desired.networks
+    assert desired.users is None or account.credentials.keys() == desired.users.keys()
+    assert desired.notices is None or account.notices == desired.notices
+    assert account.rules == (desired.rules or Rules())
 
 
-def test_a_login_or_network_of_another_account_is_refused_before_anything_is_said():
+def test_a_login_or_network_of_another_account_is_refused_before_any_event():
     theirs = Owners(login=lambda _: "other", network=lambda _: "other")
-    for wanted in (
+    for desired in (
         DesiredAccount(users={"alice": DesiredUser(None, "$6$hash")}),
         DesiredAccount(networks={"192.0.2.0/28": False}),
     ):
         with pytest.raises(RefusedCommand, match="account"):
-            plan(None, wanted, SAID, theirs)
+            changes_to(desired, None, CONTEXT, theirs)

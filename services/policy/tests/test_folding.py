@@ -2,12 +2,13 @@
 
 from hypothesis import given
 
-from varco_common.base import subjects
+from varco_common.events import TokenIssued, TokenRevoked
 from varco_common.testing.folding import folds_alike, histories
 from varco_policy import admin_tokens
-from varco_policy.account_directory import FOLLOWED, NAME, account_of
+from varco_policy.account_directory import FOLLOWED, account_of
 from varco_policy.admin_tokens import AdminTokens
-from varco_policy.model import Account, apply
+from varco_policy.fold import apply
+from varco_policy.model import Account
 
 
 @given(histories(*FOLLOWED))
@@ -15,6 +16,6 @@ def test_accounts_fold_alike(history):
     folds_alike(history, apply=apply, state=Account, key=account_of)
 
 
-@given(histories(*(subjects.event(NAME, fact, "*") for fact in ("token-issued", "token-revoked"))))
+@given(histories(TokenIssued.subject_filter(), TokenRevoked.subject_filter()))
 def test_admin_tokens_fold_alike(history):
     folds_alike(history, apply=admin_tokens.apply, state=AdminTokens)

@@ -34,7 +34,8 @@ from varco_common.events import (
     decode_event,
     encode_event,
 )
-from varco_policy.model import Account, apply
+from varco_policy.fold import apply
+from varco_policy.model import Account
 
 AT = datetime(2026, 11, 2, tzinfo=UTC)
 logins = st.sampled_from(["a@acme.example", "b@acme.example"])

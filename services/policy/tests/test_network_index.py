@@ -1,9 +1,10 @@
-"""Whose a host is."""
+"""The narrowest trusted network of a host."""
 
 import pytest
 
 from varco_common.base.errors import RefusedCommand
-from varco_policy.network_index import NetworkIndex, normal_network
+from varco_policy.network_index import NetworkIndex
+from varco_policy.normalization import normal_network
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_the_whole_world_is_trusted_only_by_force():
 def index():
     index = NetworkIndex()
     for network, account in [("10.0.0.0/8", "wide"), ("10.1.0.0/16", "narrow"), ("2001:db8::/32", "six")]:
-        index.put(network, account)
+        index.add(network, account)
     return index
 
 
@@ -72,6 +73,6 @@ def test_the_narrowest_network_decides(index, host, found):
 
 
 def test_a_dropped_network_leaves_the_wider_one(index):
-    index.drop("10.1.0.0/16")
-    index.drop("10.9.0.0/16")
+    index.discard("10.1.0.0/16")
+    index.discard("10.9.0.0/16")
     assert index.find("10.1.2.3") == ("wide", "10.0.0.0/8")

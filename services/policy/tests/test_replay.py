@@ -56,10 +56,10 @@ PAST = [
 
 
 def learned() -> PolicyReplay:
-    rehearser = PolicyReplay()
+    replay = PolicyReplay()
     for number, event in enumerate(PAST, 1):
-        rehearser.learn(number * 10, event)
-    return rehearser
+        replay.learn(number * 10, event)
+    return replay
 
 
 def case(sender="alice@acme.example", *recipients, parts=(), size=1_000, votes=(YES,), sequence=100) -> ReplayCase:
@@ -88,9 +88,9 @@ def early(reply: Reply, sender: str, *recipients: str, size=0) -> ReplayCase:
 
 
 async def under(sections: dict, one: ReplayCase, *assumed) -> Vote | None:
-    rehearser = learned()
-    await rehearser.assume("acme", sections, assumed)
-    return rehearser.judge(one, others=True)
+    replay = learned()
+    await replay.assume("acme", sections, assumed)
+    return replay.judge(one, others=True)
 
 
 # as it was
@@ -112,10 +112,10 @@ def test_a_vote_is_cast_on_the_account_as_of_its_sequence(sequence, reply):
 
 
 def test_votes_need_not_come_in_order():
-    rehearser = learned()
+    replay = learned()
     for sequence in (50, 9, 20, 40, 39, 10):
         recorded = accept("policy", sequence)
-        assert rehearser.decide(case(), recorded).reply.accepts == (20 <= sequence < 40)
+        assert replay.decide(case(), recorded).reply.accepts == (20 <= sequence < 40)
 
 
 # as a file would have it
@@ -169,7 +169,7 @@ async def test_a_file_that_cant_be_read_is_refused_at_its_place(sections, where)
 
 
 class Asker:
-    """One who asks a policy to rehearse; it answers frames while `listening` is set."""
+    """Asks policy for a replay; it answers frames while `listening` is set."""
 
     def __init__(self, bus, end) -> None:
         self.bus, self.end = bus, end
@@ -209,7 +209,7 @@ async def asking(nats, bus, tmp_path):
 
 
 def children() -> set[int]:
-    """The processes that this one has started and that are a rehearsal."""
+    """The processes that this one has started and that run a replay."""
     found = {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
     return {pid for pid in found if MODULE.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()}
 

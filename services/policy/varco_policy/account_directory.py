@@ -1,6 +1,6 @@
-"""All accounts in memory, by name, by login and by network; kept current by the events, changed by appending them."""
+"""All accounts in memory: by name, by login, by network and by sender domain. Kept current by the events."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -13,6 +13,8 @@ from varco_common.events import (
     AnyEvent,
     CredentialAdded,
     CredentialRemoved,
+    FilelinkChosen,
+    FilelinkWithdrawn,
     NetworkTrusted,
     NetworkWithdrawn,
     PolicyEvent,
@@ -22,27 +24,30 @@ from varco_common.events import (
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 from varco_policy.domain_index import DomainIndex
-from varco_policy.model import Account, Credential, TrustedNetwork, apply
+from varco_policy.fold import apply
+from varco_policy.model import Account, Credential, TrustedNetwork
 from varco_policy.network_index import NetworkIndex
 
 NAME = "policy"
 ALL = subjects.event(NAME, "*", "*")
-FOLLOWED = (ALL, *(subjects.event("filelink", fact, "*") for fact in ("filelink-chosen", "filelink-withdrawn")))
+FOLLOWED = (ALL, FilelinkChosen.subject_filter(), FilelinkWithdrawn.subject_filter())
 
-Decide = Callable[[Account | None], Sequence[PolicyEvent]]
+
+def account_of(event: AnyEvent) -> str:
+    """The account that an event concerns; the key of some events is more than its name."""
+    return event.account if isinstance(event, PolicyEvent) else event.key
+
+
+ACCOUNTS = ProjectionSpec("accounts", FOLLOWED, apply, Account, account_of)
 
 
 class AccountDirectory:
-    """Reads are answered from memory. `commit` is the one way to change an account."""
+    """Looks up accounts. `projection` has their states; commands on it keep the indexes current, too."""
 
     def __init__(self, projection: Projection[Account]) -> None:
-        self._projection = projection
-        self._logins: dict[str, str] = {}
-        self._networks = NetworkIndex()
-        self._domains = DomainIndex()
-        self._declared: set[tuple[str, str]] = set()
+        self.projection = projection
         self._index_all()
-        projection.on_event(self._index)
+        projection.on_event(self._on_event)
 
     @classmethod
     @asynccontextmanager
@@ -55,32 +60,29 @@ class AccountDirectory:
     @property
     def sequence(self) -> int:
         """The stream sequence of the last event that is in memory."""
-        return self._projection.sequence
-
-    def __len__(self) -> int:
-        return len(self._projection)
+        return self.projection.sequence
 
     def get(self, name: str) -> Account | None:
-        return self._projection.get(name)
+        return self.projection.get(name)
 
     def all(self) -> Iterable[Account]:
-        """As they are now, by name."""
-        return [account for _, account in sorted(self._projection.items())]
+        """The accounts as they are now, by name."""
+        return [account for _, account in sorted(self.projection.items())]
 
     def by_login(self, login: str) -> tuple[Account, Credential] | None:
-        """Whose the login is; it is compared in lower case."""
+        """The account and the credential of a login; upper and lower case are the same."""
         login = login.strip().lower()
-        account = self.get(self._logins.get(login, ""))
+        account = self.get(self._login_owners.get(login, ""))
         return (account, account.credentials[login]) if account and login in account.credentials else None
 
     def by_host(self, host: str) -> tuple[Account, TrustedNetwork] | None:
         """The account that trusts the narrowest network with this address in it."""
-        found = self._networks.find(host)
-        account = self.get(found[0]) if found else None
-        return (account, account.networks[found[1]]) if found and account else None
+        name, network = self._networks.find(host) or ("", "")
+        account = self.get(name)
+        return (account, account.networks[network]) if account else None
 
     def login_owner(self, login: str) -> str | None:
-        return self._logins.get(login)
+        return self._login_owners.get(login)
 
     def network_owner(self, network: str) -> str | None:
         return self._networks.owner(network)
@@ -89,28 +91,16 @@ class AccountDirectory:
         """The accounts that have any sender at the pattern's domain, or at one above or below it."""
         return self._domains.accounts_claiming_domain(pattern)
 
-    async def version(self, name: str) -> int:
-        """What `commit` can be told to expect."""
-        return await self._projection.version(name)
-
-    async def commit(self, name: str, decide: Decide, *, expect: int | None = None) -> int:
-        """As `Projection.commit`."""
-        return await self._projection.commit(name, decide, expect=expect)
-
-    async def check(self) -> None:
-        """For /readyz."""
-        await self._projection.check()
-
-    def _index(self, name: str, event: AnyEvent) -> None:
+    def _on_event(self, name: str, event: AnyEvent) -> None:
         match event:
             case CredentialAdded(login=login) if self.get(name):
-                self._logins.setdefault(login, name)
-            case CredentialRemoved(login=login) if self._logins.get(login) == name:
-                del self._logins[login]
+                self._login_owners.setdefault(login, name)
+            case CredentialRemoved(login=login) if self._login_owners.get(login) == name:
+                del self._login_owners[login]
             case NetworkTrusted(network=network) if self.get(name) and not self._networks.owner(network):
-                self._networks.put(network, name)
+                self._networks.add(network, name)
             case NetworkWithdrawn(network=network) if self._networks.owner(network) == name:
-                self._networks.drop(network)
+                self._networks.discard(network)
             case SenderAuthorised() | SenderWithdrawn():
                 self._index_sender(name, event.pattern)
             case AccountClosed():
@@ -119,36 +109,34 @@ class AccountDirectory:
                 pass
 
     def _index_all(self) -> None:
-        """The first to have had a login or a network keeps it: no two processes can disagree, whoever wrote a second."""
-        self._logins, self._networks, self._domains, self._declared = {}, NetworkIndex(), DomainIndex(), set()
-        accounts = [account for _, account in self._projection.items()]
+        """A login or a network belongs to the account that had it first.
+
+        So all processes agree, even if two of them accepted it for two accounts at the same moment.
+        """
+        self._login_owners: dict[str, str] = {}
+        self._networks, self._domains = NetworkIndex(), DomainIndex()
+        self._indexed_senders: set[tuple[str, str]] = set()
+        accounts = [account for _, account in self.projection.items()]
         credentials = [
             (c.added_at, c.login, account.name) for account in accounts for c in account.credentials.values()
         ]
         for _, login, name in sorted(credentials):
-            self._logins.setdefault(login, name)
+            self._login_owners.setdefault(login, name)
         networks = [(n.trusted_at, n.network, account.name) for account in accounts for n in account.networks.values()]
         for _, network, name in sorted(networks):
             if not self._networks.owner(network):
-                self._networks.put(network, name)
+                self._networks.add(network, name)
         for account in accounts:
             for pattern in account.senders:
                 self._index_sender(account.name, pattern)
 
     def _index_sender(self, name: str, pattern: str) -> None:
-        """Events may say again what is so already; each pattern counts once."""
-        held, known = self.get(name), (name, pattern) in self._declared
-        if held and pattern in held.senders and not known:
-            self._declared.add((name, pattern))
-            self._domains.put(pattern, name)
-        elif known and not (held and pattern in held.senders):
-            self._declared.discard((name, pattern))
-            self._domains.drop(pattern, name)
-
-
-def account_of(event: AnyEvent) -> str:
-    """The account that an event is about: some have a subject of their own."""
-    return event.account if isinstance(event, PolicyEvent) else event.key
-
-
-ACCOUNTS = ProjectionSpec("accounts", FOLLOWED, apply, Account, account_of)
+        """Each pattern of an account counts once, even if an event authorises it again."""
+        account, indexed = self.get(name), (name, pattern) in self._indexed_senders
+        authorised = account is not None and pattern in account.senders
+        if authorised and not indexed:
+            self._indexed_senders.add((name, pattern))
+            self._domains.add(pattern, name)
+        elif indexed and not authorised:
+            self._indexed_senders.discard((name, pattern))
+            self._domains.discard(pattern, name)

@@ -1,32 +1,38 @@
-"""The admin tokens that were issued: who may do everything. An account's own tokens are part of the account."""
+"""The admin tokens that were issued and not revoked. An account's own tokens are part of the account. Pure."""
 
 import msgspec
 from msgspec.structs import replace
 
 from varco_common.base import subjects
 from varco_common.events import AnyEvent, TokenIssued, TokenRevoked
+from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 from varco_common.runtime.tokens import ADMIN
 from varco_policy.model import IssuedToken
 
 
 class AdminTokens(msgspec.Struct, frozen=True, kw_only=True):
-    """By id."""
+    """Tokens by id."""
 
     tokens: dict[str, IssuedToken] = {}
 
 
 def apply(state: AdminTokens | None, event: AnyEvent) -> AdminTokens | None:
-    """The tokens after the event. Pure."""
+    """The tokens after the event."""
     state = state or AdminTokens()
     match event:
         case TokenIssued(token=token):
             issued = IssuedToken(id=token, name=event.name, issued_at=event.at)
             return replace(state, tokens={**state.tokens, token: issued})
         case TokenRevoked(token=token):
-            return replace(state, tokens={key: held for key, held in state.tokens.items() if key != token})
+            return replace(state, tokens={key: issued for key, issued in state.tokens.items() if key != token})
         case _:
             return state
+
+
+def revoke_admin_token(context: CommandContext, token: str) -> list[Change]:
+    """Any token can be revoked, also the first one, which was made without an event."""
+    return [Change("remove", "token", token, "", context.event(TokenRevoked, token=token))]
 
 
 ADMIN_TOKENS = ProjectionSpec("admin-tokens", (subjects.event("policy", "*", ADMIN),), apply, AdminTokens)

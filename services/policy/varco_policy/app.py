@@ -1,6 +1,4 @@
-"""policy, a voter: may this account send this mail? Also answers who a login is, and whose a host is."""
-
-from datetime import UTC, datetime, timedelta
+"""policy, a voter: may this account send this mail? It also answers whose a login or a host is."""
 
 from varco_common.base import subjects
 from varco_common.bus import Bus
@@ -12,8 +10,9 @@ from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.service import Service
 from varco_common.storage import database
-from varco_policy import admin_tokens, api
+from varco_policy import api
 from varco_policy.account_directory import ALL, FOLLOWED, NAME, AccountDirectory
+from varco_policy.admin_tokens import ADMIN_TOKENS
 from varco_policy.decide import VOTER
 from varco_policy.grant_responder import GrantResponder
 from varco_policy.metrics import ACCOUNTS
@@ -21,32 +20,35 @@ from varco_policy.password_hashes import ImportedHashes
 from varco_policy.settings import Settings
 from varco_policy.voter import PolicyVoter
 
+# Passwords that wait for a thread or are being hashed, for each thread. At some 100 ms each, all are
+# answered before ingress gives up; a login beyond them is answered with 4xx at once.
+MAX_HASHING_PER_THREAD = 12
+
 
 async def serve(settings: Settings) -> None:
-    """Votes and answers once it has caught up; until then it is silent, which is never a yes."""
-    hashes = ImportedHashes(settings.argon2_memory_kib)
+    """Votes and answers once it has caught up; until then it does not answer, which is never a yes."""
+    hashes, threads = ImportedHashes(settings.argon2_memory_kib), settings.hashing_threads
     async with (
-        HttpServer.open(settings, NAME) as shell,
+        HttpServer.open(settings, NAME) as server,
         Bus.connect(settings.bus, NAME) as bus,
         database.connect(settings.database_of(NAME), NAME) as engine,
-        PasswordVerifier.open(hashes, settings.hashing_threads, settings.hashing_queue) as verifier,
+        PasswordVerifier.open(hashes, threads, threads * MAX_HASHING_PER_THREAD) as verifier,
     ):
         await database.migrate(engine, "varco_policy")
-        admins = Projection.of(admin_tokens.ADMIN_TOKENS, bus, engine, NAME)
-        async with AccountDirectory.open(bus, engine) as accounts, admins.following():
-            ACCOUNTS.set_function(lambda: len(accounts))
-            used_every = timedelta(minutes=settings.used_minutes)
-            grants = GrantResponder(bus, accounts, verifier, used_every, lambda: datetime.now(UTC))
-            shell.include(rebuild_api.router(NAME, "varco_policy.rebuild", settings))
-            shell.include(api.router(accounts, admins, verifier, shell.keyring))
+        admin_tokens = Projection.of(ADMIN_TOKENS, bus, engine, NAME)
+        async with AccountDirectory.open(bus, engine) as accounts, admin_tokens.following():
+            ACCOUNTS.set_function(lambda: len(accounts.projection))
+            responder = GrantResponder(bus, accounts, verifier)
+            server.include(rebuild_api.router(NAME, "varco_policy.rebuild", settings))
+            server.include(api.router(accounts, admin_tokens, verifier, server.keyring))
             await bus.voting.serve(VOTER, PolicyVoter(accounts))
-            await bus.requests.answer(LOGIN, NAME, grants.login)
-            await bus.requests.answer(NETWORK, NAME, grants.network)
+            await bus.requests.answer(LOGIN, NAME, responder.on_login)
+            await bus.requests.answer(NETWORK, NAME, responder.on_network)
             try:
                 async with ReplayServer.answering(bus, NAME, "varco_policy.replay", settings):
-                    await shell.serve(bus, accounts=accounts.check)
+                    await server.serve(bus, accounts=accounts.projection.check)
             finally:
-                await grants.ended()
+                await responder.drain()
 
 
 SERVICE = Service(

@@ -1,8 +1,6 @@
-"""Changes of one account, decided on its state: each is a fact to append and a line for whoever asked. Nothing to do: none."""
+"""Commands on one account: from its newest state to the changes that they make; none if it is so already. Pure."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Literal, NamedTuple, TypeVar
 
 from varco_common.base import units
 from varco_common.base.errors import NotFound, RefusedCommand
@@ -21,156 +19,146 @@ from varco_common.events import (
     NoticeWithdrawn,
     NoticeWritten,
     PasswordChanged,
-    PolicyEvent,
     Rules,
     RulesChanged,
     SenderAuthorised,
     SenderWithdrawn,
+    TokenIssued,
+    TokenRevoked,
 )
+from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_policy.model import Account
 
-E = TypeVar("E", bound=PolicyEvent)
-Op = Literal["add", "remove", "change"]
-Owner = Callable[[str], str | None]  # whose a login or a network is
-
-_SIGNS: dict[Op, str] = {"add": "+", "remove": "-", "change": "~"}
+Owner = Callable[[str], str | None]
+"""The account that a login or a network belongs to."""
 
 
-class Change(NamedTuple):
-    """One difference: `section` and `key` say of what, `line` is for people, `event` is the fact that makes it so."""
-
-    op: Op
-    section: str
-    key: str
-    detail: str
-    event: PolicyEvent
-
-    @property
-    def line(self) -> str:
-        return " ".join(filter(None, (_SIGNS[self.op], self.section, self.key, self.detail)))
+def open_account(context: CommandContext, language: Language) -> Change:
+    return Change("add", "account", context.account, "", context.event(AccountOpened, language=language))
 
 
-class Said(NamedTuple):
-    """Who asks for a change of which account, when and why."""
-
-    account: str
-    at: datetime
-    by: str
-    reason: str = ""
-
-    def fact(self, kind: type[E], **fields: Any) -> E:
-        return kind(account=self.account, at=self.at, by=self.by, reason=self.reason, **fields)
+def close_account(account: Account, context: CommandContext) -> list[Change]:
+    """Revokes the account's tokens first: they would be valid for a later account of the same name."""
+    revoked = [change for token in account.tokens for change in revoke_token(account, context, token)]
+    closed = context.event(AccountClosed)
+    return [*revoked, Change("remove", "account", context.account, "with all that it holds", closed)]
 
 
-def open_account(said: Said, language: Language) -> Change:
-    return Change("add", "account", said.account, "", said.fact(AccountOpened, language=language))
-
-
-def close_account(said: Said) -> Change:
-    return Change("remove", "account", said.account, "with all that it holds", said.fact(AccountClosed))
-
-
-def choose_language(account: Account, said: Said, wanted: Language) -> list[Change]:
-    if wanted is account.language:
+def choose_language(account: Account, context: CommandContext, language: Language) -> list[Change]:
+    if language is account.language:
         return []
-    detail = f"{account.language} -> {wanted}"
-    return [Change("change", "language", "", detail, said.fact(LanguageChosen, language=wanted))]
+    detail = f"{account.language} -> {language}"
+    return [Change("change", "language", "", detail, context.event(LanguageChosen, language=language))]
 
 
-def name_hosts(account: Account, said: Said, wanted: tuple[str, ...]) -> list[Change]:
-    if {*wanted} == {*account.hosts}:
+def name_hosts(account: Account, context: CommandContext, hosts: tuple[str, ...]) -> list[Change]:
+    if {*hosts} == {*account.hosts}:
         return []
-    detail = f"{', '.join(account.hosts) or 'none'} -> {', '.join(wanted) or 'none'}"
-    return [Change("change", "hosts", "", detail, said.fact(HostsNamed, hosts=wanted))]
+    detail = f"{', '.join(account.hosts) or 'none'} -> {', '.join(hosts) or 'none'}"
+    return [Change("change", "hosts", "", detail, context.event(HostsNamed, hosts=hosts))]
 
 
-def authorise(account: Account, said: Said, pattern: str) -> list[Change]:
+def authorise_sender(account: Account, context: CommandContext, pattern: str) -> list[Change]:
     if pattern in account.senders:
         return []
-    return [Change("add", "sender", pattern, "", said.fact(SenderAuthorised, pattern=pattern))]
+    return [Change("add", "sender", pattern, "", context.event(SenderAuthorised, pattern=pattern))]
 
 
-def withdraw(account: Account, said: Said, pattern: str) -> list[Change]:
+def withdraw_sender(account: Account, context: CommandContext, pattern: str) -> list[Change]:
     if pattern not in account.senders:
         raise NotFound(f"{pattern} is not among the senders of {account.name}")
-    return [Change("remove", "sender", pattern, "", said.fact(SenderWithdrawn, pattern=pattern))]
+    return [Change("remove", "sender", pattern, "", context.event(SenderWithdrawn, pattern=pattern))]
 
 
-def trust(account: Account, said: Said, wanted: str, owner: Owner, *, normalise: bool) -> list[Change]:
-    held = account.networks.get(wanted)
-    if held and held.normalise == normalise:
+def trust_network(
+    account: Account, context: CommandContext, network: str, owner: Owner, *, normalise: bool
+) -> list[Change]:
+    trusted = account.networks.get(network)
+    if trusted and trusted.normalise == normalise:
         return []
-    if (other := owner(wanted)) not in (None, account.name):
+    if (other := owner(network)) not in (None, account.name):
         raise RefusedCommand(
-            f"{wanted} is already trusted for account {other}: withdraw it there, or trust a part of it"
+            f"{network} is already trusted for account {other}: withdraw it there, or trust a part of it"
         )
-    event = said.fact(NetworkTrusted, network=wanted, normalise=normalise)
-    detail = "bare line ends are mended" if normalise else "bare line ends are refused" if held else ""
-    return [Change("change" if held else "add", "network", wanted, detail, event)]
+    event = context.event(NetworkTrusted, network=network, normalise=normalise)
+    detail = "bare line ends are mended" if normalise else "bare line ends are refused" if trusted else ""
+    return [Change("change" if trusted else "add", "network", network, detail, event)]
 
 
-def distrust(account: Account, said: Said, wanted: str) -> list[Change]:
-    if wanted not in account.networks:
-        raise NotFound(f"{wanted} is not among the networks of {account.name}")
-    return [Change("remove", "network", wanted, "", said.fact(NetworkWithdrawn, network=wanted))]
+def withdraw_network(account: Account, context: CommandContext, network: str) -> list[Change]:
+    if network not in account.networks:
+        raise NotFound(f"{network} is not among the networks of {account.name}")
+    return [Change("remove", "network", network, "", context.event(NetworkWithdrawn, network=network))]
 
 
 def put_user(
-    account: Account, said: Said, login: str, owner: Owner, *, name: str | None, digest: str | None
+    account: Account, context: CommandContext, login: str, owner: Owner, *, name: str | None, new_hash: str | None
 ) -> list[Change]:
-    """`digest` None leaves the password as it is, and so does `name` None the name."""
-    held = account.credentials.get(login)
-    if held is None:
+    """Adds a login or changes it. `name` and `new_hash` None leave its name or password as it is."""
+    credential = account.credentials.get(login)
+    if credential is None:
         if owner(login) not in (None, account.name):
             raise RefusedCommand(f"the login {login} belongs to another account")
-        if digest is None:
+        if new_hash is None:
             raise RefusedCommand(f"{login} is new: it needs a password or a password_hash")
-        added = said.fact(CredentialAdded, login=login, name=name or login, hash=digest)
+        added = context.event(CredentialAdded, login=login, name=name or login, hash=new_hash)
         return [Change("add", "user", login, "", added)]
     changes = []
-    if name is not None and name != held.name:
-        renamed = said.fact(CredentialRenamed, login=login, name=name)
-        changes.append(Change("change", "user", login, f"name: {held.name} -> {name}", renamed))
-    if digest is not None:
-        changed = said.fact(PasswordChanged, login=login, hash=digest)
+    if name is not None and name != credential.name:
+        renamed = context.event(CredentialRenamed, login=login, name=name)
+        changes.append(Change("change", "user", login, f"name: {credential.name} -> {name}", renamed))
+    if new_hash is not None:
+        changed = context.event(PasswordChanged, login=login, hash=new_hash)
         changes.append(Change("change", "user", login, "password changed", changed))
     return changes
 
 
-def remove_user(account: Account, said: Said, login: str) -> list[Change]:
+def remove_user(account: Account, context: CommandContext, login: str) -> list[Change]:
     if login not in account.credentials:
         raise NotFound(f"{login} is no login of {account.name}")
-    return [Change("remove", "user", login, "", said.fact(CredentialRemoved, login=login))]
+    return [Change("remove", "user", login, "", context.event(CredentialRemoved, login=login))]
 
 
-def change_rules(account: Account, said: Said, wanted: Rules) -> list[Change]:
+def change_rules(account: Account, context: CommandContext, rules: Rules) -> list[Change]:
     differences = [
-        f"{name}: {shown_rule(account.rules, name)} -> {shown_rule(wanted, name)}"
+        f"{name}: {_shown_rule(account.rules, name)} -> {_shown_rule(rules, name)}"
         for name in Rules.__struct_fields__
-        if getattr(account.rules, name) != getattr(wanted, name)
+        if getattr(account.rules, name) != getattr(rules, name)
     ]
     if not differences:
         return []
-    return [Change("change", "rules", "", "; ".join(differences), said.fact(RulesChanged, rules=wanted))]
+    return [Change("change", "rules", "", "; ".join(differences), context.event(RulesChanged, rules=rules))]
 
 
-def write_notice(account: Account, said: Said, kind: Notice, language: Language, text: str) -> list[Change]:
-    held = account.notices.get(kind, {}).get(language)
-    if held == text:
+def write_notice(
+    account: Account, context: CommandContext, notice: Notice, language: Language, text: str
+) -> list[Change]:
+    before = account.notices.get(notice, {}).get(language)
+    if before == text:
         return []
-    event = said.fact(NoticeWritten, notice=kind, language=language, text=text)
-    return [Change("change" if held else "add", "notice", f"{kind} ({language})", "", event)]
+    event = context.event(NoticeWritten, notice=notice, language=language, text=text)
+    return [Change("change" if before else "add", "notice", f"{notice} ({language})", "", event)]
 
 
-def withdraw_notice(account: Account, said: Said, kind: Notice, language: Language) -> list[Change]:
-    if language not in account.notices.get(kind, {}):
-        raise NotFound(f"{account.name} has no words of its own for {kind} in {language}")
-    event = said.fact(NoticeWithdrawn, notice=kind, language=language)
-    return [Change("remove", "notice", f"{kind} ({language})", "", event)]
+def withdraw_notice(account: Account, context: CommandContext, notice: Notice, language: Language) -> list[Change]:
+    if language not in account.notices.get(notice, {}):
+        raise NotFound(f"{account.name} has no words of its own for {notice} in {language}")
+    event = context.event(NoticeWithdrawn, notice=notice, language=language)
+    return [Change("remove", "notice", f"{notice} ({language})", "", event)]
 
 
-def shown_rule(rules: Rules, name: str) -> str:
-    """A rule's value as an account file writes it."""
+def issue_token(context: CommandContext, token: str, name: str) -> list[Change]:
+    return [Change("add", "token", token, name, context.event(TokenIssued, token=token, name=name))]
+
+
+def revoke_token(account: Account, context: CommandContext, token: str) -> list[Change]:
+    if token not in account.tokens:
+        raise NotFound(f"{account.name} has no token {token}")
+    return [Change("remove", "token", token, account.tokens[token].name, context.event(TokenRevoked, token=token))]
+
+
+def _shown_rule(rules: Rules, name: str) -> str:
+    """The value of a rule as an account file writes it."""
     value = getattr(rules, name)
     if name == "max_size":
         return units.format_size(value)

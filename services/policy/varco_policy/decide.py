@@ -1,4 +1,4 @@
-"""policy, a voter: may this account send this mail?"""  # a question is what it is
+"""policy's vote on a mail: may this account send it? Pure."""
 
 from collections.abc import Callable
 
@@ -18,14 +18,14 @@ VOTER = "policy"
 ACCEPT = accept(VOTER)
 NO_ACCOUNT = Vote(voter=VOTER, reply=Reply.NOT_AUTHENTICATED, reason="the account is not, or no longer, open")
 
-_UNCHANGED = {
+_NOT_CONVERTIBLE = {  # added to the notice of a mail that is too big
     Language.EN: "\nIts attachments can't become links: it is signed, encrypted or of a broken structure.",
     Language.IT: "\nGli allegati non possono diventare link: il messaggio e' firmato, cifrato o di struttura difettosa.",
 }
 
 Rule = Callable[[Ballot, Account], Vote | None]
 
-# What leaves it open who a mail claims to be from: refused even where any attachment may pass.
+# Because of these it is unclear whom a mail claims to be from. Refused even if any attachment may pass.
 _AUTHOR_DEFECTS = frozenset(
     {
         Defect.HEADER_WITHOUT_COLON,
@@ -45,13 +45,13 @@ _AUTHOR_DEFECTS = frozenset(
 
 
 def decide(ballot: Ballot, account: Account | None) -> Vote:
-    """First rule that objects wins; the order is the order in which a sender can mend things."""
+    """The first rule that objects decides. The order is the one in which a sender can correct a mail."""
     if account is None:
         return NO_ACCOUNT
     for rule in RULES:
         if objection := rule(ballot, account):
             return objection
-    if ballot.envelope.size > account.rules.max_size:  # it passes for its links alone
+    if ballot.envelope.size > account.rules.max_size:  # only acceptable once these parts are links
         links = link_eligibility.convertible(ballot.manifest, account.links_over)
         return replace(ACCEPT, counts_on=tuple(part.path for part in links))
     return ACCEPT
@@ -60,7 +60,7 @@ def decide(ballot: Ballot, account: Account | None) -> Vote:
 def sender_authorised(ballot: Ballot, account: Account) -> Vote | None:
     """The envelope's sender, and every From and Sender address, must be on the account's list.
 
-    The null sender (RFC 5321 4.5.5: receipts, reports) is nobody's: then a From must say whose mail it is.
+    A mail with the null sender (RFC 5321 4.5.5: receipts, reports) must have a From address.
     """
     sender, manifest = ballot.envelope.sender, ballot.manifest
     if sender and not covering(sender, account.senders):
@@ -71,11 +71,11 @@ def sender_authorised(ballot: Ballot, account: Account) -> Vote | None:
                 return _not_authorised(ballot, account, address, seen)
     if not sender and not manifest.authors:
         return _not_authorised(ballot, account, "<>", "MAIL FROM")
-    return _ambiguous(ballot, account, [word for word in manifest.defects if word in _AUTHOR_DEFECTS])
+    return _ambiguous(ballot, account, [defect for defect in manifest.defects if defect in _AUTHOR_DEFECTS])
 
 
 def login_known(ballot: Ballot, account: Account) -> Vote | None:
-    """A session outlives the login that it began with: who was removed sends nothing more in it."""
+    """A session can outlive its login: once the login is removed, the session may send nothing."""
     login = ballot.envelope.login.strip().lower()
     if not login or login in account.credentials:
         return None
@@ -86,7 +86,7 @@ def recipients_within(ballot: Ballot, account: Account) -> Vote | None:
     count, limit = len(ballot.envelope.recipients), account.rules.max_recipients
     if count <= limit:
         return None
-    text = _words(Notice.RECIPIENTS, ballot, account, limit=limit)
+    text = _notice(Notice.RECIPIENTS, ballot, account, limit=limit)
     return _object(Reply.TOO_MANY_RECIPIENTS, f"{count} recipients, at most {limit}", text)
 
 
@@ -94,42 +94,41 @@ def size_within(ballot: Ballot, account: Account) -> Vote | None:
     size, limit = leaving_size(ballot, account), account.rules.max_size
     if size <= limit:
         return None
-    text = _words(Notice.SIZE, ballot, account, limit=limit)
-    why = _whole(ballot, account)
-    return _object(
-        Reply.TOO_BIG, f"{size} bytes, at most {limit}{why}", text + _UNCHANGED[account.language] * bool(why)
-    )
+    reason, text = f"{size} bytes, at most {limit}", _notice(Notice.SIZE, ballot, account, limit=limit)
+    if obstacle := _obstacle_to_links(ballot, account):
+        reason += f"; it can't be given links: {obstacle}"
+        text += _NOT_CONVERTIBLE[account.language]
+    return _object(Reply.TOO_BIG, reason, text)
 
 
 def attachments_safe(ballot: Ballot, account: Account) -> Vote | None:
     """No attachment that the rules forbid, and nothing in the mail's structure that could hide one."""
-    if found := first_forbidden(ballot.manifest, account.rules):
-        text = _words(Notice.ATTACHMENT, ballot, account, name=found.name)
-        return _object(Reply.FORBIDDEN_ATTACHMENT, f"{found.name!r} {found.why}", text)
+    if forbidden := first_forbidden(ballot.manifest, account.rules):
+        text = _notice(Notice.ATTACHMENT, ballot, account, name=forbidden.name)
+        return _object(Reply.FORBIDDEN_ATTACHMENT, f"{forbidden.name!r} {forbidden.why}", text)
     if account.rules.attachments is None:
         return None
-    return _ambiguous(ballot, account, [word for word in ballot.manifest.defects if word != Defect.FROM_MISSING])
+    return _ambiguous(ballot, account, [defect for defect in ballot.manifest.defects if defect != Defect.FROM_MISSING])
 
 
 RULES: tuple[Rule, ...] = (login_known, sender_authorised, recipients_within, size_within, attachments_safe)
 
 
 def leaving_size(ballot: Ballot, account: Account) -> int:
-    """The mail's size as it will leave, in bytes: what filelink turns into links is taken off here alone."""
+    """The size with which the mail will leave, in bytes: without the parts that filelink turns into links."""
     size = ballot.envelope.size
     return link_eligibility.leaving_size(size, ballot.manifest, account.links_over) if account.links_over else size
 
 
-def _whole(ballot: Ballot, account: Account) -> str:
-    """Why heavy attachments of this mail can't become links; empty where there are none, or they can."""
+def _obstacle_to_links(ballot: Ballot, account: Account) -> str:
+    """Why the large attachments of this mail can't become links; empty if there are none, or if they can."""
     if not account.links_over or not link_eligibility.parts_over(ballot.manifest, account.links_over):
         return ""
-    why = link_eligibility.obstacle(ballot.manifest)
-    return f"; it can't be given links: {why}" if why else ""
+    return link_eligibility.obstacle(ballot.manifest)
 
 
 def _not_authorised(ballot: Ballot, account: Account, address: str, seen: str) -> Vote:
-    text = _words(Notice.SENDER, ballot, account, sender=address, seen=seen, account=account.name)
+    text = _notice(Notice.SENDER, ballot, account, sender=address, seen=seen, account=account.name)
     return _object(Reply.SENDER_NOT_AUTHORISED, f"{seen} {address} is not a sender of {account.name}", text)
 
 
@@ -137,12 +136,12 @@ def _ambiguous(ballot: Ballot, account: Account, defects: list[str]) -> Vote | N
     if not defects:
         return None
     reason = ", ".join(defects)
-    return _object(Reply.AMBIGUOUS_BODY, reason, _words(Notice.STRUCTURE, ballot, account, reason=reason))
+    return _object(Reply.AMBIGUOUS_BODY, reason, _notice(Notice.STRUCTURE, ballot, account, reason=reason))
 
 
-def _words(kind: Notice, ballot: Ballot, voting: Account, **facts: object) -> str:
-    own = voting.own_notice(kind)
-    return notice(kind, voting.language, facts, own, smtputf8=ballot.envelope.smtputf8)
+def _notice(kind: Notice, ballot: Ballot, of: Account, **facts: object) -> str:
+    """The text that the client gets: the account's own, or Varco's."""
+    return notice(kind, of.language, facts, of.own_notice(kind), smtputf8=ballot.envelope.smtputf8)
 
 
 def _object(reply: Reply, reason: str, text: str) -> Vote:

@@ -1,4 +1,4 @@
-"""An account as its file describes it, and the changes that lead there. What is left out is left as it is."""
+"""An account as its file describes it, and the changes that lead there. Sections left out stay as they are. Pure."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -6,22 +6,23 @@ from typing import NamedTuple
 import msgspec
 
 from varco_common.events import Language, Notice, Rules
+from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_policy import commands
-from varco_policy.commands import Change, Owner, Said
+from varco_policy.commands import Owner
 from varco_policy.model import Account
 
 
 class DesiredUser(NamedTuple):
-    """A login that is to be there. `digest` is its new hash; None keeps the password, as `name` None keeps the name."""
+    """A login of the file. `name` and `new_hash` None leave its name or password as it is."""
 
     name: str | None
-    digest: str | None
+    new_hash: str | None
 
 
 class DesiredAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """The sections of an account file, each in its normal form; None for those that were left out.
+    """The sections of an account file in normal form; None for a section that was left out.
 
-    `networks` are CIDR with whether bare line ends are mended; `users` are by login.
+    `networks` are by CIDR, the value is whether bare line ends are corrected; `users` are by login.
     """
 
     language: Language | None = None
@@ -34,66 +35,74 @@ class DesiredAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Owners(NamedTuple):
-    """Whose something is that only one account may have."""
+    """Who owns what only one account may have."""
 
     login: Owner
     network: Owner
 
 
-def plan(account: Account | None, wanted: DesiredAccount, said: Said, owners: Owners) -> list[Change]:
-    """The changes from `account` (None: not open yet) to `wanted`, in the order in which they are to be made.
+def changes_to(
+    desired: DesiredAccount, account: Account | None, context: CommandContext, owners: Owners
+) -> list[Change]:
+    """The changes from `account` (None: it is not open) to `desired`, in the order in which to make them.
 
-    Raises RefusedCommand when there is no way there.
+    Raises RefusedCommand if a change is impossible.
     """
     if account is not None:
-        return [*_sections(account, wanted, said, owners)]
-    language = wanted.language or Language.EN
-    new = Account(name=said.account, language=language, opened_at=said.at)
-    return [commands.open_account(said, language), *_sections(new, wanted, said, owners)]
+        return [*_changes(desired, account, context, owners)]
+    language = desired.language or Language.EN
+    new = Account(name=context.account, language=language, opened_at=context.at)
+    return [commands.open_account(context, language), *_changes(desired, new, context, owners)]
 
 
-def _sections(account: Account, wanted: DesiredAccount, said: Said, owners: Owners) -> Iterator[Change]:
-    if wanted.language is not None:
-        yield from commands.choose_language(account, said, wanted.language)
-    if wanted.hosts is not None:
-        yield from commands.name_hosts(account, said, wanted.hosts)
-    if wanted.users is not None:
-        yield from _users(account, wanted.users, said, owners.login)
-    if wanted.senders is not None:
-        yield from _senders(account, wanted.senders, said)
-    if wanted.networks is not None:
-        yield from _networks(account, wanted.networks, said, owners.network)
-    if wanted.rules is not None:
-        yield from commands.change_rules(account, said, wanted.rules)
-    if wanted.notices is not None:
-        yield from _notices(account, wanted.notices, said)
+def _changes(desired: DesiredAccount, account: Account, context: CommandContext, owners: Owners) -> Iterator[Change]:
+    if desired.language is not None:
+        yield from commands.choose_language(account, context, desired.language)
+    if desired.hosts is not None:
+        yield from commands.name_hosts(account, context, desired.hosts)
+    if desired.users is not None:
+        yield from _user_changes(desired.users, account, context, owners.login)
+    if desired.senders is not None:
+        yield from _sender_changes(desired.senders, account, context)
+    if desired.networks is not None:
+        yield from _network_changes(desired.networks, account, context, owners.network)
+    if desired.rules is not None:
+        yield from commands.change_rules(account, context, desired.rules)
+    if desired.notices is not None:
+        yield from _notice_changes(desired.notices, account, context)
 
 
-def _users(account: Account, users: dict[str, DesiredUser], said: Said, owner: Owner) -> Iterator[Change]:
+def _user_changes(
+    users: dict[str, DesiredUser], account: Account, context: CommandContext, owner: Owner
+) -> Iterator[Change]:
     for login in account.credentials.keys() - users.keys():
-        yield from commands.remove_user(account, said, login)
+        yield from commands.remove_user(account, context, login)
     for login, user in users.items():
-        yield from commands.put_user(account, said, login, owner, name=user.name, digest=user.digest)
+        yield from commands.put_user(account, context, login, owner, name=user.name, new_hash=user.new_hash)
 
 
-def _senders(account: Account, senders: tuple[str, ...], said: Said) -> Iterator[Change]:
+def _sender_changes(senders: tuple[str, ...], account: Account, context: CommandContext) -> Iterator[Change]:
     for pattern in account.senders.keys() - {*senders}:
-        yield from commands.withdraw(account, said, pattern)
+        yield from commands.withdraw_sender(account, context, pattern)
     for pattern in senders:
-        yield from commands.authorise(account, said, pattern)
+        yield from commands.authorise_sender(account, context, pattern)
 
 
-def _networks(account: Account, networks: dict[str, bool], said: Said, owner: Owner) -> Iterator[Change]:
+def _network_changes(
+    networks: dict[str, bool], account: Account, context: CommandContext, owner: Owner
+) -> Iterator[Change]:
     for network in account.networks.keys() - networks.keys():
-        yield from commands.distrust(account, said, network)
+        yield from commands.withdraw_network(account, context, network)
     for network, normalise in networks.items():
-        yield from commands.trust(account, said, network, owner, normalise=normalise)
+        yield from commands.trust_network(account, context, network, owner, normalise=normalise)
 
 
-def _notices(account: Account, notices: dict[Notice, dict[Language, str]], said: Said) -> Iterator[Change]:
-    for kind, texts in account.notices.items():
-        for language in texts.keys() - notices.get(kind, {}).keys():
-            yield from commands.withdraw_notice(account, said, kind, language)
-    for kind, texts in notices.items():
+def _notice_changes(
+    notices: dict[Notice, dict[Language, str]], account: Account, context: CommandContext
+) -> Iterator[Change]:
+    for notice, texts in account.notices.items():
+        for language in texts.keys() - notices.get(notice, {}).keys():
+            yield from commands.withdraw_notice(account, context, notice, language)
+    for notice, texts in notices.items():
         for language, text in texts.items():
-            yield from commands.write_notice(account, said, kind, language, text)
+            yield from commands.write_notice(account, context, notice, language, text)

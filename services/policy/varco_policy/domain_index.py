@@ -1,35 +1,35 @@
-"""Which accounts have declared senders at a domain, above it or below it."""
+"""Which accounts have senders at a domain, above it or below it. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator
 
 
 class DomainIndex:
-    """Patterns come in the form of `forms.sender_pattern`; the same one may be put by several accounts."""
+    """Holds sender patterns in normal form. Several accounts may have the same pattern."""
 
     def __init__(self) -> None:
-        self._at: dict[str, Counter[str]] = {}
+        self._at: dict[str, Counter[str]] = {}  # by domain: how many patterns each account has there
         self._at_or_below: dict[str, Counter[str]] = {}
 
-    def put(self, pattern: str, account: str) -> None:
+    def add(self, pattern: str, account: str) -> None:
         domain = _domain(pattern)
         self._at.setdefault(domain, Counter())[account] += 1
-        for above in _upwards(domain):
-            self._at_or_below.setdefault(above, Counter())[account] += 1
+        for parent in _upwards(domain):
+            self._at_or_below.setdefault(parent, Counter())[account] += 1
 
-    def drop(self, pattern: str, account: str) -> None:
+    def discard(self, pattern: str, account: str) -> None:
         domain = _domain(pattern)
-        _less(self._at, domain, account)
-        for above in _upwards(domain):
-            _less(self._at_or_below, above, account)
+        _decrement(self._at, domain, account)
+        for parent in _upwards(domain):
+            _decrement(self._at_or_below, parent, account)
 
     def accounts_claiming_domain(self, pattern: str) -> set[str]:
         """The accounts that have any sender at the pattern's domain, or at one above or below it."""
         domain = _domain(pattern)
-        found = set(self._at_or_below.get(domain, ()))
-        for above in _upwards(domain):
-            found.update(self._at.get(above, ()))
-        return found
+        accounts = set(self._at_or_below.get(domain, ()))
+        for parent in _upwards(domain):
+            accounts.update(self._at.get(parent, ()))
+        return accounts
 
 
 def _domain(pattern: str) -> str:
@@ -43,12 +43,10 @@ def _upwards(domain: str) -> Iterator[str]:
         domain = domain.partition(".")[2]
 
 
-def _less(index: dict[str, Counter[str]], domain: str, account: str) -> None:
-    held = index.get(domain)
-    if held is None:
-        return
-    held[account] -= 1
-    if held[account] <= 0:
-        del held[account]
-    if not held:
-        del index[domain]
+def _decrement(index: dict[str, Counter[str]], domain: str, account: str) -> None:
+    counts = index.get(domain, Counter())
+    counts[account] -= 1
+    if counts[account] <= 0:
+        del counts[account]
+    if not counts:
+        index.pop(domain, None)

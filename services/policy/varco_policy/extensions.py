@@ -1,4 +1,4 @@
-"""What files are called: the extensions that a media type or a sniffed kind goes with, and those that run."""
+"""File name extensions: those of a media type, those of a kind of content, and those of programs."""
 
 _OOXML = "docx docm dotx dotm xlsx xlsm xlsb xltx xltm pptx pptm potx potm ppsx ppsm vsdx vsdm xps oxps"
 _ODF = "odt ods odp odg odf ott ots otp"
@@ -8,7 +8,7 @@ _TEXT = (
     "txt text log csv tsv md asc ics vcf eml xml json svg html htm xhtml mht mhtml xls doc"  # pages called .xls, too
 )
 
-# Extensions that a sniffed kind goes with, its own first. A kind that isn't here contradicts no name.
+# The extensions of each kind of content, its own first. A kind that is not listed contradicts no name.
 KINDS: dict[str, tuple[str, ...]] = {
     kind: tuple(extensions.split())
     for kind, extensions in {
@@ -86,14 +86,14 @@ KINDS: dict[str, tuple[str, ...]] = {
     }.items()
 }
 
-# Kinds whose mark is made of letters: a plain text may happen to start with it, and is shown as text all the same.
+# Kinds that are recognised by letters: a plain text may happen to start with them, and clients show it as text.
 _LETTERED = (
     "ar bzip2 cab calendar chm cpio dex disk flac flash gif html inf mp3 ogg pdf pgp postscript psd pst rtf script svg"
     " url vcard xar xml"
 )
 TEXT_KINDS = frozenset({"", *_LETTERED.split()})
 
-# Extensions that a part without a name stands for by its media type.
+# The extensions that a part without a name has by its media type.
 TYPES: dict[str, frozenset[str]] = {
     media_type: frozenset(extensions.split())
     for media_type, extensions in {
@@ -143,9 +143,9 @@ TYPES: dict[str, frozenset[str]] = {
     }.items()
 }
 
-# Run when opened. `com` and `app` are left out: they end host names too, and `info.acme.com.pdf` is no trick.
-_RUN = (
+# Programs: they run when opened. `com` and `app` are left out: they end host names too, and `info.acme.com.pdf` is no trick.
+_PROGRAMS = (
     "ade adp appx appxbundle bat chm cmd cpl dll exe hlp hta inf ins iso isp jar js jse lnk mde msc msi msix msp mst"
     " pif ps1 psc1 reg scf scr sct shb shs url vb vbe vbs vhd vhdx ws wsc wsf wsh xll"
 )
-EXECUTABLE = frozenset(_RUN.split())
+EXECUTABLE = frozenset(_PROGRAMS.split())

@@ -1,12 +1,18 @@
-"""How logins, senders, host names and extensions are written: each has one normal form, and says what is wrong with another."""
+"""The normal form of logins, senders, networks, host names and extensions, or what is wrong with them. Pure.
+
+Each function raises RefusedCommand, whose text says how to write it.
+"""
 
 import re
+from ipaddress import ip_interface
 
 from varco_common.base.errors import RefusedCommand
+from varco_common.events.ban_table import unmapped
 from varco_common.mail.senders import normal
 
-RESERVED_NAMES = frozenset({"admin"})  # the scope of tokens that open all accounts
+RESERVED_NAMES = frozenset({"admin"})  # the scope of tokens that are valid for all accounts
 ACCOUNT_NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+BROADEST = {4: 8, 6: 16}  # prefix lengths; a broader network is only trusted by force
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -16,7 +22,7 @@ _EXTENSION = re.compile(r"[a-z0-9][a-z0-9_+-]{0,15}")
 
 
 def normal_sender_pattern(text: str) -> str:
-    """`a@b.c`, `@b.c` (a domain) or `@.b.c` (its subdomains), in the form that `senders.covering` wants."""
+    """`a@b.c`, `@b.c` (a domain) or `@.b.c` (its subdomains), as `senders.covering` expects it."""
     local, at, domain = normal(text).rpartition("@")
     subdomains = not local and domain.startswith(".")
     bare = domain[1:] if subdomains else domain
@@ -29,24 +35,41 @@ def normal_sender_pattern(text: str) -> str:
 
 
 def normal_login(text: str) -> str:
-    """Lower case; no blanks and no colon, which passwd-files part their fields by."""
-    found = text.strip().lower()
-    if not _LOGIN.fullmatch(found):
+    """Lower case. Blanks and colons are refused: colons separate the fields of passwd files."""
+    login = text.strip().lower()
+    if not _LOGIN.fullmatch(login):
         raise RefusedCommand(f"{text!r} is no login: up to 254 characters without blanks and colons")
-    return found
+    return login
+
+
+def normal_network(text: str, *, forced: bool = False) -> str:
+    """CIDR: `192.0.2.7` becomes `192.0.2.7/32`. A network broader than BROADEST must be forced."""
+    try:
+        interface = ip_interface(text.strip())
+    except ValueError:
+        raise RefusedCommand(f"{text!r} is not a network: write 192.0.2.0/28, 2001:db8::/64 or an address") from None
+    if interface.ip != interface.network.network_address:
+        raise RefusedCommand(f"{text} has bits set beyond its prefix: the network is {interface.network}")
+    network = unmapped(interface.network)
+    if network.prefixlen < BROADEST[network.version] and not forced:
+        raise RefusedCommand(
+            f"{network} trusts {network.num_addresses} hosts to send without a password:"
+            " to do so all the same, force it and give a reason"
+        )
+    return str(network)
 
 
 def normal_host_name(text: str) -> str:
-    """Lower case, internationalised names in their ASCII form."""
-    found = normal(f"x@{text.strip().rstrip('.')}")[2:]
-    if len(found) > 253 or not _HOST.fullmatch(found):
+    """Lower case; internationalised names in their ASCII form."""
+    name = normal(f"x@{text.strip().rstrip('.')}")[2:]
+    if len(name) > 253 or not _HOST.fullmatch(name):
         raise RefusedCommand(f"{text!r} is no host name")
-    return found
+    return name
 
 
 def normal_extension(text: str) -> str:
     """Lower case, without the dot."""
-    found = text.strip().lower().removeprefix("*").removeprefix(".")
-    if not _EXTENSION.fullmatch(found):
+    extension = text.strip().lower().removeprefix("*").removeprefix(".")
+    if not _EXTENSION.fullmatch(extension):
         raise RefusedCommand(f"{text!r} is no extension: write pdf, or gz (the last one is what counts)")
-    return found
+    return extension

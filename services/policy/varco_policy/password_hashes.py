@@ -1,6 +1,6 @@
-"""Password hashes: argon2id, and those that customers bring along (bcrypt, sha512-crypt, Dovecot's passwd-file lines).
+"""Password hashes: argon2id, and those that customers bring along (bcrypt, sha512-crypt, Dovecot's passwd files).
 
-All of it costs CPU by design: called in the threads of a `Verifier` alone.
+To make or verify a hash costs CPU by design: only do it in the threads of a PasswordVerifier.
 """
 
 import re
@@ -13,7 +13,7 @@ from varco_common.base.errors import RefusedCommand
 from varco_common.runtime.passwords import Argon2, good_argon2
 
 MAX_PASSWORD_BYTES = 1024
-_BCRYPT_BYTES = 72  # what bcrypt has ever looked at
+_BCRYPT_BYTES = 72  # bcrypt ignores the rest of a password
 _MAX_ROUNDS = 1_000_000
 _MAX_BCRYPT_COST = 15
 
@@ -22,13 +22,13 @@ _BCRYPT = re.compile(r"\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}")
 _SHA_CRYPT = re.compile(r"\$([56])\$(?:rounds=(\d{1,9})\$)?[^$:\n]{0,16}\$[./A-Za-z0-9]+")
 _SHA_CRYPT_LENGTH = {"5": 43, "6": 86}
 
-# Dovecot's names. CRYPT means whatever crypt(3) takes: the hash says it itself.
+# Dovecot's names. CRYPT is anything that crypt(3) takes: the hash itself says which.
 _SCHEMES = frozenset({"CRYPT", "BLF-CRYPT", "SHA256-CRYPT", "SHA512-CRYPT", "ARGON2I", "ARGON2ID"})
 _CLEAR_SCHEMES = frozenset({"PLAIN", "CLEAR", "CLEARTEXT"})
 
 
 class PasswdEntry(NamedTuple):
-    """One line of a passwd-file: either a hash, or a password that stood there in clear and is to be hashed."""
+    """One line of a passwd file: a login with a hash, or with a password in clear that has to be hashed."""
 
     login: str
     hash: str = ""
@@ -36,7 +36,7 @@ class PasswdEntry(NamedTuple):
 
 
 def imported_hash(text: str) -> str:
-    """The hash without Dovecot's scheme, fit to be stored. Raises RefusedCommand on what can't be verified later."""
+    """The hash without Dovecot's scheme. Raises RefusedCommand for a hash that could not be verified later."""
     text = text.strip()
     scheme = _SCHEME.fullmatch(text)
     if scheme and scheme[1].upper() not in _SCHEMES:
@@ -51,7 +51,7 @@ def imported_hash(text: str) -> str:
 
 
 def parse_passwd_line(line: str) -> PasswdEntry:
-    """`login:{SCHEME}hash` with whatever fields follow (Dovecot's passwd-file, shadow). Raises RefusedCommand."""
+    """`login:{SCHEME}hash`, with any further fields (Dovecot's passwd file, shadow). Raises RefusedCommand."""
     login, _, rest = line.strip().partition(":")
     digest = rest.partition(":")[0]
     if not login or not digest:
@@ -66,10 +66,10 @@ def parse_passwd_line(line: str) -> PasswdEntry:
 
 
 class ImportedHashes(Argon2):
-    """Verifies those that were brought along, too."""
+    """Also verifies hashes that other systems made."""
 
     def verify(self, digest: str, password: str) -> bool:
-        """As Argon2's."""
+        """As Argon2.verify."""
         if digest.startswith("$2"):
             return "\0" not in password and bcrypt.checkpw(password.encode()[:_BCRYPT_BYTES], digest.encode())
         if digest.startswith(("$5$", "$6$")):
@@ -79,12 +79,12 @@ class ImportedHashes(Argon2):
 
 
 def _good_bcrypt(digest: str) -> bool:
-    found = _BCRYPT.fullmatch(digest)
-    return found is not None and 4 <= int(found[1]) <= _MAX_BCRYPT_COST
+    match = _BCRYPT.fullmatch(digest)
+    return match is not None and 4 <= int(match[1]) <= _MAX_BCRYPT_COST
 
 
 def _good_sha_crypt(digest: str) -> bool:
-    found = _SHA_CRYPT.fullmatch(digest)
-    if not found or len(digest.rpartition("$")[2]) != _SHA_CRYPT_LENGTH[found[1]]:
+    match = _SHA_CRYPT.fullmatch(digest)
+    if not match or len(digest.rpartition("$")[2]) != _SHA_CRYPT_LENGTH[match[1]]:
         return False
-    return 1000 <= int(found[2] or 5000) <= _MAX_ROUNDS
+    return 1000 <= int(match[2] or 5000) <= _MAX_ROUNDS

@@ -1,4 +1,7 @@
-"""What an account's own token may change: senders, users, words, and rules in one direction alone. The rest is an admin's."""
+"""What an account's own token may change: senders, users, notices, and rules towards stricter ones. Pure.
+
+Everything else needs an admin's token.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -16,10 +19,10 @@ from varco_common.events import (
     SenderAuthorised,
     SenderWithdrawn,
 )
-from varco_policy.commands import Change
+from varco_common.eventsourcing.commands import Change
 from varco_policy.model import Account
 
-_OWN = (
+_ALLOWED = (
     CredentialAdded,
     CredentialRemoved,
     CredentialRenamed,
@@ -34,20 +37,20 @@ _OWN = (
 def refusal_for_account_token(
     account: Account | None, changes: Iterable[Change], accounts_claiming_domain: Callable[[str], set[str]]
 ) -> str:
-    """Why an account's own token may not make these changes; empty where it may.
+    """Why an account's own token may not make these changes; empty if it may.
 
-    A sender under a domain that another account has declared is for an admin to add: nobody takes another's name.
-    `accounts_claiming_domain` names the accounts that have declared a pattern's domain.
+    A sender in a domain that another account claims can only be added by an admin, so that no
+    account can send in another's name. `accounts_claiming_domain` takes a sender pattern.
     """
     for change in changes:
         match change.event:
-            case SenderAuthorised(pattern=pattern):
-                if accounts_claiming_domain(pattern) - {change.event.account}:
+            case SenderAuthorised(pattern=pattern, account=name):
+                if accounts_claiming_domain(pattern) - {name}:
                     return f"the domain of {pattern} is declared by another account: only an admin may share it"
             case RulesChanged(rules=rules):
                 if account is None or is_looser(account.rules, rules):
                     return "an account's token may make its rules stricter, never looser"
-            case event if not isinstance(event, _OWN):
+            case event if not isinstance(event, _ALLOWED):
                 return f"only an admin may change this: {change.line}"
     return ""
 

@@ -1,9 +1,9 @@
-"""What policy projects: built anew by `varco replay rebuild policy`."""
+"""The projections of policy, for `varco replay rebuild policy`."""
 
 from varco_common.eventsourcing.rebuild.projected import FoldedProjection
-from varco_policy import admin_tokens
 from varco_policy.account_directory import ACCOUNTS
+from varco_policy.admin_tokens import ADMIN_TOKENS
 from varco_policy.settings import Settings
 
 SETTINGS = Settings
-PROJECTIONS = (FoldedProjection(ACCOUNTS), FoldedProjection(admin_tokens.ADMIN_TOKENS))
+PROJECTIONS = (FoldedProjection(ACCOUNTS), FoldedProjection(ADMIN_TOKENS))

@@ -1,17 +1,37 @@
-"""policy's rehearsals: its votes again, on the accounts as they were, or as a file would have them."""
+"""Replays of policy: its past votes again, on the accounts as they were, or as an account file would have them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import msgspec
 from fastapi.exceptions import RequestValidationError
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from varco_common.base import subjects
 from varco_common.base.errors import RefusedCommand
-from varco_common.events import AnyEvent, Event, FilelinkChosen, FilelinkWithdrawn
+from varco_common.events import (
+    AccountClosed,
+    AccountOpened,
+    AnyEvent,
+    CredentialAdded,
+    CredentialRemoved,
+    CredentialRenamed,
+    Event,
+    FilelinkChosen,
+    FilelinkWithdrawn,
+    HostsNamed,
+    LanguageChosen,
+    NetworkTrusted,
+    NetworkWithdrawn,
+    NoticeWithdrawn,
+    NoticeWritten,
+    RulesChanged,
+    SenderAuthorised,
+    SenderWithdrawn,
+    TokenIssued,
+    TokenRevoked,
+)
+from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.replay.history import SettingsHistory, SettingsVersion
 from varco_common.eventsourcing.replay.replayable import (
     EachAlone,
@@ -24,48 +44,55 @@ from varco_common.eventsourcing.replay.replayable import (
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.replies import Reply
-from varco_policy import normalization
-from varco_policy.account_directory import NAME, account_of
-from varco_policy.api import request_parsing
+from varco_policy.account_directory import account_of
+from varco_policy.api.request_parsing import parse_without_users
+from varco_policy.api.request_schemas import AccountDocument
 from varco_policy.api.response_rendering import rules_out
-from varco_policy.api.schemas import AccountDocument
-from varco_policy.commands import Change, Said
 from varco_policy.decide import VOTER, decide
-from varco_policy.desired_state import DesiredUser, Owners, plan
-from varco_policy.model import Account, apply
+from varco_policy.desired_state import DesiredUser, Owners, changes_to
+from varco_policy.fold import apply
+from varco_policy.model import Account
+from varco_policy.normalization import normal_login
 from varco_policy.settings import Settings
 
 SETTINGS = Settings
 
-_FACTS = (  # what the votes depend on: passwords, their uses and tokens don't matter
-    "account-opened",
-    "account-closed",
-    "language-chosen",
-    "credential-added",
-    "credential-removed",
-    "sender-authorised",
-    "sender-withdrawn",
-    "rules-changed",
-    "notice-written",
-    "notice-withdrawn",
+_VOTE_EVENTS = (  # a vote depends on these; not on passwords, their use, or tokens
+    AccountOpened,
+    AccountClosed,
+    LanguageChosen,
+    CredentialAdded,
+    CredentialRemoved,
+    SenderAuthorised,
+    SenderWithdrawn,
+    RulesChanged,
+    NoticeWritten,
+    NoticeWithdrawn,
 )
-_LINKS = tuple(subjects.event("filelink", fact, "*") for fact in ("filelink-chosen", "filelink-withdrawn"))
-_ALONE = Owners(login=lambda _: None, network=lambda _: None)
-_ANY_HASH = "(a rehearsal hashes nothing)"
-_WHO = "rehearsal"
+_SHOWN_EVENTS = (
+    *_VOTE_EVENTS,
+    CredentialRenamed,
+    HostsNamed,
+    NetworkTrusted,
+    NetworkWithdrawn,
+    TokenIssued,
+    TokenRevoked,
+)
+_NO_OWNERS = Owners(login=lambda _: None, network=lambda _: None)
+_ANY_HASH = "(a replay hashes nothing)"
 
 
 class PolicyReplay(EachAlone):
-    """Accounts are folded up to each vote's own sequence."""
+    """Folds each account up to the sequence of each vote."""
 
     voter = VOTER
-    settings = (*(subjects.event(NAME, fact, "*") for fact in _FACTS), *_LINKS)
+    settings = tuple(kind.subject_filter() for kind in (*_VOTE_EVENTS, FilelinkChosen, FilelinkWithdrawn))
 
     def __init__(self) -> None:
         self._accounts: SettingsHistory[Account] = SettingsHistory(apply, account_of)
         self._document = AccountDocument()
-        self._links: Sequence[AnyEvent] = ()
-        self._changed: dict[str, tuple[SettingsVersion[Account], Account | None]] = {}
+        self._link_events: Sequence[AnyEvent] = ()
+        self._assumed: dict[str, tuple[SettingsVersion[Account], Account | None]] = {}
         self._newest = 0
 
     def learn(self, sequence: int, event: AnyEvent) -> None:
@@ -75,54 +102,52 @@ class PolicyReplay(EachAlone):
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
         return decide(case.ballot, self._accounts.as_of(case.envelope.account, recorded.sequence))
 
-    # what if
-
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:
         self._document = _document(account, sections)
-        self._links = [event for event in assumed if isinstance(event, FilelinkChosen | FilelinkWithdrawn)]
-        _planned(self._accounts.as_of(account, self._newest), account, self._document, datetime.now(UTC))
+        self._link_events = [event for event in assumed if isinstance(event, FilelinkChosen | FilelinkWithdrawn)]
+        _changes(self._accounts.as_of(account, self._newest), account, self._document, datetime.now(UTC))
 
     async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:
-        made = _planned(self._accounts.as_of(account, self._newest), account, _document(account, sections), at)
-        return [SettingsLine(change.line, change.event) for change in made]
+        changes = _changes(self._accounts.as_of(account, self._newest), account, _document(account, sections), at)
+        return [SettingsLine(change.line, change.event) for change in changes]
 
-    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002 - others' votes don't matter to it
+    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002 - votes of others have no effect
         recorded = case.vote(VOTER)
         if case.early:
-            ballot = _envelope_alone(case)
-            return decide(ballot, self._as_if(case, case.sequence)) if ballot else None
-        return decide(case.ballot, self._as_if(case, recorded.sequence if recorded else case.sequence))
+            ballot = _envelope_ballot(case)
+            return decide(ballot, self._assumed_account(case, case.sequence)) if ballot else None
+        return decide(case.ballot, self._assumed_account(case, recorded.sequence if recorded else case.sequence))
 
-    def _as_if(self, case: ReplayCase, sequence: int) -> Account | None:
-        """The account as it was then, changed. The same version is changed once."""
+    def _assumed_account(self, case: ReplayCase, sequence: int) -> Account | None:
+        """The account as it was then, with the assumed changes. They are made once for each version of it."""
         name = case.envelope.account
         version = self._accounts.version(name, sequence)
-        known = self._changed.get(name)
+        known = self._assumed.get(name)
         if known is None or known[0] is not version:
-            made = _planned(version.state, name, self._document, case.envelope.received_at)
-            events = [*(change.event for change in made), *self._links]
-            known = self._changed[name] = (version, _folded(version.state, events))
+            changes = _changes(version.state, name, self._document, case.envelope.received_at)
+            events = [*(change.event for change in changes), *self._link_events]
+            known = self._assumed[name] = (version, _folded(version.state, events))
         return known[1]
 
 
-def _envelope_alone(case: ReplayCase) -> Ballot | None:
-    """The ballot that stands for a mail that ingress refused by its envelope; None where the refusal was about more.
+def _envelope_ballot(case: ReplayCase) -> Ballot | None:
+    """A ballot for a mail that ingress refused by its envelope; None if the refusal was not about the envelope.
 
-    Its body is unknown: it is judged as one that no rule about bodies objects to. One recipient more than were let
-    in was refused; how many more there would have been is unknown.
+    The body is unknown, so the ballot has one to which no rule objects. How many more recipients
+    there would have been is unknown too, so it has one more than ingress accepted.
     """
     envelope = case.envelope
-    manifest = msgspec.structs.replace(case.manifest, authors=(envelope.sender,) if envelope.sender else ())
+    manifest = replace(case.manifest, authors=(envelope.sender,) if envelope.sender else ())
     match case.votes[0].reply:
-        case Reply.SENDER_NOT_AUTHORISED:
-            return Ballot(envelope=envelope, manifest=manifest)
         case Reply.TOO_MANY_RECIPIENTS:
-            more = replace(envelope, recipients=(*envelope.recipients, "one more"))
-            return Ballot(envelope=more, manifest=manifest)
+            envelope = replace(envelope, recipients=(*envelope.recipients, "one more"))
+        case Reply.SENDER_NOT_AUTHORISED:
+            pass
         case Reply.TOO_BIG if envelope.size:
-            return Ballot(envelope=envelope, manifest=manifest)
+            pass
         case _:
             return None
+    return Ballot(envelope=envelope, manifest=manifest)
 
 
 def _document(account: str, sections: Mapping[str, Any]) -> AccountDocument:
@@ -136,18 +161,16 @@ def _document(account: str, sections: Mapping[str, Any]) -> AccountDocument:
     return document
 
 
-def _planned(account: Account | None, name: str, document: AccountDocument, at: datetime) -> list[Change]:
-    """The owner's own way from a document to events; passwords aside, which no vote depends on."""
-    said = Said(name, at, _WHO)
+def _changes(account: Account | None, name: str, document: AccountDocument, at: datetime) -> list[Change]:
+    """The changes that applying the file would make. No vote depends on passwords, so they are left out."""
     try:
-        wanted = request_parsing.without_users(document, account, "a rehearsal")
+        desired = parse_without_users(document, account, "a replay")
         if document.users is not None:
-            held = account.credentials if account else {}
-            logins = [normalization.normal_login(user.login) for user in document.users]
-            wanted = replace(
-                wanted, users={one: DesiredUser(None, None if one in held else _ANY_HASH) for one in logins}
-            )
-        return plan(account, wanted, said, _ALONE)
+            credentials = account.credentials if account else {}
+            logins = [normal_login(user.login) for user in document.users]
+            users = {login: DesiredUser(None, None if login in credentials else _ANY_HASH) for login in logins}
+            desired = replace(desired, users=users)
+        return changes_to(desired, account, CommandContext(name, at, "rehearsal"), _NO_OWNERS)
     except RequestValidationError as error:
         first = error.errors()[0]
         raise RefusedSection(first["msg"], tuple(map(str, first["loc"][1:]))) from None
@@ -162,35 +185,28 @@ def _folded(account: Account | None, events: Iterable[Event]) -> Account | None:
 
 
 def _show(account: Account) -> Sections:
-    """As an account file has it, parted into what can be changed by itself."""
+    """The account as its file has it, in parts that can be changed one by one."""
     return {
         "account": {"language": account.language, "hosts": account.hosts, "opened": account.opened_at},
-        "users": {login: {"name": held.name} for login, held in account.credentials.items()},
+        "users": {login: {"name": credential.name} for login, credential in account.credentials.items()},
         "senders": account.senders,
-        "networks": {name: {"normalise": held.normalise} for name, held in account.networks.items()},
+        "networks": {name: {"normalise": trusted.normalise} for name, trusted in account.networks.items()},
         "rules": rules_out(account.rules).model_dump(mode="json"),
         "notices": {
-            f"{kind} ({language})": text for kind, texts in account.notices.items() for language, text in texts.items()
+            f"{notice} ({language})": text
+            for notice, texts in account.notices.items()
+            for language, text in texts.items()
         },
-        "tokens": {held.id: held.name for held in account.tokens.values()},
+        "tokens": {token.id: token.name for token in account.tokens.values()},
     }
 
 
 def voter(_: Settings) -> PolicyReplay:
-    """For verify and what-if."""
+    """For `varco replay verify` and what-if."""
     return PolicyReplay()
 
 
 def shown(_: Settings) -> FoldedSettings[Account]:
-    """For state as of."""
-    facts = (
-        *_FACTS,
-        "credential-renamed",
-        "hosts-named",
-        "network-trusted",
-        "network-withdrawn",
-        "token-issued",
-        "token-revoked",
-    )
-    filters = tuple(subjects.event(NAME, fact, "*") for fact in facts)
+    """For the settings as of a time."""
+    filters = tuple(kind.subject_filter() for kind in _SHOWN_EVENTS)
     return FoldedSettings(*filters, apply=apply, show=_show, key=account_of)

@@ -1,4 +1,6 @@
-"""policy's own settings."""
+"""Settings of policy."""
+
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -9,21 +11,16 @@ from varco_common.storage.settings import WithDatabase
 
 
 class Settings(WithBus, WithApi, WithDatabase):
-    """`VARCO_POLICY_*`, and what is shared."""
+    """`VARCO_POLICY_*`, and shared settings."""
 
     model_config = env_prefix("VARCO_POLICY_")
+    retired: ClassVar[frozenset[str]] = frozenset({"VARCO_POLICY_HASHING_QUEUE", "VARCO_POLICY_USED_MINUTES"})
 
     hashing_threads: int = Field(
-        2, ge=1, le=64, description="Passwords that are hashed at once (some 100 ms of CPU each)."
-    )
-    hashing_queue: int = Field(
-        24, ge=1, description="Passwords taken on in all; with more, logins hear 4xx instead of waiting out their time."
+        2, ge=1, le=64, description="Passwords that are hashed at the same time (some 100 ms of CPU each)."
     )
     argon2_memory_kib: int = Field(
         65_536,
         ge=8_192,
-        description="Memory of one argon2id hash, in KiB; a changed figure is taken up at each next login.",
-    )
-    used_minutes: int = Field(
-        60, ge=1, description="A credential's use is noted at most once in so many minutes for each host."
+        description="Memory of one argon2id hash, in KiB. After a change, each hash is made again at the next login.",
     )

@@ -1,4 +1,4 @@
-"""Casts policy's votes: decides from memory, stamps the vote with the state's sequence, and counts it."""
+"""Casts policy's votes: decides from memory, adds the sequence of the state to the vote, and counts it."""
 
 from time import perf_counter
 
@@ -18,8 +18,7 @@ class PolicyVoter:
 
     def __call__(self, ballot: Ballot) -> Vote:
         started = perf_counter()
-        accounts = self._accounts
-        vote = decide(ballot, accounts.get(ballot.envelope.account))
+        vote = decide(ballot, self._accounts.get(ballot.envelope.account))
         VOTES[vote.reply].inc()
         VOTE_SECONDS.observe(perf_counter() - started)
-        return replace(vote, sequence=accounts.sequence)
+        return replace(vote, sequence=self._accounts.sequence)

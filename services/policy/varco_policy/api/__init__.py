@@ -1,4 +1,4 @@
-"""policy's HTTP API: one file a subject. Every change is an event; its answer comes when this process has applied it."""
+"""policy's HTTP API: one file a subject. Every change is an event; the answer comes once this process has applied it."""
 
 from fastapi import APIRouter
 
@@ -12,10 +12,10 @@ from varco_policy.api.command_runner import CommandRunner
 
 
 def router(
-    held: AccountDirectory, admins: Projection[AdminTokens], verifier: PasswordVerifier, keyring: Keyring
+    directory: AccountDirectory, admin_tokens: Projection[AdminTokens], verifier: PasswordVerifier, keyring: Keyring
 ) -> APIRouter:
     """All routes of the service."""
-    runner = CommandRunner(held)
+    runner = CommandRunner(directory)
     api = APIRouter()
     for part in (
         accounts.router(runner, verifier),
@@ -23,7 +23,7 @@ def router(
         senders.router(runner),
         networks.router(runner),
         rules.router(runner),
-        tokens.router(runner, admins, keyring),
+        tokens.router(runner, admin_tokens, keyring),
     ):
         api.include_router(part)
     return api

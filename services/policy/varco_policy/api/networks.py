@@ -1,13 +1,15 @@
-"""Networks that may send without AUTH, and the host names of an account: an admin's to change."""
+"""Networks that may send without AUTH, and the host names of an account. Only an admin changes them."""
 
 from fastapi import APIRouter
 
 from varco_common.runtime.auth import AccountScope, Admin
+from varco_common.runtime.command_api import ChangedOut, Command
 from varco_policy import commands
-from varco_policy.api import request_parsing
-from varco_policy.api.command_runner import AccountName, Asked, CommandRunner
-from varco_policy.api.schemas import ChangesOut, HostNames, NetworkForm, TrustedOut
-from varco_policy.network_index import normal_network
+from varco_policy.api.command_runner import AccountName, CommandRunner
+from varco_policy.api.request_parsing import parse_hosts, parse_network
+from varco_policy.api.request_schemas import HostNames, NetworkForm
+from varco_policy.api.response_schemas import TrustedOut
+from varco_policy.normalization import normal_network
 
 
 def router(runner: CommandRunner) -> APIRouter:
@@ -15,27 +17,33 @@ def router(runner: CommandRunner) -> APIRouter:
 
     @api.get("/networks", tags=["networks"])
     async def list_networks(account: AccountName, _: AccountScope) -> list[TrustedOut]:
-        """The account's networks, with since when and why."""
+        """The account's networks, each with the time since when, and why."""
         return [
-            TrustedOut(network=held.network, normalise=held.normalise, since=held.trusted_at, reason=held.reason)
-            for held in runner.existing(account).networks.values()
+            TrustedOut(
+                network=trusted.network, normalise=trusted.normalise, since=trusted.trusted_at, reason=trusted.reason
+            )
+            for trusted in runner.existing(account).networks.values()
         ]
 
     @api.put("/networks/{network:path}", tags=["networks"])
     async def trust_network(
-        account: AccountName, network: str, form: NetworkForm, asked: Asked, _: Admin
-    ) -> ChangesOut:
-        """Trusts a network. Where networks of two accounts overlap the narrower one decides; the same one is refused."""
-        wanted, owner = request_parsing.network(network, asked.reason, force=form.force), runner.owners.network
+        account: AccountName, network: str, form: NetworkForm, command: Command, _: Admin
+    ) -> ChangedOut:
+        """Trusts a network. If networks of two accounts overlap, the narrower one decides; the same one is refused."""
+        network, owner = parse_network(network, command.reason, force=form.force), runner.owners.network
         return await runner.change(
-            account, asked, lambda state, said: commands.trust(state, said, wanted, owner, normalise=form.normalise)
+            account,
+            command,
+            lambda state, context: commands.trust_network(state, context, network, owner, normalise=form.normalise),
         )
 
     @api.delete("/networks/{network:path}", tags=["networks"])
-    async def withdraw_network(account: AccountName, network: str, asked: Asked, _: Admin) -> ChangesOut:
+    async def withdraw_network(account: AccountName, network: str, command: Command, _: Admin) -> ChangedOut:
         """Hosts in it must log in from now on."""
-        wanted = normal_network(network, forced=True)
-        return await runner.change(account, asked, lambda state, said: commands.distrust(state, said, wanted))
+        network = normal_network(network, forced=True)
+        return await runner.change(
+            account, command, lambda state, context: commands.withdraw_network(state, context, network)
+        )
 
     @api.get("/hosts", tags=["hosts"])
     async def list_hosts(account: AccountName, _: AccountScope) -> HostNames:
@@ -43,9 +51,9 @@ def router(runner: CommandRunner) -> APIRouter:
         return HostNames(hosts=[*runner.existing(account).hosts])
 
     @api.put("/hosts", tags=["hosts"])
-    async def name_hosts(account: AccountName, form: HostNames, asked: Asked, _: Admin) -> ChangesOut:
-        """All of them: those that are left out are gone."""
-        wanted = request_parsing.hosts(form.hosts)
-        return await runner.change(account, asked, lambda state, said: commands.name_hosts(state, said, wanted))
+    async def name_hosts(account: AccountName, form: HostNames, command: Command, _: Admin) -> ChangedOut:
+        """Replaces all of them."""
+        hosts = parse_hosts(form.hosts)
+        return await runner.change(account, command, lambda state, context: commands.name_hosts(state, context, hosts))
 
     return api

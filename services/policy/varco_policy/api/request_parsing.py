@@ -1,4 +1,7 @@
-"""From what came over HTTP to normal forms, passwords hashed. Raises RefusedCommand on what isn't understood."""
+"""From a request to normal forms, with passwords hashed.
+
+A mistake in an account file is a RequestValidationError that names its place, so that people find it.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,86 +15,83 @@ from varco_common.events import Language, Notice, Rules
 from varco_common.mail.notices import wrong_with
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_policy import normalization
-from varco_policy.api.schemas import AccountDocument, NetworkIn, PasswordForm, RulesForm, UserIn
+from varco_policy.api.request_schemas import AccountDocument, NetworkIn, PasswordForm, RulesForm, UserIn
 from varco_policy.desired_state import DesiredAccount, DesiredUser
 from varco_policy.model import Account, Credential, hash_fingerprint
-from varco_policy.network_index import normal_network
 from varco_policy.password_hashes import imported_hash
 
 _NOT_HASHED = "(a dry run hashes nothing)"
 
 
-async def wanted(
+async def parse_document(
     document: AccountDocument, account: Account | None, verifier: PasswordVerifier, reason: str, *, dry_run: bool
 ) -> DesiredAccount:
-    """The document's sections in their normal form. A password that is right already is no change.
-
-    A mistake is a RequestValidationError that names its place, so that it can be found in the file.
-    """
-    found = without_users(document, account, reason)
+    """The account that the file describes. A password that is right already is no change."""
+    desired = parse_without_users(document, account, reason)
     if document.users is None:
-        return found
-    held = account.credentials if account else {}
-    return replace(found, users=await users("users", document.users, held, verifier, dry_run=dry_run))
+        return desired
+    credentials = account.credentials if account else {}
+    return replace(desired, users=await parse_users("users", document.users, credentials, verifier, dry_run=dry_run))
 
 
-def without_users(document: AccountDocument, account: Account | None, reason: str) -> DesiredAccount:
-    """As `wanted`, for whom the logins' passwords don't matter."""
+def parse_without_users(document: AccountDocument, account: Account | None, reason: str) -> DesiredAccount:
+    """As `parse_document`, without the section `users`."""
     return DesiredAccount(
         language=document.language,
-        hosts=_each("hosts", document.hosts, normalization.normal_host_name),
-        senders=_each("senders", document.senders, normalization.normal_sender_pattern),
-        networks=_networks(document.networks, reason),
-        rules=_rules(document.rules, account.rules if account else Rules()),
-        notices=_notices(document.notices),
+        hosts=_parse_each("hosts", document.hosts, normalization.normal_host_name),
+        senders=_parse_each("senders", document.senders, normalization.normal_sender_pattern),
+        networks=_parse_networks(document.networks, reason),
+        rules=_parse_rules_section(document.rules, account.rules if account else Rules()),
+        notices=_parse_notices(document.notices),
     )
 
 
-async def users(
+async def parse_users(
     section: str,
-    given: Iterable[UserIn],
-    held: Mapping[str, Credential],
+    users: Iterable[UserIn],
+    credentials: Mapping[str, Credential],
     verifier: PasswordVerifier,
     *,
     dry_run: bool = False,
 ) -> dict[str, DesiredUser]:
-    """By login. One password after the other is hashed, so that logins come in between."""
-    read: dict[str, DesiredUser] = {}
-    for place, user in enumerate(given):
+    """The users by login. Passwords are hashed one after the other, so that logins need not wait for all of them."""
+    desired: dict[str, DesiredUser] = {}
+    for place, user in enumerate(users):
         with _at(section, place):
             login = normalization.normal_login(user.login)
-            if login in read:
+            if login in desired:
                 raise RefusedCommand(f"the login {login} is given twice")
-            read[login] = DesiredUser(user.name, await new_digest(user, held.get(login), verifier, dry_run=dry_run))
-    return read
+            hashed = await new_hash(user, credentials.get(login), verifier, dry_run=dry_run)
+            desired[login] = DesiredUser(user.name, hashed)
+    return desired
 
 
-async def new_digest(
-    given: PasswordForm, held: Credential | None, verifier: PasswordVerifier, *, dry_run: bool = False
+async def new_hash(
+    form: PasswordForm, credential: Credential | None, verifier: PasswordVerifier, *, dry_run: bool = False
 ) -> str | None:
-    """The hash to store; None where there is nothing to change."""
-    if given.password and given.password_hash:
+    """The hash to store; None if there is nothing to change."""
+    if form.password and form.password_hash:
         raise RefusedCommand("give a password or a password_hash, not both")
-    if given.password_hash:
-        digest = imported_hash(given.password_hash.get_secret_value())
-        return None if held and held.origin == hash_fingerprint(digest) else digest
-    if not given.password:
+    if form.password_hash:
+        imported = imported_hash(form.password_hash.get_secret_value())
+        return None if credential and credential.origin == hash_fingerprint(imported) else imported
+    if not form.password:
         return None
-    password = given.password.get_secret_value()
-    if held and await verifier.verify(held.hash, password):
+    password = form.password.get_secret_value()
+    if credential and await verifier.verify(credential.hash, password):
         return None
     return _NOT_HASHED if dry_run else await verifier.make(password)
 
 
-def network(text: str, reason: str, *, force: bool) -> str:
-    """A broad network wants force, and force a reason."""
+def parse_network(text: str, reason: str, *, force: bool) -> str:
+    """A broad network must be forced, and that needs a reason."""
     if force and not reason.strip():
         raise RefusedCommand(f"trusting {text} by force needs a reason")
-    return normal_network(text, forced=force)
+    return normalization.normal_network(text, forced=force)
 
 
-def rules(form: RulesForm, held: Rules) -> Rules:
-    """What the form leaves out stays as it is."""
+def parse_rules(form: RulesForm, current: Rules) -> Rules:
+    """The current rules with those of the form."""
     given: dict[str, Any] = {
         name: value
         for name in ("max_size", "max_recipients", "encrypted")
@@ -100,72 +100,74 @@ def rules(form: RulesForm, held: Rules) -> Rules:
     if form.attachments == "any":
         given["attachments"] = None
     elif form.attachments is not None:
-        given["attachments"] = unique(map(normalization.normal_extension, form.attachments.allow))
-    return replace(held, **given)
+        given["attachments"] = _unique(map(normalization.normal_extension, form.attachments.allow))
+    return replace(current, **given)
 
 
-def hosts(given: Iterable[str]) -> tuple[str, ...]:
-    return unique(map(normalization.normal_host_name, given))
+def parse_hosts(names: Iterable[str]) -> tuple[str, ...]:
+    return _unique(map(normalization.normal_host_name, names))
 
 
-def words(kind: Notice, text: str) -> str:
-    """An account's own notice, as it is stored."""
+def parse_notice(notice: Notice, text: str) -> str:
+    """An account's own text of a notice, as it is stored."""
     text = text.replace("\r\n", "\n").rstrip()
-    if wrong := wrong_with(kind, text):
-        raise RefusedCommand(f"notice {kind}: {wrong}")
+    if wrong := wrong_with(notice, text):
+        raise RefusedCommand(f"notice {notice}: {wrong}")
     return text
 
 
-def unique(items: Iterable[str]) -> tuple[str, ...]:
-    """Without doubles, in the order given."""
+def _unique(items: Iterable[str]) -> tuple[str, ...]:
+    """Without duplicates, in the given order."""
     return tuple(dict.fromkeys(items))
 
 
 @contextmanager
-def _at(*where: str | int) -> Iterator[None]:
-    """What is refused inside is refused at this place of the body."""
+def _at(*place: str | int) -> Iterator[None]:
+    """A command that is refused inside is refused at this place of the body."""
     try:
         yield
     except RefusedCommand as refusal:
-        error = {"loc": ("body", *where), "msg": str(refusal), "type": "refused"}
+        error = {"loc": ("body", *place), "msg": str(refusal), "type": "refused"}
         raise RequestValidationError([error]) from None
 
 
-def _each(section: str, given: Iterable[str] | None, read: Callable[[str], str]) -> tuple[str, ...] | None:
-    if given is None:
+def _parse_each(section: str, items: Iterable[str] | None, parse: Callable[[str], str]) -> tuple[str, ...] | None:
+    if items is None:
         return None
-    found = []
-    for place, item in enumerate(given):
+    parsed = []
+    for place, item in enumerate(items):
         with _at(section, place):
-            found.append(read(item))
-    return unique(found)
+            parsed.append(parse(item))
+    return _unique(parsed)
 
 
-def _networks(given: Iterable[str | NetworkIn] | None, reason: str) -> dict[str, bool] | None:
-    """CIDR to whether bare line ends are mended."""
-    if given is None:
+def _parse_networks(networks: Iterable[str | NetworkIn] | None, reason: str) -> dict[str, bool] | None:
+    """By CIDR: whether bare line ends are corrected."""
+    if networks is None:
         return None
-    found = {}
-    for place, item in enumerate(given):
+    parsed = {}
+    for place, item in enumerate(networks):
         form = item if isinstance(item, NetworkIn) else NetworkIn(network=item)
         with _at("networks", place):
-            found[network(form.network, reason, force=form.force)] = form.normalise
-    return found
+            parsed[parse_network(form.network, reason, force=form.force)] = form.normalise
+    return parsed
 
 
-def _rules(form: RulesForm | None, held: Rules) -> Rules | None:
+def _parse_rules_section(form: RulesForm | None, current: Rules) -> Rules | None:
     if form is None:
         return None
     with _at("rules", "attachments"):
-        return rules(form, held)
+        return parse_rules(form, current)
 
 
-def _notices(given: Mapping[Notice, Mapping[Language, str]] | None) -> dict[Notice, dict[Language, str]] | None:
-    if given is None:
+def _parse_notices(
+    notices: Mapping[Notice, Mapping[Language, str]] | None,
+) -> dict[Notice, dict[Language, str]] | None:
+    if notices is None:
         return None
-    found: dict[Notice, dict[Language, str]] = {}
-    for kind, texts in given.items():
+    parsed: dict[Notice, dict[Language, str]] = {}
+    for notice, texts in notices.items():
         for language, text in texts.items():
-            with _at("notices", kind, language):
-                found.setdefault(kind, {})[language] = words(kind, text)
-    return found
+            with _at("notices", notice, language):
+                parsed.setdefault(notice, {})[language] = parse_notice(notice, text)
+    return parsed

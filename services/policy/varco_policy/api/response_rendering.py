@@ -1,13 +1,13 @@
-"""From an account to what HTTP shows of it: never a hash."""
+"""From an account to what the API shows of it."""
 
-from typing import Literal
+from msgspec.structs import asdict
 
 from varco_common.events import Language, Notice, Rules
 from varco_common.mail.notices import FACTS, TEXTS
-from varco_policy.api.schemas import (
+from varco_policy.api.request_schemas import Attachments
+from varco_policy.api.response_schemas import (
     AccountOut,
     AccountSummary,
-    Attachments,
     NetworkOut,
     NoticeOut,
     RulesOut,
@@ -16,7 +16,13 @@ from varco_policy.api.schemas import (
 )
 from varco_policy.model import Account, Credential
 
-_KINDS = {"$argon2id$": "argon2id", "$argon2": "argon2", "$2": "bcrypt", "$6$": "sha512-crypt", "$5$": "sha256-crypt"}
+_HASH_KINDS = {
+    "$argon2id$": "argon2id",
+    "$argon2": "argon2",
+    "$2": "bcrypt",
+    "$6$": "sha512-crypt",
+    "$5$": "sha256-crypt",
+}
 
 
 def account_out(account: Account) -> AccountOut:
@@ -24,18 +30,18 @@ def account_out(account: Account) -> AccountOut:
         account=account.name,
         language=account.language,
         hosts=[*account.hosts],
-        users=[UserName(login=held.login, name=held.name) for held in account.credentials.values()],
+        users=[UserName.model_validate(credential) for credential in account.credentials.values()],
         senders=[*account.senders],
         networks=[
-            NetworkOut(network=held.network, normalise=True) if held.normalise else held.network
-            for held in account.networks.values()
+            NetworkOut(network=trusted.network, normalise=True) if trusted.normalise else trusted.network
+            for trusted in account.networks.values()
         ],
         rules=rules_out(account.rules),
         notices=account.notices,
     )
 
 
-def summary(account: Account) -> AccountSummary:
+def account_summary(account: Account) -> AccountSummary:
     return AccountSummary(
         account=account.name,
         language=account.language,
@@ -47,36 +53,26 @@ def summary(account: Account) -> AccountSummary:
     )
 
 
-def user_out(held: Credential) -> UserOut:
-    kind = next((kind for start, kind in _KINDS.items() if held.hash.startswith(start)), "unknown")
-    return UserOut(
-        login=held.login,
-        name=held.name,
-        added_at=held.added_at,
-        changed_at=held.changed_at,
-        used_at=held.used_at,
-        hash=kind,
-    )
+def user_out(credential: Credential) -> UserOut:
+    kind = next((kind for start, kind in _HASH_KINDS.items() if credential.hash.startswith(start)), "unknown")
+    return UserOut.model_validate({**asdict(credential), "hash": kind})
 
 
 def rules_out(rules: Rules) -> RulesOut:
-    attachments: Literal["any"] | Attachments = (
-        "any" if rules.attachments is None else Attachments(allow=[*rules.attachments])
-    )
     return RulesOut(
         max_size=rules.max_size,
         max_recipients=rules.max_recipients,
-        attachments=attachments,
+        attachments="any" if rules.attachments is None else Attachments(allow=[*rules.attachments]),
         encrypted=rules.encrypted,
     )
 
 
-def notices_out(account: Account) -> list[NoticeOut]:
-    return [notice_out(account, kind, language) for kind in Notice for language in Language]
-
-
-def notice_out(account: Account, kind: Notice, language: Language) -> NoticeOut:
-    own = account.notices.get(kind, {}).get(language)
+def notice_out(account: Account, notice: Notice, language: Language) -> NoticeOut:
+    own = account.notices.get(notice, {}).get(language)
     return NoticeOut(
-        notice=kind, language=language, text=own or TEXTS[kind][language], own=own is not None, facts=[*FACTS[kind]]
+        notice=notice,
+        language=language,
+        text=own or TEXTS[notice][language],
+        own=own is not None,
+        facts=[*FACTS[notice]],
     )

@@ -1,15 +1,18 @@
-"""Whom an account may send as: list, put, remove, and why an address may or may not be used."""
+"""The addresses that an account may send as: list, put, remove, and explain a single address."""
 
 from fastapi import APIRouter, HTTPException
 
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.mail.senders import covering, normal
 from varco_common.runtime.auth import AccountScope, Caller
+from varco_common.runtime.command_api import ChangedOut, Command
 from varco_common.runtime.tokens import ApiToken
-from varco_policy import commands, normalization
-from varco_policy.api.command_runner import AccountName, Asked, CommandRunner
-from varco_policy.api.schemas import ChangesOut, SenderAnswer, SenderOut, SenderQuestion
+from varco_policy import commands
+from varco_policy.api.command_runner import AccountName, CommandRunner
+from varco_policy.api.request_schemas import SenderQuestion
+from varco_policy.api.response_schemas import SenderAnswer, SenderOut
 from varco_policy.model import Account
+from varco_policy.normalization import normal_sender_pattern
 
 
 def router(runner: CommandRunner) -> APIRouter:
@@ -17,26 +20,30 @@ def router(runner: CommandRunner) -> APIRouter:
 
     @api.get("/accounts/{account}/senders")
     async def list_senders(account: AccountName, _: AccountScope) -> list[SenderOut]:
-        """The account's senders, with since when."""
+        """The account's senders, each with the time since when."""
         senders = runner.existing(account).senders
         return [SenderOut(pattern=pattern, since=since) for pattern, since in senders.items()]
 
     @api.put("/accounts/{account}/senders/{pattern:path}")
-    async def authorise_sender(account: AccountName, pattern: str, asked: Asked, _: AccountScope) -> ChangesOut:
+    async def authorise_sender(account: AccountName, pattern: str, command: Command, _: AccountScope) -> ChangedOut:
         """Authorises an address, `@domain`, or `@.domain` (its subdomains)."""
-        wanted = normalization.normal_sender_pattern(pattern)
-        return await runner.change(account, asked, lambda state, said: commands.authorise(state, said, wanted))
+        pattern = normal_sender_pattern(pattern)
+        return await runner.change(
+            account, command, lambda state, context: commands.authorise_sender(state, context, pattern)
+        )
 
     @api.delete("/accounts/{account}/senders/{pattern:path}")
-    async def withdraw_sender(account: AccountName, pattern: str, asked: Asked, _: AccountScope) -> ChangesOut:
-        """The account may send as this no more."""
-        wanted = normalization.normal_sender_pattern(pattern)
-        return await runner.change(account, asked, lambda state, said: commands.withdraw(state, said, wanted))
+    async def withdraw_sender(account: AccountName, pattern: str, command: Command, _: AccountScope) -> ChangedOut:
+        """The account may no longer send as this."""
+        pattern = normal_sender_pattern(pattern)
+        return await runner.change(
+            account, command, lambda state, context: commands.withdraw_sender(state, context, pattern)
+        )
 
     @api.post("/senders/test")
     async def test_sender(question: SenderQuestion, token: Caller) -> SenderAnswer:
-        """Explains why an address may or may not be sent as by a login, or by an account."""
-        account = _asked_of(question, token, runner)
+        """Explains why a login, or an account, may or may not send as an address."""
+        account = _account_asked_about(question, token, runner)
         pattern = covering(question.address, account.senders)
         others = [
             other.name
@@ -48,27 +55,27 @@ def router(runner: CommandRunner) -> APIRouter:
             address=normal(question.address),
             account=account.name,
             pattern=pattern or "",
-            why=_why(question, account, pattern, others),
+            why=_explanation(question, account, pattern, others),
             others=others,
         )
 
     return api
 
 
-def _asked_of(question: SenderQuestion, token: ApiToken, runner: CommandRunner) -> Account:
+def _account_asked_about(question: SenderQuestion, token: ApiToken, runner: CommandRunner) -> Account:
     if (question.login is None) == (question.account is None):
         raise RefusedCommand("give a login or an account")
     if question.account is not None:
         if not token.covers(question.account):
             raise HTTPException(403, f"This token is for account {token.scope} alone.")
         return runner.existing(question.account)
-    found = runner.accounts.by_login(question.login or "")
-    if not found or not token.covers(found[0].name):
+    match = runner.accounts.by_login(question.login or "")
+    if not match or not token.covers(match[0].name):
         raise NotFound(f"there is no login {question.login}")
-    return found[0]
+    return match[0]
 
 
-def _why(question: SenderQuestion, account: Account, pattern: str | None, others: list[str]) -> str:
+def _explanation(question: SenderQuestion, account: Account, pattern: str | None, others: list[str]) -> str:
     who = f"{question.login} belongs to account {account.name}, which" if question.login else f"account {account.name}"
     if pattern:
         return f"{who} may send as {question.address}: its list has {pattern}"

@@ -1,0 +1,118 @@
+"""The JSON that policy's API takes. Sections of an account that are left out stay as they are."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr
+
+from varco_common.base import units
+from varco_common.events import Choice, Language, Notice
+from varco_policy.password_hashes import MAX_PASSWORD_BYTES
+
+MAX_MAIL = 1_000_000_000
+MAX_RECIPIENTS = 10_000
+
+Size = Annotated[
+    int,
+    BeforeValidator(
+        lambda value: units.parse_size(value) if isinstance(value, str) else value, json_schema_input_type=int | str
+    ),
+    PlainSerializer(units.format_size),
+]
+HostNameList = Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=1_000)]
+NoticeText = Annotated[str, Field(max_length=6_000)]
+
+
+def _attachments(value: Any) -> Any:
+    """A list is short for `{"allow": list}`."""
+    return {"allow": value} if isinstance(value, list) else value
+
+
+class AccountForm(BaseModel):
+    """A misspelt field is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PasswordForm(AccountForm):
+    """Either the password, which is hashed at once, or a hash that was made elsewhere; neither is ever shown."""
+
+    password: SecretStr | None = Field(default=None, min_length=8, max_length=MAX_PASSWORD_BYTES)
+    password_hash: SecretStr | None = Field(
+        default=None,
+        max_length=512,
+        description="argon2, bcrypt ($2y$...), sha512-crypt ($6$...), also with Dovecot's {SCHEME} before it.",
+    )
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+
+class UserIn(PasswordForm):
+    """A login. Without a password, an existing login keeps its own."""
+
+    login: str = Field(min_length=1, max_length=254)
+
+
+class NetworkForm(AccountForm):
+    """How a network is trusted."""
+
+    normalise: bool = Field(default=False, description="Correct bare line ends, for old devices.")
+    force: bool = Field(
+        default=False, description="Trust a network broader than /8 (IPv4) or /16 (IPv6); needs a reason."
+    )
+
+
+class NetworkIn(NetworkForm):
+    network: str = Field(max_length=64)
+
+
+class Attachments(AccountForm):
+    """The extensions that may pass."""
+
+    allow: list[Annotated[str, Field(max_length=20)]] = Field(max_length=500)
+
+
+class RulesForm(AccountForm):
+    """Rules that are left out stay as they are."""
+
+    max_size: Annotated[Size, Field(ge=1_000, le=MAX_MAIL)] | None = None
+    max_recipients: Annotated[int, Field(ge=1, le=MAX_RECIPIENTS)] | None = None
+    attachments: Annotated[Literal["any"] | Attachments, BeforeValidator(_attachments)] | None = None
+    encrypted: Choice | None = None
+
+
+class AccountDocument(AccountForm):
+    """An account file."""
+
+    account: str | None = None
+    language: Language | None = None
+    hosts: HostNameList | None = None
+    users: list[UserIn] | None = Field(default=None, max_length=20_000)
+    senders: list[Annotated[str, Field(max_length=320)]] | None = Field(default=None, max_length=20_000)
+    networks: list[str | NetworkIn] | None = Field(default=None, max_length=10_000)
+    rules: RulesForm | None = None
+    notices: dict[Notice, dict[Language, NoticeText]] | None = None
+
+
+class NoticeForm(AccountForm):
+    text: NoticeText
+
+
+class HostNames(AccountForm):
+    hosts: HostNameList
+
+
+class TokenForm(AccountForm):
+    name: str = Field(min_length=1, max_length=200, description="Whose it is, or what for.")
+
+
+class SenderQuestion(AccountForm):
+    """May this login, or this account from a trusted network, send as this address?"""
+
+    address: str = Field(max_length=320)
+    login: str | None = Field(default=None, max_length=254)
+    account: str | None = Field(default=None, max_length=63)
+
+
+class PasswdFile(AccountForm):
+    """Lines of a passwd file (Dovecot, shadow): `login:{SCHEME}hash`. Empty lines and comments are skipped."""
+
+    lines: str = Field(max_length=5_000_000)

@@ -1,0 +1,109 @@
+"""The JSON that policy's API answers with. No hash and no secret is ever in it."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from varco_common.events import Choice, Language, Notice
+from varco_policy.api.request_schemas import Attachments, Size
+
+
+class UserName(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    login: str
+    name: str
+
+
+class UserOut(UserName):
+    """A login. `hash` is the kind of its password hash: an imported one becomes argon2id at the next login."""
+
+    added_at: datetime
+    changed_at: datetime
+    used_at: datetime | None
+    hash: str
+
+
+class NetworkOut(BaseModel):
+    network: str
+    normalise: bool
+
+
+class TrustedOut(NetworkOut):
+    since: datetime
+    reason: str
+
+
+class RulesOut(BaseModel):
+    max_size: Size
+    max_recipients: int
+    attachments: Literal["any"] | Attachments
+    encrypted: Choice
+
+
+class AccountOut(BaseModel):
+    """An account as its file would describe it, without secrets."""
+
+    account: str
+    language: Language
+    hosts: list[str]
+    users: list[UserName]
+    senders: list[str]
+    networks: list[str | NetworkOut]
+    rules: RulesOut
+    notices: dict[Notice, dict[Language, str]]
+
+
+class AccountSummary(BaseModel):
+    """One line of the list of accounts."""
+
+    account: str
+    language: Language
+    opened_at: datetime
+    hosts: list[str]
+    users: int
+    senders: int
+    networks: int
+
+
+class SenderOut(BaseModel):
+    pattern: str
+    since: datetime
+
+
+class SenderAnswer(BaseModel):
+    """`pattern` allows the address; `why` is for people; `others` are other accounts that may send as the address."""
+
+    allowed: bool
+    address: str
+    account: str
+    pattern: str
+    why: str
+    others: list[str]
+
+
+class NoticeOut(BaseModel):
+    """The text of a refusal, and whether it is the account's own. `facts` may stand in it in curly brackets."""
+
+    notice: Notice
+    language: Language
+    text: str
+    own: bool
+    facts: list[str]
+
+
+class TokenOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    issued_at: datetime
+
+
+class IssuedTokenOut(BaseModel):
+    """`token` is only shown this once."""
+
+    id: str
+    name: str
+    token: str

@@ -1,0 +1,143 @@
+"""How each event changes an account. Pure."""
+
+from typing import TypeAlias, TypeVar, assert_never, get_args
+
+from msgspec.structs import replace
+
+from varco_common.events import (
+    AccountClosed,
+    AccountOpened,
+    AnyEvent,
+    CredentialAdded,
+    CredentialRemoved,
+    CredentialRenamed,
+    CredentialUpgraded,
+    CredentialUsed,
+    FilelinkChosen,
+    FilelinkWithdrawn,
+    HostsNamed,
+    LanguageChosen,
+    NetworkTrusted,
+    NetworkWithdrawn,
+    NoticeWithdrawn,
+    NoticeWritten,
+    PasswordChanged,
+    RulesChanged,
+    SenderAuthorised,
+    SenderWithdrawn,
+    TokenIssued,
+    TokenRevoked,
+)
+from varco_policy.model import Account, Credential, IssuedToken, TrustedNetwork, hash_fingerprint
+
+CredentialChange: TypeAlias = CredentialRenamed | PasswordChanged | CredentialUpgraded | CredentialUsed
+AccountChange: TypeAlias = (
+    AccountClosed
+    | LanguageChosen
+    | HostsNamed
+    | CredentialAdded
+    | CredentialChange
+    | CredentialRemoved
+    | SenderAuthorised
+    | SenderWithdrawn
+    | NetworkTrusted
+    | NetworkWithdrawn
+    | RulesChanged
+    | NoticeWritten
+    | NoticeWithdrawn
+    | TokenIssued
+    | TokenRevoked
+    | FilelinkChosen
+    | FilelinkWithdrawn
+)
+_CHANGES = get_args(AccountChange)
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def apply(account: Account | None, event: AnyEvent) -> Account | None:
+    """The account after the event; None before it is opened and after it is closed."""
+    if isinstance(event, AccountOpened):
+        return account or Account(name=event.account, language=event.language, opened_at=event.at)
+    if account is None or not isinstance(event, _CHANGES):
+        return account
+    return _changed(account, event)
+
+
+def _changed(account: Account, event: AccountChange) -> Account | None:  # noqa: C901, PLR0911, PLR0912 - one case an event
+    match event:
+        case AccountClosed():
+            return None
+        case LanguageChosen():
+            return replace(account, language=event.language)
+        case HostsNamed():
+            return replace(account, hosts=event.hosts)
+        case CredentialAdded():
+            return _with_new_credential(account, event)
+        case CredentialRenamed() | PasswordChanged() | CredentialUpgraded() | CredentialUsed():
+            return _with_changed_credential(account, event)
+        case CredentialRemoved():
+            return replace(account, credentials=_without(account.credentials, event.login))
+        case SenderAuthorised():
+            return replace(account, senders={**account.senders, event.pattern: event.at})
+        case SenderWithdrawn():
+            return replace(account, senders=_without(account.senders, event.pattern))
+        case NetworkTrusted(network=cidr):
+            network = TrustedNetwork(network=cidr, trusted_at=event.at, normalise=event.normalise, reason=event.reason)
+            return replace(account, networks={**account.networks, cidr: network})
+        case NetworkWithdrawn():
+            return replace(account, networks=_without(account.networks, event.network))
+        case RulesChanged():
+            return replace(account, rules=event.rules)
+        case NoticeWritten():
+            texts = {**account.notices.get(event.notice, {}), event.language: event.text}
+            return replace(account, notices={**account.notices, event.notice: texts})
+        case NoticeWithdrawn():
+            texts = _without(account.notices.get(event.notice, {}), event.language)
+            others = _without(account.notices, event.notice)
+            return replace(account, notices={**others, event.notice: texts} if texts else others)
+        case TokenIssued(token=token):
+            issued = IssuedToken(id=token, name=event.name, issued_at=event.at)
+            return replace(account, tokens={**account.tokens, token: issued})
+        case TokenRevoked():
+            return replace(account, tokens=_without(account.tokens, event.token))
+        case FilelinkChosen():
+            return replace(account, links_over=event.over)
+        case FilelinkWithdrawn():
+            return replace(account, links_over=0)
+        case _:
+            assert_never(event)
+
+
+def _with_new_credential(account: Account, event: CredentialAdded) -> Account:
+    credential = Credential(
+        login=event.login,
+        name=event.name,
+        hash=event.hash,
+        origin=hash_fingerprint(event.hash),
+        added_at=event.at,
+        changed_at=event.at,
+    )
+    return replace(account, credentials={**account.credentials, event.login: credential})
+
+
+def _with_changed_credential(account: Account, event: CredentialChange) -> Account:
+    credential = account.credentials.get(event.login)
+    if credential is None:  # a use or an upgrade that was appended after the login was removed
+        return account
+    match event:
+        case CredentialRenamed():
+            changed = replace(credential, name=event.name)
+        case PasswordChanged():
+            changed = replace(credential, hash=event.hash, origin=hash_fingerprint(event.hash), changed_at=event.at)
+        case CredentialUpgraded():
+            changed = replace(credential, hash=event.hash)
+        case CredentialUsed():
+            changed = replace(credential, used_at=event.at)
+        case _:
+            assert_never(event)
+    return replace(account, credentials={**account.credentials, event.login: changed})
+
+
+def _without(mapping: dict[K, V], key: K) -> dict[K, V]:
+    return {other: value for other, value in mapping.items() if other != key}
