@@ -28,10 +28,9 @@ from varco_relay.app import serve
 from varco_relay.settings import Settings
 
 from . import hurry
+from .pools import BODY, Pools
 
 hurry.hurry()
-
-BODY = b"Subject: hello\r\n\r\nhello\r\n"
 
 
 def pytest_asyncio_loop_factories():
@@ -140,6 +139,13 @@ class Gate:
 async def hop() -> AsyncIterator[NextHop]:
     async with next_hop() as running:
         yield running
+
+
+@pytest.fixture
+async def pools() -> AsyncIterator[Pools]:
+    made = Pools()
+    yield made
+    await made.close()
 
 
 @pytest.fixture(scope="session")

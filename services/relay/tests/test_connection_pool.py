@@ -1,143 +1,16 @@
-"""Mails over real sockets to a next hop that answers what it was told to."""
+"""How mails share connections, and when a next hop is down."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from varco_common.base.errors import TransientError
-from varco_common.base.ids import new_id
-from varco_common.events import TlsUse
-from varco_common.mail.envelope import Envelope
-from varco_common.testing.certificates import self_signed
-from varco_common.testing.next_hop import DROP, HANG, LOSE, NextHop, next_hop
-from varco_relay.decide.retry_schedule import Backoff
-from varco_relay.smtp.client import Timeouts
-from varco_relay.smtp.connection_pool import ConnectionPool, PoolLimits
-from varco_relay.smtp.dialer import Dialer
+from varco_common.testing.next_hop import DROP, HANG, LOSE, NextHop
+from varco_common.testing.waiting import eventually
+from varco_relay.smtp.connection_pool import PoolLimits
 from varco_relay.smtp.pending_transaction import Completed, NotAttempted
-from varco_relay.smtp.target import SmtpTarget
-from varco_relay.smtp.transaction import Capabilities, SmtpTransaction, make_transaction
 
-BODY = b"Subject: hello\r\n\r\nhello\r\n"
-QUICK = Timeouts(connect=2, greeting=2, command=2, data=2, block=2, end=2)
-RECONNECT = Backoff(first=timedelta(seconds=0.02), longest=timedelta(seconds=0.05))
-NO_RECONNECT = Backoff(first=timedelta(seconds=30), longest=timedelta(seconds=30))
-LIMITS = PoolLimits(connections=2, growth_delay=0.01, growth_pause=0.05, idle=5, reconnect=RECONNECT)
-
-
-@pytest.fixture
-async def hop() -> AsyncIterator[NextHop]:
-    async with next_hop() as running:
-        yield running
-
-
-class Pools:
-    """Makes pools, and closes them at the end."""
-
-    def __init__(self) -> None:
-        self.made: list[ConnectionPool] = []
-
-    def to(
-        self, hop: NextHop, *, limits: PoolLimits = LIMITS, timeouts: Timeouts = QUICK, trust=None, **target
-    ) -> ConnectionPool:
-        verified = ssl.create_default_context(cafile=trust)
-        dialer = Dialer(name="gate.test", timeouts=timeouts, verified=verified)
-        pool = ConnectionPool(SmtpTarget(host="127.0.0.1", port=hop.port, **target), dialer, limits)
-        self.made.append(pool)
-        return pool
-
-
-@pytest.fixture
-async def pools() -> AsyncIterator[Pools]:
-    made = Pools()
-    yield made
-    for pool in made.made:
-        await pool.close()
-
-
-class Listener:
-    """An account that wants to know when its next hop is back."""
-
-    def __init__(self) -> None:
-        self.back = asyncio.Event()
-
-    def on_capabilities(self, host: str, capabilities: Capabilities) -> None: ...
-    def on_down(self, host: str, reason: str) -> None: ...
-
-    def on_recovered(self) -> None:
-        self.back.set()
-
-
-def mail(*recipients: str, body=BODY, sender="alice@acme.example", smtputf8=False, eight_bit=False) -> SmtpTransaction:
-    wanted = recipients or ("bob@x.example",)
-    envelope = Envelope(
-        id=new_id(),
-        account="acme",
-        sender=sender,
-        recipients=wanted,
-        host="192.0.2.1",
-        received_at=datetime.now(UTC),
-        smtputf8=smtputf8,
-        eight_bit=eight_bit,
-    )
-    return make_transaction(envelope, wanted, body, len(body) if isinstance(body, bytes) else 0)
-
-
-async def codes(pool: ConnectionPool, parcel_: SmtpTransaction) -> dict[str, int]:
-    result = await pool.send(parcel_)
-    assert isinstance(result, Completed)
-    return {recipient: reply.code for recipient, reply in result.replies.items()}
-
-
-@pytest.mark.parametrize("pipelining", [True, False])
-async def test_each_recipient_gets_its_own_answer(hop: NextHop, pools: Pools, pipelining):
-    hop.pipelining = pipelining
-    hop.answer("b@x.example", "450 4.2.0 later")
-    hop.answer("c@x.example", "550-5.1.1 no\n550 5.1.1 such user")
-    result = await pools.to(hop).send(mail("a@x.example", "b@x.example", "c@x.example"))
-    assert isinstance(result, Completed)
-    assert {r: reply.line for r, reply in result.replies.items()} == {
-        "a@x.example": "250 2.0.0 Ok: taken",
-        "b@x.example": "450 4.2.0 later",
-        "c@x.example": "550 5.1.1 no 5.1.1 such user",
-    }
-    assert hop.received[0].recipients == ("a@x.example",)
-
-
-@pytest.mark.parametrize("pipelining", [True, False])
-async def test_a_mail_for_nobody_leaves_the_connection_usable(hop: NextHop, pools: Pools, pipelining):
-    hop.pipelining = pipelining
-    hop.answer("b@x.example", "550 5.1.1 no")
-    hop.answer("MAIL", "250 2.1.0 ok", "451 4.3.0 not now")
-    pool = pools.to(hop)
-    assert await codes(pool, mail("b@x.example")) == {"b@x.example": 550}
-    assert await codes(pool, mail("c@x.example")) == {"c@x.example": 451}
-    assert await codes(pool, mail("d@x.example")) == {"d@x.example": 250}
-    assert hop.connections == 1
-
-
-async def test_data_let_in_for_nobody_is_ended_with_a_lone_dot(pools: Pools):
-    """RFC 2920 3.1."""
-    said: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 hi\r\n")
-        answers = {b"EHLO": b"250-hi\r\n250 PIPELINING\r\n", b"RCPT": b"550 no\r\n", b"DATA": b"354 go\r\n"}
-        while line := await reader.readline():
-            said.append(line)
-            writer.write(b"554 nobody\r\n" if line == b".\r\n" else answers.get(line[:4], b"250 ok\r\n"))
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    hop = NextHop(port=server.sockets[0].getsockname()[1])
-    pool = pools.to(hop)
-    assert await codes(pool, mail("b@x.example")) == {"b@x.example": 550}
-    assert said[-1] == b".\r\n"
-    await pool.close()
-    server.close()
+from .pools import LIMITS, NO_RECONNECT, QUICK, RECONNECT, Listener, Pools, codes, down_reason, lines, mail
 
 
 async def test_mails_that_wait_share_connections_and_writes(hop: NextHop, pools: Pools):
@@ -146,163 +19,6 @@ async def test_mails_that_wait_share_connections_and_writes(hop: NextHop, pools:
     assert all(code == 250 for result in results for code in result.values())
     assert len(hop.received) == 50
     assert hop.connections <= LIMITS.connections
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"..\r\n",
-        b"Subject: x\r\n\r\n..leading dot\r\n...\r\n",
-        b"Subject: x\r\n\r\n" + b"y" * 200_000 + b"\r\n",
-        b"Subject: x\r\n\r\n" + bytes(range(128, 256)) * 40 + b"\r\n",
-        b"Subject: x\r\n\r\n" + b"0123456789abcde\r\n" * 65_536,
-    ],
-    ids=["empty", "one dot", "dots", "long line", "8 bit", "1 MB"],
-)
-@pytest.mark.parametrize("pipelining", [True, False])
-async def test_bodies_arrive_byte_for_byte(hop: NextHop, pools: Pools, body, pipelining):
-    hop.pipelining = pipelining
-    pool = pools.to(hop)
-    await asyncio.gather(*(codes(pool, mail(f"r{n}@x.example", body=body)) for n in range(3)))
-    assert [received.body for received in hop.received] == [body] * 3
-
-
-async def test_a_body_in_chunks_arrives_byte_for_byte(hop: NextHop, pools: Pools):
-    async def chunks() -> AsyncIterator[bytes]:
-        for number in range(100):
-            yield b"%06d\r\n" % number * 4_000
-
-    pool = pools.to(hop)
-    await asyncio.gather(codes(pool, mail(body=chunks)), codes(pool, mail(body=chunks)))
-    whole = b"".join([chunk async for chunk in chunks()])
-    assert [received.body for received in hop.received] == [whole] * 2
-
-
-async def test_a_body_that_breaks_off_isnt_delivered(hop: NextHop, pools: Pools):
-    async def chunks() -> AsyncIterator[bytes]:
-        yield b"Subject: x\r\n\r\n"
-        raise TransientError("the object store is away")
-
-    pool = pools.to(hop)
-    result = await pool.send(mail(body=chunks))
-    assert isinstance(result, Completed)
-    assert result.replies["bob@x.example"].line == "4.3.0 the body can't be read: the object store is away"
-    assert await codes(pool, mail()) == {"bob@x.example": 250}
-    assert [received.body for received in hop.received] == [BODY]
-
-
-async def test_8bitmime_and_smtputf8_are_asked_by_mails_that_need_them(hop: NextHop, pools: Pools):
-    pool = pools.to(hop)
-    await codes(pool, mail(eight_bit=True, smtputf8=True))
-    await codes(pool, mail(body="Subject: x\r\n\r\nè\r\n".encode()))
-    await codes(pool, mail("bòb@x.example"))
-    await codes(pool, mail(body="Subject: è\r\n\r\n".encode(), smtputf8=True))
-    asked = [
-        received.parameters - {p for p in received.parameters if p.startswith("SIZE=")} for received in hop.received
-    ]
-    assert asked == [frozenset(), {"BODY=8BITMIME"}, {"SMTPUTF8"}, {"BODY=8BITMIME", "SMTPUTF8"}]
-
-
-async def test_what_the_route_cant_carry_gets_a_clear_answer(hop: NextHop, pools: Pools):
-    hop.smtputf8 = hop.eight_bit = False
-    pool = pools.to(hop)
-    first = await pool.send(mail("bòb@x.example"))
-    second = await pool.send(mail(body="Subject: x\r\n\r\nè\r\n".encode()))
-    assert isinstance(first, Completed)
-    assert isinstance(second, Completed)
-    assert first.replies["bòb@x.example"].status == "5.6.7"
-    assert second.replies["bob@x.example"].status == "5.6.3"
-    assert await codes(pool, mail(eight_bit=True)) == {"bob@x.example": 250}
-    assert len(hop.received) == 1
-
-
-async def test_a_mail_that_goes_round_in_a_circle_is_refused(hop: NextHop, pools: Pools):
-    pool = pools.to(hop)
-    received = b"Received: from a by b\r\n"
-    result = await pool.send(mail(body=received * 101 + b"\r\n"))
-    assert isinstance(result, Completed)
-    assert result.replies["bob@x.example"].status == "5.4.6"
-    assert await codes(pool, mail(body=received * 100 + b"\r\n" + received * 10)) == {"bob@x.example": 250}
-
-
-async def test_size_is_given_only_where_it_was_offered(hop: NextHop, pools: Pools):
-    await codes(pools.to(hop), mail())
-    hop.max_size = None
-    await codes(pools.to(hop), mail())
-    assert [received.parameters for received in hop.received] == [{f"SIZE={len(BODY)}"}, frozenset()]
-
-
-async def test_a_next_hop_that_knows_only_helo_is_spoken_to_in_helo(hop: NextHop, pools: Pools):
-    hop.ehlo = False
-    assert await codes(pools.to(hop), mail()) == {"bob@x.example": 250}
-    assert hop.received[0].parameters == frozenset()
-
-
-# TLS and login
-
-
-async def test_tls_is_used_where_it_is_offered(hop: NextHop, pools: Pools, tmp_path):
-    hop.context = self_signed(tmp_path, "someone-else.test").server
-    result = await pools.to(hop).send(mail())
-    assert isinstance(result, Completed)
-    assert result.tls == "TLSv1.3"
-    assert hop.received[0].tls
-
-
-async def test_opportunistic_tls_goes_on_in_clear_where_the_handshake_fails(hop: NextHop, pools: Pools, tmp_path):
-    hop.context = self_signed(tmp_path, "a.test").server
-    hop.answer("STARTTLS", "454 4.7.0 not now")
-    assert await codes(pools.to(hop), mail()) == {"bob@x.example": 250}
-    assert not hop.received[0].tls
-
-
-async def test_required_tls_verifies_the_certificate(hop: NextHop, pools: Pools, tmp_path):
-    certificate = self_signed(tmp_path, "127.0.0.1")
-    hop.context = certificate.server
-    refused = await pools.to(hop, tls=TlsUse.REQUIRED).send(mail())
-    assert isinstance(refused, NotAttempted)
-    assert "certificate" in refused.reason or "self" in refused.reason
-    assert await codes(pools.to(hop, tls=TlsUse.REQUIRED, trust=certificate.certificate), mail()) == {
-        "bob@x.example": 250
-    }
-    other = self_signed(tmp_path, "other.test")
-    hop.context = other.server
-    named = await pools.to(hop, tls=TlsUse.REQUIRED, trust=other.certificate).send(mail())
-    assert isinstance(named, NotAttempted)
-
-
-async def test_required_tls_is_never_given_up(hop: NextHop, pools: Pools):
-    result = await pools.to(hop, tls=TlsUse.REQUIRED).send(mail())
-    assert result == NotAttempted(reason="the route requires TLS, and the next hop doesn't offer STARTTLS")
-    assert hop.received == []
-    assert not any(line.startswith("MAIL") for line in hop.commands)
-
-
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-async def test_a_login_is_given(hop: NextHop, pools: Pools, tmp_path, mechanism):
-    hop.context = self_signed(tmp_path, "a.test").server
-    hop.logins, hop.auth = {"acme": "sècret"}, (mechanism,)
-    assert await codes(pools.to(hop, login="acme", password="sècret"), mail()) == {"bob@x.example": 250}
-    assert hop.received[0].login == "acme"
-
-
-async def test_a_wrong_password_is_the_routes_fault(hop: NextHop, pools: Pools, tmp_path):
-    hop.context = self_signed(tmp_path, "a.test").server
-    hop.logins = {"acme": "right"}
-    result = await pools.to(hop, login="acme", password="wrong").send(mail())
-    assert result == NotAttempted(reason="the next hop refuses the login acme: 535 5.7.8 wrong credentials")
-
-
-async def test_the_password_isnt_sent_in_clear(hop: NextHop, pools: Pools):
-    hop.logins = {"acme": "right"}
-    result = await pools.to(hop, login="acme", password="right").send(mail())
-    assert isinstance(result, NotAttempted)
-    assert not any(line.startswith("AUTH") for line in hop.commands)
-    assert await codes(pools.to(hop, login="acme", password="right", tls=TlsUse.NONE), mail()) == {"bob@x.example": 250}
-
-
-# what goes wrong
 
 
 async def test_nobody_there_is_unreachable_until_somebody_is(hop: NextHop, pools: Pools):
@@ -384,3 +100,96 @@ async def test_an_idle_connection_is_closed_politely(hop: NextHop, pools: Pools)
         await hop.news()
     await codes(pool, mail())
     assert hop.connections == 2
+
+
+class SlowEnd:
+    """The next hop answers the end of the first mail when it is `free`."""
+
+    def __init__(self, hop: NextHop) -> None:
+        self.begun, self.free = asyncio.Event(), asyncio.Event()
+        hop.before_end = self._wait
+
+    async def _wait(self) -> None:
+        if not self.begun.is_set():
+            self.begun.set()
+            await self.free.wait()
+
+
+async def test_a_slow_mail_holds_no_later_mail_up(hop: NextHop, pools: Pools):
+    """The first keeps its connection busy; the second gets one of its own."""
+    end = SlowEnd(hop)
+    pool = pools.to(hop)
+    slow = asyncio.create_task(codes(pool, mail("slow@x.example")))
+    await end.begun.wait()
+    assert await codes(pool, mail("quick@x.example")) == {"quick@x.example": 250}
+    assert not slow.done()
+    end.free.set()
+    assert await slow == {"slow@x.example": 250}
+    assert hop.connections == 2
+
+
+async def test_the_next_hop_is_not_down_while_another_connection_works(hop: NextHop, pools: Pools):
+    end = SlowEnd(hop)
+    pool, listener = pools.to(hop), Listener()
+    pool.listeners.add(listener)
+    first = asyncio.create_task(codes(pool, mail("first@x.example")))
+    await end.begun.wait()
+    hop.answer("GREETING", "421 4.3.2 too many connections")
+    second = asyncio.create_task(codes(pool, mail("second@x.example")))
+    await eventually(lambda: hop.connections == 2)
+    end.free.set()
+    assert [await first, await second] == [{"first@x.example": 250}, {"second@x.example": 250}]
+    assert listener.reasons == []
+
+
+async def test_accounts_are_told_once_that_the_next_hop_is_down_and_once_that_it_is_back(hop: NextHop, pools: Pools):
+    await hop.stop()
+    pool, listener = pools.to(hop), Listener()
+    pool.listeners.add(listener)
+    results = await asyncio.gather(*(pool.send(mail()) for _ in range(5)))
+    assert all(isinstance(result, NotAttempted) for result in results)
+    assert len(listener.reasons) == 1
+    await hop.start()
+    await listener.back.wait()
+    assert pool.down_reason == ""
+    assert [capabilities.pipelining for capabilities in listener.capabilities] == [True]
+
+
+async def test_a_reason_that_changes_while_the_next_hop_is_down_is_shown(hop: NextHop, pools: Pools):
+    await hop.stop()
+    pool = pools.to(hop)
+    assert "can't connect" in await down_reason(pool)
+    hop.answer("GREETING", *["554 5.7.1 go away"] * 1_000)
+    await hop.start()
+    await eventually(lambda: "go away" in pool.down_reason)
+
+
+async def test_a_bug_while_a_mail_is_sent_defers_that_mail_alone(hop: NextHop, pools: Pools):
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"Subject: x\r\n\r\n"
+        raise ValueError("a bug")
+
+    pool = pools.to(hop)
+    assert await lines(pool, mail(body=chunks)) == {"bob@x.example": "4.3.0 internal error"}
+    assert await codes(pool, mail()) == {"bob@x.example": 250}
+
+
+async def test_closing_answers_every_mail_that_waits(hop: NextHop, pools: Pools):
+    hop.before_end = asyncio.Event().wait
+    pool = pools.to(hop, limits=PoolLimits(connections=1))
+    results = [asyncio.create_task(pool.send(mail(f"r{number}@x.example"))) for number in range(3)]
+    while not any(line == "DATA" for line in hop.commands):
+        await hop.news()
+    await pool.close()
+    assert {type(result) for result in await asyncio.gather(*results)} == {NotAttempted}
+    assert "closed" in await down_reason(pool)
+
+
+async def test_a_lost_connection_forgets_the_answers_that_came_over_it(hop: NextHop, pools: Pools):
+    """A mail was announced over a kept connection; its second try is the one that counts."""
+    pool = pools.to(hop, limits=PoolLimits(connections=1, reconnect=RECONNECT))
+    await codes(pool, mail())
+    hop.pipelining = False
+    hop.answer("a@x.example", "451 4.7.1 greylisted")
+    hop.answer("b@x.example", DROP)
+    assert await codes(pool, mail("a@x.example", "b@x.example")) == {"a@x.example": 250, "b@x.example": 250}
