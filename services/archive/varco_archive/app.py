@@ -103,7 +103,7 @@ async def serve(settings: Settings) -> None:
         http.include(api.router(copies))
         await deletion.catch_up()
         await mail_retention.serve(bus, index, NAME)
-        bans = BanEnforcement(bus, server.bans, NAME, "closes at accept", heard=server.apply, also=(GUARDED,))
+        bans = BanEnforcement(bus, server.bans, NAME, "closes at accept", on_event=server.apply, also=(GUARDED,))
         workers = (indexer.run(), forwarder.run(), bounce_listener.listen(bus, index), sweeper.run(), bans.run())
         async with run_in_background(*workers):
             await bans.caught_up.wait()

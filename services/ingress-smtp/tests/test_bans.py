@@ -77,13 +77,13 @@ def guarded(until: timedelta = HOUR, known: tuple[str, ...] = ("192.0.2.1",)) ->
 
 async def timed(login_throttle: LoginThrottle, login: str, host: str) -> tuple[bool, float]:
     began = asyncio.get_running_loop().time()
-    return await login_throttle.turn(login, host), asyncio.get_running_loop().time() - began
+    return await login_throttle.wait_for_turn(login, host), asyncio.get_running_loop().time() - began
 
 
 async def test_strangers_wait_their_turn_at_a_guarded_login_and_nobody_else_does():
     login_throttle = LoginThrottle(0.1, 10)
-    login_throttle.put(guarded())
-    login_throttle.welcome("Alice", "2001:db8::5")
+    login_throttle.add(guarded())
+    login_throttle.remember("Alice", "2001:db8::5")
     strangers = [asyncio.create_task(timed(login_throttle, "ALICE", f"198.51.100.{n}")) for n in range(4)]
     await asyncio.sleep(0)
     for login, host in (("alice", "192.0.2.1"), ("alice", "2001:db8::6"), ("bob", "198.51.100.1")):
@@ -97,10 +97,10 @@ async def test_strangers_wait_their_turn_at_a_guarded_login_and_nobody_else_does
 
 async def test_more_strangers_than_may_wait_are_put_off():
     login_throttle = LoginThrottle(10, 2)
-    login_throttle.put(guarded())
-    waiting = [asyncio.create_task(login_throttle.turn("alice", f"198.51.100.{n}")) for n in range(2)]
+    login_throttle.add(guarded())
+    waiting = [asyncio.create_task(login_throttle.wait_for_turn("alice", f"198.51.100.{n}")) for n in range(2)]
     await asyncio.sleep(0)
-    assert not await login_throttle.turn("alice", "198.51.100.9")
+    assert not await login_throttle.wait_for_turn("alice", "198.51.100.9")
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
@@ -108,7 +108,7 @@ async def test_more_strangers_than_may_wait_are_put_off():
 
 async def test_a_guard_ends_by_itself():
     login_throttle = LoginThrottle(10, 1)
-    login_throttle.put(guarded(until=timedelta(seconds=-1)))
+    login_throttle.add(guarded(until=timedelta(seconds=-1)))
     assert (await timed(login_throttle, "alice", "198.51.100.1"))[1] < 1
 
 

@@ -81,7 +81,7 @@ async def test_each_host_name_gets_its_certificate_and_unknown_names_the_default
 
 
 async def test_renewed_files_are_taken_up_and_a_broken_pair_is_not(world, make_certificate, tmp_path, monkeypatch):
-    monkeypatch.setattr(tls, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(tls, "CHECK_SECONDS", 0.0)
     directory = tmp_path / "tls"
     first = await served(world, "gate.example")
     make_certificate(directory, "gate.example")

@@ -44,7 +44,7 @@ async def serve(settings: Settings) -> None:
         admission = build(settings, bus, blobs, routes, certificates)
         shell.include(api.router(admission, siblings))
         enforcing = BanEnforcement(
-            bus, admission.bans.table, NAME, "closes at accept", heard=admission.bans.heard, also=(GUARDED,)
+            bus, admission.bans.table, NAME, "closes at accept", on_event=admission.bans.heard, also=(GUARDED,)
         )
         async with run_in_background(
             routes.follow(bus),

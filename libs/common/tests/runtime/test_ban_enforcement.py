@@ -27,7 +27,7 @@ def banned() -> HostBanned:
 async def enforcing(nats, service: str):
     async with Bus.connect(nats.settings(), service) as bus:
         heard = []
-        one = BanEnforcement(bus, BanTable(), service, "closes at accept", heard=heard.append)
+        one = BanEnforcement(bus, BanTable(), service, "closes at accept", on_event=heard.append)
         async with run_in_background(one.run()):
             yield one, heard
 

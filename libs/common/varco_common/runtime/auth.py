@@ -1,4 +1,4 @@
-"""Who may call: dependencies for the routes of the HTTP APIs. `Admin` everything, `AccountScope` one account."""
+"""Dependencies for the routes of the HTTP APIs: which token a caller needs."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ _bearer = HTTPBearer(auto_error=False, description="A token as `varco tokens iss
 async def caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> ApiToken:
-    """Any valid token. Raises TransientError before the revocations are known: a revoked one must not pass."""
+    """Any valid token. Raises TransientError until the revoked tokens are known."""
     keyring: Keyring = request.app.state.keyring
     if not credentials:
         raise _unauthorised("A bearer token is required.", "Bearer")

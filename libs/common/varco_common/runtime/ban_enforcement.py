@@ -1,4 +1,4 @@
-"""How a process that refuses banned hosts keeps its table: it follows banguard's events, and says how far it is (ADR 15)."""
+"""Keeps the ban table of a process that refuses banned hosts up to date, and reports how far it is (ADR 15)."""
 
 import asyncio
 import os
@@ -18,31 +18,34 @@ EventCallback = Callable[[AnyEvent], None]
 
 
 class BanEnforcement:
-    """Follows ENFORCED, and `also`, into `table`; `heard` is called after each event. `how` is what it tells operators."""
+    """Applies the events of ENFORCED to the table, and calls `on_event` after each.
+
+    `also` are subjects of further events for `on_event`. `how` tells operators how hosts are refused.
+    """
 
     def __init__(
-        self, bus: Bus, table: BanTable, service: str, how: str, *, heard: EventCallback, also: tuple[str, ...] = ()
+        self, bus: Bus, table: BanTable, service: str, how: str, *, on_event: EventCallback, also: tuple[str, ...] = ()
     ) -> None:
         self.table = table
         self.caught_up = asyncio.Event()
-        self._bus, self._service, self._how, self._heard = bus, service, how, heard
+        self._bus, self._service, self._how, self._on_event = bus, service, how, on_event
         self._filters = (*ENFORCED, *also)
         self._process = f"{socket.gethostname()}:{os.getpid()}"
 
     async def run(self) -> None:
-        """Until cancelled; `caught_up` is set once all that was said before the start is known."""
-        until = await retry_until_available(lambda: self._bus.events.last_sequence(*self._filters))
-        if not until:
+        """Until cancelled. `caught_up` is set when all events from before the start are applied."""
+        newest = await retry_until_available(lambda: self._bus.events.last_sequence(*self._filters))
+        if not newest:
             self.caught_up.set()
-        await self._bus.requests.answer_everyone(ENFORCER_STATUS, self._answer)
+        await self._bus.requests.answer_everyone(ENFORCER_STATUS, self._status)
         async with aclosing(self._bus.events.follow(*self._filters)) as events:
             async for stored in events:
                 self.table.apply(stored.sequence, stored.event)
-                self._heard(stored.event)
-                if stored.sequence >= until:
+                self._on_event(stored.event)
+                if stored.sequence >= newest:
                     self.caught_up.set()
 
-    async def _answer(self, host: bytes) -> bytes:
+    async def _status(self, host: bytes) -> bytes:
         """Whether this process refuses a host (`192.0.2.7`)."""
         now = datetime.now(UTC)
         answer = self.table.answer(host.decode(), now, service=self._service, process=self._process, how=self._how)

@@ -1,59 +1,64 @@
-"""Logins that many hosts guess at (banguard's LoginGuarded): who isn't known there waits for a turn."""
+"""Slows down guessing at a login: hosts that the login doesn't know get one attempt at a time."""
 
 import asyncio
-from collections import OrderedDict
-from datetime import UTC, datetime
+import math
+import time
 
-from varco_common.base.subjects import event
+from cachetools import LRUCache, TLRUCache
+
 from varco_common.events import LoginGuarded
 from varco_common.events.ban_table import banned_as
 
-GUARDED = event("banguard", "login-guarded", "*")
-MOST_WELCOME = 10_000
+GUARDED = LoginGuarded.subject_filter()
+MAX_REMEMBERED = 10_000
 
 
 class LoginThrottle:
-    """Logins that many hosts guess at. Hosts that are known there log in as ever; the others one after the other.
+    """Which logins many hosts guess at (banguard's LoginGuarded), and who waits for an attempt.
 
-    They cost no other session anything, and however many they are, they get one guess each `seconds`. More than `most` wait
-    for nothing: they hear that they may try again later.
+    Hosts that the login knows are not slowed down. All others share one attempt each `seconds`. If
+    more than `max_waiting` wait already, a further host is told to try again later.
     """
 
-    def __init__(self, seconds: float, most: int) -> None:
-        self._seconds, self._most = seconds, most
-        self._guarded: dict[str, LoginGuarded] = {}
-        self._next: dict[str, float] = {}
-        self._welcome: OrderedDict[tuple[str, str], None] = OrderedDict()
+    def __init__(self, seconds: float, max_waiting: int) -> None:
+        self._seconds, self._max_waiting = seconds, max_waiting
+        self._guarded: TLRUCache[str, LoginGuarded] = TLRUCache(math.inf, ttu=_end, timer=time.time)
+        self._next_attempts: TLRUCache[str, float] = TLRUCache(math.inf, ttu=self._guard_end, timer=time.time)
+        self._remembered: LRUCache[tuple[str, str], None] = LRUCache(MAX_REMEMBERED)
 
-    def put(self, guarded: LoginGuarded) -> None:
-        now = datetime.now(UTC)
-        for over in [login for login, held in self._guarded.items() if held.until <= now]:
-            del self._guarded[over]
-            self._next.pop(over, None)
-        if guarded.until > now:
-            self._guarded[guarded.login] = guarded
+    def add(self, guarded: LoginGuarded) -> None:
+        """Guards the login until the time in the event."""
+        self._guarded[guarded.login] = guarded
 
-    async def turn(self, login: str, host: str) -> bool:
-        """Returns when the host may try; False where too many wait already."""
-        login = login.strip().lower()
+    def remember(self, login: str, host: str) -> None:
+        """Notes that this host has logged in, so that it is not slowed down."""
+        self._remembered[_normal(login), banned_as(host)] = None
+
+    async def wait_for_turn(self, login: str, host: str) -> bool:
+        """Returns True when the host may try, and False at once if too many wait already."""
+        login = _normal(login)
         guarded = self._guarded.get(login)
-        if not guarded or guarded.until <= datetime.now(UTC) or self._knows(guarded, login, banned_as(host)):
+        if not guarded or self._knows(guarded, banned_as(host)):
             return True
         now = asyncio.get_running_loop().time()
-        at = max(now, self._next.get(login, 0.0)) + self._seconds
-        if at - now > self._seconds * self._most:
+        turn = max(now, self._next_attempts.get(login, 0.0)) + self._seconds
+        if turn - now > self._seconds * self._max_waiting:
             return False
-        self._next[login] = at
-        await asyncio.sleep(at - now)
+        self._next_attempts[login] = turn
+        await asyncio.sleep(turn - now)
         return True
 
-    def welcome(self, login: str, host: str) -> None:
-        """It has logged in from there."""
-        place = login.strip().lower(), banned_as(host)
-        self._welcome[place] = None
-        self._welcome.move_to_end(place)
-        while len(self._welcome) > MOST_WELCOME:
-            self._welcome.popitem(last=False)
+    def _knows(self, guarded: LoginGuarded, host: str) -> bool:
+        return host in guarded.known or (guarded.login, host) in self._remembered
 
-    def _knows(self, guarded: LoginGuarded, login: str, host: str) -> bool:
-        return host in guarded.known or (login, host) in self._welcome
+    def _guard_end(self, login: str, _: float, now: float) -> float:
+        guarded = self._guarded.get(login)
+        return guarded.until.timestamp() if guarded else now
+
+
+def _end(_: str, guarded: LoginGuarded, __: float) -> float:
+    return guarded.until.timestamp()
+
+
+def _normal(login: str) -> str:
+    return login.strip().lower()

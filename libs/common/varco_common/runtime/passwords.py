@@ -1,4 +1,4 @@
-"""Passwords: argon2id hashes, and hashing off the event loop. A flood of logins costs nobody else anything but a "later"."""
+"""Password hashes (argon2id), made in threads, with a bound so that a flood of logins delays nothing else."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,11 +17,11 @@ _MAX_KIB = 1 << 20
 
 
 class TooManyLoginsError(TransientError):
-    """More passwords wait to be hashed than can be within the time that an answer may take."""
+    """Too many passwords wait to be hashed; this one would be answered too late."""
 
 
 class PasswordHashes(Protocol):
-    """What makes and verifies hashes; all of it costs CPU by design."""
+    """Makes and verifies hashes. Every method costs much CPU, by design."""
 
     def make(self, password: str) -> str: ...
     def verify(self, digest: str, password: str) -> bool: ...
@@ -29,30 +29,30 @@ class PasswordHashes(Protocol):
 
 
 class Argon2:
-    """Makes argon2id hashes of so much memory, and verifies argon2 hashes of all kinds."""
+    """Makes argon2id hashes that take `memory_kib` KiB, and verifies argon2 hashes of all kinds."""
 
     def __init__(self, memory_kib: int) -> None:
         self._hasher = PasswordHasher(memory_cost=memory_kib)
-        self._nobody = self._hasher.hash("nobody's password")
+        self._dummy = self._hasher.hash("a password that no login has")
 
     def make(self, password: str) -> str:
         """A new argon2id hash, in PHC form."""
         return self._hasher.hash(password)
 
     def verify(self, digest: str, password: str) -> bool:
-        """Whether the password is right. An empty digest is nobody's: never right, and not found out sooner."""
+        """Whether the password is right. With an empty digest (an unknown login) it never is, after the same time."""
         try:
-            return self._hasher.verify(digest or self._nobody, password) and bool(digest)
+            return self._hasher.verify(digest or self._dummy, password) and bool(digest)
         except (VerificationError, InvalidHashError):
             return False
 
     def outdated(self, digest: str) -> bool:
-        """Whether a hash is to be made anew when its password is next seen."""
+        """Whether the hash should be replaced when its password is known again, at the next login."""
         return not digest.startswith("$argon2id$") or self._hasher.check_needs_rehash(digest)
 
 
 def good_argon2(digest: str) -> bool:
-    """Whether it is an argon2 hash in PHC form that can be verified at a bearable cost."""
+    """Whether it is an argon2 hash in PHC form that doesn't take too much memory or time to verify."""
     if not digest.startswith("$argon2"):
         return False
     try:
@@ -63,7 +63,7 @@ def good_argon2(digest: str) -> bool:
 
 
 class PasswordVerifier:
-    """`hashes`, off the event loop. `waiting` counts what is being hashed or queued for it."""
+    """Hashes in a pool of threads. `waiting` is the number of passwords that are hashed or queued."""
 
     def __init__(self, hashes: PasswordHashes, pool: ThreadPoolExecutor, bound: int) -> None:
         self._hashes, self._pool, self._bound = hashes, pool, bound
@@ -72,7 +72,7 @@ class PasswordVerifier:
     @classmethod
     @asynccontextmanager
     async def open(cls, hashes: PasswordHashes, threads: int, bound: int) -> AsyncIterator[Self]:
-        """`threads` hash at once, `bound` in all are taken on."""
+        """`threads` passwords are hashed at once; with `bound` of them in hand, more are refused."""
         pool = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
         try:
             yield cls(hashes, pool, bound)

@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: `application/problem+json` (RFC 9457), and never a stack trace."""
+"""Errors as HTTP responses: `application/problem+json` (RFC 9457), never a stack trace."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -28,7 +28,7 @@ _log = log.get(__name__)
 def problem(
     status: HTTPStatus, detail: str = "", headers: Mapping[str, str] | None = None, **more: object
 ) -> JSONResponse:
-    """An answer of RFC 9457 3: its type is `about:blank`, so its title is the status's phrase."""
+    """A problem document (RFC 9457 3). Its type is `about:blank`, so its title is the phrase of the status."""
     body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail, **more}
     return JSONResponse(
         {name: value for name, value in body.items() if value}, status.value, dict(headers or {}), MEDIA_TYPE
@@ -36,7 +36,7 @@ def problem(
 
 
 def install(app: FastAPI) -> None:
-    """Makes the application answer every expected error as a problem; `guard` does so for the others."""
+    """Turns every expected error into a problem document; `error_middleware` does so for the others."""
     app.add_exception_handler(VarcoError, _varco_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -64,9 +64,9 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 def error_middleware(app: ASGIApp) -> ASGIApp:
-    """Middleware: a bug is logged here, once, and answered as a problem that says nothing of it."""
+    """Middleware that logs an unexpected error once and answers with a problem without its details."""
 
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+    async def handled(scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
 
         async def watched(message: Message) -> None:
@@ -79,11 +79,11 @@ def error_middleware(app: ASGIApp) -> ASGIApp:
         except Exception as error:
             _log.exception("request failed", path=scope.get("path"), method=scope.get("method"), error=repr(error))
             if begun:
-                raise  # half an answer is out: only closing the connection tells the client
+                raise  # part of the response is sent: only closing the connection tells the client
             answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The error is in this service's log.")
             await answer(scope, receive, send)
 
-    return guarded
+    return handled
 
 
 Problem: dict[int | str, dict[str, Any]] = {

@@ -1,4 +1,7 @@
-"""`POST /rebuild` of every service with tables: a process of its own does it, so that live work doesn't wait."""
+"""`POST /rebuild` of every service with tables.
+
+A process of its own does the work, so that the service itself goes on.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +18,10 @@ from varco_common.runtime.auth import Admin
 
 
 def router(service: str, module: str, settings: Settings) -> APIRouter:
-    """`module` names the service's SETTINGS and PROJECTIONS. One rebuild at a time; it ends when nobody listens."""
+    """`module` is the name of the module with SETTINGS and PROJECTIONS.
+
+    One rebuild runs at a time. It ends when its client disconnects.
+    """
     routes = APIRouter(tags=["rebuild"])
     running = asyncio.Lock()
 
@@ -24,7 +30,7 @@ def router(service: str, module: str, settings: Settings) -> APIRouter:
         _: Admin,
         swap: Annotated[bool, Query(description="The new tables take the live ones' place at the next start.")] = False,
     ) -> StreamingResponse:
-        """Builds all projections anew and compares them with the live tables: JSON lines, the last one is done or failed."""
+        """Rebuilds all projections and compares them with the live tables. JSON lines; the last is done or failed."""
         if running.locked():
             raise RefusedCommand("a rebuild is going on already: ask again when it has ended")
         start = RebuildStart(service, settings.model_dump(mode="json"), swap)

@@ -1,4 +1,7 @@
-"""Middleware: no request brings more than MAX_BODY bytes. FastAPI reads a body whole, and before it asks for the token."""
+"""Middleware that refuses requests of more than MAX_BODY bytes.
+
+FastAPI reads a whole body before it checks the token, so anybody could fill the memory.
+"""
 
 from http import HTTPStatus
 
@@ -12,7 +15,9 @@ _DETAIL = f"A request has at most {MAX_BODY} bytes."
 
 
 def limit_request_size(app: ASGIApp) -> ASGIApp:
-    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuses by the declared length, and by what arrives if no length is declared."""
+
+    async def limited(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await app(scope, receive, send)
         declared = dict(scope["headers"]).get(b"content-length", b"")
@@ -20,7 +25,7 @@ def limit_request_size(app: ASGIApp) -> ASGIApp:
             return await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _DETAIL)(scope, receive, send)
         left = MAX_BODY
 
-        async def within() -> Message:
+        async def counted() -> Message:
             nonlocal left
             message = await receive()
             left -= len(message.get("body", b""))
@@ -28,6 +33,6 @@ def limit_request_size(app: ASGIApp) -> ASGIApp:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _DETAIL)
             return message
 
-        return await app(scope, within, send)
+        return await app(scope, counted, send)
 
-    return counted
+    return limited

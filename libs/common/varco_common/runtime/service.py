@@ -1,4 +1,4 @@
-"""What a service is to those who start it, and how one is run: uvloop, signals, draining, exit codes."""
+"""How a service describes itself, and how it is run: uvloop, signals, draining, exit codes."""
 
 import asyncio
 import gc
@@ -27,11 +27,11 @@ _draining: ContextVar[asyncio.Event] = ContextVar("draining")
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """All that the stack must know of a service to run it beside the others.
+    """What the stack needs to know to run a service.
 
-    `serve` is a coroutine function that runs until it is cancelled; being cancelled it ends what is in flight, and returns.
-    `publishes` and `subscribes` are subjects beyond the JetStream API's; the bus lets the service use no others.
-    `wanted` says whether `varco up` shall start it here and now.
+    `serve` runs until it is cancelled; then it finishes the work in progress and returns. `publishes`
+    and `subscribes` are subjects besides those of the JetStream API; the bus allows the service no
+    others. `wanted` tells whether `varco up` starts the service on this machine.
     """
 
     name: str
@@ -44,15 +44,15 @@ class Service:
 
 
 def installed() -> list[Service]:
-    """Every service whose package is installed, by name."""
+    """Every service whose package is installed, sorted by name."""
     return sorted((entry.load() for entry in entry_points(group=GROUP)), key=lambda service: service.name)
 
 
 def draining() -> asyncio.Event:
-    """Set as soon as this process was told to end: from then on nothing new is begun."""
+    """An event that is set when this process is told to end. From then on no new work is begun."""
     try:
         return _draining.get()
-    except LookupError:  # not started by `run`: a test, or a service inside another program
+    except LookupError:  # not started by `run`, but by a test or inside another program
         _draining.set(event := asyncio.Event())
         return event
 
@@ -60,8 +60,9 @@ def draining() -> asyncio.Event:
 def run(*services: Service, environments: Mapping[str, Mapping[str, str]] | None = None) -> None:
     """Runs the services in this process until SIGTERM or SIGINT, and ends the process.
 
-    `environments` has, by service, what differs from this process's own environment, where several share it.
-    Exit codes: 0 drained, 1 crashed or not drained in time, 2 a broken setting. A second signal doesn't wait.
+    `environments` has the variables of each service that differ from the process's environment.
+    Exit codes: 0 drained, 1 crashed or not drained in time, 2 a broken setting. A second signal ends
+    the process at once.
     """
     settings = []
     for service in services:
@@ -77,7 +78,10 @@ def run(*services: Service, environments: Mapping[str, Mapping[str, str]] | None
 
 
 def _calm_collector() -> None:
-    """What was imported is never garbage, and little else is cyclic: at the defaults a tenth of ingress's time went by here."""
+    """Collects garbage less often: imported modules live for ever, and few other objects are in cycles.
+
+    With the default thresholds ingress-smtp spent a tenth of its CPU time here.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
@@ -108,7 +112,7 @@ def _on_signal(stop: asyncio.Event) -> None:
 def _exit_code(tasks: Sequence[asyncio.Task[None]], late: set[asyncio.Task[None]]) -> int:
     if late:
         _log.error("not drained in time", late=sorted(task.get_name() for task in late))
-        os._exit(EXIT_CRASHED)  # they didn't listen to a cancellation; waiting for them again would never end
+        os._exit(EXIT_CRASHED)  # the tasks ignored their cancellation, so waiting for them would not end
     errors = {task.get_name(): error for task in tasks if not task.cancelled() and (error := task.exception())}
     for name, error in errors.items():
         if broken := _broken_setting(error):

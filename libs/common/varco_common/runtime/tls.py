@@ -1,4 +1,4 @@
-"""Certificates by host name (SNI), taken up anew when their files change; TLS 1.2 or newer."""
+"""Certificates by host name (SNI), loaded again when their files change; TLS 1.2 or newer."""
 
 import ssl
 import time
@@ -14,7 +14,7 @@ from prometheus_client import Gauge
 from varco_common.base import log
 from varco_common.base.settings import BrokenSetting
 
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!eNULL:!PSK"  # RFC 9325 4.2
 
 WARN_DAYS = 14
@@ -36,9 +36,10 @@ class Pair(NamedTuple):
 
 
 class Certificates:
-    """The pairs `<name>.crt` and `<name>.key` of a directory, or those listed; `default` is the one for unknown names.
+    """The pairs `<name>.crt` and `<name>.key` of a directory, or the listed ones (`certificate:key`).
 
-    `variable` is the setting that lists them, for whoever has to mend it.
+    `default` is the name of the certificate for unknown host names. `variable` is the setting that
+    lists the certificates; errors name it.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Certificates:
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._names: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
         self._stamp: _Stamp = ()
-        self._looked = 0.0
+        self._checked = 0.0
         self._ends: dict[str, datetime] = {}
         self._warned = -WARN_SECONDS
         self.context = _new_context()
@@ -64,7 +65,7 @@ class Certificates:
         self._load(self._pairs())
 
     def server_name(self, connection: ssl.SSLObject | None) -> str:
-        """The name that the client asked for, in lower case; empty where it named none."""
+        """The name that the client asked for (SNI), in lower case; empty if it sent none."""
         return self._names.get(connection, "") if connection else ""
 
     @property
@@ -72,32 +73,34 @@ class Certificates:
         return sorted(name for name in self._contexts if name)
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-        self._look()
-        wanted = (name or "").lower().rstrip(".")
-        self._names[connection] = wanted
+        self._reload_if_changed()
+        requested = (name or "").lower().rstrip(".")
+        self._names[connection] = requested
         connection.context = (
-            self._contexts.get(wanted) or self._contexts.get(f"*.{wanted.partition('.')[2]}") or self._contexts[""]
+            self._contexts.get(requested)
+            or self._contexts.get(f"*.{requested.partition('.')[2]}")
+            or self._contexts[""]
         )
 
-    def _look(self) -> None:
-        """Files that have changed are taken up; a pair that doesn't fit (half renewed) leaves the old ones in use."""
+    def _reload_if_changed(self) -> None:
+        """Loads changed files. While a pair doesn't match (half renewed), the old ones stay in use."""
         now = time.monotonic()
-        if now - self._looked < LOOK_SECONDS:
+        if now - self._checked < CHECK_SECONDS:
             return
-        self._looked = now
+        self._checked = now
         try:
             pairs = self._pairs()
             self._warn(now)
             if _stamped(pairs) != self._stamp:
                 self._load(pairs)
-                _log.info("certificates taken up", names=self.names)
+                _log.info("certificates loaded", names=self.names)
         except (OSError, BrokenSetting) as error:
-            _log.error("certificates not taken up: the old ones stay in use", error=str(error))
+            _log.error("certificates not loaded: the old ones stay in use", error=str(error))
 
-    def _tell(self, ends: dict[str, datetime]) -> None:
-        """When each certificate ends, in the metrics; and those that end soon in the log, now and every day."""
+    def _report_ends(self, ends: dict[str, datetime]) -> None:
+        """Writes when each certificate ends into the metrics. Logs those that end soon, now and every day."""
         for name in self._ends.keys() - ends.keys():
-            with suppress(KeyError):  # two services of one process show the same certificates
+            with suppress(KeyError):  # two services of one process may have the same certificates
                 END.remove(name)
         for name, end in ends.items():
             END.labels(name).set(end.timestamp())
@@ -116,8 +119,8 @@ class Certificates:
     def _pairs(self) -> tuple[Pair, ...]:
         if self._listed:
             return self._listed
-        found = sorted(self._directory.glob("*.crt"))
-        return tuple(Pair(path, path.with_suffix(".key")) for path in found if path.with_suffix(".key").exists())
+        files = sorted(self._directory.glob("*.crt"))
+        return tuple(Pair(path, path.with_suffix(".key")) for path in files if path.with_suffix(".key").exists())
 
     def _load(self, pairs: tuple[Pair, ...]) -> None:
         if not pairs:
@@ -133,7 +136,7 @@ class Certificates:
         first = contexts[pairs[0].certificate.stem.lower()]
         contexts[""] = contexts.get("default") or contexts.get(self._default.lower()) or first
         self._contexts, self._stamp = contexts, stamp
-        self._tell(ends)
+        self._report_ends(ends)
 
     def _read(self, pair: Pair) -> tuple[ssl.SSLContext, list[str], datetime]:
         context = _new_context()

@@ -1,4 +1,4 @@
-"""Bearer tokens of the HTTP APIs: stateless, so that every service verifies them without asking (ADR 1)."""
+"""Bearer tokens of the HTTP APIs. They are stateless: a service verifies them without a request (ADR 1)."""
 
 import hashlib
 import hmac
@@ -15,11 +15,11 @@ _TOKEN = re.compile(r"varco_([A-Za-z0-9._@+=:-]+)_([0-9a-z]{20})_([0-9a-f]{64})"
 
 
 class InvalidToken(VarcoError):
-    """No token of ours, or one that was revoked. The text never says which part was wrong."""
+    """The text is not a token, or the token was revoked. The error never says which."""
 
 
 class ApiToken(msgspec.Struct, frozen=True, kw_only=True):
-    """Who calls. `scope` is `admin` or the name of the one account that may be seen and changed; `id` names the token."""
+    """`scope` is `admin`, or the name of the only account that the token opens. `id` is the token's name."""
 
     id: str
     scope: str
@@ -40,21 +40,24 @@ class Keyring:
         self._revoked: set[str] = set()
 
     def mint_admin(self) -> tuple[ApiToken, str]:
-        """A token for everything, and its text, which is nowhere kept."""
+        """A token for everything, and its text, which is not stored anywhere."""
         return self._mint(ADMIN)
 
     def mint(self, account: str) -> tuple[ApiToken, str]:
-        """A token for one account, and its text, which is nowhere kept. Raises ValueError on a name that can't be a scope."""
+        """A token for one account, and its text, which is not stored anywhere.
+
+        Raises ValueError if the name can't be a scope.
+        """
         if account == ADMIN:
             raise ValueError("no account can be called admin: its tokens would open all others")
         return self._mint(account)
 
     def verify(self, text: str) -> ApiToken:
         """Raises InvalidToken."""
-        found = _TOKEN.fullmatch(text)
-        if not found:
+        match = _TOKEN.fullmatch(text)
+        if not match:
             raise InvalidToken("invalid token")
-        scope, token_id, signature = found.groups()
+        scope, token_id, signature = match.groups()
         if not hmac.compare_digest(signature, self._sign(scope, token_id)) or token_id in self._revoked:
             raise InvalidToken("invalid token")
         return ApiToken(id=token_id, scope=scope)

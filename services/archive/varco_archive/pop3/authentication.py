@@ -53,7 +53,7 @@ async def log_in(session: Pop3Session, login: str, password: str) -> None:
     """
     context = session.context
     settings = context.accounts.by_login(login)
-    if not await context.throttle.turn(login, session.host):
+    if not await context.throttle.wait_for_turn(login, session.host):
         metrics.LOGINS.labels("waited").inc()
         return session.reject(replies.GUARDED)
     # an unknown login is verified too: the answer takes as long as for a wrong password
@@ -61,7 +61,7 @@ async def log_in(session: Pop3Session, login: str, password: str) -> None:
         _report_failure(session, AuthCause.WRONG_CREDENTIALS, login, settings.account if settings else "")
         return session.reject(replies.WRONG)
     assert settings
-    context.throttle.welcome(login, session.host)
+    context.throttle.remember(login, session.host)
     try:
         maildrop = await _open(session, settings.account)
     except MaildropInUse:

@@ -51,7 +51,7 @@ class Pop3Server:
     def apply(self, event: AnyEvent) -> None:
         """Closes the sessions of a banned host; slows logins at a guarded mailbox."""
         if isinstance(event, LoginGuarded):
-            self._context.throttle.put(event)
+            self._context.throttle.add(event)
         if not isinstance(event, HostBanned):
             return
         for session in [*self._sessions]:

@@ -45,7 +45,7 @@ async def serve(settings: Settings) -> None:
     table = BanTable(settings.balancer_networks)
     agent = FirewallAgent(table, settings.ports)
     async with HttpServer.open(settings, NAME) as shell, Bus.connect(settings.bus, NAME) as bus:
-        enforcing = BanEnforcement(bus, table, NAME, "kernel", heard=agent.heard)
+        enforcing = BanEnforcement(bus, table, NAME, "kernel", on_event=agent.heard)
         async with run_in_background(enforcing.run(), agent.run(enforcing.caught_up)):
             await shell.serve(bus, kernel=agent.check)
 

@@ -37,7 +37,7 @@ async def _log_in(session: "SmtpSession", mechanism: str, initial: str) -> None:
     try:
         login, password = await sasl.credentials(mechanism, initial, session.ask)
         asked = LoginQuestion(login=login, password=password, host=info.host, server_name=info.server_name)
-        if not await session.admission.login_throttle.turn(login, info.host):
+        if not await session.admission.login_throttle.wait_for_turn(login, info.host):
             return await session.fail(answers.LOGIN_UNAVAILABLE)
         answer = await session.admission.authenticator.login(asked)
     except sasl.SaslError as error:
@@ -53,7 +53,7 @@ async def _logged_in(session: "SmtpSession", login: str, answer: CachedGrant | D
         case CachedGrant():
             metrics.LOGINS.labels("ok").inc()
             session.info.login, session.info.granted = login, answer
-            session.admission.login_throttle.welcome(login, session.info.host)
+            session.admission.login_throttle.remember(login, session.info.host)
             return await session.push(answers.LOGGED_IN)
         case Denied():
             _failed(session, AuthCause.WRONG_CREDENTIALS, login, answer.account)

@@ -24,7 +24,7 @@ class BannedHosts:
             case HostBanned(network=network):
                 self._on_ban(network_of(network))
             case LoginGuarded():
-                self._login_throttle.put(said)
+                self._login_throttle.add(said)
             case _:
                 pass
 
