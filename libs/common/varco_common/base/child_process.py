@@ -1,4 +1,7 @@
-"""A process that a service starts for long work: niced, told what to do on standard input, and ended when that ends."""
+"""A process that a service starts for long work, with low priority.
+
+It reads its task from standard input, and ends when that is closed.
+"""
 
 import asyncio
 import os
@@ -21,15 +24,16 @@ _log = log.get(__name__)
 
 @asynccontextmanager
 async def running(
-    module: str, argument: str, start: msgspec.Struct, *, heard: bool = False
+    module: str, argument: str, start: msgspec.Struct, *, piped: bool = False
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`python -m module argument` inside the block, killed at its end. `heard`: its standard output is a pipe.
+    """Runs `python -m module argument` inside the block, and kills it at the end.
 
-    Its standard input stays open for as long as it may live: it ends when that ends, however this process dies.
+    `piped`: its standard output is a pipe. Its standard input stays open, and is closed when this
+    process dies, however that happens; then the child ends.
     """
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, argument, stdin=pipe, stdout=pipe if heard else None
+        sys.executable, "-m", module, argument, stdin=pipe, stdout=pipe if piped else None
     )
     assert process.stdin
     try:
@@ -47,16 +51,19 @@ async def running(
 
 
 def begin(start: type[S]) -> S:
-    """In the child: what it is told. From then on it ends with its standard input."""
+    """For the child: reads its task. From then on it ends when its standard input is closed."""
     os.nice(NICENESS)
-    with open(0, "rb", buffering=0, closefd=False) as told:
-        first = told.readline()
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        first = stdin.readline()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     return msgspec.json.decode(first, type=start)
 
 
 def _end_with_parent() -> None:
-    """Reads past Python's own buffer: its lock, held by a daemon thread, makes an interpreter that ends abort."""
+    """Reads without Python's own buffer.
+
+    A daemon thread that holds the buffer's lock would make the interpreter abort at its end.
+    """
     while os.read(0, 4096):
         pass
     os._exit(0)

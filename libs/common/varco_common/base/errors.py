@@ -1,17 +1,17 @@
-"""The errors that a handler may let go. Any other exception is a bug.
+"""The errors that a handler may raise. Any other exception is a bug.
 
 VarcoError
 ├── TransientError     try again: the bus, the store or a neighbour is away
 │   └── StoreFull      nothing more can be stored
-├── PoisonError        never try again: park it and raise the alarm
-├── ConflictError      somebody else changed it first (HTTP 409)
-├── NotFound           what was asked for isn't there (HTTP 404)
-└── RefusedCommand     the command can't be carried out as it is (HTTP 422), and why
+├── PoisonError        never try again: store it as a dead letter, and alert
+├── ConflictError      another client changed it first (HTTP 409)
+├── NotFound           what was asked for does not exist (HTTP 404)
+└── RefusedCommand     the command can't be carried out (HTTP 422); the text says why
 """
 
 
 class VarcoError(Exception):
-    """The root; its text is for operators, never for SMTP clients."""
+    """The root. Its text is for operators, never for SMTP clients."""
 
 
 class TransientError(VarcoError):
@@ -19,11 +19,11 @@ class TransientError(VarcoError):
 
 
 class StoreFull(TransientError):
-    """Nothing more can be stored; clients hear 452 4.3.1."""
+    """Nothing more can be stored; SMTP clients get 452 4.3.1."""
 
 
 class PoisonError(VarcoError):
-    """Will never go through: what can't be parsed is parked with an alarm."""
+    """Will never go through, for example since it can't be parsed."""
 
 
 class ConflictError(VarcoError):
@@ -31,8 +31,8 @@ class ConflictError(VarcoError):
 
 
 class NotFound(VarcoError):
-    """What was asked for isn't there, or isn't any more."""
+    """What was asked for does not exist, or no longer."""
 
 
 class RefusedCommand(VarcoError):
-    """A command that its owner won't carry out; the text says what to do instead."""
+    """A command that can't be carried out. The text says what to do instead."""

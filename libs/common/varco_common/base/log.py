@@ -1,4 +1,7 @@
-"""JSON lines on standard error: structlog for what is seldom, one prepared line for what happens with every mail."""
+"""Log lines in JSON on standard error.
+
+structlog writes what is rare; `line` writes what happens with every mail, at less cost.
+"""
 
 import logging
 import sys
@@ -19,15 +22,18 @@ _mail: ContextVar[str] = ContextVar("mail", default="")
 
 
 class _Output:
-    """Where lines go, and the least level that does: standard error, looked up anew so that a redirect is followed."""
+    """Where lines go, and the lowest level that is written.
+
+    Standard error is looked up for each line, so that a redirection takes effect.
+    """
 
     stream: TextIO | None = None
     level = logging.INFO
 
     def write(self, line: bytes) -> None:
         stream = self.stream or sys.stderr
-        with suppress(OSError):  # a log on a full disk loses lines, and stops nothing else
-            stream.write(line.decode() + "\n")  # one write: lines of several processes don't mix
+        with suppress(OSError):  # on a full disk log lines are lost, and nothing else stops
+            stream.write(line.decode() + "\n")  # one write, so that lines of several processes don't mix
             stream.flush()
 
 
@@ -35,7 +41,7 @@ _output = _Output()
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
-    """Turns all logging of this process, the standard library's too, into JSON lines."""
+    """Writes all logs of this process, including those of the standard library, as JSON lines."""
     _output.level, _output.stream = _LEVELS[level], stream
     _configure_structlog()
     logging.basicConfig(handlers=[_Bridge()], level=max(_output.level, logging.WARNING), force=True)
@@ -51,13 +57,13 @@ def _configure_structlog() -> None:
 
 
 def get(name: str) -> Any:
-    """A structlog logger; `name` (a module's) goes into each line as `component`."""
+    """A structlog logger. `name`, that of a module, goes into each line as `component`."""
     return structlog.get_logger(component=name)
 
 
 @contextmanager
 def of(*, service: str = "", mail: str = "") -> Iterator[None]:
-    """Lines written inside, by tasks begun inside too, name the service and the mail."""
+    """Lines written inside the block, also by tasks begun there, name the service and the mail."""
     tokens = [(var, var.set(value)) for var, value in ((_service, service), (_mail, mail)) if value]
     try:
         yield
@@ -67,9 +73,9 @@ def of(*, service: str = "", mail: str = "") -> Iterator[None]:
 
 
 def line(event: str, fields: dict[str, Any]) -> None:
-    """One info line for the hot path, at less than half of structlog's cost: no processors, no bound context but the service.
+    """One info line, at less than half the cost of structlog: for what happens with every mail.
 
-    `fields` must be what msgspec can encode, and name the mail themselves.
+    The only context that is added is the service. msgspec must be able to encode `fields`.
     """
     if _output.level <= logging.INFO:
         head = {"at": _now(), "level": "info", "service": _service.get(), "event": event}
@@ -77,7 +83,7 @@ def line(event: str, fields: dict[str, Any]) -> None:
 
 
 class _Lines:
-    """The last of structlog's chain: it gets the finished event and writes it."""
+    """The end of structlog's chain: gets the finished event and writes it."""
 
     def msg(self, **event: Any) -> None:
         _output.write(_encoder.encode(event))
@@ -107,11 +113,11 @@ def _now() -> str:
 
 
 class _Bridge(logging.Handler):
-    """Lines of libraries that log with the standard library."""
+    """Passes on what libraries log with the standard library."""
 
     def emit(self, record: logging.LogRecord) -> None:
         write: Callable[..., None] = getattr(get(record.name), record.levelname.lower(), get(record.name).error)
         write(record.getMessage(), **({"exc_info": record.exc_info[1]} if record.exc_info else {}))
 
 
-_configure_structlog()  # so that a library's line never lands on standard output, whoever imports it
+_configure_structlog()  # so that no log line ever goes to standard output

@@ -1,4 +1,4 @@
-"""Settings from environment variables: field types, the base class, and how a wrong value ends the start."""
+"""Settings from environment variables: field types, the base class, and loading."""
 
 import difflib
 import os
@@ -21,7 +21,10 @@ EXIT_BROKEN_SETTING = 2
 
 
 class BrokenSetting(VarcoError):
-    """A setting with an unusable value. Its text is one line: the variable, the value, and what is expected."""
+    """A setting with an unusable value.
+
+    The text is one line: the variable, the value, and what is expected.
+    """
 
     def __init__(self, variable: str, value: object, expected: str) -> None:
         printable = re.sub(r"://([^:/@\s]*):[^@\s]*@", r"://\1:***@", str(value))  # hides a password in a URL
@@ -63,7 +66,10 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def matches(pattern: str, expected: str) -> AfterValidator:
-    """A validator: the whole text must match the pattern. `expected` describes it in the error text."""
+    """A validator: the whole text must match the pattern.
+
+    `expected` describes it in the error text.
+    """
 
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
@@ -101,7 +107,7 @@ def read_secret(path: Path | None) -> str:
 
 
 class _Environment(PydanticBaseSettingsSource):
-    """Reads each field from its own variable only. The source of pydantic would also read `home` from HOME."""
+    """Reads each field from its own variable only; pydantic would also read `home` from HOME."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         variable = variables(self.settings_cls)[field_name]
@@ -153,7 +159,7 @@ class Settings(BaseSettings):
 
 
 def env_prefix(prefix: str) -> SettingsConfigDict:
-    """The configuration of a service's settings: a field without an alias is read from `<prefix><NAME>`."""
+    """The configuration of a service's settings: fields without an alias get this prefix."""
     return SettingsConfigDict(env_prefix=prefix)
 
 
@@ -178,7 +184,10 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
 
 
 def load_or_exit(kind: type[S]) -> S:
-    """As `load`. A broken setting ends the process with exit code 2 and one line on standard error."""
+    """As `load`.
+
+    A broken setting ends the process with exit code 2 and one line on standard error.
+    """
     try:
         return load(kind)
     except BrokenSetting as error:
@@ -192,7 +201,10 @@ def exit_broken(error: BrokenSetting) -> NoReturn:
 
 
 def _check_names(kind: type[Settings], environ: Mapping[str, str]) -> None:
-    """Refuses a misspelt variable, which would have no effect. Only the service's own prefix can be checked."""
+    """Refuses a misspelt variable, which would have no effect.
+
+    Only the service's own prefix can be checked.
+    """
     prefix = kind.model_config.get("env_prefix", "")
     known = set(variables(kind).values())
     retired = {name for base in kind.__mro__ for name in getattr(base, "retired", ())}

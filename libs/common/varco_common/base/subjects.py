@@ -1,4 +1,4 @@
-"""The names of streams and subjects: the only place that spells them."""
+"""The names of streams and subjects. No other module spells them out."""
 
 from functools import lru_cache
 from zlib import crc32
@@ -9,7 +9,7 @@ LEASES = "LEASES"
 PARTITIONS = 16
 
 KINDS = ("accepted", "convert", "converted", "copy", "dsn")
-READY = ("accepted", "converted", "copy", "dsn")  # what relay delivers; `convert` waits for filelink
+READY = ("accepted", "converted", "copy", "dsn")  # what is delivered; `convert` is not converted yet
 
 
 def mail(kind: str, account: str) -> str:
@@ -23,7 +23,10 @@ def event(service: str, fact: str, key: str) -> str:
 
 
 def partition(account: str) -> int:
-    """Where an account's ballots go: one voter sees all of them, and so can keep a limit for the whole account."""
+    """The partition of an account's ballots.
+
+    One voter gets all of an account's ballots, so that it can apply a limit to the whole account.
+    """
     return crc32(account.encode()) % PARTITIONS
 
 
@@ -33,33 +36,36 @@ def ballot(partition: int | str) -> str:
 
 
 def lease(service: str) -> str:
-    """Who of a service's processes holds what: `lease.<service>`, one message that is replaced."""
+    """The leases of a service's processes: `lease.<service>`, one message that is replaced."""
     return f"lease.{service}"
 
 
 def request(service: str, question: str) -> str:
-    """A question that one service answers over the bus: `ask.<service>.<question>`."""
+    """A request that one service answers over the bus: `ask.<service>.<question>`."""
     return f"ask.{service}.{question}"
 
 
 def rehearse(service: str) -> str:
-    """Where a service is asked to decide again, in a process of its own, what it once decided."""
+    """The request to replay past decisions of a service, in a process of its own."""
     return request(service, "rehearse")
 
 
 def rehearsal(run: str) -> str:
-    """Where whoever asked hears the frames of one rehearsal: `rehearsal.<run>`; `*` for any."""
+    """Where the frames of one replay go: `rehearsal.<run>`; `*` for any."""
     return f"rehearsal.{run}"
 
 
 def everyone(question: str) -> str:
-    """A question that every process of every service which knows an answer answers: `everyone.<question>`."""
+    """A request that every process which knows an answer responds to: `everyone.<question>`."""
     return f"everyone.{question}"
 
 
-@lru_cache(maxsize=4_096)  # asked for with every mail
+@lru_cache(maxsize=4_096)  # called for every mail
 def token(value: str) -> str:
-    """`value` as one subject token: what NATS gives a meaning (dot, star, greater-than, blanks) is percent-encoded."""
+    """`value` as one token of a subject.
+
+    Characters with a meaning in NATS (dot, star, greater-than, white space) are percent-encoded.
+    """
     return (
         "".join(
             c if c.isascii() and (c.isalnum() or c in "-_@+=:") else "".join(f"%{b:02x}" for b in c.encode())

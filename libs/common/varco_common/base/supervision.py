@@ -23,7 +23,7 @@ async def keep_running(
     grace_seconds: float,
     on_exit: Callable[[Process], None] = lambda _: None,
 ) -> Never:
-    """Starts the process, and again whenever it ends, with a pause that doubles from 0.1 to 10 seconds.
+    """Starts the process, and again whenever it ends. The pauses double from 0.1 to 10 s.
 
     `on_exit` gets each process that has ended. When this coroutine is cancelled it sends SIGTERM,
     after `grace_seconds` SIGKILL, and returns when the process is gone.

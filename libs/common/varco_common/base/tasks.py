@@ -1,4 +1,4 @@
-"""Coroutines: run beside a block of code, repeated until they succeed, protected from cancellation."""
+"""Coroutines: run in the background, repeated until they succeed, not cancelled halfway."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -46,9 +46,9 @@ async def retry_until_available(
 
 @asynccontextmanager
 async def run_in_background(*coroutines: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
-    """Runs the coroutines while the block runs. If one fails, the block is cancelled and that error is raised.
+    """Runs the coroutines while the block runs. If one fails, the block is cancelled.
 
-    Unlike asyncio.TaskGroup it raises a single error as itself and not as a group.
+    Then its error is raised: as itself, and not in a group as by asyncio.TaskGroup.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -67,9 +67,9 @@ async def run_in_background(*coroutines: Coroutine[Any, Any, object]) -> AsyncIt
 async def ended(*tasks: asyncio.Task[Any]) -> None:
     """Cancels the tasks, and returns when they have ended.
 
-    A caller that awaited a cancelled task under `suppress(CancelledError)` would also swallow its own
-    cancellation, and then never end. A task that loses its cancellation, as asyncio.wait_for may before
-    Python 3.12 (cpython#86296), is cancelled again.
+    A caller that awaited a cancelled task under `suppress(CancelledError)` would also swallow its
+    own cancellation, and then never end. A task that loses its cancellation, as asyncio.wait_for
+    may before Python 3.12 (cpython#86296), is cancelled again.
     """
     left = {task for task in tasks if not task.done()}
     while left:
@@ -79,9 +79,10 @@ async def ended(*tasks: asyncio.Task[Any]) -> None:
 
 
 async def uncancellable(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Runs the coroutine to its end even if the caller is cancelled; then that cancellation goes on.
+    """Runs the coroutine to its end. If the caller is cancelled, that is raised only then.
 
-    For database transactions: one that is cut off may leave its connection, and with SQLite its lock, behind.
+    For database transactions: one that is cut off may leave its connection, and with SQLite its
+    lock, behind.
     """
     task = asyncio.ensure_future(coroutine)
     try:

@@ -1,4 +1,4 @@
-"""Sizes and durations as people write them: `20MB`, `10m`, `7 days`. Used by settings, by policy's rules and by account files."""
+"""Sizes and durations as people write them: `20MB`, `10m`, `7 days`."""
 
 import re
 from datetime import timedelta
@@ -30,12 +30,18 @@ _NUMBER_AND_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.ASCII | re
 
 
 def parse_size(text: str | int) -> int:
-    """Bytes. `MB` is a million, `MiB` 1,048,576. Raises ValueError, whose text says what is expected."""
+    """A number of bytes. `MB` is a million, `MiB` is 1,048,576.
+
+    Raises ValueError; its text says what is expected.
+    """
     return round(_parse(str(text), _SIZES, SIZE_EXPECTED))
 
 
 def parse_duration(text: str | float | timedelta) -> timedelta:
-    """A plain number means seconds; a month is a twelfth of 365 days. Raises ValueError, whose text says what is expected."""
+    """A plain number means seconds; a month is a twelfth of 365 days.
+
+    Raises ValueError; its text says what is expected.
+    """
     if isinstance(text, timedelta):
         return text
     seconds = _parse(str(text), _DURATIONS, DURATION_EXPECTED)
@@ -45,7 +51,7 @@ def parse_duration(text: str | float | timedelta) -> timedelta:
 
 
 def format_size(size: int) -> str:
-    """The shortest text that `parse_size` reads back as the same number: `20MB`, `1MiB`, `1234`."""
+    """The shortest text for which `parse_size` gives this number: `20MB`, `1MiB`, `1234`."""
     for unit in ("TiB", "TB", "GiB", "GB", "MiB", "MB", "KiB", "kB"):
         if size and size % _SIZES[unit.lower()] == 0:
             return f"{size // _SIZES[unit.lower()]}{unit}"
@@ -53,7 +59,7 @@ def format_size(size: int) -> str:
 
 
 def format_duration(duration: timedelta) -> str:
-    """The text that `parse_duration` reads back as the same: `7 days`, `1 hour`, `90 seconds`."""
+    """A text for which `parse_duration` gives this duration: `7 days`, `1 hour`."""
     seconds = duration.total_seconds()
     for unit in ("week", "day", "hour", "minute"):
         if seconds and seconds % _DURATIONS[unit] == 0:
@@ -67,8 +73,8 @@ def _counted(count: float, unit: str) -> str:
 
 
 def _parse(text: str, units: dict[str, float] | dict[str, int], expected: str) -> float:
-    found = _NUMBER_AND_UNIT.fullmatch(text)
-    if not found or found[2].lower() not in units:
+    match = _NUMBER_AND_UNIT.fullmatch(text)
+    if not match or match[2].lower() not in units:
         raise ValueError(expected)
-    number = float(found[1]) if "." in found[1] else int(found[1])
-    return number * units[found[2].lower()]
+    number = float(match[1]) if "." in match[1] else int(match[1])
+    return number * units[match[2].lower()]

@@ -1,4 +1,4 @@
-"""Keeps the ban table of a process that refuses banned hosts up to date, and reports how far it is (ADR 15)."""
+"""Keeps the ban table of a process up to date that refuses banned hosts (ADR 15)."""
 
 import asyncio
 import os
@@ -20,7 +20,8 @@ EventCallback = Callable[[AnyEvent], None]
 class BanEnforcement:
     """Applies the events of ENFORCED to the table, and calls `on_event` after each.
 
-    `also` are subjects of further events for `on_event`. `how` tells operators how hosts are refused.
+    `also` are subjects of further events for `on_event`. `how` tells operators how hosts are
+    refused.
     """
 
     def __init__(

@@ -19,7 +19,10 @@ IfMatch = Annotated[str | None, Header(description="The version that the change 
 
 
 def expected_version(if_match: str | None) -> int | None:
-    """The version in an If-Match header (RFC 9110 13.1.1: the entity tag in quotes). None: any version."""
+    """The version in an If-Match header (RFC 9110 13.1.1: the entity tag in quotes).
+
+    None: any version.
+    """
     if if_match in (None, "*"):
         return None
     version = re.fullmatch(r'"?(\d{1,18})"?', if_match or "")

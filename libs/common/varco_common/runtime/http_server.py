@@ -25,7 +25,7 @@ from varco_common.storage import disk_usage
 class HttpServer:
     """Listens from the start of the service, so that /livez answers while the bus is still away.
 
-        async with HttpServer.open(settings, "policy") as http, Bus.connect(settings.bus, "policy") as bus:
+        async with HttpServer.open(settings, NAME) as http, Bus.connect(settings.bus, NAME) as bus:
             http.include(router)
             await http.serve(bus, accounts=accounts.check)
 
@@ -57,11 +57,17 @@ class HttpServer:
             yield server
 
     def include(self, router: APIRouter) -> None:
-        """Adds a service's routes. Each asks for its own token (`auth.Admin`, `auth.AccountScope`)."""
+        """Adds a service's routes.
+
+        Each asks for its own token (`auth.Admin`, `auth.AccountScope`).
+        """
         self.app.include_router(router, responses=problems.Problem)
 
     async def serve(self, bus: Bus, **checks: Check) -> None:
-        """Reports ready while the bus and the checks are well. Until cancelled; then waits for the requests in flight."""
+        """Reports ready while the bus and the checks are well.
+
+        Until cancelled; then waits for the requests in flight.
+        """
         self._bus = bus
         self._readiness.checks = {
             "bus": bus.check,

@@ -1,4 +1,4 @@
-"""Password hashes (argon2id), made in threads, with a bound so that a flood of logins delays nothing else."""
+"""Password hashes (argon2id), made in threads. A flood of logins delays nothing else."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -40,19 +40,22 @@ class Argon2:
         return self._hasher.hash(password)
 
     def verify(self, digest: str, password: str) -> bool:
-        """Whether the password is right. With an empty digest (an unknown login) it never is, after the same time."""
+        """Whether the password is right.
+
+        With an empty digest (an unknown login) it never is, after the same time.
+        """
         try:
             return self._hasher.verify(digest or self._dummy, password) and bool(digest)
         except (VerificationError, InvalidHashError):
             return False
 
     def outdated(self, digest: str) -> bool:
-        """Whether the hash should be replaced when its password is known again, at the next login."""
+        """Whether the hash should be replaced at the next login."""
         return not digest.startswith("$argon2id$") or self._hasher.check_needs_rehash(digest)
 
 
 def good_argon2(digest: str) -> bool:
-    """Whether it is an argon2 hash in PHC form that doesn't take too much memory or time to verify."""
+    """Whether it is an argon2 hash in PHC form that takes bearable memory and time to verify."""
     if not digest.startswith("$argon2"):
         return False
     try:
@@ -63,7 +66,10 @@ def good_argon2(digest: str) -> bool:
 
 
 class PasswordVerifier:
-    """Hashes in a pool of threads. `waiting` is the number of passwords that are hashed or queued."""
+    """Hashes in a pool of threads.
+
+    `waiting` is the number of passwords that are hashed or queued.
+    """
 
     def __init__(self, hashes: PasswordHashes, pool: ThreadPoolExecutor, bound: int) -> None:
         self._hashes, self._pool, self._bound = hashes, pool, bound
@@ -72,7 +78,7 @@ class PasswordVerifier:
     @classmethod
     @asynccontextmanager
     async def open(cls, hashes: PasswordHashes, threads: int, bound: int) -> AsyncIterator[Self]:
-        """`threads` passwords are hashed at once; with `bound` of them in hand, more are refused."""
+        """`threads` passwords are hashed at once. While `bound` are in hand, more are refused."""
         pool = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
         try:
             yield cls(hashes, pool, bound)

@@ -28,7 +28,10 @@ _log = log.get(__name__)
 def problem(
     status: HTTPStatus, detail: str = "", headers: Mapping[str, str] | None = None, **more: object
 ) -> JSONResponse:
-    """A problem document (RFC 9457 3). Its type is `about:blank`, so its title is the phrase of the status."""
+    """A problem document (RFC 9457 3).
+
+    Its type is `about:blank`, so its title is the phrase of the status.
+    """
     body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail, **more}
     return JSONResponse(
         {name: value for name, value in body.items() if value}, status.value, dict(headers or {}), MEDIA_TYPE
@@ -36,7 +39,7 @@ def problem(
 
 
 def install(app: FastAPI) -> None:
-    """Turns every expected error into a problem document; `error_middleware` does so for the others."""
+    """Answers every expected error with a problem; `error_middleware` answers the others."""
     app.add_exception_handler(VarcoError, _varco_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -64,7 +67,7 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 def error_middleware(app: ASGIApp) -> ASGIApp:
-    """Middleware that logs an unexpected error once and answers with a problem without its details."""
+    """Middleware: logs an unexpected error once, and answers with a problem without details."""
 
     async def handled(scope: Scope, receive: Receive, send: Send) -> None:
         begun = False

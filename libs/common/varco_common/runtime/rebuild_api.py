@@ -30,7 +30,10 @@ def router(service: str, module: str, settings: Settings) -> APIRouter:
         _: Admin,
         swap: Annotated[bool, Query(description="The new tables take the live ones' place at the next start.")] = False,
     ) -> StreamingResponse:
-        """Rebuilds all projections and compares them with the live tables. JSON lines; the last is done or failed."""
+        """Rebuilds all projections and compares them with the live tables.
+
+        JSON lines; the last is done or failed.
+        """
         if running.locked():
             raise RefusedCommand("a rebuild is going on already: ask again when it has ended")
         start = RebuildStart(service, settings.model_dump(mode="json"), swap)
@@ -42,7 +45,7 @@ def router(service: str, module: str, settings: Settings) -> APIRouter:
 async def _lines(module: str, start: RebuildStart, running: asyncio.Lock) -> AsyncIterator[bytes]:
     async with (
         running,
-        child_process.running("varco_common.eventsourcing.rebuild", module, start, heard=True) as process,
+        child_process.running("varco_common.eventsourcing.rebuild", module, start, piped=True) as process,
     ):
         assert process.stdout
         async for line in process.stdout:

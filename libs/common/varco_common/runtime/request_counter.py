@@ -1,4 +1,4 @@
-"""Middleware that counts the requests in flight, and begins no new ones while the process drains."""
+"""Middleware that counts the requests in flight and refuses new ones while draining."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,7 +13,10 @@ _PROBES = ("/livez", "/readyz", "/metrics")
 
 
 class RequestCounter:
-    """Knows when no request is in flight any more. Probes are not counted, and answered to the end."""
+    """Knows when no request is in flight any more.
+
+    Probes are not counted, and answered to the end.
+    """
 
     def __init__(self, draining: asyncio.Event) -> None:
         self._draining = draining

@@ -13,7 +13,10 @@ _FILTER = TokenRevoked.subject_filter()
 
 
 class Revocations:
-    """Follows TokenRevoked events. No token is accepted before all earlier revocations are known."""
+    """Follows TokenRevoked events.
+
+    No token is accepted before all earlier revocations are known.
+    """
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring

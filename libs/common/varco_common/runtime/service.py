@@ -29,9 +29,9 @@ _draining: ContextVar[asyncio.Event] = ContextVar("draining")
 class Service:
     """What the stack needs to know to run a service.
 
-    `serve` runs until it is cancelled; then it finishes the work in progress and returns. `publishes`
-    and `subscribes` are subjects besides those of the JetStream API; the bus allows the service no
-    others. `wanted` tells whether `varco up` starts the service on this machine.
+    `serve` runs until it is cancelled; then it finishes the work in progress and returns.
+    `publishes` and `subscribes` are subjects besides those of the JetStream API; the bus allows the
+    service no others. `wanted` tells whether `varco up` starts the service on this machine.
     """
 
     name: str
@@ -61,8 +61,8 @@ def run(*services: Service, environments: Mapping[str, Mapping[str, str]] | None
     """Runs the services in this process until SIGTERM or SIGINT, and ends the process.
 
     `environments` has the variables of each service that differ from the process's environment.
-    Exit codes: 0 drained, 1 crashed or not drained in time, 2 a broken setting. A second signal ends
-    the process at once.
+    Exit codes: 0 drained, 1 crashed or not drained in time, 2 a broken setting. A second signal
+    ends the process at once.
     """
     settings = []
     for service in services:
@@ -78,7 +78,7 @@ def run(*services: Service, environments: Mapping[str, Mapping[str, str]] | None
 
 
 def _calm_collector() -> None:
-    """Collects garbage less often: imported modules live for ever, and few other objects are in cycles.
+    """Collects garbage less often: imported modules stay, and few other objects form cycles.
 
     With the default thresholds ingress-smtp spent a tenth of its CPU time here.
     """

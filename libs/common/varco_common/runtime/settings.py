@@ -1,4 +1,4 @@
-"""Settings that several services read, beyond the bus and the stores: each variable is declared once."""
+"""Settings that several services read, besides the bus and the stores, declared once."""
 
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -18,7 +18,7 @@ def _voters(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class WithBalancers(Settings):
-    """The load balancers in front of ingress-smtp, for ingress-smtp and for all that must never ban them."""
+    """The load balancers in front of ingress-smtp, for it and for all that must never ban them."""
 
     balancers: NetworkList = Field(
         default=(),
@@ -32,7 +32,7 @@ class WithBalancers(Settings):
 
 
 class WithVoters(Settings):
-    """The voters that a mail needs, for ingress-smtp, which asks them, and audit, which asks them again later."""
+    """The voters: ingress-smtp asks them for each mail, and audit asks them again later."""
 
     voters: Annotated[CommaList, AfterValidator(_voters)] = Field(
         default=("policy", "ratelimit", "banguard", "filelink"),
@@ -43,7 +43,7 @@ class WithVoters(Settings):
 
 
 class WithSmtpPorts(Settings):
-    """Where mail comes in: ingress-smtp listens there, the firewall closes these ports to banned hosts."""
+    """ingress-smtp listens on these ports; the firewall closes them to banned hosts."""
 
     smtp_port: Port = Field(
         default=2525, validation_alias="VARCO_SMTP_PORT", description="SMTP with STARTTLS; 0 for none."
@@ -57,7 +57,7 @@ class WithSmtpPorts(Settings):
 
 
 class WithPop3Ports(Settings):
-    """Where archived mail is fetched: archive listens there, the firewall closes these ports to banned hosts."""
+    """archive listens on these ports; the firewall closes them to banned hosts."""
 
     pop3_port: Port = Field(default=2110, validation_alias="VARCO_POP3_PORT", description="POP3 with STLS; 0 for none.")
     pop3s_port: Port = Field(
@@ -118,4 +118,7 @@ class WithApi(Settings):
 
 
 class ServiceSettings(WithBus, WithApi):
-    """What every service reads. Add WithDatabase and WithObjectStore where a service has tables or bodies."""
+    """What every service reads.
+
+    Add WithDatabase and WithObjectStore where a service has tables or bodies.
+    """

@@ -36,7 +36,7 @@ class Pair(NamedTuple):
 
 
 class Certificates:
-    """The pairs `<name>.crt` and `<name>.key` of a directory, or the listed ones (`certificate:key`).
+    """The pairs `<name>.crt` and `<name>.key` of a directory, or listed ones (`crt:key`).
 
     `default` is the name of the certificate for unknown host names. `variable` is the setting that
     lists the certificates; errors name it.
@@ -83,7 +83,10 @@ class Certificates:
         )
 
     def _reload_if_changed(self) -> None:
-        """Loads changed files. While a pair doesn't match (half renewed), the old ones stay in use."""
+        """Loads changed files.
+
+        While a pair doesn't match (half renewed), the old ones stay in use.
+        """
         now = time.monotonic()
         if now - self._checked < CHECK_SECONDS:
             return
@@ -98,7 +101,10 @@ class Certificates:
             _log.error("certificates not loaded: the old ones stay in use", error=str(error))
 
     def _report_ends(self, ends: dict[str, datetime]) -> None:
-        """Writes when each certificate ends into the metrics. Logs those that end soon, now and every day."""
+        """Writes when each certificate ends into the metrics.
+
+        Logs those that end soon, now and every day.
+        """
         for name in self._ends.keys() - ends.keys():
             with suppress(KeyError):  # two services of one process may have the same certificates
                 END.remove(name)

@@ -1,4 +1,7 @@
-"""Bearer tokens of the HTTP APIs. They are stateless: a service verifies them without a request (ADR 1)."""
+"""Bearer tokens of the HTTP APIs.
+
+They are stateless: a service verifies them without a request (ADR 1).
+"""
 
 import hashlib
 import hmac
@@ -19,7 +22,10 @@ class InvalidToken(VarcoError):
 
 
 class ApiToken(msgspec.Struct, frozen=True, kw_only=True):
-    """`scope` is `admin`, or the name of the only account that the token opens. `id` is the token's name."""
+    """`scope` is `admin`, or the name of the only account that the token opens.
+
+    `id` is the token's name.
+    """
 
     id: str
     scope: str

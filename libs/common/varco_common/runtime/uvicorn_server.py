@@ -19,9 +19,9 @@ async def listening(
 ) -> AsyncIterator[int]:
     """A further HTTP server beside the API, inside the block. Yields its port.
 
-    Answers 503 while `max_requests` requests are in flight. `proxies` are the addresses and networks
-    whose X-Forwarded-For gives the client's address. Raises BrokenSetting, which names `variable`,
-    if the port can't be used.
+    Answers 503 while `max_requests` requests are in flight. `proxies` are the addresses and
+    networks whose X-Forwarded-For gives the client's address. Raises BrokenSetting, which names
+    `variable`, if the port can't be used.
     """
     listener = bound_socket(bind, port, variable)
     async with serving(app, listener, max_requests=max_requests, proxies=proxies):
@@ -82,7 +82,7 @@ def _bind(address: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without signal handlers: signals are for the process, which may run several servers."""
+    """uvicorn without signal handlers, since a process may run several servers."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
