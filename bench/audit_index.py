@@ -21,11 +21,10 @@ import sqlalchemy as sa
 import uvloop
 
 from bench.proc import Peak, cpu, pss
-from varco_audit.batches import BatchLimits
 from varco_audit.index.event_index import EventIndex
-from varco_audit.index.indexer import EVERYTHING, Indexer
 from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventQuery, EventSearch
+from varco_audit.table_projection import ALL_EVENTS
 from varco_common.base.ids import new_id
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
@@ -138,29 +137,29 @@ async def fill(bus: Bus, traffic: Traffic, count: int) -> int:
     while done < count:
         batch = [(event.subject, encode_event(event)) for event in traffic.events(500)][:1_000]
         size += sum(len(payload) for _, payload in batch)
-        last = await bus.events.append_encoded(batch, expect=last, expect_subject=EVERYTHING)
+        last = await bus.events.append_encoded(batch, expect=last, expect_subject=ALL_EVENTS)
         done += len(batch)
     return size
 
 
-async def index_all(bus: Bus, index: EventIndex, last: int) -> tuple[float, float, float]:
+async def index_all(index: EventIndex, last: int) -> tuple[float, float, float]:
     """Seconds, CPU seconds, and how much its memory grew at most, in MB, from the first event to the last."""
     before = pss([os.getpid()])
     began, used = time.perf_counter(), time.process_time()
     peak = Peak(lambda: [os.getpid()])
     with peak.watching():
-        async with run_in_background(Indexer(bus, index, BatchLimits(1_000, 4 << 20, 0.05)).run()):
-            await index.grown(last - 1)
+        async with run_in_background(index.run()):
+            await index.wait_until_applied(last)
     return time.perf_counter() - began, time.process_time() - used, peak.mb - before
 
 
-async def ask(search: EventSearch, reader: EventReader, wanted: Callable[[], EventQuery]) -> tuple[float, float, float]:
+async def ask(reader: EventReader, wanted: Callable[[], EventQuery]) -> tuple[float, float, float]:
     """Milliseconds of one page with its payloads: median, 95th percentile; and how many events it has on average."""
     took, found = [], 0
     for _ in range(QUESTIONS):
         began = time.perf_counter()
-        page = await search.page(wanted(), cursor=0, newest_first=True, limit=PAGE)
-        found += len(await reader.fetch([one.sequence for one in page]))
+        page, _ = await reader.page(wanted(), newest_first=True, limit=PAGE)
+        found += len(page)
         took.append((time.perf_counter() - began) * 1e3)
     return statistics.median(took), statistics.quantiles(took, n=20)[-1], found / QUESTIONS
 
@@ -188,10 +187,10 @@ def questions(traffic: Traffic) -> dict[str, Callable[[], EventQuery]]:
 
 
 @asynccontextmanager
-async def open_index(url: str) -> AsyncIterator[EventIndex]:
+async def open_index(bus: Bus, url: str) -> AsyncIterator[EventIndex]:
     async with database.connect(url, "audit") as engine:
         await database.migrate(engine, "varco_audit")
-        yield EventIndex(engine)
+        yield EventIndex(bus, engine)
 
 
 async def size_of(index: EventIndex, url: str) -> float:
@@ -199,10 +198,8 @@ async def size_of(index: EventIndex, url: str) -> float:
     if url.startswith("sqlite"):
         file = Path(url.partition("///")[2])
         return sum(one.stat().st_size for one in file.parent.glob(f"{file.name}*")) / 1e6
-    async with index.reading.connect() as connection:
-        return (
-            float((await connection.execute(sa.text("SELECT pg_database_size(current_database())"))).scalar_one()) / 1e6
-        )
+    [[size]] = await index.read(sa.select(sa.func.pg_database_size(sa.func.current_database())))
+    return float(size) / 1e6
 
 
 async def run(count: int, url: str) -> None:
@@ -213,11 +210,11 @@ async def run(count: int, url: str) -> None:
     ):
         began = time.perf_counter()
         size = await fill(bus, traffic, count)
-        last = await bus.events.last_sequence(EVERYTHING)
+        last = await bus.events.last_sequence(ALL_EVENTS)
         step(f"{last:,} events, {size / 1e6:,.0f} MB of JSON, appended in {time.perf_counter() - began:.0f} s")
-        async with open_index(url) as index:
+        async with open_index(bus, url) as index:
             served = cpu([nats.pid])
-            seconds, used, memory = await index_all(bus, index, last)
+            seconds, used, memory = await index_all(index, last)
             served = cpu([nats.pid]) - served
             mb = await size_of(index, url)
             print(
@@ -229,11 +226,10 @@ async def run(count: int, url: str) -> None:
                 f"| {mb:,.0f} | {mb * 1e6 / last:.0f} | {memory:.0f} |\n",
                 flush=True,
             )
-            search = EventSearch(index)
-            reader = EventReader(bus, index, search, asyncio.Event())
+            reader = EventReader(bus, index, EventSearch(index), asyncio.Event())
             print("| asked for | median, ms | 95 %, ms | events found |\n| --- | ---: | ---: | ---: |")
             for name, wanted in questions(traffic).items():
-                median, slow, found = await ask(search, reader, wanted)
+                median, slow, found = await ask(reader, wanted)
                 print(f"| {name} | {median:.1f} | {slow:.1f} | {found:.0f} |", flush=True)
 
 

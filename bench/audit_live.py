@@ -17,7 +17,7 @@ import uvloop
 
 from bench.audit_index import Traffic
 from bench.proc import cpu
-from varco_audit.recording.mail_recorder import RECORDED, RECORDS
+from varco_audit.recording.recorded_position import RECORDED, RECORDS
 from varco_audit.settings import Settings
 from varco_common.base.settings import variables
 from varco_common.bus import Bus

@@ -55,8 +55,8 @@ async def measure(events: int, directory: Path) -> None:
     async with nats_server(max_file_store="20GB") as nats, Bus.connect(nats.settings(), "bench") as bus:
         await fill(bus, events)
         print("| | s | CPU s | events a CPU second |\n| --- | ---: | ---: | ---: |")
-        levels = TreeFiles.open(directory / "audit")
-        history = SignedHistory(bus, levels, CheckpointFiles(directory / "checkpoints"))
+        tree = TreeFiles.open(directory / "audit")
+        history = SignedHistory(bus, tree, CheckpointFiles(directory / "checkpoints"))
         with timed("tree made from EVENTS", events):
             await history.start(key.public)
         signed = checkpoint.signed(key, events, history.root(events))
@@ -66,7 +66,7 @@ async def measure(events: int, directory: Path) -> None:
         with timed("exported", events), (directory / "events.jsonl").open("wb") as file:
             async for entry in read_entries(bus, 0, events):
                 file.write(leaf.to_line(entry))
-        levels.close()
+        tree.close()
     again = TreeFiles.open(directory / "audit")
     with timed("tree opened again", events):
         assert SignedHistory(bus, again, CheckpointFiles(directory)).root(events) == signed.root

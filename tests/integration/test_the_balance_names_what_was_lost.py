@@ -37,7 +37,7 @@ def sums(found: dict[str, Any], kind: str) -> Counter[str]:
 
 
 def test_the_balance_names_what_was_lost(own_gate: Callable[..., Gate], hop: Hop) -> None:
-    gate = own_gate(VARCO_AUDIT_BALANCE_GRACE="0s", VARCO_AUDIT_BALANCE_EVERY="1s")
+    gate = own_gate()
     gate.apply(COPIED)
     with gate.smtp() as client:
         for recipients in (["one@dest.test"], ["two@dest.test", "three@dest.test"]):

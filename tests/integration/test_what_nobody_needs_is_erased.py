@@ -90,7 +90,7 @@ def emptied(gate: Gate) -> None:
 
 
 def test_what_is_delivered_and_collected_is_gone_to_the_last_byte(own_gate: Callable[..., Gate], hop: Hop) -> None:
-    gate = own_gate(VARCO_AUDIT_ERASE_AFTER="0s", VARCO_AUDIT_SWEEP="0.2s", VARCO_INGRESS_INLINE="256 KB")
+    gate = own_gate(VARCO_AUDIT_ERASE_AFTER="0s", VARCO_INGRESS_INLINE="256 KB")
     gate.apply(FILE.format(port=hop.server.port))
     small, large = needle(), needle()
     send(gate, "127.0.8.1", "a@kept.test", "to@kept.elsewhere.test", f"{small}\r\n")
@@ -129,7 +129,7 @@ def test_what_is_delivered_and_collected_is_gone_to_the_last_byte(own_gate: Call
 def test_a_janitor_that_is_killed_again_and_again_erases_no_mail_too_soon(
     own_gate: Callable[..., Gate], hop: Hop
 ) -> None:
-    gate = own_gate(VARCO_AUDIT_ERASE_AFTER="0s", VARCO_AUDIT_SWEEP="0.05s")
+    gate = own_gate(VARCO_AUDIT_ERASE_AFTER="0s")
     gate.apply(FILE.format(port=hop.server.port))
     for number in range(40):
         source, sender = (("127.0.8.1", "a@kept.test"), ("127.0.0.1", "a@acme.test"))[number % 2]

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from varco_audit.batches import BatchLimits
 from varco_audit.index.event_index import EventIndex
 from varco_audit.index.index_fields import fields_of
-from varco_audit.index.indexer import Indexer
 from varco_audit.index.tables import metadata
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
@@ -72,11 +71,11 @@ async def rows(engine) -> dict[str, list]:
 async def caught_up(index: EventIndex, bus: Bus) -> None:
     async with asyncio.timeout(20):
         if last := await bus.events.last_sequence("events.>"):
-            await index.grown(last - 1)
+            await index.wait_until_applied(last)
 
 
-def indexer(bus: Bus, index: EventIndex, most: int) -> Indexer:
-    return Indexer(bus, index, BatchLimits(most, 1 << 20, 0.0))
+def event_index(bus: Bus, engine, items: int) -> EventIndex:
+    return EventIndex(bus, engine, BatchLimits(items, 1 << 20, 0.0))
 
 
 async def folded_three_ways(events: list, cut: int, folder) -> None:
@@ -86,9 +85,9 @@ async def folded_three_ways(events: list, cut: int, folder) -> None:
             url = f"sqlite+aiosqlite:///{folder}/{name}.sqlite"
             async with database.connect(url, "audit") as engine:
                 await database.migrate(engine, "varco_audit")
-                for piece in pieces:  # each with an indexer of its own: a restart
-                    index = EventIndex(engine)
-                    async with run_in_background(indexer(bus, index, 3).run()):
+                for piece in pieces:  # each with a new index object: a restart
+                    index = event_index(bus, engine, 3)
+                    async with run_in_background(index.run()):
                         for event in piece:
                             await bus.events.append(event)
                         await caught_up(index, bus)
@@ -115,8 +114,8 @@ async def test_on_each_database_it_is_written_once_even_by_two(bus, database_url
         await bus.events.append(AuthFailed(at=AT, host=f"192.0.2.{number}", login="x", cause=AuthCause.BROKEN_OFF))
     async with database.connect(database_url, "audit") as engine:
         await database.migrate(engine, "varco_audit")
-        first, second = EventIndex(engine), EventIndex(engine)
-        async with run_in_background(indexer(bus, first, 4).run(), indexer(bus, second, 7).run()):
+        first, second = event_index(bus, engine, 4), event_index(bus, engine, 7)
+        async with run_in_background(first.run(), second.run()):
             await eventually(lambda: 40 in (first.applied, second.applied))
         found = await rows(engine)
         assert [row[0] for row in found["events"]] == list(range(1, 41))
@@ -126,8 +125,8 @@ async def test_on_each_database_it_is_written_once_even_by_two(bus, database_url
 async def test_a_bus_that_is_killed_and_what_cannot_be_read_leave_no_gap(gate, sqlite_url):
     async with database.connect(sqlite_url, "audit") as engine:
         await database.migrate(engine, "varco_audit")
-        index = EventIndex(engine)
-        async with run_in_background(indexer(gate.bus, index, 10).run()):
+        index = event_index(gate.bus, engine, 10)
+        async with run_in_background(index.run()):
             await gate.bus.events.append(AccountOpened(at=AT, account="acme", language=Language.IT))
             await gate.publish("events.policy.account-opened.acme", b"no event at all")
             await gate.nats.restart()

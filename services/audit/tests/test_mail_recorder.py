@@ -7,14 +7,15 @@ from contextlib import AsyncExitStack, aclosing
 import pytest
 
 from varco_audit.batches import BatchLimits
-from varco_audit.recording.mail_recorder import RECORDED, RECORDS, MailRecorder
+from varco_audit.recording.mail_recorder import MailRecorder
+from varco_audit.recording.recorded_position import RECORDED, RECORDS
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.events import RecordParked
 from varco_common.testing.waiting import eventually
 
 
-def scribe(bus: Bus, linger: float = 0.0, batch: int = 250) -> MailRecorder:
+def recorder(bus: Bus, linger: float = 0.0, batch: int = 250) -> MailRecorder:
     return MailRecorder(bus, BatchLimits(batch, 1 << 22, linger))
 
 
@@ -34,7 +35,7 @@ async def all_recorded(gate, seconds: float = 30.0) -> None:
 async def test_each_kind_of_record_is_written_down_as_it_is(gate):
     for kind in ("accepted", "convert", "copy", "dsn"):
         await gate.mail(kind=kind, message_id=f"<{kind}@acme.example>")
-    async with run_in_background(scribe(gate.bus).run()):
+    async with run_in_background(recorder(gate.bus).run()):
         await all_recorded(gate)
     events = [stored.event for stored in await gate.events(RECORDED)]
     assert [event.kind for event in events] == ["accepted", "convert", "copy", "dsn"]
@@ -45,7 +46,7 @@ async def test_each_kind_of_record_is_written_down_as_it_is(gate):
         assert event.subject == "events.audit.mail-recorded.acme"
 
 
-async def test_a_scribe_that_is_killed_again_and_again_loses_and_repeats_nothing(gate):
+async def test_a_recorder_that_is_killed_again_and_again_loses_and_repeats_nothing(gate):
     total = 1_500
 
     async def accept() -> None:
@@ -56,7 +57,7 @@ async def test_a_scribe_that_is_killed_again_and_again_loses_and_repeats_nothing
         accepting = group.create_task(accept())
         kills = 0
         while not accepting.done() or kills < 3:
-            async with gate.process(linger="0.001s", record_batch=20):
+            async with gate.process():
                 before = len(await recorded(gate))
 
                 async def more(before: int = before) -> bool:
@@ -73,7 +74,7 @@ async def test_two_scribes_at_once_write_each_record_once(gate):
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(Bus.connect(gate.nats.settings(), "test"))
         await stack.enter_async_context(
-            run_in_background(scribe(gate.bus, batch=7).run(), scribe(other, batch=5).run())
+            run_in_background(recorder(gate.bus, batch=7).run(), recorder(other, batch=5).run())
         )
         for _ in range(20):
             await asyncio.gather(*(gate.mail() for _ in range(15)))
@@ -82,7 +83,7 @@ async def test_two_scribes_at_once_write_each_record_once(gate):
 
 
 async def test_a_killed_bus_repeats_nothing(gate):
-    async with run_in_background(scribe(gate.bus, batch=10).run()):
+    async with run_in_background(recorder(gate.bus, batch=10).run()):
         for _ in range(3):
             await asyncio.gather(*(gate.mail() for _ in range(100)))
             await gate.nats.restart()
@@ -95,7 +96,7 @@ async def test_what_is_no_record_is_parked_and_what_follows_is_written(gate):
     await gate.publish("mail.accepted.acme", b"no record at all")
     await gate.mail()
     for _ in range(2):  # the second one begins behind it
-        async with run_in_background(scribe(gate.bus).run()):
+        async with run_in_background(recorder(gate.bus).run()):
             await all_recorded(gate)
     assert await recorded(gate) == [1, 3]
     (parked,) = [stored.event for stored in await gate.events("events.parked.record-parked.*")]
@@ -119,6 +120,6 @@ async def test_a_lone_mail_is_seen_within_a_tenth_of_a_second(gate):
 @pytest.mark.parametrize("together", [1, 4, 5, 250])
 async def test_any_number_at_once_keeps_the_order(gate, together):
     await asyncio.gather(*(gate.mail() for _ in range(together)))
-    async with run_in_background(scribe(gate.bus).run()):
+    async with run_in_background(recorder(gate.bus).run()):
         await all_recorded(gate)
     assert await recorded(gate) == list(range(1, together + 1))

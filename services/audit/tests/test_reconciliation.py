@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
+from varco_audit.reconciliation.checker import BalanceChecker
 from varco_audit.reconciliation.counts import BalanceCounts
 from varco_common.bus import Bus
 from varco_common.bus.streams import manager
@@ -11,7 +14,12 @@ from varco_common.storage import retention
 from varco_common.storage.retention import RetentionAnswer
 from varco_common.testing.waiting import eventually
 
-SOON = {"balance_grace": "0s", "balance_every": "100 milliseconds"}
+
+@pytest.fixture
+def checked_at_once(monkeypatch):
+    """Each mail is checked as soon as it is accepted."""
+    monkeypatch.setattr(BalanceChecker, "grace", 0.0)
+    monkeypatch.setattr(BalanceChecker, "interval", 0.1)
 
 
 def about(mail, sequence, **more):
@@ -102,8 +110,9 @@ async def erase(gate, sequence):
         assert await raw.jetstream().delete_msg("MAIL", sequence)
 
 
+@pytest.mark.usefixtures("checked_at_once")
 async def test_a_mail_that_vanishes_while_relay_is_stopped_is_named(gate):
-    async with gate.audit(**SOON) as client:
+    async with gate.audit() as client:
         kept = await gate.mail("a@x.example")
         lost = await gate.mail("b@x.example", "c@x.example")
         await when(client, accepted=3, in_flight=3)
@@ -121,13 +130,14 @@ async def test_a_mail_that_vanishes_while_relay_is_stopped_is_named(gate):
         await eventually(shown)
 
 
+@pytest.mark.usefixtures("checked_at_once")
 async def test_a_mail_that_its_owner_is_done_with_and_says_nothing_of_is_named(gate):
     holds = {1}
 
     async def needs(question):
         return RetentionAnswer(needed=tuple(one for one in question.sequences if one in holds))
 
-    async with gate.audit(**SOON) as client, Bus.connect(gate.nats.settings(), "relay") as relay:
+    async with gate.audit() as client, Bus.connect(gate.nats.settings(), "relay") as relay:
         await retention.serve(relay, "relay", needs)
         mail = await gate.mail("a@x.example")
         await when(client, accepted=1, in_flight=1)
@@ -138,11 +148,12 @@ async def test_a_mail_that_its_owner_is_done_with_and_says_nothing_of_is_named(g
         assert (await when(client, accepted=1, delivered=1))["unaccounted"] == []
 
 
+@pytest.mark.usefixtures("checked_at_once")
 async def test_a_dead_letter_is_somebody_s_until_it_is_dropped(gate):
     async def needs(_):
         return RetentionAnswer(needed=())
 
-    async with gate.audit(**SOON) as client, Bus.connect(gate.nats.settings(), "relay") as relay:
+    async with gate.audit() as client, Bus.connect(gate.nats.settings(), "relay") as relay:
         await retention.serve(relay, "relay", needs)
         await relay.admin.park("MAIL", 1, "no")
         await gate.mail("a@x.example")

@@ -33,43 +33,43 @@ from varco_common.testing.waiting import eventually
 Needs = Callable[[RetentionQuery], Iterable[int]]
 
 
-def scribe(bus: Bus) -> MailRecorder:
+def recorder(bus: Bus) -> MailRecorder:
     return MailRecorder(bus, BatchLimits(250, 1 << 22, 0.0))
 
 
 async def recorded(bus: Bus, sequence: int) -> bool:
-    """Whether the scribe has come so far in MAIL."""
+    """Whether EVENTS has the records of MAIL up to there."""
     _, event = await bus.events.last("events.audit.mail-recorded.*")
     return bool(event) and recorded_sequence(event) >= sequence
 
 
 @asynccontextmanager
-async def made(
-    bus: Bus, *keepers: str, age: timedelta = timedelta(0), blobs: ObjectStore | None = None
+async def worker_of(
+    bus: Bus, *voters: str, age: timedelta = timedelta(0), blobs: ObjectStore | None = None
 ) -> AsyncIterator[RetentionWorker]:
-    """A janitor that does nothing yet; without `blobs` it has no object store."""
+    """A worker that does nothing yet. Without `blobs` its object store is out of reach."""
     store = blobs or ObjectStore(ObjectStoreSettings(endpoint="http://127.0.0.1:9"))
     try:
-        yield RetentionWorker(bus, store, keepers, age=age, every=timedelta(seconds=0.02))
+        yield RetentionWorker(bus, store, voters, age)
     finally:
         await store.close()
 
 
 @asynccontextmanager
-async def janitor(bus: Bus, *keepers: str, **more) -> AsyncIterator[None]:
-    """A scribe and a janitor at work."""
-    async with made(bus, *keepers, **more) as one, run_in_background(one.run(), scribe(bus).run()):
+async def working(bus: Bus, *voters: str, **more) -> AsyncIterator[None]:
+    """A recorder and a retention worker at work."""
+    async with worker_of(bus, *voters, **more) as worker, run_in_background(worker.run(), recorder(bus).run()):
         yield
 
 
-async def keeper(bus: Bus, name: str, needs: Needs, wiped: Needs = lambda _: ()) -> None:
+async def voter(bus: Bus, name: str, needs: Needs, wiped: Needs = lambda _: ()) -> None:
     async def answer(question: RetentionQuery) -> RetentionAnswer:
         return RetentionAnswer(needed=tuple(needs(question)), wiped=tuple(wiped(question)))
 
     await retention.serve(bus, name, answer)
 
 
-async def there(bus: Bus, sequences: Iterable[int]) -> list[int]:
+async def present(bus: Bus, sequences: Iterable[int]) -> list[int]:
     """Those that MAIL still has."""
     found = []
     for sequence in sequences:
@@ -82,7 +82,7 @@ async def there(bus: Bus, sequences: Iterable[int]) -> list[int]:
 
 async def left(bus: Bus, sequences: Iterable[int], wanted: list[int]) -> None:
     async def so() -> bool:
-        return await there(bus, sequences) == wanted
+        return await present(bus, sequences) == wanted
 
     await eventually(so)
 
@@ -96,9 +96,9 @@ async def test_what_nobody_needs_is_gone_and_the_rest_stays(gate):
     for _ in range(6):
         await gate.mail()
     await gate.mail(account="other")
-    await keeper(gate.bus, "relay", lambda question: {2, 4} & {*question.sequences})
-    await keeper(gate.bus, "archive", lambda question: {5, 7} & {*question.sequences})
-    async with janitor(gate.bus, "relay", "archive"):
+    await voter(gate.bus, "relay", lambda question: {2, 4} & {*question.sequences})
+    await voter(gate.bus, "archive", lambda question: {5, 7} & {*question.sequences})
+    async with working(gate.bus, "relay", "archive"):
         await left(gate.bus, range(1, 8), [2, 4, 5, 7])
     (event,) = [stored.event for stored in await gate.events("events.audit.mail-erased.*")]
     assert isinstance(event, MailErased)
@@ -106,9 +106,9 @@ async def test_what_nobody_needs_is_gone_and_the_rest_stays(gate):
     assert event.ranges == ((1, 1), (3, 3), (6, 6))
 
 
-async def test_a_keeper_that_says_nothing_keeps_everything(gate):
+async def test_while_a_voter_does_not_answer_nothing_is_erased(gate):
     await gate.mail()
-    await keeper(gate.bus, "relay", lambda _: ())
+    await voter(gate.bus, "relay", lambda _: ())
 
     async def broken(question: bytes) -> bytes:
         asked.set()
@@ -117,16 +117,16 @@ async def test_a_keeper_that_says_nothing_keeps_everything(gate):
     for silent in ("nobody", "raises", "unreadable"):
         asked = asyncio.Event()
         if silent == "raises":
-            await keeper(gate.bus, silent, lambda _, asked=asked: asked.set() or 1 / 0)
+            await voter(gate.bus, silent, lambda _, asked=asked: asked.set() or 1 / 0)
         elif silent == "unreadable":
             await gate.bus.requests.answer(retention.subject(silent), silent, broken)
-        async with janitor(gate.bus, "relay", silent):
+        async with working(gate.bus, "relay", silent):
             if silent == "nobody":
                 await eventually(stalled)
             else:
                 async with asyncio.timeout(10):
                     await asked.wait()
-        assert await there(gate.bus, [1]) == [1]
+        assert await present(gate.bus, [1]) == [1]
         assert await gate.events("events.audit.mail-erased.*") == []
 
 
@@ -134,34 +134,34 @@ def stalled() -> bool:
     return REGISTRY.get_sample_value("varco_audit_janitor_stalled") == 1
 
 
-async def test_without_keepers_nothing_is_erased(gate):
+async def test_without_voters_nothing_is_erased(gate):
     await gate.mail()
-    async with janitor(gate.bus):
+    async with working(gate.bus):
         await eventually(lambda: gate.bus.events.last_sequence("events.audit.mail-recorded.*"))
-        assert await there(gate.bus, [1]) == [1]
+        assert await present(gate.bus, [1]) == [1]
 
 
-async def test_a_reader_of_mail_that_is_no_keeper_keeps_everything(gate):
+async def test_while_a_reader_of_mail_is_not_asked_nothing_is_erased(gate):
     await gate.mail()
-    await keeper(gate.bus, "relay", lambda _: ())
+    await voter(gate.bus, "relay", lambda _: ())
     async with gate.bus.mail.consume("archive", "mail.*.*", in_flight=1, max_bytes=1 << 20):
         await eventually(gate.bus.admin.durable_consumers)
-        async with janitor(gate.bus, "relay"):
+        async with working(gate.bus, "relay"):
             await eventually(stalled)
-            assert await there(gate.bus, [1]) == [1]
+            assert await present(gate.bus, [1]) == [1]
     await gate.bus.mail.delete_consumer("archive")
-    async with janitor(gate.bus, "relay"):
+    async with working(gate.bus, "relay"):
         await left(gate.bus, [1], [])
 
 
 async def test_what_is_not_in_events_yet_stays(gate):
     asked = asyncio.Event()
-    await keeper(gate.bus, "relay", lambda _: asked.set() or ())
+    await voter(gate.bus, "relay", lambda _: asked.set() or ())
     await gate.mail()
-    async with made(gate.bus, "relay") as one, run_in_background(one.follow()):
-        await eventually(lambda: len(one.backlog))
+    async with worker_of(gate.bus, "relay") as one, run_in_background(one.follow_mail()):
+        await eventually(lambda: len(one.records))
         await one.sweep()
-        assert await there(gate.bus, [1]) == [1]
+        assert await present(gate.bus, [1]) == [1]
         assert not asked.is_set()
 
 
@@ -171,22 +171,22 @@ async def test_what_is_young_or_parked_or_no_record_stays(gate):
     await gate.mail()
     parked = RecordParked(at=datetime.now(UTC), service="relay", stream="MAIL", sequence=1, why="body gone")
     await gate.bus.events.append(parked)
-    await keeper(gate.bus, "relay", lambda _: ())
-    async with janitor(gate.bus, "relay"):
+    await voter(gate.bus, "relay", lambda _: ())
+    async with working(gate.bus, "relay"):
         await eventually(lambda: gate.bus.events.last_sequence("events.audit.mail-erased.*"))
         await left(gate.bus, [1, 3], [1])
-    async with janitor(gate.bus, "relay", age=timedelta(hours=1)):
+    async with working(gate.bus, "relay", age=timedelta(hours=1)):
         await gate.mail()
         await eventually(lambda: gate.bus.events.last_sequence("events.audit.mail-recorded.*"))
-        assert await there(gate.bus, [4]) == [4]
+        assert await present(gate.bus, [4]) == [4]
 
 
 async def test_what_is_wiped_leaves_no_byte_on_the_disk(gate):
     await gate.mail(body=b"Subject: x\r\n\r\nNEEDLE one\r\n")
     await gate.mail(body=b"Subject: x\r\n\r\nother\r\n")
     assert on_disk(gate, b"NEEDLE one") == 1
-    await keeper(gate.bus, "archive", lambda _: {2}, wiped=lambda _: {1})
-    async with janitor(gate.bus, "archive"):
+    await voter(gate.bus, "archive", lambda _: {2}, wiped=lambda _: {1})
+    async with working(gate.bus, "archive"):
         await eventually(lambda: not on_disk(gate, b"NEEDLE one"))
         await left(gate.bus, [1, 2], [2])
 
@@ -202,8 +202,8 @@ async def test_a_body_in_the_object_store_goes_with_its_last_record(gate):
         leaving = MailConverted(envelope=envelope, body=BodyReference(size=1, object=original), original=1)
         await gate.bus.mail.append("converted", leaving, b"")
         needed = {1, 2}
-        await keeper(gate.bus, "relay", lambda _: needed)
-        async with janitor(gate.bus, "relay", blobs=blobs):
+        await voter(gate.bus, "relay", lambda _: needed)
+        async with working(gate.bus, "relay", blobs=blobs):
             needed.discard(2)  # kept all the same: filelink knows by it that 1 is converted
             needed.discard(1)
             await left(gate.bus, [1, 2], [])
@@ -219,8 +219,8 @@ async def test_a_converted_mail_stays_while_its_original_does(gate):
         "converted", MailConverted(envelope=envelope, body=BodyReference(size=1), original=1), b"x"
     )
     await gate.mail()
-    await keeper(gate.bus, "archive", lambda _: {1})
-    async with janitor(gate.bus, "archive"):
+    await voter(gate.bus, "archive", lambda _: {1})
+    async with working(gate.bus, "archive"):
         await left(gate.bus, [1, 2, 3], [1, 2])
 
 
@@ -281,26 +281,26 @@ async def test_killed_at_any_moment_it_is_gone_on_with(gate):
     def of_four(*which: int) -> Needs:
         return lambda question: [one for one in question.sequences if one % 4 in which]
 
-    await keeper(gate.bus, "relay", of_four(3), wiped=of_four(1, 2))
-    async with run_in_background(scribe(gate.bus).run()), DyingBus.connect(gate.nats.settings(), "audit") as dying:
+    await voter(gate.bus, "relay", of_four(3), wiped=of_four(1, 2))
+    async with run_in_background(recorder(gate.bus).run()), DyingBus.connect(gate.nats.settings(), "audit") as dying:
         for steps in range(6):
             for _ in range(4):
                 await gate.mail(account=f"acme{steps}")
             last = (await gate.bus.mail.bounds())[1]
             await eventually(lambda last=last: recorded(gate.bus, last))
             dying.lifetime.left = steps
-            async with made(dying, "relay") as one, run_in_background(one.follow(), one.follow_parked()):
-                await eventually(lambda one=one, steps=steps: one.backlog.lanes.get(f"mail.accepted.acme{steps}"))
+            async with worker_of(dying, "relay") as one, run_in_background(one.follow_mail(), one.follow_parked()):
+                await eventually(lambda one=one, steps=steps: one.records.by_subject.get(f"mail.accepted.acme{steps}"))
                 with pytest.raises(Killed) if steps < 5 else nullcontext():
                     await one.sweep()
-            async with janitor(gate.bus, "relay"):
+            async with working(gate.bus, "relay"):
                 await left(gate.bus, range(last - 3, last + 1), [last - 1])
 
 
-async def test_of_two_janitors_one_works_and_the_other_follows_it(gate):
-    await keeper(gate.bus, "relay", lambda _: ())
-    async with janitor(gate.bus, "relay"):
-        async with janitor(gate.bus, "relay"):
+async def test_of_two_workers_one_works_and_the_other_takes_over(gate):
+    await voter(gate.bus, "relay", lambda _: ())
+    async with working(gate.bus, "relay"):
+        async with working(gate.bus, "relay"):
             for _ in range(3):
                 await gate.mail()
             await left(gate.bus, range(1, 4), [])
@@ -316,7 +316,7 @@ def test_audit_may_erase_and_nobody_else_may():
         assert {*ERASE_MAIL} <= {*allowed} if service.name == SERVICE.name else not {*ERASE_MAIL} & {*allowed}
 
 
-def test_every_reader_of_mail_is_a_keeper_but_those_that_only_count():
+def test_every_reader_of_mail_is_asked_but_those_that_only_count():
     readers = {one.name for one in installed() if any(s.startswith("mail.") for s in one.subscribes)}
     keepers = {one.name for one in installed() if retention.subject(one.name) in one.subscribes}
     assert readers - keepers == {"audit", "ratelimit"}

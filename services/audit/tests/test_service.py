@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from varco_audit.api.follower_limit import MOST
+from varco_audit.api.follower_limit import MAX_STREAMS
 from varco_common.events import AccountClosed, AccountOpened
 from varco_common.testing.waiting import eventually
 
@@ -61,11 +61,11 @@ async def test_a_time_that_is_none_in_utc_is_refused(gate, path):
 async def test_a_token_follows_so_many_streams_and_no_more(gate):
     url = "/events/stream?follow=true"
     async with gate.audit() as http, gate.client() as other, AsyncExitStack() as streams:
-        for _ in range(MOST - 1):
+        for _ in range(MAX_STREAMS - 1):
             await streams.enter_async_context(http.stream("GET", url))
         async with http.stream("GET", url):
             refused = await http.get(url)
-            assert (refused.status_code, f"{MOST} streams" in refused.json()["detail"]) == (429, True)
+            assert (refused.status_code, f"{MAX_STREAMS} streams" in refused.json()["detail"]) == (429, True)
             assert refused.headers["content-type"] == "application/problem+json"
             assert (await http.get("/events/stream")).status_code == 200
             async with other.stream("GET", url) as another:

@@ -9,6 +9,7 @@ import pytest
 
 from varco_audit.app import serve
 from varco_audit.settings import Settings
+from varco_audit.transparency.checkpoint_signer import CheckpointSigner
 from varco_common.base.settings import BrokenSetting
 from varco_common.events import AuthCause, AuthFailed, CheckpointKeyRotated, CheckpointSigned
 from varco_common.testing.waiting import eventually
@@ -72,9 +73,10 @@ async def test_traffic_is_signed_into_an_event_and_a_file(gate):
     assert (shelf(gate) / "log.pub").read_text().strip() == state["key"]
 
 
-async def test_traffic_is_signed_without_being_asked(gate):
+async def test_traffic_is_signed_without_being_asked(gate, monkeypatch):
+    monkeypatch.setattr(CheckpointSigner, "interval", 0.05)
     await say(gate)
-    async with gate.audit(checkpoint_every="50ms"):
+    async with gate.audit():
         assert await eventually(lambda: gate.bus.events.last_sequence(SIGNED))
 
 
@@ -204,13 +206,14 @@ async def test_the_key_is_nobody_elses_to_read(gate):
             pass
 
 
-async def test_who_lost_the_key_goes_on_with_another_under_the_logs_name(gate):
+async def test_who_lost_the_key_goes_on_with_another_under_the_logs_name(gate, monkeypatch):
+    monkeypatch.setattr(CheckpointSigner, "interval", 0.001)
     async with gate.audit() as audit:
         await say(gate)
         first = await signed(audit)
     (gate.home / "secrets" / "audit-signing.key").unlink()
     await say(gate)
-    async with gate.audit(checkpoint_every="1ms") as audit:
+    async with gate.audit() as audit:
         second = await signed(audit)
     assert PublicKey.parse(first["key"]).name == PublicKey.parse(second["key"]).name
     assert Chain([PublicKey.parse(second["key"])]).verify(Checkpoint.parse(second["checkpoint"]))

@@ -76,7 +76,7 @@ def test_a_half_written_leaf_is_forgotten(tmp_path):
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 300, 65_536, 65_537])
 def test_cut_to_a_size_it_goes_on_from_there(levels, size):
     levels.append(leaves(70_001))
-    levels.cut(size)
+    levels.truncate(size)
     assert merkle_tree.root(size, levels.node) == root(leaves(size))
     levels.append(leaves(66_000)[size:])
     assert merkle_tree.root(66_000, levels.node) == root(leaves(66_000))

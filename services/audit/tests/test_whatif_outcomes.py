@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from varco_audit.replay.verdict_replay import VerdictReplay
+from varco_audit.replay.verdict_voter import VerdictReplay
 from varco_audit.replay.whatif_outcomes import WhatIfOutcome, WhatIfTally, WhatIfVotes
 from varco_common.eventsourcing.replay.frames import ChangedVote, ReplayedMail
 from varco_common.eventsourcing.replay.replayable import ReplayCase
@@ -33,7 +33,7 @@ def found(*changes: ChangedVote) -> list:
     outcomes = WhatIfVotes()
     for one in changes:
         outcomes.add(one)
-    return [*outcomes.found()]
+    return [*outcomes.changes()]
 
 
 def test_one_vote_that_would_be_no_refuses():
@@ -114,9 +114,9 @@ def decided(reply: Reply, *votes: Vote, convert=()) -> ReplayCase:
     ],
 )
 def test_a_verdict_is_what_its_votes_come_to(case, same):
-    rehearser = VerdictReplay(VOTERS)
-    recorded = rehearser.recorded(case)
-    again = rehearser.decide(case, recorded)
+    verdicts = VerdictReplay(VOTERS)
+    recorded = verdicts.recorded(case)
+    again = verdicts.decide(case, recorded)
     assert ((again.reply, again.convert) == (recorded.reply, recorded.convert)) is same
 
 

@@ -1,22 +1,23 @@
-"""audit, a recorder and a worker: every fact searchable, and what became of each mail told. This file only wires."""
+"""audit, a recorder and a worker: every event searchable, every mail traced. This file only wires."""
 
 from contextlib import AsyncExitStack
 
-from varco_audit import api
-from varco_audit.batches import BatchLimits
+from varco_audit import api, metrics
 from varco_audit.dead_letters.commands import DeadLetters
 from varco_audit.index.event_index import EventIndex
-from varco_audit.index.indexer import EVERYTHING, Indexer
 from varco_audit.names import NAME
 from varco_audit.reconciliation.checker import BalanceChecker
 from varco_audit.reconciliation.store import BalanceStore
-from varco_audit.recording.mail_recorder import RECORDS, MailRecorder
+from varco_audit.recording.mail_recorder import MailRecorder
+from varco_audit.recording.recorded_position import RECORDS
 from varco_audit.retention.retention_worker import LEASE, RetentionWorker
 from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventSearch
 from varco_audit.settings import Settings
+from varco_audit.table_projection import ALL_EVENTS
 from varco_audit.trace.tracer import Tracer
-from varco_audit.transparency import factory, log_verification
+from varco_audit.transparency.factory import open_transparency
+from varco_audit.transparency.log_verification import verify_periodically
 from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
@@ -30,62 +31,44 @@ from varco_common.storage import database, retention
 
 
 async def serve(settings: Settings) -> None:
-    """Until cancelled. Each router of `routers` and each coroutine of `work` is one thing that audit does."""
+    """Runs until cancelled. Each router and each coroutine of `work` is one task of audit."""
     async with AsyncExitStack() as stack:
-        shell = await stack.enter_async_context(HttpServer.open(settings, NAME))
+        server = await stack.enter_async_context(HttpServer.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
         engine = await stack.enter_async_context(database.connect(settings.database_of(NAME), NAME))
         await database.migrate(engine, "varco_audit")
-        scribe = MailRecorder(
-            bus, BatchLimits(settings.record_batch, settings.batch_bytes, settings.linger.total_seconds())
-        )
-        index = EventIndex(engine)
-        indexer = Indexer(
-            bus, index, BatchLimits(settings.index_batch, settings.batch_bytes, settings.linger.total_seconds())
-        )
-        search = EventSearch(index)
-        reader = EventReader(bus, index, search, draining())
-        history, notary = await stack.enter_async_context(factory.open_transparency(bus, settings))
-        janitor = await stack.enter_async_context(RetentionWorker.opened(bus, settings))
-        dead = await stack.enter_async_context(DeadLetters.opened(bus, engine))
-        ledger = BalanceStore(
-            bus,
-            engine,
-            BatchLimits(settings.index_batch, settings.batch_bytes, settings.balance_linger.total_seconds()),
-        )
-        inspector = BalanceChecker(
-            bus,
-            ledger,
-            lambda: scribe.recorded,
-            dead.holds,
-            grace=settings.balance_grace.total_seconds(),
-            every=settings.balance_every.total_seconds(),
-        )
-        routers = (
-            api.balance.router(ledger, inspector),
-            api.dead_letters.router(dead),
-            api.events.router(index, search, reader, scribe),
-            api.traces.router(Tracer(search, reader)),
-            api.proof.router(bus, history, notary),
+        recorder = MailRecorder(bus)
+        index = EventIndex(bus, engine)
+        metrics.INDEX_PENDING.set_function(lambda: index.pending)
+        metrics.INDEX_LAG.set_function(index.lag)
+        reader = EventReader(bus, index, EventSearch(index), draining())
+        history, signer = await stack.enter_async_context(open_transparency(bus, settings))
+        retention_worker = await stack.enter_async_context(RetentionWorker.opened(bus, settings))
+        dead_letters = await stack.enter_async_context(DeadLetters.opened(bus, engine))
+        balance = BalanceStore(bus, engine)
+        checker = BalanceChecker(bus, balance, dead_letters.contains)
+        for router in (
+            rebuild_api.router(NAME, "varco_audit.rebuild", settings),
+            api.balance.router(balance, checker),
+            api.dead_letters.router(dead_letters),
+            api.events.router(index, reader, recorder),
+            api.traces.router(Tracer(reader)),
+            api.proof.router(bus, history, signer),
             api.replay.router(bus, settings.voters),
-        )
-        work = (
-            scribe.run(),
-            indexer.run(),
-            ledger.run(),
-            inspector.run(),
-            notary.run(),
-            log_verification.verify_periodically(bus, history, settings.verify_every),
-            janitor.run(),
-        )
-        shell.include(rebuild_api.router(NAME, "varco_audit.rebuild", settings))
-        for router in routers:
-            shell.include(router)
-        async with (
-            run_in_background(*work),
-            ReplayServer.answering(bus, NAME, "varco_audit.replay.verdict_replay", settings),
         ):
-            await shell.serve(bus, database=dead.check, index=index.check)
+            server.include(router)
+        work = (
+            recorder.run(),
+            index.run(),
+            balance.run(),
+            checker.run(),
+            signer.run(),
+            verify_periodically(bus, history, settings.verify_every),
+            retention_worker.run(),
+        )
+        await stack.enter_async_context(run_in_background(*work))
+        await stack.enter_async_context(ReplayServer.answering(bus, NAME, "varco_audit.replay.verdict_voter", settings))
+        await server.serve(bus, database=dead_letters.check, index=index.check)
 
 
 SERVICE = Service(
@@ -102,7 +85,7 @@ SERVICE = Service(
         subjects.request("*", REDELIVER),
         subjects.rehearsal("*"),
     ),
-    subscribes=(EVERYTHING, RECORDS, subjects.rehearse(NAME), subjects.rehearsal("*")),
+    subscribes=(ALL_EVENTS, RECORDS, subjects.rehearse(NAME), subjects.rehearsal("*")),
 )
 
 

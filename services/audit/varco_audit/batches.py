@@ -1,4 +1,4 @@
-"""What comes one by one, taken together: as much as is there, not more often than once in a while."""
+"""Collects the items of a stream into batches, with a minimum time between two of them."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -11,29 +11,38 @@ T = TypeVar("T")
 
 
 class BatchLimits(NamedTuple):
-    """At most `most` things, of about `most_bytes`, once in `linger` seconds."""
+    """Bounds of one batch: `items` at most, about `size` bytes, and one batch in `linger` seconds.
 
-    most: int
-    most_bytes: int
-    linger: float
+    A longer linger saves CPU for each item, and shows an item later.
+    """
+
+    items: int = 1_000
+    size: int = 4 * 1024 * 1024
+    linger: float = 0.05
 
 
 class Batches(Generic[T]):
-    """Iterates over lists: the first thing after a quiet time comes at once, what follows within `linger` together."""
+    """Iterates over lists. After a quiet time the first item comes at once, alone.
 
-    def __init__(self, limits: BatchLimits, size: Callable[[T], int]) -> None:
+    What follows within `linger` comes together.
+    """
+
+    def __init__(self, limits: BatchLimits, size_of: Callable[[T], int]) -> None:
         self._limits = limits
-        self._size = size
-        self._waiting: asyncio.Queue[T] = asyncio.Queue(limits.most)
+        self._size_of = size_of
+        self._waiting: asyncio.Queue[T] = asyncio.Queue(limits.items)
         self._next_at = 0.0
 
     @classmethod
     @asynccontextmanager
     async def of(
-        cls, source: AsyncGenerator[T, None], limits: BatchLimits, size: Callable[[T], int]
+        cls, source: AsyncGenerator[T, None], limits: BatchLimits, size_of: Callable[[T], int]
     ) -> AsyncIterator["Batches[T]"]:
-        """Reads `source` ahead inside the block, by one batch at most, and closes it. Its errors end the block."""
-        batches = cls(limits, size)
+        """Reads `source` inside the block, one batch ahead at most, and closes it.
+
+        An error of `source` ends the block.
+        """
+        batches = cls(limits, size_of)
         async with run_in_background(batches._read(source)):
             yield batches
 
@@ -44,15 +53,15 @@ class Batches(Generic[T]):
         loop = asyncio.get_running_loop()
         if (rest := self._next_at - loop.time()) > 0:
             await asyncio.sleep(rest)
-        taken = [await self._waiting.get()]
+        batch = [await self._waiting.get()]
         self._next_at = loop.time() + self._limits.linger
-        size = self._size(taken[0])
-        while size < self._limits.most_bytes and len(taken) < self._limits.most and not self._waiting.empty():
-            taken.append(self._waiting.get_nowait())
-            size += self._size(taken[-1])
-        return taken
+        size = self._size_of(batch[0])
+        while size < self._limits.size and len(batch) < self._limits.items and not self._waiting.empty():
+            batch.append(self._waiting.get_nowait())
+            size += self._size_of(batch[-1])
+        return batch
 
     async def _read(self, source: AsyncGenerator[T, None]) -> None:
         async with aclosing(source):
-            async for one in source:
-                await self._waiting.put(one)
+            async for item in source:
+                await self._waiting.put(item)

@@ -1,3 +1,3 @@
-"""What audit is called where it speaks."""
+"""The name of this service on the bus, in subjects and in its settings."""
 
 NAME = "audit"

@@ -1,4 +1,4 @@
-"""audit's HTTP API: a file for each router."""
+"""audit's HTTP API: one file for each router."""
 
 from varco_audit.api import balance, dead_letters, events, proof, replay, traces
 

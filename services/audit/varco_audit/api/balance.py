@@ -1,23 +1,25 @@
-"""The balance over HTTP."""
+"""The route of the balance (docs/balance.md)."""
 
 from datetime import UTC, datetime
 from time import time
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from varco_audit.api.event_models import utc
+from varco_audit.api.scope import as_utc, visible_account
 from varco_audit.reconciliation.checker import BalanceChecker, UnaccountedMail
 from varco_audit.reconciliation.counts import OutstandingMail
 from varco_audit.reconciliation.store import BalanceStore, HourlyCounts
 from varco_common.runtime.auth import Caller
 
+_CLOCK_SKEW_MS = 60_000  # between the bus and this machine
+
 
 class BalanceLineOut(BaseModel):
-    """Recipients of mails of one account and kind that were accepted in the hour that begins then.
+    """Recipients of the mails of one account and kind that were accepted in the hour from `hour`.
 
-    accepted = delivered + bounced + expired + dropped + in_flight + unaccounted, where all is well with the unaccounted 0.
+    accepted = delivered + bounced + expired + dropped + in_flight + unaccounted; the last must be 0.
     """
 
     account: str
@@ -33,12 +35,12 @@ class BalanceLineOut(BaseModel):
     balanced: bool = True
 
     @classmethod
-    def of(cls, sums: HourlyCounts) -> "BalanceLineOut":
-        return cls(**sums._asdict() | {"hour": datetime.fromtimestamp(sums.hour * 3600, UTC)})
+    def of(cls, counts: HourlyCounts) -> "BalanceLineOut":
+        return cls(**counts._asdict() | {"hour": datetime.fromtimestamp(counts.hour * 3600, UTC)})
 
 
 class UnaccountedMailOut(BaseModel):
-    """A mail that is owed and that nobody has."""
+    """A mail that no service accounts for."""
 
     mail: str
     account: str
@@ -49,17 +51,16 @@ class UnaccountedMailOut(BaseModel):
     why: str
 
     @classmethod
-    def of(cls, lost: UnaccountedMail) -> "UnaccountedMailOut":
-        debt = lost.debt
-        at = datetime.fromtimestamp(debt.at_ms / 1000, UTC)
+    def of(cls, unaccounted: UnaccountedMail) -> "UnaccountedMailOut":
+        mail = unaccounted.mail
         return cls(
-            mail=debt.mail,
-            account=debt.account,
-            kind=debt.kind,
-            sequence=debt.sequence,
-            at=at,
-            recipients=debt.left,
-            why=lost.why,
+            mail=mail.mail,
+            account=mail.account,
+            kind=mail.kind,
+            sequence=mail.sequence,
+            at=datetime.fromtimestamp(mail.at_ms / 1000, UTC),
+            recipients=mail.left,
+            why=unaccounted.why,
         )
 
 
@@ -71,8 +72,8 @@ class BalanceOut(BaseModel):
     unaccounted: list[UnaccountedMailOut]
 
 
-def router(ledger: BalanceStore, inspector: BalanceChecker) -> APIRouter:
-    """The one route."""
+def router(store: BalanceStore, checker: BalanceChecker) -> APIRouter:
+    """The only route."""
     api = APIRouter(tags=["balance"])
 
     @api.get("/balance")
@@ -83,27 +84,27 @@ def router(ledger: BalanceStore, inspector: BalanceChecker) -> APIRouter:
         ] = None,
         account: str = "",
     ) -> BalanceOut:
-        """By hour and account, with every mail that nobody can account for. An account's token sees its own alone."""
-        if not token.is_admin:
-            if account not in ("", token.scope):
-                raise HTTPException(403, f"This token is for account {token.scope} alone.")
-            account = token.scope
-        lost = [one for one in await inspector.look() if account in ("", one.debt.account)]
-        lines = [BalanceLineOut.of(sums) for sums in await ledger.lines(utc(since), account)]
-        _spread(lines, await ledger.owed(int(time() * 1000) + 60_000), {one.debt.mail for one in lost})
-        return BalanceOut(applied=ledger.applied, lines=lines, unaccounted=[UnaccountedMailOut.of(one) for one in lost])
+        """By hour and account, and each mail that is unaccounted for. An account's token sees its own."""
+        account = visible_account(token, account)
+        unaccounted = [lost for lost in await checker.check() if account in ("", lost.mail.account)]
+        lines = [BalanceLineOut.of(counts) for counts in await store.lines(as_utc(since), account)]
+        outstanding = await store.outstanding(int(time() * 1000) + _CLOCK_SKEW_MS)
+        _add_outstanding(lines, outstanding, {lost.mail.mail for lost in unaccounted})
+        return BalanceOut(
+            applied=store.applied, lines=lines, unaccounted=[UnaccountedMailOut.of(lost) for lost in unaccounted]
+        )
 
     return api
 
 
-def _spread(lines: list[BalanceLineOut], owed: list[OutstandingMail], lost: set[str]) -> None:
-    places = {(line.account, int(line.hour.timestamp()) // 3600, line.kind): line for line in lines}
-    for debt in owed:
-        if line := places.get((debt.account, debt.hour, debt.kind)):
-            if debt.mail in lost:
-                line.unaccounted += len(debt.left)
+def _add_outstanding(lines: list[BalanceLineOut], outstanding: list[OutstandingMail], unaccounted: set[str]) -> None:
+    by_key = {(line.account, int(line.hour.timestamp()) // 3600, line.kind): line for line in lines}
+    for mail in outstanding:
+        if line := by_key.get(mail.line):
+            if mail.mail in unaccounted:
+                line.unaccounted += len(mail.left)
             else:
-                line.in_flight += len(debt.left)
+                line.in_flight += len(mail.left)
     for line in lines:
         known = line.delivered + line.bounced + line.expired + line.dropped + line.in_flight + line.unaccounted
         line.balanced = line.accepted == known

@@ -1,21 +1,22 @@
-"""Dead letters over HTTP: for admins alone, for a record that can't be read belongs to nobody."""
+"""Routes about dead letters, for admins only: what can't be decoded belongs to no account."""
 
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from varco_audit.dead_letters.commands import DeadLetters, OpenedDeadLetter
-from varco_audit.dead_letters.model import DeadLetter
 from varco_common.runtime.auth import Admin
 
-Why = Annotated[str, Query(max_length=1_000, description="Why; it goes into the event.")]
-NeededWhy = Annotated[str, Query(min_length=1, max_length=1_000, description="Why; it goes into the event.")]
+Reason = Annotated[str, Query(max_length=1_000, description="Why; it goes into the event.")]
+NeededReason = Annotated[str, Query(min_length=1, max_length=1_000, description="Why; it goes into the event.")]
 
 
 class DeadLetterOut(BaseModel):
-    """What was parked, by whom, and why."""
+    """What was parked, by which service, and why."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: str
     service: str
@@ -26,22 +27,9 @@ class DeadLetterOut(BaseModel):
     at: datetime
     times: int
 
-    @classmethod
-    def of(cls, letter: DeadLetter) -> "DeadLetterOut":
-        return cls(
-            id=letter.id,
-            service=letter.service,
-            stream=letter.stream,
-            sequence=letter.sequence,
-            consumer=letter.consumer,
-            why=letter.why,
-            at=letter.at,
-            times=letter.times,
-        )
-
 
 class OpenedDeadLetterOut(DeadLetterOut):
-    """With what is in it, the body left out. `unread` says why that can't be told."""
+    """With the envelope of its mail. `unread` says why that can't be shown."""
 
     unread: str
     kind: str = ""
@@ -53,13 +41,13 @@ class OpenedDeadLetterOut(DeadLetterOut):
     accepted_at: datetime | None = None
 
     @classmethod
-    def of_opened(cls, opened: OpenedDeadLetter) -> "OpenedDeadLetterOut":
-        head = DeadLetterOut.of(opened.letter).model_dump()
+    def of(cls, opened: OpenedDeadLetter) -> "OpenedDeadLetterOut":
+        letter = DeadLetterOut.model_validate(opened.letter).model_dump()
         if not opened.mail:
-            return cls(**head, unread=opened.unread)
+            return cls(**letter, unread=opened.unread)
         envelope = opened.mail.record.envelope
         return cls(
-            **head,
+            **letter,
             unread="",
             kind=opened.mail.subject.split(".", 2)[1],
             mail=envelope.id,
@@ -72,35 +60,35 @@ class OpenedDeadLetterOut(DeadLetterOut):
 
 
 class ClosedDeadLetterOut(BaseModel):
-    """The letter that there is no more."""
+    """The id of a dead letter that has been dealt with."""
 
     id: str
 
 
-def router(dead: DeadLetters) -> APIRouter:
+def router(dead_letters: DeadLetters) -> APIRouter:
     """All routes about dead letters."""
     api = APIRouter(tags=["dead letters"])
 
     @api.get("/deadletters")
     async def deadletters(_: Admin, service: str = "") -> list[DeadLetterOut]:
-        """Those that nobody has dealt with, the oldest first."""
-        return [DeadLetterOut.of(letter) for letter in dead.all(service)]
+        """Those that have not been dealt with, the oldest first."""
+        return [DeadLetterOut.model_validate(letter) for letter in dead_letters.all(service)]
 
     @api.get("/deadletters/{name}")
     async def deadletter(name: str, _: Admin) -> OpenedDeadLetterOut:
-        """One, with what is in it."""
-        return OpenedDeadLetterOut.of_opened(await dead.open(name))
+        """One, with the envelope of its mail."""
+        return OpenedDeadLetterOut.of(await dead_letters.open(name))
 
     @api.post("/deadletters/{name}/redelivery")
-    async def redeliver(name: str, token: Admin, reason: Why = "") -> ClosedDeadLetterOut:
-        """The consumer that parked it takes it once more, and no other; 422 where it is dead still."""
-        await dead.redeliver(name, f"token:{token.id}", reason)
+    async def redeliver(name: str, token: Admin, reason: Reason = "") -> ClosedDeadLetterOut:
+        """The consumer that parked it handles it again, and no other. 422 if it can't."""
+        await dead_letters.redeliver(name, f"token:{token.id}", reason)
         return ClosedDeadLetterOut(id=name)
 
     @api.delete("/deadletters/{name}")
-    async def drop(name: str, token: Admin, reason: NeededWhy) -> ClosedDeadLetterOut:
-        """Nobody will deal with it any more. The record stays where it is for as long as MAIL keeps it."""
-        await dead.drop(name, f"token:{token.id}", reason)
+    async def drop(name: str, token: Admin, reason: NeededReason) -> ClosedDeadLetterOut:
+        """It will never be handled. The record stays in MAIL for VARCO_NATS_MAIL_DAYS."""
+        await dead_letters.drop(name, f"token:{token.id}", reason)
         return ClosedDeadLetterOut(id=name)
 
     return api

@@ -1,4 +1,4 @@
-"""How many streams of events one token may follow at once: each holds a connection and a consumer until it is left."""
+"""Limits the streams that a token follows at once: each holds a connection and a consumer."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -9,28 +9,25 @@ from starlette.types import Receive, Scope, Send
 
 from varco_common.runtime.tokens import ApiToken
 
-MOST = 20
+MAX_STREAMS = 20
 
 
 class FollowerLimit:
-    """Counts by the token's id; what this process serves alone."""
+    """Counts the streams that this process serves, by the token's id."""
 
     def __init__(self) -> None:
         self._counts = Counter[str]()
 
-    def admit(self, token: ApiToken) -> None:
-        """Raises 429 (RFC 6585 4) where the token follows as many as it may."""
-        if self._counts[token.id] >= MOST:
-            raise HTTPException(
-                429, f"This token follows {MOST} streams of events, which is as many as it may: end one."
-            )
-
     def stream(self, token: ApiToken, lines: AsyncIterator[bytes], media_type: str) -> StreamingResponse:
-        """An answer that counts from its beginning until its client leaves."""
-        return _Counted(self._counts, token, lines, media_type)
+        """A response that counts until its client leaves. Raises 429 (RFC 6585 4) at the limit."""
+        if self._counts[token.id] >= MAX_STREAMS:
+            raise HTTPException(
+                429, f"This token follows {MAX_STREAMS} streams of events, which is as many as it may: end one."
+            )
+        return _CountedResponse(self._counts, token, lines, media_type)
 
 
-class _Counted(StreamingResponse):
+class _CountedResponse(StreamingResponse):
     def __init__(self, counts: Counter[str], token: ApiToken, lines: AsyncIterator[bytes], media_type: str) -> None:
         super().__init__(lines, media_type=media_type)
         self._counts, self._token = counts, token

@@ -1,4 +1,4 @@
-"""Replays over HTTP: what goes on for long answers with a JSON object a line, as it comes."""
+"""Routes about replays. A long answer is a stream of JSON objects, one a line."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict
 
-from varco_audit.replay import past_settings
+from varco_audit.api import ndjson
 from varco_audit.replay.output_lines import FailedLine, OutputLine, encode
+from varco_audit.replay.past_settings import point_in_time, settings_at
 from varco_audit.replay.verify import verify
 from varco_audit.replay.whatif import WhatIfRun
 from varco_common.base import subjects
@@ -21,11 +22,13 @@ from varco_common.runtime.auth import AccountScope, Admin
 AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The account's name.")]
 Since = Annotated[datetime, Query(description="RFC 3339, with its offset from UTC.")]
 Until = Annotated[datetime | None, Query(description="As `since`; now, where it is left out.")]
-LINES = "application/x-ndjson"
 
 
 class WhatIfForm(BaseModel):
-    """`sections` of an account file, and the time whose mails are to be decided again. `listed`: each mail, too."""
+    """`sections` of an account file, and the time whose mails are decided again.
+
+    `listed`: each mail whose outcome changes gets a line.
+    """
 
     sections: dict[str, Any]
     since: datetime
@@ -34,7 +37,9 @@ class WhatIfForm(BaseModel):
 
 
 class SettingsItemOut(BaseModel):
-    """One item of an account's settings. `sequence` is that of the event that made it so; 0: it is as by default."""
+    """One item of an account's settings. `sequence` is the event that made it so; 0 for a default."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     section: str
     key: str
@@ -47,14 +52,14 @@ class SettingsItemOut(BaseModel):
 
 
 class PastSettingsOut(BaseModel):
-    """`missing` has by service why it has told nothing; `unreadable` are events that can't be read."""
+    """`missing` are services that failed, with the reason; `unreadable` events that can't be decoded."""
 
     account: str
     sequence: int
     at: datetime
     items: list[SettingsItemOut]
     missing: dict[str, str]
-    unreadable: list[int] = Field(default_factory=list)
+    unreadable: list[int] = []
 
 
 def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
@@ -63,7 +68,7 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
 
     @api.get("/replay/verify")
     async def verify_all(_: Admin, since: Since, until: Until = None) -> StreamingResponse:
-        """Decides all mails of that time again, and tells each vote that comes out otherwise than it is on record."""
+        """Decides all mails of that time again, and shows each vote that differs from the record."""
         begin, end = _span(since, until)
         return await _streamed(verify(bus, voters, begin, end))
 
@@ -73,14 +78,14 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
     ) -> StreamingResponse:
         """As for all, of one account's mails."""
         begin, end = _span(since, until)
-        await _known(bus, account)
+        await _check_account(bus, account)
         return await _streamed(verify(bus, voters, begin, end, account))
 
     @api.post("/accounts/{account}/whatif")
     async def whatif(account: AccountName, form: WhatIfForm, _: AccountScope) -> StreamingResponse:
-        """Decides the account's mails again as if these sections had held all the time; changes nothing."""
+        """Decides the account's mails again as if these sections had held. Changes nothing."""
         begin, end = _span(form.since, form.until)
-        await _known(bus, account)
+        await _check_account(bus, account)
         return await _streamed(WhatIfRun(bus, account, form.sections, begin, end, listed=form.listed).run())
 
     @api.get("/accounts/{account}/state")
@@ -90,36 +95,33 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
         at: Annotated[datetime | None, Query(description="A time, RFC 3339 with its offset.")] = None,
         sequence: Annotated[int | None, Query(ge=1, description="Or the sequence of an event.")] = None,
     ) -> PastSettingsOut:
-        """Senders, rules, quotas, links, copies, route and bans as they were, each with the event that made it so."""
-        meant = _utc(at) if at else sequence
-        if meant is None or (at and sequence):
+        """Senders, rules, quotas, links, copies, route and bans at a time, each with its event."""
+        when = _utc(at) if at else sequence
+        if when is None or (at and sequence):
             raise RefusedCommand("give a time (at) or a sequence, one of the two")
-        await _known(bus, account)
-        moment = await past_settings.point_in_time(bus, meant)
-        told = await past_settings.settings_at(bus, account, moment, own=not token.is_admin)
-        items = [
-            SettingsItemOut(**{name: getattr(one, name) for name in SettingsItemOut.model_fields}) for one in told.items
-        ]
+        await _check_account(bus, account)
+        point = await point_in_time(bus, when)
+        settings = await settings_at(bus, account, point, own=not token.is_admin)
         return PastSettingsOut(
             account=account,
-            sequence=moment.sequence,
-            at=moment.at,
-            items=items,
-            missing=told.missing,
-            unreadable=told.unreadable,
+            sequence=point.sequence,
+            at=point.at,
+            items=[SettingsItemOut.model_validate(item) for item in settings.items],
+            missing=settings.missing,
+            unreadable=sorted(settings.unreadable),
         )
 
     return api
 
 
-async def _known(bus: Bus, account: str) -> None:
-    """Raises NotFound where there never was such an account; one that was closed has its past."""
+async def _check_account(bus: Bus, account: str) -> None:
+    """Raises NotFound if there never was such an account. A closed one has a past."""
     if not await bus.events.last_sequence(AccountOpened.subject_filter(subjects.token(account))):
         raise NotFound(f"no such account: {account}")
 
 
 async def _streamed(lines: AsyncGenerator[OutputLine, None]) -> StreamingResponse:
-    """The first line is awaited before the answer begins: what can't begin is a plain error."""
+    """Waits for the first line, so that a replay that can't begin is answered with an error."""
     first = await anext(lines)
 
     async def encoded() -> AsyncIterator[bytes]:
@@ -132,11 +134,11 @@ async def _streamed(lines: AsyncGenerator[OutputLine, None]) -> StreamingRespons
         finally:
             await lines.aclose()
 
-    return StreamingResponse(encoded(), media_type=LINES)
+    return StreamingResponse(encoded(), media_type=ndjson.MEDIA_TYPE)
 
 
 def _span(since: datetime, until: datetime | None) -> tuple[datetime, datetime]:
-    """UTC. Raises RefusedCommand."""
+    """In UTC. Raises RefusedCommand if it is empty."""
     begin, end = _utc(since), _utc(until) if until else datetime.now(UTC)
     if begin >= end:
         raise RefusedCommand(f"nothing lies between {begin.isoformat()} and {end.isoformat()}")
@@ -144,6 +146,7 @@ def _span(since: datetime, until: datetime | None) -> tuple[datetime, datetime]:
 
 
 def _utc(at: datetime) -> datetime:
+    """Raises RefusedCommand for a time without an offset."""
     if at.tzinfo is None:
         raise RefusedCommand(f"{at.isoformat()}: a time needs its offset from UTC, such as Z or +01:00")
     try:

@@ -1,16 +1,17 @@
-"""What became of one mail, over HTTP."""
+"""The route that tells what became of one mail."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from varco_audit.api.scope import visible_account
 from varco_audit.trace.model import Trace
 from varco_audit.trace.tracer import Tracer
 from varco_common.runtime.auth import Caller
 
 
 def router(tracer: Tracer) -> APIRouter:
-    """All routes about traces."""
+    """The only route."""
     api = APIRouter(tags=["traces"])
 
     @api.get("/traces/{what:path}", summary="What became of a mail")
@@ -21,7 +22,7 @@ def router(tracer: Tracer) -> APIRouter:
         ],
         token: Caller,
     ) -> Trace:
-        """Its whole story; where several mails are meant, the mails to choose from. An account's token sees its own alone."""
-        return await tracer.trace(what, "" if token.is_admin else token.scope)
+        """The timeline of the mail; if several match, their list. An account's token sees its own mails."""
+        return await tracer.trace(what, visible_account(token))
 
     return api

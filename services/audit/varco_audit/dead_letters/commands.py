@@ -1,9 +1,9 @@
-"""What an operator does with dead letters: looks into them, has them dealt with again, drops them."""
+"""What an operator can do with a dead letter: look at it, have it handled again, drop it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,13 +17,15 @@ from varco_common.bus import Bus, StoredMail
 from varco_common.events import DeadLetterDropped, DeadLetterRedelivered
 from varco_common.eventsourcing.projection import Projection
 
-OWING = ("relay", "filelink")  # who owes a mail to its recipients
-_FOLLOWED = "{service} folds events, it doesn't handle them: mend it, then `varco replay rebuild {service} --swap`"
+DELIVERERS = ("relay", "filelink")  # while one of these has a mail parked, its recipients don't get it
+_NOT_REDELIVERABLE = (
+    "{service} folds events, it doesn't handle them: mend it, then `varco replay rebuild {service} --swap`"
+)
 _log = log.get(__name__)
 
 
 class OpenedDeadLetter(NamedTuple):
-    """A letter with what is in it. `mail` is None where it can't be read, and `unread` says why."""
+    """A dead letter with its mail. `mail` is None if it can't be read, and `unread` says why."""
 
     letter: DeadLetter
     mail: StoredMail | None
@@ -31,7 +33,7 @@ class OpenedDeadLetter(NamedTuple):
 
 
 class DeadLetters:
-    """Reads are answered from memory."""
+    """Answers from memory. Commands return when the projection has applied their event."""
 
     def __init__(self, bus: Bus, projection: Projection[DeadLetter]) -> None:
         self._bus, self._projection = bus, projection
@@ -40,24 +42,24 @@ class DeadLetters:
     @classmethod
     @asynccontextmanager
     async def opened(cls, bus: Bus, engine: AsyncEngine) -> AsyncIterator[Self]:
-        """Caught up with the bus, and following it inside the block."""
+        """Catches up with the bus, and follows it inside the block."""
         projection = Projection.of(model.DEAD_LETTERS, bus, engine, NAME)
         async with projection.following():
             metrics.DEAD_LETTERS.set_function(lambda: len(projection))
             yield cls(bus, projection)
 
     def all(self, service: str = "") -> list[DeadLetter]:
-        """The oldest first."""
-        found = (letter for _, letter in self._projection.items() if service in ("", letter.service))
-        return sorted(found, key=lambda letter: letter.at)
+        """Those of one service, or of all; the oldest first."""
+        letters = (letter for _, letter in self._projection.items() if service in ("", letter.service))
+        return sorted(letters, key=lambda letter: letter.at)
 
-    def holds(self, sequence: int, services: tuple[str, ...] = OWING) -> bool:
-        """Whether the record at this sequence of MAIL is a dead letter of one of these."""
-        return any(self._projection.get(f"{service}.{subjects.MAIL}.{sequence}") for service in services)
+    def contains(self, sequence: int) -> bool:
+        """Whether a deliverer has parked the record at this sequence of MAIL."""
+        return any(self._projection.get(f"{service}.{subjects.MAIL}.{sequence}") for service in DELIVERERS)
 
-    async def open(self, name: str) -> OpenedDeadLetter:
+    async def open(self, letter_id: str) -> OpenedDeadLetter:
         """Raises NotFound."""
-        letter = self._get(name)
+        letter = self._get(letter_id)
         if letter.stream != subjects.MAIL:
             return OpenedDeadLetter(letter, None, "an event")
         try:
@@ -65,44 +67,40 @@ class DeadLetters:
         except PoisonError as error:
             return OpenedDeadLetter(letter, None, str(error))
 
-    async def redeliver(self, name: str, by: str, reason: str) -> None:
-        """Dealt with when this returns. Raises NotFound, RefusedCommand (it is still dead, and why), TransientError."""
-        letter = self._get(name)
+    async def redeliver(self, letter_id: str, by: str, reason: str) -> None:
+        """Has the consumer that parked it handle it again.
+
+        Raises NotFound, TransientError, or RefusedCommand if it could not be handled again.
+        """
+        letter = self._get(letter_id)
         if not letter.consumer:
-            raise RefusedCommand(_FOLLOWED.format(service=letter.service))
-        found = await self._bus.mail.redeliver(letter.service, letter.consumer, letter.sequence)
-        _log.info("redelivered", letter=name, by=by, outcome=found.outcome, why=found.why)
-        if found.outcome != "done":
-            raise RefusedCommand(f"{letter.service}: {found.outcome}{f': {found.why}' if found.why else ''}")
-        event = DeadLetterRedelivered(
-            at=datetime.now(UTC),
-            service=letter.service,
-            stream=letter.stream,
-            sequence=letter.sequence,
-            by=by,
-            reason=reason,
-        )
+            raise RefusedCommand(_NOT_REDELIVERABLE.format(service=letter.service))
+        result = await self._bus.mail.redeliver(letter.service, letter.consumer, letter.sequence)
+        _log.info("redelivered", dead_letter=letter_id, by=by, outcome=result.outcome, reason=result.why)
+        if result.outcome != "done":
+            raise RefusedCommand(f"{letter.service}: {result.outcome}{f': {result.why}' if result.why else ''}")
+        await self._append(DeadLetterRedelivered(**_fields(letter, by, reason)))
+
+    async def drop(self, letter_id: str, by: str, reason: str) -> None:
+        """States that it will never be handled. Raises NotFound or TransientError."""
+        letter, mail, _ = await self.open(letter_id)
+        about: dict[str, Any] = {}
+        if mail:
+            envelope = mail.record.envelope
+            about = {"account": envelope.account, "mail": envelope.id}
+            if letter.service in DELIVERERS:
+                about["recipients"] = envelope.recipients
+        await self._append(DeadLetterDropped(**_fields(letter, by, reason), **about))
+
+    async def _append(self, event: DeadLetterRedelivered | DeadLetterDropped) -> None:
         await self._projection.reached(await self._bus.events.append(event))
 
-    async def drop(self, name: str, by: str, reason: str) -> None:
-        """Raises NotFound, TransientError."""
-        opened = await self.open(name)
-        letter, envelope = opened.letter, opened.mail.record.envelope if opened.mail else None
-        owed = envelope if letter.service in OWING else None
-        event = DeadLetterDropped(
-            at=datetime.now(UTC),
-            service=letter.service,
-            stream=letter.stream,
-            sequence=letter.sequence,
-            by=by,
-            reason=reason,
-            account=envelope.account if envelope else "",
-            mail=envelope.id if envelope else "",
-            recipients=owed.recipients if owed else (),
-        )
-        await self._projection.reached(await self._bus.events.append(event))
-
-    def _get(self, name: str) -> DeadLetter:
-        if not (letter := self._projection.get(name)):
-            raise NotFound(f"no dead letter {name}: `varco deadletters list` shows those there are")
+    def _get(self, letter_id: str) -> DeadLetter:
+        if not (letter := self._projection.get(letter_id)):
+            raise NotFound(f"no dead letter {letter_id}: `varco deadletters list` shows those there are")
         return letter
+
+
+def _fields(letter: DeadLetter, by: str, reason: str) -> dict[str, Any]:
+    place = {"service": letter.service, "stream": letter.stream, "sequence": letter.sequence}
+    return {"at": datetime.now(UTC), "by": by, "reason": reason, **place}

@@ -1,4 +1,4 @@
-"""Dead letters: what services parked and nobody has dealt with since. Folded from events; pure."""
+"""Dead letters, folded from events. Pure."""
 
 from datetime import datetime
 
@@ -8,15 +8,14 @@ from msgspec.structs import replace
 from varco_common.events import AnyEvent, DeadLetterDropped, DeadLetterRedelivered, RecordParked
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
-FILTERS = (
-    RecordParked.subject_filter(),
-    DeadLetterRedelivered.subject_filter(),
-    DeadLetterDropped.subject_filter(),
-)
+FILTERS = tuple(kind.subject_filter() for kind in (RecordParked, DeadLetterRedelivered, DeadLetterDropped))
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that `service` passes over. `times` is how often it was parked, `why` what was said the last time."""
+    """A message of `stream` that `service` passes over.
+
+    It was parked `times` times; `why` is the reason of the last time.
+    """
 
     service: str
     stream: str
@@ -32,26 +31,18 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def key(event: AnyEvent) -> str:
-    """What a letter is called: who parked it, and where it lies."""
+    """The id of the dead letter that the event is about."""
     if isinstance(event, RecordParked | DeadLetterRedelivered | DeadLetterDropped):
         return f"{event.service}.{event.stream}.{event.sequence}"
     return event.key
 
 
 def apply(letter: DeadLetter | None, event: AnyEvent) -> DeadLetter | None:
-    """The letter after the event; None: there is none."""
+    """The dead letter after the event; None if there is none any more."""
     match event:
         case RecordParked():
-            times = letter.times + 1 if letter else 1
-            parked = DeadLetter(
-                service=event.service,
-                stream=event.stream,
-                sequence=event.sequence,
-                consumer=event.consumer,
-                why=event.why,
-                at=event.at,
-            )
-            return replace(parked, times=times)
+            parked = {name: getattr(event, name) for name in DeadLetter.__struct_fields__ if name != "times"}
+            return replace(DeadLetter(**parked), times=letter.times + 1 if letter else 1)
         case DeadLetterRedelivered() | DeadLetterDropped():
             return None
         case _:

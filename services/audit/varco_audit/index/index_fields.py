@@ -1,5 +1,9 @@
-"""What the index keeps of an event, so that it is found: who, whom, which mail. Pure; the payload itself stays in EVENTS."""
+"""What the index contains of each event: who, to whom, which mail. Pure.
 
+The payload itself stays in EVENTS.
+"""
+
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -19,15 +23,16 @@ from varco_common.mail.record import MailAccepted
 from varco_common.mime import Manifest
 
 _ADDRESSES = ("recipient", "address")
-_IDS = ("dsn", "copy", "link")  # ids of what came of the mail: found by them, too
+_RELATED_IDS = ("dsn", "copy", "link")
 _HOSTS = ("host", "network")
 
 
 class IndexFields(NamedTuple):
-    """What an event is about; empty where it says nothing of it. Addresses and logins are in lower case.
+    """What an event is about; a field that the event does not have is empty.
 
-    `mail` is a mail's id, which is the decision's as well; `others` are ids of what came of it (notifications, copies,
-    links), and of all mails where an event is about several.
+    Addresses and logins are in lower case. `mail` is the id of a mail, and of its decision.
+    `others` are the ids of what was made of the mail (notifications, copies, links). If the event
+    is about several mails, `others` are the ids of all of them.
     """
 
     account: str = ""
@@ -41,7 +46,7 @@ class IndexFields(NamedTuple):
 
 
 class IndexRow(NamedTuple):
-    """An event's place and what is kept of it. `at_ms` is when the stream stored it, in milliseconds since 1970."""
+    """`sequence` is the event's place in EVENTS, `at_ms` its time there in ms since 1970."""
 
     sequence: int
     at_ms: int
@@ -51,12 +56,12 @@ class IndexRow(NamedTuple):
 
 
 def index_row(raw: RawEvent) -> IndexRow:
-    """Of every event, even one that can't be read or that nobody said: its place is known."""
+    """The row of any event. Of one that can't be decoded only the place is known."""
     _, service, fact, *_ = (*raw.subject.split(".", 3), "", "")
-    return IndexRow(raw.sequence, raw.at // 1_000_000, service, fact, _read(raw))
+    return IndexRow(raw.sequence, raw.at // 1_000_000, service, fact, _decoded_fields(raw))
 
 
-def _read(raw: RawEvent) -> IndexFields:
+def _decoded_fields(raw: RawEvent) -> IndexFields:
     try:
         return fields_of(decode_event(raw.payload)) if raw.own else IndexFields()
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -64,7 +69,7 @@ def _read(raw: RawEvent) -> IndexFields:
 
 
 def fields_of(event: AnyEvent) -> IndexFields:
-    """By the names of its fields, where it isn't a ballot, a strike or a list of mails."""
+    """Most events have fields of these names; those with a ballot or a strike nest them."""
     match event:
         case MailRecorded(record=MailAccepted(envelope=envelope, manifest=manifest)):
             return _of_ballot(envelope, manifest)
@@ -73,13 +78,12 @@ def fields_of(event: AnyEvent) -> IndexFields:
         case MailRefused(ballot=ballot):
             return _of_ballot(ballot.envelope, ballot.manifest)
         case HostFound(strike=strike) | HostIgnored(strike=strike):
-            of = strike.accounts[0] if len(strike.accounts) == 1 else ""
+            account = strike.accounts[0] if len(strike.accounts) == 1 else ""
             sender, login = strike.sender.lower(), strike.login.lower()
-            return IndexFields(account=of, mail=strike.mail, sender=sender, host=strike.host, login=login)
+            return IndexFields(account=account, mail=strike.mail, sender=sender, host=strike.host, login=login)
         case CopyRemoved(account=account, mails=mails):
-            first = mails[0] if len(mails) == 1 else ""
-            return IndexFields(account=account, mail=first, others=() if first else mails)
-    return _by_names(event)
+            return IndexFields(account, mails[0]) if len(mails) == 1 else IndexFields(account, others=mails)
+    return _of_names(event)
 
 
 def _of_ballot(envelope: Envelope, manifest: Manifest) -> IndexFields:
@@ -94,19 +98,23 @@ def _of_ballot(envelope: Envelope, manifest: Manifest) -> IndexFields:
     )
 
 
-def _by_names(event: AnyEvent) -> IndexFields:
-    named: dict[str, object] = {name: getattr(event, name) for name in event.__struct_fields__}
-    addresses = [_text(named, name) for name in _ADDRESSES]
-    addresses += _texts(named.get("recipients"))
-    addresses += [one.recipient for one in getattr(event, "failures", ())]
+def _of_names(event: AnyEvent) -> IndexFields:
+    def text(name: str) -> str:
+        value = getattr(event, name, "")
+        return value if isinstance(value, str) else ""
+
+    several = getattr(event, "recipients", ())
+    addresses = [text(name) for name in _ADDRESSES]
+    addresses += [address for address in several if isinstance(address, str)] if isinstance(several, tuple) else []
+    addresses += [failure.recipient for failure in getattr(event, "failures", ())]
     return IndexFields(
-        account=_text(named, "account"),
-        mail=_text(named, "mail"),
-        sender=_text(named, "sender").lower(),
-        host=next(filter(None, (_text(named, name) for name in _HOSTS)), ""),
-        login=_text(named, "login").lower(),
+        account=text("account"),
+        mail=text("mail"),
+        sender=text("sender").lower(),
+        host=next(filter(None, map(text, _HOSTS)), ""),
+        login=text("login").lower(),
         recipients=_lower(filter(None, addresses)),
-        others=tuple(filter(None, (_text(named, name) for name in _IDS))),
+        others=tuple(filter(None, map(text, _RELATED_IDS))),
     )
 
 
@@ -115,14 +123,5 @@ def bare_message_id(message_id: str) -> str:
     return message_id.strip().removeprefix("<").removesuffix(">")
 
 
-def _text(named: dict[str, object], name: str) -> str:
-    value = named.get(name, "")
-    return value if isinstance(value, str) else ""
-
-
-def _texts(value: object) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, tuple) else []
-
-
-def _lower(addresses: "tuple[str, ...] | filter[str]") -> tuple[str, ...]:
+def _lower(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address.lower() for address in addresses))

@@ -1,10 +1,10 @@
-"""The index of events: a narrow row for each, which says where in EVENTS it lies. No payload is ever in it."""
+"""The tables of the index. No payload is ever in them: a row names the event's place in EVENTS."""
 
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
-# `sequence` is the place in EVENTS. What an event says nothing of is NULL, and in no index.
+# `sequence` is the place in EVENTS. A field that the event does not have is NULL, and in no index.
 events = sa.Table(
     "events",
     metadata,
@@ -19,7 +19,7 @@ events = sa.Table(
     sa.Column("login", sa.Text),
 )
 
-# The few kinds of events by number: their names in each row would be a fifth of the file.
+# The kinds of events by number. Their names in each row would take a fifth of the file.
 facts = sa.Table(
     "facts",
     metadata,
@@ -28,7 +28,7 @@ facts = sa.Table(
     sa.Column("fact", sa.Text, nullable=False),
 )
 
-# Everybody that an event names as a recipient, and ids beside the mail's own (see columns.About).
+# All recipients that an event names, and the ids in `IndexFields.others`.
 recipients = sa.Table(
     "recipients",
     metadata,
@@ -46,11 +46,14 @@ others = sa.Table(
 
 
 def _index(name: str) -> None:
-    """Each value's events in order. SQLite's indexes end in the row's number anyway, which is the sequence."""
+    """An index that lists the events of a value in their order.
+
+    SQLite appends the row number to each index entry, which is the sequence here.
+    """
     column = events.c[name]
-    there = column.is_not(None)
-    sa.Index(f"events_{name}", column, sqlite_where=there).ddl_if(dialect="sqlite")
-    sa.Index(f"events_{name}_pg", column, events.c.sequence, postgresql_where=there).ddl_if(dialect="postgresql")
+    present = column.is_not(None)
+    sa.Index(f"events_{name}", column, sqlite_where=present).ddl_if(dialect="sqlite")
+    sa.Index(f"events_{name}_pg", column, events.c.sequence, postgresql_where=present).ddl_if(dialect="postgresql")
 
 
 for _name in ("fact", "account", "mail", "message_id", "sender", "host", "login"):

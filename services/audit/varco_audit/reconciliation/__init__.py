@@ -1,1 +1,1 @@
-"""The balance: what became of every recipient of every mail, and whom nobody can account for (docs/balance.md)."""
+"""The balance: what became of each recipient, and which recipients are lost (docs/balance.md)."""

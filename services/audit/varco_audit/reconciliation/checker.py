@@ -1,4 +1,4 @@
-"""Who can account for what is owed: MAIL must have the record, and whoever owes it must say that it isn't done with it."""
+"""Checks each outstanding mail: MAIL must have its record, and its owner must still need it."""
 
 import asyncio
 from collections import defaultdict
@@ -11,7 +11,7 @@ import msgspec
 from varco_audit import metrics
 from varco_audit.reconciliation.counts import FILTERS, OutstandingMail
 from varco_audit.reconciliation.store import BalanceStore
-from varco_audit.recording.mail_recorder import RECORDS
+from varco_audit.recording.recorded_position import wait_until_recorded
 from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
@@ -20,133 +20,108 @@ from varco_common.storage.retention import RetentionQuery
 
 GONE = "its record is gone from MAIL"
 SILENT = "{service} is done with its record, and said nothing of these recipients"
-_AT_ONCE = 1_000
+
+_RECORDS_PER_QUERY = 1_000
 _ANSWER_SECONDS = 10.0
-_BEHIND_SECONDS = 5.0
-_LOOK_SECONDS = 0.05
+_CATCH_UP_SECONDS = 5.0
 _log = log.get(__name__)
 
 
 class UnaccountedMail(NamedTuple):
-    """A mail that is owed and that nobody has: whom it didn't reach, as far as anybody knows."""
+    """An outstanding mail that no service has: nobody knows that its recipients got it."""
 
-    debt: OutstandingMail
+    mail: OutstandingMail
     why: str
 
 
 class BalanceChecker:
-    """`lost` is what was found last. `recorded` gives the sequence up to which MAIL is in EVENTS.
+    """`is_dead_letter` tells by its sequence whether a record of MAIL is a dead letter.
 
-    `parked` says whether a record is a dead letter: then it is somebody's.
+    An operator decides about dead letters, so they are accounted for.
     """
 
-    def __init__(
-        self,
-        bus: Bus,
-        ledger: BalanceStore,
-        recorded: Callable[[], int],
-        parked: Callable[[int], bool],
-        *,
-        grace: float,
-        every: float,
-    ) -> None:
-        self._recorded = recorded
-        self._bus, self._ledger, self._parked = bus, ledger, parked
-        self._grace, self._every = grace, every
-        self._known: set[str] = set()
-        self.lost: list[UnaccountedMail] = []
+    interval = 30.0
+    grace = 10.0  # seconds before a mail is checked: most have their outcome by then
+
+    def __init__(self, bus: Bus, store: BalanceStore, is_dead_letter: Callable[[int], bool]) -> None:
+        self._bus, self._store, self._is_dead_letter = bus, store, is_dead_letter
+        self._reported: set[str] = set()
 
     async def run(self) -> None:
-        """Looks again and again, until cancelled."""
+        """Checks again and again, until cancelled."""
         while True:
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(self.interval)
             try:
-                await self.look()
+                await self.check()
             except TransientError as error:
-                _log.warning("the balance can't be looked into at present", error=str(error))
+                _log.warning("the balance can't be checked", error=str(error))
 
-    async def look(self) -> list[UnaccountedMail]:
-        """What is unaccounted for now. Raises TransientError where the balance is behind, or the bus is away."""
-        await self._caught_up()
-        owed = await self._ledger.owed(int((time() - self._grace) * 1000))
-        suspects = await self._suspects(owed)
-        if suspects:  # whoever was done with one meanwhile has said so by now
-            await self._caught_up()
-            names = [suspect.debt.mail for suspect in suspects]
-            still = {debt.mail: debt for debt in await self._ledger.owed(int(time() * 1000), names)}
-            suspects = [one for one in suspects if still.get(one.debt.mail) == one.debt]
-        self._tell(suspects)
-        metrics.IN_FLIGHT.set(sum(len(debt.left) for debt in owed) - recipients_of(suspects))
+    async def check(self) -> list[UnaccountedMail]:
+        """What is unaccounted for now. Raises TransientError if the balance is late or the bus is away."""
+        await self._catch_up()
+        outstanding = await self._store.outstanding(int((time() - self.grace) * 1000))
+        suspects = await self._suspects(outstanding)
+        if suspects:  # meanwhile the owner may have stated an outcome: only what hasn't changed is lost
+            await self._catch_up()
+            ids = [suspect.mail.mail for suspect in suspects]
+            unchanged = {mail.mail: mail for mail in await self._store.outstanding(int(time() * 1000), ids)}
+            suspects = [suspect for suspect in suspects if unchanged.get(suspect.mail.mail) == suspect.mail]
+        self._report(suspects)
+        metrics.IN_FLIGHT.set(sum(len(mail.left) for mail in outstanding) - _recipients(suspects))
         return suspects
 
-    async def _caught_up(self) -> None:
-        """What is in MAIL is in EVENTS, and what is there is counted: a converted mail must not look like a lost one."""
-        last = await self._bus.mail.last_sequence(RECORDS)
-        try:
-            async with asyncio.timeout(_BEHIND_SECONDS):
-                while self._recorded() < last:  # noqa: ASYNC110 - the scribe says how far it is, not when
-                    await asyncio.sleep(_LOOK_SECONDS)
-        except TimeoutError:
-            raise TransientError("not all of MAIL is written down in EVENTS yet") from None
-        await self._ledger.reached(await self._bus.events.last_sequence(*FILTERS))
+    async def _catch_up(self) -> None:
+        """Otherwise the original of a converted mail would look like a lost mail."""
+        if not await wait_until_recorded(self._bus, _CATCH_UP_SECONDS):
+            raise TransientError("EVENTS does not have all records of MAIL yet")
+        await self._store.wait_until_applied(await self._bus.events.last_sequence(*FILTERS), _CATCH_UP_SECONDS)
 
-    async def _suspects(self, owed: Sequence[OutstandingMail]) -> list[UnaccountedMail]:
-        if not owed:
-            return []
-        gone = await self._bus.mail.missing(debt.sequence for debt in owed)
-        needed = await self._needed(owed)
-        found = []
-        for debt in owed:
-            if self._parked(debt.sequence):
+    async def _suspects(self, outstanding: Sequence[OutstandingMail]) -> list[UnaccountedMail]:
+        gone = await self._bus.mail.missing(mail.sequence for mail in outstanding) if outstanding else ()
+        needed = await self._needed(outstanding)
+        suspects = []
+        for mail in outstanding:
+            known = needed[mail.subject]
+            if self._is_dead_letter(mail.sequence):
                 continue
-            service, known = _owner(debt), needed.get(debt.subject)
-            if debt.sequence in gone:
-                found.append(UnaccountedMail(debt, GONE))
-            elif known is not None and debt.sequence not in known:
-                found.append(UnaccountedMail(debt, SILENT.format(service=service)))
-        return found
+            if mail.sequence in gone:
+                suspects.append(UnaccountedMail(mail, GONE))
+            elif known is not None and mail.sequence not in known:
+                suspects.append(UnaccountedMail(mail, SILENT.format(service=_owner(mail.subject))))
+        return suspects
 
-    async def _needed(self, owed: Sequence[OutstandingMail]) -> dict[str, set[int] | None]:
-        """By subject what its owner isn't done with; None where the owner is away: then it is believed to be waiting."""
-        asked: dict[str, list[int]] = defaultdict(list)
-        owners: dict[str, str] = {}
-        for debt in owed:
-            asked[debt.subject].append(debt.sequence)
-            owners[debt.subject] = _owner(debt)
-        return {subject: await self._ask(owners[subject], subject, sorted(found)) for subject, found in asked.items()}
+    async def _needed(self, outstanding: Sequence[OutstandingMail]) -> dict[str, set[int] | None]:
+        """By subject, the sequences that its owner still needs; None if the owner does not answer."""
+        sequences: dict[str, list[int]] = defaultdict(list)
+        for mail in outstanding:
+            sequences[mail.subject].append(mail.sequence)
+        return {subject: await self._needed_of(subject, sorted(some)) for subject, some in sequences.items()}
 
-    async def _ask(self, service: str, subject: str, sequences: list[int]) -> set[int] | None:
+    async def _needed_of(self, subject: str, sequences: list[int]) -> set[int] | None:
         needed: set[int] = set()
         try:
-            for start in range(0, len(sequences), _AT_ONCE):
-                part = tuple(sequences[start : start + _AT_ONCE])
-                question = RetentionQuery(subject=subject, sequences=part)
-                needed |= {*(await retention.ask(self._bus, service, question, _ANSWER_SECONDS)).needed}
+            for start in range(0, len(sequences), _RECORDS_PER_QUERY):
+                query = RetentionQuery(subject=subject, sequences=tuple(sequences[start : start + _RECORDS_PER_QUERY]))
+                needed |= {*(await retention.ask(self._bus, _owner(subject), query, _ANSWER_SECONDS)).needed}
         except (TransientError, msgspec.DecodeError) as error:
-            _log.info("who owes mail doesn't say what of it", service=service, why=str(error))
+            _log.info("the owner of outstanding mails does not answer", service=_owner(subject), error=str(error))
             return None
         return needed
 
-    def _tell(self, found: list[UnaccountedMail]) -> None:
-        self.lost = found
-        metrics.UNACCOUNTED.set(recipients_of(found))
-        for one in found:
-            if one.debt.mail not in self._known:
+    def _report(self, unaccounted: Sequence[UnaccountedMail]) -> None:
+        metrics.UNACCOUNTED.set(_recipients(unaccounted))
+        for mail, why in unaccounted:
+            if mail.mail not in self._reported:
                 _log.error(
-                    "a mail is unaccounted for",
-                    mail=one.debt.mail,
-                    account=one.debt.account,
-                    left=one.debt.left,
-                    why=one.why,
+                    "a mail is unaccounted for", mail=mail.mail, account=mail.account, recipients=mail.left, why=why
                 )
-        self._known = {one.debt.mail for one in found}
+        self._reported = {mail.mail for mail, _ in unaccounted}
 
 
-def recipients_of(found: Sequence[UnaccountedMail]) -> int:
-    """Recipients."""
-    return sum(len(one.debt.left) for one in found)
+def _recipients(unaccounted: Sequence[UnaccountedMail]) -> int:
+    return sum(len(mail.left) for mail, _ in unaccounted)
 
 
-def _owner(debt: OutstandingMail) -> str:
-    """Who owes it: filelink until it is converted, then relay."""
-    return "filelink" if debt.subject.startswith("mail.convert.") else "relay"
+def _owner(subject: str) -> str:
+    """The service that must deal with the record: filelink until it is converted, then relay."""
+    return "filelink" if subject.startswith("mail.convert.") else "relay"

@@ -1,7 +1,8 @@
-"""The balance of a batch of events: who is owed a mail still, and what became of the others. Pure.
+"""The balance of a batch of events: which mails are outstanding, what became of the others. Pure.
 
-An accepted mail with heavy attachments is one mail, whichever record of it is owed. Forwarded copies and notifications
-are mails of their own kinds. A recipient counts once, whatever is said of it again.
+A mail whose attachments become links has two records, and is one mail. Forwarded copies and
+notifications are mails of their own kinds. A recipient counts once, however often an outcome is
+stated.
 """
 
 from collections import Counter
@@ -22,15 +23,14 @@ from varco_common.events import (
 )
 
 FILTERS = (
-    MailRecorded.subject_filter(),
-    DeadLetterDropped.subject_filter(),
     *(
-        subjects.event("relay", fact, "*")
-        for fact in ("mail-delivered", "mail-delivered-later", "mail-bounced", "mail-expired", "mail-dropped")
+        kind.subject_filter()
+        for kind in (MailRecorded, DeadLetterDropped, MailDelivered, MailBounced, MailExpired, MailDropped)
     ),
+    subjects.event(MailDelivered.SERVICE, "mail-delivered-later", "*"),
 )
-_KINDS = {"accepted": "mail", "convert": "mail", "copy": "copy", "dsn": "dsn"}
 HOUR_MS = 3_600_000
+_KINDS = {"accepted": "mail", "convert": "mail", "copy": "copy", "dsn": "dsn"}
 
 
 class RecipientOutcome(StrEnum):
@@ -43,11 +43,14 @@ class RecipientOutcome(StrEnum):
 
 
 ACCEPTED = "accepted"
-BalanceLine = tuple[str, int, str]  # account, hour, kind
+BalanceLine = tuple[str, int, str]  # account, hour since 1970, kind (mail, copy, dsn)
 
 
 class OutstandingMail(msgspec.Struct):
-    """A mail that somebody still owes to the recipients that are `left`: the record at `sequence` of MAIL, `subject`."""
+    """A mail that has no outcome yet for the recipients in `left`.
+
+    `subject` and `sequence` are the place in MAIL of the record that must be delivered.
+    """
 
     mail: str
     account: str
@@ -58,22 +61,28 @@ class OutstandingMail(msgspec.Struct):
     at_ms: int
     left: list[str]
 
+    @property
+    def line(self) -> BalanceLine:
+        """The line of the balance that it is counted in."""
+        return self.account, self.hour, self.kind
+
 
 class BalanceCounts:
-    """Begins with what is known of the mails that the events tell of; ends with what is to be written down of them.
+    """Begins with what is known of the mails in the events; ends with what must be stored of them.
 
-    `early` are outcomes by mail and recipient that were heard before the mail was; `sums` what is to be added, by line.
+    `early` are outcomes by mail and recipient that arrived before the mail's record. `sums` are
+    to be added to the lines of the balance.
     """
 
-    def __init__(self, debts: dict[str, OutstandingMail], early: dict[str, dict[str, str]]) -> None:
-        self.debts, self.early = debts, early
+    def __init__(self, outstanding: dict[str, OutstandingMail], early: dict[str, dict[str, str]]) -> None:
+        self.outstanding, self.early = outstanding, early
         self.sums: Counter[tuple[BalanceLine, str]] = Counter()
 
     def apply(self, event: AnyEvent) -> None:
-        """In the order of EVENTS."""
+        """Events must come in their order in EVENTS."""
         match event:
             case MailRecorded():
-                self._recorded(event)
+                self._apply_record(event)
             case MailDelivered(mail=mail, recipients=recipients):
                 self._settle(mail, recipients, RecipientOutcome.DELIVERED)
             case MailBounced(mail=mail, failures=failures):
@@ -81,23 +90,20 @@ class BalanceCounts:
             case MailExpired(mail=mail, failures=failures):
                 self._settle(mail, [failure.recipient for failure in failures], RecipientOutcome.EXPIRED)
             case MailDropped(mail=mail, recipients=recipients) | DeadLetterDropped(mail=mail, recipients=recipients):
-                if mail:
-                    self._settle(mail, recipients, RecipientOutcome.DROPPED)
+                self._settle(mail, recipients, RecipientOutcome.DROPPED)
             case _:
                 pass
 
-    def _recorded(self, event: MailRecorded) -> None:
+    def _apply_record(self, event: MailRecorded) -> None:
         envelope = event.record.envelope
         subject = subjects.mail(event.kind, subjects.token(envelope.account))
-        debt = self.debts.get(envelope.id)
-        if event.kind not in _KINDS:  # it was converted: relay owes it now
-            if debt:
-                debt.subject, debt.sequence = subject, event.sequence
-            return
-        if debt:
+        known = self.outstanding.get(envelope.id)
+        if known and event.kind not in _KINDS:  # converted: now relay must deliver this record
+            known.subject, known.sequence = subject, event.sequence
+        if known or event.kind not in _KINDS:
             return
         at_ms = int(event.stored_at.timestamp() * 1000)
-        debt = OutstandingMail(
+        mail = OutstandingMail(
             mail=envelope.id,
             account=envelope.account,
             hour=at_ms // HOUR_MS,
@@ -107,25 +113,21 @@ class BalanceCounts:
             at_ms=at_ms,
             left=list(dict.fromkeys(envelope.recipients)),
         )
-        self.debts[debt.mail] = debt
-        self.sums[_line(debt), ACCEPTED] += len(debt.left)
-        for recipient, outcome in self.early.pop(debt.mail, {}).items():
-            self._settle(debt.mail, [recipient], RecipientOutcome(outcome))
+        self.outstanding[mail.mail] = mail
+        self.sums[mail.line, ACCEPTED] += len(mail.left)
+        for recipient, outcome in self.early.pop(mail.mail, {}).items():
+            self._settle(mail.mail, [recipient], RecipientOutcome(outcome))
 
     def _settle(self, mail: str, recipients: Iterable[str], outcome: RecipientOutcome) -> None:
-        debt = self.debts.get(mail)
-        for recipient in recipients:
-            if debt is None:
+        known = self.outstanding.get(mail)
+        for recipient in recipients if mail else ():
+            if known is None:
                 self.early.setdefault(mail, {}).setdefault(recipient, outcome.value)
-            elif recipient in debt.left:
-                debt.left.remove(recipient)
-                self.sums[_line(debt), outcome.value] += 1
+            elif recipient in known.left:
+                known.left.remove(recipient)
+                self.sums[known.line, outcome.value] += 1
 
 
-def mails_of(event: AnyEvent) -> str:
-    """The mail that the event tells of; empty: of none."""
+def mail_of(event: AnyEvent) -> str:
+    """The id of the mail that the event is about; empty if it is about none."""
     return event.record.envelope.id if isinstance(event, MailRecorded) else str(getattr(event, "mail", ""))
-
-
-def _line(debt: OutstandingMail) -> BalanceLine:
-    return debt.account, debt.hour, debt.kind

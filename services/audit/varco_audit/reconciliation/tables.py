@@ -1,10 +1,11 @@
-"""The balance's tables: sums by hour, mails that are owed still, and outcomes that were heard before their mail."""
+"""The tables of the balance."""
 
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
-# `hour` counts hours since 1970 in which the mail was stored; `kind` is mail, copy or dsn. The others count recipients.
+# `hour` is the hour since 1970 in which the mail was stored, `kind` is mail, copy or dsn.
+# The other columns count recipients.
 hourly_counts = sa.Table(
     "balance_hours",
     metadata,
@@ -17,7 +18,7 @@ hourly_counts = sa.Table(
     ),
 )
 
-# `subject` and `sequence` are the place in MAIL of the record that is owed now; `left` is a JSON list of recipients.
+# `OutstandingMail`; `left` is a JSON list of recipients.
 outstanding_mails = sa.Table(
     "balance_debts",
     metadata,
@@ -31,7 +32,7 @@ outstanding_mails = sa.Table(
     sa.Column("left", sa.Text, nullable=False),
 )
 
-# `outcomes` is a JSON object, by recipient.
+# Outcomes that arrived before their mail: `outcomes` is a JSON object, by recipient.
 early_outcomes = sa.Table(
     "balance_early",
     metadata,

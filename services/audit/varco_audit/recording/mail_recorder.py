@@ -1,6 +1,7 @@
-"""The scribe: each record of MAIL once into EVENTS, in MAIL's order, so that EVENTS alone has every ballot (ADR 17)."""
+"""Appends a MailRecorded to EVENTS for each record of MAIL: once, and in MAIL's order (ADR 17)."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import time
 
@@ -8,95 +9,84 @@ import msgspec
 
 from varco_audit import metrics
 from varco_audit.batches import Batches, BatchLimits
-from varco_audit.names import NAME
+from varco_audit.recording.recorded_position import RECORDED, RECORDS, recorded_position
 from varco_common.base import log, subjects
 from varco_common.base.errors import ConflictError, TransientError
 from varco_common.bus import Bus, StoredRecord
-from varco_common.events import MailRecorded, RecordParked, decode_authenticated
-from varco_common.events.audit import encode_recorded, recorded_sequence
+from varco_common.events import MailRecorded
+from varco_common.events.audit import encode_recorded
 from varco_common.mail.record import decode_record
 
-RECORDS = subjects.mail("*", "*")
-RECORDED = MailRecorded.subject_filter()
-PARKED = RecordParked.subject_filter(NAME)
+LIMITS = BatchLimits(items=250)  # ADR 17 measures it; NATS takes 1,000 in an atomic batch
 
 _RETRY_SECONDS = 0.5
-_ALONE = 4  # so few are appended one after another: that costs less than a batch
+_SINGLE_APPENDS = 4  # up to so many events, single appends cost less than an atomic batch
 _log = log.get(__name__)
 
-EncodedEvent = tuple[str, bytes]  # an event's subject and its JSON
+EncodedEvent = tuple[str, bytes]  # subject, JSON
 
 
 class MailRecorder:
-    """`recorded` is the sequence in MAIL up to which all is in EVENTS. Several may run: an expectation lets one win."""
+    """`recorded` is the sequence of MAIL up to which EVENTS has every record.
 
-    def __init__(self, bus: Bus, limits: BatchLimits) -> None:
+    Several processes may run one each: every append expects the last MailRecorded, so one wins.
+    """
+
+    def __init__(self, bus: Bus, limits: BatchLimits = LIMITS) -> None:
         self._bus = bus
         self._limits = limits
-        self._last = 0  # the sequence in EVENTS of the last MailRecorded
+        self._last_event = 0  # the last MailRecorded in EVENTS
         self.recorded = 0
 
     async def run(self) -> None:
-        """For ever: from the last MailRecorded on, and from there again after whatever went wrong."""
+        """Records for ever, and begins again at the last MailRecorded after any error."""
         while True:
             try:
-                await self._find_place()
-                await self._follow()
+                self._last_event, self.recorded = await recorded_position(self._bus)
+                records = self._bus.mail.follow(RECORDS, after=self.recorded)
+                async with Batches.of(records, self._limits, lambda record: len(record.record)) as batches:
+                    async for batch in batches:
+                        await self._record(batch)
             except ConflictError:
-                _log.info("another scribe was faster: reading again where it is")
+                _log.info("another process was faster: reading the position again")
             except TransientError as error:
-                _log.warning("records can't be written down at present", error=str(error))
+                _log.warning("records can't be written to EVENTS", error=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _find_place(self) -> None:
-        self._last, event = await self._bus.events.last(RECORDED)
-        self.recorded = recorded_sequence(event) if event else 0
-        _, event = await self._bus.events.last(PARKED)
-        parked = decode_authenticated(PARKED, event) if event else None
-        if isinstance(parked, RecordParked) and parked.stream == subjects.MAIL:
-            self.recorded = max(self.recorded, parked.sequence)
-
-    async def _follow(self) -> None:
-        records = self._bus.mail.follow(RECORDS, after=self.recorded)
-        async with Batches.of(records, self._limits, _size) as batches:
-            async for batch in batches:
-                await self._write(batch)
-
-    async def _write(self, records: list[StoredRecord]) -> None:
-        """In MAIL's order; what is no record is parked, and nothing behind it is written before that."""
-        at = _stamp(time() * 1000)
-        batch: list[EncodedEvent] = []
+    async def _record(self, records: Sequence[StoredRecord]) -> None:
+        """Parks what is no record. Everything before it is appended first, to keep the order."""
+        at = _timestamp(time() * 1000)
+        events: list[EncodedEvent] = []
         for record in records:
             try:
-                batch.append(_written(record, at))
+                events.append(_encoded(record, at))
             except msgspec.DecodeError as error:
-                await self._append(batch)
-                batch = []
+                await self._append(events)
+                events = []
                 await self._bus.admin.park(subjects.MAIL, record.sequence, f"not a mail record: {error}")
-        await self._append(batch)
+        await self._append(events)
         self.recorded = records[-1].sequence
         metrics.RECORDED.inc(len(records))
         metrics.UNRECORDED.set(records[-1].pending)
         metrics.RECORD_LAG.set(max(time() - records[-1].at / 1000, 0))
 
-    async def _append(self, batch: list[EncodedEvent]) -> None:
-        parts = [batch] if len(batch) > _ALONE else [[one] for one in batch]
-        for part in filter(None, parts):
-            self._last = await self._bus.events.append_encoded(part, expect=self._last, expect_subject=RECORDED)
+    async def _append(self, events: list[EncodedEvent]) -> None:
+        batches = [events] if len(events) > _SINGLE_APPENDS else [[event] for event in events]
+        for batch in batches:
+            self._last_event = await self._bus.events.append_encoded(
+                batch, expect=self._last_event, expect_subject=RECORDED
+            )
 
 
-def _written(record: StoredRecord, at: str) -> EncodedEvent:
-    """Raises msgspec.DecodeError on what is no record: an event that nobody can read would help nobody."""
+def _encoded(record: StoredRecord, at: str) -> EncodedEvent:
+    """Raises msgspec.DecodeError if it is no record: nobody could decode the event either."""
     decode_record(record.record)
     _, kind, account = record.subject.split(".")
-    stored_at = _stamp(record.at)
+    stored_at = _timestamp(record.at)
     event = encode_recorded(at=at, sequence=record.sequence, kind=kind, stored_at=stored_at, record=record.record)
     return MailRecorded.subject_filter(account), event
 
 
-def _size(record: StoredRecord) -> int:
-    return len(record.record)
-
-
-def _stamp(milliseconds: float) -> str:
+def _timestamp(milliseconds: float) -> str:
+    """RFC 3339, of milliseconds since 1970."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

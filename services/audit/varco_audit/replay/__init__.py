@@ -1,1 +1,1 @@
-"""Decisions again: verified, imagined under other rules, and settings as they were (docs/replay.md)."""
+"""Past decisions again: verified, made under other rules, and settings as they were (docs/replay.md)."""

@@ -1,7 +1,7 @@
-"""What a replay says while it goes on: one JSON object a line."""
+"""What the API answers during a replay: one JSON object on each line."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -12,18 +12,18 @@ _encode = msgspec.json.Encoder().encode
 
 
 class OutputLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="line"):
-    """A line."""
+    """A line; its field `line` names its kind."""
 
 
 class ProgressLine(OutputLine, frozen=True, kw_only=True, tag="progress"):
-    """How far it is: `part` of 1, and the mails decided so far by whoever has decided fewest."""
+    """`part` of 1 is done. `mails` is the count of the service that has decided fewest."""
 
     part: float
     mails: int
 
 
 class DifferenceLine(OutputLine, frozen=True, kw_only=True, tag="difference"):
-    """A vote, or a verdict, that comes out otherwise than it is on record."""
+    """A vote or a verdict that differs from the one on record in `fields`."""
 
     mail: ReplayedMail
     voter: str
@@ -33,7 +33,7 @@ class DifferenceLine(OutputLine, frozen=True, kw_only=True, tag="difference"):
 
 
 class UnreadableLine(OutputLine, frozen=True, kw_only=True, tag="unreadable"):
-    """An event that should tell of a mail or of a setting, and can't be read."""
+    """An event about a mail or a setting that can't be decoded."""
 
     sequence: int
     why: str
@@ -41,14 +41,14 @@ class UnreadableLine(OutputLine, frozen=True, kw_only=True, tag="unreadable"):
 
 
 class ChangeLine(OutputLine, frozen=True, kw_only=True, tag="change"):
-    """What the file changes, as of now; for people."""
+    """A change that the account file would make now, for people."""
 
     service: str
     text: str
 
 
 class MailLine(OutputLine, frozen=True, kw_only=True, tag="mail"):
-    """A mail that would fare otherwise. `outcome` is a word of whatif.Outcome; `rule` the reply that decides (or did)."""
+    """A mail with another outcome. `outcome` is a WhatIfOutcome, `rule` the reply that decides."""
 
     outcome: str
     mail: ReplayedMail
@@ -58,7 +58,7 @@ class MailLine(OutputLine, frozen=True, kw_only=True, tag="mail"):
 
 
 class VerifyDone(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag="done"):
-    """The end: what each service counted, and from when to when it was looked at (UTC)."""
+    """The result of a verification: the counts of each service, over [since, until)."""
 
     since: datetime
     until: datetime
@@ -69,7 +69,7 @@ class VerifyDone(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class WhatIfDone(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag="done"):
-    """The end of a what-if: mails decided, and by outcome how many; by sender and outcome; by rule and outcome."""
+    """The result of a what-if: numbers of mails in all, by outcome, by sender and by rule."""
 
     account: str
     since: datetime
@@ -84,33 +84,34 @@ class WhatIfDone(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class FailedLine(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag="failed"):
-    """It can't go on, and why. `where` is the place in the account file that is at fault."""
+    """Why the replay ended. `where` is the place of an error in the account file."""
 
     why: str
     where: tuple[str, ...] = ()
 
 
 def encode(line: OutputLine) -> bytes:
+    """The line in JSON, with its end."""
     return _encode(line) + b"\n"
 
 
 class CombinedProgress:
-    """How far several rehearsals are, as one."""
+    """The progress of several services as one."""
 
-    def __init__(self, services: Any, stages: int = 1) -> None:
-        self._parts: dict[str, tuple[float, int]] = dict.fromkeys(services, (0.0, 0))
-        self._stages = stages
+    def __init__(self, services: Iterable[str]) -> None:
+        self._parts = dict.fromkeys(services, 0.0)
+        self._mails = dict.fromkeys(self._parts, 0)
 
-    def said(self, service: str, frame: ReplayProgress) -> ProgressLine:
+    def update(self, service: str, frame: ReplayProgress) -> ProgressLine:
         span = max(frame.last - frame.first + 1, 1)
-        self._parts[service] = (min(max((frame.sequence - frame.first + 1) / span, 0.0), 1.0), frame.mails)
-        return self.now()
+        self._parts[service] = min(max((frame.sequence - frame.first + 1) / span, 0.0), 1.0)
+        self._mails[service] = frame.mails
+        return self._line()
 
-    def done(self, service: str) -> ProgressLine:
-        self._parts[service] = (1.0, self._parts[service][1])
-        return self.now()
+    def finish(self, service: str) -> ProgressLine:
+        self._parts[service] = 1.0
+        return self._line()
 
-    def now(self) -> ProgressLine:
-        parts = self._parts.values()
-        part = sum(part for part, _ in parts) / max(len(self._parts), 1)
-        return ProgressLine(part=round(part, 4), mails=min((mails for _, mails in parts), default=0))
+    def _line(self) -> ProgressLine:
+        part = sum(self._parts.values()) / len(self._parts)
+        return ProgressLine(part=round(part, 4), mails=min(self._mails.values()))

@@ -1,4 +1,4 @@
-"""An account's settings at a time, each with the event that made it so: asked of every service that has some."""
+"""The settings of an account at a time, each with the event that made it so."""
 
 import asyncio
 from contextlib import aclosing
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from varco_audit.replay.replay_client import replay_frames
+from varco_audit.table_projection import ALL_EVENTS
 from varco_common.base.errors import NotFound, RefusedCommand, TransientError
 from varco_common.bus import Bus
 from varco_common.eventsourcing.replay.frames import ReplayFailed, SettingsItem, StateQuestion, UnreadableMail
@@ -14,57 +15,59 @@ SERVICES = ("policy", "relay", "ratelimit", "filelink", "archive", "banguard")
 
 
 class PointInTime(NamedTuple):
-    """The place in EVENTS that is meant, and its time."""
+    """The last event that counts, and its time."""
 
     sequence: int
     at: datetime
 
 
 class PastSettings(NamedTuple):
-    """`missing` says by service why it has told nothing; `unreadable` are sequences of events that can't be read."""
+    """`missing` are services that failed, with the reason. `unreadable` are sequences of events."""
 
-    point_in_time: PointInTime
     items: list[SettingsItem]
     missing: dict[str, str]
-    unreadable: list[int]
+    unreadable: set[int]
 
 
 async def point_in_time(bus: Bus, at: datetime | int) -> PointInTime:
-    """From a time, or a sequence of EVENTS. Raises NotFound, RefusedCommand."""
+    """`at` is a time or a sequence of EVENTS. Raises NotFound or RefusedCommand."""
     if isinstance(at, datetime):
         if at > datetime.now(UTC):
             raise RefusedCommand(f"{at.isoformat()} is yet to come")
         return PointInTime(await bus.events.first_at(at) - 1, at)
-    last = await bus.events.last_sequence("events.>")
+    last = await bus.events.last_sequence(ALL_EVENTS)
     if not 0 < at <= last:
         raise NotFound(f"there is no event {at}: the last one is {last}")
     return PointInTime(at, datetime.fromtimestamp((await bus.events.get(at)).at / 1e9, UTC))
 
 
-async def settings_at(bus: Bus, account: str, moment: PointInTime, *, own: bool) -> PastSettings:
-    """`own`: what is the account's own business alone. A service that doesn't answer is named, not passed over."""
-    question = StateQuestion(frames="", last=moment.sequence, account=account, at=moment.at, own=own)
-    told = await asyncio.gather(*(_of(bus, service, question) for service in SERVICES))
-    items = [item for one in told for item in one[0]]
-    missing = {service: why for service, (_, why, _) in zip(SERVICES, told, strict=True) if why}
-    return PastSettings(moment, items, missing, sorted({sequence for one in told for sequence in one[2]}))
+async def settings_at(bus: Bus, account: str, point: PointInTime, *, own: bool) -> PastSettings:
+    """Asks all services. With `own`, only what is the account's own business."""
+    question = StateQuestion(frames="", last=point.sequence, account=account, at=point.at, own=own)
+    settings = PastSettings([], {}, set())
+    for part in await asyncio.gather(*(_settings_of(bus, service, question) for service in SERVICES)):
+        settings.items.extend(part.items)
+        settings.missing.update(part.missing)
+        settings.unreadable.update(part.unreadable)
+    return settings
 
 
-async def _of(bus: Bus, service: str, question: StateQuestion) -> tuple[list[SettingsItem], str, list[int]]:
-    items: list[SettingsItem] = []
-    unreadable: list[int] = []
+async def _settings_of(bus: Bus, service: str, question: StateQuestion) -> PastSettings:
+    settings = PastSettings([], {}, set())
     try:
         async with aclosing(replay_frames(bus, service, question)) as frames:
             async for frame in frames:
                 match frame:
                     case SettingsItem():
-                        items.append(frame)
+                        settings.items.append(frame)
                     case UnreadableMail(sequence=sequence):
-                        unreadable.append(sequence)
+                        settings.unreadable.add(sequence)
                     case ReplayFailed(why=why):
-                        return [], why, unreadable
+                        settings.missing[service] = why
                     case _:
                         pass
     except TransientError as error:
-        return [], str(error), unreadable
-    return items, "", unreadable
+        settings.missing[service] = str(error)
+    if settings.missing:
+        settings.items.clear()  # a part of a service's settings would pass for all of them
+    return settings

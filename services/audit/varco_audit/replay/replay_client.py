@@ -1,12 +1,16 @@
-"""Asks services to rehearse, and hears their frames: each in a process of its own, no faster than they are taken."""
+"""Asks services to replay decisions, and receives their frames.
+
+Each service answers from a process of its own (ADR 22), no faster than its frames are read.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from varco_audit.merging import merged
 from varco_audit.names import NAME
 from varco_common.base import subjects
 from varco_common.base.errors import ConflictError, TransientError
@@ -25,104 +29,94 @@ from varco_common.eventsourcing.replay.frames import (
     encode,
 )
 
-START_SECONDS = 5.0
-BUSY_SECONDS = 10.0  # another one may just be coming to its end
-SILENT_SECONDS = 60.0
-_AGAIN_SECONDS = 0.2
+_START_SECONDS = 5.0
+_BUSY_SECONDS = 10.0  # another replay may be about to end
+_BUSY_RETRY_SECONDS = 0.2
+_SILENT_SECONDS = 60.0
+_QUEUED_BATCHES = 2
 
 OutcomePages = Callable[[int], Go]
+"""Returns the outcomes that a staged replay asks for, by the number of the page."""
 
 
 class ServiceFrame(NamedTuple):
-    """A frame, and whose it is."""
+    """A frame, and the service that sent it."""
 
     service: str
     frame: AnyReplayFrame
 
 
-async def replay_frames(
-    bus: Bus, service: str, question: AnyReplayQuestion, page: OutcomePages = lambda _: Go()
-) -> AsyncGenerator[AnyReplayFrame, None]:
-    """The frames up to Done or Failed. Close it to end the rehearsal. `page` answers Outcomes.
+def no_outcomes(_: int) -> Go:
+    """For replays that are not staged."""
+    return Go()
 
-    Raises TransientError where the service doesn't answer, and ConflictError where it is busy with another one.
+
+async def replay_frames(
+    bus: Bus, service: str, question: AnyReplayQuestion, outcomes: OutcomePages = no_outcomes
+) -> AsyncGenerator[AnyReplayFrame, None]:
+    """The frames up to ReplayDone or ReplayFailed. To close the generator ends the replay.
+
+    Raises TransientError if the service does not answer, ConflictError if it is busy with another
+    replay.
     """
     run = new_id()
-    heard: asyncio.Queue[FrameBatch] = asyncio.Queue(2)
-    over = asyncio.Event()
+    batches: asyncio.Queue[FrameBatch] = asyncio.Queue(_QUEUED_BATCHES)
+    closed = asyncio.Event()
 
-    async def hear(payload: bytes) -> bytes:
+    async def receive(payload: bytes) -> bytes:
         batch = decode_batch(payload)
-        if over.is_set():
+        if closed.is_set():
             return encode(Go(on=False))
-        await heard.put(batch)
+        await batches.put(batch)
         asked = next((frame for frame in batch.frames if isinstance(frame, VoteOutcomes)), None)
-        return encode(page(asked.page) if asked else Go())
+        return encode(outcomes(asked.page) if asked else Go())
 
-    end = await bus.requests.answer(subjects.rehearsal(run), NAME, hear)
+    unsubscribe = await bus.requests.answer(subjects.rehearsal(run), NAME, receive)
     try:
-        await _begin(bus, service, replace(question, frames=subjects.rehearsal(run)))
+        await _start(bus, service, replace(question, frames=subjects.rehearsal(run)))
         while True:
             try:
-                async with asyncio.timeout(SILENT_SECONDS):
-                    batch = await heard.get()
+                async with asyncio.timeout(_SILENT_SECONDS):
+                    batch = await batches.get()
             except TimeoutError:
-                raise TransientError(f"{service} has stopped rehearsing without a word") from None
+                raise TransientError(f"{service} sends no more frames of the replay") from None
             for frame in batch.frames:
                 yield frame
                 if isinstance(frame, ReplayDone | ReplayFailed):
                     return
     finally:
-        over.set()
-        end()
-        with suppress(asyncio.QueueEmpty):
-            while True:
-                heard.get_nowait()
+        closed.set()
+        unsubscribe()
+        while not batches.empty():  # lets a `receive` that waits go on
+            batches.get_nowait()
 
 
-async def _begin(bus: Bus, service: str, question: AnyReplayQuestion) -> None:
-    until = asyncio.get_running_loop().time() + BUSY_SECONDS
+async def _start(bus: Bus, service: str, question: AnyReplayQuestion) -> None:
+    until = asyncio.get_running_loop().time() + _BUSY_SECONDS
     while True:
         try:
-            answer = await bus.requests.ask(subjects.rehearse(service), encode(question), START_SECONDS)
+            answer = await bus.requests.ask(subjects.rehearse(service), encode(question), _START_SECONDS)
         except TransientError as error:
-            raise TransientError(f"{service} can't rehearse: {error}") from error
+            raise TransientError(f"{service} can't replay: {error}") from error
         if not (refused := decode_taken(answer).refused):
             return
         if asyncio.get_running_loop().time() > until:
             raise ConflictError(f"{service}: {refused}")
-        await asyncio.sleep(_AGAIN_SECONDS)
+        await asyncio.sleep(_BUSY_RETRY_SECONDS)
 
 
 async def merged_replay_frames(
-    bus: Bus, questions: Mapping[str, AnyReplayQuestion], page: OutcomePages = lambda _: Go()
+    bus: Bus, questions: Mapping[str, AnyReplayQuestion], outcomes: OutcomePages = no_outcomes
 ) -> AsyncGenerator[ServiceFrame, None]:
-    """Several services' frames as they come, until all are done. A Failed of one ends all."""
-    heard: asyncio.Queue[ServiceFrame | BaseException | None] = asyncio.Queue(1_000)
+    """The frames of several services as they come, until all are done or one has failed."""
 
-    async def one(service: str, question: AnyReplayQuestion) -> None:
-        try:
-            async with aclosing(replay_frames(bus, service, question, page)) as frames:
-                async for frame in frames:
-                    await heard.put(ServiceFrame(service, frame))
-            await heard.put(None)
-        except Exception as error:  # noqa: BLE001 - raised where the frames are taken
-            await heard.put(error)
+    async def frames_of(service: str, question: AnyReplayQuestion) -> AsyncGenerator[ServiceFrame, None]:
+        async with aclosing(replay_frames(bus, service, question, outcomes)) as frames:
+            async for frame in frames:
+                yield ServiceFrame(service, frame)
 
-    tasks = [asyncio.create_task(one(*item), name=f"rehearsal of {item[0]}") for item in questions.items()]
-    going = len(tasks)
-    try:
-        while going:
-            match await heard.get():
-                case None:
-                    going -= 1
-                case BaseException() as error:
-                    raise error
-                case ServiceFrame() as said:
-                    yield said
-                    if isinstance(said.frame, ReplayFailed):
-                        return
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with aclosing(merged(*(frames_of(*item) for item in questions.items()))) as frames:
+        async for frame in frames:
+            yield frame
+            if isinstance(frame.frame, ReplayFailed):
+                return

@@ -1,4 +1,4 @@
-"""What if an account's file had been another: its mails decided again under changed rules. Nothing is changed by it."""
+"""Decides an account's past mails again under another account file. Nothing is changed by it."""
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from varco_audit.recording.recorded_extent import recorded_extent
+from varco_audit.recording.recorded_position import wait_until_recorded
 from varco_audit.replay.output_lines import (
     ChangeLine,
     CombinedProgress,
@@ -19,7 +19,9 @@ from varco_audit.replay.output_lines import (
     WhatIfDone,
 )
 from varco_audit.replay.replay_client import merged_replay_frames, replay_frames
+from varco_audit.replay.verify import RECORDED_SECONDS
 from varco_audit.replay.whatif_outcomes import WhatIfTally, WhatIfVotes
+from varco_audit.table_projection import ALL_EVENTS
 from varco_common.bus import Bus
 from varco_common.eventsourcing.replay.frames import (
     ChangedVote,
@@ -39,15 +41,15 @@ OWNERS = {
     FILELINK: ("filelink",),
     RATELIMIT: ("quotas",),
 }
-WITHOUT_VOTE = ("route", "archive")  # no vote depends on these
-PAGE = 20_000
+WITHOUT_VOTE = ("route", "archive")  # no vote depends on these sections
+_OUTCOMES_PER_PAGE = 20_000
 
 
 class WhatIfRun:
-    """One question.
+    """One what-if. `listed`: each mail whose outcome changes gets a line.
 
-    What filelink makes of its section goes to policy as well, which weighs mails by it. Quotas are judged last, for only
-    what the others would let pass counts.
+    The events that filelink plans are also assumed for policy, which weighs mails as they leave.
+    ratelimit decides last, because it counts only mails that all others accept.
     """
 
     def __init__(
@@ -59,29 +61,29 @@ class WhatIfRun:
             owner: {name: sections[name] for name in names if name in sections} for owner, names in OWNERS.items()
         }
         self._ignored = tuple(name for name in WITHOUT_VOTE if name in sections)
-        self._outcomes, self._tally = WhatIfVotes(), WhatIfTally()
+        self._votes = WhatIfVotes()
         self._counts: dict[str, int] = {}
-        self._events: dict[str, list[msgspec.Raw]] = {owner: [] for owner in OWNERS}
-        self._last = 0
+        self._planned_events: dict[str, list[msgspec.Raw]] = {owner: [] for owner in OWNERS}
+        self._last = 0  # the last event that counts
 
     async def run(self) -> AsyncGenerator[OutputLine, None]:
-        """Lines up to Imagined or Broken. Raises TransientError, ConflictError."""
-        self._last = (await recorded_extent(self._bus)).last
-        for part in (self._planned, self._judged):
+        """Lines up to WhatIfDone or FailedLine. Raises TransientError or ConflictError."""
+        await wait_until_recorded(self._bus, RECORDED_SECONDS)
+        self._last = await self._bus.events.last_sequence(ALL_EVENTS)
+        for part in (self._plan, self._decide):
             async for line in part():
                 yield line
                 if isinstance(line, FailedLine):
                     return
-        for found in self._outcomes.found():
-            self._tally.add(found)
+        tally = WhatIfTally()
+        for change in self._votes.changes():
+            tally.add(change)
             if self._listed:
-                yield MailLine(
-                    outcome=found.outcome, mail=found.mail, voter=found.voter, rule=found.rule, reason=found.reason
-                )
-        yield self._end()
+                yield MailLine(**change._asdict())
+        yield self._result(tally)
 
-    async def _planned(self) -> AsyncGenerator[OutputLine, None]:
-        """What each owner makes of its sections, as of now: a file that it wouldn't take ends here."""
+    async def _plan(self) -> AsyncGenerator[OutputLine, None]:
+        """What each owner would change now. A section that its owner refuses ends the what-if."""
         for service, sections in self._sections.items():
             if not sections:
                 continue
@@ -92,52 +94,51 @@ class WhatIfRun:
                         case ReplayFailed(why=why, where=where):
                             yield FailedLine(why=f"{service}: {why}", where=where)
                         case PlannedChange(line=text, event=event):
-                            self._events[service].append(event)
+                            self._planned_events[service].append(event)
                             if text:
                                 yield ChangeLine(service=service, text=text)
                         case _:
                             pass
 
-    async def _judged(self) -> AsyncGenerator[OutputLine, None]:
+    async def _decide(self) -> AsyncGenerator[OutputLine, None]:
         stages = [stage for stage in self._stages() if stage]
         for number, stage in enumerate(stages):
-            pages = _pages(self._outcomes.passing(without=RATELIMIT)) if RATELIMIT in stage else []
-            async for line in self._stage(stage, pages):
+            async for line in self._run_stage(stage):
                 if isinstance(line, ProgressLine):
                     part = (number + line.part) / len(stages)
                     yield ProgressLine(part=round(part, 4), mails=line.mails)
                 else:
                     yield line
 
-    async def _stage(
-        self, questions: Mapping[str, WhatIfQuestion], pages: list[dict[str, bool]]
-    ) -> AsyncGenerator[OutputLine, None]:
-        def page(number: int) -> Go:
-            return Go(outcomes=pages[number] if number < len(pages) else {}, more=number + 1 < len(pages))
+    async def _run_stage(self, questions: Mapping[str, WhatIfQuestion]) -> AsyncGenerator[OutputLine, None]:
+        pages = _pages(self._votes.passing(without=RATELIMIT)) if RATELIMIT in questions else []
 
-        pace = CombinedProgress(questions)
-        async with aclosing(merged_replay_frames(self._bus, questions, page)) as said:
-            async for service, frame in said:
+        def outcomes(page: int) -> Go:
+            return Go(outcomes=pages[page] if page < len(pages) else {}, more=page + 1 < len(pages))
+
+        progress = CombinedProgress(questions)
+        async with aclosing(merged_replay_frames(self._bus, questions, outcomes)) as frames:
+            async for service, frame in frames:
                 match frame:
                     case ReplayProgress():
-                        yield pace.said(service, frame)
+                        yield progress.update(service, frame)
                     case ChangedVote():
-                        self._outcomes.add(frame)
+                        self._votes.add(frame)
                     case UnreadableMail(sequence=sequence, why=why):
                         yield UnreadableLine(sequence=sequence, why=why, service=service)
                     case ReplayFailed(why=why, where=where):
                         yield FailedLine(why=f"{service}: {why}", where=where)
                     case ReplayDone(counts=counts):
                         self._counts |= {name: max(count, self._counts.get(name, 0)) for name, count in counts.items()}
-                        yield pace.done(service)
+                        yield progress.finish(service)
                     case _:
                         pass
 
     def _stages(self) -> Iterator[dict[str, WhatIfQuestion]]:
-        asked = [name for name in (POLICY, FILELINK) if self._sections[name]]
-        if FILELINK in asked and POLICY not in asked:
-            asked.append(POLICY)
-        yield {name: self._question(name) for name in asked}
+        services = [name for name in (POLICY, FILELINK) if self._sections[name]]
+        if services == [FILELINK]:
+            services.append(POLICY)
+        yield {name: self._question(name) for name in services}
         yield {RATELIMIT: self._question(RATELIMIT)} if self._sections[RATELIMIT] else {}
 
     def _question(self, service: str) -> WhatIfQuestion:
@@ -148,12 +149,11 @@ class WhatIfRun:
             until=self._until,
             account=self._account,
             sections=self._sections[service],
-            assumed=tuple(self._events[FILELINK]) if service == POLICY else (),
+            assumed=tuple(self._planned_events[FILELINK]) if service == POLICY else (),
             staged=service == RATELIMIT,
         )
 
-    def _end(self) -> WhatIfDone:
-        tally = self._tally
+    def _result(self, tally: WhatIfTally) -> WhatIfDone:
         return WhatIfDone(
             account=self._account,
             since=self._since,
@@ -170,4 +170,4 @@ class WhatIfRun:
 
 def _pages(outcomes: Mapping[str, bool]) -> list[dict[str, bool]]:
     items = [*outcomes.items()]
-    return [dict(items[start : start + PAGE]) for start in range(0, len(items), PAGE)]
+    return [dict(items[start : start + _OUTCOMES_PER_PAGE]) for start in range(0, len(items), _OUTCOMES_PER_PAGE)]

@@ -1,4 +1,4 @@
-"""What changed votes come to: the mails that would fare otherwise, counted by sender and by rule. Pure."""
+"""The mails whose outcome would be another with other votes, counted by sender and by rule. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from varco_common.mail.verdict import verdict
 
 
 class WhatIfOutcome(StrEnum):
-    """How a mail would fare, as against how it did."""
+    """How the outcome of a mail would change."""
 
     REFUSED = "would be refused"
     PASSED = "would be let through"
@@ -21,7 +21,7 @@ class WhatIfOutcome(StrEnum):
 
 
 class ChangedMail(NamedTuple):
-    """One mail that would fare otherwise; `voter` and `rule` are what decides that, or did."""
+    """A mail whose outcome would change. `voter` and `rule` decide, or decided, against it."""
 
     outcome: WhatIfOutcome
     mail: ReplayedMail
@@ -31,7 +31,7 @@ class ChangedMail(NamedTuple):
 
 
 class MailVotes:
-    """A mail with a vote that would be another: its votes as they were, and as they would be."""
+    """The votes about a mail: as they were, and those that would change."""
 
     __slots__ = ("again", "early", "mail", "votes")
 
@@ -40,71 +40,63 @@ class MailVotes:
         self.again: dict[str, Vote] = {}
 
     def passes(self, *, without: str) -> bool:
-        """Whether all others than one would let it through; of what was refused early nobody knows."""
-        return not self.early and all(self._now(vote).reply.accepts for vote in self.votes if vote.voter != without)
+        """Whether all voters but one would accept it. About an early refusal nothing can be said."""
+        return not self.early and all(vote.reply.accepts for vote in self._changed_votes() if vote.voter != without)
 
-    def found(self) -> ChangedMail | None:
-        """None where it would fare as it did."""
+    def change(self) -> ChangedMail | None:
+        """None if the outcome would be the same."""
         if self.early:
-            return self._past_envelope()
-        voters = [vote.voter for vote in self.votes]
-        before, now = verdict(self.votes, voters), verdict([*map(self._now, self.votes)], voters)
-        if before.accepted and not now.accepted:
-            return self._by(WhatIfOutcome.REFUSED, now.reply, map(self._now, self.votes))
-        if now.accepted and not before.accepted:
-            return self._by(WhatIfOutcome.PASSED, before.reply, self.votes)
-        if now.accepted and {*now.convert} != {*before.convert}:
-            parts = len(now.convert)
-            return ChangedMail(
-                WhatIfOutcome.CONVERTED, self.mail, "filelink", "links", f"{parts} parts, {len(before.convert)} before"
-            )
+            first = self.votes[0]
+            return ChangedMail(WhatIfOutcome.PAST_ENVELOPE, self.mail, first.voter, first.reply.value, first.reason)
+        voters, changed = [vote.voter for vote in self.votes], self._changed_votes()
+        before, after = verdict(self.votes, voters), verdict(changed, voters)
+        if before.accepted and not after.accepted:
+            return self._decided_by(WhatIfOutcome.REFUSED, after.reply, changed)
+        if after.accepted and not before.accepted:
+            return self._decided_by(WhatIfOutcome.PASSED, before.reply, self.votes)
+        if after.accepted and {*after.convert} != {*before.convert}:
+            reason = f"{len(after.convert)} parts, {len(before.convert)} before"
+            return ChangedMail(WhatIfOutcome.CONVERTED, self.mail, "filelink", "links", reason)
         return None
 
-    def _now(self, vote: Vote) -> Vote:
-        return self.again.get(vote.voter, vote)
+    def _changed_votes(self) -> list[Vote]:
+        return [self.again.get(vote.voter, vote) for vote in self.votes]
 
-    def _past_envelope(self) -> ChangedMail:
-        first = self.votes[0]
-        return ChangedMail(WhatIfOutcome.PAST_ENVELOPE, self.mail, first.voter, first.reply.value, first.reason)
-
-    def _by(self, outcome: WhatIfOutcome, reply: Reply, votes: Iterable[Vote]) -> ChangedMail:
+    def _decided_by(self, outcome: WhatIfOutcome, reply: Reply, votes: Iterable[Vote]) -> ChangedMail:
         vote = next((vote for vote in votes if vote.reply is reply), None)
-        if vote is None:  # a yes that counted on links which nobody would make
+        if vote is None:  # a yes that depends on links which would not be made
             return ChangedMail(outcome, self.mail, "policy", reply.value, "the links that it needs would not be made")
         return ChangedMail(outcome, self.mail, vote.voter, reply.value, vote.reason)
 
 
 class WhatIfVotes:
-    """All cases of one what-if, by mail."""
+    """The votes about all mails of one what-if."""
 
     def __init__(self) -> None:
-        self._cases: dict[str, MailVotes] = {}
+        self._mails: dict[tuple[str, int], MailVotes] = {}
 
     def add(self, changed: ChangedVote) -> None:
-        """One mail may be refused by its envelope, and come again after that: these are two."""
-        key = f"{changed.mail.id} {changed.mail.sequence}"
-        case = self._cases.get(key)
-        if case is None:
-            self._cases[key] = case = MailVotes(changed)
-        case.again[changed.voter] = changed.again
+        """A mail that was refused by its envelope may have come again: these count as two."""
+        votes = self._mails.setdefault((changed.mail.id, changed.mail.sequence), MailVotes(changed))
+        votes.again[changed.voter] = changed.again
 
     def passing(self, *, without: str) -> dict[str, bool]:
-        """By mail id, whether all others than one would let it through."""
-        return {case.mail.id: case.passes(without=without) for case in self._cases.values() if not case.early}
+        """By mail id, whether all voters but one would accept the mail."""
+        return {votes.mail.id: votes.passes(without=without) for votes in self._mails.values() if not votes.early}
 
-    def found(self) -> Iterator[ChangedMail]:
-        return filter(None, (case.found() for case in self._cases.values()))
+    def changes(self) -> Iterator[ChangedMail]:
+        return filter(None, (votes.change() for votes in self._mails.values()))
 
 
 class WhatIfTally:
-    """Counts what was found."""
+    """Numbers of changed mails: by outcome, by sender and outcome, by rule and outcome."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
         self.senders: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.rules: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
-    def add(self, found: ChangedMail) -> None:
-        self.outcomes[found.outcome] += 1
-        self.senders[found.mail.sender or "<>"][found.outcome] += 1
-        self.rules[f"{found.voter}: {found.rule}"][found.outcome] += 1
+    def add(self, changed: ChangedMail) -> None:
+        self.outcomes[changed.outcome] += 1
+        self.senders[changed.mail.sender or "<>"][changed.outcome] += 1
+        self.rules[f"{changed.voter}: {changed.rule}"][changed.outcome] += 1

@@ -1,0 +1,1 @@
+"""Erases the records of MAIL that no service needs any more (ADR 19)."""

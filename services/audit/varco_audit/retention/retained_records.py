@@ -1,4 +1,4 @@
-"""The records that stream MAIL still has, as far as erasing them needs to know: where they are, and what else goes. Pure."""
+"""The records that MAIL holds: where they are, and what must go with them. Pure."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -16,7 +16,7 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 class _Outline(msgspec.Struct, frozen=True):
-    """As much of a record as matters here; `original` is that of a converted mail."""
+    """The part of a record that matters here. `original` is set in the record of a converted mail."""
 
     body: _Body
     original: int = 0
@@ -26,16 +26,19 @@ _outline = msgspec.json.Decoder(_Outline)
 
 
 class ErasurePlan(NamedTuple):
-    """How records go: `wiped` one by one and overwritten, then all below `before`, then `single` ones."""
+    """First the `overwritten` are erased one by one, then all below `before`, then the `single`.
 
-    wiped: tuple[int, ...]
+    `ranges` are the first and last sequences of what goes, for the event.
+    """
+
+    overwritten: tuple[int, ...]
     before: int
     single: tuple[int, ...]
     ranges: tuple[tuple[int, int], ...]
 
 
 class SubjectRecords:
-    """One subject's records, in order; `at` is when they were stored, in milliseconds since 1970."""
+    """The records of one subject in order. `at` are times in MAIL, in milliseconds since 1970."""
 
     __slots__ = ("at", "sequences")
 
@@ -48,93 +51,98 @@ class SubjectRecords:
         self.at.append(max(at, self.at[-1]) if self.at else at)
 
     def drop(self, gone: Collection[int]) -> None:
-        left = [place for place, sequence in enumerate(self.sequences) if sequence not in gone]
-        self.sequences = array("q", [self.sequences[place] for place in left])
-        self.at = array("q", [self.at[place] for place in left])
+        left = [index for index, sequence in enumerate(self.sequences) if sequence not in gone]
+        self.sequences = array("q", [self.sequences[index] for index in left])
+        self.at = array("q", [self.at[index] for index in left])
 
     def until(self, at: int) -> Sequence[int]:
-        """Those that were stored then or before."""
+        """The sequences of those that were stored at `at` or before."""
         return self.sequences[: bisect_right(self.at, at)]
 
 
 class RetainedRecords:
-    """All subjects. What is no record stays until MAIL itself drops it."""
+    """The records of all subjects.
+
+    `unerasable` are sequences that stay until MAIL's own limit drops them: what can't be decoded,
+    and dead letters.
+    """
 
     def __init__(self) -> None:
-        self.lanes: dict[str, SubjectRecords] = {}
-        self.held: set[int] = set()  # what isn't erased, whoever needs it or not
+        self.by_subject: dict[str, SubjectRecords] = {}
+        self.unerasable: set[int] = set()
         self._objects: dict[int, str] = {}
-        self._users: Counter[str] = Counter()  # two records may have one body: a mail that could not be converted
-        self._originals: dict[int, int] = {}  # of converted mails, the one that each was made from
+        self._object_users: Counter[str] = Counter()  # an unconverted mail shares its original's body
+        self._originals: dict[int, int] = {}  # converted mail to original
 
     def __len__(self) -> int:
-        return sum(len(lane.sequences) for lane in self.lanes.values())
+        return sum(len(records.sequences) for records in self.by_subject.values())
 
     def add(self, record: StoredRecord) -> None:
-        self.lanes.setdefault(record.subject, SubjectRecords()).add(record.sequence, record.at)
+        """A record that was appended to MAIL."""
+        self.by_subject.setdefault(record.subject, SubjectRecords()).add(record.sequence, record.at)
         try:
             outline = _outline.decode(record.record)
         except msgspec.DecodeError:
-            self.held.add(record.sequence)
+            self.unerasable.add(record.sequence)
             return
         if outline.body.object:
             self._objects[record.sequence] = outline.body.object
-            self._users[outline.body.object] += 1
+            self._object_users[outline.body.object] += 1
         if outline.original:
             self._originals[record.sequence] = outline.original
 
     def due(self, at: int) -> Iterator[tuple[str, Sequence[int]]]:
-        """By subject, what was stored at `at` (milliseconds since 1970) or before and isn't held."""
-        for subject in [*self.lanes]:
-            if found := [one for one in self.lanes[subject].until(at) if one not in self.held]:
-                yield subject, found
+        """By subject, the erasable records that were stored at `at` (ms since 1970) or before."""
+        for subject in [*self.by_subject]:
+            if due := [s for s in self.by_subject[subject].until(at) if s not in self.unerasable]:
+                yield subject, due
 
-    def forget(self, first: int) -> None:
-        """MAIL has nothing any more below `first`: its own time for that is over."""
-        for subject, lane in [*self.lanes.items()]:
-            if gone := {*lane.sequences[: bisect_left(lane.sequences, first)]}:
+    def drop_before(self, first: int) -> None:
+        """MAIL itself has dropped everything below `first`."""
+        for subject, records in [*self.by_subject.items()]:
+            if gone := {*records.sequences[: bisect_left(records.sequences, first)]}:
                 self.drop(subject, gone)
-        self.held = {one for one in self.held if one >= first}
+        self.unerasable = {sequence for sequence in self.unerasable if sequence >= first}
 
     def without_originals(self, subject: str, sequences: Sequence[int]) -> list[int]:
-        """Without mails whose original is still there: filelink knows by them that it has converted it."""
-        if not any(one in self._originals for one in sequences):
-            return [*sequences]
-        lane = self.lanes.get(subject.replace("mail.converted.", "mail.convert.", 1))
-        there = {*lane.sequences} if lane else set()
-        return [one for one in sequences if self._originals.get(one) not in there]
+        """Leaves out mails whose original MAIL still has.
 
-    def plan(self, subject: str, gone: Collection[int], wiped: Collection[int]) -> ErasurePlan:
-        """`gone` are this subject's that nobody needs, `wiped` those of them whose bytes must not stay on the disk."""
-        lane = self.lanes[subject].sequences
+        filelink sees by the converted mail that it need not convert the original again.
+        """
+        records = self.by_subject.get(subject.replace("mail.converted.", "mail.convert.", 1))
+        present = {*records.sequences} if records and self._originals else set()
+        return [sequence for sequence in sequences if self._originals.get(sequence) not in present]
+
+    def plan(self, subject: str, gone: Collection[int], overwritten: Collection[int]) -> ErasurePlan:
+        """How to erase `gone`. The bytes of those in `overwritten` must not stay on the disk."""
         ranges, before, single = list[tuple[int, int]](), 0, list[int]()
-        last_was_gone, leading = False, True
-        for sequence in lane:
+        previous_goes, leading = False, True
+        for sequence in self.by_subject[subject].sequences:
             if sequence in gone:
-                ranges[-1:] = [(ranges[-1][0], sequence)] if last_was_gone else [*ranges[-1:], (sequence, sequence)]
+                ranges[-1:] = [(ranges[-1][0], sequence)] if previous_goes else [*ranges[-1:], (sequence, sequence)]
                 if leading:
                     before = sequence + 1
-                elif sequence not in wiped:
+                elif sequence not in overwritten:
                     single.append(sequence)
             else:
                 leading = False
-            last_was_gone = sequence in gone
-        return ErasurePlan(tuple(sorted({*gone} & {*wiped})), before, tuple(single), tuple(ranges))
+            previous_goes = sequence in gone
+        return ErasurePlan(tuple(sorted({*gone} & {*overwritten})), before, tuple(single), tuple(ranges))
 
     def objects(self, gone: Collection[int]) -> list[str]:
-        """The bodies in the object store that no other record has."""
-        users = Counter(self._objects[one] for one in gone if one in self._objects)
-        return [key for key, count in users.items() if count == self._users[key]]
+        """The keys in the object store of bodies that no other record refers to."""
+        users = Counter(self._objects[sequence] for sequence in gone if sequence in self._objects)
+        return [key for key, count in users.items() if count == self._object_users[key]]
 
     def drop(self, subject: str, gone: Collection[int]) -> None:
-        """They are erased."""
-        lane = self.lanes[subject]
-        lane.drop(gone)
-        if not lane.sequences:
-            del self.lanes[subject]
-        for one in gone:
-            self._originals.pop(one, None)
-            if key := self._objects.pop(one, ""):
-                self._users[key] -= 1
-                if not self._users[key]:
-                    del self._users[key]
+        """The records are erased."""
+        records = self.by_subject[subject]
+        records.drop(gone)
+        if not records.sequences:
+            del self.by_subject[subject]
+        for sequence in gone:
+            self._originals.pop(sequence, None)
+            if key := self._objects.pop(sequence, ""):
+                self._object_users[key] -= 1
+                if not self._object_users[key]:
+                    del self._object_users[key]

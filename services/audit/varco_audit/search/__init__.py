@@ -1,0 +1,1 @@
+"""Finds events by what they are about, and reads them from EVENTS."""

@@ -1,4 +1,4 @@
-"""The index as it is asked: events by what they are about, in pages, from either end of time."""
+"""Queries of the index: events by what they are about, in pages."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -6,15 +6,16 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from varco_audit.index.event_index import EventIndex, database_errors_translated
+from varco_audit.index.event_index import EventIndex
 from varco_audit.index.index_fields import bare_message_id
 from varco_audit.index.tables import events, others, recipients
 
 
 class EventQuery(NamedTuple):
-    """What is searched for; empty is any. Times are [since, until) of when the stream stored the event.
+    """What to search for; an empty field matches all.
 
-    `mail` finds what is about that mail and about what came of it (its notification, its copy, its links).
+    `since` <= time in the stream < `until`. `mail` also finds what was made of that mail (its
+    notification, its copy, its links).
     """
 
     mail: str = ""
@@ -30,106 +31,81 @@ class EventQuery(NamedTuple):
     until: datetime | None = None
 
     @property
-    def plain(self) -> bool:
-        """Whether subjects alone tell what is wanted, so that the stream can be read without the index."""
+    def by_subject(self) -> bool:
+        """Whether subjects alone can answer it, so that the stream is read without the index."""
         return not any((*self[:7], self.since, self.until))
 
 
-class IndexedEvent(NamedTuple):
-    """An event's place, and what the index keeps of it."""
-
-    sequence: int
-    at_ms: int
-    service: str
-    fact: str
-    account: str
-    mail: str
-
-
 class EventSearch:
-    """Questions to one index. Raises TransientError while the database is away."""
+    """Returns sequences of EVENTS. Raises TransientError while the database is away."""
 
     def __init__(self, index: EventIndex) -> None:
         self._index = index
 
-    async def page(self, wanted: EventQuery, *, cursor: int, newest_first: bool, limit: int) -> list[IndexedEvent]:
-        """At most `limit` events behind `cursor` in the order asked for; 0 begins at its end."""
-        kinds = self._kinds(wanted)
+    async def page(self, query: EventQuery, *, cursor: int, newest_first: bool, limit: int) -> list[int]:
+        """At most `limit` events behind `cursor` in the given order; 0 is before the first."""
+        kinds = self._kinds(query)
         if kinds is not None and not kinds:
             return []
-        query = sa.select(events.c.sequence, events.c.at_ms, events.c.fact, events.c.account, events.c.mail).where(
-            *_conditions(wanted, kinds)
-        )
-        order = events.c.sequence.desc() if newest_first else events.c.sequence.asc()
+        sequence = events.c.sequence
+        select = sa.select(sequence).where(*_conditions(query, kinds))
         if cursor:
-            query = query.where(events.c.sequence < cursor if newest_first else events.c.sequence > cursor)
-        names = {number: said for said, number in self._index.facts.items()}
-        rows = await self._read(self._within(query, await self._bounds(wanted)).order_by(order).limit(limit))
-        return [
-            IndexedEvent(sequence, at, *names[fact], account or "", mail or "")
-            for sequence, at, fact, account, mail in rows
-        ]
+            select = select.where(sequence < cursor if newest_first else sequence > cursor)
+        if query.since:
+            select = select.where(sequence >= await self._first_at(query.since))
+        if query.until:
+            select = select.where(sequence < await self._first_at(query.until))
+        rows = await self._index.read(select.order_by(sequence.desc() if newest_first else sequence).limit(limit))
+        return [row[0] for row in rows]
 
-    def _kinds(self, wanted: EventQuery) -> list[int] | None:
-        """Numbers of the kinds that are wanted; None where all are."""
-        if not wanted.service and not wanted.facts:
+    def _kinds(self, query: EventQuery) -> list[int] | None:
+        """The numbers of the kinds of events that match; None if all do."""
+        if not query.service and not query.facts:
             return None
         return [
             number
             for (service, fact), number in self._index.facts.items()
-            if wanted.service in ("", service) and (not wanted.facts or fact in wanted.facts)
+            if query.service in ("", service) and (not query.facts or fact in query.facts)
         ]
 
-    async def _bounds(self, wanted: EventQuery) -> tuple[int | None, int | None]:
-        """The first sequences at or behind `since` and `until`: the stream's times rise with its sequences."""
-        return await self._first_at(wanted.since), await self._first_at(wanted.until)
-
-    async def _first_at(self, at: datetime | None) -> int | None:
-        if at is None:
-            return None
+    async def _first_at(self, at: datetime) -> int:
+        """The first sequence at that time or later. Times in the stream ascend with the sequences."""
         query = sa.select(events.c.sequence).where(events.c.at_ms >= at.timestamp() * 1000)
-        found = await self._read(query.order_by(events.c.at_ms, events.c.sequence).limit(1))
-        return int(found[0][0]) if found else self._index.applied + 1
-
-    def _within(self, query: "sa.Select[Any]", bounds: tuple[int | None, int | None]) -> "sa.Select[Any]":
-        first, end = bounds
-        if first is not None:
-            query = query.where(events.c.sequence >= first)
-        return query if end is None else query.where(events.c.sequence < end)
-
-    async def _read(self, query: "sa.Select[Any]") -> list[tuple[Any, ...]]:
-        with database_errors_translated():
-            async with self._index.reading.connect() as connection:
-                return [tuple(found) for found in await connection.execute(query)]
+        rows = await self._index.read(query.order_by(events.c.at_ms, events.c.sequence).limit(1))
+        return int(rows[0][0]) if rows else self._index.applied + 1
 
 
-def _conditions(wanted: EventQuery, kinds: list[int] | None) -> Iterator[Any]:
-    """The condition that finds the fewest first, by its index; the others only sift what it finds."""
-    found = False
-    for condition, sieve in _asked(wanted):
-        yield sieve if found else condition
-        found = True
+def _conditions(query: EventQuery, kinds: list[int] | None) -> Iterator[Any]:
+    """The first condition, which matches fewest, by its index. The others only filter its rows.
+
+    Without statistics a planner would choose any of their indexes.
+    """
+    first = True
+    for indexed, unindexed in _field_conditions(query):
+        yield indexed if first else unindexed
+        first = False
     if kinds is not None:
-        kind: Any = events.c.fact + 0 if found else events.c.fact
+        kind: Any = events.c.fact if first else events.c.fact + 0
         yield kind.in_(kinds)
 
 
-def _asked(wanted: EventQuery) -> Iterator[tuple[Any, Any]]:
-    """Each as an index answers it, and as no index does: a planner without statistics would take any of them."""
-    if wanted.mail:
-        of_mail = sa.select(events.c.sequence).where(events.c.mail == wanted.mail)
-        of_other = sa.select(others.c.sequence).where(others.c.id == wanted.mail)
-        inside = events.c.sequence.in_(of_mail.union_all(of_other))
-        yield inside, inside
-    if wanted.recipient:
-        named = sa.select(recipients.c.sequence).where(recipients.c.address == wanted.recipient.lower())
-        yield events.c.sequence.in_(named), events.c.sequence.in_(named)
+def _field_conditions(query: EventQuery) -> Iterator[tuple[Any, Any]]:
+    """Each condition twice: as an index answers it, and as no index does."""
+    if query.mail:
+        of_mail = sa.select(events.c.sequence).where(events.c.mail == query.mail)
+        of_other = sa.select(others.c.sequence).where(others.c.id == query.mail)
+        condition = events.c.sequence.in_(of_mail.union_all(of_other))
+        yield condition, condition
+    if query.recipient:
+        named = sa.select(recipients.c.sequence).where(recipients.c.address == query.recipient.lower())
+        condition = events.c.sequence.in_(named)
+        yield condition, condition
     for column, value in (
-        (events.c.message_id, bare_message_id(wanted.message_id)),
-        (events.c.login, wanted.login.lower()),
-        (events.c.sender, wanted.sender.lower()),
-        (events.c.host, wanted.host),
-        (events.c.account, wanted.account),
+        (events.c.message_id, bare_message_id(query.message_id)),
+        (events.c.login, query.login.lower()),
+        (events.c.sender, query.sender.lower()),
+        (events.c.host, query.host),
+        (events.c.account, query.account),
     ):
         if value:
             yield column == value, column.concat("") == value

@@ -1,4 +1,4 @@
-"""Events as anybody may see them: hashes of passwords and sealed passwords are nobody's to read. Pure."""
+"""Events without their secrets: no reader gets password hashes or sealed passwords. Pure."""
 
 from typing import Any
 
@@ -6,28 +6,32 @@ import msgspec
 
 REDACTED_FIELDS = ("hash", "secret")
 
-_DOTS = "..."
-_MARKS = (b"\n", *(f'"{name}"'.encode() for name in REDACTED_FIELDS))  # inside a text the quotes would be escaped
+_REDACTED = "..."
+# A newline must go for lines of JSON. Inside a text, the quotes of a field's name would be escaped.
+_MARKS = (b"\n", *(f'"{name}"'.encode() for name in REDACTED_FIELDS))
 
 
 def redacted(payload: bytes) -> bytes:
-    """The event's JSON, on one line: byte for byte as it lies, unless it holds a secret, whose place then says `...`.
+    """The event's JSON on one line: the stored bytes, unless a secret is in them.
 
-    What is no JSON is shown as a text, `unreadable`.
+    A secret's value becomes `...`. What is no JSON is shown as {"unreadable": text}.
     """
     try:
         if any(mark in payload for mark in _MARKS):
-            return msgspec.json.encode(_hidden(msgspec.json.decode(payload)))
+            return msgspec.json.encode(_without_secrets(msgspec.json.decode(payload)))
         msgspec.json.decode(payload, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.encode({"unreadable": payload.decode(errors="replace")})
     return payload
 
 
-def _hidden(value: Any) -> Any:
+def _without_secrets(value: Any) -> Any:
     match value:
         case dict():
-            return {name: _DOTS if name in REDACTED_FIELDS and one else _hidden(one) for name, one in value.items()}
+            return {
+                name: _REDACTED if name in REDACTED_FIELDS and inner else _without_secrets(inner)
+                for name, inner in value.items()
+            }
         case list():
-            return [_hidden(one) for one in value]
+            return [_without_secrets(inner) for inner in value]
     return value

@@ -1,4 +1,4 @@
-"""One event of a mail's story in words that somebody who knows mail understands. Pure."""
+"""Describes an event of a mail to a reader who knows mail. Pure."""
 
 from datetime import datetime
 
@@ -45,27 +45,27 @@ _REMOVED = {
 }
 
 
-def describe(event: AnyEvent, about: str) -> Description:  # noqa: PLR0911 - a case for each fact
-    """`about` says whose step it is where that isn't the mail itself: "notification", "copy"; else empty."""
-    whose = f"the {about}: " if about else ""
+def describe(event: AnyEvent, part: str) -> Description:  # noqa: PLR0911 - a case for each fact
+    """`part` is "notification" or "copy" if the step is not the mail's own; else it is empty."""
+    whose = f"the {part}: " if part else ""
     match event:
         case MailRecorded():
             return _recorded(event)
         case MailRefused(answer=answer):
             return StepTone.BAD, "refused; nothing was kept", (_quoted(answer),)
         case MailDelivered():
-            means = f" ({event.tls})" if event.tls else ""
-            to = f"{whose}{_names(event.recipients)}: delivered to {event.host}{means}{_again(event.attempt)}"
+            tls = f" ({event.tls})" if event.tls else ""
+            to = f"{whose}{_names(event.recipients)}: delivered to {event.host}{tls}{_attempt(event.attempt)}"
             return StepTone.GOOD, to, (_quoted(event.answer),)
         case MailDeferred():
-            what = f"{whose}not yet delivered{_again(event.attempt)}: {event.host}"
+            what = f"{whose}not yet delivered{_attempt(event.attempt)}: {event.host}"
             return StepTone.WAITS, what, (*_failures(event.failures), f"next try at {_time(event.next_at)}")
         case MailBounced():
-            what = f"{whose}refused for good by {event.host or 'the gate'}{_again(event.attempt)}"
-            return StepTone.BAD, what, (*_failures(event.failures), *_owed(event.dsn))
+            what = f"{whose}refused for good by {event.host or 'the gate'}{_attempt(event.attempt)}"
+            return StepTone.BAD, what, (*_failures(event.failures), *_notification(event.dsn))
         case MailExpired():
             what = f"{whose}given up after {event.attempt} attempts"
-            return StepTone.BAD, what, (*_failures(event.failures), *_owed(event.dsn))
+            return StepTone.BAD, what, (*_failures(event.failures), *_notification(event.dsn))
         case MailDropped():
             by = (f"{event.by}: {event.reason}",) if event.by or event.reason else ()
             return StepTone.BAD, f"{whose}taken out of the queue by hand, undelivered: {_names(event.recipients)}", by
@@ -74,11 +74,11 @@ def describe(event: AnyEvent, about: str) -> Description:  # noqa: PLR0911 - a c
             return StepTone.TOLD, f"{whose}{verb[type(event)]} by hand", tuple(filter(None, (event.by, event.reason)))
         case SenderNotified():
             return StepTone.TOLD, "the sender is being notified", (f"notification {event.dsn}",)
-    return _beside(event)
+    return _describe_related(event)
 
 
-def _beside(event: AnyEvent) -> Description:  # noqa: C901, PLR0911 - a case for each fact
-    """What is said beside its own decision and deliveries."""
+def _describe_related(event: AnyEvent) -> Description:  # noqa: C901, PLR0911 - a case for each fact
+    """Events that are neither the decision nor a delivery."""
     match event:
         case RecipientRefused():
             return (
@@ -91,8 +91,8 @@ def _beside(event: AnyEvent) -> Description:  # noqa: C901, PLR0911 - a case for
             name = f'"{event.name}" ({_size(event.size)}) became a link {until}'
             return StepTone.TOLD, name, (event.url, f"sha256 {event.sha256}")
         case LinkDownloaded():
-            much = "whole" if event.complete else f"{_size(event.sent)} of it"
-            return StepTone.GOOD, f"the link was downloaded from {event.host} ({much})", (f"link {event.link}",)
+            amount = "whole" if event.complete else f"{_size(event.sent)} of it"
+            return StepTone.GOOD, f"the link was downloaded from {event.host} ({amount})", (f"link {event.link}",)
         case LinkExtended():
             return StepTone.TOLD, f"the link lives until {_time(event.expires_at)}", (f"link {event.link}",)
         case LinkExpired():
@@ -125,42 +125,42 @@ def _beside(event: AnyEvent) -> Description:  # noqa: C901, PLR0911 - a case for
 
 
 def _recorded(event: MailRecorded) -> Description:
-    kept = f"record {event.sequence} of stream MAIL"
+    place = (f"record {event.sequence} of stream MAIL",)
     match event.record, event.kind:
         case MailConverted(links=links), _:
-            return StepTone.GOOD, f"rewritten: {_count(len(links), 'attachment')} left as links", (kept,)
+            return StepTone.GOOD, f"rewritten: {_count(len(links), 'attachment')} left as links", place
         case record, "convert":
             return (
                 StepTone.GOOD,
                 f"accepted and kept; {_count(len(record.convert), 'attachment')} to become links",
-                (kept,),
+                place,
             )
         case record, "dsn":
-            return StepTone.TOLD, f"a notification to {_names(record.envelope.recipients)} was written", (kept,)
+            return StepTone.TOLD, f"a notification to {_names(record.envelope.recipients)} was written", place
         case record, "copy":
-            return StepTone.TOLD, f"a copy for {_names(record.envelope.recipients)} was written", (kept,)
-    return StepTone.GOOD, "accepted and kept", (kept,)
+            return StepTone.TOLD, f"a copy for {_names(record.envelope.recipients)} was written", place
+    return StepTone.GOOD, "accepted and kept", place
 
 
 def _failures(failures: tuple[Failure, ...]) -> tuple[str, ...]:
-    return tuple(f"{one.recipient}: {_quoted(one.answer)}" for one in failures)
+    return tuple(f"{failure.recipient}: {_quoted(failure.answer)}" for failure in failures)
 
 
-def _owed(dsn: str) -> tuple[str, ...]:
+def _notification(dsn: str) -> tuple[str, ...]:
     return (f"the sender is owed notification {dsn}",) if dsn else ("nobody to notify: the null sender",)
 
 
-def _again(attempt: int) -> str:
+def _attempt(attempt: int) -> str:
     return f", attempt {attempt}" if attempt > 1 else ""
 
 
 def _names(addresses: tuple[str, ...]) -> str:
-    shown = ", ".join(addresses[:3])
-    return shown if len(addresses) <= 3 else f"{shown} and {len(addresses) - 3} more"
+    first = ", ".join(addresses[:3])
+    return first if len(addresses) <= 3 else f"{first} and {len(addresses) - 3} more"
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" + ("" if number == 1 else "s")
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _quoted(answer: str) -> str:

@@ -1,4 +1,4 @@
-"""The shapes of a trace."""
+"""A trace, as the API shows it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +18,7 @@ class RecipientState(StrEnum):
 
 
 class StepTone(StrEnum):
-    """How a step is meant: it went well, something waits, it went wrong, or it is just told."""
+    """Whether a step is a success, a wait or a failure; or only information."""
 
     GOOD = "good"
     WAITS = "waits"
@@ -28,7 +28,7 @@ class StepTone(StrEnum):
 
 @dataclass(frozen=True)
 class MailSummary:
-    """A mail in short, as it was put to the vote. `at` is when it was received, `answer` what the client heard."""
+    """A mail as it was put to the vote. `at` is when it was received, `answer` the SMTP answer."""
 
     mail: str
     account: str
@@ -45,7 +45,7 @@ class MailSummary:
 
 @dataclass(frozen=True)
 class SessionView:
-    """Who gave the mail, from where, and how. Empty: not said; no login: the host's network is trusted."""
+    """The SMTP session of the mail. Without a `login`, the host's network is trusted."""
 
     host: str
     helo: str
@@ -56,7 +56,7 @@ class SessionView:
 
 @dataclass(frozen=True)
 class VoteView:
-    """One vote. `sequence` is the event up to which the voter knew the rules; `figures` are the counters as they were."""
+    """One vote. `sequence` is the last event that the voter knew, `figures` are its counters."""
 
     voter: str
     reply: str
@@ -69,7 +69,7 @@ class VoteView:
 
 @dataclass(frozen=True)
 class RecipientStatus:
-    """Where one recipient stands. `answer` is the next hop's last word."""
+    """The state of one recipient. `answer` is the last answer of the next hop."""
 
     recipient: str
     state: RecipientState
@@ -81,7 +81,7 @@ class RecipientStatus:
 
 @dataclass(frozen=True)
 class TimelineStep:
-    """One event of the story: `sequence` in EVENTS, when it happened, a sentence, and what else is to know."""
+    """One event: its `sequence` in EVENTS, when it happened, and a sentence about it."""
 
     sequence: int
     at: datetime
@@ -93,7 +93,10 @@ class TimelineStep:
 
 @dataclass(frozen=True)
 class MailTimeline:
-    """All of it. Without a ballot (its event isn't there any more, or not yet) session and votes are empty."""
+    """All that happened to a mail.
+
+    Without its ballot (the event has expired, or is not there yet) session and votes are empty.
+    """
 
     mail: str
     account: str
@@ -106,11 +109,10 @@ class MailTimeline:
 
 @dataclass(frozen=True)
 class Trace:
-    """A story, where exactly one mail is meant; else the mails to choose from, newest first.
+    """The timeline if exactly one mail matches, else the mails that match, the newest first.
 
-    `more`: there are other mails, or later events of the one, than are shown.
-
-    `asked` says what the question was taken for: mail, message_id, recipient or sender.
+    `asked` says what the question was taken for: mail, message_id, recipient or sender. With
+    `more`, there are further mails, or later events of the one mail.
     """
 
     asked: str

@@ -1,4 +1,4 @@
-"""Where each recipient stands, folded from a mail's events. Pure."""
+"""The state of each recipient, folded from the events of a mail. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -6,7 +6,6 @@ from dataclasses import replace
 from varco_audit.trace.model import RecipientState, RecipientStatus
 from varco_common.events import (
     AnyEvent,
-    Failure,
     MailBounced,
     MailDeferred,
     MailDelivered,
@@ -15,55 +14,43 @@ from varco_common.events import (
     RecipientRefused,
 )
 
-_FINAL = {
-    RecipientState.DELIVERED,
-    RecipientState.BOUNCED,
-    RecipientState.EXPIRED,
-    RecipientState.DROPPED,
-    RecipientState.REFUSED,
+_UNDELIVERED = {
+    MailDeferred: RecipientState.DEFERRED,
+    MailBounced: RecipientState.BOUNCED,
+    MailExpired: RecipientState.EXPIRED,
 }
+_NOT_FINAL = {RecipientState.WAITING, RecipientState.DEFERRED}
 
 
 def recipient_statuses(
     recipients: Iterable[str], events: Iterable[AnyEvent], *, accepted: bool, answer: str
 ) -> tuple[RecipientStatus, ...]:
-    """In the order of the envelope; the last event about a recipient says where it stands."""
-    start = (
-        RecipientStatus("", RecipientState.WAITING)
-        if accepted
-        else RecipientStatus("", RecipientState.REFUSED, answer=answer)
-    )
-    found = {recipient: replace(start, recipient=recipient) for recipient in recipients}
+    """In the order of the envelope. The last event about a recipient decides, up to a final one."""
+    state = RecipientState.WAITING if accepted else RecipientState.REFUSED
+    start = RecipientStatus("", state, answer="" if accepted else answer)
+    statuses = {recipient: replace(start, recipient=recipient) for recipient in recipients}
     for event in events:
-        for fate in _said(event):
-            before = found.get(fate.recipient)
-            if before is None or before.state not in _FINAL:
-                found[fate.recipient] = fate
-    return tuple(found.values())
+        for status in _statuses_of(event):
+            before = statuses.get(status.recipient)
+            if before is None or before.state in _NOT_FINAL:
+                statuses[status.recipient] = status
+    return tuple(statuses.values())
 
 
-def _said(event: AnyEvent) -> Iterable[RecipientStatus]:
+def _statuses_of(event: AnyEvent) -> Iterable[RecipientStatus]:
     match event:
         case MailDelivered():
             for recipient in event.recipients:
                 yield RecipientStatus(
                     recipient, RecipientState.DELIVERED, event.at, event.attempt, event.host, event.answer
                 )
-        case MailDeferred():
-            yield from _failed(event, event.failures, RecipientState.DEFERRED)
-        case MailBounced():
-            yield from _failed(event, event.failures, RecipientState.BOUNCED)
-        case MailExpired():
-            yield from _failed(event, event.failures, RecipientState.EXPIRED)
+        case MailDeferred() | MailBounced() | MailExpired():
+            for failure in event.failures:
+                yield RecipientStatus(
+                    failure.recipient, _UNDELIVERED[type(event)], event.at, event.attempt, event.host, failure.answer
+                )
         case RecipientRefused():
             yield RecipientStatus(event.recipient, RecipientState.REFUSED, event.at, answer=event.answer)
         case MailDropped():
             for recipient in event.recipients:
                 yield RecipientStatus(recipient, RecipientState.DROPPED, event.at)
-
-
-def _failed(
-    event: MailDeferred | MailBounced | MailExpired, failures: Iterable[Failure], state: RecipientState
-) -> Iterable[RecipientStatus]:
-    for failure in failures:
-        yield RecipientStatus(failure.recipient, state, event.at, event.attempt, event.host, failure.answer)

@@ -1,4 +1,4 @@
-"""A mail's story from its events, in the order in which things happened. Pure."""
+"""The timeline of a mail, from its events. Pure."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -26,18 +26,23 @@ from varco_common.mail.record import MailAccepted
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest
 
-OWN = ("accepted", "convert")  # the kinds of the records of mails that clients gave
+FROM_CLIENTS = ("accepted", "convert")  # the kinds of the records of mails that clients sent
 
 
 class SequencedEvent(NamedTuple):
-    """An event that could be read, and its place."""
+    """A decoded event and its place in EVENTS."""
 
     sequence: int
     event: AnyEvent
 
+    @property
+    def happened_at(self) -> datetime:
+        """For a record, when MAIL stored it."""
+        return self.event.stored_at if isinstance(self.event, MailRecorded) else self.event.at
+
 
 def decode_readable(raws: Iterable[RawEvent]) -> Iterator[SequencedEvent]:
-    """Those that are events, and that somebody said."""
+    """Leaves out what is no event, and what no service appended."""
     for raw in raws:
         try:
             if raw.own:
@@ -46,42 +51,39 @@ def decode_readable(raws: Iterable[RawEvent]) -> Iterator[SequencedEvent]:
             continue
 
 
-def timeline_of(mail: str, told: Iterable[SequencedEvent]) -> MailTimeline:
-    """The story of one mail; `told` are all events about it and about what came of it, in any order."""
-    events = sorted(told, key=lambda one: (happened_at(one.event), one.sequence))
-    first = _decided(mail, events)
-    ballot = summary_of(first) if first else None
-    envelope = _envelope(first) if first else None
-    own = [one.event for one in events if getattr(one.event, "mail", "") == mail]
+def timeline_of(mail: str, events: Iterable[SequencedEvent]) -> MailTimeline:
+    """`events` are about the mail or about what was made of it, in any order."""
+    ordered = sorted(events, key=lambda event: (event.happened_at, event.sequence))
+    decision = _decision(mail, ordered)
+    summary = summary_of(decision) if decision else None
+    envelope, votes = _envelope_and_votes(decision)
+    statuses = recipient_statuses(
+        summary.recipients if summary else (),
+        [event for _, event in ordered if getattr(event, "mail", "") == mail],
+        accepted=not summary or summary.accepted,
+        answer=summary.answer if summary else "",
+    )
+    accounts = (account for _, event in ordered if isinstance(account := getattr(event, "account", ""), str))
+    copies = {event.copy for _, event in ordered if isinstance(event, CopyForwarded)}
     return MailTimeline(
         mail=mail,
-        account=ballot.account if ballot else next((a for one in events if (a := _account(one.event))), ""),
-        ballot=ballot,
+        account=summary.account if summary else next(filter(None, accounts), ""),
+        ballot=summary,
         session=_session(envelope) if envelope else None,
-        votes=tuple(map(_cast, _votes(first))) if first else (),
-        fates=recipient_statuses(
-            ballot.recipients if ballot else (),
-            own,
-            accepted=not ballot or ballot.accepted,
-            answer=ballot.answer if ballot else "",
-        ),
-        steps=tuple(_step(one, _about(mail, one.event, events)) for one in events),
+        votes=tuple(map(_vote_view, votes)),
+        fates=statuses,
+        steps=tuple(_step(mail, event, copies) for event in ordered),
     )
 
 
-def _decided(mail: str, events: list[SequencedEvent]) -> AnyEvent | None:
-    """The event with the mail's ballot; where its client gave up, the refusal of a recipient is all there is."""
-    found = [one.event for one in events if (ballot := summary_of(one.event)) and ballot.mail == mail]
-    return min(found, key=lambda event: isinstance(event, RecipientRefused), default=None)
-
-
-def happened_at(event: AnyEvent) -> datetime:
-    """When it happened: of a record, when MAIL stored it."""
-    return event.stored_at if isinstance(event, MailRecorded) else event.at
+def _decision(mail: str, events: list[SequencedEvent]) -> AnyEvent | None:
+    """The event with the mail's ballot; else the refusal of a recipient, if the client gave up then."""
+    decisions = [event for _, event in events if (summary := summary_of(event)) and summary.mail == mail]
+    return min(decisions, key=lambda event: isinstance(event, RecipientRefused), default=None)
 
 
 def summary_of(event: AnyEvent) -> MailSummary | None:
-    """The mail in short, of the events that hold a ballot."""
+    """None if the event has neither a ballot nor a refused recipient."""
     match event:
         case RecipientRefused():
             return MailSummary(
@@ -98,14 +100,14 @@ def summary_of(event: AnyEvent) -> MailSummary | None:
                 answer=event.answer,
             )
         case MailRefused(ballot=ballot, answer=answer):
-            return _ballot(ballot.envelope, ballot.manifest, kind="refused", answer=answer)
+            return _summary(ballot.envelope, ballot.manifest, kind="refused", answer=answer)
         case MailRecorded(record=MailAccepted(envelope=envelope, manifest=manifest), kind=kind):
-            answer = Reply.ACCEPTED.answer.line(f"Ok: queued as {envelope.id}") if kind in OWN else ""
-            return _ballot(envelope, manifest, kind=kind, answer=answer)
+            answer = Reply.ACCEPTED.answer.line(f"Ok: queued as {envelope.id}") if kind in FROM_CLIENTS else ""
+            return _summary(envelope, manifest, kind=kind, answer=answer)
     return None
 
 
-def _ballot(envelope: Envelope, manifest: Manifest, *, kind: str, answer: str) -> MailSummary:
+def _summary(envelope: Envelope, manifest: Manifest, *, kind: str, answer: str) -> MailSummary:
     return MailSummary(
         mail=envelope.id,
         account=envelope.account,
@@ -121,27 +123,20 @@ def _ballot(envelope: Envelope, manifest: Manifest, *, kind: str, answer: str) -
     )
 
 
-def _envelope(event: AnyEvent) -> Envelope | None:
-    match event:
-        case MailRefused(ballot=ballot):
-            return ballot.envelope
-        case MailRecorded(record=record):
-            return record.envelope
-    return None
-
-
-def _votes(event: AnyEvent) -> tuple[Vote, ...]:
-    match event:
-        case MailRefused(votes=votes) | MailRecorded(record=MailAccepted(votes=votes)):
-            return votes
-    return ()
+def _envelope_and_votes(decision: AnyEvent | None) -> tuple[Envelope | None, tuple[Vote, ...]]:
+    match decision:
+        case MailRefused(ballot=ballot, votes=votes):
+            return ballot.envelope, votes
+        case MailRecorded(record=MailAccepted(envelope=envelope, votes=votes)):
+            return envelope, votes
+    return None, ()
 
 
 def _session(envelope: Envelope) -> SessionView:
     return SessionView(envelope.host, envelope.helo, envelope.login, envelope.tls, envelope.listener)
 
 
-def _cast(vote: Vote) -> VoteView:
+def _vote_view(vote: Vote) -> VoteView:
     return VoteView(
         voter=vote.voter,
         reply=vote.reply.value,
@@ -153,19 +148,9 @@ def _cast(vote: Vote) -> VoteView:
     )
 
 
-def _account(event: AnyEvent) -> str:
-    account = getattr(event, "account", "")
-    return account if isinstance(account, str) else ""
-
-
-def _about(mail: str, event: AnyEvent, events: list[SequencedEvent]) -> str:
-    """Whose outcome it is, where it isn't the mail's own."""
-    if not isinstance(event, MailOutcome) or event.mail == mail:
-        return ""
-    copies = {one.event.copy for one in events if isinstance(one.event, CopyForwarded)}
-    return "copy" if event.mail in copies else "notification"
-
-
-def _step(one: SequencedEvent, about: str) -> TimelineStep:
-    tone, what, details = describe(one.event, about)
-    return TimelineStep(one.sequence, happened_at(one.event), fact(type(one.event)), tone, what, details)
+def _step(mail: str, sequenced: SequencedEvent, copies: set[str]) -> TimelineStep:
+    event, whose = sequenced.event, ""
+    if isinstance(event, MailOutcome) and event.mail != mail:
+        whose = "copy" if event.mail in copies else "notification"
+    tone, what, details = describe(event, whose)
+    return TimelineStep(sequenced.sequence, sequenced.happened_at, fact(type(event)), tone, what, details)

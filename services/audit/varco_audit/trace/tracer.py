@@ -1,95 +1,92 @@
-"""Finds the events of a mail, by whatever is known of it."""
+"""Finds the events of a mail by whatever is known of the mail."""
 
 import re
 from collections.abc import Iterable
 
 from varco_audit.index.index_fields import bare_message_id, index_row
 from varco_audit.search.event_reader import EventReader
-from varco_audit.search.event_search import EventQuery, EventSearch
+from varco_audit.search.event_search import EventQuery
 from varco_audit.trace.model import MailSummary, MailTimeline, Trace
-from varco_audit.trace.timeline import OWN, SequencedEvent, decode_readable, summary_of, timeline_of
+from varco_audit.trace.timeline import FROM_CLIENTS, SequencedEvent, decode_readable, summary_of, timeline_of
 from varco_common.base.errors import NotFound
 from varco_common.base.ids import ALPHABET, LENGTH
 from varco_common.bus import RawEvent
-from varco_common.events import CopyRemoved, MailRecorded
+from varco_common.events import CopyRemoved, MailRecorded, MailRefused, RecipientRefused, fact
 
-BALLOTS = ("mail-recorded", "mail-refused", "recipient-refused")
+DECISIONS = tuple(fact(kind) for kind in (MailRecorded, MailRefused, RecipientRefused))
 
-_ID = re.compile(rf"[{ALPHABET}]{{{LENGTH}}}", re.ASCII)
-_MOST_EVENTS = 2_000  # of one mail: a list's mail has as many outcomes as it has recipients
-_MOST_RELATED = 100
-_MOST_MAILS = 50
+_MAIL_ID = re.compile(rf"[{ALPHABET}]{{{LENGTH}}}", re.ASCII)
+_MAX_EVENTS = 2_000  # of one mail: a mailing has an outcome for each recipient
+_MAX_RELATED = 100
+_MAX_MAILS = 50
 
 
 class Tracer:
-    """Stories and lists of mails; of one account's alone where `account` is given."""
+    """With an `account`, methods return what is that account's only."""
 
-    def __init__(self, search: EventSearch, reader: EventReader) -> None:
-        self._search = search
+    def __init__(self, reader: EventReader) -> None:
         self._reader = reader
 
     async def trace(self, what: str, account: str) -> Trace:
-        """By mail id (which is the decision's), Message-ID, recipient or sender. Raises NotFound, and says what to do."""
+        """By mail id (which is the decision's), Message-ID, recipient or sender. Raises NotFound."""
         if not bare_message_id(what):
             raise NotFound("nothing was asked for: give a mail's id, its Message-ID, a recipient or a sender")
-        mail = (
-            bare_message_id(what).partition("@")[0].lower()
-        )  # the gate makes a missing Message-ID of the mail's own id
-        if _ID.fullmatch(mail) and (raws := await self._about(mail, account)):
-            return await self._told("mail", mail, raws, account)
-        for asked, wanted in (
-            ("message_id", EventQuery(message_id=what, account=account, facts=BALLOTS)),
-            ("recipient", EventQuery(recipient=what, account=account, facts=BALLOTS)),
-            ("sender", EventQuery(sender=what, account=account, facts=BALLOTS)),
+        mail = bare_message_id(what).partition("@")[0].lower()  # the gate's own Message-IDs begin with the mail's id
+        if _MAIL_ID.fullmatch(mail) and (raws := await self._events_about(mail, account)):
+            return await self._trace_of("mail", mail, raws, account)
+        query = EventQuery(account=account, facts=DECISIONS)
+        for asked, narrowed in (
+            ("message_id", query._replace(message_id=what)),
+            ("recipient", query._replace(recipient=what)),
+            ("sender", query._replace(sender=what)),
         ):
-            mails, more = await self._mails(wanted)
+            mails, more = await self._mails(narrowed)
             if len(mails) == 1 and not more:
                 mail = mails[0].mail
-                return await self._told(asked, mail, await self._about(mail, account), account)
+                return await self._trace_of(asked, mail, await self._events_about(mail, account), account)
             if mails:
                 return Trace(asked, None, mails, more)
         raise NotFound(f"nothing is known of {what}: give a mail's id, its Message-ID, a recipient or a sender")
 
-    async def _mails(self, wanted: EventQuery) -> tuple[list[MailSummary], bool]:
-        """Newest first, each mail once: as its client gave it, where that is among them."""
-        found = await self._search.page(wanted, cursor=0, newest_first=True, limit=_MOST_MAILS)
+    async def _mails(self, query: EventQuery) -> tuple[list[MailSummary], bool]:
+        """Each mail once, as its client sent it if possible; the newest first. True if there are more."""
+        raws, further = await self._reader.page(query, newest_first=True, limit=_MAX_MAILS)
         mails: dict[str, MailSummary] = {}
-        for one in decode_readable(await self._reader.fetch([one.sequence for one in found])):
-            ballot = summary_of(one.event)
-            if ballot and (ballot.kind in OWN or ballot.mail not in mails):
-                mails[ballot.mail] = ballot
-        return list(mails.values()), len(found) == _MOST_MAILS
+        for _, event in decode_readable(raws):
+            summary = summary_of(event)
+            if summary and (summary.kind in FROM_CLIENTS or summary.mail not in mails):
+                mails[summary.mail] = summary
+        return list(mails.values()), bool(further)
 
-    async def _told(self, asked: str, mail: str, raws: list[RawEvent], account: str) -> Trace:
-        return Trace(asked, await self._story(mail, raws, account), more=len(raws) >= _MOST_EVENTS)
+    async def _trace_of(self, asked: str, mail: str, raws: list[RawEvent], account: str) -> Trace:
+        more = len(raws) >= _MAX_EVENTS
+        return Trace(asked, await self._timeline(mail, raws, account), more=more)
 
-    async def _story(self, mail: str, raws: list[RawEvent], account: str) -> MailTimeline:
-        """Of a notification or a copy: the story of the mail that it came of, in which it is told."""
-        told = list(decode_readable(raws))
-        if (original := _original(mail, told)) and (of_original := await self._about(original, account)):
+    async def _timeline(self, mail: str, raws: list[RawEvent], account: str) -> MailTimeline:
+        """The timeline of a notification or a copy is in that of the mail that it was made of."""
+        original = _original(mail, list(decode_readable(raws)))
+        if original and (of_original := await self._events_about(original, account)):
             mail, raws = original, of_original
-        for other in _related(mail, raws):
-            raws += await self._about(other, account)
+        for related in _related(mail, raws):
+            raws += await self._events_about(related, account)
         return timeline_of(mail, decode_readable({raw.sequence: raw for raw in raws}.values()))
 
-    async def _about(self, mail: str, account: str) -> list[RawEvent]:
-        wanted = EventQuery(mail=mail, account=account)
-        found = await self._search.page(wanted, cursor=0, newest_first=False, limit=_MOST_EVENTS)
-        return await self._reader.fetch([one.sequence for one in found])
+    async def _events_about(self, mail: str, account: str) -> list[RawEvent]:
+        raws, _ = await self._reader.page(EventQuery(mail=mail, account=account), limit=_MAX_EVENTS)
+        return raws
 
 
-def _original(mail: str, told: list[SequencedEvent]) -> str:
-    """The mail that a notification or a copy came of; empty for a mail that a client gave."""
-    own = any(
-        isinstance(one.event, MailRecorded) and one.event.record.envelope.id == mail and one.event.kind in OWN
-        for one in told
-    )
-    others = (getattr(one.event, "mail", "") for one in told if not isinstance(one.event, CopyRemoved))
-    return "" if own else next((other for other in others if other and other != mail), "")
+def _original(mail: str, events: list[SequencedEvent]) -> str:
+    """The mail that a notification or a copy was made of; empty for a mail that a client sent."""
+    for _, event in events:
+        if isinstance(event, MailRecorded) and event.record.envelope.id == mail and event.kind in FROM_CLIENTS:
+            return ""
+    others = (getattr(event, "mail", "") for _, event in events if not isinstance(event, CopyRemoved))
+    return next((other for other in others if other and other != mail), "")
 
 
 def _related(mail: str, raws: Iterable[RawEvent]) -> list[str]:
-    """Ids of notifications, copies and links that came of it."""
-    several = {raw.sequence for raw in raws if index_row(raw).fact == "copy-removed"}
-    ids = [other for raw in raws if raw.sequence not in several for other in index_row(raw).fields.others]
-    return [one for one in dict.fromkeys(ids) if one != mail][:_MOST_RELATED]
+    """The ids of notifications, copies and links that were made of the mail."""
+    rows = [row for row in map(index_row, raws) if row.fact != fact(CopyRemoved)]  # that one names other mails
+    related = dict.fromkeys(other for row in rows for other in row.fields.others if other != mail)
+    return list(related)[:_MAX_RELATED]

@@ -1,1 +1,1 @@
-"""audit's part in the proof: the tree over EVENTS, the checkpoints that it signs, and what it answers about both."""
+"""Proves that EVENTS is unaltered: a Merkle tree over it, signed checkpoints, verification (ADR 20)."""

@@ -1,4 +1,4 @@
-"""Checkpoints and rotations as files, to be sent elsewhere: each once, whole, never changed."""
+"""Checkpoints and key rotations as files, for copying to another place."""
 
 from datetime import datetime
 from pathlib import Path
@@ -11,29 +11,34 @@ PUBLIC = "log.pub"
 
 
 class CheckpointFiles:
-    """A directory: `<day>/<size>.checkpoint`, `latest.checkpoint`, `<size>.rotation` and `log.pub`, the public key."""
+    """A directory of `<day>/<size>.checkpoint`, `latest.checkpoint`, `<size>.rotation` and `log.pub`.
+
+    `log.pub` is the public key. A file is written whole. A dated file never changes.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def put(self, checkpoint: Checkpoint, at: datetime) -> None:
-        """Raises OSError. `latest.checkpoint` is for the newest: give them in order."""
-        name = f"{checkpoint.size:012d}.checkpoint"
-        if not (path := self._directory / f"{at:%Y-%m-%d}" / name).exists():
+    def write_checkpoint(self, checkpoint: Checkpoint, at: datetime) -> None:
+        """Checkpoints must come in order, for `latest.checkpoint`. Raises OSError."""
+        path = self._directory / f"{at:%Y-%m-%d}" / f"{checkpoint.size:012d}.checkpoint"
+        if not path.exists():
             _write(path, checkpoint.text)
         _write(self._directory / LATEST, checkpoint.text)
 
     def latest(self) -> Checkpoint | None:
-        """The newest that was put here; None where there is none that can be read."""
+        """The newest checkpoint; None if there is none that can be read."""
         try:
             return Checkpoint.parse((self._directory / LATEST).read_text())
         except (OSError, UnicodeDecodeError, BadNote):
             return None
 
-    def put_rotation(self, rotation: Rotation) -> None:
+    def write_rotation(self, rotation: Rotation) -> None:
+        """Raises OSError."""
         _write(self._directory / f"{rotation.size:012d}.rotation", rotation.text)
 
-    def put_key(self, key: PublicKey) -> None:
+    def write_key(self, key: PublicKey) -> None:
+        """Raises OSError."""
         _write(self._directory / PUBLIC, f"{key}\n")
 
 

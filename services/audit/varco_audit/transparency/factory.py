@@ -1,4 +1,4 @@
-"""All of the proof, opened and closed as one: files, key, tree, notary."""
+"""Opens and closes what transparency consists of: files, key, tree and signer."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,25 +16,24 @@ from varco_common.bus import Bus
 
 @asynccontextmanager
 async def open_transparency(bus: Bus, settings: Settings) -> AsyncIterator[tuple[SignedHistory, CheckpointSigner]]:
-    """What `Notary.run` fills with life. Raises BrokenSetting where the key or the directory can't be used."""
-    levels = _levels(settings)
+    """`CheckpointSigner.run` starts the history.
+
+    Raises BrokenSetting if the key file or the directory can't be used.
+    """
     try:
-        history = SignedHistory(bus, levels, CheckpointFiles(settings.proof_directory / "checkpoints"))
+        tree = TreeFiles.open(settings.transparency_directory)
+    except OSError as error:
+        expected = f"a directory that this audit alone can write ({error.strerror or error})"
+        raise BrokenSetting("VARCO_HOME", settings.transparency_directory, expected) from None
+    try:
+        history = SignedHistory(bus, tree, CheckpointFiles(settings.transparency_directory / "checkpoints"))
         file = SigningKeyFile(settings.signing_key_path)
         origin = await retry_until_available(history.origin)
         try:
             key = file.key(origin)
-            file.next()  # only whether it can be read: `run` decides whose time it is
+            file.next_key()  # only to refuse the start if it can't be read
         except BadKeyFile as error:
             raise BrokenSetting("VARCO_AUDIT_SIGNING_KEY_FILE", file.path, str(error)) from None
-        yield history, CheckpointSigner(bus, history, file, key, settings.checkpoint_every)
+        yield history, CheckpointSigner(bus, history, file, key)
     finally:
-        levels.close()
-
-
-def _levels(settings: Settings) -> TreeFiles:
-    try:
-        return TreeFiles.open(settings.proof_directory)
-    except OSError as error:
-        expected = f"a directory that this audit alone can write ({error.strerror or error})"
-        raise BrokenSetting("VARCO_HOME", settings.proof_directory, expected) from None
+        tree.close()

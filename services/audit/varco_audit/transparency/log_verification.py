@@ -1,4 +1,4 @@
-"""All of EVENTS read again and held against checkpoints, with progress; the answer to `varco audit verify`."""
+"""Reads all of EVENTS again and compares it with checkpoints: `varco audit verify`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -8,7 +8,8 @@ from time import monotonic, time
 
 import msgspec
 
-from varco_audit.transparency.signed_history import ALL, SignedHistory, read_entries
+from varco_audit.table_projection import ALL_EVENTS
+from varco_audit.transparency.signed_history import SignedHistory, read_entries
 from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
@@ -19,15 +20,14 @@ from varco_common.transparency.leaf import LogEntry
 from varco_common.transparency.signed_note import BadSignature
 from varco_common.transparency.verification import BadHashes, Deviation, Finding, Forked, HistoryVerifier
 
-_PROGRESS = 20_000
-_LATE = DAY  # the bus takes its time to let events go
+_EVENTS_PER_FRAME = 20_000
 _log = log.get(__name__)
 
 
 class VerificationFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line of the answer. The last one has `done`; it is good where it names no `departure`.
+    """Progress, or with `done` the result; it is good if `departure` is empty.
 
-    `events` were read; `of` there are; `signed` are covered by a checkpoint. `note` is what else is to be said.
+    `events` were read, of `of`. Checkpoints cover `signed` of them. `note` is a remark for people.
     """
 
     events: int = 0
@@ -42,90 +42,94 @@ class VerificationFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     note: str = ""
 
 
-def expired(entry: LogEntry) -> bool:
-    """Whether those before the first event there is can be gone because their time was over."""
-    return time() - entry.at / 1e9 > TEN_YEARS - _LATE
-
-
 async def verify_events(
     bus: Bus, history: SignedHistory, given: Sequence[Checkpoint], first: int = 1
 ) -> AsyncIterator[VerificationFrame]:
-    """Frames of progress, then the last. `given` are checkpoints from elsewhere; the last one signed here is added to them."""
+    """Frames of progress, then the result.
+
+    Compares with the checkpoints in `given`, which come from elsewhere, and the last one signed here.
+    """
     began = monotonic()
     await history.catch_up()
     try:
-        checkpoints = _trusted(history, given)
+        checkpoints = _checked_checkpoints(history, given)
     except (BadSignature, Forked) as error:
         yield VerificationFrame(done=True, departure="checkpoint", text=str(error))
         return
-    hashes, note = await _fitting(history, checkpoints)
+    hashes, note = await _fitting_hashes(history, checkpoints)
     verifier = HistoryVerifier(checkpoints, hashes, first)
-    of, events, finding = await bus.events.last_sequence(ALL), 0, None
-    async with aclosing(read_entries(bus, first - 1, of)) as entries:
+    last, events, finding = await bus.events.last_sequence(ALL_EVENTS), 0, None
+
+    def frame() -> VerificationFrame:
+        return VerificationFrame(events=events, of=last, signed=verifier.size, seconds=monotonic() - began)
+
+    async with aclosing(read_entries(bus, first - 1, last)) as entries:
         async for entry in entries:
-            if not events and hashes and expired(entry):
+            if not events and hashes and _expired(entry):
                 verifier = HistoryVerifier(checkpoints, hashes, entry.sequence)
             events += 1
-            if finding := verifier.push(entry) or _inner(history, entry):
+            if finding := verifier.push(entry) or _foreign_checkpoint(history, entry):
                 break
-            if events % _PROGRESS == 0:
-                yield VerificationFrame(events=events, of=of, signed=verifier.size, seconds=monotonic() - began)
-    finding = finding or verifier.end()
-    last = VerificationFrame(
-        events=events, of=of, signed=verifier.size, seconds=monotonic() - began, done=True, note=note
-    )
-    yield _departed(history, last, finding) if finding else last
+            if events % _EVENTS_PER_FRAME == 0:
+                yield frame()
+    result = msgspec.structs.replace(frame(), done=True, note=note)
+    if finding := finding or verifier.end():
+        history.report_failure(finding.text)
+        departure, sequence, until, text = finding
+        result = msgspec.structs.replace(result, departure=departure, sequence=sequence, until=until, text=text)
+    yield result
 
 
-def _trusted(history: SignedHistory, given: Sequence[Checkpoint]) -> list[Checkpoint]:
+def _expired(first: LogEntry) -> bool:
+    """Whether the events before the first one may have expired. The bus drops them with a delay."""
+    return time() - first.at / 1e9 > TEN_YEARS - DAY
+
+
+def _checked_checkpoints(history: SignedHistory, given: Sequence[Checkpoint]) -> list[Checkpoint]:
     """Raises BadSignature or Forked."""
-    for one in given:
-        history.chain.verify(one)
+    for checkpoint in given:
+        history.chain.verify(checkpoint)
     try:
         return verification.in_order([*given, *([history.last.checkpoint] if history.last else [])])
     except Forked as error:
-        history.failed(str(error))
+        history.report_failure(str(error))
         raise
 
 
-async def _fitting(history: SignedHistory, checkpoints: Sequence[Checkpoint]) -> tuple[verification.Hashes | None, str]:
-    """The tree's own leaf hashes where they fit the checkpoints, else none, and why."""
+async def _fitting_hashes(
+    history: SignedHistory, checkpoints: Sequence[Checkpoint]
+) -> tuple[verification.Hashes | None, str]:
+    """The leaf hashes of the tree if they fit the checkpoints; else None, and why."""
     try:
-        await asyncio.to_thread(verification.fits, history.levels.leaves(), checkpoints)
+        await asyncio.to_thread(verification.fits, history.tree.leaves(), checkpoints)
     except BadHashes as error:
         return None, f"{error}: a departure can't be named exactly"
-    return history.levels.leaf, ""
+    return history.tree.leaf, ""
 
 
-def _departed(history: SignedHistory, frame: VerificationFrame, finding: Finding) -> VerificationFrame:
-    history.failed(finding.text)
-    departure, sequence, until, text = finding
-    return msgspec.structs.replace(frame, departure=departure, sequence=sequence, until=until, text=text)
-
-
-def _inner(history: SignedHistory, entry: LogEntry) -> Finding | None:
-    """A checkpoint that stands in the log must be one of this log."""
+def _foreign_checkpoint(history: SignedHistory, entry: LogEntry) -> Finding | None:
+    """A checkpoint in EVENTS that a key of this log signed, over another history."""
     checkpoint = verification.inner(entry) if entry.subject.startswith(verification.SIGNED_HERE) else None
     if checkpoint is None or checkpoint.size > history.size:
         return None
     try:
         history.chain.verify(checkpoint)
     except BadSignature:
-        return None  # a stranger's
+        return None  # of another log
     if history.root(checkpoint.size) == checkpoint.root:
         return None
     text = f"the checkpoint in event {entry.sequence} isn't one of this log"
     return Finding(Deviation.SOMEWHERE, 1, checkpoint.size, text)
 
 
-async def verify_periodically(bus: Bus, history: SignedHistory, every: timedelta) -> None:
-    """Verifies all of EVENTS now and then, for the metric; until cancelled."""
+async def verify_periodically(bus: Bus, history: SignedHistory, interval: timedelta) -> None:
+    """Verifies all of EVENTS for the metrics, until cancelled."""
     while True:
-        await asyncio.sleep(every.total_seconds())
+        await asyncio.sleep(interval.total_seconds())
         try:
             history.check()
             async for frame in verify_events(bus, history, ()):
                 if frame.done:
-                    _log.info("EVENTS was verified", events=frame.events, seconds=frame.seconds, found=frame.text)
+                    _log.info("EVENTS was verified", events=frame.events, seconds=frame.seconds, finding=frame.text)
         except TransientError as error:
-            _log.warning("EVENTS was not verified", error=str(error))
+            _log.warning("EVENTS can't be verified at present", error=str(error))

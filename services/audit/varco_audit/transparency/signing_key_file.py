@@ -1,4 +1,4 @@
-"""The signing key in its file: mode 0600, made at the first start, replaced by a rotation."""
+"""The file of the signing key: mode 0600, made at the first start, replaced by a rotation."""
 
 import os
 from contextlib import suppress
@@ -7,51 +7,50 @@ from pathlib import Path
 from varco_common.base.ids import new_id
 from varco_common.transparency.signed_note import BadNote, SigningKey
 
-_WIDER = 0o077
+_GROUP_AND_OTHERS = 0o077
 
 
 class BadKeyFile(Exception):
-    """The file can't be used; the text is what is expected of it instead."""
+    """The file can't be used. The text says what is expected instead."""
 
 
 class SigningKeyFile:
-    """`path` and, while a rotation is under way, `path`.next."""
+    """`path`, and during a rotation `<path>.next` with the new key. Methods raise BadKeyFile."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.following = path.with_name(f"{path.name}.next")
+        self._next_path = path.with_name(f"{path.name}.next")
 
     def key(self, origin: str) -> SigningKey:
-        """The key; where there is no file a new one, for log `origin` (empty: a log of its own). Raises BadKeyFile."""
+        """The key. If there is no file, a new key for log `origin`; a new log if `origin` is empty."""
         with suppress(FileNotFoundError):
             return self._read(self.path)
-        self._write(self.path, SigningKey.new(origin or f"varco-{new_id()}"))
-        return self._read(self.path)
+        return self._write(self.path, SigningKey.new(origin or f"varco-{new_id()}"))
 
-    def next(self) -> SigningKey | None:
-        """The key of a rotation that was begun; None where none was. Raises BadKeyFile."""
+    def next_key(self) -> SigningKey | None:
+        """The new key of a rotation that was begun; None if there is none."""
         with suppress(FileNotFoundError):
-            return self._read(self.following)
+            return self._read(self._next_path)
         return None
 
-    def begin(self, origin: str) -> SigningKey:
-        """A new key, on disk before anybody hears of it. Raises BadKeyFile."""
-        self.abandon()
-        self._write(self.following, SigningKey.new(origin))
-        return self._read(self.following)
+    def begin_rotation(self, origin: str) -> SigningKey:
+        """A new key. It is on disk before an event can name it."""
+        self.abandon_rotation()
+        return self._write(self._next_path, SigningKey.new(origin))
 
-    def complete(self) -> None:
-        """From now on the new key is the key; the old one is gone."""
-        self.following.replace(self.path)
-        _sync(self.path.parent)
+    def complete_rotation(self) -> None:
+        """Replaces the old key by the new one."""
+        self._next_path.replace(self.path)
+        _fsync_directory(self.path.parent)
 
-    def abandon(self) -> None:
-        self.following.unlink(missing_ok=True)
+    def abandon_rotation(self) -> None:
+        """Deletes the new key."""
+        self._next_path.unlink(missing_ok=True)
 
     def _read(self, path: Path) -> SigningKey:
         try:
             mode = path.stat().st_mode & 0o777
-            if mode & _WIDER:
+            if mode & _GROUP_AND_OTHERS:
                 raise BadKeyFile(f"a file of mode 0600 (it has {mode:04o}: others may have read the key; rotate it)")
             return SigningKey.parse(path.read_text())
         except FileNotFoundError:
@@ -61,8 +60,8 @@ class SigningKeyFile:
         except (BadNote, UnicodeDecodeError):
             raise BadKeyFile("a file with a signing key, as audit makes it where there is none") from None
 
-    def _write(self, path: Path, key: SigningKey) -> None:
-        """Whole or not at all."""
+    def _write(self, path: Path, key: SigningKey) -> SigningKey:
+        """Writes the whole file or nothing, and returns the key as it is read from it."""
         unfinished = path.with_name(f".{path.name}.new")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -73,12 +72,13 @@ class SigningKeyFile:
                 file.flush()
                 os.fsync(descriptor)
             unfinished.replace(path)
-            _sync(path.parent)
+            _fsync_directory(path.parent)
         except OSError as error:
             raise BadKeyFile(f"a file that can be written ({error.strerror})") from None
+        return self._read(path)
 
 
-def _sync(directory: Path) -> None:
+def _fsync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

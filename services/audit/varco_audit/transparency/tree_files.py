@@ -1,4 +1,4 @@
-"""The tree on disk: a file of all leaf hashes, and one of the subtrees' roots for each eighth level above."""
+"""The Merkle tree on disk: a file of all leaf hashes, and one of the roots at each eighth level above."""
 
 import fcntl
 import os
@@ -8,7 +8,7 @@ from typing import Self
 
 from varco_common.transparency.merkle_tree import HASH_BYTES, node_hash
 
-STEP = 8  # levels between two files: a node in between is made of 128 hashes at most
+STEP = 8  # levels between two files: a node in between is computed from 128 hashes at most
 WIDTH = 1 << STEP
 
 _CHUNK = 64 * 1024 * HASH_BYTES
@@ -19,28 +19,30 @@ class TreeFilesInUse(OSError):
 
 
 class TreeFiles:
-    """Appended to as events come, and read where a proof needs a node. Not fsynced but by `sync`: EVENTS has it all.
+    """`size` counts leaves. Files are fsynced by `sync` only, because EVENTS has all of it.
 
-    Only `hashes` matters: the files above it can be made from it, and it from EVENTS. `size` counts leaves.
+    The files above `hashes` are computed from it, and it is computed from EVENTS.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._files: list[int] = []
-        self._sizes: list[int] = []
+        self._files: list[int] = []  # descriptors; file n has the nodes of level n * STEP
+        self._sizes: list[int] = []  # in hashes
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Of an existing directory or a new one. Raises InUse, or another OSError."""
+        """Opens an existing directory or makes a new one. Raises TreeFilesInUse or another OSError."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self = cls(directory)
-        self._open()
+        self._open_file(0)
+        while self._path(len(self._files)).exists():
+            self._open_file(len(self._files))
         try:
             fcntl.flock(self._files[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.close()
             raise TreeFilesInUse(f"another process writes {self.path}") from None
-        self.cut(self.size)
+        self.truncate(self.size)
         return self
 
     @property
@@ -58,30 +60,31 @@ class TreeFiles:
         self._files.clear()
 
     def append(self, leaves: Sequence[bytes]) -> None:
+        """Raises OSError if the disk is full."""
         self._append(0, leaves)
 
     def leaf(self, index: int) -> bytes:
         return os.pread(self._files[0], HASH_BYTES, index * HASH_BYTES)
 
     def leaves(self) -> Iterator[bytes]:
-        """All of them, in order, read in large pieces."""
-        for at in range(0, self.size * HASH_BYTES, _CHUNK):
-            chunk = os.pread(self._files[0], min(_CHUNK, self.size * HASH_BYTES - at), at)
-            yield from (chunk[n : n + HASH_BYTES] for n in range(0, len(chunk), HASH_BYTES))
+        """All leaf hashes in order, read in large pieces."""
+        for offset in range(0, self.size * HASH_BYTES, _CHUNK):
+            chunk = os.pread(self._files[0], min(_CHUNK, self.size * HASH_BYTES - offset), offset)
+            yield from _hashes(chunk)
 
     def node(self, level: int, index: int) -> bytes:
-        """As `tree.Node`; it must lie within what was appended."""
+        """A `merkle_tree.Node`. Raises ValueError unless all its leaves were appended."""
         above = level % STEP
         return _root(self._read(level // STEP, index << above, 1 << above))
 
-    def cut(self, size: int) -> None:
-        """Forgets all leaves but the first `size`, or has them all as before; and makes anew what is missing above."""
+    def truncate(self, size: int) -> None:
+        """Drops all leaves but the first `size`, and computes what the files above lack."""
         self._truncate(0, min(size, self.size))
         number = 0
         while (above := self._sizes[number] >> STEP) or number + 1 < len(self._files):
-            self._reach(number + 1)
+            self._open_file(number + 1)
             self._truncate(number + 1, min(above, self._sizes[number + 1]))
-            self._raise(number + 1)
+            self._complete(number + 1)
             number += 1
 
     def sync(self) -> None:
@@ -89,49 +92,43 @@ class TreeFiles:
         for file in self._files:
             os.fdatasync(file)
 
-    def _open(self) -> None:
-        self._reach(0)
-        while self._path(len(self._files)).exists():
-            self._reach(len(self._files))
-
     def _path(self, number: int) -> Path:
         return self.path.with_name(f"hashes.{number * STEP}") if number else self.path
 
-    def _reach(self, number: int) -> None:
-        while len(self._files) <= number:
-            descriptor = os.open(self._path(len(self._files)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._files.append(descriptor)
-            self._sizes.append(os.fstat(descriptor).st_size // HASH_BYTES)
+    def _open_file(self, number: int) -> None:
+        if len(self._files) <= number:
+            self._files.append(os.open(self._path(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._sizes.append(os.fstat(self._files[number]).st_size // HASH_BYTES)
 
     def _truncate(self, number: int, size: int) -> None:
         os.ftruncate(self._files[number], size * HASH_BYTES)
         self._sizes[number] = size
 
     def _append(self, number: int, hashes: Sequence[bytes]) -> None:
-        self._reach(number)
         data = b"".join(hashes)
         if os.pwrite(self._files[number], data, self._sizes[number] * HASH_BYTES) != len(data):
             raise OSError(f"{self._path(number)} can't take more")
         self._sizes[number] += len(hashes)
         if self._sizes[number] >> STEP:
-            self._raise(number + 1)
+            self._complete(number + 1)
 
-    def _raise(self, number: int) -> None:
-        """Appends to this level what the one below has whole."""
-        self._reach(number)
+    def _complete(self, number: int) -> None:
+        """Appends the roots of all complete subtrees of the file below."""
+        self._open_file(number)
         while missing := (self._sizes[number - 1] >> STEP) - self._sizes[number]:
             start = self._sizes[number]
-            roots = [self._whole(number - 1, index) for index in range(start, start + min(missing, WIDTH))]
-            self._append(number, roots)
-
-    def _whole(self, number: int, index: int) -> bytes:
-        return _root(self._read(number, index << STEP, WIDTH))
+            indexes = range(start, start + min(missing, WIDTH))
+            self._append(number, [_root(self._read(number - 1, index << STEP, WIDTH)) for index in indexes])
 
     def _read(self, number: int, start: int, count: int) -> list[bytes]:
         data = os.pread(self._files[number], count * HASH_BYTES, start * HASH_BYTES)
         if len(data) != count * HASH_BYTES:
             raise ValueError(f"{self._path(number)} has no {count} hashes at {start}")
-        return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
+        return _hashes(data)
+
+
+def _hashes(data: bytes) -> list[bytes]:
+    return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
 
 
 def _root(hashes: list[bytes]) -> bytes:

@@ -1,12 +1,12 @@
-"""audit's own rehearsal: the verdict again, from the votes that are on record."""
+"""Makes past verdicts again from the votes on record, as `varco replay verify` asks."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from varco_audit.settings import Settings
 from varco_common.events import AnyEvent
-from varco_common.eventsourcing.replay.replayable import RefusedSection, ReplayCase, SettingsLine
+from varco_common.eventsourcing.replay.replayable import EachAlone, RefusedSection, ReplayCase, SettingsLine
 from varco_common.mail.ballot import Vote
 from varco_common.mail.replies import Reply
 from varco_common.mail.verdict import verdict
@@ -16,36 +16,34 @@ SETTINGS = Settings
 VERDICT = "verdict"
 
 
-class VerdictReplay:
-    """Which voters were required then is not on record: those that voted, in the order of today's setting."""
+class VerdictReplay(EachAlone):
+    """Takes the verdict for a vote of its own.
+
+    An old event does not say which voters were required. Then those that voted count as required,
+    in the order of today's setting.
+    """
 
     voter = VERDICT
     settings = ()
 
     def __init__(self, voters: Sequence[str]) -> None:
-        self._places = {voter: place for place, voter in enumerate(voters)}
+        self._order = {voter: place for place, voter in enumerate(voters)}
 
     def learn(self, sequence: int, event: AnyEvent) -> None:
         """A verdict depends on no setting."""
 
-    def warm_up(self, *, assumed: bool) -> timedelta:  # noqa: ARG002
-        return timedelta()
-
     def recorded(self, case: ReplayCase) -> Vote | None:
-        """What became of the mail; where that was that somebody was silent, there is nothing to check."""
+        """None if a vote was missing: whether it came in time can't be decided again."""
         if case.reply is Reply.SERVICE_MISSING:
             return None
         return Vote(voter=VERDICT, reply=case.reply, convert=case.convert)
 
-    def needs(self, vote: Vote) -> int:  # noqa: ARG002
-        return 0
-
-    def met(self, case: ReplayCase) -> None:
-        """No other mail matters."""
-
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote:
-        voted = sorted({vote.voter for vote in case.votes}, key=lambda one: self._places.get(one, len(self._places)))
-        again = verdict(case.votes, voted) if voted else None
+        """`convert` is empty unless the verdict accepts the mail."""
+        required = sorted(
+            {vote.voter for vote in case.votes}, key=lambda voter: self._order.get(voter, len(self._order))
+        )
+        again = verdict(case.votes, required) if required else None
         reply = again.reply if again else Reply.SERVICE_MISSING
         return Vote(voter=VERDICT, reply=reply, convert=again.convert if again else (), reason=recorded.reason)
 
@@ -60,5 +58,5 @@ class VerdictReplay:
 
 
 def voter(settings: Settings) -> VerdictReplay:
-    """For verify."""
+    """Called by the replay process."""
     return VerdictReplay(settings.voters)
