@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import os
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ import pytest
 import uvloop
 
 from varco_common.base.ids import new_id
+from varco_common.base.settings import variables
 from varco_common.bus import Bus, StoredMail
 from varco_common.events import AccountOpened, AttachmentLinked, Language
 from varco_common.mail.ballot import Ballot, Vote
@@ -22,8 +25,17 @@ from varco_common.mime import scan
 from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
 from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
 from varco_common.testing.waiting import eventually
+from varco_filelink import link_sweeper, worker
 from varco_filelink.app import serve
 from varco_filelink.settings import Settings
+
+PROCESS = """
+from datetime import timedelta
+from varco_filelink import app, link_sweeper, worker
+link_sweeper.EXPIRE_SECONDS, worker.ACK_WAIT_SECONDS = 0.1, 2.0
+{constants}
+app.main()
+"""
 
 
 def pytest_asyncio_loop_factories():
@@ -48,8 +60,6 @@ class Gate:
             "s3_endpoint": store.settings.endpoint,
             "s3_access_key_file": str(store.settings.access_key_file),
             "s3_secret_key_file": str(store.settings.secret_key_file),
-            "expire": "0.1s",
-            "ack_wait": "2s",
             "drain": "5s",
         }
 
@@ -129,13 +139,26 @@ class Gate:
         """Runs a filelink in this process inside the block; gives an admin's HTTP client."""
         return running.serving(serve(Settings(**self.settings | more)), self.client())
 
-    def process(self, **more) -> subprocess.Popen[bytes]:
-        """Starts a filelink as a process of its own, to be killed."""
-        return running.start("filelink", Settings, self.settings | more, self.home / "filelink.log")
+    def process(self, constants: str = "", **more) -> subprocess.Popen[bytes]:
+        """Starts a filelink as a process of its own, to be killed. `constants` are statements that set some."""
+        names = variables(Settings)
+        environment = {names[field]: str(value) for field, value in (self.settings | more).items()}
+        program = PROCESS.format(constants=constants)
+        with (self.home / "filelink.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-c", program], env=os.environ | environment, stdout=log, stderr=log
+            )
 
     def client(self, account: str = "") -> httpx.AsyncClient:
         """An HTTP client with a token of the account, or of the admin."""
         return running.client(self.port, account)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorter intervals for a filelink in this process."""
+    monkeypatch.setattr(link_sweeper, "EXPIRE_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "ACK_WAIT_SECONDS", 2.0)
 
 
 @pytest.fixture(scope="session")
@@ -163,4 +186,10 @@ async def filelink(gate: Gate) -> AsyncIterator[httpx.AsyncClient]:
     await gate.account()
     async with gate.filelink() as client:
         await gate.terms(client)
+        yield client
+
+
+@pytest.fixture
+async def web() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient() as client:
         yield client

@@ -12,6 +12,7 @@ import pytest
 
 from varco_common.events import AttachmentLinked
 from varco_common.mime import scan
+from varco_filelink.conversion import converter
 
 from . import layouts
 
@@ -165,9 +166,10 @@ async def test_a_name_of_eight_bits_is_read_and_shown(gate, filelink, field, nam
     assert "[<bdi>perch&#233; no.pdf</bdi>]" in html.decode()
 
 
-async def test_what_is_large_besides_travels_through_the_store(gate):
+async def test_what_is_large_besides_travels_through_the_store(gate, monkeypatch):
+    monkeypatch.setattr(converter, "INLINE_BYTES", 50_000)
     await gate.account()
-    async with gate.filelink(inline="50kB") as client:
+    async with gate.filelink() as client:
         await gate.terms(client)
         photos = [layouts.part("image/png", bytes(9_000), Content_Disposition="attachment; filename=p.png")] * 20
         wire = layouts.mail(layouts.multi("mixed", "m", layouts.text(), *photos, layouts.pdf()))

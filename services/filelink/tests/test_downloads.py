@@ -2,9 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
-from ipaddress import ip_network
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +11,7 @@ from varco_common.events import Language, LinkDownloaded
 from varco_common.testing.waiting import eventually
 from varco_filelink.downloads.byte_ranges import ByteRange, UnsatisfiableRange, requested_range
 from varco_filelink.downloads.html_pages import negotiate_language
-from varco_filelink.downloads.miss_limiter import MissLimiter, client_address
+from varco_filelink.downloads.miss_limiter import MissLimiter
 from varco_filelink.downloads.server import content_disposition
 
 from . import layouts
@@ -28,12 +26,6 @@ async def url(gate, filelink) -> str:
     await gate.left(await gate.accept(layouts.GMAIL))
     [link] = (await filelink.get("/links")).json()["links"]
     return link["url"]
-
-
-@pytest.fixture
-async def web():
-    async with httpx.AsyncClient() as web:
-        yield web
 
 
 async def test_a_program_gets_the_file_as_an_attachment_that_nothing_shows(url, web):
@@ -182,19 +174,33 @@ def test_the_page_speaks_what_the_browser_likes(accept, speaks):
     assert negotiate_language(accept) is speaks
 
 
-def test_only_a_listed_proxy_names_the_client():
-    proxies = (ip_network("10.0.0.0/8"),)
-    assert client_address("192.0.2.1", "198.51.100.7", proxies) == "192.0.2.1"
-    assert client_address("10.0.0.1", "203.0.113.9, 198.51.100.7", proxies) == "198.51.100.7"
-    assert client_address("10.0.0.1", "198.51.100.7, 10.9.9.9", proxies) == "198.51.100.7"
-    assert client_address("10.0.0.1", "", proxies) == "10.0.0.1"
-    assert client_address("10.0.0.1", "nonsense", proxies) == "10.0.0.1"
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "host"),
+    [
+        ((), "198.51.100.7", "127.0.0.1"),
+        (("127.0.0.0/8",), "203.0.113.9, 198.51.100.7", "198.51.100.7"),
+        (("127.0.0.0/8", "10.0.0.0/8"), "198.51.100.7, 10.9.9.9", "198.51.100.7"),
+        (("127.0.0.0/8",), "", "127.0.0.1"),
+    ],
+)
+async def test_only_a_listed_proxy_names_the_client(gate, web, proxies, forwarded, host):
+    await gate.account()
+    async with gate.filelink(proxies=proxies) as client:
+        await gate.terms(client)
+        await gate.left(await gate.accept(layouts.GMAIL))
+        [link] = (await client.get("/links")).json()["links"]
+        await web.get(link["url"], headers={"X-Forwarded-For": forwarded} if forwarded else {})
+        [event] = await eventually(lambda: gate.said(LinkDownloaded))
+        assert event.host == host
 
 
-def test_tries_are_counted_by_address_and_forgotten_after_a_minute():
-    tries = MissLimiter(2)
-    for _ in range(2):
-        tries.missed("2001:db8::1", 100.0)
-    assert tries.spent("2001:db8::2", 101.0), "one /64 is one client"
-    assert not tries.spent("2001:db8:0:1::1", 101.0)
-    assert not tries.spent("2001:db8::1", 161.0)
+def test_misses_are_counted_by_address_and_forgotten_after_a_minute():
+    now = 100.0
+    limiter = MissLimiter(2, lambda: now)
+    limiter.add_miss("2001:db8::1")
+    now = 130.0
+    limiter.add_miss("2001:db8::1")
+    assert limiter.is_blocked("2001:db8::2"), "one /64 is one client"
+    assert not limiter.is_blocked("2001:db8:0:1::1")
+    now = 161.0
+    assert not limiter.is_blocked("2001:db8::1"), "a minute after the first miss"

@@ -1,14 +1,17 @@
 """A link's life: equal files are stored once, ends delete the object first, what nobody needs is swept."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 
 import httpx
 import pytest
 
 from varco_common.base.errors import TransientError
-from varco_common.events import AttachmentLinked, LinkExpired, LinkExtended, LinkRevoked
+from varco_common.events import AttachmentLinked, LinkDownloaded, LinkExpired, LinkExtended, LinkRevoked
 from varco_common.testing.waiting import eventually
+from varco_filelink import link_sweeper
 from varco_filelink.link_sweeper import LinkSweeper
 from varco_filelink.model.link_state import DownloadRecord, LinkState, apply
 
@@ -79,7 +82,7 @@ async def test_a_link_can_be_extended_but_not_revived(gate, filelink):
     assert (await filelink.post(f"{path}/extend", json={"by": "1 day"})).status_code == 422
 
 
-async def test_an_orphan_is_swept_and_a_linked_object_is_not(gate, filelink):
+async def test_an_orphan_is_swept_and_a_linked_object_is_not(gate, filelink, monkeypatch):
     await linked(gate, filelink)
     [event] = await gate.said(AttachmentLinked)
     await gate.files.put("acme/lost/2", b"left behind by a crash")
@@ -89,8 +92,9 @@ async def test_an_orphan_is_swept_and_a_linked_object_is_not(gate, filelink):
     async def caught_up() -> None:
         known.objects = {event.object}  # a link that another process has made
 
+    monkeypatch.setattr(link_sweeper, "ORPHAN_AGE", timedelta(seconds=-60))
     known = SimpleNamespace(objects=set(), caught_up=caught_up)
-    await LinkSweeper(known, gate.files, timedelta(seconds=-60), lambda: datetime.now(UTC)).sweep()
+    await LinkSweeper(known, gate.files).sweep()
     assert not await gate.files.exists("acme/lost/2")
     assert await gate.files.exists(event.object)
     with pytest.raises(TransientError):
@@ -124,6 +128,31 @@ async def test_terms_are_shown_as_an_account_file_has_them(gate, filelink):
     for wrong in ({"over": "1kB"}, {"base_url": "ftp://x"}, {"base_url": "https://x/?a"}, {"keep": "0s"}, {"odd": 1}):
         assert (await filelink.put(path, json=wrong)).status_code == 422
     assert (await filelink.put("/accounts/nobody/filelink", json={})).status_code == 404
+
+
+async def test_settings_are_changed_only_for_the_version_that_was_seen(gate, filelink, web):
+    """Two people apply a file at once: the slower one gets a conflict, whatever was downloaded meanwhile."""
+    path, link = "/accounts/acme/filelink", await linked(gate, filelink)
+    seen = (await filelink.put(path, json={"keep": "1 day"}, params={"dry_run": True})).json()["version"]
+    assert (await filelink.get(path)).json()["version"] == seen
+    await web.get(link["url"])  # an event of the account, but no change of its settings
+    await eventually(lambda: gate.said(LinkDownloaded))
+    if_match = {"If-Match": f'"{seen}"'}
+    faster = await filelink.put(path, json={"keep": "2 days"}, headers=if_match)
+    slower = await filelink.put(path, json={"keep": "3 days"}, headers=if_match)
+    assert (faster.status_code, slower.status_code) == (200, 409)
+    shown = (await filelink.get(path)).json()
+    assert (shown["filelink"]["keep"], shown["version"]) == ("2 days", faster.json()["version"])
+
+
+async def test_of_two_changes_at_once_each_is_decided_on_the_other(gate, filelink):
+    """The second one is a change of the first one's settings, not of those before it."""
+    path = "/accounts/acme/filelink"
+    answers = await asyncio.gather(*(filelink.put(path, json={"keep": f"{days} days"}) for days in range(2, 12)))
+    lines = [answer.json()["changes"][0]["detail"] for answer in sorted(answers, key=lambda a: a.json()["version"])]
+    assert {answer.status_code for answer in answers} == {200}
+    for before, after in pairwise(lines):
+        assert after.split(" -> ")[0] == before.split(" -> ")[1]
 
 
 def test_what_comes_after_a_links_end_changes_nothing():

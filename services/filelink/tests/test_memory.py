@@ -42,7 +42,7 @@ def heavy(size: int) -> tuple[bytes, str]:
 async def test_a_mail_of_100_mb_costs_less_than_64_mib_and_eight_at_once_stay_bounded(gate):
     await gate.account()
     body, digest = heavy(SIZE)
-    process = gate.process(expire="1h")
+    process = gate.process("link_sweeper.EXPIRE_SECONDS = 3600.0")
     try:
         async with gate.client() as client:
             await running.ready(client)

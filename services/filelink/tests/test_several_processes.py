@@ -33,14 +33,14 @@ class Pair:
 
 
 @asynccontextmanager
-async def pair(gate: Gate, **settings: str) -> AsyncIterator[Pair]:
+async def pair(gate: Gate, constants: str = "") -> AsyncIterator[Pair]:
     """Two processes on one database, each with ports of its own."""
     await gate.account()
     ports = [
         {"api_port": gate.port, "links_port": gate.links_port},
         {"api_port": free_port(), "links_port": free_port()},
     ]
-    processes = [gate.process(**settings, **each) for each in ports]
+    processes = [gate.process(constants, **each) for each in ports]
     try:
         async with AsyncExitStack() as stack:
             clients = [await stack.enter_async_context(gate.client()) for _ in ports]
@@ -93,7 +93,7 @@ async def test_equal_files_that_both_convert_are_stored_once_and_deleted_once_wi
 
 
 async def test_links_whose_time_is_over_are_ended_once_although_both_look_after_them(gate):
-    async with pair(gate, expire="0.01s") as both:
+    async with pair(gate, "link_sweeper.EXPIRE_SECONDS = 0.01") as both:
         bodies = [layouts.mail(layouts.pdf(content=b"%%PDF-%d" % n + bytes(20_000))) for n in range(12)]
         mails = await asyncio.gather(*map(gate.accept, bodies))
         for mail in mails:
@@ -150,7 +150,7 @@ async def test_one_that_wakes_after_the_other_did_its_work_sends_nothing_a_secon
 
 
 async def test_neither_sweeps_what_the_other_writes(gate):
-    async with pair(gate, sweep="0.01s", orphan_age="3s"):
+    async with pair(gate, "link_sweeper.SWEEP_SECONDS, link_sweeper.ORPHAN_AGE = 0.01, timedelta(seconds=3)"):
         mails = [await gate.accept(heavy(f"sweep {n}"), stored=True) for n in range(3)]
         await gate.files.put("acme/lost/2", b"left behind by a crash")
         for mail in mails:

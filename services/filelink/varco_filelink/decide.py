@@ -1,4 +1,4 @@
-"""filelink, a voter: which parts of this mail become links?"""
+"""filelink's vote: which parts of this mail become links? Pure."""
 
 from varco_common.events import Choice, Language
 from varco_common.mail.ballot import Ballot, Vote, accept
@@ -22,27 +22,28 @@ _REFUSED = {
         "Inviare il file in un messaggio né firmato né cifrato."
     ),
 }
-_WHYS = {
+_OBSTACLES = {
     "signed": {Language.EN: "signed", Language.IT: "firmato"},
     "encrypted": {Language.EN: "encrypted", Language.IT: "cifrato"},
 }
 
 
-def decide(ballot: Ballot, terms: LinkSettings | None) -> Vote:
-    """Yes, with the parts to convert. No only to what can't be rewritten, where the account says so."""
-    if terms is None or not terms.over or ballot.envelope.size <= terms.over:
+def decide(ballot: Ballot, settings: LinkSettings | None) -> Vote:
+    """Accepts with the parts to convert. Refuses only signed and encrypted mails, if the account wants that."""
+    if settings is None or not settings.over or ballot.envelope.size <= settings.over:
         return ACCEPT
-    found = parts_over(ballot.manifest, terms.over)
-    if not found:
+    parts = parts_over(ballot.manifest, settings.over)
+    if not parts:
         return ACCEPT
     if why := obstacle(ballot.manifest):
-        return _unchanged(ballot, terms, found[0].names, why)
-    return accept(VOTER, convert=tuple(part.path for part in found))
+        return _not_convertible(ballot, settings, parts[0].names, why)
+    return accept(VOTER, convert=tuple(part.path for part in parts))
 
 
-def _unchanged(ballot: Ballot, terms: LinkSettings, names: tuple[str, ...], why: str) -> Vote:
-    if terms.signed is Choice.ACCEPT or why not in _WHYS:
+def _not_convertible(ballot: Ballot, settings: LinkSettings, names: tuple[str, ...], why: str) -> Vote:
+    if settings.signed is Choice.ACCEPT or why not in _OBSTACLES:
         return Vote(voter=VOTER, reply=Reply.ACCEPTED, reason=f"not rewritten: {why}")
-    words = _REFUSED[terms.language].format(name=shown(names[0]) if names else "-", why=_WHYS[why][terms.language])
-    text = words if ballot.envelope.smtputf8 else ascii_of(words)
+    language = settings.language
+    notice = _REFUSED[language].format(name=shown(names[0]) if names else "-", why=_OBSTACLES[why][language])
+    text = notice if ballot.envelope.smtputf8 else ascii_of(notice)
     return Vote(voter=VOTER, reply=Reply.TOO_BIG, reason=f"a heavy attachment in a mail that is {why}", text=text)

@@ -1,9 +1,9 @@
-"""All links and terms in memory, kept current by the events; and the ways to make, extend and end a link."""
+"""All links in memory, kept current by the events; adds, extends and ends links."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self, TypeVar
 
 from msgspec.structs import replace
@@ -20,7 +20,7 @@ from varco_filelink.model.link_state import Link, LinkState
 
 NAME = "filelink"
 _ATTEMPTS = 20  # each download is an event of the account as well
-_ENDS: dict[Ending, type[LinkExpired] | type[LinkRevoked]] = {
+_ENDINGS: dict[Ending, type[LinkExpired] | type[LinkRevoked]] = {
     Ending.EXPIRED: LinkExpired,
     Ending.REVOKED: LinkRevoked,
 }
@@ -30,157 +30,163 @@ E = TypeVar("E", bound=AttachmentLinked | LinkExtended | LinkClosed | LinkExpire
 class LinkStore:
     """Reads are answered from memory.
 
-    Making and ending share an account's files, so each is decided on the account's newest state, and appended only where
-    that was still the newest: any number of processes may do both. No file is deleted before the link's end is an event.
+    Equal files of an account share one object, so every change is decided on the account's newest
+    state and appended only if no event came in between: any number of processes may change links.
+    A file is deleted only after its last link was closed.
     """
 
-    def __init__(self, bus: Bus, blobs: ObjectStore, projection: Projection[Link], now: Callable[[], datetime]) -> None:
-        self._bus, self._blobs, self._projection, self._now = bus, blobs, projection, now
-        self._names: dict[str, str] = {}
-        self._mails: dict[str, set[str]] = defaultdict(set)
-        self._objects: dict[str, set[str]] = defaultdict(set)
-        self._equal: dict[tuple[str, str], str] = {}
+    def __init__(self, bus: Bus, files: ObjectStore, projection: Projection[Link]) -> None:
+        self._bus, self._files, self._projection = bus, files, projection
+        self._by_name: dict[str, str] = {}
+        self._by_mail: dict[str, set[str]] = defaultdict(set)
+        self._by_object: dict[str, set[str]] = defaultdict(set)  # live links only
+        self._object_of: dict[tuple[str, str], str] = {}  # by account and SHA-256
         for key, _ in projection.items():  # noqa: PERF102 - no dict
             self._index(key)
         projection.on_event(lambda key, _: self._index(key))
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, bus: Bus, engine: AsyncEngine, blobs: ObjectStore, now: Callable[[], datetime]
-    ) -> AsyncIterator[Self]:
-        """Caught up with the bus, and following it inside the block."""
+    async def open(cls, bus: Bus, engine: AsyncEngine, files: ObjectStore) -> AsyncIterator[Self]:
+        """Has caught up with the bus when the block begins, and follows it inside the block."""
         projection = Projection.of(link_state.PROJECTION, bus, engine, NAME)
         async with projection.following():
-            yield cls(bus, blobs, projection, now)
+            yield cls(bus, files, projection)
 
     def get(self, link: str) -> Link | None:
         return self._projection.get(link)
 
-    def at(self, name: str) -> Link | None:
-        """The link whose address ends in `name`, its ending included. A name that is nearly right is like any other."""
-        key = self._names.get(name)
+    def by_name(self, name: str) -> Link | None:
+        """The link whose URL ends in `name`. One lookup in a table: its time tells nothing about near misses."""
+        key = self._by_name.get(name)
         return self.get(key) if key else None
 
     def all(self) -> Iterable[Link]:
-        """In no order: don't await while iterating."""
+        """In no order. The caller must not await while it iterates."""
         return (link for _, link in self._projection.items())
 
     @property
     def stored(self) -> int:
         """Bytes of the files that live links lead to."""
-        firsts = (self.get(next(iter(held))) for held in self._objects.values())
+        firsts = (self.get(next(iter(keys))) for keys in self._by_object.values())
         return sum(link.size for link in firsts if link)
 
     @property
     def live(self) -> int:
-        return sum(len(held) for held in self._objects.values())
+        return sum(len(keys) for keys in self._by_object.values())
 
     @property
     def objects(self) -> set[str]:
-        """The objects that live links need."""
-        return {*self._objects}
+        """The objects that live links lead to."""
+        return {*self._by_object}
 
     async def check(self) -> None:
         """For /readyz."""
         await self._projection.check()
 
     async def of_mail(self, account: str, mail: str) -> dict[str, Link]:
-        """The links that were made for this mail, by part; as of now, whoever made them."""
-        last = await self._bus.events.last_sequence(subjects.event(NAME, "attachment-linked", subjects.token(account)))
-        await self._projection.reached(last)
-        return {link.part: link for key in self._mails.get(mail, ()) if (link := self.get(key))}
+        """The links of this mail by part, those that other processes made included."""
+        await self._projection.reach_last(AttachmentLinked.subject_filter(subjects.token(account)))
+        return {link.part: link for key in self._by_mail.get(mail, ()) if (link := self.get(key))}
 
     async def caught_up(self) -> None:
-        """Returns once all links are known that there are now, whoever made them."""
-        await self._projection.reached(await self._bus.events.last_sequence(*link_state.FILTERS))
+        """Returns once all links are known that exist now, whichever process made them."""
+        await self._projection.reach_last(*link_state.FILTERS)
 
-    async def make(self, event: AttachmentLinked) -> str:
-        """Appends the link; its object is in the store. Gives the object it leads to: an equal one, where there is one.
+    async def add(self, event: AttachmentLinked) -> str:
+        """Appends the link, whose file is in the store. Returns its object: an equal file's, if there is one.
 
-        Raises TransientError where the object isn't there (any more), or the part has got its link meanwhile.
+        Raises TransientError if the file is gone, or the part has got a link meanwhile.
         """
 
-        def link() -> AttachmentLinked:
-            if any(self._projection.get(key).part == event.part for key in self._mails.get(event.mail, ())):  # type: ignore[union-attr]
+        def decide() -> AttachmentLinked:
+            links = (self.get(key) for key in self._by_mail.get(event.mail, ()))
+            if any(link and link.part == event.part for link in links):
                 raise TransientError(f"part {event.part} has got its link from another process")
-            return replace(event, object=self._equal.get((event.account, event.sha256), event.object))
+            return replace(event, object=self._object_of.get((event.account, event.sha256), event.object))
 
-        if not await self._blobs.exists(event.object):
+        if not await self._files.exists(event.object):
             raise TransientError("the file has been swept: it took too long")
-        said = await self._say(event.account, link)
-        if said.object != event.object:
-            await self._blobs.delete(event.object)
-        return said.object
+        appended = await self._append(event.account, decide)
+        if appended.object != event.object:
+            await self._files.delete(event.object)
+        return appended.object
 
     async def extend(self, link: Link, until: datetime, by: str, reason: str) -> Link:
-        """Raises RefusedCommand where the link has ended."""
+        """Raises RefusedCommand if the link has ended."""
 
-        def extended() -> LinkExtended:
-            if not self._current(link).live(self._now()):
+        def decide() -> LinkExtended:
+            if not self._current(link).live(datetime.now(UTC)):
                 raise RefusedCommand("the link has ended: its file is gone")
-            if until <= self._now():
+            if until <= datetime.now(UTC):
                 raise RefusedCommand("that time is over: revoke the link instead")
             return LinkExtended(
-                at=self._now(), account=link.account, by=by, reason=reason, link=link.link, expires_at=until
+                at=datetime.now(UTC), account=link.account, by=by, reason=reason, link=link.link, expires_at=until
             )
 
-        await self._say(link.account, extended)
+        await self._append(link.account, decide)
         return self._current(link)
 
     async def end(self, link: Link, why: Ending, by: str, reason: str) -> Link:
-        """Closes the link, deletes the object where no other link needs it, asks the store, then says that it is gone.
+        """Closes the link, deletes its file unless another link needs it, and appends the end.
 
-        Raises TransientError while the store or the bus is away. Where it got as far as closing, the link leads nowhere any
-        more, and the sweeper does the rest.
+        Raises TransientError while the store or the bus is away. If the link was closed by then, it
+        leads nowhere any more and the sweeper does the rest.
         """
 
-        def closed() -> LinkClosed | LinkExpired | LinkRevoked | None:
-            now = self._current(link)
-            if now.state is not LinkState.LIVE or (why is Ending.EXPIRED and now.live(self._now())):
+        def decide() -> LinkClosed | LinkExpired | LinkRevoked | None:
+            current = self._current(link)
+            if current.state is not LinkState.LIVE or (why is Ending.EXPIRED and current.live(datetime.now(UTC))):
                 return None  # ended or extended meanwhile
-            at, account = self._now(), now.account
-            if self._objects.get(now.object, set()) - {now.link}:
-                return _ENDS[why](at=at, account=account, by=by, reason=reason, link=now.link)
-            return LinkClosed(at=at, account=account, by=by, reason=reason, link=now.link, why=why)
+            at, account = datetime.now(UTC), current.account
+            if self._by_object.get(current.object, set()) - {current.link}:
+                return _ENDINGS[why](at=at, account=account, by=by, reason=reason, link=current.link)
+            return LinkClosed(at=at, account=account, by=by, reason=reason, link=current.link, why=why)
 
-        await self._say(link.account, closed)
+        await self._append(link.account, decide)
         return await self.finish(link)
 
     async def finish(self, link: Link) -> Link:
-        """Deletes the file of a link that was closed, and says so, once. Any process may, after any crash."""
+        """Deletes the file of a closed link and appends its end, once. Any process may, after any crash."""
 
-        def ended() -> LinkExpired | LinkRevoked | None:
-            now = self._current(link)
-            if now.state is not LinkState.ENDING or now.closed is None:
+        def decide() -> LinkExpired | LinkRevoked | None:
+            current = self._current(link)
+            if current.state is not LinkState.ENDING or current.closed is None:
                 return None
-            said = {"by": now.closed.by, "reason": now.closed.reason, "link": now.link, "gone": now.object}
-            return _ENDS[now.closed.why](at=self._now(), account=now.account, **said)
+            closed = current.closed
+            return _ENDINGS[closed.why](
+                at=datetime.now(UTC),
+                account=current.account,
+                by=closed.by,
+                reason=closed.reason,
+                link=current.link,
+                gone=current.object,
+            )
 
         if self._current(link).state is LinkState.ENDING:
-            await self._blobs.delete(link.object)
-            if await self._blobs.exists(link.object):
+            await self._files.delete(link.object)
+            if await self._files.exists(link.object):
                 raise TransientError(f"the store still has {link.object}")
-            await self._say(link.account, ended)
+            await self._append(link.account, decide)
         return self._current(link)
 
     def _current(self, link: Link) -> Link:
-        found = self.get(link.link)
-        if found is None:
+        current = self.get(link.link)
+        if current is None:
             raise ConflictError("the link is not known any more")
-        return found
+        return current
 
-    async def _say(self, account: str, decide: Callable[[], E]) -> E:
-        """Appends what `decide` says of the newest state, and nothing where that is None; asked anew if another was faster."""
-        guard = subjects.event(NAME, "*", subjects.token(account))
+    async def _append(self, account: str, decide: Callable[[], E]) -> E:
+        """Appends what `decide` returns, None for nothing; decides again if another event came in between."""
+        subject = subjects.event(NAME, "*", subjects.token(account))
         for _ in range(_ATTEMPTS):
-            last = await self._bus.events.last_sequence(guard)
-            await self._projection.reached(last)
+            last = await self._projection.reach_last(subject)
             event = decide()
             if event is None:
                 return event
             with suppress(ConflictError):
-                await self._projection.reached(await self._bus.events.append(event, expect=last, expect_subject=guard))
+                sequence = await self._bus.events.append(event, expect=last, expect_subject=subject)
+                await self._projection.reached(sequence)
                 return event
         raise TransientError(f"too much happens at once to the links of {account}")
 
@@ -188,16 +194,16 @@ class LinkStore:
         link = self._projection.get(key)
         if link is None:
             return
-        self._names[link.url.rpartition("/")[2]] = key
-        self._mails[link.mail].add(key)
-        same = (link.account, link.sha256)
+        self._by_name[link.url.rpartition("/")[2]] = key
+        self._by_mail[link.mail].add(key)
+        content = (link.account, link.sha256)
         if link.state is LinkState.LIVE:
-            self._objects[link.object].add(key)
-            self._equal.setdefault(same, link.object)
+            self._by_object[link.object].add(key)
+            self._object_of.setdefault(content, link.object)
             return
-        held = self._objects.get(link.object, set())
-        held.discard(key)
-        if not held:
-            self._objects.pop(link.object, None)
-            if self._equal.get(same) == link.object:
-                del self._equal[same]
+        keys = self._by_object.get(link.object, set())
+        keys.discard(key)
+        if not keys:
+            self._by_object.pop(link.object, None)
+            if self._object_of.get(content) == link.object:
+                del self._object_of[content]

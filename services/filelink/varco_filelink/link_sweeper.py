@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from varco_common.base import log
 from varco_common.base.errors import VarcoError
@@ -12,38 +12,40 @@ from varco_filelink import metrics
 from varco_filelink.link_store import NAME, LinkStore
 from varco_filelink.model.link_state import LinkState
 
+EXPIRE_SECONDS = 60.0  # an expired link leads nowhere at once; only its file stays for so long
+SWEEP_SECONDS = 3_600.0  # orphans are rare: only a conversion that was cut off leaves one
+ORPHAN_AGE = timedelta(days=1)  # far above the minutes from the first byte of a file to its link
+
 _log = log.get(__name__)
 
 
 class LinkSweeper:
-    """`expire` and `sweep` are what it does; `run` does both again and again."""
+    """`run` calls `expire` and `sweep` again and again."""
 
-    def __init__(
-        self, links: LinkStore, files: ObjectStore, orphan_age: timedelta, now: Callable[[], datetime]
-    ) -> None:
-        self._links, self._files, self._orphan_age, self._now = links, files, orphan_age, now
+    def __init__(self, links: LinkStore, files: ObjectStore) -> None:
+        self._links, self._files = links, files
 
-    async def run(self, expire_every: timedelta, sweep_every: timedelta) -> None:
+    async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_again(self.expire, expire_every), name="expire links")
-            group.create_task(_again(self.sweep, sweep_every), name="sweep objects")
+            group.create_task(_repeat(self.expire, EXPIRE_SECONDS), name="expire links")
+            group.create_task(_repeat(self.sweep, SWEEP_SECONDS), name="sweep objects")
 
     async def expire(self) -> None:
-        """Ends what is over; what was closed, by whichever process, comes to its end."""
-        now = self._now()
+        """Ends expired links, and finishes those that any process has closed."""
+        now = datetime.now(UTC)
         for link in [link for link in self._links.all() if link.state is LinkState.ENDING]:
             await self._links.finish(link)
         for link in [link for link in self._links.all() if link.state is LinkState.LIVE and link.expires_at <= now]:
             await self._links.end(link, Ending.EXPIRED, NAME, "its time is over")
 
     async def sweep(self) -> None:
-        """Deletes what a conversion left behind that never came to its end.
+        """Deletes what an unfinished conversion left behind.
 
-        An object is written once, and in a link's event within minutes or never: those of `orphan_age` that no live link
-        needs are orphans. Links that another process has made are known by then.
+        An object is written once, and its link is appended within minutes or never. So objects of
+        ORPHAN_AGE that no live link leads to are orphans. The links of all processes are read first.
         """
-        await self._files.abort_uploads(self._orphan_age)
-        old = await self._files.keys(self._orphan_age)
+        await self._files.abort_uploads(ORPHAN_AGE)
+        old = await self._files.keys(ORPHAN_AGE)
         await self._links.caught_up()
         for key in {*old} - self._links.objects:
             await self._files.delete(key)
@@ -51,10 +53,10 @@ class LinkSweeper:
             _log.info("an orphaned object was deleted", object=key)
 
 
-async def _again(work: Callable[[], Awaitable[None]], every: timedelta) -> None:
+async def _repeat(work: Callable[[], Awaitable[None]], seconds: float) -> None:
     while True:
         try:
             await work()
         except VarcoError as error:
-            _log.warning("to be tried again", work=getattr(work, "__name__", ""), error=str(error))
-        await asyncio.sleep(every.total_seconds())
+            _log.warning("failed, to be repeated", work=getattr(work, "__name__", ""), error=str(error))
+        await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What filelink still needs of MAIL: mails that it hasn't converted yet."""
+"""Answers which mails in MAIL filelink still needs: those that it has not converted yet."""
 
 from varco_common.bus import Bus
 from varco_common.storage import retention
@@ -8,11 +8,11 @@ from varco_filelink.worker import DURABLE, KIND
 
 
 async def serve(bus: Bus) -> None:
-    """Answers from now on. The mail that leaves is in MAIL before its original is acknowledged; files are kept elsewhere."""
+    """Answers questions from now on. A converted mail is in MAIL before its original is acknowledged."""
 
-    async def needs(question: RetentionQuery) -> RetentionAnswer:
-        if question.kind != KIND:
+    async def needs(query: RetentionQuery) -> RetentionAnswer:
+        if query.kind != KIND:
             return RetentionAnswer(needed=())
-        return retention.beyond(question, await bus.mail.acknowledged(DURABLE))
+        return retention.beyond(query, await bus.mail.acknowledged(DURABLE))
 
     await retention.serve(bus, NAME, needs)

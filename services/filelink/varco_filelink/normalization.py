@@ -1,4 +1,4 @@
-"""What an account file may say under `filelink:`. Pure."""
+"""The normal form of a base URL. Pure."""
 
 import re
 
@@ -8,7 +8,7 @@ _URL = re.compile(
 
 
 def base_url(text: str) -> str:
-    """Without the slash at its end. Raises ValueError, whose text says what is expected."""
+    """Without a slash at the end. Raises ValueError that says what is expected."""
     text = text.strip()
     if text and not _URL.fullmatch(text):
         raise ValueError("an address such as https://files.acme.example")

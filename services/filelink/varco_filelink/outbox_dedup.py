@@ -1,4 +1,4 @@
-"""Which mails have left already: each is put into MAIL once, whichever process converted it, and however often."""
+"""Appends each converted mail to MAIL once, whichever process converted it and however often."""
 
 import asyncio
 from contextlib import aclosing, suppress
@@ -13,44 +13,46 @@ _REMEMBERED = 5_000  # mails of an account
 
 
 class OutboxDedup:
-    """One account's. The last that left guards the next append: what another process has put there is seen first."""
+    """The converted mails of one account.
+
+    An append expects the last sequence that was read, so the mail of another process is seen first.
+    """
 
     def __init__(self, bus: Bus, account: str) -> None:
         self._bus, self._account = bus, account
-        self._left: dict[str, int] = {}  # mails, by their place in MAIL, in order
-        self._since = self._last = -1  # what is known of: (since, last]
-        self._turn = asyncio.Lock()
+        self._sequences: dict[str, int] = {}  # by mail, in ascending order
+        self._since = self._last = -1  # the records in (_since, _last] are known
+        self._lock = asyncio.Lock()
 
-    async def left(self, mail: str, after: int) -> bool:
-        """Whether the mail that was accepted at sequence `after` has left by now."""
-        async with self._turn:
+    async def is_appended(self, mail: str, after: int) -> bool:
+        """Whether the mail that was accepted at sequence `after` is in MAIL by now."""
+        async with self._lock:
             await self._catch_up(after)
-            return mail in self._left
+            return mail in self._sequences
 
-    async def leave(self, record: MailConverted, body: bytes) -> None:
-        """Puts the mail into MAIL, unless it is there. Raises what `Bus.append_mail` raises, but for ConflictError."""
+    async def append_once(self, record: MailConverted, body: bytes) -> None:
+        """Appends the mail unless it is there. Raises as `bus.mail.append`, except for ConflictError."""
         mail = record.envelope.id
-        async with self._turn:
+        async with self._lock:
             await self._catch_up(record.original)
-            while mail not in self._left:
+            while mail not in self._sequences:
                 with suppress(ConflictError):
-                    self._note(mail, await self._bus.mail.append(KIND, record, body, expect=self._last))
+                    self._add(mail, await self._bus.mail.append(KIND, record, body, expect=self._last))
                     return
                 await self._catch_up(record.original)
 
     async def _catch_up(self, after: int) -> None:
         if self._since < 0 or after < self._since:
-            self._left, self._since, self._last = {}, after, after
+            self._sequences, self._since, self._last = {}, after, after
         newest = await self._bus.mail.last_sequence(subjects.mail(KIND, subjects.token(self._account)))
         if newest > self._last:
-            async with aclosing(self._bus.mail.read(KIND, self._account, self._last)) as found:
-                async for stored in found:
-                    self._note(stored.record.envelope.id, stored.sequence)
+            async with aclosing(self._bus.mail.read(KIND, self._account, self._last)) as records:
+                async for stored in records:
+                    self._add(stored.record.envelope.id, stored.sequence)
         else:
-            self._last = newest  # nothing behind `after`; or what was last is erased
+            self._last = newest  # there is nothing behind `after`, or the last one was erased
 
-    def _note(self, mail: str, sequence: int) -> None:
-        self._left[mail] = self._last = sequence
-        if len(self._left) > _REMEMBERED:
-            oldest = next(iter(self._left))
-            self._since = self._left.pop(oldest)
+    def _add(self, mail: str, sequence: int) -> None:
+        self._sequences[mail] = self._last = sequence
+        if len(self._sequences) > _REMEMBERED:
+            self._since = self._sequences.pop(next(iter(self._sequences)))

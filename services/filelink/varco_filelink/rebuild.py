@@ -1,4 +1,4 @@
-"""What filelink projects: built anew by `varco replay rebuild filelink`."""
+"""What `varco replay rebuild filelink` builds."""
 
 from varco_common.eventsourcing.rebuild.projected import FoldedProjection
 from varco_filelink.model import account_settings, link_state

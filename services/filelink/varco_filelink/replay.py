@@ -1,4 +1,4 @@
-"""filelink's rehearsals: its votes again, on the terms as they were, or as a file would have them."""
+"""Replays filelink's votes on the settings of any time, or on those of an account file."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from varco_common.base import units
 from varco_common.events import AnyEvent, FilelinkChosen, FilelinkWithdrawn
+from varco_common.eventsourcing.commands import CommandContext
 from varco_common.eventsourcing.replay.history import SettingsHistory
 from varco_common.eventsourcing.replay.replayable import (
     EachAlone,
@@ -19,8 +20,8 @@ from varco_common.eventsourcing.replay.replayable import (
 )
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.ballot import Vote
-from varco_filelink.api.routes import FilelinkSection
-from varco_filelink.commands import DesiredLinkSettings, SettingsCommands, differences, settings_event
+from varco_filelink.api.schemas import FilelinkSection
+from varco_filelink.commands import DesiredLinkSettings, change_settings, format_keep, settings_event
 from varco_filelink.decide import VOTER, decide
 from varco_filelink.model import account_settings
 from varco_filelink.model.account_settings import LinkSettings
@@ -29,74 +30,72 @@ from varco_filelink.settings import Settings
 SETTINGS = Settings
 
 _SECTION = "filelink"
-_wanted: TypeAdapter[Any] = TypeAdapter(FilelinkSection)
+_section: TypeAdapter[Any] = TypeAdapter(FilelinkSection)
 
 
 class FilelinkReplay(EachAlone):
-    """Terms are folded up to each vote's own sequence."""
+    """Each vote is decided on the settings as of its own sequence."""
 
     voter = VOTER
     settings = account_settings.FILTERS
 
     def __init__(self) -> None:
-        self._terms: SettingsHistory[LinkSettings] = SettingsHistory(account_settings.apply)
+        self._history: SettingsHistory[LinkSettings] = SettingsHistory(account_settings.apply)
         self._assumed: FilelinkChosen | FilelinkWithdrawn | None = None
         self._newest = 0
 
     def learn(self, sequence: int, event: AnyEvent) -> None:
-        self._terms.learn(sequence, event)
+        self._history.learn(sequence, event)
         self._newest = sequence
 
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
-        return decide(case.ballot, self._terms.as_of(case.envelope.account, recorded.sequence))
+        return decide(case.ballot, self._history.as_of(case.envelope.account, recorded.sequence))
 
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
         if _SECTION in sections:
-            self._assumed = _event(account, sections, datetime.now(UTC))
+            self._assumed = settings_event(CommandContext(account, datetime.now(UTC), "rehearsal"), _desired(sections))
 
     async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:
-        made = differences(self._terms.as_of(account, self._newest), _wish(sections))
-        return [SettingsLine(made[0].line if made else "", _event(account, sections, at))]
+        context = CommandContext(account, at, "rehearsal")
+        desired = _desired(sections)
+        changes = change_settings(self._history.as_of(account, self._newest), context, desired)
+        return [SettingsLine(changes[0].line if changes else "", settings_event(context, desired))]
 
-    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002 - others' votes don't matter to it
+    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002
         if case.early:
             return None
         recorded = case.vote(VOTER)
-        held = self._terms.as_of(case.envelope.account, recorded.sequence if recorded else case.sequence)
-        return decide(case.ballot, account_settings.apply(held, self._assumed) if self._assumed else held)
+        settings = self._history.as_of(case.envelope.account, recorded.sequence if recorded else case.sequence)
+        return decide(case.ballot, account_settings.apply(settings, self._assumed) if self._assumed else settings)
 
 
-def _wish(sections: Mapping[str, Any]) -> DesiredLinkSettings | None:
+def _desired(sections: Mapping[str, Any]) -> DesiredLinkSettings | None:
     try:
-        form = _wanted.validate_python(sections[_SECTION])
+        form = _section.validate_python(sections[_SECTION])
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise RefusedSection(first["msg"], (_SECTION, *map(str, first["loc"]))) from None
-    return form.wish() if form else None
+    return form.desired() if form else None
 
 
-def _event(account: str, sections: Mapping[str, Any], at: datetime) -> FilelinkChosen | FilelinkWithdrawn:
-    return settings_event(_wish(sections), {"at": at, "account": account, "by": "rehearsal", "reason": ""})
-
-
-def _show(held: LinkSettings) -> Sections:
-    if not held.over:
+def _sections(settings: LinkSettings) -> Sections:
+    if not settings.over:
         return {_SECTION: {"over": "off"}}
     return {
         _SECTION: {
-            "over": units.format_size(held.over),
-            "keep": SettingsCommands.lasting(held.keep),
-            "base_url": held.base_url,
-            "signed": str(held.signed),
+            "over": units.format_size(settings.over),
+            "keep": format_keep(settings.keep),
+            "base_url": settings.base_url,
+            "signed": str(settings.signed),
         }
     }
 
 
 def voter(_: Settings) -> FilelinkReplay:
-    """For verify and what-if."""
+    """For verify and what-if. The replay process calls it by this name."""
     return FilelinkReplay()
 
 
 def shown(_: Settings) -> FoldedSettings[LinkSettings]:
-    """For state as of."""
-    return FoldedSettings(*account_settings.FILTERS, apply=account_settings.apply, show=_show)
+    """For the state at any time. The replay process calls it by this name."""
+    return FoldedSettings(*account_settings.FILTERS, apply=account_settings.apply, show=_sections)

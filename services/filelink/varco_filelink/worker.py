@@ -1,17 +1,17 @@
-"""Takes accepted mails with heavy attachments, and makes the mails that leave. Each leaves once, whatever dies."""
+"""Converts accepted mails with heavy attachments. Each converted mail is appended once, whatever dies."""
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from varco_common.base import log, subjects
 from varco_common.base.errors import PoisonError, TransientError
-from varco_common.bus import Bus, Delivery
+from varco_common.bus import Bus, Delivery, DurableConsumer, MailWorker
 from varco_common.events import Language
 from varco_common.mail.record import BodyReference, MailAccepted, MailConverted
 from varco_common.storage.object_store import ObjectStore
 from varco_filelink import metrics
-from varco_filelink.conversion.body_source import BodySource, InlineBody, StoredBody
+from varco_filelink.conversion.body_source import body_source
 from varco_filelink.conversion.converter import Converter
 from varco_filelink.link_store import LinkStore
 from varco_filelink.model.account_settings import LinkSettings
@@ -19,16 +19,15 @@ from varco_filelink.outbox_dedup import OutboxDedup
 
 DURABLE = "filelink"
 KIND = "convert"
+IN_PARALLEL = 2  # conversions; each takes up to 20 MiB of memory
+ACK_WAIT_SECONDS = 60.0  # after a crash the bus delivers the mails in hand again
 _RETRY_SECONDS = 5.0
-_TRIES = 5  # of a mail whose conversion fails as it shouldn't
+_MAX_TRIES = 5  # of a mail whose conversion fails because of a bug
 _log = log.get(__name__)
 
 
 class ConversionWorker:
-    """`terms` gives an account's.
-
-    Mails of all accounts are taken in turn, `at_once` of them together; at the process's end they have `grace` seconds.
-    """
+    """`settings_of` returns an account's settings. At the end of the process conversions get `grace` seconds."""
 
     def __init__(
         self,
@@ -36,117 +35,79 @@ class ConversionWorker:
         bodies: ObjectStore,
         converter: Converter,
         links: LinkStore,
-        terms: Callable[[str], LinkSettings | None],
+        settings_of: Callable[[str], LinkSettings | None],
         *,
-        at_once: int,
-        ack_wait: float,
         grace: float,
-        now: Callable[[], datetime],
     ) -> None:
-        self._bus, self._bodies, self._converter, self._links, self._terms = bus, bodies, converter, links, terms
-        self._at_once, self._ack_wait, self._grace, self._now = at_once, ack_wait, grace, now
-        self._hands: dict[asyncio.Task[None], Delivery] = {}
-        self._departures: dict[str, OutboxDedup] = {}
+        self._bus, self._bodies, self._converter, self._links = bus, bodies, converter, links
+        self._settings_of, self._grace = settings_of, grace
+        self._outboxes: dict[str, OutboxDedup] = {}
 
     async def run(self) -> None:
-        """Until cancelled; then what is in hand ends."""
+        """Runs until cancelled, then lets the conversions in hand end."""
         async with self._bus.mail.consume(
             DURABLE,
             subjects.mail(KIND, "*"),
-            in_flight=self._at_once,
-            max_bytes=self._at_once * 4 * 1024 * 1024,
-            ack_wait=self._ack_wait,
-        ) as puller:
-            metrics.OLDEST.set_function(self._oldest_seconds)
-            ticker = asyncio.create_task(self._keep_in_hand(), name="filelink ticks")
-            try:
-                async for delivery in puller:
-                    task = asyncio.create_task(self._carry(delivery), name=f"convert {delivery.record.envelope.id}")
-                    self._hands[task] = delivery
-                    task.add_done_callback(self._hands.pop)
-            finally:
-                puller.pause()
-                await self._finish()
-                ticker.cancel()
+            in_flight=IN_PARALLEL,
+            max_bytes=IN_PARALLEL * 4 * 1024 * 1024,
+            ack_wait=ACK_WAIT_SECONDS,
+        ) as consumer:
+            metrics.OLDEST.set_function(lambda: _age_seconds(consumer))
+            await MailWorker(consumer, self._handle, grace=self._grace, retry_seconds=_RETRY_SECONDS).run()
 
-    def _oldest_seconds(self) -> float:
-        received = [delivery.record.envelope.received_at for delivery in self._hands.values()]
-        return (self._now() - min(received)).total_seconds() if received else 0.0
-
-    async def _finish(self) -> None:
-        """Lets conversions end, within the grace; the others begin anew after the next start."""
-        if hands := [*self._hands]:
-            _, late = await asyncio.wait(hands, timeout=self._grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-
-    async def _carry(self, delivery: Delivery) -> None:
-        mail = delivery.record.envelope.id
+    async def _handle(self, delivery: Delivery) -> None:
+        """An accepted mail is never lost: if it cannot be converted it leaves unchanged."""
         try:
             await self._convert(delivery)
-            await delivery.ack()
-        except TransientError as error:
-            _log.warning("a mail waits for its conversion", mail=mail, error=str(error))
-            await delivery.nak(_RETRY_SECONDS)
+        except TransientError:
+            raise
         except PoisonError as error:
-            await self._unconverted(delivery, str(error))
-        except Exception as error:  # noqa: BLE001 - a bug with one mail must not stop the others
-            _log.exception("a mail could not be converted", mail=mail)
-            if delivery.deliveries < _TRIES:
-                await delivery.nak(_RETRY_SECONDS)
-            else:
-                await self._unconverted(delivery, repr(error))
+            await self._send_unconverted(delivery, str(error))
+        except Exception as error:
+            if delivery.deliveries < _MAX_TRIES:
+                raise
+            _log.exception("a mail could not be converted", mail=delivery.record.envelope.id)
+            await self._send_unconverted(delivery, repr(error))
 
     async def _convert(self, delivery: Delivery) -> None:
         record, began = delivery.record, asyncio.get_running_loop().time()
         if not isinstance(record, MailAccepted):
             raise PoisonError("not the record of an accepted mail")
         envelope = record.envelope
-        departures = self._of(envelope.account)
-        if await departures.left(envelope.id, delivery.sequence):
+        outbox = self._outbox(envelope.account)
+        if await outbox.is_appended(envelope.id, delivery.sequence):
             return
-        made = await self._links.of_mail(envelope.account, envelope.id)
-        terms = self._terms(envelope.account) or LinkSettings(account=envelope.account, language=Language.EN)
-        done = await self._converter.convert(record, self._source(record, delivery.body), terms, made, self._now())
-        for event in done.links:
-            await self._links.make(event)
-        links = (*(link.link for link in made.values()), *(event.link for event in done.links))
-        leaving = MailConverted(envelope=envelope, body=done.body, original=delivery.sequence, links=links)
-        await departures.leave(leaving, done.inline)
+        existing = await self._links.of_mail(envelope.account, envelope.id)
+        settings = self._settings_of(envelope.account) or LinkSettings(account=envelope.account, language=Language.EN)
+        source = body_source(record.body, delivery.body, self._bodies)
+        converted = await self._converter.convert(record, source, settings, existing, datetime.now(UTC))
+        for event in converted.links:
+            await self._links.add(event)
+        links = (*(link.link for link in existing.values()), *(event.link for event in converted.links))
+        outgoing = MailConverted(envelope=envelope, body=converted.body, original=delivery.sequence, links=links)
+        await outbox.append_once(outgoing, converted.inline)
         metrics.CONVERTED.inc()
         metrics.CONVERSION_SECONDS.observe(asyncio.get_running_loop().time() - began)
-        _log.info("converted", mail=envelope.id, links=len(links), size=done.body.size)
+        _log.info("converted", mail=envelope.id, links=len(links), size=converted.body.size)
 
-    async def _unconverted(self, delivery: Delivery, why: str) -> None:
-        """A mail that was answered 250 is never lost: what can't be converted leaves as it came. Its body may be gone."""
+    async def _send_unconverted(self, delivery: Delivery, why: str) -> None:
+        """Raises PoisonError where the body is gone."""
         record = delivery.record
-        try:
-            departures = self._of(record.envelope.account)
-            if await departures.left(record.envelope.id, delivery.sequence):
-                return await delivery.ack()
-            if record.body.object and not await self._bodies.exists(record.body.object):
-                return await delivery.park(f"{why}; its body is gone")
-            body = BodyReference(size=record.body.size, sha256=record.body.sha256, object=record.body.object)
-            leaving = MailConverted(envelope=record.envelope, body=body, original=delivery.sequence)
-            await departures.leave(leaving, delivery.body)
-            _log.error("a mail leaves unconverted", mail=record.envelope.id, why=why)
-            metrics.UNCONVERTED.inc()
-            await delivery.ack()
-        except TransientError as error:
-            _log.warning("a mail waits", mail=record.envelope.id, error=str(error))
-            await delivery.nak(_RETRY_SECONDS)
+        outbox = self._outbox(record.envelope.account)
+        if await outbox.is_appended(record.envelope.id, delivery.sequence):
+            return
+        if record.body.object and not await self._bodies.exists(record.body.object):
+            raise PoisonError(f"{why}; its body is gone")
+        body = BodyReference(size=record.body.size, sha256=record.body.sha256, object=record.body.object)
+        outgoing = MailConverted(envelope=record.envelope, body=body, original=delivery.sequence)
+        await outbox.append_once(outgoing, delivery.body)
+        _log.error("a mail leaves unconverted", mail=record.envelope.id, why=why)
+        metrics.UNCONVERTED.inc()
 
-    def _source(self, record: MailAccepted, inline: bytes) -> BodySource:
-        body = record.body
-        return StoredBody(self._bodies, body.object, body.size) if body.object else InlineBody(inline)
+    def _outbox(self, account: str) -> OutboxDedup:
+        return self._outboxes.setdefault(account, OutboxDedup(self._bus, account))
 
-    def _of(self, account: str) -> OutboxDedup:
-        return self._departures.setdefault(account, OutboxDedup(self._bus, account))
 
-    async def _keep_in_hand(self) -> None:
-        """Tells the bus that what takes long is still worked at."""
-        while True:
-            await asyncio.sleep(self._ack_wait / 3)
-            for delivery in [*self._hands.values()]:
-                await delivery.progress()
+def _age_seconds(consumer: DurableConsumer) -> float:
+    oldest = consumer.oldest()
+    return (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0

@@ -1,1 +1,16 @@
-"""filelink's HTTP API."""
+"""filelink's HTTP API. An account's token sees and changes that account only."""
+
+from fastapi import APIRouter
+
+from varco_common.eventsourcing.projection import Projection
+from varco_filelink.api import link_settings, links
+from varco_filelink.link_store import LinkStore
+from varco_filelink.model.account_settings import LinkSettings
+
+
+def router(accounts: Projection[LinkSettings], store: LinkStore, default_base_url: str) -> APIRouter:
+    """All routes of the service."""
+    api = APIRouter()
+    link_settings.add_routes(api, accounts, default_base_url)
+    links.add_routes(api, store)
+    return api

@@ -1,8 +1,9 @@
-"""Where a stored body is read from, by offsets: the record itself, or the object store."""
+"""Reads a stored body by offsets, from its record or from the object store."""
 
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from varco_common.mail.record import BodyReference
 from varco_common.storage.object_store import ObjectStore
 
 CHUNK_BYTES = 512 * 1024
@@ -34,14 +35,18 @@ class InlineBody:
 class StoredBody:
     """In the object store."""
 
-    def __init__(self, blobs: ObjectStore, key: str, size: int) -> None:
-        self._blobs, self._key, self.size = blobs, key, size
+    def __init__(self, objects: ObjectStore, key: str, size: int) -> None:
+        self._objects, self._key, self.size = objects, key, size
 
     async def read(self, start: int, end: int) -> bytes:
         start, end = max(start, 0), min(end, self.size)
         if end <= start:
             return b""
-        return b"".join([piece async for piece in self._blobs.stream(self._key, start=start, length=end - start)])
+        return b"".join([piece async for piece in self._objects.stream(self._key, start=start, length=end - start)])
 
     def stream(self) -> AsyncIterator[bytes]:
-        return self._blobs.stream(self._key, CHUNK_BYTES)
+        return self._objects.stream(self._key, CHUNK_BYTES)
+
+
+def body_source(body: BodyReference, inline: bytes, objects: ObjectStore) -> BodySource:
+    return StoredBody(objects, body.object, body.size) if body.object else InlineBody(inline)

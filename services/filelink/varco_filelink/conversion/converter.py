@@ -1,4 +1,4 @@
-"""Converts one mail in one pass over its body: files go to the store, the rest becomes the mail that leaves."""
+"""Converts a mail in one pass: files go to the object store, the rest becomes the outgoing mail."""
 
 import hashlib
 import mimetypes
@@ -21,11 +21,12 @@ from varco_filelink.conversion.transfer_decoding import decoder
 from varco_filelink.model.account_settings import LinkSettings
 from varco_filelink.model.link_state import Link
 
+INLINE_BYTES = 2 * 1024 * 1024  # a converted body up to this size travels in its record, whose limit is 4 MiB
 _EXTENSION = re.compile(r"[a-z0-9]{1,10}")
 
 
 class ConvertedMail(NamedTuple):
-    """`inline` is the body where it is small, else `body.object` names it. `links` are to be said before the mail goes."""
+    """A small body is `inline`, else `body.object` names it. Append `links` before the mail leaves."""
 
     body: BodyReference
     inline: bytes
@@ -33,74 +34,72 @@ class ConvertedMail(NamedTuple):
 
 
 class Converter:
-    """`files` keeps what links lead to, `bodies` what is too large for a record. `base_url` is for accounts without one."""
+    """`files` stores what links lead to, `bodies` large bodies; `base_url` is for accounts without one."""
 
-    def __init__(self, files: ObjectStore, bodies: ObjectStore, base_url: str, inline: int) -> None:
-        self._files, self._bodies, self._base_url, self._inline = files, bodies, base_url, inline
+    def __init__(self, files: ObjectStore, bodies: ObjectStore, base_url: str) -> None:
+        self._files, self._bodies, self._base_url = files, bodies, base_url
 
     async def convert(
-        self, record: MailAccepted, source: BodySource, terms: LinkSettings, made: dict[str, Link], now: datetime
+        self, record: MailAccepted, source: BodySource, settings: LinkSettings, existing: dict[str, Link], now: datetime
     ) -> ConvertedMail:
-        """`made` are the links that an earlier try has said already: they stay. Raises TransientError, PoisonError."""
+        """`existing` are the links that an earlier try appended, by part. Raises TransientError, PoisonError."""
         by_path = {part.path: part for part in record.manifest.parts}
         parts = [by_path[path] for path in record.convert if path in by_path]
-        planned = {part.path: made.get(part.path) or self._link(record, part, terms, now) for part in parts}
+        planned = {part.path: existing.get(part.path) or self._new_link(record, part, settings, now) for part in parts}
         first = next(iter(planned.values()))
-        moved = [LinkedFile(link.name, part.size, link.url) for part, link in zip(parts, planned.values(), strict=True)]
-        notice = link_notice(moved, terms.language, first.expires_at - first.linked_at, first.expires_at)
-        todo = await plan_edits(source, record, parts, notice)
-        fresh = {path for path in planned if path not in made}
-        outlet = OutgoingBody(self._bodies, f"{record.envelope.id}.{os.urandom(4).hex()}", self._inline)
+        files = [LinkedFile(link.name, part.size, link.url) for part, link in zip(parts, planned.values(), strict=True)]
+        notice = link_notice(files, settings.language, first.expires_at - first.linked_at, first.expires_at)
+        edits = await plan_edits(source, record, parts, notice)
+        new = {path: link for path, link in planned.items() if path not in existing}
+        outgoing = OutgoingBody(self._bodies, f"{record.envelope.id}.{os.urandom(4).hex()}")
         try:
-            files = await self._run(source, todo, outlet, {path: planned[path].object for path in fresh})
-            body, inline = await outlet.finish()
+            stored = await self._rewrite(source, edits, outgoing, {path: link.object for path, link in new.items()})
+            body, inline = await outgoing.finish()
         except BaseException:
-            await outlet.abort()
+            await outgoing.abort()
             raise
-        return ConvertedMail(
-            body, inline, [_link_event(planned[path], *files[path]) for path in planned if path in fresh]
-        )
+        return ConvertedMail(body, inline, [_link_event(link, *stored[path]) for path, link in new.items()])
 
-    def _link(self, record: MailAccepted, part: Part, terms: LinkSettings, now: datetime) -> Link:
+    def _new_link(self, record: MailAccepted, part: Part, settings: LinkSettings, now: datetime) -> Link:
         envelope = record.envelope
         digits, end = os.urandom(20).hex(), extension(part)
-        base = terms.base_url or self._base_url
+        base = settings.base_url or self._base_url
         return Link(
             link=digits,
             account=envelope.account,
             mail=envelope.id,
             part=part.path,
             url=f"{base}/files/{digits}.{end}",
-            object=f"{envelope.account}/{envelope.id}/{part.path}-{os.urandom(4).hex()}",  # each try writes its own
+            object=f"{envelope.account}/{envelope.id}/{part.path}-{os.urandom(4).hex()}",  # one for each try
             name=display_name(part.names, end),
             size=part.size,
             sha256="",
             domain=domain_of(envelope.sender),
             linked_at=now,
-            expires_at=now + terms.keep,
+            expires_at=now + settings.keep,
         )
 
-    async def _run(
-        self, source: BodySource, todo: Sequence[BodyEdit], outlet: "OutgoingBody", keys: dict[str, str]
+    async def _rewrite(
+        self, source: BodySource, edits: Sequence[BodyEdit], outgoing: "OutgoingBody", keys: dict[str, str]
     ) -> dict[str, tuple[int, str]]:
-        """One pass; gives each stored file's size and SHA-256 by its part's path."""
-        found: dict[str, tuple[int, str]] = {}
+        """Applies the edits. Returns the size and SHA-256 of each stored file by its part's path."""
+        stored: dict[str, tuple[int, str]] = {}
         body = SequentialReader(source.stream())
-        for edit in todo:
+        for edit in edits:
             async for piece in body.until(edit.start):
-                await outlet.write(piece)
-            await outlet.write(edit.instead)
+                await outgoing.write(piece)
+            await outgoing.write(edit.instead)
             if edit.part is None or edit.part.path not in keys:
                 await body.skip(edit.end)
                 continue
             await body.skip(edit.content)
-            found[edit.part.path] = await self._store(keys[edit.part.path], edit.part, body.until(edit.end))
+            stored[edit.part.path] = await self._store(keys[edit.part.path], edit.part, body.until(edit.end))
         async for piece in body.until(source.size):
-            await outlet.write(piece)
-        return found
+            await outgoing.write(piece)
+        return stored
 
     async def _store(self, key: str, part: Part, pieces: AsyncIterator[bytes]) -> tuple[int, str]:
-        """The decoded file into the store."""
+        """Writes the decoded file. Returns its size and SHA-256."""
         decoding, digest, size = decoder(part.encoding), hashlib.sha256(), 0
         upload = self._files.upload(key)
         try:
@@ -120,18 +119,18 @@ class Converter:
 
 
 class SequentialReader:
-    """A stream of pieces, taken range by range in the order of offsets."""
+    """Reads a stream range by range, in ascending order of offsets."""
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        self._pieces, self._held, self._at = pieces, b"", 0
+        self._pieces, self._rest, self._at = pieces, b"", 0
 
     async def until(self, end: int) -> AsyncIterator[bytes]:
-        """What lies between where this stands and `end`. Raises PoisonError where the stream is shorter."""
+        """Yields the bytes up to offset `end`. Raises PoisonError if the stream is shorter."""
         while self._at < end:
-            piece = self._held or await anext(self._pieces, b"")
+            piece = self._rest or await anext(self._pieces, b"")
             if not piece:
                 raise PoisonError("the stored body is shorter than its record says")
-            taken, self._held = piece[: end - self._at], piece[end - self._at :]
+            taken, self._rest = piece[: end - self._at], piece[end - self._at :]
             self._at += len(taken)
             yield taken
 
@@ -141,29 +140,29 @@ class SequentialReader:
 
 
 class OutgoingBody:
-    """The mail that leaves: in memory while it is small, then an object of the bodies' bucket."""
+    """The body of the outgoing mail: in memory up to INLINE_BYTES, else an object."""
 
-    def __init__(self, bodies: ObjectStore, key: str, inline: int) -> None:
-        self._bodies, self._key, self._most = bodies, key, inline
+    def __init__(self, bodies: ObjectStore, key: str) -> None:
+        self._bodies, self._key = bodies, key
         self._digest, self._size = hashlib.sha256(), 0
-        self._held: list[bytes] = []
+        self._inline: list[bytes] = []
         self._upload: Upload | None = None
 
     async def write(self, piece: bytes) -> None:
         self._digest.update(piece)
         self._size += len(piece)
         if self._upload is None:
-            self._held.append(piece)
-            if self._size <= self._most:
+            self._inline.append(piece)
+            if self._size <= INLINE_BYTES:
                 return
             self._upload = self._bodies.upload(self._key)
-            piece, self._held = b"".join(self._held), []
+            piece, self._inline = b"".join(self._inline), []
         await self._upload.write(piece)
 
     async def finish(self) -> tuple[BodyReference, bytes]:
         digest = self._digest.hexdigest()
         if self._upload is None:
-            return BodyReference(size=self._size, sha256=digest), b"".join(self._held)
+            return BodyReference(size=self._size, sha256=digest), b"".join(self._inline)
         await self._upload.finish()
         return BodyReference(size=self._size, sha256=digest, object=self._key), b""
 
@@ -173,7 +172,7 @@ class OutgoingBody:
 
 
 def extension(part: Part) -> str:
-    """What the link ends in: the name's own, else the media type's; letters and digits alone."""
+    """The file extension in the URL: that of the name, else that of the media type."""
     for name in part.names[:1]:
         end = name.rpartition(".")[2].lower()
         if "." in name and _EXTENSION.fullmatch(end):

@@ -1,4 +1,4 @@
-"""Puts the notice into a mail's texts, without touching what stands there already. Pure: bytes in, bytes out."""
+"""Inserts the notice into the texts of a mail without changing the rest. Pure: bytes in, bytes out."""
 
 import binascii
 import codecs
@@ -14,13 +14,12 @@ _FIELD = re.compile(rb"(?im)^content-(?:type|transfer-encoding|disposition|id|de
 
 
 def with_notice(content: bytes, part: Part, block: LinkNotice, *, eight_bit: bool = False) -> bytes | None:
-    """The encoded content of a text part with the notice at its end; None where that can't be done safely.
+    """The encoded content of a text part with the notice at its end; None if it cannot be inserted safely.
 
-    What was there stays as it is, byte for byte; in base64, the lines before the notice do, and what the others decode to.
-    Where the mail isn't `eight_bit`
-    already it doesn't become so: the next hop may not take it.
+    The text stays byte for byte; in base64 the lines before the notice do, and the others decode to
+    the same. A mail that is not `eight_bit` does not become so: the next hop may not take it.
     """
-    charset = _ascii_like(part.charset or "us-ascii")
+    charset = _ascii_compatible(part.charset or "us-ascii")
     if not charset:
         return None
     notice = _notice(part, block, charset, eight_bit=eight_bit)
@@ -34,7 +33,7 @@ def with_notice(content: bytes, part: Part, block: LinkNotice, *, eight_bit: boo
 
 
 def notice_part(block: LinkNotice) -> bytes:
-    """Header and content of a text part that holds the notice alone."""
+    """Header and content of a text part with the notice only."""
     text = block.text.replace("\n", "\r\n").encode()
     return (
         b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"
@@ -43,19 +42,19 @@ def notice_part(block: LinkNotice) -> bytes:
 
 
 def without_content_fields(header: bytes) -> bytes:
-    """A root header without the fields that say what its body is."""
-    kept: list[bytes] = []
+    """The header of a mail without the fields that describe its body."""
+    lines: list[bytes] = []
     dropping = False
     for line in header.splitlines(keepends=True):
         if line[:1] not in b" \t":  # RFC 5322 2.2.3: a folded line belongs to its field
             dropping = _FIELD.match(line) is not None
         if not dropping:
-            kept.append(line)
-    return b"".join(kept)
+            lines.append(line)
+    return b"".join(lines)
 
 
 def dot_stuffed(lines: bytes) -> bytes:
-    """In wire form: a dot at a line's start is doubled (RFC 5321 4.5.2)."""
+    """In wire form: doubles the dot at the start of a line (RFC 5321 4.5.2)."""
     lines = lines.replace(b"\r\n.", b"\r\n..")
     return b"." + lines if lines.startswith(b".") else lines
 
@@ -68,7 +67,7 @@ def _notice(part: Part, block: LinkNotice, charset: str, *, eight_bit: bool) -> 
         return ascii_of(text).encode("ascii", "replace")
     try:
         return text.encode(charset)
-    except UnicodeEncodeError:  # a name that the mail's charset has no letters for
+    except UnicodeEncodeError:  # the name of a file has letters that the charset lacks
         return ascii_of(text).encode("ascii", "replace")
 
 
@@ -81,7 +80,7 @@ def _in_plain(content: bytes, part: Part, notice: bytes) -> bytes:
 
 def _in_quoted_printable(content: bytes, part: Part, notice: bytes) -> bytes:
     if part.media_type != "text/html":
-        open_end = b"\r\n" if content.rstrip(b" \t").endswith(b"=") else b""  # a soft break with nothing behind it
+        open_end = b"\r\n" if content.rstrip(b" \t").endswith(b"=") else b""  # a soft break at the very end
         return content + open_end + _gap(content) + dot_stuffed(_quoted(notice))
     at, block = _end_of_quoted_html(content), dot_stuffed(_quoted(notice))
     if at == len(content):
@@ -90,7 +89,7 @@ def _in_quoted_printable(content: bytes, part: Part, notice: bytes) -> bytes:
 
 
 def _in_base64(content: bytes, part: Part, notice: bytes) -> bytes | None:
-    """The lines before the notice stay as they are; from there on they are made anew, as long as those were."""
+    """Lines before the notice stay. The others are encoded again, with the same length."""
     try:
         plain = binascii.a2b_base64(content)
     except binascii.Error:
@@ -102,14 +101,14 @@ def _in_base64(content: bytes, part: Part, notice: bytes) -> bytes | None:
         notice = b"\r\n" + notice + b"\r\n"
     else:
         at, notice = len(plain), _gap(plain) + notice
-    kept = at // (width // 4 * 3) if width else 0
-    rest = plain[kept * width // 4 * 3 : at] + notice + plain[at:]
-    before = (lines + b"\r\n")[: kept * (width + 2)]
+    unchanged = at // (width // 4 * 3) if width else 0  # lines
+    rest = plain[unchanged * width // 4 * 3 : at] + notice + plain[at:]
+    before = (lines + b"\r\n")[: unchanged * (width + 2)]
     return before + _base64(rest, width or _LINE) + content[len(lines) :]
 
 
 def _width(lines: bytes) -> int:
-    """The length that all lines but the last one have; 0 where they haven't, or where it is none that could go on."""
+    """The common length of all lines but the last; 0 if it varies or is no valid length."""
     width = lines.find(b"\r\n")
     if not 4 <= width <= _LINE or width % 4:
         return 0
@@ -124,12 +123,12 @@ def _base64(plain: bytes, width: int) -> bytes:
 
 
 def _gap(content: bytes) -> bytes:
-    """What makes an empty line before the notice."""
+    """The line ends that make an empty line before the notice."""
     return b"\r\n" if content.endswith(b"\r\n") else b"\r\n\r\n" if content else b""
 
 
 def _end_of_html(content: bytes) -> int:
-    """Before the last `</body>`, or `</html>`, or at the end."""
+    """The offset of the last `</body>` or `</html>`, else the end."""
     low = content.lower()
     for mark in (b"</body", b"</html"):
         if (at := low.rfind(mark)) >= 0:
@@ -138,16 +137,16 @@ def _end_of_html(content: bytes) -> int:
 
 
 def _end_of_quoted_html(content: bytes) -> int:
-    """The same where characters may be encoded, and lines softly broken, anywhere."""
+    """As `_end_of_html`, in quoted-printable: any character may be encoded, any line softly broken."""
     for mark in _QUOTED_MARKS:
-        if found := [match.start() for match in mark.finditer(content)]:
-            return found[-1]
+        if offsets := [match.start() for match in mark.finditer(content)]:
+            return offsets[-1]
     return len(content)
 
 
 def _mark(text: str) -> re.Pattern[bytes]:
-    """`text` in small or capital letters, each as it is or as `=XX`."""
-    chars = [b"|".join(re.escape(b"%c" % one) + b"|=%02X" % one for one in _cases(char)) for char in text]
+    """Matches `text` in any case, each character as it is or as `=XX`."""
+    chars = [b"|".join(re.escape(b"%c" % code) + b"|=%02X" % code for code in _cases(char)) for char in text]
     return re.compile(_SOFT.join(b"(?:%s)" % char for char in chars), re.IGNORECASE)
 
 
@@ -159,7 +158,7 @@ _QUOTED_MARKS = (_mark("</body"), _mark("</html"))
 
 
 def _quoted(text: bytes) -> bytes:
-    """Quoted-printable (RFC 2045 6.7), lines of CRLF."""
+    """Encodes as quoted-printable (RFC 2045 6.7). Lines end in CRLF."""
     return b"\r\n".join(_quoted_line(line) for line in text.split(b"\r\n"))
 
 
@@ -175,8 +174,8 @@ def _quoted_line(line: bytes) -> bytes:
     return b"=\r\n".join(lines)
 
 
-def _ascii_like(charset: str) -> str:
-    """The codec of a charset whose ASCII bytes mean ASCII; empty for others (UTF-16) and unknown ones."""
+def _ascii_compatible(charset: str) -> str:
+    """The codec of a charset that extends ASCII; empty for others (UTF-16) and unknown ones."""
     try:
         codec = codecs.lookup(charset.partition("*")[0])
         plain = bytes(range(32, 127))

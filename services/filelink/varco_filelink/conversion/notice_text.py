@@ -1,4 +1,4 @@
-"""The notice that stands in a mail for its heavy attachments, as text and as HTML, in English and the account's language."""
+"""The text of the link notice, plain and as HTML, in English and the account's language. Pure."""
 
 import html
 import unicodedata
@@ -7,71 +7,17 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from varco_common.events import Language
+from varco_filelink.model.account_settings import MONTH
 
-MONTH = timedelta(days=365) / 12  # as varco_common.base.units has it
 MAX_NAME = 160  # characters
 
 _NUMBERS = {
-    Language.EN: (
-        "",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-    ),
-    Language.IT: (
-        "",
-        "un",
-        "due",
-        "tre",
-        "quattro",
-        "cinque",
-        "sei",
-        "sette",
-        "otto",
-        "nove",
-        "dieci",
-        "undici",
-        "dodici",
-    ),
+    Language.EN: "one two three four five six seven eight nine ten eleven twelve",
+    Language.IT: "un due tre quattro cinque sei sette otto nove dieci undici dodici",
 }
 _MONTHS = {
-    Language.EN: (
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ),
-    Language.IT: (
-        "gennaio",
-        "febbraio",
-        "marzo",
-        "aprile",
-        "maggio",
-        "giugno",
-        "luglio",
-        "agosto",
-        "settembre",
-        "ottobre",
-        "novembre",
-        "dicembre",
-    ),
+    Language.EN: "January February March April May June July August September October November December",
+    Language.IT: "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
 }
 _UNITS = {Language.EN: (("month", "months"), ("day", "days")), Language.IT: (("mese", "mesi"), ("giorno", "giorni"))}
 _DELETED = {
@@ -84,7 +30,7 @@ _DELETED = {
 
 
 class LinkedFile(NamedTuple):
-    """One attachment: its name as it is shown, its size in bytes, its link."""
+    """One attachment: the name to show, its size in bytes, its link."""
 
     name: str
     size: int
@@ -92,35 +38,37 @@ class LinkedFile(NamedTuple):
 
 
 class LinkNotice(NamedTuple):
-    """The notice. `text` has lines parted by LF, none of which begins or ends with a blank; `html` is ASCII."""
+    """`text` has LF line ends, and no line begins or ends with a blank; `html` is ASCII."""
 
     text: str
     html: str
 
 
-def link_notice(moved: Sequence[LinkedFile], language: Language, keep: timedelta, expires_at: datetime) -> LinkNotice:
-    """One block for all attachments of a mail."""
+def link_notice(files: Sequence[LinkedFile], language: Language, keep: timedelta, expires_at: datetime) -> LinkNotice:
+    """One notice for all attachments of a mail."""
     languages = [Language.EN, *([language] if language is not Language.EN else [])]
-    deleted = [(each, _deleted(each, len(moved), keep, expires_at)) for each in languages]
+    deleted = [(name, _deleted(name, len(files), keep, expires_at)) for name in languages]
     lines = [
-        line for one in moved for line in (f"[{one.name}] ({format_megabytes(one.size)}) moved to:", "", one.url, "")
+        line
+        for file in files
+        for line in (f"[{file.name}] ({format_megabytes(file.size)}) moved to:", "", file.url, "")
     ]
     text = "\n".join([*lines, *(line for _, line in deleted)])
-    return LinkNotice(text, _html(moved, deleted))
+    return LinkNotice(text, _html(files, deleted))
 
 
-def _html(moved: Sequence[LinkedFile], deleted: Sequence[tuple[Language, str]]) -> str:
-    """A block of its own, that takes the reader's colours (dark ones too) and runs left to right in any mail."""
-    files = "\r\n".join(
-        f'<p style="margin:0 0 0.7em 0">[<bdi>{_escaped(one.name)}</bdi>] ({format_megabytes(one.size)}) moved to:<br>\r\n'
-        f'<a href="{_escaped(one.url)}">{_escaped(one.url)}</a></p>'
-        for one in moved
+def _html(files: Sequence[LinkedFile], deleted: Sequence[tuple[Language, str]]) -> str:
+    """A block that takes the reader's colours, dark ones too, and runs left to right in any mail."""
+    paragraphs = "\r\n".join(
+        f'<p style="margin:0 0 0.7em 0">[<bdi>{_escaped(file.name)}</bdi>] ({format_megabytes(file.size)}) moved to:<br>\r\n'
+        f'<a href="{_escaped(file.url)}">{_escaped(file.url)}</a></p>'
+        for file in files
     )
     ends = "<br>\r\n".join(f'<span lang="{language}">{_escaped(line)}</span>' for language, line in deleted)
     return (
         '<div dir="ltr" lang="en" style="clear:both;margin:1.5em 0 0 0;padding:0.7em 0 0 0;'
         'border-top:1px solid #888888;text-align:left;overflow-wrap:anywhere">\r\n'
-        f'{files}\r\n<p style="margin:0">{ends}</p>\r\n</div>'
+        f'{paragraphs}\r\n<p style="margin:0">{ends}</p>\r\n</div>'
     )
 
 
@@ -132,14 +80,14 @@ def spell_duration(language: Language, keep: timedelta) -> str:
     """`twelve months`, `dodici mesi`, `30 days`."""
     months, rest = divmod(keep, MONTH)
     number = months if months and not rest else max(round(keep / timedelta(days=1)), 1)
-    one, many = _UNITS[language][0 if months and not rest else 1]
-    words = _NUMBERS[language]
-    return f"{words[number] if number < len(words) else number} {one if number == 1 else many}"
+    singular, plural = _UNITS[language][0 if months and not rest else 1]
+    words = _NUMBERS[language].split()
+    return f"{words[number - 1] if number <= len(words) else number} {singular if number == 1 else plural}"
 
 
 def format_date(language: Language, at: datetime) -> str:
     """`24 November 2027`."""
-    return f"{at.day} {_MONTHS[language][at.month - 1]} {at.year}"
+    return f"{at.day} {_MONTHS[language].split()[at.month - 1]} {at.year}"
 
 
 def format_megabytes(size: int) -> str:
@@ -148,7 +96,7 @@ def format_megabytes(size: int) -> str:
 
 
 def display_name(names: Sequence[str], extension: str) -> str:
-    """The likeliest name, without folders, controls or marks that turn its direction; never empty."""
+    """The first name without folders, controls and direction marks; never empty."""
     whole = names[0].replace("\\", "/").rpartition("/")[2] if names else ""
     clean = "".join(char for char in whole if unicodedata.category(char)[0] != "C")
     clean = " ".join(clean.split()).strip(". ")

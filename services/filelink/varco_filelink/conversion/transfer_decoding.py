@@ -1,4 +1,4 @@
-"""Undoes a part's transfer encoding piece by piece: what goes in is wire form, what comes out is the file."""
+"""Decodes a part's content piece by piece, from wire form to the bytes of the file. Pure."""
 
 import binascii
 from typing import Protocol
@@ -8,14 +8,14 @@ _NOT_BASE64 = bytes(char for char in range(256) if char not in _BASE64)
 
 
 class TransferDecoder(Protocol):
-    """Fed with pieces in their order, then ended once."""
+    """Takes the pieces in order, then `end` once."""
 
     def feed(self, piece: bytes) -> bytes: ...
     def end(self) -> bytes: ...
 
 
 def decoder(encoding: str) -> TransferDecoder:
-    """For base64, quoted-printable, and what stands as it is."""
+    """For base64 and quoted-printable; any other encoding leaves the bytes as they are."""
     if encoding == "base64":
         return _Base64()
     return _Lines(quoted=encoding == "quoted-printable")
@@ -27,19 +27,17 @@ class _Base64:
 
     def feed(self, piece: bytes) -> bytes:
         piece = self._rest + piece
-        cut = piece.rfind(b"\r\n") + 2
-        if cut > 2:
-            try:
-                plain = binascii.a2b_base64(
-                    piece[:cut]
-                )  # whole lines are whole groups, as nearly everybody writes them
+        end = piece.rfind(b"\r\n") + 2
+        if end > 2:
+            try:  # fast: nearly every sender puts whole groups of four on a line
+                plain = binascii.a2b_base64(piece[:end])
             except binascii.Error:
-                return self._fed(piece)
-            self._rest = piece[cut:]
+                return self._decode_groups(piece)
+            self._rest = piece[end:]
             return plain
-        return self._fed(piece)
+        return self._decode_groups(piece)
 
-    def _fed(self, piece: bytes) -> bytes:
+    def _decode_groups(self, piece: bytes) -> bytes:
         digits = piece.translate(None, _NOT_BASE64)
         whole = len(digits) & ~3
         self._rest = digits[whole:]
@@ -52,7 +50,7 @@ class _Base64:
 
 
 class _Lines:
-    """Whole lines at a time: a doubled dot stands at a line's start (RFC 5321 4.5.2), a soft break at its end."""
+    """Decodes whole lines: dots are doubled at their start (RFC 5321 4.5.2), soft breaks stand at their end."""
 
     def __init__(self, *, quoted: bool) -> None:
         self._quoted = quoted
@@ -60,17 +58,17 @@ class _Lines:
 
     def feed(self, piece: bytes) -> bytes:
         piece = self._rest + piece
-        cut = piece.rfind(b"\r\n") + 2
-        if cut < 2:
+        end = piece.rfind(b"\r\n") + 2
+        if end < 2:
             self._rest = piece
             return b""
-        self._rest = piece[cut:]
-        return self._plain(piece[:cut])
+        self._rest = piece[end:]
+        return self._decode(piece[:end])
 
     def end(self) -> bytes:
-        return self._plain(self._rest)
+        return self._decode(self._rest)
 
-    def _plain(self, lines: bytes) -> bytes:
+    def _decode(self, lines: bytes) -> bytes:
         lines = lines.removeprefix(b".") if lines.startswith(b"..") else lines
         lines = lines.replace(b"\r\n..", b"\r\n.")
         return binascii.a2b_qp(lines) if self._quoted else lines

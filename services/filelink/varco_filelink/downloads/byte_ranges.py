@@ -5,11 +5,11 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-_ONE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 class ByteRange(NamedTuple):
-    """Bytes [start, end) of a file; `partial` where a range was asked for."""
+    """Bytes [start, end) of a file; `partial` if a range was asked for."""
 
     start: int
     end: int
@@ -17,39 +17,42 @@ class ByteRange(NamedTuple):
 
 
 class UnsatisfiableRange(Exception):
-    """The range lies behind the file's end."""
+    """The range begins behind the end of the file."""
 
 
-def requested_range(size: int, wanted: str | None, if_range: str | None, etag: str, modified: datetime) -> ByteRange:
-    """One range, or the whole file where none, several or unreadable ones are asked for. Raises Unsatisfiable."""
+def requested_range(size: int, header: str | None, if_range: str | None, etag: str, modified: datetime) -> ByteRange:
+    """The range in the header; the whole file if there is none, several, or an invalid one.
+
+    Raises UnsatisfiableRange.
+    """
     whole = ByteRange(0, size)
-    found = _ONE.fullmatch(wanted.strip().replace(" ", "")) if wanted else None
-    if not found or found[1] == found[2] == "" or (if_range and not _same(if_range, etag, modified)):
+    match = _SINGLE_RANGE.fullmatch(header.strip().replace(" ", "")) if header else None
+    if not match or match[1] == match[2] == "" or (if_range and not _is_current(if_range, etag, modified)):
         return whole
-    if not found[1]:  # the last so many bytes
-        length = min(int(found[2]), size)
+    if not match[1]:  # a suffix: the last bytes
+        length = min(int(match[2]), size)
         if not length:
             raise UnsatisfiableRange
         return ByteRange(size - length, size, partial=True)
-    start = int(found[1])
-    end = min(int(found[2]) + 1, size) if found[2] else size
-    if found[2] and int(found[2]) < start:
-        return whole  # RFC 9110 14.1.1: invalid, so it isn't there
+    start = int(match[1])
+    end = min(int(match[2]) + 1, size) if match[2] else size
+    if match[2] and int(match[2]) < start:
+        return whole  # RFC 9110 14.1.1: invalid, so it is ignored
     if start >= size:
         raise UnsatisfiableRange
     return ByteRange(start, end, partial=True)
 
 
 def not_modified(if_none_match: str | None, etag: str) -> bool:
-    """RFC 9110 13.1.2: compared weakly."""
+    """Compares weakly, as RFC 9110 13.1.2 wants it."""
     if not if_none_match:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return "*" in tags or etag in tags
 
 
-def _same(if_range: str, etag: str, modified: datetime) -> bool:
-    """RFC 9110 13.1.5: a strong tag, or the very date."""
+def _is_current(if_range: str, etag: str, modified: datetime) -> bool:
+    """RFC 9110 13.1.5: a strong tag, or the exact date."""
     if if_range.startswith('"'):
         return if_range == etag
     try:

@@ -1,4 +1,4 @@
-"""The pages that a browser sees: a file to download, a link that has ended, one that never was. No script, both languages."""
+"""The HTML pages: a file to download, an ended link, an unknown one. Without scripts, in both languages."""
 
 import re
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ _PAGE = """<!DOCTYPE html>
 </main></body>
 </html>
 """
-_WORDS: dict[Language, Mapping[str, str]] = {
+_TEXTS: dict[Language, Mapping[str, str]] = {
     Language.EN: {
         "size": "Size",
         "from": "Sent by",
@@ -69,38 +69,38 @@ _CHOICE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q\s*=\s
 
 
 def negotiate_language(accept: str) -> Language:
-    """The one that the client likes better (RFC 9110 12.5.4); English where it likes neither."""
-    likes: dict[str, float] = {}
+    """The language that Accept-Language prefers (RFC 9110 12.5.4); English if it names neither."""
+    weights: dict[str, float] = {}
     for part in accept.split(",")[:30]:
-        if found := _CHOICE.fullmatch(part):
-            likes.setdefault(found[1].lower(), float(found[2] or 1))
-    best = max(Language, key=lambda one: (likes.get(str(one), 0.0), one is Language.EN))
-    return best if likes.get(str(best), 0.0) > 0 else Language.EN
+        if match := _CHOICE.fullmatch(part):
+            weights.setdefault(match[1].lower(), float(match[2] or 1))
+    best = max(Language, key=lambda language: (weights.get(str(language), 0.0), language is Language.EN))
+    return best if weights.get(str(best), 0.0) > 0 else Language.EN
 
 
-def file_page(link: Link, speaks: Language) -> str:
-    """The file, and the button that brings it."""
-    words = _WORDS[speaks]
+def file_page(link: Link, language: Language) -> str:
+    """Name, size and end of a file, and the button that downloads it."""
+    texts = _TEXTS[language]
     rows = (
-        (words["size"], format_megabytes(link.size)),
-        (words["from"], link.domain or "-"),
-        (words["until"], format_date(speaks, link.expires_at)),
+        (texts["size"], format_megabytes(link.size)),
+        (texts["from"], link.domain or "-"),
+        (texts["until"], format_date(language, link.expires_at)),
     )
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
-    button = f'<a class="button" href="?download" rel="nofollow">{escape(words["download"])}</a>'
-    return _page(speaks, link.name, f"<h1><bdi>{escape(link.name)}</bdi></h1>\n<dl>{facts}</dl>\n<p>{button}</p>")
+    button = f'<a class="button" href="?download" rel="nofollow">{escape(texts["download"])}</a>'
+    return _page(language, link.name, f"<h1><bdi>{escape(link.name)}</bdi></h1>\n<dl>{facts}</dl>\n<p>{button}</p>")
 
 
-def message_page(kind: str, speaks: Language) -> str:
+def message_page(kind: str, language: Language) -> str:
     """`gone`, `unknown`, `busy` or `slow`."""
-    title, text = _WORDS[speaks][kind], _WORDS[speaks][f"{kind}_text"]
-    return _page(speaks, title, f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>")
+    title, text = _TEXTS[language][kind], _TEXTS[language][f"{kind}_text"]
+    return _page(language, title, f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>")
 
 
-def _page(speaks: Language, title: str, body: str) -> str:
-    return _PAGE.format(lang=speaks, title=escape(title), style=STYLE, body=body)
+def _page(language: Language, title: str, body: str) -> str:
+    return _PAGE.format(lang=language, title=escape(title), style=STYLE, body=body)
 
 
-def title(kind: str, speaks: Language) -> str:
-    """The message's first line alone, for programs."""
-    return _WORDS[speaks][kind]
+def title(kind: str, language: Language) -> str:
+    """The first line of the message, for programs."""
+    return _TEXTS[language][kind]

@@ -1,47 +1,30 @@
-"""How often one address asked for links that aren't there. Pure but for being changed; `now` is seconds of any clock."""
+"""Limits how often one address may ask for links that do not exist."""
 
-from collections import OrderedDict
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
+import time
+from collections.abc import Callable
+from ipaddress import IPv4Address, ip_address
+
+from cachetools import TTLCache
 
 WINDOW_SECONDS = 60.0
-MAX_ADDRESSES = 100_000
+MAX_ADDRESSES = 100_000  # some 20 MiB
 
 
 class MissLimiter:
-    """At most `most` in a minute for each IPv4 address or IPv6 /64."""
+    """At most `limit` misses in a minute for each IPv4 address or IPv6 /64. The minute begins at the first miss."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+    def __init__(self, limit: int, timer: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._misses: TTLCache[str, list[None]] = TTLCache(MAX_ADDRESSES, WINDOW_SECONDS, timer)
 
-    def spent(self, host: str, now: float) -> bool:
-        begun, count = self._counts.get(_who(host), (now, 0))
-        return now - begun < WINDOW_SECONDS and count >= self._most
+    def is_blocked(self, host: str) -> bool:
+        return len(self._misses.get(_network(host), ())) >= self._limit
 
-    def missed(self, host: str, now: float) -> None:
-        who = _who(host)
-        begun, count = self._counts.pop(who, (now, 0))
-        self._counts[who] = (begun, count + 1) if now - begun < WINDOW_SECONDS else (now, 1)
-        if len(self._counts) > MAX_ADDRESSES:
-            self._counts.popitem(last=False)
+    def add_miss(self, host: str) -> None:
+        self._misses.setdefault(_network(host), []).append(None)  # changed in place: a new item would live anew
 
 
-def client_address(peer: str, forwarded: str, proxies: tuple[IPv4Network | IPv6Network, ...]) -> str:
-    """Who asks: the peer, or, where that is a listed proxy, the last address in X-Forwarded-For that is none."""
-    found = peer
-    said = [part.strip() for part in forwarded.split(",")[-20:]]
-    for one in (peer, *reversed(said)):
-        try:
-            address = ip_address(one)
-        except ValueError:
-            return found
-        found = str(address)
-        if not any(address in network for network in proxies):
-            return found
-    return found
-
-
-def _who(host: str) -> str:
+def _network(host: str) -> str:
     try:
         address = ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""An account's terms: which attachments become links, where those lead, how long they live. `apply` folds them."""
+"""An account's link settings: which attachments become links, where, and for how long. Folded from events. Pure."""
 
 from datetime import timedelta
 
@@ -17,16 +17,12 @@ from varco_common.events import (
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
-DEFAULT_THRESHOLD = 10_000_000  # bytes; what an account file that names none means
+DEFAULT_THRESHOLD = 10_000_000  # bytes, where an account file names none
 DEFAULT_KEEP = timedelta(days=365)
+MONTH = timedelta(days=365) / 12  # as varco_common.base.units has it
 
-FILTERS = (
-    "events.filelink.filelink-chosen.*",
-    "events.filelink.filelink-withdrawn.*",
-    "events.policy.account-opened.*",
-    "events.policy.account-closed.*",
-    "events.policy.language-chosen.*",
-)
+SETTINGS_EVENTS = (FilelinkChosen, FilelinkWithdrawn)
+FILTERS = tuple(event.subject_filter() for event in (*SETTINGS_EVENTS, AccountOpened, AccountClosed, LanguageChosen))
 
 
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,33 +37,33 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     @property
     def keep(self) -> timedelta:
-        """How long links live; the usual time where it was turned off while a mail waited for its conversion."""
+        """How long links live. The default holds if links were turned off while a mail waited."""
         return timedelta(seconds=self.keep_seconds) if self.keep_seconds else DEFAULT_KEEP
 
 
-def apply(terms: LinkSettings | None, event: AnyEvent) -> LinkSettings | None:  # noqa: PLR0911  # one return a fact
-    """The terms after the event; None before the account is opened and after it is closed. Pure."""
+def apply(settings: LinkSettings | None, event: AnyEvent) -> LinkSettings | None:  # noqa: PLR0911
+    """The settings after the event. None before the account is opened and after it is closed."""
     if isinstance(event, AccountOpened):
-        return terms or LinkSettings(account=event.account, language=event.language)
-    if terms is None:
+        return settings or LinkSettings(account=event.account, language=event.language)
+    if settings is None:
         return None
     match event:
         case AccountClosed():
             return None
         case LanguageChosen():
-            return replace(terms, language=event.language)
+            return replace(settings, language=event.language)
         case FilelinkChosen():
             return replace(
-                terms,
+                settings,
                 over=event.over,
                 keep_seconds=event.keep_seconds,
                 base_url=event.base_url,
                 signed=event.signed,
             )
         case FilelinkWithdrawn():
-            return LinkSettings(account=terms.account, language=terms.language)
+            return LinkSettings(account=settings.account, language=settings.language)
         case _:
-            return terms
+            return settings
 
 
-PROJECTION = ProjectionSpec("terms", FILTERS, apply, LinkSettings)
+PROJECTION = ProjectionSpec("terms", FILTERS, apply, LinkSettings, settings=SETTINGS_EVENTS)

@@ -1,4 +1,4 @@
-"""A link: which file it leads to, until when, and who fetched it. `apply` folds what was said of it."""
+"""A link: which file it leads to, until when, and its downloads. Folded from events. Pure."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -19,12 +19,13 @@ from varco_common.events import (
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
-FILTERS = ("events.filelink.*.*",)  # all: what guards an append is the account's last event, whichever it is
-RECENT_DOWNLOADS = 20  # downloads that are remembered one by one
+# All events of filelink: an append expects the last event of its account, whichever that is.
+FILTERS = ("events.filelink.*.*",)
+RECENT_DOWNLOADS = 20  # that are listed one by one
 
 
 class LinkState(StrEnum):
-    """Whether a link leads anywhere. `ENDING`: nowhere, but its file is not known to be gone yet."""
+    """`ENDING`: the link leads nowhere any more, but its file may still be in the store."""
 
     LIVE = "live"
     ENDING = "ending"
@@ -33,7 +34,7 @@ class LinkState(StrEnum):
 
 
 class LinkClosure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a link ends, who said so, and for which reason."""
+    """Why a link ends, who ended it, and for which reason."""
 
     why: Ending
     by: str
@@ -41,7 +42,7 @@ class LinkClosure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DownloadRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One download: bytes that were sent, and whether that was the whole file."""
+    """One download: the bytes sent, and whether that was the whole file."""
 
     at: datetime
     host: str
@@ -50,7 +51,7 @@ class DownloadRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One link as of its last event. `downloads` counts complete ones, `recent` has the last of all."""
+    """`downloads` counts the complete ones; `recent` has the last of all."""
 
     link: str
     account: str
@@ -79,14 +80,14 @@ _ENDABLE = (LinkState.LIVE, LinkState.ENDING)
 
 
 def key(event: AnyEvent) -> str:
-    """Links are kept by their 40 digits."""
+    """The key of a link's state: its 40 digits."""
     return event.link if isinstance(event, AttachmentLinked | LinkEvent) else event.key
 
 
-def apply(link: Link | None, event: AnyEvent) -> Link | None:  # noqa: PLR0911  # one return a fact
-    """The link after the event. One that has ended stays, to be told apart from one that never was. Pure."""
+def apply(link: Link | None, event: AnyEvent) -> Link | None:  # noqa: PLR0911
+    """The link after the event. An ended link stays, so that it is not answered as an unknown one."""
     if isinstance(event, AttachmentLinked):
-        return link or _made(event)
+        return link or _new_link(event)
     if link is None:
         return None
     match event:
@@ -108,7 +109,7 @@ def apply(link: Link | None, event: AnyEvent) -> Link | None:  # noqa: PLR0911  
             return link
 
 
-def _made(event: AttachmentLinked) -> Link:
+def _new_link(event: AttachmentLinked) -> Link:
     return Link(
         link=event.link,
         account=event.account,

@@ -1,0 +1,46 @@
+"""Routes for an account's link settings: show them, set them as a whole."""
+
+from fastapi import APIRouter
+
+from varco_common.base import subjects
+from varco_common.base.errors import NotFound
+from varco_common.events import AccountOpened
+from varco_common.eventsourcing.command_executor import CommandExecutor
+from varco_common.eventsourcing.commands import Change, CommandContext
+from varco_common.eventsourcing.projection import Projection
+from varco_common.runtime.auth import AccountScope
+from varco_common.runtime.command_api import ChangedOut, Command, DryRun
+from varco_filelink.api.schemas import FilelinkSection, LinkSettingsOut, section
+from varco_filelink.commands import change_settings
+from varco_filelink.model.account_settings import LinkSettings
+
+
+def add_routes(api: APIRouter, accounts: Projection[LinkSettings], default_base_url: str) -> None:
+    executor = CommandExecutor(accounts)
+
+    @api.get("/accounts/{account}/filelink", summary="Which attachments become links", tags=["terms"])
+    async def show(account: str, _: AccountScope) -> LinkSettingsOut:
+        version = await accounts.version(account)
+        settings = _opened(account, accounts.get(account))
+        begin = settings.base_url or default_base_url
+        return LinkSettingsOut(account=account, filelink=section(settings), links_begin_with=begin, version=version)
+
+    @api.put("/accounts/{account}/filelink", summary="Choose which, or turn it off", tags=["terms"])
+    async def put(
+        account: str, command: Command, _: AccountScope, form: FilelinkSection, *, dry_run: DryRun = False
+    ) -> ChangedOut:
+        """A dry run works before the account is opened, so that a whole account file can be shown."""
+
+        def decide(settings: LinkSettings | None, context: CommandContext) -> list[Change]:
+            current = settings if dry_run else _opened(account, settings)
+            return change_settings(current, context, form.desired() if form else None)
+
+        if not dry_run:  # policy may have opened the account a moment ago
+            await accounts.reach_last(AccountOpened.subject_filter(subjects.token(account)))
+        return ChangedOut.of(await executor.execute(account, command, decide, dry_run=dry_run))
+
+
+def _opened(account: str, settings: LinkSettings | None) -> LinkSettings:
+    if settings is None:
+        raise NotFound(f"no account {account} is known here: open it first")
+    return settings

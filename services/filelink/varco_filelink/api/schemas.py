@@ -1,0 +1,111 @@
+"""Requests and responses: the `filelink` section of an account file, and links."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from varco_common.base import units
+from varco_common.base.settings import Duration, Size
+from varco_common.events import Choice
+from varco_filelink import normalization
+from varco_filelink.commands import DesiredLinkSettings, format_keep
+from varco_filelink.model.account_settings import DEFAULT_KEEP, DEFAULT_THRESHOLD, LinkSettings
+from varco_filelink.model.link_state import Link, LinkState
+
+MAX_KEEP = timedelta(days=36_500)
+
+
+def _off(value: object) -> object:
+    """YAML reads a bare `off` as false."""
+    return None if value in (False, "off") else value
+
+
+class LinkSettingsIn(BaseModel):
+    """The section `filelink:` of an account file. What is left out has its default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    over: Annotated[Size, Field(ge=10_000, le=1_000_000_000)] = DEFAULT_THRESHOLD
+    keep: Annotated[Duration, Field(ge=timedelta(minutes=1), le=MAX_KEEP)] = DEFAULT_KEEP
+    base_url: Annotated[str, AfterValidator(normalization.base_url), Field(max_length=300)] = ""
+    signed: Literal["send", "refuse"] = "send"
+
+    def desired(self) -> DesiredLinkSettings:
+        signed = Choice.ACCEPT if self.signed == "send" else Choice.REFUSE
+        return DesiredLinkSettings(self.over, self.keep, self.base_url, signed)
+
+
+FilelinkSection = Annotated[LinkSettingsIn | None, BeforeValidator(_off)]
+
+
+class LinkSettingsOut(BaseModel):
+    """`filelink` as in an account file; `links_begin_with` also without a base URL there; `version` is for If-Match."""
+
+    account: str
+    filelink: dict[str, str] | Literal["off"]
+    links_begin_with: str
+    version: int
+
+
+class DownloadOut(BaseModel):
+    at: datetime
+    host: str
+    sent: int
+    complete: bool
+
+
+class LinkOut(BaseModel):
+    """`recent` are the last downloads; `downloads` counts the complete ones."""
+
+    link: str
+    url: str
+    account: str
+    mail: str
+    name: str
+    size: int
+    sha256: str
+    state: LinkState
+    linked_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    downloads: int
+    sent: int
+    recent: list[DownloadOut]
+
+    @classmethod
+    def of(cls, link: Link) -> "LinkOut":
+        recent = [DownloadOut(at=d.at, host=d.host, sent=d.sent, complete=d.complete) for d in link.recent]
+        fields = {name: getattr(link, name) for name in cls.model_fields if name != "recent"}
+        return cls(**fields, recent=recent)
+
+
+class LinkPage(BaseModel):
+    """A page of links, the newest first. `next` is the cursor of the next page, empty on the last."""
+
+    links: list[LinkOut]
+    next: str
+    total: int
+    stored: int
+
+
+class ReasonIn(BaseModel):
+    """`reason` goes into the event."""
+
+    reason: str = Field(default="", max_length=1_000)
+
+
+class ExtendIn(ReasonIn):
+    """`by` a time beyond its end, or `until` a time."""
+
+    by: Duration | None = None
+    until: datetime | None = None
+
+
+def section(settings: LinkSettings) -> dict[str, str] | Literal["off"]:
+    """The account file's section, without defaults."""
+    if not settings.over:
+        return "off"
+    result = {"over": units.format_size(settings.over), "keep": format_keep(settings.keep)}
+    result |= {"base_url": settings.base_url} if settings.base_url else {}
+    return result | ({"signed": "refuse"} if settings.signed is Choice.REFUSE else {})
