@@ -1,7 +1,8 @@
-"""The services' HTTP APIs as the commands call them: found in VARCO_HOME, with the token, errors turned into failures."""
+"""Calls of the services' HTTP APIs: address and token from VARCO_HOME, errors as Failures."""
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,10 +23,10 @@ def state_directory() -> StateDirectory:
 def state() -> dict[str, Any] | None:
     """What runs where, as the supervisor wrote it; None while no stack runs."""
     try:
-        found: dict[str, Any] = msgspec.json.decode(state_directory().state.read_bytes())
+        answer: dict[str, Any] = msgspec.json.decode(state_directory().state.read_bytes())
     except FileNotFoundError:
         return None
-    return found
+    return answer
 
 
 def apis() -> dict[str, str]:
@@ -43,8 +44,8 @@ def apis_are_given() -> bool:
 
 def token() -> str:
     """VARCO_TOKEN, else the admin token of VARCO_HOME. Raises Unauthorised."""
-    if given := os.environ.get("VARCO_TOKEN"):
-        return given
+    if token := os.environ.get("VARCO_TOKEN"):
+        return token
     try:
         return state_directory().admin_token.read_text().strip()
     except OSError as error:
@@ -67,17 +68,33 @@ def call(
     json: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> Any:
-    """The decoded answer of one request; None where it has no body. Raises a Failure."""
-    answer = _request(service, method, path, params=params, json=json, headers=headers)
-    return answer.json() if answer.content else None
+    """The decoded answer of one request; None if it has no body. Raises a Failure."""
+    with _open(service, method, path, params=params, json=json, headers=headers) as response:
+        return response.json() if response.read() else None
 
 
 def fetch(service: str, path: str) -> bytes:
-    """The bytes of one answer, as they are. Raises a Failure."""
-    return _request(service, "GET", path).content
+    """The bytes of one answer. Raises a Failure."""
+    with _open(service, "GET", path) as response:
+        return response.read()
 
 
-def _request(
+def download(service: str, path: str, to: BinaryIO) -> None:
+    """Writes the bytes of one answer to a file as they arrive. Raises a Failure."""
+    with _open(service, "GET", path) as response:
+        to.writelines(response.iter_bytes(1024 * 1024))
+
+
+def lines(
+    service: str, path: str, *, params: Mapping[str, Any] | None = None, method: str = "GET", json: object = None
+) -> Iterator[str]:
+    """Yields the lines of an answer as they arrive, however long that takes. Raises a Failure."""
+    with _open(service, method, path, params=params, json=json, read_timeout=None) as response:
+        yield from response.iter_lines()
+
+
+@contextmanager
+def _open(
     service: str,
     method: str,
     path: str,
@@ -85,49 +102,21 @@ def _request(
     params: Mapping[str, Any] | None = None,
     json: object = None,
     headers: Mapping[str, str] | None = None,
-) -> httpx.Response:
+    read_timeout: float | None = 30,
+) -> Iterator[httpx.Response]:
+    """The response of a request, its body not read yet. Timeouts are in seconds. Raises a Failure."""
     base = _base(service)
-    given = {name: value for name, value in (params or {}).items() if value not in (None, "")}
-    own = {"Authorization": f"Bearer {token()}", **(headers or {})}
-    try:
-        answer = httpx.request(method, base + path, params=given, json=json, headers=own, timeout=30, trust_env=False)
-    except httpx.HTTPError as error:
-        raise Unreachable(f"{service} doesn't answer at {base}: {error}") from None
-    if answer.is_success:
-        return answer
-    raise _failure(answer)
-
-
-def download(service: str, path: str, to: BinaryIO) -> None:
-    """Writes the bytes of one answer to a file, as they come. Raises a Failure."""
-    base = _base(service)
-    own = {"Authorization": f"Bearer {token()}"}
-    try:
-        with httpx.stream("GET", base + path, headers=own, timeout=30, trust_env=False) as answer:
-            if not answer.is_success:
-                answer.read()
-                raise _failure(answer)
-            to.writelines(answer.iter_bytes(1024 * 1024))
-    except httpx.HTTPError as error:
-        raise Unreachable(f"{service} doesn't answer at {base}: {error}") from None
-
-
-def lines(
-    service: str, path: str, *, params: Mapping[str, Any] | None = None, method: str = "GET", json: object = None
-) -> Iterator[str]:
-    """The lines of a text as they come, for as long as they do. Raises a Failure."""
-    base = _base(service)
-    given = {name: value for name, value in (params or {}).items() if value != ""}
-    own = {"Authorization": f"Bearer {token()}"}
-    waits = httpx.Timeout(30, read=None)
+    query = {name: value for name, value in (params or {}).items() if value not in (None, "")}
+    all_headers = {"Authorization": f"Bearer {token()}", **(headers or {})}
+    timeout = httpx.Timeout(30, read=read_timeout)
     try:
         with httpx.stream(
-            method, base + path, params=given, json=json, headers=own, timeout=waits, trust_env=False
-        ) as answer:
-            if not answer.is_success:
-                answer.read()
-                raise _failure(answer)
-            yield from answer.iter_lines()
+            method, base + path, params=query, json=json, headers=all_headers, timeout=timeout, trust_env=False
+        ) as response:
+            if not response.is_success:
+                response.read()
+                raise _failure(response)
+            yield response
     except httpx.HTTPError as error:
         raise Unreachable(f"{service} doesn't answer at {base}: {error}") from None
 
@@ -136,7 +125,7 @@ def _failure(answer: httpx.Response) -> Failure:
     problem = _problem(answer)
     kind = _FAILURES.get(answer.status_code, Refused if answer.status_code < 500 else Unreachable)
     if problem.get("errors"):
-        kind = Misused  # it isn't that the owner won't: it can't read this
+        kind = Misused  # the service could not read the request
     return kind(str(problem.get("detail") or problem.get("title") or answer.status_code), problem)
 
 
@@ -153,7 +142,7 @@ def _base(service: str) -> str:
 
 def _problem(answer: httpx.Response) -> dict[str, Any]:
     try:
-        found = answer.json()
+        answer = answer.json()
     except ValueError:
         return {"title": f"{answer.status_code} {answer.reason_phrase}"}
-    return found if isinstance(found, dict) else {}
+    return answer if isinstance(answer, dict) else {}

@@ -39,40 +39,6 @@ from varco_cli.commands import (
     whatif,
 )
 
-COMMANDS = (
-    up,
-    demo,
-    down,
-    restart,
-    status,
-    apply,
-    accounts,
-    users,
-    senders,
-    networks,
-    rules,
-    notices,
-    tokens,
-    routes,
-    queue,
-    archive,
-    quota,
-    bans,
-    links,
-    trace,
-    deadletters,
-    events,
-    replay,
-    rebuild,
-    whatif,
-    state,
-    audit,
-    balance,
-    init,
-    prepare,
-    backup,
-)
-
 app = typer.Typer(
     name="varco",
     help="Varco: the gateway that a company's outgoing mail goes through.\n\n"
@@ -83,8 +49,48 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+# `varco --help` lists them in this order.
+COMMANDS = (
+    up.up,
+    demo.demo,
+    down.down,
+    restart.restart,
+    status.status,
+    apply.apply,
+    apply.show,
+    trace.trace,
+    whatif.whatif,
+    state.state,
+    init.init,
+    prepare.prepare,
+    backup.backup,
+    backup.restore,
+)
+GROUPS = (
+    accounts.app,
+    users.app,
+    senders.app,
+    networks.app,
+    rules.app,
+    notices.app,
+    tokens.app,
+    routes.app,
+    queue.app,
+    archive.app,
+    quota.app,
+    bans.app,
+    links.app,
+    deadletters.app,
+    events.app,
+    replay.app,
+    audit.app,
+)
+replay.app.command("rebuild")(rebuild.rebuild)
+audit.app.command("balance")(balance.balance)
 for command in COMMANDS:
-    command.add(app)
+    app.command(command.__name__)(command)
+for group in GROUPS:
+    app.add_typer(group)
 
 
 def main() -> None:

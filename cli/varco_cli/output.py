@@ -54,6 +54,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str =
         line(empty)
 
 
+def rows(columns: Sequence[str], records: Iterable[Mapping[str, Any]], empty: str = "none") -> None:
+    """A table of these fields of each record."""
+    table(columns, ([record.get(name) for name in columns] for record in records), empty)
+
+
 def record(fields: Mapping[str, Any]) -> None:
     """One thing, a line for each field."""
     grid = Table(box=None, pad_edge=False, show_header=False)
@@ -73,5 +78,5 @@ def _cell(value: object) -> str | Text:
         case list() | tuple():
             return escape(plain(", ".join(map(str, value)), "\n"))
         case dict():
-            return "; ".join(f"{escape(plain(str(name)))}: {_cell(one)}" for name, one in value.items()) or "-"
+            return "; ".join(f"{escape(plain(str(name)))}: {_cell(item)}" for name, item in value.items()) or "-"
     return escape(plain(str(value), "\n"))

@@ -13,11 +13,6 @@ from varco_cli.failures import Failure, Misused, Refused, Unreachable
 from varco_cli.output import Json
 
 
-def add(app: typer.Typer) -> None:
-    app.command("apply")(apply)
-    app.command("show")(show)
-
-
 def apply(
     file: Annotated[str, typer.Option("--file", "-f", help="The account's file, or `-` for standard input.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
@@ -29,24 +24,24 @@ def apply(
 
     Examples: `varco apply -f acme.yaml` · `varco show acme | sed s/20MB/30MB/ | varco apply -f - --yes`
     """
-    wanted = read(file)
-    owners = _owners(wanted)
-    planned = [_put(owner, wanted, {"dry_run": True, "reason": reason}) for owner in owners]
+    account_file = read(file)
+    owners = _owners(account_file)
+    planned = [_put(owner, account_file, {"dry_run": True, "reason": reason}) for owner in owners]
     changes = [change for answer in planned for change in answer["changes"]]
     if not as_json:
         differences(changes)
     if changes and not dry_run:
-        _ask(wanted.account, len(changes), yes)
+        _ask(account_file.account, len(changes), yes)
         _apply(
-            wanted,
+            account_file,
             [(owner, answer) for owner, answer in zip(owners, planned, strict=True) if answer["changes"]],
             reason,
         )
     applied = bool(changes) and not dry_run
     if as_json:
-        output.show({"account": wanted.account, "applied": applied, "changes": changes}, as_json, lambda: None)
+        output.show({"account": account_file.account, "applied": applied, "changes": changes}, as_json, lambda: None)
     elif applied:
-        output.line(f"applied to account {wanted.account}")
+        output.line(f"applied to account {account_file.account}")
 
 
 def show(account: Account, as_json: Json = False) -> None:
@@ -54,12 +49,12 @@ def show(account: Account, as_json: Json = False) -> None:
 
     Example: `varco show acme > acme.yaml`
     """
-    found: dict[str, Any] = {}
+    owners: dict[str, Any] = {}
     for owner in OWNERS:
         if api_client.serving(owner.service):
-            found |= _shown(owner, account)
-    text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
-    output.show(found, as_json, lambda: typer.echo(text, nl=False))
+            owners |= _shown(owner, account)
+    text = yaml.safe_dump(owners, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    output.show(owners, as_json, lambda: typer.echo(text, nl=False))
 
 
 def _shown(owner: Owner, account: str) -> dict[str, Any]:
@@ -76,26 +71,26 @@ def _shown(owner: Owner, account: str) -> dict[str, Any]:
     return {} if value is None else {section: value}
 
 
-def _owners(wanted: AccountFile) -> list[Owner]:
+def _owners(account_file: AccountFile) -> list[Owner]:
     """Those that the file has sections for. Raises Unreachable where one of them isn't running and isn't off."""
-    found = []
+    owners = []
     for owner in OWNERS:
-        sections = [section for section in owner.sections if section in wanted.sections]
+        sections = [section for section in owner.sections if section in account_file.sections]
         if owner.whole or sections:
             if api_client.serving(owner.service):
-                found.append(owner)
-            elif needed := [section for section in sections if not is_off(wanted.sections[section])]:
-                place = wanted.place(needed[:1])
+                owners.append(owner)
+            elif needed := [section for section in sections if not is_off(account_file.sections[section])]:
+                place = account_file.place(needed[:1])
                 raise Unreachable(f"{place}: needs service {owner.service}, which is not running")
-    return found
+    return owners
 
 
-def _apply(wanted: AccountFile, planned: list[tuple[Owner, dict[str, Any]]], reason: str) -> None:
+def _apply(account_file: AccountFile, planned: list[tuple[Owner, dict[str, Any]]], reason: str) -> None:
     """One owner after the other: there is no undoing, so what is done already is said where a later one fails."""
     done: list[str] = []
     for owner, answer in planned:
         try:
-            _put(owner, wanted, {"reason": reason}, version=answer.get("version"))
+            _put(owner, account_file, {"reason": reason}, version=answer.get("version"))
         except Failure as failure:
             if done:
                 raise type(failure)(
@@ -105,26 +100,27 @@ def _apply(wanted: AccountFile, planned: list[tuple[Owner, dict[str, Any]]], rea
         done.append(owner.service)
 
 
-def _put(owner: Owner, wanted: AccountFile, params: dict[str, Any], version: int | None = None) -> dict[str, Any]:
-    path = owner.path.format(account=wanted.account)
-    content = body(owner, wanted.sections)
+def _put(owner: Owner, account_file: AccountFile, params: dict[str, Any], version: int | None = None) -> dict[str, Any]:
+    path = owner.path.format(account=account_file.account)
+    content = body(owner, account_file.sections)
     headers = {} if version is None else {"If-Match": f'"{version}"'}
     try:
         answer: dict[str, Any] = api_client.call(
             owner.service, "PUT", path, params=params, json={} if content is None else content, headers=headers
         )
     except Failure as failure:
-        raise type(failure)(_located(failure, owner, wanted)) from None
+        raise type(failure)(_located(failure, owner, account_file)) from None
     return answer
 
 
-def _located(failure: Failure, owner: Owner, wanted: AccountFile) -> str:
+def _located(failure: Failure, owner: Owner, account_file: AccountFile) -> str:
     """The owner's complaints, each with its line in the file."""
     first = [] if owner.whole else list(owner.sections)
     complaints = [
-        f"{wanted.place([*first, *error['where'][1:]])}: {error['what']}" for error in failure.problem.get("errors", [])
+        f"{account_file.place([*first, *error['where'][1:]])}: {error['what']}"
+        for error in failure.problem.get("errors", [])
     ]
-    return "\n".join(dict.fromkeys(complaints)) or f"{wanted.name}: {failure}"
+    return "\n".join(dict.fromkeys(complaints)) or f"{account_file.name}: {failure}"
 
 
 def _ask(account: str, count: int, yes: bool) -> None:

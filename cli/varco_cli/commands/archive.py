@@ -11,9 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, NeededReason, Reason, changed, noun
+from varco_cli.commands.shared import Account, NeededReason, Reason, change, group
 from varco_cli.failures import Misused
 from varco_cli.output import Json
+
+app = group("archive", "A blind copy of all mail: status, enable, disable, search, export, remove.")
+
 
 Sender = Annotated[str, typer.Option("--sender", help="Part of the envelope sender.")]
 Recipient = Annotated[str, typer.Option("--recipient", help="Part of a recipient, blind ones too.")]
@@ -32,27 +35,19 @@ class Format(StrEnum):
     MAILDIR = "maildir"
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "archive", "A blind copy of all mail: status, enable, disable, search, export, remove.")
-    group.command("status")(status)
-    group.command("enable")(enable)
-    group.command("disable")(disable)
-    group.command("search")(search)
-    group.command("export")(export)
-    group.command("remove")(remove)
-
-
+@app.command("status")
 def status(as_json: Json = False) -> None:
     """Every account whose mail is copied, and what is in its mailbox.
 
     Example: `varco archive status`
     """
-    found = api_client.call("archive", "GET", "/archive")
+    answer = api_client.call("archive", "GET", "/archive")
     columns = ("account", "login", "forward", "keep", "copies", "octets", "oldest", "in_session")
-    rows = [[one[name] for name in columns] for one in found]
-    output.show(found, as_json, lambda: output.table(columns, rows, empty="no account's mail is copied"))
+    rows = [[copy[name] for name in columns] for copy in answer]
+    output.show(answer, as_json, lambda: output.table(columns, rows, empty="no account's mail is copied"))
 
 
+@app.command("enable")
 def enable(
     account: Account,
     pop3: Annotated[str, typer.Option("--pop3", help="The mailbox's login; its password is asked for.")] = "",
@@ -73,20 +68,23 @@ def enable(
     `varco archive enable acme --forward boss@acme.example --form journal`
     """
     path = f"/accounts/{account}/archive"
-    wanted: dict[str, Any] = api_client.call("archive", "GET", path)["archive"] or {}
+    settings: dict[str, Any] = api_client.call("archive", "GET", path)["archive"] or {}
     if pop3:
-        wanted["pop3"] = {"login": pop3} | ({"password": _password(password_stdin)} if _new(wanted, pop3) else {})
+        settings["pop3"] = {"login": pop3} | (
+            {"password": _password(password_stdin)} if _is_new_mailbox(settings, pop3) else {}
+        )
     elif password_stdin:
-        wanted.setdefault("pop3", {})["password"] = _password(True)
+        settings.setdefault("pop3", {})["password"] = _password(True)
     if forward or form or return_path:
-        now = wanted.get("forward") or {}
-        now = {"to": now} if isinstance(now, str) else now
+        forwarding = settings.get("forward") or {}
+        forwarding = {"to": forwarding} if isinstance(forwarding, str) else forwarding
         named = {"to": forward, "form": form, "return_path": return_path}
-        wanted["forward"] = now | {name: value for name, value in named.items() if value}
-    wanted |= {name: value for name, value in (("keep", keep), ("senders_told", senders_told)) if value}
-    changed(api_client.call("archive", "PUT", path, params={"reason": reason}, json=wanted), as_json)
+        settings["forward"] = forwarding | {name: value for name, value in named.items() if value}
+    settings |= {name: value for name, value in (("keep", keep), ("senders_told", senders_told)) if value}
+    change("archive", "PUT", path, reason, as_json, json=settings)
 
 
+@app.command("disable")
 def disable(
     account: Account,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
@@ -100,9 +98,10 @@ def disable(
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove all copies of {account}'s mail?")):
         raise Misused("nothing was changed: say --yes to remove the mailbox and its copies")
     path = f"/accounts/{account}/archive"
-    changed(api_client.call("archive", "PUT", path, params={"reason": reason}, json=False), as_json)
+    change("archive", "PUT", path, reason, as_json, json=False)
 
 
+@app.command("search")
 def search(
     account: Account,
     sender: Sender = "",
@@ -117,13 +116,14 @@ def search(
 
     Example: `varco archive search acme --recipient bob@partner.example --day 2026-11-24`
     """
-    wanted = {"sender": sender, "recipient": recipient, "subject": subject} | _times(day, since, until)
-    found = list(_pages(account, wanted))
+    settings = {"sender": sender, "recipient": recipient, "subject": subject} | _times(day, since, until)
+    answer = list(_pages(account, settings))
     columns = ("mail", "arrived", "size", "sender", "recipients", "subject")
-    rows = [[one[name] for name in columns] for one in found]
-    output.show(found, as_json, lambda: output.table(columns, rows, empty="no copy is like that"))
+    rows = [[copy[name] for name in columns] for copy in answer]
+    output.show(answer, as_json, lambda: output.table(columns, rows, empty="no copy is like that"))
 
 
+@app.command("export")
 def export(
     account: Account,
     to: Annotated[Path, typer.Argument(help="The mbox file, or the Maildir; it must not exist.", metavar="PATH")],
@@ -144,18 +144,19 @@ def export(
     store = mailbox.mbox(to) if form is Format.MBOX else mailbox.Maildir(to)
     count = 0
     try:
-        for one in _pages(account, times):
-            text = api_client.fetch("archive", f"/accounts/{account}/archive/copies/{one['mail']}")
+        for copy in _pages(account, times):
+            text = api_client.fetch("archive", f"/accounts/{account}/archive/copies/{copy['mail']}")
             store.add(text.replace(b"\r\n", b"\n"))  # lines as files have them here
             count += 1
             if count % _PROGRESS_EVERY == 0:
-                output.step(f"{count} copies, up to {one['arrived']}")
+                output.step(f"{count} copies, up to {copy['arrived']}")
         store.flush()
     finally:
         store.close()
     output.line(f"{count} copies are in {to}")
 
 
+@app.command("remove")
 def remove(
     account: Account,
     mail: Annotated[str, typer.Argument(help="The mail's id.", metavar="MAIL")],
@@ -170,10 +171,10 @@ def remove(
     output.show({"removed": mail}, as_json, lambda: output.line(f"the copy of {mail} is removed"))
 
 
-def _pages(account: str, wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _pages(account: str, settings: dict[str, str]) -> Iterator[dict[str, Any]]:
     cursor = 0
     while True:
-        params = wanted | {"cursor": str(cursor), "limit": "500"}
+        params = settings | {"cursor": str(cursor), "limit": "500"}
         page = api_client.call("archive", "GET", f"/accounts/{account}/archive/copies", params=params)
         yield from page["copies"]
         cursor = page["next"]
@@ -199,7 +200,7 @@ def _day(text: str) -> datetime | None:
         raise Misused(f"{text}: expected a day such as 2026-11-24") from None
 
 
-def _new(section: dict[str, Any], login: str) -> bool:
+def _is_new_mailbox(section: dict[str, Any], login: str) -> bool:
     return bool((section.get("pop3") or {}).get("login") != login.strip().lower())
 
 

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from varco_cli import api_client, offline_verify, output
-from varco_cli.commands.shared import Reason, noun
+from varco_cli.commands.shared import Reason, group
 from varco_cli.failures import Conflict, Misused, Refused
 from varco_cli.offline_verify import VerificationResult
 from varco_cli.output import Json
@@ -18,23 +18,16 @@ from varco_common.transparency.inclusion import NotProven, ProvenEvent
 from varco_common.transparency.leaf import time_text
 from varco_common.transparency.signed_note import BadNote
 
+app = group("audit", "The proof that no event was changed, and the balance of all mail.")
+
+
 Keys = Annotated[
     list[str] | None,
     typer.Option("--key", help="A trusted public key, or its file. Default: audit's own in VARCO_HOME."),
 ]
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "audit", "The proof that no event was changed, and the balance of all mail.")
-    group.command("key")(key)
-    group.command("rotate-key")(rotate_key)
-    group.command("checkpoint")(checkpoint)
-    group.command("prove")(prove)
-    group.command("check")(check)
-    group.command("verify")(verify)
-    group.command("export")(export)
-
-
+@app.command("key")
 def key(as_json: Json = False) -> None:
     """The public key that checkpoints are verified with. Keep it where the gate's operators can't change it.
 
@@ -44,6 +37,7 @@ def key(as_json: Json = False) -> None:
     output.show({"key": state["key"]}, as_json, lambda: typer.echo(state["key"]))
 
 
+@app.command("rotate-key")
 def rotate_key(reason: Reason = "", as_json: Json = False) -> None:
     """A new key signs from now on, and the old one vouches for it: whoever trusts one of them can verify both.
 
@@ -53,6 +47,7 @@ def rotate_key(reason: Reason = "", as_json: Json = False) -> None:
     output.show({"key": state["key"]}, as_json, lambda: typer.echo(state["key"]))
 
 
+@app.command("checkpoint")
 def checkpoint(as_json: Json = False) -> None:
     """Signs all events there are now, and prints the checkpoint: send it to somebody who keeps it.
 
@@ -66,6 +61,7 @@ def checkpoint(as_json: Json = False) -> None:
     output.show({"checkpoint": state["checkpoint"]}, as_json, lambda: typer.echo(state["checkpoint"], nl=False))
 
 
+@app.command("prove")
 def prove(
     what: Annotated[
         str, typer.Argument(help="An event's sequence, or a mail's id for all of its events.", metavar="EVENT")
@@ -108,6 +104,7 @@ def _proof(sequence: int) -> bytes:
         return api_client.fetch("audit", f"/proof/events/{sequence}")
 
 
+@app.command("check")
 def check(
     proof: Annotated[Path, typer.Argument(help="The file that `varco audit prove` wrote.", metavar="PROOF.json")],
     trusted: Keys = None,
@@ -150,6 +147,7 @@ def _tell(proven: list[ProvenEvent]) -> None:
         output.line(f"is among the first {one.size} events of log {one.origin}, signed by {one.key}")
 
 
+@app.command("verify")
 def verify(
     checkpoints: Annotated[
         list[Path] | None,
@@ -205,6 +203,7 @@ def _end(outcome: VerificationResult, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+@app.command("export")
 def export(
     to: Annotated[Path, typer.Argument(help="The file to write; it must not exist.", metavar="FILE")],
     hashes: Annotated[Path | None, typer.Option(help="Where the leaf hashes shall go, too; it must not exist.")] = None,

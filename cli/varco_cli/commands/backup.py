@@ -21,11 +21,6 @@ from varco_common.base.settings import BrokenSetting
 Where = Annotated[Path, typer.Argument(help="A directory, or a file whose name ends in .tar.", metavar="DIR|FILE.tar")]
 
 
-def add(app: typer.Typer) -> None:
-    app.command("backup")(backup)
-    app.command("restore")(restore)
-
-
 def backup(
     to: Where,
     with_secrets: Annotated[

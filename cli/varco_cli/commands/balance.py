@@ -6,16 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import noun
 from varco_cli.failures import Refused
 from varco_cli.output import Json
 from varco_cli.times import moment
 
 COLUMNS = ("accepted", "delivered", "bounced", "expired", "dropped", "in_flight", "unaccounted")
-
-
-def add(app: typer.Typer) -> None:
-    noun(app, "audit", "").command("balance")(balance)
 
 
 def balance(
@@ -30,28 +25,28 @@ def balance(
     Examples: `varco audit balance` · `varco audit balance --since 1d --account acme`
     """
     params = {"account": account} | ({"since": moment(since, "--since").isoformat()} if since else {})
-    found = api_client.call("audit", "GET", "/balance", params=params)
-    output.show(found, as_json, lambda: tell(found))
-    if found["unaccounted"] or not all(line["balanced"] for line in found["lines"]):
+    answer = api_client.call("audit", "GET", "/balance", params=params)
+    output.show(answer, as_json, lambda: print_balance(answer))
+    if answer["unaccounted"] or not all(line["balanced"] for line in answer["lines"]):
         raise typer.Exit(Refused.exit_code)
 
 
-def tell(found: dict[str, Any]) -> None:
+def print_balance(answer: dict[str, Any]) -> None:
     """The lines, their sum, and what is unaccounted for."""
     sums = Counter[str]()
     rows = []
-    for line in found["lines"]:
+    for line in answer["lines"]:
         sums.update({name: line[name] for name in COLUMNS})
         rows.append((line["hour"], line["account"], line["kind"], *(line[name] for name in COLUMNS)))
     if rows:
         rows.append(("all", "", "", *(sums[name] for name in COLUMNS)))
     output.table(("hour", "account", "kind", *(name.replace("_", " ") for name in COLUMNS)), rows, empty="no mail")
-    for line in found["lines"]:
+    for line in answer["lines"]:
         if not line["balanced"]:
             output.line(f"{line['hour']} {line['account']} {line['kind']}: the sums don't add up")
     lost = [
-        (one["mail"], one["account"], one["kind"], one["sequence"], ", ".join(one["recipients"]), one["why"])
-        for one in found["unaccounted"]
+        (mail["mail"], mail["account"], mail["kind"], mail["sequence"], ", ".join(mail["recipients"]), mail["why"])
+        for mail in answer["unaccounted"]
     ]
     if lost:
         output.line("Unaccounted for:")

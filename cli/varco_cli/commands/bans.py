@@ -5,48 +5,41 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, noun
+from varco_cli.commands.shared import NeededReason, Reason, group
 from varco_cli.failures import Misused
 from varco_cli.output import Json
+
+app = group("bans", "Banned hosts: list, show, add, lift, ignore, unignore, ignored, rules, log.")
+
 
 Network = Annotated[str, typer.Argument(help="An address or a network: 192.0.2.7, 192.0.2.0/28.", metavar="NETWORK")]
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "bans", "Banned hosts: list, show, add, lift, ignore, unignore, ignored, rules, log.")
-    group.command("list")(list_bans)
-    group.command("show")(show)
-    group.command("add")(add_ban)
-    group.command("lift")(lift)
-    group.command("ignored")(list_ignored)
-    group.command("ignore")(ignore)
-    group.command("unignore")(unignore)
-    group.command("rules")(rules)
-    group.command("log")(read_log)
-
-
+@app.command("list")
 def list_bans(as_json: Json = False) -> None:
     """The bans in force, the newest first, with what led to them.
 
     Example: `varco bans list`
     """
-    found = api_client.call("banguard", "GET", "/bans")
+    answer = api_client.call("banguard", "GET", "/bans")
     columns = ["network", "since", "until", "n-th", "by", "evidence"]
     rows = [
-        (one["network"], one["since"], _until(one), one["count"], one["by"], _causes(one["evidence"])) for one in found
+        (ban["network"], ban["since"], _until(ban), ban["count"], ban["by"], _causes(ban["evidence"])) for ban in answer
     ]
-    output.show(found, as_json, lambda: output.table(columns, rows, empty="nobody is banned"))
+    output.show(answer, as_json, lambda: output.table(columns, rows, empty="nobody is banned"))
 
 
+@app.command("show")
 def show(network: Network, as_json: Json = False) -> None:
     """All that is known of a host: its ban, the strikes with their logins and mails, and who refuses it.
 
     Example: `varco bans show 192.0.2.7`
     """
-    found = api_client.call("banguard", "GET", f"/bans/{network}")
-    output.show(found, as_json, lambda: _print_host(found))
+    answer = api_client.call("banguard", "GET", f"/bans/{network}")
+    output.show(answer, as_json, lambda: _print_host(answer))
 
 
+@app.command("add")
 def add_ban(
     network: Network,
     reason: NeededReason,
@@ -58,10 +51,11 @@ def add_ban(
     Example: `varco bans add 192.0.2.7 --bantime 1d --reason "scans for logins"`
     """
     form = {"network": network, "reason": reason} | ({"bantime": bantime} if bantime else {})
-    made = api_client.call("banguard", "POST", "/bans", json=form)
-    output.show(made, as_json, lambda: output.line(f"{made['network']} is banned until {_until(made)}"))
+    ban = api_client.call("banguard", "POST", "/bans", json=form)
+    output.show(ban, as_json, lambda: output.line(f"{ban['network']} is banned until {_until(ban)}"))
 
 
+@app.command("lift")
 def lift(network: Network, reason: NeededReason, as_json: Json = False) -> None:
     """Ends a ban at once. With an account's token: takes back the strikes that concern it.
 
@@ -74,16 +68,18 @@ def lift(network: Network, reason: NeededReason, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command("ignored")
 def list_ignored(as_json: Json = False) -> None:
     """The networks whose failures don't count.
 
     Example: `varco bans ignored`
     """
-    found = api_client.call("banguard", "GET", "/ignored")
+    answer = api_client.call("banguard", "GET", "/ignored")
     columns = ("network", "account", "since", "by", "reason")
-    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
+    output.show(answer, as_json, lambda: output.rows(columns, answer))
 
 
+@app.command("ignore")
 def ignore(network: Network, reason: NeededReason, as_json: Json = False) -> None:
     """Its failures count no more, and bans that it covers end. With an account's token: failures that concern it.
 
@@ -93,6 +89,7 @@ def ignore(network: Network, reason: NeededReason, as_json: Json = False) -> Non
     output.show(done, as_json, lambda: output.line(f"{done['network']} is ignored from now on"))
 
 
+@app.command("unignore")
 def unignore(
     network: Network,
     reason: NeededReason,
@@ -107,6 +104,7 @@ def unignore(
     output.show({"unignored": network}, as_json, lambda: output.line(f"{network} counts again"))
 
 
+@app.command("rules")
 def rules(
     changes: Annotated[list[str] | None, typer.Argument(help="fail2ban's words.", metavar="[NAME=VALUE]...")] = None,
     reason: Reason = "",
@@ -118,13 +116,14 @@ def rules(
     """
     given = dict(_pair(change) for change in changes or [])
     if given:
-        found = api_client.call("banguard", "PATCH", "/rules", json=given, params={"reason": reason})
+        answer = api_client.call("banguard", "PATCH", "/rules", json=given, params={"reason": reason})
     else:
-        found = api_client.call("banguard", "GET", "/rules")
-    rows = [(one["name"], one["value"], one["about"]) for one in found]
-    output.show(found, as_json, lambda: output.table(["name", "value", "what it is"], rows))
+        answer = api_client.call("banguard", "GET", "/rules")
+    rows = [(ban["name"], ban["value"], ban["about"]) for ban in answer]
+    output.show(answer, as_json, lambda: output.table(["name", "value", "what it is"], rows))
 
 
+@app.command("log")
 def read_log(
     ip: Annotated[str, typer.Option("--ip", help="Only this host's lines.")] = "",
     lines: Annotated[int, typer.Option("-n", "--lines", help="So many of the newest.")] = 100,
@@ -154,16 +153,16 @@ def _causes(strikes: list[dict[str, Any]]) -> str:
     return ", ".join(sorted({strike["cause"] for strike in strikes}))
 
 
-def _print_host(found: dict[str, Any]) -> None:
-    ban = found["ban"]
-    facts: dict[str, Any] = {"network": found["network"], "banned": bool(ban)}
+def _print_host(answer: dict[str, Any]) -> None:
+    ban = answer["ban"]
+    facts: dict[str, Any] = {"network": answer["network"], "banned": bool(ban)}
     if ban:
         facts |= {"since": ban["since"], "until": _until(ban), "n-th ban": ban["count"], "by": ban["by"]}
         facts |= {"reason": ban["reason"]}
-    output.record(facts | {"ignored by": found["ignored"]})
-    strikes = [*(ban["evidence"] if ban else []), *found["strikes"]]
+    output.record(facts | {"ignored by": answer["ignored"]})
+    strikes = [*(ban["evidence"] if ban else []), *answer["strikes"]]
     columns = ("at", "cause", "host", "login", "sender", "mail", "accounts")
     output.table(columns, [[strike[name] for name in columns] for strike in strikes], empty="no strikes")
     asked = ("service", "process", "how", "sequence", "enforces", "why_not")
-    rows = [[one[name] for name in asked] for one in found["enforcers"]]
+    rows = [[ban[name] for name in asked] for ban in answer["enforcers"]]
     output.table(asked, rows, empty="no ingress answered")

@@ -5,20 +5,16 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, noun
+from varco_cli.commands.shared import NeededReason, Reason, group
 from varco_cli.output import Json
+
+app = group("deadletters", "Records that a service could not handle: list, show, redeliver, drop.")
+
 
 Name = Annotated[str, typer.Argument(help="As `varco deadletters list` shows it.", metavar="LETTER")]
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "deadletters", "Records that a service could not handle: list, show, redeliver, drop.")
-    group.command("list")(list_letters)
-    group.command("show")(show)
-    group.command("redeliver")(redeliver)
-    group.command("drop")(drop)
-
-
+@app.command("list")
 def list_letters(
     service: Annotated[str, typer.Option("--service", help="Only those that this service parked.")] = "",
     as_json: Json = False,
@@ -27,33 +23,36 @@ def list_letters(
 
     Example: `varco deadletters list`
     """
-    found = api_client.call("audit", "GET", "/deadletters", params={"service": service})
+    answer = api_client.call("audit", "GET", "/deadletters", params={"service": service})
     columns = ("id", "at", "times", "why")
-    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
+    output.show(answer, as_json, lambda: output.rows(columns, answer))
 
 
+@app.command("show")
 def show(letter: Name, as_json: Json = False) -> None:
     """One dead letter: who parked it, why, and what is in it (the body left out).
 
     Example: `varco deadletters show relay.MAIL.77`
     """
-    found = api_client.call("audit", "GET", f"/deadletters/{letter}")
-    output.show(found, as_json, lambda: output.record(found))
+    answer = api_client.call("audit", "GET", f"/deadletters/{letter}")
+    output.show(answer, as_json, lambda: output.record(answer))
 
 
+@app.command("redeliver")
 def redeliver(letter: Name, reason: Reason = "", as_json: Json = False) -> None:
     """Gives the record once more to the consumer that parked it, and to no other. Exit code 1: it is dead still, and why.
 
     Example: `varco deadletters redeliver relay.MAIL.77 --reason "the object store is back"`
     """
-    done = api_client.call("audit", "POST", f"/deadletters/{letter}/redelivery", params={"reason": reason})
-    output.show(done, as_json, lambda: output.line(f"{done['id']} is dealt with"))
+    answer = api_client.call("audit", "POST", f"/deadletters/{letter}/redelivery", params={"reason": reason})
+    output.show(answer, as_json, lambda: output.line(f"{answer['id']} is dealt with"))
 
 
+@app.command("drop")
 def drop(letter: Name, reason: NeededReason, as_json: Json = False) -> None:
     """Nobody will deal with it any more; who got nothing for that counts as dropped in the balance.
 
     Example: `varco deadletters drop relay.MAIL.77 --reason "its body is gone for good"`
     """
-    done = api_client.call("audit", "DELETE", f"/deadletters/{letter}", params={"reason": reason})
-    output.show(done, as_json, lambda: output.line(f"{done['id']} is dropped"))
+    answer = api_client.call("audit", "DELETE", f"/deadletters/{letter}", params={"reason": reason})
+    output.show(answer, as_json, lambda: output.line(f"{answer['id']} is dropped"))

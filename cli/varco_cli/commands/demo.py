@@ -3,11 +3,9 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-import typer
-
 from varco_cli import output
-from varco_cli.commands.balance import tell as tell_balance
-from varco_cli.commands.trace import tell
+from varco_cli.commands.balance import print_balance
+from varco_cli.commands.trace import print_story
 from varco_cli.failures import Failure, Misused
 from varco_cli.output import Json
 from varco_cli.stack import FailedStart
@@ -16,10 +14,6 @@ from varco_common.base.settings import BrokenSetting
 
 if TYPE_CHECKING:
     from varco_cli.demo.run import DemoReport
-
-
-def add(app: typer.Typer) -> None:
-    app.command("demo")(demo)
 
 
 def demo(as_json: Json = False) -> None:
@@ -58,6 +52,6 @@ def _show(shown: "DemoReport") -> None:
 
     output.console.print(table(shown.outcomes))
     output.console.print("\nThe whole story of one of them, as `varco trace` tells it\n", style="bold")
-    tell(shown.story)
+    print_story(shown.story)
     output.console.print("\nThe balance, as `varco audit balance` tells it\n", style="bold")
-    tell_balance(shown.balance)
+    print_balance(shown.balance)

@@ -14,10 +14,6 @@ from varco_cli.failures import Unreachable
 from varco_cli.output import Json
 
 
-def add(app: typer.Typer) -> None:
-    app.command("down")(down)
-
-
 def down(
     as_json: Json = False,
     seconds: Annotated[int, typer.Option(help="How long to wait for the drain.")] = 60,

@@ -11,10 +11,13 @@ import msgspec
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import noun
+from varco_cli.commands.shared import group
 from varco_cli.failures import Misused, Unreachable
 from varco_cli.output import Json
 from varco_cli.times import moment
+
+app = group("events", "Facts: what happened, in order.")
+
 
 _PAGE = 500
 _PROGRESS_EVERY = 10_000
@@ -43,13 +46,7 @@ class _Behind(msgspec.Struct):
 _line = msgspec.json.Decoder(_Behind)
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "events", "Facts: what happened, in order.")
-    group.command("tail")(tail)
-    group.command("list")(list_)
-    group.command("export")(export)
-
-
+@app.command("tail")
 def tail(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=1_000, help="So many of the newest first.")] = 20,
@@ -68,17 +65,18 @@ def tail(
 
     Examples: `varco events tail --follow` · `varco events tail -f --fact mail-refused --account acme --json`
     """
-    wanted = _wanted(mail, message_id, sender, recipient, host, login, account, service, fact)
-    newest = api_client.call("audit", "GET", "/events", params=wanted | {"limit": lines or 1})["events"]
+    query = _query(mail, message_id, sender, recipient, host, login, account, service, fact)
+    newest = api_client.call("audit", "GET", "/events", params=query | {"limit": lines or 1})["events"]
     last = newest[0]["sequence"] if newest else 0
-    for one in reversed(newest[:lines]):
-        _show(one, as_json)
+    for event in reversed(newest[:lines]):
+        _show(event, as_json)
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
-            for text in api_client.lines("audit", "/events/stream", params=wanted | {"after": last, "follow": True}):
+            for text in api_client.lines("audit", "/events/stream", params=query | {"after": last, "follow": True}):
                 _show(msgspec.json.decode(text), as_json)
 
 
+@app.command("list")
 def list_(
     mail: Mail = "",
     message_id: MessageId = "",
@@ -99,18 +97,19 @@ def list_(
 
     Examples: `varco events list --mail 06eqkv3g8w3x5m7n2p4q` · `varco events list --fact auth-failed --since 1d --account acme`
     """
-    wanted = _wanted(mail, message_id, sender, recipient, host, login, account, service, fact) | _times(since, until)
+    query = _query(mail, message_id, sender, recipient, host, login, account, service, fact) | _times(since, until)
     found = []
-    for one in _pages(wanted | {"order": "oldest" if oldest else "newest"}, limit):
-        found.append(one)
+    for event in _pages(query | {"order": "oldest" if oldest else "newest"}, limit):
+        found.append(event)
         if not as_json:
-            _show(one, as_json)
+            _show(event, as_json)
     if as_json:
         output.show(found, as_json, lambda: None)
     elif not found:
         output.line("no event is like that")
 
 
+@app.command("export")
 def export(
     to: Annotated[Path, typer.Argument(help="The file; `-` is standard output.", metavar="FILE")] = Path("-"),
     after: After = 0,
@@ -134,8 +133,8 @@ def export(
 
     Examples: `varco events export november.jsonl --since 2026-11-01 --until 2026-12-01` · `varco events export - --account acme`
     """
-    wanted = _wanted(mail, message_id, sender, recipient, host, login, account, service, fact) | _times(since, until)
-    question = wanted | {"after": after, "follow": follow}
+    query = _query(mail, message_id, sender, recipient, host, login, account, service, fact) | _times(since, until)
+    question = query | {"after": after, "follow": follow}
     if str(to) == "-":
         _export(sys.stdout, question)
         return
@@ -169,10 +168,10 @@ def _export(file: IO[str], question: dict[str, Any]) -> None:
     output.step(f"{count:,} events, up to {last}; later ones: --after {last}")
 
 
-def _pages(wanted: dict[str, Any], limit: int) -> Iterator[dict[str, Any]]:
+def _pages(query: dict[str, Any], limit: int) -> Iterator[dict[str, Any]]:
     cursor = 0
     while limit > 0:
-        params = wanted | {"cursor": cursor, "limit": min(limit, _PAGE)}
+        params = query | {"cursor": cursor, "limit": min(limit, _PAGE)}
         page = api_client.call("audit", "GET", "/events", params=params)
         yield from page["events"]
         limit -= len(page["events"])
@@ -180,7 +179,7 @@ def _pages(wanted: dict[str, Any], limit: int) -> Iterator[dict[str, Any]]:
             return
 
 
-def _wanted(
+def _query(
     mail: str,
     message_id: str,
     sender: str,
@@ -191,25 +190,25 @@ def _wanted(
     service: str,
     fact: list[str] | None,
 ) -> dict[str, Any]:
-    given: dict[str, Any] = {"mail": mail, "message_id": message_id, "sender": sender, "recipient": recipient}
-    given |= {"host": host, "login": login, "account": account, "service": service, "fact": fact}
-    return {name: value for name, value in given.items() if value}
+    times: dict[str, Any] = {"mail": mail, "message_id": message_id, "sender": sender, "recipient": recipient}
+    times |= {"host": host, "login": login, "account": account, "service": service, "fact": fact}
+    return {name: value for name, value in times.items() if value}
 
 
 def _times(since: str, until: str) -> dict[str, str]:
-    given = {"since": since, "until": until}
-    return {name: moment(text, f"--{name}").isoformat() for name, text in given.items() if text}
+    times = {"since": since, "until": until}
+    return {name: moment(text, f"--{name}").isoformat() for name, text in times.items() if text}
 
 
-def _show(one: dict[str, Any], as_json: bool) -> None:
+def _show(stored: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        stored = {name: one[name] for name in ("sequence", "time", "subject", "event")}
-        typer.echo(msgspec.json.encode(stored).decode())
+        fields = {name: stored[name] for name in ("sequence", "time", "subject", "event")}
+        typer.echo(msgspec.json.encode(fields).decode())
         return
-    event = one["event"]
-    at = datetime.fromisoformat(one["time"])
+    event = stored["event"]
+    at = datetime.fromisoformat(stored["time"])
     facts = " ".join(f"{name}={_short(value)}" for name, value in event.items() if name not in ("type", "at"))
-    output.line(f"{one['sequence']:>6} {at:%Y-%m-%d %H:%M:%S} {event.get('type', one['subject'])} {facts}")
+    output.line(f"{stored['sequence']:>6} {at:%Y-%m-%d %H:%M:%S} {event.get('type', stored['subject'])} {facts}")
 
 
 def _short(value: object) -> str:

@@ -13,10 +13,6 @@ from varco_cli.stack import FailedStart
 from varco_cli.stack.installed import installed_services
 
 
-def add(app: typer.Typer) -> None:
-    app.command("init")(init)
-
-
 def init(
     as_json: Json = False,
     environment: Annotated[

@@ -5,21 +5,17 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, noun
+from varco_cli.commands.shared import NeededReason, Reason, group
 from varco_cli.failures import Misused
 from varco_cli.output import Json
+
+app = group("links", "Heavy attachments that left as links: list, show, revoke, extend.")
+
 
 Link = Annotated[str, typer.Argument(help="The link: its address, or its 40 digits.", metavar="LINK")]
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "links", "Heavy attachments that left as links: list, show, revoke, extend.")
-    group.command("list")(list_links)
-    group.command("show")(show_link)
-    group.command("revoke")(revoke)
-    group.command("extend")(extend)
-
-
+@app.command("list")
 def list_links(
     account: Annotated[str, typer.Option("--account", help="Only this account's.")] = "",
     mail: Annotated[str, typer.Option("--mail", help="Only those of this mail.")] = "",
@@ -30,34 +26,37 @@ def list_links(
 
     Example: `varco links list --account acme --state live`
     """
-    asked = {"account": account, "mail": mail, "state": state}
-    page = api_client.call("filelink", "GET", "/links", params=asked)
+    query = {"account": account, "mail": mail, "state": state}
+    page = api_client.call("filelink", "GET", "/links", params=query)
     links, cursor = page["links"], page["next"]
     while cursor:
-        more = api_client.call("filelink", "GET", "/links", params=asked | {"cursor": cursor})
+        more = api_client.call("filelink", "GET", "/links", params=query | {"cursor": cursor})
         links, cursor = links + more["links"], more["next"]
-    found = page | {"links": links, "next": ""}
-    output.show(found, as_json, lambda: _print(found))
+    answer = page | {"links": links, "next": ""}
+    output.show(answer, as_json, lambda: _print(answer))
 
 
+@app.command("show")
 def show_link(link: Link, as_json: Json = False) -> None:
     """One link: its file, and its last downloads.
 
     Example: `varco links show e1eb3665a1a0766ea65616b6210cfd538c4950f8`
     """
-    found = api_client.call("filelink", "GET", f"/links/{_digits(link)}")
-    output.show(found, as_json, lambda: _print_link(found))
+    answer = api_client.call("filelink", "GET", f"/links/{_digits(link)}")
+    output.show(answer, as_json, lambda: _print_link(answer))
 
 
+@app.command("revoke")
 def revoke(link: Link, reason: NeededReason, as_json: Json = False) -> None:
     """Ends a link and deletes its file, unless another link leads to the same.
 
     Example: `varco links revoke e1eb3665a1a0766ea65616b6210cfd538c4950f8 --reason "sent to the wrong person"`
     """
-    found = api_client.call("filelink", "POST", f"/links/{_digits(link)}/revoke", json={"reason": reason})
-    output.show(found, as_json, lambda: _print_link(found))
+    answer = api_client.call("filelink", "POST", f"/links/{_digits(link)}/revoke", json={"reason": reason})
+    output.show(answer, as_json, lambda: _print_link(answer))
 
 
+@app.command("extend")
 def extend(
     link: Link,
     by: Annotated[str, typer.Option("--by", help="How much longer: `30 days`, `12 months`.")] = "",
@@ -71,23 +70,23 @@ def extend(
     """
     if bool(by) == bool(until):
         raise Misused("say either --by or --until")
-    asked = {"by": by or None, "until": until or None, "reason": reason}
-    found = api_client.call("filelink", "POST", f"/links/{_digits(link)}/extend", json=asked)
-    output.show(found, as_json, lambda: _print_link(found))
+    query = {"by": by or None, "until": until or None, "reason": reason}
+    answer = api_client.call("filelink", "POST", f"/links/{_digits(link)}/extend", json=query)
+    output.show(answer, as_json, lambda: _print_link(answer))
 
 
 def _digits(link: str) -> str:
     return link.rstrip("/").rpartition("/")[2].partition(".")[0]
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(answer: dict[str, Any]) -> None:
     columns = ("link", "account", "name", "size", "state", "expires_at", "downloads")
-    output.table(columns, [[one[name] for name in columns] for one in found["links"]], empty="no links")
-    if found["links"]:
-        output.line(f"{found['total']} links; the files of those that live take {found['stored']} bytes")
+    output.rows(columns, answer["links"], empty="no links")
+    if answer["links"]:
+        output.line(f"{answer['total']} links; the files of those that live take {answer['stored']} bytes")
 
 
-def _print_link(found: dict[str, Any]) -> None:
-    output.record({name: value for name, value in found.items() if name != "recent"})
+def _print_link(answer: dict[str, Any]) -> None:
+    output.record({name: value for name, value in answer.items() if name != "recent"})
     columns = ("at", "host", "sent", "complete")
-    output.table(columns, [[one[name] for name in columns] for one in found["recent"]], empty="never downloaded")
+    output.rows(columns, answer["recent"], empty="never downloaded")

@@ -5,29 +5,27 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, changed, noun
+from varco_cli.commands.shared import Account, Reason, change, group
 from varco_cli.output import Json
+
+app = group("networks", "Trusted networks of an account: list, trust, withdraw.")
+
 
 Network = Annotated[str, typer.Argument(help="An address or a network: 192.0.2.0/28.", metavar="NETWORK")]
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "networks", "Trusted networks of an account: list, trust, withdraw.")
-    group.command("list")(list_networks)
-    group.command("trust")(trust)
-    group.command("withdraw")(withdraw)
-
-
+@app.command("list")
 def list_networks(account: Account, as_json: Json = False) -> None:
     """The account's trusted networks.
 
     Example: `varco networks list acme`
     """
-    found = api_client.call("policy", "GET", f"/accounts/{account}/networks")
+    networks = api_client.call("policy", "GET", f"/accounts/{account}/networks")
     columns = ("network", "normalise", "since", "reason")
-    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
+    output.show(networks, as_json, lambda: output.rows(columns, networks))
 
 
+@app.command("trust")
 def trust(
     account: Account,
     network: Network,
@@ -42,15 +40,13 @@ def trust(
     """
     form = {"normalise": normalise, "force": force}
     path = f"/accounts/{account}/networks/{network}"
-    changed(api_client.call("policy", "PUT", path, params={"reason": reason}, json=form), as_json)
+    change("policy", "PUT", path, reason, as_json, json=form)
 
 
+@app.command("withdraw")
 def withdraw(account: Account, network: Network, reason: Reason = "", as_json: Json = False) -> None:
     """Hosts in it must log in from now on.
 
     Example: `varco networks withdraw acme 192.0.2.0/28 --reason "moved"`
     """
-    changed(
-        api_client.call("policy", "DELETE", f"/accounts/{account}/networks/{network}", params={"reason": reason}),
-        as_json,
-    )
+    change("policy", "DELETE", f"/accounts/{account}/networks/{network}", reason, as_json)

@@ -6,30 +6,28 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, changed, noun
+from varco_cli.commands.shared import Account, Reason, change, group
 from varco_cli.output import Json
+
+app = group("notices", "The words of an account's refusals: list, set, reset.")
+
 
 Notice = Annotated[str, typer.Argument(help="attachment, size, sender, recipients or structure.", metavar="NOTICE")]
 Language = Annotated[str, typer.Argument(help="it or en.", metavar="LANGUAGE")]
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "notices", "The words of an account's refusals: list, set, reset.")
-    group.command("list")(list_notices)
-    group.command("set")(set_notice)
-    group.command("reset")(reset_notice)
-
-
+@app.command("list")
 def list_notices(account: Account, as_json: Json = False) -> None:
     """Every refusal's words in every language, and the facts that may stand in them.
 
     Example: `varco notices list acme`
     """
-    found = api_client.call("policy", "GET", f"/accounts/{account}/notices")
+    notices = api_client.call("policy", "GET", f"/accounts/{account}/notices")
     columns = ("notice", "language", "own", "text", "facts")
-    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
+    output.show(notices, as_json, lambda: output.rows(columns, notices))
 
 
+@app.command("set")
 def set_notice(
     account: Account,
     notice: Notice,
@@ -44,9 +42,10 @@ def set_notice(
     """
     words = sys.stdin.read().rstrip("\n") if text == "-" else text
     path = f"/accounts/{account}/notices/{notice}/{language}"
-    changed(api_client.call("policy", "PUT", path, params={"reason": reason}, json={"text": words}), as_json)
+    change("policy", "PUT", path, reason, as_json, json={"text": words})
 
 
+@app.command("reset")
 def reset_notice(
     account: Account, notice: Notice, language: Language, reason: Reason = "", as_json: Json = False
 ) -> None:
@@ -55,4 +54,4 @@ def reset_notice(
     Example: `varco notices reset acme attachment en`
     """
     path = f"/accounts/{account}/notices/{notice}/{language}"
-    changed(api_client.call("policy", "DELETE", path, params={"reason": reason}), as_json)
+    change("policy", "DELETE", path, reason, as_json)

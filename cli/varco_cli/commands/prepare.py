@@ -2,8 +2,6 @@
 
 import asyncio
 
-import typer
-
 from varco_cli import output
 from varco_cli.deployment.ready import PrepareSettings, make_ready
 from varco_cli.failures import Failure, Misused
@@ -11,10 +9,6 @@ from varco_cli.output import Json
 from varco_cli.stack import FailedStart
 from varco_cli.stack.installed import installed_services
 from varco_common.base.settings import BrokenSetting, load
-
-
-def add(app: typer.Typer) -> None:
-    app.command("prepare")(prepare)
 
 
 def prepare(as_json: Json = False) -> None:

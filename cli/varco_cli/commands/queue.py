@@ -5,22 +5,16 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, noun
+from varco_cli.commands.shared import NeededReason, Reason, group
 from varco_cli.output import Json
+
+app = group("queue", "Mails that wait for another attempt: list, show, retry, hold, release, drop.")
+
 
 Mail = Annotated[str, typer.Argument(help="The mail's id, as the 250 answer named it.", metavar="MAIL")]
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "queue", "Mails that wait for another attempt: list, show, retry, hold, release, drop.")
-    group.command("list")(list_queue)
-    group.command("show")(show_mail)
-    group.command("retry")(retry)
-    group.command("hold")(hold)
-    group.command("release")(release)
-    group.command("drop")(drop)
-
-
+@app.command("list")
 def list_queue(
     account: Annotated[str, typer.Option("--account", help="Only this account's.")] = "",
     held: Annotated[bool | None, typer.Option("--held/--not-held", help="Only those held, or only those not.")] = None,
@@ -35,19 +29,21 @@ def list_queue(
     while cursor:
         more = api_client.call("relay", "GET", "/queue", params={"account": account, "held": held, "cursor": cursor})
         mails, cursor = mails + more["mails"], more["next"]
-    found = page | {"mails": mails, "next": ""}
-    output.show(found, as_json, lambda: _print(found))
+    answer = page | {"mails": mails, "next": ""}
+    output.show(answer, as_json, lambda: _print(answer))
 
 
+@app.command("show")
 def show_mail(mail: Mail, as_json: Json = False) -> None:
     """One mail that waits: its recipients, and what the next hop said of each.
 
     Example: `varco queue show 06d2k3m8s1x7v0c2b9qa`
     """
-    found = api_client.call("relay", "GET", f"/queue/{mail}")
-    output.show(found, as_json, lambda: _print_mail(found))
+    answer = api_client.call("relay", "GET", f"/queue/{mail}")
+    output.show(answer, as_json, lambda: _print_mail(answer))
 
 
+@app.command("retry")
 def retry(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     """Tries it now.
 
@@ -56,6 +52,7 @@ def retry(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     _do(mail, "retry", reason, as_json)
 
 
+@app.command("hold")
 def hold(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     """Doesn't try it until it is released.
 
@@ -64,6 +61,7 @@ def hold(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     _do(mail, "hold", reason, as_json)
 
 
+@app.command("release")
 def release(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     """Tries a held mail again.
 
@@ -72,6 +70,7 @@ def release(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
     _do(mail, "release", reason, as_json)
 
 
+@app.command("drop")
 def drop(mail: Mail, reason: NeededReason, as_json: Json = False) -> None:
     """Gives it up, without a notification to its sender: the mail is lost.
 
@@ -82,26 +81,26 @@ def drop(mail: Mail, reason: NeededReason, as_json: Json = False) -> None:
 
 
 def _do(mail: str, verb: str, reason: str, as_json: bool) -> None:
-    found = api_client.call("relay", "POST", f"/queue/{mail}/{verb}", json={"reason": reason})
-    output.show(found, as_json, lambda: _print_mail(found))
+    answer = api_client.call("relay", "POST", f"/queue/{mail}/{verb}", json={"reason": reason})
+    output.show(answer, as_json, lambda: _print_mail(answer))
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(answer: dict[str, Any]) -> None:
     columns = ("mail", "account", "sender", "attempts", "next_at", "held", "next_hop")
-    rows = [[*(one[name] for name in columns), _said(one)] for one in found["mails"]]
+    rows = [[*(mail[name] for name in columns), _last_answer(mail)] for mail in answer["mails"]]
     output.table([*columns, "last answer"], rows, empty="no mail waits for another attempt")
-    if found["total"] or found["untried"]:
+    if answer["total"] or answer["untried"]:
         output.line(
-            f"{found['total']} wait for another attempt, {found['untried']} for their first;"
-            f" the oldest is {found['oldest_seconds']:.0f} s old"
+            f"{answer['total']} wait for another attempt, {answer['untried']} for their first;"
+            f" the oldest is {answer['oldest_seconds']:.0f} s old"
         )
 
 
-def _print_mail(found: dict[str, Any]) -> None:
-    output.record({name: value for name, value in found.items() if name != "failures"})
-    rows = [(one["recipient"], one["status"], one["answer"]) for one in found["failures"]]
+def _print_mail(answer: dict[str, Any]) -> None:
+    output.record({name: value for name, value in answer.items() if name != "failures"})
+    rows = [(mail["recipient"], mail["status"], mail["answer"]) for mail in answer["failures"]]
     output.table(["recipient", "status", "answer"], rows)
 
 
-def _said(mail: dict[str, Any]) -> str:
+def _last_answer(mail: dict[str, Any]) -> str:
     return str(mail["failures"][0]["answer"]) if mail["failures"] else ""

@@ -6,9 +6,12 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, NeededReason, Reason, changed, noun
+from varco_cli.commands.shared import Account, NeededReason, Reason, change, group
 from varco_cli.failures import Misused
 from varco_cli.output import Json
+
+app = group("quota", "How much an account's senders may send: list, show, set, except, reset.")
+
 
 Sender = Annotated[str, typer.Argument(help="An address; `<>` is the null sender.", metavar="SENDER")]
 Limits = Annotated[
@@ -25,25 +28,18 @@ _SERVICE = "ratelimit"
 _METERS = ("messages", "recipients", "bytes", "first_time_recipients")
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "quota", "How much an account's senders may send: list, show, set, except, reset.")
-    group.command("list")(list_quotas)
-    group.command("show")(show)
-    group.command("set")(set_quotas)
-    group.command("except")(except_sender)
-    group.command("reset")(reset)
-
-
+@app.command("list")
 def list_quotas(account: Account, as_json: Json = False) -> None:
     """An account's limits and exceptions, and the senders that have used most of theirs.
 
     Example: `varco quota list acme`
     """
-    found = api_client.call(_SERVICE, "GET", _path(account))
-    found["senders"] = api_client.call(_SERVICE, "GET", f"{_path(account)}/senders")
-    output.show(found, as_json, lambda: _print_account(found))
+    answer = api_client.call(_SERVICE, "GET", _path(account))
+    answer["senders"] = api_client.call(_SERVICE, "GET", f"{_path(account)}/senders")
+    output.show(answer, as_json, lambda: _print_account(answer))
 
 
+@app.command("show")
 def show(
     sender: Sender,
     account: OfAccount = "",
@@ -54,10 +50,11 @@ def show(
 
     Example: `varco quota show alice@acme.example`
     """
-    found = _of_sender(sender, account, mails)
-    output.show(found, as_json, lambda: _print_senders(found))
+    answer = _of_sender(sender, account, mails)
+    output.show(answer, as_json, lambda: _print_senders(answer))
 
 
+@app.command("set")
 def set_quotas(
     account: Account,
     limits: Limits,
@@ -71,23 +68,21 @@ def set_quotas(
     Examples: `varco quota set acme messages=500 "recipients=2000/1 hour"` · `varco quota set acme account.messages=5000`
     · `varco quota set acme messages=off`
     """
-    held = api_client.call(_SERVICE, "GET", _path(account))
-    document: dict[str, Any] = held["quotas"] or {}
+    quotas = api_client.call(_SERVICE, "GET", _path(account))
+    document: dict[str, Any] = quotas["quotas"] or {}
     document.pop("exceptions", None)
     for text in limits:
         meter, limit = _limit(text)
         whole = meter.startswith("account.")
-        place = document.setdefault("account", {}) if whole else document
-        place[meter.removeprefix("account.")] = None if limit == "off" else limit
+        target = document.setdefault("account", {}) if whole else document
+        target[meter.removeprefix("account.")] = None if limit == "off" else limit
     document |= {"time_zone": time_zone} if time_zone else {}
     document |= {"answer": answer} if answer else {}
-    seen = {"If-Match": f'"{held["version"]}"'}
-    changed(
-        api_client.call(_SERVICE, "PUT", _path(account), params={"reason": reason}, json=document, headers=seen),
-        as_json,
-    )
+    headers = {"If-Match": f'"{quotas["version"]}"'}
+    change(_SERVICE, "PUT", _path(account), reason, as_json, json=document, headers=headers)
 
 
+@app.command("except")
 def except_sender(
     account: Account,
     sender: Annotated[str, typer.Argument(help="An address, or `@domain`.", metavar="SENDER")],
@@ -106,13 +101,14 @@ def except_sender(
     """
     path = f"{_path(account)}/exceptions/{quote(sender, safe='@')}"
     if remove:
-        changed(api_client.call(_SERVICE, "DELETE", path, params={"reason": reason}), as_json)
+        change(_SERVICE, "DELETE", path, reason, as_json)
         return
     form: dict[str, Any] = dict(_limit(text) for text in limits or ())
     form |= {"until": until} if until else {}
-    changed(api_client.call(_SERVICE, "PUT", path, params={"reason": reason}, json=form), as_json)
+    change(_SERVICE, "PUT", path, reason, as_json, json=form)
 
 
+@app.command("reset")
 def reset(
     sender: Annotated[str, typer.Argument(help="An address; with --whole, an account.", metavar="SENDER")],
     reason: NeededReason,
@@ -127,7 +123,7 @@ def reset(
     account = sender if whole else account or _only_account(sender)
     form = {} if whole else {"sender": sender}
     path = f"{_path(account)}/resets"
-    changed(api_client.call(_SERVICE, "POST", path, params={"reason": reason}, json=form), as_json)
+    change(_SERVICE, "POST", path, reason, as_json, json=form)
 
 
 def _path(account: str) -> str:
@@ -136,15 +132,15 @@ def _path(account: str) -> str:
 
 def _of_sender(sender: str, account: str, mails: int = 0) -> list[dict[str, Any]]:
     path = f"/quotas/senders/{quote(sender, safe='@')}"
-    found: list[dict[str, Any]] = api_client.call(_SERVICE, "GET", path, params={"account": account, "mails": mails})
-    return found
+    answer: list[dict[str, Any]] = api_client.call(_SERVICE, "GET", path, params={"account": account, "mails": mails})
+    return answer
 
 
 def _only_account(sender: str) -> str:
-    found = [one["account"] for one in _of_sender(sender, "")]
-    if len(found) != 1:
-        raise Misused(f"{sender} has sent in {', '.join(found) or 'no account'} lately: name it with --account")
-    return str(found[0])
+    answer = [entry["account"] for entry in _of_sender(sender, "")]
+    if len(answer) != 1:
+        raise Misused(f"{sender} has sent in {', '.join(answer) or 'no account'} lately: name it with --account")
+    return str(answer[0])
 
 
 def _limit(text: str) -> tuple[str, Any]:
@@ -159,40 +155,40 @@ def _limit(text: str) -> tuple[str, Any]:
     return meter, {"limit": number, **({"per": per.strip()} if per else {})}
 
 
-def _print_account(found: dict[str, Any]) -> None:
-    document = found["quotas"] or {}
+def _print_account(answer: dict[str, Any]) -> None:
+    document = answer["quotas"] or {}
     rows = [("each sender", meter, document[meter]) for meter in _METERS if meter in document]
     whole = document.get("account", {})
     rows += [("the account", meter, whole[meter]) for meter in _METERS if meter in whole]
-    limits = [(who, meter, one["limit"], one["per"]) for who, meter, one in rows]
+    limits = [(who, meter, entry["limit"], entry["per"]) for who, meter, entry in rows]
     output.table(("for", "meter", "limit", "per"), limits, "no limits: everything passes")
-    for one in document.get("exceptions", ()):
-        own = "; ".join(f"{meter}={_words(one[meter])}" for meter in _METERS if meter in one)
-        output.line(f"except {one['sender']}: {own} until {one.get('until', 'further notice')} ({one['reason']})")
-    if found["used"]:
-        _print_meters(found["used"])
-    if found["senders"]:
+    for entry in document.get("exceptions", ()):
+        own = "; ".join(f"{meter}={_words(entry[meter])}" for meter in _METERS if meter in entry)
+        output.line(f"except {entry['sender']}: {own} until {entry.get('until', 'further notice')} ({entry['reason']})")
+    if answer["used"]:
+        _print_meters(answer["used"])
+    if answer["senders"]:
         columns = ("sender", "messages", "recipients", "bytes", "full")
-        percent = [one | {"full": f"{one['full']:.0%}"} for one in found["senders"]]
+        percent = [entry | {"full": f"{entry['full']:.0%}"} for entry in answer["senders"]]
         output.line("in the last 24 hours:")
-        output.table(columns, [[one[name] for name in columns] for one in percent])
+        output.table(columns, [[entry[name] for name in columns] for entry in percent])
 
 
-def _print_senders(found: list[dict[str, Any]]) -> None:
-    if not found:
+def _print_senders(answer: list[dict[str, Any]]) -> None:
+    if not answer:
         output.line("no mail of this sender counts in any account; --account shows its limits all the same")
-    for one in found:
-        excepted = f" (exception for {one['exception']})" if one["exception"] else ""
-        output.line(f"{one['sender']} in account {one['account']}{excepted}")
-        _print_meters(one["meters"])
-        if one["mails"]:
+    for entry in answer:
+        excepted = f" (exception for {entry['exception']})" if entry["exception"] else ""
+        output.line(f"{entry['sender']} in account {entry['account']}{excepted}")
+        _print_meters(entry["meters"])
+        if entry["mails"]:
             columns = ("mail", "at", "recipients", "bytes", "first_time_recipients")
-            output.table(columns, [[mail[name] for name in columns] for mail in one["mails"]])
+            output.table(columns, [[mail[name] for name in columns] for mail in entry["mails"]])
 
 
 def _print_meters(meters: list[dict[str, Any]]) -> None:
     columns = ("of", "meter", "used", "pending", "limit", "per", "frees_at")
-    output.table(columns, [[one[name] for name in columns] for one in meters], "no limits: everything passes")
+    output.table(columns, [[entry[name] for name in columns] for entry in meters], "no limits: everything passes")
 
 
 def _words(limit: Any) -> str:

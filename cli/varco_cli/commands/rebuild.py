@@ -8,16 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import noun
 from varco_cli.failures import Failure, Refused, Unreachable
 from varco_cli.output import Json
 
 _WITHOUT_TABLES = ("ingress-smtp",)
 _COLUMNS = ("table", "as of", "rows", "differing", "taken over", "note")
-
-
-def add(app: typer.Typer) -> None:
-    noun(app, "replay", "The past, told again by the events: rebuild.").command("rebuild")(rebuild)
 
 
 def rebuild(

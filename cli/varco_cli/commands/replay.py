@@ -6,22 +6,21 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import noun
+from varco_cli.commands.shared import group
 from varco_cli.failures import Refused
 from varco_cli.output import Json
 from varco_cli.replay_output import followed
 from varco_cli.times import moment
+
+app = group("replay", "What is on record, decided again (docs/replay.md).")
+
 
 _SERVICE = "audit"
 Since = Annotated[str, typer.Option("--since", help="From when on: how long ago (30d, 12h), or a time.")]
 Until = Annotated[str, typer.Option("--until", help="Until when; now, where it is left out.")]
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "replay", "What is on record, decided again (docs/replay.md).")
-    group.command("verify")(verify)
-
-
+@app.command("verify")
 def verify(
     since: Since,
     until: Until = "",

@@ -17,10 +17,6 @@ from varco_cli.output import Json
 _LOOK_SECONDS = 0.05
 
 
-def add(app: typer.Typer) -> None:
-    app.command("restart")(restart)
-
-
 def restart(
     services: Annotated[
         list[str] | None, typer.Argument(help="Which; all services where none is named.", metavar="[SERVICE]...")

@@ -5,26 +5,24 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, changed, noun
+from varco_cli.commands.shared import Account, Reason, change, group
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
-
-def add(app: typer.Typer) -> None:
-    group = noun(app, "rules", "Rules of an account: sizes, recipients, attachments.")
-    group.command("show")(show_rules)
-    group.command("set")(set_rules)
+app = group("rules", "Rules of an account: sizes, recipients, attachments.")
 
 
+@app.command("show")
 def show_rules(account: Account, as_json: Json = False) -> None:
     """The account's rules.
 
     Example: `varco rules show acme`
     """
-    found = api_client.call("policy", "GET", f"/accounts/{account}/rules")
-    output.show(found, as_json, lambda: output.record(found))
+    rules = api_client.call("policy", "GET", f"/accounts/{account}/rules")
+    output.show(rules, as_json, lambda: output.record(rules))
 
 
+@app.command("set")
 def set_rules(
     account: Account,
     max_size: Annotated[str, typer.Option(help="The largest mail: 20MB.")] = "",
@@ -44,6 +42,4 @@ def set_rules(
     form = {name: value for name, value in form.items() if value is not None}
     if not form:
         raise Misused("no rule is named: see `varco rules set --help`")
-    changed(
-        api_client.call("policy", "PUT", f"/accounts/{account}/rules", params={"reason": reason}, json=form), as_json
-    )
+    change("policy", "PUT", f"/accounts/{account}/rules", reason, as_json, json=form)

@@ -6,51 +6,50 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, failures, output
-from varco_cli.commands.shared import Account, Reason, changed, noun
+from varco_cli.commands.shared import Account, Reason, change, group
 from varco_cli.output import Json
+
+app = group("senders", "Authorised senders of an account: list, add, remove, test.")
+
 
 Pattern = Annotated[
     str, typer.Argument(help="An address, `@domain`, or `@.domain` for its subdomains.", metavar="SENDER")
 ]
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "senders", "Authorised senders of an account: list, add, remove, test.")
-    group.command("list")(list_senders)
-    group.command("add")(add_sender)
-    group.command("remove")(remove_sender)
-    group.command("test")(explain)
-
-
+@app.command("list")
 def list_senders(account: Account, as_json: Json = False) -> None:
     """The account's authorised senders.
 
     Example: `varco senders list acme`
     """
-    found = api_client.call("policy", "GET", f"/accounts/{account}/senders")
+    senders = api_client.call("policy", "GET", f"/accounts/{account}/senders")
     output.show(
-        found,
+        senders,
         as_json,
-        lambda: output.table(["sender", "since"], [(one["pattern"], one["since"]) for one in found]),
+        lambda: output.table(["sender", "since"], [(sender["pattern"], sender["since"]) for sender in senders]),
     )
 
 
+@app.command("add")
 def add_sender(account: Account, sender: Pattern, reason: Reason = "", as_json: Json = False) -> None:
     """Authorises a sender.
 
     Examples: `varco senders add acme @acme.example` · `varco senders add acme sales@partner.example`
     """
-    changed(api_client.call("policy", "PUT", _path(account, sender), params={"reason": reason}), as_json)
+    change("policy", "PUT", _path(account, sender), reason, as_json)
 
 
+@app.command("remove")
 def remove_sender(account: Account, sender: Pattern, reason: Reason = "", as_json: Json = False) -> None:
     """The account may send as this no more.
 
     Example: `varco senders remove acme sales@partner.example --reason "contract ended"`
     """
-    changed(api_client.call("policy", "DELETE", _path(account, sender), params={"reason": reason}), as_json)
+    change("policy", "DELETE", _path(account, sender), reason, as_json)
 
 
+@app.command("test")
 def explain(
     address: Annotated[str, typer.Argument(help="The address to send as.", metavar="ADDRESS")],
     login: Annotated[str, typer.Option("--as", help="By this login.", metavar="LOGIN")] = "",

@@ -1,10 +1,11 @@
-"""Options that several commands have, and how a change is told."""
+"""Options that several commands share, and how a command prints a change."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from varco_cli import output
+from varco_cli import api_client, output
 
 Account = Annotated[str, typer.Argument(help="The account's name.", metavar="ACCOUNT")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the event.")]
@@ -13,18 +14,23 @@ NeededReason = Annotated[str, typer.Option("--reason", help="Why; it goes into t
 _STYLES = {"add": "green", "remove": "red", "change": "yellow"}
 
 
-def noun(app: typer.Typer, name: str, about: str) -> typer.Typer:
-    """A group of commands: `varco <name> ...`; files that share a noun share it."""
-    for known in app.registered_groups:
-        if known.name == name and known.typer_instance:
-            return known.typer_instance
-    group = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode="markdown")
-    app.add_typer(group, name=name)
-    return group
+def group(name: str, about: str) -> typer.Typer:
+    """A group of commands: `varco <name> ...`."""
+    return typer.Typer(name=name, help=about, no_args_is_help=True, rich_markup_mode="markdown")
 
 
-def changed(answer: dict[str, Any], as_json: bool) -> None:
-    """What a command changed."""
+def change(
+    service: str,
+    method: str,
+    path: str,
+    reason: str,
+    as_json: bool,
+    *,
+    json: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Sends a command to the service that owns the setting, and prints what it changed."""
+    answer = api_client.call(service, method, path, params={"reason": reason}, json=json, headers=headers)
     output.show(answer, as_json, lambda: differences(answer["changes"]))
 
 

@@ -11,10 +11,6 @@ from varco_cli.output import Json
 from varco_cli.times import moment
 
 
-def add(app: typer.Typer) -> None:
-    app.command("state")(state)
-
-
 def state(
     at: Annotated[str, typer.Option("--at", help="A time, how long ago (2d), or the sequence of an event.")],
     account: Annotated[str, typer.Option("--account", help="Whose settings.")],
@@ -25,20 +21,20 @@ def state(
     Examples: `varco state --account acme --at 2026-11-01T09:00` · `varco state --account acme --at 120345 --json`
     """
     when = {"sequence": at} if at.isdecimal() else {"at": moment(at, "--at").isoformat()}
-    found: dict[str, Any] = api_client.call("audit", "GET", f"/accounts/{quote(account, safe='')}/state", params=when)
-    if not found["items"] and not found["missing"]:
-        raise Misused(f"nothing was set for {account} by {found['at']}")
-    output.show(found, as_json, lambda: _print(found))
+    answer: dict[str, Any] = api_client.call("audit", "GET", f"/accounts/{quote(account, safe='')}/state", params=when)
+    if not answer["items"] and not answer["missing"]:
+        raise Misused(f"nothing was set for {account} by {answer['at']}")
+    output.show(answer, as_json, lambda: _print(answer))
 
 
-def _print(found: dict[str, Any]) -> None:
-    output.line(f"{found['account']} after event {found['sequence']}, {found['at']}")
+def _print(answer: dict[str, Any]) -> None:
+    output.line(f"{answer['account']} after event {answer['sequence']}, {answer['at']}")
     rows = [
-        (one["section"], one["key"], one["value"], one["sequence"], one["at"] or "-", one["fact"], one["by"])
-        for one in found["items"]
+        (item["section"], item["key"], item["value"], item["sequence"], item["at"] or "-", item["fact"], item["by"])
+        for item in answer["items"]
     ]
     output.table(("section", "what", "value", "event", "since", "made so by", "who"), rows)
-    for service, why in found["missing"].items():
+    for service, why in answer["missing"].items():
         output.line(f"{service} has told nothing: {why}")
-    for sequence in found["unreadable"]:
+    for sequence in answer["unreadable"]:
         output.line(f"event {sequence} can't be read, and is passed over")

@@ -12,10 +12,6 @@ from varco_cli.failures import Unreachable
 from varco_cli.output import Json
 
 
-def add(app: typer.Typer) -> None:
-    app.command("status")(status)
-
-
 def status(as_json: Json = False) -> None:
     """Processes, ports, readiness and version of the stack of VARCO_HOME. Exit code 3 where not all is ready.
 
@@ -23,34 +19,34 @@ def status(as_json: Json = False) -> None:
 
     Examples: `varco status` · `varco status --json | jq .apis.policy`
     """
-    found: dict[str, Any] | None = (
+    answer: dict[str, Any] | None = (
         {"apis": api_client.apis(), "processes": []} if api_client.apis_are_given() else api_client.state()
     )
-    if not found or not (api_client.apis_are_given() or api_client.state_directory().running()):
+    if not answer or not (api_client.apis_are_given() or api_client.state_directory().running()):
         raise Unreachable(f"no stack runs in {api_client.state_directory().path}")
-    ready = {service: _ready(url) for service, url in found["apis"].items()}
-    found["processes"] = {name: pid_of(name) for name in found["processes"]}
-    found["ready"] = all(one.get("ready") for one in ready.values()) and all(found["processes"].values())
-    found["services"] = ready
-    output.show(found, as_json, lambda: _print(found))
-    if not found["ready"]:
+    ready = {service: _ready(url) for service, url in answer["apis"].items()}
+    answer["processes"] = {name: pid_of(name) for name in answer["processes"]}
+    answer["ready"] = all(service.get("ready") for service in ready.values()) and all(answer["processes"].values())
+    answer["services"] = ready
+    output.show(answer, as_json, lambda: _print(answer))
+    if not answer["ready"]:
         raise typer.Exit(Unreachable.exit_code)
 
 
-def _print(found: dict[str, Any]) -> None:
-    if found["processes"]:
-        output.line(f"Varco {found['version']}, since {found['started_at']}, process {found['supervisor']}")
-        output.table(["process", "pid"], [(name, pid or "down") for name, pid in found["processes"].items()])
+def _print(answer: dict[str, Any]) -> None:
+    if answer["processes"]:
+        output.line(f"Varco {answer['version']}, since {answer['started_at']}, process {answer['supervisor']}")
+        output.table(["process", "pid"], [(name, pid or "down") for name, pid in answer["processes"].items()])
     output.table(
         ["service", "ready", "API"],
-        [(name, _why(one), found["apis"][name]) for name, one in found["services"].items()],
+        [(name, _why(service), answer["apis"][name]) for name, service in answer["services"].items()],
     )
-    if found["processes"]:
-        output.table(["port", ""], found["ports"].items())
+    if answer["processes"]:
+        output.table(["port", ""], answer["ports"].items())
 
 
-def _why(one: dict[str, Any]) -> str:
-    return "yes" if one.get("ready") else "; ".join(f"{name}: {why}" for name, why in one["missing"].items())
+def _why(service: dict[str, Any]) -> str:
+    return "yes" if service.get("ready") else "; ".join(f"{name}: {why}" for name, why in service["missing"].items())
 
 
 def _ready(url: str) -> dict[str, Any]:

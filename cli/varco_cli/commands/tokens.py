@@ -5,31 +5,29 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Reason, noun
+from varco_cli.commands.shared import Reason, group
 from varco_cli.output import Json
+
+app = group("tokens", "Tokens of the HTTP APIs: list, issue, revoke.")
+
 
 OfAccount = Annotated[
     str, typer.Option("--account", help="Tokens that see and change this account alone; else an admin's.")
 ]
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "tokens", "Tokens of the HTTP APIs: list, issue, revoke.")
-    group.command("list")(list_tokens)
-    group.command("issue")(issue)
-    group.command("revoke")(revoke)
-
-
+@app.command("list")
 def list_tokens(account: OfAccount = "", as_json: Json = False) -> None:
     """Tokens that were issued and not revoked.
 
     Example: `varco tokens list --account acme`
     """
-    found = api_client.call("policy", "GET", _path(account))
+    answer = api_client.call("policy", "GET", _path(account))
     columns = ("id", "name", "issued_at")
-    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
+    output.show(answer, as_json, lambda: output.rows(columns, answer))
 
 
+@app.command("issue")
 def issue(
     name: Annotated[str, typer.Argument(help="Whose it is, or what for.")],
     account: OfAccount = "",
@@ -40,10 +38,11 @@ def issue(
 
     Example: `varco tokens issue "the partner's script" --account acme`
     """
-    found = api_client.call("policy", "POST", _path(account), params={"reason": reason}, json={"name": name})
-    output.show(found, as_json, lambda: output.line(found["token"]))
+    answer = api_client.call("policy", "POST", _path(account), params={"reason": reason}, json={"name": name})
+    output.show(answer, as_json, lambda: output.line(answer["token"]))
 
 
+@app.command("revoke")
 def revoke(
     token: Annotated[str, typer.Argument(help="The token's id.")],
     account: OfAccount = "",

@@ -15,10 +15,6 @@ _CLOCK = "clock"  # the voter's time, for deciding again: no counter
 _STATES = {"delivered": "green", "waiting": "yellow", "deferred": "yellow"}
 
 
-def add(app: typer.Typer) -> None:
-    app.command("trace")(trace)
-
-
 def trace(
     what: Annotated[
         str, typer.Argument(help="A mail's id (the client was told it), its Message-ID, a recipient or a sender.")
@@ -31,16 +27,16 @@ def trace(
 
     Examples: `varco trace 06eqkv3g8w3x5m7n2p4q` · `varco trace bob@partner.example` · `varco trace '<1@acme.example>' --json`
     """
-    found: dict[str, Any] = api_client.call("audit", "GET", f"/traces/{quote(what, safe='')}")
-    output.show(found, as_json, lambda: tell(found["story"]) if found["story"] else _mails(what, found))
-    if found["story"] and found["more"] and not as_json:
+    answer: dict[str, Any] = api_client.call("audit", "GET", f"/traces/{quote(what, safe='')}")
+    output.show(answer, as_json, lambda: print_story(answer["story"]) if answer["story"] else _mails(what, answer))
+    if answer["story"] and answer["more"] and not as_json:
         output.line(
-            f"only its first events are told; all of them: varco events list --oldest --mail {found['story']['mail']}"
+            f"only its first events are told; all of them: varco events list --oldest --mail {answer['story']['mail']}"
         )
 
 
-def _mails(what: str, found: dict[str, Any]) -> None:
-    mails = found["mails"]
+def _mails(what: str, answer: dict[str, Any]) -> None:
+    mails = answer["mails"]
     rows = [
         (
             mail["mail"],
@@ -53,17 +49,17 @@ def _mails(what: str, found: dict[str, Any]) -> None:
         for mail in mails
     ]
     output.line(
-        f"{len(mails)}{' or more' if found['more'] else ''} mails have the {found['asked']} {what}, newest first:"
+        f"{len(mails)}{' or more' if answer['more'] else ''} mails have the {answer['asked']} {what}, newest first:"
     )
     output.table(("mail", "received", "from", "to", "subject", "decision"), rows)
     output.line(f"choose one: varco trace {mails[0]['mail']}")
-    if found["more"]:
+    if answer["more"]:
         output.line(
-            f"older ones: varco events list --{found['asked'].replace('_', '-')} {what} --until {mails[-1]['at']}"
+            f"older ones: varco events list --{answer['asked'].replace('_', '-')} {what} --until {mails[-1]['at']}"
         )
 
 
-def tell(story: dict[str, Any]) -> None:
+def print_story(story: dict[str, Any]) -> None:
     """Prints a story as audit gave it: who and what, votes, events in order, where each recipient stands."""
     _head(story)
     if story["votes"]:

@@ -19,10 +19,6 @@ from varco_common.base.settings import BrokenSetting
 READY = "VARCO_READY_DESCRIPTOR"
 
 
-def add(app: typer.Typer) -> None:
-    app.command("up")(up)
-
-
 def up(
     processes: Annotated[
         str, typer.Option(help="`each` service in a process of its own, or all in `one`.", metavar="each|one")

@@ -8,31 +8,28 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, changed, noun
+from varco_cli.commands.shared import Account, Reason, change, group
 from varco_cli.failures import Misused
 from varco_cli.output import Json
+
+app = group("users", "Logins of an account: list, put, import, remove.")
+
 
 Login = Annotated[str, typer.Argument(help="The login, as clients give it.", metavar="LOGIN")]
 
 
-def add(app: typer.Typer) -> None:
-    group = noun(app, "users", "Logins of an account: list, put, import, remove.")
-    group.command("list")(list_users)
-    group.command("put")(put_user)
-    group.command("import")(import_users)
-    group.command("remove")(remove_user)
-
-
+@app.command("list")
 def list_users(account: Account, as_json: Json = False) -> None:
     """The account's logins, with when each was last used.
 
     Example: `varco users list acme`
     """
-    found = api_client.call("policy", "GET", f"/accounts/{account}/users")
+    answer = api_client.call("policy", "GET", f"/accounts/{account}/users")
     columns = ("login", "name", "hash", "changed_at", "used_at")
-    output.show(found, as_json, lambda: output.table(columns, [[one[name] for name in columns] for one in found]))
+    output.show(answer, as_json, lambda: output.rows(columns, answer))
 
 
+@app.command("put")
 def put_user(
     account: Account,
     login: Login,
@@ -45,12 +42,13 @@ def put_user(
 
     Examples: `varco users put acme alice@acme.example` · `pass mail | varco users put acme printer --password-stdin`
     """
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _asked()
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _prompt_password()
     form = {"password": password, "name": name or None}
     path = f"/accounts/{account}/users/{quote(login, safe='')}"
-    changed(api_client.call("policy", "PUT", path, params={"reason": reason}, json=form), as_json)
+    change("policy", "PUT", path, reason, as_json, json=form)
 
 
+@app.command("import")
 def import_users(
     account: Account,
     file: Annotated[str, typer.Argument(help="A Dovecot passwd-file, or `-` for standard input.", metavar="FILE")],
@@ -66,19 +64,20 @@ def import_users(
     except (OSError, UnicodeDecodeError) as error:
         raise Misused(f"{file}: {error}") from None
     path = f"/accounts/{account}/users/import"
-    changed(api_client.call("policy", "POST", path, params={"reason": reason}, json={"lines": lines}), as_json)
+    change("policy", "POST", path, reason, as_json, json={"lines": lines})
 
 
+@app.command("remove")
 def remove_user(account: Account, login: Login, reason: Reason = "", as_json: Json = False) -> None:
     """The login may log in no more.
 
     Example: `varco users remove acme bob@acme.example --reason "left the company"`
     """
     path = f"/accounts/{account}/users/{quote(login, safe='')}"
-    changed(api_client.call("policy", "DELETE", path, params={"reason": reason}), as_json)
+    change("policy", "DELETE", path, reason, as_json)
 
 
-def _asked() -> str:
+def _prompt_password() -> str:
     if not sys.stdin.isatty():
         raise Misused("no terminal to ask for the password at: give it with --password-stdin")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -17,10 +17,6 @@ _SERVICE = "audit"
 _MOST_ROWS = 30
 
 
-def add(app: typer.Typer) -> None:
-    app.command("whatif")(whatif)
-
-
 def whatif(
     file: Annotated[str, typer.Option("--file", "-f", help="An account's file, or `-` for standard input.")],
     since: Since = "30d",
@@ -35,32 +31,34 @@ def whatif(
 
     Examples: `varco whatif -f acme.yaml --since 30d` · `varco show acme | sed s/20MB/5MB/ | varco whatif -f - --since 7d --list`
     """
-    wanted = read(file)
+    account_file = read(file)
     form: dict[str, Any] = {
-        "sections": wanted.sections,
+        "sections": account_file.sections,
         "since": moment(since, "--since").isoformat(),
         "listed": listed,
     }
     form |= {"until": moment(until, "--until").isoformat()} if until else {}
-    found: list[dict[str, Any]] = []
+    answer: list[dict[str, Any]] = []
     try:
         lines = api_client.lines(
-            _SERVICE, f"/accounts/{quote(wanted.account, safe='')}/whatif", method="POST", json=form
+            _SERVICE, f"/accounts/{quote(account_file.account, safe='')}/whatif", method="POST", json=form
         )
         for line in followed(lines, "deciding again"):
-            found.append(line)
+            answer.append(line)
             if not as_json:
                 _say(line)
     except Failure as failure:
-        raise _located(failure, wanted) from None
+        raise _located(failure, account_file) from None
     if as_json:
-        done = found.pop()
-        output.show({**done, "found": found}, as_json, lambda: None)
+        done = answer.pop()
+        output.show({**done, "found": answer}, as_json, lambda: None)
 
 
-def _located(failure: Failure, wanted: AccountFile) -> Failure:
+def _located(failure: Failure, account_file: AccountFile) -> Failure:
     """The owner's complaint with its line in the file."""
-    complaints = [f"{wanted.place(error['where'])}: {error['what']}" for error in failure.problem.get("errors", [])]
+    complaints = [
+        f"{account_file.place(error['where'])}: {error['what']}" for error in failure.problem.get("errors", [])
+    ]
     if not complaints:
         return failure
     return (Misused if isinstance(failure, Refused) else type(failure))("\n".join(complaints))
