@@ -2,7 +2,7 @@
 
 import pytest
 
-from varco_common.mime.addresses import addresses
+from varco_common.mime.addresses import parse_addresses
 from varco_common.mime.defects import Defect
 
 READABLE: list[tuple[bytes, tuple[str, ...]]] = [
@@ -49,19 +49,22 @@ UNREADABLE: list[tuple[bytes, tuple[str, ...]]] = [
 @pytest.mark.parametrize(("value", "expected"), READABLE)
 def test_a_readable_author(value, expected):
     found: set[Defect] = set()
-    assert addresses([value], found) == expected
+    assert parse_addresses([value], found) == expected
     assert not found
 
 
 @pytest.mark.parametrize(("value", "expected"), UNREADABLE)
 def test_an_unreadable_author_is_a_defect(value, expected):
     found: set[Defect] = set()
-    assert addresses([value], found) == expected
+    assert parse_addresses([value], found) == expected
     assert found == {Defect.FROM_UNREADABLE}
 
 
 def test_the_authors_of_all_from_fields_are_listed():
-    assert addresses([b" a@b.example", b" C <c@d.example>", b" a@b.example"], set()) == ("a@b.example", "c@d.example")
+    assert parse_addresses([b" a@b.example", b" C <c@d.example>", b" a@b.example"], set()) == (
+        "a@b.example",
+        "c@d.example",
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,7 @@ def test_the_authors_of_all_from_fields_are_listed():
 )
 def test_an_author_that_shows_only_when_decoded_is_unreadable(value):
     found: set[Defect] = set()
-    addresses([value], found)
+    parse_addresses([value], found)
     assert Defect.FROM_UNREADABLE in found
 
 
@@ -92,5 +95,5 @@ def test_an_author_that_shows_only_when_decoded_is_unreadable(value):
 )
 def test_a_name_in_encoded_words_is_a_name(value):
     found: set[Defect] = set()
-    assert addresses([value], found) == ("a@b.example",)
+    assert parse_addresses([value], found) == ("a@b.example",)
     assert not found

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varco_common.mime.line_ends import only_pairs
+from varco_common.mime.line_ends import is_only_crlf
 
 UNIFORM = st.builds(
     lambda width, lines, last: (b"A" * width + b"\r\n") * lines + last,
@@ -19,4 +19,4 @@ def test_only_pairs_are_pairs(piece, data):
     at = data.draw(st.integers(0, len(piece)))
     piece = piece[:at] + data.draw(st.sampled_from([b"", b"A", b"\r", b"\n", b"\n\r"])) + piece[at:]
     odd = len(piece) - piece.count(b"A")
-    assert only_pairs(piece, odd) == (piece.replace(b"\r\n", b"").count(b"A") == len(piece.replace(b"\r\n", b"")))
+    assert is_only_crlf(piece, odd) == (piece.replace(b"\r\n", b"").count(b"A") == len(piece.replace(b"\r\n", b"")))

@@ -3,7 +3,7 @@
 import pytest
 
 from varco_common.mime.defects import Defect
-from varco_common.mime.names import MAX_NAMES, names
+from varco_common.mime.names import MAX_NAMES, file_names
 
 WAYS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "quoted": (b'attachment; filename="a b.pdf"', ("a b.pdf",)),
@@ -71,7 +71,7 @@ WAYS: dict[str, tuple[bytes, tuple[str, ...]]] = {
 @pytest.mark.parametrize("way", WAYS)
 def test_a_way_of_naming(way):
     value, expected = WAYS[way]
-    found = names([value], set())
+    found = file_names([value], set())
     assert found[: len(expected)] == expected
     assert len(found) == len(expected) or way == "RFC 2231 out of order"
 
@@ -89,23 +89,23 @@ def test_a_way_of_naming(way):
     ],
 )
 def test_a_broken_name_still_shows(value, name):
-    assert name in names([value], set())
+    assert name in file_names([value], set())
 
 
 def test_the_disposition_s_name_comes_first():
-    assert names([b'attachment; filename="a.pdf"', b'application/pdf; name="b.pdf"'], set()) == ("a.pdf", "b.pdf")
+    assert file_names([b'attachment; filename="a.pdf"', b'application/pdf; name="b.pdf"'], set()) == ("a.pdf", "b.pdf")
 
 
 def test_names_are_bounded():
     found: set[Defect] = set()
-    assert len(names([b"x" + b"".join(b"; name=%d.pdf" % n for n in range(500))], found)) == MAX_NAMES
+    assert len(file_names([b"x" + b"".join(b"; name=%d.pdf" % n for n in range(500))], found)) == MAX_NAMES
     assert found == {Defect.TOO_MANY_NAMES}
 
 
 @pytest.mark.parametrize("language", ["en", "x" * 70])
 def test_an_encoded_word_with_a_language_of_any_length_is_decoded(language):
     value = f'image/png; name="=?utf-8*{language}?q?a=2Eexe?="'.encode()
-    assert names([value], set()) == ("a.exe",)
+    assert file_names([value], set()) == ("a.exe",)
 
 
 @pytest.mark.parametrize(
@@ -113,5 +113,5 @@ def test_an_encoded_word_with_a_language_of_any_length_is_decoded(language):
 )
 def test_half_an_encoded_word_is_a_defect(value):
     found: set[Defect] = set()
-    names([value], found)
+    file_names([value], found)
     assert Defect.BAD_PARAMETER in found

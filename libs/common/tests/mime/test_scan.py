@@ -3,13 +3,15 @@
 import base64
 import binascii
 import json
+import subprocess
+import sys
 
 import msgspec
 import pytest
 
 from varco_common.mime import MAX_MANIFEST_BYTES, Defect, Part
-from varco_common.mime.binhex import name_of
-from varco_common.mime.file_kinds import kind
+from varco_common.mime.binhex import file_name
+from varco_common.mime.file_kinds import detect_kind
 from varco_common.mime.scanner import scan_or_raise
 
 FROM = b"From: a@b.example\r\n"
@@ -55,9 +57,9 @@ def test_a_binhexed_file_in_a_text_is_named():
 
 
 def test_a_run_in_a_binhexed_name_is_written_out():
-    assert name_of(binhexed(b"aaaa.exe", b"a\x90\x04.exe")) == b"aaaa.exe"
-    assert name_of(binhexed(b"\x90.exe", b"\x90\0.exe")) == b"\x90.exe"
-    assert name_of(b"~") == b""
+    assert file_name(binhexed(b"aaaa.exe", b"a\x90\x04.exe")) == b"aaaa.exe"
+    assert file_name(binhexed(b"\x90.exe", b"\x90\0.exe")) == b"\x90.exe"
+    assert file_name(b"~") == b""
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ TAR = b"a.txt" + bytes(252) + b"ustar\x0000" + bytes(200)
     ],
 )
 def test_a_kind_is_told_by_the_first_bytes(content, word):
-    assert kind(content) == word
+    assert detect_kind(content) == word
 
 
 @pytest.mark.parametrize("encoding", [b"base64", b"8bit"])
@@ -336,3 +338,16 @@ def test_a_file_inside_an_invitation_is_found(encoding, attach, names):
 def test_an_invitation_that_only_links_brings_nothing():
     head = b"Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\nATTACH:https://b.example/a.exe\r\nEND:VCALENDAR\r\n"
     assert len(scan_or_raise(FROM + head).parts) == 1
+
+
+def test_the_example_of_the_package_runs_and_needs_no_other_package_of_varco():
+    program = """
+import sys
+from varco_common.mime import scan
+manifest = scan(b"From: a@example.org\\r\\nSubject: Hi\\r\\n\\r\\nText\\r\\n")
+assert manifest.authors == ("a@example.org",)
+assert [part.media_type for part in manifest.parts] == ["text/plain"]
+packages = {name.split(".")[1] for name in sys.modules if name.startswith("varco_common.")}
+assert packages == {"mime"}, packages
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,14 +1,25 @@
-"""What a mail's body holds, found in one pass over its bytes and without a MIME parser.
+r"""Describes a mail: bytes in wire form -> Manifest, in one pass, without a MIME parser.
 
-scanner.py   scan(): the way in
-tree.py      walks from part to part           delimiters.py  which line ends a part
-headers.py   the fields of a header            content.py     what they say of the content
-names.py     file names                        addresses.py   authors
-encodings.py size and first bytes of a content kinds.py       what those look like
-embedded.py  files inside text                 words.py       bytes to text
-line_ends.py CRLF and nothing else
-wire.py      the body, in memory or mapped     fit.py         keeps a manifest small
-defects.py   all that can be wrong             model.py       the manifest itself
+Usable on its own: it imports the standard library and msgspec only.
+
+    from varco_common.mime import scan
+    manifest = scan(b"From: a@example.org\r\nSubject: Hi\r\n\r\nText\r\n")
+    print(manifest.authors, [part.media_type for part in manifest.parts], manifest.defects)
+
+`scan` never raises. A Manifest has the authors, every part of the MIME tree with its offsets and
+every file name that a client could show, and the defects: ambiguities that two clients could read
+in two ways. Read scanner.py first (it calls the rest), then tree.py (from part to part).
+
+model.py     Manifest and Part                  defects.py      the closed list of defects
+tree.py      the walk over the parts            delimiters.py   which line ends a part
+leaf.py      one part without children          header_block.py where a header ends
+headers.py   the fields of a header             content.py      what they tell of the content
+names.py     file names, with name_parameters.py, continuations.py (RFC 2231), text_readings.py
+addresses.py authors                            encoded_words.py RFC 2047, charsets
+encodings.py decoded size and first bytes       file_kinds.py   what these bytes look like
+embedded.py  files inside a text                binhex.py       names of BinHex files
+line_ends.py CRLF, and no other line end        buffer.py       the body, in memory or mapped
+manifest_size.py keeps a manifest below MAX_MANIFEST_BYTES
 """
 
 from varco_common.mime.defects import Defect

@@ -1,4 +1,4 @@
-"""The name inside a BinHex 4.0 file (RFC 1741), which old Mac clients unpack wherever it stands in a text."""
+"""The name in a BinHex 4.0 file (RFC 1741). Old Mac clients unpack one anywhere in a text."""
 
 import re
 
@@ -9,14 +9,14 @@ _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _RUN = 0x90
 
 
-def name_of(digits: bytes) -> bytes:
-    """The file's name, from the first digits of the file; as far as it can be read."""
-    plain = _expanded(_packed(digits))
-    return plain[1 : 1 + plain[0]] if plain else b""
+def file_name(digits: bytes) -> bytes:
+    """The file's name, from the first digits of the file, as far as it can be read."""
+    content = _expanded(_packed(digits))
+    return content[1 : 1 + content[0]] if content else b""
 
 
 def _packed(digits: bytes) -> bytes:
-    """Six bits each."""
+    """Each digit is six bits."""
     bits = count = 0
     for digit in digits.translate(None, b"\r\n \t"):
         if digit not in _VALUES:
@@ -26,16 +26,19 @@ def _packed(digits: bytes) -> bytes:
 
 
 def _expanded(packed: bytes) -> bytes:
-    """Runs: the byte before is repeated so often in all; 0 stands for the mark itself."""
-    plain, at = bytearray(), 0
+    """Expands runs: after the mark comes the total count of the byte before it.
+
+    0 is the mark itself.
+    """
+    expanded, at = bytearray(), 0
     while at < len(packed):
         if packed[at] != _RUN or at + 1 == len(packed):
-            plain.append(packed[at])
+            expanded.append(packed[at])
             at += 1
             continue
         if times := packed[at + 1]:
-            plain += plain[-1:] * (times - 1)
+            expanded += expanded[-1:] * (times - 1)
         else:
-            plain.append(_RUN)
+            expanded.append(_RUN)
         at += 2
-    return bytes(plain)
+    return bytes(expanded)

@@ -1,15 +1,18 @@
-"""A body in wire form, in memory or mapped from a file; pages that have been read are given back."""
+"""A body in wire form, in memory or mapped from a file. Pages are released behind the scan."""
 
 import mmap
 from collections.abc import Iterator
 
-PIECE = 1 << 20  # bytes looked at in one go
+PIECE = 1 << 20  # bytes that are read at once
 _WINDOW = 4 << 20  # mapped bytes that may stay resident
 _PAGE = mmap.PAGESIZE
 
 
 class Buffer:
-    """Searches and slices of one body. A mapped one must be an unchanged file: its pages are dropped and reread."""
+    """Searches and slices one body.
+
+    A mapped file must not change: pages are dropped and read again.
+    """
 
     __slots__ = ("_mapped", "_touched", "data", "size")
 
@@ -35,7 +38,7 @@ class Buffer:
         return self.data[start:end]
 
     def pieces(self, start: int, end: int) -> Iterator[bytes]:
-        """The bytes of [start, end) in pieces, of which none ends between CR and LF."""
+        """Yields the bytes of [start, end) in pieces. None ends between CR and LF."""
         while start < end:
             stop = min(start + PIECE, end)
             if stop < end and self.data[stop - 1] == 13:
@@ -45,9 +48,10 @@ class Buffer:
             start = stop
 
     def lines(self, start: int, end: int) -> Iterator[bytes]:
-        """Pieces that end at line ends, each with the two bytes before it: a line start is always seen as CRLF + line.
+        """Yields pieces that end at line ends, each with the two bytes before it.
 
-        A line longer than a piece is cut, but never inside a quoted-printable `=XX`.
+        So the start of a line is always CRLF + line. A line longer than a piece is cut, but never
+        inside a quoted-printable `=XX`.
         """
         while start < end:
             stop = min(start + PIECE, end)
@@ -62,7 +66,7 @@ class Buffer:
             start = stop
 
     def _release(self, start: int, stop: int) -> None:
-        """Gives back the pages of [start, stop) and what was touched before, once it is worth a system call."""
+        """Releases the pages read so far, once they are worth a system call."""
         if self._mapped is None:
             return
         self._touched = low = min(self._touched, start)

@@ -1,19 +1,19 @@
-"""What a part's header says of its content."""
+"""What a part's header tells of its content."""
 
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from varco_common.mime.defects import Defect, DefectFound
-from varco_common.mime.encoded_words import text
-from varco_common.mime.headers import MAX_FIELD, Fields, unfolded
-from varco_common.mime.names import names
+from varco_common.mime.defects import Defect, Defects
+from varco_common.mime.encoded_words import to_text
+from varco_common.mime.headers import MAX_FIELD, Fields, unfold
+from varco_common.mime.names import file_names
 
 IDENTITY = frozenset({"7bit", "8bit", "binary"})  # RFC 2045 6.2
 KNOWN = IDENTITY | {"quoted-printable", "base64"}
 MAX_BOUNDARY = 70  # RFC 2046 5.1.1
 _LINKED = frozenset({"text", "image", "multipart", "message"})
-_MAX_ODD = 256  # bytes of an unreadable type: finding one takes the square of them
+_MAX_UNREADABLE = 256  # bytes of an unreadable type: the search takes quadratic time
 _MAX_WORD = 100  # characters of a type, charset, encoding or id that the manifest carries
 
 _TOKEN = rb"[!#-'*+.0-9A-Z^-~-]+"  # RFC 2045 5.1
@@ -28,7 +28,7 @@ _BOUNDARY_CHARS = re.compile(rb"[ -!#-\[\]-~]*[!#-\[\]-~]\Z")  # RFC 2046 5.1.1,
 
 
 class Content(NamedTuple):
-    """`boundary` is empty where there is none. Words are in lower case and short."""
+    """`boundary` is empty if there is none. Words are in lower case and cut to _MAX_WORD."""
 
     media_type: str = "text/plain"  # RFC 2045 5.2
     encoding: str = "7bit"
@@ -40,72 +40,77 @@ class Content(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-def content(fields: Fields, default: str, found: DefectFound) -> Content:
-    """`default` is the media type of a part that names none (message/rfc822 in a digest)."""
+def parse_content(fields: Fields, default: str, defects: Defects) -> Content:
+    """Reads a part's fields. `default` is the media type of a part that names none."""
     types = fields.get(b"content-type", [])
     dispositions = fields.get(b"content-disposition", [])
     if len(types) > 1:
-        found.add(Defect.TWO_TYPES)
+        defects.add(Defect.TWO_TYPES)
     if len(dispositions) > 1:
-        found.add(Defect.TWO_DISPOSITIONS)
+        defects.add(Defect.TWO_DISPOSITIONS)
     value = types[0][:MAX_FIELD] if types else b""
-    media_type = _media_type(value, found) if types else default
+    media_type = _media_type(value, defects) if types else default
     charset = _CHARSET.search(value)
     smime = _SMIME_TYPE.search(value) if "pkcs7" in media_type else None
     return Content(
         media_type=media_type,
-        encoding=_encoding(fields, found),
+        encoding=_encoding(fields, defects),
         disposition=_word(dispositions[0]) if dispositions else "",
         charset=_short(charset[1]) if charset else "",
-        content_id=text(unfolded(fields[b"content-id"][0]).strip(b"<>"))[:_MAX_WORD] if b"content-id" in fields else "",
-        boundary=_boundary(value, found) if media_type.startswith("multipart/") else b"",
+        content_id=to_text(unfold(fields[b"content-id"][0]).strip(b"<>"))[:_MAX_WORD]
+        if b"content-id" in fields
+        else "",
+        boundary=_boundary(value, defects) if media_type.startswith("multipart/") else b"",
         smime=_short(smime[1]) if smime else "",
-        names=_names(fields, [*dispositions, *types], found) or _located(fields, media_type, found),
+        names=_names(fields, [*dispositions, *types], defects) or _location_names(fields, media_type, defects),
     )
 
 
-def _names(fields: Fields, parameters: list[bytes], found: DefectFound) -> tuple[str, ...]:
-    """Thunderbird takes Content-Name and X-Sun-Data-Name for a name, Exchange the description of a part without one."""
+def _names(fields: Fields, parameters: list[bytes], defects: Defects) -> tuple[str, ...]:
+    """Names in further fields:
+
+    Thunderbird reads two more, Exchange takes a description for a name.
+    """
     whole = [value for field in (b"content-name", b"x-sun-data-name") for value in fields.get(field, ())]
-    known = names(parameters, found, whole) if parameters or whole else ()
+    known = file_names(parameters, defects, whole) if parameters or whole else ()
     described = fields.get(b"content-description", ()) if not known else ()
-    return known or names((), found, [value for value in described if _EXTENSION.search(value)])
+    return known or file_names((), defects, [value for value in described if _EXTENSION.search(value)])
 
 
-def _located(fields: Fields, media_type: str, found: DefectFound) -> tuple[str, ...]:
-    """The last step of a Content-Location (RFC 2557 4.2), for want of a name; texts and images have one for their links."""
+def _location_names(fields: Fields, media_type: str, defects: Defects) -> tuple[str, ...]:
+    """The end of a Content-Location (RFC 2557 4.2). Texts and images have one for their links."""
     if b"content-location" not in fields or media_type.partition("/")[0] in _LINKED:
         return ()
-    ends = [urlsplit(text(unfolded(value[:MAX_FIELD]).strip(b'"'))) for value in fields[b"content-location"]]
-    return names((), found, [end.path.rpartition("/")[2].encode() for end in ends if "." in end.path])
+    ends = [urlsplit(to_text(unfold(value[:MAX_FIELD]).strip(b'"'))) for value in fields[b"content-location"]]
+    return file_names((), defects, [end.path.rpartition("/")[2].encode() for end in ends if "." in end.path])
 
 
-def _media_type(value: bytes, found: DefectFound) -> str:
+def _media_type(value: bytes, defects: Defects) -> str:
     match = _TYPE.match(value)
     if match and len(match[1]) <= _MAX_WORD:
         return match[1].decode("latin-1").lower()
-    found.add(Defect.BAD_TYPE)
-    almost = _ALMOST_TYPE.match(_COMMENT.sub(b"", value[:_MAX_ODD]))
+    defects.add(Defect.BAD_TYPE)
+    almost = _ALMOST_TYPE.match(_COMMENT.sub(b"", value[:_MAX_UNREADABLE]))
     return _short(almost[1] + b"/" + almost[2]) if almost else "text/plain"  # RFC 2045 5.2
 
 
-def _encoding(fields: Fields, found: DefectFound) -> str:
+def _encoding(fields: Fields, defects: Defects) -> str:
     values = fields.get(b"content-transfer-encoding")
     if not values:
         return "7bit"
     if len(values) > 1:
-        found.add(Defect.TWO_ENCODINGS)
-    word = _short(unfolded(values[0]))
+        defects.add(Defect.TWO_ENCODINGS)
+    word = _short(unfold(values[0]))
     if word not in KNOWN:
-        found.add(Defect.UNKNOWN_ENCODING)
+        defects.add(Defect.UNKNOWN_ENCODING)
     return word or "7bit"
 
 
-def _boundary(value: bytes, found: DefectFound) -> bytes:
+def _boundary(value: bytes, defects: Defects) -> bytes:
     """The boundary that most clients read; a defect where another could be read."""
     matches = list(_BOUNDARY.finditer(value))
     if not matches:
-        found.add(Defect.BOUNDARY_MISSING)
+        defects.add(Defect.BOUNDARY_MISSING)
         return b""
     star, quoted, closing, bare, rest = matches[0].groups()
     boundary: bytes = bare if quoted is None else quoted
@@ -114,9 +119,9 @@ def _boundary(value: bytes, found: DefectFound) -> bytes:
     plain = plain and before.rstrip().endswith(b";") and before.count(b'"') % 2 == 0
     clean = boundary if bare is None else boundary.translate(None, b"()'")
     if not boundary or not plain or clean != boundary or not _BOUNDARY_CHARS.match(boundary) or rest.strip():
-        found.add(Defect.BOUNDARY_ODD if boundary else Defect.BOUNDARY_MISSING)
+        defects.add(Defect.BOUNDARY_ODD if boundary else Defect.BOUNDARY_MISSING)
     if len(boundary) > MAX_BOUNDARY:
-        found.add(Defect.BOUNDARY_TOO_LONG)
+        defects.add(Defect.BOUNDARY_TOO_LONG)
     return boundary.rstrip()  # RFC 2046 5.1.1: it can't end in a blank
 
 
@@ -125,4 +130,4 @@ def _word(value: bytes) -> str:
 
 
 def _short(value: bytes) -> str:
-    return text(value.strip().lower())[:_MAX_WORD]
+    return to_text(value.strip().lower())[:_MAX_WORD]

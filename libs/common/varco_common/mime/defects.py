@@ -1,16 +1,16 @@
-"""The closed list of defects: each is an ambiguity that two mail clients can read in two ways."""
+"""The closed list of defects: ambiguities that two mail clients can read in two ways."""
 
 from enum import StrEnum
 from typing import Self
 
 
 class Defect(StrEnum):
-    """A word, and what two clients could disagree on."""
+    """A word in the manifest, and what two clients could disagree on."""
 
     about: str
 
     def __new__(cls, word: str, about: str) -> Self:
-        """A member is its word on the wire and carries its explanation."""
+        """A member's value is its word in the manifest; `about` explains it."""
         member = str.__new__(cls, word)
         member._value_ = word
         member.about = about
@@ -86,9 +86,9 @@ class Defect(StrEnum):
     SCAN_FAILED = "scan-failed", "the scanner gave up: nothing is known of the body"
 
 
-DefectFound = set[Defect]
+Defects = set[Defect]
 
 
-def words(found: DefectFound) -> tuple[str, ...]:
-    """The found defects as words, in the order of the list."""
-    return tuple(defect.value for defect in Defect if defect in found) if found else ()
+def defect_words(defects: Defects) -> tuple[str, ...]:
+    """The defects as words, in the order of the list."""
+    return tuple(defect.value for defect in Defect if defect in defects) if defects else ()

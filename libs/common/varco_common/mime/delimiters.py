@@ -1,10 +1,10 @@
-"""Which lines end a part: the boundaries that are open at a place, and the next delimiter after it."""
+"""Which lines end a part: the open boundaries, and the next delimiter behind a place."""
 
 from typing import NamedTuple
 
 from varco_common.mime.buffer import Buffer
 from varco_common.mime.content import MAX_BOUNDARY
-from varco_common.mime.defects import Defect, DefectFound
+from varco_common.mime.defects import Defect, Defects
 
 _MAX_LINE = 4 * MAX_BOUNDARY  # of a line that is compared
 _MAX_CANDIDATES = 100_000  # lines that look like delimiters
@@ -13,7 +13,7 @@ _MAX_CANDIDATES = 100_000  # lines that look like delimiters
 class Delimiter(NamedTuple):
     """A delimiter, or the end of the mail (level -1).
 
-    `start` is where its CRLF stands, which belongs to it (RFC 2046 5.1.1); `end` is the start of the next line.
+    `start` is its CRLF, which belongs to it (RFC 2046 5.1.1). `end` is the start of the next line.
     """
 
     start: int
@@ -25,9 +25,9 @@ class Delimiter(NamedTuple):
 class Delimiters:
     """The open boundaries by level, and the closed ones that clients may still look for."""
 
-    def __init__(self, wire: Buffer, found: DefectFound) -> None:
-        self._wire = wire
-        self._found = found
+    def __init__(self, body: Buffer, defects: Defects) -> None:
+        self._body = body
+        self._defects = defects
         self._open: dict[bytes, int] = {}
         self._closed: dict[bytes, int] = {}
         self._needle = b""
@@ -35,17 +35,17 @@ class Delimiters:
 
     def open(self, boundary: bytes, level: int) -> None:
         if boundary in self._open:
-            self._found.add(Defect.BOUNDARY_REUSED)
+            self._defects.add(Defect.BOUNDARY_REUSED)
             return
         for other in self._open:
             if other.startswith(boundary) or boundary.startswith(other):
-                self._found.add(Defect.BOUNDARY_PREFIX)
-        self._closed.pop(boundary, None)  # a mail that is attached twice brings its boundaries twice
+                self._defects.add(Defect.BOUNDARY_PREFIX)
+        self._closed.pop(boundary, None)  # a mail that is attached twice has its boundaries twice
         self._open[boundary] = level
         self._prepare()
 
     def close(self, level: int) -> None:
-        """The multipart of this level has had its closing delimiter."""
+        """The closing delimiter of this level's multipart has passed."""
         for boundary in [b for b, place in self._open.items() if place == level]:
             del self._open[boundary]
             self._closed[boundary] = level
@@ -57,31 +57,34 @@ class Delimiters:
         self._prepare()
 
     def _prepare(self) -> None:
-        """What all boundaries begin with: usually much, so that the search seldom stops in vain."""
-        known = [*self._open, *self._closed]
-        self._needle = b"\r\n--" + _common_start(known)[: _MAX_LINE // 2] if known else b""
+        """Sets the needle: the common start of all boundaries, which few other lines have."""
+        boundaries = [*self._open, *self._closed]
+        self._needle = b"\r\n--" + _common_start(boundaries)[: _MAX_LINE // 2] if boundaries else b""
 
     def next(self, start: int, stop: int) -> Delimiter | None:
-        """The first delimiter whose CRLF stands in [start, stop)."""
+        """The first delimiter whose CRLF is in [start, stop)."""
         if not self._needle:
             return None
-        stop = min(stop + len(self._needle) - 1, self._wire.size)
-        at = self._wire.find(self._needle, start, stop)
+        stop = min(stop + len(self._needle) - 1, self._body.size)
+        at = self._body.find(self._needle, start, stop)
         while at >= 0:
-            end = self._wire.find(b"\r\n", at + 2, min(at + _MAX_LINE, self._wire.size))
-            whole = end if end >= 0 else min(at + _MAX_LINE, self._wire.size)
-            match = self._match(self._wire.slice(at + 4, whole))
+            end = self._body.find(b"\r\n", at + 2, min(at + _MAX_LINE, self._body.size))
+            whole = end if end >= 0 else min(at + _MAX_LINE, self._body.size)
+            match = self._match(self._body.slice(at + 4, whole))
             if match is not None:
                 return Delimiter(at, end + 2 if end >= 0 else whole, *match)
             self._candidates += 1
             if self._candidates > _MAX_CANDIDATES:
-                self._found.add(Defect.TOO_MANY_DELIMITERS)
+                self._defects.add(Defect.TOO_MANY_DELIMITERS)
                 return None
-            at = self._wire.find(self._needle, at + 2, stop)
+            at = self._body.find(self._needle, at + 2, stop)
         return None
 
     def _match(self, line: bytes) -> tuple[int, bool] | None:
-        """Level and whether it closes, for a line without its two hyphens."""
+        """Level of a delimiter without its two hyphens, and whether it closes that.
+
+        None if it is none.
+        """
         bare = line.rstrip(b" \t")
         level = self._open.get(bare)
         closes = level is None and bare.endswith(b"--")
@@ -89,13 +92,13 @@ class Delimiters:
             level = self._open.get(bare[:-2])
         if level is not None:
             if bare != line:
-                self._found.add(Defect.DELIMITER_PADDED)
+                self._defects.add(Defect.DELIMITER_PADDED)
             return level, closes
-        # RFC 2046 5.1.1 compares the beginning of the line, most clients the whole of it.
+        # RFC 2046 5.1.1 compares the beginning of the line, most clients the whole line.
         if any(line.startswith(boundary) for boundary in self._open):
-            self._found.add(Defect.DELIMITER_ODD)
+            self._defects.add(Defect.DELIMITER_ODD)
         elif any(line.startswith(boundary) for boundary in self._closed):
-            self._found.add(Defect.DELIMITER_AFTER_END)
+            self._defects.add(Defect.DELIMITER_AFTER_END)
         return None
 
 

@@ -1,4 +1,4 @@
-"""Files and cryptograms that stand in the middle of a text: uuencode, yEnc, BinHex, inline PGP, what an invitation brings."""
+"""Files inside a text: uuencode, yEnc, BinHex, inline PGP, attachments of an invitation."""
 
 import binascii
 import re
@@ -16,7 +16,7 @@ _PGP = b"\r\n-----BEGIN PGP "
 
 
 class Embedded(NamedTuple):
-    """A file in a text: offsets into the text (`end` is -1 where the file isn't closed), its first decoded bytes."""
+    """A file in a text: offsets into the text (`end` -1: not closed), its first decoded bytes."""
 
     name: bytes
     start: int
@@ -25,18 +25,18 @@ class Embedded(NamedTuple):
     sample: bytes
 
 
-class _Form(NamedTuple):
+class _Format(NamedTuple):
     encoding: str
     begin: re.Pattern[bytes]
     end: bytes
 
 
-_UUENCODE = _Form(
+_UUENCODE = _Format(
     "uuencode", re.compile(rb"\r\nbegin(?:-base64)?[ \t]+[0-7]{3,4}[ \t]+([^\r\n]{1,512})"), b"\r\nend\r\n"
 )
-_YENC = _Form("yenc", re.compile(rb"\r\n=ybegin [^\r\n]{0,512}?\bname=([^\r\n]{1,512})"), b"\r\n=yend")
-_BINHEX = _Form("binhex", binhex.BEGIN, binhex.END)
-_FORMS = (
+_YENC = _Format("yenc", re.compile(rb"\r\n=ybegin [^\r\n]{0,512}?\bname=([^\r\n]{1,512})"), b"\r\n=yend")
+_BINHEX = _Format("binhex", binhex.BEGIN, binhex.END)
+_FORMATS = (
     (_UUENCODE, b"\r\nbegin"),
     (_YENC, b"\r\n=ybegin "),
     (_BINHEX, b"\r\n(This file must be converted with BinHex"),
@@ -49,58 +49,63 @@ _BINARY = re.compile(rb"(?i)(?:VALUE=BINARY|ENCODING=BASE64)[^:]*:?")
 _FILENAME = re.compile(rb"(?i)FILENAME=\"?([^\";:]{1,512})")
 
 
-class TextLook:
-    """Looks at a text, piece by piece: `files` are those inside it (one more than MAX_EMBEDDED where there are too many).
+class TextSearch:
+    """Searches a text, piece by piece, for `files` inside it.
 
-    `pgp` is what an inline PGP block calls itself.
+    One more than MAX_EMBEDDED are too many.
+
+    `pgp` is the type of an inline PGP block, such as b"MESSAGE".
     """
 
     def __init__(self, *, calendar: bool = False) -> None:
         self._calendar = calendar
         self.files: list[Embedded] = []
         self.pgp = b""
-        self._passed = -2  # bytes of text before the piece; each piece starts with the CRLF before it
+        self._passed = -2  # bytes of text before the piece, which starts with the CRLF before it
         self._tail = b""
 
-    def plain(self, piece: bytes) -> None:
-        """A piece as Wire.lines() gives it."""
+    def add_plain(self, piece: bytes) -> None:
+        """Searches a piece of `Buffer.lines`."""
         self._search(piece)
         self._passed += len(piece) - 2
 
-    def decoded(self, piece: bytes) -> None:
-        """A decoded piece, with any line ends; it may end in the middle of a line."""
+    def add_decoded(self, piece: bytes) -> None:
+        """Searches a decoded piece, which has any line ends and may end in the middle of a line."""
         text = self._tail + piece
         cut = text.rfind(b"\n") + 1
         self._search(b"\r\n" + text[:cut].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
         self._tail = text[cut:][-_MAX_TAIL:]
 
     def _search(self, piece: bytes) -> None:
-        for form, mark in _FORMS:
+        for text_format, mark in _FORMATS:
             if mark in piece:
-                self.files += islice(_blocks(piece, form, self._passed), MAX_EMBEDDED + 1 - len(self.files))
+                self.files += islice(_blocks(piece, text_format, self._passed), MAX_EMBEDDED + 1 - len(self.files))
         if self._calendar:
-            self.files += islice(_brought(piece, max(self._passed, 0)), MAX_EMBEDDED + 1 - len(self.files))
+            self.files += islice(_calendar_files(piece, max(self._passed, 0)), MAX_EMBEDDED + 1 - len(self.files))
         at = piece.find(_PGP)
         if at >= 0 and not self.pgp:
             self.pgp = piece[at + len(_PGP) : at + 40].partition(b"-----")[0]
 
 
-def _blocks(text: bytes, form: _Form, passed: int) -> Iterator[Embedded]:
-    """A file ends at its end line, where the next one begins, or with the text."""
-    found = form.begin.search(text)
-    while found:
-        following = form.begin.search(text, found.end())
+def _blocks(text: bytes, text_format: _Format, passed: int) -> Iterator[Embedded]:
+    """Yields the files of one format.
+
+    A file ends at its end line, at the next file, or with the text.
+    """
+    begin = text_format.begin.search(text)
+    while begin:
+        following = text_format.begin.search(text, begin.end())
         limit = following.start() + 2 if following else len(text)
-        stop = text.find(form.end, found.end(), limit + 2)
-        end = passed + (stop + len(form.end) if stop >= 0 else limit) if stop >= 0 or following else -1
-        name = binhex.name_of(found[1]) if form is _BINHEX else found[1].strip().strip(b'"')
-        sample = _sample(text, found.end()) if form is _UUENCODE else b""
-        yield Embedded(name, passed + found.start() + 2, end, form.encoding, sample)
-        found = following
+        stop = text.find(text_format.end, begin.end(), limit + 2)
+        end = passed + (stop + len(text_format.end) if stop >= 0 else limit) if stop >= 0 or following else -1
+        name = binhex.file_name(begin[1]) if text_format is _BINHEX else begin[1].strip().strip(b'"')
+        sample = _sample(text, begin.end()) if text_format is _UUENCODE else b""
+        yield Embedded(name, passed + begin.start() + 2, end, text_format.encoding, sample)
+        begin = following
 
 
-def _brought(text: bytes, passed: int) -> Iterator[Embedded]:
-    """The files inside an invitation: whoever opens it is offered them."""
+def _calendar_files(text: bytes, passed: int) -> Iterator[Embedded]:
+    """The files inside an invitation, which clients offer to whoever opens it."""
     for line in _ATTACH.finditer(_FOLD.sub(b"", text)):
         if binary := _BINARY.search(line[1]):
             name = _FILENAME.search(line[1], 0, binary.end())
@@ -110,7 +115,7 @@ def _brought(text: bytes, passed: int) -> Iterator[Embedded]:
 
 
 def _sample(text: bytes, at: int) -> bytes:
-    """What the first lines decode to, up to one that doesn't."""
+    """The first lines decoded, up to one that cannot be decoded."""
     decoded: list[bytes] = []
     for line in text[at + 2 : at + 1_500].split(b"\r\n")[:16]:
         try:

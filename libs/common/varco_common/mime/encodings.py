@@ -1,131 +1,133 @@
-"""How much a content decodes to, its first decoded bytes, and whether two decoders would agree on it."""
+"""The decoded size and first bytes of a content, and whether two decoders would agree on it."""
 
 import binascii
 import re
 from typing import NamedTuple
 
 from varco_common.mime.buffer import Buffer
-from varco_common.mime.defects import Defect, DefectFound
-from varco_common.mime.embedded import TextLook
+from varco_common.mime.defects import Defect, Defects
+from varco_common.mime.embedded import TextSearch
 from varco_common.mime.encoded_words import BASE64, base64_bytes
 from varco_common.mime.file_kinds import FAR_SAMPLE, SAMPLE
-from varco_common.mime.line_ends import check_line_ends, only_pairs
+from varco_common.mime.line_ends import check_line_ends, is_only_crlf
 
 _STRAY_EQUALS = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r\n|[ \t]*\Z)")
 _TAIL = 16  # bytes: padding and a few line ends
 
 
 class MeasuredContent(NamedTuple):
-    """`size` in decoded bytes; `sample` are the first ones of them."""
+    """`size` counts decoded bytes; `sample` has the first of them."""
 
     size: int
     sample: bytes
 
 
 def measure_content(
-    wire: Buffer, where: tuple[int, int], encoding: str, found: DefectFound, look: TextLook | None = None
+    body: Buffer, where: tuple[int, int], encoding: str, defects: Defects, search: TextSearch | None = None
 ) -> MeasuredContent:
-    """Measures the content from offset to offset. Unknown encodings are taken as they stand.
+    """Measures the content from offset to offset. An unknown encoding is read as plain bytes.
 
     `look` is given for texts: it sees what a client shows.
     """
     start, end = where
     if encoding == "base64":
-        return _base64(wire, start, end, look, found)
+        return _base64(body, start, end, search, defects)
     if encoding == "quoted-printable":
-        return _quoted_printable(wire, start, end, look, found)
-    return _plain(wire, start, end, look, found)
+        return _quoted_printable(body, start, end, search, defects)
+    return _plain(body, start, end, search, defects)
 
 
-def check_bytes(piece: bytes, found: DefectFound) -> bytes:
-    """Finds NUL, bare line ends, and dots that the client should have doubled; gives the piece without doubled dots.
+def check_bytes(piece: bytes, defects: Defects) -> bytes:
+    """Undoes dot-stuffing; finds NUL, bare line ends, and dots that should have been doubled.
 
     The piece starts with the CRLF before its first line (RFC 5321 4.5.2).
     """
-    check_line_ends(piece, found)
+    check_line_ends(piece, defects)
     if b"\r\n." not in piece:
         return piece
     if piece.count(b"\r\n.") != piece.count(b"\r\n.."):
-        found.add(Defect.LONE_DOT)
+        defects.add(Defect.LONE_DOT)
     return piece.replace(b"\r\n.", b"\r\n")
 
 
-def _plain(wire: Buffer, start: int, end: int, look: TextLook | None, found: DefectFound) -> MeasuredContent:
+def _plain(body: Buffer, start: int, end: int, search: TextSearch | None, defects: Defects) -> MeasuredContent:
     size = 0
     sample = b""
-    for piece in wire.lines(start, end):
-        text = check_bytes(piece, found)
+    for piece in body.lines(start, end):
+        text = check_bytes(piece, defects)
         size += len(text) - 2
         sample = sample or text[2 : FAR_SAMPLE + 2]
-        if look:
-            look.plain(text)
+        if search:
+            search.add_plain(text)
     return MeasuredContent(size, sample)
 
 
-def _quoted_printable(wire: Buffer, start: int, end: int, look: TextLook | None, found: DefectFound) -> MeasuredContent:
+def _quoted_printable(
+    body: Buffer, start: int, end: int, search: TextSearch | None, defects: Defects
+) -> MeasuredContent:
     size = 0
     sample = b""
-    for piece in wire.lines(start, end):
-        if look is None and _STRAY_EQUALS.search(piece):
-            found.add(Defect.BROKEN_QUOTED_PRINTABLE)
-        text = binascii.a2b_qp(check_bytes(piece, found)[2:])
+    for piece in body.lines(start, end):
+        if search is None and _STRAY_EQUALS.search(piece):
+            defects.add(Defect.BROKEN_QUOTED_PRINTABLE)
+        text = binascii.a2b_qp(check_bytes(piece, defects)[2:])
         size += len(text)
         sample = sample or text[:FAR_SAMPLE]
-        if look:
-            look.decoded(text)
+        if search:
+            search.add_decoded(text)
     return MeasuredContent(size, sample)
 
 
-def _base64(wire: Buffer, start: int, end: int, look: TextLook | None, found: DefectFound) -> MeasuredContent:
+def _base64(body: Buffer, start: int, end: int, search: TextSearch | None, defects: Defects) -> MeasuredContent:
     digits = padding = 0
     carry = b""
-    for piece in wire.pieces(start, end):
+    for piece in body.pieces(start, end):
         rest = piece.translate(None, BASE64)  # what is left must be line ends, then padding
         digits += len(piece) - len(rest)
         if padding and len(rest) != len(piece):
-            found.add(Defect.BASE64_AFTER_PADDING)
+            defects.add(Defect.BASE64_AFTER_PADDING)
         pad = _pad(piece)
-        if not only_pairs(piece, len(rest) - pad):
-            _check_rest(piece, found)
+        if not is_only_crlf(piece, len(rest) - pad):
+            _check_rest(piece, defects)
             pad = rest.count(b"=")
         padding += pad
-        if look:
-            carry = _look_at(carry + piece, look)
-    if carry and look:
-        look.decoded(base64_bytes(carry))
+        if search:
+            carry = _search_decoded(carry + piece, search)
+    if carry and search:
+        search.add_decoded(base64_bytes(carry))
     if (digits + padding) % 4 or padding > 2:
-        found.add(Defect.BASE64_PADDING)
-    return MeasuredContent(digits * 3 >> 2, _base64_sample(wire, start, end))
+        defects.add(Defect.BASE64_PADDING)
+    return MeasuredContent(digits * 3 >> 2, _base64_sample(body, start, end))
 
 
 def _pad(piece: bytes) -> int:
-    """How many equals signs stand at the end, before the last line ends."""
+    """How many equals signs are at the end, before the last line ends."""
     tail = piece[-_TAIL:].rstrip(b"\r\n")
     return len(tail) - len(tail.rstrip(b"="))
 
 
-def _check_rest(piece: bytes, found: DefectFound) -> None:
-    """The piece holds more than the alphabet and line ends."""
+def _check_rest(piece: bytes, defects: Defects) -> None:
+    """Names the defects of a piece that has more than base64 digits and line ends."""
     marks = piece.replace(b"\r\n", b"").translate(None, BASE64)
     if marks.strip(b"="):
-        found.add(Defect.BASE64_FOREIGN)
+        defects.add(Defect.BASE64_FOREIGN)
         if b"\0" in marks:
-            found.add(Defect.NUL)
+            defects.add(Defect.NUL)
         if b"\r" in marks or b"\n" in marks:
-            found.add(Defect.BARE_LINE_END)
+            defects.add(Defect.BARE_LINE_END)
     if b"=" in marks and piece[piece.index(b"=") :].translate(None, b"=\r\n \t"):
-        found.add(Defect.BASE64_AFTER_PADDING)
+        defects.add(Defect.BASE64_AFTER_PADDING)
 
 
-def _look_at(piece: bytes, look: TextLook) -> bytes:
-    """Shows what the piece decodes to, and gives back the digits that wait for the next piece."""
+def _search_decoded(piece: bytes, search: TextSearch) -> bytes:
+    """Searches the decoded piece; returns the digits that need the next piece."""
     clean = piece.translate(None, b"\r\n")
     whole = len(clean) & ~3
-    look.decoded(base64_bytes(clean[:whole]))
+    search.add_decoded(base64_bytes(clean[:whole]))
     return clean[whole:]
 
 
-def _base64_sample(wire: Buffer, start: int, end: int) -> bytes:
-    """Far enough for marks that stand far behind, where the content is as long as that."""
-    wanted = FAR_SAMPLE if end - start > FAR_SAMPLE else SAMPLE
-    return base64_bytes(wire.slice(start, min(end, start + wanted * 3 // 2)))
+def _base64_sample(body: Buffer, start: int, end: int) -> bytes:
+    """The first decoded bytes, enough for the marks that are far behind the start."""
+    length = FAR_SAMPLE if end - start > FAR_SAMPLE else SAMPLE
+    return base64_bytes(body.slice(start, min(end, start + length * 3 // 2)))

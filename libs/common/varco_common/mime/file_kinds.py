@@ -1,8 +1,8 @@
-"""What the first bytes of a content look like, whatever its name and type say."""
+"""The kind of a file by its first bytes, whatever its name and media type."""
 
 import re
 
-SAMPLE = 1024  # decoded bytes that most kinds show themselves in
+SAMPLE = 1024  # decoded bytes that tell most kinds
 FAR_SAMPLE = 0x9006  # ISO 9660 has its mark at 0x8001, 0x8801 or 0x9001
 
 _MARKS: dict[bytes, str] = {
@@ -74,7 +74,7 @@ _MARKS: dict[bytes, str] = {
 _BY_FIRST: dict[int, list[tuple[bytes, str]]] = {}
 for _mark, _kind in _MARKS.items():
     _BY_FIRST.setdefault(_mark[0], []).append((_mark, _kind))
-_ODD_STARTS = frozenset(b"MPRB#")  # first bytes whose kind takes a second look
+_AMBIGUOUS_STARTS = frozenset(b"MPRB#")  # first bytes that several kinds share
 
 _SCRIPT = re.compile(rb"#![ \t]*/")
 _MARKUP = re.compile(
@@ -82,24 +82,24 @@ _MARKUP = re.compile(
 )
 _BATCH = re.compile(rb"(?i)(?:\xef\xbb\xbf)?\s*@echo off")
 _RIFF = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi"}
-_PLACED = ((2, b"-lh", "lzh"), (7, b"**ACE**", "ace"), (257, b"ustar", "tar"))
+_MARKS_BEHIND = ((2, b"-lh", "lzh"), (7, b"**ACE**", "ace"), (257, b"ustar", "tar"))
 _FTYP = {b"heic": "heic", b"heix": "heic", b"mif1": "heic", b"avif": "avif", b"qt  ": "mov"}
 
 
-def kind(sample: bytes) -> str:
-    """The kind of a content that starts with `sample` (at least SAMPLE bytes, or all), or an empty string."""
+def detect_kind(sample: bytes) -> str:
+    """The kind of a content by its first SAMPLE bytes, or all; empty if unknown."""
     if not sample:
         return ""
     first = sample[0]
     for mark, word in _BY_FIRST.get(first, ()):
         if sample.startswith(mark):
             return word
-    if first in _ODD_STARTS and (word := _by_second_look(sample)):
+    if first in _AMBIGUOUS_STARTS and (word := _by_closer_look(sample)):
         return word
-    return _by_markup(sample) or _by_place(sample)
+    return _by_markup(sample) or _by_mark_behind(sample)
 
 
-def _by_second_look(sample: bytes) -> str:
+def _by_closer_look(sample: bytes) -> str:
     if sample.startswith(b"MZ") and b"\0" in sample[:64]:  # a text may start with MZ, a DOS header has zeros
         return "exe"
     if sample.startswith(b"PK\x03\x04"):
@@ -112,7 +112,7 @@ def _by_second_look(sample: bytes) -> str:
 
 
 def _zip_kind(sample: bytes) -> str:
-    """By the name of the first entry: it stands at offset 30, its length at 26."""
+    """The kind of a ZIP by the name of its first entry (at offset 30, its length at 26)."""
     entry = sample[30 : 30 + int.from_bytes(sample[26:28], "little")]
     if entry == b"[Content_Types].xml" or entry.startswith((b"_rels/", b"word/", b"xl/", b"ppt/", b"docProps/")):
         return "ooxml"
@@ -135,11 +135,11 @@ def _by_markup(sample: bytes) -> str:
     return "script" if _BATCH.match(sample) else ""
 
 
-def _by_place(sample: bytes) -> str:
-    """Marks that don't stand at the start."""
+def _by_mark_behind(sample: bytes) -> str:
+    """Kinds with a mark behind the start."""
     if sample[4:8] == b"ftyp":
         return _FTYP.get(sample[8:12], "mp4")
-    for at, mark, word in _PLACED:
+    for at, mark, word in _MARKS_BEHIND:
         if sample.startswith(mark, at):
             return word
     if b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07" in sample[:20]:  # DER: an object identifier of PKCS #7
@@ -149,6 +149,6 @@ def _by_place(sample: bytes) -> str:
     return ""
 
 
-def far_kind(sample: bytes) -> str:
-    """The kinds that show only far behind the start: `sample` is FAR_SAMPLE bytes long."""
+def detect_far_kind(sample: bytes) -> str:
+    """Kinds with a mark far behind the start; `sample` has FAR_SAMPLE bytes."""
     return "iso" if any(sample[at : at + 5] == b"CD001" for at in (0x8001, 0x8801, 0x9001)) else ""

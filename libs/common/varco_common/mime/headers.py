@@ -3,41 +3,41 @@
 import re
 from collections.abc import Sequence
 
-from varco_common.mime.defects import Defect, DefectFound
+from varco_common.mime.defects import Defect, Defects
 from varco_common.mime.line_ends import check_line_ends
 
-WANTED = frozenset(
+PARSED_FIELDS = frozenset(
     b"content-type content-disposition content-transfer-encoding content-id "
     b"content-name content-description content-location x-sun-data-name "
     b"from sender subject date message-id bcc resent-bcc".split()
 )
 Fields = dict[bytes, list[bytes]]  # name in lower case: the values of all its fields, with their folds
 
-MAX_FIELD = 8_192  # of a value that is looked into; recipients aren't
+MAX_FIELD = 8_192  # of a value that is parsed; recipients are not
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
 _FTEXT = bytes(c for c in range(33, 127) if c != 58)  # RFC 5322 3.6.8
 _BLANK_LINE = re.compile(rb"\r\n[ \t]+(?=\r\n|$)")
 _BCC = re.compile(rb"(?i)(?:^|\r\n)((?:resent-)?bcc[ \t]*:.*?(?:\r\n(?![ \t])|\Z))", re.DOTALL)
 
 
-def parse(block: bytes, found: DefectFound) -> Fields:
-    """The wanted fields of a header block, which comes without the CRLF of its last line."""
+def parse_fields(block: bytes, defects: Defects) -> Fields:
+    """The PARSED_FIELDS of a header block, which comes without the CRLF of its last line."""
     fields: Fields = {}
     if not block:
         return fields
     split = [line.partition(b":") for line in _FIELD_END.split(block)]
     names = [name.lower() for name, _, _ in split]
     if b"".join(names).translate(None, _FTEXT) or any(not colon for _, colon, _ in split) or b"" in names:
-        names = _mended(names, [colon for _, colon, _ in split], found)
+        names = _lenient_names(names, [colon for _, colon, _ in split], defects)
     for name, (_, _, value) in zip(names, split, strict=True):
-        if name in WANTED:
+        if name in PARSED_FIELDS:
             fields.setdefault(name, []).append(value)
-    _odd_bytes(block, found)
+    _check_block(block, defects)
     return fields
 
 
-def bcc_ranges(block: bytes) -> tuple[tuple[int, int], ...]:
-    """Offsets of the Bcc and Resent-Bcc fields with their CRLFs, neighbours in one; the block is to end in CRLF."""
+def find_bcc(block: bytes) -> tuple[tuple[int, int], ...]:
+    """Offsets of the Bcc fields with their CRLFs, adjacent ones in one. The block ends in CRLF."""
     ranges: list[tuple[int, int]] = []
     at = 0
     while field := _BCC.search(block, at):
@@ -49,31 +49,31 @@ def bcc_ranges(block: bytes) -> tuple[tuple[int, int], ...]:
     return tuple(ranges)
 
 
-def unfolded(value: bytes) -> bytes:
-    """RFC 5322 2.2.3: the line ends go, the blanks stay."""
+def unfold(value: bytes) -> bytes:
+    """Removes the line ends of folds; their blanks stay (RFC 5322 2.2.3)."""
     return value.replace(b"\r\n", b"").strip(b" \t") if b"\r\n" in value else value.strip(b" \t")
 
 
-def _mended(names: Sequence[bytes], colons: Sequence[bytes], found: DefectFound) -> list[bytes]:
-    """Names as a forgiving client reads them, and what a strict one would say."""
-    mended = []
+def _lenient_names(names: Sequence[bytes], colons: Sequence[bytes], defects: Defects) -> list[bytes]:
+    """Names as a lenient client reads them, and the defects that a strict one would see."""
+    lenient = []
     for name, colon in zip(names, colons, strict=True):
         bare = name.rstrip(b" \t")
         if not colon or not bare:
-            found.add(Defect.HEADER_WITHOUT_COLON)
+            defects.add(Defect.HEADER_WITHOUT_COLON)
             bare = b""
         elif bare.translate(None, _FTEXT):
-            found.add(Defect.ODD_FIELD_NAME)
+            defects.add(Defect.ODD_FIELD_NAME)
             bare = bare.translate(None, bytes(range(33))) if name[:1] not in b" \t" else bare.strip()
         elif bare != name:
-            found.add(Defect.BLANK_BEFORE_COLON)
-        mended.append(bare)
-    return mended
+            defects.add(Defect.BLANK_BEFORE_COLON)
+        lenient.append(bare)
+    return lenient
 
 
-def _odd_bytes(block: bytes, found: DefectFound) -> None:
-    check_line_ends(block, found)
+def _check_block(block: bytes, defects: Defects) -> None:
+    check_line_ends(block, defects)
     if b"\r\n." in block or block.startswith(b"."):
-        found.add(Defect.LONE_DOT)
+        defects.add(Defect.LONE_DOT)
     if _BLANK_LINE.search(block):
-        found.add(Defect.BLANK_HEADER_LINE)
+        defects.add(Defect.BLANK_HEADER_LINE)

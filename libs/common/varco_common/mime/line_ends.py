@@ -1,14 +1,14 @@
-"""Lines end in CRLF and hold no NUL (RFC 5321 2.3.8, RFC 5322 2.3)."""
+"""Lines end in CRLF and have no NUL (RFC 5321 2.3.8, RFC 5322 2.3)."""
 
-from varco_common.mime.defects import Defect, DefectFound
+from varco_common.mime.defects import Defect, Defects
 
 _NOT_CRLF_NUL = bytes(c for c in range(256) if c not in b"\r\n\0")
 
 
-def only_pairs(piece: bytes, length: int) -> bool:
-    """Are the `length` bytes of `piece` that are CR, LF or foreign nothing but CRLF pairs?
+def is_only_crlf(piece: bytes, length: int) -> bool:
+    """Whether all `length` bytes of `piece` that are no digits are CRLF pairs.
 
-    Lines of one width, as encoders write them, are checked by two strides, which is much faster than counting.
+    Checks lines of one width, as encoders write them, by two strides: much faster than counting.
     """
     first, last = piece.find(b"\r\n"), piece.rfind(b"\r\n")
     width = piece.find(b"\r\n", first + 2) - first
@@ -20,12 +20,12 @@ def only_pairs(piece: bytes, length: int) -> bool:
     return length == 2 * piece.count(b"\r\n")
 
 
-def check_line_ends(piece: bytes, found: DefectFound) -> None:
+def check_line_ends(piece: bytes, defects: Defects) -> None:
     """Finds NUL and bare line ends."""
     rest = piece.translate(None, _NOT_CRLF_NUL)
     if len(rest) == 2 * piece.count(b"\r\n"):  # then each CR and each LF is half of a CRLF
         return
     if b"\0" in rest:
-        found.add(Defect.NUL)
+        defects.add(Defect.NUL)
     if len(rest) - rest.count(b"\0") != 2 * piece.count(b"\r\n"):
-        found.add(Defect.BARE_LINE_END)
+        defects.add(Defect.BARE_LINE_END)

@@ -1,0 +1,98 @@
+"""The `name` and `filename` parameters of one header field, in every way that clients read them."""
+
+import re
+from collections.abc import Iterator
+
+from varco_common.mime.continuations import Piece, continued_readings
+from varco_common.mime.defects import Defect, Defects
+from varco_common.mime.headers import MAX_FIELD
+from varco_common.mime.text_readings import text_readings
+
+MAX_VALUE = 1_024  # bytes behind an unquoted name=: four times what is too long for a name
+_MAX_OCCURRENCES = 48  # of name= in one field, RFC 2231 pieces included
+
+# `name` or `filename` anywhere before a "=": after a semicolon, after none, in quotes that only
+# some clients see. The lookahead consumes no value, so a parameter inside a value is found, too.
+_BLANKS = rb"(?:\s|\([^()]*\))*"
+_PARAMETER = re.compile(
+    rb"(?<![\w*.-])(?:file)?name(\*[0-9]*\*?)?" + _BLANKS + rb"=" + _BLANKS + rb'(?=("(?:[^"\\]|\\.)*"?)?([^;]*))',
+    re.IGNORECASE | re.DOTALL,
+)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_COMMENT = re.compile(rb"\([^()]*\)")
+_NEXT_PARAMETER = re.compile(rb"\s+[\w-]+(?:\*[0-9]*\*?)?\s*=")
+
+
+def name_readings(value: bytes, defects: Defects) -> Iterator[str]:
+    """Every reading of every name in a field's value; duplicates are likely."""
+    plain: list[tuple[bytes | None, bytes]] = []
+    pieces: list[Piece] = []
+    if len(value) > MAX_FIELD:
+        defects.add(Defect.HEADER_TOO_LONG)
+    for count, match in enumerate(_PARAMETER.finditer(value[:MAX_FIELD])):
+        if count == _MAX_OCCURRENCES:
+            defects.add(Defect.TOO_MANY_NAMES)
+            break
+        star, quoted, rest = match.groups()
+        if star is None:
+            plain.append((quoted, rest[:MAX_VALUE]))
+        else:
+            number = star.strip(b"*")
+            pieces.append(Piece(int(number or -1), star.endswith(b"*"), _piece_value(quoted, rest)))
+            if len(number) > 1 and number.startswith(b"0"):
+                defects.add(Defect.BAD_PARAMETER)
+    if pieces:
+        yield from continued_readings(pieces, defects)
+    for quoted, rest in plain:
+        for raw in _plain_values(quoted, rest, defects):
+            yield from text_readings(raw)
+
+
+def _plain_values(quoted: bytes | None, rest: bytes, defects: Defects) -> Iterator[bytes]:
+    """The values of `name=...`:
+
+    `quoted` is its quoted string, `rest` all up to the next semicolon.
+    """
+    if quoted is None:
+        yield from _unquoted_values(rest)
+        return
+    closed = len(quoted) > 1 and quoted.endswith(b'"')
+    inner = quoted[1:-1] if closed else quoted[1:]
+    if not closed:
+        defects.add(Defect.BAD_PARAMETER)
+    yield _ESCAPED.sub(rb"\1", inner) if b"\\" in inner else inner
+    if b"\\" in inner:
+        yield inner
+    # Clients that know no escapes stop at the first quote, those that know no quotes at the ";".
+    yield from _with_extension(inner.partition(b'"')[0], inner.partition(b";")[0].strip())
+    yield from _with_text_behind(inner, rest if closed else b"", defects)
+
+
+def _unquoted_values(rest: bytes) -> Iterator[bytes]:
+    bare = _COMMENT.sub(b"", rest).strip()
+    yield bare
+    if bare.startswith(b"'"):
+        yield bare.strip(b"'")
+    yield from _with_extension(bare.partition(b" ")[0], re.split(rb"\s", bare, maxsplit=1)[0], rest.strip())
+
+
+def _with_text_behind(inner: bytes, rest: bytes, defects: Defects) -> Iterator[bytes]:
+    """`"a".exe` is a.exe for clients that join all text before the semicolon."""
+    if rest and not rest.isspace() and not _NEXT_PARAMETER.match(rest):
+        rest = _COMMENT.sub(b"", rest).replace(b'"', b"")
+        if rest.strip():
+            defects.add(Defect.BAD_PARAMETER)
+            yield inner + rest.strip()
+
+
+def _with_extension(*values: bytes) -> Iterator[bytes]:
+    """A shortened name only matters if it still has an extension."""
+    for value in values:
+        if b"." in value:
+            yield value
+
+
+def _piece_value(quoted: bytes | None, rest: bytes) -> bytes:
+    if quoted is None:
+        return (_COMMENT.sub(b"", rest).split() or [b""])[0]
+    return _ESCAPED.sub(rb"\1", quoted.removeprefix(b'"').removesuffix(b'"'))
