@@ -20,7 +20,7 @@ from varco_common.bus import Bus
 from varco_common.bus.settings import WithBus
 from varco_common.bus.streams import manager
 from varco_common.events import MailRefused
-from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.mail.ballot import Ballot
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.replies import Reply

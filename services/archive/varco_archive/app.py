@@ -27,7 +27,7 @@ from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
-from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api
 from varco_common.runtime.ban_enforcement import BanEnforcement
 from varco_common.runtime.http_server import HttpServer
@@ -116,7 +116,7 @@ SERVICE = Service(
     role=("worker",),
     settings=Settings,
     serve=serve,
-    publishes=("events.archive.>", "mail.copy.*", subjects.rehearsal("*")),
+    publishes=("events.archive.>", "mail.copy.*", subjects.replay_frames("*")),
     subscribes=(
         retention.subject(NAME),
         *FILTERS,
@@ -127,7 +127,7 @@ SERVICE = Service(
         *ENFORCED,
         GUARDED,
         ENFORCER_STATUS,
-        subjects.rehearse(NAME),
+        subjects.replay_request(NAME),
     ),
 )
 

@@ -17,9 +17,9 @@ from varco_archive.tables import copies, marks
 from varco_common.bus import Bus, StoredRecord
 from varco_common.events import CopyRemoved
 from varco_common.eventsourcing.projection import FoldedStates
-from varco_common.eventsourcing.rebuild.events import read
-from varco_common.eventsourcing.rebuild.mails import recorded
-from varco_common.eventsourcing.rebuild.projected import ComparedTable, FoldedProjection, RebuildSink
+from varco_common.eventsourcing.rebuild.event_reader import read_events
+from varco_common.eventsourcing.rebuild.mail_reader import read_records
+from varco_common.eventsourcing.rebuild.rebuildable import ComparedTable, FoldedProjection, RebuildSink
 from varco_common.mail.record import MailAccepted, decode_record
 
 REMOVALS = "removals"
@@ -42,27 +42,29 @@ class CopiesRebuild:
         self._subjects: dict[int, str] = {}  # of mails to be converted, by sequence
         self._first = 0
 
-    async def stands(self, bus: Bus, live: AsyncConnection) -> int:
+    async def applied_sequence(self, bus: Bus, live: AsyncConnection) -> int:
         acknowledged = await bus.mail.acknowledged(DURABLE)
         self._removals = int(await live.scalar(sa.select(marks.c.value).where(marks.c.name == REMOVALS)) or 0)
         return acknowledged
 
-    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
+    async def build(
+        self, bus: Bus, fresh: AsyncEngine, until: int, on_progress: RebuildSink
+    ) -> Sequence[ComparedTable]:
         index, settings = CopyIndex(fresh), await _all_settings(bus)
-        async with aclosing(recorded(bus, *KINDS, until=stand)) as records:
+        async with aclosing(read_records(bus, *KINDS, until=until)) as records:
             async for record in records:
                 self._take(record, settings)
                 if len(self._rows) + len(self._forwarded) >= _BATCH:
                     await self._write(index)
-                    told(record.sequence)
+                    on_progress(record.sequence)
         await self._write(index)
-        async with aclosing(read(bus, COPY_REMOVED, until=self._removals)) as events:
+        async with aclosing(read_events(bus, COPY_REMOVED, until=self._removals)) as events:
             async for sequence, event in events:
                 if isinstance(event, CopyRemoved) and datetime.now(UTC) - event.at < MAIL_HORIZON:
                     await index.mark_removed(event.account, event.mails, sequence, insert_missing=True)
         await index.set_mark(REMOVALS, self._removals)
-        told(stand)
-        return self._compared(stand)
+        on_progress(until)
+        return self._compared(until)
 
     def _take(self, record: StoredRecord, settings: dict[str, CopySettings]) -> None:
         at = datetime.fromtimestamp(record.at / 1000, UTC)
@@ -88,14 +90,14 @@ class CopiesRebuild:
             await index.add(self._rows, self._forwarded)
         self._rows, self._forwarded = [], []
 
-    def _compared(self, stand: int) -> list[ComparedTable]:
+    def _compared(self, until: int) -> list[ComparedTable]:
         before_first = copies.c.sequence < self._first if self._first != 1 else sa.false()
         return [
             ComparedTable(
                 name="copies",
                 table=copies,
                 key=("mail",),
-                where=sa.and_(copies.c.live, copies.c.sequence <= stand),
+                where=sa.and_(copies.c.live, copies.c.sequence <= until),
                 left_out=frozenset({"id", "forward"}),
                 near=frozenset({"arrived_ms"}),
                 beyond=sa.and_(copies.c.live, before_first),
@@ -116,7 +118,7 @@ async def _all_settings(bus: Bus) -> dict[str, CopySettings]:
     """The settings of now, which contain what held at any earlier time."""
     memory: FoldedStates[CopySettings] = FoldedStates(PROJECTION.apply, PROJECTION.key)
     until = await bus.events.last_sequence(*PROJECTION.filters)
-    async with aclosing(read(bus, *PROJECTION.filters, until=until)) as events:
+    async with aclosing(read_events(bus, *PROJECTION.filters, until=until)) as events:
         async for sequence, event in events:
             memory.apply(sequence, event)
     return memory.states

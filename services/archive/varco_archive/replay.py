@@ -13,6 +13,6 @@ def _sections(settings: CopySettings) -> Sections:
     return {"archive": section(settings) or {}}
 
 
-def shown(_: Settings) -> FoldedSettings[CopySettings]:
+def settings_view(_: Settings) -> FoldedSettings[CopySettings]:
     """Named as the replay process expects."""
     return FoldedSettings(*FILTERS, apply=apply, show=_sections)

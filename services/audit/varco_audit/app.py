@@ -23,7 +23,7 @@ from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.bus.permissions import ERASE_MAIL
 from varco_common.bus.redelivery import REDELIVER
-from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service, draining, run
@@ -81,11 +81,11 @@ SERVICE = Service(
         retention.subject("*"),
         subjects.lease(LEASE),
         *ERASE_MAIL,
-        subjects.rehearse("*"),
+        subjects.replay_request("*"),
         subjects.request("*", REDELIVER),
-        subjects.rehearsal("*"),
+        subjects.replay_frames("*"),
     ),
-    subscribes=(ALL_EVENTS, RECORDS, subjects.rehearse(NAME), subjects.rehearsal("*")),
+    subscribes=(ALL_EVENTS, RECORDS, subjects.replay_request(NAME), subjects.replay_frames("*")),
 )
 
 

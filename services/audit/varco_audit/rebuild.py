@@ -14,7 +14,12 @@ from varco_audit.reconciliation.tables import hourly_counts, outstanding_mails
 from varco_audit.settings import Settings
 from varco_audit.table_projection import TableProjection
 from varco_common.bus import Bus, RawEvent
-from varco_common.eventsourcing.rebuild.projected import ComparedTable, FoldedProjection, RebuildSink, stand_of
+from varco_common.eventsourcing.rebuild.rebuildable import (
+    ComparedTable,
+    FoldedProjection,
+    RebuildSink,
+    applied_sequence,
+)
 
 _BATCH = 2_000  # events in one transaction
 
@@ -26,19 +31,21 @@ class RebuildableProjection:
         self.name = projection.NAME
         self._projection, self._tables = projection, tables
 
-    async def stands(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
-        return await stand_of(live, self.name)
+    async def applied_sequence(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
+        return await applied_sequence(live, self.name)
 
-    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
+    async def build(
+        self, bus: Bus, fresh: AsyncEngine, until: int, on_progress: RebuildSink
+    ) -> Sequence[ComparedTable]:
         projection = self._projection(bus, fresh, BatchLimits())
         await projection.open()
         batch: list[RawEvent] = []
         async with aclosing(bus.events.follow_raw(*projection.FILTERS)) as raws:
-            while projection.applied < stand:
+            while projection.applied < until:
                 batch.append(await anext(raws))
-                if len(batch) >= _BATCH or batch[-1].sequence >= stand:
+                if len(batch) >= _BATCH or batch[-1].sequence >= until:
                     await projection.apply(batch)
-                    told(projection.applied)
+                    on_progress(projection.applied)
                     batch = []
         return self._tables
 

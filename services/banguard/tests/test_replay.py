@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from varco_banguard.decide import VOTER, Position, decide, position_figures
-from varco_banguard.replay import BanguardReplay, BanSettingsView, shown, voter
+from varco_banguard.replay import BanguardReplay, BanSettingsView, settings_view, voter
 from varco_banguard.settings import Settings
 from varco_common.events import (
     HostBanned,
@@ -60,7 +60,7 @@ def test_a_vote_comes_out_the_same_wherever_its_two_followings_stood(facts, aske
     gate = [(number, fact) for number, fact in enumerate(facts, 1) if isinstance(fact, GATES)]
     replay = voter(Settings())
     for number, fact in enumerate(facts, 1):
-        replay.learn(number, fact)
+        replay.apply_event(number, fact)
     for host, data in asked:
         position = Position(data.draw(st.integers(0, len(facts))), data.draw(st.integers(0, len(facts))))
         now = START + timedelta(microseconds=data.draw(st.integers(0, 60_000_000)))
@@ -82,12 +82,12 @@ def test_a_vote_without_figures_cant_be_cast_again():
 
 def test_a_balancer_is_refused_as_little_as_it_was():
     replay = voter(Settings(balancers="192.0.2.7"))
-    replay.learn(1, HostBanned(at=START, network="192.0.2.7", until=None, count=1, strikes=()))
+    replay.apply_event(1, HostBanned(at=START, network="192.0.2.7", until=None, count=1, strikes=()))
     vote = replace(accept(VOTER), figures=position_figures(Position(1, 0), START))
     assert replay.decide(case("192.0.2.7"), vote).reply.accepts
 
 
-def told(bans: BanSettingsView, *facts, account="acme", own=False, at=START) -> dict:
+def sections_of(bans: BanSettingsView, *facts, account="acme", own=False, at=START) -> dict:
     bans.begin(account, at, own=own)
     said: dict = {}
     for number, fact in enumerate(facts, 1):
@@ -108,12 +108,12 @@ def banned(network: str, account: str, until=None) -> HostBanned:
 
 def test_bans_in_force_are_told_and_those_that_are_over_are_not():
     facts = (banned("192.0.2.7", "acme"), banned("192.0.2.8", "acme", until=START - timedelta(seconds=1)))
-    assert [*told(shown(Settings()), *facts)] == ["192.0.2.7"]
+    assert [*sections_of(settings_view(Settings()), *facts)] == ["192.0.2.7"]
     lifted = HostUnbanned(at=START, network="192.0.2.7", cause=UnbanCause.LIFTED)
-    assert told(shown(Settings()), *facts, lifted) == {}
+    assert sections_of(settings_view(Settings()), *facts, lifted) == {}
 
 
 def test_an_account_is_told_of_its_own_bans_alone():
     facts = (banned("192.0.2.7", "acme"), banned("192.0.2.8", "beta"))
-    assert [*told(shown(Settings()), *facts, own=True)] == ["192.0.2.7"]
-    assert "accounts" not in told(shown(Settings()), *facts, own=True)["192.0.2.7"]
+    assert [*sections_of(settings_view(Settings()), *facts, own=True)] == ["192.0.2.7"]
+    assert "accounts" not in sections_of(settings_view(Settings()), *facts, own=True)["192.0.2.7"]

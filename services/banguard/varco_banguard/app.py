@@ -11,11 +11,11 @@ from varco_banguard.state import NAME, BanguardState
 from varco_banguard.strike_processor import INPUTS, StrikeProcessor
 from varco_banguard.voter import BanguardVoter
 from varco_common.base.settings import BrokenSetting
-from varco_common.base.subjects import event, rehearsal, rehearse
+from varco_common.base.subjects import event, replay_frames, replay_request
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.events.ban_table import ENFORCER_STATUS
-from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service
@@ -61,8 +61,8 @@ SERVICE = Service(
     role=("voter", "worker"),
     settings=Settings,
     serve=serve,
-    publishes=(ALL, ENFORCER_STATUS, rehearsal("*")),
-    subscribes=(ALL, "ballot.*", *INPUTS, *LOGIN_FILTERS, *NETWORK_FILTERS, rehearse(NAME)),
+    publishes=(ALL, ENFORCER_STATUS, replay_frames("*")),
+    subscribes=(ALL, "ballot.*", *INPUTS, *LOGIN_FILTERS, *NETWORK_FILTERS, replay_request(NAME)),
 )
 
 

@@ -3,7 +3,7 @@
 from varco_banguard.known_logins import KNOWN_LOGINS, NETWORK_OWNERS
 from varco_banguard.settings import Settings
 from varco_banguard.state import BAN_SETTINGS, HOSTS
-from varco_common.eventsourcing.rebuild.projected import FoldedProjection
+from varco_common.eventsourcing.rebuild.rebuildable import FoldedProjection
 
 SETTINGS = Settings
 PROJECTIONS = tuple(FoldedProjection(spec) for spec in (HOSTS, BAN_SETTINGS, KNOWN_LOGINS, NETWORK_OWNERS))

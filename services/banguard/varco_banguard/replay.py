@@ -14,7 +14,7 @@ from varco_banguard.state import HOST_FILTERS, SETTINGS_FILTERS
 from varco_common.events import AnyEvent, GateEvent, HostBanned, HostEvent, HostUnbanned
 from varco_common.events.ban_table import BanTable
 from varco_common.eventsourcing.replay.replayable import (
-    EachAlone,
+    IndependentReplay,
     RefusedSection,
     ReplayCase,
     Sections,
@@ -28,7 +28,7 @@ SETTINGS = Settings
 _SequencedEvent = tuple[int, AnyEvent]
 
 
-class BanguardReplay(EachAlone):
+class BanguardReplay(IndependentReplay):
     """Hosts and ban settings are two projections, each with its own position: the table is made as of both."""
 
     voter = VOTER
@@ -40,7 +40,7 @@ class BanguardReplay(EachAlone):
         self._settings_events: list[_SequencedEvent] = []
         self._start()
 
-    def learn(self, sequence: int, event: AnyEvent) -> None:
+    def apply_event(self, sequence: int, event: AnyEvent) -> None:
         (self._settings_events if isinstance(event, GateEvent) else self._host_events).append((sequence, event))
 
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
@@ -85,7 +85,7 @@ def _apply_until(table: BanTable, events: Sequence[_SequencedEvent], applied: in
 class BanSettingsView:
     """The bans, the ignored networks and the rules at a time. `own`: only those that concern the account."""
 
-    shows = (*HOST_FILTERS, *SETTINGS_FILTERS)
+    filters = (*HOST_FILTERS, *SETTINGS_FILTERS)
 
     def __init__(self) -> None:
         self._account, self._at, self._own = "", datetime.max.replace(tzinfo=UTC), False
@@ -134,6 +134,6 @@ def voter(settings: Settings) -> BanguardReplay:
     return BanguardReplay(settings)
 
 
-def shown(_: Settings) -> BanSettingsView:
+def settings_view(_: Settings) -> BanSettingsView:
     """For the settings as of a time."""
     return BanSettingsView()

@@ -6,7 +6,7 @@ from varco_common.base import subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
 from varco_common.bus import Bus
 from varco_common.eventsourcing.projection import Projection
-from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service
@@ -86,14 +86,14 @@ SERVICE = Service(
     role=("voter", "worker"),
     settings=Settings,
     serve=serve,
-    publishes=("events.filelink.>", "mail.converted.*", subjects.rehearsal("*")),
+    publishes=("events.filelink.>", "mail.converted.*", subjects.replay_frames("*")),
     subscribes=(
         retention.subject(NAME),
         *account_settings.FILTERS,
         *link_state.FILTERS,
         "ballot.*",
         subjects.mail("convert", "*"),
-        subjects.rehearse(NAME),
+        subjects.replay_request(NAME),
     ),
 )
 

@@ -1,6 +1,6 @@
 """What `varco replay rebuild filelink` builds."""
 
-from varco_common.eventsourcing.rebuild.projected import FoldedProjection
+from varco_common.eventsourcing.rebuild.rebuildable import FoldedProjection
 from varco_filelink.model import account_settings, link_state
 from varco_filelink.settings import Settings
 

@@ -9,15 +9,15 @@ from pydantic import TypeAdapter, ValidationError
 from varco_common.base import units
 from varco_common.events import AnyEvent, FilelinkChosen, FilelinkWithdrawn
 from varco_common.eventsourcing.commands import CommandContext
-from varco_common.eventsourcing.replay.history import SettingsHistory
 from varco_common.eventsourcing.replay.replayable import (
-    EachAlone,
+    IndependentReplay,
     RefusedSection,
     ReplayCase,
     Sections,
     SettingsLine,
     UnclearDecision,
 )
+from varco_common.eventsourcing.replay.settings_history import SettingsHistory
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.ballot import Vote
 from varco_filelink.api.schemas import FilelinkSection
@@ -33,7 +33,7 @@ _SECTION = "filelink"
 _section: TypeAdapter[Any] = TypeAdapter(FilelinkSection)
 
 
-class FilelinkReplay(EachAlone):
+class FilelinkReplay(IndependentReplay):
     """Each vote is decided on the settings as of its own sequence."""
 
     voter = VOTER
@@ -44,8 +44,8 @@ class FilelinkReplay(EachAlone):
         self._assumed: FilelinkChosen | FilelinkWithdrawn | None = None
         self._newest = 0
 
-    def learn(self, sequence: int, event: AnyEvent) -> None:
-        self._history.learn(sequence, event)
+    def apply_event(self, sequence: int, event: AnyEvent) -> None:
+        self._history.apply_event(sequence, event)
         self._newest = sequence
 
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
@@ -96,6 +96,6 @@ def voter(_: Settings) -> FilelinkReplay:
     return FilelinkReplay()
 
 
-def shown(_: Settings) -> FoldedSettings[LinkSettings]:
+def settings_view(_: Settings) -> FoldedSettings[LinkSettings]:
     """For the state at any time. The replay process calls it by this name."""
     return FoldedSettings(*account_settings.FILTERS, apply=account_settings.apply, show=_sections)

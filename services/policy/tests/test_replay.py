@@ -20,8 +20,8 @@ from varco_common.events import (
     SenderWithdrawn,
 )
 from varco_common.eventsourcing.replay.frames import (
+    BatchReply,
     FrameBatch,
-    Go,
     PlannedChange,
     PlanQuestion,
     ReplayDone,
@@ -29,11 +29,11 @@ from varco_common.eventsourcing.replay.frames import (
     StateQuestion,
     VerifyQuestion,
     decode_batch,
-    decode_taken,
+    decode_question_reply,
     encode,
 )
 from varco_common.eventsourcing.replay.replayable import RefusedSection, ReplayCase
-from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.mail.ballot import Ballot, Vote, accept
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.replies import Reply
@@ -58,7 +58,7 @@ PAST = [
 def learned() -> PolicyReplay:
     replay = PolicyReplay()
     for number, event in enumerate(PAST, 1):
-        replay.learn(number * 10, event)
+        replay.apply_event(number * 10, event)
     return replay
 
 
@@ -84,7 +84,7 @@ def attachment(name: str, size=1_000) -> Part:
 
 
 def early(reply: Reply, sender: str, *recipients: str, size=0) -> ReplayCase:
-    return case(sender, *recipients, size=size, votes=(Vote(voter="ingress-smtp", reply=reply),))
+    return case(sender, *recipients, size=size, votes=(Vote(voter="ingress-smtp", reply=reply),))._replace(early=True)
 
 
 async def under(sections: dict, one: ReplayCase, *assumed) -> Vote | None:
@@ -175,24 +175,24 @@ class Asker:
         self.bus, self.end = bus, end
         self.listening = asyncio.Event()
         self.heard: list[FrameBatch] = []
-        self.subject = subjects.rehearsal(new_id())
+        self.subject = subjects.replay_frames(new_id())
 
     async def hear(self, payload: bytes) -> bytes:
         self.heard.append(decode_batch(payload))
         await self.listening.wait()
-        return encode(Go())
+        return encode(BatchReply())
 
     async def ask(self, question) -> str:
         answer = await self.bus.requests.ask(
-            subjects.rehearse("policy"), encode(replace(question, frames=self.subject)), 10
+            subjects.replay_request("policy"), encode(replace(question, frames=self.subject)), 10
         )
-        return decode_taken(answer).refused
+        return decode_question_reply(answer).refused
 
     @property
     def frames(self) -> list:
         return [frame for batch in self.heard for frame in batch.frames]
 
-    async def told(self) -> list:
+    async def mail_filters(self) -> list:
         """All frames, once the last was said."""
         await eventually(lambda: self.frames and isinstance(self.frames[-1], ReplayDone), 60)
         return self.frames
@@ -230,7 +230,7 @@ async def test_a_plan_is_told_with_its_events(nats, bus, tmp_path):
         asker.listening.set()
         sections = {"senders": ["@new.example", "b@acme.example"]}
         assert await asker.ask(PlanQuestion(frames="", last=last, account="acme", sections=sections)) == ""
-        planned = [frame for frame in await asker.told() if isinstance(frame, PlannedChange)]
+        planned = [frame for frame in await asker.mail_filters() if isinstance(frame, PlannedChange)]
     assert [frame.line for frame in planned] == ["+ sender b@acme.example"]
     assert b"sender.authorised.v1" in bytes(planned[0].event)
     assert await bus.events.last_sequence("events.>") == last  # and nothing was appended
@@ -241,7 +241,7 @@ async def test_each_setting_is_told_with_the_event_that_made_it_so(nats, bus, tm
     async with asking(nats, bus, tmp_path) as asker:
         asker.listening.set()
         await asker.ask(StateQuestion(frames="", last=last - 1, account="acme", at=NOW))
-        before = {(one.section, one.key): one for one in await asker.told() if isinstance(one, SettingsItem)}
+        before = {(one.section, one.key): one for one in await asker.mail_filters() if isinstance(one, SettingsItem)}
     rule = before["rules", "max_recipients"]
     assert (rule.value, rule.sequence, rule.by, rule.reason, rule.fact) == (2, 3, "token:x", "agreed", "rules-changed")
     assert before["account", "language"].sequence == 1
@@ -253,9 +253,9 @@ async def test_another_question_is_told_that_one_goes_on(nats, bus, tmp_path):
     async with asking(nats, bus, tmp_path) as asker:
         assert await asker.ask(verify(last)) == ""
         await eventually(lambda: asker.heard, 60)
-        assert "another rehearsal" in await asker.ask(verify(last))
+        assert "another replay" in await asker.ask(verify(last))
         asker.listening.set()
-        await asker.told()
+        await asker.mail_filters()
 
         async def begins() -> bool:
             return not await asker.ask(verify(last))

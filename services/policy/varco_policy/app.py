@@ -3,7 +3,7 @@
 from varco_common.base import subjects
 from varco_common.bus import Bus
 from varco_common.eventsourcing.projection import Projection
-from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.mail.grants import LOGIN, NETWORK
 from varco_common.runtime import rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
@@ -56,8 +56,8 @@ SERVICE = Service(
     role=("voter",),
     settings=Settings,
     serve=serve,
-    publishes=(ALL, subjects.rehearsal("*")),
-    subscribes=(*FOLLOWED, "ballot.*", LOGIN, NETWORK, subjects.rehearse(NAME)),
+    publishes=(ALL, subjects.replay_frames("*")),
+    subscribes=(*FOLLOWED, "ballot.*", LOGIN, NETWORK, subjects.replay_request(NAME)),
 )
 
 

@@ -1,6 +1,6 @@
 """The projections of policy, for `varco replay rebuild policy`."""
 
-from varco_common.eventsourcing.rebuild.projected import FoldedProjection
+from varco_common.eventsourcing.rebuild.rebuildable import FoldedProjection
 from varco_policy.account_directory import ACCOUNTS
 from varco_policy.admin_tokens import ADMIN_TOKENS
 from varco_policy.settings import Settings

@@ -32,15 +32,15 @@ from varco_common.events import (
     TokenRevoked,
 )
 from varco_common.eventsourcing.commands import Change, CommandContext
-from varco_common.eventsourcing.replay.history import SettingsHistory, SettingsVersion
 from varco_common.eventsourcing.replay.replayable import (
-    EachAlone,
+    IndependentReplay,
     RefusedSection,
     ReplayCase,
     Sections,
     SettingsLine,
     UnclearDecision,
 )
+from varco_common.eventsourcing.replay.settings_history import SettingsHistory, SettingsVersion
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.replies import Reply
@@ -82,7 +82,7 @@ _NO_OWNERS = Owners(login=lambda _: None, network=lambda _: None)
 _ANY_HASH = "(a replay hashes nothing)"
 
 
-class PolicyReplay(EachAlone):
+class PolicyReplay(IndependentReplay):
     """Folds each account up to the sequence of each vote."""
 
     voter = VOTER
@@ -95,8 +95,8 @@ class PolicyReplay(EachAlone):
         self._assumed: dict[str, tuple[SettingsVersion[Account], Account | None]] = {}
         self._newest = 0
 
-    def learn(self, sequence: int, event: AnyEvent) -> None:
-        self._accounts.learn(sequence, event)
+    def apply_event(self, sequence: int, event: AnyEvent) -> None:
+        self._accounts.apply_event(sequence, event)
         self._newest = sequence
 
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
@@ -206,7 +206,7 @@ def voter(_: Settings) -> PolicyReplay:
     return PolicyReplay()
 
 
-def shown(_: Settings) -> FoldedSettings[Account]:
+def settings_view(_: Settings) -> FoldedSettings[Account]:
     """For the settings as of a time."""
     filters = tuple(kind.subject_filter() for kind in _SHOWN_EVENTS)
     return FoldedSettings(*filters, apply=apply, show=_show, key=account_of)

@@ -8,7 +8,7 @@ from varco_common.base import subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
 from varco_common.bus import Bus
 from varco_common.eventsourcing.projection import Projection
-from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service
@@ -97,8 +97,8 @@ SERVICE = Service(
     role=("voter",),
     settings=Settings,
     serve=serve,
-    publishes=(ALL, subjects.lease(VOTER), subjects.rehearsal("*")),
-    subscribes=(*FILTERS, REFUSED, RECORDED, subjects.ballot("*"), *ACCEPTED, subjects.rehearse(VOTER)),
+    publishes=(ALL, subjects.lease(VOTER), subjects.replay_frames("*")),
+    subscribes=(*FILTERS, REFUSED, RECORDED, subjects.ballot("*"), *ACCEPTED, subjects.replay_request(VOTER)),
 )
 
 

@@ -8,8 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_common.bus import Bus
-from varco_common.eventsourcing.rebuild.mails import recorded
-from varco_common.eventsourcing.rebuild.projected import ComparedTable, FoldedProjection, RebuildSink, stand_of
+from varco_common.eventsourcing.rebuild.mail_reader import read_records
+from varco_common.eventsourcing.rebuild.rebuildable import (
+    ComparedTable,
+    FoldedProjection,
+    RebuildSink,
+    applied_sequence,
+)
 from varco_ratelimit import store
 from varco_ratelimit.counters import QuotaCounters
 from varco_ratelimit.known_recipients import DAYS, KnownRecipients, day_of
@@ -28,23 +33,25 @@ class CountedMails:
 
     name = "counted"
 
-    async def stands(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
-        return await stand_of(live, store.PROGRESS)
+    async def applied_sequence(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
+        return await applied_sequence(live, store.PROGRESS)
 
-    async def build(self, bus: Bus, fresh: AsyncEngine, stand: int, told: RebuildSink) -> Sequence[ComparedTable]:
+    async def build(
+        self, bus: Bus, fresh: AsyncEngine, until: int, on_progress: RebuildSink
+    ) -> Sequence[ComparedTable]:
         memory = KnownRecipients()
         counter = MailCounter(bus, QuotaCounters(0), memory)
         first, begun = 0, 0
-        async with aclosing(recorded(bus, *COUNTED, until=stand)) as records:
+        async with aclosing(read_records(bus, *COUNTED, until=until)) as records:
             async for record in records:
                 first, begun = first or record.sequence, begun or record.at
                 counter.count(record)
                 if len(counter.fresh) >= _AT_ONCE:
                     await store.save(fresh, counter, memory)
-                    told(record.sequence)
-        counter.sequence = stand
+                    on_progress(record.sequence)
+        counter.sequence = until
         await store.save(fresh, counter, memory)
-        told(stand)
+        on_progress(until)
         return _compared(begun or int(time.time() * 1000), all_there=first == 1)
 
 

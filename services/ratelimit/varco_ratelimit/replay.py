@@ -17,7 +17,6 @@ from varco_common.events import (
     QuotaSet,
 )
 from varco_common.eventsourcing.commands import Change, CommandContext
-from varco_common.eventsourcing.replay.history import SettingsHistory, SettingsVersion
 from varco_common.eventsourcing.replay.replayable import (
     RefusedSection,
     ReplayCase,
@@ -25,6 +24,7 @@ from varco_common.eventsourcing.replay.replayable import (
     SettingsLine,
     UnclearDecision,
 )
+from varco_common.eventsourcing.replay.settings_history import SettingsHistory, SettingsVersion
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.ballot import Vote
 from varco_ratelimit.api import forms
@@ -34,7 +34,7 @@ from varco_ratelimit.model import AccountQuotas, account_of, apply, sender_key
 from varco_ratelimit.quota_windows import LONGEST, milliseconds
 from varco_ratelimit.replay_counters import ReplayCounters
 from varco_ratelimit.settings import Settings
-from varco_ratelimit.vote_inputs import FIRST_TIME, vote_inputs
+from varco_ratelimit.vote_inputs import CLOCK, FIRST_TIME, vote_inputs
 
 SETTINGS = Settings
 
@@ -62,8 +62,8 @@ class QuotaReplay:
         self._changed: tuple[SettingsVersion[AccountQuotas], AccountQuotas] | None = None
         self._newest = self._turn = 0
 
-    def learn(self, sequence: int, event: AnyEvent) -> None:
-        self._quotas.learn(sequence, event)
+    def apply_event(self, sequence: int, event: AnyEvent) -> None:
+        self._quotas.apply_event(sequence, event)
         self._newest = sequence
 
     def warm_up(self, *, assumed: bool) -> timedelta:
@@ -79,7 +79,10 @@ class QuotaReplay:
         known = vote_inputs(vote.figures)
         return known.counted if known else 0
 
-    def met(self, case: ReplayCase) -> None:
+    def decided_at(self, vote: Vote) -> int:
+        return vote.figures.get(CLOCK, 0)
+
+    def count_passed(self, case: ReplayCase) -> None:
         assert case.passed
         at = (case.passed.at - _EPOCH) // timedelta(milliseconds=1)
         vote = case.vote(VOTER)
@@ -191,6 +194,6 @@ def voter(_: Settings) -> QuotaReplay:
     return QuotaReplay()
 
 
-def shown(_: Settings) -> FoldedSettings[AccountQuotas]:
+def settings_view(_: Settings) -> FoldedSettings[AccountQuotas]:
     """For state as of."""
     return FoldedSettings(*QuotaReplay.settings, apply=apply, show=_show, key=account_of)

@@ -7,7 +7,7 @@ from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.eventsourcing.projection import Projection
-from varco_common.eventsourcing.replay.serving import ReplayServer
+from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service, run
@@ -91,13 +91,13 @@ SERVICE = Service(
     role=("worker",),
     settings=Settings,
     serve=serve,
-    publishes=("events.relay.>", "mail.dsn.*", subjects.rehearsal("*")),
+    publishes=("events.relay.>", "mail.dsn.*", subjects.replay_frames("*")),
     subscribes=(
         retention.subject("relay"),
         *account_route.PROJECTION.filters,
         *queue.FILTERS,
         *(subjects.mail(kind, "*") for kind in subjects.READY),
-        subjects.rehearse("relay"),
+        subjects.replay_request("relay"),
     ),
 )
 

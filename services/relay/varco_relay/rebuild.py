@@ -1,6 +1,6 @@
 """relay's projections, which `varco replay rebuild relay` builds anew."""
 
-from varco_common.eventsourcing.rebuild.projected import FoldedProjection
+from varco_common.eventsourcing.rebuild.rebuildable import FoldedProjection
 from varco_relay.model import account_route, queue
 from varco_relay.settings import Settings
 

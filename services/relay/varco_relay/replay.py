@@ -10,7 +10,7 @@ from varco_relay.smtp.target import BLACKHOLE, format_smarthost
 SETTINGS = Settings
 
 
-def shown(_: Settings) -> FoldedSettings[AccountRoute]:
+def settings_view(_: Settings) -> FoldedSettings[AccountRoute]:
     """For state as of."""
     filters = (kind.subject_filter() for kind in SETTINGS_EVENTS)
     return FoldedSettings(*filters, apply=apply, show=_sections)

@@ -12,7 +12,7 @@ from varco_common.bus.connection import NatsConnection
 from varco_common.bus.ordered_consumer import BATCH
 from varco_common.bus.streams import manager
 from varco_common.events import AnyEvent, RecordParked, SenderAuthorised, encode_event
-from varco_common.eventsourcing.rebuild.events import read
+from varco_common.eventsourcing.rebuild.event_reader import read_events
 from varco_common.testing import NatsServer
 from varco_common.testing.samples import failed
 from varco_common.testing.waiting import eventually
@@ -89,7 +89,7 @@ async def test_nobody_parks_in_anothers_name(bus: Bus, nats: NatsServer):
         await raw.jetstream().publish("events.parked.record-parked.filelink", encode_event(forged))
     await bus.events.append(forged)
     assert [one.sequence for one in await first(bus, 1, "events.parked.record-parked.>")] == [2]
-    async with aclosing(read(bus, "events.parked.>", until=2)) as found:
+    async with aclosing(read_events(bus, "events.parked.>", until=2)) as found:
         assert [sequence async for sequence, _ in found] == [2]
     (parked,) = await first(bus, 1, "events.parked.record-parked.test")
     assert isinstance(parked.event, RecordParked)

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 from varco_common.eventsourcing.rebuild.frames import RebuildDone, RebuiltTable, RowDifference
-from varco_common.eventsourcing.rebuild.projected import FoldedProjection
-from varco_common.eventsourcing.rebuild.rebuild import Job, rebuild
+from varco_common.eventsourcing.rebuild.rebuild import RebuildJob, rebuild
+from varco_common.eventsourcing.rebuild.rebuildable import FoldedProjection
 from varco_common.storage import database, database_swap
 
 from .test_projection import ALL, Senders, apply, authorised, opened
@@ -20,7 +20,7 @@ TAMPER = sa.text("UPDATE states SET document = :document WHERE key = 'acme'")
 
 @pytest.fixture
 def job(database_url, example):
-    return Job("shell-example", example, database_url, (FoldedProjection(FOLD),))
+    return RebuildJob("shell-example", example, database_url, (FoldedProjection(FOLD),))
 
 
 async def live(job, bus, *events):
@@ -110,7 +110,7 @@ async def test_a_rebuild_that_fails_leaves_nothing_behind(job, bus):
 
 async def test_a_file_that_another_process_has_open_is_swapped_later(tmp_path: Path, example, bus):
     url = f"sqlite+aiosqlite:///{tmp_path}/live.sqlite"
-    job = Job("shell-example", example, url, (FoldedProjection(FOLD),))
+    job = RebuildJob("shell-example", example, url, (FoldedProjection(FOLD),))
     await live(job, bus, opened())
     await frames(job, bus, swap=True)
     async with database.connect(url, "other") as other:
@@ -124,7 +124,7 @@ async def test_a_file_that_another_process_has_open_is_swapped_later(tmp_path: P
 
 
 async def test_a_swap_that_was_cut_off_goes_on_at_the_next_start(tmp_path: Path, example, bus):
-    job = Job("shell-example", example, f"sqlite+aiosqlite:///{tmp_path}/live.sqlite", (FoldedProjection(FOLD),))
+    job = RebuildJob("shell-example", example, f"sqlite+aiosqlite:///{tmp_path}/live.sqlite", (FoldedProjection(FOLD),))
     await live(job, bus, opened())
     await frames(job, bus, swap=True)
     (tmp_path / "live.sqlite").rename(tmp_path / "live.before-then.sqlite")

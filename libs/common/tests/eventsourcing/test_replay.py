@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from varco_common.bus.streams import manager
 from varco_common.events import AccountOpened, Language, MailRecorded, MailRefused, SenderAuthorised, SenderWithdrawn
 from varco_common.eventsourcing.replay.frames import (
-    Go,
+    BatchReply,
     ReplayDone,
     ReplayFailed,
     UnreadableMail,
@@ -15,9 +15,9 @@ from varco_common.eventsourcing.replay.frames import (
     VoteDifference,
     WhatIfQuestion,
 )
-from varco_common.eventsourcing.replay.history import REMEMBERED, SettingsHistory
 from varco_common.eventsourcing.replay.perform import perform
 from varco_common.eventsourcing.replay.replayable import UnclearDecision
+from varco_common.eventsourcing.replay.settings_history import _REMEMBERED, SettingsHistory
 from varco_common.mail.ballot import Ballot, Vote, accept
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
@@ -28,22 +28,22 @@ NOW = datetime.now(UTC)
 VOTER = "counter"
 
 
-class Listener:
-    """One who hears all frames at once."""
+class Receiver:
+    """Receives all frames at once."""
 
     def __init__(self) -> None:
         self.frames = []
         self.due = False
 
-    async def say(self, frame) -> None:
+    async def add(self, frame) -> None:
         self.frames.append(frame)
 
-    async def ask(self, frame) -> Go:
+    async def send(self, frame) -> BatchReply:
         self.frames.append(frame)
-        return Go()
+        return BatchReply()
 
-    async def flush(self) -> Go:
-        return Go()
+    async def flush(self) -> BatchReply:
+        return BatchReply()
 
     def of(self, kind: type) -> list:
         return [frame for frame in self.frames if isinstance(frame, kind)]
@@ -58,7 +58,7 @@ class Counter:
         self.met_so_far: list[int] = []
         self.judged: list[str] = []
 
-    def learn(self, sequence, event) -> None: ...
+    def apply_event(self, sequence, event) -> None: ...
 
     def warm_up(self, *, assumed: bool) -> timedelta:
         return timedelta(hours=1)
@@ -69,7 +69,10 @@ class Counter:
     def needs(self, vote: Vote) -> int:
         return vote.figures.get("needs", 0)
 
-    def met(self, case) -> None:
+    def decided_at(self, vote: Vote) -> int:
+        return vote.figures.get("clock", 0)
+
+    def count_passed(self, case) -> None:
         self.met_so_far.append(case.passed.sequence)
 
     async def assume(self, account, sections, assumed) -> None: ...
@@ -104,19 +107,19 @@ def recorded(sequence: int, *votes: Vote, account="acme", kind="accepted") -> Ma
     return MailRecorded(at=NOW, sequence=sequence, kind=kind, stored_at=NOW, record=record)
 
 
-async def heard(bus, *events, account="", complete=True) -> Listener:
+async def heard(bus, *events, account="", complete=True) -> Receiver:
     for event in events:
         await bus.events.append(event)
-    listener, hour = Listener(), timedelta(hours=1)
+    listener, hour = Receiver(), timedelta(hours=1)
     last = await bus.events.last_sequence("events.>")
     question = VerifyQuestion(
         frames="", last=last, since=NOW - hour, until=NOW + hour, account=account, complete=complete
     )
-    await perform(bus, question, listener, voter=Counter(), shown=None)
+    await perform(bus, question, listener, voter=Counter(), view=None)
     return listener
 
 
-def counts(listener: Listener) -> dict[str, int]:
+def counts(listener: Receiver) -> dict[str, int]:
     (done,) = listener.of(ReplayDone)
     return {name: count for name, count in done.counts.items() if count}
 
@@ -148,7 +151,7 @@ async def test_under_other_rules_mails_come_in_the_order_of_their_votes(bus):
         await bus.events.append(event)
     voter, hour, last = Counter(), timedelta(hours=1), await bus.events.last_sequence("events.>")
     question = WhatIfQuestion(frames="", last=last, since=NOW - hour, until=NOW + hour, account="acme")
-    await perform(bus, question, Listener(), voter=voter, shown=None)
+    await perform(bus, question, Receiver(), voter=voter, view=None)
     assert voter.judged == ["1", "2", "3", "4", "5", "6"]
 
 
@@ -162,9 +165,9 @@ async def test_a_vote_that_comes_out_otherwise_is_told_with_both_reasons(bus):
 
 async def test_there_is_no_warming_up_before_the_beginning_of_time(bus):
     await bus.events.append(recorded(1, vote(0, "0 before", Reply.ACCEPTED)))
-    listener, begin = Listener(), datetime.min.replace(tzinfo=UTC)
+    listener, begin = Receiver(), datetime.min.replace(tzinfo=UTC)
     question = VerifyQuestion(frames="", last=1, since=begin, until=NOW + timedelta(hours=1), account="", complete=True)
-    await perform(bus, question, listener, voter=Counter(), shown=None)
+    await perform(bus, question, listener, voter=Counter(), view=None)
     assert counts(listener) == {"mails": 1, "votes": 1}
 
 
@@ -200,19 +203,19 @@ async def test_an_event_that_cant_be_read_is_told_and_not_parked(nats, bus):
 
 
 async def test_what_a_service_cant_answer_it_says(bus):
-    listener = Listener()
+    listener = Receiver()
     await perform(
-        bus, WhatIfQuestion(frames="", last=0, since=NOW, until=NOW, account="acme"), listener, voter=None, shown=None
+        bus, WhatIfQuestion(frames="", last=0, since=NOW, until=NOW, account="acme"), listener, voter=None, view=None
     )
     assert len(listener.of(ReplayFailed)) == 1
 
 
 def test_a_state_is_as_of_any_sequence_however_long_the_past_is():
     history: SettingsHistory[tuple[str, ...]] = SettingsHistory(folded)
-    history.learn(1, AccountOpened(at=NOW, account="acme", language=Language.EN))
-    for number in range(2 * REMEMBERED):
+    history.apply_event(1, AccountOpened(at=NOW, account="acme", language=Language.EN))
+    for number in range(2 * _REMEMBERED):
         kind = SenderWithdrawn if number % 3 == 2 else SenderAuthorised
-        history.learn(10 * number + 10, kind(at=NOW, account="acme", pattern=f"s{number // 3}"))
+        history.apply_event(10 * number + 10, kind(at=NOW, account="acme", pattern=f"s{number // 3}"))
     newest = history.as_of("acme", 10**6)
     assert history.as_of("acme", 25) == ("s0",)  # from the first event again
     assert history.as_of("acme", 1) == ()

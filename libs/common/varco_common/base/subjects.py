@@ -45,12 +45,12 @@ def request(service: str, question: str) -> str:
     return f"ask.{service}.{question}"
 
 
-def rehearse(service: str) -> str:
+def replay_request(service: str) -> str:
     """The request to replay past decisions of a service, in a process of its own."""
     return request(service, "rehearse")
 
 
-def rehearsal(run: str) -> str:
+def replay_frames(run: str) -> str:
     """Where the frames of one replay go: `rehearsal.<run>`; `*` for any."""
     return f"rehearsal.{run}"
 

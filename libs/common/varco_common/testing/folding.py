@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from varco_common.events import AnyEvent, Event, decode_event, encode_event, fact
 from varco_common.eventsourcing.projection import FoldedStates
-from varco_common.eventsourcing.replay.history import SettingsHistory, event_key
+from varco_common.eventsourcing.projection_spec import event_key
+from varco_common.eventsourcing.replay.settings_history import SettingsHistory
 
 S = TypeVar("S")
 History_ = list[tuple[int, AnyEvent]]
@@ -74,7 +75,7 @@ def folds_alike(
         assert _folded(again, history[max(place - 3, 0) :]).states == live.states
     past: SettingsHistory[S] = SettingsHistory(apply, key)
     for sequence, event in history:
-        past.learn(sequence, event)
+        past.apply_event(sequence, event)
     for place in reversed(range(len(history) + 1)):  # the newest first: what was asked before must not matter
         then = _folded(FoldedStates(apply, key), history[:place])
         for name in past:

@@ -19,13 +19,13 @@ from varco_common.bus import Bus
 from varco_common.eventsourcing.replay.frames import (
     AnyReplayFrame,
     AnyReplayQuestion,
+    BatchReply,
     FrameBatch,
-    Go,
     ReplayDone,
     ReplayFailed,
     VoteOutcomes,
     decode_batch,
-    decode_taken,
+    decode_question_reply,
     encode,
 )
 
@@ -35,7 +35,7 @@ _BUSY_RETRY_SECONDS = 0.2
 _SILENT_SECONDS = 60.0
 _QUEUED_BATCHES = 2
 
-OutcomePages = Callable[[int], Go]
+OutcomePages = Callable[[int], BatchReply]
 """Returns the outcomes that a staged replay asks for, by the number of the page."""
 
 
@@ -46,9 +46,9 @@ class ServiceFrame(NamedTuple):
     frame: AnyReplayFrame
 
 
-def no_outcomes(_: int) -> Go:
+def no_outcomes(_: int) -> BatchReply:
     """For replays that are not staged."""
-    return Go()
+    return BatchReply()
 
 
 async def replay_frames(
@@ -66,14 +66,14 @@ async def replay_frames(
     async def receive(payload: bytes) -> bytes:
         batch = decode_batch(payload)
         if closed.is_set():
-            return encode(Go(on=False))
+            return encode(BatchReply(on=False))
         await batches.put(batch)
         asked = next((frame for frame in batch.frames if isinstance(frame, VoteOutcomes)), None)
-        return encode(outcomes(asked.page) if asked else Go())
+        return encode(outcomes(asked.page) if asked else BatchReply())
 
-    unsubscribe = await bus.requests.answer(subjects.rehearsal(run), NAME, receive)
+    unsubscribe = await bus.requests.answer(subjects.replay_frames(run), NAME, receive)
     try:
-        await _start(bus, service, replace(question, frames=subjects.rehearsal(run)))
+        await _start(bus, service, replace(question, frames=subjects.replay_frames(run)))
         while True:
             try:
                 async with asyncio.timeout(_SILENT_SECONDS):
@@ -95,10 +95,10 @@ async def _start(bus: Bus, service: str, question: AnyReplayQuestion) -> None:
     until = asyncio.get_running_loop().time() + _BUSY_SECONDS
     while True:
         try:
-            answer = await bus.requests.ask(subjects.rehearse(service), encode(question), _START_SECONDS)
+            answer = await bus.requests.ask(subjects.replay_request(service), encode(question), _START_SECONDS)
         except TransientError as error:
             raise TransientError(f"{service} can't replay: {error}") from error
-        if not (refused := decode_taken(answer).refused):
+        if not (refused := decode_question_reply(answer).refused):
             return
         if asyncio.get_running_loop().time() > until:
             raise ConflictError(f"{service}: {refused}")

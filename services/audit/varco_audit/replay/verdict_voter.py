@@ -6,7 +6,7 @@ from typing import Any
 
 from varco_audit.settings import Settings
 from varco_common.events import AnyEvent
-from varco_common.eventsourcing.replay.replayable import EachAlone, RefusedSection, ReplayCase, SettingsLine
+from varco_common.eventsourcing.replay.replayable import IndependentReplay, RefusedSection, ReplayCase, SettingsLine
 from varco_common.mail.ballot import Vote
 from varco_common.mail.replies import Reply
 from varco_common.mail.verdict import verdict
@@ -16,7 +16,7 @@ SETTINGS = Settings
 VERDICT = "verdict"
 
 
-class VerdictReplay(EachAlone):
+class VerdictReplay(IndependentReplay):
     """Takes the verdict for a vote of its own.
 
     An old event does not say which voters were required. Then those that voted count as required,
@@ -29,7 +29,7 @@ class VerdictReplay(EachAlone):
     def __init__(self, voters: Sequence[str]) -> None:
         self._order = {voter: place for place, voter in enumerate(voters)}
 
-    def learn(self, sequence: int, event: AnyEvent) -> None:
+    def apply_event(self, sequence: int, event: AnyEvent) -> None:
         """A verdict depends on no setting."""
 
     def recorded(self, case: ReplayCase) -> Vote | None:

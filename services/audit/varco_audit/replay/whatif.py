@@ -24,8 +24,8 @@ from varco_audit.replay.whatif_outcomes import WhatIfTally, WhatIfVotes
 from varco_audit.table_projection import ALL_EVENTS
 from varco_common.bus import Bus
 from varco_common.eventsourcing.replay.frames import (
+    BatchReply,
     ChangedVote,
-    Go,
     PlannedChange,
     PlanQuestion,
     ReplayDone,
@@ -113,8 +113,8 @@ class WhatIfRun:
     async def _run_stage(self, questions: Mapping[str, WhatIfQuestion]) -> AsyncGenerator[OutputLine, None]:
         pages = _pages(self._votes.passing(without=RATELIMIT)) if RATELIMIT in questions else []
 
-        def outcomes(page: int) -> Go:
-            return Go(outcomes=pages[page] if page < len(pages) else {}, more=page + 1 < len(pages))
+        def outcomes(page: int) -> BatchReply:
+            return BatchReply(outcomes=pages[page] if page < len(pages) else {}, more=page + 1 < len(pages))
 
         progress = CombinedProgress(questions)
         async with aclosing(merged_replay_frames(self._bus, questions, outcomes)) as frames:

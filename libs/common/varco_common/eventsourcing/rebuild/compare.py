@@ -1,4 +1,4 @@
-"""Two tables compared row by row, in the order of their keys: neither is held in memory."""
+"""Compares two tables row by row, in the order of their keys, without loading them into memory."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from varco_common.eventsourcing.rebuild.frames import RebuiltTable, RowDifference
-from varco_common.eventsourcing.rebuild.projected import ComparedTable, Row
+from varco_common.eventsourcing.rebuild.rebuildable import ComparedTable, Row
 
-MOST_SHOWN = 100  # differing rows of a table; all are counted
+_MAX_REPORTED = 100  # differing rows of a table; all are counted
 _ROWS = 1_000
 _SECRET = ("hash", "password", "secret", "token_id")
 _NOTHING = object()
@@ -20,10 +20,10 @@ async def compare(
     compared: ComparedTable,
     live: AsyncConnection,
     fresh: AsyncConnection,
-    stand: int,
-    say: Callable[[RowDifference], None],
+    applied: int,
+    report: Callable[[RowDifference], None],
 ) -> RebuiltTable:
-    """Says each difference, up to a bound, and counts."""
+    """Reports the differences of the first hundred rows that differ, and counts all rows."""
     rows = differing = 0
     pairs = _paired(_ordered(compared, live), _ordered(compared, fresh), len(compared.key))
     async with aclosing(pairs):
@@ -31,25 +31,22 @@ async def compare(
             rows += 1
             places = list(_places(compared, old, new))
             differing += bool(places)
-            if differing <= MOST_SHOWN:
+            if differing <= _MAX_REPORTED:
                 for place, before, after in places:
-                    say(
-                        RowDifference(
-                            table=compared.name, key=" ".join(map(str, key)), place=place, live=before, rebuilt=after
-                        )
-                    )
-    beyond = 0
-    if compared.beyond is not None:
-        beyond = int(
-            await live.scalar(sa.select(sa.func.count()).select_from(compared.table).where(compared.beyond)) or 0
-        )
+                    row = " ".join(map(str, key))
+                    report(RowDifference(table=compared.name, key=row, place=place, live=before, rebuilt=after))
     return RebuiltTable(
-        table=compared.name, stand=stand, rows=rows, differing=differing, beyond=beyond, note=compared.note
+        table=compared.name,
+        stand=applied,
+        rows=rows,
+        differing=differing,
+        beyond=await _count_beyond(compared, live),
+        note=compared.note,
     )
 
 
-async def take_over(compared: ComparedTable, live: AsyncConnection, fresh: AsyncConnection) -> None:
-    """What the streams can't make is copied as it is."""
+async def copy_beyond(compared: ComparedTable, live: AsyncConnection, fresh: AsyncConnection) -> None:
+    """Copies the rows that the streams can't make."""
     if compared.beyond is None:
         return
     rows = await live.stream(sa.select(compared.table).where(compared.beyond))
@@ -57,11 +54,18 @@ async def take_over(compared: ComparedTable, live: AsyncConnection, fresh: Async
         await fresh.execute(compared.table.insert(), [dict(row) for row in part])
 
 
+async def _count_beyond(compared: ComparedTable, live: AsyncConnection) -> int:
+    if compared.beyond is None:
+        return 0
+    query = sa.select(sa.func.count()).select_from(compared.table).where(compared.beyond)
+    return int(await live.scalar(query) or 0)
+
+
 async def _ordered(compared: ComparedTable, connection: AsyncConnection) -> AsyncIterator[Row]:
     columns = compared.columns
     order: list[sa.ColumnElement[Any]] = [*columns[: len(compared.key)]]
-    if connection.dialect.name == "postgresql":  # as SQLite, and as Python compares
-        order = [one.collate("C") if isinstance(one.type, sa.Text) else one for one in order]
+    if connection.dialect.name == "postgresql":  # in the order of SQLite and of Python
+        order = [column.collate("C") if isinstance(column.type, sa.Text) else column for column in order]
     query = sa.select(*columns).order_by(*order)
     if compared.where is not None:
         query = query.where(compared.where)
@@ -76,18 +80,19 @@ async def _ordered(compared: ComparedTable, connection: AsyncConnection) -> Asyn
 async def _paired(
     left: AsyncIterator[Row], right: AsyncIterator[Row], width: int
 ) -> AsyncGenerator[tuple[Any, Row | None, Row | None], None]:
-    one, two = await anext(left, None), await anext(right, None)
-    while one is not None or two is not None:
-        first, second = one and one[:width], two and two[:width]
-        if second is None or (first is not None and first < second):
-            yield first, one, None
-            one = await anext(left, None)
-        elif first is None or second < first:
-            yield second, None, two
-            two = await anext(right, None)
+    """The key, and the row of each side with that key; `width` columns are the key."""
+    old, new = await anext(left, None), await anext(right, None)
+    while old is not None or new is not None:
+        old_key, new_key = old and old[:width], new and new[:width]
+        if new_key is None or (old_key is not None and old_key < new_key):
+            yield old_key, old, None
+            old = await anext(left, None)
+        elif old_key is None or new_key < old_key:
+            yield new_key, None, new
+            new = await anext(right, None)
         else:
-            yield first, one, two
-            one, two = await anext(left, None), await anext(right, None)
+            yield old_key, old, new
+            old, new = await anext(left, None), await anext(right, None)
 
 
 def _places(compared: ComparedTable, old: Row | None, new: Row | None) -> Iterator[tuple[str, Any, Any]]:
@@ -125,9 +130,9 @@ def _masked(value: Any, path: tuple[str, ...]) -> Any:
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            name: "***" if any(word in str(name).lower() for word in _SECRET) else _without_secrets(one)
-            for name, one in value.items()
+            name: "***" if any(word in str(name).lower() for word in _SECRET) else _without_secrets(part)
+            for name, part in value.items()
         }
     if isinstance(value, list | tuple):
-        return [_without_secrets(one) for one in value]
+        return [_without_secrets(part) for part in value]
     return value

@@ -1,4 +1,4 @@
-"""What a rebuild says while it goes on: one JSON line a frame."""
+"""The results of a rebuild while it runs: one JSON line a frame."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ class RebuildStart(msgspec.Struct, frozen=True):
 
 
 class RebuildFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="frame"):
-    """A line of what is said."""
+    """One result of a rebuild."""
 
 
 class RebuildProgress(RebuildFrame, frozen=True, kw_only=True, tag="progress"):
-    """The projection is built up to `sequence` of the `stand` of the live one."""
+    """The projection is built up to `sequence`; the live one has applied `stand`."""
 
     projection: str
     sequence: int
@@ -26,7 +26,7 @@ class RebuildProgress(RebuildFrame, frozen=True, kw_only=True, tag="progress"):
 
 
 class RowDifference(RebuildFrame, frozen=True, kw_only=True, tag="difference"):
-    """A place of a row where the two differ; None on one side: the row or the value isn't there. Secrets are stars."""
+    """A place of a row where the tables differ; None: that side lacks the row or the value. Secrets are stars."""
 
     table: str
     key: str
@@ -36,7 +36,7 @@ class RowDifference(RebuildFrame, frozen=True, kw_only=True, tag="difference"):
 
 
 class RebuiltTable(RebuildFrame, frozen=True, kw_only=True, tag="table"):
-    """One table, compared at the same applied sequence. `beyond` rows can't be made from the streams, and were taken over."""
+    """One table, compared at the same applied sequence (`stand`). `beyond` rows were copied: the streams lack them."""
 
     table: str
     stand: int
@@ -47,14 +47,14 @@ class RebuiltTable(RebuildFrame, frozen=True, kw_only=True, tag="table"):
 
 
 class RebuildDone(RebuildFrame, frozen=True, kw_only=True, tag="done"):
-    """The end. `swap` says what becomes of the new tables; empty: they are thrown away."""
+    """The end. `swap` says what happens with the new tables; empty: they are deleted."""
 
     equal: bool
     swap: str = ""
 
 
 class RebuildFailed(RebuildFrame, frozen=True, kw_only=True, tag="failed"):
-    """It ends here, and why."""
+    """The end: the rebuild failed, and why."""
 
     why: str
 
@@ -65,5 +65,5 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def line(frame: AnyRebuildFrame) -> bytes:
-    """As it travels."""
+    """The frame as a line of JSON."""
     return _encoder.encode(frame) + b"\n"

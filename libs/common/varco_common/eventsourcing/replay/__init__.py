@@ -1,1 +1,1 @@
-"""Rehearsals: a voter decides given ballots again, in a process of its own, from events alone (docs/replay.md)."""
+"""Replay: a service makes past decisions again, in a separate process, from events alone (docs/replay.md)."""

@@ -1,4 +1,4 @@
-"""From an event that tells of a mail to the case that was decided. Pure."""
+"""From an event about a mail to the case that was decided. Pure."""
 
 from varco_common.base import subjects
 from varco_common.bus import StoredEvent
@@ -9,24 +9,22 @@ from varco_common.mail.ballot import Ballot
 from varco_common.mail.record import MailAccepted
 from varco_common.mail.replies import Reply
 
-BALLOTED = ("accepted", "convert")  # the kinds of records that were put to the vote
+VOTED_KINDS = ("accepted", "convert")  # the kinds of records that voters have voted on
 
 
-def told(account: str = "") -> tuple[str, str]:
-    """The events that tell of mails: of one account's, or of all."""
+def mail_filters(account: str = "") -> tuple[str, str]:
+    """The subjects of the events about mails of one account; empty: of all accounts."""
     token = subjects.token(account) if account else "*"
-    return (
-        MailRecorded.subject_filter(token),
-        MailRefused.subject_filter(token),
-    )
+    return MailRecorded.subject_filter(token), MailRefused.subject_filter(token)
 
 
 def case_of(stored: StoredEvent) -> ReplayCase | None:
-    """None where the event tells of a record that nobody voted on: a copy, a notification, a converted mail."""
+    """None for a record without votes: a copy, a notification, a converted mail."""
     event = stored.event
     if isinstance(event, MailRefused):
-        return ReplayCase(stored.sequence, event.ballot, event.votes, event.reply, None)
-    if isinstance(event, MailRecorded) and event.kind in BALLOTED and isinstance(event.record, MailAccepted):
+        early = len(event.votes) == 1 and event.votes[0].voter == event.SERVICE
+        return ReplayCase(stored.sequence, event.ballot, event.votes, event.reply, None, early=early)
+    if isinstance(event, MailRecorded) and event.kind in VOTED_KINDS and isinstance(event.record, MailAccepted):
         record = event.record
         ballot = Ballot(envelope=record.envelope, manifest=record.manifest)
         passed = PastDecision(event.sequence, event.stored_at)
@@ -35,7 +33,7 @@ def case_of(stored: StoredEvent) -> ReplayCase | None:
 
 
 def mail_of(case: ReplayCase) -> ReplayedMail:
-    """What frames say of it."""
+    """The mail as frames describe it."""
     envelope = case.envelope
     return ReplayedMail(
         id=envelope.id,

@@ -1,4 +1,4 @@
-"""What is asked of a rehearsal, and what it says while it goes on."""
+"""The questions that a replay answers, and the frames that it sends while it runs."""
 
 from datetime import datetime
 from typing import Any
@@ -9,16 +9,16 @@ from varco_common.mail.ballot import Vote
 
 
 class ReplayQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="question"):
-    """`frames` is the subject at which whoever asks hears the frames. EVENTS is read up to `last` and no further."""
+    """The asker receives the frames at subject `frames`. EVENTS is read up to sequence `last`."""
 
     frames: str
     last: int
 
 
 class VerifyQuestion(ReplayQuestion, frozen=True, kw_only=True, omit_defaults=True, tag="verify"):
-    """Decide again, as it was, each mail that came in [since, until) (UTC); with an `account`, its alone.
+    """Decide each mail of [since, until) (UTC) again, as it was decided then.
 
-    `complete`: every mail of MAIL is in EVENTS up to `last`.
+    `account` limits it to one account. `complete`: EVENTS has every mail of MAIL up to `last`.
     """
 
     since: datetime
@@ -30,8 +30,8 @@ class VerifyQuestion(ReplayQuestion, frozen=True, kw_only=True, omit_defaults=Tr
 class WhatIfQuestion(ReplayQuestion, frozen=True, kw_only=True, omit_defaults=True, tag="whatif"):
     """Decide an account's mails of [since, until) as if `sections` of its file had held all the time.
 
-    `assumed` are events (JSON) that other services make of the file. `staged`: what the others' changed votes come to is
-    asked for with Outcomes, before anything else.
+    `assumed` are events (JSON) that other services make of the file. With `staged` the replay first
+    asks for the outcome of the other voters' changed votes (VoteOutcomes).
     """
 
     since: datetime
@@ -43,16 +43,16 @@ class WhatIfQuestion(ReplayQuestion, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class PlanQuestion(ReplayQuestion, frozen=True, kw_only=True, omit_defaults=True, tag="plan"):
-    """What would the owner make of `sections` of an account's file? Answered with Planned frames."""
+    """Which changes would the service make for `sections` of an account's file? Answered with PlannedChange frames."""
 
     account: str
     sections: dict[str, Any]
 
 
 class StateQuestion(ReplayQuestion, frozen=True, kw_only=True, omit_defaults=True, tag="state"):
-    """What did an account's settings say when `last` had been applied, and what made them so? Answered with Items.
+    """What were an account's settings at `last`, and which events set them? Answered with SettingsItem frames.
 
-    `at` is the time that is meant; `own`: only what is the account's own business.
+    `at` is the time that belongs to `last`. `own` leaves out what concerns other accounts as well.
     """
 
     account: str
@@ -64,11 +64,11 @@ AnyReplayQuestion = VerifyQuestion | WhatIfQuestion | PlanQuestion | StateQuesti
 
 
 class ReplayFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="frame"):
-    """A line of what a rehearsal says."""
+    """One result of a replay."""
 
 
 class ReplayProgress(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="progress"):
-    """EVENTS has been read up to `sequence`, of [first, last]; so many mails were decided."""
+    """EVENTS has been read up to `sequence` of [first, last]; `mails` were decided."""
 
     sequence: int
     first: int
@@ -77,7 +77,7 @@ class ReplayProgress(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class ReplayedMail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a mail is known by. `sequence` is that of the event that tells of it; `at` when it came; `size` in bytes."""
+    """Identifies a mail. `sequence` is that of its event, `at` when it was received, `size` in bytes."""
 
     id: str
     sequence: int
@@ -91,7 +91,7 @@ class ReplayedMail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class VoteDifference(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="difference"):
-    """A vote that comes out otherwise than it is on record, in these fields."""
+    """A vote that differs from the recorded one in these fields."""
 
     mail: ReplayedMail
     voter: str
@@ -101,14 +101,17 @@ class VoteDifference(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class UnreadableMail(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="unreadable"):
-    """An event that should tell of a mail or a setting, and can't be read."""
+    """An event about a mail or a setting that can't be decoded."""
 
     sequence: int
     why: str
 
 
 class ChangedVote(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="changed"):
-    """A mail that the changed rules judge otherwise. `votes` are all that were cast; `early`: refused by its envelope."""
+    """A mail that is treated differently under the changed settings.
+
+    `votes` are all recorded votes. `early`: the mail was refused for its envelope, without a ballot.
+    """
 
     mail: ReplayedMail
     voter: str
@@ -118,20 +121,20 @@ class ChangedVote(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class VoteOutcomes(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="outcomes"):
-    """Asks for a page of what the others' changed votes come to; `page` counts from 0."""
+    """Asks for a page of the outcomes of the other voters' changed votes; pages count from 0."""
 
     page: int
 
 
 class PlannedChange(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="planned"):
-    """One change: the line for people, and the event (JSON) that would make it so."""
+    """One change: a line for people, and the event (JSON) that would make it."""
 
     line: str
     event: msgspec.Raw
 
 
 class SettingsItem(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="item"):
-    """One item of what an account's settings said, and the event that made it so; sequence 0: it is as by default."""
+    """One item of an account's settings, and the event that set it; sequence 0: the default holds."""
 
     section: str
     key: str
@@ -144,13 +147,13 @@ class SettingsItem(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, t
 
 
 class ReplayDone(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="done"):
-    """The end. `counts` by word: `mails`, `votes`, `silent`, `early`, `unclear` ..."""
+    """The end. `counts` has totals by name: `mails`, `votes`, `silent`, `early`, `unclear` ..."""
 
     counts: dict[str, int] = {}
 
 
 class ReplayFailed(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="failed"):
-    """It ends here, and why: the question can't be carried out. `where` is the place in `sections` that is at fault."""
+    """The end: the question can't be answered, and why. `where` is the faulty place in `sections`."""
 
     why: str
     where: tuple[str, ...] = ()
@@ -170,16 +173,17 @@ AnyReplayFrame = (
 
 
 class FrameBatch(msgspec.Struct, frozen=True):
-    """Frames of one rehearsal, in order."""
+    """Frames of one replay, in order."""
 
     service: str
     frames: list[AnyReplayFrame]
 
 
-class Go(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer to a batch: whether to go on; and a page of outcomes, where one was asked for.
+class BatchReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The receiver's reply to a batch. `on`: go on with the replay.
 
-    `outcomes` has by mail id whether all other voters would let it pass; `more`: there is another page.
+    `outcomes` is the page that VoteOutcomes asked for: by mail id, whether all other voters would
+    accept the mail. `more`: there is another page.
     """
 
     on: bool = True
@@ -187,8 +191,8 @@ class Go(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     more: bool = False
 
 
-class Taken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer to a question: `refused` says why no rehearsal begins (another is going on); empty: it does."""
+class QuestionReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The service's reply to a question: `refused` says why no replay starts; empty: it starts."""
 
     refused: str = ""
 
@@ -196,11 +200,11 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 _encoder = msgspec.json.Encoder()
 _questions = msgspec.json.Decoder(AnyReplayQuestion)
 _batches = msgspec.json.Decoder(FrameBatch)
-_gos = msgspec.json.Decoder(Go)
-_takens = msgspec.json.Decoder(Taken)
+_batch_replies = msgspec.json.Decoder(BatchReply)
+_question_replies = msgspec.json.Decoder(QuestionReply)
 
 
-def encode(value: ReplayQuestion | FrameBatch | Go | Taken) -> bytes:
+def encode(value: ReplayQuestion | FrameBatch | BatchReply | QuestionReply) -> bytes:
     """JSON, as it travels."""
     return _encoder.encode(value)
 
@@ -215,9 +219,9 @@ def decode_batch(data: bytes) -> FrameBatch:
     return _batches.decode(data)
 
 
-def decode_go(data: bytes) -> Go:
-    return _gos.decode(data)
+def decode_batch_reply(data: bytes) -> BatchReply:
+    return _batch_replies.decode(data)
 
 
-def decode_taken(data: bytes) -> Taken:
-    return _takens.decode(data)
+def decode_question_reply(data: bytes) -> QuestionReply:
+    return _question_replies.decode(data)

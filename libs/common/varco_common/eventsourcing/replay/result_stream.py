@@ -1,57 +1,59 @@
-"""What a rehearsal says goes out in batches, each of which must be answered: so it is never faster than it is heard."""
+"""Sends the results of a replay in batches. The receiver answers each batch, so a replay never runs ahead of it."""
 
 from time import monotonic
 
 from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
-from varco_common.eventsourcing.replay.frames import AnyReplayFrame, FrameBatch, Go, ReplayProgress, decode_go, encode
+from varco_common.eventsourcing.replay.frames import (
+    AnyReplayFrame,
+    BatchReply,
+    FrameBatch,
+    decode_batch_reply,
+    encode,
+)
 
-BATCH = 200
-LINGER_SECONDS = 0.4
-HEARD_SECONDS = 30.0  # who doesn't answer for so long listens no more
+_BATCH = 200
+_LINGER_SECONDS = 0.4  # a person who watches sees progress twice a second
+_REPLY_SECONDS = 30.0  # a receiver that does not answer for this long is gone
 
 
 class ReceiverGone(Exception):
-    """Nobody listens any more."""
+    """The receiver does not answer, or asked to stop."""
 
 
 class ResultStream:
-    """One rehearsal's way to whoever asked. `say` gathers, `flush` sends; both raise Unheard."""
+    """The results of one replay on their way to the asker. All methods raise ReceiverGone."""
 
     def __init__(self, bus: Bus, subject: str, service: str) -> None:
         self._bus, self._subject, self._service = bus, subject, service
         self._frames: list[AnyReplayFrame] = []
         self._sent = monotonic()
 
-    async def say(self, frame: AnyReplayFrame) -> None:
+    async def add(self, frame: AnyReplayFrame) -> None:
+        """Sends the frame with the next batch."""
         self._frames.append(frame)
-        if len(self._frames) >= BATCH or self.due:
+        if len(self._frames) >= _BATCH or self.due:
             await self.flush()
 
     @property
     def due(self) -> bool:
-        """Whether whoever listens should hear how far it is."""
-        return monotonic() - self._sent > LINGER_SECONDS
+        """Whether nothing was sent for a while: the receiver would like to know that the replay is at work."""
+        return monotonic() - self._sent > _LINGER_SECONDS
 
-    async def progress(self, frame: ReplayProgress) -> None:
-        """Said where nothing was for a while."""
-        if self.due:
-            await self.say(frame)
-
-    async def flush(self) -> Go:
-        """Sends what has gathered; the answer."""
+    async def flush(self) -> BatchReply:
+        """Sends all frames that wait, if only to show that the replay is at work."""
         frames, self._frames = self._frames, []
         try:
             batch = encode(FrameBatch(self._service, frames))
-            go = decode_go(await self._bus.requests.ask(self._subject, batch, HEARD_SECONDS))
+            reply = decode_batch_reply(await self._bus.requests.ask(self._subject, batch, _REPLY_SECONDS))
         except TransientError as error:
             raise ReceiverGone(str(error)) from error
-        if not go.on:
+        if not reply.on:
             raise ReceiverGone("told to stop")
         self._sent = monotonic()
-        return go
+        return reply
 
-    async def ask(self, frame: AnyReplayFrame) -> Go:
-        """Says it at once, after all that was said before; the answer."""
+    async def send(self, frame: AnyReplayFrame) -> BatchReply:
+        """Sends the frame at once, behind those that wait."""
         self._frames.append(frame)
         return await self.flush()

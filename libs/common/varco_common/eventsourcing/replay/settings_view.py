@@ -1,18 +1,18 @@
-"""Settings that one fold of one account's events makes, as they can be shown."""
+"""The SettingsView of a service whose settings are one folded state for each account."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Generic, TypeVar
 
 from varco_common.events import AnyEvent
-from varco_common.eventsourcing.replay.history import event_key
+from varco_common.eventsourcing.projection_spec import event_key
 from varco_common.eventsourcing.replay.replayable import Sections
 
 S = TypeVar("S")
 
 
 class FoldedSettings(Generic[S]):
-    """A `Shown` of one account: `show` says what a state says."""
+    """`show` turns a state into sections."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class FoldedSettings(Generic[S]):
         show: Callable[[S], Sections],
         key: Callable[[AnyEvent], str] = event_key,
     ) -> None:
-        self.shows = filters
+        self.filters = filters
         self._apply, self._show, self._key = apply, show, key
         self._account = ""
         self._state: S | None = None
@@ -29,7 +29,7 @@ class FoldedSettings(Generic[S]):
     def begin(self, account: str, at: datetime, *, own: bool) -> None:  # noqa: ARG002 - all of it is the account's own
         self._account, self._state = account, None
 
-    def apply(self, sequence: int, event: AnyEvent) -> str | None:  # noqa: ARG002 - in order
+    def apply(self, sequence: int, event: AnyEvent) -> str | None:  # noqa: ARG002 - events come in order
         if self._key(event) != self._account:
             return None
         self._state = self._apply(self._state, event)

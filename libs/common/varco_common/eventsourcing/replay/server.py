@@ -1,4 +1,4 @@
-"""How a running service takes a question: a process of its own carries it out, so that live votes don't wait."""
+"""Takes replay questions in a running service. A separate process answers them, so that live votes don't wait."""
 
 import asyncio
 import contextlib
@@ -10,13 +10,13 @@ import msgspec
 from varco_common.base import child_process, subjects
 from varco_common.bus import Bus
 from varco_common.bus.settings import WithBus
-from varco_common.eventsourcing.replay.frames import Taken, decode_question, encode
+from varco_common.eventsourcing.replay.frames import QuestionReply, decode_question, encode
 
-_BUSY = "another rehearsal of this service is going on: ask again when it has ended"
+_BUSY = "another replay of this service is running: ask again when it has ended"
 
 
 class ReplayStart(msgspec.Struct, frozen=True):
-    """What the process is told on its standard input, in one line."""
+    """The first line on the standard input of a replay's process."""
 
     service: str
     settings: dict[str, Any]
@@ -33,9 +33,9 @@ class ReplayServer:
     @classmethod
     @contextlib.asynccontextmanager
     async def answering(cls, bus: Bus, service: str, module: str, settings: WithBus) -> AsyncIterator[None]:
-        """Inside the block; what still goes on at its end is ended."""
+        """Takes questions inside the block; a replay that is running at its end is stopped."""
         self = cls(service, module, settings)
-        end = await bus.requests.answer(subjects.rehearse(service), service, self._asked)
+        end = await bus.requests.answer(subjects.replay_request(service), service, self._answer)
         try:
             yield
         finally:
@@ -44,16 +44,16 @@ class ReplayServer:
                 self._running.cancel()
                 await asyncio.wait([self._running])
 
-    async def _asked(self, payload: bytes) -> bytes:
+    async def _answer(self, payload: bytes) -> bytes:
         try:
             decode_question(payload)
         except msgspec.DecodeError as error:
-            return encode(Taken(refused=f"not a question: {error}"))
+            return encode(QuestionReply(refused=f"not a question: {error}"))
         if self._running and not self._running.done():
-            return encode(Taken(refused=_BUSY))
+            return encode(QuestionReply(refused=_BUSY))
         start = ReplayStart(self._service, self._settings.model_dump(mode="json"), msgspec.Raw(payload))
-        self._running = asyncio.create_task(self._run(start), name=f"{self._service} rehearsal")
-        return encode(Taken())
+        self._running = asyncio.create_task(self._run(start), name=f"{self._service} replay")
+        return encode(QuestionReply())
 
     async def _run(self, start: ReplayStart) -> None:
         async with child_process.running("varco_common.eventsourcing.replay", self._module, start) as process:

@@ -116,10 +116,10 @@ def test_votes_come_out_the_same_from_events_alone(quotas, day):
         live.now += pause
         live.step(ballot("" if sender == "<>" else sender, *[f"r{n}@x.example" for n in range(recipients)]), then)
     rehearser = QuotaReplay()
-    rehearser.learn(5, live.settings)
+    rehearser.apply_event(5, live.settings)
     for case in live.cases:
         if case.passed:
-            rehearser.met(case)
+            rehearser.count_passed(case)
     for case in live.cases:
         recorded = case.votes[0]
         again = rehearser.decide(case, recorded)
@@ -191,4 +191,4 @@ def test_the_modules_that_a_process_asks_for_are_there():
 
     assert replay.SETTINGS is Settings
     assert replay.voter(Settings()).voter == VOTER
-    assert "events.ratelimit.quota-set.*" in replay.shown(Settings()).shows
+    assert "events.ratelimit.quota-set.*" in replay.settings_view(Settings()).filters

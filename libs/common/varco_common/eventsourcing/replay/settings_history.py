@@ -6,19 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from varco_common.events import AnyEvent
+from varco_common.eventsourcing.projection_spec import event_key
 
 S = TypeVar("S")
 
-REMEMBERED = 256  # states of one key that are kept: questions come nearly in order
-
-
-def event_key(event: AnyEvent) -> str:
-    """What states are kept by where nothing else is said."""
-    return event.key
+_REMEMBERED = 256  # states that are kept for each key: questions come nearly in order
 
 
 class SettingsVersion(NamedTuple, Generic[S]):
-    """A state, and the sequence of the event that made it so."""
+    """A state, and the sequence of the event that made it."""
 
     sequence: int
     state: S | None
@@ -28,37 +24,36 @@ _NOTHING: SettingsVersion[Any] = SettingsVersion(0, None)
 
 
 class SettingsHistory(Generic[S]):
-    """Learns events in the order of their sequences, then answers `as_of`."""
+    """Takes events in the order of their sequences, then answers `as_of`."""
 
     def __init__(
         self, apply: Callable[[S | None, AnyEvent], S | None], key: Callable[[AnyEvent], str] = event_key
     ) -> None:
         self._apply, self._key = apply, key
-        self._lines: dict[str, _Line[S]] = {}
+        self._histories: dict[str, _KeyHistory[S]] = {}
 
-    def learn(self, sequence: int, event: AnyEvent) -> None:
-        line = self._lines.get(key := self._key(event))
-        if line is None:
-            self._lines[key] = line = _Line(self._apply)
-        line.events.append((sequence, event))
+    def apply_event(self, sequence: int, event: AnyEvent) -> None:
+        history = self._histories.get(key := self._key(event))
+        if history is None:
+            self._histories[key] = history = _KeyHistory(self._apply)
+        history.events.append((sequence, event))
 
     def as_of(self, key: str, sequence: int) -> S | None:
-        """The state when every event up to and with `sequence` had been applied."""
-        line = self._lines.get(key)
-        return line.as_of(sequence).state if line else None
+        """The state after every event up to and with `sequence`."""
+        return self.version(key, sequence).state
 
     def version(self, key: str, sequence: int) -> SettingsVersion[S]:
-        """As `as_of`, with what made it so; 0 and None where nothing had. While nothing changes it is the same object."""
-        line = self._lines.get(key)
-        return line.as_of(sequence) if line else _NOTHING
+        """As `as_of`, with the event that made it; (0, None) before the first one. Equal versions are the same object."""
+        history = self._histories.get(key)
+        return history.as_of(sequence) if history else _NOTHING
 
     def __iter__(self) -> Iterator[str]:
-        """The keys that any event was about."""
-        return iter(self._lines)
+        """The keys that have events."""
+        return iter(self._histories)
 
 
-class _Line(Generic[S]):
-    """One key."""
+class _KeyHistory(Generic[S]):
+    """The events of one key, and the newest states that were made of them."""
 
     __slots__ = ("_apply", "_next", "_versions", "events")
 
@@ -66,7 +61,7 @@ class _Line(Generic[S]):
         self.events: list[tuple[int, AnyEvent]] = []
         self._apply = apply
         self._next = 0
-        self._versions: deque[SettingsVersion[S]] = deque([SettingsVersion(0, None)], REMEMBERED)
+        self._versions: deque[SettingsVersion[S]] = deque([SettingsVersion(0, None)], _REMEMBERED)
 
     def as_of(self, sequence: int) -> SettingsVersion[S]:
         events, versions = self.events, self._versions
@@ -76,14 +71,14 @@ class _Line(Generic[S]):
             self._next += 1
         if versions[-1].sequence <= sequence:
             return versions[-1]
-        if (place := bisect_right(versions, sequence, key=lambda one: one.sequence)) > 0:
+        if (place := bisect_right(versions, sequence, key=lambda version: version.sequence)) > 0:
             return versions[place - 1]
-        return self._from_the_first(sequence)
+        return self._fold_from_start(sequence)
 
-    def _from_the_first(self, sequence: int) -> SettingsVersion[S]:
-        found: SettingsVersion[S] = SettingsVersion(0, None)
+    def _fold_from_start(self, sequence: int) -> SettingsVersion[S]:
+        version: SettingsVersion[S] = SettingsVersion(0, None)
         for at, event in self.events:
             if at > sequence:
                 break
-            found = SettingsVersion(at, self._apply(found.state, event))
-        return found
+            version = SettingsVersion(at, self._apply(version.state, event))
+        return version
