@@ -56,7 +56,7 @@ async def test_open_sessions_of_a_banned_host_end_and_no_others(world):
     assert await reader.read() == b""
     other_writer.write(b"NOOP\r\n")
     assert (await other.readline()).startswith(b"250 ")
-    await eventually(lambda: len(world.admission.sessions) == 1)
+    await eventually(lambda: len(world.admission.connections) == 1)
     for one in (writer, other_writer):
         one.close()
 

@@ -123,12 +123,12 @@ def test_large_bodies_are_cut_between_lines_or_within_but_never_inside_crlf(tmp_
 
 def _received(directory: Path, parts: list[bytes], max_line: int = 1000) -> tuple[bytes, bytes, object]:
     async def read() -> tuple[bytes, bytes, object]:
-        reader = LineReader(asyncio.get_running_loop())
+        reader = LineReader()
         spool = Spool(directory, 1_000_000, MemoryBudget(1_000_000))
         body = BodyReader(spool, max_size=10_000_000, max_line=max_line, normalise=False, discard=0)
         task = asyncio.create_task(body.read(reader, lambda _: None))
         for part in parts:
-            reader.feed_data(part)
+            reader.feed(memoryview(part))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         await asyncio.wait_for(task, 5)

@@ -104,7 +104,7 @@ async def test_changed_senders_are_left_to_policys_vote(world, client):
 
 
 def session_grant(world):
-    (session,) = world.admission.sessions
+    (session,) = world.admission.connections
     return session.info.granted
 
 

@@ -10,7 +10,7 @@ from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.app import drain
 from varco_ingress_smtp.settings import Settings
 from varco_ingress_smtp.smtp.limits import ConnectionCounter
-from varco_ingress_smtp.smtp.line_reader import COMMANDS
+from varco_ingress_smtp.smtp.line_reader import COMMAND_BYTES
 from varco_ingress_smtp.smtp.session import MAX_IDLE_COMMANDS
 
 
@@ -27,7 +27,7 @@ async def test_more_connections_of_one_host_are_turned_away_and_reported_once_a_
         assert (event.host, event.count, event.cause) == ("127.0.0.1", 1, RefusedConnections.TOO_MANY_FROM_HOST)
         await first.say("QUIT")
         assert await first.reply() == ""
-        await eventually(lambda: len(world.admission.sessions) == 1)
+        await eventually(lambda: len(world.admission.connections) == 1)
         async with world.connect() as fourth:
             await fourth.hello()
 
@@ -132,10 +132,10 @@ async def test_a_session_that_is_over_holds_nothing(world):
     readers = []
     async with world.connect() as client:
         await client.hello()
-        (session,) = world.admission.sessions
+        (session,) = world.admission.connections
         readers.append(session.reader)
         client.send(b"HELP\r\n" * 100_000)
-        await eventually(lambda: len(session.reader.buffer) > COMMANDS or not world.admission.sessions)
+        await eventually(lambda: len(session.reader.buffer) > COMMAND_BYTES or not world.admission.connections)
         client.writer.transport.abort()
-    await eventually(lambda: not world.admission.sessions)
+    await eventually(lambda: not world.admission.connections)
     assert not readers[0].buffer

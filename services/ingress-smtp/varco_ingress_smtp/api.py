@@ -2,14 +2,12 @@
 
 import os
 from datetime import datetime
-from typing import cast
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from varco_common.runtime.auth import Admin
-from varco_ingress_smtp.smtp.admission import Admission
-from varco_ingress_smtp.smtp.session import SmtpSession
+from varco_ingress_smtp.smtp.admission import Admission, OpenConnection
 from varco_ingress_smtp.worker_processes import WorkerProcesses
 
 
@@ -48,7 +46,7 @@ def router(admission: Admission, siblings: WorkerProcesses) -> APIRouter:
     async def sessions(_: Admin) -> SessionList:
         """The sessions that are open, oldest first."""
         return SessionList(
-            draining=admission.draining, sessions=[_shown(cast(SmtpSession, one)) for one in admission.sessions]
+            draining=admission.draining, sessions=[_view(connection) for connection in admission.connections]
         )
 
     @routes.get("/processes")
@@ -60,16 +58,16 @@ def router(admission: Admission, siblings: WorkerProcesses) -> APIRouter:
     return routes
 
 
-def _shown(session: SmtpSession) -> SessionView:
-    info = session.info
+def _view(connection: OpenConnection) -> SessionView:
+    info = connection.info
     return SessionView(
         host=info.host,
         listener=info.listener,
-        since=session.since,
+        since=connection.since,
         helo=info.helo,
         tls=info.tls,
         login=info.login,
         account=info.granted.grant.account if info.granted else "",
-        mail=session.mail.id if session.mail else "",
+        mail=info.mail.id if info.mail else "",
         mails=info.mails,
     )

@@ -23,6 +23,7 @@ class SessionInfo:
     login: str = ""
     granted: CachedGrant | None = None
     is_health_check: bool = False  # a balancer's own health check: never more than a greeting
+    mail: "Transaction | None" = None
     mails: int = 0
 
 

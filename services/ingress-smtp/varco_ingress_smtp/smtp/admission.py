@@ -1,4 +1,4 @@
-"""What all sessions of a process come through: the count of connections, certificates, and the gate behind."""
+"""Who may connect: bans and connection limits at accept, 421 to a host that is banned later, the end of all sessions."""
 
 import asyncio
 import time
@@ -15,28 +15,30 @@ from varco_ingress_smtp.authentication import Authenticator
 from varco_ingress_smtp.pipeline import MailPipeline
 from varco_ingress_smtp.recorder import Recorder
 from varco_ingress_smtp.settings import Settings
+from varco_ingress_smtp.smtp import answers
 from varco_ingress_smtp.smtp.banned_hosts import BannedHosts, HiddenClientsWarning
-from varco_ingress_smtp.smtp.limits import Admitted, ConnectionCounter
+from varco_ingress_smtp.smtp.limits import ConnectionCounter
 from varco_ingress_smtp.transaction import SessionInfo
 
 _log = log.get(__name__)
 
 
 class OpenConnection(Protocol):
-    """A session, as the door sees it."""
+    """A connection, as admission sees it."""
 
-    @property
-    def info(self) -> SessionInfo: ...
+    info: SessionInfo
+    since: datetime
 
     def drain(self) -> None: ...
 
-    def close(self) -> None: ...
-
-    def ban(self) -> None: ...
+    def send_last(self, answer: str) -> None: ...
 
 
 class Admission:
-    """Admits sessions and knows those that are open; `draining` is set when no new mail may begin."""
+    """Admits connections and knows those that are open. `draining` is set when no new mail may begin.
+
+    It also carries what all sessions of the process share: settings, pipeline, recorder, logins, certificates.
+    """
 
     def __init__(
         self,
@@ -51,67 +53,59 @@ class Admission:
         self.recorder = recorder
         self.authenticator = authenticator
         self.certificates = certificates
-        self.sessions: dict[OpenConnection, str] = {}
+        self.connections: dict[OpenConnection, str] = {}
         self.draining = False
         self.empty = asyncio.Event()
         self.empty.set()
         self.login_throttle = LoginThrottle(settings.guard_interval.total_seconds(), settings.guard_waiting)
-        self.bans = BannedHosts(BanTable(settings.balancer_networks), self.login_throttle, self._banned)
-        self._hidden = HiddenClientsWarning()
-        self._connections = ConnectionCounter(settings.max_connections, settings.max_connections_per_host)
-        extensions = ("PIPELINING", "{size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
-        self._ehlo = "\r\n250-".join((f"250-{settings.hostname}", *extensions))
+        self.bans = BannedHosts(BanTable(settings.balancer_networks), self.login_throttle, self._close_banned)
+        self._hidden_clients = HiddenClientsWarning()
+        self._counter = ConnectionCounter(settings.max_connections, settings.max_connections_per_host)
 
-    def enter(self, session: OpenConnection) -> RefusedConnections | Admitted:
-        host = session.info.host
+    def enter(self, connection: OpenConnection) -> RefusedConnections | None:
+        """Takes a connection in, or returns why it may not stay. Who is in must `leave` again."""
+        host = connection.info.host
         if self.bans.refuses(host):
-            self._turned_away(host, RefusedConnections.BANNED)
-            return RefusedConnections.BANNED
-        self._hidden.saw(host)
-        answer = self._connections.enter(host)
-        if isinstance(answer, RefusedConnections):
-            self._turned_away(host, answer)
-            return answer
-        self.sessions[session] = host
+            cause: RefusedConnections | None = RefusedConnections.BANNED
+        else:
+            self._hidden_clients.saw(host)
+            cause = self._counter.enter(host)
+        if cause:
+            self._count_refusal(host, cause)
+            return cause
+        self.connections[connection] = host
         self.empty.clear()
-        metrics.CONNECTIONS.set(len(self.sessions))
-        metrics.SESSIONS[session.info.listener].inc()
-        return answer
+        metrics.CONNECTIONS.set(len(self.connections))
+        metrics.SESSIONS[connection.info.listener].inc()
+        return None
 
-    def leave(self, session: OpenConnection) -> None:
-        self._connections.leave(self.sessions.pop(session))
-        if not self.sessions:
+    def leave(self, connection: OpenConnection) -> None:
+        """Frees the connection's place."""
+        self._counter.leave(self.connections.pop(connection))
+        if not self.connections:
             self.empty.set()
-        metrics.CONNECTIONS.set(len(self.sessions))
-
-    def ehlo(self, info: SessionInfo) -> str:
-        """In one piece. AUTH is offered inside TLS alone; SIZE is the account's, once it is known."""
-        most = self.settings.max_size
-        if info.granted:
-            most = min(most, info.granted.grant.max_size)
-        last = ("AUTH PLAIN LOGIN" if not info.login else "HELP") if info.tls else "STARTTLS"
-        return f"{self._ehlo.replace('{size}', f'SIZE {most}')}\r\n250 {last}"
+        metrics.CONNECTIONS.set(len(self.connections))
 
     def drain(self) -> None:
+        """No new mail begins: 421 to idle sessions now, to the others after their mail."""
         self.draining = True
-        for session in [*self.sessions]:
-            session.drain()
+        for connection in [*self.connections]:
+            connection.drain()
 
     def close(self) -> None:
         """421 to every session, whatever it does."""
-        for session in [*self.sessions]:
-            session.close()
+        for connection in [*self.connections]:
+            connection.send_last(answers.CLOSING)
 
-    def _banned(self, network: Network) -> None:
-        """421 to the sessions that are open from a network that is banned from now on."""
-        for session, host in [*self.sessions.items()]:
+    def _close_banned(self, network: Network) -> None:
+        """421 to the open sessions of a network that is banned from now on."""
+        for connection, host in [*self.connections.items()]:
             if host and address_of(host) in network and self.bans.refuses(host):
-                session.ban()
+                connection.send_last(answers.BANNED)
 
-    def _turned_away(self, host: str, cause: RefusedConnections) -> None:
+    def _count_refusal(self, host: str, cause: RefusedConnections) -> None:
         metrics.REFUSED.labels(cause.value).inc()
-        if count := self._connections.to_report(host, cause, time.monotonic()):
+        if count := self._counter.to_report(host, cause, time.monotonic()):
             _log.warning("connections refused", host=host, cause=cause.value, count=count)
-            self.recorder.append_in_background(
-                ConnectionsRefused(at=datetime.now(UTC), host=host, count=count, cause=cause)
-            )
+            event = ConnectionsRefused(at=datetime.now(UTC), host=host, count=count, cause=cause)
+            self.recorder.append_in_background(event)

@@ -5,7 +5,7 @@ from enum import Enum
 
 from varco_common.base import log
 from varco_ingress_smtp.smtp.line_endings import LineEndNormaliser, LineLengthCheck, has_bare_line_end, irregular_pieces
-from varco_ingress_smtp.smtp.line_reader import BUFFER, COMMANDS, LineReader
+from varco_ingress_smtp.smtp.line_reader import BODY_BYTES, COMMAND_BYTES, LineReader
 from varco_ingress_smtp.spool import Spool
 
 _log = log.get(__name__)
@@ -51,7 +51,7 @@ class BodyReader:
 
         Raises EOFError when the client goes, Endless, and OutOfStep.
         """
-        reader.expect(BUFFER)
+        reader.expect(BODY_BYTES)
         try:
             await self._read(reader, progress)
         except (EOFError, ConnectionError, EndlessBody):
@@ -59,7 +59,7 @@ class BodyReader:
         except Exception as error:
             raise BodyOutOfSync from error
         finally:
-            reader.expect(COMMANDS)
+            reader.expect(COMMAND_BYTES)
 
     async def _read(self, reader: LineReader, progress: Callable[[int], None]) -> None:
         buffer, taken, start = reader.buffer, 0, 0
@@ -69,7 +69,7 @@ class BodyReader:
             reader.drop(len(EMPTY))
             return
         while (end := buffer.find(END, start)) < 0:
-            if len(buffer) >= BUFFER:
+            if len(buffer) >= BODY_BYTES:
                 cut = len(buffer) - len(END) + 1
                 cut -= buffer[cut - 1] == 13  # never between CR and LF
                 self._take(reader, cut)
@@ -91,7 +91,7 @@ class BodyReader:
                 raise EndlessBody(self.fault)
         elif self._normaliser:
             self._keep(self._normaliser.feed(chunk))
-            if self._normaliser.held > BUFFER:
+            if self._normaliser.held > BODY_BYTES:
                 self._refuse(BodyFault.LINE_TOO_LONG)
         elif any(map(has_bare_line_end, pieces := irregular_pieces(chunk))):
             self._refuse(BodyFault.BARE_LINE_END)

@@ -5,18 +5,11 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from enum import Enum
 
 from varco_common.events import RefusedConnections
 
 REPORT_SECONDS = 60.0
 LOOK_SECONDS = 10.0
-
-
-class Admitted(Enum):
-    """The answer to a connection that may stay."""
-
-    YES = "yes"
 
 
 class ConnectionCounter:
@@ -30,15 +23,15 @@ class ConnectionCounter:
         self._reported: dict[tuple[str, RefusedConnections], float] = {}
         self.open = 0
 
-    def enter(self, host: str) -> RefusedConnections | Admitted:
-        """Admitted connections must `leave` again."""
+    def enter(self, host: str) -> RefusedConnections | None:
+        """Counts a connection, which must `leave` later. A returned cause says why it may not stay."""
         if self.open >= self._most:
             return RefusedConnections.TOO_MANY
         if self._by_host[host] >= self._most_per_host:
             return RefusedConnections.TOO_MANY_FROM_HOST
         self.open += 1
         self._by_host[host] += 1
-        return Admitted.YES
+        return None
 
     def leave(self, host: str) -> None:
         self.open -= 1

@@ -1,74 +1,104 @@
-"""The bytes of a session as they come in: whole command lines, and a buffer that DATA takes in large pieces."""
+"""The bytes that a connection has received: whole lines for commands, the raw buffer for bodies."""
 
 import asyncio
 from enum import Enum
 
-BUFFER = 262_144  # bytes of a body; reading stops at twice as many
-COMMANDS = 32_768  # bytes of commands, likewise: what a stranger may make the process hold
+BODY_BYTES = 262_144  # unread bytes of a body; reading from the socket pauses at twice as many
+COMMAND_BYTES = 32_768  # unread bytes of commands, likewise: what a stranger can make the process hold
 
 
 class LineError(Enum):
-    """What a command line can be instead of a line."""
+    """Why a line is no command."""
 
     TOO_LONG = "too long"
     BARE_LINE_END = "bare line end"
 
 
-class LineReader(asyncio.StreamReader):
-    """A stream reader that knows SMTP's lines: they end in CRLF and nothing else (RFC 5321 2.3.8)."""
+class LineReader:
+    """Holds what came in. Lines end in CRLF and nothing else (RFC 5321 2.3.8).
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limit=COMMANDS, loop=loop)
-        self.buffer: bytearray = self._buffer  # type: ignore[attr-defined]
+    The connection calls `feed` and `feed_eof`. One task at a time may wait in `more`.
+    """
 
-    async def line(self, limit: int) -> bytes | LineError:
-        """The next line without its end. At most `limit` bytes; a longer one is read to its end and thrown away.
+    __slots__ = ("_limit", "_paused", "_skipping", "_waiter", "buffer", "eof", "transport")
 
-        Raises EOFError when the client has gone.
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self.eof = False
+        self.transport: asyncio.Transport | None = None
+        self._limit = COMMAND_BYTES
+        self._paused = False
+        self._skipping = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def feed(self, data: memoryview) -> None:
+        """Appends received bytes. Pauses the transport when more than twice the limit is unread."""
+        self.buffer += data
+        if len(self.buffer) > 2 * self._limit and self.transport and not self._paused:
+            self.transport.pause_reading()
+            self._paused = True
+        self._wake()
+
+    def feed_eof(self) -> None:
+        """No more bytes will come."""
+        self.eof = True
+        self._wake()
+
+    def take_line(self, limit: int) -> bytes | LineError | None:
+        """The next line without its CRLF; None while it is incomplete.
+
+        A line over `limit` bytes is discarded up to its end, however long it is.
         """
         buffer = self.buffer
-        while (end := buffer.find(b"\n")) < 0:
-            if len(buffer) > limit:
-                return await self._skip_line()
-            await self.more()
+        end = buffer.find(b"\n")
+        if end < 0:
+            if self._skipping or len(buffer) > limit:
+                self._skipping = True
+                self.drop(len(buffer))
+            return None
         line = bytes(buffer[: end + 1])
         self.drop(end + 1)
+        if self._skipping or end >= limit:
+            self._skipping = False
+            return LineError.TOO_LONG
         if not line.endswith(b"\r\n") or line.find(b"\r", 0, -2) >= 0:
             return LineError.BARE_LINE_END
-        return line[:-2] if end < limit else LineError.TOO_LONG
+        return line[:-2]
 
-    async def _skip_line(self) -> LineError:
-        while (end := self.buffer.find(b"\n")) < 0:
-            self.drop(len(self.buffer))
+    async def line(self, limit: int) -> bytes | LineError:
+        """Waits for the next line. Raises EOFError when the client is gone."""
+        while (line := self.take_line(limit)) is None:
             await self.more()
-        self.drop(end + 1)
-        return LineError.TOO_LONG
+        return line
 
     async def more(self) -> None:
-        """Waits until the buffer has grown. Raises EOFError when it never will."""
-        if error := self.exception():
-            raise EOFError from error
-        if self._eof:  # type: ignore[attr-defined]
-            raise EOFError
+        """Waits until more bytes are in the buffer. Raises EOFError when none will come."""
         size = len(self.buffer)
-        await self._wait_for_data("more")  # type: ignore[attr-defined]
-        if len(self.buffer) == size:
-            await self.more()
+        while len(self.buffer) == size:
+            if self.eof:
+                raise EOFError
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
 
     def drop(self, count: int) -> None:
-        """Forgets the first `count` bytes, and reads on where the buffer had been full."""
+        """Removes the first `count` bytes; resumes a paused transport when few are left."""
         del self.buffer[:count]
-        self._maybe_resume_transport()  # type: ignore[attr-defined]
+        if self._paused and len(self.buffer) <= self._limit and self.transport:
+            self._paused = False
+            self.transport.resume_reading()
 
-    def expect(self, size: int) -> None:
-        """So many bytes, and as many again, may wait here from now on."""
-        self._limit = size
+    def expect(self, limit: int) -> None:
+        """From now on the transport is paused at twice `limit` unread bytes."""
+        self._limit = limit
 
-    def forget(self) -> None:
-        """Gives the memory back: sessions are cycles, and the garbage collector comes by seldom."""
-        self.buffer.clear()
-
-    def moved(self, transport: asyncio.BaseTransport) -> None:
-        """From now on the bytes come from this transport: the session has gone over to TLS."""
-        self._transport = transport
+    def move_to(self, transport: asyncio.Transport) -> None:
+        """From now on the bytes come from `transport`: the connection has changed to TLS."""
+        self.transport = transport
         self._paused = False
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)

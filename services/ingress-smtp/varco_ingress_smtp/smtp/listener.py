@@ -9,8 +9,9 @@ from varco_common.base import log
 from varco_common.base.settings import BrokenSetting
 from varco_ingress_smtp.settings import Settings
 from varco_ingress_smtp.smtp.admission import Admission
+from varco_ingress_smtp.smtp.connection import ClientConnection, normal_address
 from varco_ingress_smtp.smtp.proxy_protocol import ProxyHeaderReader, is_listed
-from varco_ingress_smtp.smtp.session import SmtpSession, host_of
+from varco_ingress_smtp.smtp.session import SmtpSession
 from varco_ingress_smtp.transaction import ListenerName
 
 BACKLOG = 1024
@@ -51,61 +52,61 @@ def _bind(host: str, port: int, variable: str, *, shared: bool) -> socket.socket
 
 @asynccontextmanager
 async def listening(admission: Admission, sockets: dict[ListenerName, socket.socket]) -> AsyncIterator[None]:
-    """Takes connections inside the block; sessions that are open live on behind it."""
+    """Accepts connections inside the block. Open sessions outlive it."""
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
-        for name, one in sockets.items():
+        for name, listener in sockets.items():
             if name == "smtps":
-                taking = loop.create_task(_take(admission, one))
-                stack.callback(one.close)
-                stack.callback(taking.cancel)
+                accepting = loop.create_task(_accept_tls(admission, listener))
+                stack.callback(listener.close)
+                stack.callback(accepting.cancel)
             else:
-                server = await loop.create_server(_factory(admission, name), sock=one)
+                server = await loop.create_server(_protocol_factory(admission, name), sock=listener)
                 stack.callback(server.close)
         yield
 
 
-def _factory(admission: Admission, name: ListenerName) -> Callable[[], asyncio.BaseProtocol]:
+def _protocol_factory(admission: Admission, name: ListenerName) -> Callable[[], asyncio.BaseProtocol]:
     balancers = admission.settings.balancer_networks
     if not balancers:
-        return lambda: SmtpSession(admission, name)
+        return lambda: ClientConnection(admission, name, SmtpSession)
 
-    def session(host: str, is_health_check: bool) -> SmtpSession:
-        return SmtpSession(admission, name, host, is_health_check=is_health_check)
+    def behind_balancer(host: str, is_health_check: bool) -> ClientConnection:
+        return ClientConnection(admission, name, SmtpSession, host, is_health_check=is_health_check)
 
-    return lambda: ProxyHeaderReader(balancers, session, PROXY_SECONDS, tls=name == "smtps")
+    return lambda: ProxyHeaderReader(balancers, behind_balancer, PROXY_SECONDS, tls=name == "smtps")
 
 
-async def _take(admission: Admission, listener: socket.socket) -> None:
-    """Implicit TLS. The door is asked before the handshake, which `create_server` would begin by itself."""
+async def _accept_tls(admission: Admission, listener: socket.socket) -> None:
+    """Implicit TLS. Admission is asked before the handshake, which `create_server` would begin by itself."""
     loop = asyncio.get_running_loop()
     handshakes: set[asyncio.Task[None]] = set()
     listener.setblocking(False)
     while True:
         try:
-            one, address = await loop.sock_accept(listener)
+            client, address = await loop.sock_accept(listener)
         except OSError as error:  # no file descriptor left, or the client has gone
-            _log.warning("connection not taken", error=str(error))
+            _log.warning("connection not accepted", error=str(error))
             await asyncio.sleep(PAUSE_SECONDS)
             continue
-        task = loop.create_task(_taken(admission, one, host_of(address[0])))
+        task = loop.create_task(_shake_hands(admission, client, normal_address(address[0])))
         handshakes.add(task)
         task.add_done_callback(handshakes.discard)
 
 
-async def _taken(admission: Admission, one: socket.socket, host: str) -> None:
+async def _shake_hands(admission: Admission, client: socket.socket, host: str) -> None:
     loop, seconds = asyncio.get_running_loop(), admission.settings.handshake_timeout.total_seconds()
     if is_listed(host, admission.settings.balancer_networks):
-        await loop.connect_accepted_socket(_factory(admission, "smtps"), one)
+        await loop.connect_accepted_socket(_protocol_factory(admission, "smtps"), client)
         return
-    session = SmtpSession(admission, "smtps", host)
-    if not session.admit():
-        one.close()
+    connection = ClientConnection(admission, "smtps", SmtpSession, host)
+    if not connection.admit():
+        client.close()
         return
     try:
         await loop.connect_accepted_socket(
-            lambda: session, one, ssl=admission.certificates.context, ssl_handshake_timeout=seconds
+            lambda: connection, client, ssl=admission.certificates.context, ssl_handshake_timeout=seconds
         )
     except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
         _log.info("TLS handshake failed", host=host, error=str(error))
-        session.leave()
+        connection.leave()

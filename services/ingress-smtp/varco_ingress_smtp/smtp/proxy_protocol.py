@@ -16,7 +16,7 @@ MAX_V1 = 107  # bytes, by the specification
 MAX_V2 = 16 + 65_535
 
 Network = IPv4Network | IPv6Network
-NewSession = Callable[[str, bool], asyncio.Protocol]
+NewSession = Callable[[str, bool], asyncio.BaseProtocol]
 
 _log = log.get(__name__)
 

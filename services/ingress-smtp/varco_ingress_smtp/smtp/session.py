@@ -1,256 +1,319 @@
-"""One SMTP session: aiosmtpd's class with its own line reader, verbs (verbs.py) and answers."""
+"""One SMTP session: aiosmtpd's protocol with Varco's verbs. Each verb returns what the client hears."""
 
 import asyncio
-from datetime import UTC, datetime
-from typing import Any, cast
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
 
 from aiosmtpd.smtp import SMTP
-from aiosmtpd.smtp import Session as Greeted
 
 from varco_common.base import log
-from varco_common.events import RefusedConnections
-from varco_ingress_smtp.smtp import answers, sasl
-from varco_ingress_smtp.smtp.admission import Admission
-from varco_ingress_smtp.smtp.limits import Admitted, Deadline
-from varco_ingress_smtp.smtp.line_reader import LineError, LineReader
-from varco_ingress_smtp.smtp.verbs import VERBS
-from varco_ingress_smtp.transaction import ListenerName, SessionInfo, Transaction
+from varco_ingress_smtp.smtp import answers, path_parser, sasl
+from varco_ingress_smtp.smtp.auth_verb import authenticate
+from varco_ingress_smtp.smtp.body_reader import BodyOutOfSync, EndlessBody
+from varco_ingress_smtp.smtp.connection import ClientConnection
+from varco_ingress_smtp.smtp.limits import MinimumDataRate
+from varco_ingress_smtp.smtp.line_reader import LineError
+from varco_ingress_smtp.transaction import Transaction
+
+# Commands for each mail that bring none. Beyond, each is an error: a flood of them keeps others waiting.
+MAX_IDLE_COMMANDS = 100
 
 COMMANDS_PER_TURN = 50  # commands answered from the buffer before the other sessions get their turn
-MAX_IDLE_COMMANDS = (
-    100  # commands for each mail that bring none: beyond, each is an error (a flood of them keeps others waiting)
-)
-MAX_UNSENT = 65_536  # bytes that may wait to be sent before the session does
-LINGER_SECONDS = 5.0  # how long a last answer may take to leave
+MAX_COMMAND = 512  # bytes of a command line with its CRLF (RFC 5321 4.5.3.1.4)
 MAX_LINE = sasl.MAX_LINE
 
-# What extensions add to a command's length: RFC 1870 3 (26), RFC 6152 2 (17), RFC 6531 3.4 (10), RFC 4954 5 (500).
-_EXTRA = {b"MAIL": 553, b"RCPT": 500, b"AUTH": MAX_LINE}
-_TALK = frozenset({b"EHLO", b"HELO", b"RSET", b"NOOP", b"VRFY", b"HELP"})
-_ODD = {LineError.TOO_LONG: answers.LINE_TOO_LONG, LineError.BARE_LINE_END: answers.BARE_LINE_END}
+# What extensions add to a command's length: RFC 1870 3 (26), RFC 6152 2 (17), RFC 6531 3.4 (10),
+# RFC 4954 5 (500).
+_EXTRA_LENGTH = {b"MAIL": 553, b"RCPT": 500, b"AUTH": MAX_LINE}
+_LINE_ERRORS = {LineError.TOO_LONG: answers.LINE_TOO_LONG, LineError.BARE_LINE_END: answers.BARE_LINE_END}
+_LAST = ("421", "221")  # answers after which the connection closes
 
 _log = log.get(__name__)
+Verb = Callable[["SmtpSession", str], Coroutine[Any, Any, str]]
+CommandHandler = Callable[["SmtpSession", str], Coroutine[Any, Any, None]]
+
+
+def command(verb: Verb) -> CommandHandler:
+    """Makes a handler as aiosmtpd has them of a function that returns its answer; an empty one has been sent."""
+
+    @wraps(verb)
+    async def handle(session: "SmtpSession", argument: str) -> None:
+        if answer := await verb(session, argument):
+            await session.reply(answer)
+
+    return handle
+
+
+class NoHooks:
+    """Aiosmtpd's handler object. There are no hooks, so none can be missing: every verb is a method of the session."""
+
+    def __dir__(self) -> list[str]:
+        return []
+
+
+_NO_HOOKS = NoHooks()
 
 
 class SmtpSession(SMTP):
-    """From connect to QUIT. aiosmtpd's own __init__ looks at every method for each connection; here that's done once."""
+    """Its command handlers, by aiosmtpd's names. The lines come from a connection, which reads faster and stricter."""
 
-    def __init__(
-        self, admission: Admission, listener: ListenerName, host: str = "", *, is_health_check: bool = False
-    ) -> None:
-        loop = self.loop = asyncio.get_running_loop()
-        self.reader = LineReader(loop)
-        asyncio.StreamReaderProtocol.__init__(self, self.reader, self._cb_client_connected, loop)
-        self.admission = admission
-        self._command_seconds = admission.settings.command_timeout.total_seconds()
-        self.deadline = Deadline(loop, self._late)
-        self._timeout_handle = self.deadline  # type: ignore[assignment] # aiosmtpd only cancels it
-        self.too_late = answers.TIMEOUT
-        self._original_transport = None
-        self.transport: Any = None
-        self.session = None
-        self._handler_coroutine: asyncio.Task[None] | None = None
-        self._errors = 0
-        self._talk = 0
-        self._admitted = False
-        self._refused: RefusedConnections | Admitted | None = None
-        self.idle = False
-        self.since = datetime.now(UTC)
-        self.info = SessionInfo(host=host, listener=listener, is_health_check=is_health_check)
-        self.mail: Transaction | None = None
+    def __init__(self, connection: ClientConnection) -> None:
+        hostname = connection.admission.settings.hostname
+        super().__init__(_NO_HOOKS, hostname=hostname, loop=connection.loop)
+        self.connection = connection
+        self.admission = connection.admission
+        self.error_count = 0
+        self.idle_commands = 0
 
-    # How it lives
+    def __dir__(self) -> list[str]:
+        """Aiosmtpd's constructor looks for verbs among these names; all of object's would take it ten times as long."""
+        return METHODS
 
-    def admit(self) -> bool:
-        """Whether the door lets it in; to be asked before a TLS handshake is paid for."""
-        self._refused = self.admission.enter(self)
-        self._admitted = self._refused is Admitted.YES
-        return self._admitted
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        info = self.info
-        info.host = info.host or peer(transport)
-        if not self._admitted and not self.admit():
-            if self._refused is RefusedConnections.BANNED:
-                return cast(asyncio.Transport, transport).abort()
-            if info.listener != "smtps":
-                cast(asyncio.WriteTransport, transport).write(answers.TOO_MANY_CONNECTIONS.encode() + b"\r\n")
-            return transport.close()
-        super().connection_made(transport)
-        self._note_tls()
-        return None
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.leave()
-        self.deadline.cancel()
-        if self.session is not None:  # else it was turned away
-            super().connection_lost(error)
-        self.reader.forget()
-
-    def eof_received(self) -> bool:
-        """A client that only stopped sending still gets its answers; over TLS the transport closes by itself."""
-        self.reader.feed_eof()
-        return not self.info.tls
-
-    def leave(self) -> None:
-        """Makes room at the door; does nothing the second time."""
-        if self._admitted:
-            self._admitted = False
-            self.admission.leave(self)
-
-    def _create_session(self) -> Greeted:
-        return Greeted(self.loop)
-
-    def _create_envelope(self) -> None:  # type: ignore[override] # what aiosmtpd keeps there is our Transaction
-        self.mail = None
-
-    def _reset_timeout(self, duration: float | None = None) -> None:
-        """Aiosmtpd would make a timer for each command."""
-
-    def _late(self) -> None:
-        if self.transport and self.transport.is_closing():
-            self.transport.abort()  # it doesn't even take the last answer
-        else:
-            self.send_last(self.too_late)
-
-    def drain(self) -> None:
-        """The process ends: 421 now where nothing is under way (RFC 5321 3.8), else after the mail."""
-        if self.idle and not self.mail:
-            self.send_last(answers.CLOSING)
-
-    def close(self) -> None:
-        """421 at once."""
-        self.send_last(answers.CLOSING)
-
-    def ban(self) -> None:
-        """421: the host was banned meanwhile."""
-        self.send_last(answers.BANNED)
-
-    def send_last(self, answer: str) -> None:
-        if self.transport and not self.transport.is_closing():
-            self.transport.write(answer.encode() + b"\r\n")
-            self.hang_up()
-
-    def hang_up(self) -> None:
-        """What was written still leaves, within bounds: a client that reads nothing holds nothing."""
-        if self.transport:
-            self.transport.close()
-            self.deadline.within(LINGER_SECONDS)
-
-    async def push(self, status: str) -> None:  # type: ignore[override] # never bytes
-        self.transport.write(status.encode() + b"\r\n")
-        if self.transport.get_write_buffer_size() > MAX_UNSENT:
-            await self._writer.drain()
-
-    async def refuse(self, answer: str) -> None:
-        """A permanent refusal is an error; what may go through later isn't, nor is a 250. 421 is the last word."""
-        if answer.startswith("421"):
-            return self.send_last(answer)
-        return await (self.fail(answer) if answer[0] == "5" else self.push(answer))
-
-    async def fail(self, answer: str) -> None:
-        """An answer that counts as an error of the client."""
-        self._errors += 1
-        await self.push(answer)
-
-    async def _handle_client(self) -> None:
-        try:
-            self.deadline.within(self._command_seconds)
-            if self.info.listener == "smtps" and not self.info.tls and not await self.shake_hands():
+    async def converse(self) -> None:
+        """The greeting, then one command after the other until one side closes. Raises EOFError and ConnectionError."""
+        connection, reader = self.connection, self.connection.reader
+        seconds = self.admission.settings.command_timeout.total_seconds()
+        connection.write(f"220 {self.hostname} ESMTP Varco")
+        count = 0
+        while not connection.closing:
+            if self.admission.draining and not connection.info.mail:
+                connection.send_last(answers.CLOSING)
                 return
-            await self.push(f"220 {self.admission.settings.hostname} ESMTP Varco")
-            await self._converse()
-        except (EOFError, ConnectionError):
-            pass
-        finally:
-            self.leave()
-            self.hang_up()
-
-    async def _converse(self) -> None:
-        breath = 0
-        while not self.transport.is_closing():
-            if self._errors >= self.admission.settings.max_errors:
-                return await self.push(answers.TOO_MANY_ERRORS)
-            if self.admission.draining and not self.mail:
-                return await self.push(answers.CLOSING)
-            self.deadline.within(self._command_seconds)
-            self.idle = True
-            line = await self.reader.line(MAX_LINE)
-            self.idle = False
-            breath += 1
-            if breath % COMMANDS_PER_TURN == 0:
+            connection.deadline.within(seconds)
+            connection.idle = True
+            line = await reader.line(MAX_LINE)
+            connection.idle = False
+            count += 1
+            if count % COMMANDS_PER_TURN == 0:
                 await asyncio.sleep(0)
             try:
-                await self._command(line)
+                await self.handle(line)
             except (EOFError, ConnectionError):
                 raise
-            except Exception:  # noqa: BLE001 - a bug: the client hears that it may try again, and nothing of it
-                _log.exception("internal error", mail=self.mail.id if self.mail else "")
-                self.mail = None
-                await self.push(answers.INTERNAL)
-        return None
+            except Exception as error:  # noqa: BLE001 - a bug
+                await self.push(await self.handle_exception(error))
 
-    async def _command(self, line: bytes | LineError) -> None:
+    async def handle(self, line: bytes | LineError) -> None:
+        """Answers one command line."""
         if isinstance(line, LineError):
-            return await self.fail(_ODD[line])
-        word, _, argument = line.partition(b" ")
-        name = word.upper()
-        if len(line) + 2 > self.admission.settings.max_command + _EXTRA.get(name, 0):
-            return await self.fail(answers.LINE_TOO_LONG)  # RFC 5321 4.5.3.1.4
-        verb = VERBS.get(name)
-        if not verb:
-            return await self.fail(answers.UNKNOWN)
-        self._talk += name in _TALK
-        if self._talk > MAX_IDLE_COMMANDS * (self.info.mails + 1):
-            self._errors += 1
+            return await self.reply(_LINE_ERRORS[line])
+        verb, _, argument = line.partition(b" ")
+        verb = verb.upper()
+        if len(line) + 2 > MAX_COMMAND + _EXTRA_LENGTH.get(verb, 0):
+            return await self.reply(answers.LINE_TOO_LONG)
+        handler = HANDLERS.get(verb)
+        if not handler:
+            return await self.reply(answers.UNKNOWN)
         try:
             text = argument.decode()
         except UnicodeDecodeError:
-            return await self.fail(answers.NOT_TEXT)
-        return await verb(self, text.rstrip(" "))
+            return await self.reply(answers.NOT_TEXT)
+        return await handler(self, text.rstrip(" "))
 
-    async def start_tls(self) -> None:
-        if not await self.shake_hands():
-            self.hang_up()
+    # The verbs, by aiosmtpd's convention for names
 
-    async def shake_hands(self) -> bool:
-        """Whether the session goes on inside TLS."""
-        seconds = self.admission.settings.handshake_timeout.total_seconds()
-        try:
-            await self._writer.start_tls(self.admission.certificates.context, ssl_handshake_timeout=seconds)
-        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            _log.info("TLS handshake failed", host=self.info.host, error=str(error))
-            return False
-        if self.transport is None or self.reader.buffer:
-            return False
-        self.transport = self._writer.transport
-        self.reader.moved(self.transport)
-        self.info = SessionInfo(  # RFC 3207 4.2: nothing that was said before holds
-            host=self.info.host, listener=self.info.listener, is_health_check=self.info.is_health_check
+    @command
+    async def smtp_EHLO(self, name: str) -> str:
+        if not _is_name(name):
+            return answers.HELO_SYNTAX
+        self._greeted(name, extended=True)
+        return self._extensions()
+
+    @command
+    async def smtp_HELO(self, name: str) -> str:
+        if not _is_name(name):
+            return answers.HELO_SYNTAX
+        self._greeted(name, extended=False)
+        return f"250 {self.hostname}"
+
+    def _greeted(self, name: str, *, extended: bool) -> None:
+        info = self.connection.info
+        info.helo, info.extended, info.mail = name, extended, None
+        self.count_idle()
+
+    def _extensions(self) -> str:
+        """In one piece. AUTH is offered inside TLS alone; SIZE is the account's, once it is known."""
+        info, max_size = self.connection.info, self.admission.settings.max_size
+        if info.granted:
+            max_size = min(max_size, info.granted.grant.max_size)
+        last = ("AUTH PLAIN LOGIN" if not info.login else "HELP") if info.tls else "STARTTLS"
+        return (
+            f"250-{self.hostname}\r\n250-PIPELINING\r\n250-SIZE {max_size}\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+            f"250-ENHANCEDSTATUSCODES\r\n250 {last}"
         )
-        self.mail = None
-        self._note_tls()
-        return True
 
-    def _note_tls(self) -> None:
-        if connection := self.transport.get_extra_info("ssl_object"):
-            self.info.tls = connection.version() or "TLS"
-            self.info.server_name = self.admission.certificates.server_name(connection)
+    @command
+    async def smtp_STARTTLS(self, argument: str) -> str:
+        connection = self.connection
+        if argument:
+            return answers.NO_ARGUMENT
+        if connection.info.tls:
+            return answers.TLS_ALREADY
+        if connection.reader.buffer:  # RFC 3207 6: what was said in the clear must not count inside
+            connection.hang_up()
+            return ""
+        await self.push(answers.START_TLS)
+        if not await connection.start_tls():
+            connection.hang_up()
+        return ""
 
-    async def ask(self, challenge: str) -> bytes:
+    @command
+    async def smtp_AUTH(self, argument: str) -> str:
+        answer = await authenticate(self.admission, self.connection.info, argument, self._ask)
+        if answer == answers.LOGIN_UNAVAILABLE:
+            self.error_count += 1  # a client may try only so often
+        return answer
+
+    async def _ask(self, challenge: str) -> bytes:
         await self.push(challenge)
-        line = await self.reader.line(MAX_LINE)
+        line = await self.connection.reader.line(MAX_LINE)
         if isinstance(line, LineError):
-            raise sasl.SaslError(_ODD[line])
+            raise sasl.SaslError(_LINE_ERRORS[line])
         return line
 
+    @command
+    async def smtp_MAIL(self, argument: str) -> str:
+        info = self.connection.info
+        if not info.helo:
+            return answers.HELO_FIRST
+        if info.mail:
+            return answers.NESTED_MAIL
+        path = path_parser.parse_mail(argument)
+        if isinstance(path, path_parser.MalformedPath):
+            return answers.BAD_SENDER if path.address else answers.MAIL_SYNTAX
+        if path.parameters and not info.extended:
+            return answers.UNKNOWN_PARAMETER
+        mail = await self.admission.pipeline.mail(info, path)
+        if isinstance(mail, str):
+            return mail
+        info.mail = mail
+        return answers.SENDER_OK
 
-def peer(transport: asyncio.BaseTransport) -> str:
-    """The client's address."""
-    name = transport.get_extra_info("peername")
-    return host_of(name[0]) if name else ""
+    @command
+    async def smtp_RCPT(self, argument: str) -> str:
+        info = self.connection.info
+        if not info.mail:
+            return answers.MAIL_FIRST
+        path = path_parser.parse_rcpt(argument)
+        if isinstance(path, path_parser.MalformedPath):
+            return answers.BAD_RECIPIENT if path.address else answers.RCPT_SYNTAX
+        return await self.admission.pipeline.rcpt(info, info.mail, path)
+
+    @command
+    async def smtp_DATA(self, argument: str) -> str:
+        connection, mail = self.connection, self.connection.info.mail
+        if argument:
+            return answers.NO_ARGUMENT
+        if not mail:
+            return answers.MAIL_FIRST
+        if not mail.recipients:
+            return answers.RCPT_FIRST
+        if connection.reader.buffer:  # RFC 2920 3.1: what follows DATA before 354 could be read as mail or as commands
+            connection.send_last(answers.EARLY_DATA)
+            return ""
+        await self.push(answers.START_DATA)
+        return await self._body(mail)
+
+    async def _body(self, mail: Transaction) -> str:
+        connection = self.connection
+        connection.timeout_answer = answers.TOO_SLOW
+        try:
+            answer = await self.admission.pipeline.data(connection.info, mail, connection.reader, self._data_rate())
+        except EndlessBody:
+            return answers.NEVER_ENDING
+        except BodyOutOfSync:
+            _log.exception("internal error", mail=mail.id)
+            return answers.BROKEN_OFF
+        finally:
+            connection.info.mail, connection.timeout_answer = None, answers.TIMEOUT
+        connection.info.mails += 1
+        await self.push(answer)  # not as a reply: a refused mail is no error of the session
+        return ""
+
+    def _data_rate(self) -> MinimumDataRate:
+        settings = self.admission.settings
+        idle = settings.command_timeout.total_seconds()
+        return MinimumDataRate(self.connection.deadline, settings.data_grace.total_seconds(), settings.data_rate, idle)
+
+    @command
+    async def smtp_RSET(self, argument: str) -> str:
+        self.count_idle()
+        if argument:
+            return answers.NO_ARGUMENT
+        self.connection.info.mail = None
+        return answers.OK
+
+    @command
+    async def smtp_NOOP(self, argument: str) -> str:  # noqa: ARG002 - it may have one (RFC 5321 4.1.1.9)
+        self.count_idle()
+        return answers.OK
+
+    @command
+    async def smtp_VRFY(self, argument: str) -> str:
+        self.count_idle()
+        return answers.VRFY if argument else answers.VRFY_SYNTAX
+
+    @command
+    async def smtp_EXPN(self, argument: str) -> str:  # noqa: ARG002
+        return answers.NOT_IMPLEMENTED
+
+    @command
+    async def smtp_HELP(self, argument: str) -> str:  # noqa: ARG002
+        self.count_idle()
+        return answers.HELP
+
+    @command
+    async def smtp_PROXY(self, argument: str) -> str:  # noqa: ARG002
+        """A balancer has spoken it before the session began."""
+        self.connection.send_last(answers.PROXY_REFUSED)
+        return ""
+
+    @command
+    async def smtp_QUIT(self, argument: str) -> str:
+        return answers.NO_ARGUMENT if argument else answers.BYE
+
+    # How answers leave
+
+    async def push(self, status: str) -> None:  # type: ignore[override] # never bytes
+        connection = self.connection
+        connection.write(status)
+        if connection.writable:
+            await connection.writable
+
+    async def reply(self, answer: str) -> None:
+        """A permanent refusal counts as the client's error. 421 and 221 are the last word."""
+        connection = self.connection
+        if answer.startswith(_LAST):
+            connection.send_last(answer)
+            return
+        connection.write(answer)
+        if answer[0] == "5" or self.error_count:
+            self.error_count += answer[0] == "5"
+            if self.error_count >= self.admission.settings.max_errors:
+                connection.send_last(answers.TOO_MANY_ERRORS)
+        if connection.writable:
+            await connection.writable
+
+    def count_idle(self) -> None:
+        """A command that brings no mail forward. Too many of them for each mail are errors."""
+        self.idle_commands += 1
+        self.error_count += self.idle_commands > MAX_IDLE_COMMANDS * (self.connection.info.mails + 1)
+
+    async def handle_exception(self, error: Exception) -> str:
+        """A bug: the client hears that it may try again, and nothing of the error."""
+        mail = self.connection.info.mail
+        _log.error("internal error", mail=mail.id if mail else "", exc_info=error)
+        self.connection.info.mail = None
+        return answers.INTERNAL
 
 
-def host_of(address: str) -> str:
-    """As everyone writes it: IPv4 in its own form even on a socket for both kinds, without a zone."""
-    return address.removeprefix("::ffff:").partition("%")[0]
+METHODS = [name for name in vars(SmtpSession) if name.startswith("smtp_")]
+HANDLERS: dict[bytes, CommandHandler] = {
+    name.removeprefix("smtp_").encode(): getattr(SmtpSession, name) for name in METHODS
+}
+
+
+def _is_name(name: str) -> bool:
+    """Any one word: many clients don't know their own name (RFC 5321 4.1.4 forbids to refuse them for it)."""
+    return bool(name) and len(name) <= 255 and " " not in name and name.isprintable()
