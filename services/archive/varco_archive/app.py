@@ -89,10 +89,10 @@ async def serve(settings: Settings) -> None:
         )
         server = Pop3Server(settings, context, BanTable())
         copies = CopyService(
-            bus,
-            accounts,
-            index,
-            bodies,
+            bus=bus,
+            accounts=accounts,
+            index=index,
+            bodies=bodies,
             passwords=passwords,
             locks=locks,
             deletion=deletion,

@@ -124,23 +124,7 @@ class CopyIndex:
 
     async def add(self, rows: Sequence[CopyRow], forwarded: Sequence[str]) -> None:
         """Inserts the rows of new mails, and marks copies as forwarded, in one transaction."""
-        values = [
-            {
-                "account": row.account,
-                "mail": row.mail,
-                "sequence": row.sequence,
-                "arrived_ms": unix_ms(row.arrived),
-                "size": row.size,
-                "live": row.live,
-                "forward": Forward.OWED if row.address else Forward.NO,
-                "address": row.address,
-                "copy": row.copy,
-                "sender": row.sender if row.live else "",
-                "recipients": "\n".join(row.recipients) if row.live else "",
-                "subject": row.subject if row.live else "",
-            }
-            for row in rows
-        ]
+        values = [_values(row) for row in rows]
         statements: list[Statement] = [(self._insert_new(), values)] if values else []
         if forwarded:
             statements.append((_set_forwarded(copies.c.copy.in_(forwarded)), []))
@@ -284,6 +268,17 @@ def _transient() -> Iterator[None]:
         yield
     except AWAY as error:
         raise TransientError(f"the database is away: {type(error).__name__}") from error
+
+
+def _values(row: CopyRow) -> dict[str, Any]:
+    """The columns of a row. Personal data is only stored for the mailbox."""
+    values = row._asdict() | {
+        "arrived_ms": unix_ms(row.arrived),
+        "forward": Forward.OWED if row.address else Forward.NO,
+        "recipients": "\n".join(row.recipients),
+    }
+    del values["arrived"]
+    return values if row.live else values | {"sender": "", "recipients": "", "subject": ""}
 
 
 def _columns(row: type[MaildropEntry | CopyDetails | OwedCopy]) -> sa.Select[Any]:

@@ -29,7 +29,6 @@ BATCH = 500  # rows in one transaction: more gain nothing, and hold SQLite's loc
 BATCH_BYTES = 16 * 1024 * 1024  # of records that are pulled ahead
 ACK_WAIT_SECONDS = 5.0  # after a crash the bus redelivers what was not acknowledged
 _REBUILDING = "making"  # a mark: while the index is rebuilt, the last CopyForwarded before that
-_RETRY_SECONDS = 1.0
 _POLL_SECONDS = 0.2
 _GAUGE_SECONDS = 5.0
 _CLOCK_SKEW = timedelta(seconds=2)  # between the bus and this host
@@ -74,8 +73,6 @@ class CopyIndexer:
 
     def __init__(self, bus: Bus, index: CopyIndex, settings_of: Callable[[str], CopySettings | None]) -> None:
         self._bus, self._index, self._settings_of = bus, index, settings_of
-        self._pulled: list[Delivery] = []
-        self._arrived = asyncio.Event()
         self._consumer: DurableConsumer | None = None
         self._forwarded_before: set[str] = set()  # ids of copies, while the index is rebuilt
         self._newest = datetime.min.replace(tzinfo=UTC)
@@ -94,11 +91,11 @@ class CopyIndexer:
                 headers_only=True,
                 ack_wait=ACK_WAIT_SECONDS,
             ) as self._consumer,
-            run_in_background(self._write_batches(), self._watch_progress()),
+            run_in_background(self._watch_progress()),
         ):
-            async for delivery in self._consumer:
-                self._pulled.append(delivery)
-                self._arrived.set()
+            while True:
+                batch = await self._consumer.batch(BATCH)
+                await retry_until_available(lambda batch=batch: self._write(batch))  # type: ignore[misc]
 
     async def _begin(self) -> None:
         """With an empty index the consumer starts again at the beginning of the stream."""
@@ -151,20 +148,6 @@ class CopyIndexer:
         if self._forwarded_before:
             await self._index.set_mark(_REBUILDING, 0)
             self._forwarded_before.clear()
-
-    async def _write_batches(self) -> None:
-        while True:
-            await self._arrived.wait()
-            batch, self._pulled = self._pulled[:BATCH], self._pulled[BATCH:]
-            if not self._pulled:
-                self._arrived.clear()
-            try:
-                await self._write(batch)
-            except TransientError as error:
-                _log.warning("copies wait for the database", count=len(batch), error=str(error))
-                self._pulled = batch + self._pulled
-                self._arrived.set()
-                await asyncio.sleep(_RETRY_SECONDS)
 
     async def _write(self, batch: Sequence[Delivery]) -> None:
         rows: list[CopyRow] = []

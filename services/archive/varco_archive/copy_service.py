@@ -1,5 +1,6 @@
 """What operators do through the API: change settings, remove a copy, note an export."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from varco_archive.accounts import ArchiveAccounts
@@ -17,25 +18,19 @@ from varco_common.eventsourcing.commands import Change, CommandContext, CommandR
 from varco_common.runtime.passwords import PasswordVerifier
 
 
+@dataclass(frozen=True, kw_only=True)
 class CopyService:
     """`max_keep` is how long stream MAIL keeps mail."""
 
-    def __init__(
-        self,
-        bus: Bus,
-        accounts: ArchiveAccounts,
-        index: CopyIndex,
-        bodies: CopyReader,
-        *,
-        passwords: PasswordVerifier,
-        locks: MaildropLocks,
-        deletion: CopyDeletion,
-        sweeper: RetentionSweeper,
-        max_keep: timedelta,
-    ) -> None:
-        self._bus, self.accounts, self.index, self.bodies = bus, accounts, index, bodies
-        self.passwords, self.locks, self.max_keep = passwords, locks, max_keep
-        self._deletion, self._sweeper = deletion, sweeper
+    bus: Bus
+    accounts: ArchiveAccounts
+    index: CopyIndex
+    bodies: CopyReader
+    passwords: PasswordVerifier
+    locks: MaildropLocks
+    deletion: CopyDeletion
+    sweeper: RetentionSweeper
+    max_keep: timedelta
 
     async def change(
         self, account: str, request: CommandRequest, desired: DesiredCopies, *, dry_run: bool
@@ -50,7 +45,7 @@ class CopyService:
 
         result = await self.accounts.execute(account, request, decide, dry_run=dry_run)
         if result.applied and any(isinstance(change.event, MailboxClosed) for change in result.changes):
-            await self._sweeper.sweep(account)
+            await self.sweeper.sweep(account)
         return result
 
     async def remove(self, account: str, mail: str, by: str, reason: str) -> None:
@@ -60,9 +55,9 @@ class CopyService:
                 raise ConflictError("a client has the mailbox open: try again when its session is over")
             if not await self.index.get(account, mail):
                 raise NotFound(f"no copy of mail {mail} is in the mailbox")
-            await self._deletion.remove(account, [mail], RemovalCause.OPERATOR, by=by, reason=reason)
+            await self.deletion.remove(account, [mail], RemovalCause.OPERATOR, by=by, reason=reason)
 
     async def note_export(self, account: str, by: str, reason: str, since: datetime, until: datetime) -> None:
         """Appends who takes copies out."""
         event = CopyExported(at=datetime.now(UTC), account=account, by=by, reason=reason, since=since, until=until)
-        await self._bus.events.append(event)
+        await self.bus.events.append(event)

@@ -1,4 +1,4 @@
-"""A real browser, headless, spoken to over a pipe (Chrome DevTools Protocol): what a recipient sees and clicks on."""
+"""A real headless browser, controlled over a pipe (Chrome DevTools Protocol)."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ _SECONDS = 60.0
 
 
 class Page:
-    """One tab without JavaScript. Methods are named after what a user does; all raise TimeoutError."""
+    """One tab without JavaScript. All methods raise TimeoutError."""
 
     def __init__(self, reader: asyncio.StreamReader, commands: int) -> None:
         self._reader, self._commands, self._number, self._session = reader, commands, 0, ""

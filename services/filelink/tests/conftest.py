@@ -84,7 +84,7 @@ class Gate:
         return vote
 
     async def accept(self, body: bytes, *, stored: bool = False, before: bytes = b"", **more) -> str:
-        """Puts a mail to the vote and takes it, as ingress does; `before` are header fields that it puts on top."""
+        """Has a mail voted on and accepts it, as ingress does; `before` are added header fields."""
         ballot = self.ballot(body, **more)
         vote = await self.vote(ballot)
         assert vote.convert
@@ -140,7 +140,10 @@ class Gate:
         return running.serving(serve(Settings(**self.settings | more)), self.client())
 
     def process(self, constants: str = "", **more) -> subprocess.Popen[bytes]:
-        """Starts a filelink as a process of its own, to be killed. `constants` are statements that set some."""
+        """Starts a filelink as a process of its own, to be killed.
+
+        `constants` are statements that set some.
+        """
         names = variables(Settings)
         environment = {names[field]: str(value) for field, value in (self.settings | more).items()}
         program = PROCESS.format(constants=constants)

@@ -61,7 +61,7 @@ async def test_every_clients_layout_leaves_with_a_link_in_each_text(gate, fileli
 
 @pytest.mark.parametrize("client", layouts.LAYOUTS)
 async def test_line_by_line_all_stays_but_the_file_and_the_place_of_the_notice(gate, filelink, client):
-    """A line of a text is split where the notice stands in it; in base64 the lines from there on are made anew."""
+    """The notice may split a line; in base64 the lines behind it are encoded again."""
     wire = layouts.LAYOUTS[client]
     left = await gate.left(await gate.accept(wire, eight_bit=b"\xc3" in wire))
     [file] = [part for part in scan(wire).parts if "offerta.pdf" in part.names]

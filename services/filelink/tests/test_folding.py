@@ -1,4 +1,4 @@
-"""Terms and links fold to the same state live, after a restart, after a rebuild, and as of any sequence."""
+"""Settings and links fold alike live, after a restart or rebuild, and as of a sequence."""
 
 from hypothesis import given
 

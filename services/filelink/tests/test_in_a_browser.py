@@ -1,4 +1,4 @@
-"""The downloads' page in a real browser without JavaScript: both languages, the button, dark colours, any direction."""
+"""The download page in a real browser without JavaScript."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ NAME = "più grande \u200f\u05e2\u05d1\u05e8\u05d9\u05ea.pdf"  # and a word in H
 
 
 async def linked(gate) -> str:
-    """The address of a file whose name has letters of three scripts, and a mark that turns its direction."""
+    """The URL of a file whose name has three scripts and a direction mark."""
     name = layouts.pdf(name="x", Content_Disposition="attachment; filename*=UTF-8''" + layouts.percent(NAME))
     mail = await gate.accept(layouts.mail(layouts.multi("mixed", "m", layouts.html(), name)))
     await gate.left(mail)

@@ -1,4 +1,4 @@
-"""A link's life: equal files are stored once, ends delete the object first, what nobody needs is swept."""
+"""A link from its creation to its end; equal files, orphans, and the account's settings."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -131,7 +131,7 @@ async def test_terms_are_shown_as_an_account_file_has_them(gate, filelink):
 
 
 async def test_settings_are_changed_only_for_the_version_that_was_seen(gate, filelink, web):
-    """Two people apply a file at once: the slower one gets a conflict, whatever was downloaded meanwhile."""
+    """Two people apply a file at once: the slower one gets a conflict. Downloads don't count."""
     path, link = "/accounts/acme/filelink", await linked(gate, filelink)
     seen = (await filelink.put(path, json={"keep": "1 day"}, params={"dry_run": True})).json()["version"]
     assert (await filelink.get(path)).json()["version"] == seen

@@ -1,4 +1,4 @@
-"""The notice in a text of any encoding: what was there stays, and what the client shows ends with it."""
+"""The notice in a text of any encoding: the text stays, and the notice ends it."""
 
 import binascii
 from datetime import UTC, datetime, timedelta

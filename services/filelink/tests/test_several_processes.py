@@ -1,4 +1,4 @@
-"""Two filelinks share the work, the links and the files: what one does the other sees, and nothing is done twice."""
+"""Two filelinks share mails, links and files, and nothing is done twice."""
 
 import asyncio
 import hashlib
@@ -58,7 +58,7 @@ async def pair(gate: Gate, constants: str = "") -> AsyncIterator[Pair]:
 
 @pytest.fixture
 async def forgetful(gate: Gate) -> None:
-    """The bus knows a second append of the same mail by its name for a tenth of a second alone, not two minutes."""
+    """The bus detects a repeated append for a tenth of a second only, not two minutes."""
     connection = await nats.connect(gate.nats.url)
     try:
         config = mail_stream(gate.nats.settings())
@@ -128,7 +128,7 @@ async def test_what_one_left_when_it_was_killed_the_other_takes_up(gate, forgetf
 
 
 async def test_one_that_wakes_after_the_other_did_its_work_sends_nothing_a_second_time(gate, forgetful):
-    """Stopped in the middle of a conversion, as by a host that is suspended: it goes on as if nothing had happened."""
+    """Stopped in the middle of a conversion, as on a suspended host, it goes on later."""
     async with pair(gate) as both:
         one, two = both.processes
         bodies = [heavy("stalled"), layouts.APPLE]

@@ -1,4 +1,7 @@
-"""filelink, a voter and worker: turns heavy attachments into links, and serves the linked files. Only wires."""
+"""filelink, a voter and worker: turns heavy attachments into links, and serves the linked files.
+
+Only wires.
+"""
 
 import asyncio
 
@@ -27,7 +30,7 @@ from varco_filelink.worker import ConversionWorker
 
 
 async def serve(settings: Settings) -> None:
-    """Votes and serves downloads once it has caught up; converts once the object store is there as well."""
+    """Runs until cancelled. Conversions begin when the object store answers."""
     files, bodies = ObjectStore(settings.object_store, LINKS), ObjectStore(settings.object_store, BODIES)
     try:
         async with (

@@ -29,7 +29,10 @@ _OBSTACLES = {
 
 
 def decide(ballot: Ballot, settings: LinkSettings | None) -> Vote:
-    """Accepts with the parts to convert. Refuses only signed and encrypted mails, if the account wants that."""
+    """Accepts with the parts to convert.
+
+    Refuses only signed and encrypted mails, if the account wants that.
+    """
     if settings is None or not settings.over or ballot.envelope.size <= settings.over:
         return ACCEPT
     parts = parts_over(ballot.manifest, settings.over)

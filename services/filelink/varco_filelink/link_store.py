@@ -57,7 +57,7 @@ class LinkStore:
         return self._projection.get(link)
 
     def by_name(self, name: str) -> Link | None:
-        """The link whose URL ends in `name`. One lookup in a table: its time tells nothing about near misses."""
+        """The link whose URL ends in `name`. One lookup in a table."""
         key = self._by_name.get(name)
         return self.get(key) if key else None
 
@@ -94,7 +94,7 @@ class LinkStore:
         await self._projection.reach_last(*link_state.FILTERS)
 
     async def add(self, event: AttachmentLinked) -> str:
-        """Appends the link, whose file is in the store. Returns its object: an equal file's, if there is one.
+        """Appends the link of a stored file. Returns its object, or that of an equal file.
 
         Raises TransientError if the file is gone, or the part has got a link meanwhile.
         """
@@ -147,7 +147,10 @@ class LinkStore:
         return await self.finish(link)
 
     async def finish(self, link: Link) -> Link:
-        """Deletes the file of a closed link and appends its end, once. Any process may, after any crash."""
+        """Deletes the file of a closed link and appends its end, once.
+
+        Any process may, after any crash.
+        """
 
         def decide() -> LinkExpired | LinkRevoked | None:
             current = self._current(link)
@@ -177,7 +180,7 @@ class LinkStore:
         return current
 
     async def _append(self, account: str, decide: Callable[[], E]) -> E:
-        """Appends what `decide` returns, None for nothing; decides again if another event came in between."""
+        """Appends what `decide` returns, if anything; decides again after a conflict."""
         subject = subjects.event(NAME, "*", subjects.token(account))
         for _ in range(_ATTEMPTS):
             last = await self._projection.reach_last(subject)

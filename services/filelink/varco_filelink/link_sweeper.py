@@ -42,7 +42,7 @@ class LinkSweeper:
         """Deletes what an unfinished conversion left behind.
 
         An object is written once, and its link is appended within minutes or never. So objects of
-        ORPHAN_AGE that no live link leads to are orphans. The links of all processes are read first.
+        ORPHAN_AGE that no live link leads to are orphans. First the links of all are read.
         """
         await self._files.abort_uploads(ORPHAN_AGE)
         old = await self._files.keys(ORPHAN_AGE)

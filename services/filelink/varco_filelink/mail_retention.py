@@ -8,7 +8,10 @@ from varco_filelink.worker import DURABLE, KIND
 
 
 async def serve(bus: Bus) -> None:
-    """Answers questions from now on. A converted mail is in MAIL before its original is acknowledged."""
+    """Answers questions from now on.
+
+    A converted mail is in MAIL before its original is acknowledged.
+    """
 
     async def needs(query: RetentionQuery) -> RetentionAnswer:
         if query.kind != KIND:

@@ -31,7 +31,10 @@ class OutboxDedup:
             return mail in self._sequences
 
     async def append_once(self, record: MailConverted, body: bytes) -> None:
-        """Appends the mail unless it is there. Raises as `bus.mail.append`, except for ConflictError."""
+        """Appends the mail unless it is there.
+
+        Raises as `bus.mail.append`, except for ConflictError.
+        """
         mail = record.envelope.id
         async with self._lock:
             await self._catch_up(record.original)

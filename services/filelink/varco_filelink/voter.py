@@ -12,7 +12,7 @@ from varco_filelink.model.account_settings import LinkSettings
 
 
 def voter(accounts: Projection[LinkSettings]) -> Callable[[Ballot], Vote]:
-    """A vote names the sequence of the settings that it was decided on, so that it can be replayed."""
+    """A vote names the sequence that it was decided on, so that it can be replayed."""
 
     def vote(ballot: Ballot) -> Vote:
         decided = decide(ballot, accounts.get(ballot.envelope.account))

@@ -1,4 +1,7 @@
-"""Converts accepted mails with heavy attachments. Each converted mail is appended once, whatever dies."""
+"""Converts accepted mails with heavy attachments.
+
+Each converted mail is appended once, whatever dies.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -27,7 +30,10 @@ _log = log.get(__name__)
 
 
 class ConversionWorker:
-    """`settings_of` returns an account's settings. At the end of the process conversions get `grace` seconds."""
+    """`settings_of` returns an account's settings.
+
+    At the end of the process conversions get `grace` seconds.
+    """
 
     def __init__(
         self,

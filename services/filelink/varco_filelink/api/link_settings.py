@@ -29,7 +29,7 @@ def add_routes(api: APIRouter, accounts: Projection[LinkSettings], default_base_
     async def put(
         account: str, command: Command, _: AccountScope, form: FilelinkSection, *, dry_run: DryRun = False
     ) -> ChangedOut:
-        """A dry run works before the account is opened, so that a whole account file can be shown."""
+        """A dry run works before the account is opened: `varco apply` shows a whole file."""
 
         def decide(settings: LinkSettings | None, context: CommandContext) -> list[Change]:
             current = settings if dry_run else _opened(account, settings)

@@ -40,7 +40,7 @@ FilelinkSection = Annotated[LinkSettingsIn | None, BeforeValidator(_off)]
 
 
 class LinkSettingsOut(BaseModel):
-    """`filelink` as in an account file; `links_begin_with` also without a base URL there; `version` is for If-Match."""
+    """`filelink` is as in an account file. `version` is for If-Match."""
 
     account: str
     filelink: dict[str, str] | Literal["off"]
@@ -81,7 +81,7 @@ class LinkOut(BaseModel):
 
 
 class LinkPage(BaseModel):
-    """A page of links, the newest first. `next` is the cursor of the next page, empty on the last."""
+    """The newest links first. `next` is the cursor of the next page, empty on the last."""
 
     links: list[LinkOut]
     next: str

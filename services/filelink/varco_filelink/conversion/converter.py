@@ -26,7 +26,7 @@ _EXTENSION = re.compile(r"[a-z0-9]{1,10}")
 
 
 class ConvertedMail(NamedTuple):
-    """A small body is `inline`, else `body.object` names it. Append `links` before the mail leaves."""
+    """A small body is `inline`, else in `body.object`. Append `links` before the mail."""
 
     body: BodyReference
     inline: bytes
@@ -34,7 +34,7 @@ class ConvertedMail(NamedTuple):
 
 
 class Converter:
-    """`files` stores what links lead to, `bodies` large bodies; `base_url` is for accounts without one."""
+    """`files` stores linked files, `bodies` large bodies; `base_url` is the default."""
 
     def __init__(self, files: ObjectStore, bodies: ObjectStore, base_url: str) -> None:
         self._files, self._bodies, self._base_url = files, bodies, base_url
@@ -42,7 +42,10 @@ class Converter:
     async def convert(
         self, record: MailAccepted, source: BodySource, settings: LinkSettings, existing: dict[str, Link], now: datetime
     ) -> ConvertedMail:
-        """`existing` are the links that an earlier try appended, by part. Raises TransientError, PoisonError."""
+        """`existing` are the links that an earlier try appended, by part.
+
+        Raises TransientError, PoisonError.
+        """
         by_path = {part.path: part for part in record.manifest.parts}
         parts = [by_path[path] for path in record.convert if path in by_path]
         planned = {part.path: existing.get(part.path) or self._new_link(record, part, settings, now) for part in parts}
@@ -82,7 +85,7 @@ class Converter:
     async def _rewrite(
         self, source: BodySource, edits: Sequence[BodyEdit], outgoing: "OutgoingBody", keys: dict[str, str]
     ) -> dict[str, tuple[int, str]]:
-        """Applies the edits. Returns the size and SHA-256 of each stored file by its part's path."""
+        """Applies the edits. Returns size and SHA-256 of each stored file by its path."""
         stored: dict[str, tuple[int, str]] = {}
         body = SequentialReader(source.stream())
         for edit in edits:

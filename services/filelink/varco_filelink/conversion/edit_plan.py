@@ -64,7 +64,7 @@ async def _edit_texts(source: BodySource, record: MailAccepted, notice: LinkNoti
 
 
 def last_shown_texts(manifest: Manifest) -> list[Part]:
-    """The last plain text and the last HTML: the end of the mail, whichever of the two a client shows."""
+    """The last plain text and the last HTML: a client shows either at the end of the mail."""
     last: dict[str, Part] = {}
     for part in manifest.parts:
         if shown_text(part) and not inside_message(part, manifest):
@@ -113,7 +113,7 @@ async def _edit_file(source: BodySource, manifest: Manifest, shift: int, part: P
 
 
 def _find_delimiter(before: bytes, line: bytes) -> int:
-    """The offset of the CRLF before the last delimiter line, or -1. `line` may be the closing one."""
+    """The offset of the CRLF before the last delimiter line, or -1."""
     for boundary in dict.fromkeys((line, line.removesuffix(b"--"))):
         at = len(before)
         while (at := before.rfind(b"\r\n" + boundary, 0, at)) >= 0:

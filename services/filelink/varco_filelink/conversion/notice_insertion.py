@@ -1,4 +1,4 @@
-"""Inserts the notice into the texts of a mail without changing the rest. Pure: bytes in, bytes out."""
+"""Inserts the notice into the texts of a mail without changing the rest. Pure."""
 
 import binascii
 import codecs
@@ -14,7 +14,7 @@ _FIELD = re.compile(rb"(?im)^content-(?:type|transfer-encoding|disposition|id|de
 
 
 def with_notice(content: bytes, part: Part, block: LinkNotice, *, eight_bit: bool = False) -> bytes | None:
-    """The encoded content of a text part with the notice at its end; None if it cannot be inserted safely.
+    """The encoded text part with the notice at its end; None if that is not safe.
 
     The text stays byte for byte; in base64 the lines before the notice do, and the others decode to
     the same. A mail that is not `eight_bit` does not become so: the next hop may not take it.
@@ -137,7 +137,7 @@ def _end_of_html(content: bytes) -> int:
 
 
 def _end_of_quoted_html(content: bytes) -> int:
-    """As `_end_of_html`, in quoted-printable: any character may be encoded, any line softly broken."""
+    """As `_end_of_html`, in quoted-printable with its encoded characters and soft breaks."""
     for mark in _QUOTED_MARKS:
         if offsets := [match.start() for match in mark.finditer(content)]:
             return offsets[-1]

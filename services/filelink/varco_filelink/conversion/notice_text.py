@@ -58,7 +58,7 @@ def link_notice(files: Sequence[LinkedFile], language: Language, keep: timedelta
 
 
 def _html(files: Sequence[LinkedFile], deleted: Sequence[tuple[Language, str]]) -> str:
-    """A block that takes the reader's colours, dark ones too, and runs left to right in any mail."""
+    """A block in the reader's colours, left to right in any mail."""
     paragraphs = "\r\n".join(
         f'<p style="margin:0 0 0.7em 0">[<bdi>{_escaped(file.name)}</bdi>] ({format_megabytes(file.size)}) moved to:<br>\r\n'
         f'<a href="{_escaped(file.url)}">{_escaped(file.url)}</a></p>'

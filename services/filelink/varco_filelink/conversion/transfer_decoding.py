@@ -50,7 +50,7 @@ class _Base64:
 
 
 class _Lines:
-    """Decodes whole lines: dots are doubled at their start (RFC 5321 4.5.2), soft breaks stand at their end."""
+    """Decodes whole lines, since dots are doubled at their start (RFC 5321 4.5.2)."""
 
     def __init__(self, *, quoted: bool) -> None:
         self._quoted = quoted

@@ -14,7 +14,10 @@ _log = log.get(__name__)
 
 
 class DownloadEvents:
-    """`append` is called when a download has ended. A bus that is away costs the event, not the download."""
+    """`append` is called when a download has ended.
+
+    A bus that is away costs the event, not the download.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus

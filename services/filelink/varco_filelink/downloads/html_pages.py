@@ -1,4 +1,7 @@
-"""The HTML pages: a file to download, an ended link, an unknown one. Without scripts, in both languages."""
+"""The HTML pages: a file to download, an ended link, an unknown one.
+
+Without scripts, in both languages.
+"""
 
 import re
 from collections.abc import Mapping

@@ -11,7 +11,10 @@ MAX_ADDRESSES = 100_000  # some 20 MiB
 
 
 class MissLimiter:
-    """At most `limit` misses in a minute for each IPv4 address or IPv6 /64. The minute begins at the first miss."""
+    """At most `limit` misses in a minute for each IPv4 address or IPv6 /64.
+
+    The minute begins at the first miss.
+    """
 
     def __init__(self, limit: int, timer: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit

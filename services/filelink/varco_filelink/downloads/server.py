@@ -1,4 +1,7 @@
-"""The public download server: a page for browsers, the file for programs. A link is all that one needs."""
+"""The public download server: a page for browsers, the file for programs.
+
+A link is all that one needs.
+"""
 
 import asyncio
 import re
@@ -63,7 +66,7 @@ class DownloadServer:
         return _message(request, 404, "unknown")
 
     async def _link(self, request: Request) -> Response:
-        """One lookup for any name, so that timing tells nothing (`python -m bench.links_guessing`)."""
+        """One lookup for any name: timing tells nothing (`python -m bench.links_guessing`)."""
         host = request.client.host if request.client else ""
         if self._limiter.is_blocked(host):
             return _message(request, 429, "slow", {"Retry-After": "60"})
@@ -114,7 +117,7 @@ class DownloadServer:
 
 
 class _FileResponse(Response):
-    """Sends pieces as fast as the client takes them, and calls `record` with the bytes sent at the end."""
+    """Sends pieces as the client takes them; calls `record` with the bytes sent at the end."""
 
     def __init__(
         self,
@@ -198,6 +201,6 @@ def _language(request: Request) -> Language:
 
 
 def _wants_page(request: Request) -> bool:
-    """True for a browser. Programs send Accept: */*, and the button of the page adds `?download`."""
+    """True for a browser. Programs send Accept: */*, the page's button `?download`."""
     sent = request.headers
     return "download" not in request.query_params and "range" not in sent and "text/html" in sent.get("accept", "")

@@ -1,4 +1,7 @@
-"""An account's link settings: which attachments become links, where, and for how long. Folded from events. Pure."""
+"""An account's link settings: which attachments become links, where, and for how long.
+
+Folded from events. Pure.
+"""
 
 from datetime import timedelta
 

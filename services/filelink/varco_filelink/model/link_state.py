@@ -85,7 +85,7 @@ def key(event: AnyEvent) -> str:
 
 
 def apply(link: Link | None, event: AnyEvent) -> Link | None:  # noqa: PLR0911
-    """The link after the event. An ended link stays, so that it is not answered as an unknown one."""
+    """The link after the event. An ended link stays: it is answered unlike an unknown one."""
     if isinstance(event, AttachmentLinked):
         return link or _new_link(event)
     if link is None:
