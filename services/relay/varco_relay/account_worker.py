@@ -60,7 +60,7 @@ class AccountWorker:
 
     async def run(self) -> None:
         """Runs until it is cancelled. Attempts that have begun then end, within the grace."""
-        await self.update_route()
+        self.update_route()
         token = subjects.token(self.account)
         self._bus.on_reconnect(self._doubt)
         self._doubt()
@@ -76,9 +76,9 @@ class AccountWorker:
         finally:
             if self._appends:
                 await asyncio.wait(self._appends, timeout=self._grace)
-            await self._pools.leave(self.destination, self)
+            self._pools.leave(self.destination, self)
 
-    async def update_route(self) -> None:
+    def update_route(self) -> None:
         """Looks up the account's route again."""
         state = self._route_of()
         route = state.route if state else None
@@ -89,7 +89,7 @@ class AccountWorker:
         before, self._route = self.destination, route
         self.destination = self._pools.join(route, self)
         if before is not self.destination:
-            await self._pools.leave(before, self)
+            self._pools.leave(before, self)
         self._wake()
 
     async def untried(self) -> int:

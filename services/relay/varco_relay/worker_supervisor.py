@@ -31,7 +31,7 @@ class WorkerSupervisor:
             while True:
                 account = await self._changed.get()
                 if worker := self._workers.get(account):
-                    await worker.update_route()
+                    worker.update_route()
                 elif state := self._routes.get(account):
                     worker = self._make_worker(state.account, lambda account=account: self._routes.get(account))  # type: ignore[misc]
                     self._workers[account] = worker

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from varco_common.base import log
+from varco_common.base.tasks import ended
 from varco_relay.decide.retry_schedule import Backoff
 from varco_relay.smtp.client import ConnectionLost, SmtpClient
 from varco_relay.smtp.dialer import Dialer, RouteDown
@@ -84,6 +85,11 @@ class ConnectionPool:
     def connections(self) -> int:
         return sum(connection.client is not None for connection in self._connections.values())
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection is open or dialled."""
+        return bool(self._connections)
+
     async def send(self, transaction: SmtpTransaction) -> Result:
         """One attempt.
 
@@ -96,16 +102,22 @@ class ConnectionPool:
         self._find_connection()
         return await pending.result
 
-    async def close(self) -> None:
-        """Ends all connections. Mails without a reply are NotAttempted."""
-        tasks = [*self._connections, *([self._reconnecting] if self._reconnecting else [])]
-        unfinished = [pending for connection in self._connections.values() for pending in connection.unfinished()]
+    def retire(self) -> None:
+        """Accepts no more mail. Mails that are being sent end; those that wait are NotAttempted."""
         self.down_reason = "the connections to the next hop are closed"
-        if self._grower:
-            self._grower.cancel()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for timer in (self._grower, self._reconnecting):
+            if timer:
+                timer.cancel()
+        self._reject_queue()
+        for waiter in self._idle:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def close(self) -> None:
+        """Ends all connections at once. Mails without a reply are NotAttempted."""
+        unfinished = [pending for connection in self._connections.values() for pending in connection.unfinished()]
+        self.retire()
+        await ended(*self._connections, *([self._reconnecting] if self._reconnecting else []))
         self._queue.extend(unfinished)
         self._reject_queue()
 
@@ -144,7 +156,9 @@ class ConnectionPool:
             _log.error("a connection's task crashed", next_hop=self.name, exc_info=error)
             for pending in connection.taken:
                 pending.complete(SmtpReply(0, "4.3.0 internal error"))
-        if self._queue and not self.down_reason:
+        if self.down_reason:
+            self._reject_queue()
+        elif self._queue:
             self._find_connection()
 
     async def _run(self, connection: _PooledConnection) -> None:
@@ -173,9 +187,9 @@ class ConnectionPool:
         return None
 
     async def _mail_waits(self, client: SmtpClient) -> bool:
-        """Waits for mail. False if none came in time, or if the next hop closed the connection."""
-        if self._queue or client.closed:
-            return not client.closed
+        """Waits for mail. False if none came in time, or if the connection or the pool is closed."""
+        if self._queue or client.closed or self.down_reason:
+            return not (client.closed or self.down_reason)
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         client.on_closed = lambda: None if waiter.done() else waiter.set_result(None)
         self._idle.append(waiter)
@@ -187,7 +201,7 @@ class ConnectionPool:
         finally:
             if waiter in self._idle:
                 self._idle.remove(waiter)
-        return not client.closed
+        return not (client.closed or self.down_reason)
 
     def _announce(self, capabilities: Capabilities) -> None:
         self.capabilities = capabilities

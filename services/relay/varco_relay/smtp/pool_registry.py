@@ -31,6 +31,7 @@ class PoolRegistry:
         self.default = default
         self._dialer, self._limits, self._secret_box = dialer, limits, secret_box
         self._pools: dict[SmtpTarget, ConnectionPool] = {}
+        self._retired: list[ConnectionPool] = []
         self._blackhole = BlackholeSink()
 
     def join(self, route: Route | None, listener: PoolListener) -> Destination:
@@ -44,18 +45,18 @@ class PoolRegistry:
             case Smarthost() as smarthost:
                 return self._pool(smarthost, listener)
 
-    async def leave(self, destination: Destination, listener: PoolListener) -> None:
-        """Ends the listening. Closes the pool when its last account leaves."""
+    def leave(self, destination: Destination, listener: PoolListener) -> None:
+        """Ends the listening. Retires the pool when its last account leaves: what it is sending ends."""
         if isinstance(destination, ConnectionPool):
             destination.listeners.discard(listener)
             if not destination.listeners:
                 self._pools.pop(destination.target, None)
-                await destination.close()
+                destination.retire()
+                self._retired = [pool for pool in self._retired if pool.is_open] + [destination]
 
     async def close(self) -> None:
-        for pool in self._pools.values():
+        for pool in (*self._pools.values(), *self._retired):
             await pool.close()
-        self._pools.clear()
 
     def pools(self) -> list[ConnectionPool]:
         return list(self._pools.values())

@@ -1,8 +1,8 @@
-"""relay's HTTP API, with real tokens."""
+"""The queue over HTTP, with real tokens."""
 
 import asyncio
 
-from varco_common.events import MailDeferred, MailDelivered, MailDropped, MailHeld, RouteSet, Smarthost
+from varco_common.events import MailDeferred, MailDelivered, MailDropped, MailHeld
 from varco_common.testing.next_hop import NextHop, recipients
 
 SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
@@ -90,54 +90,6 @@ async def test_an_accounts_token_sees_its_own_alone(gate, hop: NextHop):
         assert (await client.get("/accounts/acme/route")).status_code == 200
         nobody = await client.get("/queue", headers={"Authorization": "Bearer varco_acme_x"})
         assert nobody.status_code == 401
-
-
-async def test_a_route_is_set_shown_and_removed(gate, hop: NextHop):
-    await gate.account()
-    wanted = {"smarthost": f"127.0.0.1:{hop.port}", "tls": "none", "login": "acme", "password": "s3cret"}
-    hop.logins = {"acme": "s3cret"}
-    async with gate.relay(default_route="blackhole") as client:
-        assert (await client.get("/accounts/acme/route")).json()["goes_to"] == "blackhole"
-        dry = await client.put("/accounts/acme/route", params={"dry_run": True}, json=wanted)
-        line = f"+ route 127.0.0.1:{hop.port} tls none as acme"
-        assert (dry.json()["applied"], [c["line"] for c in dry.json()["changes"]]) == (False, [line])
-        assert (await client.get("/accounts/acme/route")).json()["route"] is None
-        done = await client.put("/accounts/acme/route", json=wanted)
-        assert [c["line"] for c in done.json()["changes"]] == [line]
-        again = await client.put("/accounts/acme/route", json=wanted)
-        assert again.json()["changes"] == []
-        shown = await client.get("/accounts/acme/route")
-        assert shown.json()["route"] == {"smarthost": f"127.0.0.1:{hop.port}", "tls": "none", "login": "acme"}
-        assert "s3cret" not in shown.text
-        await gate.mail()
-        await hop.got(1)
-        gone = await client.delete("/accounts/acme/route")
-        assert gone.json()["changes"][0]["op"] == "remove"
-        assert (await client.delete("/accounts/acme/route")).status_code == 404
-        await gate.mail()
-        await gate.facts.until(MailDelivered, 2)
-    assert hop.received[0].login == "acme"
-    assert len(hop.received) == 1
-    (event,) = gate.facts.of(RouteSet)
-    assert isinstance(event.route, Smarthost)
-    assert event.by
-
-
-async def test_a_route_that_makes_no_sense_is_refused(gate):
-    await gate.account()
-    async with gate.relay() as client:
-        for wanted in (
-            {"smarthost": "no port:x"},
-            {"smarthost": "h:25", "tls": "perhaps"},
-            {"smarthost": "h:25", "login": "a"},
-            {"smarthost": "h:25", "password": "a"},
-            {"smarthost": "h:25", "surprise": 1},
-            "whitehole",
-        ):
-            answer = await client.put("/accounts/acme/route", json=wanted)
-            assert answer.status_code == 422, wanted
-        assert gate.facts.of(RouteSet) == []
-        assert (await client.get("/accounts/nobody/route")).status_code == 404
 
 
 async def test_metrics_tell_the_oldest_age(gate, hop: NextHop):
