@@ -14,7 +14,8 @@ import pytest
 import pytest_asyncio
 
 from varco_common.base.errors import TransientError
-from varco_common.storage.object_store import MissingObject, ObjectStore
+from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.s3_connection import MissingObject
 from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing import S3Server, free_port, s3_server
 
