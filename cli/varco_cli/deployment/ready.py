@@ -40,10 +40,10 @@ async def make_ready(settings: PrepareSettings, services: list[ServiceDescriptio
     """What was seen to, in words. Waits for what isn't up yet."""
     done = [await retry_until_available(lambda: _streams(settings))]
     if settings.database_url:
-        from varco_common.storage import database_roles  # noqa: PLC0415 - no other command needs SQLAlchemy, which takes a third of its start
+        from varco_common.storage.database import roles  # noqa: PLC0415 - no other command needs SQLAlchemy, which takes a third of its start
 
         passwords = {one.name: role_password(settings.secrets, one.name) for one in services if one.tables}
-        await retry_until_available(lambda: database_roles.ensure(settings.database_of("prepare"), passwords))
+        await retry_until_available(lambda: roles.ensure(settings.database_of("prepare"), passwords))
         done.append(f"roles and schemas: {', '.join(passwords)}")
     return done
 

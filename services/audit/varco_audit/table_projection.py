@@ -16,7 +16,7 @@ from varco_common.base import log
 from varco_common.base.errors import ConflictError, TransientError
 from varco_common.base.tasks import uncancellable
 from varco_common.bus import Bus, RawEvent
-from varco_common.storage.database import AWAY, READ_ONLY, progress
+from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY, progress
 
 ALL_EVENTS = "events.>"
 
@@ -148,5 +148,5 @@ def database_errors_translated() -> Iterator[None]:
     """Raises TransientError in place of the error of a database that is away."""
     try:
         yield
-    except AWAY as error:
+    except DATABASE_ERRORS as error:
         raise TransientError(f"the database is away: {type(error).__name__}") from error

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_common.base import log
 from varco_common.base.tasks import uncancellable
-from varco_common.storage.database import AWAY, READ_ONLY, progress
+from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY, progress
 from varco_ratelimit.counters import QuotaCounters, Reservation
 from varco_ratelimit.known_recipients import DAYS, KnownRecipients, day_of
 from varco_ratelimit.mail_counter import MailCounter, UnsavedMail
@@ -68,7 +68,7 @@ class Loaded(NamedTuple):
 async def load(engine: AsyncEngine, book: QuotaCounters, memory: KnownRecipients, last: int, now: int) -> Loaded:
     """Fills book and memory. `last` is the last sequence that MAIL has given, `now` milliseconds since 1970.
 
-    A database that is ahead of MAIL knows another MAIL: what it counted is dropped. Raises what `db.AWAY` lists.
+    A database that is ahead of MAIL knows another MAIL: what it counted is dropped. Raises what `db.DATABASE_ERRORS` lists.
     """
     async with engine.begin() as connection:
         await _forget(connection, now)
@@ -103,7 +103,7 @@ async def ids(engine: AsyncEngine, sequences: Sequence[int]) -> dict[int, str]:
     try:
         async with engine.connect() as connection:
             return {row.sequence: row.mail for row in await connection.execute(query)}
-    except AWAY:
+    except DATABASE_ERRORS:
         return {}
 
 
@@ -134,7 +134,7 @@ async def save(engine: AsyncEngine, counter: MailCounter, memory: KnownRecipient
             await connection.execute(_ADVANCE, {"projection": PROGRESS, "sequence": sequence})
             if forget:
                 await _forget(connection, forget)
-    except AWAY as error:
+    except DATABASE_ERRORS as error:
         memory.give_back(pairs)
         counter.fresh = mails + counter.fresh
         _log.warning("what was counted is not saved; memory goes on", error=str(error))

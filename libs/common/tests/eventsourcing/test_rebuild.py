@@ -10,7 +10,8 @@ from varco_common.eventsourcing.projection_spec import ProjectionSpec
 from varco_common.eventsourcing.rebuild.frames import RebuildDone, RebuiltTable, RowDifference
 from varco_common.eventsourcing.rebuild.rebuild import RebuildJob, rebuild
 from varco_common.eventsourcing.rebuild.rebuildable import FoldedProjection
-from varco_common.storage import database, database_swap
+from varco_common.storage import database
+from varco_common.storage.database import swap
 
 from .test_projection import ALL, Senders, apply, authorised, opened
 
@@ -89,7 +90,7 @@ async def test_swapped_in_at_the_next_start_and_the_old_tables_kept(job, bus):
 
 
 async def kept(job) -> int:
-    file = database_swap.file_of(sa.make_url(job.url))
+    file = swap.file_of(sa.make_url(job.url))
     if file:
         return len(list(file.parent.glob(f"{file.stem}.before-*.sqlite")))
     schemas = sa.text("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '%_before_%'")

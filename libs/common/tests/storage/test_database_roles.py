@@ -4,7 +4,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
-from varco_common.storage import database, database_roles
+from varco_common.storage import database
+from varco_common.storage.database import roles
 
 
 def as_role(url: str, role: str) -> str:
@@ -12,7 +13,7 @@ def as_role(url: str, role: str) -> str:
 
 
 async def test_a_service_migrates_in_its_own_schema_without_being_a_superuser(postgres_url, example):
-    await database_roles.ensure(postgres_url, {"shell-example": "secret"})
+    await roles.ensure(postgres_url, {"shell-example": "secret"})
 
     async with database.connect(as_role(postgres_url, "shell_example"), "shell-example") as engine:
         await database.migrate(engine, example)
@@ -22,7 +23,7 @@ async def test_a_service_migrates_in_its_own_schema_without_being_a_superuser(po
 
 
 async def test_no_service_reads_anothers_tables(postgres_url, example):
-    await database_roles.ensure(postgres_url, {"shell-example": "secret", "other": "secret"})
+    await roles.ensure(postgres_url, {"shell-example": "secret", "other": "secret"})
     async with database.connect(as_role(postgres_url, "shell_example"), "shell-example") as engine:
         await database.migrate(engine, example)
 
@@ -32,13 +33,13 @@ async def test_no_service_reads_anothers_tables(postgres_url, example):
 
 
 async def test_what_is_there_stays_and_what_is_missing_is_added(postgres_url, example):
-    await database_roles.ensure(postgres_url, {"shell-example": "secret"})
+    await roles.ensure(postgres_url, {"shell-example": "secret"})
     async with database.connect(as_role(postgres_url, "shell_example"), "shell-example") as engine:
         await database.migrate(engine, example)
         async with engine.begin() as connection:
             await connection.execute(sa.text("INSERT INTO notes (id, text) VALUES (1, 'kept')"))
 
-    await database_roles.ensure(postgres_url, {"shell-example": "it's another", "later": "secret"})
+    await roles.ensure(postgres_url, {"shell-example": "it's another", "later": "secret"})
 
     async with database.connect(postgres_url, "shell-example") as engine, engine.connect() as connection:
         assert await connection.scalar(sa.text("SELECT text FROM notes")) == "kept"

@@ -16,7 +16,7 @@ from varco_common.bus import Bus
 from varco_common.events import AnyEvent, Event, encode_event
 from varco_common.eventsourcing.projection_spec import ProjectionSpec, event_key
 from varco_common.eventsourcing.snapshot_store import SnapshotsLost, SnapshotStore
-from varco_common.storage.database import AWAY
+from varco_common.storage.database import DATABASE_ERRORS
 
 S = TypeVar("S")
 
@@ -156,7 +156,7 @@ class Projection(Generic[S]):
             raise TransientError("the database is away: no answer")
         try:
             self._probe.result()
-        except AWAY as error:
+        except DATABASE_ERRORS as error:
             raise TransientError(f"the database is away: {type(error).__name__}") from error
         if self._failure:
             raise TransientError(f"the database is behind: {self._failure}")
@@ -281,7 +281,7 @@ class Projection(Generic[S]):
             _log.warning("the database was emptied: saving everything", projection=self._name)
             memory.saved = 0
             return False
-        except AWAY as error:
+        except DATABASE_ERRORS as error:
             if not self._failure:
                 _log.warning("the database is away; memory goes on", projection=self._name, error=str(error))
             self._failure = type(error).__name__

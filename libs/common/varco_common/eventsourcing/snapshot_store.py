@@ -9,8 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_common.base import log
-from varco_common.storage import database_swap
-from varco_common.storage.database import READ_ONLY, progress, states
+from varco_common.storage.database import READ_ONLY, progress, states, swap
 
 S = TypeVar("S")
 
@@ -30,7 +29,7 @@ class SnapshotsLost(Exception):  # an answer to its one caller, who then saves e
 
 
 class SnapshotStore(Generic[S]):
-    """All the documents of one projection. Raises what `db.AWAY` lists when the database can't be reached."""
+    """All the documents of one projection. Raises what `db.DATABASE_ERRORS` lists when the database can't be reached."""
 
     def __init__(self, engine: AsyncEngine, projection: str, state: type[S]) -> None:
         self._engine, self._projection = engine, projection
@@ -74,7 +73,7 @@ class SnapshotStore(Generic[S]):
 
     async def probe(self) -> None:
         """Returns when the database answers. A file that was deleted would answer those who have it open, and be lost."""
-        if file := database_swap.file_of(self._engine.url):
+        if file := swap.file_of(self._engine.url):
             await asyncio.to_thread(file.stat)
         async with self._engine.connect() as connection:
             await connection.execution_options(**READ_ONLY)

@@ -1,4 +1,4 @@
-"""Room on the disk and in the streams, measured when Prometheus asks."""
+"""Free space on the disk and in the streams, measured when Prometheus asks."""
 
 import shutil
 from contextlib import suppress
@@ -19,19 +19,19 @@ TOTAL = Gauge("varco_disk_total_bytes", "Bytes of the disk of VARCO_HOME")
 
 
 async def measure(bus: Bus, home: Path) -> None:
-    """Sets the gauges. A bus that is away leaves the last figures, and says so."""
-    with suppress(OSError):  # not made yet
+    """Sets the gauges. While the bus is away they keep their last values, and BUS_UP is 0."""
+    with suppress(OSError):  # the directory does not exist yet
         disk = shutil.disk_usage(home)
         FREE.set(disk.free)
         TOTAL.set(disk.total)
     try:
-        held = await bus.admin.usage()
+        usage = await bus.admin.usage()
     except TransientError:
         BUS_UP.set(0)
         return
     BUS_UP.set(1)
-    for one in held:
-        RECORDS.labels(one.stream).set(one.records)
-        HELD.labels(one.stream).set(one.held)
-        LIMIT.labels(one.stream).set(one.limit if one.limit >= 0 else float("inf"))
-        LAST.labels(one.stream).set(one.last)
+    for stream in usage:
+        RECORDS.labels(stream.stream).set(stream.records)
+        HELD.labels(stream.stream).set(stream.held)
+        LIMIT.labels(stream.stream).set(stream.limit if stream.limit >= 0 else float("inf"))
+        LAST.labels(stream.stream).set(stream.last)

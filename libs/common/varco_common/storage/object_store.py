@@ -31,7 +31,7 @@ class ObjectStore:
         await self._connection.close()
 
     async def ensure(self, expire_days: int | None = None) -> None:
-        """Creates the bucket if it doesn't exist, with a lifecycle rule for stores that apply it (see `expire`)."""
+        """Creates the bucket if it doesn't exist, with a lifecycle rule (see `expire`)."""
 
         def create() -> None:
             if not self._client.bucket_exists(self._bucket):
@@ -49,7 +49,9 @@ class ObjectStore:
             raise TransientError(f"there is no bucket {self._bucket}")
 
     async def put(self, key: str, body: bytes | BinaryIO, size: int | None = None) -> None:
-        """Stores bytes, or `size` bytes of a file from its current position. Durable when it returns.
+        """Stores bytes, or `size` bytes of a file from its current position.
+
+        Durable when it returns.
 
         The file must not be touched meanwhile.
         """
@@ -109,7 +111,8 @@ class ObjectStore:
     ) -> AsyncIterator[bytes]:
         """The object in chunks of `chunk_bytes`, the last one shorter.
 
-        From byte `start`, `length` bytes; 0: to the end. Raises MissingObject before the first chunk.
+        From byte `start`, `length` bytes; 0: to the end. Raises MissingObject before the first
+        chunk.
         """
         response = await self._run(lambda: self._client.get_object(self._bucket, key, offset=start, length=length))
         complete = False

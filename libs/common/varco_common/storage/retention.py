@@ -1,4 +1,7 @@
-"""What MAIL must keep: every service that reads from it is a keeper, and is asked before anything is erased."""
+"""Which records of MAIL are still needed.
+
+Every service that reads from MAIL is asked before anything is erased.
+"""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,7 +14,10 @@ RETAINS = "keeps"
 
 
 class RetentionQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which of these records of one subject of MAIL do you, or may you, still need? `sequences` ascend."""
+    """Which of these records of one subject of MAIL does a service still need?
+
+    `sequences` ascend.
+    """
 
     subject: str
     sequences: tuple[int, ...]
@@ -27,13 +33,16 @@ class RetentionQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetentionAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="keeps.v1"):
-    """`needed` must stay. Of the others, `wiped` are to be overwritten: somebody was promised that they'd be gone."""
+    """`needed` must stay.
+
+    Of the others, `wiped` are overwritten, since their deletion was promised.
+    """
 
     needed: tuple[int, ...]
     wiped: tuple[int, ...] = ()
 
 
-Needs = Callable[[RetentionQuery], Awaitable[RetentionAnswer]]
+NeedsCallback = Callable[[RetentionQuery], Awaitable[RetentionAnswer]]
 
 _encode = msgspec.json.Encoder().encode
 _question = msgspec.json.Decoder(RetentionQuery)
@@ -41,29 +50,29 @@ _answer = msgspec.json.Decoder(RetentionAnswer)
 
 
 def subject(service: str) -> str:
-    """Where a keeper is asked: a service that subscribes it declares itself one."""
+    """The subject of the query to a service. A service that subscribes it will be asked."""
     return subjects.request(service, RETAINS)
 
 
-async def serve(bus: Bus, service: str, needs: Needs) -> None:
-    """Answers from now on. A `needs` that raises gives no answer, and then everything is kept."""
+async def serve(bus: Bus, service: str, needs: NeedsCallback) -> None:
+    """Answers queries from now on. If `needs` raises there is no answer, and nothing is erased."""
 
-    async def told(payload: bytes) -> bytes:
+    async def answer(payload: bytes) -> bytes:
         return _encode(await needs(_question.decode(payload)))
 
-    await bus.requests.answer(subject(service), service, told)
+    await bus.requests.answer(subject(service), service, answer)
 
 
 async def ask(bus: Bus, service: str, question: RetentionQuery, timeout: float) -> RetentionAnswer:
-    """Raises TransientError where there is no answer in time (seconds), msgspec.DecodeError where it can't be read."""
+    """Raises TransientError without an answer within `timeout` seconds, or msgspec.DecodeError."""
     return _answer.decode(await bus.requests.ask(subject(service), _encode(question), timeout))
 
 
 def all_of(question: RetentionQuery) -> RetentionAnswer:
-    """Everything stays."""
+    """The answer that all records are needed."""
     return RetentionAnswer(needed=question.sequences)
 
 
 def beyond(question: RetentionQuery, floor: int) -> RetentionAnswer:
-    """What lies behind `floor`, up to which a consumer of this subject has finished, stays."""
+    """The answer of a consumer that has finished everything up to `floor`."""
     return RetentionAnswer(needed=tuple(sequence for sequence in question.sequences if sequence > floor))

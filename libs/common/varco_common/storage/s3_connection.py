@@ -77,7 +77,9 @@ class S3Connection:
         length: int,
         expected: tuple[int, ...] = (200,),
     ) -> urllib3.BaseHTTPResponse:
-        """One signed request with a body of `length` bytes. What it wrote is durable when this returns.
+        """One signed request with a body of `length` bytes.
+
+        What it wrote is durable when this returns.
 
         The signature doesn't cover the body's hash, since the record of a mail has it already. A
         file is read in pieces, so memory doesn't grow with its size.

@@ -10,8 +10,7 @@ PORTS = ("master", "master_grpc", "volume", "volume_grpc", "filer", "filer_grpc"
 def command(weed: str, home: Path, ports: dict[str, int], address: str = "127.0.0.1") -> list[str]:
     """`weed server` as one process with master, volumes, filer and S3, each of PORTS on `address`.
 
-    The S3 credentials are read from `home/s3.json` (see `credentials`); data goes to `home/data`. No telemetry, no
-    metrics, no user interface, no IAM, no Iceberg, no Lance.
+    The S3 credentials are read from `home/s3.json` (see `credentials`); data goes to `home/data`.
     """
     (home / "data").mkdir(parents=True, exist_ok=True)
     return [
@@ -24,7 +23,7 @@ def command(weed: str, home: Path, ports: dict[str, int], address: str = "127.0.
         f"-master.port={ports['master']}",
         f"-master.port.grpc={ports['master_grpc']}",
         "-master.telemetry=false",
-        "-master.resumeState=false",  # it would wait for an election; what counts comes from the volumes
+        "-master.resumeState=false",  # else it waits for an election; the volumes hold all that matters
         "-master.volumeSizeLimitMB=1024",
         f"-volume.port={ports['volume']}",
         f"-volume.port.grpc={ports['volume_grpc']}",
@@ -48,18 +47,18 @@ def command(weed: str, home: Path, ports: dict[str, int], address: str = "127.0.
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Adds to the process's environment keys that close the inner ports to all but itself, and a memory goal."""
+    """Further variables: keys that close the inner ports to all but itself, and a memory limit."""
     keys = ("JWT_SIGNING_KEY", "JWT_SIGNING_READ_KEY", "JWT_FILER_SIGNING_KEY", "JWT_FILER_SIGNING_READ_KEY")
     return {
         **{f"WEED_{key}": secrets.token_hex(32) for key in keys},
-        "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",  # new volumes one by one, and not seven at a time
-        "GOMEMLIMIT": "512MiB",  # a goal; at 256 large files made it collect all the time, at nearly twice their cost
-        "HOME": str(home),  # reads no settings of whoever starts it
+        "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",  # creates volumes one by one, and not seven at a time
+        "GOMEMLIMIT": "512MiB",  # a soft limit; at 256 MiB large files cost nearly twice the CPU, for garbage
+        "HOME": str(home),  # so that it reads no settings of the user who starts it
     }
 
 
 def credentials(home: Path, access_key: str, secret_key: str) -> None:
-    """Writes `home/s3.json`, mode 0600: one identity that may do everything."""
+    """Writes `home/s3.json` with mode 0600: one identity that may do everything."""
     path = home / "s3.json"
     path.touch(0o600)
     identity = {
@@ -71,6 +70,6 @@ def credentials(home: Path, access_key: str, secret_key: str) -> None:
 
 
 def remove_sockets(ports: dict[str, int]) -> None:
-    """Removes the sockets that a killed server leaves in /tmp, where it makes them whatever it is told."""
+    """Removes the sockets of a killed server; it always creates them in /tmp."""
     for name in ("master", "volume", "filer", "s3"):
         Path(f"/tmp/seaweedfs-{name}-grpc-{ports[f'{name}_grpc']}.sock").unlink(missing_ok=True)  # noqa: S108 - its choice

@@ -1,4 +1,4 @@
-"""How to reach the object store and a service's database. Loads no client, so that reading settings is cheap."""
+"""How to reach the object store and a service's database, without loading their clients."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ from varco_common.base.settings import BrokenSetting, Internal, SecretFile, Sett
 class ObjectStoreSettings:
     """The address of the object store (`http://host:port`) and the files with its keys.
 
-    `sync_directory` is the data directory of a SeaweedFS on this machine. SeaweedFS answers a PUT before the file is
-    fsynced, so the client fsyncs the files in this directory. None for a store that fsyncs before it answers.
+    `sync_directory` is the data directory of a SeaweedFS on this machine. SeaweedFS answers a PUT
+    before the file is fsynced, so the client fsyncs the files in this directory. None for a store
+    that fsyncs before it answers.
     """
 
     endpoint: str = "http://127.0.0.1:8333"

@@ -13,7 +13,8 @@ from varco_common.bus import Bus
 from varco_common.eventsourcing.rebuild.compare import compare, copy_beyond
 from varco_common.eventsourcing.rebuild.frames import AnyRebuildFrame, RebuildDone, RebuildProgress
 from varco_common.eventsourcing.rebuild.rebuildable import RebuildableTables
-from varco_common.storage import database, database_swap
+from varco_common.storage import database
+from varco_common.storage.database import swap as database_swap
 
 _PROGRESS_SECONDS = 0.5
 

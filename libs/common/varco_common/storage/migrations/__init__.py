@@ -1,1 +1,1 @@
-"""What alembic runs for every service; the revisions themselves lie in each service's own package."""
+"""What alembic runs for every service. The revisions are in each service's own package."""

@@ -1,7 +1,8 @@
-"""Where the new tables are built, and how they take the place of the live ones: a SQLite file, or a schema of PostgreSQL.
+"""Puts rebuilt tables in the place of the live ones: a SQLite file, or a schema of PostgreSQL.
 
-Built beside the live ones (`.rebuilding`), they are renamed (`.rebuilt`) when they shall be swapped in. The service does
-that at its next start, before it opens anything; what was live is kept as `.before-<time>`.
+They are built as `.rebuilding`, beside the live ones, and renamed to `.rebuilt` when they are
+ready. At its next start the service swaps them in before it opens the database. The tables that
+were live remain as `.before-<time>`.
 """
 
 import sqlite3
@@ -15,19 +16,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from varco_common.base import log
 
 BUILDING, BUILT, BEFORE = "rebuilding", "rebuilt", "before"
-_BESIDE = ("", "-wal", "-shm", ".lock")
+_SUFFIXES = ("", "-wal", "-shm", ".lock")
 _log = log.get(__name__)
 
 
 def file_of(url: sa.URL) -> Path | None:
-    """A SQLite database's file; None for other databases."""
+    """The file of a SQLite database; None for other databases."""
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return None
     return Path(url.database)
 
 
 def url_of(url: sa.URL, word: str) -> sa.URL:
-    """`data/policy.sqlite` has `data/policy.rebuilding.sqlite` beside it. PostgreSQL has schemas instead."""
+    """`data/policy.rebuilding.sqlite` for `data/policy.sqlite`. The same URL for PostgreSQL."""
     file = file_of(url)
     return url.set(database=str(_named(file, word))) if file else url
 
@@ -44,13 +45,13 @@ def now() -> str:
 
 
 def remove(file: Path) -> None:
-    """A database that was built and isn't wanted."""
-    for more in _BESIDE:
-        file.with_name(file.name + more).unlink(missing_ok=True)
+    """Deletes a database that was built and is not used."""
+    for suffix in _SUFFIXES:
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
 
 
 def announce(file: Path) -> Path:
-    """The new database, closed by all, waits for the next start under its name; one that waited before is replaced."""
+    """Renames the new database, so that the next start swaps it in. All must have closed it."""
     building, built = _named(file, BUILDING), _named(file, BUILT)
     _closed(building)
     building.replace(built)
@@ -59,7 +60,10 @@ def announce(file: Path) -> Path:
 
 
 def swap_in(file: Path) -> None:
-    """Before the start opens its database: the one that waits becomes it. Put off while another process has it open."""
+    """For the start of a service: puts the rebuilt database in place, if there is one.
+
+    That is put off while another process has the live one open.
+    """
     built = _named(file, BUILT)
     if not built.exists():
         return
@@ -69,19 +73,22 @@ def swap_in(file: Path) -> None:
             _log.warning("another process has the database open: the rebuilt one is swapped in at a later start")
             return
         file.rename(kept)
-    # killed here, the next start finds no database, and goes on with the next line
+    # If the process is killed here, the next start finds no database and goes on below.
     built.rename(file)
     _log.info("the rebuilt database is in use from now on", file=str(file), before=str(kept))
 
 
 def _closed(file: Path) -> bool:
-    """Moves what is in the write-ahead log into the file. False while others have it open; a damaged one is as good as closed."""
+    """Moves the write-ahead log into the file. False while another process has it open.
+
+    A damaged file counts as closed.
+    """
     with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return not file.with_name(f"{file.name}-wal").exists()
 
 
-# PostgreSQL: all within the transaction of whoever calls
+# PostgreSQL
 
 
 async def drop_schema(engine: AsyncEngine, schema: str) -> None:
@@ -99,12 +106,15 @@ async def announce_schema(engine: AsyncEngine, schema: str) -> str:
 
 
 async def swap_schema_in(connection: AsyncConnection, schema: str) -> None:
-    """As `swap_in`; other processes of the service use the new tables from their next transaction on."""
-    there = sa.text("SELECT count(*) FROM information_schema.schemata WHERE schema_name = :name")
-    if not await connection.scalar(there, {"name": f"{schema}_{BUILT}"}):
+    """As `swap_in`, in the caller's transaction.
+
+    Other processes of the service use the new tables from their next transaction on.
+    """
+    exists = sa.text("SELECT count(*) FROM information_schema.schemata WHERE schema_name = :name")
+    if not await connection.scalar(exists, {"name": f"{schema}_{BUILT}"}):
         return
     kept = f"{schema}_{BEFORE}_{now().lower()}"
-    if await connection.scalar(there, {"name": schema}):
+    if await connection.scalar(exists, {"name": schema}):
         await connection.execute(sa.text(f"ALTER SCHEMA {schema} RENAME TO {kept}"))
     await connection.execute(sa.text(f"ALTER SCHEMA {schema}_{BUILT} RENAME TO {schema}"))
     _log.info("the rebuilt schema is in use from now on", schema=schema, before=kept)

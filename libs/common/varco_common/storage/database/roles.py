@@ -1,4 +1,4 @@
-"""Roles and schemas on PostgreSQL: one of each for every service, so that none can read another's tables."""
+"""Roles and schemas in PostgreSQL, one for each service: none can read another's tables."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,15 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from varco_common.base.errors import TransientError
-from varco_common.storage.database import AWAY, schema_of
+from varco_common.storage.database.engine import DATABASE_ERRORS, schema_of
 
-_MOST_CONNECTIONS = 30  # of one role: a service that runs wild leaves some to the others
+_MAX_CONNECTIONS = 30  # for one role, so that a faulty service leaves some to the others
 
 
 async def ensure(url: str, passwords: Mapping[str, str]) -> None:
-    """Makes the role and the schema of each service of `passwords`, or gives the role this password; `url` is a superuser's.
+    """Creates the role and the schema of each service in `passwords`, and sets the role's password.
 
-    Raises TransientError while the server can't be reached.
+    `url` is that of a superuser. Raises TransientError while the server can't be reached.
     """
     engine = create_async_engine(url, connect_args={"timeout": 5, "command_timeout": 30})
     try:
@@ -25,7 +25,7 @@ async def ensure(url: str, passwords: Mapping[str, str]) -> None:
             await connection.execute(sa.text("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
             for service, password in passwords.items():
                 await _ensure(connection, database, schema_of(service), password)
-    except AWAY as error:
+    except DATABASE_ERRORS as error:
         if isinstance(error, sa.exc.ProgrammingError):
             raise
         raise TransientError(f"the database is away: {error}") from None
@@ -38,7 +38,7 @@ async def _ensure(connection: AsyncConnection, database: str, name: str, passwor
     verb = "ALTER" if known else "CREATE"
     literal = await connection.scalar(sa.text("SELECT quote_literal(:password)"), {"password": password})
     for statement in (
-        f"{verb} ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT {_MOST_CONNECTIONS} PASSWORD {literal}",
+        f"{verb} ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT {_MAX_CONNECTIONS} PASSWORD {literal}",
         f"GRANT CONNECT ON DATABASE {database} TO {name}",
         f"CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name}",
     ):

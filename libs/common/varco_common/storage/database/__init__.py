@@ -1,0 +1,16 @@
+"""A service's tables: SQLite by default, or a schema of its own in PostgreSQL."""
+
+from varco_common.storage.database.engine import DATABASE_ERRORS, READ_ONLY, connect, schema_of
+from varco_common.storage.database.migration import migrate
+from varco_common.storage.database.projection_tables import create_projection_tables, progress, states
+
+__all__ = [
+    "DATABASE_ERRORS",
+    "READ_ONLY",
+    "connect",
+    "create_projection_tables",
+    "migrate",
+    "progress",
+    "schema_of",
+    "states",
+]

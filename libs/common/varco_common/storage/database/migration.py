@@ -1,0 +1,128 @@
+"""Brings a service's tables to the newest version, with alembic."""
+
+import asyncio
+import fcntl
+from io import StringIO
+from pathlib import Path
+from typing import IO
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from varco_common.base import log
+from varco_common.base.errors import TransientError
+from varco_common.base.settings import BrokenSetting
+from varco_common.base.tasks import retry_until_available
+from varco_common.storage.database import swap
+from varco_common.storage.database.engine import DATABASE_ERRORS, postgresql
+
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+_log = log.get(__name__)
+
+
+async def migrate(engine: AsyncEngine, package: str) -> None:
+    """Applies the migrations of `<package>/migrations`. Waits while the database can't be reached.
+
+    First it swaps in tables that were rebuilt (docs/rebuild.md). A database that a newer version
+    has migrated is left as it is: migrations only add, so an older version still runs. Several
+    processes may start at once: they take turns by an advisory lock (PostgreSQL) or a lock file
+    (SQLite). Raises BrokenSetting if the SQLite file is damaged.
+    """
+    await retry_until_available(lambda: _attempt(engine, package), "waiting for the database")
+
+
+async def _attempt(engine: AsyncEngine, package: str) -> None:
+    """One try. Raises TransientError if the database can't be reached."""
+    try:
+        async with _alembic_lock():
+            await (_migrate_postgresql if engine.dialect.name == "postgresql" else _migrate_sqlite)(engine, package)
+    except DATABASE_ERRORS as error:
+        if "file is not a database" in str(error) or "disk image is malformed" in str(error):
+            expected = "a SQLite database (it is damaged: delete the file, and it is made anew from the events)"
+            raise BrokenSetting("VARCO_DATABASE_URL", engine.url.render_as_string(), expected) from error
+        if _unreachable(error):
+            raise TransientError(str(error)) from error
+        raise
+
+
+def _alembic_lock() -> asyncio.Lock:
+    """One migration at a time in this process, since alembic's `op` and `context` are global."""
+    return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+
+async def _migrate_sqlite(engine: AsyncEngine, package: str) -> None:
+    lock = await asyncio.to_thread(_lock_file, engine.url)
+    try:
+        if file := swap.file_of(engine.url):
+            await asyncio.to_thread(swap.swap_in, file)
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade, package)
+    finally:
+        lock.close()
+
+
+def _lock_file(url: sa.URL) -> IO[str]:
+    """An exclusive lock beside the SQLite file, until it is closed.
+
+    A database in memory needs none.
+    """
+    file = Path(url.database) if url.database else None
+    if not file or url.database == ":memory:":
+        return StringIO()
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = file.with_name(f"{file.name}.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+async def _migrate_postgresql(engine: AsyncEngine, package: str) -> None:
+    schema = engine.sync_engine.get_execution_options()["schema"]
+    patient = postgresql(engine.url, schema, command_seconds=None)  # an index over many rows takes long
+    try:
+        async with patient.begin() as connection:
+            await _lock_schema(connection, package, schema)
+            await connection.run_sync(_upgrade, package)
+    finally:
+        await patient.dispose()
+
+
+async def _lock_schema(connection: AsyncConnection, package: str, schema: str) -> None:
+    """Until the transaction ends, so that no two processes create or migrate the schema at once."""
+    await connection.execute(
+        sa.text("SELECT pg_advisory_xact_lock(hashtext(:package))"), {"package": f"varco {package}"}
+    )
+    await swap.swap_schema_in(connection, schema)
+    known = await connection.scalar(sa.text("SELECT 1 FROM pg_namespace WHERE nspname = :schema"), {"schema": schema})
+    if not known:  # IF NOT EXISTS would need the right to create one even if it exists
+        await connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
+
+
+def _upgrade(connection: sa.Connection, package: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "varco_common.storage:migrations")
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", f"{package}:migrations")
+    config.attributes.update(connection=connection, version_table=f"{package}_version")
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    current = MigrationContext.configure(connection, opts={"version_table": f"{package}_version"}).get_current_heads()
+    if newer := {*current} - known:
+        _log.warning("the database is of a newer version, which only adds to it", revision=",".join(newer))
+        return
+    command.upgrade(config, "head")
+
+
+def _unreachable(error: Exception) -> bool:
+    """No connection, or a server that is starting or ending (SQLSTATE 08... and 57P..).
+
+    Any other error won't go away by itself.
+    """
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None) or ""
+    return isinstance(error, OSError) or state.startswith(("08", "57P"))
