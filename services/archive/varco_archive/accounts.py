@@ -30,7 +30,7 @@ class ArchiveAccounts:
     @asynccontextmanager
     async def open(cls, bus: Bus, engine: AsyncEngine) -> AsyncIterator[Self]:
         """Has caught up with the bus when the block begins, and follows it inside the block."""
-        projection = Projection.of(PROJECTION, bus, engine, NAME)
+        projection = Projection(PROJECTION, bus, engine, NAME)
         async with projection.following():
             yield cls(projection)
 

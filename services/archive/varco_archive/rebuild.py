@@ -16,7 +16,7 @@ from varco_archive.settings import Settings
 from varco_archive.tables import copies, marks
 from varco_common.bus import Bus, StoredRecord
 from varco_common.events import CopyRemoved
-from varco_common.eventsourcing.projection import FoldedStates
+from varco_common.eventsourcing.folded_states import FoldedStates
 from varco_common.eventsourcing.rebuild.event_reader import read_events
 from varco_common.eventsourcing.rebuild.mail_reader import read_records
 from varco_common.eventsourcing.rebuild.rebuildable import ComparedTable, FoldedProjection, RebuildSink

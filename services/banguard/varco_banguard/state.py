@@ -55,10 +55,10 @@ class BanguardState:
 
     def __init__(self, bus: Bus, engine: AsyncEngine, never: Iterable[Network]) -> None:
         self._bus = bus
-        self.hosts = Projection.of(HOSTS, bus, engine, NAME)
-        self.settings_projection = Projection.of(BAN_SETTINGS, bus, engine, NAME)
-        self.logins = Projection.of(KNOWN_LOGINS, bus, engine, NAME)
-        self._network_owners = Projection.of(NETWORK_OWNERS, bus, engine, NAME)
+        self.hosts = Projection(HOSTS, bus, engine, NAME)
+        self.settings_projection = Projection(BAN_SETTINGS, bus, engine, NAME)
+        self.logins = Projection(KNOWN_LOGINS, bus, engine, NAME)
+        self._network_owners = Projection(NETWORK_OWNERS, bus, engine, NAME)
         self.table = BanTable(never)
         self._trusted = Networks()
         self._versions: dict[str, int] = {}  # of hosts: the sequence that the next append expects

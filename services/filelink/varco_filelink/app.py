@@ -39,7 +39,7 @@ async def serve(settings: Settings) -> None:
             database.connect(settings.database_of(NAME), NAME) as engine,
         ):
             await database.migrate(engine, "varco_filelink")
-            accounts = Projection.of(account_settings.PROJECTION, bus, engine, NAME)
+            accounts = Projection(account_settings.PROJECTION, bus, engine, NAME)
             async with accounts.following(), LinkStore.open(bus, engine, files) as links:
                 metrics.STORED.set_function(lambda: links.stored)
                 metrics.LINKS.set_function(lambda: links.live)

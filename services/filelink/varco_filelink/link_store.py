@@ -49,7 +49,7 @@ class LinkStore:
     @asynccontextmanager
     async def open(cls, bus: Bus, engine: AsyncEngine, files: ObjectStore) -> AsyncIterator[Self]:
         """Has caught up with the bus when the block begins, and follows it inside the block."""
-        projection = Projection.of(link_state.PROJECTION, bus, engine, NAME)
+        projection = Projection(link_state.PROJECTION, bus, engine, NAME)
         async with projection.following():
             yield cls(bus, files, projection)
 

@@ -192,7 +192,7 @@ class Asker:
     def frames(self) -> list:
         return [frame for batch in self.heard for frame in batch.frames]
 
-    async def mail_filters(self) -> list:
+    async def received(self) -> list:
         """All frames, once the last was said."""
         await eventually(lambda: self.frames and isinstance(self.frames[-1], ReplayDone), 60)
         return self.frames
@@ -230,7 +230,7 @@ async def test_a_plan_is_told_with_its_events(nats, bus, tmp_path):
         asker.listening.set()
         sections = {"senders": ["@new.example", "b@acme.example"]}
         assert await asker.ask(PlanQuestion(frames="", last=last, account="acme", sections=sections)) == ""
-        planned = [frame for frame in await asker.mail_filters() if isinstance(frame, PlannedChange)]
+        planned = [frame for frame in await asker.received() if isinstance(frame, PlannedChange)]
     assert [frame.line for frame in planned] == ["+ sender b@acme.example"]
     assert b"sender.authorised.v1" in bytes(planned[0].event)
     assert await bus.events.last_sequence("events.>") == last  # and nothing was appended
@@ -241,7 +241,7 @@ async def test_each_setting_is_told_with_the_event_that_made_it_so(nats, bus, tm
     async with asking(nats, bus, tmp_path) as asker:
         asker.listening.set()
         await asker.ask(StateQuestion(frames="", last=last - 1, account="acme", at=NOW))
-        before = {(one.section, one.key): one for one in await asker.mail_filters() if isinstance(one, SettingsItem)}
+        before = {(one.section, one.key): one for one in await asker.received() if isinstance(one, SettingsItem)}
     rule = before["rules", "max_recipients"]
     assert (rule.value, rule.sequence, rule.by, rule.reason, rule.fact) == (2, 3, "token:x", "agreed", "rules-changed")
     assert before["account", "language"].sequence == 1
@@ -255,7 +255,7 @@ async def test_another_question_is_told_that_one_goes_on(nats, bus, tmp_path):
         await eventually(lambda: asker.heard, 60)
         assert "another replay" in await asker.ask(verify(last))
         asker.listening.set()
-        await asker.mail_filters()
+        await asker.received()
 
         async def begins() -> bool:
             return not await asker.ask(verify(last))

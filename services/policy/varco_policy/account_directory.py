@@ -53,7 +53,7 @@ class AccountDirectory:
     @asynccontextmanager
     async def open(cls, bus: Bus, engine: AsyncEngine) -> AsyncIterator[Self]:
         """Caught up with the bus, and following it inside the block."""
-        projection = Projection.of(ACCOUNTS, bus, engine, NAME)
+        projection = Projection(ACCOUNTS, bus, engine, NAME)
         async with projection.following():
             yield cls(projection)
 

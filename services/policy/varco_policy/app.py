@@ -35,7 +35,7 @@ async def serve(settings: Settings) -> None:
         PasswordVerifier.open(hashes, threads, threads * MAX_HASHING_PER_THREAD) as verifier,
     ):
         await database.migrate(engine, "varco_policy")
-        admin_tokens = Projection.of(ADMIN_TOKENS, bus, engine, NAME)
+        admin_tokens = Projection(ADMIN_TOKENS, bus, engine, NAME)
         async with AccountDirectory.open(bus, engine) as accounts, admin_tokens.following():
             ACCOUNTS.set_function(lambda: len(accounts.projection))
             responder = GrantResponder(bus, accounts, verifier)

@@ -50,7 +50,7 @@ async def serve(settings: Settings) -> None:
             counter = MailCounter(bus, book, memory)
             _, newest = await retry_until_available(bus.mail.bounds)
             loaded = await store.load(engine, book, memory, newest, now())
-            quotas = Projection.of(QUOTAS, bus, engine, VOTER)
+            quotas = Projection(QUOTAS, bus, engine, VOTER)
             holder = PartitionOwner(
                 bus,
                 book,

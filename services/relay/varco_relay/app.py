@@ -44,8 +44,8 @@ async def serve(settings: Settings) -> None:
         object_store = ObjectStore(settings.object_store)
         deliverer = Deliverer(bus, object_store, settings.schedule)
         pools = PoolRegistry(dialer, PoolLimits(connections=settings.connections), secret_box, settings.route)
-        routes = Projection.of(account_route.PROJECTION, bus, engine, "relay")
-        queued = Projection.of(queue.PROJECTION, bus, engine, "relay")
+        routes = Projection(account_route.PROJECTION, bus, engine, "relay")
+        queued = Projection(queue.PROJECTION, bus, engine, "relay")
         workers = WorkerSupervisor(
             routes, lambda account, route_of: AccountWorker(account, deliverer, pools, route_of, grace=settings.grace)
         )

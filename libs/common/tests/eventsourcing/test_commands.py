@@ -70,7 +70,7 @@ def learned():
 
 @pytest.fixture
 async def routes(bus, engine) -> AsyncIterator[Projection[State]]:
-    projection = Projection.of(ROUTES, bus, engine, "relay")
+    projection = Projection(ROUTES, bus, engine, "relay")
     async with projection.following():
         yield projection
 

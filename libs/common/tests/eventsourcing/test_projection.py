@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from varco_common.base.errors import ConflictError, RefusedCommand, TransientError
 from varco_common.events import AccountClosed, AccountOpened, AnyEvent, Language, SenderAuthorised, SenderWithdrawn
-from varco_common.eventsourcing.projection import FoldedStates, Projection, event_key
+from varco_common.eventsourcing import projection as projection_module
+from varco_common.eventsourcing.folded_states import FoldedStates
+from varco_common.eventsourcing.projection import Projection
+from varco_common.eventsourcing.projection_spec import ProjectionSpec, event_key
 from varco_common.storage import database
 
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -97,7 +100,7 @@ def test_an_event_that_comes_again_changes_nothing(events):
 
 @asynccontextmanager
 async def following(bus, engine, apply=apply, state=Senders) -> AsyncIterator[Projection[Senders]]:
-    projection = Projection(bus, engine, ALL, name="senders", service="policy", apply=apply, state=state)
+    projection = Projection(ProjectionSpec("senders", (ALL,), apply, state), bus, engine, "policy")
     async with projection.following():
         yield projection
 
@@ -157,13 +160,13 @@ async def test_it_catches_up_before_it_opens(bus, engine):
 async def test_a_kill_in_the_middle_of_saving_loses_nothing(bus, engine):
     await bus.events.append(opened())
     async with following(bus, engine) as projection:
-        original = projection._documents._write
+        original = projection._snapshots._write
 
         async def killed(connection, documents):
             await original(connection, documents)
             raise OSError("the process is gone before the commit")
 
-        projection._documents._write = killed
+        projection._snapshots._write = killed
         last = await bus.events.append(authorised("a@x"))
         await projection.reached(last)
     documents, sequence = await saved(engine)
@@ -292,7 +295,7 @@ async def test_a_command_that_always_loses_the_race_is_a_conflict(bus, engine, m
     async with following(bus, engine) as projection:
         await projection.commit("acme", lambda _: opened())
         before_append(bus, monkeypatch, lambda: bus.events.append(authorised("rival@x")))
-        projection._commit_seconds = 0.2
+        monkeypatch.setattr(projection_module, "_COMMIT_SECONDS", 0.2)
         with pytest.raises(ConflictError):
             await projection.commit("acme", lambda _: authorised("mine@x"))
         await projection.reached(await bus.events.last_sequence(ALL))

@@ -28,7 +28,7 @@ async def live(job, bus, *events):
     """The service was here: it saw the events, and ended."""
     async with database.connect(job.url, job.service) as engine:
         await database.migrate(engine, job.package)
-        async with Projection.of(FOLD, bus, engine, "policy").following() as projection:
+        async with Projection(FOLD, bus, engine, "policy").following() as projection:
             for event in events:
                 await projection.reached(await bus.events.append(event))
             return projection.sequence

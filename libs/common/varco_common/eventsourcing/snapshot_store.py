@@ -1,4 +1,4 @@
-"""The database side of a projection: one document for each key, and the sequence that all of them together stand at."""
+"""A projection in the database: one document for each key, and the sequence up to which all of them are applied."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,18 +25,18 @@ _ADVANCE = sa.text("UPDATE progress SET sequence = :sequence WHERE projection = 
 
 
 class SnapshotsLost(Exception):  # an answer to its one caller, who then saves everything
-    """The database stands before what was saved into it: somebody emptied or restored it."""
+    """The database is behind what was saved into it: it was emptied or restored."""
 
 
 class SnapshotStore(Generic[S]):
-    """All the documents of one projection. Raises what `db.DATABASE_ERRORS` lists when the database can't be reached."""
+    """The documents of one projection. Raises DATABASE_ERRORS while the database is away."""
 
     def __init__(self, engine: AsyncEngine, projection: str, state: type[S]) -> None:
         self._engine, self._projection = engine, projection
         self._decoder = msgspec.json.Decoder(state)
 
     async def load(self) -> tuple[dict[str, S], int]:
-        """All states, and the sequence that they stand at; nothing and 0 where they are of a shape that can't be read."""
+        """All states and their sequence; ({}, 0) where the documents have a shape that can't be decoded."""
         async with self._engine.begin() as connection:
             sequence = await self._locked_sequence(connection)
             query = sa.select(states.c.key, states.c.document).where(states.c.projection == self._projection)
@@ -49,16 +49,16 @@ class SnapshotStore(Generic[S]):
                 return {}, 0
 
     async def save(self, documents: Mapping[str, bytes | None], *, after: int, sequence: int) -> None:
-        """Makes the states that changed in (after, sequence] stand at `sequence`; None drops a key.
+        """Stores the documents that changed in (after, sequence]; None deletes a key.
 
-        Does nothing where another process has come as far already. `after` 0 means that these are all there are.
-        Raises DocumentsLost.
+        With `after` 0 these are all documents that there are. Does nothing where another process
+        has saved as much already. Raises SnapshotsLost.
         """
         async with self._engine.begin() as connection:
-            there = await self._locked_sequence(connection)
-            if there >= sequence:
+            stored = await self._locked_sequence(connection)
+            if stored >= sequence:
                 return
-            if there < after:
+            if stored < after:
                 raise SnapshotsLost
             if not after:
                 await self._clear(connection)
@@ -66,13 +66,13 @@ class SnapshotStore(Generic[S]):
             await connection.execute(_ADVANCE, {"projection": self._projection, "sequence": sequence})
 
     async def clear(self) -> None:
-        """Forgets all states, so that they are made anew from the events."""
+        """Deletes all states, so that they are made again from the events."""
         async with self._engine.begin() as connection:
             await self._locked_sequence(connection)
             await self._clear(connection)
 
     async def probe(self) -> None:
-        """Returns when the database answers. A file that was deleted would answer those who have it open, and be lost."""
+        """Returns when the database answers. A deleted SQLite file would still answer, so its path is checked too."""
         if file := swap.file_of(self._engine.url):
             await asyncio.to_thread(file.stat)
         async with self._engine.connect() as connection:
@@ -80,7 +80,7 @@ class SnapshotStore(Generic[S]):
             await connection.execute(sa.select(progress.c.sequence).where(progress.c.projection == self._projection))
 
     async def _locked_sequence(self, connection: AsyncConnection) -> int:
-        """The row stays locked until the transaction ends: processes that share the tables take turns."""
+        """Locks the row until the transaction ends: processes that share the tables take turns."""
         await connection.execute(_FIRST, {"projection": self._projection})
         query = sa.select(progress.c.sequence).where(progress.c.projection == self._projection).with_for_update()
         return int((await connection.execute(query)).scalar_one())

@@ -14,7 +14,7 @@ import msgspec.inspect as mi
 from hypothesis import strategies as st
 
 from varco_common.events import AnyEvent, Event, decode_event, encode_event, fact
-from varco_common.eventsourcing.projection import FoldedStates
+from varco_common.eventsourcing.folded_states import FoldedStates
 from varco_common.eventsourcing.projection_spec import event_key
 from varco_common.eventsourcing.replay.settings_history import SettingsHistory
 

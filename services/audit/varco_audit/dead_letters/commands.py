@@ -43,7 +43,7 @@ class DeadLetters:
     @asynccontextmanager
     async def opened(cls, bus: Bus, engine: AsyncEngine) -> AsyncIterator[Self]:
         """Catches up with the bus, and follows it inside the block."""
-        projection = Projection.of(model.DEAD_LETTERS, bus, engine, NAME)
+        projection = Projection(model.DEAD_LETTERS, bus, engine, NAME)
         async with projection.following():
             metrics.DEAD_LETTERS.set_function(lambda: len(projection))
             yield cls(bus, projection)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_common.bus import Bus
-from varco_common.eventsourcing.projection import FoldedStates
+from varco_common.eventsourcing.folded_states import FoldedStates
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 from varco_common.eventsourcing.rebuild.event_reader import read_events
 from varco_common.eventsourcing.snapshot_store import SnapshotStore
