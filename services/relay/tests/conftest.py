@@ -79,6 +79,10 @@ class Gate:
             "drain": "5s",
         }
 
+    @staticmethod
+    def now() -> datetime:
+        return datetime.now(UTC)
+
     async def account(self, name: str = "acme") -> None:
         await self.bus.events.append(AccountOpened(at=datetime.now(UTC), account=name, language=Language.IT))
 
