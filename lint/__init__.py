@@ -1,1 +1,1 @@
-"""Checks of this project's own, for `make lint`: names and line lengths. Run `python -m lint [PATH ...]`."""
+"""This project's own checks of names and line lengths: `python -m lint [PATH ...]`."""

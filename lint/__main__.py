@@ -1,4 +1,4 @@
-"""Prints what breaks the project's rules for names and prose, below the given paths, and fails if anything does.
+"""Prints what breaks the rules for names and prose below the given paths, and then fails.
 
 Usage: python -m lint [PATH ...]    (without a path: the whole tree)
 """

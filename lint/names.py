@@ -1,4 +1,4 @@
-"""Names of public classes and modules in production code: one meaning each, and no words of a private language."""
+"""Names of public classes and modules: one meaning each, and no words of a private language."""
 
 import ast
 from collections import defaultdict
@@ -30,7 +30,7 @@ def duplicates(files: Iterable[Path]) -> Iterator[Finding]:
 
 
 def private_words(files: Iterable[Path]) -> Iterator[Finding]:
-    """One finding for each module, package and public class with a word of the private language as its name."""
+    """One finding for each module, package and public class that has a private word as its name."""
     production = list(_production(files))
     for file in production:
         for name in {file.stem, file.parent.name if file.name == "__init__.py" else ""} & MODULES.keys():

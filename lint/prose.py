@@ -1,4 +1,4 @@
-"""Lines of Markdown that are longer than 100 columns. Ruff checks the comments and docstrings of Python files.
+"""Lines of Markdown that are longer than 100 columns. For Python files ruff checks that (W505).
 
 Exempt are generated pages, tables, code blocks and lines with a URL: those can't be wrapped.
 """

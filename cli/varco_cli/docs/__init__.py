@@ -1,1 +1,1 @@
-"""The generated documents: what code declares, as pages. `python -m varco_cli.docs docs` writes them."""
+"""The pages that are generated from code: `python -m varco_cli.docs docs` writes them."""

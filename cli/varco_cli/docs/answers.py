@@ -1,4 +1,4 @@
-"""docs/answers.md: every answer that a client can get to a mail."""
+"""docs/answers.md: every answer that an SMTP client can get to a mail."""
 
 from varco_cli.docs.markdown import GENERATED, code, table
 from varco_common.mail.replies import Reply
@@ -6,9 +6,10 @@ from varco_common.mail.replies import Reply
 INTRODUCTION = """
 # Answers
 
-Every answer that a client can get to a mail, in the order of their precedence: a permanent refusal outranks a temporary
-one, and each outranks an acceptance. The text after the codes may be replaced by one that says more, such as
-an account's own notice; the codes never change. Words are what events and logs call the answer.
+Every answer that a client can get to a mail, in the order of precedence: a permanent refusal outranks
+a temporary one, and each outranks an acceptance. The text after the codes may be replaced by one that
+says more, such as an account's own notice; the codes never change. The word is the name of the answer
+in events and logs.
 """
 
 

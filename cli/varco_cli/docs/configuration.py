@@ -26,11 +26,11 @@ _SIZE = Size.__metadata__  # type: ignore[attr-defined]  # marks the fields that
 
 
 class DifferingDeclarations(Exception):
-    """Two parts declare one variable with different defaults or descriptions; the text names them."""
+    """Two parts declare one variable with different defaults or descriptions."""
 
 
 def page() -> str:
-    """The whole page: first the variables of several parts, then each part's own. Raises DifferingDeclarations."""
+    """First the variables of several parts, then each part's own. Raises DifferingDeclarations."""
     parts = dict(_parts())
     users: dict[str, list[str]] = {}
     rows: dict[str, tuple[str, str, str]] = {}
@@ -80,10 +80,10 @@ def _users(names: list[str], parts: dict[str, type[Settings]]) -> str:
 def _default(field: FieldInfo) -> str:
     if field.default_factory:
         return ""  # computed at the start; the description says how
-    return _shown(field.default, size=any(item in _SIZE for item in field.metadata))
+    return _format(field.default, size=any(item in _SIZE for item in field.metadata))
 
 
-def _shown(value: Any, *, size: bool) -> str:
+def _format(value: Any, *, size: bool) -> str:
     match value:
         case None:
             return ""

@@ -1,4 +1,4 @@
-"""docs/events.md: every fact that Varco can state, from the union of events and the record of a mail."""
+"""docs/events.md: every event, and the record of a mail, with their fields."""
 
 import enum
 import types
@@ -9,31 +9,32 @@ from typing import Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from varco_cli.docs.markdown import GENERATED, code, table
-from varco_common.events import AnyEvent, Event, fact, wire_name
+from varco_common.events import AnyEvent, Event, wire_name
 from varco_common.mail.record import HEADER, MailRecord
 
 INTRODUCTION = f"""
 # Events
 
-Every fact that Varco can state. Events are JSON in stream `EVENTS`, one message each, with their wire name under `type`; they
-are only ever added to: a reader ignores fields that it doesn't know. The records of mails are messages of
-stream `MAIL`: what is listed here is their header `{HEADER}`, and the body is the message's payload or an object.
+Everything that Varco puts on record. Events are JSON in stream `EVENTS`, one message each, with their
+wire name under `type`. Fields are only ever added: a reader ignores fields that it doesn't know. The
+records of mails are messages of stream `MAIL`. Listed here is their header `{HEADER}`; the body is the
+payload of the message, or an object in the object store.
 """
 
-_WORDS = {str: "text", int: "number", float: "number", bool: "yes or no", datetime: "time, UTC", bytes: "bytes"}
+_SCALARS = {str: "text", int: "number", float: "number", bool: "yes or no", datetime: "time, UTC", bytes: "bytes"}
 
 
 def page() -> str:
-    """The whole page: a table of all, then each event by speaker, then the shapes that they are made of."""
+    """The whole page: a table of all events, then each event, then the types of their fields."""
     kinds: list[type[Event]] = sorted(get_args(AnyEvent), key=lambda kind: (kind.SERVICE, wire_name(kind)))
     shapes: dict[str, type] = {}
     overview = [(f"[`{wire_name(kind)}`](#{_anchor(kind)})", kind.SERVICE, _first(kind)) for kind in kinds]
-    sections = [_section(kind, f"Subject `{_subject(kind)}`.", shapes) for kind in kinds]
+    sections = [_section(kind, f"Subject `{kind.subject_filter('<key>')}`.", shapes) for kind in kinds]
     sections += [_section(record, "Subjects `mail.<kind>.<account>`.", shapes) for record in get_args(MailRecord)]
     return "\n".join(
         [
             GENERATED + INTRODUCTION,
-            table(("event", "said by", "what it states"), overview),
+            table(("event", "appended by", "what it states"), overview),
             *sections,
             "## Shapes\n",
             *_shapes(shapes),
@@ -44,11 +45,6 @@ def page() -> str:
 def _section(kind: type[msgspec.Struct], subject: str, shapes: dict[str, type]) -> str:
     name = str(kind.__struct_config__.tag)
     return f"## {name}\n\n{_prose(kind)}\n\n{subject}\n\n{_fields(kind, shapes)}"
-
-
-def _subject(kind: type[Event]) -> str:
-    """The last token is what the event is about: its key."""
-    return f"events.{kind.SERVICE}.{fact(kind)}.<key>"
 
 
 def _fields(kind: type[msgspec.Struct], shapes: dict[str, type]) -> str:
@@ -71,8 +67,8 @@ def _type(kind: Any, shapes: dict[str, type]) -> str:
         return ", ".join(code(str(value)) for value in arguments)
     if get_origin(kind) is tuple:
         return "list of " + _type(arguments[0], shapes)
-    if kind in _WORDS:
-        return _WORDS[kind]
+    if kind in _SCALARS:
+        return _SCALARS[kind]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct | enum.Enum):
         shapes.setdefault(kind.__name__, kind)
         return f"[{kind.__name__}](#{kind.__name__.lower()})"
@@ -80,7 +76,7 @@ def _type(kind: Any, shapes: dict[str, type]) -> str:
 
 
 def _shapes(shapes: dict[str, type]) -> Iterator[str]:
-    """A shape can name others, which are then shown too."""
+    """The types of fields, and the types of their fields in turn."""
     shown: set[str] = set()
     while rest := sorted(shapes.keys() - shown):
         shown.add(rest[0])

@@ -1,4 +1,4 @@
-"""Settings: each broken one ends the start with one line that names it, its value and what is expected."""
+"""Settings: a broken one ends the start with a line that names it and what is expected."""
 
 import subprocess
 import sys

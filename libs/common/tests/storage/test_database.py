@@ -146,7 +146,7 @@ asyncio.run(main())
 
 
 async def test_four_real_processes_migrate_once(database_url, example):
-    """All begin at the same moment: without turns three of them would fail, for the tables are there."""
+    """All begin at once: without taking turns three of them would fail, since the tables exist."""
     command = [sys.executable, "-c", PROCESS, database_url, str(Path(__file__).parents[1] / "example")]
     pipe = asyncio.subprocess.PIPE
     processes = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in range(4)]

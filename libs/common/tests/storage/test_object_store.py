@@ -1,4 +1,4 @@
-"""Blobs on a real S3 server: what was put is there, what is away is said to be, and memory stays bounded."""
+"""The object store on a real S3 server: what was put is there, and memory stays bounded."""
 
 import hashlib
 import os
