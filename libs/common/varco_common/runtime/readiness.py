@@ -25,8 +25,9 @@ class Readiness:
 
     async def respond(self) -> JSONResponse:
         """200 or 503, with the result of each check."""
-        failures = await asyncio.gather(*map(_failure, self.checks.values()))
-        reasons = dict(zip(self.checks, failures, strict=True))
+        checking = dict(self.checks)  # a start that ends meanwhile replaces them
+        failures = await asyncio.gather(*map(_failure, checking.values()))
+        reasons = dict(zip(checking, failures, strict=True))
         if self._draining.is_set():
             reasons["draining"] = "this process was told to end"
         checks = {name: {"ok": False, "why": why} if why else {"ok": True} for name, why in reasons.items()}
