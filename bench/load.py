@@ -154,12 +154,15 @@ async def _lane(run: Run, host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     while run.next < run.workload.mails:
         try:
-            _, client = await loop.create_connection(lambda: Client(run), host, port)
+            transport, client = await loop.create_connection(lambda: Client(run), host, port)
         except OSError:
             run.take()
             run.answered(0, 0.0)
             continue
-        await client.closed
+        try:
+            await client.closed
+        finally:
+            transport.abort()  # when the time of the run is over
 
 
 async def send(workload: Workload, host: str, port: int, seconds: float = SECONDS) -> Sent:

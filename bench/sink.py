@@ -19,12 +19,16 @@ OK = b"250 2.0.0 Ok\r\n"
 
 
 class Count(msgspec.Struct):
-    """What has arrived at one port. `last` is time.monotonic(), which all processes of a machine share."""
+    """What has arrived at one port. `last` is time.monotonic(), which all processes of a machine share.
+
+    `open` counts the connections that are not closed yet.
+    """
 
     mails: int = 0
     recipients: int = 0
     bytes: int = 0
     last: float = 0.0
+    open: int = 0
 
 
 class Ports(msgspec.Struct):
@@ -46,6 +50,10 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
         self._transport.write(b"220 sink.test ESMTP\r\n")
+        self._count.open += 1
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._count.open -= 1
 
     def data_received(self, data: bytes) -> None:
         answers: list[bytes] = []

@@ -8,6 +8,7 @@ from bench.load import send
 from bench.mails import Mails, encoded, prose
 from bench.sink import Count, Session, listen, port_of
 from bench.workloads import WORKLOADS, Workload
+from varco_common.testing.waiting import eventually
 
 
 class FakeTransport(asyncio.Transport):
@@ -31,6 +32,7 @@ async def sinking() -> AsyncIterator[tuple[int, Count, list[bytes]]]:
     finally:
         server.close()
         await server.wait_closed()
+        await eventually(lambda: count.open == 0)  # before Python 3.12, wait_closed does not wait for connections
 
 
 async def test_three_mails_count_three_and_arrive_byte_for_byte() -> None:

@@ -45,7 +45,10 @@ class Hop:
         self.loop.close()
 
     def mail_for(self, recipient: str, seconds: float = 30.0) -> Received:
-        """The first mail that came for this recipient."""
+        """The first mail that came for this recipient.
+
+        All scenarios share this server: take an address that no other one uses.
+        """
         return wait_for(lambda: self.server.for_recipient(recipient), seconds)[0]
 
 

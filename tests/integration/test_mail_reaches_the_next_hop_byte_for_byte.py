@@ -66,9 +66,9 @@ def test_a_mail_of_100_megabytes_goes_through_in_bounded_memory(gate: Gate, hop:
     sent = mail("alice@acme.test") + line * (100_000_000 // len(line))
     with gate.smtp() as client:
         client.timeout = 120
-        code, answer = transact(client, "alice@acme.test", ["heavy@dest.test"], sent)
+        code, answer = transact(client, "alice@acme.test", ["hundred-megabytes@dest.test"], sent)
     assert code == 250, answer
-    assert hop.mail_for("heavy@dest.test", 90).body.endswith(sent)
+    assert hop.mail_for("hundred-megabytes@dest.test", 90).body.endswith(sent)
     for name, idle in before.items():
         assert _peak(gate.pid(name)) - idle < 64 * 1024, name
     gate.apply("account: acme\nrules: {max_size: 2MB}\n")

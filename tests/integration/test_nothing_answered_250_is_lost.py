@@ -3,7 +3,6 @@
 import contextlib
 import smtplib
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Self
@@ -59,7 +58,7 @@ class Traffic:
         except smtplib.SMTPResponseException as refusal:
             if refusal.smtp_code not in (421, 451):
                 raise AssertionError(f"{recipient}: {refusal}") from refusal
-            time.sleep(0.02)
+            self._stop.wait(0.02)
         except (OSError, smtplib.SMTPServerDisconnected):
             self.doubtful.append(recipient)
             raise

@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 
-from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
 from varco_common.bus.stream_backup import StreamBackup
 from varco_common.mail.ballot import accept
@@ -82,13 +81,9 @@ async def test_who_loses_its_server_finds_another_and_votes_go_on():
         await policy.voting.serve("policy", lambda _: accept("policy"))
         for name, node in cluster.nodes.items():
             await node.kill()
-            async with asyncio.timeout(SECONDS):
-                while not await ingress.voting.collect(ballot(), ["policy"], 1):  # noqa: ASYNC110 - no event tells
-                    await asyncio.sleep(0.05)
+            await eventually(lambda: ingress.voting.collect(ballot(), ["policy"], 1), SECONDS)
             await node.start()
-            async with asyncio.timeout(SECONDS):
-                while name not in await cluster.members():  # noqa: ASYNC110 - no event tells
-                    await asyncio.sleep(0.1)
+            await eventually(lambda name=name: is_member(cluster, name), SECONDS)
 
 
 @pytest.mark.timeout(120)
@@ -100,13 +95,7 @@ async def test_streams_of_one_copy_become_streams_of_three():
         await cluster.make_streams(replicas=3)
         await cluster.current("EVENTS")
         await cluster.nodes[await cluster.leader("EVENTS")].kill()
-        async with asyncio.timeout(SECONDS):
-            while True:
-                try:
-                    assert await bus.events.last_sequence("events.>") == 100
-                    break
-                except TransientError:
-                    await asyncio.sleep(0.2)
+        assert await eventually(lambda: bus.events.last_sequence("events.>"), SECONDS) == 100
         assert await bus.events.append(failed(100)) == 101
 
 
@@ -130,3 +119,7 @@ async def test_a_backup_of_one_server_goes_into_a_cluster():
 async def each(pieces):
     for piece in pieces:
         yield piece
+
+
+async def is_member(cluster, name: str) -> bool:
+    return name in await cluster.members()

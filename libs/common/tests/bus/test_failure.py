@@ -65,12 +65,7 @@ async def test_pulled_mail_is_all_delivered_over_killed_servers(nats: NatsServer
         async def send() -> None:
             while len(sent) < 600:
                 mail = record(b"x" * 2_000)
-                while True:
-                    try:
-                        await sender.mail.append("accepted", mail, b"x" * 2_000)
-                        break
-                    except TransientError:
-                        await asyncio.sleep(0.01)
+                await eventually(lambda mail=mail: sender.mail.append("accepted", mail, b"x" * 2_000))
                 sent.add(mail.envelope.id)
 
         async def pull() -> None:
@@ -132,9 +127,7 @@ async def test_voters_and_answers_are_there_again_after_a_restart(bus: Bus, nats
     await bus.voting.serve("policy", lambda _: accept("policy"))
     await bus.requests.answer("ask.policy.login", "policy", echo)
     await nats.restart()
-    async with asyncio.timeout(10):
-        while not await bus.voting.collect(ballot(), ["policy"], 1):  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(0.01)
+    await eventually(lambda: bus.voting.collect(ballot(), ["policy"], 1))
     assert await bus.requests.ask("ask.policy.login", b"?") == b"?"
 
 

@@ -22,9 +22,10 @@ async def take(puller: DurableConsumer, count: int) -> list[Delivery]:
 
 
 async def pending_becomes(puller: DurableConsumer, count: int) -> None:
-    async with asyncio.timeout(10):
-        while await puller.pending() != count:  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(0.01)
+    async def is_reached() -> bool:
+        return await puller.pending() == count
+
+    await eventually(is_reached)
 
 
 async def test_a_mail_is_read_back_by_its_sequence(bus: Bus):

@@ -63,9 +63,7 @@ async def test_a_mail_goes_all_its_way_with_each_service_on_its_own_user(service
 
     await policy.voting.serve("policy", lambda _: accept("policy"))
     await policy.requests.answer("ask.policy.login", "policy", echo)
-    async with asyncio.timeout(10):
-        while await ingress.voting.collect(ballot(), ["policy"], 1) != [accept("policy")]:  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(0.01)
+    assert await eventually(lambda: ingress.voting.collect(ballot(), ["policy"], 1)) == [accept("policy")]
     assert await ingress.requests.ask("ask.policy.login", b"?") == b"?"
     heard: list[str] = []
     ingress.events.listen("events.ingress-smtp.>", callback=heard.append)
@@ -164,6 +162,8 @@ async def test_an_answer_that_is_diverted_into_a_stream_is_no_mail_and_no_event(
 
 async def becomes_stored(bus: Bus) -> None:
     """Both of the forged events are in the stream."""
-    async with asyncio.timeout(10):
-        while await bus.events.last_sequence("events.ingress-smtp.>") < 4:  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(0.01)
+
+    async def are_stored() -> bool:
+        return await bus.events.last_sequence("events.ingress-smtp.>") >= 4
+
+    await eventually(are_stored)

@@ -18,6 +18,7 @@ from varco_common.eventsourcing.folded_states import FoldedStates
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec, event_key
 from varco_common.storage import database
+from varco_common.testing.waiting import eventually
 
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 ALL = "events.policy.*.*"
@@ -122,13 +123,6 @@ def before_append(bus, monkeypatch, rival):
     monkeypatch.setattr(bus.events, "append_encoded", late)
 
 
-async def until(condition):
-    """Waits for a fact that only the database can tell."""
-    async with asyncio.timeout(20):
-        while not await condition():  # noqa: ASYNC110  # nothing tells when a row is there
-            await asyncio.sleep(0.01)
-
-
 async def test_live_restarted_and_rebuilt_are_the_same(bus, engine):
     async with following(bus, engine) as live:
         for event in (opened(), authorised("a@x"), opened("beta"), authorised("b@x", "beta"), authorised("c@x")):
@@ -210,12 +204,12 @@ async def test_a_database_that_was_emptied_under_it_gets_everything_again(bus, e
     async with following(bus, engine) as projection:
         await bus.events.append(opened())
         await projection.reached(first := await bus.events.append(opened("beta")))
-        await until(lambda: has_saved(engine, first))
+        await eventually(lambda: has_saved(engine, first))
         async with engine.begin() as connection:
             await connection.execute(sa.delete(database.states))
             await connection.execute(sa.delete(database.progress))
         last = await bus.events.append(authorised("a@x"))
-        await until(lambda: has_saved(engine, last))
+        await eventually(lambda: has_saved(engine, last))
         assert set((await saved(engine))[0]) == {"acme", "beta"}
 
 
@@ -338,7 +332,7 @@ async def test_memory_follows_on_while_the_database_is_away_and_saves_when_it_is
                 await projection.reached(last)
             finally:
                 await postgres.start()
-            await until(lambda: has_saved(engine, last))
+            await eventually(lambda: has_saved(engine, last))
             await projection.check()
             await projection.commit("acme", lambda _: authorised("d@x"))
             assert projection.get("acme").patterns == ("a@x", "c@x", "d@x")
@@ -348,13 +342,7 @@ async def test_it_follows_on_over_a_restart_of_the_bus(nats, bus, engine):
     async with following(bus, engine) as projection:
         await projection.commit("acme", lambda _: opened())
         await nats.restart()
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    await projection.commit("acme", lambda state: [] if state.patterns else authorised("a@x"))
-                    break
-                except TransientError:
-                    await asyncio.sleep(0.05)
+        await eventually(lambda: projection.commit("acme", lambda state: [] if state.patterns else authorised("a@x")))
         assert projection.get("acme") == Senders(("a@x",), 1)
 
 

@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from varco_common.base.errors import TransientError
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.streams import ensure, manager
 from varco_common.testing.nats import NatsServer
 from varco_common.testing.processes import free_port
+from varco_common.testing.waiting import eventually
 
 NODES = 3
 _START_SECONDS = 60.0
@@ -43,43 +43,44 @@ class NatsCluster:
 
     async def leader(self, stream: str, consumer: str = "") -> str:
         """The node that leads the stream, or one of its consumers; waits until there is one."""
-        question = f"CONSUMER.INFO.{stream}.{consumer}" if consumer else f"STREAM.INFO.{stream}"
-        async with NatsConnection.open(self.settings(), "asks") as link:
-            while True:
-                with contextlib.suppress(TransientError):
-                    found = await jetstream.api(link, question)
-                    if name := found["cluster"].get("leader"):
-                        return str(name)
-                await asyncio.sleep(0.1)
+        request = f"CONSUMER.INFO.{stream}.{consumer}" if consumer else f"STREAM.INFO.{stream}"
+        async with NatsConnection.open(self.settings(), "asks") as connection:
+
+            async def name() -> str:
+                return str((await jetstream.api(connection, request))["cluster"].get("leader", ""))
+
+            return await eventually(name, _START_SECONDS)
 
     async def current(self, stream: str) -> None:
         """Returns when all replicas of the stream have all of it."""
-        async with NatsConnection.open(self.settings(), "asks") as link:
-            while True:
-                with contextlib.suppress(TransientError):
-                    cluster = (await jetstream.api(link, f"STREAM.INFO.{stream}"))["cluster"]
-                    others = cluster.get("replicas") or []
-                    if len(others) == NODES - 1 and all(one["current"] and not one.get("offline") for one in others):
-                        return
-                await asyncio.sleep(0.1)
+        async with NatsConnection.open(self.settings(), "asks") as connection:
+
+            async def are_current() -> bool:
+                cluster = (await jetstream.api(connection, f"STREAM.INFO.{stream}"))["cluster"]
+                others = cluster.get("replicas") or []
+                return len(others) == NODES - 1 and all(r["current"] and not r.get("offline") for r in others)
+
+            await eventually(are_current, _START_SECONDS)
 
     async def members(self) -> set[str]:
         """The nodes whose servers know two others."""
-        found = set()
+        members = set()
         for name, node in self.nodes.items():
-            async with NatsConnection.open(node.settings(), "asks") as link:
-                if link.servers == NODES:
-                    found.add(name)
-        return found
+            async with NatsConnection.open(node.settings(), "asks") as connection:
+                if connection.servers == NODES:
+                    members.add(name)
+        return members
 
     async def make_streams(self, replicas: int = NODES) -> None:
         """Waits for a leader of the cluster."""
         settings = self.settings(replicas=replicas)
-        async with asyncio.timeout(_START_SECONDS), manager(settings) as connection:
-            while True:
-                with contextlib.suppress(TransientError):
-                    return await ensure(connection, settings)
-                await asyncio.sleep(0.2)
+        async with manager(settings) as connection:
+
+            async def are_made() -> bool:
+                await ensure(connection, settings)
+                return True
+
+            await eventually(are_made, _START_SECONDS)
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,5 @@
 """A real S3 server (SeaweedFS) for tests."""
 
-import asyncio
 import contextlib
 import secrets
 import tempfile
@@ -12,6 +11,7 @@ from varco_common.storage import seaweed
 from varco_common.storage.object_store import ObjectStore
 from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing.processes import READY_SECONDS, Server, binary, free_port
+from varco_common.testing.waiting import eventually
 
 
 class S3Server(Server):
@@ -32,9 +32,7 @@ class S3Server(Server):
         """Waits until an object can be put and got: the port answers seconds before."""
         await super().start()
         probe = ObjectStore(self.settings, "varco-ready")
-        async with asyncio.timeout(READY_SECONDS):
-            while not await _works(probe):  # noqa: ASYNC110 - no event tells
-                await asyncio.sleep(0.1)
+        await eventually(lambda: _works(probe), READY_SECONDS)
         await probe.close()
 
     @property

@@ -2,18 +2,37 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast, overload
 
-_LOOK_SECONDS = 0.02
+from varco_common.base.errors import TransientError
+
+T = TypeVar("T")
+
+_POLL_SECONDS = 0.02
 
 
-async def eventually(fact: Callable[[], object], seconds: float = 20.0) -> object:
-    """The first truthy value of `fact()`, awaited where it is a coroutine; TimeoutError when there is none in time."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = fact()
-            if inspect.isawaitable(found):
-                found = await found
-            if found:
-                return found
-            await asyncio.sleep(_LOOK_SECONDS)
+@overload
+async def eventually(fact: Callable[[], Awaitable[T]], seconds: float = 20.0) -> T: ...
+@overload
+async def eventually(fact: Callable[[], T], seconds: float = 20.0) -> T: ...
+async def eventually(fact: Callable[[], T | Awaitable[T]], seconds: float = 20.0) -> T:
+    """The first true value of `fact()`, awaited if need be. A TransientError means: not yet.
+
+    Raises TimeoutError with the last value or error.
+    """
+    last: object = None
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                try:
+                    last = fact()
+                    if inspect.isawaitable(last):
+                        last = await last
+                    if last:
+                        return cast(T, last)
+                except TransientError as error:
+                    last = error
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError:
+        raise TimeoutError(f"still {last!r} after {seconds} s") from None
