@@ -10,7 +10,8 @@ from cryptography.fernet import Fernet
 
 from varco_cli.stack import bus
 from varco_cli.stack.installed import ServiceDescription
-from varco_cli.stack.state_directory import StateDirectory, write_private
+from varco_cli.stack.state_directory import StateDirectory
+from varco_common.base.private_file import write_private
 
 NOBODY_ELSE = 10_001  # whom the containers run as where root makes the files: never root
 FOLDERS = ("secrets", "tls", "bus")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from varco_cli.stack.installed import ServiceDescription
-from varco_cli.stack.state_directory import StateDirectory, write_private
+from varco_cli.stack.state_directory import StateDirectory
+from varco_common.base.private_file import write_private
 from varco_common.bus import streams
 from varco_common.bus.permissions import permissions
 from varco_common.bus.settings import MAX_PAYLOAD, BusSettings

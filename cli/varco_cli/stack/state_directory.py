@@ -8,6 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from varco_cli.stack.certificate import self_signed
+from varco_common.base.private_file import write_private
 from varco_common.runtime.tokens import Keyring
 
 
@@ -128,15 +129,3 @@ class StateDirectory:
         finally:
             os.close(descriptor)
         return None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Writes a file of mode 0600 at once, or not at all: a start that is cut off leaves no half of a secret."""
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(descriptor)
-    unfinished.replace(path)

@@ -1,10 +1,10 @@
 """The file of the signing key: mode 0600, made at the first start, replaced by a rotation."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from varco_common.base.ids import new_id
+from varco_common.base.private_file import sync_directory, write_private
 from varco_common.transparency.signed_note import BadNote, SigningKey
 
 _GROUP_AND_OTHERS = 0o077
@@ -41,7 +41,7 @@ class SigningKeyFile:
     def complete_rotation(self) -> None:
         """Replaces the old key by the new one."""
         self._next_path.replace(self.path)
-        _fsync_directory(self.path.parent)
+        sync_directory(self.path.parent)
 
     def abandon_rotation(self) -> None:
         """Deletes the new key."""
@@ -61,26 +61,10 @@ class SigningKeyFile:
             raise BadKeyFile("a file with a signing key, as audit makes it where there is none") from None
 
     def _write(self, path: Path, key: SigningKey) -> SigningKey:
-        """Writes the whole file or nothing, and returns the key as it is read from it."""
-        unfinished = path.with_name(f".{path.name}.new")
+        """Returns the key as it is read from the file."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            unfinished.unlink(missing_ok=True)
-            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(key.text() + "\n")
-                file.flush()
-                os.fsync(descriptor)
-            unfinished.replace(path)
-            _fsync_directory(path.parent)
+            write_private(path, key.text())
         except OSError as error:
             raise BadKeyFile(f"a file that can be written ({error.strerror})") from None
         return self._read(path)
-
-
-def _fsync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
