@@ -1,4 +1,4 @@
-"""The whole service, on a real bus and database, reached over real HTTP; failures are said as ingress would say them."""
+"""The whole service on a real bus and database, over real HTTP. Tests append events of ingress."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -60,15 +60,15 @@ class Banguard:
             MailRefused(at=datetime.now(UTC), ballot=ballot, votes=(vote,), reply=reply, answer="550 no")
         )
 
-    async def said(self, *facts: str, seconds: float = 10) -> AnyEvent:
-        """The next event of one of these facts of banguard, from the beginning of what wasn't read yet."""
+    async def next_event(self, *facts: str, seconds: float = 10) -> AnyEvent:
+        """The first event of banguard with one of these wire names."""
         filters = [f"events.banguard.{fact}.*" for fact in facts]
         async with asyncio.timeout(seconds), aclosing(self.bus.events.follow(*filters)) as events:
             async for stored in events:
                 return stored.event
         raise AssertionError
 
-    async def all_said(self, *facts: str) -> list[AnyEvent]:
+    async def all_events(self, *facts: str) -> list[AnyEvent]:
         filters = [f"events.banguard.{fact}.*" for fact in facts or ("*",)]
         if not (until := await self.bus.events.last_sequence(*filters)):
             return []
@@ -80,9 +80,9 @@ class Banguard:
                     return found
         raise AssertionError
 
-    async def until_there_are(self, count: int, *facts: str) -> list[AnyEvent]:
+    async def until_events(self, count: int, *facts: str) -> list[AnyEvent]:
         async def enough() -> list[AnyEvent]:
-            found = await self.all_said(*facts)
+            found = await self.all_events(*facts)
             return found if len(found) >= count else []
 
         return await eventually(enough, seconds=20)

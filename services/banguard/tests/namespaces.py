@@ -1,4 +1,7 @@
-"""Two network namespaces joined by a cable: a gate, and clients. Made by root, removed at the end."""
+"""Two network namespaces joined by a cable: a gate, and clients.
+
+Made by root, removed at the end.
+"""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What strikes come to: decisions made one by one, with crashes between any two of them, always come out the same."""
+"""Decisions on strikes are the same, whenever a process crashes between two of them."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -34,17 +34,20 @@ SENDERS = ("a@acme.example", "b@acme.example")
 
 
 class World:
-    """A stream, and what one process knows of it. `crash` forgets everything, and reads the stream again."""
+    """A stream, and what one process knows of it.
+
+    `crash` forgets everything, and reads the stream again.
+    """
 
     def __init__(self, crash_after: frozenset[int] = frozenset()) -> None:
-        self.said: list[AnyEvent] = []
+        self.events: list[AnyEvent] = []
         self._crash_after = crash_after
         self._forget()
 
     def _forget(self) -> None:
         self.hosts: dict[str, model.Host] = {}
         self.settings, self.table = BanSettings(), BanTable()
-        for sequence, event in enumerate(self.said, 1):
+        for sequence, event in enumerate(self.events, 1):
             self._apply(sequence, event)
 
     def _apply(self, sequence: int, event: AnyEvent) -> None:
@@ -58,15 +61,15 @@ class World:
         self.table.apply(sequence, event)
 
     def append(self, event: AnyEvent) -> int:
-        self.said.append(event)
-        self._apply(len(self.said), event)
-        return len(self.said)
+        self.events.append(event)
+        self._apply(len(self.events), event)
+        return len(self.events)
 
     def deal_with(self, sequence: int, event: object) -> None:
         """As the strike processor does; a crash comes back to the same event."""
         while fact := self._next(sequence, event):
             self.append(fact)
-            if len(self.said) in self._crash_after:
+            if len(self.events) in self._crash_after:
                 self._forget()
 
     def _next(self, sequence: int, event: object) -> HostEvent | None:
@@ -137,9 +140,9 @@ def live(world: World, steps: list[tuple[str, object, object]]) -> World:
 
 
 @given(_steps, st.frozensets(st.integers(1, 120)))
-def test_crashes_anywhere_change_nothing_that_is_said(steps, crashes):
+def test_crashes_anywhere_change_no_event(steps, crashes):
     whole, broken = live(World(), steps), live(World(crashes), steps)
-    assert broken.said == whole.said
+    assert broken.events == whole.events
     assert broken.hosts == whole.hosts
 
 
@@ -157,18 +160,18 @@ def test_bans_begin_and_end_in_turns_and_hosts_that_are_never_banned_are_not(ste
     for network in {banned_as(host) for host in HOSTS}:
         turns = [
             isinstance(event, HostBanned)
-            for event in world.said
+            for event in world.events
             if isinstance(event, HostBanned | HostUnbanned) and event.network == network
         ]
         assert all(one != other for one, other in pairwise(turns))
         assert not turns or turns[0]
-    assert "127.0.0.1" not in {event.network for event in world.said if isinstance(event, HostBanned)}
+    assert "127.0.0.1" not in {event.network for event in world.events if isinstance(event, HostBanned)}
 
 
 @given(_steps)
 def test_every_ban_rests_on_evidence_within_findtime(steps):
     world = live(World(), steps)
-    for event in world.said:
+    for event in world.events:
         if isinstance(event, HostBanned):
             assert model.total_weight(event.strikes) >= 1
             assert all(event.at - one.at < timedelta(seconds=600) for one in event.strikes)
@@ -179,23 +182,23 @@ def test_strikes_outside_findtime_ban_nobody():
     for number in range(5):
         late = T0 + number * timedelta(minutes=6)
         world.deal_with(number + 1, strike(number + 1, at=late))
-    assert all(isinstance(event, HostFound) for event in world.said)
+    assert all(isinstance(event, HostFound) for event in world.events)
 
 
 def test_a_cause_that_weighs_more_bans_sooner():
     world = World()
     world.deal_with(1, strike(1, weight=3))
-    assert isinstance(world.said[-1], HostBanned)
+    assert isinstance(world.events[-1], HostBanned)
 
 
 def test_authorising_a_sender_leaves_the_other_strikes():
     world = World()
     for number, sender in enumerate(("a@acme.example", "a@acme.example", ""), 1):
         world.deal_with(number, strike(number, sender=sender))
-    assert isinstance(world.said[-1], HostBanned)
+    assert isinstance(world.events[-1], HostBanned)
     world.deal_with(4, SenderAuthorised(at=T0, account="acme", pattern="a@acme.example"))
-    assert [type(event) for event in world.said[-2:]] == [StrikesForgiven, HostUnbanned]
-    assert world.said[-1].cause is UnbanCause.FORGIVEN
+    assert [type(event) for event in world.events[-2:]] == [StrikesForgiven, HostUnbanned]
+    assert world.events[-1].cause is UnbanCause.FORGIVEN
     assert [one.sequence for one in world.hosts[HOSTS[0]].strikes] == [3]
 
 
@@ -204,7 +207,7 @@ def test_another_accounts_authorising_forgives_nothing():
     for number in (1, 2, 3):
         world.deal_with(number, strike(number, sender="a@acme.example"))
     world.deal_with(4, SenderAuthorised(at=T0, account="other", pattern="a@acme.example"))
-    assert isinstance(world.said[-1], HostBanned)
+    assert isinstance(world.events[-1], HostBanned)
 
 
 def test_a_ban_by_hand_rests_on_no_strikes():

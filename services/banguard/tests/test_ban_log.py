@@ -1,4 +1,4 @@
-"""The ban log's lines to the letter, its file over crashes and rotation, and fail2ban's own opinion of it."""
+"""The ban log: its exact lines, its file across crashes and rotation, and fail2ban's tools."""
 
 import os
 import shutil
@@ -60,7 +60,7 @@ def test_the_lines_look_as_customers_know_them():
 
 
 def _fail2ban() -> list[str]:
-    """fail2ban-regex as installed, or out of a package unpacked at VARCO_TEST_FAIL2BAN; nothing of it is started."""
+    """fail2ban-regex as installed, or of a package unpacked at VARCO_TEST_FAIL2BAN."""
     if found := shutil.which("fail2ban-regex"):
         return [found]
     root = Path(os.environ.get("VARCO_TEST_FAIL2BAN", "/nowhere"))

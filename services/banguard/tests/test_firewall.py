@@ -1,4 +1,4 @@
-"""varco-firewall against a real kernel, in network namespaces of the test's own: what a banned client sees."""
+"""varco-firewall on a real kernel, in network namespaces: what a banned client sees."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from varco_common.events.ban_table import ActiveBan, network_of
 
 SMTP, OTHER = 2525, 8025
 REFUSED, CONNECTED = "ConnectionRefusedError", "connected"
-_SAY = Path(__file__).with_name("say.py")
+_EVENT_APPENDER = Path(__file__).with_name("event_appender.py")
 
 needs_namespaces = pytest.mark.skipif(bool(_why := why_not()), reason=_why)
 
@@ -32,7 +32,7 @@ class Gate:
         self.helper: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        command = [*self.places.gate, sys.executable, str(_SAY), str(SMTP), str(OTHER)]
+        command = [*self.places.gate, sys.executable, str(_EVENT_APPENDER), str(SMTP), str(OTHER)]
         self.helper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = self._answer()
         self.start_agent()
@@ -46,21 +46,21 @@ class Gate:
         self.agent = subprocess.Popen([*self.places.gate, str(agent)], env={**os.environ, **own})
         until(lambda: "chain input" in self.places.nft("list", "ruleset"), True)
 
-    def say(self, **event: object) -> None:
+    def append(self, **event: object) -> None:
         """Appends an event of banguard."""
         assert self.helper
         assert self.helper.stdin
         self.helper.stdin.write(json.dumps(event, default=str) + "\n")
         self.helper.stdin.flush()
-        assert self._answer() == "said"
+        assert self._answer() == "appended"
 
     def ban(self, network: str, seconds: float | None = 3_600) -> None:
         now = datetime.now(UTC)
         end = (now + timedelta(seconds=seconds)).isoformat() if seconds else None
-        self.say(type="host.banned.v1", at=now.isoformat(), network=network, until=end)
+        self.append(type="host.banned.v1", at=now.isoformat(), network=network, until=end)
 
-    def says(self, kind: str, network: str, **more: object) -> None:
-        self.say(type=kind, at=datetime.now(UTC).isoformat(), network=network, **more)
+    def append_event(self, kind: str, network: str, **more: object) -> None:
+        self.append(type=kind, at=datetime.now(UTC).isoformat(), network=network, **more)
 
     def sees(self, source: str, port: int = SMTP) -> str:
         return self.places.connect(source, port)
@@ -106,7 +106,7 @@ def test_a_banned_host_is_refused_by_the_kernel_and_nobody_else_is(gate: Gate):
     until(lambda: gate.sees(CLIENT), REFUSED)
     assert gate.sees(CLIENT, OTHER) == CONNECTED
     assert gate.sees(NEIGHBOUR) == CONNECTED
-    gate.says("host.unbanned.v1", CLIENT, cause="lifted")
+    gate.append_event("host.unbanned.v1", CLIENT, cause="lifted")
     until(lambda: gate.sees(CLIENT), CONNECTED)
 
 
@@ -131,10 +131,10 @@ def test_networks_are_refused_but_for_what_is_ignored(gate: Gate):
     gate.ban("10.99.0.0/28")
     gate.ban("10.99.0.0/24")
     until(lambda: gate.sees(NEIGHBOUR), REFUSED)
-    gate.says("network.ignored.v1", NEIGHBOUR)
+    gate.append_event("network.ignored.v1", NEIGHBOUR)
     until(lambda: gate.sees(NEIGHBOUR), CONNECTED)
     assert gate.sees(CLIENT) == REFUSED
-    gate.says("network.unignored.v1", NEIGHBOUR)
+    gate.append_event("network.unignored.v1", NEIGHBOUR)
     until(lambda: gate.sees(NEIGHBOUR), REFUSED)
 
 
@@ -146,7 +146,7 @@ def test_an_agent_that_died_takes_its_table_up_again_and_one_that_ends_removes_i
     gate.agent.kill()
     gate.agent.wait()
     assert gate.sees(CLIENT) == REFUSED
-    gate.says("host.unbanned.v1", CLIENT, cause="lifted")
+    gate.append_event("host.unbanned.v1", CLIENT, cause="lifted")
     gate.start_agent()
     until(lambda: gate.sees(CLIENT), CONNECTED)
     gate.agent.terminate()
@@ -171,6 +171,6 @@ def test_the_table_is_made_in_one_transaction_in_the_place_of_an_earlier_one():
     assert all("varco" in str(command) for command in commands)
 
 
-def test_a_ban_that_is_over_is_told_to_nobody():
+def test_a_ban_that_is_over_is_not_given_to_the_kernel():
     now = datetime.now(UTC)
     assert ruleset.ban_host(ActiveBan(network_of("192.0.2.7"), now), now) == []

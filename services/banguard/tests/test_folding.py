@@ -1,4 +1,4 @@
-"""Hosts, rules, logins and trusted networks fold to the same live, after a restart, after a rebuild, as of any sequence."""
+"""Folding gives the same state live, after a restart, after a rebuild, and as of any sequence."""
 
 from hypothesis import given
 

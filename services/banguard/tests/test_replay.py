@@ -1,4 +1,4 @@
-"""banguard's votes come out the same from what they note; and the bans of any time are told with what made them."""
+"""A replayed vote is the vote that was cast; and the bans at any time are shown."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -89,11 +89,13 @@ def test_a_balancer_is_refused_as_little_as_it_was():
 
 def sections_of(bans: BanSettingsView, *facts, account="acme", own=False, at=START) -> dict:
     bans.begin(account, at, own=own)
-    said: dict = {}
+    by_key: dict = {}
     for number, fact in enumerate(facts, 1):
         if (key := bans.apply(number, fact)) is not None:
-            said[key] = bans.sections(key)
-    return {name: value for sections in said.values() for one in sections.values() for name, value in one.items()}
+            by_key[key] = bans.sections(key)
+    return {
+        name: value for sections in by_key.values() for section in sections.values() for name, value in section.items()
+    }
 
 
 def strike(account: str) -> Strike:

@@ -32,7 +32,7 @@ async def test_the_third_strike_bans_and_the_vote_is_no(banguard):
     await banguard.fail(HOST, service="archive")  # POP3
     await banguard.fail(HOST, cause=AuthCause.INSECURE_CHANNEL)
     await banguard.refuse(HOST, "acme", "boss@other.example")
-    banned = await banguard.said("host-banned")
+    banned = await banguard.next_event("host-banned")
     assert isinstance(banned, HostBanned)
     assert (banned.network, banned.count) == (HOST, 1)
     assert banned.until - banned.at == timedelta(hours=1)
@@ -56,7 +56,7 @@ async def test_a_ban_follows_its_third_strike_within_100_ms(banguard):
         await banguard.fail(host)
         began = perf_counter()
         await banguard.fail(host)
-        await banguard.until_there_are(n + 1, "host-banned")
+        await banguard.until_events(n + 1, "host-banned")
         took.append(perf_counter() - began)
     assert min(took) < 0.1
 
@@ -66,15 +66,15 @@ async def test_what_is_no_strike_bans_nobody(banguard):
         await banguard.refuse(HOST, "acme", "a@acme.example", reply)
     await banguard.fail("127.0.0.1")
     await banguard.fail("::1")
-    ignored = await banguard.until_there_are(2, "host-ignored")
+    ignored = await banguard.until_events(2, "host-ignored")
     assert [one.ignored for one in ignored] == ["127.0.0.1/32", "::1/128"]
-    assert not await banguard.all_said("host-found", "host-banned")
+    assert not await banguard.all_events("host-found", "host-banned")
 
 
 async def test_ipv6_is_banned_by_its_64(banguard):
     for last in (1, 2, 3):
         await banguard.fail(f"2001:db8:1:2::{last}")
-    assert (await banguard.said("host-banned")).network == "2001:db8:1:2::/64"
+    assert (await banguard.next_event("host-banned")).network == "2001:db8:1:2::/64"
     assert (await banguard.vote("2001:db8:1:2:ffff::9")).reply is Reply.HOST_BANNED
     assert (await banguard.vote("2001:db8:1:3::1")).reply is Reply.ACCEPTED
 
@@ -91,7 +91,7 @@ async def test_a_strike_that_a_kill_left_undone_before_a_later_one_is_found(star
         strike = Strike(sequence=second, at=now, cause=StrikeCause.WRONG_CREDENTIALS, host=later)
         await bus.events.append(HostFound(at=now, network=later, strike=strike))
     async with start() as banguard:
-        found = await banguard.until_there_are(2, "host-found")
+        found = await banguard.until_events(2, "host-found")
         assert [(one.network, one.strike.sequence) for one in found] == [(later, second), (HOST, first)]
 
 
@@ -100,22 +100,22 @@ async def test_bans_and_their_ends_survive_restarts_and_end_once(start):
         await banguard.http.patch("/rules", json={"bantime": "2s"})
         for _ in range(3):
             await banguard.fail(HOST)
-        await banguard.said("host-banned")
+        await banguard.next_event("host-banned")
     async with start() as banguard:
         assert (await banguard.vote(HOST)).reply is Reply.HOST_BANNED
-        unbanned = await banguard.said("host-unbanned")
+        unbanned = await banguard.next_event("host-unbanned")
         assert unbanned.cause is UnbanCause.EXPIRED
         assert (await banguard.vote(HOST)).reply is Reply.ACCEPTED
     async with start() as banguard:
         assert await banguard.banned() == []
-        assert len(await banguard.all_said("host-unbanned")) == 1
+        assert len(await banguard.all_events("host-unbanned")) == 1
 
 
 async def test_each_ban_is_longer_than_the_one_before(banguard):
     for count in (1, 2, 3):
         for _ in range(3):
             await banguard.fail(HOST)
-        banned = (await banguard.until_there_are(count, "host-banned"))[-1]
+        banned = (await banguard.until_events(count, "host-banned"))[-1]
         assert banned.count == 1  # the ones before were lifted as mistakes: they don't count
         answer = await banguard.http.delete(f"/bans/{HOST}", params={"reason": "test"})
         assert answer.json()["banned"] is False
@@ -124,25 +124,25 @@ async def test_each_ban_is_longer_than_the_one_before(banguard):
     for count in (4, 5, 6):
         for _ in range(3):
             await banguard.fail(HOST)
-        banned = (await banguard.until_there_are(count, "host-banned"))[-1]
+        banned = (await banguard.until_events(count, "host-banned"))[-1]
         lengths.append((banned.until - banned.at).total_seconds())
         if count < 6:
-            await banguard.until_there_are(count, "host-unbanned")
+            await banguard.until_events(count, "host-unbanned")
     assert lengths == [1, 2, 4]
 
 
-async def test_strikes_said_while_banguard_was_away_count(start):
+async def test_strikes_while_banguard_was_away_count(start):
     async with start() as banguard:
         await banguard.fail(HOST)
-        await banguard.until_there_are(1, "host-found")
+        await banguard.until_events(1, "host-found")
         bus = banguard.bus
     async with start() as banguard:
         assert bus is not banguard.bus
         await banguard.fail(HOST)
     async with start() as banguard:
         await banguard.fail(HOST)
-        await banguard.said("host-banned")
-        assert len(await banguard.all_said("host-found")) == 3
+        await banguard.next_event("host-banned")
+        assert len(await banguard.all_events("host-found")) == 3
 
 
 async def test_two_processes_say_everything_once(start, tmp_path):
@@ -152,36 +152,36 @@ async def test_two_processes_say_everything_once(start, tmp_path):
         for n in range(10):
             for _ in range(3):
                 await banguard.fail(f"192.0.2.{n}")
-        await banguard.until_there_are(10, "host-banned")
-        await second.until_there_are(30, "host-found")
-        assert len(await banguard.all_said("host-banned")) == 10
-        assert len(await banguard.all_said("host-found")) == 30
+        await banguard.until_events(10, "host-banned")
+        await second.until_events(30, "host-found")
+        assert len(await banguard.all_events("host-banned")) == 10
+        assert len(await banguard.all_events("host-found")) == 30
 
 
 async def test_an_ignored_network_lifts_its_bans_at_once_and_its_failures_are_logged(banguard):
     for _ in range(3):
         await banguard.fail(HOST)
-    await banguard.said("host-banned")
+    await banguard.next_event("host-banned")
     answer = await banguard.http.put("/ignored/192.0.2.0/28", params={"reason": "the office"})
     assert answer.status_code == 200, answer.text
     assert (await banguard.vote(HOST)).reply is Reply.ACCEPTED
-    unbanned = await banguard.said("host-unbanned")
+    unbanned = await banguard.next_event("host-unbanned")
     assert (unbanned.cause, unbanned.reason) == (UnbanCause.IGNORED, "the office")
     await banguard.fail(HOST)
-    assert (await banguard.said("host-ignored")).ignored == "192.0.2.0/28"
+    assert (await banguard.next_event("host-ignored")).ignored == "192.0.2.0/28"
     await banguard.http.delete("/ignored/192.0.2.0/28", params={"reason": "moved"})
     await banguard.fail(HOST)
-    assert len(await banguard.until_there_are(4, "host-found")) == 4
+    assert len(await banguard.until_events(4, "host-found")) == 4
 
 
 async def test_a_sender_authorised_afterwards_takes_its_strikes_and_the_ban_back(banguard):
     for _ in range(2):
         await banguard.refuse(HOST, "acme", "new@acme.example")
     await banguard.fail(HOST, account="acme")
-    await banguard.said("host-banned")
-    said = SenderAuthorised(at=datetime.now(UTC), account="acme", pattern="@acme.example")
-    await banguard.bus.events.append(said)
-    unbanned = await banguard.said("host-unbanned")
+    await banguard.next_event("host-banned")
+    authorised = SenderAuthorised(at=datetime.now(UTC), account="acme", pattern="@acme.example")
+    await banguard.bus.events.append(authorised)
+    unbanned = await banguard.next_event("host-unbanned")
     assert unbanned.cause is UnbanCause.FORGIVEN
 
     async def counted_causes() -> bool:
@@ -197,10 +197,10 @@ async def test_a_login_that_many_hosts_guess_at_is_guarded_and_its_own_hosts_are
     await banguard.bus.events.append(CredentialUsed(at=now, account="acme", login=login, host="203.0.113.9"))
     for n in range(12):
         await banguard.fail(f"198.51.100.{n}", login="Mario@acme.example", account="acme")
-    guarded = await banguard.said("login-guarded")
+    guarded = await banguard.next_event("login-guarded")
     assert (guarded.login, guarded.account, guarded.known) == (login, "acme", ("203.0.113.9",))
     assert guarded.tried >= 10
-    assert not await banguard.all_said("host-banned")
+    assert not await banguard.all_events("host-banned")
 
 
 async def test_a_mailbox_that_many_hosts_guess_at_is_guarded_as_a_login_is(banguard):
@@ -209,7 +209,7 @@ async def test_a_mailbox_that_many_hosts_guess_at_is_guarded_as_a_login_is(bangu
         await banguard.bus.events.append(MailboxOpened(at=now, account="acme", login=login, hash=digest))
     for n in range(12):
         await banguard.fail(f"198.51.100.{n}", login=login, account="acme", service="archive")
-    guarded = await banguard.said("login-guarded")
+    guarded = await banguard.next_event("login-guarded")
     assert (guarded.login, guarded.account, guarded.known) == (login, "acme", ())
 
 
@@ -227,7 +227,7 @@ async def test_an_account_sees_and_lifts_what_rests_on_its_own_evidence(banguard
     await banguard.fail(mixed, account="acme")
     for _ in range(3):
         await banguard.fail(trusted, login="nobody")
-    await banguard.until_there_are(4, "host-banned")
+    await banguard.until_events(4, "host-banned")
     async with banguard.of_account("acme") as mine:
         assert {ban["network"] for ban in (await mine.get("/bans")).json()} == {own, mixed, trusted}
         shown = (await mine.get(f"/bans/{mixed}")).json()
@@ -244,16 +244,16 @@ async def test_an_account_sees_and_lifts_what_rests_on_its_own_evidence(banguard
         assert (await mine.put("/ignored/192.0.0.0/16", params={"reason": "x"})).status_code == 422
         assert (await mine.put(f"/ignored/{own}", params={"reason": "the office"})).status_code == 200
     await banguard.fail(own, account="acme")
-    await banguard.said("host-ignored")
-    found = len(await banguard.all_said("host-found"))
+    await banguard.next_event("host-ignored")
+    found = len(await banguard.all_events("host-found"))
     await banguard.refuse(own, "other", "x@y.example")
-    await banguard.until_there_are(found + 1, "host-found")
+    await banguard.until_events(found + 1, "host-found")
 
 
 async def test_the_log_is_a_file_and_an_answer_and_goes_on(banguard):
     await banguard.fail(HOST)
     await banguard.fail("192.0.2.9")
-    await banguard.until_there_are(2, "host-found")
+    await banguard.until_events(2, "host-found")
     async with banguard.http.stream("GET", "/log", params={"ip": HOST, "follow": True}) as answer:
         lines = answer.aiter_lines()
         assert answer.headers["content-type"].startswith("text/plain")
@@ -278,7 +278,7 @@ async def test_bans_by_hand(banguard):
         assert answer.status_code == 422, wrong
     assert (await banguard.http.delete("/bans/192.0.2.0/28", params={"reason": "mistake"})).json()["banned"] is False
     assert (await banguard.http.delete("/bans/192.0.2.0/28", params={"reason": "mistake"})).status_code == 404
-    unbanned = await banguard.said("host-unbanned")
+    unbanned = await banguard.next_event("host-unbanned")
     assert isinstance(unbanned, HostUnbanned)
     assert unbanned.by.startswith("token:")
 
@@ -307,7 +307,7 @@ async def test_ipv4_in_ipv6_form_is_banned_as_ipv4(banguard):
 async def test_an_account_is_not_told_what_another_ignores(banguard):
     for _ in range(3):
         await banguard.fail(HOST, account="acme")
-    await banguard.said("host-banned")
+    await banguard.next_event("host-banned")
     async with banguard.of_account("other") as other, banguard.of_account("acme") as mine:
         assert (await other.put(f"/ignored/{HOST}", params={"reason": "its own"})).status_code == 200
         assert (await mine.get(f"/bans/{HOST}")).json()["ignored"] == []
@@ -322,7 +322,7 @@ async def test_rules_are_fail2bans_words(banguard):
     assert (shown["maxretry"], shown["bantime"], shown["strike.wrong-credentials"]) == ("1", "-1", "0")
     await banguard.fail("192.0.2.8")
     await banguard.fail(HOST, cause=AuthCause.BROKEN_OFF)
-    banned = await banguard.said("host-banned")
+    banned = await banguard.next_event("host-banned")
     assert (banned.network, banned.until) == (HOST, None)
     for wrong in ({"maxretries": 3}, {"maxretry": 0}, {"findtime": -1}, {"bantime": "soon"}, {"strike.x": 1}):
         assert (await banguard.http.patch("/rules", json=wrong)).status_code == 422

@@ -1,4 +1,4 @@
-"""banguard, a voter and worker: strikes become bans, every ingress enforces them, and a banned host's mail is refused."""
+"""banguard, a voter and worker: turns strikes into bans, and refuses the mail of banned hosts."""
 
 from varco_banguard import api, metrics
 from varco_banguard.ban_expiry import BanExpiry

@@ -36,7 +36,7 @@ Owner = Callable[[str], str]  # the account of a login, or of the network that a
 
 
 def strike_of(sequence: int, event: object, rules: BanRules, login_owner: Owner, host_owner: Owner) -> Strike | None:
-    """The strike for the event at this sequence; None if it is no failure, or if the rules switch its cause off."""
+    """The strike for an event; None if it is no failure, or if the rules switch its cause off."""
     match event:
         case AuthFailed(host=host) if host:
             cause = StrikeCause(event.cause.value)
@@ -67,7 +67,7 @@ def on_strike(
 
 
 def ban_decision(host: Host, rules: BanRules, now: datetime, chance: float) -> HostBanned | None:
-    """A ban, if the strikes within findtime weigh `maxretry` or more and the host is not banned yet."""
+    """A ban, if the strikes within findtime weigh `maxretry` and the host is not banned yet."""
     strikes = strikes_within(host.strikes, rules.findtime, now)
     if host.ban or total_weight(strikes) < rules.maxretry:
         return None
@@ -84,7 +84,7 @@ def bans_in_a_row(host: Host | None, rules: BanRules, now: datetime) -> int:
 
 
 def on_time(host: Host, rules: BanRules, now: datetime) -> HostUnbanned | HostForgotten | None:
-    """The end of a ban that is over; or that a host is forgotten, because its strikes and bans are too old."""
+    """Ends a ban that is over, or forgets a host whose strikes and bans are too old."""
     if host.ban:
         due = host.ban.until is not None and host.ban.until <= now
         return unbanned(host, host.ban, UnbanCause.EXPIRED, Attribution(now)) if due else None
@@ -95,7 +95,10 @@ def on_time(host: Host, rules: BanRules, now: datetime) -> HostUnbanned | HostFo
 
 
 def guard_decision(login: KnownLogin | None, name: str, rules: BanRules, now: datetime) -> LoginGuarded | None:
-    """Guards a login at which many unknown hosts fail. Guarded again once half of guard.bantime is over."""
+    """Guards a login at which many unknown hosts fail.
+
+    Guarded again once half of guard.bantime is over.
+    """
     if login is None:
         return None
     half = timedelta(seconds=rules.guard_bantime / 2)

@@ -1,4 +1,4 @@
-"""The ban log: follows banguard's events, writes their lines to a file, and serves them to readers over HTTP."""
+"""The ban log: follows banguard's events, writes them to a file, and serves readers over HTTP."""
 
 import asyncio
 import os
@@ -33,7 +33,10 @@ EventFilter = Callable[[HostEvent], bool]
 
 
 class BanLog:
-    """If the file cannot be written, everything else goes on. `draining` ends the answers to live readers."""
+    """If the file cannot be written, everything else goes on.
+
+    `draining` ends the answers to live readers.
+    """
 
     def __init__(self, bus: Bus, file: BanLogFile | None, draining: asyncio.Event) -> None:
         self._bus, self._file, self._draining = bus, file, draining
@@ -54,12 +57,12 @@ class BanLog:
                     self._publish(LogLine(stored.event, text))
 
     async def past(self, host: str, is_wanted: EventFilter, limit: int) -> list[str]:
-        """The newest lines, oldest first: of one host from the whole stream, of all hosts only those in memory."""
+        """The newest lines, oldest first. Lines of all hosts are only those in memory."""
         lines = await self._of_host(host) if host else [*self._recent]
         return [line.text for line in lines if is_wanted(line.event)][-limit:]
 
     def live(self, host: str, is_wanted: EventFilter) -> AsyncIterator[str]:
-        """New lines from now on, until the reader leaves, is too far behind, or the process ends."""
+        """New lines, until the reader leaves or is too far behind, or the process ends."""
         queue: asyncio.Queue[LogLine] = asyncio.Queue(_MAX_BEHIND)
         self._readers.add(queue)
         return self._read(queue, banned_as(host) if host else "", is_wanted)

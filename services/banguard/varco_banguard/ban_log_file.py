@@ -1,4 +1,7 @@
-"""The file of the ban log. Each line is written once, across restarts, crashes and rotation by any logrotate."""
+"""The file of the ban log.
+
+Each line is written once, across restarts, crashes and rotation by any logrotate.
+"""
 
 import os
 from pathlib import Path
@@ -16,7 +19,7 @@ class WrittenPosition(msgspec.Struct, frozen=True):
 
 
 class BanLogFile:
-    """Appends lines. If the file was renamed or removed, a new one is made; if it was emptied, it is filled again.
+    """Appends lines. A file that was renamed or removed is replaced by a new one.
 
     The position is stored in a hidden file beside it. If the process died between a line and its
     position, the next start cuts that line off, so that it is written once.

@@ -1,4 +1,7 @@
-"""The settings of bans: the rules and the ignored networks. One state for the whole product, folded. Pure."""
+"""The settings of bans: the rules and the ignored networks.
+
+One state for the whole product, folded. Pure.
+"""
 
 from datetime import datetime
 
@@ -10,7 +13,10 @@ from varco_common.events.ban_table import address_of, network_of
 
 
 class IgnoredNetwork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A network whose failures do not count. If `account` is set, only failures that concern it do not count."""
+    """A network whose failures do not count.
+
+    If `account` is set, only failures that concern it do not count.
+    """
 
     network: str
     since: datetime

@@ -1,4 +1,4 @@
-"""Commands of people: ban a host, ignore a network, change the rules. Each is decided on the newest state. Pure.
+"""Commands of people, decided on the newest state: ban, ignore a network, change rules. Pure.
 
 To lift a ban, see unban_decisions.py.
 """
@@ -20,7 +20,10 @@ from varco_common.eventsourcing.commands import Change, CommandContext
 def ban(
     host: Host | None, network: str, bantime: str | None, rules: BanRules, attribution: Attribution
 ) -> HostBanned | None:
-    """Bans, or replaces a ban. `bantime` None: as long as the rules say. None once the ban is in the state."""
+    """Bans, or replaces a ban.
+
+    `bantime` None: as long as the rules say. None once the ban is in the state.
+    """
     at, by, reason = attribution
     if host and host.ban and (host.ban.since, host.ban.by) == (at, by):
         return None
@@ -31,7 +34,7 @@ def ban(
 
 
 def ignore(settings: BanSettings | None, context: CommandContext, network: str, account: str) -> list[Change]:
-    """`account` empty: no failure from the network counts; else failures that concern this account do not."""
+    """If `account` is empty, no failure counts; else those that concern the account do not."""
     if (settings or BanSettings()).ignored_network(network, account):
         return []
     at, by, reason = context.at, context.by, context.reason

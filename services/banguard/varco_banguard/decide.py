@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Position(NamedTuple):
-    """How far the ban table has come: the sequences of the last event of a host, and of the ban settings."""
+    """How far the ban table has come: the sequences of the last events of hosts and settings."""
 
     hosts: int
     settings: int
@@ -37,7 +37,7 @@ def position_figures(position: Position, now: datetime) -> dict[str, int]:
 
 
 def recorded_position(figures: Mapping[str, int]) -> tuple[Position, datetime] | None:
-    """The position and the time of a vote; None if the vote was cast before votes had these figures."""
+    """The position and the time of a vote; None if it is from before votes had these figures."""
     if not {CLOCK, HOSTS, GATE} <= figures.keys():
         return None
     return Position(figures[HOSTS], figures[GATE]), _EPOCH + timedelta(microseconds=figures[CLOCK])

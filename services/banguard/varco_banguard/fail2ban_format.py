@@ -1,4 +1,4 @@
-"""One line of the ban log, exactly as fail2ban writes it: its users and its own tools read it. Pure."""
+"""One line of the ban log, exactly as fail2ban writes it: its users and its own tools read it."""
 
 from collections.abc import Iterable
 from datetime import tzinfo
@@ -11,7 +11,7 @@ LOGGED_EVENTS = tuple(kind.subject_filter() for kind in (HostFound, HostIgnored,
 
 
 def log_line(event: object, process: int, zone: tzinfo | None = None) -> str:
-    """The line of the event, without its line end; empty for an event that has none. `zone` None: the machine's own.
+    """The line of the event, or empty. `zone` None is the time zone of the machine.
 
     fail2ban: "%(asctime)s %(name)-24s[%(process)d]: %(levelname)-7s [jail] %(message)s", with
     milliseconds after a comma in asctime.

@@ -1,4 +1,7 @@
-"""Runs work of several keys at once, and the work of one key in order: one waits for the disk while others go on."""
+"""Runs work of several keys at once, and the work of each key in order.
+
+While one host waits for the disk, others go on.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +15,7 @@ MAX_SEQUENCE_SPAN = 2_000  # between the oldest unfinished piece of work and the
 
 
 class KeyedExecutor:
-    """After a crash, work that was unfinished lies at most MAX_SEQUENCE_SPAN before the last piece that was finished."""
+    """Unfinished work lies at most MAX_SEQUENCE_SPAN before the last work that was finished."""
 
     def __init__(self) -> None:
         self._unfinished: dict[int, asyncio.Task[None]] = {}  # by sequence, which is ascending
@@ -32,7 +35,10 @@ class KeyedExecutor:
                 await ended(*executor._unfinished.values())
 
     async def submit(self, sequence: int, key: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Starts the work as soon as the limits allow it. It waits for earlier work with the same key."""
+        """Starts the work as soon as the limits allow it.
+
+        It waits for earlier work with the same key.
+        """
         while self._unfinished and (
             len(self._unfinished) >= MAX_CONCURRENT or next(iter(self._unfinished)) <= sequence - MAX_SEQUENCE_SPAN
         ):

@@ -1,6 +1,6 @@
-"""The account of each login, the hosts that use it and the hosts that fail at it; and who trusts a network. Pure.
+"""Each login: its account, hosts that use it and hosts that fail at it. Also who trusts a network.
 
-Folded from events of policy, archive and banguard.
+Folded from events of policy, archive and banguard. Pure.
 """
 
 from datetime import datetime

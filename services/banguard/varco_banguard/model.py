@@ -1,4 +1,7 @@
-"""The state of one host: its strikes, its ban, and how often it was banned. Folded from banguard's events. Pure."""
+"""The state of one host: its strikes, its ban, and how often it was banned.
+
+Folded from banguard's events. Pure.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -104,7 +107,7 @@ def _with_ban(host: Host, event: HostBanned) -> Host:
 
 
 def _without_ban(host: Host, cause: UnbanCause) -> Host:
-    """A ban that expired makes the next one longer; a ban that was lifted, ignored or forgiven does not."""
+    """Only a ban that expired makes the next one longer."""
     if cause is UnbanCause.EXPIRED:
         return replace(host, ban=None)
     bans = max(host.bans - 1, 0) if host.ban else host.bans

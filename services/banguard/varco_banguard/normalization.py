@@ -21,7 +21,10 @@ def normal_network(text: str) -> Network:
 
 
 def normal_ignored_network(text: str, account: str) -> Network:
-    """As `normal_network`. An account may only ignore narrow networks; `account` is empty for an admin."""
+    """As `normal_network`.
+
+    An account may only ignore narrow networks; `account` is empty for an admin.
+    """
     network = normal_network(text)
     broadest = BROADEST_OF_ACCOUNTS[network.version]
     if account and network.prefixlen < broadest:

@@ -1,4 +1,4 @@
-"""Replays of banguard: its past votes again, by the bans that it knew and its clock; and the bans at any time."""
+"""Replays of banguard: past votes, by its bans and clock of that time; and the bans at any time."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ _SequencedEvent = tuple[int, AnyEvent]
 
 
 class BanguardReplay(IndependentReplay):
-    """Hosts and ban settings are two projections, each with its own position: the table is made as of both."""
+    """Hosts and ban settings have a position each: the table is made as of both."""
 
     voter = VOTER
     settings = (HostBanned.subject_filter(), HostUnbanned.subject_filter(), *SETTINGS_FILTERS)
@@ -54,7 +54,10 @@ class BanguardReplay(IndependentReplay):
         self._hosts_applied = self._settings_applied = 0
 
     def _table_as_of(self, position: Position) -> BanTable:
-        """Goes on from the table of the last vote. For an earlier position, which is rare, it starts anew."""
+        """Goes on from the table of the last vote.
+
+        For an earlier position, which is rare, it starts anew.
+        """
         if position.hosts < self._position.hosts or position.settings < self._position.settings:
             self._start()
         self._hosts_applied = _apply_until(self._table, self._host_events, self._hosts_applied, position.hosts)
@@ -75,7 +78,10 @@ class BanguardReplay(IndependentReplay):
 
 
 def _apply_until(table: BanTable, events: Sequence[_SequencedEvent], applied: int, sequence: int) -> int:
-    """Applies the events after the first `applied` ones, up to `sequence`. Returns how many are applied then."""
+    """Applies the events after the first `applied` ones, up to `sequence`.
+
+    Returns how many are applied then.
+    """
     while applied < len(events) and events[applied][0] <= sequence:
         table.apply(*events[applied])
         applied += 1
@@ -83,7 +89,10 @@ def _apply_until(table: BanTable, events: Sequence[_SequencedEvent], applied: in
 
 
 class BanSettingsView:
-    """The bans, the ignored networks and the rules at a time. `own`: only those that concern the account."""
+    """The bans, the ignored networks and the rules at a time.
+
+    `own`: only those that concern the account.
+    """
 
     filters = (*HOST_FILTERS, *SETTINGS_FILTERS)
 

@@ -1,4 +1,4 @@
-"""The ban rules as people write them: fail2ban's names and values (jail.conf(5)), parsed and shown. Pure."""
+"""The ban rules by fail2ban's names and values (jail.conf(5)): parsed and shown."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -33,7 +33,10 @@ def parse_seconds(text: str) -> int:
 
 
 def changed_rules(rules: BanRules, given: Mapping[str, object]) -> BanRules:
-    """The rules with the given settings changed. Raises RefusedCommand, which names the setting and what is expected."""
+    """The rules with the given settings changed.
+
+    Raises RefusedCommand, which names the setting and what is expected.
+    """
     changes: dict[str, Any] = {}
     strikes = dict(rules.strikes)
     for name, value in given.items():

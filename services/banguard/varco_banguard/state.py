@@ -1,9 +1,9 @@
-"""All state of banguard, in memory: hosts, ban settings, logins, trusted networks, and the ban table of its votes."""
+"""All state of banguard, in memory: hosts, settings, logins, trusted networks, the ban table."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import Self
+from typing import Self, get_args
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,29 +15,16 @@ from varco_banguard.model import Host
 from varco_common.base.errors import ConflictError
 from varco_common.base.subjects import event, token
 from varco_common.bus import Bus
-from varco_common.events import (
-    AnyEvent,
-    BanRulesChanged,
-    HostBanned,
-    HostEvent,
-    HostForgotten,
-    HostFound,
-    HostIgnored,
-    HostUnbanned,
-    NetworkIgnored,
-    NetworkUnignored,
-    StrikesForgiven,
-)
+from varco_common.events import AnyBanguardEvent, AnyEvent, GateEvent, HostEvent
 from varco_common.events.ban_table import BanTable, Network, Networks, address_of, key_of, network_of
 from varco_common.events.banguard import GATE
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 NAME = "banguard"
-HOST_FILTERS = tuple(
-    kind.subject_filter() for kind in (HostFound, HostIgnored, HostBanned, HostUnbanned, StrikesForgiven, HostForgotten)
-)
-SETTINGS_FILTERS = tuple(kind.subject_filter(GATE) for kind in (NetworkIgnored, NetworkUnignored, BanRulesChanged))
+_EVENTS = get_args(AnyBanguardEvent)
+HOST_FILTERS = tuple(kind.subject_filter() for kind in _EVENTS if issubclass(kind, HostEvent))
+SETTINGS_FILTERS = tuple(kind.subject_filter(GATE) for kind in _EVENTS if issubclass(kind, GateEvent))
 HOSTS = ProjectionSpec("hosts", HOST_FILTERS, model.apply, Host)
 BAN_SETTINGS = ProjectionSpec("gate", SETTINGS_FILTERS, ban_settings.apply, BanSettings)
 
@@ -51,7 +38,10 @@ def if_known(decide: Callable[[Host], HostEvent | None]) -> NextEvent:
 
 
 class BanguardState:
-    """Four projections, and what is derived from them. `never` are networks that are never banned."""
+    """Four projections, and what is derived from them.
+
+    `never` are networks that are never banned.
+    """
 
     def __init__(self, bus: Bus, engine: AsyncEngine, never: Iterable[Network]) -> None:
         self._bus = bus
@@ -92,7 +82,7 @@ class BanguardState:
         return known.account if known else ""
 
     def host_owner(self, host: str) -> str:
-        """The account that trusts the narrowest network with this host in it; empty if there is none."""
+        """The account that trusts the narrowest network with this host in it, or empty."""
         network = max(self._trusted.covering(address_of(host)), key=lambda network: network.prefixlen, default=None)
         owner = self._network_owners.get(str(network)) if network else None
         return owner.account if owner else ""

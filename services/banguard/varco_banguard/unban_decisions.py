@@ -1,4 +1,7 @@
-"""Which strikes are forgiven, and which bans end before their time. Pure; called as ban_decisions.py describes."""
+"""Which strikes are forgiven, and which bans end before their time.
+
+Pure; called as ban_decisions.py describes.
+"""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -37,7 +40,10 @@ def on_authorised(event: SenderAuthorised, host: Host, rules: BanRules, now: dat
 
 
 def on_ignored(event: NetworkIgnored, host: Host, rules: BanRules, now: datetime) -> HostEvent | None:
-    """Ends the ban of a host in the network. If an account ignores it, only that account's strikes are forgiven."""
+    """Ends the ban of a host in the network.
+
+    If an account ignores it, only that account's strikes are forgiven.
+    """
     if not host.ban and not host.strikes:
         return None
     ignored, own = network_of(event.network), network_of(host.network)
@@ -50,7 +56,7 @@ def on_ignored(event: NetworkIgnored, host: Host, rules: BanRules, now: datetime
 
 
 def forgive(host: Host, strikes: tuple[int, ...], rules: BanRules, attribution: Attribution) -> HostEvent | None:
-    """Forgives these strikes (sequences), then lifts the ban if the other strikes do not suffice for it.
+    """Forgives these strikes (sequences), then lifts the ban if the others do not suffice.
 
     A ban that a person set rests on no strikes, so it stays.
     """

@@ -1,4 +1,4 @@
-"""Casts banguard's votes: decides from memory, adds the figures that a replay needs, and counts the vote."""
+"""Casts banguard's votes, with the figures that a replay needs."""
 
 from datetime import UTC, datetime
 

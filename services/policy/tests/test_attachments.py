@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from varco_common.events import Choice, Rules
 from varco_common.mime import Manifest, Part
-from varco_policy.attachments import extension, first_forbidden
+from varco_policy.attachments import first_forbidden
 from varco_policy.extensions import EXECUTABLE
+from varco_policy.file_names import extension
 
 RULES = Rules()
 OFFICE = Rules(attachments=("pdf", "docx", "xlsx", "zip"))

@@ -11,8 +11,8 @@ from varco_common.mail.ballot import Ballot
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest, Part, scan
+from varco_policy.account_projection import apply
 from varco_policy.decide import ACCEPT, decide
-from varco_policy.fold import apply
 from varco_policy.grant_responder import upload_limit
 from varco_policy.model import Account, Credential
 

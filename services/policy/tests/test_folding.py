@@ -1,4 +1,4 @@
-"""Accounts and admin tokens fold to the same state live, after a restart, after a rebuild, and as of any sequence."""
+"""Folding gives the same state live, after a restart, after a rebuild, and as of any sequence."""
 
 from hypothesis import given
 
@@ -6,8 +6,8 @@ from varco_common.events import TokenIssued, TokenRevoked
 from varco_common.testing.folding import folds_alike, histories
 from varco_policy import admin_tokens
 from varco_policy.account_directory import FOLLOWED, account_of
+from varco_policy.account_projection import apply
 from varco_policy.admin_tokens import AdminTokens
-from varco_policy.fold import apply
 from varco_policy.model import Account
 
 

@@ -34,7 +34,7 @@ from varco_common.events import (
     decode_event,
     encode_event,
 )
-from varco_policy.fold import apply
+from varco_policy.account_projection import apply
 from varco_policy.model import Account
 
 AT = datetime(2026, 11, 2, tzinfo=UTC)

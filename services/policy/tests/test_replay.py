@@ -1,4 +1,4 @@
-"""policy decides again: as it was at each sequence, as a file would have it, and in a process of its own."""
+"""policy decides again: as of each sequence, as a file would have it, and in its own process."""
 
 import asyncio
 from contextlib import asynccontextmanager

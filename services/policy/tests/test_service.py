@@ -16,9 +16,9 @@ from varco_common.mail.grants import LOGIN, Denied, Grant, Unavailable
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest, Part
 from varco_common.testing.waiting import eventually
+from varco_policy.account_projection import apply
 from varco_policy.app import MAX_HASHING_PER_THREAD
 from varco_policy.decide import decide
-from varco_policy.fold import apply
 from varco_policy.model import Account
 
 ACME = {
@@ -206,7 +206,7 @@ async def test_a_deleted_database_is_made_anew(start, tmp_path):
 
 
 async def test_a_second_holder_of_a_login_that_got_in_is_nobody(start, policy):
-    """Two processes could each accept the same login at the same moment; the events' order then decides."""
+    """If two processes accept one login at the same moment, the order of the events decides."""
     at, digest = datetime.now(UTC), bcrypt.hashpw(b"second-secret", bcrypt.gensalt(4)).decode()
     await policy.put("/accounts/acme", **ACME)
     await policy.bus.events.append(AccountOpened(at=at, account="evil", language=Language.EN))

@@ -1,4 +1,7 @@
-"""All accounts in memory: by name, by login, by network and by sender domain. Kept current by the events."""
+"""All accounts in memory: by name, by login, by network and by sender domain.
+
+Kept current by the events.
+"""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -23,8 +26,8 @@ from varco_common.events import (
 )
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
+from varco_policy.account_projection import apply
 from varco_policy.domain_index import DomainIndex
-from varco_policy.fold import apply
 from varco_policy.model import Account, Credential, TrustedNetwork
 from varco_policy.network_index import NetworkIndex
 
@@ -42,7 +45,10 @@ ACCOUNTS = ProjectionSpec("accounts", FOLLOWED, apply, Account, account_of)
 
 
 class AccountDirectory:
-    """Looks up accounts. `projection` has their states; commands on it keep the indexes current, too."""
+    """Looks up accounts.
+
+    `projection` has their states; commands on it keep the indexes current, too.
+    """
 
     def __init__(self, projection: Projection[Account]) -> None:
         self.projection = projection
@@ -88,7 +94,7 @@ class AccountDirectory:
         return self._networks.owner(network)
 
     def accounts_claiming_domain(self, pattern: str) -> set[str]:
-        """The accounts that have any sender at the pattern's domain, or at one above or below it."""
+        """The accounts that have a sender at the pattern's domain, above it or below it."""
         return self._domains.accounts_claiming_domain(pattern)
 
     def _on_event(self, name: str, event: AnyEvent) -> None:

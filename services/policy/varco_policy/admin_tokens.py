@@ -1,4 +1,7 @@
-"""The admin tokens that were issued and not revoked. An account's own tokens are part of the account. Pure."""
+"""The admin tokens that were issued and not revoked.
+
+An account's own tokens are part of the account. Pure.
+"""
 
 import msgspec
 from msgspec.structs import replace

@@ -20,13 +20,13 @@ from varco_policy.password_hashes import ImportedHashes
 from varco_policy.settings import Settings
 from varco_policy.voter import PolicyVoter
 
-# Passwords that wait for a thread or are being hashed, for each thread. At some 100 ms each, all are
-# answered before ingress gives up; a login beyond them is answered with 4xx at once.
+# Passwords that wait for a thread or are being hashed, for each thread. At some 100 ms each, all
+# are answered before ingress gives up; a login beyond them is answered with 4xx at once.
 MAX_HASHING_PER_THREAD = 12
 
 
 async def serve(settings: Settings) -> None:
-    """Votes and answers once it has caught up; until then it does not answer, which is never a yes."""
+    """Votes once it has caught up. Until then it does not answer, which is never a yes."""
     hashes, threads = ImportedHashes(settings.argon2_memory_kib), settings.hashing_threads
     async with (
         HttpServer.open(settings, NAME) as server,

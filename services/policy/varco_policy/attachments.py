@@ -1,18 +1,17 @@
 """Finds an attachment that the account's rules forbid. Pure.
 
-Every name of a part is checked; its media type if it has no name; and its content if that contradicts
-its names. These are no attachments: the text of the mail, signatures, receipts and reports, invitations,
-and the wrapper of a forwarded mail, whose parts are checked one by one.
+Every name of a part is checked; its media type if it has no name; and its content if that
+contradicts its names. These are no attachments: the text of the mail, signatures, receipts and
+reports, invitations, and the wrapper of a forwarded mail, whose parts are checked one by one.
 """
 
-import re
-import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import NamedTuple
 
 from varco_common.events import Choice, Rules
 from varco_common.mime import Manifest, Part
 from varco_policy.extensions import EXECUTABLE, KINDS, TEXT_KINDS, TYPES
+from varco_policy.file_names import extension, inner_extensions
 
 _BODIES = frozenset({"text/plain", "text/html", "text/enriched", "text/richtext", "text/x-amp-html", "text/watch-html"})
 
@@ -38,9 +37,6 @@ _ACCESSORY_KINDS = frozenset({"", "html", "xml", "calendar", "pgp", "pkcs7"})
 _ENCRYPTED_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"})
 
 _ENCRYPTED_WHY = "is encrypted or opaquely signed: nobody but its recipient can look into it"
-
-_INNER = re.compile(r"\.\s*([^.:/\\\0]*?)\s*(?=[.:/\\\0])")  # between a dot and the next separator
-_PATH = re.compile(r"[/\\]")
 
 
 class ForbiddenAttachment(NamedTuple):
@@ -88,7 +84,10 @@ def _is_body(part: Part) -> bool:
 
 
 def _is_accessory(part: Part) -> bool:
-    """A part that a client adds itself. Gmail and Outlook also attach an invitation: its content must be a calendar."""
+    """A part that a client adds itself.
+
+    Gmail and Outlook also attach an invitation: its content must be a calendar.
+    """
     if part.media_type == "application/ics" or (
         part.media_type == "text/calendar" and part.disposition == "attachment"
     ):
@@ -97,7 +96,7 @@ def _is_accessory(part: Part) -> bool:
 
 
 def _is_encrypted(part: Part, manifest: Manifest) -> bool:
-    """Encrypted, or signed in the opaque way of S/MIME (RFC 8551 3.5.2), or the data of PGP/MIME (RFC 3156 4)."""
+    """Encrypted or opaquely signed S/MIME (RFC 8551 3.5.2), or PGP/MIME data (RFC 3156 4)."""
     if part.kind not in _ACCESSORY_KINDS:
         return False  # an executable with a false media type
     return part.media_type in _ENCRYPTED_TYPES or (
@@ -131,7 +130,10 @@ def _type_allowed(media_type: str, allowed: Collection[str]) -> bool:
 
 
 def _contradiction(part: Part, names: list[str], allowed: Collection[str]) -> ForbiddenAttachment | None:
-    """A part whose content is neither what its names say nor allowed. A PNG that is called .jpg is no threat."""
+    """A part whose content is neither what its names say nor allowed.
+
+    A PNG that is called .jpg is no threat.
+    """
     expected = KINDS.get(part.kind)
     if expected is None or expected[0] in allowed:
         return None
@@ -141,25 +143,3 @@ def _contradiction(part: Part, names: list[str], allowed: Collection[str]) -> Fo
     if claimed and claimed <= {*expected}:
         return None
     return ForbiddenAttachment(names[0] if names else part.media_type, f"its content is {part.kind}")
-
-
-def extension(name: str) -> str:
-    """The extension that decides how a client opens the file: lower case, without the dot; empty if there is none.
-
-    Directories, trailing dots and blanks, and invisible characters are left out, as Windows and clients do.
-    """
-    base = _PATH.split(_visible(name).replace("\0", ""))[-1].rstrip(". ")
-    return base.rpartition(".")[2].strip().lower() if "." in base else ""
-
-
-def inner_extensions(name: str) -> Iterator[str]:
-    """The extensions before the last one, and before a colon, slash or NUL, where some clients end the name."""
-    return (inner.lower() for inner in _INNER.findall(_visible(name)))
-
-
-def _visible(name: str) -> str:
-    """Without control characters and direction marks (except NUL); look-alike dots and letters become plain ones."""
-    if name.isascii() and name.isprintable():
-        return name
-    visible = "".join(c for c in name if c == "\0" or c.isspace() or unicodedata.category(c)[0] != "C")
-    return unicodedata.normalize("NFKC", visible)

@@ -1,4 +1,4 @@
-"""Commands on one account: from its newest state to the changes that they make; none if it is so already. Pure."""
+"""Commands on one account: the changes from its newest state; none if it is so already. Pure."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ def open_account(context: CommandContext, language: Language) -> Change:
 
 
 def close_account(account: Account, context: CommandContext) -> list[Change]:
-    """Revokes the account's tokens first: they would be valid for a later account of the same name."""
+    """Revokes its tokens first: they would be valid for a later account of the same name."""
     revoked = [change for token in account.tokens for change in revoke_token(account, context, token)]
     closed = context.event(AccountClosed)
     return [*revoked, Change("remove", "account", context.account, "with all that it holds", closed)]
@@ -94,7 +94,10 @@ def withdraw_network(account: Account, context: CommandContext, network: str) ->
 def put_user(
     account: Account, context: CommandContext, login: str, owner: Owner, *, name: str | None, new_hash: str | None
 ) -> list[Change]:
-    """Adds a login or changes it. `name` and `new_hash` None leave its name or password as it is."""
+    """Adds a login or changes it.
+
+    `name` and `new_hash` None leave its name or password as it is.
+    """
     credential = account.credentials.get(login)
     if credential is None:
         if owner(login) not in (None, account.name):

@@ -25,7 +25,8 @@ _NOT_CONVERTIBLE = {  # added to the notice of a mail that is too big
 
 Rule = Callable[[Ballot, Account], Vote | None]
 
-# Because of these it is unclear whom a mail claims to be from. Refused even if any attachment may pass.
+# Because of these it is unclear whom a mail claims to be from. Refused even if any attachment may
+# pass.
 _AUTHOR_DEFECTS = frozenset(
     {
         Defect.HEADER_WITHOUT_COLON,
@@ -45,7 +46,10 @@ _AUTHOR_DEFECTS = frozenset(
 
 
 def decide(ballot: Ballot, account: Account | None) -> Vote:
-    """The first rule that objects decides. The order is the one in which a sender can correct a mail."""
+    """The first rule that objects decides.
+
+    The order is the one in which a sender can correct a mail.
+    """
     if account is None:
         return NO_ACCOUNT
     for rule in RULES:
@@ -102,7 +106,7 @@ def size_within(ballot: Ballot, account: Account) -> Vote | None:
 
 
 def attachments_safe(ballot: Ballot, account: Account) -> Vote | None:
-    """No attachment that the rules forbid, and nothing in the mail's structure that could hide one."""
+    """No forbidden attachment, and nothing in the mail's structure that could hide one."""
     if forbidden := first_forbidden(ballot.manifest, account.rules):
         text = _notice(Notice.ATTACHMENT, ballot, account, name=forbidden.name)
         return _object(Reply.FORBIDDEN_ATTACHMENT, f"{forbidden.name!r} {forbidden.why}", text)
@@ -115,13 +119,13 @@ RULES: tuple[Rule, ...] = (login_known, sender_authorised, recipients_within, si
 
 
 def leaving_size(ballot: Ballot, account: Account) -> int:
-    """The size with which the mail will leave, in bytes: without the parts that filelink turns into links."""
+    """The size of the mail as it leaves, in bytes: filelink turns large parts into links."""
     size = ballot.envelope.size
     return link_eligibility.leaving_size(size, ballot.manifest, account.links_over) if account.links_over else size
 
 
 def _obstacle_to_links(ballot: Ballot, account: Account) -> str:
-    """Why the large attachments of this mail can't become links; empty if there are none, or if they can."""
+    """Why large attachments of this mail can't become links; empty if none is, or if they can."""
     if not account.links_over or not link_eligibility.parts_over(ballot.manifest, account.links_over):
         return ""
     return link_eligibility.obstacle(ballot.manifest)

@@ -1,4 +1,7 @@
-"""An account as its file describes it, and the changes that lead there. Sections left out stay as they are. Pure."""
+"""An account as its file describes it, and the changes that lead there.
+
+Sections left out stay as they are. Pure.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -44,7 +47,7 @@ class Owners(NamedTuple):
 def changes_to(
     desired: DesiredAccount, account: Account | None, context: CommandContext, owners: Owners
 ) -> list[Change]:
-    """The changes from `account` (None: it is not open) to `desired`, in the order in which to make them.
+    """The changes from `account` (None: it is not open) to `desired`, in order.
 
     Raises RefusedCommand if a change is impossible.
     """

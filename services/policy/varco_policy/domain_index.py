@@ -24,7 +24,7 @@ class DomainIndex:
             _decrement(self._at_or_below, parent, account)
 
     def accounts_claiming_domain(self, pattern: str) -> set[str]:
-        """The accounts that have any sender at the pattern's domain, or at one above or below it."""
+        """The accounts that have a sender at the pattern's domain, above it or below it."""
         domain = _domain(pattern)
         accounts = set(self._at_or_below.get(domain, ()))
         for parent in _upwards(domain):

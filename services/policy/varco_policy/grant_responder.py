@@ -71,7 +71,8 @@ class GrantResponder:
         if len(question.password.encode()) > MAX_PASSWORD_BYTES:
             return Denied(reason="a password of more than a thousand bytes")
         match = self._accounts.by_login(question.login)
-        # An unknown login takes as long as a known one, so that nobody can find out which logins exist.
+        # An unknown login takes as long as a known one, so that nobody can find out which logins
+        # exist.
         correct = await self._verifier.verify(match[1].hash if match else "", question.password)
         if not match:
             return Denied(reason="no such login")
@@ -139,5 +140,5 @@ def grant(account: Account, sequence: int, *, normalise: bool = False) -> Grant:
 
 
 def upload_limit(account: Account) -> int:
-    """The size that may be uploaded, in bytes: more than may leave, if filelink turns attachments into links."""
+    """Bytes that may be uploaded: more than may leave, if filelink turns attachments into links."""
     return max(account.rules.max_size, MAX_UPLOAD) if account.links_over else account.rules.max_size

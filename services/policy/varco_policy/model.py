@@ -1,4 +1,7 @@
-"""The state of an account: who may log in, and who may send what from where. See fold.py for how events change it. Pure."""
+"""The state of an account: who may log in, and who may send what from where.
+
+See account_projection.py for how events change it. Pure.
+"""
 
 from datetime import datetime
 from hashlib import sha256
@@ -25,7 +28,10 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TrustedNetwork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A CIDR network that may send without AUTH. `normalise`: bare line ends of old devices are corrected."""
+    """A CIDR network that may send without AUTH.
+
+    `normalise`: bare line ends of old devices are corrected.
+    """
 
     network: str
     trusted_at: datetime

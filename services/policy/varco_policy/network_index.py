@@ -25,7 +25,7 @@ class NetworkIndex:
         return self._owners.get(ip_network(network))
 
     def find(self, host: str) -> tuple[str, str] | None:
-        """The account and the network of a host; None if no account trusts it, or if it is no address."""
+        """The account and the network of a host; None if no account trusts it."""
         try:
             address = address_of(host)
         except ValueError:

@@ -1,4 +1,4 @@
-"""The normal form of logins, senders, networks, host names and extensions, or what is wrong with them. Pure.
+"""The normal form of logins, senders, networks, host names and extensions. Pure.
 
 Each function raises RefusedCommand, whose text says how to write it.
 """

@@ -1,4 +1,4 @@
-"""Password hashes: argon2id, and those that customers bring along (bcrypt, sha512-crypt, Dovecot's passwd files).
+"""Password hashes: argon2id, and imported ones (bcrypt, sha512-crypt, Dovecot's passwd files).
 
 To make or verify a hash costs CPU by design: only do it in the threads of a PasswordVerifier.
 """
@@ -28,7 +28,7 @@ _CLEAR_SCHEMES = frozenset({"PLAIN", "CLEAR", "CLEARTEXT"})
 
 
 class PasswdEntry(NamedTuple):
-    """One line of a passwd file: a login with a hash, or with a password in clear that has to be hashed."""
+    """One line of a passwd file: a login with a hash, or with a password in clear."""
 
     login: str
     hash: str = ""
@@ -36,7 +36,10 @@ class PasswdEntry(NamedTuple):
 
 
 def imported_hash(text: str) -> str:
-    """The hash without Dovecot's scheme. Raises RefusedCommand for a hash that could not be verified later."""
+    """The hash without Dovecot's scheme.
+
+    Raises RefusedCommand for a hash that could not be verified later.
+    """
     text = text.strip()
     scheme = _SCHEME.fullmatch(text)
     if scheme and scheme[1].upper() not in _SCHEMES:
@@ -51,7 +54,10 @@ def imported_hash(text: str) -> str:
 
 
 def parse_passwd_line(line: str) -> PasswdEntry:
-    """`login:{SCHEME}hash`, with any further fields (Dovecot's passwd file, shadow). Raises RefusedCommand."""
+    """`login:{SCHEME}hash`, with any further fields (Dovecot's passwd file, shadow).
+
+    Raises RefusedCommand.
+    """
     login, _, rest = line.strip().partition(":")
     digest = rest.partition(":")[0]
     if not login or not digest:

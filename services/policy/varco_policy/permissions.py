@@ -1,6 +1,6 @@
-"""What an account's own token may change: senders, users, notices, and rules towards stricter ones. Pure.
+"""What an account's own token may change: senders, users, notices; rules only to stricter ones.
 
-Everything else needs an admin's token.
+Everything else needs an admin's token. Pure.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,8 +1,8 @@
-"""Replays of policy: its past votes again, on the accounts as they were, or as an account file would have them."""
+"""Replays of policy: past votes, on accounts as they were or as a file would have them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from fastapi.exceptions import RequestValidationError
 from msgspec.structs import replace
@@ -10,26 +10,14 @@ from pydantic import ValidationError
 
 from varco_common.base.errors import RefusedCommand
 from varco_common.events import (
-    AccountClosed,
-    AccountOpened,
     AnyEvent,
-    CredentialAdded,
-    CredentialRemoved,
-    CredentialRenamed,
+    AnyPolicyEvent,
+    CredentialUpgraded,
+    CredentialUsed,
     Event,
     FilelinkChosen,
     FilelinkWithdrawn,
-    HostsNamed,
-    LanguageChosen,
-    NetworkTrusted,
-    NetworkWithdrawn,
-    NoticeWithdrawn,
-    NoticeWritten,
-    RulesChanged,
-    SenderAuthorised,
-    SenderWithdrawn,
-    TokenIssued,
-    TokenRevoked,
+    PasswordChanged,
 )
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.replay.replayable import (
@@ -45,39 +33,20 @@ from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.replies import Reply
 from varco_policy.account_directory import account_of
+from varco_policy.account_projection import apply
 from varco_policy.api.request_parsing import parse_without_users
 from varco_policy.api.request_schemas import AccountDocument
 from varco_policy.api.response_rendering import rules_out
 from varco_policy.decide import VOTER, decide
 from varco_policy.desired_state import DesiredUser, Owners, changes_to
-from varco_policy.fold import apply
 from varco_policy.model import Account
 from varco_policy.normalization import normal_login
 from varco_policy.settings import Settings
 
 SETTINGS = Settings
 
-_VOTE_EVENTS = (  # a vote depends on these; not on passwords, their use, or tokens
-    AccountOpened,
-    AccountClosed,
-    LanguageChosen,
-    CredentialAdded,
-    CredentialRemoved,
-    SenderAuthorised,
-    SenderWithdrawn,
-    RulesChanged,
-    NoticeWritten,
-    NoticeWithdrawn,
-)
-_SHOWN_EVENTS = (
-    *_VOTE_EVENTS,
-    CredentialRenamed,
-    HostsNamed,
-    NetworkTrusted,
-    NetworkWithdrawn,
-    TokenIssued,
-    TokenRevoked,
-)
+_WITHOUT_EFFECT = (PasswordChanged, CredentialUpgraded, CredentialUsed)  # many, and nothing shown depends on them
+_FILTERS = tuple(kind.subject_filter() for kind in get_args(AnyPolicyEvent) if kind not in _WITHOUT_EFFECT)
 _NO_OWNERS = Owners(login=lambda _: None, network=lambda _: None)
 _ANY_HASH = "(a replay hashes nothing)"
 
@@ -86,7 +55,7 @@ class PolicyReplay(IndependentReplay):
     """Folds each account up to the sequence of each vote."""
 
     voter = VOTER
-    settings = tuple(kind.subject_filter() for kind in (*_VOTE_EVENTS, FilelinkChosen, FilelinkWithdrawn))
+    settings = (*_FILTERS, FilelinkChosen.subject_filter(), FilelinkWithdrawn.subject_filter())
 
     def __init__(self) -> None:
         self._accounts: SettingsHistory[Account] = SettingsHistory(apply, account_of)
@@ -119,7 +88,10 @@ class PolicyReplay(IndependentReplay):
         return decide(case.ballot, self._assumed_account(case, recorded.sequence if recorded else case.sequence))
 
     def _assumed_account(self, case: ReplayCase, sequence: int) -> Account | None:
-        """The account as it was then, with the assumed changes. They are made once for each version of it."""
+        """The account as it was then, with the assumed changes.
+
+        They are made once for each version of it.
+        """
         name = case.envelope.account
         version = self._accounts.version(name, sequence)
         known = self._assumed.get(name)
@@ -131,7 +103,7 @@ class PolicyReplay(IndependentReplay):
 
 
 def _envelope_ballot(case: ReplayCase) -> Ballot | None:
-    """A ballot for a mail that ingress refused by its envelope; None if the refusal was not about the envelope.
+    """A ballot for a mail that ingress refused by its envelope, or None.
 
     The body is unknown, so the ballot has one to which no rule objects. How many more recipients
     there would have been is unknown too, so it has one more than ingress accepted.
@@ -162,7 +134,10 @@ def _document(account: str, sections: Mapping[str, Any]) -> AccountDocument:
 
 
 def _changes(account: Account | None, name: str, document: AccountDocument, at: datetime) -> list[Change]:
-    """The changes that applying the file would make. No vote depends on passwords, so they are left out."""
+    """The changes that applying the file would make.
+
+    No vote depends on passwords, so they are left out.
+    """
     try:
         desired = parse_without_users(document, account, "a replay")
         if document.users is not None:
@@ -208,5 +183,4 @@ def voter(_: Settings) -> PolicyReplay:
 
 def settings_view(_: Settings) -> FoldedSettings[Account]:
     """For the settings as of a time."""
-    filters = tuple(kind.subject_filter() for kind in _SHOWN_EVENTS)
-    return FoldedSettings(*filters, apply=apply, show=_show, key=account_of)
+    return FoldedSettings(*_FILTERS, apply=apply, show=_show, key=account_of)

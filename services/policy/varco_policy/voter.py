@@ -1,4 +1,4 @@
-"""Casts policy's votes: decides from memory, adds the sequence of the state to the vote, and counts it."""
+"""Casts policy's votes from memory, each with the sequence of the state that it was cast on."""
 
 from time import perf_counter
 

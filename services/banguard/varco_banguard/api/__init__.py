@@ -1,6 +1,7 @@
 """banguard's HTTP API: one file a subject.
 
-An account's token sees the bans that rest on its own logins, senders or networks, and can lift those.
+An account's token sees the bans that rest on its own logins, senders or networks, and can lift
+those.
 """
 
 from fastapi import APIRouter

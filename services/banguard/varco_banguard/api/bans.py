@@ -72,7 +72,10 @@ def router(bus: Bus, state: BanguardState) -> APIRouter:
 
     @api.delete("/{network:path}")
     async def lift_ban(network: NetworkPath, command: CommandWithReason, token: Caller) -> LiftedOut:
-        """Ends a ban. An account's token takes back its own strikes; the ban stands if the others suffice."""
+        """Ends a ban.
+
+        An account's token takes back its own strikes; the ban stands if the others suffice.
+        """
         attribution = Attribution(datetime.now(UTC), command.by, command.reason)
         key = key_of(normal_network(network))
         host = await _lift(state, normal_network(network), account_of(token), attribution)
@@ -84,7 +87,10 @@ def router(bus: Bus, state: BanguardState) -> APIRouter:
 
 
 async def _lift(state: BanguardState, network: Network, account: str, attribution: Attribution) -> Host | None:
-    """Ends the ban for an admin (`account` empty); forgives an account's own strikes. Raises NotFound."""
+    """Ends the ban for an admin (`account` empty); forgives an account's own strikes.
+
+    Raises NotFound.
+    """
     key = key_of(network)
     host = state.hosts.get(key)
     if not host or not host.ban or (account and not strikes_of_account(host, account)):
@@ -113,7 +119,10 @@ def _may_see(host: Host, token: ApiToken) -> bool:
 
 
 def _overlaps(ignored: IgnoredNetwork, network: Network, token: ApiToken) -> bool:
-    """Whether the ignored network covers some of `network`. An account does not see what another account ignores."""
+    """Whether the ignored network covers some of `network`.
+
+    An account does not see what another account ignores.
+    """
     other = network_of(ignored.network)
     visible = token.is_admin or ignored.account in ("", token.scope)
     return visible and network.version == other.version and network.overlaps(other)

@@ -26,7 +26,7 @@ def router(state: BanguardState, executor: CommandExecutor[BanSettings]) -> APIR
 
     @api.patch("")
     async def set_rules(form: dict[str, str | int | float | bool], command: Command, token: Admin) -> list[RuleOut]:
-        """Changes the given settings: `{"maxretry": 5, "bantime": "1d", "strike.broken-off": "off"}`."""
+        """Changes the given settings: `{"maxretry": 5, "strike.broken-off": "off"}`."""
         await executor.execute(GATE, command, lambda settings, context: commands.change_rules(settings, context, form))
         return await show_rules(token)
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Self
 
+from msgspec.structs import asdict
 from pydantic import BaseModel, ConfigDict, Field
 
 from varco_banguard.model import Ban
@@ -42,15 +43,8 @@ class BanOut(BaseModel):
 
     @classmethod
     def of(cls, network: str, ban: Ban, token: ApiToken) -> Self:
-        return cls(
-            network=network,
-            since=ban.since,
-            until=ban.until,
-            count=ban.count,
-            by=ban.by,
-            reason=ban.reason,
-            evidence=visible_strikes(ban.strikes, token),
-        )
+        evidence = visible_strikes(ban.strikes, token)
+        return cls.model_validate({**asdict(ban), "network": network, "evidence": evidence})
 
 
 class EnforcerOut(OfAttributes):

@@ -1,1 +1,1 @@
-"""varco-firewall, a worker: keeps the kernel's set of banned hosts, in a table of its own."""
+"""varco-firewall: the kernel rejects banned hosts, by a table of its own."""

@@ -1,4 +1,7 @@
-"""Keeps the kernel's table like the ban table: each change as it comes, the whole of it at the start and after a failure."""
+"""Keeps the kernel's table equal to the ban table.
+
+Change by change; at the start and after a failure, the whole table is built.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,65 +16,62 @@ from varco_common.events import HostBanned, HostUnbanned
 from varco_common.events.ban_table import ActiveBan, BanTable, Network, network_of
 
 _log = log.get(__name__)
-Run = Callable[[Sequence[Command]], Awaitable[None]]
+RunNft = Callable[[Sequence[Command]], Awaitable[None]]
 
 
 class FirewallAgent:
-    """`heard` notes what changed; `run` tells the kernel, many changes in one transaction where they come fast."""
+    """`on_event` collects nft commands; `run` gives them to nft in one transaction."""
 
-    def __init__(self, table: BanTable, ports: Sequence[int], run: Run = nft.run) -> None:
-        self._table, self._ports, self._run = table, ports, run
-        self._changes: list[Command] = []
+    def __init__(self, table: BanTable, ports: Sequence[int], run_nft: RunNft = nft.run) -> None:
+        self._table, self._ports, self._run_nft = table, ports, run_nft
+        self._commands: list[Command] = []
         self._rebuild = True
         self._changed = asyncio.Event()
-        self.failure = ""
+        self._failure = ""
 
-    def heard(self, said: object) -> None:
-        """After the table has applied it."""
+    def on_event(self, event: object) -> None:
+        """Called after the ban table has applied the event."""
         now = datetime.now(UTC)
-        match said:
-            case HostBanned(network=network, until=until) if ruleset.single(one := network_of(network)):
-                self._changes += ruleset.ban_host(ActiveBan(one, until), now)
-            case HostUnbanned(network=network) if ruleset.single(one := network_of(network)):
-                self._changes += ruleset.lift_host(one)
-            case _:  # networks overlap, and are replaced together
-                wide = (ban.network for ban in self._table.bans() if not ruleset.single(ban.network))
-                self._changes += ruleset.networks("networks", wide)
-                self._changes += ruleset.networks("never", self._never())
+        match event:
+            case HostBanned(network=text, until=until) if ruleset.is_host(network := network_of(text)):
+                self._commands += ruleset.ban_host(ActiveBan(network, until), now)
+            case HostUnbanned(network=text) if ruleset.is_host(network := network_of(text)):
+                self._commands += ruleset.unban_host(network)
+            case _:  # networks overlap, so their sets are replaced as a whole
+                banned = (ban.network for ban in self._table.bans() if not ruleset.is_host(ban.network))
+                self._commands += ruleset.replace_networks("networks", banned)
+                self._commands += ruleset.replace_networks("never", self._never_banned())
         self._changed.set()
 
     async def run(self, caught_up: asyncio.Event) -> None:
-        """Until cancelled; then the table is removed."""
+        """Until cancelled; then it removes the kernel's table."""
         await caught_up.wait()
         try:
             while True:
-                await retry_until_available(self._tell)
+                await retry_until_available(self._update_kernel)
                 await self._changed.wait()
         finally:
-            await self._end()
+            try:
+                await self._run_nft(ruleset.remove())
+            except TransientError as error:
+                _log.warning("the kernel's table cannot be removed", error=str(error))
 
     def check(self) -> None:
         """For /readyz."""
         if self._rebuild:
-            raise TransientError(self.failure or "the kernel's table isn't made yet")
+            raise TransientError(self._failure or "the kernel's table isn't made yet")
 
-    async def _tell(self) -> None:
+    async def _update_kernel(self) -> None:
         self._changed.clear()
-        changes, self._changes = self._changes, []
+        commands, self._commands = self._commands, []
         if self._rebuild:
-            changes = ruleset.build(self._ports, self._table.bans(), self._never(), datetime.now(UTC))
+            commands = ruleset.build(self._ports, self._table.bans(), self._never_banned(), datetime.now(UTC))
         try:
-            await self._run(changes)
+            await self._run_nft(commands)
         except TransientError as error:
-            self._rebuild, self.failure = True, str(error)
+            self._rebuild, self._failure = True, str(error)
             raise
-        self._rebuild, self.failure = False, ""
+        self._rebuild, self._failure = False, ""
 
-    async def _end(self) -> None:
-        try:
-            await self._run(ruleset.remove())
-        except TransientError as error:
-            _log.warning("the kernel's table stays", error=str(error))
-
-    def _never(self) -> list[Network]:
+    def _never_banned(self) -> list[Network]:
         return [*self._table.never, *self._table.ignored]

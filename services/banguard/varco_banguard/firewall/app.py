@@ -1,4 +1,7 @@
-"""varco-firewall, a worker: banned hosts hear "connection refused" from the kernel. It alone needs NET_ADMIN."""
+"""varco-firewall, a worker: the kernel refuses connections of banned hosts.
+
+Only this program needs NET_ADMIN.
+"""
 
 import os
 
@@ -27,7 +30,7 @@ class Settings(ServiceSettings, WithBalancers, WithPop3Ports, WithSmtpPorts):
 
     on: bool = Field(
         default=False,
-        description="Whether `varco up` starts the agent, where it is root (or has NET_ADMIN) and nft is installed.",
+        description="Whether `varco up` starts the agent, if it is root (or has NET_ADMIN) and nft is installed.",
     )
 
     @property
@@ -37,22 +40,22 @@ class Settings(ServiceSettings, WithBalancers, WithPop3Ports, WithSmtpPorts):
 
 
 async def serve(settings: Settings) -> None:
-    """Until cancelled; then its table is gone, and no other was ever touched."""
-    if why := nft.allowed():
+    """Until cancelled; then it has removed its table. It never touches another table."""
+    if why := nft.obstacle():
         raise BrokenSetting(SWITCH, settings.on, f"a process that may change the firewall ({why})")
     if not settings.ports:
         raise BrokenSetting("VARCO_SMTP_PORT", 0, "a port to close to banned hosts")
     table = BanTable(settings.balancer_networks)
     agent = FirewallAgent(table, settings.ports)
-    async with HttpServer.open(settings, NAME) as shell, Bus.connect(settings.bus, NAME) as bus:
-        enforcing = BanEnforcement(bus, table, NAME, "kernel", on_event=agent.heard)
-        async with run_in_background(enforcing.run(), agent.run(enforcing.caught_up)):
-            await shell.serve(bus, kernel=agent.check)
+    async with HttpServer.open(settings, NAME) as server, Bus.connect(settings.bus, NAME) as bus:
+        enforcement = BanEnforcement(bus, table, NAME, "kernel", on_event=agent.on_event)
+        async with run_in_background(enforcement.run(), agent.run(enforcement.caught_up)):
+            await server.serve(bus, kernel=agent.check)
 
 
 def wanted() -> bool:
-    """Whether `varco up` shall start it here: the setting says so, and it could do its work."""
-    return os.environ.get(SWITCH, "").strip().lower() in ("1", "true", "yes", "on") and not nft.allowed()
+    """Whether `varco up` starts it: it is switched on, and nft works here."""
+    return os.environ.get(SWITCH, "").strip().lower() in ("1", "true", "yes", "on") and not nft.obstacle()
 
 
 SERVICE = Service(

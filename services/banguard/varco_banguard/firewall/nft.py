@@ -1,4 +1,4 @@
-"""The only door to the kernel: `nft -j -f -`, one transaction a call."""
+"""Calls nft. `run` is one transaction."""
 
 import asyncio
 import os
@@ -12,34 +12,39 @@ from varco_banguard.firewall.ruleset import Command
 from varco_common.base.errors import TransientError
 from varco_common.base.tasks import uncancellable
 
-_SECONDS = 30.0
+_SECONDS = 30.0  # a call takes milliseconds; this ends one that hangs
 
 
-def allowed() -> str:
-    """Why nft can't change the kernel's tables from here; empty where it can.
+def obstacle() -> str:
+    """Why nft can't change the kernel's tables here; empty if it can.
 
-    It is asked itself, for it may have the right without this process having it (a file capability).
+    Only a call of nft can tell: it may have the right when this process does not (a file
+    capability).
     """
     if not program():
         return "nft is not installed"
-    asked = subprocess.run([program() or "nft", "list", "tables"], capture_output=True, check=False, timeout=_SECONDS)  # noqa: S603
-    return "" if not asked.returncode else f"no NET_ADMIN: {asked.stderr.decode(errors='replace').strip()[:200]}"
+    done = _call("list", "tables")
+    return "" if not done.returncode else f"no NET_ADMIN: {done.stderr.decode(errors='replace').strip()[:200]}"
 
 
 def program() -> str | None:
-    """Nft's place: /usr/sbin isn't on everybody's PATH."""
+    """The path of nft, also if /usr/sbin is not on this process's PATH."""
     return shutil.which("nft", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
 
 
 async def run(commands: Sequence[Command]) -> None:
-    """All of them, or none. Raises TransientError with nft's own words."""
-    # In a thread and through pipes: nft opens /dev/stdin, and uvloop's standard input would be a socket.
+    """Runs all commands or none. Raises TransientError, whose text is that of nft."""
+    # In a thread, with pipes: nft opens /dev/stdin, and the standard input of a child of uvloop is
+    # a socket.
     await uncancellable(asyncio.to_thread(_run, msgspec.json.encode({"nftables": commands})))
 
 
 def _run(commands: bytes) -> None:
-    done = subprocess.run(  # noqa: S603 - nft itself, and addresses that were parsed
-        [program() or "nft", "-j", "-f", "-"], input=commands, capture_output=True, check=False, timeout=_SECONDS
-    )
+    done = _call("-j", "-f", "-", stdin=commands)
     if done.returncode:
         raise TransientError(f"nft: {(done.stdout + done.stderr).decode(errors='replace').strip()[:500]}")
+
+
+def _call(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    command = [program() or "nft", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=_SECONDS)  # noqa: S603 - nft

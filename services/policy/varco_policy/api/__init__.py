@@ -1,4 +1,7 @@
-"""policy's HTTP API: one file a subject. Every change is an event; the answer comes once this process has applied it."""
+"""policy's HTTP API: one file a subject.
+
+Every change is an event; the answer comes once this process has applied it.
+"""
 
 from fastapi import APIRouter
 

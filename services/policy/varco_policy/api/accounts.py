@@ -39,7 +39,10 @@ def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
         *,
         dry_run: DryRun = False,
     ) -> ChangedOut:
-        """Makes the account what the file says; opens it if it does not exist. Applied again, it changes nothing."""
+        """Makes the account what the file says; opens it if it does not exist.
+
+        Applied again, it changes nothing.
+        """
         if document.account not in (None, account):
             raise RefusedCommand(f"the file describes {document.account}, not {account}")
         version = await runner.accounts.projection.version(account)
@@ -58,7 +61,10 @@ def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
 
     @api.delete("/{account}")
     async def close_account(account: AccountName, command: Command, _: Admin) -> ChangedOut:
-        """Closes an account, with its logins, senders, networks and tokens. A reason must be given."""
+        """Closes an account, with its logins, senders, networks and tokens.
+
+        A reason must be given.
+        """
         if not command.reason.strip():
             raise RefusedCommand("closing an account needs a reason")
         return await runner.change(account, command, commands.close_account)

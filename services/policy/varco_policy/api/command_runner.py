@@ -1,4 +1,4 @@
-"""Runs commands on accounts: checks what the token may change, and answers with what was changed."""
+"""Runs commands on accounts: checks what the token may change, answers with what was changed."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -20,7 +20,7 @@ AccountDecision = Callable[[Account, CommandContext], list[Change]]
 
 
 class CommandRunner:
-    """`change` and `apply` raise what the decision raises, ConflictError and TransientError, and 403."""
+    """`change` and `apply` raise what the decision raises, ConflictError, TransientError, 403."""
 
     def __init__(self, accounts: AccountDirectory) -> None:
         self.accounts = accounts
@@ -38,7 +38,10 @@ class CommandRunner:
     async def apply(
         self, name: str, request: CommandRequest, decide: Decide[Account], *, dry_run: bool = False
     ) -> ChangedOut:
-        """Changes an account, or opens it. With `dry_run` it only answers with what would change."""
+        """Changes an account, or opens it.
+
+        With `dry_run` it only answers with what would change.
+        """
         if name in RESERVED_NAMES:
             raise RefusedCommand(f"no account can be called {name}")
 

@@ -1,4 +1,7 @@
-"""Networks that may send without AUTH, and the host names of an account. Only an admin changes them."""
+"""Networks that may send without AUTH, and the host names of an account.
+
+Only an admin changes them.
+"""
 
 from fastapi import APIRouter
 
@@ -29,7 +32,10 @@ def router(runner: CommandRunner) -> APIRouter:
     async def trust_network(
         account: AccountName, network: str, form: NetworkForm, command: Command, _: Admin
     ) -> ChangedOut:
-        """Trusts a network. If networks of two accounts overlap, the narrower one decides; the same one is refused."""
+        """Trusts a network.
+
+        If networks of two accounts overlap, the narrower one decides; the same one is refused.
+        """
         network, owner = parse_network(network, command.reason, force=form.force), runner.owners.network
         return await runner.change(
             account,

@@ -1,11 +1,12 @@
 """From a request to normal forms, with passwords hashed.
 
-A mistake in an account file is a RequestValidationError that names its place, so that people find it.
+A mistake in an account file is a RequestValidationError that names its place, so that people find
+it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from msgspec.structs import replace
@@ -19,6 +20,9 @@ from varco_policy.api.request_schemas import AccountDocument, NetworkIn, Passwor
 from varco_policy.desired_state import DesiredAccount, DesiredUser
 from varco_policy.model import Account, Credential, hash_fingerprint
 from varco_policy.password_hashes import imported_hash
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _NOT_HASHED = "(a dry run hashes nothing)"
 
@@ -36,14 +40,19 @@ async def parse_document(
 
 def parse_without_users(document: AccountDocument, account: Account | None, reason: str) -> DesiredAccount:
     """As `parse_document`, without the section `users`."""
-    return DesiredAccount(
-        language=document.language,
-        hosts=_parse_each("hosts", document.hosts, normalization.normal_host_name),
-        senders=_parse_each("senders", document.senders, normalization.normal_sender_pattern),
-        networks=_parse_networks(document.networks, reason),
-        rules=_parse_rules_section(document.rules, account.rules if account else Rules()),
-        notices=_parse_notices(document.notices),
-    )
+    sections: dict[str, Any] = {"language": document.language}
+    if document.hosts is not None:
+        sections["hosts"] = _unique(_each("hosts", document.hosts, normalization.normal_host_name))
+    if document.senders is not None:
+        sections["senders"] = _unique(_each("senders", document.senders, normalization.normal_sender_pattern))
+    if document.networks is not None:
+        sections["networks"] = dict(_each("networks", document.networks, lambda item: _network_item(item, reason)))
+    if document.rules is not None:
+        with _at("rules", "attachments"):
+            sections["rules"] = parse_rules(document.rules, account.rules if account else Rules())
+    if document.notices is not None:
+        sections["notices"] = _parse_notices(document.notices)
+    return DesiredAccount(**sections)
 
 
 async def parse_users(
@@ -54,7 +63,10 @@ async def parse_users(
     *,
     dry_run: bool = False,
 ) -> dict[str, DesiredUser]:
-    """The users by login. Passwords are hashed one after the other, so that logins need not wait for all of them."""
+    """The users by login.
+
+    Passwords are hashed one after the other, so that logins need not wait for all of them.
+    """
     desired: dict[str, DesiredUser] = {}
     for place, user in enumerate(users):
         with _at(section, place):
@@ -121,6 +133,21 @@ def _unique(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(items))
 
 
+def _network_item(item: str | NetworkIn, reason: str) -> tuple[str, bool]:
+    """The network, and whether bare line ends are corrected."""
+    form = item if isinstance(item, NetworkIn) else NetworkIn(network=item)
+    return parse_network(form.network, reason, force=form.force), form.normalise
+
+
+def _parse_notices(notices: Mapping[Notice, Mapping[Language, str]]) -> dict[Notice, dict[Language, str]]:
+    parsed: dict[Notice, dict[Language, str]] = {}
+    for notice, texts in notices.items():
+        for language, text in texts.items():
+            with _at("notices", notice, language):
+                parsed.setdefault(notice, {})[language] = parse_notice(notice, text)
+    return parsed
+
+
 @contextmanager
 def _at(*place: str | int) -> Iterator[None]:
     """A command that is refused inside is refused at this place of the body."""
@@ -131,43 +158,7 @@ def _at(*place: str | int) -> Iterator[None]:
         raise RequestValidationError([error]) from None
 
 
-def _parse_each(section: str, items: Iterable[str] | None, parse: Callable[[str], str]) -> tuple[str, ...] | None:
-    if items is None:
-        return None
-    parsed = []
+def _each(section: str, items: Iterable[T], parse: Callable[[T], R]) -> Iterator[R]:
     for place, item in enumerate(items):
         with _at(section, place):
-            parsed.append(parse(item))
-    return _unique(parsed)
-
-
-def _parse_networks(networks: Iterable[str | NetworkIn] | None, reason: str) -> dict[str, bool] | None:
-    """By CIDR: whether bare line ends are corrected."""
-    if networks is None:
-        return None
-    parsed = {}
-    for place, item in enumerate(networks):
-        form = item if isinstance(item, NetworkIn) else NetworkIn(network=item)
-        with _at("networks", place):
-            parsed[parse_network(form.network, reason, force=form.force)] = form.normalise
-    return parsed
-
-
-def _parse_rules_section(form: RulesForm | None, current: Rules) -> Rules | None:
-    if form is None:
-        return None
-    with _at("rules", "attachments"):
-        return parse_rules(form, current)
-
-
-def _parse_notices(
-    notices: Mapping[Notice, Mapping[Language, str]] | None,
-) -> dict[Notice, dict[Language, str]] | None:
-    if notices is None:
-        return None
-    parsed: dict[Notice, dict[Language, str]] = {}
-    for notice, texts in notices.items():
-        for language, text in texts.items():
-            with _at("notices", notice, language):
-                parsed.setdefault(notice, {})[language] = parse_notice(notice, text)
-    return parsed
+            yield parse(item)

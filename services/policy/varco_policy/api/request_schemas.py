@@ -34,7 +34,7 @@ class AccountForm(BaseModel):
 
 
 class PasswordForm(AccountForm):
-    """Either the password, which is hashed at once, or a hash that was made elsewhere; neither is ever shown."""
+    """A password, which is hashed at once, or a hash made elsewhere; neither is ever shown."""
 
     password: SecretStr | None = Field(default=None, min_length=8, max_length=MAX_PASSWORD_BYTES)
     password_hash: SecretStr | None = Field(
@@ -113,6 +113,9 @@ class SenderQuestion(AccountForm):
 
 
 class PasswdFile(AccountForm):
-    """Lines of a passwd file (Dovecot, shadow): `login:{SCHEME}hash`. Empty lines and comments are skipped."""
+    """Lines of a passwd file (Dovecot, shadow): `login:{SCHEME}hash`.
+
+    Empty lines and comments are skipped.
+    """
 
     lines: str = Field(max_length=5_000_000)

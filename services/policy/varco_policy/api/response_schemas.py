@@ -17,7 +17,10 @@ class UserName(BaseModel):
 
 
 class UserOut(UserName):
-    """A login. `hash` is the kind of its password hash: an imported one becomes argon2id at the next login."""
+    """A login.
+
+    `hash` is the kind of its password hash: an imported one becomes argon2id at the next login.
+    """
 
     added_at: datetime
     changed_at: datetime
@@ -67,13 +70,13 @@ class AccountSummary(BaseModel):
     networks: int
 
 
-class SenderOut(BaseModel):
+class AuthorisedSenderOut(BaseModel):
     pattern: str
     since: datetime
 
 
 class SenderAnswer(BaseModel):
-    """`pattern` allows the address; `why` is for people; `others` are other accounts that may send as the address."""
+    """`pattern` allows the address; `others` are other accounts that may send as it."""
 
     allowed: bool
     address: str
@@ -84,7 +87,10 @@ class SenderAnswer(BaseModel):
 
 
 class NoticeOut(BaseModel):
-    """The text of a refusal, and whether it is the account's own. `facts` may stand in it in curly brackets."""
+    """The text of a refusal, and whether it is the account's own.
+
+    `facts` may stand in it in curly brackets.
+    """
 
     notice: Notice
     language: Language

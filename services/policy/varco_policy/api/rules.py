@@ -23,7 +23,10 @@ def router(runner: CommandRunner) -> APIRouter:
 
     @api.put("/rules", tags=["rules"])
     async def change_rules(account: AccountName, form: RulesForm, command: Command, _: AccountScope) -> ChangedOut:
-        """Rules that are left out stay. An account's own token may make them stricter, never looser."""
+        """Rules that are left out stay.
+
+        An account's own token may make them stricter, never looser.
+        """
         return await runner.change(
             account,
             command,
@@ -44,7 +47,10 @@ def router(runner: CommandRunner) -> APIRouter:
     async def write_notice(
         account: AccountName, notice: Notice, language: Language, form: NoticeForm, command: Command, _: AccountScope
     ) -> ChangedOut:
-        """The account's own text. Facts stand in curly brackets: `{name}` of the file, `{limit}`, `{sender}` ..."""
+        """The account's own text.
+
+        Facts stand in curly brackets: `{name}` of the file, `{limit}`, `{sender}` ...
+        """
         text = parse_notice(notice, form.text)
         return await runner.change(
             account, command, lambda state, context: commands.write_notice(state, context, notice, language, text)

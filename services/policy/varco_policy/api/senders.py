@@ -10,7 +10,7 @@ from varco_common.runtime.tokens import ApiToken
 from varco_policy import commands
 from varco_policy.api.command_runner import AccountName, CommandRunner
 from varco_policy.api.request_schemas import SenderQuestion
-from varco_policy.api.response_schemas import SenderAnswer, SenderOut
+from varco_policy.api.response_schemas import AuthorisedSenderOut, SenderAnswer
 from varco_policy.model import Account
 from varco_policy.normalization import normal_sender_pattern
 
@@ -19,10 +19,10 @@ def router(runner: CommandRunner) -> APIRouter:
     api = APIRouter(tags=["senders"])
 
     @api.get("/accounts/{account}/senders")
-    async def list_senders(account: AccountName, _: AccountScope) -> list[SenderOut]:
+    async def list_senders(account: AccountName, _: AccountScope) -> list[AuthorisedSenderOut]:
         """The account's senders, each with the time since when."""
         senders = runner.existing(account).senders
-        return [SenderOut(pattern=pattern, since=since) for pattern, since in senders.items()]
+        return [AuthorisedSenderOut(pattern=pattern, since=since) for pattern, since in senders.items()]
 
     @api.put("/accounts/{account}/senders/{pattern:path}")
     async def authorise_sender(account: AccountName, pattern: str, command: Command, _: AccountScope) -> ChangedOut:

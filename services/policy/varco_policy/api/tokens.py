@@ -1,4 +1,7 @@
-"""Bearer tokens: issue, list, revoke. Only an admin issues them; an account's tokens may list and revoke each other."""
+"""Bearer tokens: issue, list, revoke.
+
+Only an admin issues them; an account's tokens may list and revoke each other.
+"""
 
 from fastapi import APIRouter
 
@@ -39,7 +42,10 @@ def router(runner: CommandRunner, admins: Projection[admin_tokens.AdminTokens], 
 
     @api.get("/tokens")
     async def list_admin_tokens(_: Admin) -> list[TokenOut]:
-        """The admin tokens that are not revoked. The first one, which was made with the key, is not listed."""
+        """The admin tokens that are not revoked.
+
+        The first one, which was made with the key, is not listed.
+        """
         state = admins.get(ADMIN)
         return [*map(TokenOut.model_validate, state.tokens.values())] if state else []
 

@@ -42,7 +42,10 @@ def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
     async def put_user(
         account: AccountName, login: str, form: PasswordForm, command: Command, _: AccountScope
     ) -> ChangedOut:
-        """Adds a login, or changes its password or name. The same password again changes nothing."""
+        """Adds a login, or changes its password or name.
+
+        The same password again changes nothing.
+        """
         login = normal_login(login)
         hashed = await new_hash(form, runner.existing(account).credentials.get(login), verifier)
         return await runner.change(account, command, put({login: DesiredUser(form.name, hashed)}))

@@ -1,4 +1,4 @@
-"""A program for test_firewall: a bus and two listeners in its own network namespace; appends the events it reads."""
+"""A program for test_firewall: a bus and two listeners; it appends the events that it reads."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ async def main() -> None:
         answer(nats.url)
         while line := await asyncio.to_thread(sys.stdin.readline):
             await bus.events.append(decode_event(line.encode()))
-            answer("said")
+            answer("appended")
 
 
 asyncio.run(main())

@@ -8,6 +8,7 @@ from varco_common.events import (
     AccountClosed,
     AccountOpened,
     AnyEvent,
+    AnyPolicyEvent,
     CredentialAdded,
     CredentialRemoved,
     CredentialRenamed,
@@ -31,25 +32,7 @@ from varco_common.events import (
 from varco_policy.model import Account, Credential, IssuedToken, TrustedNetwork, hash_fingerprint
 
 CredentialChange: TypeAlias = CredentialRenamed | PasswordChanged | CredentialUpgraded | CredentialUsed
-AccountChange: TypeAlias = (
-    AccountClosed
-    | LanguageChosen
-    | HostsNamed
-    | CredentialAdded
-    | CredentialChange
-    | CredentialRemoved
-    | SenderAuthorised
-    | SenderWithdrawn
-    | NetworkTrusted
-    | NetworkWithdrawn
-    | RulesChanged
-    | NoticeWritten
-    | NoticeWithdrawn
-    | TokenIssued
-    | TokenRevoked
-    | FilelinkChosen
-    | FilelinkWithdrawn
-)
+AccountChange: TypeAlias = AnyPolicyEvent | FilelinkChosen | FilelinkWithdrawn
 _CHANGES = get_args(AccountChange)
 K = TypeVar("K")
 V = TypeVar("V")
@@ -59,13 +42,13 @@ def apply(account: Account | None, event: AnyEvent) -> Account | None:
     """The account after the event; None before it is opened and after it is closed."""
     if isinstance(event, AccountOpened):
         return account or Account(name=event.account, language=event.language, opened_at=event.at)
-    if account is None or not isinstance(event, _CHANGES):
-        return account
-    return _changed(account, event)
+    return _changed(account, event) if account and isinstance(event, _CHANGES) else account
 
 
 def _changed(account: Account, event: AccountChange) -> Account | None:  # noqa: C901, PLR0911, PLR0912 - one case an event
     match event:
+        case AccountOpened():  # again: it stays as it is
+            return account
         case AccountClosed():
             return None
         case LanguageChosen():
