@@ -1,4 +1,4 @@
-"""Ballots and votes: what ingress asks of the voters, and what each of them answers."""
+"""Ballots and votes: ingress puts a ballot to the voters, and each of them answers with a vote."""
 
 import msgspec
 
@@ -17,11 +17,12 @@ class Ballot(msgspec.Struct, frozen=True, kw_only=True):
 class Vote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One voter's answer to one ballot.
 
-    `reply` names what happened; `reason` is for operators; `text` replaces the reply's own text towards the client (lines
-    parted by LF). `convert` lists the paths of the parts that filelink shall turn into links; `counts_on` those that must become
-    links, or this yes is none: by the voter's own settings the mail may not leave with them. `sequence` is the stream sequence
-    that the voter's state had applied: with it the vote can be cast again, years later. `figures` are what the voter
-    measured and will want to know again when it meets the vote in the mail's record.
+    `reply` tells what happened, `reason` is for operators, and `text` replaces the reply's text for
+    the client (lines separated by LF). `convert` lists the paths of the parts that must be
+    converted into links. `counts_on` lists parts that the voter's settings do not allow in the
+    mail: the vote is valid only if they are converted. `sequence` is the stream sequence that the
+    voter's state had applied: with it the vote can be cast again years later. `figures` are
+    measurements that the voter needs when it reads the vote in the mail's record.
     """
 
     voter: str
@@ -35,7 +36,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def accept(voter: str, sequence: int = 0, convert: tuple[str, ...] = ()) -> Vote:
-    """A yes, cast by `voter`."""
+    """A vote of `voter` that accepts the mail."""
     return Vote(voter=voter, reply=Reply.ACCEPTED, sequence=sequence, convert=convert)
 
 
@@ -45,15 +46,15 @@ _votes = msgspec.json.Decoder(Vote)
 
 
 def encode(value: Ballot | Vote) -> bytes:
-    """JSON, as it travels."""
+    """The JSON form for the bus."""
     return _encoder.encode(value)
 
 
 def decode_ballot(data: bytes) -> Ballot:
-    """Raises msgspec.DecodeError on what is no ballot."""
+    """Raises msgspec.DecodeError if the data is no ballot."""
     return _ballots.decode(data)
 
 
 def decode_vote(data: bytes) -> Vote:
-    """Raises msgspec.DecodeError on what is no vote: that is never a yes."""
+    """Raises msgspec.DecodeError if the data is no vote; it then counts as no vote at all."""
     return _votes.decode(data)

@@ -1,17 +1,19 @@
-"""Who sends what to whom, from where: all that SMTP says of a mail before its body."""
+"""The envelope of a mail: all that SMTP transmits before the body."""
 
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-MAX_ADDRESS_BYTES = 40_960  # of one envelope; the record's header holds 64 KiB, and RFC 5321 4.5.3.1.8 wants 100 x 256
+# Of one envelope: the record's header takes 64 KiB, and RFC 5321 4.5.3.1.8 asks for 100 x 256.
+MAX_ADDRESS_BYTES = 40_960
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One mail transaction.
 
-    `sender` is empty for the null sender `<>`; addresses are as the client gave them, without brackets.
+    `sender` is empty for the null sender `<>`. Addresses are as the client sent them, without
+    brackets.
     `size` counts the bytes of the body as received (wire form). `received_at` is UTC.
     """
 
@@ -31,5 +33,5 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def domain_of(address: str) -> str:
-    """The part after the last `@`, in lower case; empty where there is none."""
+    """The part after the last `@`, in lower case; empty if there is none."""
     return address.rpartition("@")[2].lower() if "@" in address else ""

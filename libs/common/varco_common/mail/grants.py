@@ -1,4 +1,4 @@
-"""What a session may do: asked of policy at login or connect, remembered by ingress until the account changes."""
+"""What a session may do: ingress asks at login or connect, and caches the answer."""
 
 import msgspec
 
@@ -10,7 +10,7 @@ NETWORK = request("policy", "network")
 
 
 class LoginQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """`login` and `password` as the client gave them, over TLS; `server_name` is the SNI name, if any."""
+    """`login` and `password` as the client sent them; `server_name` is the SNI name, if any."""
 
     login: str
     password: str
@@ -19,17 +19,18 @@ class LoginQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether this host may send without AUTH, and for whom."""
+    """Asks whether this host may send without AUTH, and for which account."""
 
     host: str
     server_name: str = ""
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="grant"):
-    """An account's envelope rules: what can be refused before the upload. Policy's vote has the last word.
+    """An account's rules that can refuse a mail before its upload. The vote on the ballot decides.
 
-    `senders` are patterns for `senders.covering`; sizes are bytes. `language` and `notices` (the account's own words)
-    are for `notices.notice`. `sequence` is the stream sequence up to which the account's events are in it.
+    `senders` are patterns for `senders.covering`; sizes are bytes. `language` and `notices` (the
+    account's own texts) are for `notices.notice`. `sequence` is the last stream sequence that the
+    rules include.
     """
 
     account: str
@@ -43,14 +44,14 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="denied"):
-    """No grant. `account` is named where the login exists; `reason` is for operators alone."""
+    """No grant. `account` is set if the login exists; `reason` is for operators only."""
 
     account: str = ""
     reason: str = ""
 
 
 class Unavailable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="unavailable"):
-    """Policy can't tell at present (catching up, too many logins at once): the client hears 4xx, never a strike."""
+    """No answer at present (state catching up, too many logins at once): 4xx, and no strike."""
 
     reason: str = ""
 

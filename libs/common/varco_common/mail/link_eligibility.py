@@ -1,13 +1,13 @@
-"""Which parts of a mail are heavy attachments that can become links: what filelink votes by, and policy weighs by. Pure."""
+"""Which parts of a mail are large attachments that can become links. Pure."""
 
 from varco_common.mime import Defect, Manifest, Part
 
-NOTICE_BYTES = 1_500  # what a link's notice adds to a mail, in text and HTML together
+NOTICE_BYTES = 1_500  # that the notice of a link adds to a mail, text and HTML together
 
 _MESSAGES = ("message/rfc822", "message/global")
 _SHOWN = ("text/plain", "text/html")
 _ENCODINGS = frozenset({"base64", "quoted-printable", "7bit", "8bit", "binary"})
-# These leave no doubt where a part begins and ends, and what it decodes to.
+# These leave no doubt where a part begins and ends, or about its decoded content.
 _HARMLESS = frozenset(
     {
         Defect.FROM_MISSING,
@@ -23,33 +23,33 @@ _HARMLESS = frozenset(
 
 
 def parts_over(manifest: Manifest, over: int) -> tuple[Part, ...]:
-    """The attachments that decode to more than `over` bytes, in their order.
+    """The attachments of more than `over` decoded bytes, in their order.
 
-    A text that clients show, and an image that the HTML shows (it is inline and has a Content-ID), are no attachments. An
-    attached mail is one as a whole: what it holds isn't looked at.
+    A text that clients show, and an image that the HTML shows (inline, with a Content-ID), are no
+    attachments. An attached mail counts as a whole, without its own parts.
     """
     outer = tuple(part for part in manifest.parts if part.size > over and _attached(part))
     return tuple(part for part in outer if not inside_message(part, manifest))
 
 
 def obstacle(manifest: Manifest) -> str:
-    """Why this mail can't be rewritten; empty where it can."""
+    """Why this mail cannot be rewritten; empty if it can."""
     if manifest.signed:
         return "signed"
     if manifest.encrypted:
         return "encrypted"
-    odd = [word for word in manifest.defects if word not in _HARMLESS]
-    return f"ambiguous ({', '.join(odd)})" if odd else ""
+    ambiguous = [word for word in manifest.defects if word not in _HARMLESS]
+    return f"ambiguous ({', '.join(ambiguous)})" if ambiguous else ""
 
 
 def convertible(manifest: Manifest, over: int) -> tuple[Part, ...]:
     """The parts that become links."""
-    found = parts_over(manifest, over)
-    return () if found and obstacle(manifest) else found
+    parts = parts_over(manifest, over)
+    return () if parts and obstacle(manifest) else parts
 
 
 def leaving_size(size: int, manifest: Manifest, over: int) -> int:
-    """What a mail of `size` bytes weighs as it leaves, in bytes."""
+    """The size in bytes of a mail of `size` bytes after its conversion."""
     parts = convertible(manifest, over)
     return size - sum(max(part.end - part.start - NOTICE_BYTES, 0) for part in parts)
 
@@ -60,7 +60,7 @@ def shown_text(part: Part) -> bool:
 
 
 def inside_message(part: Part, manifest: Manifest) -> bool:
-    """Whether it belongs to an attached mail."""
+    """Whether the part belongs to an attached mail."""
     return any(
         part.path.startswith(f"{outer.path}.") and outer.media_type in _MESSAGES
         for outer in manifest.parts

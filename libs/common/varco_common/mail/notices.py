@@ -1,4 +1,4 @@
-"""The words of refusals, in each language: what the sender of a mail hears, and can do something with."""
+"""The texts of refusals in each language, which tell the sender of a mail what to change."""
 
 import re
 import unicodedata
@@ -26,7 +26,8 @@ class Notice(StrEnum):
     STRUCTURE = "structure"
 
 
-# The Italian ones are the provider's own. `e'` for `è` is no slip: a reply is ASCII unless the client said SMTPUTF8.
+# The Italian texts are the provider's own. They have `e'` for `è`, as a reply is ASCII unless the
+# client used SMTPUTF8.
 TEXTS: dict[Notice, dict[Language, str]] = {
     Notice.ATTACHMENT: {
         Language.IT: (
@@ -99,24 +100,25 @@ _FINAL_ACCENT = re.compile(r"([aeiouAEIOU])[\u0300\u0301](?!\w)")
 def notice(
     kind: Notice, language: Language, facts: Mapping[str, object], own: str = "", *, smtputf8: bool = False
 ) -> str:
-    """The text of a refusal, lines parted by LF, each fit for a reply line; `own` is what the account says instead.
+    """The text of a refusal: lines separated by LF, each short enough for a reply line.
 
-    ASCII alone, unless the client said SMTPUTF8 (RFC 6531 3.7.4.2). Facts are put in bare of control characters.
+    `own` is the account's own text. The result is ASCII unless the client used SMTPUTF8 (RFC 6531
+    3.7.4.2). Facts are inserted without control characters.
     """
-    written = own or TEXTS[kind][language]
-    text = _FACT.sub(lambda found: shown(str(facts.get(found[1], ""))), written)
+    template = own or TEXTS[kind][language]
+    text = _FACT.sub(lambda match: shown(str(facts.get(match[1], ""))), template)
     return "\n".join(_fit(line if smtputf8 else ascii_of(line)) for line in text.split("\n"))
 
 
 def shown(fact: str) -> str:
-    """A file's name or an address as it may stand inside quotation marks in a reply: one line, of bounded length."""
+    """Makes a file name or an address fit for quotation marks in a reply: one short line."""
     clean = "".join(" " if c.isspace() else c for c in fact if c.isspace() or unicodedata.category(c)[0] != "C")
     clean = " ".join(clean.replace('"', "'").split())
     return clean if len(clean) <= MAX_NAME else f"{clean[: MAX_NAME // 2]}...{clean[-MAX_NAME // 2 :]}"
 
 
 def ascii_of(text: str) -> str:
-    """`è` becomes `e'` at a word's end, as Italians write without accents, and `e` inside one; unknown letters `?`."""
+    """`è` becomes `e'` at the end of a word, as in Italian ASCII, else `e`; unknown letters `?`."""
     if text.isascii():
         return text
     plain = unicodedata.normalize("NFD", text.translate(_ASCII))
@@ -126,7 +128,7 @@ def ascii_of(text: str) -> str:
 
 
 def wrong_with(kind: Notice, text: str) -> str:
-    """What is wrong with an account's own text, for its writer; empty where nothing is."""
+    """What is wrong with an account's own text; empty if nothing is."""
     unknown = [name for name in _FACT.findall(text) if name not in FACTS[kind]]
     lines = text.split("\n")
     if unknown:

@@ -1,4 +1,4 @@
-"""The record of an accepted mail: one message of stream MAIL. Its header holds all but the body."""
+"""The record of a mail: a message of stream MAIL, whose header has everything but the body."""
 
 import msgspec
 
@@ -12,9 +12,10 @@ HEADER = "Varco-Record"
 class BodyReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a body is, in wire form (CRLF, dot-stuffed, without the final dot).
 
-    `object` names it in the object store; empty means that it is the record's own payload. `size` and `sha256` are of the
-    wire form as stored: the record outlives the body, and proves years later what it was. `shift` is what must be added to
-    the manifest's offsets, which count from the body as it was received, before the gate added and removed header fields.
+    `object` names it in the object store; if empty, the body is the record's own payload. `size`
+    and `sha256` are those of the stored wire form: the record outlives the body and proves years
+    later what it was. `shift` must be added to the manifest's offsets, which count from the body as
+    it was received, before header fields were added and removed.
     """
 
     size: int
@@ -26,7 +27,7 @@ class BodyReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class MailAccepted(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="mail.accepted.v1"
 ):
-    """An accepted mail: all that was known of it, and every vote that let it pass."""
+    """An accepted mail with every vote that accepted it."""
 
     envelope: Envelope
     manifest: Manifest
@@ -38,9 +39,9 @@ class MailAccepted(
 class MailConverted(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="mail.converted.v1"
 ):
-    """An accepted mail whose heavy attachments have become `links` (their 40 hex digits): this is what leaves.
+    """An accepted mail with `links` (40 hex digits each) in place of its large attachments.
 
-    `original` is the sequence of the mail as it was accepted, in stream MAIL; manifest and votes are there.
+    `original` is the sequence in MAIL of the mail as it was accepted, with manifest and votes.
     """
 
     envelope: Envelope
@@ -62,7 +63,7 @@ def encode_record(record: MailRecord) -> str:
 
 
 def decode_record(text: str | bytes) -> MailRecord:
-    """Raises msgspec.DecodeError on what is no record."""
+    """Raises msgspec.DecodeError if the text is no record."""
     record: MailRecord = _decoder.decode(text)
     return record
 

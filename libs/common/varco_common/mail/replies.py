@@ -1,4 +1,4 @@
-"""Every answer that a client can get to a mail. The order of the table is the order of precedence."""
+"""Every answer that a client can get to a mail, in the order of precedence."""
 
 from enum import StrEnum
 from typing import NamedTuple, Self
@@ -19,15 +19,15 @@ class ReplyText(NamedTuple):
 
 
 class Reply(StrEnum):
-    """What happened to a mail or a command, and what the client hears of it.
+    """What happened to a mail or a command, and the answer to the client.
 
-    A permanent refusal outranks a temporary one; an acceptance is outranked by all.
+    A permanent refusal outranks a temporary one, and every refusal outranks an acceptance.
     """
 
     answer: ReplyText
 
     def __new__(cls, word: str, code: int, enhanced: str, text: str) -> Self:
-        """A member is its word on the wire (`quota-exceeded`) and carries its answer."""
+        """A member's value is its word in events (`quota-exceeded`); `answer` is the SMTP reply."""
         member = str.__new__(cls, word)
         member._value_ = word
         member.answer = ReplyText(code, enhanced, text)

@@ -1,4 +1,7 @@
-"""The verdict: one pure function from the votes to the answer. A yes is only ever a vote that was cast."""
+"""The verdict: a pure function from the votes to the answer.
+
+Only votes that were cast accept a mail.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +12,7 @@ from varco_common.mail.replies import Reply
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a mail: the deciding reply, its text for the client, and the parts to convert."""
+    """The deciding reply, its text for the client, and the paths of the parts to convert."""
 
     reply: Reply
     text: str = ""
@@ -23,19 +26,20 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def verdict(votes: Sequence[Vote], required: Sequence[str]) -> Verdict:
     """Folds the votes into an answer.
 
-    A permanent refusal outranks a temporary one, and a refusal outranks a silence; among equals the order of `required`
-    decides. A voter that is missing, or voted twice, makes `SERVICE_MISSING`; so does a yes that counts on links which nobody
-    will make, as while the voters follow a change of an account. `required` must not be empty.
+    A permanent refusal outranks a temporary one; among equals the order of `required` decides. A
+    missing vote, or two votes of one voter, make `SERVICE_MISSING`, unless there is a permanent
+    refusal. So does a vote that counts on a conversion that no vote asks for, as while the voters
+    follow a change of an account. `required` must not be empty.
     """
     if not required:
-        raise ValueError("no voters are required: nothing could ever be refused")
+        raise ValueError("no voters are required: no mail could ever be refused")
     rank = {voter: place for place, voter in enumerate(required)}
     objections = [vote for vote in votes if vote.voter in rank and not vote.reply.accepts]
     if objections:
         worst = min(objections, key=lambda vote: (not vote.reply.permanent, rank[vote.voter]))
-        if worst.reply.permanent or not _silent(votes, required):
+        if worst.reply.permanent or not _is_incomplete(votes, required):
             return Verdict(reply=worst.reply, text=worst.text)
-    if _silent(votes, required):
+    if _is_incomplete(votes, required):
         return Verdict(reply=Reply.SERVICE_MISSING)
     counted = [vote for vote in votes if vote.voter in rank]
     convert = tuple(path for vote in counted for path in vote.convert)
@@ -44,6 +48,6 @@ def verdict(votes: Sequence[Vote], required: Sequence[str]) -> Verdict:
     return Verdict(reply=Reply.ACCEPTED, convert=convert)
 
 
-def _silent(votes: Sequence[Vote], required: Sequence[str]) -> bool:
+def _is_incomplete(votes: Sequence[Vote], required: Sequence[str]) -> bool:
     cast = [vote.voter for vote in votes]
     return any(cast.count(voter) != 1 for voter in required)

@@ -1,1 +1,4 @@
-"""What proves that no event was changed, dropped, added or moved: a Merkle tree, signed checkpoints, and their checks. Pure."""
+"""Proofs that no event was changed, dropped, added or moved: a Merkle tree and signed checkpoints.
+
+Pure.
+"""

@@ -1,4 +1,4 @@
-"""C2SP tlog-checkpoint: a tree's size and root, signed; and the chain of keys that signs them, one vouching for the next."""
+"""C2SP tlog-checkpoint: a tree's size and root, signed, and the chain of keys that sign them."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ _ROTATION = "varco key rotation"
 
 
 class Checkpoint(NamedTuple):
-    """The first `size` events have this root. `origin` names the log; `text` is the whole signed note."""
+    """The root of the first `size` events. `origin` names the log; `text` is the signed note."""
 
     origin: str
     size: int
@@ -21,7 +21,7 @@ class Checkpoint(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Its signature isn't looked at yet. Raises BadNote."""
+        """Does not verify the signature. Raises BadNote."""
         lines = Note.parse(text).text.split("\n")
         if len(lines) < 4 or not lines[0] or not lines[1].isascii() or not lines[1].isdecimal():
             raise BadNote("not a checkpoint: origin, size and root, each on its line")
@@ -37,14 +37,17 @@ class Checkpoint(NamedTuple):
 
 
 def signed(key: SigningKey, size: int, root: bytes) -> Checkpoint:
-    """A checkpoint of the log that the key is named for."""
+    """Signs a checkpoint of the log that has the key's name."""
     origin = key.public.name
     body = f"{origin}\n{size}\n{b64encode(root).decode()}\n"
     return Checkpoint(origin, size, root, signed_note.sign(body, [key]))
 
 
 class Rotation(NamedTuple):
-    """From checkpoints of more than `size` events on, `new` signs and `old` doesn't. `text` is a note that both signed."""
+    """`new` signs the checkpoints of more than `size` events, `old` those before.
+
+    `text` is a note that both keys signed.
+    """
 
     old: PublicKey
     new: PublicKey
@@ -53,40 +56,43 @@ class Rotation(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Both signatures are verified. Raises BadNote."""
-        found = Note.parse(text)
-        lines = found.text.split("\n")
+        """Verifies both signatures. Raises BadNote."""
+        note = Note.parse(text)
+        lines = note.text.split("\n")
         if len(lines) != 6 or lines[0] != _ROTATION or not lines[2].isdecimal():
             raise BadNote("not a rotation of keys")
         old, new = PublicKey.parse(lines[3]), PublicKey.parse(lines[4])
-        if len(found.signers((old, new))) != 2 or not lines[1] == old.name == new.name:
+        if len(note.signers((old, new))) != 2 or not lines[1] == old.name == new.name:
             raise BadSignature("a rotation that not both keys signed")
         return cls(old, new, int(lines[2]), text)
 
 
 def rotation(old: SigningKey, new: SigningKey, size: int) -> Rotation:
-    """The old key says that the new one follows it, the new one that it does."""
+    """Makes the note of a rotation, signed with both keys."""
     body = f"{_ROTATION}\n{old.public.name}\n{size}\n{old.public}\n{new.public}\n"
     return Rotation(old.public, new.public, size, signed_note.sign(body, [old, new]))
 
 
 class Chain:
-    """The keys that are trusted because one of them is, and for which sizes each."""
+    """The keys that rotations connect with a trusted key, and the sizes that each may sign."""
 
     def __init__(self, trusted: Iterable[PublicKey], rotations: Sequence[Rotation] = ()) -> None:
         self.keys = [*trusted]
         self._until: dict[PublicKey, int] = {}
         self._after: dict[PublicKey, int] = {}
         rest = [*rotations]
-        while near := [one for one in rest if one.old in self.keys or one.new in self.keys]:
-            for one in near:
-                rest.remove(one)
-                self._until.setdefault(one.old, one.size)
-                self._after.setdefault(one.new, one.size)
-                self.keys += [key for key in (one.old, one.new) if key not in self.keys]
+        while connected := [r for r in rest if r.old in self.keys or r.new in self.keys]:
+            for rotation in connected:
+                rest.remove(rotation)
+                self._until.setdefault(rotation.old, rotation.size)
+                self._after.setdefault(rotation.new, rotation.size)
+                self.keys += [key for key in (rotation.old, rotation.new) if key not in self.keys]
 
     def verify(self, checkpoint: Checkpoint) -> PublicKey:
-        """Who signed it. Raises BadSignature, which says whether it is forged, another's, or of a key whose time was over."""
+        """The key that signed it.
+
+        Raises BadSignature: forged, of another log, or a key out of its time.
+        """
         if checkpoint.origin not in {key.name for key in self.keys}:
             known = ", ".join(sorted({key.name for key in self.keys})) or "none"
             raise BadSignature(f"a checkpoint of another log: {checkpoint.origin} (expected: {known})")

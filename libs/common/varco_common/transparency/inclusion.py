@@ -1,4 +1,4 @@
-"""The proof that one event is in the log: that event, its path and a checkpoint, as JSON that reveals no other event."""
+"""The proof that an event is in the log, as JSON that reveals no other event."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,10 @@ FORMAT = "varco-event-proof-v1"
 
 
 class InclusionProof(msgspec.Struct, frozen=True, kw_only=True):
-    """`event` is as an export's line has it; `path` the base64 hashes from the leaf upwards; `rotations` oldest first."""
+    """`event` is a line of an export, `path` the base64 hashes from the leaf upwards.
+
+    `rotations` are in order of time, the oldest first.
+    """
 
     format: str = FORMAT
     event: msgspec.Raw
@@ -25,7 +28,7 @@ class InclusionProof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProvenEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a proof proves: this event, among the first `size` of log `origin`, under this key."""
+    """A proven event: it is among the first `size` of log `origin`, signed by this key."""
 
     entry: LogEntry
     origin: str
@@ -34,36 +37,36 @@ class ProvenEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotProven(ValueError):
-    """The proof doesn't hold; the text says where it breaks."""
+    """The proof does not hold; the text tells why."""
 
 
 def proof(entry: LogEntry, path: Sequence[bytes], checkpoint: str, rotations: Iterable[str]) -> bytes:
-    """As a file has it."""
-    found = InclusionProof(
+    """The content of a proof file."""
+    content = InclusionProof(
         event=msgspec.Raw(leaf.to_line(entry).strip()),
-        path=tuple(b64encode(one).decode() for one in path),
+        path=tuple(b64encode(node).decode() for node in path),
         checkpoint=checkpoint,
         rotations=tuple(rotations),
     )
-    return msgspec.json.format(msgspec.json.encode(found)) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(content)) + b"\n"
 
 
 def check(data: bytes, keys: Sequence[PublicKey]) -> ProvenEvent:
-    """What it proves, by nothing but itself and the keys.
+    """Checks a proof file against trusted keys; it needs no other data.
 
-    Raises BadNote or msgspec.DecodeError on what is no proof, NotProven on one that doesn't hold.
+    Raises BadNote or msgspec.DecodeError if it is no proof, NotProven if it does not hold.
     """
-    found = msgspec.json.decode(data, type=InclusionProof)
-    if found.format != FORMAT:
-        raise BadNote(f"not a {FORMAT}: {found.format}")
-    checkpoint = Checkpoint.parse(found.checkpoint)
+    content = msgspec.json.decode(data, type=InclusionProof)
+    if content.format != FORMAT:
+        raise BadNote(f"not a {FORMAT}: {content.format}")
+    checkpoint = Checkpoint.parse(content.checkpoint)
     try:
-        entry = leaf.from_line(bytes(found.event))
-        path = [b64decode(one, validate=True) for one in found.path]
+        entry = leaf.from_line(bytes(content.event))
+        path = [b64decode(node, validate=True) for node in content.path]
     except ValueError as error:
         raise BadNote(f"the proof can't be read: {error}") from None
     try:
-        signer = Chain(keys, tuple(map(Rotation.parse, found.rotations))).verify(checkpoint)
+        signer = Chain(keys, tuple(map(Rotation.parse, content.rotations))).verify(checkpoint)
         root = root_of_inclusion(leaf.hash_of(entry), entry.sequence - 1, checkpoint.size, path)
     except ValueError as error:
         raise NotProven(str(error)) from None

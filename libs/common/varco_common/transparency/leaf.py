@@ -1,4 +1,4 @@
-"""What of an event goes into the tree: its place, subject, time and payload, in one fixed form of bytes."""
+"""The leaf of an event: sequence, time, subject and payload in a fixed form of bytes."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -11,7 +11,7 @@ _BILLION = 1_000_000_000
 
 
 class LogEntry(NamedTuple):
-    """One message of EVENTS as it lies there. `at` is when it was stored, in nanoseconds since 1970, UTC."""
+    """A message of EVENTS. `at` is when it was stored, in nanoseconds since 1970, UTC."""
 
     sequence: int
     at: int
@@ -20,7 +20,7 @@ class LogEntry(NamedTuple):
 
 
 def canonical(entry: LogEntry) -> bytes:
-    """The leaf: four lines that can hold no line end (format, sequence, time, subject), then the payload as it is."""
+    """The leaf: four lines (format, sequence, time, subject), then the payload as it is stored."""
     return b"varco-event-v1\n%d\n%d\n%s\n" % (entry.sequence, entry.at, entry.subject.encode()) + entry.payload
 
 
@@ -30,7 +30,7 @@ def hash_of(entry: LogEntry) -> bytes:
 
 
 def absent(sequence: int) -> bytes:
-    """The leaf hash of a sequence at which EVENTS holds nothing: so leaf n - 1 is always sequence n."""
+    """The leaf hash of a sequence without an event, so that leaf n - 1 is always sequence n."""
     return leaf_hash(b"varco-absent-v1\n%d\n" % sequence)
 
 
@@ -47,9 +47,10 @@ _encoder = msgspec.json.Encoder()
 
 
 def to_line(entry: LogEntry) -> bytes:
-    """One line of an export, with its line end: `{"sequence", "time", "subject", "payload"}`, the payload a JSON string.
+    """A line of an export with its line end: `{"sequence", "time", "subject", "payload"}`.
 
-    A payload that is no UTF-8 stands under `payload_base64` instead. The time has nine digits of seconds.
+    The payload is a JSON string, or `payload_base64` if it is no UTF-8. The time has nine digits of
+    a second.
     """
     try:
         line = _Line(entry.sequence, time_text(entry.at), entry.subject, payload=entry.payload.decode())
@@ -59,23 +60,23 @@ def to_line(entry: LogEntry) -> bytes:
 
 
 def from_line(line: bytes) -> LogEntry:
-    """The entry of an export's line, unknown fields ignored. Raises ValueError on what is none."""
-    found = _decoder.decode(line)
-    if "\n" in found.subject or found.sequence < 1:
+    """The entry of an export's line; unknown fields are ignored. Raises ValueError."""
+    parsed = _decoder.decode(line)
+    if "\n" in parsed.subject or parsed.sequence < 1:
         raise ValueError("no event of a stream")
     return LogEntry(
-        found.sequence, nanoseconds(found.time), found.subject, found.payload_base64 or found.payload.encode()
+        parsed.sequence, nanoseconds(parsed.time), parsed.subject, parsed.payload_base64 or parsed.payload.encode()
     )
 
 
 def time_text(at: int) -> str:
-    """RFC 3339, UTC, with nanoseconds."""
+    """The time as RFC 3339, UTC, with nanoseconds."""
     seconds, rest = divmod(at, _BILLION)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
 def nanoseconds(text: str) -> int:
-    """Of an RFC 3339 time in UTC, with up to nine digits of a second. Raises ValueError."""
+    """Parses an RFC 3339 time in UTC with up to nine digits of a second. Raises ValueError."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
     if not text.endswith("Z") or len(whole) != 19 or len(fraction) > 9 or (fraction and not fraction.isdecimal()):
         raise ValueError(f"no time in UTC: {text!r}")

@@ -1,11 +1,15 @@
-"""RFC 6962's Merkle tree: hashes, roots, and both kinds of proof. Pure; hashes are 32 bytes, sizes count leaves."""
+"""RFC 6962's Merkle tree: hashes, roots and proofs. Hashes are 32 bytes, sizes count leaves.
+
+Pure.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 HASH_BYTES = 32
 
-Node = Callable[[int, int], bytes]  # level, index: the root of the full subtree of leaves index << level .. + 2**level
+# (level, index) -> the root of the full subtree of the 2**level leaves from index << level on.
+Node = Callable[[int, int], bytes]
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -22,19 +26,19 @@ EMPTY_ROOT = sha256(b"").digest()  # RFC 6962 2.1: MTH({})
 
 
 class Frontier:
-    """The roots of the full subtrees that the leaves so far are made of: all that appending needs. At most 64 hashes."""
+    """The roots of the full subtrees of all leaves so far, at most 64: enough to append more."""
 
     __slots__ = ("_roots", "size")
 
     def __init__(self, size: int = 0, roots: Sequence[bytes] = ()) -> None:
-        """`roots` are those of the subtrees of `peaks(size)`, the largest first. Raises ValueError where they aren't as many."""
+        """`roots` belong to the subtrees of `peaks(size)`, the largest first. Raises ValueError."""
         if len(roots) != size.bit_count():
             raise ValueError(f"{len(roots)} roots are not those of {size} leaves")
         self.size = size
         self._roots = [*roots]
 
     def append(self, leaf: bytes) -> None:
-        """Takes the next leaf's hash: two node hashes on the average."""
+        """Appends the next leaf's hash. Takes two node hashes on average."""
         size, roots = self.size, self._roots
         while size & 1:
             leaf = sha256(b"\x01" + roots.pop() + leaf).digest()
@@ -43,24 +47,24 @@ class Frontier:
         self.size += 1
 
     def root(self) -> bytes:
-        """Of the tree of all leaves so far."""
+        """The root of the tree of all leaves so far."""
         return join(self._roots)
 
 
 def join(roots: Sequence[bytes]) -> bytes:
-    """One root of the subtrees' roots, the leftmost and largest first."""
+    """The root above these subtree roots, the leftmost and largest first."""
     if not roots:
         return EMPTY_ROOT
-    found = roots[-1]
+    joined = roots[-1]
     for left in reversed(roots[:-1]):
-        found = node_hash(left, found)
-    return found
+        joined = node_hash(left, joined)
+    return joined
 
 
 def peaks(size: int, start: int = 0) -> Iterable[tuple[int, int]]:
     """Level and index of the full subtrees of leaves `start` .. `size`, the leftmost first.
 
-    `start` must be where a subtree begins that is at least as large as what follows: 0, or RFC 6962's k.
+    A subtree that is at least as large as the rest must begin at `start`: 0, or RFC 6962's k.
     """
     while start < size:
         level = (size - start).bit_length() - 1
@@ -74,12 +78,15 @@ def root(size: int, node: Node) -> bytes:
 
 
 def frontier(size: int, node: Node) -> Frontier:
-    """To go on appending after `size` leaves."""
+    """The frontier after `size` leaves, to append more."""
     return Frontier(size, [node(level, index) for level, index in peaks(size)])
 
 
 def inclusion_path(index: int, size: int, node: Node) -> list[bytes]:
-    """RFC 6962 2.1.1: the audit path of leaf `index` (from 0) in the tree of `size` leaves. Raises ValueError."""
+    """The audit path of leaf `index` (from 0) in a tree of `size` (RFC 6962 2.1.1).
+
+    Raises ValueError.
+    """
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
     path: list[bytes] = []
@@ -96,7 +103,10 @@ def inclusion_path(index: int, size: int, node: Node) -> list[bytes]:
 
 
 def consistency_path(old: int, new: int, node: Node) -> list[bytes]:
-    """RFC 6962 2.1.2: that the tree of `new` leaves begins with that of `old`. Raises ValueError."""
+    """The proof that the tree of `new` begins with that of `old` (RFC 6962 2.1.2).
+
+    Raises ValueError.
+    """
     if not 0 < old <= new:
         raise ValueError(f"no consistency proof from {old} to {new} leaves")
     path: list[bytes] = []
@@ -113,27 +123,30 @@ def consistency_path(old: int, new: int, node: Node) -> list[bytes]:
 
 
 def root_of_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """RFC 9162 2.1.3.2: the root that this path leads to. Raises ValueError where the path can't be one of this tree."""
+    """The root that this path leads to (RFC 9162 2.1.3.2).
+
+    Raises ValueError on an impossible path.
+    """
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
-    place, last, found = index, size - 1, leaf
+    place, last, node = index, size - 1, leaf
     for sibling in path:
         if last == 0:
             raise ValueError("the path is too long")
         if place & 1 or place == last:
-            found = node_hash(sibling, found)
+            node = node_hash(sibling, node)
             while not place & 1 and place:
                 place, last = place >> 1, last >> 1
         else:
-            found = node_hash(found, sibling)
+            node = node_hash(node, sibling)
         place, last = place >> 1, last >> 1
     if last:
         raise ValueError("the path is too short")
-    return found
+    return node
 
 
 def consistent(old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]) -> bool:
-    """RFC 9162 2.1.4.2: whether the path proves that the larger tree begins with the smaller one."""
+    """Whether the path proves that the new tree begins with the old one (RFC 9162 2.1.4.2)."""
     if not 0 < old <= new:
         return False
     if old == new:

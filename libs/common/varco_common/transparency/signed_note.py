@@ -1,4 +1,4 @@
-"""C2SP signed-note: a text with Ed25519 signatures below it, and the keys' own text forms (as Go's sumdb/note has them)."""
+"""C2SP signed-note: a text with Ed25519 signatures, and keys as text like Go's sumdb/note."""
 
 import re
 from base64 import b64decode, b64encode
@@ -11,16 +11,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 _ED25519 = b"\x01"  # c2sp.org/signed-note: signature types
 _DASH = "\N{EM DASH} "
-_SIGNATURES_MOST = 100
+_MAX_SIGNATURES = 100
 _NAME = re.compile(r"[^\s+]+")
 
 
 class BadNote(ValueError):
-    """No signed note, or no key; the text says what is wrong with it."""
+    """Not a signed note, or not a key; the text tells what is wrong."""
 
 
 class BadSignature(BadNote):
-    """A note that no trusted key signed, or whose signature isn't of this text."""
+    """No trusted key signed the note, or the signature belongs to another text."""
 
 
 class PublicKey(NamedTuple):
@@ -33,10 +33,10 @@ class PublicKey(NamedTuple):
     def parse(cls, text: str) -> Self:
         """Raises BadNote."""
         name, key_id, encoded = _parts(text.strip(), "<name>+<key id>+<base64>, as `varco audit key` prints it")
-        found = cls(name, _key_bytes(encoded))
-        if found.id.hex() != key_id:
+        key = cls(name, _key_bytes(encoded))
+        if key.id.hex() != key_id:
             raise BadNote(f"the key's id isn't that of its name and bytes: {text.strip()}")
-        return found
+        return key
 
     @property
     def id(self) -> bytes:
@@ -70,16 +70,16 @@ class SigningKey:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises BadNote, whose text never holds the key."""
+        """Raises BadNote. The error's text never contains the key."""
         head, _, rest = text.strip().partition("PRIVATE+KEY+")
         name, key_id, encoded = _parts(rest if not head else "", "a private key")
-        found = cls(name, _key_bytes(encoded))
-        if found.public.id.hex() != key_id:
+        key = cls(name, _key_bytes(encoded))
+        if key.public.id.hex() != key_id:
             raise BadNote("the private key's id isn't that of its name and bytes")
-        return found
+        return key
 
     def text(self) -> str:
-        """The secret itself."""
+        """The text form, which is secret."""
         return f"PRIVATE+KEY+{self.public.name}+{self.public.id.hex()}+{b64encode(_ED25519 + self._seed).decode()}"
 
     def sign(self, text: str) -> bytes:
@@ -94,33 +94,36 @@ class Note(NamedTuple):
 
     @classmethod
     def parse(cls, data: str) -> Self:
-        """Nothing is verified yet. Raises BadNote."""
+        """Does not verify the signatures. Raises BadNote."""
         text, parted, below = data.rpartition("\n\n")  # c2sp.org/signed-note: by the last empty line
         lines = below.split("\n")
-        if not parted or lines.pop() or not lines or len(lines) > _SIGNATURES_MOST:
+        if not parted or lines.pop() or not lines or len(lines) > _MAX_SIGNATURES:
             raise BadNote("not a signed note: a text, an empty line, then lines of signatures")
         if any(c < " " and c != "\n" for c in data):
             raise BadNote("not a signed note: it holds control characters")
         return cls(f"{text}\n", tuple(map(_signature, lines)))
 
     def signers(self, keys: Iterable[PublicKey]) -> list[PublicKey]:
-        """Those of the keys that signed. Raises BadSignature where one's signature is wrong, or none of them signed."""
-        found: list[PublicKey] = []
+        """The keys that signed.
+
+        Raises BadSignature if a signature is wrong, or none of them signed.
+        """
+        signers: list[PublicKey] = []
         for key in keys:
             for name, key_id, signature in self.signatures:
                 if (name, key_id) == (key.name, key.id):
                     if not key.verifies(self.text, signature):
                         raise BadSignature(f"the signature of {name} isn't one of this text: it was altered, or forged")
-                    found.append(key)
+                    signers.append(key)
                     break
-        if not found:
+        if not signers:
             names = ", ".join(f"{name}+{key_id.hex()}" for name, key_id, _ in self.signatures)
             raise BadSignature(f"signed by {names}, which is no trusted key")
-        return found
+        return signers
 
 
 def sign(text: str, keys: Sequence[SigningKey]) -> str:
-    """The signed note. Raises BadNote on a text that can't be one's."""
+    """Makes a signed note. Raises BadNote if the text cannot be signed."""
     if not text.endswith("\n") or any(c < " " and c != "\n" for c in text):
         raise BadNote("a note's text ends in a line end and holds no other control characters")
     below = (f"{_DASH}{key.public.name} {b64encode(key.public.id + key.sign(text)).decode()}\n" for key in keys)

@@ -1,4 +1,4 @@
-"""Events against checkpoints, one after the other: is it the log that was signed, and where does it first depart from it?"""
+"""Compares events with checkpoints, one after the other, and names the first deviation."""
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
@@ -6,21 +6,22 @@ from typing import NamedTuple
 
 import msgspec
 
+from varco_common.events import CheckpointSigned
 from varco_common.transparency.checkpoint import Checkpoint
 from varco_common.transparency.leaf import LogEntry, absent, hash_of
 from varco_common.transparency.merkle_tree import Frontier
 from varco_common.transparency.signed_note import BadNote
 
-SIGNED_HERE = "events.audit.checkpoint-signed."  # subjects of the events that hold checkpoints themselves
+CHECKPOINT_PREFIX = CheckpointSigned.subject_filter("")  # subjects of the events that contain checkpoints
 
-_WINDOW = 1_000  # events after a departure that are looked at to say what it is
-_INNER_MOST = 100_000
+_WINDOW = 1_000  # events after a deviation that are examined to classify it
+_MAX_INNER = 100_000
 
 Hashes = Callable[[int], bytes]  # the leaf hash at an index, from 0
 
 
 class Deviation(StrEnum):
-    """How the log departs from the one that was signed."""
+    """How the log differs from the signed one."""
 
     CHANGED = "changed"
     DROPPED = "dropped"
@@ -31,7 +32,7 @@ class Deviation(StrEnum):
 
 
 class Finding(NamedTuple):
-    """The first departure: of the events `sequence` .. `until`. `text` is for people."""
+    """The first deviation: the events `sequence` to `until`. `text` is for people."""
 
     departure: Deviation
     sequence: int
@@ -40,31 +41,31 @@ class Finding(NamedTuple):
 
 
 class BadHashes(ValueError):
-    """The leaf hashes aren't those of a checkpoint; the text says of which."""
+    """The leaf hashes do not match a checkpoint; the text names it."""
 
 
 class Forked(ValueError):
-    """Two checkpoints that can't be of one log."""
+    """Two checkpoints cannot belong to one log."""
 
 
 def in_order(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
-    """By size, each size once. Raises Forked where two of one size differ: somebody was shown another log."""
-    found: dict[int, Checkpoint] = {}
-    for one in checkpoints:
-        if found.setdefault(one.size, one).root != one.root:
-            raise Forked(f"two checkpoints of {one.size} events differ: the log was shown in two versions")
-    return [found[size] for size in sorted(found)]
+    """Sorts by size, each size once. Raises Forked if two of one size differ."""
+    by_size: dict[int, Checkpoint] = {}
+    for checkpoint in checkpoints:
+        if by_size.setdefault(checkpoint.size, checkpoint).root != checkpoint.root:
+            raise Forked(f"two checkpoints of {checkpoint.size} events differ: the log was shown in two versions")
+    return [by_size[size] for size in sorted(by_size)]
 
 
 def fits(hashes: Iterable[bytes], checkpoints: Sequence[Checkpoint]) -> None:
-    """Raises BadHashes where these leaf hashes, in order, don't have the roots of the checkpoints (`in_order`)."""
+    """Raises BadHashes if the leaf hashes do not give the roots of the checkpoints."""
     frontier, due = Frontier(), [*checkpoints]
     while due and due[0].size == 0:
         _compare(frontier, due.pop(0))
-    for one in hashes:
+    for leaf in hashes:
         if not due:
             return
-        frontier.append(one)
+        frontier.append(leaf)
         if frontier.size == due[0].size:
             _compare(frontier, due.pop(0))
     if due:
@@ -77,17 +78,17 @@ def _compare(frontier: Frontier, checkpoint: Checkpoint) -> None:
 
 
 class HistoryVerifier:
-    """Takes the events in order (`push`), then `end`; both say the first departure, after which nothing more is to be taken.
+    """Gets the events in order by `push`, then `end`. Both return the first deviation; then stop.
 
-    `checkpoints` are trusted already, and `in_order`. With `hashes`, which `fits` has found right, the departure is named
-    exactly; else by the last checkpoint before and the first after it. Events before `first` aren't there any more: then
+    `checkpoints` are trusted already, and `in_order`. With `hashes`, checked by `fits`, the
+    deviation is exact; without, it lies between two checkpoints. If events before `first` are gone,
     `hashes` must be given.
     """
 
     def __init__(self, checkpoints: Sequence[Checkpoint], hashes: Hashes | None = None, first: int = 1) -> None:
         self.size = checkpoints[-1].size if checkpoints else 0
-        self.index = first - 1  # how many leaves are done with
-        self.inner: list[Checkpoint] = []  # checkpoints in the log itself, not trusted yet, since the last good one
+        self.index = first - 1  # how many leaves are compared
+        self.inner: list[Checkpoint] = []  # checkpoints in the log since the last good one, not trusted yet
         self._due = [*checkpoints]
         self._hashes = hashes
         self._frontier = Frontier()
@@ -100,15 +101,15 @@ class HistoryVerifier:
     def push(self, entry: LogEntry) -> Finding | None:
         if self._suspects:
             self._suspects.append(entry)
-            return self._judge() if len(self._suspects) > _WINDOW else None
-        if self.index >= self.size:  # behind the last checkpoint: nothing says what ought to be here
+            return self._classify() if len(self._suspects) > _WINDOW else None
+        if self.index >= self.size:  # behind the last checkpoint: nothing to compare with
             self.index = max(self.index + 1, entry.sequence)
             return None
-        return self._compared(entry, self._hashes) if self._hashes else self._counted(entry)
+        return self._with_hashes(entry, self._hashes) if self._hashes else self._without_hashes(entry)
 
     def end(self) -> Finding | None:
         if self._suspects:
-            return self._judge()
+            return self._classify()
         if self.index >= self.size:
             return None
         text = f"the log ends with event {self.index}, and {self.size} were signed"
@@ -118,7 +119,7 @@ class HistoryVerifier:
 
     # with leaf hashes
 
-    def _compared(self, entry: LogEntry, hashes: Hashes) -> Finding | None:
+    def _with_hashes(self, entry: LogEntry, hashes: Hashes) -> Finding | None:
         while (
             entry.sequence > self.index + 1 and self.index < self.size and hashes(self.index) == absent(self.index + 1)
         ):
@@ -131,13 +132,13 @@ class HistoryVerifier:
             self._suspects.append(entry)
         return None
 
-    def _judge(self) -> Finding:
-        """What happened at `index`, by what follows: the same contents are looked for at other places."""
+    def _classify(self) -> Finding:
+        """Classifies the deviation at `index`: searches for the same contents at other places."""
         assert self._hashes
         index, first = self.index, self._suspects[0]
         expected = index + 1
         ahead = self._ahead(first)
-        came_later = next((n for n, one in enumerate(self._suspects) if self._belongs(one, index)), 0)
+        came_later = next((n for n, suspect in enumerate(self._suspects) if self._belongs(suspect, index)), 0)
         if self._belongs(first, index):
             text = f"event {expected} stands at {first.sequence}"
             return Finding(Deviation.REORDERED, expected, expected, text)
@@ -155,7 +156,10 @@ class HistoryVerifier:
         return Finding(Deviation.CHANGED, expected, expected, f"event {expected} isn't as it was signed")
 
     def _ahead(self, entry: LogEntry) -> int:
-        """How many places later this content was signed; 0: it wasn't. Further than the window, by its own sequence alone."""
+        """How many places later this content was signed; 0: it was not.
+
+        Beyond the window, only the place of its own sequence is compared.
+        """
         last = min(self.index + _WINDOW, self.size - 1)
         near = next((place - self.index for place in range(self.index + 1, last + 1) if self._belongs(entry, place)), 0)
         place = entry.sequence - 1
@@ -165,9 +169,9 @@ class HistoryVerifier:
         assert self._hashes
         return hash_of(entry._replace(sequence=index + 1)) == self._hashes(index)
 
-    # without
+    # without leaf hashes
 
-    def _counted(self, entry: LogEntry) -> Finding | None:
+    def _without_hashes(self, entry: LogEntry) -> Finding | None:
         if entry.sequence <= self.index:
             if self._gap and entry.sequence == self._gap.sequence:
                 text = f"event {entry.sequence} comes behind event {self.index}"
@@ -178,16 +182,16 @@ class HistoryVerifier:
             text = f"{_events(self.index + 1, entry.sequence - 1)} missing"
             self._gap = Finding(Deviation.DROPPED, self.index + 1, entry.sequence - 1, text)
         while self.index + 1 < entry.sequence and self.index < self.size:
-            if found := self._took(absent(self.index + 1)):
-                return found
+            if finding := self._append(absent(self.index + 1)):
+                return finding
         if self.index >= self.size:
             return self.push(entry)
-        found = self._took(hash_of(entry))
-        if not found and entry.subject.startswith(SIGNED_HERE):
-            self._note(entry)
-        return found
+        finding = self._append(hash_of(entry))
+        if not finding and entry.subject.startswith(CHECKPOINT_PREFIX):
+            self._add_inner(entry)
+        return finding
 
-    def _took(self, leaf: bytes) -> Finding | None:
+    def _append(self, leaf: bytes) -> Finding | None:
         self._frontier.append(leaf)
         self.index += 1
         return self._at_checkpoint()
@@ -205,10 +209,10 @@ class HistoryVerifier:
         text = f"altered between events {self._good + 1} and {checkpoint.size}"
         return Finding(Deviation.SOMEWHERE, self._good + 1, checkpoint.size, text)
 
-    def _note(self, entry: LogEntry) -> None:
+    def _add_inner(self, entry: LogEntry) -> None:
         if checkpoint := inner(entry):
             self.inner.append(checkpoint)
-            if len(self.inner) > _INNER_MOST:
+            if len(self.inner) > _MAX_INNER:
                 del self.inner[::2]
 
 
@@ -217,7 +221,7 @@ class _Signed(msgspec.Struct):
 
 
 def inner(entry: LogEntry) -> Checkpoint | None:
-    """The checkpoint that a CheckpointSigned holds, unverified; None where it holds none."""
+    """The checkpoint in a CheckpointSigned event, not verified; None if there is none."""
     try:
         return Checkpoint.parse(msgspec.json.decode(entry.payload, type=_Signed).note)
     except (msgspec.DecodeError, UnicodeDecodeError, BadNote):

@@ -109,7 +109,7 @@ async def _fitting_hashes(
 
 def _foreign_checkpoint(history: SignedHistory, entry: LogEntry) -> Finding | None:
     """A checkpoint in EVENTS that a key of this log signed, over another history."""
-    checkpoint = verification.inner(entry) if entry.subject.startswith(verification.SIGNED_HERE) else None
+    checkpoint = verification.inner(entry) if entry.subject.startswith(verification.CHECKPOINT_PREFIX) else None
     if checkpoint is None or checkpoint.size > history.size:
         return None
     try:

@@ -168,7 +168,7 @@ class SignedHistory:
         """A sequence that EVENTS lacks has a leaf too, so that leaf n is always event n + 1."""
         hashes += [leaf.absent(sequence) for sequence in range(self.size + len(hashes) + 1, raw.sequence)]
         hashes.append(leaf.hash_of(entry_of(raw)))
-        if raw.subject.startswith(verification.SIGNED_HERE):
+        if raw.subject.startswith(verification.CHECKPOINT_PREFIX):
             self._write(hashes)
             self._add_checkpoint(raw)
         else:
