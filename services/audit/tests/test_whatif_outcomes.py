@@ -120,5 +120,13 @@ def test_a_verdict_is_what_its_votes_come_to(case, same):
     assert ((again.reply, again.convert) == (recorded.reply, recorded.convert)) is same
 
 
+def test_a_recorded_order_of_voters_outranks_todays():
+    case = decided(Reply.HOST_BANNED, no("policy"), no("banguard", Reply.HOST_BANNED))._replace(
+        required=("banguard", "policy")
+    )
+    again = VerdictReplay(("policy", "banguard")).decide(case, VerdictReplay(VOTERS).recorded(case))
+    assert again.reply is Reply.HOST_BANNED
+
+
 def test_where_somebody_was_silent_there_is_no_verdict_to_check():
     assert VerdictReplay(VOTERS).recorded(decided(Reply.SERVICE_MISSING, accept("policy"))) is None

@@ -193,20 +193,22 @@ class MailPipeline:
             votes = tuple(await self._bus.voting.collect(ballot, self._voters, self._vote_seconds))
         outcome = verdict(votes, self._voters)
         if not outcome.accepted:
-            return await self._refused(mail, ballot, votes, outcome)
+            return await self._refused(mail, ballot, votes, self._voters, outcome)
         reply = await self._recorder.append_mail(ballot, votes, outcome, received)
         return self._answered(mail, ballot, reply, _answer(mail, reply))
 
     async def _refuse(self, info: SessionInfo, mail: Transaction, vote: Vote, ballot: Ballot | None = None) -> str:
         """A refusal of ingress itself: one vote."""
         ballot = ballot or Ballot(envelope=mail.envelope(info), manifest=Manifest())
-        return await self._refused(mail, ballot, (vote,), Verdict(reply=vote.reply, text=vote.text))
+        return await self._refused(mail, ballot, (vote,), (), Verdict(reply=vote.reply, text=vote.text))
 
     # 7. Accepted or refused: first the fact, then the answer
 
-    async def _refused(self, mail: Transaction, ballot: Ballot, votes: Votes, outcome: Verdict) -> str:
+    async def _refused(
+        self, mail: Transaction, ballot: Ballot, votes: Votes, required: tuple[str, ...], outcome: Verdict
+    ) -> str:
         answer = _answer(mail, outcome.reply, outcome.text)
-        reply = await self._recorder.append_refusal(ballot, votes, outcome, answer.replace("\r\n", "\n"))
+        reply = await self._recorder.append_refusal(ballot, votes, required, outcome, answer.replace("\r\n", "\n"))
         return self._answered(mail, ballot, reply, answer if reply is outcome.reply else _answer(mail, reply))
 
     def _answered(self, mail: Transaction, ballot: Ballot, reply: Reply, answer: str) -> str:

@@ -54,9 +54,13 @@ class Recorder:
         if not task.cancelled() and (error := task.exception()):
             _log.error("fact not kept", error=str(error))
 
-    async def append_refusal(self, ballot: Ballot, votes: Votes, outcome: Verdict, answer: str) -> Reply:
-        """The refusal as a fact. Where it can't be kept the client hears of a temporary failure instead."""
-        fact = MailRefused(at=datetime.now(UTC), ballot=ballot, votes=votes, reply=outcome.reply, answer=answer)
+    async def append_refusal(
+        self, ballot: Ballot, votes: Votes, required: tuple[str, ...], outcome: Verdict, answer: str
+    ) -> Reply:
+        """Appends MailRefused. While the bus is away the reply is SERVICE_MISSING: the client may try again."""
+        fact = MailRefused(
+            at=datetime.now(UTC), ballot=ballot, votes=votes, reply=outcome.reply, answer=answer, required=required
+        )
         return await self._stated(fact, outcome.reply)
 
     async def append_recipient_refusal(

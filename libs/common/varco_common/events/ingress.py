@@ -54,12 +54,17 @@ class AuthFailed(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class MailRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="mail.refused.v1"):
-    """A mail that was refused, with the ballot and all votes, so that it can be decided again."""
+    """A mail that was refused, with the ballot and all votes, so that it can be decided again.
+
+    `required` names the voters that had to vote, in the order in which the verdict weighs refusals.
+    It is empty where ingress-smtp refused the mail without asking them, and in old events.
+    """
 
     ballot: Ballot
     votes: tuple[Vote, ...]
     reply: Reply
     answer: str
+    required: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -40,7 +40,7 @@ class VerdictReplay(IndependentReplay):
 
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote:
         """`convert` is empty unless the verdict accepts the mail."""
-        required = sorted(
+        required = case.required or sorted(
             {vote.voter for vote in case.votes}, key=lambda voter: self._order.get(voter, len(self._order))
         )
         again = verdict(case.votes, required) if required else None

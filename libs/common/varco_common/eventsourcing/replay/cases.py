@@ -23,7 +23,9 @@ def case_of(stored: StoredEvent) -> ReplayCase | None:
     event = stored.event
     if isinstance(event, MailRefused):
         early = len(event.votes) == 1 and event.votes[0].voter == event.SERVICE
-        return ReplayCase(stored.sequence, event.ballot, event.votes, event.reply, None, early=early)
+        return ReplayCase(
+            stored.sequence, event.ballot, event.votes, event.reply, None, early=early, required=event.required
+        )
     if isinstance(event, MailRecorded) and event.kind in VOTED_KINDS and isinstance(event.record, MailAccepted):
         record = event.record
         ballot = Ballot(envelope=record.envelope, manifest=record.manifest)

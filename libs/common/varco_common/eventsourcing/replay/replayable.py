@@ -22,6 +22,7 @@ class ReplayCase(NamedTuple):
     """A mail as it was decided. `sequence` is that of its event in EVENTS; a refused mail has no `passed`.
 
     `early`: refused by the service that received it, for its envelope; no other voter was asked.
+    `required`: the voters that had to vote, where the event says so.
     """
 
     sequence: int
@@ -31,6 +32,7 @@ class ReplayCase(NamedTuple):
     passed: PastDecision | None
     convert: tuple[str, ...] = ()
     early: bool = False
+    required: tuple[str, ...] = ()
 
     @property
     def envelope(self) -> Envelope:
