@@ -248,6 +248,7 @@ async def spawn(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Callable[...,
                 "VARCO_SUBMISSION_PORT": "0",
                 "VARCO_SMTPS_PORT": "0",
                 "VARCO_API_PORT": str(api),
+                "VARCO_INGRESS_VOTERS": "policy",
             }
             process = await asyncio.create_subprocess_exec(
                 sys.executable,

@@ -14,6 +14,7 @@ from varco_common.mail import grants
 from varco_common.mail.grants import LoginQuestion, NetworkQuestion
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp import authentication
+from varco_ingress_smtp.smtp.limits import PerHostSemaphore
 
 
 def plain(login="alice", password="secret", authorise=""):
@@ -171,7 +172,7 @@ async def test_a_wrong_password_is_never_remembered(world, client):
 
 
 async def test_a_login_is_asked_of_policy_once_for_each_host(world):
-    one = authentication.Authenticator(world.bus.requests, 60, 2)
+    one = authentication.Authenticator(world.bus.requests, max_networks=2)
     for host in ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2"):
         asked = LoginQuestion(login="alice", password="secret", host=host)
         assert (await one.login(asked)).grant.account == "acme"
@@ -179,17 +180,17 @@ async def test_a_login_is_asked_of_policy_once_for_each_host(world):
 
 
 async def test_networks_are_remembered_within_bounds(world):
-    small = authentication.Authenticator(world.bus.requests, 60, 2)
+    small = authentication.Authenticator(world.bus.requests, max_networks=2)
     for n in range(5):
         await small.network(NetworkQuestion(host=f"192.0.2.{n}"))
     assert len(small) == 2
-    small.heard("events.policy.network-trusted.acme")
+    small.on_policy_event("events.policy.network-trusted.acme")
     assert len(small) == 0, "a refusal may be untrue by now"
 
 
 async def test_an_answer_right_after_a_change_is_used_but_not_remembered(world):
-    one = authentication.Authenticator(world.bus.requests, 60, 2)
-    one.heard("events.policy.rules-changed.acme")
+    one = authentication.Authenticator(world.bus.requests, max_networks=2)
+    one.on_policy_event("events.policy.rules-changed.acme")
     answer = await one.network(NetworkQuestion(host="127.0.0.1"))
     assert answer.grant.account == "acme"
     assert len(one) == 0
@@ -207,7 +208,7 @@ async def test_a_session_does_not_outlive_its_password(world, client):
 
 async def test_one_host_asks_for_few_logins_at_once_and_the_others_do_not_wait():
     bus = Slow()
-    one = authentication.Authenticator(bus, 60, 2)
+    one = authentication.Authenticator(bus)
     flood = [
         asyncio.create_task(one.login(LoginQuestion(login="x", password=str(n), host="192.0.2.1"))) for n in range(50)
     ]
@@ -217,8 +218,13 @@ async def test_one_host_asks_for_few_logins_at_once_and_the_others_do_not_wait()
     bus.free.set()
     await asyncio.gather(other, *flood)
     assert bus.hosts.count("192.0.2.1") == 50
-    assert not one._turns._hosts
-    assert not one._turns._here
+
+
+async def test_a_host_that_waits_no_more_leaves_nothing_behind():
+    semaphore = PerHostSemaphore(1)
+    async with semaphore.of("192.0.2.1"), semaphore.of("192.0.2.2"):
+        assert len(semaphore) == 2
+    assert len(semaphore) == 0
 
 
 async def test_a_login_that_can_not_be_checked_is_not_tried_without_end(world, client):

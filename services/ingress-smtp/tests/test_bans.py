@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from varco_common.events import ConnectionsRefused, HostBanned, LoginGuarded, RefusedConnections
 from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.testing.waiting import eventually
+from varco_ingress_smtp.smtp import admission
 from varco_ingress_smtp.smtp.banned_hosts import HIDDEN_CLIENTS_SAMPLE, HiddenClientsWarning
 
 HOST = "127.0.0.7"
@@ -19,7 +20,7 @@ def banned(host: str = HOST) -> HostBanned:
 def ban(world, fact: HostBanned) -> None:
     """As it arrives over the bus."""
     world.admission.bans.table.apply(1, fact)
-    world.admission.bans.heard(fact)
+    world.admission.bans.on_event(fact)
 
 
 async def connect(port: int, source: str = HOST) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -112,9 +113,10 @@ async def test_a_guard_ends_by_itself():
     assert (await timed(login_throttle, "alice", "198.51.100.1"))[1] < 1
 
 
-async def test_a_guarded_login_is_slow_for_strangers_through_smtp(start):
-    world = await start(guard_interval="300 ms")
-    world.admission.bans.heard(guarded())
+async def test_a_guarded_login_is_slow_for_strangers_through_smtp(start, monkeypatch):
+    monkeypatch.setattr(admission, "GUARD_INTERVAL_SECONDS", 0.3)
+    world = await start()
+    world.admission.bans.on_event(guarded())
     for expected in (0.3, 0.0):  # who has logged in from there is no stranger any more
         async with world.connect("submission") as client:
             await client.hello()
@@ -137,5 +139,5 @@ def test_a_start_warns_where_one_private_address_hides_all_clients(capsys):
     ):
         hidden = HiddenClientsWarning()
         for host in hosts * 2 if warns else hosts:
-            hidden.saw(host)
+            hidden.count(host)
         assert capsys.readouterr().err.count("all clients seem to come from one private address") == warns

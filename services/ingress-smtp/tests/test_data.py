@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from varco_common.events import MailRefused
 from varco_common.testing.smtp import TEXT
+from varco_ingress_smtp.smtp import body_reader
 from varco_ingress_smtp.smtp.body_reader import BodyReader
 from varco_ingress_smtp.smtp.line_endings import LineEndNormaliser, LineLengthCheck, has_bare_line_end
 from varco_ingress_smtp.smtp.line_reader import LineReader
@@ -68,8 +69,9 @@ async def test_a_body_over_the_limit_is_refused_while_it_comes_and_names_the_lim
     assert (await client.mail()).startswith("250 ")
 
 
-async def test_a_refused_body_that_never_ends_is_cut_off(start):
-    world = await start(discard="100 kB", max_size="1 kB")
+async def test_a_refused_body_that_never_ends_is_cut_off(start, monkeypatch):
+    monkeypatch.setattr(body_reader, "MAX_DISCARDED", 100_000)
+    world = await start(max_size="1 kB")
     async with world.connect() as client:
         await client.hello()
         await client.envelope()

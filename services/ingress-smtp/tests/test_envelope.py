@@ -96,7 +96,7 @@ async def test_changed_senders_are_left_to_policys_vote(world, client):
         at=world.policy.ballots[0].envelope.received_at, account="acme", pattern="new@other.example"
     )
     await world.bus.events.append(event)
-    await eventually(lambda: world.admission.authenticator.stale(session_grant(world)))
+    await eventually(lambda: world.admission.authenticator.account_changed(session_grant(world)))
     world.policy.networks["127.0.0.1"] = msgspec.structs.replace(
         world.policy.networks["127.0.0.1"], senders=("@acme.example", "new@other.example")
     )

@@ -9,6 +9,7 @@ from varco_common.mail.replies import Reply
 from varco_common.testing import nats_server
 from varco_common.testing.smtp import TEXT
 from varco_common.testing.waiting import eventually
+from varco_ingress_smtp.settings import Settings
 
 
 async def test_a_mail_is_answered_250_with_the_id_of_its_record(world, client):
@@ -113,6 +114,29 @@ async def test_a_silent_voter_is_not_a_yes(start):
     (event,) = await world.events(MailRefused)
     assert event.reply is Reply.SERVICE_MISSING
     assert [vote.voter for vote in event.votes] == ["policy"]
+
+
+async def test_without_a_setting_all_four_voters_must_accept_a_mail(start):
+    world = await start(voters=Settings.model_fields["voters"].default, vote_timeout="300 ms")
+    async with world.connect() as client:
+        await client.hello()
+        assert (await client.mail()).startswith("451 4.3.0 ")
+        for voter in ("ratelimit", "banguard", "filelink"):
+            assert await world.records() == []
+            await world.bus.voting.serve(voter, lambda _, voter=voter: accept(voter))
+        assert (await client.mail()).startswith("250 ")
+
+
+async def test_a_refusal_records_which_voters_were_required_and_an_early_one_that_nobody_was_asked(start):
+    world = await start(voters=("policy", "ratelimit"), vote_timeout="300 ms")
+    async with world.connect() as client:
+        await client.hello()
+        await client.mail()
+        await client.say("RSET")
+        assert (await client.say("MAIL FROM:<eve@evil.example>")).startswith("550 5.7.1 ")
+    asked, early = await world.events(MailRefused)
+    assert asked.required == ("policy", "ratelimit")
+    assert early.required == ()
 
 
 async def test_a_bus_that_dies_is_a_451_and_sessions_outlive_it(world, client):

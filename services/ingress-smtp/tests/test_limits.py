@@ -9,6 +9,7 @@ from varco_common.events import ConnectionsRefused, RefusedConnections
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.app import drain
 from varco_ingress_smtp.settings import Settings
+from varco_ingress_smtp.smtp import limits
 from varco_ingress_smtp.smtp.limits import ConnectionCounter
 from varco_ingress_smtp.smtp.line_reader import COMMAND_BYTES
 from varco_ingress_smtp.smtp.session import MAX_IDLE_COMMANDS
@@ -53,8 +54,9 @@ async def test_a_silent_session_hears_421(start):
         assert await client.reply() == ""
 
 
-async def test_a_body_that_comes_in_too_slowly_is_ended_and_others_dont_notice(start):
-    world = await start(data_grace="200 ms", data_rate="1 MB")
+async def test_a_body_that_comes_in_too_slowly_is_ended_and_others_dont_notice(start, monkeypatch):
+    monkeypatch.setattr(limits, "DATA_GRACE_SECONDS", 0.2)
+    world = await start(data_rate="1 MB")
     async with world.connect() as slow, world.connect() as other:
         await slow.hello()
         await other.hello()

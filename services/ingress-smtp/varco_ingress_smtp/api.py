@@ -39,7 +39,7 @@ class ProcessView(BaseModel):
     api_port: int | None = Field(description="Where its HTTP API listens; empty for the one that answers.")
 
 
-def router(admission: Admission, siblings: WorkerProcesses) -> APIRouter:
+def router(admission: Admission, workers: WorkerProcesses) -> APIRouter:
     routes = APIRouter(tags=["sessions"])
 
     @routes.get("/sessions")
@@ -52,7 +52,7 @@ def router(admission: Admission, siblings: WorkerProcesses) -> APIRouter:
     @routes.get("/processes")
     async def processes(_: Admin) -> list[ProcessView]:
         """The processes that share the ports, this one first."""
-        others = [ProcessView(pid=pid, api_port=port) for pid, port in siblings.running.items()]
+        others = [ProcessView(pid=pid, api_port=port) for pid, port in workers.ports.items()]
         return [ProcessView(pid=os.getpid(), api_port=None), *others]
 
     return routes

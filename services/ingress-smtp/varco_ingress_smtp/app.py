@@ -27,56 +27,57 @@ from varco_ingress_smtp.smtp.listener import bind, listening
 from varco_ingress_smtp.worker_processes import WorkerProcesses
 
 NAME = "ingress-smtp"
-_DRAIN_SHARE = 0.8  # of the time that the process gets; the rest is for closing the bus and the HTTP side
+_DRAIN_SHARE = 0.8  # of the time that the process has to end; the rest is for closing the bus and the HTTP server
 
 
 async def serve(settings: Settings) -> None:
-    """Runs until it is cancelled; then no new mail begins, and those under way come to their end."""
+    """Runs until cancelled. Then no new mail begins, and those under way are finished."""
     certificates = Certificates(settings.home / "tls", settings.certificates, settings.hostname)
-    siblings = WorkerProcesses(settings.processes - 1, settings.bind)
+    workers = WorkerProcesses(settings.processes - 1, settings.bind, settings.drain.total_seconds())
     sockets = bind(settings, shared=settings.processes > 1 or settings.port_reuse)
     async with AsyncExitStack() as stack:
-        shell = await stack.enter_async_context(HttpServer.open(settings, NAME))
+        http = await stack.enter_async_context(HttpServer.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
-        blobs = ObjectStore(settings.object_store)
-        stack.push_async_callback(blobs.close)
-        routes = NextHopCapabilities()
-        admission = build(settings, bus, blobs, routes, certificates)
-        shell.include(api.router(admission, siblings))
-        enforcing = BanEnforcement(
-            bus, admission.bans.table, NAME, "closes at accept", on_event=admission.bans.heard, also=(GUARDED,)
-        )
+        bodies = ObjectStore(settings.object_store)
+        stack.push_async_callback(bodies.close)
+        next_hops = NextHopCapabilities()
+        admission = build(settings, bus, bodies, next_hops, certificates)
+        http.include(api.router(admission, workers))
+        bans = admission.bans
+        enforcement = BanEnforcement(bus, bans.table, NAME, "closes at accept", on_event=bans.on_event, also=(GUARDED,))
         async with run_in_background(
-            routes.follow(bus),
-            retry_until_available(blobs.ensure),
-            delete_expired_bodies(blobs, settings.mail_kept),
-            siblings.run(),
-            enforcing.run(),
+            next_hops.follow(bus),
+            retry_until_available(bodies.ensure),
+            delete_expired_bodies(bodies, settings.mail_kept),
+            workers.run(),
+            enforcement.run(),
         ):
             try:
-                await enforcing.caught_up.wait()
+                await enforcement.caught_up.wait()
                 async with listening(admission, sockets):
-                    await shell.serve(bus)
+                    await http.serve(bus)
             finally:
-                siblings.end()
+                workers.end()
                 await drain(admission, settings.drain.total_seconds() * _DRAIN_SHARE)
 
 
 def build(
-    settings: Settings, bus: Bus, blobs: ObjectStore, routes: NextHopCapabilities, certificates: Certificates
+    settings: Settings, bus: Bus, bodies: ObjectStore, next_hops: NextHopCapabilities, certificates: Certificates
 ) -> Admission:
-    """One process's door, with the gate behind it."""
-    recorder = Recorder(bus, blobs, settings.hostname)
-    authenticator = Authenticator(bus.requests, settings.remember.total_seconds(), settings.remember_networks)
-    bus.events.listen(POLICY_EVENTS, callback=authenticator.heard)
-    bus.on_reconnect(authenticator.forget)
+    """Everything that a connection of this process needs."""
+    recorder = Recorder(bus, bodies, settings.hostname)
+    authenticator = Authenticator(bus.requests)
+    bus.events.listen(POLICY_EVENTS, callback=authenticator.on_policy_event)
+    bus.on_reconnect(authenticator.on_reconnect)
+    pipeline = MailPipeline(settings, bus, recorder, authenticator, next_hops)
+    admission = Admission(settings, pipeline, recorder, authenticator, certificates)
     metrics.GRANTS.set_function(lambda: len(authenticator))
-    pipeline = MailPipeline(settings, bus, recorder, authenticator, routes)
-    return Admission(settings, pipeline, recorder, authenticator, certificates)
+    metrics.CONNECTIONS.set_function(lambda: len(admission.connections))
+    return admission
 
 
 async def drain(admission: Admission, seconds: float) -> None:
-    """421 to idle sessions; the others after their mail, at the latest after so many seconds."""
+    """421 to idle sessions, to the others after their mail, and to all that are left after `seconds`."""
     admission.drain()
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

@@ -17,7 +17,7 @@ from varco_ingress_smtp.authentication import Authenticator, CachedGrant
 from varco_ingress_smtp.next_hop_capabilities import NextHopCapabilities
 from varco_ingress_smtp.recorder import Recorder, Votes
 from varco_ingress_smtp.settings import Settings
-from varco_ingress_smtp.smtp import answers
+from varco_ingress_smtp.smtp import answers, body_reader
 from varco_ingress_smtp.smtp.body_reader import BodyFault, BodyReader
 from varco_ingress_smtp.smtp.limits import MinimumDataRate
 from varco_ingress_smtp.smtp.line_reader import LineReader
@@ -64,9 +64,9 @@ class MailPipeline:
     async def identify(self, info: SessionInfo) -> CachedGrant | str:
         """The session's grant: its login's, or that of the network it comes from."""
         known = info.granted
-        if known and info.login and self._authenticator.ended(known):
+        if known and info.login and self._authenticator.login_ended(known):
             return answers.LOGIN_ENDED
-        if known and (info.login or not self._authenticator.stale(known)):
+        if known and (info.login or not self._authenticator.account_changed(known)):
             return known
         info.granted = None
         if info.is_health_check:
@@ -93,7 +93,7 @@ class MailPipeline:
         ):
             return bad
         mail.address_bytes = len(path.address.encode())
-        objection = None if self._authenticator.stale(granted) else envelope_checks.sender_objection(mail)
+        objection = None if self._authenticator.account_changed(granted) else envelope_checks.sender_objection(mail)
         if mail.declared_size > (most := self._max_size(mail)):
             objection = objection or envelope_checks.size_objection(mail, most)
         objection = objection or self._lacking(mail, smtputf8=not mail.sender.isascii())
@@ -131,11 +131,13 @@ class MailPipeline:
 
     def _max_size(self, mail: Transaction) -> int:
         most = self._settings.max_size
-        return most if self._authenticator.stale(mail.granted) else min(mail.granted.grant.max_size, most)
+        return most if self._authenticator.account_changed(mail.granted) else min(mail.granted.grant.max_size, most)
 
     def _max_recipients(self, mail: Transaction) -> int:
         most = self._settings.max_recipients
-        return most if self._authenticator.stale(mail.granted) else min(mail.granted.grant.max_recipients, most)
+        return (
+            most if self._authenticator.account_changed(mail.granted) else min(mail.granted.grant.max_recipients, most)
+        )
 
     def _lacking(self, mail: Transaction, *, smtputf8: bool, eight_bit: bool = False) -> Vote | None:
         """What the account's next hop can't carry, as far as that is known."""
@@ -151,9 +153,8 @@ class MailPipeline:
         body = BodyReader(
             spool,
             max_size=self._max_size(mail),
-            max_line=settings.max_line,
             normalise=mail.granted.grant.normalise,
-            discard=settings.discard,
+            discard=body_reader.MAX_DISCARDED,
         )
         try:
             await body.read(reader, pace.received)

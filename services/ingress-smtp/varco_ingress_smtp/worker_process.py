@@ -1,4 +1,4 @@
-"""The program of one further process: the same service, until its standard input closes."""
+"""The program of a worker process: the same service, until its standard input closes."""
 
 import os
 import signal

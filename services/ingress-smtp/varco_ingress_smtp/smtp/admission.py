@@ -20,6 +20,11 @@ from varco_ingress_smtp.smtp.banned_hosts import BannedHosts, HiddenClientsWarni
 from varco_ingress_smtp.smtp.limits import ConnectionCounter
 from varco_ingress_smtp.transaction import SessionInfo
 
+# At a login that many hosts guess at, all hosts that it does not know share one attempt a second;
+# ten of them may wait. A person who mistypes waits little, and 86,400 guesses a day find nothing.
+GUARD_INTERVAL_SECONDS = 1.0
+GUARD_WAITING = 10
+
 _log = log.get(__name__)
 
 
@@ -57,7 +62,7 @@ class Admission:
         self.draining = False
         self.empty = asyncio.Event()
         self.empty.set()
-        self.login_throttle = LoginThrottle(settings.guard_interval.total_seconds(), settings.guard_waiting)
+        self.login_throttle = LoginThrottle(GUARD_INTERVAL_SECONDS, GUARD_WAITING)
         self.bans = BannedHosts(BanTable(settings.balancer_networks), self.login_throttle, self._close_banned)
         self._hidden_clients = HiddenClientsWarning()
         self._counter = ConnectionCounter(settings.max_connections, settings.max_connections_per_host)
@@ -68,14 +73,13 @@ class Admission:
         if self.bans.refuses(host):
             cause: RefusedConnections | None = RefusedConnections.BANNED
         else:
-            self._hidden_clients.saw(host)
+            self._hidden_clients.count(host)
             cause = self._counter.enter(host)
         if cause:
             self._count_refusal(host, cause)
             return cause
         self.connections[connection] = host
         self.empty.clear()
-        metrics.CONNECTIONS.set(len(self.connections))
         metrics.SESSIONS[connection.info.listener].inc()
         return None
 
@@ -84,7 +88,6 @@ class Admission:
         self._counter.leave(self.connections.pop(connection))
         if not self.connections:
             self.empty.set()
-        metrics.CONNECTIONS.set(len(self.connections))
 
     def drain(self) -> None:
         """No new mail begins: 421 to idle sessions now, to the others after their mail."""

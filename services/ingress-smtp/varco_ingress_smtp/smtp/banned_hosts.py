@@ -1,4 +1,4 @@
-"""Who is turned away before any banner, and who waits for a turn to log in: banguard's table, held in memory."""
+"""Hosts that are refused at accept, by banguard's table in memory; a warning where all hosts look alike."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,41 +8,44 @@ from varco_common.events import AnyEvent, HostBanned, LoginGuarded
 from varco_common.events.ban_table import BanTable, Network, address_of, network_of
 from varco_common.runtime.login_throttle import LoginThrottle
 
-HIDDEN_CLIENTS_SAMPLE = 20  # connections after which it is judged whether all come from one address
+HIDDEN_CLIENTS_SAMPLE = 20  # connections after a start that are compared
 
 _log = log.get(__name__)
 
 
 class BannedHosts:
-    """`on_ban` is called with each network that is banned from now on."""
+    """`on_ban` gets each network that is banned from now on: open sessions from it end."""
 
     def __init__(self, table: BanTable, login_throttle: LoginThrottle, on_ban: Callable[[Network], None]) -> None:
         self.table, self._login_throttle, self._on_ban = table, login_throttle, on_ban
 
-    def heard(self, said: AnyEvent) -> None:
-        match said:
+    def on_event(self, event: AnyEvent) -> None:
+        """Called with each event of banguard, after the table has applied it."""
+        match event:
             case HostBanned(network=network):
                 self._on_ban(network_of(network))
             case LoginGuarded():
-                self._login_throttle.add(said)
+                self._login_throttle.add(event)
             case _:
                 pass
 
     def refuses(self, host: str) -> bool:
+        """Whether the host is banned now."""
         return self.table.banned(host, datetime.now(UTC)) is not None
 
 
 class HiddenClientsWarning:
-    """Warns, once after a start, where all clients seem to come from one private address: a gateway in front hides them.
+    """Warns, once after a start, when all clients seem to come from one private address.
 
-    Then a ban would hit all of them at once, or none.
+    Then a gateway in front hides them, and a ban would hit all of them or none.
     """
 
     def __init__(self) -> None:
         self._left = HIDDEN_CLIENTS_SAMPLE
         self._first = ""
 
-    def saw(self, host: str) -> None:
+    def count(self, host: str) -> None:
+        """Notes one connection."""
         if not self._left or not host:
             return
         self._first = self._first or host

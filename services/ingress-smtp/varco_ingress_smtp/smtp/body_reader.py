@@ -4,11 +4,18 @@ from collections.abc import Callable
 from enum import Enum
 
 from varco_common.base import log
-from varco_ingress_smtp.smtp.line_endings import LineEndNormaliser, LineLengthCheck, has_bare_line_end, irregular_pieces
+from varco_ingress_smtp.smtp.line_endings import (
+    MAX_LINE,
+    LineEndNormaliser,
+    LineLengthCheck,
+    has_bare_line_end,
+    irregular_pieces,
+)
 from varco_ingress_smtp.smtp.line_reader import BODY_BYTES, COMMAND_BYTES, LineReader
 from varco_ingress_smtp.spool import Spool
 
 _log = log.get(__name__)
+MAX_DISCARDED = 67_108_864  # bytes of a refused body that are read, so that the client reads the answer
 END = b"\r\n.\r\n"
 EMPTY = b".\r\n"  # what ends a body without a single line: the CRLF before it is that of the DATA command
 
@@ -37,7 +44,7 @@ class BodyOutOfSync(Exception):
 class BodyReader:
     """One body on its way in. Sizes in bytes, of the wire form; `discard` is how much is read after a fault."""
 
-    def __init__(self, spool: Spool, *, max_size: int, max_line: int, normalise: bool, discard: int) -> None:
+    def __init__(self, spool: Spool, *, max_size: int, normalise: bool, discard: int, max_line: int = MAX_LINE) -> None:
         self.spool = spool
         self.fault: BodyFault | None = None
         self.eight_bit = False

@@ -1,4 +1,4 @@
-"""What one client may take of the gate: connections, time, and patience."""
+"""What one client may take: connections, logins at once, time."""
 
 import asyncio
 import time
@@ -8,90 +8,89 @@ from contextlib import asynccontextmanager
 
 from varco_common.events import RefusedConnections
 
-REPORT_SECONDS = 60.0
-LOOK_SECONDS = 10.0
+REPORT_SECONDS = 60.0  # a flood of refused connections becomes one event a minute for each host
+DATA_GRACE_SECONDS = 60.0  # a body may begin slowly: a laptop that wakes up, a line that is just set up
+CHECK_SECONDS = 10.0  # how often a Deadline looks at the clock: an early end that moved away costs no timer
 
 
 class ConnectionCounter:
-    """Counts open connections, in all and for each host. What is turned away is reported once a minute for each host."""
+    """Counts open connections, in total and for each host, and the refused ones until they are reported."""
 
-    def __init__(self, most: int, most_per_host: int) -> None:
-        self._most = most
-        self._most_per_host = most_per_host
+    def __init__(self, limit: int, limit_per_host: int) -> None:
+        self._limit = limit
+        self._limit_per_host = limit_per_host
+        self._open = 0
         self._by_host: Counter[str] = Counter()
         self._refused: Counter[tuple[str, RefusedConnections]] = Counter()
         self._reported: dict[tuple[str, RefusedConnections], float] = {}
-        self.open = 0
 
     def enter(self, host: str) -> RefusedConnections | None:
-        """Counts a connection, which must `leave` later. A returned cause says why it may not stay."""
-        if self.open >= self._most:
+        """Counts a connection, which must `leave` later; or returns why it may not stay."""
+        if self._open >= self._limit:
             return RefusedConnections.TOO_MANY
-        if self._by_host[host] >= self._most_per_host:
+        if self._by_host[host] >= self._limit_per_host:
             return RefusedConnections.TOO_MANY_FROM_HOST
-        self.open += 1
+        self._open += 1
         self._by_host[host] += 1
         return None
 
     def leave(self, host: str) -> None:
-        self.open -= 1
+        self._open -= 1
         self._by_host[host] -= 1
         if not self._by_host[host]:
             del self._by_host[host]
 
     def to_report(self, host: str, cause: RefusedConnections, now: float) -> int:
-        """How many refusals to report now, this one counted; 0 within a minute of the last report."""
+        """How many refusals to report now, this one included; 0 within a minute of the last report."""
         key = host, cause
         self._refused[key] += 1
         if now - self._reported.get(key, -REPORT_SECONDS) < REPORT_SECONDS:
             return 0
-        self._forget_old(now)
-        self._reported[key] = now
+        self._reported = {old: at for old, at in self._reported.items() if now - at < REPORT_SECONDS} | {key: now}
         return self._refused.pop(key)
-
-    def _forget_old(self, now: float) -> None:
-        old = [key for key, at in self._reported.items() if now - at >= REPORT_SECONDS]
-        for key in old:
-            del self._reported[key]
 
 
 class PerHostSemaphore:
-    """So many at once for each host; its others wait, first come, first served."""
+    """Lets a few tasks of each host in at once. The others wait, first come, first served."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
-        self._hosts: dict[str, asyncio.Semaphore] = {}
-        self._here: Counter[str] = Counter()
+        self._semaphores: dict[str, asyncio.Semaphore] = {}
+        self._tasks: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        """Hosts that are in or wait."""
+        return len(self._semaphores)
 
     @asynccontextmanager
     async def of(self, host: str) -> AsyncIterator[None]:
-        """The host's turn is what happens inside."""
-        self._here[host] += 1
+        """Waits for a place of this host, and holds it in the block."""
+        self._tasks[host] += 1
         try:
-            async with self._hosts.setdefault(host, asyncio.Semaphore(self._at_once)):
+            async with self._semaphores.setdefault(host, asyncio.Semaphore(self._at_once)):
                 yield
         finally:
-            self._here[host] -= 1
-            if not self._here[host]:
-                del self._here[host], self._hosts[host]
+            self._tasks[host] -= 1
+            if not self._tasks[host]:
+                del self._tasks[host], self._semaphores[host]
 
 
 class Deadline:
-    """One lazy timer a session: moving it later costs an assignment. It looks at the clock now and then."""
+    """One lazy timer for each connection: to move it later costs an assignment."""
 
-    __slots__ = ("_at", "_handle", "_late", "_loop")
+    __slots__ = ("_at", "_handle", "_loop", "_on_late")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, late: Callable[[], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_late: Callable[[], None]) -> None:
         self._loop = loop
-        self._late = late
+        self._on_late = on_late
         self._at = 0.0
         self._handle: asyncio.TimerHandle | None = None
 
     def within(self, seconds: float) -> None:
-        """`late` is called unless this is called again within so many seconds."""
+        """Calls `on_late` unless this is called again within that time."""
         self._at = at = self._loop.time() + seconds
         if self._handle is None or self._handle.when() > at:
-            self._look_again()
+            self._schedule()
 
     def rest(self) -> None:
         """No deadline until the next `within`."""
@@ -102,22 +101,22 @@ class Deadline:
             self._handle.cancel()
             self._handle = None
 
-    def _look_again(self) -> None:
+    def _schedule(self) -> None:
         self.cancel()
-        self._handle = self._loop.call_at(min(self._at, self._loop.time() + LOOK_SECONDS), self._look)
+        self._handle = self._loop.call_at(min(self._at, self._loop.time() + CHECK_SECONDS), self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._handle = None
         if self._loop.time() < self._at:
-            self._look_again()
+            self._schedule()
         else:
-            self._late()
+            self._on_late()
 
 
 class MinimumDataRate:
-    """How fast a body must come in: as it likes for the `grace`, then `rate` bytes a second on average; never `idle` without any.
+    """How fast a body must come in: at any rate for `grace` seconds, then `rate` bytes a second on average.
 
-    Times in seconds.
+    It may never pause longer than `idle` seconds.
     """
 
     __slots__ = ("_begun", "_deadline", "_grace", "_idle", "_rate")
@@ -131,10 +130,10 @@ class MinimumDataRate:
         deadline.within(min(grace, idle))
 
     def received(self, size: int) -> None:
-        """So many bytes in all, by now."""
+        """`size` is all bytes of the body so far."""
         left = self._begun + self._grace + size / self._rate - time.monotonic()
         self._deadline.within(min(left, self._idle))
 
     def ended(self) -> None:
-        """The body is in: what follows is up to the gate."""
+        """The body is complete: from here on the client waits for the gate."""
         self._deadline.rest()

@@ -8,7 +8,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 from varco_common.base import log
-from varco_ingress_smtp.smtp import answers, path_parser, sasl
+from varco_ingress_smtp.smtp import answers, limits, path_parser, sasl
 from varco_ingress_smtp.smtp.auth_verb import authenticate
 from varco_ingress_smtp.smtp.body_reader import BodyOutOfSync, EndlessBody
 from varco_ingress_smtp.smtp.connection import ClientConnection
@@ -234,7 +234,7 @@ class SmtpSession(SMTP):
     def _data_rate(self) -> MinimumDataRate:
         settings = self.admission.settings
         idle = settings.command_timeout.total_seconds()
-        return MinimumDataRate(self.connection.deadline, settings.data_grace.total_seconds(), settings.data_rate, idle)
+        return MinimumDataRate(self.connection.deadline, limits.DATA_GRACE_SECONDS, settings.data_rate, idle)
 
     @command
     async def smtp_RSET(self, argument: str) -> str:
