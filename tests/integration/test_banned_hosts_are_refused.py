@@ -6,6 +6,7 @@ import socket
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -183,7 +184,7 @@ def test_an_accounts_own_token_sees_and_lifts_its_own(gate: Gate):
 
 
 def test_guessing_from_many_hosts_slows_strangers_and_nobody_else(own_gate: Callable[..., Gate]):
-    gate = own_gate(VARCO_INGRESS_GUARD_INTERVAL="2s")
+    gate = own_gate()
     office = "127.0.3.200"
     with gate.smtp(office, tls=True) as client:
         client.login("alice@acme.test", "correct-horse")
@@ -198,10 +199,16 @@ def test_guessing_from_many_hosts_slows_strangers_and_nobody_else(own_gate: Call
             client.docmd("AUTH", f"PLAIN {plain('alice@acme.test', password)}")
             return time.monotonic() - began
 
-    wait_for(lambda: waits(stranger, "correct-horse") > 1.9)
-    assert waits("127.0.0.1", "correct-horse") > 1.9, "one stranger after the other"
-    assert waits(office, "correct-horse") < 1.5
-    assert waits(stranger, "correct-horse") < 1.5, "who has logged in once is no stranger"
+    def slowest_of_three() -> float:
+        """They share one attempt a second, so the last one waits for three."""
+        strangers = [f"127.0.3.{n}" for n in (101, 102, 103)]
+        with ThreadPoolExecutor(3) as threads:
+            return max(threads.map(lambda host: waits(host, "wrong"), strangers))
+
+    wait_for(lambda: slowest_of_three() > 2.5)
+    waits(stranger, "correct-horse")
+    assert waits(office, "correct-horse") < 2.5
+    assert waits(stranger, "correct-horse") < 2.5, "who has logged in once is no stranger"
 
 
 def test_bans_survive_the_death_of_banguard_and_ingress_and_end_in_time(own_gate: Callable[..., Gate]):
