@@ -9,9 +9,10 @@ import pytest
 from varco_common.bus import Bus
 from varco_common.bus.stream_backup import StreamBackup
 from varco_common.mail.ballot import accept
-from varco_common.testing.cluster import nats_cluster
 from varco_common.testing.samples import ballot, failed, record
 from varco_common.testing.waiting import eventually
+
+from .cluster import nats_cluster
 
 SECONDS = 20.0  # servers take four to nine to choose a leader; the clients then find it
 

@@ -1,4 +1,4 @@
-"""A mail catcher for demos: takes every mail, delivers none, and prints each as one line of JSON. `python -m` runs it."""
+"""A mail catcher for demos, run by `python -m`: prints each mail as JSON, delivers none."""
 
 import asyncio
 import json
@@ -8,18 +8,23 @@ import signal
 from varco_common.testing.next_hop import NextHop, Received
 
 PORT = 2525
-SHOWN = 64 * 1024  # characters of a mail's content
+MAX_CONTENT = 64 * 1024  # characters of a mail that are printed
 
 
 def line(mail: Received) -> str:
-    """What is printed of it."""
+    """The line of JSON for a mail."""
     content = mail.content.decode("utf-8", "replace")
-    told = {"sender": mail.sender, "recipients": mail.recipients, "size": len(mail.content), "content": content[:SHOWN]}
-    return json.dumps(told)
+    fields = {
+        "sender": mail.sender,
+        "recipients": mail.recipients,
+        "size": len(mail.content),
+        "content": content[:MAX_CONTENT],
+    }
+    return json.dumps(fields)
 
 
 async def catch(host: str, port: int, ended: asyncio.Event) -> None:
-    """Until `ended`."""
+    """Catches mails until `ended` is set."""
     hop = NextHop(host=host, port=port, keep=False, on_mail=lambda mail: print(line(mail), flush=True))  # noqa: T201
     await hop.start()
     try:

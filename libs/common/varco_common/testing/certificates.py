@@ -20,14 +20,14 @@ class Certificate:
 
     @property
     def server(self) -> ssl.SSLContext:
-        """For a server that shows it."""
+        """The TLS context of a server with this certificate."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.certificate, self.key)
         return context
 
 
 def self_signed(directory: Path, *names: str) -> Certificate:
-    """A certificate for host names and addresses; it is its own authority."""
+    """A certificate for host names and addresses; it signs itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
     now = datetime.now(UTC)

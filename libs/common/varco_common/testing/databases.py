@@ -1,4 +1,4 @@
-"""Databases as pytest fixtures: SQLite in a temporary folder, and a real PostgreSQL for the whole session."""
+"""Databases as pytest fixtures: SQLite in a temporary folder, one real PostgreSQL for all tests."""
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
@@ -15,23 +15,23 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """A SQLite database that doesn't exist yet."""
+    """The URL of a SQLite database that does not exist yet."""
     return f"sqlite+aiosqlite:///{tmp_path}/test.sqlite"
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """One PostgreSQL for all tests; who wants to kill it starts it again."""
+    """One PostgreSQL for all tests. A test that kills it must start it again."""
     try:
         with postgres_server() as server:
             yield server
     except PostgresMissing as error:
-        pytest.skip(f"PostgreSQL can't start here: {error}")
+        pytest.skip(f"PostgreSQL cannot start here: {error}")
 
 
 @pytest_asyncio.fixture
 async def postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
-    """An empty PostgreSQL database of the test's own."""
+    """An empty PostgreSQL database for this test."""
     name = f"test{next(_numbers)}"
     await _execute(postgres, f"CREATE DATABASE {name}")
     yield postgres.url(name)
@@ -48,6 +48,6 @@ async def _execute(postgres: PostgresServer, statement: str) -> None:
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """The test runs twice: on SQLite and on PostgreSQL."""
+    """Runs the test twice: on SQLite and on PostgreSQL."""
     url: str = request.getfixturevalue(request.param)
     return url

@@ -26,7 +26,7 @@ async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def s3() -> AsyncIterator[S3Server]:
-    """One S3 server for the whole run (it takes seconds to start): use buckets of your own, and don't kill it."""
+    """One S3 server for all tests: use a bucket of your own, and do not stop it."""
     async with s3_server() as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""Any history of events that a projection may see, and the proof that folding it comes to the same whichever way.
+"""Random histories of events, and the claim that every way of folding one gives the same states.
 
 @given(histories(*FILTERS))
 def test_accounts_fold_alike(history):
@@ -21,9 +21,9 @@ from varco_common.eventsourcing.replay.settings_history import SettingsHistory
 S = TypeVar("S")
 History_ = list[tuple[int, AnyEvent]]
 
-MOST = 40
+MAX_EVENTS = 40
 _NETWORKS = ("192.0.2.7", "192.0.2.0/28", "2001:db8::/64")
-_WORDS: Mapping[str, tuple[str, ...]] = {  # few of each kind, so that events meet one another; by the field's name
+_WORDS: Mapping[str, tuple[str, ...]] = {  # by field name; few values, so that events concern the same things
     "account": ("acme", "beta"),
     "network": _NETWORKS,
     "host": ("192.0.2.7", "198.51.100.9", "2001:db8::5"),
@@ -41,12 +41,12 @@ _TIMES = st.datetimes(datetime(2026, 1, 1), datetime(2026, 3, 1), timezones=st.j
 
 
 def histories(*filters: str) -> st.SearchStrategy[History_]:
-    """Events that pass any of the subject filters, with their sequences: rising, with gaps, in any order of facts."""
-    kinds = [kind for kind in get_args(AnyEvent) if any(_passes(kind, one) for one in filters)]
-    assert kinds, f"no event passes {filters}"
+    """Events that match any of the subject filters, with rising sequences that have gaps."""
+    kinds = [kind for kind in get_args(AnyEvent) if any(_passes(kind, subject_filter) for subject_filter in filters)]
+    assert kinds, f"no event matches {filters}"
     event = st.one_of([_struct(kind, "") for kind in kinds])
     step = st.integers(1, 3)
-    return st.lists(st.tuples(step, event), max_size=MOST).map(_numbered)
+    return st.lists(st.tuples(step, event), max_size=MAX_EVENTS).map(_numbered)
 
 
 def folds_alike(
@@ -56,9 +56,9 @@ def folds_alike(
     state: type[S],
     key: Callable[[AnyEvent], str] = event_key,
 ) -> None:
-    """Live, after a restart at any place, after a rebuild from what lies in EVENTS, and as of any sequence: the same.
+    """Asserts equal states: live, after a restart, after a rebuild, and as of any sequence.
 
-    A restart reads the documents as the database has them, and is told once more some of what it has applied.
+    A restart reads the saved documents, and gets some events again that it has applied.
     """
     live = _folded(FoldedStates(apply, key), history)
     rebuilt = _folded(
@@ -76,7 +76,7 @@ def folds_alike(
     past: SettingsHistory[S] = SettingsHistory(apply, key)
     for sequence, event in history:
         past.apply_event(sequence, event)
-    for place in reversed(range(len(history) + 1)):  # the newest first: what was asked before must not matter
+    for place in reversed(range(len(history) + 1)):  # the newest first: earlier questions must not matter
         then = _folded(FoldedStates(apply, key), history[:place])
         for name in past:
             assert past.as_of(name, then.sequence) == then.states.get(name)
@@ -89,8 +89,8 @@ def _folded(memory: FoldedStates[S], history: Sequence[tuple[int, AnyEvent]]) ->
 
 
 def _passes(kind: type[Event], subject_filter: str) -> bool:
-    _, service, said, *_ = subject_filter.split(".")
-    return service in ("*", kind.SERVICE) and said in ("*", ">", fact(kind))
+    _, service, name, *_ = subject_filter.split(".")
+    return service in ("*", kind.SERVICE) and name in ("*", ">", fact(kind))
 
 
 def _numbered(steps: list[tuple[int, AnyEvent]]) -> History_:
@@ -125,7 +125,7 @@ def _values(type_: mi.Type, name: str) -> st.SearchStrategy[Any]:  # noqa: C901,
         case mi.LiteralType(values=values):
             return st.sampled_from(values)
         case mi.UnionType(types=types):
-            return st.one_of([_values(one, name) for one in types])
+            return st.one_of([_values(member, name) for member in types])
         case mi.VarTupleType(item_type=item):
             return st.lists(_values(item, name.removesuffix("s")), max_size=3).map(tuple)
         case mi.ListType(item_type=item):

@@ -18,7 +18,7 @@ jetstream {{ store_dir: {store}, sync_interval: always, max_file_store: {max_fil
 
 
 class NatsServer(Server):
-    """`kill`, `start`, `stop`, `restart` as its base; the store outlives the process."""
+    """Has `kill`, `start`, `stop` and `restart` of Server. The store outlives the process."""
 
     def __init__(self, home: Path, extra: str, max_file_store: str) -> None:
         self.home = home
@@ -36,7 +36,7 @@ class NatsServer(Server):
         return f"nats://127.0.0.1:{self.port}"
 
     def settings(self, user: str = "", password: str = "", **limits: float) -> BusSettings:
-        """How to connect here, as `user` where the server has users. `limits` are BusSettings' own."""
+        """How to connect, as `user` if the server has users. `limits` are fields of BusSettings."""
         secret = None
         if user:
             secret = self.home / f"{user}.password"
@@ -54,9 +54,10 @@ async def nats_server(
     mail_max_bytes: int = -1,
     max_file_store: str = "1GB",
 ) -> AsyncIterator[NatsServer]:
-    """A nats-server on an ephemeral port with a temporary store; with `streams`, MAIL and EVENTS are made.
+    """Runs a nats-server on an ephemeral port with a temporary store, and creates its `streams`.
 
-    `extra` is more of its configuration (users, for one); `admin` is then the user and password who may make streams.
+    `extra` is further configuration. If that has users, `admin` is the user and password of one
+    that may create streams.
     """
     with tempfile.TemporaryDirectory(prefix="varco-nats-") as home:
         server = NatsServer(Path(home), extra, max_file_store)

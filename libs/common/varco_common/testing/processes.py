@@ -14,23 +14,26 @@ READY_SECONDS = 30.0
 
 
 def binary(name: str) -> str:
-    """The path of a program that a Python package brought, or that is installed on the machine."""
-    beside = Path(sysconfig.get_path("scripts")) / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
-        raise FileNotFoundError(f"{name} is not installed: `make venv` brings it")
-    return found
+    """The path of a program from a Python package, or of one that is installed on the machine."""
+    script = Path(sysconfig.get_path("scripts")) / name
+    path = str(script) if script.exists() else shutil.which(name)
+    if path is None:
+        raise FileNotFoundError(f"{name} is not installed: `make venv` installs it")
+    return path
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    """A TCP port of 127.0.0.1 that no process listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Server:
-    """One process that can be killed and started again with the same store and ports. Its output goes to `log`."""
+    """A process that can be killed and started again with the same store and ports.
+
+    It writes to `log`.
+    """
 
     def __init__(
         self,
@@ -45,9 +48,8 @@ class Server:
         self.port = port
         self._user = user
         self._environment = {**os.environ, **(environment or {})}
-        self._process: subprocess.Popen[bytes] | None = (
-            None  # bound to no event loop: fixtures of any scope may hold it
-        )
+        # Popen is bound to no event loop, so fixtures of any scope may have it.
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:

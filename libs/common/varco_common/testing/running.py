@@ -1,4 +1,4 @@
-"""A service under test: in this process, or as one of its own to be killed; and a client with a token."""
+"""A service under test, in this process or in one of its own, and a client with a token."""
 
 import asyncio
 import os
@@ -14,13 +14,13 @@ import httpx
 from varco_common.base.settings import Settings, variables
 from varco_common.runtime.tokens import Keyring
 
-KEY = "k" * 64  # what tokens are signed with
+KEY = "k" * 64  # signs the tokens
 
 READY_SECONDS = 20.0
 
 
 def client(port: int, account: str = "", key: str = KEY) -> httpx.AsyncClient:
-    """An HTTP client of the service there, with a token of the account, or of the admin."""
+    """An HTTP client of the service at this port, with a token of the account or of the admin."""
     keyring = Keyring(key.encode())
     _, token = keyring.mint(account) if account else keyring.mint_admin()
     return httpx.AsyncClient(
@@ -30,7 +30,10 @@ def client(port: int, account: str = "", key: str = KEY) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def serving(serve: Coroutine[Any, Any, None], admin: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
-    """The service in this process inside the block, which begins when it is ready; gives `admin`, and closes it."""
+    """Runs the service in this process; the block begins when it is ready.
+
+    Yields and closes `admin`.
+    """
     task = asyncio.create_task(serve)
     try:
         async with admin:
@@ -43,7 +46,7 @@ async def serving(serve: Coroutine[Any, Any, None], admin: httpx.AsyncClient) ->
 
 
 def start(name: str, settings: type[Settings], values: Mapping[str, Any], log: Path) -> subprocess.Popen[bytes]:
-    """The service as a process of its own, which the caller ends; it may not be ready yet."""
+    """Starts the service as a process, which the caller ends. It may not be ready yet."""
     names = variables(settings)
     environment = {names[field]: str(value) for field, value in values.items()}
     command = [Path(sysconfig.get_path("scripts")) / f"varco-{name}"]
@@ -55,7 +58,7 @@ def start(name: str, settings: type[Settings], values: Mapping[str, Any], log: P
 async def process(
     name: str, settings: type[Settings], values: Mapping[str, Any], log: Path, admin: httpx.AsyncClient
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """As `start`, inside the block, which begins when it is ready; killed at its end."""
+    """As `start`; the block begins when the service is ready, and kills it at its end."""
     started = start(name, settings, values, log)
     try:
         async with admin:
@@ -67,15 +70,15 @@ async def process(
 
 
 async def ready(admin: httpx.AsyncClient, ended: Callable[[], object] = lambda: None, log: Path | None = None) -> None:
-    """Until /readyz says so. Fails when the service has `ended`, with its log, or takes too long."""
+    """Waits until /readyz answers 200. Fails with the log if the service has `ended`."""
     async with asyncio.timeout(READY_SECONDS):
         while True:
-            assert not ended(), _told(log)
+            assert not ended(), _log_text(log)
             with suppress(httpx.TransportError):
                 if (await admin.get("/readyz")).status_code == httpx.codes.OK:
                     return
             await asyncio.sleep(0.02)
 
 
-def _told(log: Path | None) -> str:
+def _log_text(log: Path | None) -> str:
     return log.read_text() if log and log.exists() else ""

@@ -15,7 +15,7 @@ from varco_common.testing.waiting import eventually
 
 
 class S3Server(Server):
-    """`kill`, `start`, `stop`, `restart` as its base; the store outlives the process."""
+    """Has `kill`, `start`, `stop` and `restart` of Server. The store outlives the process."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -29,7 +29,7 @@ class S3Server(Server):
         )
 
     async def start(self) -> None:
-        """Waits until an object can be put and got: the port answers seconds before."""
+        """Waits until an object can be stored and read: the port answers seconds before that."""
         await super().start()
         probe = ObjectStore(self.settings, "varco-ready")
         await eventually(lambda: _works(probe), READY_SECONDS)
@@ -37,7 +37,7 @@ class S3Server(Server):
 
     @property
     def settings(self) -> ObjectStoreSettings:
-        """How to connect here."""
+        """How to connect."""
         return ObjectStoreSettings(
             endpoint=f"http://127.0.0.1:{self.port}",
             access_key_file=self.home / "access.key",
@@ -48,7 +48,7 @@ class S3Server(Server):
 
 @contextlib.asynccontextmanager
 async def s3_server() -> AsyncIterator[S3Server]:
-    """A SeaweedFS S3 server on ephemeral ports with a temporary store; it takes some 4 s to start."""
+    """Runs SeaweedFS with S3 on ephemeral ports and a temporary store; starts in some 4 s."""
     with tempfile.TemporaryDirectory(prefix="varco-s3-") as home:
         server = S3Server(Path(home))
         try:

@@ -1,4 +1,4 @@
-"""Calls a service's HTTP API with whatever its OpenAPI description allows, and with what it doesn't."""
+"""Calls a service's HTTP API with requests that its OpenAPI description allows, and others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,15 +16,15 @@ ANY = r"^/"
 def call_everything(
     base: str, token: str, *, paths: str = ANY, adapt: Callable[[Any], None] | None = None
 ) -> list[str]:
-    """Calls each operation of these paths with some generated requests, each of which `adapt` may change; gives their names.
+    """Calls each operation of these paths with generated requests; returns the operations' names.
 
-    Raises at the first broken promise: an error of ours, an answer of another shape than was said.
+    `adapt` may change a request. Raises at the first 5xx, or answer that the description forbids.
     """
     schema = schemathesis.openapi.from_url(f"{base}/openapi.json").include(path_regex=paths)
     called = []
-    for found in schema.get_all_operations():
-        assert isinstance(found, Ok)
-        operation = found.ok()
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok)
+        operation = result.ok()
         called.append(operation.label)
 
         @settings(
@@ -46,7 +46,7 @@ def call_everything(
 
 
 def of_account(name: str, *spared: str) -> Callable[[Any], None]:
-    """For `adapt`: paths of an account are of this one, but for the operations that are `spared`."""
+    """For `adapt`: sets the account in paths to this one, except for the operations `spared`."""
 
     def adapt(case: Any) -> None:
         if "account" in case.path_parameters and case.operation.label not in spared:

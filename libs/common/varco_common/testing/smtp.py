@@ -1,4 +1,4 @@
-"""A raw SMTP client for tests: what is sent, and what comes back, byte for byte."""
+"""A raw SMTP client for tests, which sends and reads byte for byte."""
 
 import asyncio
 import ssl
@@ -10,7 +10,7 @@ _SECONDS = 20.0
 
 
 class Client:
-    """A raw SMTP client: what is sent and what comes back, byte for byte."""
+    """One SMTP connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -21,7 +21,7 @@ class Client:
     async def open(
         cls, port: int, tls: ssl.SSLContext | None = None, name: str = "gate.example"
     ) -> AsyncIterator["Client"]:
-        """Connected, the greeting not read."""
+        """Connects; the greeting is not read yet."""
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, ssl=tls, server_hostname=name if tls else None, limit=1 << 20
         )
@@ -51,7 +51,7 @@ class Client:
         return await self.reply()
 
     async def hello(self) -> "Client":
-        """Greeting and EHLO."""
+        """Reads the greeting and sends EHLO."""
         assert (await self.reply()).startswith("220 ")
         assert (await self.say("EHLO client.example")).startswith("250-")
         return self
@@ -66,7 +66,7 @@ class Client:
             assert (await self.say(f"RCPT TO:<{recipient}>")).startswith("250 ")
 
     async def data(self, body: bytes = TEXT) -> str:
-        """DATA with a body that is in wire form already, up to the answer."""
+        """Sends DATA and a body in wire form; returns the answer."""
         assert (await self.say("DATA")).startswith("354 ")
         self.send(body + b".\r\n")
         return await self.reply()
