@@ -97,7 +97,8 @@ class CopySettings(
 def apply(settings: CopySettings | None, event: AnyEvent) -> CopySettings | None:
     """The settings after the event. Those of a closed account stay for its last mails."""
     if isinstance(event, AccountClosed):
-        return _mailbox_closed(_forwarding_stopped(settings, event.at), event.at) if settings else None
+        forwarding_stopped = settings and _stopped(settings, event.at, forwarding=True)
+        return _stopped(forwarding_stopped, event.at, forwarding=False) if forwarding_stopped else None
     if isinstance(event, SettingsEvent):
         return _changed(settings or CopySettings(account=event.account), event)
     return settings
@@ -112,30 +113,24 @@ def _changed(settings: CopySettings, event: SettingsEvent) -> CopySettings:  # n
             opened = settings if settings.login else _begin(settings, CopyPeriod(since=event.at))
             return replace(opened, login=event.login, hash=event.hash)
         case MailboxClosed():
-            return _mailbox_closed(settings, event.at)
+            return _stopped(settings, event.at, forwarding=False)
         case ForwardingSet():
             target = ForwardingTarget(address=event.address, form=event.form, return_path=event.return_path)
             ended = _end(settings, event.at, forwarding=True)
             return _begin(ended, CopyPeriod(since=event.at, target=target))
         case ForwardingStopped():
-            return _forwarding_stopped(settings, event.at)
+            return _stopped(settings, event.at, forwarding=True)
         case RetentionSet():
             return replace(settings, keep_seconds=event.seconds)
         case SourceChosen():
             return replace(settings, source=event.source)
 
 
-def _mailbox_closed(settings: CopySettings, at: datetime) -> CopySettings:
-    return _without_void_statement(replace(_end(settings, at, forwarding=False), login="", hash=""))
-
-
-def _forwarding_stopped(settings: CopySettings, at: datetime) -> CopySettings:
-    return _without_void_statement(_end(settings, at, forwarding=True))
-
-
-def _without_void_statement(settings: CopySettings) -> CopySettings:
+def _stopped(settings: CopySettings, at: datetime, *, forwarding: bool) -> CopySettings:
     """A statement holds while mails are copied. To turn copies on again takes a new one."""
-    return settings if settings.active else replace(settings, statement=None)
+    ended = _end(settings, at, forwarding=forwarding)
+    ended = ended if forwarding else replace(ended, login="", hash="")
+    return ended if ended.active else replace(ended, statement=None)
 
 
 def _begin(settings: CopySettings, period: CopyPeriod) -> CopySettings:

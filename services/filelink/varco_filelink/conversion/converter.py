@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from varco_common.base.errors import PoisonError
 from varco_common.events import AttachmentLinked
 from varco_common.mail.envelope import domain_of
@@ -49,12 +51,13 @@ class Converter:
         """
         by_path = {part.path: part for part in record.manifest.parts}
         parts = [by_path[path] for path in record.convert if path in by_path]
-        planned = {part.path: existing.get(part.path) or self._new_link(record, part, settings, now) for part in parts}
-        first = next(iter(planned.values()))
+        new = {part.path: self._new_link(record, part, settings, now) for part in parts if part.path not in existing}
+        planned = {part.path: existing.get(part.path) or new[part.path] for part in parts}
+        first = planned[parts[0].path]
+        linked_at = first.linked_at if isinstance(first, Link) else first.at
         files = [LinkedFile(link.name, part.size, link.url) for part, link in zip(parts, planned.values(), strict=True)]
-        notice = link_notice(files, settings.language, first.expires_at - first.linked_at, first.expires_at)
+        notice = link_notice(files, settings.language, first.expires_at - linked_at, first.expires_at)
         edits = await plan_edits(source, record, parts, notice)
-        new = {path: link for path, link in planned.items() if path not in existing}
         outgoing = OutgoingBody(self._bodies, f"{record.envelope.id}.{os.urandom(4).hex()}")
         try:
             stored = await self._rewrite(source, edits, outgoing, {path: link.object for path, link in new.items()})
@@ -62,13 +65,16 @@ class Converter:
         except BaseException:
             await outgoing.abort()
             raise
-        return ConvertedMail(body, inline, [_link_event(link, *stored[path]) for path, link in new.items()])
+        links = [replace(link, size=stored[path][0], sha256=stored[path][1]) for path, link in new.items()]
+        return ConvertedMail(body, inline, links)
 
-    def _new_link(self, record: MailAccepted, part: Part, settings: LinkSettings, now: datetime) -> Link:
+    def _new_link(self, record: MailAccepted, part: Part, settings: LinkSettings, now: datetime) -> AttachmentLinked:
         envelope = record.envelope
         digits, end = os.urandom(20).hex(), extension(part)
         base = settings.base_url or self._base_url
-        return Link(
+        return AttachmentLinked(
+            at=now,
+            by="filelink",
             link=digits,
             account=envelope.account,
             mail=envelope.id,
@@ -79,7 +85,6 @@ class Converter:
             size=part.size,
             sha256="",
             domain=domain_of(envelope.sender),
-            linked_at=now,
             expires_at=now + settings.keep,
         )
 
@@ -184,21 +189,3 @@ def extension(part: Part) -> str:
     if part.media_type in ("message/rfc822", "message/global"):
         return "eml"
     return (mimetypes.guess_extension(part.media_type) or ".bin").removeprefix(".")
-
-
-def _link_event(link: Link, size: int, sha256: str) -> AttachmentLinked:
-    return AttachmentLinked(
-        at=link.linked_at,
-        account=link.account,
-        by="filelink",
-        mail=link.mail,
-        part=link.part,
-        link=link.link,
-        url=link.url,
-        object=link.object,
-        name=link.name,
-        size=size,
-        sha256=sha256,
-        domain=link.domain,
-        expires_at=link.expires_at,
-    )

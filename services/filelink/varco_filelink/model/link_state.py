@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from varco_common.events import (
     AnyEvent,
@@ -110,20 +110,8 @@ def apply(link: Link | None, event: AnyEvent) -> Link | None:  # noqa: PLR0911
 
 
 def _new_link(event: AttachmentLinked) -> Link:
-    return Link(
-        link=event.link,
-        account=event.account,
-        mail=event.mail,
-        part=event.part,
-        url=event.url,
-        object=event.object,
-        name=event.name,
-        size=event.size,
-        sha256=event.sha256,
-        domain=event.domain,
-        linked_at=event.at,
-        expires_at=event.expires_at,
-    )
+    fields = {name: value for name, value in asdict(event).items() if name in Link.__struct_fields__}
+    return Link(**fields, linked_at=event.at)
 
 
 PROJECTION = ProjectionSpec("links", FILTERS, apply, Link, key)
