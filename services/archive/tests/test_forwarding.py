@@ -2,6 +2,8 @@
 
 import asyncio
 import email
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 from varco_archive.rendered_copy import copy_id
@@ -133,3 +135,52 @@ async def test_a_large_mail_is_forwarded_through_the_object_store(gate, store):
             assert len(text) == copy.record.body.size
     finally:
         await blobs.close()
+
+
+async def test_a_mail_goes_to_the_address_of_its_time_with_the_gates_return_path(gate):
+    """A copy that is still owed is not redirected by a later change of the address."""
+    async with gate.archive() as http:
+        await switch_on(http, forward="first@acme.example", **TOLD)
+    mails = [await gate.mail()]
+    async with gate.archive(return_path="bounces@gate.example") as http:
+        await forwarded(gate, 1)
+        await switch_on(http, forward={"to": "second@acme.example", "return_path": "own@acme.example"}, **TOLD)
+        mails.append(await gate.mail())
+        first, second = sorted(await forwarded(gate, 2), key=lambda copy: copy.sequence)
+    assert [copy.record.envelope.id for copy in (first, second)] == list(map(copy_id, mails))
+    assert first.record.envelope.recipients == ("first@acme.example",)
+    assert first.record.envelope.sender == "bounces@gate.example"
+    assert second.record.envelope.recipients == ("second@acme.example",)
+    assert second.record.envelope.sender == "own@acme.example"
+
+
+async def test_a_copy_of_a_mail_that_is_gone_is_reported_as_bounced(gate):
+    async with gate.archive() as http:
+        await switch_on(http, forward="boss@acme.example", **TOLD)
+    mail = await gate.mail()
+    async with gate.archive():
+        await forwarded(gate, 1)
+    await gate.bus.admin.erase(gate.last, overwrite=False)
+    with closing(sqlite3.connect(gate.home / "data" / "archive.sqlite")) as database, database:
+        database.execute("UPDATE copies SET forward = 1")  # as if the crash came before the append
+    async with gate.archive():
+        await eventually(lambda: gate.bus.events.last_sequence(CopyBounced.subject_filter()))
+    (event,) = await gate.events(CopyBounced.subject_filter())
+    assert (event.mail, event.copy, event.address) == (mail, "", "boss@acme.example")
+
+
+async def test_a_bounce_that_came_while_archive_was_down_is_noticed_at_the_next_start(gate):
+    async with gate.archive() as http:
+        await switch_on(http, forward="boss@acme.example", **TOLD)
+        mail = await gate.mail()
+        (copy,) = await forwarded(gate, 1)
+        await eventually(lambda: gate.bus.events.last_sequence(CopyForwarded.subject_filter()))
+    bounced = MailBounced(
+        at=datetime.now(UTC), account="acme", mail=copy_id(mail), sequence=copy.sequence, failures=(), host=""
+    )
+    for _ in range(2):  # relay may say it twice; one event is enough
+        await gate.bus.events.append(bounced)
+        async with gate.archive():
+            await eventually(lambda: gate.bus.events.last_sequence(CopyBounced.subject_filter()))
+    (event,) = await gate.events(CopyBounced.subject_filter())
+    assert (event.mail, event.copy, event.answer) == (mail, copy_id(mail), "")

@@ -35,7 +35,8 @@ async def listen(bus: Bus, index: CopyIndex) -> None:
     """Follows relay's failures until cancelled."""
     after = await retry_until_available(lambda: index.mark(_MARK))
     if not after:
-        after = await retry_until_available(lambda: bus.events.last_sequence(*RELAY_FAILURES))
+        newest = await retry_until_available(lambda: bus.events.last_sequence(*RELAY_FAILURES))
+        after = max(newest, 1)  # 0 would read as never set, and the first event of all is no failure
         await retry_until_available(lambda: index.set_mark(_MARK, after))
     async with aclosing(bus.events.follow(*RELAY_FAILURES, after=after)) as events:
         async for stored in events:
