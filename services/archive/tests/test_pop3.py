@@ -1,10 +1,9 @@
 """The protocol, line by line: what is offered when, what is refused, and what is a strike."""
 
 import asyncio
-import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,90 +16,50 @@ from varco_common.events import AuthCause, AuthFailed, HostBanned, LoginGuarded
 from varco_common.testing.waiting import eventually
 
 from .conftest import LOGIN, PASSWORD, copies, switch_on
-
-
-class Client:
-    """What is sent, and what comes back, byte for byte."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def line(self) -> str:
-        async with asyncio.timeout(20):
-            return (await self.reader.readline()).decode()
-
-    async def say(self, *lines: str) -> str:
-        """All lines in one piece; the first answer."""
-        self.writer.write("".join(f"{line}\r\n" for line in lines).encode())
-        return await self.line()
-
-    async def many(self, line: str) -> list[str]:
-        """A command whose answer has several lines; without the last."""
-        assert (await self.say(line)).startswith("+OK")
-        return [one.rstrip("\r\n") async for one in self._lines()]
-
-    async def _lines(self) -> AsyncIterator[str]:
-        while (line := await self.line()) != ".\r\n":
-            yield line
-
-    async def start_tls(self, context: ssl.SSLContext) -> None:
-        assert (await self.say("STLS")).startswith("+OK")
-        await self.writer.start_tls(context, server_hostname="localhost")
-
-
-@asynccontextmanager
-async def connected(gate) -> AsyncIterator[Client]:
-    client = Client(*await asyncio.open_connection("127.0.0.1", gate.pop3))
-    try:
-        assert (await client.line()).startswith("+OK")
-        yield client
-    finally:
-        client.writer.close()
-        with suppress(OSError):
-            await client.writer.wait_closed()
+from .pop3_client import Client, connected, logged_in
 
 
 async def test_login_is_offered_inside_tls_alone(gate):
     async with gate.archive() as http, connected(gate) as client:
         await switch_on(http)
-        before = await client.many("CAPA")
+        before = await client.multiline("CAPA")
         assert "STLS" in before
         assert {"USER", "SASL PLAIN"}.isdisjoint(before)
         assert {"TOP", "UIDL", "PIPELINING", "RESP-CODES"} <= {*before}
         await client.start_tls(gate.trusting)
-        after = await client.many("CAPA")
+        after = await client.multiline("CAPA")
         assert "STLS" not in after
         assert {"USER", "SASL PLAIN"} <= {*after}
-        assert (await client.say("STLS")).startswith("-ERR")
-        assert (await client.say("STAT")).startswith("-ERR")
+        assert (await client.command("STLS")).startswith("-ERR")
+        assert (await client.command("STAT")).startswith("-ERR")
         response = b64encode(f"\0{LOGIN}\0{PASSWORD}".encode()).decode()
-        assert (await client.say(f"AUTH PLAIN {response}")).startswith("+OK")
-        assert "EXPIRE 7" in await client.many("CAPA")
-        assert (await client.say("QUIT")).startswith("+OK")
+        assert (await client.command(f"AUTH PLAIN {response}")).startswith("+OK")
+        assert "EXPIRE 7" in await client.multiline("CAPA")
+        assert (await client.command("QUIT")).startswith("+OK")
 
 
 async def test_a_challenge_is_answered_or_cancelled(gate):
     async with gate.archive() as http, connected(gate) as client:
         await switch_on(http)
         await client.start_tls(gate.trusting)
-        assert await client.say("AUTH PLAIN") == "+ \r\n"
-        assert (await client.say("*")).startswith("-ERR")
-        assert (await client.say("AUTH CRAM-MD5")).startswith("-ERR")
-        assert (await client.say("AUTH PLAIN =")).startswith("-ERR")
-        assert await client.say("AUTH PLAIN") == "+ \r\n"
-        assert (await client.say(b64encode(f"\0{LOGIN}\0{PASSWORD}".encode()).decode())).startswith("+OK")
+        assert await client.command("AUTH PLAIN") == "+ \r\n"
+        assert (await client.command("*")).startswith("-ERR")
+        assert (await client.command("AUTH CRAM-MD5")).startswith("-ERR")
+        assert (await client.command("AUTH PLAIN =")).startswith("-ERR")
+        assert await client.command("AUTH PLAIN") == "+ \r\n"
+        assert (await client.command(b64encode(f"\0{LOGIN}\0{PASSWORD}".encode()).decode())).startswith("+OK")
 
 
 async def test_failed_logins_are_facts_for_banguard(gate):
     async with gate.archive() as http:
         await switch_on(http)
         async with connected(gate) as client:
-            assert (await client.say(f"USER {LOGIN}")).startswith("-ERR [AUTH]")
+            assert (await client.command(f"USER {LOGIN}")).startswith("-ERR [AUTH]")
             await client.start_tls(gate.trusting)
-            await client.say(f"USER {LOGIN}")
-            assert await client.say("PASS a-guess") == "-ERR [AUTH] wrong login or password\r\n"
-            await client.say("USER nobody@acme.example")
-            assert await client.say("PASS a-guess") == "-ERR [AUTH] wrong login or password\r\n"
+            await client.command(f"USER {LOGIN}")
+            assert await client.command("PASS a-guess") == "-ERR [AUTH] wrong login or password\r\n"
+            await client.command("USER nobody@acme.example")
+            assert await client.command("PASS a-guess") == "-ERR [AUTH] wrong login or password\r\n"
     failed = await gate.events("events.archive.auth-failed.*")
     assert all(isinstance(event, AuthFailed) for event in failed)
     assert [(event.host, event.cause, event.login, event.account, event.listener) for event in failed] == [
@@ -113,7 +72,7 @@ async def test_failed_logins_are_facts_for_banguard(gate):
 async def test_commands_sent_in_clear_behind_stls_are_never_obeyed(gate):
     async with gate.archive() as http, connected(gate) as client:
         await switch_on(http)
-        assert (await client.say("STLS", f"USER {LOGIN}")).startswith("+OK")
+        assert (await client.command("STLS", f"USER {LOGIN}")).startswith("+OK")
         with suppress(OSError):
             await client.writer.start_tls(gate.trusting, server_hostname="localhost")
             assert await client.line() == ""
@@ -127,16 +86,16 @@ async def test_commands_are_answered_in_order_however_many_come_at_once(gate):
         async with connected(gate) as client:
             await client.start_tls(gate.trusting)
             assert (
-                await client.say(f"USER {LOGIN}", f"PASS {PASSWORD}", "NOOP", "STAT", "DELE 2", "LIST 2", "STAT")
+                await client.command(f"USER {LOGIN}", f"PASS {PASSWORD}", "NOOP", "STAT", "DELE 2", "LIST 2", "STAT")
             ) == ("+OK go on\r\n")
             answers = [await client.line() for _ in range(6)]
             assert [answer.split(" ", 1)[0].strip() for answer in answers] == ["+OK"] * 4 + ["-ERR", "+OK"]
             assert answers[2].startswith("+OK 3 ")
             assert answers[5].startswith("+OK 2 ")
-            assert await client.many("UIDL") == [f"1 {mails[0]}", f"3 {mails[2]}"]
-            assert (await client.say("UIDL 3")) == f"+OK 3 {mails[2]}\r\n"
+            assert await client.multiline("UIDL") == [f"1 {mails[0]}", f"3 {mails[2]}"]
+            assert (await client.command("UIDL 3")) == f"+OK 3 {mails[2]}\r\n"
             for wrong in ("RETR 0", "RETR 4", "RETR x", "TOP 1", "TOP 1 -1", "DELE 2", "UIDL 99999999999"):
-                assert (await client.say(wrong)).startswith("-ERR"), wrong
+                assert (await client.command(wrong)).startswith("-ERR"), wrong
 
 
 async def test_a_line_without_end_and_endless_errors_end_the_session(gate):
@@ -147,7 +106,7 @@ async def test_a_line_without_end_and_endless_errors_end_the_session(gate):
             assert await client.line() == ""
         async with connected(gate) as client:
             for _ in range(10):
-                assert (await client.say("WHAT")).startswith("-ERR")
+                assert (await client.command("WHAT")).startswith("-ERR")
             assert (await client.line()) == "-ERR too many errors\r\n"
             assert await client.line() == ""
 
@@ -156,8 +115,8 @@ async def test_a_silent_client_loses_its_mailbox(gate):
     async with gate.archive(idle="0.3s") as http, connected(gate) as client:
         await switch_on(http)
         await client.start_tls(gate.trusting)
-        await client.say(f"USER {LOGIN}")
-        assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")
+        await client.command(f"USER {LOGIN}")
+        assert (await client.command(f"PASS {PASSWORD}")).startswith("+OK")
         assert (await http.get("/accounts/acme/archive/status")).json()["in_session"]
         assert await client.line() == ""
         assert not (await http.get("/accounts/acme/archive/status")).json()["in_session"]
@@ -212,10 +171,8 @@ async def test_at_a_guessed_mailbox_strangers_wait_their_turn_and_known_hosts_do
     monkeypatch.setattr(app, "MAX_GUESSES_WAITING", 1)
     async with gate.archive() as http:
         await switch_on(http)
-        async with connected(gate) as client:
-            await client.start_tls(gate.trusting)
-            assert (await client.say(f"USER {LOGIN}")).startswith("+OK")
-            assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")  # 127.0.0.1 is known now
+        async with logged_in(gate):
+            pass  # 127.0.0.1 is known now
         now = datetime.now(UTC)
         guarded = LoginGuarded(at=now, login=LOGIN, account="acme", until=now + timedelta(hours=1), known=(), tried=30)
         sequence = await gate.bus.events.append(guarded)
@@ -227,7 +184,7 @@ async def test_at_a_guessed_mailbox_strangers_wait_their_turn_and_known_hosts_do
             waiting.append(writer)
             await client.line()
             await client.start_tls(gate.trusting)
-            await client.say(f"USER {LOGIN}")
+            await client.command(f"USER {LOGIN}")
             writer.write(f"PASS {PASSWORD}\r\n".encode())
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.5):
@@ -238,10 +195,8 @@ async def test_at_a_guessed_mailbox_strangers_wait_their_turn_and_known_hosts_do
         assert sequence
         try:
             await eventually(turned_away, 20)
-            async with connected(gate) as client:
-                await client.start_tls(gate.trusting)
-                assert (await client.say(f"USER {LOGIN}")).startswith("+OK")
-                assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")
+            async with logged_in(gate) as client:
+                assert (await client.command("STAT")).startswith("+OK")
         finally:
             for writer in waiting:
                 writer.transport.abort()
@@ -253,18 +208,14 @@ async def test_no_session_lasts_for_ever_however_busy_it_is(gate, monkeypatch):
         await switch_on(http)
         await gate.mail()
         await copies(http, 1)
-        async with connected(gate) as client:
-            await client.start_tls(gate.trusting)
-            assert (await client.say(f"USER {LOGIN}")).startswith("+OK")
-            assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")
-            assert (await client.say("DELE 1")).startswith("+OK")
-            while (answer := await client.say("NOOP")).startswith("+OK"):
+        async with logged_in(gate) as client:
+            assert (await client.command("STAT")).startswith("+OK")
+            assert (await client.command("DELE 1")).startswith("+OK")
+            while (answer := await client.command("NOOP")).startswith("+OK"):
                 pass
             assert answer.startswith("-ERR [SYS/TEMP]")
             assert await client.line() == ""
         assert (await http.get("/accounts/acme/archive/status")).json()["copies"] == 1
-        async with connected(gate) as client:
-            await client.start_tls(gate.trusting)
-            assert (await client.say(f"USER {LOGIN}")).startswith("+OK")
-            assert (await client.say(f"PASS {PASSWORD}")).startswith("+OK")
+        async with logged_in(gate) as client:
+            assert (await client.command("STAT")).startswith("+OK")
             assert (await client.line()).startswith("-ERR [SYS/TEMP]")  # though it is shorter than `idle`
