@@ -58,15 +58,15 @@ class AccountFile:
 
     def place(self, where: Sequence[str]) -> str:
         """`acme.yaml, line 7, users.0.login`: where the innermost part is that can be found on this path."""
-        node, found = self._root, []
+        node, path_found = self._root, []
         line = node.start_mark.line + 1
         for step in where:
             inner = _inside(node, step)
             if inner is None:
                 break
             node, line = inner
-            found.append(step)
-        return ", ".join([self.name, f"line {line}", *([".".join(found)] if found else [])])
+            path_found.append(step)
+        return ", ".join([self.name, f"line {line}", *([".".join(path_found)] if path_found else [])])
 
     def _constructed(self) -> dict[str, Any]:
         if not isinstance(self._root, yaml.MappingNode):

@@ -49,32 +49,32 @@ def keys(texts: Sequence[str], home: Path) -> list[PublicKey]:
     kept = home / "audit" / "checkpoints" / "log.pub"
     if not texts and not kept.exists():
         raise Misused("which key is trusted? Say --key with what `varco audit key` printed")
-    found = []
+    results = []
     for text in texts or [str(kept)]:
         try:
-            found.append(PublicKey.parse(text if "+" in text else Path(text).read_text()))
+            results.append(PublicKey.parse(text if "+" in text else Path(text).read_text()))
         except (BadNote, OSError, UnicodeDecodeError) as error:
             raise Misused(f"--key {text}: {error}") from None
-    return found
+    return results
 
 
 def read_checkpoints(paths: Sequence[Path]) -> CheckpointSet:
     """Raises Misused."""
-    found = CheckpointSet()
+    results = CheckpointSet()
     for path in paths:
         files = sorted([*path.rglob("*.checkpoint"), *path.rglob("*.rotation")]) if path.is_dir() else [path]
         for file in files:
             try:
                 text = file.read_text()
                 if file.suffix == ".rotation":
-                    found.rotations.append(Rotation.parse(text))
+                    results.rotations.append(Rotation.parse(text))
                 else:
-                    found.checkpoints.append(Checkpoint.parse(text))
+                    results.checkpoints.append(Checkpoint.parse(text))
             except (BadNote, OSError, UnicodeDecodeError) as error:
                 raise Misused(f"{file}: {error}") from None
-    if not found.checkpoints:
+    if not results.checkpoints:
         raise Misused("no checkpoint to hold the events against: say --checkpoint with a file, or a directory of them")
-    return found
+    return results
 
 
 def check_log(
@@ -84,10 +84,10 @@ def check_log(
     began = monotonic()
     try:
         chain = Chain(trusted, against.rotations)
-        if any(not _signed(chain, one) for one in against.checkpoints) and str(events) != "-":
+        if any(not _signed(chain, checkpoint) for checkpoint in against.checkpoints) and str(events) != "-":
             chain = Chain(trusted, [*against.rotations, *_rotations(events)])
-        for one in against.checkpoints:
-            chain.verify(one)
+        for checkpoint in against.checkpoints:
+            chain.verify(checkpoint)
         checkpoints = verification.in_order(against.checkpoints)
     except (BadSignature, Forked) as error:
         return VerificationResult(departure="checkpoint", text=str(error))
@@ -97,7 +97,11 @@ def check_log(
         verifier = HistoryVerifier(checkpoints, leaves, first)
         count, finding = _run(verifier, events, began)
     if finding and finding.departure is verification.Deviation.SOMEWHERE and str(events) != "-":
-        near = [one for one in verifier.inner if finding.sequence <= one.size <= finding.until and _signed(chain, one)]
+        near = [
+            checkpoint
+            for checkpoint in verifier.inner
+            if finding.sequence <= checkpoint.size <= finding.until and _signed(chain, checkpoint)
+        ]
         if near:
             finding = _run(HistoryVerifier(_agreeing([*checkpoints, *near])), events, began)[1] or finding
     outcome = VerificationResult(events=count, signed=verifier.size, note=note)
@@ -111,10 +115,10 @@ def _departed(outcome: VerificationResult, finding: Finding) -> VerificationResu
 
 def _agreeing(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
     """Those that were given come first, and stand against any of the log's own of that size."""
-    found: dict[int, Checkpoint] = {}
-    for one in checkpoints:
-        found.setdefault(one.size, one)
-    return [found[size] for size in sorted(found)]
+    results: dict[int, Checkpoint] = {}
+    for checkpoint in checkpoints:
+        results.setdefault(checkpoint.size, checkpoint)
+    return [results[size] for size in sorted(results)]
 
 
 def _signed(chain: Chain, checkpoint: Checkpoint) -> bool:
@@ -129,8 +133,8 @@ def _run(verifier: HistoryVerifier, events: Path, began: float) -> tuple[int, Fi
     count = 0
     for entry in _entries(events):
         count += 1
-        if found := verifier.push(entry):
-            return count, found
+        if results := verifier.push(entry):
+            return count, results
         if count % _PROGRESS == 0:
             output.step(f"{count} events, {count / (monotonic() - began):.0f} a second")
     return count, verifier.end()

@@ -23,16 +23,23 @@ Every command but `up` takes `--json`.
 def pages(command: Any, name: str) -> Iterator[str]:
     """One section for each command, in the order of the help text."""
     if inner := getattr(command, "commands", None):
-        for sub, one in inner.items():
-            yield from pages(one, f"{name} {sub}")
+        for sub, subcommand in inner.items():
+            yield from pages(subcommand, f"{name} {sub}")
         return
-    arguments = [one for one in command.params if one.param_type_name == "argument"]
-    options = [one for one in command.params if one.param_type_name == "option" and one.name not in ("help", "as_json")]
-    wanted = " ".join(one.metavar or one.name.upper() for one in arguments)
-    yield f"## {name} {wanted}".rstrip() + "\n"
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    options = [
+        parameter
+        for parameter in command.params
+        if parameter.param_type_name == "option" and parameter.name not in ("help", "as_json")
+    ]
+    usage = " ".join(parameter.metavar or parameter.name.upper() for parameter in arguments)
+    yield f"## {name} {usage}".rstrip() + "\n"
     yield (command.help or "") + "\n"
-    rows = [(f"`{one.metavar or one.name.upper()}`", one.help) for one in arguments]
-    rows += [(", ".join(f"`{flag}`" for flag in (*one.opts, *one.secondary_opts)), one.help) for one in options]
+    rows = [(f"`{parameter.metavar or parameter.name.upper()}`", parameter.help) for parameter in arguments]
+    rows += [
+        (", ".join(f"`{flag}`" for flag in (*parameter.opts, *parameter.secondary_opts)), parameter.help)
+        for parameter in options
+    ]
     if rows:
         yield "| | |\n|---|---|\n" + "".join(f"| {left} | {right or ''} |\n" for left, right in rows)
 

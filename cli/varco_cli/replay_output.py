@@ -40,5 +40,5 @@ def followed(lines: Iterable[str], about: str) -> Iterator[dict[str, Any]]:
 
 def sorted_counts(counts: dict[str, dict[str, int]]) -> list[tuple[str, str, int]]:
     """By what, which outcome, how many: the most first."""
-    rows = [(name, outcome, number) for name, one in counts.items() for outcome, number in one.items()]
+    rows = [(name, outcome, number) for name, outcomes in counts.items() for outcome, number in outcomes.items()]
     return sorted(rows, key=lambda row: (-row[2], row[0], row[1]))

@@ -42,11 +42,11 @@ class Backup:
 
     async def take(self, *, with_secrets: bool) -> BackupManifest:
         """The manifest, once all of it is written. Raises TransientError, OSError."""
-        databases = [one async for one in self._databases()]
-        async with StreamBackup.open(self._storage.bus) as vault, Bus.connect(self._storage.bus, "operator") as bus:
-            before = (await vault.contents(subjects.MAIL)).last
-            streams = [await self._stream(vault, stream) for stream in (subjects.MAIL, subjects.EVENTS)]
-            tail = await self._writer.keep("MAIL.tail", _packed(vault.read_mails(before)))
+        databases = [entry async for entry in self._databases()]
+        async with StreamBackup.open(self._storage.bus) as backup, Bus.connect(self._storage.bus, "operator") as bus:
+            before = (await backup.contents(subjects.MAIL)).last
+            streams = [await self._stream(backup, stream) for stream in (subjects.MAIL, subjects.EVENTS)]
+            tail = await self._writer.keep("MAIL.tail", _packed(backup.read_mails(before)))
             objects = await self._objects(bus)
         manifest = BackupManifest(
             format=FORMAT,
@@ -56,41 +56,47 @@ class Backup:
             tail=tail,
             objects=objects,
             databases=databases,
-            secrets=[one async for one in self._secrets()] if with_secrets else [],
+            secrets=[entry async for entry in self._secrets()] if with_secrets else [],
             missing=self._missing,
         )
         self._writer.seal(manifest)
         return manifest
 
-    async def _stream(self, vault: StreamBackup, stream: str) -> StreamEntry:
-        held = await vault.contents(stream)
-        self._say(f"{stream}: {held.messages} messages, {held.bytes} bytes")
-        async with vault.snapshot(stream) as (about, pieces):
+    async def _stream(self, backup: StreamBackup, stream: str) -> StreamEntry:
+        contents = await backup.contents(stream)
+        self._say(f"{stream}: {contents.messages} messages, {contents.bytes} bytes")
+        async with backup.snapshot(stream) as (about, pieces):
             return StreamEntry(stream=stream, about=about, entry=await self._writer.keep(stream, pieces))
 
     async def _objects(self, bus: Bus) -> list[ObjectEntry]:
         kept: dict[tuple[str, str], ObjectEntry] = {}
         async with buckets(self._storage.blobs) as stores:
-            async for one in _all(bus):
-                if (one.bucket, one.key) not in kept and (entry := await self._object(bus, stores, one, len(kept))):
-                    kept[one.bucket, one.key] = entry
+            async for reference in _all(bus):
+                if (reference.bucket, reference.key) not in kept and (
+                    entry := await self._object(bus, stores, reference, len(kept))
+                ):
+                    kept[reference.bucket, reference.key] = entry
                     if len(kept) % 1000 == 0:
                         self._say(f"{len(kept)} objects")
         self._say(f"objects: {len(kept)}")
         return [*kept.values()]
 
     async def _object(
-        self, bus: Bus, stores: dict[str, ObjectStore], one: ObjectReference, number: int
+        self, bus: Bus, stores: dict[str, ObjectStore], reference: ObjectReference, number: int
     ) -> ObjectEntry | None:
         try:
-            entry = await self._writer.keep(f"objects/{number:08}", stores[one.bucket].stream(one.key))
+            entry = await self._writer.keep(f"objects/{number:08}", stores[reference.bucket].stream(reference.key))
         except MissingObject:
-            if await still(bus, one):
-                self._missing.append(f"{one.bucket}/{one.key} of {one.why} is not in the object store")
+            if await still(bus, reference):
+                self._missing.append(
+                    f"{reference.bucket}/{reference.key} of {reference.why} is not in the object store"
+                )
             return None
-        if one.sha256 and entry.sha256 != one.sha256:
-            self._missing.append(f"{one.bucket}/{one.key} of {one.why} is not what was stored: the checksum differs")
-        return ObjectEntry(bucket=one.bucket, key=one.key, entry=entry)
+        if reference.sha256 and entry.sha256 != reference.sha256:
+            self._missing.append(
+                f"{reference.bucket}/{reference.key} of {reference.why} is not what was stored: the checksum differs"
+            )
+        return ObjectEntry(bucket=reference.bucket, key=reference.key, entry=entry)
 
     async def _databases(self) -> AsyncIterator[FileEntry]:
         """SQLite files, each as of one moment. What lies in PostgreSQL its own tools dump."""
@@ -121,10 +127,10 @@ def _copy(source: Path, to: Path) -> None:
 
 
 async def _all(bus: Bus) -> AsyncIterator[ObjectReference]:
-    async for one in of_mails(bus):
-        yield one
-    for one in await of_links(bus):
-        yield one
+    async for reference in of_mails(bus):
+        yield reference
+    for reference in await of_links(bus):
+        yield reference
 
 
 async def _packed(mails: AsyncIterable[RawRecord]) -> AsyncIterator[bytes]:
@@ -140,9 +146,9 @@ async def _each(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 async def unpacked(parts: Iterable[bytes]) -> AsyncIterator[RawRecord]:
     """The mails of a tail, from its parts."""
-    held = bytearray()
+    buffer = bytearray()
     for part in parts:
-        held += part
-        while len(held) >= _LENGTH and len(held) >= (end := _LENGTH + int.from_bytes(held[:_LENGTH], "big")):
-            yield msgspec.msgpack.decode(bytes(held[_LENGTH:end]), type=RawRecord)
-            del held[:end]
+        buffer += part
+        while len(buffer) >= _LENGTH and len(buffer) >= (end := _LENGTH + int.from_bytes(buffer[:_LENGTH], "big")):
+            yield msgspec.msgpack.decode(bytes(buffer[_LENGTH:end]), type=RawRecord)
+            del buffer[:end]

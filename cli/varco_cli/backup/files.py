@@ -71,9 +71,9 @@ class TarTarget:
         self._tar.addfile(member, io.BytesIO(data))
 
     def read(self, name: str) -> bytes:
-        found = self._tar.extractfile(name)
-        assert found, "a regular member"
-        return found.read()
+        member = self._tar.extractfile(name)
+        assert member, "a regular member"
+        return member.read()
 
     def close(self) -> None:
         self._tar.close()
@@ -83,7 +83,7 @@ class TarTarget:
         self._file.close()
 
 
-def _place(path: Path, *, new: bool) -> BackupTarget:
+def _target(path: Path, *, new: bool) -> BackupTarget:
     tar = path.suffix == ".tar" if new else path.is_file()
     return TarTarget(path, new=new) if tar else DirectoryTarget(path, new=new)
 
@@ -92,7 +92,7 @@ class BackupWriter:
     """A new backup. Without `seal` it stays a broken one."""
 
     def __init__(self, path: Path) -> None:
-        self._place = _place(path, new=True)
+        self._target = _target(path, new=True)
 
     @classmethod
     @contextlib.contextmanager
@@ -102,43 +102,43 @@ class BackupWriter:
         try:
             yield writer
         finally:
-            writer._place.close()
+            writer._target.close()
 
     async def keep(self, name: str, pieces: AsyncIterable[bytes]) -> ManifestEntry:
         """Writes what comes, and says what it was."""
-        digest, size, parts, held = hashlib.sha256(), 0, 0, bytearray()
+        digest, size, parts, buffer = hashlib.sha256(), 0, 0, bytearray()
         async for piece in pieces:
             digest.update(piece)
             size += len(piece)
-            held += piece
-            if len(held) >= PART_BYTES:
-                self._place.write(_part(name, parts), bytes(held))
+            buffer += piece
+            if len(buffer) >= PART_BYTES:
+                self._target.write(_part(name, parts), bytes(buffer))
                 parts += 1
-                held.clear()
-        if held:
-            self._place.write(_part(name, parts), bytes(held))
+                buffer.clear()
+        if buffer:
+            self._target.write(_part(name, parts), bytes(buffer))
             parts += 1
         return ManifestEntry(name=name, size=size, sha256=digest.hexdigest(), parts=parts)
 
     def seal(self, manifest: BackupManifest) -> None:
         """Makes a backup of what was kept."""
         text = msgspec.json.format(msgspec.json.encode(manifest))
-        self._place.write(MANIFEST, text)
-        self._place.write(SEAL, hashlib.sha256(text).hexdigest().encode())
+        self._target.write(MANIFEST, text)
+        self._target.write(SEAL, hashlib.sha256(text).hexdigest().encode())
 
 
 class BackupReader:
     """A backup to restore from. Every method raises BrokenBackup."""
 
     def __init__(self, place: BackupTarget) -> None:
-        self._place = place
+        self._target = place
         self.manifest = self._manifest()
 
     @classmethod
     @contextlib.contextmanager
     def open(cls, path: Path) -> Iterator[Self]:
-        with _broken(str(path)):
-            place = _place(path, new=False)
+        with _readable(str(path)):
+            place = _target(path, new=False)
         try:
             yield cls(place)
         finally:
@@ -148,8 +148,8 @@ class BackupReader:
         """The thing's parts, whole; the last one only where all together are what was written."""
         digest, size = hashlib.sha256(), 0
         for number in range(entry.parts):
-            with _broken(_part(entry.name, number)):
-                part = self._place.read(_part(entry.name, number))
+            with _readable(_part(entry.name, number)):
+                part = self._target.read(_part(entry.name, number))
             digest.update(part)
             size += len(part)
             if number == entry.parts - 1 and (size, digest.hexdigest()) != (entry.size, entry.sha256):
@@ -165,14 +165,14 @@ class BackupReader:
 
     def _manifest(self) -> BackupManifest:
         try:
-            text, seal = self._place.read(MANIFEST), self._place.read(SEAL)
+            text, seal = self._target.read(MANIFEST), self._target.read(SEAL)
         except (OSError, KeyError, tarfile.TarError):
             raise BrokenBackup("no manifest: the backup was never finished, or this is none") from None
         if hashlib.sha256(text).hexdigest() != seal.decode(errors="replace").strip():
             raise BrokenBackup(f"{MANIFEST} isn't what was written: the checksum differs")
-        if (found := msgspec.json.decode(text)).get("format") != FORMAT:
-            raise BrokenBackup(f"format {found.get('format')}: this version of Varco reads format {FORMAT}")
-        return msgspec.convert(found, BackupManifest)
+        if (document := msgspec.json.decode(text)).get("format") != FORMAT:
+            raise BrokenBackup(f"format {document.get('format')}: this version of Varco reads format {FORMAT}")
+        return msgspec.convert(document, BackupManifest)
 
 
 def _part(name: str, number: int) -> str:
@@ -180,7 +180,7 @@ def _part(name: str, number: int) -> str:
 
 
 @contextlib.contextmanager
-def _broken(what: str) -> Iterator[None]:
+def _readable(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, KeyError, tarfile.TarError, EOFError) as error:

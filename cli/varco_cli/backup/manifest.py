@@ -55,8 +55,8 @@ class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     def entries(self) -> list[ManifestEntry]:
         """Everything that must be there."""
-        files = [one.entry for one in (*self.databases, *self.secrets)]
-        return [*(one.entry for one in self.streams), self.tail, *(one.entry for one in self.objects), *files]
+        files = [item.entry for item in (*self.databases, *self.secrets)]
+        return [*(item.entry for item in self.streams), self.tail, *(item.entry for item in self.objects), *files]
 
     @property
     def size(self) -> int:

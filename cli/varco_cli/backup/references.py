@@ -30,16 +30,16 @@ async def of_mails(bus: Bus) -> AsyncIterator[ObjectReference]:
     """The large bodies of all mails that are in MAIL now."""
     if not (last := await bus.mail.last_sequence(_RECORDS)):
         return
-    async with aclosing(bus.mail.follow(_RECORDS)) as found:
-        async for one in found:
+    async with aclosing(bus.mail.follow(_RECORDS)) as records:
+        async for stored in records:
             try:
-                record = decode_record(one.record)
+                record = decode_record(stored.record)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 record = None  # no record: who pulls it parks it
             if record and record.body.object:
                 body, mail = record.body, record.envelope.id
-                yield ObjectReference(BODIES, body.object, body.sha256, f"mail {mail}", one.sequence)
-            if one.sequence >= last:
+                yield ObjectReference(BODIES, body.object, body.sha256, f"mail {mail}", stored.sequence)
+            if stored.sequence >= last:
                 return
 
 
@@ -69,4 +69,4 @@ async def still(bus: Bus, reference: ObjectReference) -> bool:
         except MissingMail:
             return False
         return True
-    return reference.key in {one.key for one in await of_links(bus)}
+    return reference.key in {link.key for link in await of_links(bus)}

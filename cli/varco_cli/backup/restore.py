@@ -22,22 +22,22 @@ class NotEmpty(Exception):
 
 def check_home(home: Path, reader: BackupReader) -> None:
     """Raises NotEmpty where the home has databases, or secrets although the backup brings some."""
-    if found := [*(home / "data").glob("*.sqlite")]:
-        raise NotEmpty(f"{home} has databases already ({found[0].name}): name an empty VARCO_HOME")
+    if databases := [*(home / "data").glob("*.sqlite")]:
+        raise NotEmpty(f"{home} has databases already ({databases[0].name}): name an empty VARCO_HOME")
     if reader.manifest.secrets and (home / "secrets").exists():
         raise NotEmpty(f"{home} has secrets already, and the backup brings its own: name an empty VARCO_HOME")
 
 
 def put_files(home: Path, reader: BackupReader, files: Iterable[FileEntry]) -> None:
     """Databases or secrets, mode 0600."""
-    for one in files:
-        path = (home / one.path).resolve()
+    for file_entry in files:
+        path = (home / file_entry.path).resolve()
         if not path.is_relative_to(home.resolve()):
-            raise BrokenBackup(f"{one.path} isn't in VARCO_HOME")
+            raise BrokenBackup(f"{file_entry.path} isn't in VARCO_HOME")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
         with path.open("wb") as file:
-            file.writelines(reader.pieces(one.entry))
+            file.writelines(reader.pieces(file_entry.entry))
 
 
 class Restore:
@@ -48,42 +48,47 @@ class Restore:
 
     async def put_back(self) -> dict[str, StreamContents]:
         """What the streams hold then. Raises NotEmpty, BrokenBackup, TransientError; then no stream was made."""
-        async with StreamBackup.open(self._storage.bus) as vault:
+        async with StreamBackup.open(self._storage.bus) as backup:
             for stream in (subjects.MAIL, subjects.EVENTS):
-                if (held := await vault.contents(stream)).last:
+                if (contents := await backup.contents(stream)).last:
                     raise NotEmpty(
-                        f"{stream} has held {held.last} messages already: a backup goes into an empty bus alone"
+                        f"{stream} has held {contents.last} messages already: a backup goes into an empty bus alone"
                     )
             await self._objects()
             try:
-                return await self._streams(vault)
+                return await self._streams(backup)
             except BaseException:
                 for stream in (subjects.MAIL, subjects.EVENTS):
-                    await vault.delete(stream)
+                    await backup.delete(stream)
                 raise
 
-    async def _streams(self, vault: StreamBackup) -> dict[str, StreamContents]:
-        for one in self._reader.manifest.streams:
-            self._say(f"{one.stream}: {one.entry.size} bytes")
-            await self._stream(vault, one)
-        count = await vault.append_mails(unpacked(self._reader.pieces(self._reader.manifest.tail)))
+    async def _streams(self, backup: StreamBackup) -> dict[str, StreamContents]:
+        for stream_entry in self._reader.manifest.streams:
+            self._say(f"{stream_entry.stream}: {stream_entry.entry.size} bytes")
+            await self._stream(backup, stream_entry)
+        count = await backup.append_mails(unpacked(self._reader.pieces(self._reader.manifest.tail)))
         self._say(f"mails that came while it was made: {count}")
-        return {one.stream: await vault.contents(one.stream) for one in self._reader.manifest.streams}
+        return {
+            stream_entry.stream: await backup.contents(stream_entry.stream)
+            for stream_entry in self._reader.manifest.streams
+        }
 
-    async def _stream(self, vault: StreamBackup, one: StreamEntry) -> None:
-        pieces = _chunks(self._reader.pieces(one.entry))
-        held = await vault.restore(one.stream, one.about, pieces, replicas=self._replicas)
-        if held.last < one.about["state"]["last_seq"]:
-            raise BrokenBackup(f"{one.stream} ends at {held.last}, and ended at {one.about['state']['last_seq']}")
-        await vault.delete_consumers(one.stream, keep=_CONSUMERS_IN_STREAMS)
+    async def _stream(self, backup: StreamBackup, stream_entry: StreamEntry) -> None:
+        pieces = _chunks(self._reader.pieces(stream_entry.entry))
+        contents = await backup.restore(stream_entry.stream, stream_entry.about, pieces, replicas=self._replicas)
+        if contents.last < stream_entry.about["state"]["last_seq"]:
+            raise BrokenBackup(
+                f"{stream_entry.stream} ends at {contents.last}, and ended at {stream_entry.about['state']['last_seq']}"
+            )
+        await backup.delete_consumers(stream_entry.stream, keep=_CONSUMERS_IN_STREAMS)
 
     async def _objects(self) -> None:
         objects = self._reader.manifest.objects
         async with buckets(self._storage.blobs) as stores:
-            for number, one in enumerate(objects, 1):
-                upload = stores[one.bucket].upload(one.key)
+            for number, object_entry in enumerate(objects, 1):
+                upload = stores[object_entry.bucket].upload(object_entry.key)
                 try:
-                    for piece in self._reader.pieces(one.entry):
+                    for piece in self._reader.pieces(object_entry.entry):
                         await upload.write(piece)
                     await upload.finish()
                 except BaseException:

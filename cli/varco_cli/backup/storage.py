@@ -77,16 +77,16 @@ def _of_home(inner: str, nats: int, s3: int) -> BackupStorage:
 @contextlib.asynccontextmanager
 async def buckets(settings: ObjectStoreSettings) -> AsyncIterator[dict[str, ObjectStore]]:
     """The object store's buckets by name, made where they aren't there; waits for a store that is just starting."""
-    found = {name: ObjectStore(settings, name) for name in BUCKETS}
+    stores = {name: ObjectStore(settings, name) for name in BUCKETS}
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            for bucket in found.values():
+            for bucket in stores.values():
                 await _ensured(bucket)
-        yield found
+        yield stores
     except TimeoutError:
         raise TransientError(f"the object store at {settings.endpoint} is away") from None
     finally:
-        for bucket in found.values():
+        for bucket in stores.values():
             await bucket.close()
 
 

@@ -75,7 +75,7 @@ def prove(
     Example: `varco audit prove 4711 -o proof.json`
     """
     proofs = [_proof(sequence) for sequence in _sequences(what)]
-    text = proofs[0] if _is_sequence(what) else b"[\n" + b",\n".join(one.strip() for one in proofs) + b"\n]\n"
+    text = proofs[0] if _is_sequence(what) else b"[\n" + b",\n".join(event.strip() for event in proofs) + b"\n]\n"
     if to:
         to.write_bytes(text)
         output.step(f"{len(proofs)} proven in {to}")
@@ -90,10 +90,10 @@ def _is_sequence(what: str) -> bool:
 def _sequences(what: str) -> list[int]:
     if _is_sequence(what):
         return [int(what)]
-    found = api_client.call("audit", "GET", "/events", params={"mail": what, "order": "oldest", "limit": 1_000})
-    if not found["events"]:
+    page = api_client.call("audit", "GET", "/events", params={"mail": what, "order": "oldest", "limit": 1_000})
+    if not page["events"]:
         raise Refused(f"no event is about mail {what}")
-    return [one["sequence"] for one in found["events"]]
+    return [event["sequence"] for event in page["events"]]
 
 
 def _proof(sequence: int) -> bytes:
@@ -118,33 +118,33 @@ def check(
     try:
         data = proof.read_bytes().strip()
         texts = msgspec.json.decode(data, type=list[msgspec.Raw]) if data.startswith(b"[") else [data]
-        proven = [inclusion.check(bytes(one), keys) for one in texts]
+        proven = [inclusion.check(bytes(event), keys) for event in texts]
     except NotProven as error:
         raise Refused(f"the proof does not hold: {error}") from None
     except (OSError, msgspec.DecodeError, BadNote) as error:
         raise Misused(f"{proof}: {error}") from None
     if not proven:
         raise Misused(f"{proof}: no proof in it")
-    output.show([_shown(one) for one in proven], as_json, lambda: _tell(proven))
+    output.show([_shown(event) for event in proven], as_json, lambda: _tell(proven))
 
 
-def _shown(one: ProvenEvent) -> dict[str, Any]:
-    sequence, at, subject, payload = one.entry
+def _shown(event: ProvenEvent) -> dict[str, Any]:
+    sequence, at, subject, payload = event.entry
     known = {
         "sequence": sequence,
         "time": time_text(at),
         "subject": subject,
         "payload": payload.decode(errors="replace"),
     }
-    return known | {"log": one.origin, "size": one.size, "key": one.key}
+    return known | {"log": event.origin, "size": event.size, "key": event.key}
 
 
 def _tell(proven: list[ProvenEvent]) -> None:
-    for one in proven:
-        shown = _shown(one)
+    for event in proven:
+        shown = _shown(event)
         output.line(f"proven: event {shown['sequence']}, stored {shown['time']}, {shown['subject']}")
         output.line(shown["payload"])
-        output.line(f"is among the first {one.size} events of log {one.origin}, signed by {one.key}")
+        output.line(f"is among the first {event.size} events of log {event.origin}, signed by {event.key}")
 
 
 @app.command("verify")
@@ -177,7 +177,9 @@ def verify(
     elif hashes or trusted:
         raise Misused("--hashes and --key are for --events: a running gate has its own")
     else:
-        texts = [one.text for one in offline_verify.read_checkpoints(checkpoints).checkpoints] if checkpoints else []
+        texts = (
+            [event.text for event in offline_verify.read_checkpoints(checkpoints).checkpoints] if checkpoints else []
+        )
         _end(_live(texts, first), as_json)
 
 
@@ -197,8 +199,8 @@ def _end(outcome: VerificationResult, as_json: bool) -> None:
     if outcome.departure and not as_json:
         raise Refused(outcome.text)
     later = max(outcome.events - outcome.signed, 0)
-    told = f"{outcome.signed} events are as they were signed" + (f"; {later} came later" if later else "")
-    output.show({"good": not outcome.departure, **msgspec.to_builtins(outcome)}, as_json, lambda: output.line(told))
+    text = f"{outcome.signed} events are as they were signed" + (f"; {later} came later" if later else "")
+    output.show({"good": not outcome.departure, **msgspec.to_builtins(outcome)}, as_json, lambda: output.line(text))
     if outcome.departure:
         raise typer.Exit(1)
 
@@ -212,8 +214,8 @@ def export(
 
     Example: `varco audit export events.jsonl --hashes hashes`
     """
-    wanted = {"/proof/log": to} | ({"/proof/hashes": hashes} if hashes else {})
-    for path, file in wanted.items():
+    downloads = {"/proof/log": to} | ({"/proof/hashes": hashes} if hashes else {})
+    for path, file in downloads.items():
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:

@@ -42,8 +42,8 @@ def backup(
     if not over_network() and not api_client.state_directory().path.exists():
         raise Misused(f"{api_client.state_directory().path} doesn't exist: name the gate with VARCO_HOME")
     manifest = _run(_backup(to, with_secrets))
-    told = _told(manifest) | {"backup": str(to)}
-    output.show(told, as_json, lambda: _print(manifest, f"the backup is in {to}"))
+    summary = _summary(manifest) | {"backup": str(to)}
+    output.show(summary, as_json, lambda: _print(manifest, f"the backup is in {to}"))
     if not with_secrets and not over_network():
         output.step("without --with-secrets: passwords of next hops and API tokens can't be restored from it")
     if manifest.missing:
@@ -62,10 +62,10 @@ def restore(
 
     Examples: `VARCO_HOME=/srv/varco varco restore /backup/2026-11-24` · `varco restore --check /backup/2026-11-24.tar`
     """
-    manifest, held = _run(_restore(source, check, replicas))
-    told = _told(manifest) | {"restored": held}
+    manifest, contents = _run(_restore(source, check, replicas))
+    summary = _summary(manifest) | {"restored": contents}
     done = "it is whole" if check else "restored: start the services now"
-    output.show(told, as_json, lambda: _print(manifest, done))
+    output.show(summary, as_json, lambda: _print(manifest, done))
 
 
 async def _backup(to: Path, with_secrets: bool) -> BackupManifest:
@@ -87,11 +87,11 @@ async def _restore(source: Path, check: bool, replicas: int) -> tuple[BackupMani
         if not over_network():
             _prepare_home(reader)
         async with reached(output.step) as storage:
-            held = await Restore(storage, reader, output.step, replicas=replicas).put_back()
+            contents = await Restore(storage, reader, output.step, replicas=replicas).put_back()
         if not over_network():
             put_files(api_client.state_directory().path, reader, reader.manifest.databases)
             api_client.state_directory().trial_made.touch(0o600)
-        return reader.manifest, {stream: one.last for stream, one in held.items()}
+        return reader.manifest, {stream: item.last for stream, item in contents.items()}
 
 
 def _prepare_home(reader: BackupReader) -> None:
@@ -118,19 +118,19 @@ def _run(work: Any) -> Any:
         raise Unreachable(str(error)) from None
 
 
-def _told(manifest: BackupManifest) -> dict[str, Any]:
+def _summary(manifest: BackupManifest) -> dict[str, Any]:
     return {
         "made_at": manifest.made_at,
         "varco": manifest.varco,
         "bytes": manifest.size,
-        "streams": {one.stream: one.about["state"]["last_seq"] for one in manifest.streams},
+        "streams": {item.stream: item.about["state"]["last_seq"] for item in manifest.streams},
         "objects": len(manifest.objects),
-        "databases": [one.path for one in manifest.databases],
+        "databases": [item.path for item in manifest.databases],
         "secrets": bool(manifest.secrets),
         "missing": manifest.missing,
     }
 
 
 def _print(manifest: BackupManifest, done: str) -> None:
-    output.record(_told(manifest))
+    output.record(_summary(manifest))
     output.line(done)

@@ -35,13 +35,13 @@ def demo(as_json: Json = False) -> None:
         raise Failure(str(error)) from None
     rows = [
         {
-            "mail": one.row.title,
-            "code": one.answer.code,
-            "answer": one.answer.text,
-            "decision": one.answer.decision,
-            "went": one.went,
+            "mail": outcome.row.title,
+            "code": outcome.answer.code,
+            "answer": outcome.answer.text,
+            "decision": outcome.answer.decision,
+            "went": outcome.went,
         }
-        for one in shown.outcomes
+        for outcome in shown.outcomes
     ]
     output.show(rows, as_json, lambda: _show(shown))
     run.check(shown.outcomes)

@@ -30,5 +30,5 @@ def prepare(as_json: Json = False) -> None:
 
 
 def _print(done: list[str]) -> None:
-    for one in done:
-        output.line(one)
+    for line in done:
+        output.line(line)

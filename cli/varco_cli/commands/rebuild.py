@@ -36,29 +36,29 @@ def rebuild(
     if service in _WITHOUT_TABLES:
         raise Refused(f"{service} has no tables: there is nothing to rebuild")
     pid = _pid(service) if restart else 0
-    found: dict[str, Any] = {"service": service, "tables": [], "differences": []}
+    report: dict[str, Any] = {"service": service, "tables": [], "differences": []}
     for line in api_client.lines(service, "/rebuild", params={"swap": swap}, method="POST"):
-        _take(found, json.loads(line), quiet=as_json)
-    if "done" not in found:
+        _take(report, json.loads(line), quiet=as_json)
+    if "done" not in report:
         raise Unreachable(f"{service} ended before the rebuild did: see its log")
     if restart and swap:
         os.kill(pid, signal.SIGTERM)
-        found["restarted"] = pid
-    output.show(found, as_json, lambda: _print(found))
-    if not found["done"]["equal"]:
+        report["restarted"] = pid
+    output.show(report, as_json, lambda: _print(report))
+    if not report["done"]["equal"]:
         raise typer.Exit(Refused.exit_code)
 
 
-def _take(found: dict[str, Any], frame: dict[str, Any], *, quiet: bool) -> None:
+def _take(report: dict[str, Any], frame: dict[str, Any], *, quiet: bool) -> None:
     match frame.pop("frame"):
         case "progress" if not quiet:
             output.errors.print(f"{frame['projection']}: {frame['sequence']} of {frame['stand']}", markup=False)
         case "difference":
-            found["differences"].append(frame)
+            report["differences"].append(frame)
         case "table":
-            found["tables"].append(frame)
+            report["tables"].append(frame)
         case "done":
-            found["done"] = frame
+            report["done"] = frame
         case "failed":
             raise Failure(frame["why"])
 
@@ -74,18 +74,18 @@ def _pid(service: str) -> int:
     )
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(report: dict[str, Any]) -> None:
     rows = [
-        (one["table"], one["stand"], one["rows"], one["differing"], one["beyond"], one["note"])
-        for one in found["tables"]
+        (row["table"], row["stand"], row["rows"], row["differing"], row["beyond"], row["note"])
+        for row in report["tables"]
     ]
     output.table(_COLUMNS, rows)
-    if found["differences"]:
-        shown = [(one["table"], one["key"], one["place"], one["live"], one["rebuilt"]) for one in found["differences"]]
+    if report["differences"]:
+        shown = [(row["table"], row["key"], row["place"], row["live"], row["rebuilt"]) for row in report["differences"]]
         output.table(("table", "key", "where", "live", "rebuilt"), shown)
-    done = found["done"]
+    done = report["done"]
     output.line("equal" if done["equal"] else "the live tables and the rebuilt ones differ")
-    if "restarted" in found:
-        output.line(f"swapped in: {found['service']} starts anew; what was live is kept beside it")
+    if "restarted" in report:
+        output.line(f"swapped in: {report['service']} starts anew; what was live is kept beside it")
     elif done["swap"]:
-        output.line(f"swapped in at the next start of {found['service']}: {done['swap']}")
+        output.line(f"swapped in at the next start of {report['service']}: {done['swap']}")

@@ -36,14 +36,14 @@ def verify(
     path = f"/accounts/{quote(account, safe='')}/replay/verify" if account else "/replay/verify"
     params = {"since": moment(since, "--since").isoformat()}
     params |= {"until": moment(until, "--until").isoformat()} if until else {}
-    found: list[dict[str, Any]] = []
+    differences: list[dict[str, Any]] = []
     for line in followed(api_client.lines(_SERVICE, path, params=params), "deciding again"):
-        found.append(line)
+        differences.append(line)
         if not as_json:
             _say(line)
-    done = found.pop()
+    done = differences.pop()
     if as_json:
-        output.show({**done, "found": found}, as_json, lambda: None)
+        output.show({**done, "found": differences}, as_json, lambda: None)
     if done["differences"] or done["unreadable"]:
         raise Refused(f"{done['differences']} votes come out otherwise, {done['unreadable']} events can't be read")
 

@@ -31,14 +31,14 @@ def restart(
 
     Examples: `varco restart` · `varco restart relay` · `varco restart nats`
     """
-    found = api_client.state()
-    if not found or not api_client.state_directory().running():
+    state = api_client.state()
+    if not state or not api_client.state_directory().running():
         raise Unreachable(f"no stack runs in {api_client.state_directory().path}")
-    known: list[str] = found["processes"]
-    chosen = services or [name for name in known if name not in ("nats", "s3")]
-    if unknown := [name for name in chosen if name not in known]:
-        raise Misused(f"{unknown[0]}: expected one of {', '.join(known)}")
-    done = {name: _restart(name, found["apis"], seconds) for name in chosen}
+    running: list[str] = state["processes"]
+    chosen = services or [name for name in running if name not in ("nats", "s3")]
+    if unknown := [name for name in chosen if name not in running]:
+        raise Misused(f"{unknown[0]}: expected one of {', '.join(running)}")
+    done = {name: _restart(name, state["apis"], seconds) for name in chosen}
     output.show(done, as_json, lambda: output.table(["process", "seconds"], done.items()))
 
 

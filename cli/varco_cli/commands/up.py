@@ -67,13 +67,13 @@ async def _run(processes: str) -> None:
 async def _started(stack: Stack, stop: asyncio.Event) -> bool:
     """False where it was told to end before it was ready."""
     starting = asyncio.create_task(stack.start())
-    told = asyncio.create_task(stop.wait())
-    await asyncio.wait([starting, told], return_when=asyncio.FIRST_COMPLETED)
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([starting, stopped], return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
         starting.cancel()
         await asyncio.wait([starting])
         return False
-    told.cancel()
+    stopped.cancel()
     starting.result()
     return True
 
@@ -114,7 +114,7 @@ def _detach(processes: str) -> None:
     command = [sys.executable, "-m", "varco_cli.main", "up", *(["--processes", processes] if processes else [])]
     log_file = api_client.state_directory().log_file("up")
     log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ready, tell = os.pipe()
+    ready, ready_writer = os.pipe()
     with log_file.open("wb") as lines:
         child = subprocess.Popen(  # noqa: S603 - ourselves
             command,
@@ -122,10 +122,10 @@ def _detach(processes: str) -> None:
             stdout=lines,
             stderr=lines,
             start_new_session=True,
-            pass_fds=[tell],
-            env={**os.environ, READY: str(tell)},
+            pass_fds=[ready_writer],
+            env={**os.environ, READY: str(ready_writer)},
         )
-    os.close(tell)
+    os.close(ready_writer)
     with os.fdopen(ready, "rb") as pipe:
         started = pipe.read()
     typer.echo(log_file.read_text(), nl=False, err=not started)

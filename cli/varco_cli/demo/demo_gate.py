@@ -60,8 +60,8 @@ class SmtpAnswer(NamedTuple):
     @property
     def decision(self) -> str:
         """The id that the answer names; empty where no mail had begun."""
-        found = _ID.findall(self.text)
-        return found[-1] if found else ""
+        ids = _ID.findall(self.text)
+        return ids[-1] if ids else ""
 
 
 class DemoRow(NamedTuple):
@@ -107,7 +107,7 @@ class DemoGate(NamedTuple):
             code, text = client.mail(sender, [f"size={declared}"] if declared else [])
             if code != 250:
                 return answer(code, text)
-            refused = [one for one in map(client.rcpt, recipients) if one[0] != 250]
+            refused = [reply for reply in map(client.rcpt, recipients) if reply[0] != 250]
             if len(refused) == len(recipients):
                 return answer(*refused[0])
             last = answer(*client.data(mail))

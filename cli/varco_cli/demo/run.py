@@ -49,13 +49,13 @@ async def run() -> DemoReport:
         async with next_hop() as hop, Stack(Path(home) / "var", ports=Ports.free(), say=output.step) as stack:
             await _open_accounts(stack, hop)
             output.step(f"sending {len(ROWS)} mails")
-            answers = [await asyncio.to_thread(row.send, _scene(stack)) for row in ROWS]
-            went = await _deliveries(stack, {one.decision: one.taken for one in answers if one.taken})
+            answers = [await asyncio.to_thread(row.send, _demo_gate(stack)) for row in ROWS]
+            went = await _deliveries(stack, {outcome.decision: outcome.taken for outcome in answers if outcome.taken})
             outcomes = [
                 DemoOutcome(row, answer, went[answer.decision] if answer.taken else "nowhere")
                 for row, answer in zip(ROWS, answers, strict=True)
             ]
-            return DemoReport(outcomes, await _story(stack, _most_telling(outcomes)), await _balance(stack))
+            return DemoReport(outcomes, await _story(stack, _most_interesting(outcomes)), await _balance(stack))
 
 
 def table(outcomes: list[DemoOutcome]) -> Table:
@@ -63,16 +63,16 @@ def table(outcomes: list[DemoOutcome]) -> Table:
     grid = Table(title="What became of each mail", title_justify="left", show_lines=True)
     for column in ("mail", "the gate's answer", "decision", "went to"):
         grid.add_column(column, overflow="fold")
-    for one in outcomes:
-        style = "green" if one.answer.code == 250 else "yellow"
-        said = Text(f"{one.answer.code} {one.answer.text}", style=style if one.as_expected else "bold red")
-        grid.add_row(Text(one.row.title), said, one.answer.decision or "-", Text(one.went))
+    for outcome in outcomes:
+        style = "green" if outcome.answer.code == 250 else "yellow"
+        text = Text(f"{outcome.answer.code} {outcome.answer.text}", style=style if outcome.as_expected else "bold red")
+        grid.add_row(Text(outcome.row.title), text, outcome.answer.decision or "-", Text(outcome.went))
     return grid
 
 
 def check(outcomes: list[DemoOutcome]) -> None:
     """Raises Failure where an answer isn't what the row expects."""
-    wrong = [f"{one.row.title}: expected {one.row.expect}" for one in outcomes if not one.as_expected]
+    wrong = [f"{outcome.row.title}: expected {outcome.row.expect}" for outcome in outcomes if not outcome.as_expected]
     if wrong:
         raise Failure("\n".join(wrong))
 
@@ -116,10 +116,10 @@ async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
     return went
 
 
-def _most_telling(outcomes: list[DemoOutcome]) -> str:
+def _most_interesting(outcomes: list[DemoOutcome]) -> str:
     """The mail whose attachment became a link; the last one that was taken where there is none."""
-    taken = [one for one in outcomes if one.answer.taken]
-    return max(taken, key=lambda one: LINKED in one.went).answer.decision
+    taken = [outcome for outcome in outcomes if outcome.answer.taken]
+    return max(taken, key=lambda outcome: LINKED in outcome.went).answer.decision
 
 
 async def _story(stack: Stack, mail: str) -> dict[str, Any]:
@@ -143,10 +143,10 @@ async def _balance(stack: Stack) -> dict[str, Any]:
         end = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
             answer = await audit.get("/balance")
-            found: dict[str, Any] = answer.json() if answer.is_success else {"lines": [], "unaccounted": []}
-            waits = not found["lines"] or any(line["in_flight"] for line in found["lines"])
+            balance: dict[str, Any] = answer.json() if answer.is_success else {"lines": [], "unaccounted": []}
+            waits = not balance["lines"] or any(line["in_flight"] for line in balance["lines"])
             if not waits or asyncio.get_running_loop().time() > end:
-                return found
+                return balance
             await asyncio.sleep(0.1)
 
 
@@ -155,7 +155,7 @@ def _place(event: MailDelivered, count: int) -> str:
     return f"{where} ({count} recipient{'s' if count > 1 else ''})"
 
 
-def _scene(stack: Stack) -> DemoGate:
+def _demo_gate(stack: Stack) -> DemoGate:
     return DemoGate(
         stack.settings.bind, stack.ports.submission, stack.ports.smtp, stack.ports.pop3s, stack.home.certificate
     )

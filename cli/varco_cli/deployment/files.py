@@ -73,10 +73,10 @@ def _below(folder: Path) -> list[Path]:
     return [folder, *folder.rglob("*")]
 
 
-def _complete(file: Path, wanted: dict[str, str]) -> None:
+def _complete(file: Path, values: dict[str, str]) -> None:
     """Adds what the file doesn't set yet."""
     text = file.read_text() if file.exists() else ""
     known = {line.partition("=")[0].strip() for line in text.splitlines()}
-    missing = [f"{name}={value}\n" for name, value in wanted.items() if name not in known]
+    missing = [f"{name}={value}\n" for name, value in values.items() if name not in known]
     if missing:
         file.write_text(text + ("" if not text or text.endswith("\n") else "\n") + "".join(missing))

@@ -42,5 +42,5 @@ def _names(address: str, names: Iterable[str]) -> list[x509.GeneralName]:
     addresses = dict.fromkeys(["127.0.0.1", "::1", address])
     return [
         *(x509.DNSName(host) for host in hosts if host.isascii() and len(host) < 250 and ":" not in host),
-        *(x509.IPAddress(ipaddress.ip_address(one)) for one in addresses),
+        *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses),
     ]

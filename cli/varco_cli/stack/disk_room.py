@@ -28,10 +28,10 @@ def reserve(total: int) -> int:
     return min(total // 5, MOST_RESERVED)
 
 
-def mail_limit(held: int, free: int, total: int, most: int = -1) -> int:
+def mail_limit(used: int, free: int, total: int, limit_bytes: int = -1) -> int:
     """Bytes that MAIL, which holds `held` by now, may hold in all; `most` is the operator's own limit, -1: none."""
-    limit = max(held + max(free - reserve(total), 0), 1)  # 0 would mean no limit
-    return limit if most < 0 else min(limit, most)
+    limit = max(used + max(free - reserve(total), 0), 1)  # 0 would mean no limit
+    return limit if limit_bytes < 0 else min(limit, limit_bytes)
 
 
 class DiskRoomWatcher:
@@ -61,19 +61,19 @@ class DiskRoomWatcher:
             _log.error("the bus found no room to write, and there is room now: starting it again")
             await self._restart()
             return
-        held = await mail.used()
-        limit = mail_limit(held, disk.free, disk.total, self._settings.mail_max_bytes)
+        used = await mail.used()
+        limit = mail_limit(used, disk.free, disk.total, self._settings.mail_max_bytes)
         if abs(limit - self._limit) > self._limit // 100:
             await mail.set(limit)
             self._limit = limit
-        self._tell(held >= limit * FULL, held, disk.free)
+        self._log_change(used >= limit * FULL, used, disk.free)
 
-    def _tell(self, full: bool, held: int, free: int) -> None:
+    def _log_change(self, full: bool, used: int, free: int) -> None:
         """Once when it begins, once when it is over."""
         if full and not self._full:
-            _log.error("the bus is full: new mail is refused with 452", mail_bytes=held, free_bytes=free)
+            _log.error("the bus is full: new mail is refused with 452", mail_bytes=used, free_bytes=free)
         elif self._full and not full:
-            _log.info("the bus has room for new mail again", mail_bytes=held, free_bytes=free)
+            _log.info("the bus has room for new mail again", mail_bytes=used, free_bytes=free)
         self._full = full
 
 

@@ -31,8 +31,8 @@ def installed_services(*, everywhere: bool = False) -> list[ServiceDescription]:
     Raises FailedStart where a service can't be imported, with what it said last.
     """
     command = [sys.executable, "-m", "varco_cli.service_manifest", *(["--all"] if everywhere else [])]
-    told = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - ourselves
-    if told.returncode:
-        lines = told.stderr.decode(errors="replace").strip().splitlines()
-        raise FailedStart(f"a service can't be loaded: {lines[-1] if lines else told.returncode}")
-    return _decoder.decode(told.stdout)
+    completed = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - ourselves
+    if completed.returncode:
+        lines = completed.stderr.decode(errors="replace").strip().splitlines()
+        raise FailedStart(f"a service can't be loaded: {lines[-1] if lines else completed.returncode}")
+    return _decoder.decode(completed.stdout)

@@ -241,11 +241,11 @@ class Stack:
 
     def _environment(self, service: ServiceDescription) -> dict[str, str]:
         port = int(self.apis[service.name].rpartition(":")[2])
-        found = {
+        defaults = {
             "VARCO_INGRESS_VOTERS": environment.voters(self.services),
             "VARCO_AUDIT_KEEPERS": environment.keepers(self.services),
         }
-        chosen = {name: os.environ.get(name, value) for name, value in found.items()}
+        chosen = {name: os.environ.get(name, value) for name, value in defaults.items()}
         return environment.of_service(self.home, self.settings, service, port) | chosen | self._more
 
     async def _all_answer(self) -> bool:

@@ -10,20 +10,20 @@ BLIND = "carol@elsewhere.example"
 PATIENCE_SECONDS = 10.0
 
 
-def copied(scene: DemoGate) -> SmtpAnswer:
-    sent = scene.submit(message("the contract"), recipients=["bob@elsewhere.example", BLIND])
+def copied(gate: DemoGate) -> SmtpAnswer:
+    sent = gate.submit(message("the contract"), recipients=["bob@elsewhere.example", BLIND])
     until = time.monotonic() + PATIENCE_SECONDS
-    while not (found := _fetched(scene, sent.decision)) and time.monotonic() < until:
+    while not (copies := _fetched(gate, sent.decision)) and time.monotonic() < until:
         time.sleep(0.1)
-    seen = "with its blind recipient" if BLIND in found else "but for its blind recipient"
-    told = f"the mailbox {MAILBOX} has a copy, {seen}" if found else f"the mailbox {MAILBOX} has no copy"
-    return sent._replace(code=sent.code if BLIND in found else 0, text=f"{sent.text}\n{told}")
+    detail = "with its blind recipient" if BLIND in copies else "but for its blind recipient"
+    text = f"the mailbox {MAILBOX} has a copy, {detail}" if copies else f"the mailbox {MAILBOX} has no copy"
+    return sent._replace(code=sent.code if BLIND in copies else 0, text=f"{sent.text}\n{text}")
 
 
-def _fetched(scene: DemoGate, mail: str) -> str:
+def _fetched(gate: DemoGate, mail: str) -> str:
     """The newest copy, where it is this mail's; empty where it isn't."""
-    trusting = ssl.create_default_context(cafile=str(scene.certificate))
-    box = poplib.POP3_SSL(scene.host, scene.pop3s, timeout=30, context=trusting)
+    trusting = ssl.create_default_context(cafile=str(gate.certificate))
+    box = poplib.POP3_SSL(gate.host, gate.pop3s, timeout=30, context=trusting)
     try:
         box.user(MAILBOX)
         box.pass_(MAILBOX_PASSWORD)

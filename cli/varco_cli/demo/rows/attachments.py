@@ -7,16 +7,16 @@ PROGRAM = b"MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00\x00\xff\xff\x00\x00" + bytes(
 ARCHIVE = b"PK\x05\x06" + bytes(18)
 
 
-def pdf(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(message("the offer", attach=("offer.pdf", "application/pdf", PDF)))
+def pdf(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(message("the offer", attach=("offer.pdf", "application/pdf", PDF)))
 
 
-def archive(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(message("the files", attach=("esempio.zip", "application/zip", ARCHIVE)))
+def archive(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(message("the files", attach=("esempio.zip", "application/zip", ARCHIVE)))
 
 
-def disguised(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(message("the invoice", attach=("invoice.pdf", "application/pdf", PROGRAM)))
+def disguised(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(message("the invoice", attach=("invoice.pdf", "application/pdf", PROGRAM)))
 
 
 ROWS = (

@@ -12,13 +12,13 @@ FAILURES = 3
 _SECONDS = 10.0
 
 
-def third_failure(scene: DemoGate) -> SmtpAnswer:
+def third_failure(gate: DemoGate) -> SmtpAnswer:
     """The last of three sessions stays open until the gate ends it."""
     wrong = f"PLAIN {plain('a-guess')}"
     for _ in range(FAILURES - 1):
-        with scene.connect(scene.smtp, GUESSER) as client:
+        with gate.connect(gate.smtp, GUESSER) as client:
             client.docmd("AUTH", wrong)
-    with scene.connect(scene.smtp, GUESSER) as client:
+    with gate.connect(gate.smtp, GUESSER) as client:
         client.docmd("AUTH", wrong)
         try:
             return answer(*client.getreply())
@@ -26,24 +26,24 @@ def third_failure(scene: DemoGate) -> SmtpAnswer:
             return SmtpAnswer(0, "closed")
 
 
-def banned(scene: DemoGate) -> SmtpAnswer:
+def banned(gate: DemoGate) -> SmtpAnswer:
     """The gate hears of the ban within milliseconds."""
     end = time.monotonic() + _SECONDS
-    while (said := _greeting(scene)) and time.monotonic() < end:
+    while (greeting := _greeting(gate)) and time.monotonic() < end:
         pass
-    return answer(int(said[:3]), said[4:]) if said else SmtpAnswer(0, "closed before any greeting")
+    return answer(int(greeting[:3]), greeting[4:]) if greeting else SmtpAnswer(0, "closed before any greeting")
 
 
-def _greeting(scene: DemoGate) -> bytes:
-    with socket.create_connection((scene.host, scene.smtp), _SECONDS, (GUESSER, 0)) as client:
+def _greeting(gate: DemoGate) -> bytes:
+    with socket.create_connection((gate.host, gate.smtp), _SECONDS, (GUESSER, 0)) as client:
         try:
             return client.recv(200)
         except ConnectionResetError:
             return b""
 
 
-def other(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(message("hello"), source=OTHER)
+def other(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(message("hello"), source=OTHER)
 
 
 ROWS = (

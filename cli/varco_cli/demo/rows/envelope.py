@@ -5,33 +5,33 @@ from varco_cli.demo.demo_gate import LIMIT, TRUSTED, DemoGate, DemoRow, SmtpAnsw
 MANY = 300  # the provider's test addresses, delivered to a black hole
 
 
-def plain(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(message("hello"))
+def plain(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(message("hello"))
 
 
-def trusted(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(message("from the office's printer"), login="", source=TRUSTED)
+def trusted(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(message("from the office's printer"), login="", source=TRUSTED)
 
 
-def unauthorised(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(message("hello"), sender="alice@elsewhere.example")
+def unauthorised(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(message("hello"), sender="alice@elsewhere.example")
 
 
-def forged(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(message("your bank account", sender="The Bank <security@bank.example>"))
+def forged(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(message("your bank account", sender="The Bank <security@bank.example>"))
 
 
-def too_big(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(message("all the photos"), declared=25_000_000)
+def too_big(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(message("all the photos"), declared=25_000_000)
 
 
-def too_many(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(message("to all"), recipients=[f"friend{n}@elsewhere.example" for n in range(LIMIT + 2)])
+def too_many(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(message("to all"), recipients=[f"friend{n}@elsewhere.example" for n in range(LIMIT + 2)])
 
 
-def to_the_black_hole(scene: DemoGate) -> SmtpAnswer:
+def to_the_black_hole(gate: DemoGate) -> SmtpAnswer:
     recipients = [f"test{number:03}@blackhole.example" for number in range(1, MANY + 1)]
-    return scene.submit(
+    return gate.submit(
         message("a test", sender="list@list.example"),
         login="list@list.example",
         sender="list@list.example",

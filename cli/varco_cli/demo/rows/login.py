@@ -6,17 +6,17 @@ from base64 import b64encode
 from varco_cli.demo.demo_gate import LOGIN, PASSWORD, DemoGate, DemoRow, SmtpAnswer, answer, message
 
 
-def nobody(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(message("hello"), login="")
+def nobody(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(message("hello"), login="")
 
 
-def wrong_password(scene: DemoGate) -> SmtpAnswer:
-    with scene.connect() as client:
+def wrong_password(gate: DemoGate) -> SmtpAnswer:
+    with gate.connect() as client:
         return answer(*client.docmd("AUTH", f"PLAIN {plain('a-guess')}"))
 
 
-def in_clear(scene: DemoGate) -> SmtpAnswer:
-    with smtplib.SMTP(scene.host, scene.submission, timeout=30) as client:
+def in_clear(gate: DemoGate) -> SmtpAnswer:
+    with smtplib.SMTP(gate.host, gate.submission, timeout=30) as client:
         client.ehlo()
         return answer(*client.docmd("AUTH", f"PLAIN {plain(PASSWORD)}"))
 

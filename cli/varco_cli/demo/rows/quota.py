@@ -5,16 +5,16 @@ from varco_cli.demo.demo_gate import QUOTA, DemoGate, DemoRow, SmtpAnswer, messa
 EAGER, EXCEPTED = "eager@acme.example", "news@acme.example"
 
 
-def eager(scene: DemoGate) -> SmtpAnswer:
+def eager(gate: DemoGate) -> SmtpAnswer:
     for _ in range(QUOTA):
-        scene.submit(message("hello", sender=EAGER), sender=EAGER)
-    return scene.submit(message("hello again", sender=EAGER), sender=EAGER)
+        gate.submit(message("hello", sender=EAGER), sender=EAGER)
+    return gate.submit(message("hello again", sender=EAGER), sender=EAGER)
 
 
-def excepted(scene: DemoGate) -> SmtpAnswer:
+def excepted(gate: DemoGate) -> SmtpAnswer:
     for _ in range(QUOTA):
-        scene.submit(message("the news", sender=EXCEPTED), sender=EXCEPTED)
-    return scene.submit(message("more news", sender=EXCEPTED), sender=EXCEPTED)
+        gate.submit(message("the news", sender=EXCEPTED), sender=EXCEPTED)
+    return gate.submit(message("more news", sender=EXCEPTED), sender=EXCEPTED)
 
 
 ROWS = (

@@ -14,13 +14,13 @@ SMUGGLED = (
 )
 
 
-def two_boundaries(scene: DemoGate) -> SmtpAnswer:
-    return scene.submit(HIDING)
+def two_boundaries(gate: DemoGate) -> SmtpAnswer:
+    return gate.submit(HIDING)
 
 
-def smuggled(scene: DemoGate) -> SmtpAnswer:
+def smuggled(gate: DemoGate) -> SmtpAnswer:
     """Smtplib would mend the line ends: this one is written by hand."""
-    with scene.connect() as client:
+    with gate.connect() as client:
         client.login(LOGIN, PASSWORD)
         client.mail(LOGIN)
         client.rcpt("bob@elsewhere.example")
