@@ -8,19 +8,19 @@ GB = 1 << 30
 
 
 def test_mail_leaves_the_reserve_free() -> None:
-    assert mail_limit(held=2 * GB, free=10 * GB, total=100 * GB) == 11 * GB
+    assert mail_limit(used=2 * GB, free=10 * GB, total=100 * GB) == 11 * GB
     assert reserve(100 * GB) == GB
     assert reserve(GB) < GB // 4
 
 
 def test_a_disk_that_is_nearly_full_takes_no_more_mail() -> None:
-    assert mail_limit(held=2 * GB, free=GB // 2, total=100 * GB) == 2 * GB
-    assert mail_limit(held=0, free=0, total=GB) == 1  # 0 is no limit to JetStream
+    assert mail_limit(used=2 * GB, free=GB // 2, total=100 * GB) == 2 * GB
+    assert mail_limit(used=0, free=0, total=GB) == 1  # 0 is no limit to JetStream
 
 
 def test_the_operators_own_limit_holds_where_it_is_lower() -> None:
-    assert mail_limit(held=0, free=10 * GB, total=100 * GB, most=GB) == GB
-    assert mail_limit(held=0, free=2 * GB, total=100 * GB, most=50 * GB) == GB
+    assert mail_limit(used=0, free=10 * GB, total=100 * GB, limit_bytes=GB) == GB
+    assert mail_limit(used=0, free=2 * GB, total=100 * GB, limit_bytes=50 * GB) == GB
 
 
 def test_only_new_complaints_count(tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ async def make_ready(settings: PrepareSettings, services: list[ServiceDescriptio
     if settings.database_url:
         from varco_common.storage.database import roles  # noqa: PLC0415 - no other command needs SQLAlchemy, which takes a third of its start
 
-        passwords = {service.name: role_password(settings.secrets, service.name) for service in services if service.tables}
+        passwords = {
+            service.name: role_password(settings.secrets, service.name) for service in services if service.tables
+        }
         await retry_until_available(lambda: roles.ensure(settings.database_of("prepare"), passwords))
         done.append(f"roles and schemas: {', '.join(passwords)}")
     return done

@@ -29,7 +29,7 @@ def reserve(total: int) -> int:
 
 
 def mail_limit(used: int, free: int, total: int, limit_bytes: int = -1) -> int:
-    """Bytes that MAIL, which holds `held` by now, may hold in all; `most` is the operator's own limit, -1: none."""
+    """Bytes that MAIL, which holds `used` by now, may hold in all; `limit_bytes` is the operator's own limit, -1: none."""
     limit = max(used + max(free - reserve(total), 0), 1)  # 0 would mean no limit
     return limit if limit_bytes < 0 else min(limit, limit_bytes)
 
