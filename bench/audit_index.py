@@ -1,7 +1,7 @@
 """How long audit takes to index a history, how large the index is, and how fast it is searched.
 
-`python -m bench.audit_index [--events 1000000] [--postgres]` fills a real bus with the events of mails, indexes
-them from the first one, asks, and prints what docs/performance.md shows.
+`python -m bench.audit_index [--events 1000000] [--postgres]` fills a real bus with the events of
+mails, indexes them from the first one, searches, and prints what docs/performance.md shows.
 """
 
 import argparse
@@ -47,7 +47,7 @@ PAGE = 100
 
 
 class Traffic:
-    """Events as a gate states them: of 200, 92 records, 92 deliveries, 10 refusals and 6 failed logins."""
+    """The events of a gate: of 200, 92 records, 92 deliveries, 10 refusals, 6 failed logins."""
 
     def __init__(self) -> None:
         self._random = Random(6)
@@ -143,7 +143,7 @@ async def fill(bus: Bus, traffic: Traffic, count: int) -> int:
 
 
 async def index_all(index: EventIndex, last: int) -> tuple[float, float, float]:
-    """Seconds, CPU seconds, and how much its memory grew at most, in MB, from the first event to the last."""
+    """Seconds, CPU seconds and the growth of its memory in MB, from the first event to the last."""
     before = pss([os.getpid()])
     began, used = time.perf_counter(), time.process_time()
     peak = Peak(lambda: [os.getpid()])
@@ -154,7 +154,7 @@ async def index_all(index: EventIndex, last: int) -> tuple[float, float, float]:
 
 
 async def ask(reader: EventReader, wanted: Callable[[], EventQuery]) -> tuple[float, float, float]:
-    """Milliseconds of one page with its payloads: median, 95th percentile; and how many events it has on average."""
+    """Milliseconds of a page with its payloads (median, 95th percentile), and its mean length."""
     took, found = [], 0
     for _ in range(QUESTIONS):
         began = time.perf_counter()

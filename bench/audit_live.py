@@ -1,6 +1,7 @@
-"""What audit costs each mail while mails pass, and how late a record is seen: `python -m bench.audit_live`.
+"""What audit costs each mail, and how late a record is seen: `python -m bench.audit_live`.
 
-Records are appended at several rates to a real bus, without audit and with it; it prints what docs/performance.md shows.
+Appends records at several rates to a real bus, without audit and with it, and prints what
+docs/performance.md shows.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ async def accept(bus: Bus, records: list[MailRecord], rate: int) -> None:
 
 
 async def lateness(bus: Bus) -> list[float]:
-    """Milliseconds from each record in MAIL to its event in EVENTS; returns when the last one is there."""
+    """Milliseconds from each record in MAIL to its event in EVENTS. Waits for the last one."""
     last, late = await bus.mail.last_sequence(RECORDS), []
     async with aclosing(bus.events.follow_raw(RECORDED)) as events:
         async for raw in events:

@@ -1,4 +1,4 @@
-"""What the proof costs: events hashed into the tree, verified at a gate, exported, and verified from files.
+"""What the proof costs: to hash events, verify them at a gate, export them, verify the files.
 
 `python -m bench.proof --events 1000000`
 """

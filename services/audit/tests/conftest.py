@@ -1,4 +1,4 @@
-"""A whole audit on a real bus, with mails as ingress accepts them and events as services say them."""
+"""A whole audit on a real bus, with mails and events like those of a gate."""
 
 import hashlib
 import subprocess

@@ -1,7 +1,7 @@
-"""nats-server's own files, rewritten as somebody would who can write to the disk: blocks that the server takes for its own.
+"""Rewrites the files of nats-server, as an attacker could who can write to its disk.
 
-A block is a row of records (little endian): length, sequence, time, length of the subject, subject, [length of the headers,
-headers,] payload, and a HighwayHash-64 under a key that is no secret.
+A block is a row of records (little endian): length, sequence, time, length of the subject, subject,
+[length of the headers, headers,] payload, and a HighwayHash-64 under a key that is no secret.
 """
 
 import struct

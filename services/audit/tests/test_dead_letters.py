@@ -9,7 +9,7 @@ from varco_common.testing.waiting import eventually
 
 @asynccontextmanager
 async def worker(nats, name, *, broken):
-    """A service that parks what it takes while `broken` holds anything, and notes what it has dealt with."""
+    """A service that parks all deliveries while `broken` is not empty; yields what it handled."""
     done = []
 
     async def work(puller):
@@ -65,7 +65,7 @@ async def test_a_record_that_cannot_be_read_is_parked_shown_and_dropped(gate):
     async with gate.audit() as client, worker(gate.nats, "relay", broken=[]) as done:
         await gate.publish("mail.accepted.acme", b"no record")
         found = {letter["service"]: letter for letter in await letters(client, 2)}
-        assert sorted(found) == ["audit", "relay"], "the scribe can't read it either"
+        assert sorted(found) == ["audit", "relay"], "audit can't read it either"
         opened = (await client.get("/deadletters/relay.MAIL.1")).json()
         assert "not a mail record" in opened["unread"]
         refused = await client.post("/deadletters/relay.MAIL.1/redelivery")

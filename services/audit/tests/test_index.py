@@ -1,4 +1,4 @@
-"""The index is what the events say: live, after a restart, and made anew; and all of it is found."""
+"""The index is what the events say: live, after a restart, and built anew."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 words = st.sampled_from(["acme", "corp", "zeta"])
 mails = st.sampled_from([f"{n:020}" for n in range(5)])
 addresses = st.sampled_from(["Bob@x.example", "bob@X.example", "ann@y.example"])
-said = st.one_of(
+any_event = st.one_of(
     st.builds(AccountOpened, at=st.just(AT), account=words, language=st.just(Language.IT)),
     st.builds(
         AuthFailed, at=st.just(AT), host=words, login=addresses, cause=st.just(AuthCause.BROKEN_OFF), account=words
@@ -102,7 +102,7 @@ def test_live_restarted_and_rebuilt_are_the_same(tmp_path):
     number = iter(range(1_000))
 
     @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(said, min_size=1, max_size=12), st.integers(0, 12))
+    @given(st.lists(any_event, min_size=1, max_size=12), st.integers(0, 12))
     def folds(events, cut):
         asyncio.run(folded_three_ways(events, min(cut, len(events)), tmp_path / str(next(number))))
 

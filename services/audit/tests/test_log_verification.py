@@ -1,4 +1,7 @@
-"""Whoever can write to the bus's disk can't change what was signed: a real store is copied, altered and served again."""
+"""Who can write to the bus's disk can't change what was signed.
+
+A real store is copied, altered and served again.
+"""
 
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +19,7 @@ from varco_common.transparency.signed_note import PublicKey, SigningKey
 
 from .conftest import Gate
 from .store import Stored, highway_hash, rewrite
-from .test_transparency import proof, say, signed, verification
+from .test_transparency import append_events, proof, signed, verification
 
 COUNT = 30
 AT = 11  # the sequence at which history is altered
@@ -26,11 +29,11 @@ Change = Callable[[list[Stored]], list[Stored]]
 
 @pytest.fixture
 async def kept(gate):
-    """The checkpoint that somebody elsewhere has; behind it come further events and a further checkpoint."""
+    """A checkpoint that was copied elsewhere; further events and a checkpoint follow it."""
     async with gate.audit() as audit:
-        await say(gate, COUNT)
+        await append_events(gate, COUNT)
         kept = (await signed(audit))["checkpoint"]
-        await say(gate, 5)
+        await append_events(gate, 5)
         await signed(audit)
     await gate.nats.stop()
     return kept
@@ -136,7 +139,7 @@ async def test_without_the_hashes_it_is_found_by_the_checkpoint_and_nothing_is_s
         assert (await proof(audit))["broken"]
         frame = await verification(audit, kept)
         before = (await proof(audit))["signed"]
-        await say(copy)
+        await append_events(copy)
         assert (await signed(audit))["signed"] == before
     assert frame["departure"] in ("altered", departure)
     assert frame["sequence"] <= AT <= frame["until"]
@@ -178,7 +181,7 @@ async def test_events_whose_ten_years_are_over_are_no_departure(gate, tmp_path):
         return [one._replace(at=one.at - ten_years + 3_600 * 10**9) for one in records]
 
     async with gate.audit():
-        await say(gate, COUNT)
+        await append_events(gate, COUNT)
     await gate.nats.stop()
     shutil.rmtree(gate.home / "audit")
     async with copied(gate, tmp_path, long_ago) as old:

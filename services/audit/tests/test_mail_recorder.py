@@ -70,7 +70,7 @@ async def test_a_recorder_that_is_killed_again_and_again_loses_and_repeats_nothi
     assert await recorded(gate) == list(range(1, total + 1))
 
 
-async def test_two_scribes_at_once_write_each_record_once(gate):
+async def test_two_recorders_at_once_write_each_record_once(gate):
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(Bus.connect(gate.nats.settings(), "test"))
         await stack.enter_async_context(

@@ -1,4 +1,4 @@
-"""The balance: every recipient counts once, whatever became of it and in whatever order it is heard; a lost mail is named."""
+"""The balance: each recipient counts once, in whatever order events come; a lost mail is named."""
 
 from datetime import UTC, datetime
 
@@ -64,10 +64,10 @@ async def metric(client, name):
     return float(line.split()[1])
 
 
-async def test_each_outcome_counts_once_though_it_is_said_again_or_before_the_mail(gate):
+async def test_each_outcome_counts_once_though_it_is_stated_twice_or_before_the_mail(gate):
     async with gate.audit() as client, Bus.connect(gate.nats.settings(), "relay") as relay:
         mail = "06d2k3m8s1x7v0c2b9qa"
-        await relay.events.append(delivered(mail, 1, "a@x.example"))  # relay is faster than the scribe
+        await relay.events.append(delivered(mail, 1, "a@x.example"))  # relay may be faster than audit
         await gate.mail(*(f"{name}@x.example" for name in "abcdef"), mail=mail)
         await relay.events.append(delivered(mail, 1, "a@x.example"))
         await relay.events.append(delivered(mail, 1, "b@x.example", attempt=3))
@@ -189,8 +189,8 @@ async def test_an_account_sees_its_own_balance_alone(gate):
         assert (await balance(client, since=tomorrow))["lines"] == []
 
 
-def test_what_is_said_of_a_mail_nobody_knows_is_kept_once():
-    sheet = BalanceCounts({}, {})
+def test_an_outcome_of_an_unknown_mail_is_kept_once():
+    counts = BalanceCounts({}, {})
     for _ in range(2):
-        sheet.apply(delivered("m", 1, "a@x.example"))
-    assert (sheet.early, sheet.sums) == ({"m": {"a@x.example": "delivered"}}, {})
+        counts.apply(delivered("m", 1, "a@x.example"))
+    assert (counts.early, counts.sums) == ({"m": {"a@x.example": "delivered"}}, {})

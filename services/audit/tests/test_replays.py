@@ -1,4 +1,4 @@
-"""audit asks services to decide again, and tells what they answer; one that fails ends the replay with its reason."""
+"""audit asks services to decide again, and shows what they answer or why they fail."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -59,7 +59,7 @@ PROGRESS = ReplayProgress(sequence=5, first=1, last=10, mails=3)
 
 
 class FakeService:
-    """Answers each question with the frames that `answer` gives for it, and notes questions and replies."""
+    """Answers a question with the frames of `answer(question)`; notes questions and replies."""
 
     def __init__(self, bus, name: str, answer) -> None:
         self._bus, self._name, self._answer = bus, name, answer
@@ -93,7 +93,7 @@ class FakeService:
 
 @asynccontextmanager
 async def services(bus, **answers) -> AsyncIterator[dict[str, FakeService]]:
-    """Services by name; each answers with a list of frames, or with what its function makes of a question."""
+    """Services by name. Each answers with a list of frames, or with those of a function."""
     running = {
         name: FakeService(bus, name, answer if callable(answer) else lambda _, frames=answer: frames)
         for name, answer in answers.items()

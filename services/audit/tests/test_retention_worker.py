@@ -317,7 +317,7 @@ def test_audit_may_erase_and_nobody_else_may():
 
 
 def test_every_reader_of_mail_is_asked_but_those_that_only_count():
-    readers = {one.name for one in installed() if any(s.startswith("mail.") for s in one.subscribes)}
-    keepers = {one.name for one in installed() if retention.subject(one.name) in one.subscribes}
-    assert readers - keepers == {"audit", "ratelimit"}
-    assert keepers == {"relay", "archive", "filelink"}
+    readers = {service.name for service in installed() if any(s.startswith("mail.") for s in service.subscribes)}
+    voters = {service.name for service in installed() if retention.subject(service.name) in service.subscribes}
+    assert readers - voters == {"audit", "ratelimit"}
+    assert voters == {"relay", "archive", "filelink"}

@@ -1,4 +1,4 @@
-"""What the API of events and traces does with whatever its OpenAPI description allows, and with what it doesn't."""
+"""The API of events and traces, with requests that its OpenAPI description allows or doesn't."""
 
 import asyncio
 from functools import partial

@@ -1,4 +1,4 @@
-"""Events are found by whatever is known of them; an account sees its own alone, and nobody sees a secret."""
+"""Events are found by whatever is known of them. An account sees only its own, and no secret."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -42,11 +42,11 @@ async def sequences(http: httpx.AsyncClient, **params) -> list[int]:
     """Without audit's own checkpoints, which come when they come."""
     answer = await http.get("/events", params=params)
     assert answer.status_code == 200, answer.text
-    return [one["sequence"] for one in answer.json()["events"] if one["fact"] != "checkpoint-signed"]
+    return [event["sequence"] for event in answer.json()["events"] if event["fact"] != "checkpoint-signed"]
 
 
 @pytest.fixture
-async def story(gate, database_url):
+async def client(gate, database_url):
     """On each database: two accounts; one mail each; a login that failed; a ban."""
     gate.mails = {}
     for account in ("acme", "corp"):
@@ -73,7 +73,7 @@ async def story(gate, database_url):
         yield http
 
 
-async def test_each_way_to_search_finds_what_it_should(gate, story):
+async def test_each_way_to_search_finds_what_it_should(gate, client):
     mail = gate.mails["acme"]
     for params, facts in (
         ({"mail": mail}, {"mail-recorded", "mail-delivered"}),
@@ -95,37 +95,37 @@ async def test_each_way_to_search_finds_what_it_should(gate, story):
             {"mail-recorded"},
         ),
     ):
-        answer = (await story.get("/events", params=params)).json()
-        assert {one["fact"] for one in answer["events"]} == facts, params
+        answer = (await client.get("/events", params=params)).json()
+        assert {event["fact"] for event in answer["events"]} == facts, params
 
 
-async def test_pages_lead_from_either_end_to_the_other(gate, story):
-    every = await sequences(story, order="oldest")
+async def test_pages_lead_from_either_end_to_the_other(gate, client):
+    every = await sequences(client, order="oldest")
     assert every == sorted(every)
-    assert await sequences(story) == every[::-1]
+    assert await sequences(client) == every[::-1]
     for order, expected in (("oldest", every), ("newest", every[::-1])):
         found, cursor = [], 0
         while True:
             params = {"order": order, "limit": 3, "cursor": cursor}
-            page = (await story.get("/events", params=params)).json()
-            found += [one["sequence"] for one in page["events"] if one["fact"] != "checkpoint-signed"]
+            page = (await client.get("/events", params=params)).json()
+            found += [event["sequence"] for event in page["events"] if event["fact"] != "checkpoint-signed"]
             if not (cursor := page["next"]):
                 break
         assert found == expected
 
 
-async def test_times_are_when_the_stream_stored_it(gate, story):
+async def test_times_are_when_the_stream_stored_it(gate, client):
     now = datetime.now(UTC)
-    every = await sequences(story)
-    assert await sequences(story, since=(now + timedelta(hours=1)).isoformat()) == []
-    assert await sequences(story, until=(now - timedelta(hours=1)).isoformat()) == []
-    assert await sequences(story, since=(now - timedelta(hours=1)).isoformat(), until=now.isoformat()) == every
-    third = (await story.get("/events/3")).json()["time"]
+    every = await sequences(client)
+    assert await sequences(client, since=(now + timedelta(hours=1)).isoformat()) == []
+    assert await sequences(client, until=(now - timedelta(hours=1)).isoformat()) == []
+    assert await sequences(client, since=(now - timedelta(hours=1)).isoformat(), until=now.isoformat()) == every
+    third = (await client.get("/events/3")).json()["time"]
     split = datetime.fromisoformat(third).isoformat(timespec="milliseconds")
-    assert sorted(await sequences(story, since=split) + await sequences(story, until=split)) == sorted(every)
+    assert sorted(await sequences(client, since=split) + await sequences(client, until=split)) == sorted(every)
 
 
-async def test_an_account_sees_its_own_alone(gate, story):
+async def test_an_account_sees_its_own_alone(gate, client):
     async with gate.client("acme") as acme:
         own = (await acme.get("/events")).json()["events"]
         assert {one["event"].get("account") or one["event"]["record"]["envelope"]["account"] for one in own} == {"acme"}
@@ -133,27 +133,27 @@ async def test_an_account_sees_its_own_alone(gate, story):
         assert (await acme.get("/events", params={"account": "corp"})).status_code == 403
         assert (await acme.get("/index")).status_code == 403
         lines = (await acme.get("/events/stream")).text.splitlines()
-        assert [json.loads(line)["sequence"] for line in lines] == sorted(one["sequence"] for one in own)
-        for sequence in await sequences(story):
+        assert [json.loads(line)["sequence"] for line in lines] == sorted(event["sequence"] for event in own)
+        for sequence in await sequences(client):
             seen = (await acme.get(f"/events/{sequence}")).status_code
-            assert seen == (200 if sequence in [one["sequence"] for one in own] else 404)
+            assert seen == (200 if sequence in [event["sequence"] for event in own] else 404)
 
 
-async def test_nobody_reads_a_secret(gate, story):
+async def test_nobody_reads_a_secret(gate, client):
     for text in (
-        (await story.get("/events")).text,
-        (await story.get("/events/stream")).text,
-        (await story.get("/events/stream", params={"account": "acme"})).text,
+        (await client.get("/events")).text,
+        (await client.get("/events/stream")).text,
+        (await client.get("/events/stream", params={"account": "acme"})).text,
     ):
         assert "credential.added.v1" in text
         assert "very-secret" not in text
         assert "sealed-away" not in text
 
 
-async def test_lines_are_what_is_stored(gate, story):
+async def test_lines_are_what_is_stored(gate, client):
     async for raw in gate.bus.events.follow_raw("events.relay.mail-delivered.*"):
         (line,) = (
-            await story.get("/events/stream", params={"account": "acme", "fact": "mail-delivered"})
+            await client.get("/events/stream", params={"account": "acme", "fact": "mail-delivered"})
         ).text.splitlines()
         head, _, event = line.partition(',"event":')
         assert event[:-1].encode() == raw.payload
@@ -162,9 +162,9 @@ async def test_lines_are_what_is_stored(gate, story):
 
 
 @pytest.mark.parametrize("narrow", [{"service": "relay"}, {"account": "acme", "service": "relay"}])
-async def test_a_follower_gets_what_comes_and_is_let_go_at_the_end(gate, story, narrow):
-    last = max(await sequences(story))
-    async with story.stream("GET", "/events/stream", params={"after": last, "follow": True, **narrow}) as answer:
+async def test_a_follower_gets_what_comes_and_is_let_go_at_the_end(gate, client, narrow):
+    last = max(await sequences(client))
+    async with client.stream("GET", "/events/stream", params={"after": last, "follow": True, **narrow}) as answer:
         lines = answer.aiter_lines()
         for number in range(3):
             await gate.bus.events.append(

@@ -1,4 +1,4 @@
-"""A broken setting is named and ends the start; one that is no longer needed is ignored with a word."""
+"""A broken setting is named and ends the start; a retired one is named and ignored."""
 
 from datetime import timedelta
 

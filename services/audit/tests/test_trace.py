@@ -1,4 +1,4 @@
-"""A mail's story is whole and in order, found by whatever is known of the mail, and nobody else's."""
+"""A trace is whole, in order, found by whatever is known, and shown to its account only."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,8 +30,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def told(gate, http, what: str, steps: int, **more) -> dict:
-    """The trace, once it has so many steps."""
+async def trace_of(gate, http, what: str, steps: int, **more) -> dict:
+    """The trace, once it has that many steps."""
 
     async def there():
         answer = await http.get(f"/traces/{what}", **more)
@@ -94,7 +94,7 @@ async def test_a_deferred_bounced_copied_and_linked_mail_tells_everything(gate):
         ended = {"account": "acme", "mail": other, "sequence": 1, "host": "mx:25", "answer": "250 ok"}
         await gate.bus.events.append(MailDelivered(at=now(), recipients=("somebody@acme.example",), **ended))
     async with gate.audit() as http:
-        found = await told(gate, http, mail, 12)
+        found = await trace_of(gate, http, mail, 12)
         story = found["story"]
         assert found["asked"] == "mail"
         assert [step["fact"] for step in story["steps"]] == [
@@ -165,7 +165,7 @@ async def test_a_refused_mail_tells_who_objected_and_why(gate):
     )
     await gate.bus.events.append(refused)
     async with gate.audit() as http:
-        story = (await told(gate, http, envelope.id, 1))["story"]
+        story = (await trace_of(gate, http, envelope.id, 1))["story"]
     assert not story["ballot"]["accepted"]
     assert story["votes"][0]["reason"] == "esempio.zip"
     assert story["fates"][0] | {"at": None} == {
@@ -198,7 +198,7 @@ async def test_a_mail_that_was_kept_for_some_recipients_is_no_refused_one(gate):
     await gate.bus.events.append(delivered)
     async with gate.audit() as http:
         for recipient in ("bob@x.example", "eve@x.example"):
-            story = (await told(gate, http, recipient, 3))["story"]
+            story = (await trace_of(gate, http, recipient, 3))["story"]
             assert (story["ballot"]["accepted"], story["ballot"]["answer"][:3]) == (True, "250")
             assert {fate["recipient"]: fate["state"] for fate in story["fates"]} == {
                 "bob@x.example": "delivered",

@@ -20,15 +20,15 @@ from varco_common.transparency.signed_note import BadSignature, PublicKey, Signi
 SIGNED = "events.audit.checkpoint-signed.*"
 
 
-async def say(gate, count: int = 1) -> int:
-    """Events of somebody; the last one's sequence."""
-    said = 0
+async def append_events(gate, count: int = 1) -> int:
+    """Some traffic; returns the sequence of the last event."""
+    last = 0
     for number in range(count):
         event = AuthFailed(
             at=datetime.now(UTC), host=f"192.0.2.{number % 250}", login="mario", cause=AuthCause.WRONG_CREDENTIALS
         )
-        said = await gate.bus.events.append(event)
-    return said
+        last = await gate.bus.events.append(event)
+    return last
 
 
 async def proof(audit) -> dict:
@@ -54,12 +54,12 @@ async def verification(audit, *checkpoints: str) -> dict:
     return last
 
 
-def shelf(gate):
+def checkpoint_files(gate):
     return gate.home / "audit" / "checkpoints"
 
 
 async def test_traffic_is_signed_into_an_event_and_a_file(gate):
-    await say(gate, 5)
+    await append_events(gate, 5)
     async with gate.audit() as audit:
         state = await signed(audit)
     checkpoint = Checkpoint.parse(state["checkpoint"])
@@ -68,20 +68,20 @@ async def test_traffic_is_signed_into_an_event_and_a_file(gate):
     (event,) = await gate.events(SIGNED)
     assert isinstance(event.event, CheckpointSigned)
     assert (event.event.note, event.event.size) == (checkpoint.text, 5)
-    (file,) = shelf(gate).glob("*/000000000005.checkpoint")
-    assert file.read_text() == (shelf(gate) / "latest.checkpoint").read_text() == checkpoint.text
-    assert (shelf(gate) / "log.pub").read_text().strip() == state["key"]
+    (file,) = checkpoint_files(gate).glob("*/000000000005.checkpoint")
+    assert file.read_text() == (checkpoint_files(gate) / "latest.checkpoint").read_text() == checkpoint.text
+    assert (checkpoint_files(gate) / "log.pub").read_text().strip() == state["key"]
 
 
 async def test_traffic_is_signed_without_being_asked(gate, monkeypatch):
     monkeypatch.setattr(CheckpointSigner, "interval", 0.05)
-    await say(gate)
+    await append_events(gate)
     async with gate.audit():
         assert await eventually(lambda: gate.bus.events.last_sequence(SIGNED))
 
 
 async def test_a_checkpoint_is_no_traffic(gate):
-    await say(gate)
+    await append_events(gate)
     async with gate.audit() as audit:
         for _ in range(3):
             await signed(audit)
@@ -89,13 +89,13 @@ async def test_a_checkpoint_is_no_traffic(gate):
     async with gate.audit() as audit:
         await signed(audit)
         assert len(await gate.events(SIGNED)) == 1
-        await say(gate)
+        await append_events(gate)
         assert Checkpoint.parse((await signed(audit))["checkpoint"]).size == 3
     assert len(await gate.events(SIGNED)) == 2
 
 
 async def test_an_event_is_proven_with_nothing_but_the_proof_and_the_key(gate):
-    last = await say(gate, 9)
+    last = await append_events(gate, 9)
     async with gate.audit() as audit:
         key = PublicKey.parse((await signed(audit))["key"])
         for sequence in range(1, last + 1):
@@ -107,10 +107,10 @@ async def test_an_event_is_proven_with_nothing_but_the_proof_and_the_key(gate):
 
 
 async def test_an_event_that_no_checkpoint_covers_is_not_proven_yet(gate):
-    await say(gate)
+    await append_events(gate)
     async with gate.audit() as audit:
         await signed(audit)
-        last = await say(gate)
+        last = await append_events(gate)
         assert (await audit.get(f"/proof/events/{last}")).status_code == 409
         assert (await audit.get(f"/proof/events/{last + 1}")).status_code == 404
 
@@ -119,7 +119,7 @@ async def test_an_honest_log_is_verified_against_every_checkpoint(gate):
     checkpoints = []
     async with gate.audit() as audit:
         for _ in range(3):
-            await say(gate, 4)
+            await append_events(gate, 4)
             checkpoints.append((await signed(audit))["checkpoint"])
         frame = await verification(audit, *checkpoints)
     assert (frame["events"], frame["signed"], frame.get("departure")) == (15, 14, None)
@@ -127,10 +127,10 @@ async def test_an_honest_log_is_verified_against_every_checkpoint(gate):
 
 @pytest.mark.parametrize("lost", ["nothing", "the tree", "a byte of the tree", "the files above"])
 async def test_after_any_end_the_tree_is_the_same(gate, lost):
-    await say(gate, 600)
+    await append_events(gate, 600)
     async with gate.audit() as audit:
         await signed(audit)
-    await say(gate, 10)
+    await append_events(gate, 10)
     hashes = gate.home / "audit" / "hashes"
     if lost == "the tree":
         hashes.unlink()
@@ -147,11 +147,11 @@ async def test_after_any_end_the_tree_is_the_same(gate, lost):
 
 async def test_a_key_that_is_rotated_keeps_old_checkpoints_good_by_the_old_key_or_the_new(gate):
     async with gate.audit() as audit:
-        await say(gate)
+        await append_events(gate)
         first = await signed(audit)
         answer = await audit.post("/proof/key/rotations", params={"reason": "yearly"})
         rotated = answer.raise_for_status().json()
-        await say(gate)
+        await append_events(gate)
         second = await signed(audit)
     assert first["key"] != second["key"] == rotated["key"]
     rotations = [Rotation.parse(text) for text in second["rotations"]]
@@ -171,15 +171,15 @@ async def test_a_key_that_is_rotated_keeps_old_checkpoints_good_by_the_old_key_o
         assert "departure" not in await verification(audit, first["checkpoint"], second["checkpoint"])
 
 
-@pytest.mark.parametrize("said", [True, False])
-async def test_a_rotation_that_was_cut_off_holds_if_it_became_an_event(gate, said):
+@pytest.mark.parametrize("in_events", [True, False])
+async def test_a_rotation_that_was_cut_off_holds_if_it_became_an_event(gate, in_events):
     key_file = gate.home / "secrets" / "audit-signing.key"
     async with gate.audit() as audit:
-        await say(gate)
+        await append_events(gate)
         await signed(audit)
         before = key_file.read_text()
         new = (await audit.post("/proof/key/rotations")).json()["key"]
-    if said:
+    if in_events:
         key_file.with_name("audit-signing.key.next").write_text(key_file.read_text())
     else:
         key_file.with_name("audit-signing.key.next").write_text(SigningKey.new("varco-other").text())
@@ -209,10 +209,10 @@ async def test_the_key_is_nobody_elses_to_read(gate):
 async def test_who_lost_the_key_goes_on_with_another_under_the_logs_name(gate, monkeypatch):
     monkeypatch.setattr(CheckpointSigner, "interval", 0.001)
     async with gate.audit() as audit:
-        await say(gate)
+        await append_events(gate)
         first = await signed(audit)
     (gate.home / "secrets" / "audit-signing.key").unlink()
-    await say(gate)
+    await append_events(gate)
     async with gate.audit() as audit:
         second = await signed(audit)
     assert PublicKey.parse(first["key"]).name == PublicKey.parse(second["key"]).name
@@ -222,7 +222,7 @@ async def test_who_lost_the_key_goes_on_with_another_under_the_logs_name(gate, m
 async def test_two_audits_with_one_key_never_sign_the_same_twice(gate, tmp_path_factory):
     other = type(gate)(gate.nats, gate.bus, tmp_path_factory.mktemp("other"))
     async with gate.audit() as audit:
-        await say(gate)
+        await append_events(gate)
         await signed(audit)
         (other.home / "secrets").mkdir()
         key = (gate.home / "secrets" / "audit-signing.key").read_text()
@@ -230,7 +230,7 @@ async def test_two_audits_with_one_key_never_sign_the_same_twice(gate, tmp_path_
         (other.home / "secrets" / "audit-signing.key").chmod(0o600)
         async with other.audit() as second:
             for _ in range(5):
-                await say(gate)
+                await append_events(gate)
                 await asyncio.gather(signed(audit), signed(second))
     sizes = [event.event.size for event in await gate.events(SIGNED)]
     assert len(sizes) == len(set(sizes)) == 6
@@ -243,7 +243,7 @@ async def test_two_audits_can_not_share_a_directory(gate):
 
 
 async def test_an_account_may_ask_for_no_proof(gate):
-    await say(gate)
+    await append_events(gate)
     async with gate.audit() as audit:
         await signed(audit)
         async with gate.client("acme") as account:
@@ -251,7 +251,7 @@ async def test_an_account_may_ask_for_no_proof(gate):
 
 
 async def test_how_old_the_last_checkpoint_is_can_be_measured(gate):
-    await say(gate, 3)
+    await append_events(gate, 3)
     async with gate.audit() as audit:
         await signed(audit)
         metrics = (await audit.get("/metrics")).text

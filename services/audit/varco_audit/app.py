@@ -1,4 +1,4 @@
-"""audit, a recorder and a worker: every event searchable, every mail traced. This file only wires."""
+"""audit, a recorder and a worker: each event searchable, each mail traced. Only wiring."""
 
 from contextlib import AsyncExitStack
 

@@ -15,8 +15,8 @@ INDEX_LAG = Gauge("varco_audit_index_lag_seconds", "Age of the oldest event that
 ERASED = Counter("varco_audit_erased_total", "Records that were erased from stream MAIL", ["kind"])
 for _kind in subjects.KINDS:  # a rate needs a first value
     ERASED.labels(_kind)
-BACKLOG = Gauge("varco_audit_backlog", "Records of stream MAIL that are not erased yet")
-JANITOR_STALLED = Gauge(
+RETAINED = Gauge("varco_audit_backlog", "Records of stream MAIL that are not erased yet")
+RETENTION_STALLED = Gauge(
     "varco_audit_janitor_stalled", "1 while nothing is erased because a service does not say what it needs"
 )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from varco_audit.api.scope import as_utc, visible_account
+from varco_audit.api.parameters import as_utc, visible_account
 from varco_audit.reconciliation.checker import BalanceChecker, UnaccountedMail
 from varco_audit.reconciliation.counts import OutstandingMail
 from varco_audit.reconciliation.store import BalanceStore, HourlyCounts
@@ -19,7 +19,7 @@ _CLOCK_SKEW_MS = 60_000  # between the bus and this machine
 class BalanceLineOut(BaseModel):
     """Recipients of the mails of one account and kind that were accepted in the hour from `hour`.
 
-    accepted = delivered + bounced + expired + dropped + in_flight + unaccounted; the last must be 0.
+    accepted = delivered + bounced + expired + dropped + in_flight + unaccounted, which must be 0.
     """
 
     account: str
@@ -84,7 +84,7 @@ def router(store: BalanceStore, checker: BalanceChecker) -> APIRouter:
         ] = None,
         account: str = "",
     ) -> BalanceOut:
-        """By hour and account, and each mail that is unaccounted for. An account's token sees its own."""
+        """By hour and account, with all unaccounted mails. An account's token sees its own."""
         account = visible_account(token, account)
         unaccounted = [lost for lost in await checker.check() if account in ("", lost.mail.account)]
         lines = [BalanceLineOut.of(counts) for counts in await store.lines(as_utc(since), account)]

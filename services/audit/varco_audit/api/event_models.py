@@ -44,7 +44,7 @@ class EventPage(BaseModel):
 
 
 class IndexOut(BaseModel):
-    """The sequence of EVENTS up to which all is indexed, and that of MAIL up to which all is recorded."""
+    """Sequences up to which all of EVENTS is indexed, and all of MAIL recorded."""
 
     applied: int
     recorded: int

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from varco_audit.api import ndjson
 from varco_audit.api.event_models import MAX_SEQUENCE, EventOut, EventPage, IndexOut, json_line
 from varco_audit.api.follower_limit import FollowerLimit
-from varco_audit.api.scope import as_utc, visible_account
+from varco_audit.api.parameters import as_utc, visible_account
 from varco_audit.index.event_index import EventIndex
 from varco_audit.index.index_fields import index_row
 from varco_audit.recording.mail_recorder import MailRecorder
@@ -84,7 +84,7 @@ def router(index: EventIndex, reader: EventReader, recorder: MailRecorder) -> AP
         cursor: Annotated[Place, Query(description="`next` of the page before.")] = 0,
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     ) -> EventPage:
-        """Events that match all parameters. An account's token finds the events of its account only."""
+        """Events that match all parameters. An account's token finds its own only."""
         newest_first = order is EventOrder.NEWEST
         raws, following = await reader.page(query, cursor=cursor, newest_first=newest_first, limit=limit)
         return EventPage(events=[EventOut.of(raw) for raw in raws], next=following)

@@ -1,4 +1,4 @@
-"""Routes about the proof that EVENTS is unaltered: key, checkpoints, proofs of events, verification."""
+"""Routes about the proof that EVENTS is unaltered: key, checkpoints, proofs, verification."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -27,7 +27,7 @@ Reason = Annotated[str, Query(max_length=1_000, description="Why; it goes into t
 
 
 class ProofOut(BaseModel):
-    """How far EVENTS is signed. `broken` says how it differs from what was signed; empty if it doesn't."""
+    """How far EVENTS is signed. `broken` says how it differs from that; empty if it doesn't."""
 
     key: str
     tree: int
@@ -98,7 +98,7 @@ def _add_checkpoint_routes(api: APIRouter, history: SignedHistory, signer: Check
 def _add_proof_routes(api: APIRouter, bus: Bus, history: SignedHistory) -> None:
     @api.get("/proof/events/{sequence}")
     async def prove_event(sequence: Sequence, _: Admin) -> Response:
-        """The proof that a checkpoint covers this event; it shows no other. 409: none covers it yet."""
+        """The proof of this event; it shows no other. 409: no checkpoint covers it yet."""
         return Response(history.proof(await history.event(sequence)), media_type="application/json")
 
     @api.get("/proof/log", response_class=StreamingResponse)
@@ -109,7 +109,7 @@ def _add_proof_routes(api: APIRouter, bus: Bus, history: SignedHistory) -> None:
 
     @api.get("/proof/hashes")
     async def leaf_hashes(_: Admin) -> FileResponse:
-        """All leaf hashes, 32 bytes each. With them, verification elsewhere names the altered event."""
+        """All leaf hashes, 32 bytes each: with them a verifier names the altered event."""
         return FileResponse(history.tree.path, media_type="application/octet-stream")
 
     @api.post("/proof/verification")

@@ -37,7 +37,7 @@ class WhatIfForm(BaseModel):
 
 
 class SettingsItemOut(BaseModel):
-    """One item of an account's settings. `sequence` is the event that made it so; 0 for a default."""
+    """One item of an account's settings. `sequence` is the event that set it; 0 for a default."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -52,7 +52,7 @@ class SettingsItemOut(BaseModel):
 
 
 class PastSettingsOut(BaseModel):
-    """`missing` are services that failed, with the reason; `unreadable` events that can't be decoded."""
+    """`missing`: services that failed, with the reason; `unreadable`: undecodable events."""
 
     account: str
     sequence: int
@@ -68,7 +68,7 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
 
     @api.get("/replay/verify")
     async def verify_all(_: Admin, since: Since, until: Until = None) -> StreamingResponse:
-        """Decides all mails of that time again, and shows each vote that differs from the record."""
+        """Decides all mails of that time again, and shows each vote that differs."""
         begin, end = _span(since, until)
         return await _streamed(verify(bus, voters, begin, end))
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from varco_audit.api.scope import visible_account
+from varco_audit.api.parameters import visible_account
 from varco_audit.trace.model import Trace
 from varco_audit.trace.tracer import Tracer
 from varco_common.runtime.auth import Caller
@@ -22,7 +22,7 @@ def router(tracer: Tracer) -> APIRouter:
         ],
         token: Caller,
     ) -> Trace:
-        """The timeline of the mail; if several match, their list. An account's token sees its own mails."""
+        """The mail's timeline, or the mails that match. An account's token sees its own."""
         return await tracer.trace(what, visible_account(token))
 
     return api

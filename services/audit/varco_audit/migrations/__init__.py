@@ -1,1 +1,1 @@
-"""audit's tables: small, forward-only steps; the version before still runs. One file for each thing that audit keeps."""
+"""audit's tables, in small forward-only steps; the version before still runs on them."""

@@ -57,7 +57,7 @@ class BalanceChecker:
                 _log.warning("the balance can't be checked", error=str(error))
 
     async def check(self) -> list[UnaccountedMail]:
-        """What is unaccounted for now. Raises TransientError if the balance is late or the bus is away."""
+        """What is unaccounted for now. Raises TransientError: balance late, or bus away."""
         await self._catch_up()
         outstanding = await self._store.outstanding(int((time() - self.grace) * 1000))
         suspects = await self._suspects(outstanding)
@@ -91,7 +91,7 @@ class BalanceChecker:
         return suspects
 
     async def _needed(self, outstanding: Sequence[OutstandingMail]) -> dict[str, set[int] | None]:
-        """By subject, the sequences that its owner still needs; None if the owner does not answer."""
+        """By subject, the sequences that its owner needs; None if it does not answer."""
         sequences: dict[str, list[int]] = defaultdict(list)
         for mail in outstanding:
             sequences[mail.subject].append(mail.sequence)

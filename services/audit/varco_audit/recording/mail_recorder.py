@@ -20,7 +20,7 @@ from varco_common.mail.record import decode_record
 LIMITS = BatchLimits(items=250)  # ADR 17 measures it; NATS takes 1,000 in an atomic batch
 
 _RETRY_SECONDS = 0.5
-_SINGLE_APPENDS = 4  # up to so many events, single appends cost less than an atomic batch
+_SINGLE_APPENDS = 4  # up to this number, single appends cost less than an atomic batch
 _log = log.get(__name__)
 
 EncodedEvent = tuple[str, bytes]  # subject, JSON

@@ -34,7 +34,7 @@ async def recorded_position(bus: Bus) -> RecordedPosition:
 
 
 async def wait_until_recorded(bus: Bus, timeout: float) -> bool:
-    """Waits until EVENTS has all records that MAIL has now. False if `timeout` seconds were too few."""
+    """Waits until EVENTS has all records of MAIL. False if `timeout` seconds were too few."""
     last = await bus.mail.last_sequence(RECORDS)
     try:
         async with asyncio.timeout(timeout):

@@ -1,1 +1,1 @@
-"""Past decisions again: verified, made under other rules, and settings as they were (docs/replay.md)."""
+"""Past decisions verified or made under other rules, and past settings (docs/replay.md)."""

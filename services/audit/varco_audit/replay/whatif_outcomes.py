@@ -1,4 +1,4 @@
-"""The mails whose outcome would be another with other votes, counted by sender and by rule. Pure."""
+"""The mails whose outcome would change, counted by sender and by rule. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ class MailVotes:
         self.again: dict[str, Vote] = {}
 
     def passes(self, *, without: str) -> bool:
-        """Whether all voters but one would accept it. About an early refusal nothing can be said."""
+        """Whether all voters but one would accept it. False after an early refusal."""
         return not self.early and all(vote.reply.accepts for vote in self._changed_votes() if vote.voter != without)
 
     def change(self) -> ChangedMail | None:

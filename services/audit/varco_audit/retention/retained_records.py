@@ -16,7 +16,7 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 class _Outline(msgspec.Struct, frozen=True):
-    """The part of a record that matters here. `original` is set in the record of a converted mail."""
+    """The part of a record that matters here. A converted mail's record has an `original`."""
 
     body: _Body
     original: int = 0

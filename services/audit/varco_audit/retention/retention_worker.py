@@ -51,7 +51,7 @@ class RetentionBlocked(Exception):
 
 
 class RetentionWorker:
-    """Asks the `voters`, in this order. Without voters nothing is erased, nor what is younger than `age`.
+    """Asks the `voters` in this order. Erases nothing without voters, or younger than `age`.
 
     It can be killed at any moment: the event is appended first, then the objects are deleted, then
     the records, and the next sweep does what is left.
@@ -109,15 +109,15 @@ class RetentionWorker:
             try:
                 await self.sweep()
             except (RetentionBlocked, TransientError) as error:
-                metrics.JANITOR_STALLED.set(1)
+                metrics.RETENTION_STALLED.set(1)
                 _log.warning("nothing is erased at present", error=str(error))
             else:
-                metrics.JANITOR_STALLED.set(0)
-            metrics.BACKLOG.set(len(self.records))
+                metrics.RETENTION_STALLED.set(0)
+            metrics.RETAINED.set(len(self.records))
             await asyncio.sleep(min(max(self._interval, _PAUSE_PER_QUERY_TIME * self._query_seconds), _MAX_PAUSE))
 
     async def sweep(self) -> None:
-        """Erases all that is old enough and not needed. Raises RetentionBlocked or TransientError."""
+        """Erases what is old and not needed. Raises RetentionBlocked or TransientError."""
         await self._check_voters()
         self.records.drop_before((await self._bus.mail.bounds())[0])
         recorded = (await recorded_position(self._bus)).record
@@ -162,7 +162,7 @@ class RetentionWorker:
         return unneeded, overwritten
 
     async def _wait_for_parked(self) -> None:
-        """A record is parked before its consumer is done with it, so the event is in EVENTS by now."""
+        """A record is parked before its consumer is done: the event is in EVENTS by now."""
         last = await self._bus.events.last_sequence(PARKED)
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):

@@ -73,7 +73,7 @@ class EventReader:
 
 
 async def _until_set(end: asyncio.Event, raws: AsyncGenerator[RawEvent, None]) -> AsyncGenerator[RawEvent, None]:
-    """The events until `end` is set. To wait for both at each event would cost more than reading it."""
+    """The events until `end` is set. A wait for both at each event would cost too much."""
 
     async def ending() -> AsyncGenerator[None, None]:
         await end.wait()

@@ -69,7 +69,7 @@ class EventSearch:
         ]
 
     async def _first_at(self, at: datetime) -> int:
-        """The first sequence at that time or later. Times in the stream ascend with the sequences."""
+        """The first sequence at that time or later. In the stream, times ascend."""
         query = sa.select(events.c.sequence).where(events.c.at_ms >= at.timestamp() * 1000)
         rows = await self._index.read(query.order_by(events.c.at_ms, events.c.sequence).limit(1))
         return int(rows[0][0]) if rows else self._index.applied + 1

@@ -44,7 +44,7 @@ class MailSummary:
 
 
 @dataclass(frozen=True)
-class SessionView:
+class MailSession:
     """The SMTP session of the mail. Without a `login`, the host's network is trusted."""
 
     host: str
@@ -101,7 +101,7 @@ class MailTimeline:
     mail: str
     account: str
     ballot: MailSummary | None
-    session: SessionView | None
+    session: MailSession | None
     votes: tuple[VoteView, ...]
     fates: tuple[RecipientStatus, ...]
     steps: tuple[TimelineStep, ...]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from varco_audit.trace.descriptions import describe
-from varco_audit.trace.model import MailSummary, MailTimeline, SessionView, TimelineStep, VoteView
+from varco_audit.trace.model import MailSession, MailSummary, MailTimeline, TimelineStep, VoteView
 from varco_audit.trace.recipient_status import recipient_statuses
 from varco_common.bus import RawEvent
 from varco_common.events import (
@@ -77,7 +77,7 @@ def timeline_of(mail: str, events: Iterable[SequencedEvent]) -> MailTimeline:
 
 
 def _decision(mail: str, events: list[SequencedEvent]) -> AnyEvent | None:
-    """The event with the mail's ballot; else the refusal of a recipient, if the client gave up then."""
+    """The event with the ballot; if the client gave up before, the refusal of a recipient."""
     decisions = [event for _, event in events if (summary := summary_of(event)) and summary.mail == mail]
     return min(decisions, key=lambda event: isinstance(event, RecipientRefused), default=None)
 
@@ -132,8 +132,8 @@ def _envelope_and_votes(decision: AnyEvent | None) -> tuple[Envelope | None, tup
     return None, ()
 
 
-def _session(envelope: Envelope) -> SessionView:
-    return SessionView(envelope.host, envelope.helo, envelope.login, envelope.tls, envelope.listener)
+def _session(envelope: Envelope) -> MailSession:
+    return MailSession(envelope.host, envelope.helo, envelope.login, envelope.tls, envelope.listener)
 
 
 def _vote_view(vote: Vote) -> VoteView:

@@ -28,7 +28,7 @@ class Tracer:
         self._reader = reader
 
     async def trace(self, what: str, account: str) -> Trace:
-        """By mail id (which is the decision's), Message-ID, recipient or sender. Raises NotFound."""
+        """By mail id (or decision id), Message-ID, recipient or sender. Raises NotFound."""
         if not bare_message_id(what):
             raise NotFound("nothing was asked for: give a mail's id, its Message-ID, a recipient or a sender")
         mail = bare_message_id(what).partition("@")[0].lower()  # the gate's own Message-IDs begin with the mail's id
@@ -49,7 +49,7 @@ class Tracer:
         raise NotFound(f"nothing is known of {what}: give a mail's id, its Message-ID, a recipient or a sender")
 
     async def _mails(self, query: EventQuery) -> tuple[list[MailSummary], bool]:
-        """Each mail once, as its client sent it if possible; the newest first. True if there are more."""
+        """Each mail once, the newest first, as its client sent it if possible. True: more."""
         raws, further = await self._reader.page(query, newest_first=True, limit=_MAX_MAILS)
         mails: dict[str, MailSummary] = {}
         for _, event in decode_readable(raws):

@@ -1,1 +1,1 @@
-"""Proves that EVENTS is unaltered: a Merkle tree over it, signed checkpoints, verification (ADR 20)."""
+"""Proves that EVENTS is unaltered: Merkle tree, signed checkpoints, verification (ADR 20)."""

@@ -11,9 +11,9 @@ PUBLIC = "log.pub"
 
 
 class CheckpointFiles:
-    """A directory of `<day>/<size>.checkpoint`, `latest.checkpoint`, `<size>.rotation` and `log.pub`.
+    """`<day>/<size>.checkpoint`, `latest.checkpoint`, `<size>.rotation`, and the key in `log.pub`.
 
-    `log.pub` is the public key. A file is written whole. A dated file never changes.
+    A file is written whole. A dated file never changes.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -16,7 +16,7 @@ from varco_common.transparency.checkpoint import Rotation
 from varco_common.transparency.signed_note import SigningKey
 
 _RESTART_SECONDS = 1.0
-_FOREIGN_INTERVALS = 10  # a signer with an unknown key counts as gone after so many intervals
+_FOREIGN_INTERVALS = 10  # a signer with an unknown key counts as gone after this many intervals
 
 _log = log.get(__name__)
 
@@ -93,7 +93,7 @@ class CheckpointSigner:
             return rotation
 
     async def _start(self) -> None:
-        """Completes or abandons a rotation that was interrupted: it holds if its event is in EVENTS."""
+        """Completes an interrupted rotation if its event is in EVENTS, else abandons it."""
         if new := self._file.next_key():
             await self._history.start(new.public)
             if any(rotation.new == new.public for rotation in self._history.rotations):

@@ -47,7 +47,7 @@ async def verify_events(
 ) -> AsyncIterator[VerificationFrame]:
     """Frames of progress, then the result.
 
-    Compares with the checkpoints in `given`, which come from elsewhere, and the last one signed here.
+    Compares with the checkpoints in `given`, from elsewhere, and the last one signed here.
     """
     began = monotonic()
     await history.catch_up()

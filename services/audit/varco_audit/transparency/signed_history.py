@@ -96,7 +96,7 @@ class SignedHistory:
             raise TransientError(f"the tree over EVENTS is being made: {self.size} events so far")
 
     async def start(self, key: PublicKey) -> None:
-        """Opens the tree: what is on disk as far as a checkpoint vouches for it, the rest from EVENTS."""
+        """Takes from disk what the last checkpoint covers, and the rest from EVENTS."""
         self.key = key
         await self._read_rotations()
         newest = await self._newest()

@@ -22,7 +22,7 @@ class SigningKeyFile:
         self._next_path = path.with_name(f"{path.name}.next")
 
     def key(self, origin: str) -> SigningKey:
-        """The key. If there is no file, a new key for log `origin`; a new log if `origin` is empty."""
+        """The key; without a file a new one, for log `origin` or, if that is empty, a new log."""
         with suppress(FileNotFoundError):
             return self._read(self.path)
         return self._write(self.path, SigningKey.new(origin or f"varco-{new_id()}"))

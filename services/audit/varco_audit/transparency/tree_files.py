@@ -1,4 +1,4 @@
-"""The Merkle tree on disk: a file of all leaf hashes, and one of the roots at each eighth level above."""
+"""The Merkle tree on disk: a file of leaf hashes, and one of each eighth level above."""
 
 import fcntl
 import os
@@ -31,7 +31,7 @@ class TreeFiles:
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Opens an existing directory or makes a new one. Raises TreeFilesInUse or another OSError."""
+        """Opens a directory or makes a new one. Raises TreeFilesInUse or another OSError."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self = cls(directory)
         self._open_file(0)

@@ -1,4 +1,4 @@
-"""What a token may see, and how the API reads times."""
+"""How the API reads the parameters of a request: the account that a token may see, times."""
 
 from datetime import UTC, datetime
 
