@@ -63,32 +63,32 @@ def ballot(number: int) -> Ballot:
 
 def filled(senders: int, mails: int, now: int) -> QuotaCounters:
     """The day's mails of all senders, in an order as they come."""
-    book, sequence = QuotaCounters(LAPSE), 0
+    counters, sequence = QuotaCounters(LAPSE), 0
     for turn in range(mails):
         for number in range(senders):
             sequence += 1
             at = now - DAY + (turn * senders + number) * DAY // (mails * senders)
-            book.commit(
+            counters.commit(
                 sequence, Reservation("", f"company{number % ACCOUNTS}", address(number), (1, 2, 20_000, 0), at)
             )
-    return book
+    return counters
 
 
 def memory(senders: int, mails: int) -> None:
     """Prints one line of the table."""
     gc.collect()
     before, now = resident(), milliseconds(datetime.now(UTC))
-    book = filled(senders, mails, now)
+    counters = filled(senders, mails, now)
     gc.collect()
     taken = resident() - before
-    rate = votes(book, senders, now)
+    rate = votes(counters, senders, now)
     print(
         f"| {senders:,} | {mails} | {taken / 1e6:,.0f} | {taken / senders:,.0f} | {rate:,.0f} |".replace(",", " "),
         flush=True,
     )
 
 
-def votes(book: QuotaCounters, senders: int, now: int) -> float:
+def votes(counters: QuotaCounters, senders: int, now: int) -> float:
     """Votes a second: decide on two limits of the sender's and one of the account's, write down and reserve."""
     limit = Limit(limit=1_000_000)
     quotas = Quotas(senders={Meter.MESSAGES: limit, Meter.RECIPIENTS: limit}, whole={Meter.MESSAGES: limit})
@@ -99,11 +99,13 @@ def votes(book: QuotaCounters, senders: int, now: int) -> float:
         begun = time.perf_counter()
         for one in ballots:
             envelope, amounts = one.envelope, amounts_of(one, 0)
-            decision = decide(one, accounts[envelope.account], book.ledger(envelope.account), amounts, now)
+            decision = decide(
+                one, accounts[envelope.account], counters.account_counters(envelope.account), amounts, now
+            )
             assert decision.vote.reply.accepts
             reserved = Reservation(envelope.id, envelope.account, envelope.sender, amounts, now)
             journal.write(reserved)
-            book.reserve(reserved)
+            counters.reserve(reserved)
         return VOTES / (time.perf_counter() - begun)
 
 

@@ -8,14 +8,16 @@ from pydantic import Field
 
 from varco_common.base.settings import CommaList, Duration, Size, env_prefix, matches
 from varco_common.bus.settings import WithMailDays
-from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithSmtpPorts, WithVoters
+from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithSmtpPorts, WithVoters, WithVoteTimeout
 from varco_common.storage.settings import WithObjectStore
 
 KIB = 1024
 MIB = 1024 * KIB
 
 
-class Settings(ServiceSettings, WithObjectStore, WithBalancers, WithMailDays, WithSmtpPorts, WithVoters):
+class Settings(
+    ServiceSettings, WithObjectStore, WithBalancers, WithMailDays, WithSmtpPorts, WithVoters, WithVoteTimeout
+):
     """Sizes are bytes."""
 
     model_config = env_prefix("VARCO_INGRESS_")
@@ -33,9 +35,6 @@ class Settings(ServiceSettings, WithObjectStore, WithBalancers, WithMailDays, Wi
         )
     )
 
-    vote_timeout: Duration = Field(
-        default=timedelta(seconds=5), description="How long a mail waits for the votes on it; then it is answered 451."
-    )
     processes: int = Field(default=1, ge=1, le=64, description="Processes that share the SMTP ports.")
     hostname: Annotated[str, matches(r"[A-Za-z0-9.-]{1,255}", "a host name")] = Field(
         default_factory=socket.gethostname, description="The name in greetings, Received fields and Message-IDs."

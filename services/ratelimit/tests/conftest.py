@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from asyncio.subprocess import DEVNULL, create_subprocess_exec
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -22,12 +23,13 @@ from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest
 from varco_common.runtime.tokens import Keyring
 from varco_common.testing import NatsServer, free_port
-from varco_common.testing.processes import binary
+from varco_ratelimit import app
 from varco_ratelimit.app import serve
 from varco_ratelimit.settings import Settings
 
 KEY = "k" * 40
-FAST = {"lease": "1s", "settle": "1s"}
+LEASE_SECONDS = 1.0
+FAST = {"vote_timeout": "1s"}
 
 
 def ballot(sender="alice@acme.example", *recipients, account="acme", size=1000, mail="") -> Ballot:
@@ -151,7 +153,9 @@ async def running(nats: NatsServer, home: Path, bus: Bus, **settings: object) ->
 class Process:
     """ratelimit as a process of its own, to be killed."""
 
-    def __init__(self, nats: NatsServer, home: Path, bus: Bus, **environment: object) -> None:
+    def __init__(
+        self, nats: NatsServer, home: Path, bus: Bus, lease: float = LEASE_SECONDS, lapse: float = 120.0, **environment
+    ) -> None:
         (home / "token.key").write_text(KEY)
         self.port = free_port()
         facts = {
@@ -159,13 +163,12 @@ class Process:
             "VARCO_NATS_URL": nats.url,
             "VARCO_TOKEN_KEY_FILE": home / "token.key",
             "VARCO_API_PORT": self.port,
-            "VARCO_RATELIMIT_LEASE": "1s",
-            "VARCO_RATELIMIT_SETTLE": "1s",
+            "VARCO_INGRESS_VOTE_TIMEOUT": "1s",
             **environment,
         }
         own = {name: value for name, value in os.environ.items() if not name.startswith("VARCO_")}
         self.environment = own | {name: str(value) for name, value in facts.items()}
-        self.gate = Gate(self.port, bus)
+        self.gate, self.times = Gate(self.port, bus), (lease, lapse)
         self.home = home
         self.process = None
 
@@ -174,7 +177,8 @@ class Process:
         return (self.home / "ratelimit" / "0" / "identity").read_text().split()[0]
 
     async def start(self) -> None:
-        self.process = await create_subprocess_exec(binary("varco-ratelimit"), env=self.environment, stderr=DEVNULL)
+        program = f"from varco_ratelimit import app; app.LEASE_SECONDS, app.LAPSE_SECONDS = {self.times}; app.main()"
+        self.process = await create_subprocess_exec(sys.executable, "-c", program, env=self.environment, stderr=DEVNULL)
 
     async def kill(self, number=signal.SIGKILL) -> None:
         self.process.send_signal(number)
@@ -208,8 +212,9 @@ async def processes(nats, tmp_path, bus):
 
 
 @pytest.fixture
-def start(nats, tmp_path, bus):
+def start(nats, tmp_path, bus, monkeypatch):
     """Starts ratelimit on the test's bus; again with the same home."""
+    monkeypatch.setattr(app, "LEASE_SECONDS", LEASE_SECONDS)
     return lambda **settings: running(nats, tmp_path, bus, **settings)
 
 

@@ -7,6 +7,7 @@ from itertools import chain
 
 import pytest
 
+from varco_common.base.settings import load
 from varco_common.base.subjects import PARTITIONS, partition
 from varco_common.bus import Bus
 from varco_common.bus.permissions import permissions
@@ -15,6 +16,7 @@ from varco_common.testing import nats_server
 from varco_common.testing.processes import binary
 from varco_ratelimit import partition_table
 from varco_ratelimit.app import SERVICE
+from varco_ratelimit.settings import Settings
 
 from .conftest import ballot, until
 
@@ -115,7 +117,7 @@ async def test_a_process_that_is_told_to_end_hands_over_at_once_with_what_is_und
     assert [(await first.gate.vote(ballot())).reply for _ in range(2)] == [Reply.ACCEPTED] * 2
     await first.kill(signal.SIGTERM)
     assert first.process.returncode == 0
-    second = processes("two", VARCO_RATELIMIT_SETTLE="60s", VARCO_RATELIMIT_LEASE="60s")
+    second = processes("two", lease=60.0, VARCO_INGRESS_VOTE_TIMEOUT="60s")
     await second.start()
     await second.gate.ready()
     assert [(await second.gate.vote(ballot())).reply for _ in range(2)] == [Reply.ACCEPTED, Reply.QUOTA_EXCEEDED]
@@ -170,7 +172,9 @@ async def test_it_works_with_what_it_declares_alone_and_ends_when_told(processes
         assert "ermissions" not in guarded.log.read_text()
 
 
-@pytest.mark.parametrize(("variable", "value"), [("VARCO_RATELIMIT_LAPSE", "soon"), ("VARCO_RATELIMIT_LAPS", "1s")])
+@pytest.mark.parametrize(
+    ("variable", "value"), [("VARCO_INGRESS_VOTE_TIMEOUT", "soon"), ("VARCO_RATELIMIT_LAPS", "1s")]
+)
 async def test_a_broken_setting_ends_the_start_with_one_line_that_names_it(processes, variable, value):
     one = processes(**{variable: value})
     started = await asyncio.create_subprocess_exec(
@@ -182,6 +186,12 @@ async def test_a_broken_setting_ends_the_start_with_one_line_that_names_it(proce
     _, errors = await started.communicate()
     assert started.returncode == 2
     assert errors.decode().startswith(f"{variable}={value}: ")
+
+
+async def test_a_setting_of_an_earlier_version_is_ignored_with_a_warning(capsys):
+    settings = load(Settings, {"VARCO_RATELIMIT_LEASE": "9s"})
+    assert settings.vote_timeout
+    assert "VARCO_RATELIMIT_LEASE" in capsys.readouterr().err
 
 
 async def test_a_start_reads_what_it_had_counted_from_its_database_and_not_mail_again(processes):
@@ -201,7 +211,7 @@ async def test_a_start_reads_what_it_had_counted_from_its_database_and_not_mail_
 
 
 async def test_a_database_that_knows_another_mail_is_counted_anew(processes):
-    one = processes(VARCO_RATELIMIT_LAPSE="1s")
+    one = processes(lapse=1.0)
     await one.start()
     await one.gate.ready()
     await one.gate.quotas(messages=2)
@@ -215,7 +225,7 @@ async def test_a_database_that_knows_another_mail_is_counted_anew(processes):
         await one.gate.quotas(messages=1)
         assert await one.gate.used() == 0
 
-        async def passes():  # what the journal has lapses
+        async def passes():  # what the reservation_log has lapses
             return await one.gate.send(ballot()) is Reply.ACCEPTED
 
         await until(passes)

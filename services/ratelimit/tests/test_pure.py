@@ -24,8 +24,9 @@ from varco_common.events import (
 from varco_common.mail.replies import Reply
 from varco_ratelimit import quota_windows
 from varco_ratelimit.counters import WHOLE_ACCOUNT, QuotaCounters, Reservation
-from varco_ratelimit.decide import AccountView, amounts_of, decide, frees_at, limit_statuses
+from varco_ratelimit.decide import amounts_of, decide
 from varco_ratelimit.known_recipients import DAYS, KnownRecipients, pair_of
+from varco_ratelimit.limit_status import AccountView, frees_at, limit_statuses
 from varco_ratelimit.model import AccountQuotas, apply, sender_key
 from varco_ratelimit.quota_windows import DAY, HOUR, milliseconds
 from varco_ratelimit.reservation_log import ReservationLog
@@ -46,9 +47,9 @@ def account(**limits):
     return AccountQuotas(account="acme", quotas=Quotas(senders={Meter(m): limit for m, limit in limits.items()}))
 
 
-def sent(book, *times, sender="alice@acme.example", amounts=(1, 1, 100, 0)):
+def sent(counters, *times, sender="alice@acme.example", amounts=(1, 1, 100, 0)):
     for moment in times:
-        book.commit(book.sequence + 1, Reservation(f"mail{book.sequence}", "acme", sender, amounts, moment))
+        counters.commit(counters.sequence + 1, Reservation(f"mail{counters.sequence}", "acme", sender, amounts, moment))
 
 
 # windows
@@ -84,8 +85,8 @@ def test_a_midnight_that_is_jumped_over_is_the_jump():
 
 
 def test_when_the_next_mail_is_allowed_is_never_shown_too_early():
-    assert quota_windows.shown("Europe/Rome", NOW + 1) == "2026-11-24 11:00:01 +0100"
-    assert quota_windows.shown("UTC", NOW) == "2026-11-24 10:00:00 +0000"
+    assert quota_windows.local_time("Europe/Rome", NOW + 1) == "2026-11-24 11:00:01 +0100"
+    assert quota_windows.local_time("UTC", NOW) == "2026-11-24 10:00:00 +0000"
 
 
 # usage
@@ -129,111 +130,114 @@ def test_an_account_total_is_kept_by_the_minute_and_counts_as_long_as_its_newest
 # decide
 
 
-def verdict(book, state, now=NOW, **facts):
+def verdict(counters, state, now=NOW, **facts):
     one = ballot(**facts)
-    return decide(one, state, book.ledger("acme"), amounts_of(one, 0), now).vote
+    return decide(one, state, counters.account_counters("acme"), amounts_of(one, 0), now).vote
 
 
 def test_the_window_ends_to_the_millisecond():
-    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=2))
-    sent(book, NOW - DAY + 1, NOW - HOUR)
-    assert verdict(book, state).reply is Reply.QUOTA_EXCEEDED
-    assert "next message allowed at 2026-11-24 10:00:01 +0000" in verdict(book, state).text
-    assert verdict(book, state, NOW + 1).reply is Reply.ACCEPTED
+    counters, state = QuotaCounters(LAPSE), account(messages=Limit(limit=2))
+    sent(counters, NOW - DAY + 1, NOW - HOUR)
+    assert verdict(counters, state).reply is Reply.QUOTA_EXCEEDED
+    assert "next message allowed at 2026-11-24 10:00:01 +0000" in verdict(counters, state).text
+    assert verdict(counters, state, NOW + 1).reply is Reply.ACCEPTED
 
 
 def test_reservations_count_until_they_are_released_lapse_or_become_mails():
-    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1))
+    counters, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1))
     one = Reservation("m1", "acme", "alice@acme.example", (1, 1, 100, 0), NOW)
-    book.reserve(one)
-    book.reserve(one)
-    assert verdict(book, state).reply is Reply.QUOTA_EXCEEDED
-    book.release("m1")
-    assert verdict(book, state).reply is Reply.ACCEPTED
-    book.reserve(one)  # a release that came first wins
-    assert verdict(book, state).reply is Reply.ACCEPTED
-    book.reserve(msgspec.structs.replace(one, mail="m2"))
-    assert book.lapse(NOW + LAPSE) == []
-    assert [one.mail for one in book.lapse(NOW + LAPSE + 1)] == ["m2"]
-    book.reserve(msgspec.structs.replace(one, mail="m3"))
-    book.commit(1, msgspec.structs.replace(one, mail="m3", at=NOW + 5))
-    assert book.reservations() == []
-    assert verdict(book, state, NOW + 6).reply is Reply.QUOTA_EXCEEDED
+    counters.reserve(one)
+    counters.reserve(one)
+    assert verdict(counters, state).reply is Reply.QUOTA_EXCEEDED
+    counters.release("m1")
+    assert verdict(counters, state).reply is Reply.ACCEPTED
+    counters.reserve(one)  # a release that came first wins
+    assert verdict(counters, state).reply is Reply.ACCEPTED
+    counters.reserve(msgspec.structs.replace(one, mail="m2"))
+    assert counters.lapse(NOW + LAPSE) == []
+    assert [one.mail for one in counters.lapse(NOW + LAPSE + 1)] == ["m2"]
+    counters.reserve(msgspec.structs.replace(one, mail="m3"))
+    counters.commit(1, msgspec.structs.replace(one, mail="m3", at=NOW + 5))
+    assert counters.reservations() == []
+    assert verdict(counters, state, NOW + 6).reply is Reply.QUOTA_EXCEEDED
 
 
 def test_the_narrowest_exception_that_has_not_ended_holds():
-    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1), recipients=Limit(limit=10))
+    counters, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1), recipients=Limit(limit=10))
     ends = SAID["at"] + timedelta(hours=1)
     for pattern, limit, until in (("@acme.example", Limit(limit=3), None), ("alice@acme.example", None, ends)):
         state = apply(state, QuotaExcepted(**SAID, pattern=pattern, limits={Meter.MESSAGES: limit}, until=until))
-    sent(book, *[NOW - 1] * 5)
-    assert verdict(book, state).reply is Reply.ACCEPTED
-    assert "3 messages" in verdict(book, state, NOW + HOUR).text
+    sent(counters, *[NOW - 1] * 5)
+    assert verdict(counters, state).reply is Reply.ACCEPTED
+    assert "3 messages" in verdict(counters, state, NOW + HOUR).text
     state = apply(state, QuotaExceptionRemoved(**SAID, pattern="@acme.example"))
-    assert "1 message per 1 day" in verdict(book, state, NOW + HOUR).text
+    assert "1 message per 1 day" in verdict(counters, state, NOW + HOUR).text
     many = [f"r{number}@d.example" for number in range(11)]
     one = ballot("alice@acme.example", *many)
-    assert decide(one, state, book.ledger("acme"), amounts_of(one, 0), NOW).vote.reply is Reply.QUOTA_EXCEEDED_FINALLY
+    assert (
+        decide(one, state, counters.account_counters("acme"), amounts_of(one, 0), NOW).vote.reply
+        is Reply.QUOTA_EXCEEDED_FINALLY
+    )
 
 
 def test_a_reset_counts_from_its_moment_on():
-    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1))
-    sent(book, NOW - 5)
-    assert verdict(book, state).reply is Reply.QUOTA_EXCEEDED
+    counters, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1))
+    sent(counters, NOW - 5)
+    assert verdict(counters, state).reply is Reply.QUOTA_EXCEEDED
     state = apply(state, QuotaReset(**SAID, sender="alice@acme.example"))
-    assert verdict(book, state).reply is Reply.ACCEPTED
-    sent(book, NOW + 1)
-    assert verdict(book, state, NOW + 2).reply is Reply.QUOTA_EXCEEDED
+    assert verdict(counters, state).reply is Reply.ACCEPTED
+    sent(counters, NOW + 1)
+    assert verdict(counters, state, NOW + 2).reply is Reply.QUOTA_EXCEEDED
 
 
 def test_the_null_sender_has_a_quota_of_its_own():
-    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1))
-    sent(book, NOW - 5, sender="<>")
-    assert "<> has exceeded 1 message per 1 day" in verdict(book, state, sender="").text
-    assert verdict(book, state).reply is Reply.ACCEPTED
+    counters, state = QuotaCounters(LAPSE), account(messages=Limit(limit=1))
+    sent(counters, NOW - 5, sender="<>")
+    assert "<> has exceeded 1 message per 1 day" in verdict(counters, state, sender="").text
+    assert verdict(counters, state).reply is Reply.ACCEPTED
 
 
 def test_the_answer_fits_into_a_reply_line_with_the_id():
-    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=0))
+    counters, state = QuotaCounters(LAPSE), account(messages=Limit(limit=0))
     long = "x" * 64 + "@" + ".".join(["y" * 60] * 3) + ".example"
-    text = decide(ballot(long, long), state, book.ledger("acme"), (1, 1, 1, 0), NOW).vote.text
+    text = decide(ballot(long, long), state, counters.account_counters("acme"), (1, 1, 1, 0), NOW).vote.text
     assert len(f"450 4.7.1 {text} (12345678901234567890)\r\n") <= 512  # RFC 5321 4.5.3.1.5
     assert "has exceeded 0 messages per 1 day" in text
 
 
 @given(st.lists(st.integers(1, 3 * HOUR), max_size=40), st.integers(1, 8), st.sampled_from(Window))
 def test_whoever_waits_as_long_as_was_said_passes(pauses, most, window):
-    book, state, clock = QuotaCounters(LAPSE), account(messages=Limit(limit=most, per=window)), NOW
+    counters, state, clock = QuotaCounters(LAPSE), account(messages=Limit(limit=most, per=window)), NOW
     for pause in pauses:
         clock += pause
-        if verdict(book, state, clock).reply.accepts:
-            sent(book, clock)
+        if verdict(counters, state, clock).reply.accepts:
+            sent(counters, clock)
         else:
-            view = AccountView(state, book.ledger("acme"), clock)
-            [gauge] = limit_statuses(view, "alice@acme.example")
-            free = frees_at(view, gauge, 1)
-            assert not verdict(book, state, free - 1).reply.accepts
-            assert verdict(book, state, free).reply.accepts
-        [gauge] = limit_statuses(AccountView(state, book.ledger("acme"), clock), "alice@acme.example")
-        assert gauge.used <= most
+            view = AccountView(state, counters.account_counters("acme"), clock)
+            [status] = limit_statuses(view, "alice@acme.example")
+            free = frees_at(view, status, 1)
+            assert not verdict(counters, state, free - 1).reply.accepts
+            assert verdict(counters, state, free).reply.accepts
+        [status] = limit_statuses(AccountView(state, counters.account_counters("acme"), clock), "alice@acme.example")
+        assert status.used <= most
 
 
 def test_nine_tenths_are_said_once_a_window_and_again_after_a_reset():
-    book, state = QuotaCounters(LAPSE), account(messages=Limit(limit=10))
+    counters, state = QuotaCounters(LAPSE), account(messages=Limit(limit=10))
     said = []
     for second in range(12):
         now = NOW + second * 1000
         one = ballot()
-        decision = decide(one, state, book.ledger("acme"), amounts_of(one, 0), now)
-        for each in decision.said:
+        decision = decide(one, state, counters.account_counters("acme"), amounts_of(one, 0), now)
+        for each in decision.alerts:
             said.append((each.kind, each.used))
             fact = {"sender": each.sender, "meter": each.meter, "limit": each.limit, "used": each.used, "mail": "m"}
             state = apply(state, each.kind(account="acme", at=quota_windows.moment(now), **fact))
         if decision.vote.reply.accepts:
-            sent(book, now)
+            sent(counters, now)
     assert said == [(QuotaNearlyReached, 9), (QuotaExceeded, 10)]
     state = apply(state, QuotaReset(account="acme", at=quota_windows.moment(NOW + 20_000), sender="alice@acme.example"))
-    assert state.said == {}
+    assert state.alerts == {}
 
 
 # folding
@@ -286,14 +290,18 @@ steps = st.lists(
 
 @given(steps)
 def test_counting_live_after_a_restart_and_anew_is_the_same(moves):
-    """`stream` is MAIL; a restart reads it again and takes the reservations from the journal."""
-    live, stream, journal, refused = QuotaCounters(LAPSE), [], {}, set()
+    """`stream` is MAIL; a restart reads it again and takes the reservations from the reservation_log."""
+    live, stream, reservation_log, refused = QuotaCounters(LAPSE), [], {}, set()
     for move, number in moves:
         mail = Reservation(f"m{number}", "acme", f"s{number % 3}@acme.example", (1, number, 10, 0), NOW)
-        if move == "reserve" and mail.mail not in journal:
+        if move == "reserve" and mail.mail not in reservation_log:
             live.reserve(mail)
-            journal[mail.mail] = mail
-        elif move == "record" and mail.mail in journal and mail.mail not in refused | {one.mail for one in stream}:
+            reservation_log[mail.mail] = mail
+        elif (
+            move == "record"
+            and mail.mail in reservation_log
+            and mail.mail not in refused | {one.mail for one in stream}
+        ):
             stream.append(mail)
             live.commit(len(stream), mail)
         elif move == "refuse" and mail not in stream:
@@ -302,92 +310,96 @@ def test_counting_live_after_a_restart_and_anew_is_the_same(moves):
         elif move == "twice" and number < len(stream):
             live.commit(number + 1, stream[number])
         elif move == "restart":
-            live = rebuilt(stream, journal, refused)
-    anew = rebuilt(stream, journal, refused)
+            live = rebuilt(stream, reservation_log, refused)
+    anew = rebuilt(stream, reservation_log, refused)
     for sender in (WHOLE_ACCOUNT, *(f"s{number}@acme.example" for number in range(3))):
         for place in range(4):
-            assert live.ledger("acme").of(sender).used(place, 0) == anew.ledger("acme").of(sender).used(place, 0)
-            assert live.ledger("acme").pending(sender, place) == anew.ledger("acme").pending(sender, place)
-    waiting = {mail for mail in journal if mail not in refused} - {one.mail for one in stream}
+            assert live.account_counters("acme").of(sender).used(place, 0) == anew.account_counters("acme").of(
+                sender
+            ).used(place, 0)
+            assert live.account_counters("acme").pending(sender, place) == anew.account_counters("acme").pending(
+                sender, place
+            )
+    waiting = {mail for mail in reservation_log if mail not in refused} - {one.mail for one in stream}
     assert {one.mail for one in live.reservations()} == waiting
 
 
-def rebuilt(stream, journal, refused):
-    book = QuotaCounters(LAPSE)
-    book.restore(journal.values(), NOW)
+def rebuilt(stream, reservation_log, refused):
+    counters = QuotaCounters(LAPSE)
+    counters.restore(reservation_log.values(), NOW)
     for sequence, mail in enumerate(stream, 1):
-        book.commit(sequence, mail)
+        counters.commit(sequence, mail)
     for mail in refused:
-        book.release(mail)
-    return book
+        counters.release(mail)
+    return counters
 
 
 def test_what_counts_nowhere_is_forgotten():
-    book = QuotaCounters(LAPSE)
-    sent(book, NOW - 2 * DAY, NOW - DAY)
-    sent(book, NOW - 2 * DAY, sender="bea@acme.example")
-    [*book.forget(NOW)]
-    assert [*book.ledgers["acme"].senders] == ["alice@acme.example"]
-    [*book.forget(NOW + 2 * DAY)]
-    assert book.ledgers == {}
+    counters = QuotaCounters(LAPSE)
+    sent(counters, NOW - 2 * DAY, NOW - DAY)
+    sent(counters, NOW - 2 * DAY, sender="bea@acme.example")
+    [*counters.forget(NOW)]
+    assert [*counters.accounts["acme"].senders] == ["alice@acme.example"]
+    [*counters.forget(NOW + 2 * DAY)]
+    assert counters.accounts == {}
 
 
-# memory and journal
+# known and reservation_log
 
 
 @given(st.lists(st.tuples(st.integers(0, 3000), st.integers(20_000, 20_300)), max_size=300))
 def test_recipients_are_known_for_90_days(written):
-    memory, last = KnownRecipients(), {}
+    known, last = KnownRecipients(), {}
     for number, day in written:
         pair = pair_of("acme", "a@acme.example", f"r{number}@d.example")
-        memory.meet(pair, day)
+        known.add_mail(pair, day)
         last[pair] = max(day, last.get(pair, 0))
     for pair, day in last.items():
-        assert memory.knows(pair, day + DAYS)
-        assert not memory.knows(pair, day + DAYS + 1)
-    assert {pair: memory.fresh[pair] for pair in last} == last
-    assert len(memory) == len(last)
-    assert not memory.knows(pair_of("other", "a@acme.example", "r1@d.example"), 20_000)
+        assert known.knows(pair, day + DAYS)
+        assert not known.knows(pair, day + DAYS + 1)
+    assert {pair: known.unsaved[pair] for pair in last} == last
+    assert len(known) == len(last)
+    assert not known.knows(pair_of("other", "a@acme.example", "r1@d.example"), 20_000)
 
 
 def test_a_table_grows_and_forgets_what_is_old():
-    memory = KnownRecipients()
+    known = KnownRecipients()
     for number in range(60_000):
-        memory.put(pair_of("acme", "a", str(number)), 20_000 if number % 2 else 20_000 - DAYS - 1)
+        known.put(pair_of("acme", "a", str(number)), 20_000 if number % 2 else 20_000 - DAYS - 1)
     for number in range(60_000, 120_000):
-        memory.put(pair_of("acme", "a", str(number)), 20_000)
-    assert all(memory.knows(pair_of("acme", "a", str(number)), 20_000) for number in range(1, 120_000, 2))
-    assert len(memory) < 110_000
-    assert memory.size / len(memory) < 33
+        known.put(pair_of("acme", "a", str(number)), 20_000)
+    assert all(known.knows(pair_of("acme", "a", str(number)), 20_000) for number in range(1, 120_000, 2))
+    assert len(known) < 110_000
+    assert known.size / len(known) < 33
 
 
 def test_the_journal_has_what_was_written_though_nobody_closed_it(tmp_path):
     written = [Reservation(f"m{number}", "acme", "a@b.example", (1, 1, 1, 0), NOW + number) for number in range(3)]
-    with ReservationLog.open(tmp_path, LAPSE) as journal:
-        identity = journal.identity
+    with ReservationLog.open(tmp_path, LAPSE) as reservation_log:
+        identity = reservation_log.identity
         for one in written:
-            journal.write(one)
+            reservation_log.write(one)
         with ReservationLog.open(tmp_path, LAPSE) as other:
             assert other.identity != identity
             assert other.found == []
     file = tmp_path / "0" / "reservations.1"
     file.write_bytes(file.read_bytes() + b'{"mail":"cut o')
-    with ReservationLog.open(tmp_path, LAPSE) as journal:
-        assert (journal.identity, journal.found) == (identity, written)
+    with ReservationLog.open(tmp_path, LAPSE) as reservation_log:
+        assert (reservation_log.identity, reservation_log.found) == (identity, written)
         later = [msgspec.structs.replace(written[0], mail=f"n{number}", at=NOW + number * LAPSE) for number in range(5)]
         for one in later:
-            journal.write(one)
-    with ReservationLog.open(tmp_path, LAPSE) as journal:
-        assert set(later[-1:]) <= set(journal.found) <= {*later, *written}
+            reservation_log.write(one)
+    with ReservationLog.open(tmp_path, LAPSE) as reservation_log:
+        assert set(later[-1:]) <= set(reservation_log.found) <= {*later, *written}
 
 
 def test_another_boot_is_another_identity(tmp_path):
-    with ReservationLog.open(tmp_path, LAPSE) as journal:
-        identity = journal.identity
+    with ReservationLog.open(tmp_path, LAPSE) as reservation_log:
+        identity = reservation_log.identity
     file = tmp_path / "0" / "identity"
     file.write_text(f"{identity} another-boot\n")
-    with ReservationLog.open(tmp_path, LAPSE) as journal:
-        assert journal.identity != identity
+    with ReservationLog.open(tmp_path, LAPSE) as reservation_log:
+        assert reservation_log.identity != identity
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Rome"])

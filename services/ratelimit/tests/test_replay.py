@@ -33,16 +33,16 @@ STEPS = st.lists(
 
 @given(STEPS, st.data())
 def test_a_recount_as_of_a_record_is_the_count_that_was_live_then(steps, data):
-    book, recount, at = QuotaCounters(120_000), ReplayCounters(), START
+    counters, recount, at = QuotaCounters(120_000), ReplayCounters(), START
     asked = []
     for sequence, (pause, sender, recipients, size) in enumerate(steps, 1):
         at += pause
         amounts = (1, recipients, size, 0)
-        book.commit(sequence, Reservation(f"m{sequence}", "acme", sender, amounts, at))
+        counters.commit(sequence, Reservation(f"m{sequence}", "acme", sender, amounts, at))
         since = data.draw(st.integers(START - 1, at + 1))
         most = data.draw(st.integers(0, 10))
         for who in (sender, WHOLE_ACCOUNT):
-            usage = book.ledger("acme").of(who)
+            usage = counters.account_counters("acme").of(who)
             live = [(usage.used(place, since), usage.room_from(place, since, most)) for place in range(len(METERS))]
             asked.append((sequence, who, since, most, live))
         recount.add(sender, at, sequence, amounts)
@@ -65,26 +65,30 @@ class Live:
     def __init__(self, quotas: Quotas) -> None:
         self.settings = QuotaSet(at=moment(START), account="acme", quotas=quotas)
         self.account = apply(None, self.settings)
-        self.book, self.now, self.sequence = QuotaCounters(10**9), START, 0
+        self.counters, self.now, self.sequence = QuotaCounters(10**9), START, 0
         self.cases: list[ReplayCase] = []
         self.late: list[tuple[Ballot, Vote]] = []
 
     def vote(self, one: Ballot) -> Vote:
-        ledger, amounts, sender = self.book.ledger("acme"), amounts_of(one, 0), sender_key(one.envelope.sender)
-        vote = decide(one, self.account, ledger, amounts, self.now).vote
-        figures = figures_of(ledger, sender, amounts, clock=self.now, counted=self.book.sequence)
+        account_counters, amounts, sender = (
+            self.counters.account_counters("acme"),
+            amounts_of(one, 0),
+            sender_key(one.envelope.sender),
+        )
+        vote = decide(one, self.account, account_counters, amounts, self.now).vote
+        figures = figures_of(account_counters, sender, amounts, clock=self.now, counted=self.counters.sequence)
         if vote.reply.accepts:
-            self.book.reserve(Reservation(one.envelope.id, "acme", sender, amounts, self.now))
+            self.counters.reserve(Reservation(one.envelope.id, "acme", sender, amounts, self.now))
         return replace(vote, sequence=5, figures=figures)
 
     def commit(self, one: Ballot, vote: Vote) -> None:
         self.sequence += 1
         sender = sender_key(one.envelope.sender)
-        self.book.commit(self.sequence, Reservation(one.envelope.id, "acme", sender, amounts_of(one, 0), self.now))
+        self.counters.commit(self.sequence, Reservation(one.envelope.id, "acme", sender, amounts_of(one, 0), self.now))
         self._told(one, vote, Reply.ACCEPTED, PastDecision(self.sequence, moment(self.now)))
 
     def refuse(self, one: Ballot, vote: Vote) -> None:
-        self.book.release(one.envelope.id)
+        self.counters.release(one.envelope.id)
         self._told(one, vote, Reply.QUOTA_EXCEEDED, None)
 
     def step(self, one: Ballot, then: str) -> None:

@@ -8,6 +8,7 @@ from itertools import chain
 from varco_common.base.errors import TransientError
 from varco_common.events import Meter, QuotaExceeded, QuotaNearlyReached, RecipientRefused
 from varco_common.mail.replies import Reply
+from varco_ratelimit import app
 from varco_ratelimit.vote_inputs import FIRST_TIME
 
 from .conftest import ballot, record, until
@@ -102,8 +103,9 @@ async def test_copies_and_notifications_cost_nothing(gate):
     assert await gate.used() == 1
 
 
-async def test_a_mail_whose_ingress_died_costs_nothing_after_a_while(start):
-    async with start(lapse="1s") as gate:
+async def test_a_mail_whose_ingress_died_costs_nothing_after_a_while(start, monkeypatch):
+    monkeypatch.setattr(app, "LAPSE_SECONDS", 1.0)
+    async with start() as gate:
         await gate.quotas(messages=PER_DAY)
         assert [(await gate.vote(ballot())).reply for _ in range(4)] == [Reply.ACCEPTED] * 3 + [Reply.QUOTA_EXCEEDED]
 
@@ -228,6 +230,6 @@ async def test_a_voter_that_lost_the_bus_votes_again_after_it(gate, nats):
 
 async def test_what_cannot_be_read_in_mail_stops_nothing(gate, nats):
     await gate.quotas(messages=2)
-    await gate.bus._link.request("mail.accepted.acme", b"no record", timeout=5)
+    await gate.bus._connection.request("mail.accepted.acme", b"no record", timeout=5)
     assert await gate.send(ballot()) is Reply.ACCEPTED
     await gate.counted(1)

@@ -17,7 +17,7 @@ class Member:
     """A process as far as partitions are concerned: it may stand still between any two of its steps."""
 
     def __init__(self, name):
-        self.name, self.sightings, self.valid_until, self.mine, self.read = name, Heartbeats(), -1.0, set(), None
+        self.name, self.heartbeats, self.valid_until, self.mine, self.read = name, Heartbeats(), -1.0, set(), None
 
     def votes_on(self, now):
         return self.mine if now < self.valid_until else set()
@@ -38,9 +38,9 @@ class Bus:
 
 def read(member, bus, now):
     found = partition_table.decode(bus.document) if bus.document else PartitionTable()
-    member.sightings.look(found.members, now)
-    dead = member.sightings.silent(LEASE + MARGIN, now) - {member.name}
-    member.read = (now, bus.sequence, partition_table.step(found, member.name, bus.sequence + 1, dead, member.mine))
+    member.heartbeats.observe(found.members, now)
+    dead = member.heartbeats.silent(LEASE + MARGIN, now) - {member.name}
+    member.read = (now, bus.sequence, partition_table.renew(found, member.name, bus.sequence + 1, dead, member.mine))
 
 
 def write(member, bus):
@@ -88,7 +88,7 @@ def test_all_partitions_are_shared_evenly_and_those_of_the_dead_taken_over(count
     members = [Member(f"p{number}") for number in range(count)]
     now = settle(members, bus, 0.0)
     assert sorted(number for member in members for number in member.mine) == [*range(PARTITIONS)]
-    assert max(len(member.mine) for member in members) == partition_table.fair(count)
+    assert max(len(member.mine) for member in members) == partition_table.fair_share(count)
     alive = members[:]
     chance.shuffle(alive)
     alive = alive[min(dying, count - 1) :]
@@ -98,9 +98,9 @@ def test_all_partitions_are_shared_evenly_and_those_of_the_dead_taken_over(count
 
 def test_what_is_left_of_the_dead_is_marked_until_it_has_settled():
     held = PartitionTable({"old": 1}, tuple(Partition(owner="old") for _ in range(PARTITIONS)))
-    taken = partition_table.step(held, "new", 2, {"old"}, set())
+    taken = partition_table.renew(held, "new", 2, {"old"}, set())
     assert all(part == Partition(owner="new", lost=True) for part in taken.parts)
-    again = partition_table.step(taken, "new", 3, set(), {0, 1})
+    again = partition_table.renew(taken, "new", 3, set(), {0, 1})
     assert [part.lost for part in again.parts] == [False, False, *[True] * 14]
 
 

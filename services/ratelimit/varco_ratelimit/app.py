@@ -1,4 +1,4 @@
-"""ratelimit, a voter: has this sender sent too much already? Counts from stream MAIL itself."""
+"""ratelimit, a voter: has this sender sent too much already? It counts the mails in stream MAIL itself."""
 
 import asyncio
 from functools import partial
@@ -14,6 +14,7 @@ from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service
 from varco_common.storage import database
 from varco_ratelimit import metrics, store
+from varco_ratelimit.alerts import AlertPublisher
 from varco_ratelimit.api import routes
 from varco_ratelimit.api.usage import UsageReader
 from varco_ratelimit.counters import QuotaCounters
@@ -24,10 +25,13 @@ from varco_ratelimit.model import FILTERS, QUOTAS
 from varco_ratelimit.partition_owner import PartitionOwner
 from varco_ratelimit.reservation_log import ReservationLog
 from varco_ratelimit.settings import Settings
-from varco_ratelimit.voter import AlertPublisher, Voter
+from varco_ratelimit.voter import Voter
+
+LAPSE_SECONDS = 120.0  # a reservation ends then; ingress stores the largest mail in less
+LEASE_SECONDS = 5.0  # a process that dies leaves its partitions without votes for this time and two seconds
+_FORGET_SECONDS = 300.0  # between two sweeps over all senders; they only free memory
 
 ALL = subjects.event(VOTER, "*", "*")
-FORGET_SECONDS = 300.0
 
 
 def now() -> int:
@@ -37,58 +41,58 @@ def now() -> int:
 
 async def serve(settings: Settings) -> None:
     """Votes on its partitions once it knows every mail that counts there; until then its vote is 451."""
-    lapse = int(settings.lapse.total_seconds() * 1000)
-    with ReservationLog.open(settings.journal, lapse) as journal:
+    lapse = int(LAPSE_SECONDS * 1000)
+    with ReservationLog.open(settings.reservation_directory, lapse) as reservation_log:
         async with (
-            HttpServer.open(settings, VOTER) as shell,
+            HttpServer.open(settings, VOTER) as server,
             Bus.connect(settings.bus, VOTER) as bus,
             database.connect(settings.database_of(VOTER), VOTER) as engine,
         ):
             await database.migrate(engine, "varco_ratelimit")
-            book, memory = QuotaCounters(lapse), KnownRecipients()
-            book.restore(journal.found, now())
-            counter = MailCounter(bus, book, memory)
+            counters, known = QuotaCounters(lapse), KnownRecipients()
+            counters.restore(reservation_log.found, now())
+            counter = MailCounter(bus, counters, known)
             _, newest = await retry_until_available(bus.mail.bounds)
-            loaded = await store.load(engine, book, memory, newest, now())
+            loaded = await store.load(engine, counters, known, newest, now())
             quotas = Projection(QUOTAS, bus, engine, VOTER)
-            holder = PartitionOwner(
-                bus,
-                book,
-                counter,
-                journal,
-                lease=settings.lease.total_seconds(),
-                settle=settings.settle.total_seconds(),
-            )
-            speaker = AlertPublisher(bus, quotas)
-            metrics.SENDERS.set_function(lambda: sum(len(one.senders) for one in book.ledgers.values()))
-            metrics.PAIRS.set_function(lambda: len(memory))
-            shell.include(rebuild_api.router(VOTER, "varco_ratelimit.rebuild", settings))
-            shell.include(routes.router(quotas, UsageReader(bus, quotas, book, partial(store.ids, engine))))
-            oldest = min((one.at for one in book.reservations()), default=now())
+            settle = settings.vote_timeout.total_seconds()
+            owner = PartitionOwner(bus, counters, counter, reservation_log, lease=LEASE_SECONDS, settle=settle)
+            alerts = AlertPublisher(bus, quotas)
+            metrics.SENDERS.set_function(lambda: sum(len(account.senders) for account in counters.accounts.values()))
+            metrics.PAIRS.set_function(lambda: len(known))
+            server.include(rebuild_api.router(VOTER, "varco_ratelimit.rebuild", settings))
+            server.include(routes.router(quotas, UsageReader(bus, quotas, counters, partial(store.ids, engine))))
+            oldest = min((reservation.at for reservation in counters.reservations()), default=now())
             voter = Voter(
-                quotas=quotas, book=book, memory=memory, journal=journal, holder=holder, speaker=speaker, now=now
+                quotas=quotas,
+                counters=counters,
+                known=known,
+                reservation_log=reservation_log,
+                owner=owner,
+                alerts=alerts,
+                now=now,
             )
             async with (
                 quotas.following(),
                 run_in_background(
                     counter.follow(loaded.sequence, loaded.at),
                     counter.follow_refusals(oldest),
-                    holder.run(voter),
-                    store.save_periodically(engine, counter, memory),
-                    _forget(book),
+                    owner.run(voter),
+                    store.save_periodically(engine, counter, known),
+                    _forget(counters),
                 ),
             ):
                 try:
                     async with ReplayServer.answering(bus, VOTER, "varco_ratelimit.replay", settings):
-                        await shell.serve(bus, quotas=quotas.check, partitions=holder.check)
+                        await server.serve(bus, quotas=quotas.check, partitions=owner.check)
                 finally:
-                    await speaker.ended()
+                    await alerts.finish()
 
 
-async def _forget(book: QuotaCounters) -> None:
+async def _forget(counters: QuotaCounters) -> None:
     while True:
-        await asyncio.sleep(FORGET_SECONDS)
-        for _ in book.forget(now()):
+        await asyncio.sleep(_FORGET_SECONDS)
+        for _ in counters.forget(now()):
             await asyncio.sleep(0)
 
 

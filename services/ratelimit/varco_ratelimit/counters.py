@@ -1,4 +1,7 @@
-"""What was sent, and what is about to be: mails count from their record in MAIL, and before it as reservations. No I/O."""
+"""What every account has sent. A mail counts as a reservation from its vote on, and as sent from its record in MAIL on.
+
+No I/O. Times are milliseconds since 1970.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,12 +12,13 @@ from msgspec.structs import replace
 from varco_ratelimit.quota_windows import LONGEST
 from varco_ratelimit.window_counter import NO_AMOUNTS, Amounts, WindowCounter
 
-WHOLE_ACCOUNT = ""  # stands for the whole account where a sender could; the null sender is `<>`
-WHOLE_ACCOUNT_MERGE = 60_000  # an account's total is kept by the minute
+WHOLE_ACCOUNT = ""  # in the place of a sender; the null sender is `<>`
+WHOLE_ACCOUNT_MERGE = 60_000  # milliseconds: the total of an account is counted by the minute, to save memory
+_FORGET_STEP = 500  # senders that are looked at before other work may go on
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """A mail that may pass, as far as ratelimit is concerned, and isn't in MAIL yet. `at` in milliseconds since 1970."""
+    """A mail that ratelimit accepted, and that is not in MAIL yet. `at` is the time of the vote."""
 
     mail: str
     account: str
@@ -34,16 +38,17 @@ class AccountCounters:
         self.reserved: dict[str, list[int]] = {}
 
     def of(self, sender: str) -> WindowCounter:
-        """The sender's, or the whole account's; an empty one where nothing was sent."""
+        """The counter of a sender or of WHOLE_ACCOUNT; an empty one for a sender that sent nothing."""
         return self.whole if sender == WHOLE_ACCOUNT else self.senders.get(sender) or _EMPTY
 
     def reserve(self, sender: str, amounts: Amounts, sign: int) -> None:
-        for who in (sender, WHOLE_ACCOUNT):
-            sums = self.reserved.setdefault(who, [*NO_AMOUNTS])
+        """`sign` 1 adds a reservation, -1 removes it."""
+        for key in (sender, WHOLE_ACCOUNT):
+            sums = self.reserved.setdefault(key, [*NO_AMOUNTS])
             for place, amount in enumerate(amounts):
                 sums[place] += sign * amount
             if not sums[0]:
-                del self.reserved[who]
+                del self.reserved[key]
 
     def pending(self, sender: str, place: int) -> int:
         sums = self.reserved.get(sender)
@@ -54,92 +59,92 @@ _EMPTY = WindowCounter()
 
 
 class QuotaCounters:
-    """All accounts. A reservation ends with its mail's record, its refusal, or after `lapse` milliseconds."""
+    """All accounts. A reservation ends with the record of its mail, its refusal, or after `lapse` milliseconds."""
 
     def __init__(self, lapse: int) -> None:
-        self.ledgers: dict[str, AccountCounters] = {}
+        self.accounts: dict[str, AccountCounters] = {}
         self.sequence = 0
         self._lapse = lapse
         self._reservations: dict[str, Reservation] = {}
-        self._order: deque[tuple[int, str]] = deque()
-        self._ended: tuple[set[str], set[str]] = (set(), set())  # mails whose reservation ended lately
-        self._turned = 0
+        self._by_age: deque[tuple[int, str]] = deque()
+        self._ended: tuple[set[str], set[str]] = (set(), set())  # mails whose reservation ended lately, in two halves
+        self._half_began = 0
 
-    def ledger(self, account: str) -> AccountCounters:
-        ledger = self.ledgers.get(account)
-        if ledger is None:
-            self.ledgers[account] = ledger = AccountCounters()
-        return ledger
+    def account_counters(self, account: str) -> AccountCounters:
+        counters = self.accounts.get(account)
+        if counters is None:
+            self.accounts[account] = counters = AccountCounters()
+        return counters
 
-    def reserve(self, one: Reservation) -> None:
-        """Counts from now on. A mail that is in MAIL already, was refused, or is reserved, isn't counted again."""
-        if one.mail in self._reservations or any(one.mail in ended for ended in self._ended):
+    def reserve(self, reservation: Reservation) -> None:
+        """Counts a mail from now on, unless it is reserved, refused, or in MAIL already."""
+        mail = reservation.mail
+        if mail in self._reservations or any(mail in ended for ended in self._ended):
             return
-        self._reservations[one.mail] = one
-        self._order.append((one.at, one.mail))
-        self.ledger(one.account).reserve(one.sender, one.amounts, 1)
+        self._reservations[mail] = reservation
+        self._by_age.append((reservation.at, mail))
+        self.account_counters(reservation.account).reserve(reservation.sender, reservation.amounts, 1)
 
-    def restore(self, found: Iterable[Reservation], now: int) -> list[Reservation]:
-        """Takes in what an earlier process reserved, as far as it hasn't lapsed; what that was."""
-        standing = sorted((one for one in found if one.at >= now - self._lapse), key=lambda one: one.at)
-        for one in standing:
-            self.reserve(one)
+    def restore(self, reservations: Iterable[Reservation], now: int) -> list[Reservation]:
+        """Takes over the reservations of an earlier process. Returns those that have not lapsed."""
+        standing = sorted((r for r in reservations if r.at >= now - self._lapse), key=lambda r: r.at)
+        for reservation in standing:
+            self.reserve(reservation)
         return standing
 
     def holds(self, mail: str) -> bool:
         return mail in self._reservations
 
     def release(self, mail: str) -> Reservation | None:
-        """The mail was refused: it costs nothing."""
-        one = self._reservations.pop(mail, None)
-        if one:
-            self.ledgers[one.account].reserve(one.sender, one.amounts, -1)
+        """The mail was refused: it uses nothing."""
+        reservation = self._reservations.pop(mail, None)
+        if reservation:
+            self.accounts[reservation.account].reserve(reservation.sender, reservation.amounts, -1)
         self._ended[0].add(mail)
-        return one
+        return reservation
 
     def commit(self, sequence: int, mail: Reservation) -> None:
-        """The mail's record passed in MAIL, stored at `mail.at`; each counts once, however often it comes."""
+        """Counts the record of a mail, which MAIL stored at `mail.at`. A record that comes again counts once."""
         if sequence <= self.sequence:
             return
         self.sequence = sequence
         self.release(mail.mail)
-        ledger = self.ledger(mail.account)
-        usage = ledger.senders.get(mail.sender)
-        if usage is None:
-            ledger.senders[mail.sender] = usage = WindowCounter()
-        usage.add(mail.at, sequence, mail.amounts)
-        ledger.whole.add(mail.at, sequence, mail.amounts, merge=WHOLE_ACCOUNT_MERGE)
+        account = self.account_counters(mail.account)
+        counter = account.senders.get(mail.sender)
+        if counter is None:
+            account.senders[mail.sender] = counter = WindowCounter()
+        counter.add(mail.at, sequence, mail.amounts)
+        account.whole.add(mail.at, sequence, mail.amounts, merge=WHOLE_ACCOUNT_MERGE)
 
-    def recall(self, sequence: int, mail: Reservation, now: int) -> None:
-        """As `commit`, of what an earlier process counted. Ids of old mails aren't kept: nothing is reserved for them."""
+    def restore_mail(self, sequence: int, mail: Reservation, now: int) -> None:
+        """As `commit`, for a mail from the database. An old one can't be reserved any more: its id is not remembered."""
         self.commit(sequence, mail if mail.at > now - 2 * self._lapse else replace(mail, mail=""))
 
     def lapse(self, now: int) -> list[Reservation]:
-        """Ends reservations whose mail neither came nor was refused: whoever asked for them has died."""
-        if now - self._turned > self._lapse:
-            self._ended, self._turned = (set(), self._ended[0]), now
+        """Ends reservations whose mail was neither stored nor refused: ingress died between vote and append."""
+        if now - self._half_began > self._lapse:
+            self._ended, self._half_began = (set(), self._ended[0]), now
         lapsed = []
-        while self._order and self._order[0][0] < now - self._lapse:
-            if one := self._reservations.get(self._order.popleft()[1]):
-                self.release(one.mail)
-                lapsed.append(one)
+        while self._by_age and self._by_age[0][0] < now - self._lapse:
+            if reservation := self._reservations.get(self._by_age.popleft()[1]):
+                self.release(reservation.mail)
+                lapsed.append(reservation)
         return lapsed
 
-    def reservations(self, accounts: Iterable[str] | None = None) -> list[Reservation]:
+    def reservations(self) -> list[Reservation]:
         """Those that stand now."""
-        wanted = None if accounts is None else {*accounts}
-        return [one for one in self._reservations.values() if wanted is None or one.account in wanted]
+        return [*self._reservations.values()]
 
     def forget(self, now: int) -> Iterator[None]:
-        """Drops what counts in no window any more, in small steps: go on with other work between them."""
-        for account in [*self.ledgers]:
-            ledger = self.ledgers[account]
-            ledger.whole.forget(now - LONGEST)
-            for done, sender in enumerate([*ledger.senders]):
-                if ledger.senders[sender].forget(now - LONGEST):
-                    del ledger.senders[sender]
-                if done % 500 == 499:
+        """Drops the mails that count in no window any more, in small steps: do other work between them."""
+        for name in [*self.accounts]:
+            account = self.accounts[name]
+            account.whole.forget(now - LONGEST)
+            for number, sender in enumerate([*account.senders], 1):
+                if account.senders[sender].forget(now - LONGEST):
+                    del account.senders[sender]
+                if number % _FORGET_STEP == 0:
                     yield
-            if not ledger.senders and not ledger.reserved:
-                del self.ledgers[account]
+            if not account.senders and not account.reserved:
+                del self.accounts[name]
             yield

@@ -1,7 +1,9 @@
-"""Whom each sender has written to lately: one number for each pair of sender and recipient, in flat arrays.
+"""Which recipients each sender has written to lately: one number for each pair of sender and recipient, in flat arrays.
 
-A pair is 48 bits of a hash with the day of the last mail in 16 bits: eight bytes, some 13 with the free places. Two pairs
-in twenty million share a hash with a chance of one in ten million, and then a new recipient passes for a known one.
+The hash table is written by hand for its size: a million pairs take some 13 bytes each, and a Python
+dict takes about six times as much (`python -m bench.quota_memory` measures it). A pair is 48 bits of
+a hash, with the day of its last mail in 16 bits. Among twenty million pairs, a new one has the hash of
+a known one with a chance of one in ten million; that recipient then passes for a known one.
 """
 
 from array import array
@@ -10,7 +12,7 @@ from hashlib import blake2b
 
 from varco_ratelimit.quota_windows import DAY
 
-DAYS = 90  # after so many days without a mail a recipient is new again
+DAYS = 90  # a recipient is new again after this many days without a mail
 _DAY_BITS = 16
 _DAY_MASK = (1 << _DAY_BITS) - 1
 _SMALLEST = 1 << 4
@@ -30,11 +32,11 @@ def pair_of(account: str, sender: str, recipient: str) -> int:
 
 
 class KnownRecipients:
-    """1,024 tables, so that none is ever so large that making it anew is felt."""
+    """1,024 tables: growing one of them is so quick that no vote waits for it."""
 
     def __init__(self) -> None:
         self._tables = [PairTable() for _ in range(1 << _TABLE_BITS)]
-        self.fresh: dict[int, int] = {}  # what is not in the database yet
+        self.unsaved: dict[int, int] = {}  # pair -> day, not in the database yet
 
     def __len__(self) -> int:
         return sum(table.taken for table in self._tables)
@@ -42,75 +44,76 @@ class KnownRecipients:
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(len(table.places) * 8 for table in self._tables)
+        return sum(len(table.slots) * 8 for table in self._tables)
 
     def knows(self, pair: int, day: int) -> bool:
-        """Whether the pair's last mail is at most `DAYS` before `day`."""
+        """Whether the last mail of the pair is at most `DAYS` before `day`."""
         last = self._tables[pair >> _TABLE_SHIFT].day(pair)
         return last is not None and last + DAYS >= day
 
     def put(self, pair: int, day: int) -> bool:
-        """Whether that was news."""
+        """Whether this changed anything."""
         return self._tables[pair >> _TABLE_SHIFT].put(pair, day)
 
-    def meet(self, pair: int, day: int) -> None:
-        """A mail of that day."""
+    def add_mail(self, pair: int, day: int) -> None:
+        """A mail of that day, to be saved."""
         if self.put(pair, day):
-            self.fresh[pair] = day
+            self.unsaved[pair] = day
 
     def take(self) -> dict[int, int]:
-        """Pairs and days to save; `give_back` what could not be."""
-        taken, self.fresh = self.fresh, {}
+        """Pairs and days to save; `give_back` those that could not be saved."""
+        taken, self.unsaved = self.unsaved, {}
         return taken
 
     def give_back(self, pairs: dict[int, int]) -> None:
-        self.fresh = pairs | self.fresh
+        self.unsaved = pairs | self.unsaved
 
 
 class PairTable:
-    """Open addressing with linear probing; a place that is 0 is free. Nothing is removed but when the table is made anew."""
+    """Open addressing with linear probing; a free slot is 0. Old pairs are dropped only when the table is rebuilt."""
 
-    __slots__ = ("places", "taken")
+    __slots__ = ("slots", "taken")
 
     def __init__(self) -> None:
-        self.places = array("Q", bytes(8 * _SMALLEST))
+        self.slots = array("Q", bytes(8 * _SMALLEST))
         self.taken = 0
 
     def day(self, pair: int) -> int | None:
-        held = self.places[self._find(pair)]
-        return held & _DAY_MASK if held else None
+        entry = self.slots[self._find(pair)]
+        return entry & _DAY_MASK if entry else None
 
     def put(self, pair: int, day: int) -> bool:
-        place = self._find(pair)
-        held = self.places[place]
-        if held and held & _DAY_MASK >= day:
+        slot = self._find(pair)
+        entry = self.slots[slot]
+        if entry and entry & _DAY_MASK >= day:
             return False
-        self.places[place] = pair << _DAY_BITS | day
-        if not held:
+        self.slots[slot] = pair << _DAY_BITS | day
+        if not entry:
             self.taken += 1
-            if self.taken * 3 > len(self.places) * 2:
-                self._renew(day)
+            if self.taken * 3 > len(self.slots) * 2:
+                self._rebuild(day)
         return True
 
     def _find(self, pair: int) -> int:
-        places, mask = self.places, len(self.places) - 1
-        place = pair & mask
-        while (held := places[place]) and held >> _DAY_BITS != pair:
-            place = place + 1 & mask
-        return place
+        """The slot of the pair, or the free one where it belongs."""
+        slots, mask = self.slots, len(self.slots) - 1
+        slot = pair & mask
+        while (entry := slots[slot]) and entry >> _DAY_BITS != pair:
+            slot = slot + 1 & mask
+        return slot
 
-    def _renew(self, day: int) -> None:
-        """Larger where need be, and without what is forgotten."""
-        lasting = [held for held in self.places if held and (held & _DAY_MASK) + DAYS >= day]
-        size = len(self.places)
-        while len(lasting) * 2 > size:
+    def _rebuild(self, day: int) -> None:
+        """Drops the pairs that are too old, and grows where that is not enough."""
+        entries = [entry for entry in self.slots if entry and (entry & _DAY_MASK) + DAYS >= day]
+        size = len(self.slots)
+        while len(entries) * 2 > size:
             size *= 2
-        self.places, self.taken = array("Q", bytes(8 * size)), len(lasting)
-        for held in lasting:
-            self.places[self._find(held >> _DAY_BITS)] = held
+        self.slots, self.taken = array("Q", bytes(8 * size)), len(entries)
+        for entry in entries:
+            self.slots[self._find(entry >> _DAY_BITS)] = entry
 
 
-def first_time_count(memory: KnownRecipients, account: str, sender: str, recipients: Iterable[str], at: int) -> int:
-    """How many recipients the sender hasn't written to lately."""
+def first_time_count(known: KnownRecipients, account: str, sender: str, recipients: Iterable[str], at: int) -> int:
+    """How many of the recipients the sender hasn't written to in the last `DAYS` days."""
     day = day_of(at)
-    return sum(not memory.knows(pair_of(account, sender, one), day) for one in recipients)
+    return sum(not known.knows(pair_of(account, sender, recipient), day) for recipient in recipients)

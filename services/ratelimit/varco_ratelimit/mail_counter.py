@@ -1,4 +1,4 @@
-"""Follows MAIL and the refusals: mails that were let pass become counted mails, or cost nothing."""
+"""Follows MAIL and the refusals: a reservation becomes a counted mail, or is released."""
 
 import asyncio
 from contextlib import aclosing
@@ -17,49 +17,45 @@ from varco_ratelimit.model import sender_key
 from varco_ratelimit.quota_windows import moment
 
 ACCEPTED = tuple(subjects.mail(kind, "*") for kind in records.COUNTED)
-RECORDED = MailRecorded.subject_filter()  # what audit has written down of MAIL, for years
+RECORDED = MailRecorded.subject_filter()  # audit records all of MAIL in EVENTS, which keeps it for years
 REFUSED = MailRefused.subject_filter()
 
-SKEW = 2_000  # milliseconds between the clocks of a cluster
+_CLOCK_SKEW = 2_000  # milliseconds that the clocks of a cluster may differ
 
 _log = log.get(__name__)
 
 
 class UnsavedMail(NamedTuple):
-    """A mail that was counted: its sequence in MAIL, and what it weighs."""
+    """A counted mail that is not in the database yet, and its sequence in MAIL."""
 
     sequence: int
     mail: Reservation
 
 
 class MailCounter:
-    """Every process counts all of MAIL, whoever voted: so it can take over any partition at once."""
+    """Every process counts all mails, whichever process voted on them: so it can take over any partition at once."""
 
-    def __init__(self, bus: Bus, book: QuotaCounters, memory: KnownRecipients) -> None:
-        self._bus, self._book, self._memory = bus, book, memory
+    def __init__(self, bus: Bus, counters: QuotaCounters, known: KnownRecipients) -> None:
+        self._bus, self._counters, self._known = bus, counters, known
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
-        self._recalled, self._missed = asyncio.Event(), asyncio.Event()
+        self._recorded_counted, self._missed = asyncio.Event(), asyncio.Event()
         self._at = 0
         self.sequence = 0
-        self.fresh: list[UnsavedMail] = []  # what is not in the database yet
-
-    async def last(self) -> int:
-        """The sequence of the last record that there is now."""
-        return await retry_until_available(lambda: self._bus.mail.last_sequence(*ACCEPTED))
+        self.unsaved: list[UnsavedMail] = []
 
     async def follow(self, after: int, at: int) -> None:
-        """From where the database ends, for ever: `after` in MAIL, stored `at` or later (milliseconds since 1970).
+        """Counts from sequence `after` of MAIL on, stored `at` (milliseconds since 1970), until cancelled.
 
-        MAIL forgets what nobody needs; EVENTS has its records. So whenever something may have been missed, what EVENTS has
-        is counted first, and then what MAIL has beyond that.
+        MAIL erases what no service needs any more, but EVENTS has its records. So at the start, and
+        whenever records may have been missed, those in EVENTS are counted before those in MAIL.
         """
         self._reached(after)
         self._at = at
-        self._bus.on_reconnect(self._doubt)
+        self._bus.on_reconnect(self._recount)
         while True:
             self._missed.clear()
-            await retry_until_available(self._recall)
-            self._recalled.set()
+            await retry_until_available(self._count_recorded)
+            self._recorded_counted.set()
             counting, missing = asyncio.ensure_future(self._count_all()), asyncio.ensure_future(self._missed.wait())
             try:
                 await asyncio.wait((counting, missing), return_when=asyncio.FIRST_COMPLETED)
@@ -70,20 +66,20 @@ class MailCounter:
                     task.cancel()
                 await asyncio.gather(counting, missing, return_exceptions=True)
 
-    def _doubt(self) -> None:
-        """The bus was away, or this process stood still: what was erased meanwhile never passed here."""
-        self._recalled.clear()
+    def _recount(self) -> None:
+        """The bus was away, or this process stood still: records may have been erased before they were counted."""
+        self._recorded_counted.clear()
         self._missed.set()
 
     async def _count_all(self) -> None:
-        async with aclosing(self._bus.mail.follow(*ACCEPTED, after=self.sequence, name="counted")) as found:
-            async for record in found:
+        async with aclosing(self._bus.mail.follow(*ACCEPTED, after=self.sequence, name="counted")) as stored:
+            async for record in stored:
                 self.count(record)
 
-    async def _recall(self) -> None:
-        """Counts what EVENTS has of MAIL behind the last record that was counted."""
+    async def _count_recorded(self) -> None:
+        """Counts the records in EVENTS after the last one that was counted."""
         until = await self._bus.events.last_sequence(RECORDED)
-        after = await self._before(RECORDED, self._at - SKEW)
+        after = await self._sequence_before(RECORDED, self._at - _CLOCK_SKEW)
         if until <= after:
             return
         async with aclosing(self._bus.events.follow_raw(RECORDED, after=after)) as events:
@@ -94,17 +90,17 @@ class MailCounter:
                     break
 
     async def follow_refusals(self, oldest: int) -> None:
-        """From the oldest reservation on (milliseconds since 1970): it may have been refused while nobody was here."""
-        after = await retry_until_available(lambda: self._before(REFUSED, oldest))
+        """Releases what was refused since `oldest` (milliseconds since 1970), the time of the oldest reservation."""
+        after = await retry_until_available(lambda: self._sequence_before(REFUSED, oldest))
         async with aclosing(self._bus.events.follow(REFUSED, after=after)) as events:
             async for stored in events:
                 if isinstance(stored.event, MailRefused):
-                    self._book.release(stored.event.ballot.envelope.id)
+                    self._counters.release(stored.event.ballot.envelope.id)
 
     async def caught_up(self) -> None:
-        """Returns once every record that is in MAIL now has been counted, and what MAIL has forgotten."""
-        await self._recalled.wait()
-        last = await self.last()
+        """Returns once every record that MAIL ever had by now is counted."""
+        await self._recorded_counted.wait()
+        last = await retry_until_available(lambda: self._bus.mail.last_sequence(*ACCEPTED))
         if self.sequence >= last:
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -115,7 +111,7 @@ class MailCounter:
             self._waiting.remove((last, waiter))
 
     def count(self, record: StoredRecord) -> None:
-        """One record, in the order of MAIL. What can't be read counts for nobody; who pulls MAIL parks it."""
+        """One record, in the order of MAIL. One that can't be read is not counted; the workers park it."""
         try:
             mail = records.decode(record.record)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -124,11 +120,11 @@ class MailCounter:
         else:
             envelope = mail.envelope
             sender, day = sender_key(envelope.sender), day_of(record.at)
-            passed = Reservation(envelope.id, envelope.account, sender, mail.amounts, record.at)
-            self._book.commit(record.sequence, passed)
-            self.fresh.append(UnsavedMail(record.sequence, passed))
+            mail_sent = Reservation(envelope.id, envelope.account, sender, mail.amounts, record.at)
+            self._counters.commit(record.sequence, mail_sent)
+            self.unsaved.append(UnsavedMail(record.sequence, mail_sent))
             for recipient in envelope.recipients:
-                self._memory.meet(pair_of(envelope.account, sender, sender_key(recipient)), day)
+                self._known.add_mail(pair_of(envelope.account, sender, sender_key(recipient)), day)
             metrics.RECORDS.inc()
         self._at = record.at
         self._reached(record.sequence)
@@ -139,7 +135,7 @@ class MailCounter:
             if awaited <= sequence and not waiter.done():
                 waiter.set_result(None)
 
-    async def _before(self, subject: str, oldest: int) -> int:
+    async def _sequence_before(self, subject: str, oldest: int) -> int:
         async with aclosing(self._bus.events.since(subject, moment(oldest))) as events:
             async for stored in events:
                 return stored.sequence - 1

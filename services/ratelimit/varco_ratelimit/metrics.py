@@ -1,4 +1,4 @@
-"""What ratelimit counts."""
+"""ratelimit's metrics."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""One account's quotas: its limits, its exceptions, what was reset and what was said already. Folded from events; pure."""
+"""One account's quotas: limits, exceptions, resets, and which alerts were published. Folded from events; pure."""
 
 import re
 from datetime import datetime
@@ -49,32 +49,35 @@ class QuotaException(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class AccountQuotas(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`resets` has by sender (empty: the whole account) up to when its mails don't count; `said` when what was said last."""
+    """`resets` has by sender (empty: the whole account) the time up to which its mails don't count.
+
+    `alerts` has by `alert_key` when an alert was published last. Times are milliseconds since 1970.
+    """
 
     account: str
     quotas: Quotas = Quotas()
     exceptions: dict[str, QuotaException] = {}
     resets: dict[str, int] = {}
-    said: dict[str, int] = {}
+    alerts: dict[str, int] = msgspec.field(default_factory=dict, name="said")  # its name in stored snapshots
 
     def exception(self, sender: str, now: int) -> QuotaException | None:
-        """The narrowest one that covers the sender and hasn't ended."""
+        """The narrowest exception that covers the sender and hasn't ended."""
         if not self.exceptions or sender == NULL_SENDER:
             return None
-        pattern = covering(sender, {name for name, one in self.exceptions.items() if one.holds(now)})
+        pattern = covering(sender, {name for name, exception in self.exceptions.items() if exception.holds(now)})
         return self.exceptions[pattern] if pattern else None
 
     def limits(self, sender: str, now: int) -> Limits:
-        """What holds for one sender now."""
-        excepted = self.exception(sender, now)
-        if not excepted:
+        """The limits of one sender now."""
+        exception = self.exception(sender, now)
+        if not exception:
             return self.quotas.senders
-        both: dict[Meter, Limit | None] = {**self.quotas.senders, **excepted.limits}
-        return {meter: limit for meter, limit in both.items() if limit}
+        merged: dict[Meter, Limit | None] = {**self.quotas.senders, **exception.limits}
+        return {meter: limit for meter, limit in merged.items() if limit}
 
 
 def sender_key(address: str) -> str:
-    """What a sender is counted under: its address as lists compare it, without quotes that it doesn't need.
+    """The key that a sender is counted under: its normalised address, without quotes that it doesn't need.
 
     RFC 5321 4.1.2: `"alice"@acme.example` is `alice@acme.example`.
     """
@@ -88,31 +91,31 @@ def sender_key(address: str) -> str:
     return sender
 
 
-def alert_key(said: type[QuotaAlert], sender: str, meter: Meter) -> str:
-    """What is said once a window."""
-    return f"{'nearly' if said is QuotaNearlyReached else 'over'} {meter} {sender}"
+def alert_key(kind: type[QuotaAlert], sender: str, meter: Meter) -> str:
+    """An alert with the same key is published once a window."""
+    return f"{'nearly' if kind is QuotaNearlyReached else 'over'} {meter} {sender}"
 
 
 def account_of(event: AnyEvent) -> str:
-    """Every event that this folds is about an account."""
+    """The key of the projection: all its events are about an account."""
     return str(getattr(event, "account", ""))
 
 
 def apply(state: AccountQuotas | None, event: AnyEvent) -> AccountQuotas | None:
-    """The state after the event; None where there is nothing to keep."""
+    """The state after the event; None for a closed account."""
     if isinstance(event, AccountClosed):
         return None
-    return (
-        _changed(state or AccountQuotas(account=account_of(event)), event) if isinstance(event, QuotaEvent) else state
-    )
+    if isinstance(event, QuotaEvent):
+        return _changed(state or AccountQuotas(account=account_of(event)), event)
+    return state
 
 
-def _changed(held: AccountQuotas, event: QuotaEvent) -> AccountQuotas:
+def _changed(state: AccountQuotas, event: QuotaEvent) -> AccountQuotas:
     match event:
         case QuotaSet(quotas=quotas):
-            return replace(held, quotas=quotas, said={})
+            return replace(state, quotas=quotas, alerts={})
         case QuotaExcepted():
-            one = QuotaException(
+            exception = QuotaException(
                 pattern=event.pattern,
                 limits=event.limits,
                 since=event.at,
@@ -120,24 +123,24 @@ def _changed(held: AccountQuotas, event: QuotaEvent) -> AccountQuotas:
                 by=event.by,
                 reason=event.reason,
             )
-            return replace(held, exceptions={**held.exceptions, one.pattern: one}, said={})
+            return replace(state, exceptions={**state.exceptions, exception.pattern: exception}, alerts={})
         case QuotaExceptionRemoved(pattern=pattern):
-            kept = {name: one for name, one in held.exceptions.items() if name != pattern}
-            return replace(held, exceptions=kept, said={})
+            others = {name: exception for name, exception in state.exceptions.items() if name != pattern}
+            return replace(state, exceptions=others, alerts={})
         case QuotaReset(sender=sender):
             at = milliseconds(event.at)
-            said = {key: when for key, when in held.said.items() if key.split(" ", 2)[2] != sender}
-            return replace(held, resets=_lately({**held.resets, sender: at}, at), said=said)
+            alerts = {key: time for key, time in state.alerts.items() if key.split(" ", 2)[2] != sender}
+            return replace(state, resets=_recent({**state.resets, sender: at}, at), alerts=alerts)
         case QuotaNearlyReached() | QuotaExceeded():
             at = milliseconds(event.at)
             key = alert_key(type(event), event.sender, event.meter)
-            return replace(held, said=_lately({**held.said, key: at}, at))
+            return replace(state, alerts=_recent({**state.alerts, key: at}, at))
         case _:
-            return held
+            return state
 
 
-def _lately(times: dict[str, int], now: int) -> dict[str, int]:
-    """What is older than every window means nothing any more."""
+def _recent(times: dict[str, int], now: int) -> dict[str, int]:
+    """Without the times that are before every window."""
     return {key: at for key, at in times.items() if at > now - LONGEST}
 
 

@@ -1,4 +1,4 @@
-"""How long a mail counts: from when on mails count now, and when one counts no more. Times are milliseconds since 1970."""
+"""The windows of limits: which mails count now, and when a mail stops counting. Times are milliseconds since 1970."""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -26,7 +26,7 @@ def since(window: Window, zone: str, now: int) -> int:
 
 
 def frees(window: Window, zone: str, at: int) -> int:
-    """When a mail stored `at` begins not to count."""
+    """When a mail that was stored `at` stops counting."""
     match window:
         case Window.HOUR | Window.DAY:
             return at + _DURATIONS[window]
@@ -36,13 +36,13 @@ def frees(window: Window, zone: str, at: int) -> int:
             assert_never(window)
 
 
-def words(window: Window) -> str:
-    """As the answer to a client has it."""
+def text(window: Window) -> str:
+    """The window in the answer to a client."""
     return "1 day" if window is Window.CALENDAR_DAY else window.value
 
 
-def shown(zone: str, at: int) -> str:
-    """A time for people, in the account's time zone, rounded up to the second: earlier would be too early."""
+def local_time(zone: str, at: int) -> str:
+    """A time for people, in the account's time zone. Rounded up to the second: a client must not come too early."""
     return datetime.fromtimestamp(-(-at // 1000), ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %z")
 
 
@@ -61,9 +61,10 @@ def _date(zone: str, now: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _midnights(zone: str, day: int) -> tuple[int, int]:
-    """Where a day begins, and where the next one does.
+    """The begin of a day, and of the next one.
 
-    A midnight that the clocks jump over is the moment of the jump, and one that comes twice is the first (PEP 495, fold 0).
+    A midnight that the clocks jump over is the moment of the jump. Of one that comes twice the first
+    counts (PEP 495, fold 0).
     """
     first = datetime.fromordinal(day).replace(tzinfo=ZoneInfo(zone))
     return milliseconds(first), milliseconds(first + timedelta(days=1))

@@ -1,4 +1,4 @@
-"""What ratelimit projects: built anew by `varco replay rebuild ratelimit`. Counts come from MAIL's records."""
+"""The projections of ratelimit, for `varco replay rebuild ratelimit`. Mails are counted from MAIL's records."""
 
 import time
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ from varco_ratelimit.quota_windows import LONGEST
 from varco_ratelimit.records import COUNTED
 from varco_ratelimit.settings import Settings
 
-_AT_ONCE = 5_000
+_BATCH = 5_000
 _OLDER = "rows that tell of mails before the first record that the streams still have can't be made from them"
 
 
 class CountedMails:
-    """The mails that count, and whom each sender has written to."""
+    """The mails that count, and the recipients that each sender has written to."""
 
     name = "counted"
 
@@ -39,24 +39,24 @@ class CountedMails:
     async def build(
         self, bus: Bus, fresh: AsyncEngine, until: int, on_progress: RebuildSink
     ) -> Sequence[ComparedTable]:
-        memory = KnownRecipients()
-        counter = MailCounter(bus, QuotaCounters(0), memory)
+        known = KnownRecipients()
+        counter = MailCounter(bus, QuotaCounters(0), known)
         first, begun = 0, 0
         async with aclosing(read_records(bus, *COUNTED, until=until)) as records:
             async for record in records:
                 first, begun = first or record.sequence, begun or record.at
                 counter.count(record)
-                if len(counter.fresh) >= _AT_ONCE:
-                    await store.save(fresh, counter, memory)
+                if len(counter.unsaved) >= _BATCH:
+                    await store.save(fresh, counter, known)
                     on_progress(record.sequence)
         counter.sequence = until
-        await store.save(fresh, counter, memory)
+        await store.save(fresh, counter, known)
         on_progress(until)
         return _compared(begun or int(time.time() * 1000), all_there=first == 1)
 
 
 def _compared(begun: int, *, all_there: bool) -> list[ComparedTable]:
-    """Rows that count no more are in no table for long: they aren't compared."""
+    """Rows that no longer count are deleted sooner or later, so they are not compared."""
     now = int(time.time() * 1000)
     nothing = sa.false()
     return [

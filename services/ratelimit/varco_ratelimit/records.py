@@ -1,4 +1,4 @@
-"""A mail's record as far as it is counted: a tenth of the work of reading it whole."""
+"""Decodes only the counted part of a mail's record: a tenth of the work of decoding all of it."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from varco_ratelimit.quota_windows import milliseconds
 from varco_ratelimit.vote_inputs import FIRST_TIME
 from varco_ratelimit.window_counter import Amounts
 
-COUNTED = ("accepted", "convert")  # the kinds of a mail's first record; what follows is the gate's
+COUNTED = ("accepted", "convert")  # the kinds of a mail's first record; later records are made by the gate itself
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -27,24 +27,24 @@ class _Vote(msgspec.Struct, frozen=True):
 
 
 class CountedRecord(msgspec.Struct, frozen=True, tag_field="type", tag="mail.accepted.v1"):
-    """The fields of record.MailAccepted that matter here."""
+    """The fields of MailAccepted that are counted."""
 
     envelope: _Envelope
     votes: tuple[_Vote, ...] = ()
 
     @property
     def amounts(self) -> Amounts:
-        """What the mail weighs: first-time recipients as they were when it was voted on."""
+        """What the mail uses of each meter. First-time recipients are those at the time of the vote."""
         envelope = self.envelope
         first_time = next((vote.figures.get(FIRST_TIME, 0) for vote in self.votes if vote.voter == VOTER), 0)
         return (1, len(envelope.recipients), envelope.size, first_time)
 
 
-decode = msgspec.json.Decoder(CountedRecord).decode  # raises msgspec.DecodeError on what is no record
+decode = msgspec.json.Decoder(CountedRecord).decode  # raises msgspec.DecodeError
 
 
 class _Recorded(msgspec.Struct, frozen=True, tag_field="type", tag="mail.recorded.v1"):
-    """As much of a MailRecorded as matters here: the record is decoded when it is counted."""
+    """A MailRecorded event; its record is decoded only if it is counted."""
 
     sequence: int
     kind: str
@@ -56,11 +56,11 @@ _recorded = msgspec.json.Decoder(_Recorded)
 
 
 def recorded(event: bytes) -> Record | None:
-    """A mail's first record, as MAIL had it, out of the event that tells of it; None: of another kind, or unreadable."""
+    """The first record of a mail, as MAIL had it, from its event. None: another kind, or not readable."""
     try:
-        found = _recorded.decode(event)
+        decoded = _recorded.decode(event)
     except msgspec.DecodeError:
         return None
-    if found.kind not in COUNTED:
+    if decoded.kind not in COUNTED:
         return None
-    return Record(found.sequence, milliseconds(found.stored_at), bytes(found.record))
+    return Record(decoded.sequence, milliseconds(decoded.stored_at), bytes(decoded.record))

@@ -1,6 +1,6 @@
-"""ratelimit's rehearsals: its votes again, on what was sent by then; or what would have passed under other quotas."""
+"""Replays ratelimit's votes: on the usage of their time, or as they would be under other quotas."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -45,9 +45,9 @@ _section: TypeAdapter[Any] = TypeAdapter(forms.Section)
 
 
 class QuotaReplay:
-    """What was used is counted anew from the mails that it meets; what was pending, and the clock, are in the votes.
+    """Counts the mails again. Pending mails and the clock are in the figures of the recorded votes.
 
-    Under other quotas (`judge`) only what would have passed counts, from its own time on, and nothing is ever pending.
+    Under other quotas (`judge`) only mails that would have passed count, and none is ever pending.
     """
 
     voter = VOTER
@@ -55,20 +55,20 @@ class QuotaReplay:
 
     def __init__(self) -> None:
         self._quotas: SettingsHistory[AccountQuotas] = SettingsHistory(apply, account_of)
-        self._counts: dict[str, ReplayCounters] = {}
-        self._memory = KnownRecipients()
+        self._accounts: dict[str, ReplayCounters] = {}
+        self._known = KnownRecipients()
         self._command = forms.quotas_command(None)
-        self._strangers = False
-        self._changed: tuple[SettingsVersion[AccountQuotas], AccountQuotas] | None = None
-        self._newest = self._turn = 0
+        self._counts_first_time = False
+        self._assumed: tuple[SettingsVersion[AccountQuotas], AccountQuotas] | None = None
+        self._newest = self._passed = 0
 
     def apply_event(self, sequence: int, event: AnyEvent) -> None:
         self._quotas.apply_event(sequence, event)
         self._newest = sequence
 
     def warm_up(self, *, assumed: bool) -> timedelta:
-        """The longest window; where first-time recipients are limited, as long as they are remembered."""
-        return timedelta(days=DAYS + 1) if assumed and self._strangers else timedelta(milliseconds=LONGEST)
+        """The longest window; with a limit on first-time recipients, as long as recipients are known."""
+        return timedelta(days=DAYS + 1) if assumed and self._counts_first_time else timedelta(milliseconds=LONGEST)
 
     # as it was
 
@@ -76,8 +76,8 @@ class QuotaReplay:
         return case.vote(VOTER)
 
     def needs(self, vote: Vote) -> int:
-        known = vote_inputs(vote.figures)
-        return known.counted if known else 0
+        inputs = vote_inputs(vote.figures)
+        return inputs.counted if inputs else 0
 
     def decided_at(self, vote: Vote) -> int:
         return vote.figures.get(CLOCK, 0)
@@ -88,77 +88,73 @@ class QuotaReplay:
         vote = case.vote(VOTER)
         first_time = vote.figures.get(FIRST_TIME, 0) if vote else 0
         sender = sender_key(case.envelope.sender)
-        self._count(case).add(sender, at, case.passed.sequence, amounts_of(case.ballot, first_time))
+        self._counters(case).add(sender, at, case.passed.sequence, amounts_of(case.ballot, first_time))
 
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
-        if (known := vote_inputs(recorded.figures)) is None:
+        if (inputs := vote_inputs(recorded.figures)) is None:
             return UnclearDecision("the vote is older than its figures")
         account = self._quotas.as_of(case.envelope.account, recorded.sequence)
-        ledger = self._count(case).as_of(known.counted, known.pending, known.whole)
-        return decide(case.ballot, account, ledger, amounts_of(case.ballot, known.first_time), known.clock).vote
+        counters = self._counters(case).as_of(inputs.counted, inputs.pending, inputs.whole)
+        return decide(case.ballot, account, counters, amounts_of(case.ballot, inputs.first_time), inputs.clock).vote
 
-    def _count(self, case: ReplayCase) -> ReplayCounters:
+    def _counters(self, case: ReplayCase) -> ReplayCounters:
         name = case.envelope.account
-        count = self._counts.get(name)
-        if count is None:
-            self._counts[name] = count = ReplayCounters()
-        return count
+        counters = self._accounts.get(name)
+        if counters is None:
+            self._accounts[name] = counters = ReplayCounters()
+        return counters
 
     # what if
 
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
-        form = _form(sections)
-        self._command = forms.quotas_command(form)
-        changed = self._planned(self._quotas.version(account, self._newest), account, datetime.now(UTC))
-        excepted = [limits for one in changed.exceptions.values() for limits in one.limits]
-        self._strangers = Meter.FIRST_TIME in {*changed.quotas.senders, *changed.quotas.whole, *excepted}
+        self._command = forms.quotas_command(_form(sections))
+        quotas = self._as_if(self._quotas.version(account, self._newest), account, datetime.now(UTC))
+        excepted = [exception.limits for exception in quotas.exceptions.values()]
+        limits: list[Collection[Meter]] = [quotas.quotas.senders, quotas.quotas.whole, *excepted]
+        self._counts_first_time = any(Meter.FIRST_TIME in meters for meters in limits)
 
     async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:
-        held = self._quotas.as_of(account, self._newest) or AccountQuotas(account=account)
-        return [
-            SettingsLine(change.line, change.event)
-            for change in _changes(
-                forms.quotas_command(_form(sections)), held, CommandContext(account, at, "rehearsal")
-            )
-        ]
+        quotas = self._quotas.as_of(account, self._newest) or AccountQuotas(account=account)
+        changes = _changes(forms.quotas_command(_form(sections)), quotas, CommandContext(account, at, "rehearsal"))
+        return [SettingsLine(change.line, change.event) for change in changes]
 
     def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:
         if case.early:
             return None
-        recorded = case.vote(VOTER)
-        known = vote_inputs(recorded.figures) if recorded else None
-        now = known.clock if known else milliseconds(case.envelope.received_at)
-        version = self._quotas.version(case.envelope.account, recorded.sequence if recorded else case.sequence)
-        account = self._planned(version, case.envelope.account, case.envelope.received_at)
-        sender, count = sender_key(case.envelope.sender), self._count(case)
+        envelope, recorded = case.envelope, case.vote(VOTER)
+        inputs = vote_inputs(recorded.figures) if recorded else None
+        now = inputs.clock if inputs else milliseconds(envelope.received_at)
+        version = self._quotas.version(envelope.account, recorded.sequence if recorded else case.sequence)
+        account = self._as_if(version, envelope.account, envelope.received_at)
+        sender, counters = sender_key(envelope.sender), self._counters(case)
         amounts = amounts_of(case.ballot, self._first_time(case, sender, now))
-        vote = decide(case.ballot, account, count.as_of(self._turn), amounts, now).vote
+        vote = decide(case.ballot, account, counters.as_of(self._passed), amounts, now).vote
         if vote.reply.accepts and others:
-            self._turn += 1
-            count.add(sender, now, self._turn, amounts)
-            self._meet(case, sender, now)
+            self._passed += 1
+            counters.add(sender, now, self._passed, amounts)
+            self._add_recipients(case, sender, now)
         return vote
 
-    def _planned(self, version: SettingsVersion[AccountQuotas], name: str, at: datetime) -> AccountQuotas:
-        """The same version is changed once."""
-        if self._changed is None or self._changed[0] is not version:
-            held = version.state or AccountQuotas(account=name)
-            changed: AccountQuotas | None = held
-            for one in _changes(self._command, held, CommandContext(name, at, "rehearsal")):
-                changed = apply(changed, cast(AnyEvent, one.event))
-            self._changed = (version, changed or held)
-        return self._changed[1]
+    def _as_if(self, version: SettingsVersion[AccountQuotas], name: str, at: datetime) -> AccountQuotas:
+        """The quotas of that version after the assumed change. The last result is kept: versions change seldom."""
+        if self._assumed is None or self._assumed[0] is not version:
+            state = version.state or AccountQuotas(account=name)
+            assumed: AccountQuotas | None = state
+            for change in _changes(self._command, state, CommandContext(name, at, "rehearsal")):
+                assumed = apply(assumed, cast(AnyEvent, change.event))
+            self._assumed = (version, assumed or state)
+        return self._assumed[1]
 
     def _first_time(self, case: ReplayCase, sender: str, now: int) -> int:
-        if not self._strangers:
+        if not self._counts_first_time:
             return 0
         envelope = case.envelope
-        return first_time_count(self._memory, envelope.account, sender, map(sender_key, envelope.recipients), now)
+        return first_time_count(self._known, envelope.account, sender, map(sender_key, envelope.recipients), now)
 
-    def _meet(self, case: ReplayCase, sender: str, now: int) -> None:
-        if self._strangers:
+    def _add_recipients(self, case: ReplayCase, sender: str, now: int) -> None:
+        if self._counts_first_time:
             for recipient in case.envelope.recipients:
-                self._memory.put(pair_of(case.envelope.account, sender, sender_key(recipient)), day_of(now))
+                self._known.put(pair_of(case.envelope.account, sender, sender_key(recipient)), day_of(now))
 
 
 def _form(sections: Mapping[str, Any]) -> forms.QuotasForm | None:
@@ -170,22 +166,22 @@ def _form(sections: Mapping[str, Any]) -> forms.QuotasForm | None:
     return form
 
 
-def _changes(command: forms.QuotaCommand, held: AccountQuotas, context: CommandContext) -> list[Change]:
+def _changes(command: forms.QuotaCommand, account: AccountQuotas, context: CommandContext) -> list[Change]:
     try:
-        return command(held, context)
+        return command(account, context)
     except RefusedCommand as error:
         raise RefusedSection(str(error), (_SECTION,)) from None
 
 
-def _show(held: AccountQuotas) -> Sections:
-    document = dict(forms.document(held) or {})
+def _show(account: AccountQuotas) -> Sections:
+    document = dict(forms.document(account) or {})
     whole = document.pop("account", {})
     exceptions = document.pop("exceptions", [])
     return {
         _SECTION: document,
         "quotas of the account": whole,
-        "quota exceptions": {one["sender"]: one for one in exceptions},
-        "quota resets": {sender or "the whole account": at for sender, at in held.resets.items()},
+        "quota exceptions": {exception["sender"]: exception for exception in exceptions},
+        "quota resets": {sender or "the whole account": at for sender, at in account.resets.items()},
     }
 
 
@@ -195,5 +191,5 @@ def voter(_: Settings) -> QuotaReplay:
 
 
 def settings_view(_: Settings) -> FoldedSettings[AccountQuotas]:
-    """For state as of."""
+    """For the settings as of a time."""
     return FoldedSettings(*QuotaReplay.settings, apply=apply, show=_show, key=account_of)

@@ -1,4 +1,4 @@
-"""Counts mails again from events, so that what was used can be said as of any record of MAIL. Pure."""
+"""Counts mails again from events, so that usage is known as of any record of MAIL. Pure."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -12,7 +12,7 @@ _WIDTH = len(METERS)
 class RunningSums:
     """One sender, or one whole account: each mail with its time, its sequence in MAIL, and the sums up to it.
 
-    `merge`: mails of the same so many milliseconds are one, as old as the newest of them, as the live count has it.
+    Mails of the same `merge` milliseconds are one mail, as old as the newest of them, as in WindowCounter.
     """
 
     __slots__ = ("_merge", "_sums", "sequences", "times")
@@ -23,23 +23,23 @@ class RunningSums:
         self._merge = merge
 
     def add(self, at: int, sequence: int, amounts: Amounts) -> None:
-        """Never older than the one before."""
+        """A mail; its time is never before that of the last one."""
         self.times.append(max(at, self.times[-1]) if self.times else at)
         self.sequences.append(sequence)
         for sums, amount in zip(self._sums, amounts, strict=True):
             sums.append(sums[-1] + amount)
 
     def before(self, sequence: int) -> int:
-        """How many mails there are up to and with this sequence."""
+        """The number of mails up to and with this sequence."""
         return bisect_right(self.sequences, sequence)
 
     def used(self, place: int, since: int, end: int) -> int:
-        """By the first `end` mails, as far as they were stored at `since` or later."""
+        """The use by the first `end` mails that were stored at `since` or later."""
         first = self._first(since, end)
         return self._sums[place][end] - self._sums[place][first]
 
     def room_from(self, place: int, since: int, most: int, end: int) -> int | None:
-        """As Usage.room_from, of the first `end` mails."""
+        """As WindowCounter.room_from, of the first `end` mails."""
         sums, first = self._sums[place], self._first(since, end)
         spent = sums[end] - most
         if sums[first] >= spent:
@@ -61,7 +61,7 @@ class RunningSums:
 
 
 class _Counted:
-    """`Sums` as of a sequence, as a decision wants it."""
+    """RunningSums as of a sequence: the UsageCounter of a decision."""
 
     __slots__ = ("_end", "_sums")
 
@@ -76,13 +76,13 @@ class _Counted:
 
 
 class _Nothing:
-    """Who sent nothing."""
+    """The UsageCounter of a sender that sent nothing."""
 
     def used(self, place: int, since: int) -> int:  # noqa: ARG002
         return 0
 
     def room_from(self, place: int, since: int, most: int) -> None:
-        """There is room."""
+        """None: there is room."""
 
 
 class ReplayCounters:
@@ -108,7 +108,7 @@ class ReplayCounters:
 
 
 class CountersAsOf:
-    """A ledger as it stood when MAIL was counted up to a sequence; `pending` and `whole` are what was measured then."""
+    """The UsageCounters of a vote: MAIL counted up to `sequence`, and the mails that were pending then."""
 
     __slots__ = ("_pending", "_recount", "_sequence", "_whole")
 

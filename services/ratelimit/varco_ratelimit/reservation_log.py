@@ -1,6 +1,6 @@
-"""Reservations on disk, so that a process that was killed knows what it had said yes to.
+"""Logs reservations on disk, so that a process that was killed knows after its restart which mails it accepted.
 
-Not fsynced: it is for the death of the process, not of the machine.
+The files are not fsynced: they are for the death of the process, not of the machine.
 """
 
 import fcntl
@@ -23,9 +23,10 @@ _decode = msgspec.json.Decoder(Reservation).decode
 
 
 class ReservationLog:
-    """Two files by turns: each is begun anew when all that is in it has lapsed.
+    """Two files in turns: each is started anew when all reservations in it have lapsed.
 
-    `identity` outlives the process, but no reboot.
+    `identity` is the same after a restart of the process, and another after a reboot. `found` are
+    the reservations of the process before.
     """
 
     def __init__(self, directory: Path, lapse: int) -> None:
@@ -40,7 +41,7 @@ class ReservationLog:
     @classmethod
     @contextmanager
     def open(cls, home: Path, lapse: int) -> Iterator[Self]:
-        """The first directory below `home` that no living process has. `lapse` in milliseconds."""
+        """Uses the first directory below `home` that no living process uses. `lapse` in milliseconds."""
         lock = -1
         for number in range(MAX_PROCESSES):
             directory = home / str(number)
@@ -54,26 +55,26 @@ class ReservationLog:
             break
         else:
             raise RuntimeError(f"more than {MAX_PROCESSES} processes in {home}")
-        journal = cls(directory, lapse)
+        reservation_log = cls(directory, lapse)
         try:
-            yield journal
+            yield reservation_log
         finally:
-            journal.close()
+            reservation_log.close()
             os.close(lock)
 
-    def write(self, one: Reservation) -> None:
-        """In the hands of the kernel when this returns. Raises OSError: then there must be no vote."""
-        if self._file < 0 or one.at - self._since > self._lapse:
-            self._turn_over(one.at)
-        os.write(self._file, _encode(one) + b"\n")
+    def write(self, reservation: Reservation) -> None:
+        """Hands the reservation to the kernel. Raises OSError: then no vote may be cast."""
+        if self._file < 0 or reservation.at - self._since > self._lapse:
+            self._switch(reservation.at)
+        os.write(self._file, _encode(reservation) + b"\n")
 
     def close(self) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
-    def _turn_over(self, now: int) -> None:
-        """What stands in the other file was written before this one was begun, a whole `lapse` ago."""
+    def _switch(self, now: int) -> None:
+        """Goes on in the other file. Its content is older than this file, which was started a `lapse` ago."""
         first = self._file < 0
         self.close()
         self._turn = 1 - self._turn
@@ -82,7 +83,7 @@ class ReservationLog:
         self._since = now
 
     def _read(self) -> Iterator[Reservation]:
-        """A last line that was cut off was no vote yet."""
+        """A last line that was cut off is skipped: its vote was not cast."""
         for file in self._files:
             for line in file.read_bytes().splitlines() if file.exists() else ():
                 try:
@@ -92,7 +93,7 @@ class ReservationLog:
 
 
 def _identity(directory: Path) -> str:
-    """The same for all processes that have this directory one after another, until the machine starts anew."""
+    """The same for all processes that use this directory one after another, until the machine reboots."""
     boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
     file = directory / "identity"
     known = file.read_text().split() if file.exists() else []

@@ -1,6 +1,6 @@
-"""What was counted, in the service's database, with the sequence of MAIL up to which it stands there.
+"""The counted mails in the service's database, with the sequence of MAIL up to which they are there.
 
-So a start needn't read MAIL anew. Two processes may save the same mails into one database; each row is there once.
+So a start need not read MAIL again. Processes that share a database save the same mails; each has one row.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from varco_ratelimit.mail_counter import MailCounter, UnsavedMail
 from varco_ratelimit.quota_windows import DAY, HOUR, LONGEST
 from varco_ratelimit.window_counter import METERS, Amounts
 
-SAVE_SECONDS = 1.0
-UNKNOWN = 7 * DAY  # so far back a start without a database learns whom senders have met
+_SAVE_SECONDS = 1.0  # what is not saved costs a restart that many seconds of MAIL
+_WITHOUT_DATABASE = 7 * DAY  # how far back a start without a database reads, to know recipients
 PROGRESS = "counted"
 _ROWS = 5_000
 
@@ -42,11 +42,11 @@ counted = sa.Table(
     *(sa.Column(meter.value, sa.BigInteger, nullable=False) for meter in METERS),
 )
 
-_MEET = sa.text(
+_PUT_PAIR = sa.text(
     "INSERT INTO met (pair, day) VALUES (:pair, :day)"
     " ON CONFLICT (pair) DO UPDATE SET day = CASE WHEN excluded.day > met.day THEN excluded.day ELSE met.day END"
 )
-_COUNT = sa.text(
+_PUT_MAIL = sa.text(
     f"INSERT INTO counted (sequence, at, mail, account, sender, {', '.join(METERS)})"  # noqa: S608 - names of our own
     f" VALUES (:sequence, :at, :mail, :account, :sender, {', '.join(f':{meter}' for meter in METERS)}) ON CONFLICT DO NOTHING"
 )
@@ -59,16 +59,17 @@ _log = log.get(__name__)
 
 
 class Loaded(NamedTuple):
-    """The sequence of MAIL that book and memory stand at, and when its record was stored, or something before that."""
+    """The sequence of MAIL up to which mails were loaded, and a time at or before which its record was stored."""
 
     sequence: int
     at: int
 
 
-async def load(engine: AsyncEngine, book: QuotaCounters, memory: KnownRecipients, last: int, now: int) -> Loaded:
-    """Fills book and memory. `last` is the last sequence that MAIL has given, `now` milliseconds since 1970.
+async def load(engine: AsyncEngine, counters: QuotaCounters, known: KnownRecipients, last: int, now: int) -> Loaded:
+    """Fills `counters` and `known`. `last` is the last sequence of MAIL, `now` milliseconds since 1970.
 
-    A database that is ahead of MAIL knows another MAIL: what it counted is dropped. Raises what `db.DATABASE_ERRORS` lists.
+    A database that is ahead of MAIL belongs to another MAIL: its counted mails are dropped. Raises
+    DATABASE_ERRORS.
     """
     async with engine.begin() as connection:
         await _forget(connection, now)
@@ -85,20 +86,20 @@ async def load(engine: AsyncEngine, book: QuotaCounters, memory: KnownRecipients
         async with connection.stream(sa.select(met.c.pair, met.c.day)) as rows:
             async for part in rows.partitions(_ROWS):
                 for pair, day in part:
-                    memory.put(pair, day)
+                    known.put(pair, day)
         ordered = sa.select(counted).where(counted.c.sequence <= sequence).order_by(counted.c.sequence)
         async with connection.stream(ordered) as rows:
             async for part in rows.partitions(_ROWS):
                 for row in part:
                     newest = row.at
-                    book.recall(
+                    counters.restore_mail(
                         row.sequence, Reservation(row.mail, row.account, row.sender, _amounts(row), row.at), now
                     )
-    return Loaded(sequence, newest or now - (LONGEST if sequence else UNKNOWN))
+    return Loaded(sequence, newest or now - (LONGEST if sequence else _WITHOUT_DATABASE))
 
 
 async def ids(engine: AsyncEngine, sequences: Sequence[int]) -> dict[int, str]:
-    """The mails that were counted at these sequences of MAIL, as far as they are saved; none where the database is away."""
+    """By sequence in MAIL, the ids of those mails that are saved; empty while the database is away."""
     query = sa.select(counted.c.sequence, counted.c.mail).where(counted.c.sequence.in_(sequences))
     try:
         async with engine.connect() as connection:
@@ -107,37 +108,37 @@ async def ids(engine: AsyncEngine, sequences: Sequence[int]) -> dict[int, str]:
         return {}
 
 
-async def save_periodically(engine: AsyncEngine, counter: MailCounter, memory: KnownRecipients) -> None:
-    """Saves what is new every second, until cancelled, and once more then."""
-    saved = forgot = 0
+async def save_periodically(engine: AsyncEngine, counter: MailCounter, known: KnownRecipients) -> None:
+    """Saves new mails every second until cancelled, then once more."""
+    saved = forgotten = 0
     try:
         while True:
-            await asyncio.sleep(SAVE_SECONDS)
-            if counter.fresh:
-                newest = counter.fresh[-1].mail.at
-                due = newest - forgot > HOUR
-                if await uncancellable(save(engine, counter, memory, forget=newest if due else 0)):
-                    saved, forgot = counter.sequence, newest if due else forgot
+            await asyncio.sleep(_SAVE_SECONDS)
+            if counter.unsaved:
+                newest = counter.unsaved[-1].mail.at
+                due = newest - forgotten > HOUR
+                if await uncancellable(save(engine, counter, known, forget=newest if due else 0)):
+                    saved, forgotten = counter.sequence, newest if due else forgotten
     finally:
-        if counter.fresh or counter.sequence > saved > 0:
-            await uncancellable(save(engine, counter, memory))
+        if counter.unsaved or counter.sequence > saved > 0:
+            await uncancellable(save(engine, counter, known))
 
 
-async def save(engine: AsyncEngine, counter: MailCounter, memory: KnownRecipients, *, forget: int = 0) -> bool:
-    """False where the database is away: then it is tried again, and voting goes on meanwhile."""
-    sequence, pairs, mails = counter.sequence, memory.take(), counter.fresh
-    counter.fresh = []
+async def save(engine: AsyncEngine, counter: MailCounter, known: KnownRecipients, *, forget: int = 0) -> bool:
+    """Returns False while the database is away: the mails wait for the next time, and voting goes on."""
+    sequence, pairs, mails = counter.sequence, known.take(), counter.unsaved
+    counter.unsaved = []
     try:
         async with engine.begin() as connection:
-            await _execute(connection, _MEET, [{"pair": pair, "day": day} for pair, day in pairs.items()])
-            await _execute(connection, _COUNT, [*map(_row, mails)])
+            await _execute(connection, _PUT_PAIR, [{"pair": pair, "day": day} for pair, day in pairs.items()])
+            await _execute(connection, _PUT_MAIL, [*map(_row, mails)])
             await connection.execute(_ADVANCE, {"projection": PROGRESS, "sequence": sequence})
             if forget:
                 await _forget(connection, forget)
     except DATABASE_ERRORS as error:
-        memory.give_back(pairs)
-        counter.fresh = mails + counter.fresh
-        _log.warning("what was counted is not saved; memory goes on", error=str(error))
+        known.give_back(pairs)
+        counter.unsaved = mails + counter.unsaved
+        _log.warning("what was counted is not saved; known goes on", error=str(error))
         return False
     return True
 
@@ -148,7 +149,7 @@ async def _execute(connection: AsyncConnection, statement: sa.TextClause, rows: 
 
 
 async def _forget(connection: AsyncConnection, now: int) -> None:
-    """What counts no more, and recipients that are strangers again."""
+    """Deletes mails that count in no window, and recipients that are new again."""
     await connection.execute(sa.delete(counted).where(counted.c.at < now - LONGEST))
     await connection.execute(sa.delete(met).where(met.c.day < day_of(now) - DAYS))
 
@@ -157,11 +158,11 @@ def _amounts(row: sa.Row[Any, Any]) -> Amounts:
     return (row.messages, row.recipients, row.bytes, row.first_time_recipients)
 
 
-def _row(passed: UnsavedMail) -> dict[str, Any]:
-    mail = passed.mail
+def _row(unsaved: UnsavedMail) -> dict[str, Any]:
+    mail = unsaved.mail
     amounts = zip(METERS, mail.amounts, strict=True)
     return {
-        "sequence": passed.sequence,
+        "sequence": unsaved.sequence,
         "at": mail.at,
         "mail": mail.mail,
         "account": mail.account,

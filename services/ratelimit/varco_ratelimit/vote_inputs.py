@@ -1,4 +1,4 @@
-"""What a vote of ratelimit carries so that it can be cast again: the clock, how far MAIL was counted, what was pending."""
+"""The figures that a vote carries so that it can be made again: the clock, how far MAIL was counted, what was pending."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ _WHOLE = tuple(f"account_pending_{meter.value}" for meter in METERS)
 
 
 class VoteInputs(NamedTuple):
-    """A vote's figures, read back. `pending` is of the sender, `whole` of its account: mails on their way."""
+    """The figures of a vote. `pending` and `whole` are the mails on their way, of the sender and of its account."""
 
     clock: int
     counted: int
@@ -23,20 +23,20 @@ class VoteInputs(NamedTuple):
     whole: Amounts
 
 
-def figures_of(ledger: AccountCounters, sender: str, amounts: Amounts, *, clock: int, counted: int) -> dict[str, int]:
-    """As they go into the vote; zeros are left out."""
+def figures_of(counters: AccountCounters, sender: str, amounts: Amounts, *, clock: int, counted: int) -> dict[str, int]:
+    """The figures for a vote; zeros are left out."""
     figures = {CLOCK: clock, COUNTED: counted}
     if first_time := amounts[PLACE[Meter.FIRST_TIME]]:
         figures[FIRST_TIME] = first_time
-    if ledger.reserved:
-        for names, who in ((_OWN, sender), (_WHOLE, WHOLE_ACCOUNT)):
-            sums = zip(names, ledger.reserved.get(who, NO_AMOUNTS), strict=True)
+    if counters.reserved:
+        for names, key in ((_OWN, sender), (_WHOLE, WHOLE_ACCOUNT)):
+            sums = zip(names, counters.reserved.get(key, NO_AMOUNTS), strict=True)
             figures |= {name: amount for name, amount in sums if amount}
     return figures
 
 
 def vote_inputs(figures: dict[str, int]) -> VoteInputs | None:
-    """None where the vote is older than its figures."""
+    """None for a vote that was cast before votes had figures."""
     if CLOCK not in figures or COUNTED not in figures:
         return None
     return VoteInputs(

@@ -1,4 +1,4 @@
-"""What one sender, or one account, has sent: a sorted list of mails with running sums, in one flat array."""
+"""What one sender, or one account, has sent: the mails in order, with running sums, in one flat array."""
 
 from array import array
 from bisect import bisect_left
@@ -18,7 +18,7 @@ _STEP = _WIDTH + 2
 
 
 class CountedMail(NamedTuple):
-    """A mail that counts: when it was stored (milliseconds since 1970), its sequence in MAIL, and what it weighs."""
+    """A mail that counts: when it was stored (milliseconds since 1970), its sequence in MAIL, and its amounts."""
 
     at: int
     sequence: int
@@ -26,9 +26,9 @@ class CountedMail(NamedTuple):
 
 
 class WindowCounter:
-    """The array holds, mail by mail, the four sums before it, its time and sequence; and at its end the four sums of all.
+    """For each mail the array holds the four sums before it, its time and its sequence; at its end the four totals.
 
-    So what was sent since any time is one binary search and one subtraction, whatever the window is.
+    So the use since any time is one binary search and one subtraction, whatever the window is.
     """
 
     __slots__ = ("_rows",)
@@ -40,7 +40,7 @@ class WindowCounter:
         return len(self._rows) // _STEP
 
     def add(self, at: int, sequence: int, amounts: Amounts, *, merge: int = 0) -> None:
-        """A mail, never older than the one before. Mails of the same `merge` milliseconds become one, as old as the newest."""
+        """Adds a mail, never older than the last. Mails of the same `merge` milliseconds become one, as old as the newest."""
         rows = self._rows
         if len(rows) > _WIDTH:
             last = rows[-_WIDTH - 2]
@@ -52,7 +52,7 @@ class WindowCounter:
                 return
             sums = rows[-_WIDTH:]
             rows.extend((at, sequence, *(sums[place] + amounts[place] for place in range(_WIDTH))))
-        else:  # made to measure: most senders have one mail
+        else:  # an array of just this size: most senders have one mail
             self._rows = array("q", (*rows, at, sequence, *map(sum, zip(rows, amounts, strict=True))))
 
     def used(self, place: int, since: int) -> int:
@@ -61,7 +61,7 @@ class WindowCounter:
         return rows[place - _WIDTH] - rows[self._find(since) * _STEP + place]
 
     def room_from(self, place: int, since: int, most: int) -> int | None:
-        """The time of the mail which must count no more so that at most `most` is used; None: there is room already."""
+        """At most `most` is used once the mail stored at this time no longer counts; None: there is room already."""
         rows, first = self._rows, self._find(since)
         spent = rows[place - _WIDTH] - most
         if rows[first * _STEP + place] >= spent:
@@ -79,7 +79,7 @@ class WindowCounter:
             yield CountedMail(rows[here + _WIDTH], rows[here + _WIDTH + 1], (first, second, third, fourth))
 
     def forget(self, before: int) -> bool:
-        """Drops the mails that are older. Whether none is left."""
+        """Drops older mails. Returns whether the counter is empty then."""
         if gone := self._find(before):
             del self._rows[: gone * _STEP]
         return len(self) == 0
@@ -87,6 +87,6 @@ class WindowCounter:
     def _find(self, since: int) -> int:
         """The index of the first mail stored at `since` or later; the number of mails where there is none."""
         rows, count = self._rows, len(self._rows) // _STEP
-        if not count or rows[_WIDTH] >= since:  # the common case: all of it counts
+        if not count or rows[_WIDTH] >= since:  # the common case: all mails count
             return 0
         return bisect_left(range(count), since, key=lambda index: rows[index * _STEP + _WIDTH])

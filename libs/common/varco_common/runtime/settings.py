@@ -1,5 +1,6 @@
 """Settings that several services read, besides the bus and the stores, declared once."""
 
+from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -7,7 +8,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from varco_common.base.settings import BrokenSetting, CommaList, Internal, NetworkList, Port, SecretFile, Settings
+from varco_common.base.settings import (
+    BrokenSetting,
+    CommaList,
+    Duration,
+    Internal,
+    NetworkList,
+    Port,
+    SecretFile,
+    Settings,
+)
 from varco_common.bus.settings import WithBus
 
 
@@ -122,3 +132,13 @@ class ServiceSettings(WithBus, WithApi):
 
     Add WithDatabase and WithObjectStore where a service has tables or bodies.
     """
+
+
+class WithVoteTimeout(Settings):
+    """How long ingress-smtp waits for votes: a mail can still be accepted that long after its votes."""
+
+    vote_timeout: Duration = Field(
+        default=timedelta(seconds=5),
+        validation_alias="VARCO_INGRESS_VOTE_TIMEOUT",
+        description="How long a mail waits for the votes on it; then it is answered 451.",
+    )

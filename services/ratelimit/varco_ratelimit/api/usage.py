@@ -1,4 +1,4 @@
-"""From the book to what HTTP shows: used, limit, when it frees up, and the mails that count."""
+"""Shows the counters over HTTP: what is used of each limit, when it frees up, and the mails that count."""
 
 import asyncio
 import heapq
@@ -13,7 +13,7 @@ from varco_common.events import Meter, Window
 from varco_common.eventsourcing.projection import Projection
 from varco_ratelimit import quota_windows
 from varco_ratelimit.counters import AccountCounters, QuotaCounters
-from varco_ratelimit.decide import AccountView, LimitStatus, account_limit_statuses, frees_at, limit_statuses
+from varco_ratelimit.limit_status import AccountView, LimitStatus, account_limit_statuses, frees_at, limit_statuses
 from varco_ratelimit.model import AccountQuotas
 from varco_ratelimit.quota_windows import milliseconds, moment
 from varco_ratelimit.window_counter import METERS, CountedMail
@@ -22,7 +22,7 @@ Ids = Callable[[Sequence[int]], Awaitable[dict[int, str]]]
 
 
 class MeterOut(BaseModel):
-    """One limit as it stands. `pending` mails are let pass and not stored yet. `frees_at`: when one more unit has room."""
+    """One limit. `pending` is used by mails that are accepted but not stored yet. `frees_at`: when there is room for one more."""
 
     of: str
     meter: Meter
@@ -34,7 +34,7 @@ class MeterOut(BaseModel):
 
 
 class MailOut(BaseModel):
-    """A mail that counts; `mail` is empty where MAIL has forgotten it and the database too."""
+    """A mail that counts; `mail` is empty where neither MAIL nor the database has its id any more."""
 
     mail: str
     at: datetime
@@ -46,7 +46,7 @@ class MailOut(BaseModel):
 
 
 class SenderUsage(BaseModel):
-    """What a sender has sent in 24 hours, and how full the fullest of its limits is (1.0: nothing more passes)."""
+    """What a sender has sent in 24 hours, and how full its fullest limit is (1.0: no mail passes)."""
 
     sender: str
     messages: int
@@ -67,49 +67,50 @@ class SenderOut(BaseModel):
 
 
 class UsageReader:
-    """Answers from memory, but for the ids of mails: `ids` gives those that the database has, by sequence in MAIL."""
+    """Answers from memory, except for the ids of mails: `ids` reads them from the database, by sequence in MAIL."""
 
-    def __init__(self, bus: Bus, quotas: Projection[AccountQuotas], book: QuotaCounters, ids: Ids) -> None:
-        self._bus, self._quotas, self._book, self._ids = bus, quotas, book, ids
+    def __init__(self, bus: Bus, quotas: Projection[AccountQuotas], counters: QuotaCounters, ids: Ids) -> None:
+        self._bus, self._quotas, self._counters, self._ids = bus, quotas, counters, ids
 
     def whole_account(self, account: str) -> list[MeterOut]:
         view = self._view(account)
-        return [_meter(view, gauge) for gauge in account_limit_statuses(view)]
+        return [_meter(view, status) for status in account_limit_statuses(view)]
 
     async def senders(self, account: str, limit: int) -> list[SenderUsage]:
-        """The fullest first. Goes through all senders, and lets others work meanwhile."""
-        view, found = self._view(account), list[SenderUsage]()
-        for number, sender in enumerate([*self._book.ledger(account).senders]):
-            found.append(_used(view, sender))
-            if number % 200 == 199:
+        """The fullest first. Other work goes on while it looks at all senders."""
+        view, fullest = self._view(account), list[SenderUsage]()
+        for number, sender in enumerate([*self._counters.account_counters(account).senders], 1):
+            fullest.append(_used(view, sender))
+            if number % 200 == 0:
                 await asyncio.sleep(0)
-                found = _fullest(found, limit)
-        return [one for one in _fullest(found, limit) if one.messages]
+                fullest = _fullest(fullest, limit)
+        return [usage for usage in _fullest(fullest, limit) if usage.messages]
 
     async def sender(self, sender: str, account: str, mails: int) -> list[SenderOut]:
-        """In one account, or in all where it has sent mail that may count."""
-        names = [account] if account else [name for name, one in self._book.ledgers.items() if sender in one.senders]
+        """In one account, or in all accounts where the sender has mail that may count."""
+        accounts = self._counters.accounts.items()
+        names = [account] if account else [name for name, counters in accounts if sender in counters.senders]
         return [await self._sender(sender, name, mails) for name in sorted(names)]
 
     async def _sender(self, sender: str, account: str, mails: int) -> SenderOut:
         view = self._view(account)
-        shown = list(limit_statuses(view, sender))
-        excepted = view.account.exception(sender, view.now)
-        begins = min((one.since for one in shown if one.sender == sender), default=view.now - quota_windows.DAY)
-        counted = [*islice(self._book.ledger(account).of(sender).mails(begins), mails)]
+        statuses = list(limit_statuses(view, sender))
+        exception = view.account.exception(sender, view.now)
+        begins = min((s.since for s in statuses if s.sender == sender), default=view.now - quota_windows.DAY)
+        counted = [*islice(self._counters.account_counters(account).of(sender).mails(begins), mails)]
         return SenderOut(
             account=account,
             sender=sender,
-            exception=excepted.pattern if excepted else "",
-            meters=[_meter(view, gauge) for gauge in shown],
+            exception=exception.pattern if exception else "",
+            meters=[_meter(view, status) for status in statuses],
             day=_used(view, sender),
             mails=await self._mails(counted),
         )
 
     async def _mails(self, counted: Sequence[CountedMail]) -> list[MailOut]:
-        """With their ids, which memory doesn't have: from the database, or from MAIL where it isn't saved yet."""
-        known = await self._ids([one.sequence for one in counted])
-        return [self._mail(one, known.get(one.sequence) or await self._id(one.sequence)) for one in counted]
+        """With their ids, which the counters don't have: from the database, or from MAIL before they are saved."""
+        saved = await self._ids([mail.sequence for mail in counted])
+        return [self._mail(mail, saved.get(mail.sequence) or await self._id(mail.sequence)) for mail in counted]
 
     async def _id(self, sequence: int) -> str:
         try:
@@ -122,34 +123,33 @@ class UsageReader:
         return MailOut(mail=mail, at=moment(counted.at), sequence=counted.sequence, **amounts)
 
     def _view(self, account: str) -> AccountView:
-        state, ledger = self._quotas.get(account), self._book.ledgers.get(account)
-        return AccountView(
-            state or AccountQuotas(account=account), ledger or AccountCounters(), milliseconds(datetime.now(UTC))
-        )
+        quotas = self._quotas.get(account) or AccountQuotas(account=account)
+        counters = self._counters.accounts.get(account) or AccountCounters()
+        return AccountView(quotas, counters, milliseconds(datetime.now(UTC)))
 
 
-def _meter(view: AccountView, gauge: LimitStatus) -> MeterOut:
-    at = frees_at(view, gauge, 1)
+def _meter(view: AccountView, status: LimitStatus) -> MeterOut:
+    at = frees_at(view, status, 1)
     return MeterOut(
-        of=gauge.sender or f"account {view.account.account}",
-        meter=gauge.meter,
-        used=gauge.used,
-        pending=gauge.pending,
-        limit=gauge.limit.limit,
-        per=gauge.limit.per,
+        of=status.sender or f"account {view.account.account}",
+        meter=status.meter,
+        used=status.used,
+        pending=status.pending,
+        limit=status.limit.limit,
+        per=status.limit.per,
         frees_at=moment(view.now if at is None else at),
     )
 
 
 def _used(view: AccountView, sender: str) -> SenderUsage:
-    usage, begins = view.ledger.of(sender), view.now - quota_windows.DAY
+    usage, begins = view.counters.of(sender), view.now - quota_windows.DAY
     messages, recipients, size = (usage.used(place, begins) for place in range(3))
     full = max(
-        ((one.used + one.pending) / max(one.limit.limit, 1) for one in limit_statuses(view, sender) if one.sender),
+        ((s.used + s.pending) / max(s.limit.limit, 1) for s in limit_statuses(view, sender) if s.sender),
         default=0.0,
     )
     return SenderUsage(sender=sender, messages=messages, recipients=recipients, bytes=size, full=round(full, 3))
 
 
-def _fullest(found: Iterable[SenderUsage], limit: int) -> list[SenderUsage]:
-    return heapq.nlargest(limit, found, key=lambda one: (one.full, one.messages))
+def _fullest(usages: Iterable[SenderUsage], limit: int) -> list[SenderUsage]:
+    return heapq.nlargest(limit, usages, key=lambda usage: (usage.full, usage.messages))
