@@ -4,15 +4,14 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
-from contextlib import aclosing
 from datetime import UTC, datetime
 
 import msgspec
 
-from varco_common.base.tasks import retry_until_available
-from varco_common.bus import Bus
+from varco_common.bus import Bus, StoredEvent
 from varco_common.events import AnyEvent
 from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
+from varco_common.runtime.event_follower import follow_events
 
 EventCallback = Callable[[AnyEvent], None]
 
@@ -35,16 +34,12 @@ class BanEnforcement:
 
     async def run(self) -> None:
         """Until cancelled. `caught_up` is set when all events from before the start are applied."""
-        newest = await retry_until_available(lambda: self._bus.events.last_sequence(*self._filters))
-        if not newest:
-            self.caught_up.set()
         await self._bus.requests.answer_everyone(ENFORCER_STATUS, self._status)
-        async with aclosing(self._bus.events.follow(*self._filters)) as events:
-            async for stored in events:
-                self.table.apply(stored.sequence, stored.event)
-                self._on_event(stored.event)
-                if stored.sequence >= newest:
-                    self.caught_up.set()
+        await follow_events(self._bus, *self._filters, apply=self._apply, caught_up=self.caught_up)
+
+    def _apply(self, stored: StoredEvent) -> None:
+        self.table.apply(stored.sequence, stored.event)
+        self._on_event(stored.event)
 
     async def _status(self, host: bytes) -> bytes:
         """Whether this process refuses a host (`192.0.2.7`)."""

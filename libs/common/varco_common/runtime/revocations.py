@@ -1,12 +1,11 @@
 """Keeps the keyring of a service up to date with the tokens that are revoked."""
 
 import asyncio
-from contextlib import aclosing
 
 from varco_common.base.errors import TransientError
-from varco_common.base.tasks import retry_until_available
-from varco_common.bus import Bus
+from varco_common.bus import Bus, StoredEvent
 from varco_common.events import TokenRevoked
+from varco_common.runtime.event_follower import follow_events
 from varco_common.runtime.tokens import Keyring
 
 _FILTER = TokenRevoked.subject_filter()
@@ -29,12 +28,8 @@ class Revocations:
 
     async def follow(self, bus: Bus) -> None:
         """Revokes tokens in the keyring until it is cancelled."""
-        newest = await retry_until_available(lambda: bus.events.last_sequence(_FILTER))
-        if not newest:
-            self._caught_up.set()
-        async with aclosing(bus.events.follow(_FILTER, name="revocations")) as events:
-            async for stored in events:
-                if isinstance(stored.event, TokenRevoked):
-                    self._keyring.revoke(stored.event.token)
-                if stored.sequence >= newest:
-                    self._caught_up.set()
+        await follow_events(bus, _FILTER, apply=self._apply, caught_up=self._caught_up, name="revocations")
+
+    def _apply(self, stored: StoredEvent) -> None:
+        if isinstance(stored.event, TokenRevoked):
+            self._keyring.revoke(stored.event.token)
