@@ -13,6 +13,7 @@ from varco_cli.stack import Stack
 from varco_cli.stack.bus import operator
 from varco_common.base.errors import TransientError
 from varco_common.base.settings import BrokenSetting, Port, load
+from varco_common.base.tasks import retry_until_available
 from varco_common.bus import BusSettings
 from varco_common.bus.settings import WithBus
 from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
@@ -81,21 +82,13 @@ async def buckets(settings: ObjectStoreSettings) -> AsyncIterator[dict[str, Obje
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             for bucket in stores.values():
-                await _ensured(bucket)
+                await retry_until_available(bucket.ensure, "waiting for the object store")
         yield stores
     except TimeoutError:
         raise TransientError(f"the object store at {settings.endpoint} is away") from None
     finally:
         for bucket in stores.values():
             await bucket.close()
-
-
-async def _ensured(bucket: ObjectStore) -> None:
-    while True:
-        try:
-            return await bucket.ensure()
-        except TransientError:
-            await asyncio.sleep(0.5)
 
 
 __all__ = ["BackupStorage", "BrokenSetting", "buckets", "over_network", "reached"]
