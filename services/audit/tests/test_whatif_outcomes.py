@@ -128,5 +128,20 @@ def test_a_recorded_order_of_voters_outranks_todays():
     assert again.reply is Reply.HOST_BANNED
 
 
-def test_where_somebody_was_silent_there_is_no_verdict_to_check():
+@pytest.mark.parametrize(
+    ("votes", "same"),
+    [
+        ((accept("policy"),), True),
+        ((accept("policy"), accept("ratelimit"), accept("filelink")), False),
+        ((accept("policy"), no("ratelimit", Reply.HOST_BANNED)), False),
+    ],
+)
+def test_a_refusal_for_a_missing_vote_is_checked_where_the_required_voters_are_recorded(votes, same):
+    case = decided(Reply.SERVICE_MISSING, *votes)._replace(required=VOTERS)
+    verdicts = VerdictReplay(("policy",))
+    recorded = verdicts.recorded(case)
+    assert (verdicts.decide(case, recorded).reply is recorded.reply) is same
+
+
+def test_in_an_old_event_a_refusal_for_a_missing_vote_can_not_be_checked():
     assert VerdictReplay(VOTERS).recorded(decided(Reply.SERVICE_MISSING, accept("policy"))) is None

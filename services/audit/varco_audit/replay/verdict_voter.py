@@ -19,8 +19,8 @@ VERDICT = "verdict"
 class VerdictReplay(IndependentReplay):
     """Takes the verdict for a vote of its own.
 
-    An old event does not say which voters were required. Then those that voted count as required,
-    in the order of today's setting.
+    A refusal records which voters were required. An accepted mail has the votes of all of them.
+    In an old refusal those that voted count as required, in the order of today's setting.
     """
 
     voter = VERDICT
@@ -33,8 +33,8 @@ class VerdictReplay(IndependentReplay):
         """A verdict depends on no setting."""
 
     def recorded(self, case: ReplayCase) -> Vote | None:
-        """None if a vote was missing: whether it came in time can't be decided again."""
-        if case.reply is Reply.SERVICE_MISSING:
+        """None if a vote was missing and an old event does not say whose."""
+        if case.reply is Reply.SERVICE_MISSING and not case.required:
             return None
         return Vote(voter=VERDICT, reply=case.reply, convert=case.convert)
 
