@@ -15,10 +15,11 @@ from varco_cli import output
 from varco_cli.failures import Misused
 from varco_common.transparency import leaf, verification
 from varco_common.transparency.checkpoint import Chain, Checkpoint, Rotation
+from varco_common.transparency.deviation import Deviation, Finding, Hashes
 from varco_common.transparency.leaf import LogEntry
 from varco_common.transparency.merkle_tree import HASH_BYTES
 from varco_common.transparency.signed_note import BadNote, BadSignature, PublicKey
-from varco_common.transparency.verification import BadHashes, Finding, Forked, Hashes, HistoryVerifier
+from varco_common.transparency.verification import BadHashes, Forked, HistoryVerifier
 
 _PROGRESS = 200_000
 _ROTATED = "events.audit.checkpoint-key-rotated."
@@ -96,7 +97,7 @@ def check_log(
             raise Misused("--first needs --hashes: the leaf hashes speak for the events that have expired")
         verifier = HistoryVerifier(checkpoints, leaves, first)
         count, finding = _run(verifier, events, began)
-    if finding and finding.departure is verification.Deviation.SOMEWHERE and str(events) != "-":
+    if finding and finding.departure is Deviation.SOMEWHERE and str(events) != "-":
         near = [
             checkpoint
             for checkpoint in verifier.inner

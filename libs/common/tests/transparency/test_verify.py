@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from varco_common.transparency import checkpoint, leaf, verification
 from varco_common.transparency.checkpoint import Checkpoint
+from varco_common.transparency.deviation import Deviation, Finding
 from varco_common.transparency.leaf import LogEntry
 from varco_common.transparency.merkle_tree import Frontier
 from varco_common.transparency.signed_note import SigningKey
-from varco_common.transparency.verification import BadHashes, Deviation, Finding, Forked, HistoryVerifier
+from varco_common.transparency.verification import BadHashes, Forked, HistoryVerifier
 
 KEY = SigningKey.new("varco-1")
 

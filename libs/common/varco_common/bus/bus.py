@@ -7,7 +7,7 @@ from varco_common.bus.connection import NatsConnection
 from varco_common.bus.event_log import EventLog
 from varco_common.bus.leases import Leases
 from varco_common.bus.mail_stream import MailStream
-from varco_common.bus.requests import Requests
+from varco_common.bus.requests import BusRequests
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.stream_admin import StreamAdmin
 from varco_common.bus.voting import Voting
@@ -22,7 +22,7 @@ class Bus:
     def __init__(self, connection: NatsConnection, settings: BusSettings) -> None:
         timeout = settings.append_timeout_seconds
         self._connection = connection
-        self.requests = Requests(connection)
+        self.requests = BusRequests(connection)
         self.events = EventLog(connection, timeout)
         self.mail = MailStream(connection, timeout, self.requests)
         self.voting = Voting(connection)

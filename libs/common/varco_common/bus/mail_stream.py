@@ -14,7 +14,7 @@ from varco_common.bus.durable_consumer import ACK_WAIT_SECONDS, DurableConsumer
 from varco_common.bus.headers import header, is_reflected
 from varco_common.bus.ordered_consumer import OrderedConsumer
 from varco_common.bus.redelivery import REDELIVER, WAIT_SECONDS, RedeliveryRequest, RedeliveryResult
-from varco_common.bus.requests import Requests
+from varco_common.bus.requests import BusRequests
 from varco_common.bus.stored_mail import RECORD, MissingMail, StoredMail, get_mail
 from varco_common.mail.record import MailRecord, encode_record
 
@@ -45,7 +45,7 @@ def message_id(kind: str, record: MailRecord) -> str:
 class MailStream:
     """Stream MAIL as services use it. Methods raise TransientError while the bus is away."""
 
-    def __init__(self, connection: NatsConnection, timeout: float, requests: Requests) -> None:
+    def __init__(self, connection: NatsConnection, timeout: float, requests: BusRequests) -> None:
         self._connection, self._timeout, self._requests = connection, timeout, requests
         self._redelivery_subscribed = False
 

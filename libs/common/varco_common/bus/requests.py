@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 RequestHandler = Callable[[bytes], Awaitable[bytes]]
 
 
-class Requests:
+class BusRequests:
     """Asks other services, and answers them."""
 
     def __init__(self, connection: NatsConnection) -> None:

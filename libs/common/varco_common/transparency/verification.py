@@ -1,43 +1,19 @@
 """Compares events with checkpoints, one after the other, and names the first deviation."""
 
-from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from varco_common.events import CheckpointSigned
 from varco_common.transparency.checkpoint import Checkpoint
+from varco_common.transparency.deviation import WINDOW, Deviation, Finding, Hashes, classify, events_text
 from varco_common.transparency.leaf import LogEntry, absent, hash_of
 from varco_common.transparency.merkle_tree import Frontier
 from varco_common.transparency.signed_note import BadNote
 
 CHECKPOINT_PREFIX = CheckpointSigned.subject_filter("")  # subjects of the events that contain checkpoints
 
-_WINDOW = 1_000  # events after a deviation that are examined to classify it
 _MAX_INNER = 100_000
-
-Hashes = Callable[[int], bytes]  # the leaf hash at an index, from 0
-
-
-class Deviation(StrEnum):
-    """How the log differs from the signed one."""
-
-    CHANGED = "changed"
-    DROPPED = "dropped"
-    ADDED = "added"
-    REORDERED = "reordered"
-    CUT = "cut off"
-    SOMEWHERE = "altered"  # without leaf hashes: between two checkpoints
-
-
-class Finding(NamedTuple):
-    """The first deviation: the events `sequence` to `until`. `text` is for people."""
-
-    departure: Deviation
-    sequence: int
-    until: int
-    text: str
 
 
 class BadHashes(ValueError):
@@ -101,7 +77,7 @@ class HistoryVerifier:
     def push(self, entry: LogEntry) -> Finding | None:
         if self._suspects:
             self._suspects.append(entry)
-            return self._classify() if len(self._suspects) > _WINDOW else None
+            return self._classify() if len(self._suspects) > WINDOW else None
         if self.index >= self.size:  # behind the last checkpoint: nothing to compare with
             self.index = max(self.index + 1, entry.sequence)
             return None
@@ -133,41 +109,8 @@ class HistoryVerifier:
         return None
 
     def _classify(self) -> Finding:
-        """Classifies the deviation at `index`: searches for the same contents at other places."""
         assert self._hashes
-        index, first = self.index, self._suspects[0]
-        expected = index + 1
-        ahead = self._ahead(first)
-        came_later = next((n for n, suspect in enumerate(self._suspects) if self._belongs(suspect, index)), 0)
-        if self._belongs(first, index):
-            text = f"event {expected} stands at {first.sequence}"
-            return Finding(Deviation.REORDERED, expected, expected, text)
-        if ahead and came_later:
-            text = f"event {expected} comes {came_later} later than it was signed: event {expected + ahead} is in its place"
-            return Finding(Deviation.REORDERED, expected, expected + ahead, text)
-        if ahead:
-            return Finding(Deviation.DROPPED, expected, index + ahead, f"{_events(expected, index + ahead)} gone")
-        if came_later:
-            last = index + came_later
-            text = f"{_events(expected, last)} added: event {expected} of the signed log comes behind"
-            return Finding(Deviation.ADDED, expected, last, text)
-        if self._hashes(index) == absent(expected):
-            return Finding(Deviation.ADDED, expected, expected, f"event {expected} added: there was none")
-        return Finding(Deviation.CHANGED, expected, expected, f"event {expected} isn't as it was signed")
-
-    def _ahead(self, entry: LogEntry) -> int:
-        """How many places later this content was signed; 0: it was not.
-
-        Beyond the window, only the place of its own sequence is compared.
-        """
-        last = min(self.index + _WINDOW, self.size - 1)
-        near = next((place - self.index for place in range(self.index + 1, last + 1) if self._belongs(entry, place)), 0)
-        place = entry.sequence - 1
-        return near or (place - self.index if last < place < self.size and self._belongs(entry, place) else 0)
-
-    def _belongs(self, entry: LogEntry, index: int) -> bool:
-        assert self._hashes
-        return hash_of(entry._replace(sequence=index + 1)) == self._hashes(index)
+        return classify(self._suspects, self.index, self.size, self._hashes)
 
     # without leaf hashes
 
@@ -179,7 +122,7 @@ class HistoryVerifier:
             text = f"another event {entry.sequence} behind event {self.index}"
             return Finding(Deviation.ADDED, entry.sequence, self.index, text)
         if entry.sequence > self.index + 1 and not self._gap:
-            text = f"{_events(self.index + 1, entry.sequence - 1)} missing"
+            text = f"{events_text(self.index + 1, entry.sequence - 1)} missing"
             self._gap = Finding(Deviation.DROPPED, self.index + 1, entry.sequence - 1, text)
         while self.index + 1 < entry.sequence and self.index < self.size:
             if finding := self._append(absent(self.index + 1)):
@@ -226,7 +169,3 @@ def inner(entry: LogEntry) -> Checkpoint | None:
         return Checkpoint.parse(msgspec.json.decode(entry.payload, type=_Signed).note)
     except (msgspec.DecodeError, UnicodeDecodeError, BadNote):
         return None
-
-
-def _events(first: int, last: int) -> str:
-    return f"event {first} is" if first == last else f"events {first} to {last} are"

@@ -16,9 +16,10 @@ from varco_common.bus import Bus
 from varco_common.bus.streams import DAY, TEN_YEARS
 from varco_common.transparency import verification
 from varco_common.transparency.checkpoint import Checkpoint
+from varco_common.transparency.deviation import Deviation, Finding, Hashes
 from varco_common.transparency.leaf import LogEntry
 from varco_common.transparency.signed_note import BadSignature
-from varco_common.transparency.verification import BadHashes, Deviation, Finding, Forked, HistoryVerifier
+from varco_common.transparency.verification import BadHashes, Forked, HistoryVerifier
 
 _EVENTS_PER_FRAME = 20_000
 _log = log.get(__name__)
@@ -96,9 +97,7 @@ def _checked_checkpoints(history: SignedHistory, given: Sequence[Checkpoint]) ->
         raise
 
 
-async def _fitting_hashes(
-    history: SignedHistory, checkpoints: Sequence[Checkpoint]
-) -> tuple[verification.Hashes | None, str]:
+async def _fitting_hashes(history: SignedHistory, checkpoints: Sequence[Checkpoint]) -> tuple[Hashes | None, str]:
     """The leaf hashes of the tree if they fit the checkpoints; else None, and why."""
     try:
         await asyncio.to_thread(verification.fits, history.tree.leaves(), checkpoints)
