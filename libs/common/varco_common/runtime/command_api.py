@@ -1,4 +1,4 @@
-"""Settings commands over HTTP: the reason and the expected version of a request, and the answer to it.
+"""Settings commands over HTTP: reason and expected version of a request, and the response.
 
 A change for a version that is not the newest one is answered with 409, as every conflict is.
 """
@@ -44,7 +44,7 @@ ReasonedCommand = Annotated[CommandRequest, Depends(reasoned_request)]  # the re
 
 
 class ChangeOut(BaseModel):
-    """One difference: for programs, and as a line for people (`+` added, `-` removed, `~` changed)."""
+    """One difference, as fields and as a line (`+` added, `-` removed, `~` changed)."""
 
     op: Op
     section: str

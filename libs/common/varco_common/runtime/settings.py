@@ -135,7 +135,7 @@ class ServiceSettings(WithBus, WithApi):
 
 
 class WithVoteTimeout(Settings):
-    """How long ingress-smtp waits for votes: a mail can still be accepted that long after its votes."""
+    """How long ingress-smtp waits for votes. A mail may be accepted that long after its votes."""
 
     vote_timeout: Duration = Field(
         default=timedelta(seconds=5),
