@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 from varco_audit import api, metrics
-from varco_audit.dead_letters.commands import DeadLetters
+from varco_audit.dead_letters.operations import DeadLetters
 from varco_audit.index.event_index import EventIndex
 from varco_audit.names import NAME
 from varco_audit.reconciliation.checker import BalanceChecker

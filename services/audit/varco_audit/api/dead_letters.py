@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from varco_audit.dead_letters.commands import DeadLetters, OpenedDeadLetter
+from varco_audit.dead_letters.operations import DeadLetters, OpenedDeadLetter
 from varco_common.runtime.auth import Admin
 
 Reason = Annotated[str, Query(max_length=1_000, description="Why; it goes into the event.")]
