@@ -1,4 +1,4 @@
-"""A whole ingress in the test's own loop (uvloop, as in production), on a real bus, with a tiny policy behind it."""
+"""A whole ingress in the test's own uvloop, on a real bus, with a tiny policy behind it."""
 
 import asyncio
 import os
@@ -228,7 +228,7 @@ class Ingress:
 
 @pytest.fixture
 async def spawn(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Ingress]]]:
-    """Starts `varco-ingress-smtp` with given environment variables, on the bus with a policy that accepts all."""
+    """Starts `varco-ingress-smtp` with environment variables, beside a policy that accepts all."""
     certificate(tmp_path / "tls", "gate.example")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "token.key").write_text(key := secrets.token_hex(32))

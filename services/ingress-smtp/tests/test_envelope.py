@@ -90,7 +90,7 @@ async def test_the_same_recipient_twice_is_one(world, client):
 
 
 async def test_changed_senders_are_left_to_policys_vote(world, client):
-    """The session's grant may be older than the account: it must not refuse what is allowed by now."""
+    """An old grant must not refuse what the account allows by now."""
     await client.mail()
     event = SenderAuthorised(
         at=world.policy.ballots[0].envelope.received_at, account="acme", pattern="new@other.example"

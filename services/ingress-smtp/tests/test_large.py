@@ -1,4 +1,4 @@
-"""Large bodies: to the object store and byte for byte the same, in little memory, a missing store is a 451."""
+"""Large bodies go to the object store unchanged, in little memory; a missing store is a 451."""
 
 import asyncio
 import hashlib
@@ -69,7 +69,7 @@ async def test_a_mail_of_100_mb_raises_the_process_by_less_than_64_mib(spawn, s3
 
 
 async def send_100_mb(client: Client, pid: int) -> int:
-    """The process's highest resident memory, file pages included, from before the mail to after its answer."""
+    """The process's highest resident memory during the mail, file pages included."""
     forget_peak(pid)
     await client.envelope()
     assert (await client.say("DATA")).startswith("354 ")

@@ -11,7 +11,7 @@ from varco_ingress_smtp.smtp.admission import Admission, OpenConnection
 from varco_ingress_smtp.worker_processes import WorkerProcesses
 
 
-class SessionView(BaseModel):
+class OpenSession(BaseModel):
     """One open session."""
 
     host: str
@@ -29,7 +29,7 @@ class SessionList(BaseModel):
     """All open sessions of this process."""
 
     draining: bool
-    sessions: list[SessionView]
+    sessions: list[OpenSession]
 
 
 class ProcessView(BaseModel):
@@ -58,9 +58,9 @@ def router(admission: Admission, workers: WorkerProcesses) -> APIRouter:
     return routes
 
 
-def _view(connection: OpenConnection) -> SessionView:
+def _view(connection: OpenConnection) -> OpenSession:
     info = connection.info
-    return SessionView(
+    return OpenSession(
         host=info.host,
         listener=info.listener,
         since=connection.since,

@@ -1,4 +1,7 @@
-"""ingress-smtp, the front door: SMTP sessions, TLS, manifests, the verdict. This file only wires."""
+"""ingress-smtp, the front door: SMTP sessions, TLS, manifests, the verdict.
+
+This file only wires.
+"""
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
@@ -77,7 +80,7 @@ def build(
 
 
 async def drain(admission: Admission, seconds: float) -> None:
-    """421 to idle sessions, to the others after their mail, and to all that are left after `seconds`."""
+    """421 to idle sessions, to others after their mail, and to all after `seconds`."""
     admission.drain()
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

@@ -1,4 +1,7 @@
-"""Who sends: logins and trusted networks. Policy answers; the answer is cached until the account changes (ADR 3)."""
+"""Who sends: logins and trusted networks.
+
+Policy answers; the answer is cached until the account changes (ADR 3).
+"""
 
 import secrets
 import time
@@ -26,7 +29,7 @@ _ASK_SECONDS = 5.0
 _LOGIN_ENDED = frozenset({fact(CredentialRemoved), fact(PasswordChanged)})
 
 
-class Requests(Protocol):
+class RequestClient(Protocol):
     """The part of the bus that is needed here."""
 
     async def ask(self, subject: str, payload: bytes, timeout: float = 2.0) -> bytes: ...
@@ -47,10 +50,13 @@ Cache = TTLCache[bytes, Answer]
 
 
 class Authenticator:
-    """Asks policy, and caches: logins by a keyed hash, networks by address. A wrong login is never cached."""
+    """Asks policy, and caches: logins by a keyed hash, networks by address.
+
+    A wrong login is never cached.
+    """
 
     def __init__(
-        self, requests: Requests, *, cache_seconds: float = CACHE_SECONDS, max_networks: int = MAX_NETWORKS
+        self, requests: RequestClient, *, cache_seconds: float = CACHE_SECONDS, max_networks: int = MAX_NETWORKS
     ) -> None:
         self._requests = requests
         self._hash_key = secrets.token_bytes(32)
@@ -91,7 +97,10 @@ class Authenticator:
         return max(self._changed.get(cached.account_token, 0.0), self._reconnected) >= cached.at
 
     def login_ended(self, cached: CachedGrant) -> bool:
-        """Whether a login of the account was removed, or got another password, since. It may be this one."""
+        """Whether a login of the account was removed, or got another password, since.
+
+        It may be this one.
+        """
         return self._logins_ended.get(cached.account_token, 0.0) >= cached.at
 
     def on_policy_event(self, subject: str) -> None:

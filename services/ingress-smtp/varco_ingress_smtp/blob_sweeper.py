@@ -14,7 +14,7 @@ _log = log.get(__name__)
 
 
 async def delete_expired_bodies(bodies: ObjectStore, kept: timedelta, pause: float = PAUSE_SECONDS) -> None:
-    """Until cancelled, deletes bodies that are a day older than `kept`, MAIL's own limit; `pause` is in seconds."""
+    """Deletes bodies a day older than `kept`, MAIL's limit, again after each `pause` (seconds)."""
     while True:
         try:
             if count := await bodies.expire(kept + SPARE):

@@ -1,4 +1,7 @@
-"""What the envelope alone forbids, so that nobody uploads a mail in vain; pure. Policy's vote has the last word."""
+"""What the envelope forbids, so that no client uploads a mail in vain.
+
+Policy decides in the end.
+"""
 
 from collections.abc import Mapping
 
@@ -10,20 +13,20 @@ from varco_common.mail.senders import covering
 from varco_ingress_smtp.smtp import answers
 from varco_ingress_smtp.transaction import Transaction
 
-VOTER = "ingress-smtp"  # who objects, in the votes of an early refusal
+VOTER = "ingress-smtp"  # the voter of these refusals
 
 
 def read_mail_parameters(mail: Transaction, parameters: Mapping[str, str]) -> str:
-    """Takes MAIL's parameters into the transaction; the answer to a bad one, or empty."""
+    """Notes MAIL's parameters. Returns the answer to a bad one, or an empty text."""
     for name, value in parameters.items():
         match name:
             case "SIZE" if value.isascii() and value.isdigit() and len(value) <= 20:  # RFC 1870 3
                 mail.declared_size = int(value)
             case "BODY" if value.upper() in ("7BIT", "8BITMIME"):  # RFC 6152 2
-                pass  # what the mail needs is seen from its bytes
+                pass  # what the mail needs is seen in its bytes
             case "SMTPUTF8" if not value:  # RFC 6531 3.1
                 mail.smtputf8 = True
-            case "AUTH" if value:  # RFC 4954 5: taken, and trusted for nothing
+            case "AUTH" if value:  # RFC 4954 5: allowed, and not trusted
                 pass
             case "SIZE" | "BODY" | "SMTPUTF8" | "AUTH":
                 return answers.BAD_PARAMETER
@@ -33,7 +36,7 @@ def read_mail_parameters(mail: Transaction, parameters: Mapping[str, str]) -> st
 
 
 def sender_objection(mail: Transaction) -> Vote | None:
-    """The null sender (RFC 5321 4.5.5) is for policy, which sees the From field."""
+    """None for the null sender (RFC 5321 4.5.5): policy judges the From field."""
     if not mail.sender or covering(mail.sender, mail.granted.senders):
         return None
     facts = {"sender": mail.sender, "seen": "MAIL FROM", "account": mail.granted.grant.account}
@@ -49,12 +52,12 @@ def recipients_objection(mail: Transaction, limit: int) -> Vote:
 
 
 def recipient_limit_reached(mail: Transaction, address: str, limit: int) -> bool:
-    """Whether one more recipient is too many, or the record's header couldn't hold it."""
+    """Whether one more recipient is too many, or does not fit into the record's header."""
     return len(mail.recipients) >= limit or mail.address_bytes + len(address.encode()) > MAX_ADDRESS_BYTES
 
 
 def objection(mail: Transaction, reply: Reply, kind: Notice, facts: Mapping[str, object]) -> Vote:
-    """In the account's language, and in its own words where it has some."""
+    """A vote with a notice in the account's language, or in the account's own words."""
     grant = mail.granted.grant
-    own = grant.notices.get(kind, "")
-    return Vote(voter=VOTER, reply=reply, text=notice(kind, grant.language, facts, own, smtputf8=mail.smtputf8))
+    own_words = grant.notices.get(kind, "")
+    return Vote(voter=VOTER, reply=reply, text=notice(kind, grant.language, facts, own_words, smtputf8=mail.smtputf8))

@@ -1,4 +1,4 @@
-"""What a submission server mends (RFC 6409 8): Date and Message-ID where missing, Bcc removed, a Received field added."""
+"""Adds Received and a missing Date and Message-ID, and removes Bcc (RFC 6409 8)."""
 
 import re
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 @dataclass(frozen=True, slots=True)
 class FixedHeader:
-    """The header as it goes on, up to and without the empty line that ends it; `shift` is what offsets behind it gain."""
+    """The new header without its empty line. `shift` must be added to offsets after the header."""
 
     header: bytes
     shift: int
 
 
 def fix_header(header: bytes, manifest: Manifest, envelope: Envelope, hostname: str) -> FixedHeader:
-    """`header` is the body up to `manifest.header_end`, in wire form. Existing fields keep their bytes and order."""
+    """`header` is the body up to `manifest.header_end`. Other fields keep their bytes and order."""
     added = [_received(envelope, hostname)]
     if not manifest.has_date:
         added.append(f"Date: {_date(envelope.received_at.replace(microsecond=0))}\r\n")
@@ -39,7 +39,7 @@ def _without(header: bytes, ranges: tuple[tuple[int, int], ...]) -> bytes:
 
 
 def _received(envelope: Envelope, hostname: str) -> str:
-    """RFC 5321 4.4. The recipient is named only where it is the only one: others mustn't learn of it."""
+    """RFC 5321 4.4. It names a recipient only if there is no other one, who would learn of it."""
     helo = _UNSAFE.sub("?", envelope.helo) or "unknown"
     single = envelope.recipients[0] if len(envelope.recipients) == 1 else ""
     to = f"\r\n\tfor <{single}>" if single.isascii() and single and '"' not in single else ""
@@ -55,7 +55,7 @@ def _literal(host: str) -> str:
 
 
 def _protocol(envelope: Envelope) -> str:
-    """RFC 3848, and RFC 6531 4.3 for the internationalised ones."""
+    """RFC 3848, and RFC 6531 4.3 for UTF-8."""
     name = "UTF8SMTP" if envelope.smtputf8 else "ESMTP"
     return f"{name}{'S' if envelope.tls else ''}{'A' if envelope.login else ''}"
 

@@ -1,4 +1,4 @@
-"""What each account's next hop supports, as relay found out: a mail that it can't take is refused in the session."""
+"""What each account's next hop supports, by relay's events: other mails are refused at once."""
 
 from contextlib import aclosing
 
@@ -10,7 +10,7 @@ ROUTE_EVENTS = tuple(kind.subject_filter() for kind in (RouteLearned, RouteSet, 
 
 
 class NextHopCapabilities:
-    """Follows relay's events from their beginning. An account without a known route is refused nothing."""
+    """Follows relay's events. Nothing is refused while an account's next hop is unknown."""
 
     def __init__(self) -> None:
         self._learned: dict[str, RouteLearned] = {}

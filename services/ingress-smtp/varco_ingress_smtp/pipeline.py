@@ -1,4 +1,4 @@
-"""The path of one mail: who sends it, its envelope, its data, the ballot, the verdict, the record (docs/flow.md)."""
+"""The path of one mail: sender, envelope, body, ballot, verdict, record (docs/flow.md)."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -26,9 +26,9 @@ from varco_ingress_smtp.spool import MemoryBudget, Spool
 from varco_ingress_smtp.stored_message import ReceivedBody
 from varco_ingress_smtp.transaction import SessionInfo, Transaction
 
-MAX_SCAN = 262_144  # bytes; the scan of a larger body would keep the other sessions waiting
-MAX_RECORDED_REFUSALS = 100  # refused recipients of one mail, by name
-MAX_HEADER = 1_048_576  # bytes; what is longer is no header that anybody reads
+MAX_SCAN = 262_144  # bytes; a larger body is scanned in a thread, so that the other sessions go on
+MAX_RECORDED_REFUSALS = 100  # recipients of one mail whose refusal becomes an event
+MAX_HEADER = 1_048_576  # bytes; no mail client reads a longer header
 
 _FAULTS = {
     BodyFault.TOO_BIG: Reply.TOO_BIG,
@@ -39,7 +39,7 @@ _FAULTS = {
 
 
 class MailPipeline:
-    """What all sessions of a process share. Its methods return what the client hears."""
+    """What all sessions of a process share. Its methods return the answer to the client."""
 
     def __init__(
         self,
@@ -47,68 +47,68 @@ class MailPipeline:
         bus: Bus,
         recorder: Recorder,
         authenticator: Authenticator,
-        routes: NextHopCapabilities,
+        next_hops: NextHopCapabilities,
     ) -> None:
         self._settings = settings
         self._bus = bus
         self._recorder = recorder
         self._authenticator = authenticator
-        self._next_hops = routes
+        self._next_hops = next_hops
         self._voters = settings.voters
         self._vote_seconds = settings.vote_timeout.total_seconds()
         self._spools = settings.home / "spool"
-        self._room = MemoryBudget(settings.memory)
+        self._memory = MemoryBudget(settings.memory)
 
-    # 2. Who
+    # Who sends
 
     async def identify(self, info: SessionInfo) -> CachedGrant | str:
-        """The session's grant: its login's, or that of the network it comes from."""
-        known = info.granted
-        if known and info.login and self._authenticator.login_ended(known):
+        """The grant of the session: of its login, or of the network that it comes from."""
+        granted = info.granted
+        if granted and info.login and self._authenticator.login_ended(granted):
             return answers.LOGIN_ENDED
-        if known and (info.login or not self._authenticator.account_changed(known)):
-            return known
+        if granted and (info.login or not self._authenticator.account_changed(granted)):
+            return granted
         info.granted = None
         if info.is_health_check:
             return Reply.NOT_AUTHENTICATED.answer.line()
         match await self._authenticator.network(NetworkQuestion(host=info.host, server_name=info.server_name)):
-            case CachedGrant() as granted:
-                info.granted = granted
-                return granted
+            case CachedGrant() as answer:
+                info.granted = answer
+                return answer
             case Denied():
                 return Reply.NOT_AUTHENTICATED.answer.line()
             case Unavailable():
                 return answers.INTERNAL
 
-    # 3. MAIL, RCPT
+    # MAIL, RCPT
 
     async def mail(self, info: SessionInfo, path: MailPath) -> Transaction | str:
-        """A new transaction, unless the envelope's rules forbid it already."""
+        """Begins a transaction, unless the rules for envelopes forbid it."""
         granted = await self.identify(info)
         if not isinstance(granted, CachedGrant):
             return granted
         mail = Transaction(id=new_id(), granted=granted, sender=path.address, received_at=datetime.now(UTC))
         if (path.parameters or not path.address.isascii()) and (
-            bad := envelope_checks.read_mail_parameters(mail, path.parameters)
+            answer := envelope_checks.read_mail_parameters(mail, path.parameters)
         ):
-            return bad
+            return answer
         mail.address_bytes = len(path.address.encode())
         objection = None if self._authenticator.account_changed(granted) else envelope_checks.sender_objection(mail)
-        if mail.declared_size > (most := self._max_size(mail)):
-            objection = objection or envelope_checks.size_objection(mail, most)
-        objection = objection or self._lacking(mail, smtputf8=not mail.sender.isascii())
+        if mail.declared_size > (max_size := self._max_size(mail)):
+            objection = objection or envelope_checks.size_objection(mail, max_size)
+        objection = objection or self._next_hop_objection(mail, smtputf8=not mail.sender.isascii())
         return await self._refuse(info, mail, objection) if objection else mail
 
     async def rcpt(self, info: SessionInfo, mail: Transaction, path: MailPath) -> str:
-        """One more recipient; the same one twice is one."""
+        """Adds a recipient. A repeated one counts once."""
         address = path.address
         if path.parameters:
             return answers.UNKNOWN_PARAMETER
         if not address.isascii():
             if not mail.smtputf8:
                 return answers.NEEDS_SMTPUTF8  # RFC 6531 3.5
-            if lacking := self._lacking(mail, smtputf8=True):
-                return await self._refuse(info, mail, lacking)
+            if objection := self._next_hop_objection(mail, smtputf8=True):
+                return await self._refuse(info, mail, objection)
         if address in mail.recipients:
             return answers.RECIPIENT_OK
         if envelope_checks.recipient_limit_reached(mail, address, self._max_recipients(mail)):
@@ -118,7 +118,10 @@ class MailPipeline:
         return answers.RECIPIENT_OK
 
     async def _too_many(self, info: SessionInfo, mail: Transaction, address: str) -> str:
-        """452 for each one over the limit (RFC 5321 4.5.3.1.10): no end of the mail, which may go on with those before."""
+        """452 for a recipient over the limit (RFC 5321 4.5.3.1.10).
+
+        The mail may go on without it.
+        """
         vote = envelope_checks.recipients_objection(mail, min(self._max_recipients(mail), len(mail.recipients)))
         answer = _answer(mail, vote.reply, vote.text)
         if address in mail.refused or len(mail.refused) >= MAX_RECORDED_REFUSALS:
@@ -130,26 +133,32 @@ class MailPipeline:
         return answer if reply is vote.reply else _answer(mail, reply)
 
     def _max_size(self, mail: Transaction) -> int:
-        most = self._settings.max_size
-        return most if self._authenticator.account_changed(mail.granted) else min(mail.granted.grant.max_size, most)
+        """The account's limit, while it is known."""
+        limit = self._settings.max_size
+        return limit if self._authenticator.account_changed(mail.granted) else min(mail.granted.grant.max_size, limit)
 
     def _max_recipients(self, mail: Transaction) -> int:
-        most = self._settings.max_recipients
+        limit = self._settings.max_recipients
         return (
-            most if self._authenticator.account_changed(mail.granted) else min(mail.granted.grant.max_recipients, most)
+            limit
+            if self._authenticator.account_changed(mail.granted)
+            else min(mail.granted.grant.max_recipients, limit)
         )
 
-    def _lacking(self, mail: Transaction, *, smtputf8: bool, eight_bit: bool = False) -> Vote | None:
-        """What the account's next hop can't carry, as far as that is known."""
+    def _next_hop_objection(self, mail: Transaction, *, smtputf8: bool, eight_bit: bool = False) -> Vote | None:
+        """The objection to a mail that the account's next hop is known not to support."""
         reply = self._next_hops.objection(mail.granted.grant.account, smtputf8=smtputf8, eight_bit=eight_bit)
         return Vote(voter=envelope_checks.VOTER, reply=reply) if reply else None
 
-    # 4. DATA
+    # DATA
 
     async def data(self, info: SessionInfo, mail: Transaction, reader: LineReader, pace: MinimumDataRate) -> str:
-        """After 354: the body in, the answer out. Raises EOFError when the client goes, Endless, and OutOfStep."""
+        """After 354: reads the body, decides, and returns the answer.
+
+        Raises EOFError when the client is gone, EndlessBody, and BodyOutOfSync.
+        """
         settings, loop = self._settings, asyncio.get_running_loop()
-        spool = Spool(self._spools, settings.inline, self._room)
+        spool = Spool(self._spools, settings.inline, self._memory)
         body = BodyReader(
             spool,
             max_size=self._max_size(mail),
@@ -183,11 +192,11 @@ class MailPipeline:
         ballot = Ballot(envelope=envelope, manifest=manifest)
         if len(received.header) > MAX_HEADER:
             return await self._refuse(info, mail, Vote(voter=envelope_checks.VOTER, reply=Reply.AMBIGUOUS_BODY), ballot)
-        if lacking := self._lacking(mail, smtputf8=smtputf8, eight_bit=body.eight_bit):
-            return await self._refuse(info, mail, lacking, ballot)
+        if objection := self._next_hop_objection(mail, smtputf8=smtputf8, eight_bit=body.eight_bit):
+            return await self._refuse(info, mail, objection, ballot)
         return await self._vote(mail, ballot, received)
 
-    # 5. Ballot, 6. Verdict
+    # Ballot, verdict
 
     async def _vote(self, mail: Transaction, ballot: Ballot, received: ReceivedBody) -> str:
         with metrics.VOTE_SECONDS.time():
@@ -199,11 +208,11 @@ class MailPipeline:
         return self._answered(mail, ballot, reply, _answer(mail, reply))
 
     async def _refuse(self, info: SessionInfo, mail: Transaction, vote: Vote, ballot: Ballot | None = None) -> str:
-        """A refusal of ingress itself: one vote."""
+        """Refuses without asking the voters; the only vote is that of ingress itself."""
         ballot = ballot or Ballot(envelope=mail.envelope(info), manifest=Manifest())
         return await self._refused(mail, ballot, (vote,), (), Verdict(reply=vote.reply, text=vote.text))
 
-    # 7. Accepted or refused: first the fact, then the answer
+    # Accepted or refused: first the record or event, then the answer
 
     async def _refused(
         self, mail: Transaction, ballot: Ballot, votes: Votes, required: tuple[str, ...], outcome: Verdict
@@ -232,7 +241,7 @@ class MailPipeline:
 
 
 async def _scanned(body: BodyReader) -> tuple[Manifest, ReceivedBody]:
-    """A large body in a thread, so that no other session waits for it."""
+    """The manifest of the body, and its header."""
     with body.spool.whole() as whole:
         manifest = await asyncio.to_thread(scan, whole) if body.spool.size > MAX_SCAN else scan(whole)
         end = manifest.header_end
@@ -240,7 +249,7 @@ async def _scanned(body: BodyReader) -> tuple[Manifest, ReceivedBody]:
 
 
 def _answer(mail: Transaction, reply: Reply, text: str = "") -> str:
-    """The answer naming the mail; a voter's words are ASCII unless the client said SMTPUTF8 (RFC 6531 3.7.4.2)."""
+    """The answer with the mail's id. A text is ASCII without SMTPUTF8 (RFC 6531 3.7.4.2)."""
     if reply is Reply.ACCEPTED:
         return f"250 2.0.0 Ok: queued as {mail.id}"
     text = text or reply.answer.text

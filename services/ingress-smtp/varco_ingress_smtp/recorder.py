@@ -1,4 +1,4 @@
-"""What is stated on the bus before a client hears it: refusals and other facts in EVENTS, accepted mails in MAIL."""
+"""Appends refusals to EVENTS and accepted mails to MAIL, before the client gets its answer."""
 
 import asyncio
 import hashlib
@@ -8,8 +8,7 @@ from typing import BinaryIO, cast
 from varco_common.base import log
 from varco_common.base.errors import PoisonError, StoreFull, TransientError
 from varco_common.bus import Bus
-from varco_common.events import MailRefused, RecipientRefused
-from varco_common.events.base import Event
+from varco_common.events import Event, MailRefused, RecipientRefused
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mail.replies import Reply
@@ -24,7 +23,7 @@ Votes = tuple[Vote, ...]
 
 
 class Recorder:
-    """Appends; its methods return the reply that holds once that has been done, or couldn't be."""
+    """Its methods return the reply that holds once the append was acknowledged, or has failed."""
 
     def __init__(self, bus: Bus, bodies: ObjectStore, hostname: str) -> None:
         self._bus = bus
@@ -32,42 +31,40 @@ class Recorder:
         self._hostname = hostname
         self._pending: set[asyncio.Task[int]] = set()
 
-    async def append(self, fact: Event) -> None:
-        """Appends an event, even when the session ends meanwhile: hanging up is no way around a strike."""
-        task = asyncio.create_task(self._bus.events.append(fact))
-        self._pending.add(task)
-        task.add_done_callback(self._appended)
-        await asyncio.shield(task)
+    async def append(self, event: Event) -> None:
+        """Appends an event, even if the session ends meanwhile: hanging up avoids no strike."""
+        await asyncio.shield(self.append_in_background(event))
 
-    def append_in_background(self, fact: Event) -> None:
-        """As `say`, where nobody waits; a failure is logged."""
-        task = asyncio.create_task(self._bus.events.append(fact))
+    def append_in_background(self, event: Event) -> asyncio.Task[int]:
+        """As `append`, without waiting. A failure is logged."""
+        task = asyncio.create_task(self._bus.events.append(event))
         self._pending.add(task)
-        task.add_done_callback(self._appended)
+        task.add_done_callback(self._on_done)
+        return task
 
     async def flush(self) -> None:
-        """When everything that was begun has been said."""
+        """Waits until every append that has begun is done."""
         await asyncio.gather(*self._pending, return_exceptions=True)
 
-    def _appended(self, task: asyncio.Task[int]) -> None:
+    def _on_done(self, task: asyncio.Task[int]) -> None:
         self._pending.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            _log.error("fact not kept", error=str(error))
+            _log.error("event not appended", error=str(error))
 
     async def append_refusal(
         self, ballot: Ballot, votes: Votes, required: tuple[str, ...], outcome: Verdict, answer: str
     ) -> Reply:
-        """Appends MailRefused. While the bus is away the reply is SERVICE_MISSING: the client may try again."""
-        fact = MailRefused(
+        """Appends MailRefused. While the bus is away the reply is a temporary failure instead."""
+        event = MailRefused(
             at=datetime.now(UTC), ballot=ballot, votes=votes, reply=outcome.reply, answer=answer, required=required
         )
-        return await self._stated(fact, outcome.reply)
+        return await self._append_before(outcome.reply, event)
 
     async def append_recipient_refusal(
         self, mail: Transaction, info: SessionInfo, address: str, reply: Reply, answer: str
     ) -> Reply:
-        """As `refuse`, of one recipient."""
-        fact = RecipientRefused(
+        """As `append_refusal`, for one recipient."""
+        event = RecipientRefused(
             at=datetime.now(UTC),
             account=mail.granted.grant.account,
             mail=mail.id,
@@ -78,18 +75,21 @@ class Recorder:
             reply=reply,
             answer=answer,
         )
-        return await self._stated(fact, reply)
+        return await self._append_before(reply, event)
 
-    async def _stated(self, fact: Event, reply: Reply) -> Reply:
+    async def _append_before(self, reply: Reply, event: Event) -> Reply:
         try:
             self._bus.check()
-            await self.append(fact)
+            await self.append(event)
         except TransientError as error:
-            return _trouble(error)
+            return _failure(error)
         return reply
 
     async def append_mail(self, ballot: Ballot, votes: Votes, outcome: Verdict, received: ReceivedBody) -> Reply:
-        """The mail into MAIL, a large body into the object store before it. ACCEPTED stands behind the append alone."""
+        """Appends the mail to MAIL, after its body went to the object store if it is large.
+
+        The reply is ACCEPTED only when the append is acknowledged, which means synced to disk.
+        """
         envelope, manifest = ballot.envelope, ballot.manifest
         header = fix_header(received.header, manifest, envelope, self._hostname)
         try:
@@ -98,13 +98,14 @@ class Recorder:
             record = MailAccepted(envelope=envelope, manifest=manifest, votes=votes, body=body, convert=outcome.convert)
             await self._bus.mail.append("convert" if outcome.convert else "accepted", record, inline)
         except TransientError as error:
-            return _trouble(error)
+            return _failure(error)
         except PoisonError as error:
-            _log.error("mail can't be kept", mail=envelope.id, error=str(error))
+            _log.error("mail can't be appended", mail=envelope.id, error=str(error))
             return Reply.SERVICE_MISSING
         return Reply.ACCEPTED
 
     async def _store(self, key: str, header: bytes, received: ReceivedBody) -> tuple[bytes, BodyReference]:
+        """The bytes that travel in the record, if any, and the reference to the body."""
         if received.spool.inline:
             with received.spool.whole() as whole:
                 inline = stored_inline(header, whole, len(received.header))
@@ -115,6 +116,6 @@ class Recorder:
             return b"", BodyReference(size=size, sha256=stream.sha256, object=key)
 
 
-def _trouble(error: TransientError) -> Reply:
-    _log.warning("the bus or the store fails", error=str(error))
+def _failure(error: TransientError) -> Reply:
+    _log.warning("the bus or the object store fails", error=str(error))
     return Reply.STORE_FULL if isinstance(error, StoreFull) else Reply.SERVICE_MISSING

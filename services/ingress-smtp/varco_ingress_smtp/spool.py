@@ -1,4 +1,4 @@
-"""One body while it comes in: in memory while it is small and there is room, else in a file that no crash leaves behind."""
+"""One body while it comes in: in memory or in an unnamed file, which no crash leaves behind."""
 
 import mmap
 import tempfile
@@ -9,40 +9,40 @@ from typing import IO
 
 
 class MemoryBudget:
-    """Bytes that the bodies of all sessions may take in memory together; a body that finds none goes to disk."""
+    """Bytes left for the bodies of all sessions in memory. Beyond it bodies go to disk."""
 
     __slots__ = ("free",)
 
-    def __init__(self, most: int) -> None:
-        self.free = most
+    def __init__(self, size: int) -> None:
+        self.free = size
 
 
 class Spool:
-    """Takes chunks, gives the whole. `size` is in bytes; a body of at most `inline` bytes travels in its record."""
+    """Collects chunks. A body of at most `inline_limit` bytes travels in its record."""
 
-    def __init__(self, directory: Path, inline: int, room: MemoryBudget) -> None:
+    def __init__(self, directory: Path, inline_limit: int, budget: MemoryBudget) -> None:
         self._directory = directory
-        self._inline = inline
-        self._room = room
-        self._held = 0
+        self._inline_limit = inline_limit
+        self._budget = budget
+        self._in_memory = 0
         self._chunks: list[bytes] = []
         self._file: IO[bytes] | None = None
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
         self.size += len(chunk)
-        if self._file is None and (self.size > self._inline or len(chunk) > self._room.free):
+        if self._file is None and (self.size > self._inline_limit or len(chunk) > self._budget.free):
             self._spill()
         if self._file is None:
             self._chunks.append(chunk)
-            self._held += len(chunk)
-            self._room.free -= len(chunk)
+            self._in_memory += len(chunk)
+            self._budget.free -= len(chunk)
         else:
             self._file.write(chunk)
 
     def clear(self) -> None:
-        """Forgets everything; nothing more should be written."""
-        self._give_back()
+        """Drops everything; write nothing after it."""
+        self._free_memory()
         self.size = 0
         file, self._file = self._file, None
         if file:
@@ -51,12 +51,12 @@ class Spool:
 
     @property
     def inline(self) -> bool:
-        """Whether it is small enough for its record, wherever it waits now."""
-        return self.size <= self._inline
+        """Whether it is small enough for its record, in memory or not."""
+        return self.size <= self._inline_limit
 
     @contextmanager
     def whole(self) -> Iterator[bytes | mmap.mmap]:
-        """The body: bytes, or a map of the file that doesn't weigh on memory."""
+        """The body: bytes, or a map of the file, whose pages the kernel can drop."""
         if self._file is None:
             if len(self._chunks) > 1:
                 self._chunks[:] = [b"".join(self._chunks)]
@@ -68,7 +68,7 @@ class Spool:
 
     @contextmanager
     def from_offset(self, offset: int) -> Iterator[IO[bytes]]:
-        """The file from `offset` on; only where it has spilled."""
+        """The file from `offset` on; only for a body that is in a file."""
         assert self._file is not None
         self._file.flush()
         self._file.seek(offset)
@@ -78,9 +78,9 @@ class Spool:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115 - it lives as long as the transaction
         self._file.writelines(self._chunks)
-        self._give_back()
+        self._free_memory()
 
-    def _give_back(self) -> None:
+    def _free_memory(self) -> None:
         self._chunks.clear()
-        self._room.free += self._held
-        self._held = 0
+        self._budget.free += self._in_memory
+        self._in_memory = 0

@@ -1,4 +1,4 @@
-"""A body as it is stored: the mended header, then what was received behind it, in wire form."""
+"""A mail as it is stored: the completed header, then the body as received, in wire form."""
 
 import hashlib
 import io
@@ -14,14 +14,14 @@ _CRLF = b"\r\n"
 
 
 def stored_inline(header: bytes, received: bytes | mmap.mmap, header_end: int) -> bytes:
-    """In one piece. Where the received body has no empty line behind its header, it gets one."""
+    """In one piece. A body without an empty line after its header gets one."""
     between = b"" if received[header_end : header_end + 2] == _CRLF else _CRLF
-    with memoryview(received) as whole, whole[header_end:] as rest:  # a view: a body of megabytes is copied once
+    with memoryview(received) as view, view[header_end:] as rest:  # copies a body of megabytes only once
         return b"".join((header, between, rest))
 
 
 class StoredStream(io.RawIOBase):
-    """The same as a stream of `size` bytes, for the object store; hashes what is read. It can be read again from the start."""
+    """The same as a stream of `size` bytes, for the object store. Hashes what is read."""
 
     def __init__(self, header: bytes, rest: IO[bytes], size: int) -> None:
         super().__init__()
@@ -41,9 +41,9 @@ class StoredStream(io.RawIOBase):
         return self._header.tell() + self._rest.tell() - self._begin
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """To the start alone: for a second try."""
+        """Only to the start: for a second attempt."""
         if offset or whence != io.SEEK_SET:
-            raise io.UnsupportedOperation("only to the start")
+            raise io.UnsupportedOperation("seeks only to the start")
         self._header.seek(0)
         self._rest.seek(self._begin)
         self._hash = hashlib.sha256()
@@ -63,7 +63,7 @@ class StoredStream(io.RawIOBase):
 
 @dataclass(frozen=True, slots=True)
 class ReceivedBody:
-    """A body that is in. `header` is its header without the empty line, which `empty_line` says is there."""
+    """A complete body. `header` is without the empty line; `empty_line`: there is one."""
 
     spool: Spool
     header: bytes
@@ -71,7 +71,7 @@ class ReceivedBody:
 
     @contextmanager
     def stored(self, header: bytes) -> Iterator[StoredStream]:
-        """With another header; only where the body has spilled."""
+        """With another header; only for a body that is in a file."""
         front = header if self.empty_line else header + _CRLF
         with self.spool.from_offset(len(self.header)) as rest:
             yield StoredStream(front, rest, len(front) + self.spool.size - len(self.header))

@@ -1,4 +1,4 @@
-"""Who is connected, and the mail that is under way: the facts that the verbs gather."""
+"""The session and its current mail, as the rules see them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ ListenerName = Literal["smtp", "submission", "smtps"]
 
 @dataclass(slots=True, kw_only=True)
 class SessionInfo:
-    """One session as the rules see it. `helo` is empty before EHLO; `extended` says that it was EHLO and not HELO."""
+    """One session. `helo` is empty before EHLO; `extended` tells EHLO from HELO."""
 
     host: str
     listener: ListenerName
@@ -22,7 +22,7 @@ class SessionInfo:
     server_name: str = ""
     login: str = ""
     granted: CachedGrant | None = None
-    is_health_check: bool = False  # a balancer's own health check: never more than a greeting
+    is_health_check: bool = False  # a balancer's own: it gets a greeting and can send nothing
     mail: "Transaction | None" = None
     mails: int = 0
 
@@ -39,17 +39,17 @@ class Transaction:
     declared_size: int = 0
     recipients: dict[str, None] = field(default_factory=dict)
     address_bytes: int = 0
-    refused: set[str] = field(default_factory=set)  # recipients beyond the limit that were stated
+    refused: set[str] = field(default_factory=set)  # recipients over the limit whose refusal is an event
 
     @property
     def ascii(self) -> bool:
-        """Whether all addresses are."""
+        """Whether all addresses are ASCII."""
         return self.sender.isascii() and all(map(str.isascii, self.recipients))
 
     def envelope(
         self, info: SessionInfo, *, size: int = 0, smtputf8: bool = False, eight_bit: bool = False
     ) -> Envelope:
-        """As ballots and records carry it. `smtputf8` and `eight_bit` say what the mail needs, not what was declared."""
+        """For ballots and records. `smtputf8` and `eight_bit`: what the mail really needs."""
         return Envelope(
             id=self.id,
             account=self.granted.grant.account,

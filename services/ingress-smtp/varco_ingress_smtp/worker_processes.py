@@ -1,4 +1,4 @@
-"""More processes on the same ports (SO_REUSEPORT). The first process starts them and starts them again when they die."""
+"""More processes on the same ports (SO_REUSEPORT), kept running by the first one."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Who may connect: bans and connection limits at accept, 421 to a host that is banned later, the end of all sessions."""
+"""Who may connect: bans and connection limits at accept; closes sessions of hosts banned later."""
 
 import asyncio
 import time
@@ -40,9 +40,9 @@ class OpenConnection(Protocol):
 
 
 class Admission:
-    """Admits connections and knows those that are open. `draining` is set when no new mail may begin.
+    """Admits connections and has the open ones. `draining` is set when no new mail may begin.
 
-    It also carries what all sessions of the process share: settings, pipeline, recorder, logins, certificates.
+    It also carries what all sessions of the process share.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Admission:
         self._counter = ConnectionCounter(settings.max_connections, settings.max_connections_per_host)
 
     def enter(self, connection: OpenConnection) -> RefusedConnections | None:
-        """Takes a connection in, or returns why it may not stay. Who is in must `leave` again."""
+        """Admits a connection, which must `leave` later; or returns why it is refused."""
         host = connection.info.host
         if self.bans.refuses(host):
             cause: RefusedConnections | None = RefusedConnections.BANNED
@@ -96,7 +96,7 @@ class Admission:
             connection.drain()
 
     def close(self) -> None:
-        """421 to every session, whatever it does."""
+        """421 to every session, also to busy ones."""
         for connection in [*self.connections]:
             connection.send_last(answers.CLOSING)
 

@@ -1,4 +1,4 @@
-"""What ingress says by itself; all that concerns a mail's verdict stands in varco_common.mail.replies."""
+"""Every answer of the SMTP dialogue. Those to a verdict are in varco_common.mail.replies."""
 
 # RFC 5321 4.2, with enhanced codes (RFC 3463, RFC 4954 6) wherever RFC 2034 4 wants them.
 OK = "250 2.0.0 Ok"

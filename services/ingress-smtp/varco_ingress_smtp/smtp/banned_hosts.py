@@ -1,4 +1,4 @@
-"""Hosts that are refused at accept, by banguard's table in memory; a warning where all hosts look alike."""
+"""Banned hosts, by banguard's table in memory; a warning when a gateway hides the clients."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

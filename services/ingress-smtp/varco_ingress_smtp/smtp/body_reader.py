@@ -1,4 +1,4 @@
-"""Reads a body to its end mark, in large pieces; the only end of data is CRLF.CRLF (RFC 5321 4.1.1.4)."""
+"""Reads a body to its end mark, CRLF.CRLF and nothing else (RFC 5321 4.1.1.4), in large pieces."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -17,11 +17,11 @@ from varco_ingress_smtp.spool import Spool
 _log = log.get(__name__)
 MAX_DISCARDED = 67_108_864  # bytes of a refused body that are read, so that the client reads the answer
 END = b"\r\n.\r\n"
-EMPTY = b".\r\n"  # what ends a body without a single line: the CRLF before it is that of the DATA command
+EMPTY = b".\r\n"  # a body without a line: the CRLF before its dot is that of the DATA command
 
 
 class BodyFault(Enum):
-    """Why a body can't be taken. It is read to its end all the same, so that the client hears why."""
+    """Why a body is refused. It is still read to its end, so that the client reads the answer."""
 
     TOO_BIG = "too big"
     BARE_LINE_END = "bare line end"
@@ -30,7 +30,7 @@ class BodyFault(Enum):
 
 
 class EndlessBody(Exception):
-    """The client goes on and on with a body that is refused already."""
+    """A refused body goes on for more than `discard` bytes."""
 
     def __init__(self, fault: BodyFault) -> None:
         super().__init__(fault.value)
@@ -38,11 +38,11 @@ class EndlessBody(Exception):
 
 
 class BodyOutOfSync(Exception):
-    """Reading broke off inside a body: what comes next must not be read as commands."""
+    """Reading failed inside a body: the rest must not be read as commands."""
 
 
 class BodyReader:
-    """One body on its way in. Sizes in bytes, of the wire form; `discard` is how much is read after a fault."""
+    """One body. Sizes are bytes of the wire form; `discard` is how many are read after a fault."""
 
     def __init__(self, spool: Spool, *, max_size: int, normalise: bool, discard: int, max_line: int = MAX_LINE) -> None:
         self.spool = spool
@@ -87,7 +87,7 @@ class BodyReader:
         self._take(reader, end + 2)
         reader.drop(len(END) - 2)
         if self._normaliser and not self.fault:
-            self._keep(self._normaliser.end())
+            self._store(self._normaliser.end())
 
     def _take(self, reader: LineReader, count: int) -> None:
         chunk = bytes(memoryview(reader.buffer)[:count])
@@ -97,16 +97,16 @@ class BodyReader:
             if self._discard < 0:
                 raise EndlessBody(self.fault)
         elif self._normaliser:
-            self._keep(self._normaliser.feed(chunk))
-            if self._normaliser.held > BODY_BYTES:
+            self._store(self._normaliser.feed(chunk))
+            if self._normaliser.pending > BODY_BYTES:
                 self._refuse(BodyFault.LINE_TOO_LONG)
         elif any(map(has_bare_line_end, pieces := irregular_pieces(chunk))):
             self._refuse(BodyFault.BARE_LINE_END)
         else:
-            self._keep(chunk, pieces)
+            self._store(chunk, pieces)
 
-    def _keep(self, chunk: bytes, pieces: tuple[bytes, ...] = ()) -> None:
-        """`pieces` of the chunk are those whose lines could be too long, where that is known."""
+    def _store(self, chunk: bytes, pieces: tuple[bytes, ...] = ()) -> None:
+        """`pieces` are the parts of the chunk with lines that may be too long; none: all of it."""
         for piece in pieces or (chunk,):
             self._lengths.feed(piece)
         if self._lengths.too_long:
@@ -121,7 +121,7 @@ class BodyReader:
         try:
             self.spool.write(chunk)
         except OSError as error:
-            _log.error("a body finds no room", error=str(error))
+            _log.error("a body can't be written to disk", error=str(error))
             self._refuse(BodyFault.NO_ROOM)
 
     def _refuse(self, fault: BodyFault) -> None:

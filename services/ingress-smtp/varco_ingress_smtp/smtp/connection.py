@@ -1,4 +1,4 @@
-"""One connection: bytes in and out, TLS, timeouts, the end. What is said over it is the session's affair."""
+"""One TCP connection: bytes in and out, TLS, timeouts, closing. The session answers commands."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from varco_ingress_smtp.transaction import ListenerName, SessionInfo
 
 LINGER_SECONDS = 5.0  # how long a last answer may take to leave
 
-# Where the kernel's bytes land. All connections share it: the loop calls `buffer_updated` right after
-# each read.
+# Received bytes land here. All connections share it: the loop calls `buffer_updated` right after each
+# read.
 _RECEIVED = bytearray(262_144)
 _VIEW = memoryview(_RECEIVED)
 
@@ -24,13 +24,13 @@ _log = log.get(__name__)
 
 
 class Conversation(Protocol):
-    """What talks over a connection: `converse` runs until one side closes."""
+    """What answers over a connection. `converse` runs until one side closes."""
 
     async def converse(self) -> None: ...
 
 
 class ClientConnection(asyncio.BufferedProtocol):
-    """What came in waits in `reader`; `write` sends. `make_session` makes what talks."""
+    """Received bytes wait in `reader`; `write` sends. `make_session` makes what answers."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         return self._admitted
 
     def leave(self) -> None:
-        """Frees the connection's place; does nothing the second time."""
+        """Frees the connection's place. A second call does nothing."""
         if self._admitted:
             self._admitted = False
             self.admission.leave(self)
@@ -71,7 +71,7 @@ class ClientConnection(asyncio.BufferedProtocol):
     # asyncio calls these
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = self.reader.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
+        self.transport = self.reader.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         self.info.host = self.info.host or peer_address(transport)
         if not self._admitted and not self.admit():
             self._turn_away()
@@ -86,7 +86,10 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.reader.feed(_VIEW[:nbytes])
 
     def eof_received(self) -> bool:
-        """A client that only stopped sending still gets its answers; over TLS the transport closes by itself."""
+        """A client that stops sending still gets its answers.
+
+        Over TLS the transport closes by itself.
+        """
         self.reader.feed_eof()
         return not self.info.tls
 
@@ -105,7 +108,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.resume_writing()
         if self._task:
             self._task.cancel()
-        self.reader.buffer.clear()  # at once: sessions are reference cycles, which the garbage collector finds late
+        self.reader.buffer.clear()  # sessions are reference cycles: their memory is freed late
 
     # The session calls these
 
@@ -118,7 +121,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.transport.write(answer.encode() + b"\r\n")
 
     async def start_tls(self) -> bool:
-        """Whether the connection goes on inside TLS. Nothing that was said before holds then (RFC 3207 4.2)."""
+        """Starts TLS and forgets what the client sent before (RFC 3207 4.2). False if it failed."""
         info, certificates = self.info, self.admission.certificates
         seconds = self.admission.settings.handshake_timeout.total_seconds()
         try:
@@ -137,7 +140,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         return True
 
     def drain(self) -> None:
-        """The process ends: 421 now to a connection without a command or mail (RFC 5321 3.8), else after the mail."""
+        """The process ends: 421 now, or after the mail under way (RFC 5321 3.8)."""
         if self.idle and not self.info.mail:
             self.send_last(answers.CLOSING)
 
@@ -148,7 +151,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             self.hang_up()
 
     def hang_up(self) -> None:
-        """Closes when what was written has left, at the latest after LINGER_SECONDS."""
+        """Closes when all answers are sent, at the latest after LINGER_SECONDS."""
         self.transport.close()
         self.deadline.within(LINGER_SECONDS)
 
@@ -192,5 +195,5 @@ def peer_address(transport: asyncio.BaseTransport) -> str:
 
 
 def normal_address(address: str) -> str:
-    """One form for each address: IPv4 in its own form even on a socket for both kinds, without a zone."""
+    """One form for each address: IPv4 as itself on a dual-stack socket, IPv6 without a zone."""
     return address.removeprefix("::ffff:").partition("%")[0]

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from varco_common.events import RefusedConnections
 
 REPORT_SECONDS = 60.0  # a flood of refused connections becomes one event a minute for each host
-DATA_GRACE_SECONDS = 60.0  # a body may begin slowly: a laptop that wakes up, a line that is just set up
-CHECK_SECONDS = 10.0  # how often a Deadline looks at the clock: an early end that moved away costs no timer
+DATA_GRACE_SECONDS = 60.0  # a body may begin slowly, as from a laptop that wakes up
+CHECK_SECONDS = 10.0  # how often a Deadline looks at the clock at least
 
 
 class ConnectionCounter:
-    """Counts open connections, in total and for each host, and the refused ones until they are reported."""
+    """Counts open connections, in total and for each host, and refused ones for reports."""
 
     def __init__(self, limit: int, limit_per_host: int) -> None:
         self._limit = limit
@@ -41,7 +41,7 @@ class ConnectionCounter:
             del self._by_host[host]
 
     def to_report(self, host: str, cause: RefusedConnections, now: float) -> int:
-        """How many refusals to report now, this one included; 0 within a minute of the last report."""
+        """Refusals to report now, this one included; 0 within a minute of the last report."""
         key = host, cause
         self._refused[key] += 1
         if now - self._reported.get(key, -REPORT_SECONDS) < REPORT_SECONDS:
@@ -114,7 +114,7 @@ class Deadline:
 
 
 class MinimumDataRate:
-    """How fast a body must come in: at any rate for `grace` seconds, then `rate` bytes a second on average.
+    """How fast a body must come in: `rate` bytes a second on average, after `grace` seconds.
 
     It may never pause longer than `idle` seconds.
     """

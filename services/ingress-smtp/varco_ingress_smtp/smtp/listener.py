@@ -1,4 +1,4 @@
-"""The ports: who connects gets a session, through PROXY where a balancer stands in between."""
+"""The ports: each connection gets a session, after a PROXY header if a balancer sent it."""
 
 import asyncio
 import socket
@@ -15,39 +15,42 @@ from varco_ingress_smtp.smtp.session import SmtpSession
 from varco_ingress_smtp.transaction import ListenerName
 
 BACKLOG = 1024
-PROXY_SECONDS = 10.0
-PAUSE_SECONDS = 0.1
+PROXY_SECONDS = 10.0  # for a balancer to send its header
+PAUSE_SECONDS = 0.1  # after a failed accept, as when no file descriptor is left
 
 _log = log.get(__name__)
 LISTENERS: tuple[ListenerName, ...] = ("smtp", "submission", "smtps")
 
 
 def bind(settings: Settings, *, shared: bool) -> dict[ListenerName, socket.socket]:
-    """A listening socket for each port that is wanted. Raises BrokenSetting where one can't be had."""
+    """A listening socket for each port that is set.
+
+    Raises BrokenSetting if one is not available.
+    """
     sockets: dict[ListenerName, socket.socket] = {}
     try:
         for name in LISTENERS:
             if port := getattr(settings, f"{name}_port"):
                 sockets[name] = _bind(settings.bind, port, f"VARCO_{name.upper()}_PORT", shared=shared)
     except BrokenSetting:
-        for one in sockets.values():
-            one.close()
+        for listener in sockets.values():
+            listener.close()
         raise
     return sockets
 
 
 def _bind(host: str, port: int, variable: str, *, shared: bool) -> socket.socket:
-    one = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if shared:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
-        one.bind((host, port))
-        one.listen(BACKLOG)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
-        one.close()
+        listener.close()
         raise BrokenSetting(variable, port, f"a port that can be listened on at {host} ({error.strerror})") from None
-    return one
+    return listener
 
 
 @asynccontextmanager
@@ -78,7 +81,7 @@ def _protocol_factory(admission: Admission, name: ListenerName) -> Callable[[], 
 
 
 async def _accept_tls(admission: Admission, listener: socket.socket) -> None:
-    """Implicit TLS. Admission is asked before the handshake, which `create_server` would begin by itself."""
+    """Implicit TLS. Unlike `create_server` it asks admission before the handshake."""
     loop = asyncio.get_running_loop()
     handshakes: set[asyncio.Task[None]] = set()
     listener.setblocking(False)

@@ -1,4 +1,4 @@
-"""What MAIL and RCPT say: their paths and parameters, each read by one expression."""
+"""The arguments of MAIL and RCPT: paths and parameters, each parsed by one expression."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _BRACKETS = re.compile(r": *<[^<>]*>")
 
 @dataclass(frozen=True, slots=True)
 class MailPath:
-    """A path as the client gave it: `address` without brackets and route, empty for `<>`; parameters by upper-case name."""
+    """`address` comes without brackets and route, empty for `<>`; parameters by upper-case name."""
 
     address: str
     parameters: dict[str, str]
@@ -31,31 +31,31 @@ class MailPath:
 
 @dataclass(frozen=True, slots=True)
 class MalformedPath:
-    """No path. `address` says that the brackets were there and what they hold is no address."""
+    """No path. `address`: the brackets were there, but hold no address."""
 
     address: bool
 
 
 def parse_mail(argument: str) -> MailPath | MalformedPath:
     """The argument of MAIL: `FROM:<reverse-path> parameters`."""
-    return _read(_MAIL, argument, "FROM")
+    return _parse(_MAIL, argument, "FROM")
 
 
 def parse_rcpt(argument: str) -> MailPath | MalformedPath:
     """The argument of RCPT: `TO:<forward-path> parameters`."""
-    return _read(_RCPT, argument, "TO")
+    return _parse(_RCPT, argument, "TO")
 
 
-def _read(form: re.Pattern[str], argument: str, keyword: str) -> MailPath | MalformedPath:
-    found = form.fullmatch(argument)
-    if not found:
+def _parse(form: re.Pattern[str], argument: str, keyword: str) -> MailPath | MalformedPath:
+    match = form.fullmatch(argument)
+    if not match:
         return MalformedPath(
             address=argument.upper().startswith(keyword) and bool(_BRACKETS.match(argument, len(keyword)))
         )
-    address = found["address"] or ""
-    if address and not _within_lengths(found["local"], found["domain"]):
+    address = match["address"] or ""
+    if address and not _within_lengths(match["local"], match["domain"]):
         return MalformedPath(address=True)
-    given = found["parameters"]
+    given = match["parameters"]
     return MailPath(address, _parameters(given) if given else {})
 
 

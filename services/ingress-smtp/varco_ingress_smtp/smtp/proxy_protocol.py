@@ -1,6 +1,6 @@
-"""PROXY protocol, versions 1 and 2: a listed balancer must say whom it speaks for, and nobody else may.
+"""PROXY protocol, versions 1 and 2: listed balancers must send the header, and nobody else may.
 
-The header is read without one byte beyond it, because TLS may begin with the next.
+No byte beyond the header is read, because TLS may begin with the next one.
 """
 
 import asyncio
@@ -22,12 +22,16 @@ _log = log.get(__name__)
 
 
 def is_listed(host: str, networks: Sequence[Network]) -> bool:
+    """Whether the host is in one of the networks."""
     address = ip_address(host.partition("%")[0])
     return any(address in network for network in networks if network.version == address.version)
 
 
 class ProxyHeaderReader(asyncio.BufferedProtocol):
-    """Reads one PROXY header, then hands the connection to a session with the client's address; `tls` says what follows."""
+    """Reads one PROXY header, then hands over to a session with the client's address.
+
+    `tls` says that TLS follows the header.
+    """
 
     def __init__(self, balancers: Sequence[Network], session: NewSession, seconds: float, *, tls: bool) -> None:
         self._balancers = balancers
@@ -58,7 +62,7 @@ class ProxyHeaderReader(asyncio.BufferedProtocol):
                 self._refuse("no PROXY header")
             return
         self._transport.pause_reading()
-        asyncio.get_running_loop().create_task(self._understand())
+        asyncio.get_running_loop().create_task(self._hand_over_to_client())
 
     def eof_received(self) -> None:
         self._transport.close()
@@ -67,7 +71,7 @@ class ProxyHeaderReader(asyncio.BufferedProtocol):
         if self._timer:
             self._timer.cancel()
 
-    async def _understand(self) -> None:
+    async def _hand_over_to_client(self) -> None:
         reader = asyncio.StreamReader()
         reader.feed_data(bytes(self._header))
         reader.feed_eof()
@@ -86,7 +90,7 @@ class ProxyHeaderReader(asyncio.BufferedProtocol):
             return
         session = self._session(host, local)
         self._transport.set_protocol(session)
-        if not self._tls:  # else the next bytes aren't for the session: starting TLS resumes
+        if not self._tls:  # else the next bytes are TLS, and starting it resumes reading
             self._transport.resume_reading()
         session.connection_made(self._transport)
 
@@ -96,7 +100,7 @@ class ProxyHeaderReader(asyncio.BufferedProtocol):
 
 
 def _missing(header: bytearray) -> int:
-    """How many bytes can be read without reading beyond the header; 0 when it is whole."""
+    """How many bytes can be read without reading beyond the header; 0 when it is complete."""
     if V2_SIGNATURE.startswith(header[: len(V2_SIGNATURE)]):
         if len(header) < 16:
             return 16 - len(header)

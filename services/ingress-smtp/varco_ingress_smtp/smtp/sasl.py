@@ -1,4 +1,4 @@
-"""The dialogue of AUTH PLAIN and LOGIN (RFC 4954, RFC 4616), up to the client's credentials."""
+"""SASL PLAIN and LOGIN (RFC 4954, RFC 4616): from the AUTH command to the credentials."""
 
 from base64 import b64decode
 from binascii import Error
@@ -16,14 +16,14 @@ Ask = Callable[[str], Awaitable[bytes]]
 
 
 class Credentials(NamedTuple):
-    """Login and password as the client gave them."""
+    """Login and password as the client sent them."""
 
     login: str
     password: str
 
 
 class SaslError(Exception):
-    """The client's words are no credentials; `answer` is what it hears."""
+    """What the client sent are no credentials; `answer` is the reply to it."""
 
     def __init__(self, answer: str) -> None:
         super().__init__(answer)
@@ -37,7 +37,7 @@ async def credentials(mechanism: str, initial: str, ask: Ask) -> Credentials:
             return _plain(_decoded(initial.encode() if initial else await ask(ASK_PLAIN)))
         case "LOGIN":
             login = _decoded(initial.encode() if initial else await ask(ASK_LOGIN))
-            return _given(login, _decoded(await ask(ASK_SECRET)))
+            return _credentials(login, _decoded(await ask(ASK_SECRET)))
         case "":
             raise SaslError(answers.AUTH_SYNTAX)
         case _:
@@ -45,24 +45,24 @@ async def credentials(mechanism: str, initial: str, ask: Ask) -> Credentials:
 
 
 def login_in(mechanism: str, initial: str) -> str:
-    """The login in an initial response, as far as there is one: for the facts about failures alone."""
+    """The login in an initial response, if there is one, for events about failures."""
     try:
         text = _decoded(initial.encode())
     except SaslError:
         return ""
-    words = text.split("\0")
-    return words[1 if mechanism.upper() == "PLAIN" and len(words) > 1 else 0]
+    fields = text.split("\0")
+    return fields[1 if mechanism.upper() == "PLAIN" and len(fields) > 1 else 0]
 
 
 def _plain(text: str) -> Credentials:
-    """`authorise-as NUL login NUL password` (RFC 4616 2). Nobody acts for another: the first is empty, or the login."""
-    words = text.split("\0")
-    if len(words) != 3 or words[0] not in ("", words[1]):
+    """`authzid NUL login NUL password` (RFC 4616 2); the authzid must be empty or the login."""
+    fields = text.split("\0")
+    if len(fields) != 3 or fields[0] not in ("", fields[1]):
         raise SaslError(answers.BAD_RESPONSE)
-    return _given(words[1], words[2])
+    return _credentials(fields[1], fields[2])
 
 
-def _given(login: str, password: str) -> Credentials:
+def _credentials(login: str, password: str) -> Credentials:
     if not login:
         raise SaslError(answers.BAD_RESPONSE)
     return Credentials(login, password)

@@ -1,4 +1,4 @@
-"""One SMTP session: aiosmtpd's protocol with Varco's verbs. Each verb returns what the client hears."""
+"""One SMTP session: aiosmtpd's command handlers. Each verb returns the answer to the client."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -16,9 +16,9 @@ from varco_ingress_smtp.smtp.limits import MinimumDataRate
 from varco_ingress_smtp.smtp.line_reader import LineError
 from varco_ingress_smtp.transaction import Transaction
 
-# Commands for each mail that bring none. Beyond, each is an error: a flood of them keeps others waiting.
+# Commands without a mail, for each mail. Each further one is an error: a flood of them keeps other
+# sessions waiting.
 MAX_IDLE_COMMANDS = 100
-
 COMMANDS_PER_TURN = 50  # commands answered from the buffer before the other sessions get their turn
 MAX_COMMAND = 512  # bytes of a command line with its CRLF (RFC 5321 4.5.3.1.4)
 MAX_LINE = sasl.MAX_LINE
@@ -35,7 +35,7 @@ CommandHandler = Callable[["SmtpSession", str], Coroutine[Any, Any, None]]
 
 
 def command(verb: Verb) -> CommandHandler:
-    """Makes a handler as aiosmtpd has them of a function that returns its answer; an empty one has been sent."""
+    """Makes a command handler from a function that returns its answer; empty: already sent."""
 
     @wraps(verb)
     async def handle(session: "SmtpSession", argument: str) -> None:
@@ -46,7 +46,10 @@ def command(verb: Verb) -> CommandHandler:
 
 
 class NoHooks:
-    """Aiosmtpd's handler object. There are no hooks, so none can be missing: every verb is a method of the session."""
+    """Aiosmtpd's handler object. It has no hooks, so none can be missing.
+
+    Aiosmtpd's constructor looks for hooks among these names.
+    """
 
     def __dir__(self) -> list[str]:
         return []
@@ -56,7 +59,11 @@ _NO_HOOKS = NoHooks()
 
 
 class SmtpSession(SMTP):
-    """Its command handlers, by aiosmtpd's names. The lines come from a connection, which reads faster and stricter."""
+    """Command handlers by aiosmtpd's names, to which `converse` hands the lines of a connection.
+
+    Aiosmtpd's own reading loop does not run: it accepts a bare LF as the end of a command, awaits
+    each line of a body, and cannot tell what a client sent too early (ADR 12).
+    """
 
     def __init__(self, connection: ClientConnection) -> None:
         hostname = connection.admission.settings.hostname
@@ -67,11 +74,17 @@ class SmtpSession(SMTP):
         self.idle_commands = 0
 
     def __dir__(self) -> list[str]:
-        """Aiosmtpd's constructor looks for verbs among these names; all of object's would take it ten times as long."""
+        """The names among which aiosmtpd's constructor looks for handlers.
+
+        All names of the object would take it ten times as long, for each connection.
+        """
         return METHODS
 
     async def converse(self) -> None:
-        """The greeting, then one command after the other until one side closes. Raises EOFError and ConnectionError."""
+        """Greets, and answers commands until one side closes.
+
+        Raises EOFError and ConnectionError when the client is gone.
+        """
         connection, reader = self.connection, self.connection.reader
         seconds = self.admission.settings.command_timeout.total_seconds()
         connection.write(f"220 {self.hostname} ESMTP Varco")
@@ -133,7 +146,10 @@ class SmtpSession(SMTP):
         self.count_idle()
 
     def _extensions(self) -> str:
-        """In one piece. AUTH is offered inside TLS alone; SIZE is the account's, once it is known."""
+        """The answer to EHLO.
+
+        AUTH is offered only inside TLS; SIZE is the account's if it is known.
+        """
         info, max_size = self.connection.info, self.admission.settings.max_size
         if info.granted:
             max_size = min(max_size, info.granted.grant.max_size)
@@ -150,7 +166,7 @@ class SmtpSession(SMTP):
             return answers.NO_ARGUMENT
         if connection.info.tls:
             return answers.TLS_ALREADY
-        if connection.reader.buffer:  # RFC 3207 6: what was said in the clear must not count inside
+        if connection.reader.buffer:  # RFC 3207 6: plaintext must not count inside TLS
             connection.hang_up()
             return ""
         await self.push(answers.START_TLS)
@@ -209,7 +225,8 @@ class SmtpSession(SMTP):
             return answers.MAIL_FIRST
         if not mail.recipients:
             return answers.RCPT_FIRST
-        if connection.reader.buffer:  # RFC 2920 3.1: what follows DATA before 354 could be read as mail or as commands
+        # RFC 2920 3.1: what follows DATA before 354 could be read as a mail or as commands.
+        if connection.reader.buffer:
             connection.send_last(answers.EARLY_DATA)
             return ""
         await self.push(answers.START_DATA)
@@ -228,7 +245,7 @@ class SmtpSession(SMTP):
         finally:
             connection.info.mail, connection.timeout_answer = None, answers.TIMEOUT
         connection.info.mails += 1
-        await self.push(answer)  # not as a reply: a refused mail is no error of the session
+        await self.push(answer)  # no `reply`: a refused mail is no error of the session
         return ""
 
     def _data_rate(self) -> MinimumDataRate:
@@ -265,7 +282,7 @@ class SmtpSession(SMTP):
 
     @command
     async def smtp_PROXY(self, argument: str) -> str:  # noqa: ARG002
-        """A balancer has spoken it before the session began."""
+        """Only a listed balancer may send it, before the session begins."""
         self.connection.send_last(answers.PROXY_REFUSED)
         return ""
 
@@ -282,7 +299,7 @@ class SmtpSession(SMTP):
             await connection.writable
 
     async def reply(self, answer: str) -> None:
-        """A permanent refusal counts as the client's error. 421 and 221 are the last word."""
+        """Sends an answer. A permanent refusal counts as an error; 421 and 221 close."""
         connection = self.connection
         if answer.startswith(_LAST):
             connection.send_last(answer)
@@ -296,12 +313,12 @@ class SmtpSession(SMTP):
             await connection.writable
 
     def count_idle(self) -> None:
-        """A command that brings no mail forward. Too many of them for each mail are errors."""
+        """Counts a command without a mail. Beyond the limit each is an error."""
         self.idle_commands += 1
         self.error_count += self.idle_commands > MAX_IDLE_COMMANDS * (self.connection.info.mails + 1)
 
     async def handle_exception(self, error: Exception) -> str:
-        """A bug: the client hears that it may try again, and nothing of the error."""
+        """Logs a bug. The client only gets a temporary failure."""
         mail = self.connection.info.mail
         _log.error("internal error", mail=mail.id if mail else "", exc_info=error)
         self.connection.info.mail = None
@@ -315,5 +332,5 @@ HANDLERS: dict[bytes, CommandHandler] = {
 
 
 def _is_name(name: str) -> bool:
-    """Any one word: many clients don't know their own name (RFC 5321 4.1.4 forbids to refuse them for it)."""
+    """Any word: RFC 5321 4.1.4 forbids to refuse a client for a wrong name."""
     return bool(name) and len(name) <= 255 and " " not in name and name.isprintable()
