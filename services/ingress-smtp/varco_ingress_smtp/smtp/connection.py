@@ -15,8 +15,8 @@ from varco_ingress_smtp.transaction import ListenerName, SessionInfo
 
 LINGER_SECONDS = 5.0  # how long a last answer may take to leave
 
-# Received bytes land here. All connections share it: the loop calls `buffer_updated` right after each
-# read.
+# Received bytes land here. All connections share it: the loop calls `buffer_updated` right after
+# each read.
 _RECEIVED = bytearray(262_144)
 _VIEW = memoryview(_RECEIVED)
 

@@ -45,20 +45,21 @@ def command(verb: Verb) -> CommandHandler:
     return handle
 
 
-class NoHooks:
-    """Aiosmtpd's handler object. It has no hooks, so none can be missing.
+class NoNames:
+    """Hides an object's names from `dir`.
 
-    Aiosmtpd's constructor looks for hooks among these names.
+    For each connection aiosmtpd's constructor searches all names for verbs and hooks, which took 27 %
+    of a short session. There are no hooks, so none can be missing; HANDLERS has the verbs.
     """
 
     def __dir__(self) -> list[str]:
         return []
 
 
-_NO_HOOKS = NoHooks()
+_NO_HOOKS = NoNames()
 
 
-class SmtpSession(SMTP):
+class SmtpSession(NoNames, SMTP):
     """Command handlers by aiosmtpd's names, to which `converse` hands the lines of a connection.
 
     Aiosmtpd's own reading loop does not run: it accepts a bare LF as the end of a command, awaits
@@ -72,13 +73,6 @@ class SmtpSession(SMTP):
         self.admission = connection.admission
         self.error_count = 0
         self.idle_commands = 0
-
-    def __dir__(self) -> list[str]:
-        """The names among which aiosmtpd's constructor looks for handlers.
-
-        All names of the object would take it ten times as long, for each connection.
-        """
-        return METHODS
 
     async def converse(self) -> None:
         """Greets, and answers commands until one side closes.
@@ -325,9 +319,10 @@ class SmtpSession(SMTP):
         return answers.INTERNAL
 
 
-METHODS = [name for name in vars(SmtpSession) if name.startswith("smtp_")]
 HANDLERS: dict[bytes, CommandHandler] = {
-    name.removeprefix("smtp_").encode(): getattr(SmtpSession, name) for name in METHODS
+    name.removeprefix("smtp_").encode(): handler
+    for name, handler in vars(SmtpSession).items()
+    if name.startswith("smtp_")
 }
 
 
