@@ -16,13 +16,13 @@ from varco_common.events import (
     TlsUse,
 )
 from varco_common.eventsourcing.commands import CommandContext
-from varco_relay.commands import drop_mail, hold_mail, release_mail, remove_route, retry_mail, route_request, set_route
+from varco_relay.commands import RouteRequest, drop_mail, hold_mail, release_mail, remove_route, retry_mail, set_route
 from varco_relay.model import account_route
 from varco_relay.model.queue import QueuedMail
 from varco_relay.secret_box import SecretBox
 
 CONTEXT = CommandContext("acme", datetime(2026, 11, 24, 9, tzinfo=UTC), "admin", "as asked")
-REQUEST = route_request("mx.example:587", TlsUse.REQUIRED, "acme", "s3cret")
+REQUEST = RouteRequest("mx.example:587", TlsUse.REQUIRED, "acme", "s3cret")
 
 
 @pytest.fixture
@@ -67,12 +67,14 @@ def test_a_login_needs_its_password_and_a_password_its_login(secret_box):
     with pytest.raises(RefusedCommand):
         set_route(None, CONTEXT, REQUEST._replace(password=None), secret_box)
     with pytest.raises(RefusedCommand):
-        route_request("mx.example:587", TlsUse.REQUIRED, "", "s3cret")
+        set_route(None, CONTEXT, REQUEST._replace(login=""), secret_box)
     with pytest.raises(NotFound):
         remove_route(None, CONTEXT)
 
 
-@pytest.mark.parametrize("change", [{"host": "evil.example"}, {"port": 25}, {"login": "other"}])
+@pytest.mark.parametrize(
+    "change", [{"smarthost": "evil.example:587"}, {"smarthost": "mx.example:25"}, {"login": "other"}]
+)
 def test_another_smarthost_doesnt_get_the_old_ones_password(secret_box, change):
     state = state_with(REQUEST, secret_box)
     with pytest.raises(RefusedCommand):

@@ -1,7 +1,6 @@
 """Delivers one account's accepted mail: the first attempt for each, once its route is up."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,8 +9,9 @@ from varco_common.base import log, subjects
 from varco_common.base.errors import TransientError
 from varco_common.bus import Delivery, DurableConsumer, MailWorker
 from varco_common.events import Event, Failure, Route, RouteFailed, RouteLearned, RouteRecovered
+from varco_common.eventsourcing.projection import Projection
 from varco_relay import metrics
-from varco_relay.delivery_attempt import Deliverer
+from varco_relay.delivery_attempt import Deliverer, utc_now
 from varco_relay.delivery_log import DeliveryLog
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.outgoing_message import OutgoingMessage
@@ -31,23 +31,19 @@ def consumer_name(account: str) -> str:
 
 
 class AccountWorker:
-    """The worker of one account.
-
-    `route_of` looks up what is known of its route; `grace` is in seconds.
-    """
+    """The worker of one account. `grace` is in seconds."""
 
     def __init__(
         self,
         account: str,
+        routes: Projection[AccountRoute],
         deliverer: Deliverer,
         pools: PoolRegistry,
-        route_of: Callable[[], AccountRoute | None],
-        *,
         grace: float,
     ) -> None:
         self.account = account
         self.destination: Destination = Unroutable("not started")
-        self._deliverer, self._pools, self._route_of, self._grace = deliverer, pools, route_of, grace
+        self._routes, self._deliverer, self._pools, self._grace = routes, deliverer, pools, grace
         self._bus = deliverer.bus
         self._delivery_log = DeliveryLog(self._bus, account)
         self._route: Route | None = None
@@ -55,7 +51,7 @@ class AccountWorker:
         self._appends: set[asyncio.Task[None]] = set()
         self._learned: RouteLearned | None = None
         self._is_down = False  # as far as events tell
-        self._doubtful_until = deliverer.clock()
+        self._doubtful_until = utc_now()
         self._consumer: DurableConsumer | None = None
 
     async def run(self) -> None:
@@ -80,7 +76,7 @@ class AccountWorker:
 
     def update_route(self) -> None:
         """Looks up the account's route again."""
-        state = self._route_of()
+        state = self._routes.get(self.account)
         route = state.route if state else None
         if state:
             self._learned, self._is_down = state.learned, bool(state.failed)
@@ -105,7 +101,7 @@ class AccountWorker:
     def on_capabilities(self, host: str, capabilities: Capabilities) -> None:
         """Appends RouteLearned when they are new or have changed: ingress answers from it."""
         event = RouteLearned(
-            at=self._deliverer.clock(),
+            at=utc_now(),
             account=self.account,
             host=host,
             smtputf8=capabilities.smtputf8,
@@ -122,7 +118,7 @@ class AccountWorker:
     def on_down(self, host: str, reason: str) -> None:
         if not self._is_down:
             self._is_down = True
-            self._append(RouteFailed(at=self._deliverer.clock(), account=self.account, host=host, why=reason))
+            self._append(RouteFailed(at=utc_now(), account=self.account, host=host, why=reason))
 
     def on_recovered(self) -> None:
         self._wake()
@@ -179,7 +175,7 @@ class AccountWorker:
 
     def _doubt(self) -> None:
         """A bus that died may have lost acks of its last seconds: looks those mails up."""
-        self._doubtful_until = self._deliverer.clock() + _CLOCK_SKEW
+        self._doubtful_until = utc_now() + _CLOCK_SKEW
         self._delivery_log.forget()
 
     def _wake(self) -> None:

@@ -13,7 +13,6 @@ from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service, run
 from varco_common.storage import database, retention
 from varco_common.storage.object_store import ObjectStore
-from varco_relay.account_worker import AccountWorker
 from varco_relay.api import queue as queue_api
 from varco_relay.api import routes as routes_api
 from varco_relay.delivery_attempt import Deliverer
@@ -46,9 +45,7 @@ async def serve(settings: Settings) -> None:
         pools = PoolRegistry(dialer, PoolLimits(connections=settings.connections), secret_box, settings.route)
         routes = Projection(account_route.PROJECTION, bus, engine, "relay")
         queued = Projection(queue.PROJECTION, bus, engine, "relay")
-        workers = WorkerSupervisor(
-            routes, lambda account, route_of: AccountWorker(account, deliverer, pools, route_of, grace=settings.grace)
-        )
+        workers = WorkerSupervisor(routes, deliverer, pools, settings.grace)
         dsn_sender = DsnSender(bus, object_store, settings.hostname)
         runner = QueueRunner(queued, deliverer, dsn_sender, workers.destination, grace=settings.grace)
         queue_service = QueueService(bus, queued)

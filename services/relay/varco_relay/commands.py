@@ -30,11 +30,10 @@ class RouteRequest(NamedTuple):
     `password` None keeps the old one if login and host stay.
     """
 
-    host: str
-    port: int
+    smarthost: str
     tls: TlsUse
-    login: str
-    password: str | None
+    login: str = ""
+    password: str | None = None
 
 
 class Encrypts(Protocol):
@@ -42,17 +41,6 @@ class Encrypts(Protocol):
 
     def encrypt(self, password: str) -> str: ...
     def matches(self, secret: str, password: str) -> bool: ...
-
-
-def route_request(smarthost: str, tls: TlsUse, login: str, password: str | None) -> RouteRequest:
-    """Raises RefusedCommand, whose text says what is expected."""
-    try:
-        host, port = parse_smarthost(smarthost)
-    except ValueError as error:
-        raise RefusedCommand(str(error)) from None
-    if password and not login:
-        raise RefusedCommand("a password without a login: give both, or neither")
-    return RouteRequest(host, port, tls, login, password)
 
 
 def set_route(
@@ -105,14 +93,19 @@ def drop_mail(state: QueuedMail, context: CommandContext) -> MailDropped:
 
 def _smarthost(request: RouteRequest, before: Route | None, secret_box: Encrypts) -> Smarthost:
     """Keeps the old secret for the same password: every encryption of it looks like a change."""
-    host, port, tls, login, password = request
-    old = before if isinstance(before, Smarthost) else None
+    smarthost, tls, login, password = request
+    try:
+        host, port = parse_smarthost(smarthost)
+    except ValueError as error:
+        raise RefusedCommand(str(error)) from None
+    if password and not login:
+        raise RefusedCommand("a password without a login: give both, or neither")
+    old = before if isinstance(before, Smarthost) else Smarthost(host="", port=0)
     secret = ""
     if login and password is None:
-        if not (old and old.secret and (old.host, old.port, old.login) == (host, port, login)):
+        if not old.secret or (old.host, old.port, old.login) != (host, port, login):
             raise RefusedCommand("a login needs its password")
         secret = old.secret
     elif login and password is not None:
-        unchanged = old is not None and old.secret and secret_box.matches(old.secret, password)
-        secret = old.secret if old and unchanged else secret_box.encrypt(password)
+        secret = old.secret if secret_box.matches(old.secret, password) else secret_box.encrypt(password)
     return Smarthost(host=host, port=port, tls=tls, login=login, secret=secret)

@@ -1,7 +1,7 @@
 """One attempt for one mail: sends it, and records what became of each recipient."""
 
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -28,8 +28,6 @@ from varco_relay.smtp.transaction import BodyChunks, make_transaction
 
 RECIPIENTS_PER_TRANSACTION = 100  # RFC 5321 4.5.3.1.8: every server takes that many
 
-Clock = Callable[[], datetime]
-
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -48,9 +46,8 @@ class AttemptResult(NamedTuple):
 class Deliverer:
     """Makes attempts and records them as events."""
 
-    def __init__(self, bus: Bus, object_store: ObjectStore, schedule: RetrySchedule, clock: Clock = utc_now) -> None:
-        self.bus, self.schedule, self.clock = bus, schedule, clock
-        self._object_store = object_store
+    def __init__(self, bus: Bus, object_store: ObjectStore, schedule: RetrySchedule) -> None:
+        self.bus, self._object_store, self._schedule = bus, object_store, schedule
 
     async def attempt(self, message: OutgoingMessage, destination: ConnectionPool | BlackholeSink) -> AttemptResult:
         """Tries every recipient once, in as many transactions as that takes.
@@ -70,16 +67,16 @@ class Deliverer:
             deferred += outcome.deferred
             untried = outcome.untried + later
             if outcome.delivered:
-                event = delivered_event(message, outcome, now=self.clock(), host=destination.name, tls=result.tls)
+                event = delivered_event(message, outcome, now=utc_now(), host=destination.name, tls=result.tls)
                 sequence = await self._append(event, len(outcome.delivered))
         for failed in undelivered_events(
             message,
             bounced=tuple(bounced),
             deferred=tuple(deferred),
             host=destination.name,
-            now=self.clock(),
+            now=utc_now(),
             random=random.random(),  # noqa: S311 - jitter
-            schedule=self.schedule,
+            schedule=self._schedule,
             new_id=new_id,
         ):
             sequence = await self._append(failed, len(failed.failures))
@@ -87,11 +84,11 @@ class Deliverer:
 
     def expired(self, accepted_at: datetime) -> bool:
         """Whether a mail that was accepted then is given up now."""
-        return self.schedule.expired(self.clock(), accepted_at)
+        return self._schedule.expired(utc_now(), accepted_at)
 
     async def give_up(self, message: OutgoingMessage, failures: tuple[Failure, ...], host: str) -> int:
         """Records that these recipients are tried no more; returns the sequence of the event."""
-        event = expired_event(message, failures, host=host, now=self.clock(), new_id=new_id)
+        event = expired_event(message, failures, host=host, now=utc_now(), new_id=new_id)
         return await self._append(event, len(failures))
 
     def body(self, record: MailRecord, inline: bytes) -> bytes | BodyChunks:

@@ -10,7 +10,7 @@ from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mime import Manifest
 from varco_common.storage.object_store import ObjectStore
 from varco_relay import metrics
-from varco_relay.delivery_attempt import Clock, utc_now
+from varco_relay.delivery_attempt import utc_now
 from varco_relay.dsn import DsnContent, compose, headers_of, internationalised
 from varco_relay.model.queue import PendingDsn, QueuedMail
 
@@ -18,8 +18,8 @@ from varco_relay.model.queue import PendingDsn, QueuedMail
 class DsnSender:
     """`reporter` is the host name of this gate."""
 
-    def __init__(self, bus: Bus, object_store: ObjectStore, reporter: str, clock: Clock = utc_now) -> None:
-        self._bus, self._object_store, self._reporter, self._clock = bus, object_store, reporter, clock
+    def __init__(self, bus: Bus, object_store: ObjectStore, reporter: str) -> None:
+        self._bus, self._object_store, self._reporter = bus, object_store, reporter
 
     async def send(self, state: QueuedMail, pending: PendingDsn, stored: StoredMail | None) -> int:
         """Appends the DSN, then the event that it is written; returns the sequence of the event.
@@ -37,7 +37,7 @@ class DsnSender:
             else outline(state, recipients, state.accepted_at or pending.since),
             failures=pending.failures,
             headers=await self._headers(stored),
-            now=self._clock(),
+            now=utc_now(),
             expired=pending.expired,
         )
         body = compose(content)

@@ -5,10 +5,12 @@ from prometheus_client import Counter
 from varco_common.events import MailBounced, MailDeferred, MailDelivered, MailExpired
 
 _recipients = Counter("varco_relay_recipients_total", "Recipients by what became of them in an attempt", ["outcome"])
-_DELIVERED = _recipients.labels("delivered")
-_DEFERRED = _recipients.labels("deferred")
-_BOUNCED = _recipients.labels("bounced")
-_EXPIRED = _recipients.labels("expired")
+_BY_EVENT = {
+    MailDelivered: _recipients.labels("delivered"),
+    MailDeferred: _recipients.labels("deferred"),
+    MailBounced: _recipients.labels("bounced"),
+    MailExpired: _recipients.labels("expired"),
+}
 
 mails = Counter("varco_relay_mails_total", "Mails that were tried for the first time")
 octets = Counter("varco_relay_body_bytes_total", "Bytes of the bodies of those mails")
@@ -16,13 +18,4 @@ notified = Counter("varco_relay_notifications_total", "Delivery status notificat
 
 
 def count_outcome(event: MailDelivered | MailDeferred | MailBounced | MailExpired, recipients: int) -> None:
-    """Counts the recipients of one outcome."""
-    match event:
-        case MailDelivered():
-            _DELIVERED.inc(recipients)
-        case MailDeferred():
-            _DEFERRED.inc(recipients)
-        case MailBounced():
-            _BOUNCED.inc(recipients)
-        case MailExpired():
-            _EXPIRED.inc(recipients)
+    _BY_EVENT[type(event)].inc(recipients)

@@ -10,7 +10,7 @@ from varco_common.base.errors import TransientError
 from varco_common.bus import MissingMail, StoredMail
 from varco_common.events import AnyEvent
 from varco_common.eventsourcing.projection import Projection
-from varco_relay.delivery_attempt import Deliverer
+from varco_relay.delivery_attempt import Deliverer, utc_now
 from varco_relay.dsn_sender import DsnSender, outline
 from varco_relay.model.queue import QueuedMail
 from varco_relay.outgoing_message import OutgoingMessage
@@ -73,9 +73,9 @@ class QueueRunner:
             self._changed.set()
 
     async def _until_due(self) -> None:
-        while not self._due or self._due[0][0] > self._deliverer.clock():
+        while not self._due or self._due[0][0] > utc_now():
             self._changed.clear()
-            seconds = (self._due[0][0] - self._deliverer.clock()).total_seconds() if self._due else None
+            seconds = (self._due[0][0] - utc_now()).total_seconds() if self._due else None
             try:
                 async with asyncio.timeout(seconds):
                     await self._changed.wait()
@@ -86,7 +86,7 @@ class QueueRunner:
         """Starts a task, unless the mail is no longer due or has one already."""
         state = self._queue.get(mail)
         due = state.due if state else None
-        if mail in self._tasks or due is None or due > self._deliverer.clock():
+        if mail in self._tasks or due is None or due > utc_now():
             self._free.release()
             return
         self._tasks[mail] = asyncio.create_task(self._run(mail), name=f"retry {mail}")
@@ -99,47 +99,34 @@ class QueueRunner:
                     again = await self._handle(state)
         except TransientError as error:
             _log.warning("the queue waits", mail=mail, error=str(error))
-            again = self._deliverer.clock() + _BUS_RETRY
+            again = utc_now() + _BUS_RETRY
         except Exception:  # noqa: BLE001 - a bug with one mail must not stop the others
             _log.exception("a mail in the queue could not be handled", mail=mail)
-            again = self._deliverer.clock() + _BUG_RETRY
+            again = utc_now() + _BUG_RETRY
         finally:
             del self._tasks[mail]
             self._free.release()
         self._schedule(mail, again)
 
     async def _handle(self, state: QueuedMail) -> datetime | None:
-        """Writes the DSNs, then makes an attempt.
-
-        Returns when to look again if no event will tell.
-        """
-        if not state.owed and self._route_is_down(state):
-            return self._deliverer.clock() + ROUTE_CHECK
-        stored = await self._stored(state)
-        sequence, again = 0, None
+        """Writes the DSNs, then makes an attempt. Returns when to look again if no event tells it."""
+        destination, again = self._destination_of(state.account), utc_now() + ROUTE_CHECK
+        expired = state.accepted_at is not None and self._deliverer.expired(state.accepted_at)
+        waits = bool(destination.down_reason) and not expired
+        if waits and not state.owed:
+            return again
+        stored, sequence = await self._stored(state), 0
+        untried: tuple[str, ...] = ()
         for dsn in state.owed:
             sequence = await self._dsn_sender.send(state, dsn, stored)
-        if state.attempt_due(self._deliverer.clock()):
-            sequence, again = await self._attempt(state, stored)
+        if state.attempt_due(utc_now()) and not waits:
+            message = _message(state, stored, self._deliverer)
+            if stored is None or isinstance(destination, Unroutable) or destination.down_reason:
+                sequence = await self._deliverer.give_up(message, state.failures, destination.name)
+            else:
+                untried, sequence = await self._deliverer.attempt(message, destination)
         await self._queue.reached(sequence)
-        return again
-
-    def _route_is_down(self, state: QueuedMail) -> bool:
-        """While its route is down, a mail only waits, until it expires."""
-        expired = state.accepted_at is not None and self._deliverer.expired(state.accepted_at)
-        return bool(self._destination_of(state.account).down_reason) and not expired
-
-    async def _attempt(self, state: QueuedMail, stored: StoredMail | None) -> tuple[int, datetime | None]:
-        """The sequence of the last event about the mail, and when to look again."""
-        destination = self._destination_of(state.account)
-        message = _message(state, stored, self._deliverer)
-        if stored is None or (destination.down_reason and self._deliverer.expired(message.envelope.received_at)):
-            return await self._deliverer.give_up(message, state.failures, destination.name), None
-        route_check = self._deliverer.clock() + ROUTE_CHECK
-        if isinstance(destination, Unroutable) or destination.down_reason:
-            return 0, route_check
-        untried, sequence = await self._deliverer.attempt(message, destination)
-        return sequence, route_check if untried else None
+        return again if untried else None
 
     async def _stored(self, state: QueuedMail) -> StoredMail | None:
         try:
@@ -155,7 +142,7 @@ def _message(state: QueuedMail, stored: StoredMail | None, deliverer: Deliverer)
         envelope, body = stored.record.envelope, deliverer.body(stored.record, stored.body)
     else:
         body = b""
-        envelope = outline(state, state.recipients, state.accepted_at or deliverer.clock())
+        envelope = outline(state, state.recipients, state.accepted_at or utc_now())
     return OutgoingMessage(
         envelope=envelope,
         sequence=state.sequence,

@@ -6,7 +6,7 @@ from varco_common.bus import Bus
 from varco_common.events import Event
 from varco_common.eventsourcing.commands import CommandContext
 from varco_common.eventsourcing.projection import Projection
-from varco_relay.delivery_attempt import Clock, utc_now
+from varco_relay.delivery_attempt import utc_now
 from varco_relay.model.queue import QueuedMail
 
 QueueCommand = Callable[[QueuedMail, CommandContext], Event | None]
@@ -15,8 +15,8 @@ QueueCommand = Callable[[QueuedMail, CommandContext], Event | None]
 class QueueService:
     """Reads the projection of the queue, and appends the events of commands."""
 
-    def __init__(self, bus: Bus, queue: Projection[QueuedMail], clock: Clock = utc_now) -> None:
-        self._bus, self._queue, self._clock = bus, queue, clock
+    def __init__(self, bus: Bus, queue: Projection[QueuedMail]) -> None:
+        self._bus, self._queue = bus, queue
 
     def mails(self, account: str = "") -> Iterator[QueuedMail]:
         """Every mail of the account (empty: of all) that waits, in no order."""
@@ -36,6 +36,6 @@ class QueueService:
 
         Raises what the command raises.
         """
-        event = command(state, CommandContext(state.account, self._clock(), by, reason))
+        event = command(state, CommandContext(state.account, utc_now(), by, reason))
         if event:
             await self._queue.reached(await self._bus.events.append(event))

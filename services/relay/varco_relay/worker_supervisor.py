@@ -1,24 +1,23 @@
 """One worker for each account: started when it appears, told when its route changes."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 
 from varco_common.events import AnyEvent, RouteRemoved, RouteSet
 from varco_common.eventsourcing.projection import Projection
 from varco_relay.account_worker import AccountWorker
+from varco_relay.delivery_attempt import Deliverer
 from varco_relay.model.account_route import AccountRoute
-from varco_relay.smtp.pool_registry import Destination, Unroutable
-
-RouteOf = Callable[[], AccountRoute | None]
-MakeWorker = Callable[[str, RouteOf], AccountWorker]
+from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
 
 
 class WorkerSupervisor:
-    """`make_worker` makes the worker of an account, and gets a function that looks up its route."""
+    """Runs the workers. `grace` is the time in seconds that attempts get at the end."""
 
-    def __init__(self, routes: Projection[AccountRoute], make_worker: MakeWorker) -> None:
-        self._routes, self._make_worker = routes, make_worker
+    def __init__(
+        self, routes: Projection[AccountRoute], deliverer: Deliverer, pools: PoolRegistry, grace: float
+    ) -> None:
+        self._routes, self._deliverer, self._pools, self._grace = routes, deliverer, pools, grace
         self._workers: dict[str, AccountWorker] = {}
         self._changed: asyncio.Queue[str] = asyncio.Queue()
 
@@ -32,8 +31,8 @@ class WorkerSupervisor:
                 account = await self._changed.get()
                 if worker := self._workers.get(account):
                     worker.update_route()
-                elif state := self._routes.get(account):
-                    worker = self._make_worker(state.account, lambda account=account: self._routes.get(account))  # type: ignore[misc]
+                elif self._routes.get(account):
+                    worker = AccountWorker(account, self._routes, self._deliverer, self._pools, self._grace)
                     self._workers[account] = worker
                     group.create_task(worker.run(), name=f"worker {account}")
 

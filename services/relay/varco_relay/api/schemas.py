@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from varco_common.events import TlsUse
-from varco_relay.commands import RouteRequest, route_request
+from varco_relay.commands import RouteRequest
 from varco_relay.model.queue import QueuedMail
 
 
@@ -22,7 +22,7 @@ class SmarthostIn(BaseModel):
 
     def request(self) -> RouteRequest:
         password = self.password.get_secret_value() if self.password else None
-        return route_request(self.smarthost, self.tls, self.login, password)
+        return RouteRequest(self.smarthost, self.tls, self.login, password)
 
 
 class RouteOut(BaseModel):

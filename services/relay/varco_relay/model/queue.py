@@ -139,11 +139,7 @@ def _failed(before: QueuedMail, event: MailBounced | MailExpired) -> QueuedMail:
     if not event.dsn or any(dsn.dsn == event.dsn for dsn in after.owed):
         return after
     dsn = PendingDsn(
-        dsn=event.dsn,
-        failures=event.failures,
-        host=event.host,
-        since=event.at,
-        expired=isinstance(event, MailExpired),
+        dsn=event.dsn, failures=event.failures, host=event.host, since=event.at, expired=isinstance(event, MailExpired)
     )
     return msgspec.structs.replace(after, owed=(*after.owed, dsn))
 

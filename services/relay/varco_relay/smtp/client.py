@@ -180,62 +180,42 @@ class SmtpClient(asyncio.Protocol):
         """
         pending = self._next(take_next)
         if self.capabilities.pipelining:
-            self.write(*self._commands(pending))
+            self.write(*_commands(pending))
         while pending:
-            pending = await (self._pipelined if self.capabilities.pipelining else self._stepwise)(pending, take_next)
+            pending = await self._send(pending, take_next)
 
-    async def _pipelined(self, pending: PendingTransaction, take_next: NextTransaction) -> PendingTransaction | None:
-        """One mail whose commands are written already.
-
-        Returns the next one, with its commands written.
-        """
-        mail = await self.reply(self.timeouts.command)
+    async def _send(self, pending: PendingTransaction, take_next: NextTransaction) -> PendingTransaction | None:
+        """Sends one mail and returns the next. With PIPELINING, the commands of both are written ahead."""
+        ahead = self.capabilities.pipelining
+        mail_from, *recipients, data = pending.commands
+        mail = await self._answer(mail_from, self.timeouts.command)
         if mail.closing:
             raise ConnectionLost(mail)
-        answers = [await self.reply(self.timeouts.command) for _ in pending.transaction.recipients]
-        data = await self.reply(self.timeouts.data)
+        to_name = recipients if ahead or mail.positive else []
+        answers = [await self._answer(line, self.timeouts.command) for line in to_name]
         accepted = _note_refusals(pending, mail, answers)
-        if data.code == 354 and accepted:
+        last = await self._answer(data, self.timeouts.data) if ahead or accepted else [mail, *answers][-1]
+        if last.code == 354 and accepted:
             return await self._send_body(pending, take_next)
-        following = self._next(take_next) if not data.closing else None
-        # RFC 2920 3.1: a next hop may accept DATA without any recipient, and then waits for its end
-        reset = END_OF_DATA if data.code == 354 else b"RSET\r\n"
-        if not data.closing:
-            self.write(reset, *self._commands(following))
-            await self.reply(self.timeouts.end)
-        self._complete(pending, data)
-        return following
-
-    async def _stepwise(self, pending: PendingTransaction, take_next: NextTransaction) -> PendingTransaction | None:
-        """One mail, with each command sent after the reply to the one before.
-
-        Returns the next mail.
-        """
-        mail_from, *recipients, data = self._commands(pending)
-        mail = await self.command(mail_from)
-        if mail.closing:
-            raise ConnectionLost(mail)
-        answers = [await self.command(line) for line in (recipients if mail.positive else [])]
-        last = (answers or [mail])[-1]
-        if _note_refusals(pending, mail, answers):
-            last = await self.command(data, self.timeouts.data)
-            if last.code == 354:
-                return await self._send_body(pending, take_next)
+        following = self._next(take_next) if ahead and not last.closing else None
         if not last.closing:
-            await self.command(b"RSET\r\n")
+            # RFC 2920 3.1: a next hop may accept DATA without any recipient, and then waits for its end
+            self.write(END_OF_DATA if last.code == 354 else b"RSET\r\n", *_commands(following))
+            await self.reply(self.timeouts.end)
         self._complete(pending, last)
-        return self._next(take_next)
+        return following if ahead else self._next(take_next)
+
+    async def _answer(self, line: bytes, seconds: float) -> SmtpReply:
+        """The reply to a command of a mail, which with PIPELINING is written already."""
+        return await (self.reply(seconds) if self.capabilities.pipelining else self.command(line, seconds))
 
     async def _send_body(self, pending: PendingTransaction, take_next: NextTransaction) -> PendingTransaction | None:
-        """Sends the body and its end, in one write with the commands of the next mail.
-
-        Returns the next mail.
-        """
+        """Sends the body and its end, in one write with the commands of the next mail. Returns the next mail."""
         pending.stage = Stage.BODY
         body = pending.transaction.body
         last = body if isinstance(body, bytes) else await self._send_all_but_last(pending, body)
         following = self._next(take_next) if self.capabilities.pipelining else None
-        self.write(last, END_OF_DATA, *self._commands(following))
+        self.write(last, END_OF_DATA, *_commands(following))
         await self._drained()
         self._complete(pending, await self.reply(self.timeouts.end))
         return following if self.capabilities.pipelining else self._next(take_next)
@@ -264,9 +244,6 @@ class SmtpClient(asyncio.Protocol):
         if final.closing:
             self.abort("the next hop closes: " + final.line)
 
-    def _commands(self, pending: PendingTransaction | None) -> list[bytes]:
-        return envelope_commands(pending.transaction, self.capabilities) if pending else []
-
     def _next(self, take_next: NextTransaction) -> PendingTransaction | None:
         """The next mail that this next hop can carry.
 
@@ -275,6 +252,7 @@ class SmtpClient(asyncio.Protocol):
         while not self.closed and (pending := take_next()):
             if not (refusal := obstacle(pending.transaction, self.capabilities)):
                 pending.stage = Stage.ENVELOPE
+                pending.commands = envelope_commands(pending.transaction, self.capabilities)
                 return pending
             pending.complete(refusal, self.tls)
         return None
@@ -289,6 +267,10 @@ class SmtpClient(asyncio.Protocol):
                 self.abort("timed out while the body was sent")
         if self.closed:
             raise ConnectionLost(self._closed_because)
+
+
+def _commands(pending: PendingTransaction | None) -> list[bytes]:
+    return pending.commands if pending else []
 
 
 def _note_refusals(pending: PendingTransaction, mail: SmtpReply, answers: list[SmtpReply]) -> bool:

@@ -48,6 +48,7 @@ class PendingTransaction:
     transaction: SmtpTransaction
     result: "asyncio.Future[Result]"
     stage: Stage = Stage.WAITING
+    commands: list[bytes] = field(default_factory=list)
     replies: dict[str, SmtpReply] = field(default_factory=dict)
 
     @property
