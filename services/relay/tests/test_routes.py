@@ -1,4 +1,4 @@
-"""Routes: set, shown and removed over HTTP; two who change one at once; and mail that is on its way meanwhile."""
+"""Routes over HTTP: set, removed, changed by two at once, and while mail is on its way."""
 
 import asyncio
 
@@ -142,7 +142,7 @@ async def test_a_change_is_decided_on_what_another_process_has_just_set(gate, ho
 
 
 async def test_only_settings_make_a_version(gate, hop: NextHop):
-    """Deliveries, and a next hop that goes down and comes back, are facts about the account as well."""
+    """Deliveries, and a next hop that goes down and comes back, are facts of the account, too."""
     await gate.account()
     async with gate.relay() as client:
         before = (await client.put(URL, json=to(hop))).json()["version"]
@@ -159,7 +159,7 @@ async def test_only_settings_make_a_version(gate, hop: NextHop):
 
 
 async def test_a_route_can_be_set_while_mail_flows(gate, hop: NextHop):
-    """Each delivery is an event of the account, too: it makes the command decide anew, and never fail."""
+    """Each delivery is an event of the account, too: the command decides anew, and succeeds."""
     await gate.account()
     async with gate.relay(default_route=f"127.0.0.1:{hop.port}") as client:
         flowing = asyncio.create_task(flow(gate, 400))

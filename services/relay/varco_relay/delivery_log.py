@@ -42,7 +42,7 @@ class DeliveryLog:
         self._forgotten += 1
 
     async def recipients(self, sequence: int, at: datetime) -> set[str]:
-        """The recipients with an outcome of the mail that was stored at `sequence`, at time `at`."""
+        """The recipients with an outcome, of the mail that was stored at `sequence` and `at`."""
         async with self._reading:
             while self._since is None or at < self._since:
                 await self._read(at)

@@ -109,7 +109,7 @@ class QueueRunner:
         self._schedule(mail, again)
 
     async def _handle(self, state: QueuedMail) -> datetime | None:
-        """Writes the DSNs, then makes an attempt. Returns when to look again if no event tells it."""
+        """Writes the DSNs, then makes an attempt. Returns when to look again, if no event tells."""
         destination, again = self._destination_of(state.account), utc_now() + ROUTE_CHECK
         expired = state.accepted_at is not None and self._deliverer.expired(state.accepted_at)
         waits = bool(destination.down_reason) and not expired

@@ -185,7 +185,7 @@ class SmtpClient(asyncio.Protocol):
             pending = await self._send(pending, take_next)
 
     async def _send(self, pending: PendingTransaction, take_next: NextTransaction) -> PendingTransaction | None:
-        """Sends one mail and returns the next. With PIPELINING, the commands of both are written ahead."""
+        """Sends one mail, returns the next. With PIPELINING the commands of both are written ahead."""
         ahead = self.capabilities.pipelining
         mail_from, *recipients, data = pending.commands
         mail = await self._answer(mail_from, self.timeouts.command)
@@ -199,7 +199,7 @@ class SmtpClient(asyncio.Protocol):
             return await self._send_body(pending, take_next)
         following = self._next(take_next) if ahead and not last.closing else None
         if not last.closing:
-            # RFC 2920 3.1: a next hop may accept DATA without any recipient, and then waits for its end
+            # RFC 2920 3.1: a next hop may accept DATA without a recipient, and waits for its end
             self.write(END_OF_DATA if last.code == 354 else b"RSET\r\n", *_commands(following))
             await self.reply(self.timeouts.end)
         self._complete(pending, last)
@@ -210,7 +210,7 @@ class SmtpClient(asyncio.Protocol):
         return await (self.reply(seconds) if self.capabilities.pipelining else self.command(line, seconds))
 
     async def _send_body(self, pending: PendingTransaction, take_next: NextTransaction) -> PendingTransaction | None:
-        """Sends the body and its end, in one write with the commands of the next mail. Returns the next mail."""
+        """Sends the body, and its end in one write with the commands of the next mail, which it returns."""
         pending.stage = Stage.BODY
         body = pending.transaction.body
         last = body if isinstance(body, bytes) else await self._send_all_but_last(pending, body)

@@ -187,7 +187,7 @@ class ConnectionPool:
         return None
 
     async def _mail_waits(self, client: SmtpClient) -> bool:
-        """Waits for mail. False if none came in time, or if the connection or the pool is closed."""
+        """Waits for mail. False if none came in time, or if connection or pool are closed."""
         if self._queue or client.closed or self.down_reason:
             return not (client.closed or self.down_reason)
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

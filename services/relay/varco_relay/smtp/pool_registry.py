@@ -46,7 +46,7 @@ class PoolRegistry:
                 return self._pool(smarthost, listener)
 
     def leave(self, destination: Destination, listener: PoolListener) -> None:
-        """Ends the listening. Retires the pool when its last account leaves: what it is sending ends."""
+        """Ends the listening. Retires the pool when its last account leaves."""
         if isinstance(destination, ConnectionPool):
             destination.listeners.discard(listener)
             if not destination.listeners:
