@@ -200,20 +200,20 @@ class CopyIndex:
         arrived: int | None = rows[0][0]
         return arrived
 
-    async def search(self, account: str, wanted: CopyQuery, *, after: int, limit: int) -> list[CopyDetails]:
+    async def search(self, account: str, criteria: CopyQuery, *, after: int, limit: int) -> list[CopyDetails]:
         """The matching copies in the mailbox behind row `after`, the oldest first."""
         query = _columns(CopyDetails).where(_in_mailbox(account), copies.c.id > after)
         for column, text in (
-            (copies.c.sender, wanted.sender),
-            (copies.c.recipients, wanted.recipient),
-            (copies.c.subject, wanted.subject),
+            (copies.c.sender, criteria.sender),
+            (copies.c.recipients, criteria.recipient),
+            (copies.c.subject, criteria.subject),
         ):
             if text:
                 query = query.where(column.icontains(text, autoescape=True))
-        if wanted.since:
-            query = query.where(copies.c.arrived_ms >= unix_ms(wanted.since))
-        if wanted.until:
-            query = query.where(copies.c.arrived_ms < unix_ms(wanted.until))
+        if criteria.since:
+            query = query.where(copies.c.arrived_ms >= unix_ms(criteria.since))
+        if criteria.until:
+            query = query.where(copies.c.arrived_ms < unix_ms(criteria.until))
         return [CopyDetails(*row) for row in await self._read(query.order_by(copies.c.id).limit(limit))]
 
     async def get(self, account: str, mail: str) -> CopyDetails | None:

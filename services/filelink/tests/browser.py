@@ -20,7 +20,7 @@ class Page:
 
     def __init__(self, reader: asyncio.StreamReader, commands: int) -> None:
         self._reader, self._commands, self._number, self._session = reader, commands, 0, ""
-        self._heard: list[dict[str, Any]] = []
+        self._events: list[dict[str, Any]] = []
 
     async def open(self, downloads: Path) -> None:
         behaviour = {"behavior": "allow", "downloadPath": str(downloads), "eventsEnabled": True}
@@ -34,7 +34,7 @@ class Page:
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         await self.say("Emulation.setEmulatedMedia", features=features)
         await self.say("Page.navigate", url=url)
-        await self.heard("Page.loadEventFired")
+        await self.next_event("Page.loadEventFired")
 
     async def source(self) -> str:
         root = (await self.say("DOM.getDocument"))["root"]["nodeId"]
@@ -50,9 +50,9 @@ class Page:
 
     async def downloaded(self) -> str:
         """The suggested name of the file that was downloaded, in whole."""
-        name = (await self.heard("Browser.downloadWillBegin"))["suggestedFilename"]
-        while (said := await self.heard("Browser.downloadProgress"))["state"] != "completed":
-            assert said["state"] == "inProgress"
+        name = (await self.next_event("Browser.downloadWillBegin"))["suggestedFilename"]
+        while (message := await self.next_event("Browser.downloadProgress"))["state"] != "completed":
+            assert message["state"] == "inProgress"
         return str(name)
 
     async def screenshot(self) -> bytes:
@@ -66,22 +66,22 @@ class Page:
             json.dumps(command | ({"sessionId": self._session} if self._session else {})).encode() + b"\0",
         )
         async with asyncio.timeout(_SECONDS):
-            while (said := await self._next()).get("id") != self._number:
-                self._heard.append(said)
-        assert "error" not in said, said
-        return dict(said["result"])
+            while (message := await self._next()).get("id") != self._number:
+                self._events.append(message)
+        assert "error" not in message, message
+        return dict(message["result"])
 
-    async def heard(self, event: str) -> dict[str, Any]:
+    async def next_event(self, event: str) -> dict[str, Any]:
         """The next event of this name."""
-        for place, said in enumerate(self._heard):
-            if said.get("method") == event:
-                del self._heard[: place + 1]
-                return dict(said["params"])
-        self._heard.clear()
+        for position, message in enumerate(self._events):
+            if message.get("method") == event:
+                del self._events[: position + 1]
+                return dict(message["params"])
+        self._events.clear()
         async with asyncio.timeout(_SECONDS):
-            while (said := await self._next()).get("method") != event:
+            while (message := await self._next()).get("method") != event:
                 pass
-        return dict(said["params"])
+        return dict(message["params"])
 
     async def _next(self) -> dict[str, Any]:
         return dict(json.loads((await self._reader.readuntil(b"\0"))[:-1]))

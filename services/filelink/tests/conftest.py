@@ -1,4 +1,4 @@
-"""A whole filelink on a real bus and a real object store, and what it said meanwhile."""
+"""A whole filelink on a real bus and a real object store, and the events that it appends."""
 
 import asyncio
 import hashlib
@@ -44,7 +44,7 @@ def pytest_asyncio_loop_factories():
 
 
 class Gate:
-    """One filelink's surroundings: it may be run, ended and run again with the same state."""
+    """What a filelink needs around it. It may be run, ended and run again with the same state."""
 
     def __init__(self, nats: NatsServer, bus: Bus, store: S3Server, home: Path) -> None:
         self.nats, self.bus, self.store, self.home = nats, bus, store, home
@@ -105,32 +105,32 @@ class Gate:
         await self.bus.mail.append("convert", record, b"" if stored else body)
         return mail
 
-    async def leaving(self, mail: str, account: str = "acme") -> list[StoredMail]:
+    async def converted(self, mail: str, account: str = "acme") -> list[StoredMail]:
         """Every record of this mail that relay would take."""
-        async with aclosing(self.bus.mail.read("converted", account, 0)) as found:
-            return [stored async for stored in found if stored.record.envelope.id == mail]
+        async with aclosing(self.bus.mail.read("converted", account, 0)) as records:
+            return [stored async for stored in records if stored.record.envelope.id == mail]
 
-    async def left(self, mail: str, account: str = "acme") -> bytes:
-        """The mail as it leaves, as soon as it does."""
-        [stored] = await eventually(lambda: self.leaving(mail, account), 40)
+    async def converted_body(self, mail: str, account: str = "acme") -> bytes:
+        """The body of the converted mail, once it is in MAIL."""
+        [stored] = await eventually(lambda: self.converted(mail, account), 40)
         where = stored.record.body
         body = await self.bodies.get(where.object) if where.object else stored.body
         assert hashlib.sha256(body).hexdigest() == where.sha256
         assert len(body) == where.size
         return body
 
-    async def said(self, kind=AttachmentLinked) -> list:
-        """What filelink said of a kind, so far."""
+    async def events(self, kind=AttachmentLinked) -> list:
+        """The events of a kind that filelink has appended so far."""
         subjects = "events.filelink.*.*"
-        last, found = await self.bus.events.last_sequence(subjects), []
-        async with aclosing(self.bus.events.follow(subjects)) as events:
-            while last and (stored := await anext(events)):
-                found += [stored.event] if isinstance(stored.event, kind) else []
+        last, events = await self.bus.events.last_sequence(subjects), []
+        async with aclosing(self.bus.events.follow(subjects)) as following:
+            while last and (stored := await anext(following)):
+                events += [stored.event] if isinstance(stored.event, kind) else []
                 if stored.sequence >= last:
                     break
-        return found
+        return events
 
-    async def terms(self, client: httpx.AsyncClient, account: str = "acme", **section) -> None:
+    async def set_links(self, client: httpx.AsyncClient, account: str = "acme", **section) -> None:
         section = {"over": 10_000, "base_url": f"http://127.0.0.1:{self.links_port}"} | section
         answer = await client.put(f"/accounts/{account}/filelink", json=section)
         assert answer.status_code == 200, answer.text
@@ -188,7 +188,7 @@ async def filelink(gate: Gate) -> AsyncIterator[httpx.AsyncClient]:
     """A running filelink with account acme, whose attachments over 10 KB become links."""
     await gate.account()
     async with gate.filelink() as client:
-        await gate.terms(client)
+        await gate.set_links(client)
         yield client
 
 

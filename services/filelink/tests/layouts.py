@@ -31,7 +31,7 @@ def part(kind: str, content: bytes, encoding: str = "base64", **fields: str) -> 
 
 def multi(kind: str, edge: str, *parts: bytes, preamble: bytes = b"") -> bytes:
     """Header and content of a multipart."""
-    inner = b"".join(b"\r\n--%s\r\n%s" % (edge.encode(), one) for one in parts)
+    inner = b"".join(b"\r\n--%s\r\n%s" % (edge.encode(), part) for part in parts)
     head = f'Content-Type: multipart/{kind};\r\n\tboundary="{edge}"\r\n\r\n'.encode()
     return head + preamble + inner.removeprefix(b"" if preamble else b"\r\n") + f"\r\n--{edge}--\r\n".encode()
 

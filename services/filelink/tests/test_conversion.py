@@ -43,7 +43,7 @@ async def fetched(url: str) -> bytes:
 async def test_every_clients_layout_leaves_with_a_link_in_each_text(gate, filelink, client, stored):
     wire = layouts.LAYOUTS[client]
     mail = await gate.accept(wire, stored=stored, before=b"Received: from pc\r\n", eight_bit=b"\xc3" in wire)
-    left = await gate.left(mail)
+    left = await gate.converted_body(mail)
     before, after = leaves(parsed(wire)), leaves(parsed(left))
     assert [name for _, name, _ in after] == [name for _, name, _ in before if name != "offerta.pdf"]
     texts = {kind: content for kind, name, content in after if not name}  # the last of each kind
@@ -63,12 +63,12 @@ async def test_every_clients_layout_leaves_with_a_link_in_each_text(gate, fileli
 async def test_line_by_line_all_stays_but_the_file_and_the_place_of_the_notice(gate, filelink, client):
     """The notice may split a line; in base64 the lines behind it are encoded again."""
     wire = layouts.LAYOUTS[client]
-    left = await gate.left(await gate.accept(wire, eight_bit=b"\xc3" in wire))
+    left = await gate.converted_body(await gate.accept(wire, eight_bit=b"\xc3" in wire))
     [file] = [part for part in scan(wire).parts if "offerta.pdf" in part.names]
     begins = wire.rindex(b"\r\n--", 0, file.start)
     lines = (wire[:begins] + wire[file.end :]).split(b"\r\n")
     unlike = difflib.SequenceMatcher(None, lines, left.split(b"\r\n"), autojunk=False).get_opcodes()
-    touched = [lines[one:two] for what, one, two, _, _ in unlike if what != "equal"]
+    touched = [lines[start:end] for kind, start, end, _, _ in unlike if kind != "equal"]
     assert len(touched) <= 2, "one place in each text"
     assert all(len(place) <= 2 for place in touched)
 
@@ -80,8 +80,8 @@ def without(new: bytes, old: bytes) -> bool:
 
 async def test_the_link_is_said_with_name_size_and_hash(gate, filelink):
     mail = await gate.accept(layouts.GMAIL)
-    await gate.left(mail)
-    [event] = await gate.said(AttachmentLinked)
+    await gate.converted_body(mail)
+    [event] = await gate.events(AttachmentLinked)
     assert (event.mail, event.part, event.name, event.size) == (mail, "2", "offerta.pdf", len(layouts.PDF))
     assert event.sha256 == hashlib.sha256(layouts.PDF).hexdigest()
     assert event.domain == "acme.example"
@@ -89,8 +89,8 @@ async def test_the_link_is_said_with_name_size_and_hash(gate, filelink):
 
 def attached(left: bytes) -> list[bytes]:
     """The links in the mail, each once, in their order."""
-    found = LINK.findall(b"\n".join(content for _, _, content in leaves(parsed(left))).decode("utf-8", "replace"))
-    return [*dict.fromkeys(found)]
+    links = LINK.findall(b"\n".join(content for _, _, content in leaves(parsed(left))).decode("utf-8", "replace"))
+    return [*dict.fromkeys(links)]
 
 
 LINES = b"".join(b".%d: perch\xc3\xa9 no = forse?\r\n" % number for number in range(1_500))
@@ -107,7 +107,7 @@ LINES = b"".join(b".%d: perch\xc3\xa9 no = forse?\r\n" % number for number in ra
 )
 async def test_a_file_of_any_encoding_comes_out_as_it_was(gate, filelink, encoding, content):
     wire = layouts.mail(layouts.multi("mixed", "m", layouts.text(), layouts.pdf(content=content, encoding=encoding)))
-    [url] = attached(await gate.left(await gate.accept(wire)))
+    [url] = attached(await gate.converted_body(await gate.accept(wire)))
     assert await fetched(url) == content
 
 
@@ -115,7 +115,7 @@ async def test_several_attachments_make_one_block(gate, filelink):
     files = [layouts.PDF + bytes([number]) for number in range(3)]
     parts = [layouts.pdf(f"file {number}.pdf", content) for number, content in enumerate(files)]
     wire = layouts.mail(layouts.multi("mixed", "m", layouts.text(), parts[0], layouts.image(), *parts[1:]))
-    left = await gate.left(await gate.accept(wire))
+    left = await gate.converted_body(await gate.accept(wire))
     [(_, _, text), (kind, _, picture)] = leaves(parsed(left))
     assert text.count(b"ELIMINATI dopo") == 1
     assert (kind, picture) == ("image/png", layouts.PNG)
@@ -133,7 +133,7 @@ async def test_several_attachments_make_one_block(gate, filelink):
     ids=["no text", "the mail is the file", "a text in UTF-16", "a multipart that would be empty"],
 )
 async def test_where_no_text_can_take_it_the_notice_is_a_part_of_its_own(gate, filelink, wire):
-    left = await gate.left(await gate.accept(wire, before=b"Received: from pc\r\n"))
+    left = await gate.converted_body(await gate.accept(wire, before=b"Received: from pc\r\n"))
     message = parsed(left)
     kind, name, content = leaves(message)[-1]
     assert (kind, name) == ("text/plain", None)
@@ -158,8 +158,8 @@ async def test_where_no_text_can_take_it_the_notice_is_a_part_of_its_own(gate, f
 async def test_a_name_of_eight_bits_is_read_and_shown(gate, filelink, field, name):
     part = layouts.part("application/pdf", layouts.PDF, Content_Disposition=f"attachment; {field}")
     wire = layouts.mail(layouts.multi("mixed", "m", layouts.text(), layouts.html(), part))
-    left = await gate.left(await gate.accept(wire))
-    [event] = await gate.said(AttachmentLinked)
+    left = await gate.converted_body(await gate.accept(wire))
+    [event] = await gate.events(AttachmentLinked)
     assert event.name == name
     (_, _, text), (_, _, html) = leaves(parsed(left))
     assert f"[{name}]" in text.decode()
@@ -170,11 +170,11 @@ async def test_what_is_large_besides_travels_through_the_store(gate, monkeypatch
     monkeypatch.setattr(converter, "INLINE_BYTES", 50_000)
     await gate.account()
     async with gate.filelink() as client:
-        await gate.terms(client)
+        await gate.set_links(client)
         photos = [layouts.part("image/png", bytes(9_000), Content_Disposition="attachment; filename=p.png")] * 20
         wire = layouts.mail(layouts.multi("mixed", "m", layouts.text(), *photos, layouts.pdf()))
         mail = await gate.accept(wire, stored=True)
-        left = await gate.left(mail)
-    [stored] = await gate.leaving(mail)
+        left = await gate.converted_body(mail)
+    [stored] = await gate.converted(mail)
     assert stored.record.body.object.startswith(f"{mail}.")
     assert [content for _, name, content in leaves(parsed(left)) if name] == [bytes(9_000)] * 20

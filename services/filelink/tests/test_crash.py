@@ -38,35 +38,35 @@ async def test_killed_at_any_point_the_mail_leaves_once_with_links_that_work(gat
     process = gate.process()
     async with gate.client() as client:
         await running.ready(client)
-        await gate.terms(client)
+        await gate.set_links(client)
         mail = await gate.accept(heavy, stored=True)
         if moment == "uploading":
             await eventually(lambda: uploads(gate))
         elif moment == "linked":
-            await eventually(lambda: gate.said(AttachmentLinked), 20)
+            await eventually(lambda: gate.events(AttachmentLinked), 20)
         else:
-            await eventually(lambda: gate.leaving(mail), 20)
+            await eventually(lambda: gate.converted(mail), 20)
         process.send_signal(signal.SIGKILL)
         await asyncio.to_thread(process.wait)
         process = gate.process()
         try:
             await running.ready(client)
-            left = await gate.left(mail)
+            left = await gate.converted_body(mail)
             await eventually(lambda: idle(gate), 60)
         finally:
-            [link] = await gate.said(AttachmentLinked)
+            [link] = await gate.events(AttachmentLinked)
             sizes = await works(link.url)
             process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(process.wait) == 0
-    assert len(await gate.leaving(mail)) == 1
+    assert len(await gate.converted(mail)) == 1
     assert re.findall(rb"/files/([0-9a-f]{40})", left.replace(b"=\r\n", b"")) == [link.link.encode()]
     assert sizes == SIZE // 32 * 32
 
 
 async def uploads(gate: Gate) -> bool:
     """Whether a part of the file is in the store."""
-    held = await gate.files._run(lambda: gate.files._client._list_multipart_uploads(LINKS).uploads)
-    return bool(held)
+    uploading = await gate.files._run(lambda: gate.files._client._list_multipart_uploads(LINKS).uploads)
+    return bool(uploading)
 
 
 async def idle(gate: Gate) -> bool:
@@ -79,15 +79,15 @@ async def idle(gate: Gate) -> bool:
 async def test_a_mail_that_comes_again_is_not_sent_again(gate, filelink):
     """A bus that was killed forgets acknowledgements: the mail comes as if for the first time."""
     mail = await gate.accept(layouts.GMAIL)
-    await gate.left(mail)
+    await gate.converted_body(mail)
     await gate.bus.mail.delete_consumer("filelink")
     await gate.nats.restart()  # filelink makes its consumer anew, which begins at the first mail
     ballot = gate.ballot(layouts.APPLE)
     await eventually(lambda: gate.bus.voting.collect(ballot, ["filelink"], 1))
-    await gate.left(await gate.take(ballot, ("2.2",), layouts.APPLE))
+    await gate.converted_body(await gate.take(ballot, ("2.2",), layouts.APPLE))
     await eventually(lambda: idle(gate), 60)
-    assert len(await gate.leaving(mail)) == 1
-    assert len(await gate.said(AttachmentLinked)) == 2
+    assert len(await gate.converted(mail)) == 1
+    assert len(await gate.events(AttachmentLinked)) == 2
 
 
 async def test_while_the_store_is_away_conversions_wait_and_downloads_are_503(nats, bus, tmp_path):
@@ -95,9 +95,9 @@ async def test_while_the_store_is_away_conversions_wait_and_downloads_are_503(na
         gate = Gate(nats, bus, store, tmp_path)
         await gate.account()
         async with gate.filelink() as client, httpx.AsyncClient() as web:
-            await gate.terms(client)
-            await gate.left(await gate.accept(layouts.GMAIL))
-            await gate.left(await gate.accept(layouts.mail(layouts.pdf(content=bytes(20_000)))))
+            await gate.set_links(client)
+            await gate.converted_body(await gate.accept(layouts.GMAIL))
+            await gate.converted_body(await gate.accept(layouts.mail(layouts.pdf(content=bytes(20_000)))))
             other, link = (await client.get("/links")).json()["links"]
             await store.kill()
             answer = await web.get(link["url"], timeout=30)
@@ -109,9 +109,9 @@ async def test_while_the_store_is_away_conversions_wait_and_downloads_are_503(na
             assert (await client.get(f"/links/{other['link']}")).json()["state"] == "ending"
             assert (await web.get(other["url"])).status_code == 410
             await store.start()
-            await gate.left(mail)
+            await gate.converted_body(mail)
             assert await works(link["url"]) == len(layouts.PDF)
-            [revoked] = await eventually(lambda: gate.said(LinkRevoked), 20)
+            [revoked] = await eventually(lambda: gate.events(LinkRevoked), 20)
             assert (revoked.link, revoked.reason) == (other["link"], "wrong")
             assert not await gate.files.exists(revoked.gone)
         await gate.files.close()
@@ -123,8 +123,8 @@ async def test_a_mail_whose_body_isnt_what_its_manifest_says_leaves_as_it_came(g
     broken = layouts.GMAIL.replace(b"000000000000f1", b"000000000000f2")
     broken = broken.replace(b"--000000000000f2", b"xx000000000000f2")
     mail = await gate.take(ballot, ("2",), broken)
-    assert await gate.left(mail) == broken
-    assert await gate.said(AttachmentLinked) == []
+    assert await gate.converted_body(mail) == broken
+    assert await gate.events(AttachmentLinked) == []
 
 
 async def test_a_mail_whose_body_is_gone_is_parked(gate, filelink):
@@ -133,4 +133,4 @@ async def test_a_mail_whose_body_is_gone_is_parked(gate, filelink):
     record = MailAccepted(envelope=ballot.envelope, manifest=ballot.manifest, votes=(), body=where, convert=("2",))
     await gate.bus.mail.append("convert", record, b"")
     await eventually(lambda: gate.bus.events.last_sequence("events.parked.record-parked.filelink"), 20)
-    assert await gate.leaving(ballot.envelope.id) == []
+    assert await gate.converted(ballot.envelope.id) == []

@@ -23,7 +23,7 @@ NAMED = layouts.mail(layouts.multi("mixed", "m", layouts.text(), layouts.pdf("pe
 @pytest.fixture
 async def url(gate, filelink) -> str:
     """A link to layouts.PDF."""
-    await gate.left(await gate.accept(layouts.GMAIL))
+    await gate.converted_body(await gate.accept(layouts.GMAIL))
     [link] = (await filelink.get("/links")).json()["links"]
     return link["url"]
 
@@ -78,11 +78,11 @@ async def test_each_download_is_said_with_its_bytes_and_whether_it_was_whole(gat
     await web.head(url)
 
     async def both():
-        said = await gate.said(LinkDownloaded)
-        return said if len(said) == 2 else None
+        events = await gate.events(LinkDownloaded)
+        return events if len(events) == 2 else None
 
-    said = await eventually(both)
-    assert [(one.sent, one.complete, one.host) for one in said] == [
+    events = await eventually(both)
+    assert [(event.sent, event.complete, event.host) for event in events] == [
         (len(layouts.PDF), True, "127.0.0.1"),
         (10, False, "127.0.0.1"),
     ]
@@ -92,7 +92,7 @@ async def test_each_download_is_said_with_its_bytes_and_whether_it_was_whole(gat
 
 
 async def test_a_name_that_isnt_ascii_is_given_both_ways(gate, filelink, web):
-    await gate.left(await gate.accept(NAMED))
+    await gate.converted_body(await gate.accept(NAMED))
     [link] = (await filelink.get("/links")).json()["links"]
     answer = await web.get(link["url"])
     assert "filename*=UTF-8''perche%CC%81%20no%20%E4%BD%A0.pdf" in answer.headers["content-disposition"]
@@ -113,14 +113,14 @@ async def test_unknown_links_are_404_and_guessing_is_slowed(gate, filelink, url,
 
 async def test_a_download_that_breaks_off_is_said_as_incomplete(gate, filelink, web):
     big = layouts.mail(layouts.multi("mixed", "m", layouts.text(), layouts.pdf(content=bytes(12_000_000))))
-    await gate.left(await gate.accept(big, stored=True))
+    await gate.converted_body(await gate.accept(big, stored=True))
     [link] = (await filelink.get("/links")).json()["links"]
     reader, writer = await asyncio.open_connection("127.0.0.1", gate.links_port, limit=65_536)
     path = link["url"].partition(f":{gate.links_port}")[2]
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     await reader.readuntil(b"\r\n\r\n")
     writer.transport.abort()
-    [event] = await eventually(lambda: gate.said(LinkDownloaded))
+    [event] = await eventually(lambda: gate.events(LinkDownloaded))
     assert not event.complete
     assert event.sent < 12_000_000
 
@@ -132,11 +132,11 @@ AT = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 def test_a_range_never_leaves_the_file(size, low, high):
     for text in (f"bytes={low}-{high}", f"bytes={low}-", f"bytes=-{high}"):
         try:
-            found = requested_range(size, text, None, '"e"', AT)
+            span = requested_range(size, text, None, '"e"', AT)
         except UnsatisfiableRange:
             assert low >= size or high == 0
         else:
-            assert 0 <= found.start < found.end <= size
+            assert 0 <= span.start < span.end <= size
 
 
 @pytest.mark.parametrize("text", [None, "", "bytes=-", "bytes=5-2", "bytes=0-1,3-4", "lines=1-2", "bytes=a-b"])
@@ -186,11 +186,11 @@ def test_the_page_speaks_what_the_browser_likes(accept, speaks):
 async def test_only_a_listed_proxy_names_the_client(gate, web, proxies, forwarded, host):
     await gate.account()
     async with gate.filelink(proxies=proxies) as client:
-        await gate.terms(client)
-        await gate.left(await gate.accept(layouts.GMAIL))
+        await gate.set_links(client)
+        await gate.converted_body(await gate.accept(layouts.GMAIL))
         [link] = (await client.get("/links")).json()["links"]
         await web.get(link["url"], headers={"X-Forwarded-For": forwarded} if forwarded else {})
-        [event] = await eventually(lambda: gate.said(LinkDownloaded))
+        [event] = await eventually(lambda: gate.events(LinkDownloaded))
         assert event.host == host
 
 

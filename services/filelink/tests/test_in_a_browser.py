@@ -15,7 +15,7 @@ async def linked(gate) -> str:
     """The URL of a file whose name has three scripts and a direction mark."""
     name = layouts.pdf(name="x", Content_Disposition="attachment; filename*=UTF-8''" + layouts.percent(NAME))
     mail = await gate.accept(layouts.mail(layouts.multi("mixed", "m", layouts.html(), name)))
-    await gate.left(mail)
+    await gate.converted_body(mail)
     async with gate.client() as client:
         [link] = (await client.get("/links", params={"mail": mail})).json()["links"]
     return str(link["url"])

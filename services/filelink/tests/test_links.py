@@ -23,7 +23,7 @@ BROWSER = {"Accept": "text/html", "Accept-Language": "it"}
 async def linked(gate, filelink, body: bytes = layouts.GMAIL, account: str = "acme") -> dict:
     """The link of one more mail."""
     mail = await gate.accept(body, account=account)
-    await gate.left(mail, account)
+    await gate.converted_body(mail, account)
     [link] = (await filelink.get("/links", params={"mail": mail})).json()["links"]
     return link
 
@@ -34,35 +34,35 @@ async def status(url: str, headers: dict[str, str] | None = None) -> int:
 
 
 async def test_equal_files_of_an_account_are_stored_once_and_deleted_with_the_last_link(gate, filelink):
-    one, two = await linked(gate, filelink), await linked(gate, filelink, layouts.THUNDERBIRD)
-    events = await gate.said(AttachmentLinked)
-    assert one["url"] != two["url"]
+    first, second = await linked(gate, filelink), await linked(gate, filelink, layouts.THUNDERBIRD)
+    events = await gate.events(AttachmentLinked)
+    assert first["url"] != second["url"]
     assert {event.object for event in events} == {events[0].object}
     assert (await filelink.get("/links")).json()["stored"] == len(layouts.PDF)
     stored = await gate.files.keys(timedelta(seconds=-60))
-    assert [key for key in stored if key.split("/")[1] in (one["mail"], two["mail"])] == [events[0].object]
-    await filelink.post(f"/links/{one['link']}/revoke", json={"reason": "wrong person"})
-    assert (await status(one["url"]), await status(two["url"])) == (410, 200)
-    await filelink.post(f"/links/{two['link']}/revoke")
+    assert [key for key in stored if key.split("/")[1] in (first["mail"], second["mail"])] == [events[0].object]
+    await filelink.post(f"/links/{first['link']}/revoke", json={"reason": "wrong person"})
+    assert (await status(first["url"]), await status(second["url"])) == (410, 200)
+    await filelink.post(f"/links/{second['link']}/revoke")
     assert not await gate.files.exists(events[0].object)
-    assert [event.gone for event in await gate.said(LinkRevoked)] == ["", events[0].object]
+    assert [event.gone for event in await gate.events(LinkRevoked)] == ["", events[0].object]
 
 
 async def test_another_accounts_equal_file_is_its_own(gate, filelink):
     await gate.account("other")
-    await gate.terms(filelink, "other")
+    await gate.set_links(filelink, "other")
     await linked(gate, filelink)
     await linked(gate, filelink, account="other")
-    assert len({event.object for event in await gate.said(AttachmentLinked)}) == 2
+    assert len({event.object for event in await gate.events(AttachmentLinked)}) == 2
 
 
 async def test_a_link_whose_time_is_over_loses_its_object_then_its_state(gate, filelink):
-    await gate.terms(filelink, keep="1 minute")
+    await gate.set_links(filelink, keep="1 minute")
     link = await linked(gate, filelink)
-    [event] = await gate.said(AttachmentLinked)
+    [event] = await gate.events(AttachmentLinked)
     past = datetime.now(UTC) - timedelta(seconds=1)
     await gate.bus.events.append(LinkExtended(at=past, account="acme", link=link["link"], expires_at=past))
-    [expired] = await eventually(lambda: gate.said(LinkExpired))
+    [expired] = await eventually(lambda: gate.events(LinkExpired))
     assert expired.gone == event.object
     assert not await gate.files.exists(event.object)
     assert await status(link["url"]) == 410
@@ -74,7 +74,7 @@ async def test_a_link_can_be_extended_but_not_revived(gate, filelink):
     link = await linked(gate, filelink)
     path = f"/links/{link['link']}"
     longer = (await filelink.post(f"{path}/extend", json={"by": "30 days", "reason": "asked"})).json()
-    before, after = (datetime.fromisoformat(one["expires_at"]) for one in (link, longer))
+    before, after = (datetime.fromisoformat(state["expires_at"]) for state in (link, longer))
     assert after - before == timedelta(days=30)
     for wrong in ({}, {"by": "1 day", "until": "2030-01-01T00:00:00Z"}, {"until": "2020-01-01T00:00:00Z"}):
         assert (await filelink.post(f"{path}/extend", json=wrong)).status_code == 422
@@ -84,7 +84,7 @@ async def test_a_link_can_be_extended_but_not_revived(gate, filelink):
 
 async def test_an_orphan_is_swept_and_a_linked_object_is_not(gate, filelink, monkeypatch):
     await linked(gate, filelink)
-    [event] = await gate.said(AttachmentLinked)
+    [event] = await gate.events(AttachmentLinked)
     await gate.files.put("acme/lost/2", b"left behind by a crash")
     unfinished = gate.files.upload("acme/unfinished/2", 5 * 1024 * 1024)
     await unfinished.write(bytes(6 * 1024 * 1024))
@@ -136,7 +136,7 @@ async def test_settings_are_changed_only_for_the_version_that_was_seen(gate, fil
     seen = (await filelink.put(path, json={"keep": "1 day"}, params={"dry_run": True})).json()["version"]
     assert (await filelink.get(path)).json()["version"] == seen
     await web.get(link["url"])  # an event of the account, but no change of its settings
-    await eventually(lambda: gate.said(LinkDownloaded))
+    await eventually(lambda: gate.events(LinkDownloaded))
     if_match = {"If-Match": f'"{seen}"'}
     faster = await filelink.put(path, json={"keep": "2 days"}, headers=if_match)
     slower = await filelink.put(path, json={"keep": "3 days"}, headers=if_match)

@@ -8,16 +8,16 @@ from . import layouts
 
 
 async def test_a_mail_is_needed_until_it_is_converted(gate, filelink):
-    async def asked(*sequences: int, kind: str = "convert") -> RetentionAnswer:
+    async def ask(*sequences: int, kind: str = "convert") -> RetentionAnswer:
         question = RetentionQuery(subject=f"mail.{kind}.acme", sequences=sequences)
         return await retention.ask(gate.bus, "filelink", question, 5)
 
-    assert (await asked(1)).needed == (1,)
-    assert (await asked(1, kind="accepted")).needed == ()
+    assert (await ask(1)).needed == (1,)
+    assert (await ask(1, kind="accepted")).needed == ()
     mail = await gate.accept(layouts.GMAIL)
-    assert len(await eventually(lambda: gate.leaving(mail), 40)) == 1
+    assert len(await eventually(lambda: gate.converted(mail), 40)) == 1
 
     async def done() -> bool:
-        return (await asked(1, 3)).needed == (3,)
+        return (await ask(1, 3)).needed == (3,)
 
     await eventually(done)

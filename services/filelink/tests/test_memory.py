@@ -46,21 +46,21 @@ async def test_a_mail_of_100_mb_costs_less_than_64_mib_and_eight_at_once_stay_bo
     try:
         async with gate.client() as client:
             await running.ready(client)
-            await gate.terms(client)
-            await gate.left(await gate.accept(layouts.GMAIL))
+            await gate.set_links(client)
+            await gate.converted_body(await gate.accept(layouts.GMAIL))
             idle = peak(process.pid)
             mail = await gate.accept(body, stored=True)
-            await gate.left(mail)
+            await gate.converted_body(mail)
             assert peak(process.pid) - idle < MOST
-            [link] = [event for event in await gate.said(AttachmentLinked) if event.size > 1_000_000]
+            [link] = [event for event in await gate.events(AttachmentLinked) if event.size > 1_000_000]
             assert link.sha256 == digest
             assert await downloaded(link.url) == digest
             assert peak(process.pid) - idle < MOST
             mail = await gate.accept(heavy(SIZE // 8)[0], stored=True)
-            await gate.left(mail)
+            await gate.converted_body(mail)
             again = [await resent(gate, mail) for _ in range(8)]
-            for one in again:
-                await eventually(lambda one=one: gate.leaving(one), 60)
+            for mail in again:
+                await eventually(lambda mail=mail: gate.converted(mail), 60)
             assert peak(process.pid) - idle < MOST
     finally:
         process.send_signal(signal.SIGTERM)
@@ -78,7 +78,7 @@ async def downloaded(url: str) -> str:
 
 async def resent(gate, mail: str) -> str:
     """The same body once more, as a mail of its own."""
-    [stored] = await gate.leaving(mail)
+    [stored] = await gate.converted(mail)
     original = (await gate.bus.mail.get(stored.record.original)).record
     again = replace(original, envelope=replace(original.envelope, id=new_id()))
     await gate.bus.mail.append("convert", again, b"")

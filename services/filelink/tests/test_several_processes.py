@@ -47,7 +47,7 @@ async def pair(gate: Gate, constants: str = "") -> AsyncIterator[Pair]:
             for client, each in zip(clients, ports, strict=True):
                 client.base_url = httpx.URL(f"http://127.0.0.1:{each['api_port']}")
                 await running.ready(client)
-            await gate.terms(clients[0])
+            await gate.set_links(clients[0])
             yield Pair(gate, clients, processes)
     finally:
         for process in processes:
@@ -77,16 +77,16 @@ async def test_equal_files_that_both_convert_are_stored_once_and_deleted_once_wi
     async with pair(gate) as both:
         mails = await asyncio.gather(*(gate.accept(layouts.GMAIL) for _ in range(12)))
         for mail in mails:
-            await gate.left(mail)
-        made = await gate.said(AttachmentLinked)
+            await gate.converted_body(mail)
+        made = await gate.events(AttachmentLinked)
         stored = await gate.files.keys(timedelta(seconds=-60))
         assert sorted(event.mail for event in made) == sorted(mails)
         assert {event.object for event in made} == {key for key in stored if key.split("/")[1] in mails}
         assert len({event.object for event in made}) == 1
         paths = [f"/links/{event.link}/revoke" for event in made]
-        said = await asyncio.gather(*(client.post(path) for path in paths for client in both.clients))
-        assert {answer.status_code for answer in said} == {200}
-        ended = await gate.said(LinkRevoked)
+        answers = await asyncio.gather(*(client.post(path) for path in paths for client in both.clients))
+        assert {answer.status_code for answer in answers} == {200}
+        ended = await gate.events(LinkRevoked)
         assert Counter(event.link for event in ended) == dict.fromkeys((event.link for event in made), 1)
         assert sorted(event.gone for event in ended)[-2:] == ["", made[0].object]
         assert not await gate.files.exists(made[0].object)
@@ -97,21 +97,21 @@ async def test_links_whose_time_is_over_are_ended_once_although_both_look_after_
         bodies = [layouts.mail(layouts.pdf(content=b"%%PDF-%d" % n + bytes(20_000))) for n in range(12)]
         mails = await asyncio.gather(*map(gate.accept, bodies))
         for mail in mails:
-            await gate.left(mail)
-        made, past = await gate.said(AttachmentLinked), datetime.now(UTC) - timedelta(seconds=1)
+            await gate.converted_body(mail)
+        made, past = await gate.events(AttachmentLinked), datetime.now(UTC) - timedelta(seconds=1)
         for event in made:
             await gate.bus.events.append(LinkExtended(at=past, account="acme", link=event.link, expires_at=past))
         live = {"state": "live"}, {"state": "ending"}
         for client in both.clients:
             for state in live:
                 await eventually(lambda c=client, s=state: none(c, s), 20)
-        ended = await gate.said(LinkExpired)
+        ended = await gate.events(LinkExpired)
         assert sorted(event.link for event in ended) == sorted(event.link for event in made)
         assert {event.gone for event in ended} == {event.object for event in made}
 
 
-async def none(client: httpx.AsyncClient, asked: dict[str, str]) -> bool:
-    return (await client.get("/links", params=asked)).json()["total"] == 0
+async def none(client: httpx.AsyncClient, params: dict[str, str]) -> bool:
+    return (await client.get("/links", params=params)).json()["total"] == 0
 
 
 async def test_what_one_left_when_it_was_killed_the_other_takes_up(gate, forgetful):
@@ -120,32 +120,32 @@ async def test_what_one_left_when_it_was_killed_the_other_takes_up(gate, forgetf
         await eventually(lambda: uploads(gate), 20)
         both.processes[0].kill()
         for mail in mails:
-            await gate.left(mail)
+            await gate.converted_body(mail)
         await eventually(lambda: idle(gate), 20)
-        made = await gate.said(AttachmentLinked)
+        made = await gate.events(AttachmentLinked)
         assert sorted(event.mail for event in made) == sorted(mails)
-        assert [len(await gate.leaving(mail)) for mail in mails] == [1] * 4
+        assert [len(await gate.converted(mail)) for mail in mails] == [1] * 4
 
 
 async def test_one_that_wakes_after_the_other_did_its_work_sends_nothing_a_second_time(gate, forgetful):
     """Stopped in the middle of a conversion, as on a suspended host, it goes on later."""
     async with pair(gate) as both:
-        one, two = both.processes
+        first, second = both.processes
         bodies = [heavy("stalled"), layouts.APPLE]
         ballots = [gate.ballot(body) for body in bodies]
         parts = [(await gate.vote(ballot)).convert for ballot in ballots]  # while both can vote
-        two.send_signal(signal.SIGSTOP)
+        second.send_signal(signal.SIGSTOP)
         mail = await gate.take(ballots[0], parts[0], bodies[0], stored=True)
         await eventually(lambda: uploads(gate), 20)
-        one.send_signal(signal.SIGSTOP)
-        two.send_signal(signal.SIGCONT)
-        await gate.left(mail)
-        two.send_signal(signal.SIGSTOP)
-        one.send_signal(signal.SIGCONT)
-        await gate.left(await gate.take(ballots[1], parts[1], bodies[1]))  # by the one that was stopped
+        first.send_signal(signal.SIGSTOP)
+        second.send_signal(signal.SIGCONT)
+        await gate.converted_body(mail)
+        second.send_signal(signal.SIGSTOP)
+        first.send_signal(signal.SIGCONT)
+        await gate.converted_body(await gate.take(ballots[1], parts[1], bodies[1]))  # by the one that was stopped
         await eventually(lambda: idle(gate), 20)
-        assert len(await gate.leaving(mail)) == 1
-        [made] = [event for event in await gate.said(AttachmentLinked) if event.mail == mail]
+        assert len(await gate.converted(mail)) == 1
+        [made] = [event for event in await gate.events(AttachmentLinked) if event.mail == mail]
         assert await works(made.url) == SIZE
 
 
@@ -154,9 +154,9 @@ async def test_neither_sweeps_what_the_other_writes(gate):
         mails = [await gate.accept(heavy(f"sweep {n}"), stored=True) for n in range(3)]
         await gate.files.put("acme/lost/2", b"left behind by a crash")
         for mail in mails:
-            await gate.left(mail)
+            await gate.converted_body(mail)
         await eventually(lambda: swept(gate), 20)
-        for event in await gate.said(AttachmentLinked):
+        for event in await gate.events(AttachmentLinked):
             assert await works(event.url) == SIZE
 
 

@@ -33,8 +33,8 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     ) -> CopyPage:
         """By parts of addresses and of the subject, in any case; by arrival in [since, until)."""
-        wanted = CopyQuery(sender, recipient, subject, _utc(since), _utc(until))
-        copies = await service.index.search(account, wanted, after=cursor, limit=limit)
+        criteria = CopyQuery(sender, recipient, subject, _utc(since), _utc(until))
+        copies = await service.index.search(account, criteria, after=cursor, limit=limit)
         cursor = copies[-1].id if len(copies) == limit else 0
         return CopyPage(copies=[CopyOut.of(copy) for copy in copies], next=cursor)
 
