@@ -221,7 +221,9 @@ def test_an_own_part_is_a_part():
     manifest = scan(wire)
     assert not manifest.defects
     [text_part] = manifest.parts
-    assert undone(wire[text_part.start : text_part.end], text_part.encoding).decode() == BLOCK.text.replace("\n", "\r\n")
+    assert undone(wire[text_part.start : text_part.end], text_part.encoding).decode() == BLOCK.text.replace(
+        "\n", "\r\n"
+    )
 
 
 @given(st.binary(max_size=3_000), st.sampled_from(["base64", "quoted-printable"]), st.integers(1, 700))
