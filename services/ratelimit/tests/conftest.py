@@ -89,7 +89,10 @@ class Gate:
         return votes[0] if votes else None
 
     async def send(self, one: Ballot, other: Reply = Reply.ACCEPTED) -> Reply:
-        """As ingress does it: the vote, then the record or the refusal. `other` is another voter's vote."""
+        """As ingress does it: the vote, then the record or the refusal.
+
+        `other` is another voter's vote.
+        """
         vote = await self.vote(one)
         reply = vote.reply if vote else Reply.SERVICE_MISSING
         if reply.accepts and other.accepts:

@@ -1,4 +1,7 @@
-"""ratelimit as processes that are killed, and that share the work: no limit is passed, and none is guessed."""
+"""ratelimit as processes that are killed, and that share the work.
+
+No limit is passed, and none is guessed.
+"""
 
 import asyncio
 import json

@@ -290,7 +290,10 @@ steps = st.lists(
 
 @given(steps)
 def test_counting_live_after_a_restart_and_anew_is_the_same(moves):
-    """`stream` is MAIL; a restart reads it again and takes the reservations from the reservation_log."""
+    """`stream` is MAIL.
+
+    A restart reads it again and takes the reservations from the reservation_log.
+    """
     live, stream, reservation_log, refused = QuotaCounters(LAPSE), [], {}, set()
     for move, number in moves:
         mail = Reservation(f"m{number}", "acme", f"s{number % 3}@acme.example", (1, number, 10, 0), NOW)

@@ -1,4 +1,7 @@
-"""What was counted live is counted again from events, as of any record; and other quotas count what would have passed."""
+"""What was counted live is counted again from events, as of any record.
+
+And other quotas count what would have passed.
+"""
 
 from datetime import UTC, datetime, timedelta
 

@@ -14,7 +14,10 @@ LEASE, MARGIN = 5.0, 2.0
 
 
 class Member:
-    """A process as far as partitions are concerned: it may stand still between any two of its steps."""
+    """A process as far as partitions are concerned.
+
+    It may stand still between any two of its steps.
+    """
 
     def __init__(self, name):
         self.name, self.heartbeats, self.valid_until, self.mine, self.read = name, Heartbeats(), -1.0, set(), None

@@ -1,4 +1,7 @@
-"""ratelimit, a voter: has this sender sent too much already? It counts the mails in stream MAIL itself."""
+"""ratelimit, a voter.
+
+Has this sender sent too much already? It counts the mails in stream MAIL itself.
+"""
 
 import asyncio
 from functools import partial
@@ -40,7 +43,10 @@ def now() -> int:
 
 
 async def serve(settings: Settings) -> None:
-    """Votes on its partitions once it knows every mail that counts there; until then its vote is 451."""
+    """Votes on its partitions once it knows every mail that counts there.
+
+    Until then its vote is 451.
+    """
     lapse = int(LAPSE_SECONDS * 1000)
     with ReservationLog.open(settings.reservation_directory, lapse) as reservation_log:
         async with (

@@ -85,7 +85,10 @@ def reset(context: CommandContext, sender: str) -> list[Change]:
 
 
 def loosens(account: AccountQuotas, change: Change) -> bool:
-    """Whether a mail could pass after the change that is refused before it. An account's own token may not do that."""
+    """Whether a mail could pass after the change that is refused before it.
+
+    An account's own token may not do that.
+    """
     return not isinstance(change.event, QuotaSet) or _looser_quotas(account.quotas, change.event.quotas)
 
 

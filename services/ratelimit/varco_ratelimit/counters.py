@@ -1,4 +1,6 @@
-"""What every account has sent. A mail counts as a reservation from its vote on, and as sent from its record in MAIL on.
+"""What every account has sent.
+
+A mail counts as a reservation from its vote on, and as sent from its record in MAIL on.
 
 No I/O. Times are milliseconds since 1970.
 """
@@ -38,7 +40,10 @@ class AccountCounters:
         self.reserved: dict[str, list[int]] = {}
 
     def of(self, sender: str) -> WindowCounter:
-        """The counter of a sender or of WHOLE_ACCOUNT; an empty one for a sender that sent nothing."""
+        """The counter of a sender or of WHOLE_ACCOUNT.
+
+        An empty one for a sender that sent nothing.
+        """
         return self.whole if sender == WHOLE_ACCOUNT else self.senders.get(sender) or _EMPTY
 
     def reserve(self, sender: str, amounts: Amounts, sign: int) -> None:
@@ -59,7 +64,10 @@ _EMPTY = WindowCounter()
 
 
 class QuotaCounters:
-    """All accounts. A reservation ends with the record of its mail, its refusal, or after `lapse` milliseconds."""
+    """All accounts.
+
+    A reservation ends with the record of its mail, its refusal, or after `lapse` milliseconds.
+    """
 
     def __init__(self, lapse: int) -> None:
         self.accounts: dict[str, AccountCounters] = {}
@@ -104,7 +112,10 @@ class QuotaCounters:
         return reservation
 
     def commit(self, sequence: int, mail: Reservation) -> None:
-        """Counts the record of a mail, which MAIL stored at `mail.at`. A record that comes again counts once."""
+        """Counts the record of a mail, which MAIL stored at `mail.at`.
+
+        A record that comes again counts once.
+        """
         if sequence <= self.sequence:
             return
         self.sequence = sequence
@@ -117,11 +128,17 @@ class QuotaCounters:
         account.whole.add(mail.at, sequence, mail.amounts, merge=WHOLE_ACCOUNT_MERGE)
 
     def restore_mail(self, sequence: int, mail: Reservation, now: int) -> None:
-        """As `commit`, for a mail from the database. An old one can't be reserved any more: its id is not remembered."""
+        """As `commit`, for a mail from the database.
+
+        An old one can't be reserved any more: its id is not remembered.
+        """
         self.commit(sequence, mail if mail.at > now - 2 * self._lapse else replace(mail, mail=""))
 
     def lapse(self, now: int) -> list[Reservation]:
-        """Ends reservations whose mail was neither stored nor refused: ingress died between vote and append."""
+        """Ends reservations whose mail was neither stored nor refused.
+
+        Ingress died between vote and append.
+        """
         if now - self._half_began > self._lapse:
             self._ended, self._half_began = (set(), self._ended[0]), now
         lapsed = []
@@ -136,7 +153,10 @@ class QuotaCounters:
         return [*self._reservations.values()]
 
     def forget(self, now: int) -> Iterator[None]:
-        """Drops the mails that count in no window any more, in small steps: do other work between them."""
+        """Drops the mails that count in no window any more, in small steps.
+
+        Do other work between them.
+        """
         for name in [*self.accounts]:
             account = self.accounts[name]
             account.whole.forget(now - LONGEST)

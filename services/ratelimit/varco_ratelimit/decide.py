@@ -1,4 +1,7 @@
-"""ratelimit, a voter: has this sender, or its account, sent too much already? Pure; times are milliseconds since 1970."""
+"""ratelimit, a voter: has this sender, or its account, sent too much already? Pure.
+
+Times are milliseconds since 1970.
+"""
 
 from typing import NamedTuple
 
@@ -48,7 +51,10 @@ def amounts_of(ballot: Ballot, first_time: int) -> Amounts:
 def decide(
     ballot: Ballot, account: AccountQuotas | None, counters: UsageCounters, amounts: Amounts, now: int
 ) -> Decision:
-    """The first limit that objects wins; the limits of the sender come before those of the whole account."""
+    """The first limit that objects wins.
+
+    The limits of the sender come before those of the whole account.
+    """
     if account is None:
         return Decision(YES)
     alerts, view = [], AccountView(account, counters, now)
@@ -71,7 +77,10 @@ def amount_text(meter: Meter, amount: int) -> str:
 
 
 def _refusal(ballot: Ballot, view: AccountView, status: LimitStatus, amount: int) -> Decision:
-    """A mail that exceeds a limit by itself would exceed it forever: its client is not told to try again."""
+    """A mail that exceeds a limit by itself would exceed it forever.
+
+    Its client is not told to try again.
+    """
     at = frees_at(view, status, amount)
     final = view.account.quotas.permanent or at is None
     used = status.used + status.pending
@@ -87,7 +96,10 @@ def _refusal(ballot: Ballot, view: AccountView, status: LimitStatus, amount: int
 
 
 def _text(ballot: Ballot, account: AccountQuotas, status: LimitStatus, at: int | None) -> str:
-    """Sendmail's wording, which people and programs know. The address is cut to fit into a reply line."""
+    """Sendmail's wording, which people and programs know.
+
+    The address is cut to fit into a reply line.
+    """
     envelope = ballot.envelope
     who = f"account {account.account}" if status.sender == WHOLE_ACCOUNT else envelope.sender or "<>"
     limit = f"{amount_text(status.meter, status.limit.limit)} per {quota_windows.text(status.limit.per)}"

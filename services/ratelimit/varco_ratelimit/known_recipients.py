@@ -1,9 +1,12 @@
-"""Which recipients each sender has written to lately: one number for each pair of sender and recipient, in flat arrays.
+"""Which recipients each sender has written to lately.
 
-The hash table is written by hand for its size: a million pairs take some 13 bytes each, and a Python
-dict takes about six times as much (`python -m bench.quota_memory` measures it). A pair is 48 bits of
-a hash, with the day of its last mail in 16 bits. Among twenty million pairs, a new one has the hash of
-a known one with a chance of one in ten million; that recipient then passes for a known one.
+One number for each pair of sender and recipient, in flat arrays.
+
+The hash table is written by hand for its size: a million pairs take some 13 bytes each, and a
+Python dict takes about six times as much (`python -m bench.quota_memory` measures it). A pair is 48
+bits of a hash, with the day of its last mail in 16 bits. Among twenty million pairs, a new one has
+the hash of a known one with a chance of one in ten million; that recipient then passes for a known
+one.
 """
 
 from array import array
@@ -70,7 +73,10 @@ class KnownRecipients:
 
 
 class PairTable:
-    """Open addressing with linear probing; a free slot is 0. Old pairs are dropped only when the table is rebuilt."""
+    """Open addressing with linear probing; a free slot is 0.
+
+    Old pairs are dropped only when the table is rebuilt.
+    """
 
     __slots__ = ("slots", "taken")
 

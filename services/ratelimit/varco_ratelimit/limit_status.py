@@ -1,4 +1,7 @@
-"""How much of each limit is used, and when there is room again. Pure; times are milliseconds since 1970."""
+"""How much of each limit is used, and when there is room again.
+
+Pure; times are milliseconds since 1970.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
@@ -25,7 +28,10 @@ class UsageCounters(Protocol):
 
 
 class LimitStatus(NamedTuple):
-    """One limit: `used` by mails in MAIL, `pending` by mails on their way. Its window begins at `since`."""
+    """One limit: `used` by mails in MAIL, `pending` by mails on their way.
+
+    Its window begins at `since`.
+    """
 
     sender: str
     meter: Meter

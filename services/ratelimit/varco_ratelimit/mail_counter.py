@@ -33,7 +33,10 @@ class UnsavedMail(NamedTuple):
 
 
 class MailCounter:
-    """Every process counts all mails, whichever process voted on them: so it can take over any partition at once."""
+    """Every process counts all mails, whichever process voted on them.
+
+    So it can take over any partition at once.
+    """
 
     def __init__(self, bus: Bus, counters: QuotaCounters, known: KnownRecipients) -> None:
         self._bus, self._counters, self._known = bus, counters, known
@@ -44,7 +47,7 @@ class MailCounter:
         self.unsaved: list[UnsavedMail] = []
 
     async def follow(self, after: int, at: int) -> None:
-        """Counts from sequence `after` of MAIL on, stored `at` (milliseconds since 1970), until cancelled.
+        """Counts until cancelled, from sequence `after` of MAIL on, which was stored `at`.
 
         MAIL erases what no service needs any more, but EVENTS has its records. So at the start, and
         whenever records may have been missed, those in EVENTS are counted before those in MAIL.
@@ -67,7 +70,10 @@ class MailCounter:
                 await asyncio.gather(counting, missing, return_exceptions=True)
 
     def _recount(self) -> None:
-        """The bus was away, or this process stood still: records may have been erased before they were counted."""
+        """The bus was away, or this process stood still.
+
+        Records may have been erased before they were counted.
+        """
         self._recorded_counted.clear()
         self._missed.set()
 
@@ -90,7 +96,7 @@ class MailCounter:
                     break
 
     async def follow_refusals(self, oldest: int) -> None:
-        """Releases what was refused since `oldest` (milliseconds since 1970), the time of the oldest reservation."""
+        """Releases mails refused since `oldest`, the time of the oldest reservation."""
         after = await retry_until_available(lambda: self._sequence_before(REFUSED, oldest))
         async with aclosing(self._bus.events.follow(REFUSED, after=after)) as events:
             async for stored in events:
@@ -111,7 +117,10 @@ class MailCounter:
             self._waiting.remove((last, waiter))
 
     def count(self, record: StoredRecord) -> None:
-        """One record, in the order of MAIL. One that can't be read is not counted; the workers park it."""
+        """One record, in the order of MAIL.
+
+        One that can't be read is not counted; the workers park it.
+        """
         try:
             mail = records.decode(record.record)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

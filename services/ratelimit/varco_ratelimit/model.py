@@ -1,4 +1,7 @@
-"""One account's quotas: limits, exceptions, resets, and which alerts were published. Folded from events; pure."""
+"""One account's quotas: limits, exceptions, resets, and which alerts were published.
+
+Folded from events; pure.
+"""
 
 import re
 from datetime import datetime
@@ -77,7 +80,9 @@ class AccountQuotas(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 def sender_key(address: str) -> str:
-    """The key that a sender is counted under: its normalised address, without quotes that it doesn't need.
+    """The key that a sender is counted under.
+
+    Its normalised address, without quotes that it doesn't need.
 
     RFC 5321 4.1.2: `"alice"@acme.example` is `alice@acme.example`.
     """

@@ -1,4 +1,7 @@
-"""Owns this process's share of the partitions: renews the heartbeat, takes free partitions, gives up excess ones."""
+"""Owns this process's share of the partitions.
+
+Renews the heartbeat, takes free partitions, gives up excess ones.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -37,7 +40,10 @@ class PartitionStatus(Enum):
 
 
 class PartitionLease:
-    """One partition that this process owns; `ready` once it knows all mails that may count there."""
+    """One partition that this process owns.
+
+    `ready` once it knows all mails that may count there.
+    """
 
     def __init__(self, end: Callable[[], None]) -> None:
         self.ready = False
@@ -142,7 +148,10 @@ class PartitionOwner:
             lease.task = asyncio.create_task(self._prepare(lease, table.parts[number]))
 
     async def _prepare(self, lease: PartitionLease, part: Partition) -> None:
-        """Waits for all mails that the last owner accepted: they are handed over, in MAIL, or too late to come."""
+        """Waits for all mails that the last owner accepted.
+
+        They are handed over, in MAIL, or too late to come.
+        """
         for reservation in self._counters.restore(part.handed, milliseconds(datetime.now(UTC))):
             self._reservation_log.write(reservation)
         if part.lost:
@@ -151,7 +160,7 @@ class PartitionOwner:
         lease.ready = True
 
     async def _release(self, numbers: set[int], *, leave: bool) -> None:
-        """Stops voting, then hands the partitions over, with the reservations of those that were ready."""
+        """Stops voting, then hands over the partitions, and the reservations of ready ones."""
         ready = self._ready()
         for number in numbers & {*self._leases}:
             self._leases.pop(number).end()

@@ -2,8 +2,8 @@
 
 A process renews its heartbeat every second. It votes on its partitions only for the time of a lease
 after it began to do so. Another process may take them over once it has seen no heartbeat for longer
-than that: so no two processes ever vote on one partition at a time. Times are seconds of a process's
-own monotonic clock, and are never compared with those of another.
+than that: so no two processes ever vote on one partition at a time. Times are seconds of a
+process's own monotonic clock, and are never compared with those of another.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,9 @@ class Heartbeats:
 
 
 def renew(table: PartitionTable, me: str, beat: int, dead: set[str], ready: set[int]) -> PartitionTable:
-    """Renews the heartbeat of `me`: removes dead members, and takes free partitions up to the fair share.
+    """Renews the heartbeat of `me`.
+
+    Removes dead members, and takes free partitions up to the fair share.
 
     `beat` must be a number that no member ever used. `ready` are the partitions on which `me` votes
     by now: what their last owner left has been taken over.
@@ -92,7 +94,10 @@ def excess(table: PartitionTable, me: str) -> set[int]:
 def release(
     table: PartitionTable, me: str, handed: Mapping[int, tuple[Reservation, ...]], *, leave: bool
 ) -> PartitionTable:
-    """Gives these partitions up, with their reservations, after `me` has stopped voting on them. `leave`: `me` ends."""
+    """Gives these partitions up, with their reservations, after `me` has stopped voting on them.
+
+    `leave`: `me` ends.
+    """
     parts = [
         _handed(part, handed[number]) if part.owner == me and number in handed else part
         for number, part in enumerate(table.parts)

@@ -1,4 +1,7 @@
-"""The windows of limits: which mails count now, and when a mail stops counting. Times are milliseconds since 1970."""
+"""The windows of limits: which mails count now, and when a mail stops counting.
+
+Times are milliseconds since 1970.
+"""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -42,7 +45,10 @@ def text(window: Window) -> str:
 
 
 def local_time(zone: str, at: int) -> str:
-    """A time for people, in the account's time zone. Rounded up to the second: a client must not come too early."""
+    """A time for people, in the account's time zone.
+
+    Rounded up to the second: a client must not come too early.
+    """
     return datetime.fromtimestamp(-(-at // 1000), ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %z")
 
 
@@ -63,8 +69,8 @@ def _date(zone: str, now: int) -> int:
 def _midnights(zone: str, day: int) -> tuple[int, int]:
     """The begin of a day, and of the next one.
 
-    A midnight that the clocks jump over is the moment of the jump. Of one that comes twice the first
-    counts (PEP 495, fold 0).
+    A midnight that the clocks jump over is the moment of the jump. Of one that comes twice the
+    first counts (PEP 495, fold 0).
     """
     first = datetime.fromordinal(day).replace(tzinfo=ZoneInfo(zone))
     return milliseconds(first), milliseconds(first + timedelta(days=1))

@@ -1,4 +1,7 @@
-"""The projections of ratelimit, for `varco replay rebuild ratelimit`. Mails are counted from MAIL's records."""
+"""The projections of ratelimit, for `varco replay rebuild ratelimit`.
+
+Mails are counted from MAIL's records.
+"""
 
 import time
 from collections.abc import Sequence

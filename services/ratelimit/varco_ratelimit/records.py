@@ -34,7 +34,10 @@ class CountedRecord(msgspec.Struct, frozen=True, tag_field="type", tag="mail.acc
 
     @property
     def amounts(self) -> Amounts:
-        """What the mail uses of each meter. First-time recipients are those at the time of the vote."""
+        """What the mail uses of each meter.
+
+        First-time recipients are those at the time of the vote.
+        """
         envelope = self.envelope
         first_time = next((vote.figures.get(FIRST_TIME, 0) for vote in self.votes if vote.voter == VOTER), 0)
         return (1, len(envelope.recipients), envelope.size, first_time)
@@ -56,7 +59,10 @@ _recorded = msgspec.json.Decoder(_Recorded)
 
 
 def recorded(event: bytes) -> Record | None:
-    """The first record of a mail, as MAIL had it, from its event. None: another kind, or not readable."""
+    """The first record of a mail, as MAIL had it, from its event.
+
+    None: another kind, or not readable.
+    """
     try:
         decoded = _recorded.decode(event)
     except msgspec.DecodeError:

@@ -67,7 +67,10 @@ class QuotaReplay:
         self._newest = sequence
 
     def warm_up(self, *, assumed: bool) -> timedelta:
-        """The longest window; with a limit on first-time recipients, as long as recipients are known."""
+        """The longest window.
+
+        With a limit on first-time recipients, as long as recipients are known.
+        """
         return timedelta(days=DAYS + 1) if assumed and self._counts_first_time else timedelta(milliseconds=LONGEST)
 
     # as it was
@@ -136,7 +139,10 @@ class QuotaReplay:
         return vote
 
     def _as_if(self, version: SettingsVersion[AccountQuotas], name: str, at: datetime) -> AccountQuotas:
-        """The quotas of that version after the assumed change. The last result is kept: versions change seldom."""
+        """The quotas of that version after the assumed change.
+
+        The last result is kept: versions change seldom.
+        """
         if self._assumed is None or self._assumed[0] is not version:
             state = version.state or AccountQuotas(account=name)
             assumed: AccountQuotas | None = state

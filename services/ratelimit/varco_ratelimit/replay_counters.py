@@ -10,9 +10,12 @@ _WIDTH = len(METERS)
 
 
 class RunningSums:
-    """One sender, or one whole account: each mail with its time, its sequence in MAIL, and the sums up to it.
+    """One sender, or one whole account.
 
-    Mails of the same `merge` milliseconds are one mail, as old as the newest of them, as in WindowCounter.
+    Each mail with its time, its sequence in MAIL, and the sums up to it.
+
+    Mails of the same `merge` milliseconds are one mail, as old as the newest of them, as in
+    WindowCounter.
     """
 
     __slots__ = ("_merge", "_sums", "sequences", "times")
@@ -108,7 +111,7 @@ class ReplayCounters:
 
 
 class CountersAsOf:
-    """The UsageCounters of a vote: MAIL counted up to `sequence`, and the mails that were pending then."""
+    """The UsageCounters of a vote: MAIL up to `sequence`, and what was pending then."""
 
     __slots__ = ("_pending", "_recount", "_sequence", "_whole")
 

@@ -1,4 +1,4 @@
-"""Logs reservations on disk, so that a process that was killed knows after its restart which mails it accepted.
+"""Logs reservations on disk, so that a killed process knows which mails it accepted.
 
 The files are not fsynced: they are for the death of the process, not of the machine.
 """
@@ -41,7 +41,10 @@ class ReservationLog:
     @classmethod
     @contextmanager
     def open(cls, home: Path, lapse: int) -> Iterator[Self]:
-        """Uses the first directory below `home` that no living process uses. `lapse` in milliseconds."""
+        """Uses the first directory below `home` that no living process uses.
+
+        `lapse` in milliseconds.
+        """
         lock = -1
         for number in range(MAX_PROCESSES):
             directory = home / str(number)
@@ -74,7 +77,10 @@ class ReservationLog:
             self._file = -1
 
     def _switch(self, now: int) -> None:
-        """Goes on in the other file. Its content is older than this file, which was started a `lapse` ago."""
+        """Goes on in the other file.
+
+        Its content is older than this file, which was started a `lapse` ago.
+        """
         first = self._file < 0
         self.close()
         self._turn = 1 - self._turn
@@ -93,7 +99,7 @@ class ReservationLog:
 
 
 def _identity(directory: Path) -> str:
-    """The same for all processes that use this directory one after another, until the machine reboots."""
+    """The same for successive processes of this directory, until the machine reboots."""
     boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
     file = directory / "identity"
     known = file.read_text().split() if file.exists() else []

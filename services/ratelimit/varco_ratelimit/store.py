@@ -1,6 +1,7 @@
-"""The counted mails in the service's database, with the sequence of MAIL up to which they are there.
+"""The counted mails in the service's database, and up to which sequence of MAIL.
 
-So a start need not read MAIL again. Processes that share a database save the same mails; each has one row.
+So a start need not read MAIL again. Processes that share a database save the same mails; each has
+one row.
 """
 
 import asyncio
@@ -59,14 +60,16 @@ _log = log.get(__name__)
 
 
 class Loaded(NamedTuple):
-    """The sequence of MAIL up to which mails were loaded, and a time at or before which its record was stored."""
+    """Up to which sequence of MAIL mails were loaded; its record was stored `at` or later."""
 
     sequence: int
     at: int
 
 
 async def load(engine: AsyncEngine, counters: QuotaCounters, known: KnownRecipients, last: int, now: int) -> Loaded:
-    """Fills `counters` and `known`. `last` is the last sequence of MAIL, `now` milliseconds since 1970.
+    """Fills `counters` and `known`.
+
+    `last` is the last sequence of MAIL, `now` milliseconds since 1970.
 
     A database that is ahead of MAIL belongs to another MAIL: its counted mails are dropped. Raises
     DATABASE_ERRORS.
@@ -99,7 +102,10 @@ async def load(engine: AsyncEngine, counters: QuotaCounters, known: KnownRecipie
 
 
 async def ids(engine: AsyncEngine, sequences: Sequence[int]) -> dict[int, str]:
-    """By sequence in MAIL, the ids of those mails that are saved; empty while the database is away."""
+    """By sequence in MAIL, the ids of those mails that are saved.
+
+    Empty while the database is away.
+    """
     query = sa.select(counted.c.sequence, counted.c.mail).where(counted.c.sequence.in_(sequences))
     try:
         async with engine.connect() as connection:
@@ -125,7 +131,10 @@ async def save_periodically(engine: AsyncEngine, counter: MailCounter, known: Kn
 
 
 async def save(engine: AsyncEngine, counter: MailCounter, known: KnownRecipients, *, forget: int = 0) -> bool:
-    """Returns False while the database is away: the mails wait for the next time, and voting goes on."""
+    """Returns False while the database is away.
+
+    The mails wait for the next time, and voting goes on.
+    """
     sequence, pairs, mails = counter.sequence, known.take(), counter.unsaved
     counter.unsaved = []
     try:

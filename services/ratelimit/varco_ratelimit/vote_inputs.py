@@ -1,4 +1,7 @@
-"""The figures that a vote carries so that it can be made again: the clock, how far MAIL was counted, what was pending."""
+"""The figures that a vote carries so that it can be made again.
+
+The clock, how far MAIL was counted, what was pending.
+"""
 
 from typing import NamedTuple
 
@@ -14,7 +17,10 @@ _WHOLE = tuple(f"account_pending_{meter.value}" for meter in METERS)
 
 
 class VoteInputs(NamedTuple):
-    """The figures of a vote. `pending` and `whole` are the mails on their way, of the sender and of its account."""
+    """The figures of a vote.
+
+    `pending` and `whole` are the mails on their way, of the sender and of its account.
+    """
 
     clock: int
     counted: int

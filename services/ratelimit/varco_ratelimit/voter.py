@@ -1,4 +1,7 @@
-"""Casts ratelimit's votes: decides from memory, and logs each reservation before the vote leaves."""
+"""Casts ratelimit's votes.
+
+Decides from memory, and logs each reservation before the vote leaves.
+"""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -26,7 +29,10 @@ _log = log.get(__name__)
 
 
 class Voter:
-    """Called with each ballot; None where another process votes. `now` is the clock, in milliseconds since 1970."""
+    """Called with each ballot; None where another process votes.
+
+    `now` is the clock, in milliseconds since 1970.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,7 @@
-"""What one sender, or one account, has sent: the mails in order, with running sums, in one flat array."""
+"""What one sender, or one account, has sent.
+
+The mails in order, with running sums, in one flat array.
+"""
 
 from array import array
 from bisect import bisect_left
@@ -18,7 +21,10 @@ _STEP = _WIDTH + 2
 
 
 class CountedMail(NamedTuple):
-    """A mail that counts: when it was stored (milliseconds since 1970), its sequence in MAIL, and its amounts."""
+    """A mail that counts.
+
+    When it was stored (milliseconds since 1970), its sequence in MAIL, and its amounts.
+    """
 
     at: int
     sequence: int
@@ -26,7 +32,9 @@ class CountedMail(NamedTuple):
 
 
 class WindowCounter:
-    """For each mail the array holds the four sums before it, its time and its sequence; at its end the four totals.
+    """For each mail the array holds the four sums before it, its time and its sequence.
+
+    At its end the four totals.
 
     So the use since any time is one binary search and one subtraction, whatever the window is.
     """
@@ -40,7 +48,10 @@ class WindowCounter:
         return len(self._rows) // _STEP
 
     def add(self, at: int, sequence: int, amounts: Amounts, *, merge: int = 0) -> None:
-        """Adds a mail, never older than the last. Mails of the same `merge` milliseconds become one, as old as the newest."""
+        """Adds a mail, never older than the last.
+
+        Mails of the same `merge` milliseconds become one, as old as the newest.
+        """
         rows = self._rows
         if len(rows) > _WIDTH:
             last = rows[-_WIDTH - 2]
@@ -61,7 +72,10 @@ class WindowCounter:
         return rows[place - _WIDTH] - rows[self._find(since) * _STEP + place]
 
     def room_from(self, place: int, since: int, most: int) -> int | None:
-        """At most `most` is used once the mail stored at this time no longer counts; None: there is room already."""
+        """At most `most` is used once the mail stored at this time no longer counts; None.
+
+        There is room already.
+        """
         rows, first = self._rows, self._find(since)
         spent = rows[place - _WIDTH] - most
         if rows[first * _STEP + place] >= spent:
@@ -85,7 +99,10 @@ class WindowCounter:
         return len(self) == 0
 
     def _find(self, since: int) -> int:
-        """The index of the first mail stored at `since` or later; the number of mails where there is none."""
+        """The index of the first mail stored at `since` or later.
+
+        The number of mails where there is none.
+        """
         rows, count = self._rows, len(self._rows) // _STEP
         if not count or rows[_WIDTH] >= since:  # the common case: all mails count
             return 0

@@ -1,4 +1,7 @@
-"""Events stay readable for ever: each version's golden sample is parsed, and nothing of it is lost."""
+"""Events stay readable for ever.
+
+Each version's golden sample is parsed, and nothing of it is lost.
+"""
 
 import re
 from pathlib import Path

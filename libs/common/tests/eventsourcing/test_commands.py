@@ -1,4 +1,7 @@
-"""Settings commands: no decision on an older state wins, and nobody overwrites what they have not seen."""
+"""Settings commands.
+
+No decision on an older state wins, and nobody overwrites what they have not seen.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime

@@ -25,7 +25,10 @@ ALL = "events.policy.*.*"
 
 
 class Senders(msgspec.Struct, frozen=True):
-    """A state in which order and count show: a fold that skips or repeats an event ends up different."""
+    """A state in which order and count show.
+
+    A fold that skips or repeats an event ends up different.
+    """
 
     patterns: tuple[str, ...] = ()
     seen: int = 0
@@ -72,7 +75,10 @@ def folded(events, start=0):
 
 @given(st.lists(facts), st.lists(st.integers(0, 20)), st.booleans())
 def test_saved_and_loaded_at_any_moments_it_is_as_if_never_stopped(events, stops, killed):
-    """`killed`: the last save before each stop was lost, as by kill -9 in the middle of its transaction."""
+    """`killed`.
+
+    The last save before each stop was lost, as by kill -9 in the middle of its transaction.
+    """
     stored, at = {}, 0
     decoder = msgspec.json.Decoder(Senders)
     for stop in [*sorted(stops), len(events)]:
@@ -113,7 +119,10 @@ async def saved(engine) -> tuple[dict[str, bytes], int]:
 
 
 def before_append(bus, monkeypatch, rival):
-    """Runs `rival` just before each append of a command: after its decision, which is an older one by then."""
+    """Runs `rival` just before each append of a command.
+
+    After its decision, which is an older one by then.
+    """
     append = bus.events.append_encoded
 
     async def late(batch, **expected):

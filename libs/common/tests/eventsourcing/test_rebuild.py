@@ -1,4 +1,7 @@
-"""Rebuilds on SQLite and PostgreSQL: compared as of one sequence, swapped in at the next start, the old tables kept."""
+"""Rebuilds on SQLite and PostgreSQL.
+
+Compared as of one sequence, swapped in at the next start, the old tables kept.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Rehearsals read EVENTS in order, decide each vote when what it needs was met, and count what can't be decided."""
+"""Replays read EVENTS in order, and decide each vote when the mails it needs are counted."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -50,7 +50,10 @@ class Receiver:
 
 
 class Counter:
-    """A voter whose reason is how many mails it had met when it decided; a vote says in `needs` how far that must be."""
+    """A voter whose reason is how many mails it had met when it decided.
+
+    A vote says in `needs` how far that must be.
+    """
 
     voter, settings = VOTER, ()
 

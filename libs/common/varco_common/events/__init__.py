@@ -42,7 +42,10 @@ def encode_event(event: Event) -> bytes:
 
 
 def decode_event(data: bytes) -> AnyEvent:
-    """Raises msgspec.DecodeError on an unknown type or a broken event; unknown fields are ignored."""
+    """Raises msgspec.DecodeError on an unknown type or a broken event.
+
+    Unknown fields are ignored.
+    """
     event: AnyEvent = _decoder.decode(data)
     return event
 

@@ -1,4 +1,7 @@
-"""What archive says: how an account's mail is copied, by whose word, and what became of the copies."""
+"""The events of archive.
+
+How an account's mail is copied, by whose word, and what became of the copies.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +18,10 @@ class CopySource(StrEnum):
 
 
 class CopyForm(StrEnum):
-    """How a copy is forwarded: the mail itself, or as an attachment of a report with its envelope in the text."""
+    """How a copy is forwarded.
+
+    The mail itself, or as an attachment of a report with its envelope in the text.
+    """
 
     PLAIN = "plain"
     JOURNAL = "journal"
@@ -36,13 +42,19 @@ class ArchiveEvent(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SendersTold(ArchiveEvent, frozen=True, kw_only=True, omit_defaults=True, tag="senders.told.v1"):
-    """Somebody vouches that the account's senders know of the copies: `statement` says who told them, and when."""
+    """A person confirms that the account's senders know of the copies.
+
+    `statement` says who told them, and when.
+    """
 
     statement: str
 
 
 class MailboxOpened(ArchiveEvent, frozen=True, kw_only=True, omit_defaults=True, tag="mailbox.opened.v1"):
-    """Mails accepted from now on are copied to a POP3 mailbox with this login; said again, it has another password."""
+    """Mails accepted from now on are copied to a POP3 mailbox with this login.
+
+    A second event for the same login changes the password.
+    """
 
     login: str
     hash: str
@@ -53,7 +65,10 @@ class MailboxClosed(ArchiveEvent, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class ForwardingSet(ArchiveEvent, frozen=True, kw_only=True, omit_defaults=True, tag="forwarding.set.v1"):
-    """Copies of mails accepted from now on go to `address`. `return_path` is their envelope sender; empty is `<>`."""
+    """Copies of mails accepted from now on go to `address`.
+
+    `return_path` is their envelope sender; empty is `<>`.
+    """
 
     address: str
     form: CopyForm
@@ -77,7 +92,10 @@ class SourceChosen(ArchiveEvent, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class CopyEvent(ArchiveEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A fact about copies. Its subject's key is not the bare account: it changes no setting, and must lose nobody a race."""
+    """A fact about copies.
+
+    Its subject's key is not the bare account: it changes no setting, and must not make a change of settings fail.
+    """
 
     @property
     def key(self) -> str:
@@ -93,7 +111,10 @@ class CopyForwarded(CopyEvent, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class CopyBounced(CopyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="copy.bounced.v1"):
-    """A forwarded copy won't get there: refused for good, given up, or gone before it could be made (no `copy` then)."""
+    """A forwarded copy won't get there.
+
+    Refused for good, given up, or gone before it could be made (no `copy` then).
+    """
 
     mail: str
     copy: str
@@ -109,7 +130,7 @@ class CopyRemoved(CopyEvent, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class CopyExported(CopyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="copy.exported.v1"):
-    """Somebody takes copies out over the API: those of mails that arrived in [since, until)."""
+    """Copies are exported over the API: those of mails that arrived in [since, until)."""
 
     since: datetime
     until: datetime

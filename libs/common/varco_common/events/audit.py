@@ -1,4 +1,7 @@
-"""What audit says: every record of MAIL, copied into EVENTS, so that EVENTS alone tells what became of each mail."""
+"""The events of audit.
+
+Every record of MAIL, copied into EVENTS, so that EVENTS alone tells what became of each mail.
+"""
 
 from datetime import datetime
 from typing import ClassVar
@@ -12,8 +15,9 @@ from varco_common.mail.record import MailRecord
 class MailRecorded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="mail.recorded.v1"):
     """A record of stream MAIL as it is, without its body: MAIL forgets, this stays.
 
-    `sequence` is its place in MAIL, `kind` its subject's (accepted, convert, converted, copy, dsn), `stored_at` when MAIL
-    stored it. `at` is when audit wrote this down. Each record is said once, in MAIL's order.
+    `sequence` is its place in MAIL, `kind` its subject's (accepted, convert, converted, copy, dsn),
+    `stored_at` when MAIL stored it. `at` is when audit recorded it. Each record is published once,
+    in MAIL's order.
     """
 
     SERVICE: ClassVar[str] = "audit"
@@ -28,10 +32,13 @@ class MailRecorded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="ma
 
 
 class MailErased(AccountEvent, frozen=True, kw_only=True, omit_defaults=True, tag="mail.erased.v1"):
-    """Records of one account and kind are taken out of MAIL, with their bodies: nobody needed them any more.
+    """Records of one account and kind are taken out of MAIL, with their bodies.
 
-    `ranges` are first and last sequences in MAIL: every record of this kind and account in them is gone. `overwritten` of
-    the `count` were copies, and their bytes don't stay on the disk either. It is said before it is done.
+    No service needed them any more.
+
+    `ranges` are first and last sequences in MAIL: every record of this kind and account in them is
+    gone. `overwritten` of the `count` were copies, and their bytes don't stay on the disk either.
+    It is published before it is done.
     """
 
     SERVICE: ClassVar[str] = "audit"
@@ -42,7 +49,7 @@ class MailErased(AccountEvent, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class RecordedAt(msgspec.Struct, frozen=True):
-    """As much of a MailRecorded as says how far MAIL is written down."""
+    """The field of a MailRecorded that tells how far MAIL is recorded."""
 
     sequence: int
 
@@ -52,7 +59,10 @@ _place = msgspec.json.Decoder(RecordedAt)
 
 
 def encode_recorded(*, at: str, sequence: int, kind: str, stored_at: str, record: bytes) -> bytes:
-    """The event's JSON around a record that is JSON already: nothing of it is decoded or lost. Times are RFC 3339."""
+    """The event's JSON around a record that is JSON already: nothing of it is decoded or lost.
+
+    Times are RFC 3339.
+    """
     return _HEAD % (at.encode(), sequence, kind.encode(), stored_at.encode(), record)
 
 
@@ -83,7 +93,10 @@ class DeadLetterRedelivered(
 
 
 class DeadLetterDropped(DeadLetterEvent, frozen=True, kw_only=True, omit_defaults=True, tag="dead.letter.dropped.v1"):
-    """Nobody will deal with it any more. `mail` and `recipients`: who got nothing for that, where somebody was to get it."""
+    """It will not be handled any more.
+
+    `mail` and `recipients`: who got nothing for that, where somebody was to get it.
+    """
 
     account: str = ""
     mail: str = ""
@@ -91,7 +104,10 @@ class DeadLetterDropped(DeadLetterEvent, frozen=True, kw_only=True, omit_default
 
 
 class ProofEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """A fact about the proof that EVENTS is as it was. `origin` names the log, `note` is a C2SP signed-note."""
+    """A fact about the proof that EVENTS is as it was.
+
+    `origin` names the log, `note` is a C2SP signed-note.
+    """
 
     SERVICE: ClassVar[str] = "audit"
     origin: str
@@ -108,7 +124,10 @@ class CheckpointSigned(ProofEvent, frozen=True, kw_only=True, omit_defaults=True
 
 
 class CheckpointKeyRotated(ProofEvent, frozen=True, kw_only=True, omit_defaults=True, tag="checkpoint.key.rotated.v1"):
-    """Checkpoints of more than `size` events are signed with a new key; the old one and the new one signed that in `note`."""
+    """Checkpoints of more than `size` events are signed with a new key.
+
+    The old one and the new one signed that in `note`.
+    """
 
     by: str = ""
     reason: str = ""

@@ -1,4 +1,7 @@
-"""Which hosts are banned now: the one answer for ingress, the firewall and banguard's vote, folded from banguard's events."""
+"""Which hosts are banned now.
+
+The one answer for ingress, the firewall and banguard's vote, folded from banguard's events.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -20,7 +23,9 @@ NEVER: tuple[Network, ...] = (IPv4Network("127.0.0.1/32"), IPv6Network("::1/128"
 
 
 class EnforcerStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One process that enforces bans, asked about one host. `sequence` is the last event that it has applied.
+    """One process that enforces bans, asked about one host.
+
+    `sequence` is the last event that it has applied.
 
     `how` is `closes at accept` or `kernel`; `why_not` says what keeps the host from being refused.
     """
@@ -51,7 +56,10 @@ def address_of(host: str) -> IPv4Address | IPv6Address:
 
 
 def banned_as(host: str) -> str:
-    """What is banned when this host is: the address itself, or its IPv6 /64, which one customer has to himself."""
+    """What is banned when this host is.
+
+    The address itself, or its IPv6 /64, which one customer has to himself.
+    """
     address = address_of(host)
     return str(address) if address.version == 4 else str(IPv6Network((int(address) >> 64 << 64, 64)))
 
@@ -62,7 +70,10 @@ def network_of(text: str) -> Network:
 
 
 def unmapped(network: Network) -> Network:
-    """An IPv4 network in its IPv6 form (RFC 4291 2.5.5.2) as an IPv4 network: hosts are known by their IPv4 address."""
+    """An IPv4 network in its IPv6 form (RFC 4291 2.5.5.2) as an IPv4 network.
+
+    Hosts are known by their IPv4 address.
+    """
     mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
     return IPv4Network((int(mapped), network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network
 
@@ -73,7 +84,10 @@ def key_of(network: Network) -> str:
 
 
 class Networks:
-    """Networks of any length; whether they hold an address costs one look-up for each length in use."""
+    """Networks of any length.
+
+    Whether they hold an address costs one look-up for each length in use.
+    """
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
         self._by_length: dict[tuple[int, int], dict[int, Network]] = {}
@@ -106,7 +120,9 @@ class Networks:
 
 
 class BanTable:
-    """What is banned and what is never to be, as of `sequence`. `never` are this process's own: loopback, its balancers.
+    """What is banned and what is never to be, as of `sequence`.
+
+    `never` are this process's own: loopback, its balancers.
 
     A ban's end is part of it, so that nobody stays locked out where banguard is away.
     """
@@ -126,7 +142,10 @@ class BanTable:
         return self._bans.values()
 
     def apply(self, sequence: int, fact: object) -> None:
-        """Folds one event in; others than ENFORCED change nothing. An account's own ignored networks are no ban's end."""
+        """Folds one event in; others than ENFORCED change nothing.
+
+        An account's own ignored networks are no ban's end.
+        """
         self.sequence = max(sequence, self.sequence)
         match fact:
             case HostBanned(network=network, until=until):

@@ -1,4 +1,7 @@
-"""What banguard says: strikes, bans and their ends, ignored networks, and the rules that all this goes by."""
+"""The events of banguard.
+
+Strikes, bans and their ends, ignored networks, and the rules that all this goes by.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -32,8 +35,9 @@ class UnbanCause(StrEnum):
 class Strike(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One failure of `host`: the evidence. `sequence` is where its event lies in EVENTS.
 
-    `accounts` are those that it concerns: the login's, the sender's, and who trusts the host's network. `mail` is the id of
-    the refused mail. `weight` is what the rules gave it when it happened.
+    `accounts` are those that it concerns: the login's, the sender's, and who trusts the host's
+    network. `mail` is the id of the refused mail. `weight` is what the rules gave it when it
+    happened.
     """
 
     sequence: int
@@ -48,11 +52,14 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BanRules(msgspec.Struct, frozen=True, kw_only=True):
-    """fail2ban's settings, by its own words (jail.conf(5)); times in seconds. Written out in full, as policy's rules.
+    """fail2ban's settings, by its own words (jail.conf(5)); times in seconds.
 
-    `bantime` below 0 is for ever; with `bantime_increment` it is multiplied anew for each ban that a host had within
-    `dbpurgeage`: by 2, 4, 8 ... times `bantime_factor`, or by `bantime_multipliers`, up to `bantime_maxtime` (below 0: no
-    limit), and up to `bantime_rndtime` is added by chance. `strikes` has what each cause weighs; 0 is off. A login that
+    Written out in full, as policy's rules.
+
+    `bantime` below 0 is forever; with `bantime_increment` it is multiplied anew for each ban that
+    a host had within `dbpurgeage`: by 2, 4, 8 ... times `bantime_factor`, or by
+    `bantime_multipliers`, up to `bantime_maxtime` (below 0: no limit), and up to `bantime_rndtime`
+    is added by chance. `strikes` has what each cause weighs; 0 is off. A login that
     `guard_maxhosts` unknown hosts fail at within `findtime` is guarded for `guard_bantime`.
     """
 
@@ -71,7 +78,7 @@ class BanRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BanEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """`by` is who caused it: banguard itself, or a token. `reason` is what a person said."""
+    """`by` is who caused it: banguard itself, or a token. `reason` is what a person gave."""
 
     SERVICE: ClassVar[str] = "banguard"
     by: str = ""
@@ -79,7 +86,10 @@ class BanEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class HostEvent(BanEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A fact about what is banned as one: an IPv4 address, an IPv6 /64, or a network banned by hand."""
+    """A fact about what is banned as one.
+
+    An IPv4 address, an IPv6 /64, or a network banned by hand.
+    """
 
     network: str
 
@@ -102,7 +112,9 @@ class HostIgnored(HostEvent, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class HostBanned(HostEvent, frozen=True, kw_only=True, omit_defaults=True, tag="host.banned.v1"):
-    """Refused everywhere until `until`; None is for ever. `strikes` are the evidence, empty where banned by hand.
+    """Refused everywhere until `until`; None is forever.
+
+    `strikes` are the evidence, empty where banned by hand.
 
     `count` says that it is the host's n-th ban in a row.
     """
@@ -120,7 +132,10 @@ class HostUnbanned(HostEvent, frozen=True, kw_only=True, omit_defaults=True, tag
 
 
 class StrikesForgiven(HostEvent, frozen=True, kw_only=True, omit_defaults=True, tag="strikes.forgiven.v1"):
-    """Strikes that count no more, by their sequences: their sender was authorised, or their account took them back."""
+    """Strikes that count no more, by their sequences.
+
+    Their sender was authorised, or their account took them back.
+    """
 
     strikes: tuple[int, ...]
 
@@ -138,7 +153,10 @@ class GateEvent(BanEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class NetworkIgnored(GateEvent, frozen=True, kw_only=True, omit_defaults=True, tag="network.ignored.v1"):
-    """Hosts in it are never banned. With an `account`: strikes that concern this account don't count for them."""
+    """Hosts in it are never banned.
+
+    With an `account`: strikes that concern this account don't count for them.
+    """
 
     network: str
     account: str = ""
@@ -158,9 +176,12 @@ class BanRulesChanged(GateEvent, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class LoginGuarded(BanEvent, frozen=True, kw_only=True, omit_defaults=True, tag="login.guarded.v1"):
-    """Many hosts guess at one login: until `until` hosts that aren't among `known` wait for their turn to log in as it.
+    """Many hosts guess at one login.
 
-    `known` are hosts (IPv6 by /64) that it was used from; `tried` says from how many others it was tried.
+    Until `until` hosts that aren't among `known` wait for their turn to log in as it.
+
+    `known` are hosts (IPv6 by /64) that it was used from; `tried` says from how many others it was
+    tried.
     """
 
     login: str

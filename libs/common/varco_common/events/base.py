@@ -1,4 +1,7 @@
-"""The shape of every event: frozen, tagged by a literal wire name with a version, and only ever added to."""
+"""The shape of every event.
+
+Frozen, tagged by a literal wire name with a version, and only ever added to.
+"""
 
 from datetime import datetime
 from typing import ClassVar
@@ -11,7 +14,8 @@ from varco_common.base import subjects
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
     """A fact. `at` is when it happened, UTC.
 
-    `SERVICE` is who says it. The tag is `<noun>.<past participle>.v<n>`; fields are added with a default and never changed.
+    `SERVICE` is the one that publishes it. The tag is `<noun>.<past participle>.v<n>`; fields are added with a
+    default and never changed.
     """
 
     SERVICE: ClassVar[str] = ""
@@ -24,7 +28,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
     @property
     def subject(self) -> str:
-        """`events.<service>.<fact>.<key>`; the fact is the tag without its version: `sender-authorised`."""
+        """`events.<service>.<fact>.<key>`; the fact is the tag without its version.
+
+        `sender-authorised`.
+        """
         return subjects.event(self.SERVICE, fact(type(self)), subjects.token(self.key))
 
     @classmethod

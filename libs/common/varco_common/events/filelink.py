@@ -1,4 +1,4 @@
-"""What filelink says: which attachments become links, and what became of each link."""
+"""The events of filelink: which attachments become links, and what happens to each link."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,8 +17,9 @@ class FilelinkEvent(AccountEvent, frozen=True, kw_only=True, omit_defaults=True)
 class FilelinkChosen(FilelinkEvent, frozen=True, kw_only=True, omit_defaults=True, tag="filelink.chosen.v1"):
     """Attachments of more than `over` bytes (decoded) become links from now on.
 
-    A link begins with `base_url` (empty: the service's own) and lives for `keep_seconds`. `signed` says what becomes of
-    mails with such attachments that can't be rewritten, being signed or encrypted: they go as they are, or are refused.
+    A link begins with `base_url` (empty: the service's own) and lives for `keep_seconds`. `signed`
+    says what becomes of mails with such attachments that can't be rewritten, being signed or
+    encrypted: they go as they are, or are refused.
     """
 
     over: int
@@ -34,8 +35,9 @@ class FilelinkWithdrawn(FilelinkEvent, frozen=True, kw_only=True, omit_defaults=
 class AttachmentLinked(FilelinkEvent, frozen=True, kw_only=True, omit_defaults=True, tag="attachment.linked.v1"):
     """An attachment is in the store, and a link leads to it.
 
-    `link` is the 40 hex digits, `url` the whole address; `part` is the attachment's place in the mail. `object` is the
-    stored file: equal files of an account share one. `size` is in bytes, `sha256` in hex; `domain` is the sender's.
+    `link` is the 40 hex digits, `url` the whole address; `part` is the attachment's place in the
+    mail. `object` is the stored file: equal files of an account share one. `size` is in bytes,
+    `sha256` in hex; `domain` is the sender's.
     """
 
     mail: str
@@ -70,25 +72,37 @@ class Ending(StrEnum):
 
 
 class LinkClosed(LinkEvent, frozen=True, kw_only=True, omit_defaults=True, tag="link.closed.v1"):
-    """The link leads nowhere from now on. Its file, which no other link needs, is about to be deleted: `why` follows."""
+    """The link leads nowhere from now on.
+
+    Its file, which no other link needs, is about to be deleted: `why` follows.
+    """
 
     why: Ending
 
 
 class LinkExpired(LinkEvent, frozen=True, kw_only=True, omit_defaults=True, tag="link.expired.v1"):
-    """The link's time is over. `gone` is the object that the store says is gone; empty where another link needs it."""
+    """The link's time is over.
+
+    `gone` is the object that was deleted from the store; empty where another link needs it.
+    """
 
     gone: str = ""
 
 
 class LinkRevoked(LinkEvent, frozen=True, kw_only=True, omit_defaults=True, tag="link.revoked.v1"):
-    """Somebody ended the link. `gone` is the object that the store says is gone; empty where another link needs it."""
+    """A person ended the link.
+
+    `gone` is the object that was deleted from the store; empty where another link needs it.
+    """
 
     gone: str = ""
 
 
 class LinkDownloaded(LinkEvent, frozen=True, kw_only=True, omit_defaults=True, tag="link.downloaded.v1"):
-    """Bytes of the file went to `host`. `complete` says that it was the whole file, from its first byte to its last."""
+    """Bytes of the file went to `host`.
+
+    `complete` says that it was the whole file, from its first byte to its last.
+    """
 
     host: str
     sent: int

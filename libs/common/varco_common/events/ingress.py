@@ -1,4 +1,4 @@
-"""What ingress-smtp says."""
+"""The events of ingress-smtp."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -72,7 +72,9 @@ class MailRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, t
 
 
 class RecipientRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.refused.v1"):
-    """A recipient beyond the limit (RFC 5321 4.5.3.1.10): its mail may still come, with those before it.
+    """A recipient beyond the limit (RFC 5321 4.5.3.1.10).
+
+    Its mail may still come, with those before it.
 
     Stated for the first hundred of a mail.
     """
@@ -92,7 +94,10 @@ class RecipientRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class ConnectionsRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="connections.refused.v1"):
-    """Connections of one host turned away since the last such event; at most one event a minute for each host."""
+    """Connections of one host turned away since the last such event.
+
+    At most one event a minute for each host.
+    """
 
     host: str
     count: int

@@ -1,4 +1,7 @@
-"""What policy says: accounts, who may log in, who may send what from where, and in which words a refusal is put."""
+"""The events of policy.
+
+Accounts, who may log in, who may send what from where, and in which words a refusal is put.
+"""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -10,18 +13,20 @@ from varco_common.mail.notices import Language, Notice
 
 
 class Choice(StrEnum):
-    """What becomes of a part that nobody but its recipient can look into."""
+    """What becomes of a part that only its recipient can read."""
 
     REFUSE = "refuse"
     ACCEPT = "accept"
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account's mails may be. Written out in full: a default that changes must not change what was said before.
+    """What an account's mails may be.
 
-    `max_size` is in bytes, as the mail leaves. `attachments` are extensions in lower case without the dot; None lets
-    any pass. `encrypted` says what becomes of encrypted and opaquely signed mails (S/MIME, PGP), whose attachments
-    can't be seen.
+    Written out in full: a default that changes must not change earlier events.
+
+    `max_size` is in bytes, as the mail leaves. `attachments` are extensions in lower case without
+    the dot; None lets any pass. `encrypted` says what becomes of encrypted and opaquely signed
+    mails (S/MIME, PGP), whose attachments can't be seen.
     """
 
     max_size: int = 20_000_000
@@ -53,13 +58,19 @@ class LanguageChosen(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class HostsNamed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="hosts.named.v1"):
-    """All host names that an account's clients connect to, in lower case; those not named any more are gone."""
+    """All host names that an account's clients connect to, in lower case.
+
+    Those not named any more are gone.
+    """
 
     hosts: tuple[str, ...]
 
 
 class CredentialAdded(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="credential.added.v1"):
-    """A login (lower case, unique over all accounts), what to call it, and its password's hash (PHC or crypt form)."""
+    """A new login, its name, and the hash of its password (PHC or crypt form).
+
+    Logins are in lower case, and unique over all accounts.
+    """
 
     login: str
     name: str
@@ -96,8 +107,8 @@ class CredentialRemoved(PolicyEvent, frozen=True, kw_only=True, omit_defaults=Tr
 class CredentialUsed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="credential.used.v1"):
     """A login that was used, from `host`; at most one event an hour for each.
 
-    Its subject's key is not the bare account: being used changes nothing that a session was granted, and must not
-    make anybody lose a race for the account's settings.
+    Its subject's key is not the bare account: being used changes nothing that a session was
+    granted, and must not make anybody lose a race for the account's settings.
     """
 
     login: str
@@ -121,7 +132,10 @@ class SenderWithdrawn(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True
 
 
 class NetworkTrusted(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="network.trusted.v1"):
-    """A CIDR network that may send without AUTH; `normalise` mends bare line ends. Said again, it replaces."""
+    """A CIDR network that may send without AUTH; `normalise` mends bare line ends.
+
+    A second event for the same network replaces the first.
+    """
 
     network: str
     normalise: bool = False
@@ -140,7 +154,10 @@ class RulesChanged(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, t
 
 
 class NoticeWritten(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="notice.written.v1"):
-    """An account's own words for a refusal, in one language; `{name}`, `{limit}` ... stand for the facts."""
+    """An account's own words for a refusal, in one language.
+
+    `{name}`, `{limit}` ... stand for the facts.
+    """
 
     notice: Notice
     language: Language
@@ -155,7 +172,10 @@ class NoticeWithdrawn(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True
 
 
 class TokenIssued(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="token.issued.v1"):
-    """A bearer token: `token` is its id, never its secret. `account` is its scope: an account's name, or `admin`."""
+    """A bearer token: `token` is its id, never its secret.
+
+    `account` is its scope: an account's name, or `admin`.
+    """
 
     token: str
     name: str = ""

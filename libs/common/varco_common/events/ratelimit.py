@@ -1,4 +1,7 @@
-"""What ratelimit says: how much an account's senders may send, and who comes near to it, or wanted more."""
+"""The events of ratelimit.
+
+How much an account's senders may send, and who comes near to it, or wanted more.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +13,10 @@ from varco_common.events.base import AccountEvent
 
 
 class Meter(StrEnum):
-    """What is counted. First-time recipients are addresses that the sender hasn't written to in 90 days."""
+    """What is counted.
+
+    First-time recipients are addresses that the sender hasn't written to in 90 days.
+    """
 
     MESSAGES = "messages"
     RECIPIENTS = "recipients"
@@ -19,7 +25,10 @@ class Meter(StrEnum):
 
 
 class Window(StrEnum):
-    """How long a mail counts: the next hour or day, or until midnight in the account's time zone."""
+    """How long a mail counts.
+
+    The next hour or day, or until midnight in the account's time zone.
+    """
 
     HOUR = "1 hour"
     DAY = "1 day"
@@ -37,9 +46,12 @@ Limits = dict[Meter, Limit]
 
 
 class Quotas(msgspec.Struct, frozen=True, kw_only=True):
-    """An account's limits; what isn't in them has none. `permanent`: the excess is refused for good (550), not for now.
+    """An account's limits; what isn't in them has none.
 
-    `senders` hold for each sender by itself, `whole` for all of the account's mail together. `time_zone` is an IANA name.
+    `permanent`: the excess is refused for good (550), not for now.
+
+    `senders` hold for each sender by itself, `whole` for all of the account's mail together.
+    `time_zone` is an IANA name.
     """
 
     senders: Limits = {}
@@ -61,9 +73,10 @@ class QuotaSet(QuotaEvent, frozen=True, kw_only=True, omit_defaults=True, tag="q
 
 
 class QuotaExcepted(QuotaEvent, frozen=True, kw_only=True, omit_defaults=True, tag="quota.excepted.v1"):
-    """Other limits for the senders that a pattern of `senders.covering` covers, until `until` (None: for good).
+    """Other limits for the senders that a pattern covers, until `until` (None: forever).
 
-    A meter that isn't in `limits` keeps the account's; one that is there with None has no limit. Said again, it replaces.
+    A meter that isn't in `limits` keeps the account's; one that is there with None has no limit.
+    A second event for the same pattern replaces the first.
     """
 
     pattern: str
@@ -80,15 +93,21 @@ class QuotaExceptionRemoved(
 
 
 class QuotaReset(QuotaEvent, frozen=True, kw_only=True, omit_defaults=True, tag="quota.reset.v1"):
-    """What was sent before `at` counts no more: by `sender`, or (empty) towards the limits of the whole account."""
+    """What was sent before `at` counts no more.
+
+    By `sender`, or (empty) towards the limits of the whole account.
+    """
 
     sender: str = ""
 
 
 class QuotaAlert(QuotaEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A fact about traffic: it changes no setting, and must not make anybody lose a race for the account's settings.
+    """A fact about traffic.
 
-    `sender` is empty where it is about the whole account. `mail` is the id of the mail with which it came about.
+    It changes no setting, and must not make anybody lose a race for the account's settings.
+
+    `sender` is empty where it is about the whole account. `mail` is the id of the mail with which
+    it came about.
     """
 
     sender: str
@@ -103,11 +122,11 @@ class QuotaAlert(QuotaEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class QuotaNearlyReached(QuotaAlert, frozen=True, kw_only=True, omit_defaults=True, tag="quota.nearly.reached.v1"):
-    """Nine tenths of a limit are used. Said once a window."""
+    """Nine tenths of a limit are used. Published once a window."""
 
 
 class QuotaExceeded(QuotaAlert, frozen=True, kw_only=True, omit_defaults=True, tag="quota.exceeded.v1"):
-    """A mail was refused that would have gone over a limit. Said once a window."""
+    """A mail was refused that would have gone over a limit. Published once a window."""
 
 
 AnyRatelimitEvent = QuotaSet | QuotaExcepted | QuotaExceptionRemoved | QuotaReset | QuotaNearlyReached | QuotaExceeded

@@ -1,4 +1,4 @@
-"""What relay says: where an account's mail goes, and what became of it for each recipient."""
+"""The events of relay: where an account's mail goes, and the outcome for each recipient."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,10 @@ from varco_common.events.base import AccountEvent
 
 
 class TlsUse(StrEnum):
-    """`required` verifies the next hop's certificate; `opportunistic` encrypts where it can, and verifies nothing."""
+    """`required` verifies the next hop's certificate.
+
+    `opportunistic` encrypts where it can, and verifies nothing.
+    """
 
     NONE = "none"
     OPPORTUNISTIC = "opportunistic"
@@ -19,7 +22,10 @@ class TlsUse(StrEnum):
 
 
 class Smarthost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="smarthost"):
-    """A next hop. `secret` is the password, sealed with relay's own key: it is of use to relay alone."""
+    """A next hop.
+
+    `secret` is the password, sealed with relay's own key: it is of use to relay alone.
+    """
 
     host: str
     port: int
@@ -52,7 +58,7 @@ class RouteRemoved(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class RouteLearned(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.learned.v1"):
-    """What the next hop says that it can carry; said when first seen and when it changes.
+    """The capabilities of the next hop; published when first seen and when they change.
 
     `host` is `name:port`, or `blackhole`. `max_size` is in bytes; 0 where it names none.
     """
@@ -64,7 +70,10 @@ class RouteLearned(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class RouteFailed(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.failed.v1"):
-    """The next hop can't be reached, or won't talk: the account's mail waits. Said once, when it begins."""
+    """The next hop can't be reached, or won't talk: the account's mail waits.
+
+    Published once, when it begins.
+    """
 
     host: str
     why: str
@@ -77,7 +86,10 @@ class RouteRecovered(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why one recipient didn't get it: `status` is the enhanced code (RFC 3463), `answer` what the next hop said."""
+    """Why one recipient didn't get it.
+
+    `status` is the enhanced code (RFC 3463), `answer` that of the next hop.
+    """
 
     recipient: str
     status: str
@@ -93,7 +105,10 @@ class MailOutcome(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class MailDelivered(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.delivered.v1"):
-    """The next hop took it for these recipients. `host` is `name:port` or `blackhole`, `tls` the protocol or empty."""
+    """The next hop took it for these recipients.
+
+    `host` is `name:port` or `blackhole`, `tls` the protocol or empty.
+    """
 
     recipients: tuple[str, ...]
     host: str
@@ -103,7 +118,10 @@ class MailDelivered(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, 
 
     @property
     def subject(self) -> str:
-        """A delivery out of the queue has its own subject: relay follows it without every first delivery."""
+        """A delivery out of the queue has its own subject.
+
+        Relay follows it without every first delivery.
+        """
         return super().subject if self.attempt == 1 else self.later_subject_filter(subjects.token(self.key))
 
     @classmethod
@@ -113,7 +131,10 @@ class MailDelivered(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class MailDeferred(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.deferred.v1"):
-    """These recipients wait until `next_at`. `accepted_at` is when the gate took it, `attempt` how often it tried."""
+    """These recipients wait until `next_at`.
+
+    `accepted_at` is when the gate took it, `attempt` how often it tried.
+    """
 
     failures: tuple[Failure, ...]
     host: str
@@ -125,7 +146,10 @@ class MailDeferred(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, t
 
 
 class MailBounced(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.bounced.v1"):
-    """Refused for good. `dsn` is the id of the notification that the sender is owed; empty for a null sender."""
+    """Refused for good.
+
+    `dsn` is the id of the notification that the sender is owed; empty for a null sender.
+    """
 
     failures: tuple[Failure, ...]
     host: str
@@ -135,7 +159,10 @@ class MailBounced(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class MailExpired(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.expired.v1"):
-    """Tried for as long as the gate tries; `failures` hold the last answers. `dsn` as in MailBounced."""
+    """Tried for as long as the gate tries; `failures` hold the last answers.
+
+    `dsn` as in MailBounced.
+    """
 
     failures: tuple[Failure, ...]
     host: str
@@ -163,7 +190,10 @@ class MailRetryRequested(MailOutcome, frozen=True, kw_only=True, omit_defaults=T
 
 
 class SenderNotified(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="sender.notified.v1"):
-    """The notification `dsn` that was owed for this mail is on its way: it is a record in stream MAIL itself."""
+    """The notification `dsn` that was owed for this mail is on its way.
+
+    It is a record in stream MAIL itself.
+    """
 
     dsn: str
 

@@ -1,4 +1,7 @@
-"""The one way from a command to events: decide on the newest state, append, wait until it is applied."""
+"""The one way from a command to events.
+
+Decide on the newest state, append, wait until it is applied.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,7 @@
-"""Commands that change settings: who asks, what would change, and the event that makes it so. Pure."""
+"""Commands that change settings: who asks, what would change, and the event that makes it so.
+
+Pure.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -54,7 +57,10 @@ class CommandContext(NamedTuple):
 
 
 class CommandResult(NamedTuple):
-    """What was changed; with `applied` False, what would be. `version` is that of the settings after it."""
+    """What was changed; with `applied` False, what would be.
+
+    `version` is that of the settings after it.
+    """
 
     account: str
     applied: bool
@@ -63,4 +69,4 @@ class CommandResult(NamedTuple):
 
 
 Decide = Callable[[S | None, CommandContext], list[Change]]
-"""From the newest state of an account (None: there is none) to the changes. May raise RefusedCommand or NotFound."""
+"""From the newest state of an account (None: there is none) to the changes."""

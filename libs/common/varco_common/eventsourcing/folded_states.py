@@ -26,7 +26,10 @@ class FoldedStates(Generic[S]):
         self.states, self.sequence, self.saved = states, sequence, sequence
 
     def apply(self, sequence: int, event: AnyEvent) -> str:
-        """Folds one event in and returns its key. An event that was applied before changes nothing."""
+        """Folds one event in and returns its key.
+
+        An event that was applied before changes nothing.
+        """
         key = self._key(event)
         if sequence <= self.sequence:
             return key
@@ -40,7 +43,10 @@ class FoldedStates(Generic[S]):
         return key
 
     def take(self) -> dict[str, bytes | None]:
-        """The documents of all keys that changed since `saved`; all documents where nothing was ever saved."""
+        """The documents of all keys that changed since `saved`.
+
+        All documents where nothing was ever saved.
+        """
         taken, self._changed = self._changed, set()
         keys = taken if self.saved else {*self.states}
         return {key: _encoder.encode(self.states[key]) if key in self.states else None for key in keys}

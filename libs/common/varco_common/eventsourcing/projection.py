@@ -1,4 +1,7 @@
-"""State as folded events: in memory for all reads, in the service's database for the next start (ADR 2)."""
+"""State as folded events.
+
+In memory for all reads, in the service's database for the next start (ADR 2).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -48,7 +51,10 @@ class Projection(Generic[S]):
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[Self]:
-        """Loads, catches up with the bus, and follows it inside the block. A bug in `apply` ends the block."""
+        """Loads, catches up with the bus, and follows it inside the block.
+
+        A bug in `apply` ends the block.
+        """
         await self._load()
         async with run_in_background(self._follow(), self._saver.run()):
             await self.reached(await self._last(), timeout=None)
@@ -76,7 +82,10 @@ class Projection(Generic[S]):
         self._listeners.append(listener)
 
     async def reached(self, sequence: int, timeout: float | None = 5.0) -> None:
-        """Returns once memory has applied `sequence`, of an event of the spec. Raises TransientError when late."""
+        """Returns once memory has applied `sequence`, of an event of the spec.
+
+        Raises TransientError when late.
+        """
         if self.sequence >= sequence:
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -90,13 +99,19 @@ class Projection(Generic[S]):
             self._waiting.remove((sequence, waiter))
 
     async def reach_last(self, *filters: str) -> int:
-        """The sequence of the last event that matches, once memory has applied it. The spec must have its subject."""
+        """The sequence of the last event that matches, once memory has applied it.
+
+        The spec must have its subject.
+        """
         last = await self._bus.events.last_sequence(*filters)
         await self.reached(last)
         return last
 
     async def version(self, key: str) -> int:
-        """The sequence of the last event that changed the settings of `key`. Memory has applied it."""
+        """The sequence of the last event that changed the settings of `key`.
+
+        Memory has applied it.
+        """
         token = subjects.token(key)
         filters = [kind.subject_filter(token) for kind in self._spec.settings]
         return await self.reach_last(*filters or [self._guard(key)])
@@ -104,12 +119,13 @@ class Projection(Generic[S]):
     async def commit(
         self, key: str, decide: Callable[[S | None], Event | Sequence[Event]], *, expect: int | None = None
     ) -> int:
-        """Decides on the newest state of `key`, appends the events, and returns the version after them.
+        """Decides on the newest state of `key`, appends the events, returns the new version.
 
         Memory has applied them then. `decide` returns the events; it runs again when the state
         changed meanwhile. Commits of this process take turns, so `decide` may look at other keys.
-        All events are stored, or none (up to 1,000 of them). `expect` is the version that the caller
-        has seen: any other is a ConflictError. Raises also what `decide` raises, and TransientError.
+        All events are stored, or none (up to 1,000 of them). `expect` is the version that the
+        caller has seen: any other is a ConflictError. Raises also what `decide` raises, and
+        TransientError.
         """
         await self.check()
         async with self._commit_turn:
@@ -124,7 +140,10 @@ class Projection(Generic[S]):
     async def _try_commit(
         self, key: str, decide: Callable[[S | None], Event | Sequence[Event]], expect: int | None
     ) -> int:
-        """The sequence that the append expects is read before the state is: what comes later fails the append."""
+        """The sequence that the append expects is read before the state is.
+
+        What comes later fails the append.
+        """
         guard = self._guard(key)
         last = await self._bus.events.last_sequence(guard)
         version = await self.version(key) if self._spec.settings else await self._reach(last)

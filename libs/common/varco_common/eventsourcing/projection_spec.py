@@ -1,4 +1,7 @@
-"""Which events make up a projection and how they are folded, without where its states are stored. Pure."""
+"""Which events make up a projection and how they are folded, without where its states are stored.
+
+Pure.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

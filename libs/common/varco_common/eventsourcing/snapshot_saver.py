@@ -1,4 +1,7 @@
-"""Saves the states of a projection in the background. While the database is away, memory goes on."""
+"""Saves the states of a projection in the background.
+
+While the database is away, memory goes on.
+"""
 
 import asyncio
 from typing import Generic, TypeVar
@@ -35,7 +38,10 @@ class SnapshotSaver(Generic[S]):
             await asyncio.sleep(_GATHER_SECONDS)
 
     async def finish(self) -> None:
-        """Saves a last time. A database that is away gets the changes from the stream at the next start."""
+        """Saves a last time.
+
+        A database that is away gets the changes from the stream at the next start.
+        """
         if self._probe:
             await asyncio.wait([self._probe])
         if self._folded.sequence > self._folded.saved:
@@ -59,7 +65,10 @@ class SnapshotSaver(Generic[S]):
             raise TransientError(f"the database is behind: {self._failure}")
 
     async def _save(self) -> None:
-        """Brings the database to where memory is now. Raises TransientError while the database is away."""
+        """Brings the database to where memory is now.
+
+        Raises TransientError while the database is away.
+        """
         folded, sequence = self._folded, self._folded.sequence
         documents = folded.take()
         try:

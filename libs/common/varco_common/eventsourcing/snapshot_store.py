@@ -1,4 +1,7 @@
-"""A projection in the database: one document for each key, and the sequence up to which all of them are applied."""
+"""A projection in the database.
+
+One document for each key, and the sequence up to which all of them are applied.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -36,7 +39,10 @@ class SnapshotStore(Generic[S]):
         self._decoder = msgspec.json.Decoder(state)
 
     async def load(self) -> tuple[dict[str, S], int]:
-        """All states and their sequence; ({}, 0) where the documents have a shape that can't be decoded."""
+        """All states and their sequence.
+
+        ({}, 0) where the documents have a shape that can't be decoded.
+        """
         async with self._engine.begin() as connection:
             sequence = await self._locked_sequence(connection)
             query = sa.select(states.c.key, states.c.document).where(states.c.projection == self._projection)
@@ -72,7 +78,10 @@ class SnapshotStore(Generic[S]):
             await self._clear(connection)
 
     async def probe(self) -> None:
-        """Returns when the database answers. A deleted SQLite file would still answer, so its path is checked too."""
+        """Returns when the database answers.
+
+        A deleted SQLite file would still answer, so its path is checked too.
+        """
         if file := swap.file_of(self._engine.url):
             await asyncio.to_thread(file.stat)
         async with self._engine.connect() as connection:

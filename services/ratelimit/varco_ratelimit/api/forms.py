@@ -40,7 +40,10 @@ def _per_day(value: Any) -> Any:
 
 
 class LimitForm(Form):
-    """At most `limit` in a window: `1 hour`, `1 day` (the last 24 hours), or `calendar day` in the account's time zone."""
+    """At most `limit` in a window.
+
+    `1 hour`, `1 day` (the last 24 hours), or `calendar day` in the account's time zone.
+    """
 
     limit: Annotated[
         int, BeforeValidator(_number, json_schema_input_type=int | str), Field(ge=0, le=MAX_LIMIT, examples=[500])
@@ -124,9 +127,12 @@ def _known_zone(name: str) -> str:
 
 
 class QuotasForm(LimitsForm):
-    """The `quotas` section of an account file: limits for each sender, for the whole `account`, and exceptions.
+    """The `quotas` section of an account file.
 
-    `answer` 550 refuses the excess for good, 450 for now. `exceptions` left out are left as they are.
+    Limits for each sender, for the whole `account`, and exceptions.
+
+    `answer` 550 refuses the excess for good, 450 for now. `exceptions` left out are left as they
+    are.
     """
 
     account: LimitsForm | None = None
@@ -150,7 +156,10 @@ Section = Annotated[
 
 
 def quotas_command(form: QuotasForm | None) -> QuotaCommand:
-    """Sets all limits: those left out are gone. Exceptions only where the form has some. None: no limits at all."""
+    """Sets all limits: those left out are gone.
+
+    Exceptions only where the form has some. None: no limits at all.
+    """
     wanted = form or QuotasForm(exceptions=[])
 
     def command(account: AccountQuotas, context: CommandContext) -> list[Change]:
@@ -179,7 +188,10 @@ def document(account: AccountQuotas) -> dict[str, Any] | None:
 
 
 def pattern(text: str) -> str:
-    """`a@b.c`, `@b.c` (a domain) or `@.b.c` (its subdomains), as `senders.covering` reads it. Raises RefusedCommand."""
+    """`a@b.c`, `@b.c` (a domain) or `@.b.c` (its subdomains), as `senders.covering` reads it.
+
+    Raises RefusedCommand.
+    """
     local, _, domain = sender_key(text).rpartition("@")
     if "@" not in text or not domain.strip(".") or any(c.isspace() for c in local + domain):
         raise RefusedCommand(f"{text!r} is no sender: write a@acme.example or @acme.example")

@@ -20,7 +20,10 @@ AccountName = Annotated[str, Path(pattern=forms.ACCOUNT, description="The accoun
 
 
 class QuotasOut(BaseModel):
-    """`quotas` as an account file has it; None: no limits. `used` is what the whole account has used of its own."""
+    """`quotas` as an account file has it; None: no limits.
+
+    `used` is what the whole account has used of its own.
+    """
 
     account: str
     quotas: dict[str, Any] | None
@@ -43,7 +46,10 @@ class QuotaCommands:
     async def execute(
         self, account: str, request: CommandRequest, command: QuotaCommand, *, dry_run: bool = False
     ) -> ChangedOut:
-        """Raises what `command` raises, ConflictError, TransientError; 403 where the token may not."""
+        """Raises what `command` raises, ConflictError, TransientError.
+
+        403 where the token may not.
+        """
 
         def decide(state: AccountQuotas | None, context: CommandContext) -> list[Change]:
             state = state or AccountQuotas(account=account)
@@ -76,7 +82,10 @@ def _quotas(api: APIRouter, executor: QuotaCommands, quotas: Projection[AccountQ
     async def put(
         account: AccountName, form: forms.Section, request: Command, _: AccountScope, *, dry_run: DryRun = False
     ) -> ChangedOut:
-        """All limits: those left out are gone. Exceptions only where there are some in it. `off`: no limits."""
+        """All limits: those left out are gone.
+
+        Exceptions only where there are some in it. `off`: no limits.
+        """
         return await executor.execute(account, request, forms.quotas_command(form), dry_run=dry_run)
 
 
@@ -85,7 +94,10 @@ def _exceptions(api: APIRouter, executor: QuotaCommands) -> None:
     async def put_exception(
         account: AccountName, sender: str, form: forms.ExceptForm, request: ReasonedCommand, _: Admin
     ) -> ChangedOut:
-        """Other limits for a sender, or for all of a domain (`@acme.example`). The narrowest exception holds."""
+        """Other limits for a sender, or for all of a domain (`@acme.example`).
+
+        The narrowest exception holds.
+        """
 
         def command(state: AccountQuotas, context: CommandContext) -> list[Change]:
             exception = form.exception_request(sender, state.quotas.time_zone, context.reason)
@@ -123,7 +135,7 @@ def _usage(api: APIRouter, usage: UsageReader) -> None:
         account: Annotated[str, Query(description="Only in this account")] = "",
         mails: Annotated[int, Query(ge=0, le=200, description="How many of the mails that count, newest first")] = 20,
     ) -> list[SenderOut]:
-        """What a sender has used, of which limit, when it frees up, and the mails that count, in each of its accounts."""
+        """What a sender has used of each limit, and the mails that count, in each account."""
         if not token.is_admin and account not in ("", token.scope):
             raise HTTPException(403, f"This token is for account {token.scope} alone.")
         name = sender if sender == NULL_SENDER else sender_key(sender)

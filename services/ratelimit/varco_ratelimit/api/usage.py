@@ -1,4 +1,7 @@
-"""Shows the counters over HTTP: what is used of each limit, when it frees up, and the mails that count."""
+"""Shows the counters over HTTP.
+
+What is used of each limit, when it frees up, and the mails that count.
+"""
 
 import asyncio
 import heapq
@@ -22,7 +25,11 @@ Ids = Callable[[Sequence[int]], Awaitable[dict[int, str]]]
 
 
 class MeterOut(BaseModel):
-    """One limit. `pending` is used by mails that are accepted but not stored yet. `frees_at`: when there is room for one more."""
+    """One limit.
+
+    `pending` is used by mails that are accepted but not stored yet. `frees_at`: when there is room
+    for one more.
+    """
 
     of: str
     meter: Meter
@@ -34,7 +41,10 @@ class MeterOut(BaseModel):
 
 
 class MailOut(BaseModel):
-    """A mail that counts; `mail` is empty where neither MAIL nor the database has its id any more."""
+    """A mail that counts.
+
+    `mail` is empty where neither MAIL nor the database has its id any more.
+    """
 
     mail: str
     at: datetime
@@ -46,7 +56,10 @@ class MailOut(BaseModel):
 
 
 class SenderUsage(BaseModel):
-    """What a sender has sent in 24 hours, and how full its fullest limit is (1.0: no mail passes)."""
+    """What a sender has sent in 24 hours, and how full its fullest limit is (1.0.
+
+    No mail passes).
+    """
 
     sender: str
     messages: int
@@ -67,7 +80,10 @@ class SenderOut(BaseModel):
 
 
 class UsageReader:
-    """Answers from memory, except for the ids of mails: `ids` reads them from the database, by sequence in MAIL."""
+    """Answers from memory, except for the ids of mails.
+
+    `ids` reads them from the database, by sequence in MAIL.
+    """
 
     def __init__(self, bus: Bus, quotas: Projection[AccountQuotas], counters: QuotaCounters, ids: Ids) -> None:
         self._bus, self._quotas, self._counters, self._ids = bus, quotas, counters, ids
@@ -108,7 +124,10 @@ class UsageReader:
         )
 
     async def _mails(self, counted: Sequence[CountedMail]) -> list[MailOut]:
-        """With their ids, which the counters don't have: from the database, or from MAIL before they are saved."""
+        """With their ids, which the counters don't have.
+
+        From the database, or from MAIL before they are saved.
+        """
         saved = await self._ids([mail.sequence for mail in counted])
         return [self._mail(mail, saved.get(mail.sequence) or await self._id(mail.sequence)) for mail in counted]
 

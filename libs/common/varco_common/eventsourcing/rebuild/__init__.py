@@ -1,1 +1,1 @@
-"""Projections built anew from the streams, compared with the live tables, swapped in by choice (docs/rebuild.md)."""
+"""Builds projections again from the streams and compares them (docs/rebuild.md)."""

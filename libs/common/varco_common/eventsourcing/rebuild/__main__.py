@@ -1,7 +1,8 @@
 """One rebuild in a separate process: `python -m varco_common.eventsourcing.rebuild <module>`.
 
 The module is the service's rebuild.py. It offers SETTINGS, the class of the service's settings, and
-PROJECTIONS. Standard input has the rest (RebuildStart); standard output gets the frames, one a line.
+PROJECTIONS. Standard input has the rest (RebuildStart); standard output gets the frames, one a
+line.
 """
 
 import sys

@@ -1,4 +1,7 @@
-"""Reads EVENTS up to a sequence. Events that can't be decoded are skipped, as live projections do."""
+"""Reads EVENTS up to a sequence.
+
+Events that can't be decoded are skipped, as live projections do.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -26,7 +26,10 @@ class RebuildProgress(RebuildFrame, frozen=True, kw_only=True, tag="progress"):
 
 
 class RowDifference(RebuildFrame, frozen=True, kw_only=True, tag="difference"):
-    """A place of a row where the tables differ; None: that side lacks the row or the value. Secrets are stars."""
+    """A place of a row where the tables differ; None: that side lacks the row or the value.
+
+    Secrets are stars.
+    """
 
     table: str
     key: str
@@ -36,7 +39,10 @@ class RowDifference(RebuildFrame, frozen=True, kw_only=True, tag="difference"):
 
 
 class RebuiltTable(RebuildFrame, frozen=True, kw_only=True, tag="table"):
-    """One table, compared at the same applied sequence (`stand`). `beyond` rows were copied: the streams lack them."""
+    """One table, compared at the same applied sequence (`stand`).
+
+    `beyond` rows were copied: the streams lack them.
+    """
 
     table: str
     stand: int

@@ -1,4 +1,7 @@
-"""Reads every record that MAIL ever had, in order: from EVENTS, where audit recorded it, then from MAIL itself."""
+"""Reads every record that MAIL ever had, in order.
+
+From EVENTS, where audit recorded it, then from MAIL itself.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

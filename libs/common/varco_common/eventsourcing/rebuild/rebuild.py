@@ -1,4 +1,7 @@
-"""One rebuild: all projections of a service into a fresh database, compared with the live one at the same sequence."""
+"""One rebuild.
+
+All projections of a service into a fresh database, compared with the live one at the same sequence.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,7 +25,7 @@ FrameWriter = Callable[[AnyRebuildFrame], None]
 
 
 class RebuildJob(NamedTuple):
-    """The service, the address of its database, the package with its migrations, and its projections."""
+    """What to rebuild: `package` has the migrations, `url` is the live database."""
 
     service: str
     package: str

@@ -24,7 +24,9 @@ RebuildSink = Callable[[int], None]  # gets the sequence that has been read
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedTable:
-    """How a table is compared: the rows that pass `where`, by `key`, without the columns in `left_out`.
+    """How a table is compared.
+
+    The rows that pass `where`, by `key`, without the columns in `left_out`.
 
     Numbers of `near` may differ by 1. `shown` converts the value of a column before it is compared.
     `beyond` selects rows that the streams can't make: they are counted and copied from the live
@@ -55,12 +57,15 @@ class RebuildableTables(Protocol):
     name: str
 
     async def applied_sequence(self, bus: Bus, live: AsyncConnection) -> int:
-        """The sequence of their stream that the live tables have applied, in the snapshot that `live` reads."""
+        """The sequence that the live tables have applied, in the snapshot of `live`."""
 
     async def build(
         self, bus: Bus, fresh: AsyncEngine, until: int, on_progress: RebuildSink
     ) -> Sequence[ComparedTable]:
-        """Fills the empty tables of `fresh` from the streams up to `until`. Returns what is to be compared."""
+        """Fills the empty tables of `fresh` from the streams up to `until`.
+
+        Returns what is to be compared.
+        """
 
 
 class FoldedProjection(Generic[S]):
@@ -102,7 +107,10 @@ async def applied_sequence(live: AsyncConnection, projection: str) -> int:
 
 
 def _shown(decoder: "msgspec.json.Decoder[Any]", document: bytes) -> Any:
-    """Sorted plain values, so that only content is compared. A document of an unknown shape stays text."""
+    """Sorted plain values, so that only content is compared.
+
+    A document of an unknown shape stays text.
+    """
     try:
         return msgspec.to_builtins(decoder.decode(document), order="sorted")
     except msgspec.DecodeError:

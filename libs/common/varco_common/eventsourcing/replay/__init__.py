@@ -1,1 +1,4 @@
-"""Replay: a service makes past decisions again, in a separate process, from events alone (docs/replay.md)."""
+"""Replay.
+
+A service makes past decisions again, in a separate process, from events alone (docs/replay.md).
+"""

@@ -6,7 +6,10 @@ COMPARED = ("reply", "reason", "text", "convert", "counts_on")
 
 
 def differing_fields(recorded: Vote, again: Vote) -> tuple[str, ...]:
-    """The fields that differ. Figures are not compared: they are inputs, taken from the recorded vote."""
+    """The fields that differ.
+
+    Figures are not compared: they are inputs, taken from the recorded vote.
+    """
     return tuple(name for name in COMPARED if getattr(recorded, name) != getattr(again, name))
 
 

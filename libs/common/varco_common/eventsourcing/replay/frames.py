@@ -28,7 +28,7 @@ class VerifyQuestion(ReplayQuestion, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class WhatIfQuestion(ReplayQuestion, frozen=True, kw_only=True, omit_defaults=True, tag="whatif"):
-    """Decide an account's mails of [since, until) as if `sections` of its file had held all the time.
+    """Decide an account's mails of [since, until) as if `sections` of its file had held then.
 
     `assumed` are events (JSON) that other services make of the file. With `staged` the replay first
     asks for the outcome of the other voters' changed votes (VoteOutcomes).
@@ -43,14 +43,14 @@ class WhatIfQuestion(ReplayQuestion, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class PlanQuestion(ReplayQuestion, frozen=True, kw_only=True, omit_defaults=True, tag="plan"):
-    """Which changes would the service make for `sections` of an account's file? Answered with PlannedChange frames."""
+    """Which changes do `sections` of an account's file make? The answer is PlannedChange frames."""
 
     account: str
     sections: dict[str, Any]
 
 
 class StateQuestion(ReplayQuestion, frozen=True, kw_only=True, omit_defaults=True, tag="state"):
-    """What were an account's settings at `last`, and which events set them? Answered with SettingsItem frames.
+    """What were an account's settings at `last`, and which events set them?
 
     `at` is the time that belongs to `last`. `own` leaves out what concerns other accounts as well.
     """
@@ -77,7 +77,10 @@ class ReplayProgress(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class ReplayedMail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Identifies a mail. `sequence` is that of its event, `at` when it was received, `size` in bytes."""
+    """Identifies a mail.
+
+    `sequence` is that of its event, `at` when it was received, `size` in bytes.
+    """
 
     id: str
     sequence: int
@@ -110,7 +113,8 @@ class UnreadableMail(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True,
 class ChangedVote(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="changed"):
     """A mail that is treated differently under the changed settings.
 
-    `votes` are all recorded votes. `early`: the mail was refused for its envelope, without a ballot.
+    `votes` are all recorded votes. `early`: the mail was refused for its envelope, without a
+    ballot.
     """
 
     mail: ReplayedMail
@@ -134,7 +138,10 @@ class PlannedChange(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class SettingsItem(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="item"):
-    """One item of an account's settings, and the event that set it; sequence 0: the default holds."""
+    """One item of an account's settings, and the event that set it; sequence 0.
+
+    The default holds.
+    """
 
     section: str
     key: str
@@ -153,7 +160,10 @@ class ReplayDone(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag
 
 
 class ReplayFailed(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="failed"):
-    """The end: the question can't be answered, and why. `where` is the faulty place in `sections`."""
+    """The end: the question can't be answered, and why.
+
+    `where` is the faulty place in `sections`.
+    """
 
     why: str
     where: tuple[str, ...] = ()

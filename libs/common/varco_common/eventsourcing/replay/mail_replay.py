@@ -1,4 +1,7 @@
-"""What verify and what-if share: the mails of a question, in the order of EVENTS, and the counts."""
+"""What verify and what-if share.
+
+The mails of a question, in the order of EVENTS, and the counts.
+"""
 
 from collections import Counter
 from collections.abc import AsyncIterator

@@ -32,7 +32,10 @@ async def perform(
     voter: ReplayableVoter | None,
     view: SettingsView | None,
 ) -> None:
-    """The last result is ReplayDone or ReplayFailed. Raises ReceiverGone, and TransientError while the bus is away."""
+    """The last result is ReplayDone or ReplayFailed.
+
+    Raises ReceiverGone, and TransientError while the bus is away.
+    """
     try:
         counts = await _answer(bus, question, results, voter, view)
     except RefusedSection as refusal:

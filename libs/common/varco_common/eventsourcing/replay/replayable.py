@@ -19,7 +19,9 @@ class PastDecision(NamedTuple):
 
 
 class ReplayCase(NamedTuple):
-    """A mail as it was decided. `sequence` is that of its event in EVENTS; a refused mail has no `passed`.
+    """A mail as it was decided.
+
+    `sequence` is that of its event in EVENTS; a refused mail has no `passed`.
 
     `early`: refused by the service that received it, for its envelope; no other voter was asked.
     `required`: the voters that had to vote, where the event says so.
@@ -53,7 +55,9 @@ class UnclearDecision(NamedTuple):
 
 
 class SettingsLine(NamedTuple):
-    """One change that a section of an account's file makes: a line for people, and the event that would make it.
+    """One change that a section of an account's file makes.
+
+    A line for people, and the event that would make it.
 
     `text` is empty where the setting has that value already.
     """
@@ -71,17 +75,29 @@ class SettingsView(Protocol):
     filters: tuple[str, ...]  # subjects of the events that make the settings
 
     def begin(self, account: str, at: datetime, *, own: bool) -> None:
-        """Starts anew for an account and a time; `own` leaves out what concerns other accounts as well."""
+        """Starts anew for an account and a time.
+
+        `own` leaves out what concerns other accounts as well.
+        """
 
     def apply(self, sequence: int, event: AnyEvent) -> str | None:
-        """Folds one event in. Returns the key of the state that may have changed; None: nothing to show changed."""
+        """Folds one event in.
+
+        Returns the key of the state that may have changed; None: nothing to show changed.
+        """
 
     def sections(self, key: str) -> Sections:
-        """The state of that key now. Return unchanged parts as the same objects: then comparing is fast."""
+        """The state of that key now.
+
+        Return unchanged parts as the same objects: then comparing is fast.
+        """
 
 
 class ReplayableVoter(Protocol):
-    """A voter that can decide again. It gets all events of its settings first, then the mails in order."""
+    """A voter that can decide again.
+
+    It gets all events of its settings first, then the mails in order.
+    """
 
     voter: str
     settings: tuple[str, ...]  # subjects of the events that make its state
@@ -96,10 +112,13 @@ class ReplayableVoter(Protocol):
         """The recorded vote that is to come out again; None where it cast none."""
 
     def needs(self, vote: Vote) -> int:
-        """The sequence in MAIL up to which mails must be counted before this vote can be made again; 0: none."""
+        """Up to which sequence in MAIL mails must be counted before this vote; 0: none."""
 
     def decided_at(self, vote: Vote) -> int:
-        """When the vote was decided, by the voter's own clock; 0 where the order of mails doesn't matter to it."""
+        """When the vote was decided, by the voter's own clock.
+
+        0 where the order of mails doesn't matter to it.
+        """
 
     def count_passed(self, case: ReplayCase) -> None:
         """A mail that passed, in MAIL's order; the ballots that need it come after."""
@@ -114,11 +133,17 @@ class ReplayableVoter(Protocol):
         """The changes that the sections would make to the newest state. Raises RefusedSection."""
 
     def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:
-        """The vote under the assumed settings; None: no statement. `others`: all other voters accept the mail."""
+        """The vote under the assumed settings; None: no statement.
+
+        `others`: all other voters accept the mail.
+        """
 
 
 class IndependentReplay:
-    """The part that is alike in voters that judge each mail by itself: other mails don't matter to them."""
+    """The part that is alike in voters that judge each mail by itself.
+
+    Other mails don't matter to them.
+    """
 
     voter: str
 

@@ -1,4 +1,7 @@
-"""Sends the results of a replay in batches. The receiver answers each batch, so a replay never runs ahead of it."""
+"""Sends the results of a replay in batches.
+
+The receiver answers each batch, so a replay never runs ahead of it.
+"""
 
 from time import monotonic
 
@@ -37,7 +40,10 @@ class ResultStream:
 
     @property
     def due(self) -> bool:
-        """Whether nothing was sent for a while: the receiver would like to know that the replay is at work."""
+        """Whether nothing was sent for a while.
+
+        The receiver would like to know that the replay is at work.
+        """
         return monotonic() - self._sent > _LINGER_SECONDS
 
     async def flush(self) -> BatchReply:

@@ -1,4 +1,7 @@
-"""Takes replay questions in a running service. A separate process answers them, so that live votes don't wait."""
+"""Takes replay questions in a running service.
+
+A separate process answers them, so that live votes don't wait.
+"""
 
 import asyncio
 import contextlib
@@ -24,7 +27,7 @@ class ReplayStart(msgspec.Struct, frozen=True):
 
 
 class ReplayServer:
-    """Answers `ask.<service>.rehearse` by starting `python -m varco_common.eventsourcing.replay <module>`, one at a time."""
+    """Answers `ask.<service>.rehearse` by starting a replay process, one at a time."""
 
     def __init__(self, service: str, module: str, settings: WithBus) -> None:
         self._service, self._module, self._settings = service, module, settings

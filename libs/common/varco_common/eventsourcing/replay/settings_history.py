@@ -1,4 +1,7 @@
-"""State as of any sequence: the events of each key in order, folded as far as is asked for. Pure."""
+"""State as of any sequence: the events of each key in order, folded as far as is asked for.
+
+Pure.
+"""
 
 from bisect import bisect_right
 from collections import deque
@@ -43,7 +46,10 @@ class SettingsHistory(Generic[S]):
         return self.version(key, sequence).state
 
     def version(self, key: str, sequence: int) -> SettingsVersion[S]:
-        """As `as_of`, with the event that made it; (0, None) before the first one. Equal versions are the same object."""
+        """As `as_of`, with the event that made it; (0, None) before the first one.
+
+        Equal versions are the same object.
+        """
         history = self._histories.get(key)
         return history.as_of(sequence) if history else _NOTHING
 

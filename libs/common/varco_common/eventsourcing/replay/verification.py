@@ -35,7 +35,7 @@ class Verification(MailReplay[VerifyQuestion]):
         return dict(self.counts)
 
     async def _finish(self, waiting: list[_Waiting]) -> None:
-        """Whatever still waits depends on mails of other accounts, or on mails that are not in EVENTS yet."""
+        """What still waits depends on mails of other accounts, or on mails not in EVENTS yet."""
         if not self.question.complete:
             self.counts["unclear"] += len(waiting)
             return
@@ -43,7 +43,10 @@ class Verification(MailReplay[VerifyQuestion]):
             await self._verify(case, vote)
 
     def _vote_to_verify(self, case: ReplayCase) -> Vote | None:
-        """The recorded vote; None, and counted under its reason, where there is nothing to verify."""
+        """The recorded vote.
+
+        None, and counted under its reason, where there is nothing to verify.
+        """
         if not self.in_question(case):
             return None
         self.counts["mails"] += 1

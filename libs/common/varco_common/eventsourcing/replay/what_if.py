@@ -1,4 +1,7 @@
-"""What if: each mail of an account is decided again under changed settings. Other voters' votes stay as they were."""
+"""What if: each mail of an account is decided again under changed settings.
+
+Other voters' votes stay as they were.
+"""
 
 import heapq
 from collections.abc import AsyncIterator
@@ -16,7 +19,7 @@ _MAX_WAITING = 10_000  # refusals that wait for the mails that were accepted bef
 
 
 class WhatIf(MailReplay[WhatIfQuestion]):
-    """A mail that passes now counts for those after it, so the mails come in the order in which they were decided."""
+    """Takes the mails in the order of their decisions: one that passes counts for the next."""
 
     async def run(self) -> dict[str, int]:
         question = self.question
@@ -30,7 +33,10 @@ class WhatIf(MailReplay[WhatIfQuestion]):
         return dict(self.counts)
 
     async def _as_decided(self) -> AsyncIterator[ReplayCase]:
-        """A refusal is in EVENTS at once, an accepted mail only when audit has recorded it: refusals wait for those."""
+        """A refusal is in EVENTS at once, an accepted mail only when audit has recorded it.
+
+        Refusals wait for those.
+        """
         waiting: list[tuple[int, int, ReplayCase]] = []
         async for case in self.cases(assumed=True):
             decided_at = self._decided_at(case)
