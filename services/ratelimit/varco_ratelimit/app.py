@@ -19,7 +19,7 @@ from varco_common.storage import database
 from varco_ratelimit import metrics, store
 from varco_ratelimit.alerts import AlertPublisher
 from varco_ratelimit.api import routes
-from varco_ratelimit.api.usage import UsageReader
+from varco_ratelimit.api.sender_usage import UsageReader
 from varco_ratelimit.counters import QuotaCounters
 from varco_ratelimit.decide import VOTER
 from varco_ratelimit.known_recipients import KnownRecipients

@@ -27,7 +27,7 @@ from varco_common.eventsourcing.replay.replayable import (
 from varco_common.eventsourcing.replay.settings_history import SettingsHistory, SettingsVersion
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.ballot import Vote
-from varco_ratelimit.api import forms
+from varco_ratelimit.api import schemas
 from varco_ratelimit.decide import VOTER, amounts_of, decide
 from varco_ratelimit.known_recipients import DAYS, KnownRecipients, day_of, first_time_count, pair_of
 from varco_ratelimit.model import AccountQuotas, account_of, apply, sender_key
@@ -41,7 +41,7 @@ SETTINGS = Settings
 _SECTION = "quotas"
 _KINDS = (QuotaSet, QuotaExcepted, QuotaExceptionRemoved, QuotaReset, AccountClosed)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_section: TypeAdapter[Any] = TypeAdapter(forms.Section)
+_section: TypeAdapter[Any] = TypeAdapter(schemas.Section)
 
 
 class QuotaReplay:
@@ -57,7 +57,7 @@ class QuotaReplay:
         self._quotas: SettingsHistory[AccountQuotas] = SettingsHistory(apply, account_of)
         self._accounts: dict[str, ReplayCounters] = {}
         self._known = KnownRecipients()
-        self._command = forms.quotas_command(None)
+        self._command = schemas.quotas_command(None)
         self._counts_first_time = False
         self._assumed: tuple[SettingsVersion[AccountQuotas], AccountQuotas] | None = None
         self._newest = self._passed = 0
@@ -110,7 +110,7 @@ class QuotaReplay:
     # what if
 
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
-        self._command = forms.quotas_command(_form(sections))
+        self._command = schemas.quotas_command(_form(sections))
         quotas = self._as_if(self._quotas.version(account, self._newest), account, datetime.now(UTC))
         excepted = [exception.limits for exception in quotas.exceptions.values()]
         limits: list[Collection[Meter]] = [quotas.quotas.senders, quotas.quotas.whole, *excepted]
@@ -118,7 +118,7 @@ class QuotaReplay:
 
     async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:
         quotas = self._quotas.as_of(account, self._newest) or AccountQuotas(account=account)
-        changes = _changes(forms.quotas_command(_form(sections)), quotas, CommandContext(account, at, "rehearsal"))
+        changes = _changes(schemas.quotas_command(_form(sections)), quotas, CommandContext(account, at, "rehearsal"))
         return [SettingsLine(change.line, change.event) for change in changes]
 
     def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:
@@ -163,16 +163,16 @@ class QuotaReplay:
                 self._known.put(pair_of(case.envelope.account, sender, sender_key(recipient)), day_of(now))
 
 
-def _form(sections: Mapping[str, Any]) -> forms.QuotasForm | None:
+def _form(sections: Mapping[str, Any]) -> schemas.QuotasForm | None:
     try:
-        form: forms.QuotasForm | None = _section.validate_python(sections.get(_SECTION))
+        form: schemas.QuotasForm | None = _section.validate_python(sections.get(_SECTION))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise RefusedSection(first["msg"], (_SECTION, *map(str, first["loc"]))) from None
     return form
 
 
-def _changes(command: forms.QuotaCommand, account: AccountQuotas, context: CommandContext) -> list[Change]:
+def _changes(command: schemas.QuotaCommand, account: AccountQuotas, context: CommandContext) -> list[Change]:
     try:
         return command(account, context)
     except RefusedCommand as error:
@@ -180,7 +180,7 @@ def _changes(command: forms.QuotaCommand, account: AccountQuotas, context: Comma
 
 
 def _show(account: AccountQuotas) -> Sections:
-    document = dict(forms.document(account) or {})
+    document = dict(schemas.document(account) or {})
     whole = document.pop("account", {})
     exceptions = document.pop("exceptions", [])
     return {

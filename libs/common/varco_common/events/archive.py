@@ -94,7 +94,8 @@ class SourceChosen(ArchiveEvent, frozen=True, kw_only=True, omit_defaults=True, 
 class CopyEvent(ArchiveEvent, frozen=True, kw_only=True, omit_defaults=True):
     """A fact about copies.
 
-    Its subject's key is not the bare account: it changes no setting, and must not make a change of settings fail.
+    Its subject's key is not the bare account: it changes no setting, and must not make a change of
+    settings fail.
     """
 
     @property

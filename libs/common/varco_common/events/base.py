@@ -14,8 +14,8 @@ from varco_common.base import subjects
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
     """A fact. `at` is when it happened, UTC.
 
-    `SERVICE` is the one that publishes it. The tag is `<noun>.<past participle>.v<n>`; fields are added with a
-    default and never changed.
+    `SERVICE` is the one that publishes it. The tag is `<noun>.<past participle>.v<n>`; fields are
+    added with a default and never changed.
     """
 
     SERVICE: ClassVar[str] = ""

@@ -11,12 +11,12 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope, Admin, Caller
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun, ReasonedCommand
 from varco_ratelimit import commands
-from varco_ratelimit.api import forms
-from varco_ratelimit.api.forms import QuotaCommand
-from varco_ratelimit.api.usage import MeterOut, SenderOut, SenderUsage, UsageReader
+from varco_ratelimit.api import schemas
+from varco_ratelimit.api.schemas import QuotaCommand
+from varco_ratelimit.api.sender_usage import MeterOut, SenderOut, SenderUsage, UsageReader
 from varco_ratelimit.model import NULL_SENDER, AccountQuotas, sender_key
 
-AccountName = Annotated[str, Path(pattern=forms.ACCOUNT, description="The account's name.")]
+AccountName = Annotated[str, Path(pattern=schemas.ACCOUNT, description="The account's name.")]
 
 
 class QuotasOut(BaseModel):
@@ -31,7 +31,7 @@ class QuotasOut(BaseModel):
     used: list[MeterOut]
 
 
-class ResetForm(forms.Form):
+class ResetForm(schemas.Form):
     """Without `sender`: what counts towards the whole account's limits."""
 
     sender: str = Field(default="", max_length=320)
@@ -75,24 +75,24 @@ def _quotas(api: APIRouter, executor: QuotaCommands, quotas: Projection[AccountQ
     async def show(account: AccountName, _: AccountScope) -> QuotasOut:
         """The account's limits and exceptions, and what it has used as a whole."""
         version = await quotas.version(account)
-        document = forms.document(quotas.get(account) or AccountQuotas(account=account))
+        document = schemas.document(quotas.get(account) or AccountQuotas(account=account))
         return QuotasOut(account=account, quotas=document, version=version, used=usage.whole_account(account))
 
     @api.put("/accounts/{account}/quotas")
     async def put(
-        account: AccountName, form: forms.Section, request: Command, _: AccountScope, *, dry_run: DryRun = False
+        account: AccountName, form: schemas.Section, request: Command, _: AccountScope, *, dry_run: DryRun = False
     ) -> ChangedOut:
         """All limits: those left out are gone.
 
         Exceptions only where there are some in it. `off`: no limits.
         """
-        return await executor.execute(account, request, forms.quotas_command(form), dry_run=dry_run)
+        return await executor.execute(account, request, schemas.quotas_command(form), dry_run=dry_run)
 
 
 def _exceptions(api: APIRouter, executor: QuotaCommands) -> None:
     @api.put("/accounts/{account}/quotas/exceptions/{sender:path}")
     async def put_exception(
-        account: AccountName, sender: str, form: forms.ExceptForm, request: ReasonedCommand, _: Admin
+        account: AccountName, sender: str, form: schemas.ExceptForm, request: ReasonedCommand, _: Admin
     ) -> ChangedOut:
         """Other limits for a sender, or for all of a domain (`@acme.example`).
 
@@ -108,7 +108,7 @@ def _exceptions(api: APIRouter, executor: QuotaCommands) -> None:
     @api.delete("/accounts/{account}/quotas/exceptions/{sender:path}")
     async def remove_exception(account: AccountName, sender: str, request: Command, _: Admin) -> ChangedOut:
         """The account's own limits hold again."""
-        pattern = forms.pattern(sender)
+        pattern = schemas.pattern(sender)
         return await executor.execute(
             account, request, lambda state, context: commands.remove_exception(state, context, pattern)
         )
