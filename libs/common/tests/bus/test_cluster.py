@@ -104,15 +104,15 @@ async def test_streams_of_one_copy_become_streams_of_three():
 async def test_a_backup_of_one_server_goes_into_a_cluster():
     async with (
         nats_cluster(replicas=1) as cluster,
-        StreamBackup.open(cluster.settings()) as vault,
+        StreamBackup.open(cluster.settings()) as backup,
         Bus.connect(cluster.settings(), "test") as bus,
     ):
         for number in range(10):
             await bus.events.append(failed(number))
-        async with vault.snapshot("EVENTS") as (about, pieces):
+        async with backup.snapshot("EVENTS") as (about, pieces):
             whole = [piece async for piece in pieces]
-        await vault.delete("EVENTS")
-        assert (await vault.restore("EVENTS", about, each(whole), replicas=3)).last == 10
+        await backup.delete("EVENTS")
+        assert (await backup.restore("EVENTS", about, each(whole), replicas=3)).last == 10
         await cluster.current("EVENTS")
         assert await bus.events.append(failed(10)) == 11
 

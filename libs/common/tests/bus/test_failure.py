@@ -77,13 +77,13 @@ async def test_pulled_mail_is_all_delivered_over_killed_servers(nats: NatsServer
                     await mail.ack()
 
         senders = [asyncio.create_task(send()) for _ in range(4)]
-        puller = asyncio.create_task(pull())
+        consumer = asyncio.create_task(pull())
         for wanted in (150, 300):
             await eventually(lambda wanted=wanted: len(seen) > wanted)
             await nats.restart()
         await asyncio.gather(*senders)
         await eventually(lambda: seen.keys() >= sent)
-        puller.cancel()
+        consumer.cancel()
         assert sent <= seen.keys()
 
 
@@ -153,12 +153,12 @@ def frozen(pid: int) -> bool:
 async def test_a_mail_acknowledged_while_the_bus_is_away_comes_again(nats: NatsServer):
     async with Bus.connect(nats.settings(), "relay") as bus:
         await bus.mail.append("accepted", record(), b"x")
-        async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20, ack_wait=1) as puller:
-            (one,) = await take(puller, 1)
+        async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20, ack_wait=1) as consumer:
+            (one,) = await take(consumer, 1)
             await nats.kill()
             await one.ack()
             await nats.start()
-            assert [again.sequence for again in await take(puller, 1)] == [one.sequence]
+            assert [again.sequence for again in await take(consumer, 1)] == [one.sequence]
 
 
 async def test_a_bus_that_starts_later_is_waited_for(nats: NatsServer):

@@ -16,14 +16,14 @@ from varco_common.testing.waiting import eventually
 from .test_events import first
 
 
-async def take(puller: DurableConsumer, count: int) -> list[Delivery]:
+async def take(consumer: DurableConsumer, count: int) -> list[Delivery]:
     async with asyncio.timeout(20):
-        return [await anext(puller) for _ in range(count)]
+        return [await anext(consumer) for _ in range(count)]
 
 
-async def pending_becomes(puller: DurableConsumer, count: int) -> None:
+async def pending_becomes(consumer: DurableConsumer, count: int) -> None:
     async def is_reached() -> bool:
-        return await puller.pending() == count
+        return await consumer.pending() == count
 
     await eventually(is_reached)
 
@@ -72,44 +72,44 @@ async def test_a_full_stream_refuses_new_mail_and_keeps_the_old():
 
 async def test_a_pulled_mail_comes_once_when_acknowledged_and_again_when_not(bus: Bus):
     sequences = [await bus.mail.append("accepted", record(b"x"), b"x") for _ in range(3)]
-    async with bus.mail.consume("d", "mail.accepted.*", in_flight=10, max_bytes=1 << 20) as puller:
-        one, two, three = await take(puller, 3)
+    async with bus.mail.consume("d", "mail.accepted.*", in_flight=10, max_bytes=1 << 20) as consumer:
+        one, two, three = await take(consumer, 3)
         assert [each.sequence for each in (one, two, three)] == sequences
         assert (one.body, one.deliveries, one.record.envelope.account) == (b"x", 1, "acme")
         await one.ack()
         await two.nak()
-        (again,) = await take(puller, 1)
+        (again,) = await take(consumer, 1)
         assert (again.sequence, again.deliveries) == (two.sequence, 2)
         await again.ack()
-        await pending_becomes(puller, 1)
-    async with bus.mail.consume("d", "mail.accepted.*", in_flight=10, max_bytes=1 << 20, ack_wait=1) as puller:
-        (left,) = await take(puller, 1)  # three was in hand when the first puller ended
+        await pending_becomes(consumer, 1)
+    async with bus.mail.consume("d", "mail.accepted.*", in_flight=10, max_bytes=1 << 20, ack_wait=1) as consumer:
+        (left,) = await take(consumer, 1)  # three was in hand when the first consumer ended
         assert (left.sequence, left.deliveries) == (three.sequence, 2)
 
 
-async def test_what_a_closed_puller_had_not_handed_out_comes_at_once_to_the_next(bus: Bus):
+async def test_what_a_closed_consumer_had_not_handed_out_comes_at_once_to_the_next(bus: Bus):
     sequences = [await bus.mail.append("accepted", record(), b"x") for _ in range(5)]
-    async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20) as puller:
-        await take(puller, 1)
-        await eventually(lambda: puller._queue.qsize() == 4)
-    async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20) as puller:
-        assert {each.sequence for each in await take(puller, 4)} == set(sequences[1:])
+    async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20) as consumer:
+        await take(consumer, 1)
+        await eventually(lambda: consumer._queue.qsize() == 4)
+    async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20) as consumer:
+        assert {each.sequence for each in await take(consumer, 4)} == set(sequences[1:])
 
 
 async def test_a_mail_in_hand_is_not_handed_out_twice_however_long_it_takes(bus: Bus):
     await bus.mail.append("accepted", record(), b"x")
-    async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20, ack_wait=0.2) as puller:
-        (slow,) = await take(puller, 1)
+    async with bus.mail.consume("d", "mail.>", in_flight=10, max_bytes=1 << 20, ack_wait=0.2) as consumer:
+        (slow,) = await take(consumer, 1)
         await eventually(lambda: slow.deliveries > 2)  # the bus sent it again, twice
         await slow.ack()
         second = await bus.mail.append("accepted", record(), b"x")
-        assert [each.sequence for each in await take(puller, 1)] == [second]
+        assert [each.sequence for each in await take(consumer, 1)] == [second]
 
 
 async def test_progress_keeps_the_ack_wait_from_ending(bus: Bus):
     await bus.mail.append("accepted", record(), b"x")
-    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20, ack_wait=0.4) as puller:
-        (slow,) = await take(puller, 1)
+    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20, ack_wait=0.4) as consumer:
+        (slow,) = await take(consumer, 1)
         for _ in range(10):
             await slow.progress()
             await asyncio.sleep(0.1)  # the work that takes longer than the ack wait
@@ -119,48 +119,48 @@ async def test_progress_keeps_the_ack_wait_from_ending(bus: Bus):
 async def test_no_more_is_in_hand_than_asked_for_and_all_come(bus: Bus):
     sequences = [await bus.mail.append("accepted", record(), bytes(1_000_000)) for _ in range(12)]
     done: list[int] = []
-    async with bus.mail.consume("d", "mail.>", in_flight=4, max_bytes=2_000_000) as puller:
+    async with bus.mail.consume("d", "mail.>", in_flight=4, max_bytes=2_000_000) as consumer:
         while len(done) < 12:
-            (each,) = await take(puller, 1)
-            assert len(puller._in_hand) <= 4
+            (each,) = await take(consumer, 1)
+            assert len(consumer._in_hand) <= 4
             done.append(each.sequence)
             await each.ack()
     assert done == sequences
 
 
-async def test_a_paused_puller_gets_nothing_until_it_resumes(bus: Bus):
-    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
+async def test_a_paused_consumer_gets_nothing_until_it_resumes(bus: Bus):
+    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as consumer:
         await bus.mail.append("accepted", record(), b"x")
-        (one,) = await take(puller, 1)
+        (one,) = await take(consumer, 1)
         await one.ack()
-        puller.pause()
+        consumer.pause()
         sequence = await bus.mail.append("accepted", record(), b"x")
-        assert await puller.pending() == 1
-        assert puller._queue.empty()
-        puller.resume()
-        assert [each.sequence for each in await take(puller, 1)] == [sequence]
+        assert await consumer.pending() == 1
+        assert consumer._queue.empty()
+        consumer.resume()
+        assert [each.sequence for each in await take(consumer, 1)] == [sequence]
 
 
 async def test_a_pause_in_full_flow_costs_no_mail_its_ack_wait(bus: Bus):
     """The ack wait is a minute: what a forgotten pull still brings must be given back at once."""
     sequences = [await bus.mail.append("accepted", record(), b"x") for _ in range(300)]
     done: set[int] = set()
-    async with bus.mail.consume("d", "mail.>", in_flight=40, max_bytes=1 << 20) as puller:
+    async with bus.mail.consume("d", "mail.>", in_flight=40, max_bytes=1 << 20) as consumer:
         while len(done) < 300:
-            (each,) = await take(puller, 1)
+            (each,) = await take(consumer, 1)
             done.add(each.sequence)
             await each.ack()
             if len(done) % 7 == 0:
-                puller.pause()
-                puller.resume()
+                consumer.pause()
+                consumer.resume()
     assert done == set(sequences)
 
 
 async def test_headers_only_leaves_the_body_where_it_is(bus: Bus):
     mail = record(b"x" * 1_000)
     await bus.mail.append("accepted", mail, b"x" * 1_000)
-    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20, headers_only=True) as puller:
-        (one,) = await take(puller, 1)
+    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20, headers_only=True) as consumer:
+        (one,) = await take(consumer, 1)
         assert (one.record, one.body) == (mail, b"")
 
 
@@ -169,8 +169,8 @@ async def test_a_record_that_cannot_be_read_is_parked_and_the_next_one_comes(bus
         await raw.jetstream().publish("mail.accepted.acme", b"body", headers={"Varco-Record": "{}"})
         await raw.jetstream().publish("mail.accepted.acme", b"body")
     good = await bus.mail.append("accepted", record(), b"x")
-    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
-        (one,) = await take(puller, 1)
+    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as consumer:
+        (one,) = await take(consumer, 1)
         assert one.sequence == good
         await one.park("I can't bear it")
         parked = [each.event for each in await first(bus, 3, "events.parked.>")]
@@ -179,26 +179,26 @@ async def test_a_record_that_cannot_be_read_is_parked_and_the_next_one_comes(bus
             ("MAIL", 2),
             ("MAIL", 3),
         }
-        await pending_becomes(puller, 0)
+        await pending_becomes(consumer, 0)
 
 
-async def test_a_forgotten_puller_begins_anew(bus: Bus):
+async def test_a_deleted_consumer_begins_anew(bus: Bus):
     sequence = await bus.mail.append("accepted", record(), b"x")
     await bus.mail.delete_consumer("d")  # there is none yet
     for _ in range(2):
-        async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
-            (one,) = await take(puller, 1)
+        async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as consumer:
+            (one,) = await take(consumer, 1)
             assert (one.sequence, one.deliveries) == (sequence, 1)
             await one.ack()
         await bus.mail.delete_consumer("d")
 
 
 async def test_a_deleted_consumer_is_made_again(bus: Bus):
-    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as puller:
+    async with bus.mail.consume("d", "mail.>", in_flight=2, max_bytes=1 << 20) as consumer:
         await bus.mail.append("accepted", record(), b"x")
-        await (await take(puller, 1))[0].ack()
+        await (await take(consumer, 1))[0].ack()
         await bus.mail.delete_consumer("d")
-        assert await take(puller, 1)
+        assert await take(consumer, 1)
 
 
 @pytest.mark.parametrize("url", ["localhost", "nats://host", "nats://host:port", "http://h:1"])

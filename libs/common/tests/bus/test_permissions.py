@@ -73,8 +73,8 @@ async def test_a_mail_goes_all_its_way_with_each_service_on_its_own_user(service
     async with aclosing(ingress.events.follow("events.ingress-smtp.>")) as stored:
         assert (await anext(stored)).sequence == sequence
     mail = await ingress.mail.append("accepted", record(), b"x")
-    async with relay.mail.consume("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as puller:
-        delivery = await anext(puller)
+    async with relay.mail.consume("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as consumer:
+        delivery = await anext(consumer)
         assert delivery.sequence == mail
         await delivery.park("tried")
     assert (await relay.mail.get(mail)).body == b"x"
@@ -154,8 +154,8 @@ async def test_an_answer_that_is_diverted_into_a_stream_is_no_mail_and_no_event(
     with pytest.raises(PoisonError):
         await relay.mail.get(true - 1)
     said = await ingress.events.append(failed(2))
-    async with relay.mail.consume("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as puller:
-        assert (await anext(puller)).sequence == true
+    async with relay.mail.consume("relay-acme", "mail.accepted.acme", in_flight=2, max_bytes=1 << 20) as consumer:
+        assert (await anext(consumer)).sequence == true
     async with aclosing(ingress.events.follow("events.ingress-smtp.>")) as stored_events:
         assert (await anext(stored_events)).sequence == said
 

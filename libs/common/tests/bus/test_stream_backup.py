@@ -54,19 +54,19 @@ async def test_a_last_mail_that_was_erased_does_not_give_its_sequence_away(bus: 
 async def test_what_relay_has_acknowledged_stays_so_and_others_begin_again(bus: Bus, nats: NatsServer):
     await fill(bus, 3)
     for durable in ("relay-acme", "archive"):
-        async with bus.mail.consume(durable, "mail.*.acme", in_flight=2, max_bytes=10_000, ack_wait=1) as puller:
-            for mail in await take(puller, 2):
+        async with bus.mail.consume(durable, "mail.*.acme", in_flight=2, max_bytes=10_000, ack_wait=1) as consumer:
+            for mail in await take(consumer, 2):
                 await mail.ack()
-            await pending_becomes(puller, 1)
-    async with nats_server(streams=False) as other, StreamBackup.open(other.settings()) as vault:
+            await pending_becomes(consumer, 1)
+    async with nats_server(streams=False) as other, StreamBackup.open(other.settings()) as backup:
         await move("MAIL", nats, other)
-        await vault.delete_consumers("MAIL", keep=("relay-", "filelink"))
+        await backup.delete_consumers("MAIL", keep=("relay-", "filelink"))
         async with Bus.connect(other.settings(), "test") as there:
             for durable, first in (("relay-acme", 3), ("archive", 1)):
                 async with there.mail.consume(
                     durable, "mail.*.acme", in_flight=1, max_bytes=10_000, ack_wait=1
-                ) as puller:
-                    [mail] = await take(puller, 1)
+                ) as consumer:
+                    [mail] = await take(consumer, 1)
                     assert (durable, mail.sequence) == (durable, first)
 
 
@@ -110,8 +110,8 @@ async def move(stream: str, here: NatsServer, there: NatsServer) -> None:
 
 async def content(stream: str, nats: NatsServer) -> list[StreamMessage]:
     found: list[StreamMessage] = []
-    async with StreamBackup.open(nats.settings()) as vault:
-        count = (await vault.contents(stream)).messages
+    async with StreamBackup.open(nats.settings()) as backup:
+        count = (await backup.contents(stream)).messages
     async with (
         NatsConnection.open(nats.settings(), "reader") as link,
         OrderedConsumer.open(link, stream, (">",), 0) as messages,

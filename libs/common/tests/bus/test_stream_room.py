@@ -56,14 +56,14 @@ async def test_a_follower_is_behind_by_what_it_has_not_dealt_with(bus: Bus):
     assert behind("MAIL", "reader") is None
 
 
-async def test_a_puller_is_behind_by_what_it_has_not_acknowledged(bus: Bus):
+async def test_a_consumer_is_behind_by_what_it_has_not_acknowledged(bus: Bus):
     for _ in range(5):
         await bus.mail.append("accepted", record(), b"x")
-    async with bus.mail.consume("worker", "mail.accepted.*", in_flight=2, max_bytes=1 << 20) as puller:
-        first = await anext(puller)
-        second = await anext(puller)
+    async with bus.mail.consume("worker", "mail.accepted.*", in_flight=2, max_bytes=1 << 20) as consumer:
+        first = await anext(consumer)
+        second = await anext(consumer)
         assert behind("MAIL", "worker") == 5
         await first.ack()
         await second.ack()
-        await anext(puller)
+        await anext(consumer)
         assert behind("MAIL", "worker") in (2, 3)  # the next pull may have brought one or two
