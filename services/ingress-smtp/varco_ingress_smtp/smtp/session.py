@@ -48,8 +48,8 @@ def command(verb: Verb) -> CommandHandler:
 class NoNames:
     """Hides an object's names from `dir`.
 
-    For each connection aiosmtpd's constructor searches all names for verbs and hooks, which took 27 %
-    of a short session. There are no hooks, so none can be missing; HANDLERS has the verbs.
+    For each connection aiosmtpd's constructor searches all names for verbs and hooks, which took
+    27 % of a short session. There are no hooks, so none can be missing; HANDLERS has the verbs.
     """
 
     def __dir__(self) -> list[str]:
