@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from varco_common.events import (
@@ -22,8 +23,11 @@ from varco_common.events import (
     RouteRemoved,
     RouteSet,
     SenderNotified,
+    Smarthost,
 )
+from varco_relay import replay
 from varco_relay.model import account_route, queue
+from varco_relay.settings import Settings
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -100,3 +104,32 @@ def test_a_notification_is_owed_until_it_is_written(kind):
 
 def test_no_notification_is_owed_to_a_null_sender():
     assert fold(MailBounced(**ABOUT, failures=(failure("a"),), host="h:25")) is None
+
+
+def test_snapshots_of_earlier_versions_stay_readable():
+    """As the `states` table of a running gate has them."""
+    mail = (
+        b'{"account":"acme","mail":"m1","sequence":7,"sender":"alice@acme.example","size":9,'
+        b'"accepted_at":"2026-11-24T09:00:00Z","next_at":"2026-11-24T09:02:00Z","attempt":1,"host":"h:25",'
+        b'"failures":[{"recipient":"a","status":"4.2.2","answer":"452 4.2.2 full"}],"held":true,'
+        b'"owed":[{"dsn":"d1","failures":[],"host":"h:25","since":"2026-11-24T09:00:00Z","expired":true}]}'
+    )
+    state = msgspec.json.decode(mail, type=queue.QueuedMail)
+    assert (state.recipients, state.held, state.owed[0].dsn, state.due) == (("a",), True, "d1", NOW)
+    route = (
+        b'{"account":"acme","route":{"type":"smarthost","host":"h","port":25,"secret":"x"},"failed":"refused",'
+        b'"learned":{"type":"route.learned.v1","at":"2026-11-24T09:00:00Z","account":"acme","host":"h:25"}}'
+    )
+    account = msgspec.json.decode(route, type=account_route.AccountRoute)
+    assert isinstance(account.route, Smarthost)
+    assert (account.route.secret, account.failed, account.learned is not None) == ("x", "refused", True)
+
+
+def test_a_past_state_shows_where_an_accounts_mail_went():
+    view = replay.settings_view(Settings())
+    view.begin("acme", NOW, own=False)
+    view.apply(1, RouteSet(at=NOW, account="acme", route=Blackhole()))
+    assert view.sections("acme") == {"route": {"route": "blackhole"}}
+    smarthost = Smarthost(host="h", port=25, login="l", secret="x")
+    view.apply(2, RouteSet(at=NOW, account="acme", route=smarthost))
+    assert view.sections("acme") == {"route": {"route": "h:25, tls opportunistic, as l"}}

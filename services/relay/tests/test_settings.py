@@ -34,6 +34,13 @@ def test_a_broken_setting_is_named(monkeypatch, name, value):
         load(Settings)
 
 
+@pytest.mark.parametrize("variable", sorted(Settings.retired))
+def test_a_setting_of_an_earlier_version_does_not_refuse_the_start(monkeypatch, capsys, variable):
+    monkeypatch.setenv(variable, "7")
+    load(Settings)
+    assert variable in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("name", "content"), [("ca_file", "no PEM"), ("key_file", "no key")])
 async def test_a_file_that_cant_be_used_is_named(tmp_path, name, content):
     file = tmp_path / "file"

@@ -185,7 +185,7 @@ class SmtpClient(asyncio.Protocol):
             pending = await self._send(pending, take_next)
 
     async def _send(self, pending: PendingTransaction, take_next: NextTransaction) -> PendingTransaction | None:
-        """Sends one mail, returns the next. With PIPELINING the commands of both are written ahead."""
+        """Sends one mail, returns the next. With PIPELINING commands are written ahead."""
         ahead = self.capabilities.pipelining
         mail_from, *recipients, data = pending.commands
         mail = await self._answer(mail_from, self.timeouts.command)
@@ -210,7 +210,7 @@ class SmtpClient(asyncio.Protocol):
         return await (self.reply(seconds) if self.capabilities.pipelining else self.command(line, seconds))
 
     async def _send_body(self, pending: PendingTransaction, take_next: NextTransaction) -> PendingTransaction | None:
-        """Sends the body, and its end in one write with the commands of the next mail, which it returns."""
+        """Sends the body; its end goes with the commands of the next mail, which it returns."""
         pending.stage = Stage.BODY
         body = pending.transaction.body
         last = body if isinstance(body, bytes) else await self._send_all_but_last(pending, body)
