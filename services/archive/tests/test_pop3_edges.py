@@ -251,3 +251,15 @@ async def test_while_the_bus_is_away_nothing_is_removed_and_the_client_may_try_a
 
         await eventually(works, 30)
         await copies(http, 0)
+
+
+async def test_a_failed_login_is_answered_though_the_bus_is_away(gate):
+    async with gate.archive() as http:
+        await switch_on(http)
+        async with connected(gate) as client:
+            await client.start_tls(gate.trusting)
+            await gate.nats.kill()
+            try:
+                assert (await client.log_in(password="a-guess")).startswith("-ERR [AUTH]")
+            finally:
+                await gate.nats.start()

@@ -30,7 +30,7 @@ _NOT_COMPARED = "tombstones, and copies for forwarding only: MAIL and CopyForwar
 class CopiesRebuild:
     """The index of copies.
 
-    `stands` reads the bus first: what is acknowledged there is in any later snapshot.
+    `applied_sequence` reads the bus first: what is acknowledged there is in any later snapshot.
     """
 
     name = "copies"
