@@ -27,7 +27,7 @@ def banned(by: str, count: int = 1) -> model.Host:
 
 
 def test_a_ban_that_lost_a_race_is_decided_again_until_it_is_stored():
-    """The first append met another event of the host: the decision is asked again, and is the same."""
+    """The first append met another event of the host; asked again, the decision is the same."""
     first = commands.ban(None, HOST, None, BanRules(), BY_HAND)
     again = commands.ban(banned("banguard"), HOST, None, BanRules(), BY_HAND)
     assert first
