@@ -1,7 +1,10 @@
 """The generated documents: complete, and the checks that keep them so can fail."""
 
+import re
+from pathlib import Path
 from typing import get_args
 
+import pytest
 from pydantic import Field
 
 from varco_cli.docs import answers, configuration, events
@@ -10,6 +13,8 @@ from varco_common.base.settings import Settings, is_internal, variables
 from varco_common.events import AnyEvent, wire_name
 from varco_common.mail.replies import Reply
 from varco_common.runtime import service
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_event_and_every_field_is_in_its_page():
@@ -66,3 +71,27 @@ def test_a_variable_with_two_declarations_fails_and_is_named(tmp_path, capsys, m
     monkeypatch.setattr(configuration, "_parts", lambda: [("one", One), ("other", Other)])
     assert main([str(tmp_path)]) == 1
     assert capsys.readouterr().err == "VARCO_PORT is declared differently by one and other: declare it once\n"
+
+
+@pytest.mark.parametrize("page", ["docs/flow.md", "docs/architecture.md", "CONTRIBUTING.md"])
+def test_every_file_that_a_page_names_exists(page):
+    paths = set(re.findall(r"`([\w.-]+/[\w./-]+\.py)`", (ROOT / page).read_text()))
+    assert paths
+    assert {path for path in paths if not exists(path)} == set()
+
+
+def exists(path):
+    """Whether a file exists; `relay/model.py` is a file of the package of relay, and so on."""
+    part, _, rest = path.partition("/")
+    packages = [
+        *ROOT.glob(f"services/{part}/varco_*"),
+        *ROOT.glob(f"libs/{part}/varco_*"),
+        *ROOT.glob(f"{part}/varco_*"),
+    ]
+    return (ROOT / path).is_file() or any((package / rest).is_file() for package in packages)
+
+
+def test_the_flow_of_a_mail_fits_on_one_screen():
+    lines = (ROOT / "docs" / "flow.md").read_text().splitlines()
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 100
