@@ -31,6 +31,7 @@ from varco_common.testing import NatsServer, nats_server
 pytestmark = pytest.mark.timeout(300)  # each rehearsal starts a process for each voter: seconds on a busy machine
 
 VOTERS = ("policy", "ratelimit", "banguard", "filelink")
+AUDIT = "varco_audit.replay.verdict_voter"
 ACME = """\
 account: acme
 language: it
@@ -256,8 +257,8 @@ async def rehearsing(server: NatsServer) -> AsyncIterator[Bus]:
     """A bus on which the voters, and audit, can be asked to decide again."""
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(Bus.connect(server.settings(), "audit"))
-        for service in (*VOTERS, "audit"):
-            module = f"varco_{service}.rehearse"
+        modules = {voter: f"varco_{voter}.replay" for voter in VOTERS} | {"audit": AUDIT}
+        for service, module in modules.items():
             settings: WithBus = import_module(module).SETTINGS(nats_url=server.url)
             await stack.enter_async_context(ReplayServer.answering(bus, service, module, settings))
         yield bus
