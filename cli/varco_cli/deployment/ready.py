@@ -10,7 +10,7 @@ from varco_cli.deployment.files import database_password
 from varco_cli.stack.disk_room import mail_limit
 from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.settings import WithMailLimits
-from varco_common.base.settings import BrokenSetting, env_prefix, read_secret
+from varco_common.base.settings import BrokenSetting, Internal, env_prefix, read_secret
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import streams
 from varco_common.bus.settings import BusSettings, WithBus
@@ -22,13 +22,17 @@ class PrepareSettings(WithBus, WithDatabase, WithMailLimits):
 
     model_config = env_prefix("VARCO_PREPARE_")
 
-    secrets: Path = Field(default=Path("/run/secrets"), description="Where the passwords of the services' roles are.")
-    bus_disk: Path | None = Field(
+    secrets: Internal[Path] = Field(
+        default=Path("/run/secrets"), description="Where the passwords of the services' roles are."
+    )
+    bus_disk: Internal[Path | None] = Field(
         default=None,
         description="A directory on the bus's disk: accepted mail may then take what is free there, less a fifth of the disk "
         "(1 GiB at most). Unset: VARCO_NATS_MAIL_MAX_BYTES alone.",
     )
-    replicas: int = Field(default=1, ge=1, le=5, description="Copies of each stream, on as many servers of a cluster.")
+    replicas: Internal[int] = Field(
+        default=1, ge=1, le=5, description="Copies of each stream, on as many servers of a cluster."
+    )
 
     @property
     def bus_settings(self) -> BusSettings:

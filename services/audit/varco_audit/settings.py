@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from varco_common.base.settings import CommaList, Duration, env_prefix
+from varco_common.base.settings import CommaList, Duration, Internal, env_prefix
 from varco_common.runtime.settings import ServiceSettings, WithVoters
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 
@@ -42,7 +42,7 @@ class Settings(ServiceSettings, WithDatabase, WithObjectStore, WithVoters):
         description="How often audit reads all events again and compares them with the last checkpoint "
         "(about 10 s of CPU for a million).",
     )
-    keepers: CommaList = Field(
+    keepers: Internal[CommaList] = Field(
         default=(),
         description="All services that read MAIL, parted by commas: each is asked what it needs before a record is erased "
         "(`varco up` names those that are installed). Empty: nothing is erased before VARCO_NATS_MAIL_DAYS are over.",

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from varco_common.base.settings import CommaList, Duration, Size, env_prefix, matches
+from varco_common.base.settings import CommaList, Duration, Internal, Size, env_prefix, matches
 from varco_common.bus.settings import WithMailDays
 from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithSmtpPorts, WithVoters, WithVoteTimeout
 from varco_common.storage.settings import WithObjectStore
@@ -45,7 +45,7 @@ class Settings(
         "VARCO_HOME/tls.",
     )
     max_size: Size = Field(default=100 * MIB, description="The largest mail that any account may send.")
-    inline: Size = Field(
+    inline: Internal[Size] = Field(
         default=2 * MIB,
         le=3 * MIB,
         description="A body up to this size travels in its record. A larger one goes to the object store, which costs "
@@ -72,7 +72,7 @@ class Settings(
     data_rate: Size = Field(
         default=KIB, ge=1, description="Bytes a second that a body must reach on average after its first minute."
     )
-    port_reuse: bool = Field(
+    port_reuse: Internal[bool] = Field(
         default=False, description="Share the ports with other processes that do so too (SO_REUSEPORT)."
     )
 

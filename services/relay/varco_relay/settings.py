@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from varco_common.base.settings import Duration, env_prefix, matches
+from varco_common.base.settings import Duration, Internal, env_prefix, matches
 from varco_common.bus.settings import WithBus
 from varco_common.events import Blackhole, Route, Smarthost
 from varco_common.runtime.settings import WithApi
@@ -60,7 +60,7 @@ class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
         default=timedelta(days=5),
         description="How long after its acceptance a mail is tried. Then its sender is notified.",
     )
-    timeout_factor: float = Field(
+    timeout_factor: Internal[float] = Field(
         default=1.0, gt=0, le=10, description="The timeouts of RFC 5321 4.5.3.2 are multiplied by this."
     )
     ca_file: Path | None = Field(
