@@ -120,3 +120,59 @@ def test_a_broken_setting_is_told_with_its_variable(machine: Machine) -> None:
     up = machine.varco("up", VARCO_SMTP_PORT="smtp")
     assert (up.returncode, up.stderr.count("\n")) == (2, 1)
     assert up.stderr.startswith("varco: VARCO_SMTP_PORT=smtp: expected")
+
+
+MENDED = (
+    "places.json",
+    "stack.json",
+    "prometheus-targets.json",
+    "nats.conf",
+    "s3/s3.json",
+    "admin.token",
+    "tls/localhost.crt",
+    "tls/localhost.key",
+    "secrets/nats-relay.password",
+    "secrets/s3.secret",
+    "ratelimit/0/identity",
+    "pids/relay.pid",
+)
+
+
+def test_a_start_makes_again_what_a_power_cut_left_empty(machine: Machine) -> None:
+    assert machine.varco("up", "--detach").returncode == 0
+    os.kill(machine.pids()["varco"], signal.SIGKILL)
+    deadline = time.monotonic() + SECONDS
+    while machine.alive():
+        assert time.monotonic() < deadline
+    for name in MENDED:
+        file = machine.home / name
+        assert file.exists(), name
+        file.write_bytes(b"")
+
+    up = machine.varco("up", "--detach")
+
+    assert up.returncode == 0, up.stderr
+    assert "admin.token was damaged: made again" in up.stdout
+    assert [name for name in MENDED if not (machine.home / name).read_bytes()] == []
+    assert json.loads(machine.varco("status", "--json").stdout)["ready"]
+    assert machine.varco("down").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("relay.key", "restore it from a backup, or delete it and set the routes that have a password again"),
+        ("audit-signing.key", "restore it from a backup, or delete it: audit then makes another key"),
+        ("token.key", "restore it from a backup that was made --with-secrets, or delete it"),
+    ],
+)
+def test_a_key_that_can_not_be_made_again_is_named_with_what_to_do(machine: Machine, name: str, remedy: str) -> None:
+    key = machine.home / "secrets" / name
+    key.parent.mkdir(parents=True, mode=0o700)
+    key.touch(mode=0o600)
+
+    up = machine.varco("up")
+
+    assert (up.returncode, key.read_bytes()) == (2, b"")
+    assert f"secrets/{name}" in up.stderr.splitlines()[-1]
+    assert remedy in up.stderr.splitlines()[-1]

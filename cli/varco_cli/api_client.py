@@ -24,7 +24,7 @@ def state() -> dict[str, Any] | None:
     """What runs where, as the supervisor wrote it; None while no stack runs."""
     try:
         answer: dict[str, Any] = msgspec.json.decode(state_directory().state.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, msgspec.DecodeError):  # damaged: no stack that runs left it like this
         return None
     return answer
 

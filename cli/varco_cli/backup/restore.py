@@ -8,6 +8,7 @@ from varco_cli.backup.files import BackupReader, BrokenBackup
 from varco_cli.backup.manifest import FileEntry, StreamEntry
 from varco_cli.backup.storage import BackupStorage, buckets
 from varco_common.base import subjects
+from varco_common.base.durable_file import durable_writer, make_directory
 from varco_common.bus.stream_backup import StreamBackup, StreamContents
 
 _CHUNK = 512 * 1024
@@ -34,9 +35,8 @@ def put_files(home: Path, reader: BackupReader, files: Iterable[FileEntry]) -> N
         path = (home / file_entry.path).resolve()
         if not path.is_relative_to(home.resolve()):
             raise BrokenBackup(f"{file_entry.path} isn't in VARCO_HOME")
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        with path.open("wb") as file:
+        make_directory(path.parent)
+        with durable_writer(path) as file:
             file.writelines(reader.pieces(file_entry.entry))
 
 

@@ -15,6 +15,7 @@ from varco_cli.backup.storage import over_network, reached
 from varco_cli.failures import Conflict, Failure, Misused, Unreachable
 from varco_cli.output import Json
 from varco_cli.stack import AlreadyRunning, FailedStart
+from varco_common.base.durable_file import DamagedFile
 from varco_common.base.errors import TransientError
 from varco_common.base.settings import BrokenSetting
 
@@ -110,7 +111,7 @@ def _run(work: Any) -> Any:
         raise Failure(f"broken backup: {error}") from None
     except (NotEmpty, AlreadyRunning) as error:
         raise Conflict(str(error)) from None
-    except BrokenSetting as error:
+    except (BrokenSetting, DamagedFile) as error:
         raise Misused(str(error)) from None
     except FailedStart as error:
         raise Failure(str(error)) from None

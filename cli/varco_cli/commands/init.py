@@ -7,10 +7,11 @@ import typer
 
 from varco_cli import api_client, output
 from varco_cli.deployment import files
-from varco_cli.failures import Failure
+from varco_cli.failures import Failure, Misused
 from varco_cli.output import Json
 from varco_cli.stack import FailedStart
 from varco_cli.stack.installed import installed_services
+from varco_common.base.durable_file import DamagedFile
 
 
 def init(
@@ -37,7 +38,10 @@ def init(
         services = installed_services(everywhere=True)
     except FailedStart as error:
         raise Failure(str(error)) from None
-    files.make(home, environment, services, hostname)
+    try:
+        files.make(home, environment, services, hostname)
+    except DamagedFile as error:
+        raise Misused(str(error)) from None
     made = {
         "home": str(home.path),
         "secrets": str(home.secrets),

@@ -11,9 +11,10 @@ import typer
 
 from varco_cli import api_client, output
 from varco_cli.failures import Conflict, Failure, Misused
-from varco_cli.stack import AlreadyRunning, FailedStart, Stack
+from varco_cli.stack import AlreadyRunning, BrokenStart, FailedStart, Stack
 from varco_cli.stack.trial_account import TrialAccount, open_trial
 from varco_common.base import log
+from varco_common.base.durable_file import DamagedFile
 from varco_common.base.settings import BrokenSetting
 
 READY = "VARCO_READY_DESCRIPTOR"
@@ -41,7 +42,7 @@ def up(
         asyncio.run(_run(processes))
     except AlreadyRunning as error:
         raise Conflict(str(error)) from None
-    except BrokenSetting as error:
+    except (BrokenSetting, BrokenStart, DamagedFile) as error:
         raise Misused(str(error)) from None
     except FailedStart as error:
         raise Failure(str(error)) from None

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from varco_cli.stack import bus
 from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.state_directory import StateDirectory
-from varco_common.base.private_file import write_private
+from varco_common.base.durable_file import make_directory, write_durable
 
 NOBODY_ELSE = 10_001  # whom the containers run as where root makes the files: never root
 FOLDERS = ("secrets", "tls", "bus")
@@ -30,7 +30,7 @@ cluster {{
 def make(home: StateDirectory, environment: Path, services: Sequence[ServiceDescription], hostname: str) -> None:
     """What isn't there yet: secrets, a certificate, `environment` (.env). nats.conf follows the services, each time anew."""
     home.prepare("127.0.0.1", *filter(None, [hostname]))
-    (home.path / "bus").mkdir(mode=0o700, exist_ok=True)
+    make_directory(home.path / "bus")
     for name, length in ((SUPERUSER, 32), ("s3.access", 10), ("s3.secret", 20), ("grafana.password", 16)):
         home.secret(name, length)
     home.secret("relay.key", make=lambda _: Fernet.generate_key().decode())
@@ -41,7 +41,7 @@ def make(home: StateDirectory, environment: Path, services: Sequence[ServiceDesc
         text = bus.config(
             home, services, author="`varco init`", listen="0.0.0.0:4222", store="/data", name=server, more=more
         )
-        write_private(home.path / "bus" / name, text)
+        write_durable(home.path / "bus" / name, text)
     user, group = _give_away(home)
     _complete(
         environment, {"VARCO_UID": str(user), "VARCO_GID": str(group), "VARCO_HOSTNAME": hostname or socket.getfqdn()}
@@ -79,4 +79,5 @@ def _complete(file: Path, values: dict[str, str]) -> None:
     known = {line.partition("=")[0].strip() for line in text.splitlines()}
     missing = [f"{name}={value}\n" for name, value in values.items() if name not in known]
     if missing:
-        file.write_text(text + ("" if not text or text.endswith("\n") else "\n") + "".join(missing))
+        whole = text + ("" if not text or text.endswith("\n") else "\n") + "".join(missing)
+        write_durable(file, whole, file.stat().st_mode & 0o777 if file.exists() else 0o644)

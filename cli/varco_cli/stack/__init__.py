@@ -1,8 +1,8 @@
 """The embedded stack, as `varco up`, the demo and the integration tests start it."""
 
-from varco_cli.stack.process import FailedStart
+from varco_cli.stack.process import BrokenStart, FailedStart
 from varco_cli.stack.settings import Ports, StackSettings
 from varco_cli.stack.stack import Stack
 from varco_cli.stack.state_directory import AlreadyRunning, StateDirectory
 
-__all__ = ["AlreadyRunning", "FailedStart", "Ports", "Stack", "StackSettings", "StateDirectory"]
+__all__ = ["AlreadyRunning", "BrokenStart", "FailedStart", "Ports", "Stack", "StackSettings", "StateDirectory"]

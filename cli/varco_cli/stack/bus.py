@@ -7,7 +7,7 @@ from pathlib import Path
 
 from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.state_directory import StateDirectory
-from varco_common.base.private_file import write_private
+from varco_common.base.durable_file import write_durable
 from varco_common.bus import streams
 from varco_common.bus.permissions import permissions
 from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
@@ -35,7 +35,7 @@ def configure(home: StateDirectory, address: str, port: int, services: Sequence[
     """Writes nats.conf, mode 0600, for the embedded bus."""
     path = home.path / "nats.conf"
     listen, store = f"{address}:{port}", str(home.path / "nats")
-    write_private(path, config(home, services, author="`varco up` at each start", listen=listen, store=store))
+    write_durable(path, config(home, services, author="`varco up` at each start", listen=listen, store=store))
     return path
 
 

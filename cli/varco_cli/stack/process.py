@@ -25,6 +25,10 @@ class FailedStart(Exception):
     """A process that can't be started as things are; the text says why, in one line."""
 
 
+class BrokenStart(FailedStart):
+    """A setting or a file is broken: another start fails as well until somebody mends it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """What to run. `ready` says whether it does its work by now; `grace_seconds` is what SIGTERM leaves it to end."""
@@ -74,7 +78,7 @@ class ManagedProcess:
         deadline = time.monotonic() + seconds
         while not (self.pid and await self.program.ready()):
             if self.exit_code == EXIT_BROKEN_SETTING:
-                raise FailedStart(f"{self.name}: {self._last_line()}")
+                raise BrokenStart(f"{self.name}: {self._last_line()}")
             if time.monotonic() > deadline:
                 log_file = self._home.log_file(self.name)
                 raise FailedStart(f"{self.name} isn't ready after {seconds:g} s: see {log_file}: {self._last_line()}")
@@ -137,7 +141,9 @@ def end_stale(home: StateDirectory) -> list[str]:
     """Ends processes of this home that outlived a supervisor, and removes their pid files; their names."""
     ended = []
     for file in sorted((home.path / "pids").glob("*.pid")):
-        pid = int(file.read_text().strip() or 0)
+        pid = 0
+        with contextlib.suppress(ValueError):  # a power cut may have left no number
+            pid = int(file.read_text(errors="replace"))
         if pid and pid != os.getpid() and _belongs(pid, home.path):
             _end_group(pid)
             ended.append(file.stem)

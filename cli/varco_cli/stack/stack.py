@@ -30,6 +30,7 @@ from varco_cli.stack.process import ManagedProcess, Program, end_stale
 from varco_cli.stack.settings import Ports, StackSettings, listenable
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import log
+from varco_common.base.durable_file import write_durable
 from varco_common.base.settings import load
 from varco_common.base.tasks import ended
 from varco_common.bus.settings import BusSettings
@@ -48,7 +49,7 @@ class Stack:
     """All processes of one VARCO_HOME. `say` gets a line for each step of the start and the end.
 
     `ports` and `more` (further variables for every service) are for those who start it from a program; else the
-    environment says all. Raises AlreadyRunning, BrokenSetting or FailedStart, and then leaves nothing running.
+    environment says all. Raises AlreadyRunning, BrokenSetting, DamagedFile or FailedStart, and then leaves nothing running.
     """
 
     def __init__(
@@ -147,7 +148,8 @@ class Stack:
     async def _prepare(self) -> None:
         for name in end_stale(self.home):
             self._say(f"{name} had outlived an earlier stack: ended")
-        self.home.prepare(self.settings.bind)
+        for name in self.home.prepare(self.settings.bind):
+            self._say(f"{name} was damaged: made again")
         self.services = await asyncio.to_thread(installed_services)
 
     async def _start(self) -> None:
@@ -230,7 +232,8 @@ class Stack:
 
     def _together(self) -> Program:
         file = self.home.path / "environments.json"
-        file.write_bytes(msgspec.json.encode({service.name: self._environment(service) for service in self.services}))
+        environments = {service.name: self._environment(service) for service in self.services}
+        write_durable(file, msgspec.json.encode(environments))
         return Program(
             name=TOGETHER,
             command=[*_SERVE, *(service.name for service in self.services)],
@@ -290,8 +293,8 @@ class Stack:
             "processes": list(self.processes),
             "services": [service.name for service in self.services],
         }
-        self.home.state.write_bytes(msgspec.json.format(msgspec.json.encode(state)))
-        self.home.targets.write_bytes(msgspec.json.format(msgspec.json.encode(self._targets())))
+        write_durable(self.home.targets, msgspec.json.format(msgspec.json.encode(self._targets())), 0o644)
+        write_durable(self.home.state, msgspec.json.format(msgspec.json.encode(state)), 0o644)
 
     def _targets(self) -> list[dict[str, Any]]:
         """Services that share a process share its metrics: they are scraped once."""

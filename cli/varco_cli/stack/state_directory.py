@@ -1,15 +1,31 @@
 """VARCO_HOME: where state, secrets, logs and pid files of the embedded stack are, and how a new one is made."""
 
+import contextlib
 import fcntl
 import os
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
 from varco_cli.stack.certificate import self_signed
-from varco_common.base.private_file import write_private
-from varco_common.runtime.tokens import Keyring
+from varco_common.base import log
+from varco_common.base.durable_file import DamagedFile, is_blank, make_directory, write_durable
+from varco_common.runtime.tokens import InvalidToken, Keyring
+
+_KEY_BYTES = 32  # the least that services take as token.key
+_RESTORE = "restore it from a backup that was made --with-secrets, or"
+_REMEDIES = {
+    "token.key": f"{_RESTORE} delete it: the next start makes another key and another admin token, "
+    "and every account needs a new token",
+    "relay.key": f"{_RESTORE} delete it, and set the routes that have a password again after the start: "
+    "no other key decrypts their passwords",
+    "grafana.password": "write the password that Grafana has into it",
+    "postgres.password": "write the password of PostgreSQL's superuser into it",
+}
+_DATABASE_REMEDY = "write a password into it, and give the service's user of PostgreSQL the same one (ALTER ROLE)"
+_log = log.get(__name__)
 
 
 class AlreadyRunning(Exception):
@@ -72,44 +88,79 @@ class StateDirectory:
 
     def note_pid(self, process: str, pid: int) -> None:
         """Writes the pid file, at once: whoever reads it finds a number."""
-        unfinished = self.path / "pids" / f".{process}.new"
-        unfinished.write_text(f"{pid}\n")
-        unfinished.replace(self.pid_file(process))
+        write_durable(self.pid_file(process), f"{pid}\n", 0o644)
 
     def log_file(self, process: str) -> Path:
         return self.logs / f"{process}.log"
 
     def secret(self, name: str, length: int = 32, make: Callable[[int], str] = token_hex) -> Path:
-        """The file of a secret, made of `length` random bytes (as hex digits) where it isn't there yet."""
+        """The file of a secret, made of `length` random bytes (as hex digits) where it isn't there yet.
+
+        A damaged one is made again where everybody who needs it reads this file. Raises DamagedFile for others.
+        """
         path = self.secrets / name
+        if path.exists() and is_blank(path.read_bytes()):
+            if remedy := _remedy(name):
+                raise DamagedFile(path, remedy)
+            _log.warning("a secret was damaged (empty): made again", file=str(path))
+            path.unlink()
         if not path.exists():
-            write_private(path, make(length))
+            write_durable(path, f"{make(length)}\n")
         return path
 
     def bus_password(self, user: str) -> Path:
         return self.secret(f"nats-{user}.password")
 
-    def prepare(self, address: str, *names: str) -> None:
-        """Makes what isn't there yet; what is there stays. `names` stand in the certificate beside this machine's."""
+    def prepare(self, address: str, *names: str) -> list[str]:
+        """Makes what isn't there yet; what is there stays. `names` stand in the certificate beside this machine's.
+
+        Returns the names of the files that were damaged and were made again. Raises DamagedFile.
+        """
         for path in (self.path, self.secrets, self.path / "tls", self.path / "data", self.path / "pids", self.logs):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(path)
             path.chmod(0o700)
         key = self.secret("token.key").read_bytes().strip()  # as the services read it
-        if not self.admin_token.exists():
-            write_private(self.admin_token, Keyring(key).mint_admin()[1])
-        if not self.certificate.exists():
-            certificate, private_key = self_signed(address, *names)
-            write_private(self.certificate.with_suffix(".key"), private_key)
-            write_private(self.certificate, certificate)
+        if len(key) < _KEY_BYTES:
+            raise DamagedFile(self.token_key, _REMEDIES["token.key"])
+        damaged = [*self._make_admin_token(Keyring(key)), *self._make_certificate(address, *names)]
+        for name in damaged:
+            _log.warning("a file was damaged: made again", file=str(self.path / name))
+        return damaged
+
+    def _make_admin_token(self, keyring: Keyring) -> list[str]:
+        """Also where the token is not one of this key. Returns its name if there was one."""
+        exists = self.admin_token.exists()
+        if exists:
+            with contextlib.suppress(InvalidToken):
+                keyring.verify(self.admin_token.read_text(errors="replace").strip())
+                return []
+        write_durable(self.admin_token, f"{keyring.mint_admin()[1]}\n")
+        return [self.admin_token.name] if exists else []
+
+    def _make_certificate(self, address: str, *names: str) -> list[str]:
+        """Also where the one that is there can't be loaded: it is renamed then, to `*.damaged`."""
+        files = (self.certificate, self.certificate.with_suffix(".key"))
+        exists = files[0].exists()
+        if exists:
+            with contextlib.suppress(OSError):  # ssl.SSLError is one
+                ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*files)
+                return []
+        for file in files:
+            if file.exists() and not is_blank(file.read_bytes()):
+                file.replace(file.with_name(f"{file.name}.damaged"))
+        certificate, private_key = self_signed(address, *names)
+        write_durable(files[1], f"{private_key}\n")
+        write_durable(files[0], f"{certificate}\n")
+        return [f"tls/{files[0].name}"] if exists else []
 
     def lock(self) -> int:
         """A lock that is held as long as the supervisor lives, however it ends. Raises AlreadyRunning."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self.path)
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = int(os.pread(descriptor, 20, 0) or b"0")
+            pid = int(os.pread(descriptor, 20, 0).strip(b"\0 \n") or b"0")
             os.close(descriptor)
             raise AlreadyRunning(self.path, pid) from None
         os.ftruncate(descriptor, 0)
@@ -125,7 +176,12 @@ class StateDirectory:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return int(os.pread(descriptor, 20, 0) or b"0")
+            return int(os.pread(descriptor, 20, 0).strip(b"\0 \n") or b"0")
         finally:
             os.close(descriptor)
         return None
+
+
+def _remedy(name: str) -> str:
+    """What to do about a damaged secret that others know from elsewhere; empty if it can be made again."""
+    return _DATABASE_REMEDY if name.startswith("db-") else _REMEDIES.get(name, "")

@@ -55,6 +55,25 @@ def test_a_directory_in_the_place_of_the_key_is_refused(tmp_path):
         SigningKeyFile(tmp_path / "key").key("")
 
 
+@pytest.mark.parametrize("kept", [0, 20])
+def test_a_damaged_key_is_not_replaced_but_named_with_what_to_do(tmp_path, kept):
+    file = SigningKeyFile(tmp_path / "audit-signing.key")
+    cut = file.key("varco-log").text()[:kept]
+    file.path.write_text(cut)
+    with pytest.raises(BadKeyFile, match=r"audit-signing\.key .* restore it from a backup, or delete it"):
+        file.key("varco-log")
+    assert file.path.read_text() == cut
+
+
+def test_a_dated_checkpoint_that_is_empty_is_written_again(tmp_path):
+    files = CheckpointFiles(tmp_path)
+    files.write_checkpoint(signed(7), AT)
+    dated = tmp_path / "2026-11-02" / "000000000007.checkpoint"
+    dated.write_text("")
+    files.write_checkpoint(signed(7), AT)
+    assert dated.read_text() == signed(7).text
+
+
 def test_the_latest_checkpoint_is_the_last_one_written(tmp_path):
     files = CheckpointFiles(tmp_path)
     assert files.latest() is None

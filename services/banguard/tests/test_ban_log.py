@@ -99,6 +99,23 @@ def test_a_line_is_written_once_over_restarts_and_crashes(tmp_path):
     assert path.read_text() == "one\ntwo\n"
 
 
+@pytest.mark.parametrize("damage", ["", "\0" * 30])
+def test_a_damaged_position_writes_no_line_a_second_time(tmp_path, damage):
+    path = tmp_path / "fail2ban.log"
+    log = BanLogFile(path)
+    log.write(7, "one")
+    log.close()
+    (tmp_path / ".fail2ban.log.position").write_text(damage)
+    log = BanLogFile(path)
+    assert log.is_position_lost
+    log.skip(7)
+    log.write(7, "one")
+    log.write(8, "two")
+    log.close()
+    assert path.read_text() == "one\ntwo\n"
+    assert not BanLogFile(path).is_position_lost
+
+
 def test_a_rotated_file_is_left_and_a_new_one_begun(tmp_path):
     path = tmp_path / "fail2ban.log"
     log = BanLogFile(path)

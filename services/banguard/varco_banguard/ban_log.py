@@ -49,6 +49,9 @@ class BanLog:
         newest = await retry_until_available(lambda: self._bus.events.last_sequence(*LOGGED_EVENTS))
         after = max(0, newest - LOOK_BACK)
         if self._file:
+            if self._file.is_position_lost:
+                _log.warning("the position of the ban log was damaged: it goes on with new lines", sequence=newest)
+                self._file.skip(newest)
             after = min(after, self._file.position.sequence)
         async with aclosing(self._bus.events.follow(*LOGGED_EVENTS, after=after)) as events:
             async for stored in events:

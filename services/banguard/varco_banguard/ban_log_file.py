@@ -30,6 +30,7 @@ class BanLogFile:
         self._position_path = path.with_name(f".{path.name}.position")
         self._file: IO[bytes] | None = None
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.is_position_lost = False
         self.position = self._read_position()
         if self._is_current(self.position.inode) and path.stat().st_size > self.position.size:
             os.truncate(path, self.position.size)
@@ -42,6 +43,10 @@ class BanLogFile:
         file.write(line.encode() + b"\n")
         state = os.fstat(file.fileno())
         self._store_position(WrittenPosition(sequence, state.st_ino, state.st_size))
+
+    def skip(self, sequence: int) -> None:
+        """Events up to this one are not written: for a file whose position is lost."""
+        self.position, self.is_position_lost = WrittenPosition(sequence), False
 
     def close(self) -> None:
         if self._file:
@@ -65,7 +70,10 @@ class BanLogFile:
     def _read_position(self) -> WrittenPosition:
         try:
             return msgspec.json.decode(self._position_path.read_bytes(), type=WrittenPosition)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except FileNotFoundError:
+            return WrittenPosition()
+        except msgspec.DecodeError:
+            self.is_position_lost = True
             return WrittenPosition()
 
     def _store_position(self, position: WrittenPosition) -> None:

@@ -396,6 +396,16 @@ def test_the_journal_has_what_was_written_though_nobody_closed_it(tmp_path):
         assert set(later[-1:]) <= set(reservation_log.found) <= {*later, *written}
 
 
+@pytest.mark.parametrize("damage", [b"", b"\xff\0", b"cut"])
+def test_a_damaged_identity_is_another_identity(tmp_path, damage):
+    """Its partitions count as lost then: they are taken once all mails that may count are known."""
+    with ReservationLog.open(tmp_path, 1_000) as reservation_log:
+        identity = reservation_log.identity
+    (tmp_path / "0" / "identity").write_bytes(damage)
+    with ReservationLog.open(tmp_path, 1_000) as reservation_log:
+        assert reservation_log.identity != identity
+
+
 def test_another_boot_is_another_identity(tmp_path):
     with ReservationLog.open(tmp_path, LAPSE) as reservation_log:
         identity = reservation_log.identity

@@ -12,6 +12,7 @@ from typing import Self
 
 import msgspec
 
+from varco_common.base.durable_file import write_durable
 from varco_common.base.ids import new_id
 from varco_ratelimit.counters import Reservation
 
@@ -102,9 +103,9 @@ def _identity(directory: Path) -> str:
     """The same for successive processes of this directory, until the machine reboots."""
     boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
     file = directory / "identity"
-    known = file.read_text().split() if file.exists() else []
+    known = file.read_text(errors="replace").split() if file.exists() else []
     if len(known) == 2 and boot and known[1] == boot:
         return known[0]
     identity = new_id()
-    file.write_text(f"{identity} {boot}\n")
+    write_durable(file, f"{identity} {boot}\n")
     return identity

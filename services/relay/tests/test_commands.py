@@ -41,6 +41,17 @@ def state_with(request, secret_box) -> account_route.AccountRoute:
     return state
 
 
+@pytest.mark.parametrize("kept", [0, 20])
+def test_a_damaged_key_is_not_replaced(tmp_path, kept):
+    """Another key decrypts no password: an operator must decide."""
+    SecretBox.from_file(tmp_path / "key")
+    cut = (tmp_path / "key").read_bytes()[:kept]
+    (tmp_path / "key").write_bytes(cut)
+    with pytest.raises(ValueError, match=r"Fernet|padding|decod|32"):
+        SecretBox.from_file(tmp_path / "key")
+    assert (tmp_path / "key").read_bytes() == cut
+
+
 def test_the_same_route_again_changes_nothing(secret_box):
     assert changed(None, REQUEST, secret_box) == ["+ route mx.example:587 tls required as acme"]
     state = state_with(REQUEST, secret_box)

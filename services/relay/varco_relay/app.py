@@ -30,6 +30,11 @@ from varco_relay.smtp.dialer import Dialer
 from varco_relay.smtp.pool_registry import PoolRegistry
 from varco_relay.worker_supervisor import WorkerSupervisor
 
+_KEY = (
+    "a key that relay made; if it was damaged, restore it from a backup, or delete it and set the routes "
+    "that have a password again: no other key decrypts their passwords"
+)
+
 
 async def serve(settings: Settings) -> None:
     """Runs until it is cancelled. Attempts in flight then end."""
@@ -69,7 +74,7 @@ def _secret_box(settings: Settings) -> SecretBox:
     except OSError as error:
         raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.secret_key_file, f"a file ({error.strerror})") from None
     except ValueError:
-        raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.secret_key_file, "a key that relay made") from None
+        raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.secret_key_file, _KEY) from None
 
 
 def _dialer(settings: Settings) -> Dialer:

@@ -1,12 +1,11 @@
 """Encrypts passwords of next hops: others read EVENTS, and only relay has the key (ADR 10)."""
 
-import os
-from contextlib import suppress
 from hmac import compare_digest
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from varco_common.base.durable_file import create_durable, make_directory
 from varco_common.base.errors import TransientError
 
 
@@ -19,11 +18,9 @@ class SecretBox:
     @classmethod
     def from_file(cls, path: Path) -> "SecretBox":
         """Raises ValueError if the file holds no key, and OSError if it cannot be read or made."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(Fernet.generate_key() + b"\n")
+        make_directory(path.parent)
+        if not path.exists():
+            create_durable(path, Fernet.generate_key() + b"\n")
         return cls(path.read_bytes().strip())
 
     def encrypt(self, password: str) -> str:

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from varco_common.base import units
+from varco_common.base.durable_file import is_blank
 from varco_common.base.errors import VarcoError
 
 EXIT_BROKEN_SETTING = 2
@@ -40,7 +41,7 @@ def _comma_list(value: object) -> object:
 
 def _readable(path: Path) -> Path:
     try:
-        empty = not path.read_bytes().strip()
+        empty = is_blank(path.read_bytes())
     except OSError as error:
         raise ValueError(f"a readable file ({error.strerror})") from None
     if empty:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from varco_common.base.durable_file import write_durable
 from varco_common.base.tasks import run_in_background, wait_forever
 from varco_common.bus import Bus
 from varco_common.bus.stream_admin import STORE_CHECK
@@ -52,7 +53,7 @@ class HttpServer:
         )
         server.port = listener.getsockname()[1]
         if settings.api_port_file:
-            settings.api_port_file.write_text(str(server.port))
+            write_durable(settings.api_port_file, str(server.port), 0o644)
         async with uvicorn_server.serving(server.app, listener):
             yield server
 

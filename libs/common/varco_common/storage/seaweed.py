@@ -4,6 +4,8 @@ import json
 import secrets
 from pathlib import Path
 
+from varco_common.base.durable_file import write_durable
+
 PORTS = ("master", "master_grpc", "volume", "volume_grpc", "filer", "filer_grpc", "s3", "s3_grpc")
 
 
@@ -59,14 +61,12 @@ def environment(home: Path) -> dict[str, str]:
 
 def credentials(home: Path, access_key: str, secret_key: str) -> None:
     """Writes `home/s3.json` with mode 0600: one identity that may do everything."""
-    path = home / "s3.json"
-    path.touch(0o600)
     identity = {
         "name": "varco",
         "credentials": [{"accessKey": access_key, "secretKey": secret_key}],
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
-    path.write_text(json.dumps({"identities": [identity]}))
+    write_durable(home / "s3.json", json.dumps({"identities": [identity]}))
 
 
 def remove_sockets(ports: dict[str, int]) -> None:

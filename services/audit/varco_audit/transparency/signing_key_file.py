@@ -3,11 +3,15 @@
 from contextlib import suppress
 from pathlib import Path
 
+from varco_common.base.durable_file import make_directory, sync_directory, write_durable
 from varco_common.base.ids import new_id
-from varco_common.base.private_file import sync_directory, write_private
 from varco_common.transparency.signed_note import BadNote, SigningKey
 
 _GROUP_AND_OTHERS = 0o077
+_REMEDY = (
+    "if it was damaged, restore it from a backup, or delete it: audit then makes another key, "
+    "which those who verify must be given (docs/proof.md)"
+)
 
 
 class BadKeyFile(Exception):
@@ -58,13 +62,15 @@ class SigningKeyFile:
         except OSError as error:
             raise BadKeyFile(f"a readable file ({error.strerror})") from None
         except (BadNote, UnicodeDecodeError):
-            raise BadKeyFile("a file with a signing key, as audit makes it where there is none") from None
+            raise BadKeyFile(
+                f"{path.name} to hold a signing key, as audit makes it where there is none; {_REMEDY}"
+            ) from None
 
     def _write(self, path: Path, key: SigningKey) -> SigningKey:
         """Returns the key as it is read from the file."""
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(path, key.text())
+            make_directory(path.parent)
+            write_durable(path, f"{key.text()}\n")
         except OSError as error:
             raise BadKeyFile(f"a file that can be written ({error.strerror})") from None
         return self._read(path)
