@@ -5,6 +5,8 @@ import struct
 
 import pytest
 
+from varco_ingress_smtp.smtp.connection import normal_address
+
 V2 = b"\r\n\r\n\x00\r\nQUIT\n"
 
 
@@ -20,7 +22,21 @@ async def world(start):
     return world
 
 
-@pytest.mark.parametrize("header", [b"PROXY TCP4 192.0.2.7 127.0.0.1 4000 25\r\n", v2()])
+def v2_mapped(host="192.0.2.7"):
+    address = (b"\0" * 10 + b"\xff\xff" + socket.inet_aton(host)) * 2 + struct.pack("!HH", 4000, 25)
+    return V2 + struct.pack("!BBH", 0x21, 0x21, len(address)) + address
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"PROXY TCP4 192.0.2.7 127.0.0.1 4000 25\r\n",
+        b"PROXY TCP6 ::ffff:192.0.2.7 ::ffff:127.0.0.1 4000 25\r\n",
+        b"PROXY TCP6 ::ffff:c000:207 ::ffff:7f00:1 4000 25\r\n",
+        v2(),
+        v2_mapped(),
+    ],
+)
 async def test_the_client_behind_the_balancer_is_who_sends(world, header):
     async with world.connect() as client:
         client.send(header)
@@ -78,3 +94,8 @@ async def test_direct_clients_beside_a_balancer_need_no_header(start):
     async with world.connect("smtps", tls=True) as client:
         await client.hello()
         assert (await client.mail()).startswith("250 ")
+
+
+@pytest.mark.parametrize("address", ["::ffff:192.0.2.7", "::ffff:c000:207", "0:0:0:0:0:ffff:c000:0207", "192.0.2.7"])
+def test_an_ipv4_address_has_one_form_however_a_socket_writes_it(address):
+    assert normal_address(address) == "192.0.2.7"

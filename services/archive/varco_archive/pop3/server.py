@@ -15,7 +15,7 @@ from varco_archive.pop3.session import HANDSHAKE_SECONDS, Pop3Session, SessionCo
 from varco_archive.settings import Settings
 from varco_common.base.settings import BrokenSetting
 from varco_common.events import AnyEvent, HostBanned, LoginGuarded
-from varco_common.events.ban_table import BanTable
+from varco_common.events.ban_table import BanTable, address_of
 
 BACKLOG = 256
 # Idle seconds, seconds between probes, probes: a vanished client keeps its mailbox locked for two
@@ -107,7 +107,7 @@ class Pop3Server:
 def _host(writer: asyncio.StreamWriter) -> str:
     """The client's address: IPv4 in dotted form on a dual-stack socket, IPv6 without a zone."""
     peer = writer.get_extra_info("peername")
-    return str(peer[0]).removeprefix("::ffff:").partition("%")[0] if peer else ""
+    return str(address_of(peer[0])) if peer else ""
 
 
 def _enable_keepalive(writer: asyncio.StreamWriter) -> None:

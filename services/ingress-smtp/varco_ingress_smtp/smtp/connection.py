@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from varco_common.base import log
 from varco_common.events import RefusedConnections
+from varco_common.events.ban_table import address_of
 from varco_ingress_smtp.smtp import answers
 from varco_ingress_smtp.smtp.admission import Admission
 from varco_ingress_smtp.smtp.limits import Deadline
@@ -195,5 +196,5 @@ def peer_address(transport: asyncio.BaseTransport) -> str:
 
 
 def normal_address(address: str) -> str:
-    """One form for each address: IPv4 as itself on a dual-stack socket, IPv6 without a zone."""
-    return address.removeprefix("::ffff:").partition("%")[0]
+    """One form for each address: IPv4 as itself in its IPv6 form too, IPv6 without a zone."""
+    return str(address_of(address))

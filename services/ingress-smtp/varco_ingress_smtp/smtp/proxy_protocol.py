@@ -5,12 +5,13 @@ No byte beyond the header is read, because TLS may begin with the next one.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from typing import cast
 
 from aiosmtpd.proxy_protocol import V2_SIGNATURE, ProxyData, get_proxy
 
 from varco_common.base import log
+from varco_common.events.ban_table import address_of
 
 MAX_V1 = 107  # bytes, by the specification
 MAX_V2 = 16 + 65_535
@@ -23,7 +24,7 @@ _log = log.get(__name__)
 
 def is_listed(host: str, networks: Sequence[Network]) -> bool:
     """Whether the host is in one of the networks."""
-    address = ip_address(host.partition("%")[0])
+    address = address_of(host)
     return any(address in network for network in networks if network.version == address.version)
 
 
@@ -81,7 +82,7 @@ class ProxyHeaderReader(asyncio.BufferedProtocol):
         elif data.command == 0 or not data.src_addr or isinstance(data.src_addr, (str, bytes)):
             self._hand_over(self._transport.get_extra_info("peername")[0], local=True)
         else:
-            self._hand_over(str(data.src_addr), local=False)
+            self._hand_over(str(address_of(str(data.src_addr))), local=False)
 
     def _hand_over(self, host: str, *, local: bool) -> None:
         if self._timer:
