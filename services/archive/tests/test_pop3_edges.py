@@ -49,7 +49,6 @@ async def test_a_login_in_two_steps_needs_both(gate):
     "response",
     [
         "not base64!",
-        b64encode(b"\xff\0\xff\0\xff").decode(),
         b64encode(f"{LOGIN}\0{PASSWORD}".encode()).decode(),
         b64encode(f"\0\0{PASSWORD}".encode()).decode(),
         b64encode(f"other@acme.example\0{LOGIN}\0{PASSWORD}".encode()).decode(),
@@ -61,6 +60,18 @@ async def test_a_sasl_response_that_is_malformed_or_acts_for_another_is_refused(
         await client.start_tls(gate.trusting)
         assert await client.command(f"AUTH PLAIN {response}") == SYNTAX
         assert await client.command("AUTH") == SYNTAX
+
+
+async def test_a_wrong_password_in_the_charset_of_old_clients_is_an_event(gate):
+    async with gate.archive() as http:
+        await switch_on(http)
+        async with connected(gate) as client:
+            await client.start_tls(gate.trusting)
+            assert (await client.command(f"USER {LOGIN}")).startswith("+OK")
+            client.writer.write("PASS pässwörd\r\n".encode("latin-1"))
+            assert (await client.line()).startswith("-ERR [AUTH]")
+        (event,) = await eventually(lambda: gate.events("events.archive.auth-failed.*"))
+        assert event.cause is AuthCause.WRONG_CREDENTIALS
 
 
 async def test_a_client_that_leaves_during_its_login_is_an_event(gate):

@@ -232,3 +232,18 @@ async def test_a_login_that_can_not_be_checked_is_not_tried_without_end(world, c
     for _ in range(world.settings.max_errors):
         assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("454 4.7.0 ")
     assert (await client.reply()).startswith("421 ")
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1", "cp1252"])
+async def test_a_password_is_right_in_the_charset_of_old_clients_too(world, client, charset):
+    world.policy.logins["alice", "pässwörd"] = world.policy.logins["alice", "secret"]
+    response = b64encode("\0alice\0pässwörd".encode(charset)).decode()
+    assert (await client.say(f"AUTH PLAIN {response}")).startswith("235 ")
+
+
+@pytest.mark.parametrize("password", [b"w\xf6rong", b"\x81\x8d", b"\x80uro"])
+async def test_a_wrong_password_in_any_charset_is_an_event(world, client, password):
+    await client.say("AUTH LOGIN")
+    await client.say(word("alice"))
+    assert (await client.say(b64encode(password))).startswith("535 5.7.8 ")
+    assert await failures(world) == [(AuthCause.WRONG_CREDENTIALS, "alice", "acme")]

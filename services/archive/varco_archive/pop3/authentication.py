@@ -13,6 +13,7 @@ from varco_archive.maildrop_locks import MaildropInUse
 from varco_archive.pop3 import replies
 from varco_archive.pop3.maildrop import Maildrop, open_maildrop
 from varco_archive.pop3.session import Pop3Session
+from varco_common.base.client_text import decode_client_text
 from varco_common.base.errors import TransientError
 from varco_common.events import AuthCause, AuthFailed
 
@@ -104,8 +105,9 @@ def _report_failure(session: Pop3Session, cause: AuthCause, login: str, account:
 
 
 def _plain_response(response: bytes) -> list[str]:
-    """Splits `authorise-as NUL login NUL password`; empty if it is not base64 of UTF-8."""
+    """Splits `authorise-as NUL login NUL password`; empty if it is not base64."""
     try:
-        return b64decode(b"" if response == b"=" else response, validate=True).decode().split("\0")
-    except (Error, UnicodeDecodeError):
+        raw = b64decode(b"" if response == b"=" else response, validate=True)
+    except Error:
         return []
+    return decode_client_text(raw).split("\0")

@@ -20,6 +20,7 @@ from varco_archive.pop3.connection import MAX_COMMAND, MAX_LINE, LineTooLong, Po
 from varco_archive.pop3.maildrop import Maildrop
 from varco_archive.retention_sweeper import RetentionSweeper
 from varco_common.base import log
+from varco_common.base.client_text import decode_client_text
 from varco_common.base.errors import TransientError
 from varco_common.events import AuthFailed
 from varco_common.runtime.login_throttle import LoginThrottle
@@ -31,6 +32,7 @@ LOGIN_IDLE_SECONDS = 60.0  # before the login: unknown hosts do not hold connect
 MAX_SESSION_SECONDS = 6 * 3_600.0  # the mailbox is locked meanwhile, and expired copies stay in it
 HANDSHAKE_SECONDS = 30.0
 
+_LOGIN = (b"USER", b"PASS")
 _log = log.get(__name__)
 
 
@@ -148,7 +150,7 @@ class Pop3Session:
         if bool(self.maildrop) not in command.states:
             return self.reject(replies.WRONG_STATE)
         try:
-            text = argument.decode()
+            text = decode_client_text(argument) if word.upper() in _LOGIN else argument.decode()
         except UnicodeDecodeError:
             return self.reject(replies.SYNTAX)
         try:

@@ -5,6 +5,7 @@ from binascii import Error
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from varco_common.base.client_text import decode_client_text
 from varco_ingress_smtp.smtp import answers
 
 MAX_LINE = 12_288  # RFC 4954 4, point 4
@@ -72,6 +73,7 @@ def _decoded(word: bytes) -> str:
     if word == b"*":
         raise SaslError(answers.AUTH_CANCELLED)
     try:
-        return b64decode(b"" if word == b"=" else word, validate=True).decode()  # RFC 4954 4: `=` is an empty response
-    except (Error, UnicodeDecodeError):
+        raw = b64decode(b"" if word == b"=" else word, validate=True)  # RFC 4954 4: `=` is an empty response
+    except Error:
         raise SaslError(answers.BAD_RESPONSE) from None
+    return decode_client_text(raw)
