@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varco_common.events import MailRefused
+from varco_common.mail.replies import Reply
 from varco_common.testing.smtp import TEXT
 from varco_ingress_smtp.smtp import body_reader
 from varco_ingress_smtp.smtp.body_reader import BodyReader
@@ -184,3 +185,13 @@ async def test_what_breaks_inside_a_body_ends_the_session(world, client, monkeyp
     assert (await client.data(TEXT + (b"x" * 76 + b"\r\n") * 8_000 + INNER)).startswith("421 4.3.0 ")
     assert await client.reply() == ""
     assert await world.records() == []
+
+
+@pytest.mark.parametrize("lines", [0, 25_000])
+async def test_a_mail_that_goes_round_in_a_circle_is_refused_in_the_session_whatever_its_size(world, client, lines):
+    passed = b"Received: from a ([192.0.2.1])\r\n\tby b; Sun, 29 Nov 2026 09:00:00 +0000\r\n"
+    text = b"x" * 70 + b"\r\n"
+    assert (await client.mail(passed * 99 + TEXT)).startswith("250 ")
+    assert (await client.mail(passed * 100 + TEXT + text * lines)).startswith("554 5.4.6 ")
+    (event,) = await world.events(MailRefused)
+    assert event.reply is Reply.LOOP

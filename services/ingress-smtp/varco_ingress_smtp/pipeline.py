@@ -8,6 +8,7 @@ from varco_common.base.ids import new_id
 from varco_common.bus import Bus
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.grants import Denied, NetworkQuestion, Unavailable
+from varco_common.mail.hops import MAX_HOPS, count_hops
 from varco_common.mail.notices import ascii_of
 from varco_common.mail.replies import Reply
 from varco_common.mail.verdict import Verdict, verdict
@@ -190,6 +191,8 @@ class MailPipeline:
         smtputf8 = mail.smtputf8 and not (mail.ascii and received.header.isascii())
         envelope = mail.envelope(info, size=body.spool.size, smtputf8=smtputf8, eight_bit=body.eight_bit)
         ballot = Ballot(envelope=envelope, manifest=manifest)
+        if count_hops(received.header) >= MAX_HOPS:  # the gate's own Received field comes on top
+            return await self._refuse(info, mail, Vote(voter=envelope_checks.VOTER, reply=Reply.LOOP), ballot)
         if len(received.header) > MAX_HEADER:
             return await self._refuse(info, mail, Vote(voter=envelope_checks.VOTER, reply=Reply.AMBIGUOUS_BODY), ballot)
         if objection := self._next_hop_objection(mail, smtputf8=smtputf8, eight_bit=body.eight_bit):

@@ -41,6 +41,7 @@ class Reply(StrEnum):
     TOO_BIG = "too-big", 552, "5.3.4", "Message too big"
     FORBIDDEN_ATTACHMENT = "forbidden-attachment", 554, "5.7.1", "Attachment not allowed"
     AMBIGUOUS_BODY = "ambiguous-body", 554, "5.6.0", "Message structure is ambiguous or broken"
+    LOOP = "loop", 554, "5.4.6", "The message goes round in a circle: it came through too many servers"
     BARE_LINE_END = "bare-line-end", 550, "5.6.11", "Bare CR or LF in the message: lines must end in CRLF"
     LINE_TOO_LONG = "line-too-long", 554, "5.6.0", "A line of the message is too long"
     ROUTE_LACKS_SMTPUTF8 = "route-lacks-smtputf8", 550, "5.6.7", "The next hop can't carry internationalised addresses"

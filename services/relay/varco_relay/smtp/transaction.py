@@ -7,9 +7,8 @@ import msgspec
 
 from varco_common.base.errors import PoisonError
 from varco_common.mail.envelope import Envelope
+from varco_common.mail.hops import MAX_HOPS, count_hops
 from varco_relay.smtp.smtp_reply import SmtpReply
-
-MAX_HOPS = 100  # RFC 5321 6.3
 
 BodyChunks = Callable[[], AsyncGenerator[bytes, None]]
 
@@ -80,7 +79,7 @@ def make_transaction(
     if isinstance(body, bytes):
         headers = body[: body.find(b"\r\n\r\n")]
         eight_bit = not body.isascii()
-        hops = (b"\r\n" + headers).lower().count(b"\r\nreceived:")
+        hops = count_hops(headers)
         smtputf8 = smtputf8 or (envelope.smtputf8 and not headers.isascii())
     else:
         smtputf8 = smtputf8 or envelope.smtputf8
