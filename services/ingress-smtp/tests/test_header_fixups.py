@@ -65,6 +65,20 @@ def test_only_bcc_goes_and_offsets_behind_the_header_move_by_shift(fields):
     assert header.count(b"Message-ID: ") == max(1, kept.count(b"Message-ID: "))
 
 
+@pytest.mark.parametrize("value", [b"", b" ", b"\t", b"\r\n\t", b" \r\n \r\n  "])
+@pytest.mark.parametrize("name", [b"Message-ID", b"message-id ", b"Date"])
+def test_an_empty_date_or_message_id_gives_way_to_a_good_one(name, value):
+    header, _ = repaired(b"From: a@acme.example\r\n" + name + b":" + value + b"\r\nTo: b@r.example\r\n\r\nx\r\n")
+    assert header.lower().count(b"\r\n" + name.strip().lower()) == 1
+    assert header.endswith(b"\r\nFrom: a@acme.example\r\nTo: b@r.example\r\n")
+
+
+def test_a_message_id_after_an_empty_one_stays_the_only_one():
+    header, _ = repaired(b"Message-ID:\r\nMessage-ID: <1@acme.example>\r\nFrom: a@acme.example\r\n\r\nx\r\n")
+    assert b"Message-ID: <1@acme.example>" in header
+    assert header.count(b"Message-ID: <") == 1
+
+
 @given(
     st.one_of(st.text(max_size=80), st.from_regex(r"(FROM|TO):<[a-z\"@.,\\]{0,20}>( [A-Z=]{0,6}){0,3}", fullmatch=True))
 )
@@ -74,15 +88,22 @@ def test_any_argument_is_a_path_or_malformed(argument):
 
 
 @pytest.mark.parametrize(
-    "address", ["a@b.example", "a.b+c@d", '"a b"@c.example', "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]"]
+    "address",
+    [
+        "a@b.example",
+        "a.b+c@d",
+        "a..b@docomo.example",
+        ".a.@docomo.example",
+        '"a b"@c.example',
+        "a@[192.0.2.1]",
+        "a@[IPv6:2001:db8::1]",
+    ],
 )
 def test_addresses_come_out_as_they_were_given(address):
     assert parse_mail(f"FROM:<{address}> SIZE=1") == MailPath(address, {"SIZE": "1"})
     assert parse_rcpt(f"TO:<@relay.example:{address}>") == MailPath(address, {})
 
 
-@pytest.mark.parametrize(
-    "address", ["a", "a@", "@b", "a b@c", "a..b@c", ".a@b", "a@b..c", "a@-b", "a@b\x7f", "<a@b>", "a@b\r"]
-)
+@pytest.mark.parametrize("address", ["a", "a@", "@b", "a b@c", "a@b..c", "a@-b", "a@b\x7f", "<a@b>", "a@b\r"])
 def test_what_is_no_address_is_malformed(address):
     assert isinstance(parse_mail(f"FROM:<{address}>"), MalformedPath)

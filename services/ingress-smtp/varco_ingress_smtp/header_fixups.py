@@ -9,6 +9,10 @@ from functools import lru_cache
 from varco_common.mail.envelope import Envelope
 from varco_common.mime import Manifest
 
+# Beside such a field the added one would be a second one, which RFC 5322 3.6 forbids.
+_EMPTY = re.compile(
+    rb"^(?:message-id|date)[ \t]*:(?:[ \t]*\r\n(?=[ \t]))*+[ \t]*\r\n(?![ \t])", re.IGNORECASE | re.MULTILINE
+)
 _UNSAFE = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 
@@ -27,9 +31,15 @@ def fix_header(header: bytes, manifest: Manifest, envelope: Envelope, hostname: 
         added.append(f"Date: {_date(envelope.received_at.replace(microsecond=0))}\r\n")
     if not manifest.message_id:
         added.append(f"Message-ID: <{envelope.id}@{hostname}>\r\n")
-    kept = _without(header, manifest.bcc)
+    removed = manifest.bcc if manifest.has_date and manifest.message_id else (*manifest.bcc, *_empty_fields(header))
+    kept = _without(header, removed)
     front = "".join(added).encode()
     return FixedHeader(front + kept, len(front) + len(kept) - len(header))
+
+
+def _empty_fields(header: bytes) -> list[tuple[int, int]]:
+    """The offsets of each Date and Message-ID field without a value."""
+    return [field.span() for field in _EMPTY.finditer(header)]
 
 
 def _without(header: bytes, ranges: tuple[tuple[int, int], ...]) -> bytes:

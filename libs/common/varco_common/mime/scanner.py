@@ -53,7 +53,7 @@ def scan_or_raise(data: bytes | mmap.mmap) -> Manifest:
         message_id=to_text(unfold(_first(fields, b"message-id")))[:MAX_ID],
         subject=decode_encoded_words(unfold(_first(fields, b"subject")))[:MAX_SUBJECT],
         header_end=tree.header_end,
-        has_date=b"date" in fields,
+        has_date=bool(_first(fields, b"date").strip()),
         bcc=_bcc(body, tree),
         signed=tree.signed,
         encrypted=tree.encrypted,
@@ -68,4 +68,5 @@ def _bcc(body: Buffer, tree: Tree) -> tuple[tuple[int, int], ...]:
 
 
 def _first(fields: Fields, name: bytes) -> bytes:
-    return fields[name][0][:MAX_FIELD] if name in fields else b""
+    """The first value that is not empty."""
+    return next((value[:MAX_FIELD] for value in fields.get(name, ()) if value.strip()), b"")
