@@ -40,7 +40,6 @@ async def test_ehlo_offers_what_the_design_lists_and_auth_only_inside_tls(world)
         ("", "500 5.5.2"),
         ("GET / HTTP/1.1", "500 5.5.2"),
         ("EHLO", "501 5.5.4"),
-        ("EHLO two words", "501 5.5.4"),
         ("AUTH PLAIN", "538 5.7.11"),
         ("QUIT now", "501 5.5.4"),
         ("QUIT", "221 2.0.0"),
@@ -105,3 +104,26 @@ async def test_a_client_that_stops_sending_still_gets_its_answers(client):
 def test_no_address_holds_what_a_line_could_end_at_or_a_terminal_obey(sign):
     for address in (f"a{sign}b@c.example", f'"{sign}"@c.example', f"a@b{sign}c.example"):
         assert path_parser.parse_rcpt(f"TO:<{address}>") == path_parser.MalformedPath(address=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("EHLO Büro-PC".encode("latin-1"), "B?ro-PC"),
+        ("HELO Бухгалтерия".encode("cp1251"), "???????????"),
+        ("EHLO Büro-PC".encode(), "Büro-PC"),
+        (b"HELO HP Color LaserJet", "HP-Color-LaserJet"),
+        (b"EHLO  [192.0.2.7] ", "[192.0.2.7]"),
+        (b"EHLO tab\tand\x1b[31mcolour", "tab-and?[31mcolour"),
+        (b"EHLO " + b"x" * 300, "x" * 255),
+    ],
+)
+async def test_a_client_may_call_itself_anything_and_its_name_becomes_one_word(world, line, name):
+    async with world.connect() as client:
+        await client.reply()
+        assert (await client.say(line)).startswith("250")
+        assert (await client.mail()).startswith("250 ")
+    assert world.policy.ballots[0].envelope.helo == name
+    (stored,) = await world.records()
+    assert stored.body.startswith(b"Received: from ")
+    assert stored.body.splitlines()[0].isascii()

@@ -8,12 +8,13 @@ MAX_DOMAIN = 255  # RFC 5321 4.5.3.1.2
 MAX_PATH = 256  # RFC 5321 4.5.3.1.3, with its brackets
 
 _UTF8 = r"\xa1-\u2027\u2030-\U0010ffff"  # RFC 6531 3.3 less what RFC 5198 2 forbids: controls and line separators
-_ATOM = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_UTF8}-]+"
+# Dots stand anywhere: docomo gave out addresses such as `a..b@` and `a.@`, which RFC 5321 forbids.
+_DOTTED = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.{_UTF8}-]+"
 _QUOTED = rf'"(?:[\x20-\x21\x23-\x5b\x5d-\x7e{_UTF8}]|\\[\x20-\x7e])*"'
 _LABEL = rf"[A-Za-z0-9_{_UTF8}](?:[A-Za-z0-9_{_UTF8}-]*[A-Za-z0-9_{_UTF8}])?"
 _DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Za-z.:-]+\])"
 _ROUTE = rf"(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?"  # RFC 5321 4.1.1.3: to be recognised, and ignored
-_MAILBOX = rf"{_ROUTE}(?P<address>(?P<local>{_ATOM}(?:\.{_ATOM})*|{_QUOTED})@(?P<domain>{_DOMAIN}))"
+_MAILBOX = rf"{_ROUTE}(?P<address>(?P<local>{_DOTTED}|{_QUOTED})@(?P<domain>{_DOMAIN}))"
 _PARAMETERS = r"(?P<parameters>(?: +[A-Za-z0-9][A-Za-z0-9-]*(?:=[^\x00-\x20=\x7f]+)?)*) *"
 
 _MAIL = re.compile(rf"[Ff][Rr][Oo][Mm]: *<(?:{_MAILBOX})?>{_PARAMETERS}")

@@ -27,6 +27,8 @@ MAX_LINE = sasl.MAX_LINE
 # RFC 4954 5 (500).
 _EXTRA_LENGTH = {b"MAIL": 553, b"RCPT": 500, b"AUTH": MAX_LINE}
 _LINE_ERRORS = {LineError.TOO_LONG: answers.LINE_TOO_LONG, LineError.BARE_LINE_END: answers.BARE_LINE_END}
+_GREETINGS = (b"EHLO", b"HELO")
+_MAX_NAME = 255  # characters (RFC 5321 4.5.3.1.2)
 _LAST = ("421", "221")  # answers after which the connection closes
 
 _log = log.get(__name__)
@@ -115,28 +117,30 @@ class SmtpSession(NoNames, SMTP):
         try:
             text = argument.decode()
         except UnicodeDecodeError:
-            return await self.reply(answers.NOT_TEXT)
+            if verb not in _GREETINGS:
+                return await self.reply(answers.NOT_TEXT)
+            text = argument.decode("ascii", "replace")
         return await handler(self, text.rstrip(" "))
 
     # The verbs, by aiosmtpd's convention for names
 
     @command
     async def smtp_EHLO(self, name: str) -> str:
-        if not _is_name(name):
+        if not name:
             return answers.HELO_SYNTAX
         self._greeted(name, extended=True)
         return self._extensions()
 
     @command
     async def smtp_HELO(self, name: str) -> str:
-        if not _is_name(name):
+        if not name:
             return answers.HELO_SYNTAX
         self._greeted(name, extended=False)
         return f"250 {self.hostname}"
 
     def _greeted(self, name: str, *, extended: bool) -> None:
         info = self.connection.info
-        info.helo, info.extended, info.mail = name, extended, None
+        info.helo, info.extended, info.mail = _clean_name(name), extended, None
         self.count_idle()
 
     def _extensions(self) -> str:
@@ -326,6 +330,11 @@ HANDLERS: dict[bytes, CommandHandler] = {
 }
 
 
-def _is_name(name: str) -> bool:
-    """Any word: RFC 5321 4.1.4 forbids to refuse a client for a wrong name."""
-    return bool(name) and len(name) <= 255 and " " not in name and name.isprintable()
+def _clean_name(name: str) -> str:
+    """The client's name as one printable word: `HP LaserJet` becomes HP-LaserJet.
+
+    RFC 5321 4.1.4 forbids to refuse a client for a wrong name, and Windows and printers send names
+    in a charset of their own, of which only the ASCII letters are certain.
+    """
+    word = "-".join(name.split())[:_MAX_NAME] or "?"
+    return "".join(sign if sign.isprintable() and sign != "\ufffd" else "?" for sign in word)
