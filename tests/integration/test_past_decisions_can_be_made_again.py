@@ -31,7 +31,7 @@ from varco_common.testing import NatsServer, nats_server
 pytestmark = pytest.mark.timeout(300)  # each rehearsal starts a process for each voter: seconds on a busy machine
 
 VOTERS = ("policy", "ratelimit", "banguard", "filelink")
-AUDIT = "varco_audit.replay.verdict_voter"
+AUDIT = "varco_audit.replay.verdict_replay"
 ACME = """\
 account: acme
 language: it

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from varco_archive import app
-from varco_archive.body_reader import unstuffed
+from varco_archive.copy_reader import unstuffed
 from varco_archive.pop3 import session
 from varco_archive.pop3.multiline import terminated, top
 from varco_common.events import AuthCause, AuthFailed, HostBanned, LoginGuarded

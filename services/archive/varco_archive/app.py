@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from varco_archive import api, bounce_listener, mail_retention
 from varco_archive.accounts import NAME, ArchiveAccounts
-from varco_archive.body_reader import CopyReader
 from varco_archive.bounce_listener import RELAY_FAILURES
 from varco_archive.copy_deletion import COPY_REMOVED, CopyDeletion
 from varco_archive.copy_index import CopyIndex
 from varco_archive.copy_indexer import COPY_FORWARDED, CopyIndexer
 from varco_archive.copy_indexer import FILTERS as MAIL_FILTERS
+from varco_archive.copy_reader import CopyReader
 from varco_archive.copy_service import CopyService
 from varco_archive.forwarder import Forwarder
 from varco_archive.maildrop_locks import MaildropLocks
@@ -107,7 +107,7 @@ async def serve(settings: Settings) -> None:
         workers = (indexer.run(), forwarder.run(), bounce_listener.listen(bus, index), sweeper.run(), bans.run())
         async with run_in_background(*workers):
             await bans.caught_up.wait()
-            async with server.listening(), ReplayServer.answering(bus, NAME, "varco_archive.replay", settings):
+            async with server.listening(), ReplayServer.answering(bus, NAME, "varco_archive.past_settings", settings):
                 await http.serve(bus, accounts=accounts.check)
 
 

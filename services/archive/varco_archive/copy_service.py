@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from varco_archive.accounts import ArchiveAccounts
-from varco_archive.body_reader import CopyReader
 from varco_archive.commands import DesiredCopies, changes
 from varco_archive.copy_deletion import CopyDeletion
 from varco_archive.copy_index import CopyIndex
+from varco_archive.copy_reader import CopyReader
 from varco_archive.maildrop_locks import MaildropLocks
 from varco_archive.model import CopySettings
 from varco_archive.retention_sweeper import RetentionSweeper

@@ -11,10 +11,10 @@ from typing import BinaryIO
 import msgspec
 
 from varco_archive import metrics
-from varco_archive.body_reader import CopyReader
 from varco_archive.bounce_listener import append_bounced
 from varco_archive.copy_index import CopyIndex, OwedCopy
 from varco_archive.copy_indexer import CopyIndexer
+from varco_archive.copy_reader import CopyReader
 from varco_archive.model import CopySettings, ForwardingTarget
 from varco_archive.rendered_copy import envelope_fields, journal
 from varco_common.base import log

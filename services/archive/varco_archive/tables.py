@@ -20,8 +20,7 @@ metadata = sa.MetaData()
 _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite autoincrements INTEGER only
 
 # `id` counts up in the order of indexing, so a session's mailbox is all rows up to one id. `size`
-# is
-# in octets as a client gets them, 0 once the copy is removed. A removed copy leaves a tombstone
+# is in octets as a client gets them, 0 once the copy is removed. A removed copy leaves a tombstone
 # without personal data, so that a redelivered record cannot bring the copy back.
 copies = sa.Table(
     "copies",
@@ -56,8 +55,7 @@ sa.Index("copies_arrived", copies.c.account, copies.c.arrived_ms, sqlite_where=_
 sa.Index("copies_owed", copies.c.id, sqlite_where=_OWED, postgresql_where=_OWED)
 
 # The progress of the index: `begun` is 1 once it follows MAIL, `removals` is the sequence of the
-# last
-# CopyRemoved that was applied, `fates` that of the last failed delivery that was looked at.
+# last CopyRemoved that was applied, `fates` that of the last failed delivery that was looked at.
 marks = sa.Table(
     "marks",
     metadata,

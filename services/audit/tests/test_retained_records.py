@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from varco_audit.retention.retained_records import RetainedRecords
+from varco_audit.retention.erasure_plan import RetainedRecords
 from varco_common.bus import StoredRecord
 
 SUBJECT = "mail.accepted.acme"

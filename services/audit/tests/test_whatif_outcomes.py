@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from varco_audit.replay.verdict_voter import VerdictReplay
+from varco_audit.replay.verdict_replay import VerdictReplay
 from varco_audit.replay.whatif_outcomes import WhatIfOutcome, WhatIfTally, WhatIfVotes
 from varco_common.eventsourcing.replay.frames import ChangedVote, ReplayedMail
 from varco_common.eventsourcing.replay.replayable import ReplayCase

@@ -67,7 +67,9 @@ async def serve(settings: Settings) -> None:
             retention_worker.run(),
         )
         await stack.enter_async_context(run_in_background(*work))
-        await stack.enter_async_context(ReplayServer.answering(bus, NAME, "varco_audit.replay.verdict_voter", settings))
+        await stack.enter_async_context(
+            ReplayServer.answering(bus, NAME, "varco_audit.replay.verdict_replay", settings)
+        )
         await server.serve(bus, database=dead_letters.check, index=index.check)
 
 

@@ -6,7 +6,7 @@ from varco_banguard import ban_settings, known_logins, model
 from varco_banguard.ban_settings import BanSettings
 from varco_banguard.known_logins import KnownLogin, NetworkOwner
 from varco_banguard.model import Host
-from varco_banguard.state import HOST_FILTERS, SETTINGS_FILTERS
+from varco_banguard.projections import HOST_FILTERS, SETTINGS_FILTERS
 from varco_common.testing.folding import folds_alike, histories
 
 

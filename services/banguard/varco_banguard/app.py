@@ -6,8 +6,8 @@ from varco_banguard.ban_log import BanLog
 from varco_banguard.ban_log_file import BanLogFile
 from varco_banguard.decide import VOTER
 from varco_banguard.known_logins import LOGIN_FILTERS, NETWORK_FILTERS
+from varco_banguard.projections import NAME, BanguardState
 from varco_banguard.settings import Settings
-from varco_banguard.state import NAME, BanguardState
 from varco_banguard.strike_processor import INPUTS, StrikeProcessor
 from varco_banguard.voter import BanguardVoter
 from varco_common.base.settings import BrokenSetting

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from varco_banguard.ban_decisions import on_time
 from varco_banguard.model import Host
-from varco_banguard.state import BanguardState, if_known
+from varco_banguard.projections import BanguardState, if_known
 from varco_common.base.tasks import retry_until_available
 from varco_common.events import AnyEvent, HostBanned, HostEvent
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from varco_banguard.ban_log_file import BanLogFile
 from varco_banguard.fail2ban_format import LOGGED_EVENTS, log_line
-from varco_banguard.state import NAME
+from varco_banguard.projections import NAME
 from varco_common.base import log
 from varco_common.base.subjects import event, token
 from varco_common.base.tasks import ended, retry_until_available

@@ -1,8 +1,8 @@
 """The projections of banguard, for `varco replay rebuild banguard`."""
 
 from varco_banguard.known_logins import KNOWN_LOGINS, NETWORK_OWNERS
+from varco_banguard.projections import BAN_SETTINGS, HOSTS
 from varco_banguard.settings import Settings
-from varco_banguard.state import BAN_SETTINGS, HOSTS
 from varco_common.eventsourcing.rebuild.rebuildable import FoldedProjection
 
 SETTINGS = Settings

@@ -8,9 +8,9 @@ from varco_banguard import ban_settings, model
 from varco_banguard.ban_settings import BanSettings
 from varco_banguard.decide import VOTER, Position, decide, recorded_position
 from varco_banguard.model import Host, accounts_of
+from varco_banguard.projections import HOST_FILTERS, SETTINGS_FILTERS
 from varco_banguard.rule_settings import shown_rules
 from varco_banguard.settings import Settings
-from varco_banguard.state import HOST_FILTERS, SETTINGS_FILTERS
 from varco_common.events import AnyEvent, GateEvent, HostBanned, HostEvent, HostUnbanned
 from varco_common.events.ban_table import BanTable
 from varco_common.eventsourcing.replay.replayable import (

@@ -9,7 +9,7 @@ from functools import partial
 from varco_banguard import ban_decisions, unban_decisions
 from varco_banguard.keyed_executor import MAX_SEQUENCE_SPAN, KeyedExecutor
 from varco_banguard.model import Host
-from varco_banguard.state import BanguardState, if_known
+from varco_banguard.projections import BanguardState, if_known
 from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.base.subjects import event, token

@@ -18,7 +18,7 @@ from varco_common.events import (
     UnbanCause,
 )
 from varco_common.events.ban_table import network_of
-from varco_common.mail.senders import covering
+from varco_common.mail.sender_patterns import narrowest_pattern
 
 
 class Attribution(NamedTuple):
@@ -34,7 +34,7 @@ def on_authorised(event: SenderAuthorised, host: Host, rules: BanRules, now: dat
     forgiven = tuple(
         strike.sequence
         for strike in counted_strikes(host)
-        if strike.sender and event.account in strike.accounts and covering(strike.sender, (event.pattern,))
+        if strike.sender and event.account in strike.accounts and narrowest_pattern(strike.sender, (event.pattern,))
     )
     return forgive(host, forgiven, rules, Attribution(now, reason=f"{event.account} authorised {event.pattern}"))
 

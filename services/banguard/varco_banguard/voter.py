@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from varco_banguard.decide import decide, position_figures
 from varco_banguard.metrics import VOTES
-from varco_banguard.state import BanguardState
+from varco_banguard.projections import BanguardState
 from varco_common.mail.ballot import Ballot, Vote
 
 

@@ -1,4 +1,4 @@
-"""Ends links whose time is over, and deletes objects that no link leads to."""
+"""Has links ended whose time is over, and deletes objects that no link ever led to."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

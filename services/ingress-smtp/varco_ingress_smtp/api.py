@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from varco_common.runtime.auth import Admin
 from varco_ingress_smtp.smtp.admission import Admission, OpenConnection
-from varco_ingress_smtp.worker_processes import WorkerProcesses
+from varco_ingress_smtp.worker_supervisor import WorkerProcesses
 
 
 class OpenSession(BaseModel):

@@ -27,7 +27,7 @@ from varco_ingress_smtp.recorder import Recorder
 from varco_ingress_smtp.settings import Settings
 from varco_ingress_smtp.smtp.admission import Admission
 from varco_ingress_smtp.smtp.listener import bind, listening
-from varco_ingress_smtp.worker_processes import WorkerProcesses
+from varco_ingress_smtp.worker_supervisor import WorkerProcesses
 
 NAME = "ingress-smtp"
 _DRAIN_SHARE = 0.8  # of the time that the process has to end; the rest is for closing the bus and the HTTP server

@@ -99,7 +99,7 @@ class Authenticator:
     def login_ended(self, cached: CachedGrant) -> bool:
         """Whether a login of the account was removed, or got another password, since.
 
-        It may be this one.
+        It may be the login of `cached`.
         """
         return self._logins_ended.get(cached.account_token, 0.0) >= cached.at
 

@@ -9,7 +9,7 @@ from varco_common.mail.ballot import Vote
 from varco_common.mail.envelope import MAX_ADDRESS_BYTES
 from varco_common.mail.notices import Notice, notice
 from varco_common.mail.replies import Reply
-from varco_common.mail.senders import covering
+from varco_common.mail.sender_patterns import narrowest_pattern
 from varco_ingress_smtp.smtp import answers
 from varco_ingress_smtp.transaction import Transaction
 
@@ -37,7 +37,7 @@ def read_mail_parameters(mail: Transaction, parameters: Mapping[str, str]) -> st
 
 def sender_objection(mail: Transaction) -> Vote | None:
     """None for the null sender (RFC 5321 4.5.5): policy judges the From field."""
-    if not mail.sender or covering(mail.sender, mail.granted.senders):
+    if not mail.sender or narrowest_pattern(mail.sender, mail.granted.senders):
         return None
     facts = {"sender": mail.sender, "seen": "MAIL FROM", "account": mail.granted.grant.account}
     return objection(mail, Reply.SENDER_NOT_AUTHORISED, Notice.SENDER, facts)

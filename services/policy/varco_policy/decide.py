@@ -9,7 +9,7 @@ from varco_common.mail import link_eligibility
 from varco_common.mail.ballot import Ballot, Vote, accept
 from varco_common.mail.notices import notice
 from varco_common.mail.replies import Reply
-from varco_common.mail.senders import covering
+from varco_common.mail.sender_patterns import narrowest_pattern
 from varco_common.mime import Defect
 from varco_policy.attachments import first_forbidden
 from varco_policy.model import Account
@@ -67,11 +67,11 @@ def sender_authorised(ballot: Ballot, account: Account) -> Vote | None:
     A mail with the null sender (RFC 5321 4.5.5: receipts, reports) must have a From address.
     """
     sender, manifest = ballot.envelope.sender, ballot.manifest
-    if sender and not covering(sender, account.senders):
+    if sender and not narrowest_pattern(sender, account.senders):
         return _not_authorised(ballot, account, sender, "MAIL FROM")
     for seen, addresses in (("From", manifest.authors), ("Sender", manifest.senders)):
         for address in addresses:
-            if address != sender and not covering(address, account.senders):
+            if address != sender and not narrowest_pattern(address, account.senders):
                 return _not_authorised(ballot, account, address, seen)
     if not sender and not manifest.authors:
         return _not_authorised(ballot, account, "<>", "MAIL FROM")

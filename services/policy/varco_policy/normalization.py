@@ -8,7 +8,7 @@ from ipaddress import ip_interface
 
 from varco_common.base.errors import RefusedCommand
 from varco_common.events.ban_table import unmapped
-from varco_common.mail.senders import normal
+from varco_common.mail.sender_patterns import normal
 
 RESERVED_NAMES = frozenset({"admin"})  # the scope of tokens that are valid for all accounts
 ACCOUNT_NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"

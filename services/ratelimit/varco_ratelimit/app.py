@@ -16,7 +16,7 @@ from varco_common.runtime import rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.service import Service
 from varco_common.storage import database
-from varco_ratelimit import metrics, store
+from varco_ratelimit import counted_mail_store, metrics
 from varco_ratelimit.alerts import AlertPublisher
 from varco_ratelimit.api import routes
 from varco_ratelimit.api.sender_usage import UsageReader
@@ -59,7 +59,7 @@ async def serve(settings: Settings) -> None:
             counters.restore(reservation_log.found, now())
             counter = MailCounter(bus, counters, known)
             _, newest = await retry_until_available(bus.mail.bounds)
-            loaded = await store.load(engine, counters, known, newest, now())
+            loaded = await counted_mail_store.load(engine, counters, known, newest, now())
             quotas = Projection(QUOTAS, bus, engine, VOTER)
             settle = settings.vote_timeout.total_seconds()
             owner = PartitionOwner(bus, counters, counter, reservation_log, lease=LEASE_SECONDS, settle=settle)
@@ -67,7 +67,9 @@ async def serve(settings: Settings) -> None:
             metrics.SENDERS.set_function(lambda: sum(len(account.senders) for account in counters.accounts.values()))
             metrics.PAIRS.set_function(lambda: len(known))
             server.include(rebuild_api.router(VOTER, "varco_ratelimit.rebuild", settings))
-            server.include(routes.router(quotas, UsageReader(bus, quotas, counters, partial(store.ids, engine))))
+            server.include(
+                routes.router(quotas, UsageReader(bus, quotas, counters, partial(counted_mail_store.ids, engine)))
+            )
             oldest = min((reservation.at for reservation in counters.reservations()), default=now())
             voter = Voter(
                 quotas=quotas,
@@ -84,7 +86,7 @@ async def serve(settings: Settings) -> None:
                     counter.follow(loaded.sequence, loaded.at),
                     counter.follow_refusals(oldest),
                     owner.run(voter),
-                    store.save_periodically(engine, counter, known),
+                    counted_mail_store.save_periodically(engine, counter, known),
                     _forget(counters),
                 ),
             ):

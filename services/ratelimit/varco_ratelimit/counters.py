@@ -137,7 +137,7 @@ class QuotaCounters:
     def lapse(self, now: int) -> list[Reservation]:
         """Ends reservations whose mail was neither stored nor refused.
 
-        Ingress died between vote and append.
+        Ingress died between the vote and the append.
         """
         if now - self._half_began > self._lapse:
             self._ended, self._half_began = (set(), self._ended[0]), now
@@ -155,7 +155,7 @@ class QuotaCounters:
     def forget(self, now: int) -> Iterator[None]:
         """Drops the mails that count in no window any more, in small steps.
 
-        Do other work between them.
+        The caller may do other work between the steps.
         """
         for name in [*self.accounts]:
             account = self.accounts[name]

@@ -10,13 +10,13 @@ from varco_common.base import log, subjects
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus, StoredRecord
 from varco_common.events import MailRecorded, MailRefused
-from varco_ratelimit import metrics, records
+from varco_ratelimit import counted_record, metrics
 from varco_ratelimit.counters import QuotaCounters, Reservation
 from varco_ratelimit.known_recipients import KnownRecipients, day_of, pair_of
 from varco_ratelimit.model import sender_key
 from varco_ratelimit.quota_windows import moment
 
-ACCEPTED = tuple(subjects.mail(kind, "*") for kind in records.COUNTED)
+ACCEPTED = tuple(subjects.mail(kind, "*") for kind in counted_record.COUNTED)
 RECORDED = MailRecorded.subject_filter()  # audit records all of MAIL in EVENTS, which keeps it for years
 REFUSED = MailRefused.subject_filter()
 
@@ -70,7 +70,7 @@ class MailCounter:
                 await asyncio.gather(counting, missing, return_exceptions=True)
 
     def _recount(self) -> None:
-        """The bus was away, or this process stood still.
+        """Counts again after the bus was away, or after this process stood still.
 
         Records may have been erased before they were counted.
         """
@@ -90,7 +90,7 @@ class MailCounter:
             return
         async with aclosing(self._bus.events.follow_raw(RECORDED, after=after)) as events:
             async for event in events:
-                if event.own and (record := records.recorded(event.payload)) and record.sequence > self.sequence:
+                if event.own and (record := counted_record.recorded(event.payload)) and record.sequence > self.sequence:
                     self.count(record)
                 if event.sequence >= until:
                     break
@@ -122,7 +122,7 @@ class MailCounter:
         One that can't be read is not counted; the workers park it.
         """
         try:
-            mail = records.decode(record.record)
+            mail = counted_record.decode(record.record)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             metrics.UNREAD.inc()
             _log.error("record can't be read", sequence=record.sequence, error=str(error))

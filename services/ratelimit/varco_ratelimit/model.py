@@ -27,7 +27,7 @@ from varco_common.events import (
     QuotaSet,
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
-from varco_common.mail.senders import covering, normal
+from varco_common.mail.sender_patterns import narrowest_pattern, normal
 from varco_ratelimit.quota_windows import LONGEST, milliseconds
 
 FILTERS = (subjects.event("ratelimit", "*", "*"), AccountClosed.subject_filter())
@@ -67,7 +67,9 @@ class AccountQuotas(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         """The narrowest exception that covers the sender and hasn't ended."""
         if not self.exceptions or sender == NULL_SENDER:
             return None
-        pattern = covering(sender, {name for name, exception in self.exceptions.items() if exception.holds(now)})
+        pattern = narrowest_pattern(
+            sender, {name for name, exception in self.exceptions.items() if exception.holds(now)}
+        )
         return self.exceptions[pattern] if pattern else None
 
     def limits(self, sender: str, now: int) -> Limits:

@@ -42,7 +42,7 @@ class PartitionStatus(Enum):
 class PartitionLease:
     """One partition that this process owns.
 
-    `ready` once it knows all mails that may count there.
+    It is `ready` once it knows all mails that may count there.
     """
 
     def __init__(self, end: Callable[[], None]) -> None:

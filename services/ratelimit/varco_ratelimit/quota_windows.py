@@ -47,7 +47,7 @@ def text(window: Window) -> str:
 def local_time(zone: str, at: int) -> str:
     """A time for people, in the account's time zone.
 
-    Rounded up to the second: a client must not come too early.
+    It is rounded up to the second, so that a client does not come too early.
     """
     return datetime.fromtimestamp(-(-at // 1000), ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %z")
 

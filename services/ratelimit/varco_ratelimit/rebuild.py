@@ -18,13 +18,13 @@ from varco_common.eventsourcing.rebuild.rebuildable import (
     RebuildSink,
     applied_sequence,
 )
-from varco_ratelimit import store
+from varco_ratelimit import counted_mail_store
+from varco_ratelimit.counted_record import COUNTED
 from varco_ratelimit.counters import QuotaCounters
 from varco_ratelimit.known_recipients import DAYS, KnownRecipients, day_of
 from varco_ratelimit.mail_counter import MailCounter
 from varco_ratelimit.model import QUOTAS
 from varco_ratelimit.quota_windows import LONGEST
-from varco_ratelimit.records import COUNTED
 from varco_ratelimit.settings import Settings
 
 _BATCH = 5_000
@@ -37,7 +37,7 @@ class CountedMails:
     name = "counted"
 
     async def applied_sequence(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
-        return await applied_sequence(live, store.PROGRESS)
+        return await applied_sequence(live, counted_mail_store.PROGRESS)
 
     async def build(
         self, bus: Bus, fresh: AsyncEngine, until: int, on_progress: RebuildSink
@@ -50,10 +50,10 @@ class CountedMails:
                 first, begun = first or record.sequence, begun or record.at
                 counter.count(record)
                 if len(counter.unsaved) >= _BATCH:
-                    await store.save(fresh, counter, known)
+                    await counted_mail_store.save(fresh, counter, known)
                     on_progress(record.sequence)
         counter.sequence = until
-        await store.save(fresh, counter, known)
+        await counted_mail_store.save(fresh, counter, known)
         on_progress(until)
         return _compared(begun or int(time.time() * 1000), all_there=first == 1)
 
@@ -65,18 +65,18 @@ def _compared(begun: int, *, all_there: bool) -> list[ComparedTable]:
     return [
         ComparedTable(
             name="counted",
-            table=store.counted,
+            table=counted_mail_store.counted,
             key=("sequence",),
-            where=store.counted.c.at >= now - LONGEST,
-            beyond=nothing if all_there else store.counted.c.at < begun,
+            where=counted_mail_store.counted.c.at >= now - LONGEST,
+            beyond=nothing if all_there else counted_mail_store.counted.c.at < begun,
             note="" if all_there else _OLDER,
         ),
         ComparedTable(
             name="met",
-            table=store.met,
+            table=counted_mail_store.met,
             key=("pair",),
-            where=store.met.c.day >= day_of(now) - DAYS,
-            beyond=nothing if all_there else store.met.c.day <= day_of(begun),
+            where=counted_mail_store.met.c.day >= day_of(now) - DAYS,
+            beyond=nothing if all_there else counted_mail_store.met.c.day <= day_of(begun),
             note="" if all_there else _OLDER,
         ),
     ]

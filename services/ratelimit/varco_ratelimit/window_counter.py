@@ -34,9 +34,7 @@ class CountedMail(NamedTuple):
 class WindowCounter:
     """For each mail the array holds the four sums before it, its time and its sequence.
 
-    At its end the four totals.
-
-    So the use since any time is one binary search and one subtraction, whatever the window is.
+    At its end stand the four totals. So the use since any time is one binary search and one subtraction, whatever the window is.
     """
 
     __slots__ = ("_rows",)
@@ -72,9 +70,9 @@ class WindowCounter:
         return rows[place - _WIDTH] - rows[self._find(since) * _STEP + place]
 
     def room_from(self, place: int, since: int, most: int) -> int | None:
-        """At most `most` is used once the mail stored at this time no longer counts; None.
+        """When the mail was stored after whose end at most `most` is used.
 
-        There is room already.
+        None if there is room already.
         """
         rows, first = self._rows, self._find(since)
         spent = rows[place - _WIDTH] - most
@@ -99,9 +97,7 @@ class WindowCounter:
         return len(self) == 0
 
     def _find(self, since: int) -> int:
-        """The index of the first mail stored at `since` or later.
-
-        The number of mails where there is none.
+        """The index of the first mail stored at `since` or later, or the number of mails.
         """
         rows, count = self._rows, len(self._rows) // _STEP
         if not count or rows[_WIDTH] >= since:  # the common case: all mails count

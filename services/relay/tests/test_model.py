@@ -25,7 +25,7 @@ from varco_common.events import (
     SenderNotified,
     Smarthost,
 )
-from varco_relay import replay
+from varco_relay import past_settings
 from varco_relay.model import account_route, queue
 from varco_relay.settings import Settings
 
@@ -126,7 +126,7 @@ def test_snapshots_of_earlier_versions_stay_readable():
 
 
 def test_a_past_state_shows_where_an_accounts_mail_went():
-    view = replay.settings_view(Settings())
+    view = past_settings.settings_view(Settings())
     view.begin("acme", NOW, own=False)
     view.apply(1, RouteSet(at=NOW, account="acme", route=Blackhole()))
     assert view.sections("acme") == {"route": {"route": "blackhole"}}

@@ -12,9 +12,9 @@ from varco_common.events import Event, Failure, Route, RouteFailed, RouteLearned
 from varco_common.eventsourcing.projection import Projection
 from varco_relay import metrics
 from varco_relay.delivery_attempt import Deliverer, utc_now
-from varco_relay.delivery_log import DeliveryLog
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.outgoing_message import OutgoingMessage
+from varco_relay.recorded_outcomes import DeliveryLog
 from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
 from varco_relay.smtp.transaction import Capabilities
 

@@ -61,7 +61,7 @@ async def serve(settings: Settings) -> None:
             async with routes.following(), queued.following(), run_in_background(workers.run(), runner.run()):
                 await RelayRetention(bus, queued).serve()
                 with Gauges(queue_service, workers, pools).registered():
-                    async with ReplayServer.answering(bus, "relay", "varco_relay.replay", settings):
+                    async with ReplayServer.answering(bus, "relay", "varco_relay.past_settings", settings):
                         await http.serve(bus, routes=routes.check, queue=queued.check)
         finally:
             await pools.close()

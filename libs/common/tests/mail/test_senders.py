@@ -2,7 +2,7 @@
 
 import pytest
 
-from varco_common.mail.senders import covering, normal
+from varco_common.mail.sender_patterns import narrowest_pattern, normal
 
 PATTERNS = ("sales@partner.example", "@acme.example", "@.shops.example", "@münchen.example", "@xn--bcher-kva.example")
 
@@ -20,7 +20,7 @@ PATTERNS = ("sales@partner.example", "@acme.example", "@.shops.example", "@münc
     ],
 )
 def test_an_address_is_covered(address, pattern):
-    assert covering(address, PATTERNS) == pattern
+    assert narrowest_pattern(address, PATTERNS) == pattern
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def test_an_address_is_covered(address, pattern):
     ],
 )
 def test_an_address_is_not_covered(address):
-    assert covering(address, PATTERNS) is None
+    assert narrowest_pattern(address, PATTERNS) is None
 
 
 def test_the_narrowest_pattern_is_named():
-    assert covering("a@b.example", ["@.example", "@b.example", "a@b.example"]) == "a@b.example"
+    assert narrowest_pattern("a@b.example", ["@.example", "@b.example", "a@b.example"]) == "a@b.example"
 
 
 def test_a_domain_that_can_not_exist_is_compared_as_it_stands():
@@ -54,4 +54,4 @@ def test_a_domain_that_can_not_exist_is_compared_as_it_stands():
 
 @pytest.mark.parametrize("address", ["a@stra\u00dfe.example", "a@ac\u200dme.example", "a@\u03c3\u03af\u03c2.example"])
 def test_a_domain_that_the_old_idna_would_change_is_another_domain(address):
-    assert covering(address, ("@strasse.example", "@acme.example", "@xn--pxam.example")) is None
+    assert narrowest_pattern(address, ("@strasse.example", "@acme.example", "@xn--pxam.example")) is None

@@ -1,7 +1,7 @@
 """The errors that a handler may raise. Any other exception is a bug.
 
 VarcoError
-├── TransientError     try again: the bus, the store or a neighbour is away
+├── TransientError     try again: the bus, the store or another service is away
 │   └── StoreFull      nothing more can be stored
 ├── PoisonError        never try again: store it as a dead letter, and alert
 ├── ConflictError      another client changed it first (HTTP 409)
@@ -15,7 +15,7 @@ class VarcoError(Exception):
 
 
 class TransientError(VarcoError):
-    """May go through when tried again: the bus, the store or a neighbour is away."""
+    """May go through when tried again: the bus, the store or another service is away."""
 
 
 class StoreFull(TransientError):

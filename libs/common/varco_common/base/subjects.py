@@ -46,7 +46,7 @@ def request(service: str, question: str) -> str:
 
 
 def replay_request(service: str) -> str:
-    """The request to replay past decisions of a service, in a process of its own."""
+    """The request to replay past decisions of a service; the wire calls that `rehearse`."""
     return request(service, "rehearse")
 
 

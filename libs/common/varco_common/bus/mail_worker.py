@@ -9,7 +9,7 @@ from varco_common.base.tasks import ended
 from varco_common.bus.delivery import Delivery, MailReturned
 from varco_common.bus.durable_consumer import DurableConsumer
 
-RETRY_SECONDS = 2.0  # a neighbour that restarts is back within a few seconds
+RETRY_SECONDS = 2.0  # a service that restarts is back within a few seconds
 _BUG_FACTOR = 10  # a bug seldom goes away by itself: its mail waits this many times longer
 
 _log = log.get(__name__)

@@ -1,4 +1,7 @@
-"""Delivers a parked record once more, by a request: for the stream, it is done."""
+"""Delivers a parked record once more.
+
+JetStream considers a parked record acknowledged, so the record comes by a request instead.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable

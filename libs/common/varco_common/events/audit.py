@@ -93,9 +93,9 @@ class DeadLetterRedelivered(
 
 
 class DeadLetterDropped(DeadLetterEvent, frozen=True, kw_only=True, omit_defaults=True, tag="dead.letter.dropped.v1"):
-    """It will not be handled any more.
+    """An operator dropped the dead letter.
 
-    `mail` and `recipients`: who got nothing for that, where somebody was to get it.
+    `recipients` are those who did not get the mail because of it; empty if it owed nobody a mail.
     """
 
     account: str = ""

@@ -56,9 +56,9 @@ def address_of(host: str) -> IPv4Address | IPv6Address:
 
 
 def banned_as(host: str) -> str:
-    """What is banned when this host is.
+    """The network that is banned when this host is.
 
-    The address itself, or its IPv6 /64, which one customer has to himself.
+    It is the address itself, or the IPv6 /64 around it, because one customer has all of that.
     """
     address = address_of(host)
     return str(address) if address.version == 4 else str(IPv6Network((int(address) >> 64 << 64, 64)))

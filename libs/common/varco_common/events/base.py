@@ -28,9 +28,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
     @property
     def subject(self) -> str:
-        """`events.<service>.<fact>.<key>`; the fact is the tag without its version.
+        """`events.<service>.<fact>.<key>`.
 
-        `sender-authorised`.
+        The fact is the tag without its version, such as `sender-authorised`.
         """
         return subjects.event(self.SERVICE, fact(type(self)), subjects.token(self.key))
 

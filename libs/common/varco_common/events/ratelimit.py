@@ -25,10 +25,7 @@ class Meter(StrEnum):
 
 
 class Window(StrEnum):
-    """How long a mail counts.
-
-    The next hour or day, or until midnight in the account's time zone.
-    """
+    """How long a mail counts: an hour, a day, or until midnight in the account's time zone."""
 
     HOUR = "1 hour"
     DAY = "1 day"

@@ -186,7 +186,7 @@ class MailReleased(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, t
 
 
 class MailRetryRequested(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.hurried.v1"):
-    """Due at once, by hand."""
+    """An operator asked for another attempt at once. (The wire name is older than the class.)"""
 
 
 class SenderNotified(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="sender.notified.v1"):

@@ -23,7 +23,7 @@ from varco_common.eventsourcing.snapshot_store import SnapshotStore
 
 S = TypeVar("S")
 
-_COMMIT_SECONDS = 5.0  # facts that come in fast may fail some attempts, hardly ever all of so long
+_COMMIT_SECONDS = 5.0  # events that arrive quickly fail some attempts, but hardly all of 5 seconds
 _MAX_BATCH = 1_000  # events that JetStream takes in one atomic batch
 _log = log.get(__name__)
 

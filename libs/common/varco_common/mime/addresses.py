@@ -46,7 +46,7 @@ def _parsed(value: bytes, defects: Defects) -> list[str]:
         defects.add(Defect.FROM_UNREADABLE)
     value = _without_comments(value[:MAX_FIELD], defects)
     result: list[str] = []
-    for mailbox in _mailmailboxes(value, defects):
+    for mailbox in _mailboxes(value, defects):
         for spec in _specs(mailbox, defects):
             if _ADDR_SPEC.match(spec) and len(spec) <= _MAX_ADDRESS:
                 result.append(to_text(_plain(spec)))
@@ -96,7 +96,7 @@ def _without_comments(value: bytes, defects: Defects) -> bytes:
     return b"".join(kept)
 
 
-def _mailmailboxes(value: bytes, defects: Defects) -> list[list[bytes]]:
+def _mailboxes(value: bytes, defects: Defects) -> list[list[bytes]]:
     """The tokens of each mailbox.
 
     Commas separate them, `name:` opens a group, `;` ends it (RFC 5322 3.4).

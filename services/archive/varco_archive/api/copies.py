@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
 
 from varco_archive.api.schemas import AccountName, CopyOut, CopyPage
-from varco_archive.body_reader import unstuffed
 from varco_archive.copy_index import CopyQuery
+from varco_archive.copy_reader import unstuffed
 from varco_archive.copy_service import CopyService
 from varco_common.base.errors import NotFound, PoisonError
 from varco_common.runtime.auth import AccountScope

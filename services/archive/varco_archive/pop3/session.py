@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from varco_archive.accounts import ArchiveAccounts
-from varco_archive.body_reader import CopyReader
 from varco_archive.copy_deletion import CopyDeletion
 from varco_archive.copy_index import CopyIndex
+from varco_archive.copy_reader import CopyReader
 from varco_archive.maildrop_locks import MaildropLocks
 from varco_archive.pop3 import replies
 from varco_archive.pop3.connection import MAX_COMMAND, MAX_LINE, LineTooLong, Pop3Connection

@@ -16,8 +16,8 @@ import msgspec
 from varco_audit import metrics
 from varco_audit.names import NAME
 from varco_audit.recording.recorded_position import recorded_position
+from varco_audit.retention.erasure_plan import ErasurePlan, RetainedRecords
 from varco_audit.retention.leader_lease import LeaderLease
-from varco_audit.retention.retained_records import ErasurePlan, RetainedRecords
 from varco_audit.settings import Settings
 from varco_common.base import log, subjects
 from varco_common.base.errors import TransientError
@@ -51,14 +51,14 @@ class RetentionBlocked(Exception):
 
 
 class RetentionWorker:
-    """Asks the `voters` in this order. Erases nothing without voters, or younger than `age`.
+    """Asks the `services` in this order. Erases nothing without services, or younger than `age`.
 
     It can be killed at any moment: the event is appended first, then the objects are deleted, then
     the records, and the next sweep does what is left.
     """
 
-    def __init__(self, bus: Bus, bodies: ObjectStore, voters: Sequence[str], age: timedelta) -> None:
-        self._bus, self._bodies, self._voters = bus, bodies, voters
+    def __init__(self, bus: Bus, bodies: ObjectStore, services: Sequence[str], age: timedelta) -> None:
+        self._bus, self._bodies, self._services = bus, bodies, services
         self._age = age.total_seconds()
         self._interval = min(_MAX_SWEEP_INTERVAL, max(_MIN_SWEEP_INTERVAL, self._age / _SWEEPS_PER_AGE))
         self._lease = LeaderLease(bus, LEASE, max(1.0, 3 * self._interval))
@@ -78,7 +78,7 @@ class RetentionWorker:
 
     async def run(self) -> None:
         """Sweeps while this process leads, until cancelled."""
-        if not self._voters:
+        if not self._services:
             _log.warning("VARCO_AUDIT_KEEPERS names no service: MAIL keeps everything for VARCO_NATS_MAIL_DAYS")
             await wait_forever()
         while True:
@@ -118,7 +118,7 @@ class RetentionWorker:
 
     async def sweep(self) -> None:
         """Erases what is old and not needed. Raises RetentionBlocked or TransientError."""
-        await self._check_voters()
+        await self._check_services()
         self.records.drop_before((await self._bus.mail.bounds())[0])
         recorded = (await recorded_position(self._bus)).record
         for subject, due in self.records.due(int((time() - self._age) * 1000)):
@@ -126,10 +126,10 @@ class RetentionWorker:
                 part = due[start : start + _RECORDS_PER_EVENT]
                 await self._sweep_part(subject, [sequence for sequence in part if sequence <= recorded])
 
-    async def _check_voters(self) -> None:
+    async def _check_services(self) -> None:
         """A service with a durable consumer of MAIL reads MAIL, and must be asked."""
         for consumer in await self._bus.admin.durable_consumers():
-            if not any(consumer == voter or consumer.startswith(f"{voter}-") for voter in self._voters):
+            if not any(consumer == service or consumer.startswith(f"{service}-") for service in self._services):
                 raise RetentionBlocked(f"VARCO_AUDIT_KEEPERS does not name the service of the consumer {consumer}")
 
     async def _sweep_part(self, subject: str, sequences: Sequence[int]) -> None:
@@ -145,16 +145,16 @@ class RetentionWorker:
             await self._erase(subject, gone, self.records.plan(subject, gone, overwritten))
 
     async def _unneeded(self, subject: str, sequences: Sequence[int]) -> tuple[Sequence[int], set[int]]:
-        """What no voter needs, and what of it must be overwritten. Raises RetentionBlocked."""
+        """What no service needs, and what of it must be overwritten. Raises RetentionBlocked."""
         unneeded, overwritten, began = sequences, set[int](), monotonic()
-        for voter in self._voters:
+        for service in self._services:
             if not unneeded:
                 break
             query = RetentionQuery(subject=subject, sequences=tuple(unneeded))
             try:
-                answer = await retention.ask(self._bus, voter, query, _ANSWER_SECONDS)
+                answer = await retention.ask(self._bus, service, query, _ANSWER_SECONDS)
             except (TransientError, msgspec.DecodeError) as error:
-                raise RetentionBlocked(f"{voter} does not answer what it needs: {error}") from error
+                raise RetentionBlocked(f"{service} does not answer what it needs: {error}") from error
             needed = {*answer.needed}
             unneeded = [sequence for sequence in unneeded if sequence not in needed]
             overwritten |= {*answer.wiped}

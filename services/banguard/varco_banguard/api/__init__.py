@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from varco_banguard.api import bans, ignored_networks, log, rules
 from varco_banguard.ban_log import BanLog
-from varco_banguard.state import BanguardState
+from varco_banguard.projections import BanguardState
 from varco_common.bus import Bus
 from varco_common.eventsourcing.command_executor import CommandExecutor
 

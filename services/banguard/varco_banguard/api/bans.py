@@ -12,7 +12,7 @@ from varco_banguard.api.schemas import BanIn, BanOut, EnforcerOut, HostOut, Lift
 from varco_banguard.ban_settings import IgnoredNetwork
 from varco_banguard.model import Host, strikes_of_account
 from varco_banguard.normalization import normal_network
-from varco_banguard.state import BanguardState, if_known
+from varco_banguard.projections import BanguardState, if_known
 from varco_banguard.unban_decisions import Attribution
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.bus import Bus

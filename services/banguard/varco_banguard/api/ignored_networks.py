@@ -9,7 +9,7 @@ from varco_banguard.api.parameters import CommandWithReason, NetworkPath, accoun
 from varco_banguard.api.schemas import IgnoredOut
 from varco_banguard.ban_settings import BanSettings, IgnoredNetwork
 from varco_banguard.normalization import normal_ignored_network, normal_network
-from varco_banguard.state import BanguardState
+from varco_banguard.projections import BanguardState
 from varco_common.events.ban_table import key_of
 from varco_common.events.banguard import GATE
 from varco_common.eventsourcing.command_executor import CommandExecutor

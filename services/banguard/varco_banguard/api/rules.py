@@ -5,8 +5,8 @@ from fastapi import APIRouter
 from varco_banguard import commands
 from varco_banguard.api.schemas import RuleOut
 from varco_banguard.ban_settings import BanSettings
+from varco_banguard.projections import BanguardState
 from varco_banguard.rule_settings import RULE_SETTINGS, STRIKE_ABOUT, shown_rules
-from varco_banguard.state import BanguardState
 from varco_common.events.banguard import GATE
 from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.runtime.auth import Admin

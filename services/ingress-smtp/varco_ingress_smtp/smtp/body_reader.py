@@ -56,7 +56,7 @@ class BodyReader:
     async def read(self, reader: LineReader, progress: Callable[[int], None]) -> None:
         """To the end mark; `progress` hears how many bytes have come.
 
-        Raises EOFError when the client goes, Endless, and OutOfStep.
+        Raises EOFError when the client goes, EndlessBody and BodyOutOfSync.
         """
         reader.expect(BODY_BYTES)
         try:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, HTTPException
 
 from varco_common.base.errors import NotFound, RefusedCommand
-from varco_common.mail.senders import covering, normal
+from varco_common.mail.sender_patterns import narrowest_pattern, normal
 from varco_common.runtime.auth import AccountScope, Caller
 from varco_common.runtime.command_api import ChangedOut, Command
 from varco_common.runtime.tokens import ApiToken
@@ -44,11 +44,11 @@ def router(runner: CommandRunner) -> APIRouter:
     async def test_sender(question: SenderQuestion, token: Caller) -> SenderAnswer:
         """Explains why a login, or an account, may or may not send as an address."""
         account = _account_asked_about(question, token, runner)
-        pattern = covering(question.address, account.senders)
+        pattern = narrowest_pattern(question.address, account.senders)
         others = [
             other.name
             for other in runner.accounts.all()
-            if other is not account and token.covers(other.name) and covering(question.address, other.senders)
+            if other is not account and token.covers(other.name) and narrowest_pattern(question.address, other.senders)
         ]
         return SenderAnswer(
             allowed=pattern is not None,

@@ -42,7 +42,8 @@ def _per_day(value: Any) -> Any:
 class LimitForm(Form):
     """At most `limit` in a window.
 
-    `1 hour`, `1 day` (the last 24 hours), or `calendar day` in the account's time zone.
+    The window is `1 hour`, `1 day` (the last 24 hours) or `calendar day` (in the account's time
+    zone).
     """
 
     limit: Annotated[

@@ -43,7 +43,7 @@ class MeterOut(BaseModel):
 class MailOut(BaseModel):
     """A mail that counts.
 
-    `mail` is empty where neither MAIL nor the database has its id any more.
+    Its id `mail` is empty where neither MAIL nor the database has its id any more.
     """
 
     mail: str
@@ -56,9 +56,9 @@ class MailOut(BaseModel):
 
 
 class SenderUsage(BaseModel):
-    """What a sender has sent in 24 hours, and how full its fullest limit is (1.0.
+    """What a sender has sent in 24 hours.
 
-    No mail passes).
+    `full` is the share of its fullest limit that is used; at 1.0 no mail passes.
     """
 
     sender: str

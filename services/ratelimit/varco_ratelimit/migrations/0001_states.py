@@ -6,7 +6,7 @@ Revision ID: ratelimit_0001
 from alembic import op
 
 from varco_common.storage.database import create_projection_tables
-from varco_ratelimit.store import tables
+from varco_ratelimit.counted_mail_store import tables
 
 revision = "ratelimit_0001"
 down_revision = None

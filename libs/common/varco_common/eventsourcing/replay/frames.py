@@ -138,9 +138,9 @@ class PlannedChange(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class SettingsItem(ReplayFrame, frozen=True, kw_only=True, omit_defaults=True, tag="item"):
-    """One item of an account's settings, and the event that set it; sequence 0.
+    """One item of an account's settings, and the event that set it.
 
-    The default holds.
+    With `sequence` 0 the default holds.
     """
 
     section: str

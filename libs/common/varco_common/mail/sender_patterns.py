@@ -18,7 +18,7 @@ def normal(address: str) -> str:
     return f"{local}@{domain}"
 
 
-def covering(address: str, patterns: Container[str]) -> str | None:
+def narrowest_pattern(address: str, patterns: Container[str]) -> str | None:
     """The narrowest pattern that covers the address:
 
     `a@b.c` itself, `@b.c` a domain, `@.b.c` its subdomains.

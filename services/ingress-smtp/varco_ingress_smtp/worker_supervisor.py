@@ -47,7 +47,7 @@ class WorkerProcesses:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "varco_ingress_smtp.worker_process",
+            "varco_ingress_smtp.worker_main",
             stdin=asyncio.subprocess.PIPE,  # it closes when this process dies, however that happens
             env=_environment(port),
         )
