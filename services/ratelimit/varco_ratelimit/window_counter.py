@@ -97,8 +97,7 @@ class WindowCounter:
         return len(self) == 0
 
     def _find(self, since: int) -> int:
-        """The index of the first mail stored at `since` or later, or the number of mails.
-        """
+        """The index of the first mail stored at `since` or later, or the number of mails."""
         rows, count = self._rows, len(self._rows) // _STEP
         if not count or rows[_WIDTH] >= since:  # the common case: all mails count
             return 0

@@ -14,7 +14,7 @@ from varco_relay import metrics
 from varco_relay.delivery_attempt import Deliverer, utc_now
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.outgoing_message import OutgoingMessage
-from varco_relay.recorded_outcomes import DeliveryLog
+from varco_relay.recorded_outcomes import RecordedOutcomes
 from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
 from varco_relay.smtp.transaction import Capabilities
 
@@ -45,7 +45,7 @@ class AccountWorker:
         self.destination: Destination = Unroutable("not started")
         self._routes, self._deliverer, self._pools, self._grace = routes, deliverer, pools, grace
         self._bus = deliverer.bus
-        self._delivery_log = DeliveryLog(self._bus, account)
+        self._recorded = RecordedOutcomes(self._bus, account)
         self._route: Route | None = None
         self._route_changed = asyncio.Event()  # set and replaced when the route changed or came back
         self._appends: set[asyncio.Task[None]] = set()
@@ -136,7 +136,7 @@ class AccountWorker:
             if delivery.deliveries > 1 or delivery.at <= self._doubtful_until:
                 # A restored mail was stored anew, after its outcome: received_at is older then.
                 since = min(delivery.at, record.envelope.received_at)
-                final = await self._delivery_log.recipients(delivery.sequence, since)
+                final = await self._recorded.recipients(delivery.sequence, since)
                 recipients = tuple(recipient for recipient in recipients if recipient not in final)
             metrics.mails.inc()
             metrics.octets.inc(record.body.size)
@@ -149,7 +149,7 @@ class AccountWorker:
             )
             await self._deliver(message, delivery)
         except TransientError:
-            self._delivery_log.forget()
+            self._recorded.forget()
             raise
 
     async def _deliver(self, message: OutgoingMessage, delivery: Delivery) -> None:
@@ -176,7 +176,7 @@ class AccountWorker:
     def _doubt(self) -> None:
         """A bus that died may have lost acks of its last seconds: looks those mails up."""
         self._doubtful_until = utc_now() + _CLOCK_SKEW
-        self._delivery_log.forget()
+        self._recorded.forget()
 
     def _wake(self) -> None:
         """Lets every mail that waits for the route look at it again."""

@@ -22,7 +22,7 @@ def recipients_of(event: AnyEvent) -> tuple[str, ...]:
             return ()
 
 
-class DeliveryLog:
+class RecordedOutcomes:
     """The outcomes of one account's mails since a time.
 
     Reads them when first asked, and again after `forget`.

@@ -16,7 +16,9 @@ from varco_common.storage.database import DATABASE_ERRORS
 S = TypeVar("S")
 
 _PROBE_SECONDS = 2.0  # a probe that takes longer means that the database is away
-_GATHER_SECONDS = 0.25  # between two transactions; only a start reads snapshots, and it reads newer events from the stream
+_GATHER_SECONDS = (
+    0.25  # between two transactions; only a start reads snapshots, and it reads newer events from the stream
+)
 _log = log.get(__name__)
 
 

@@ -24,7 +24,9 @@ class MissLimiter:
         return len(self._misses.get(_network(host), ())) >= self._limit
 
     def add_miss(self, host: str) -> None:
-        self._misses.setdefault(_network(host), []).append(None)  # changed in place: a new item would restart its minute
+        self._misses.setdefault(_network(host), []).append(
+            None
+        )  # changed in place: a new item would restart its minute
 
 
 def _network(host: str) -> str:
