@@ -73,7 +73,7 @@ CASES: list[tuple[str, bytes, set[Defect]]] = [
     ("a boundary without a semicolon", with_type(b"multipart/mixed; x boundary=X", PART + END), {D.BOUNDARY_ODD}),
     ("a boundary in quotes", with_type(b'multipart/mixed; x="y; boundary=X', PART + END), {D.BOUNDARY_ODD}),
     ("a boundary with a blank", with_type(b"multipart/mixed; boundary=X Y", PART + END), {D.BOUNDARY_ODD}),
-    ("200 uuencoded files", FROM + b"\r\n" + b"begin 644 x.txt\r\n" * 200, {D.TOO_MANY_PARTS}),
+    ("200 uuencoded files", FROM + b"\r\n" + b"begin 644 x.txt\r\nM\r\n" * 200, {D.TOO_MANY_PARTS}),
     ("text that sticks to a boundary", with_type(b'multipart/mixed; boundary="X"Y', PART + END), {D.BOUNDARY_ODD}),
     (
         "a boundary of 71 characters",

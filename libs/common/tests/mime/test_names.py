@@ -96,6 +96,12 @@ def test_the_disposition_s_name_comes_first():
     assert file_names([b'attachment; filename="a.pdf"', b'application/pdf; name="b.pdf"'], set()) == ("a.pdf", "b.pdf")
 
 
+def test_isolates_around_a_name_are_no_trick():
+    found: set[Defect] = set()
+    assert file_names(['x; filename="\u2068Scan 1.pdf\u2069"'.encode()], found)[0] == "Scan 1.pdf"
+    assert not found
+
+
 def test_names_are_bounded():
     found: set[Defect] = set()
     assert len(file_names([b"x" + b"".join(b"; name=%d.pdf" % n for n in range(500))], found)) == MAX_NAMES

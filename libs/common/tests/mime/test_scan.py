@@ -15,6 +15,7 @@ from varco_common.mime.file_kinds import detect_kind
 from varco_common.mime.scanner import scan_or_raise
 
 FROM = b"From: a@b.example\r\n"
+MIXED = FROM + b"Content-Type: multipart/mixed; boundary=X\r\n\r\n"
 EXE = b"MZ\x90\0\x03\0\0\0" + bytes(50)
 UUENCODED = b"begin 644 a.exe\r\n" + binascii.b2a_uu(EXE[:45]).replace(b"\n", b"\r\n") + b"`\r\nend\r\n"
 
@@ -100,13 +101,81 @@ def test_yenc_is_named():
 
 
 def test_an_unclosed_file_ends_with_its_text():
-    mail = FROM + b"\r\nbegin 644 a.exe\r\nM\r\nbegin 755 b.exe\r\n"
+    mail = FROM + b"\r\nbegin 644 a.exe\r\nM\r\nbegin 755 b.exe\r\nM\r\n"
     assert [part.names for part in scan_or_raise(mail).parts] == [(), ("a.exe",), ("b.exe",)]
     assert scan_or_raise(mail).parts[2].end == len(mail)
 
 
 def test_prose_that_begins_is_no_file():
     assert not files(FROM + b"\r\nbegin reading here\r\nbegin 12 things\r\n")
+
+
+@pytest.mark.parametrize("media_type", [b"text/plain", b"text/html", b"text/plain; name=a.txt"])
+@pytest.mark.parametrize(
+    "line", [b"begin 2026 in overleg met de klant.", b"begin 200 lines below\r\nMy text", b"begin 644 a.exe\r\nmore"]
+)
+def test_a_begin_without_data_is_no_file(media_type, line):
+    assert not files(FROM + b"Content-Type: " + media_type + b"\r\n\r\n" + line + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "data", [UUENCODED[17:], UUENCODED[17:].replace(b"`", b" "), b"X\r\n" + UUENCODED[17:], b"M\r\n"]
+)
+def test_a_begin_with_data_is_a_file(data):
+    assert [names for _, names, _, _ in files(FROM + b"\r\nbegin 644 a.exe\r\n" + data)] == [("a.exe",)]
+
+
+DATA = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01"
+
+
+def p7m(content: bytes, oid: bytes = b"\x02") -> bytes:
+    """A signed document, as far as the scan looks at one."""
+    octets = b"\x04\x82" + len(content).to_bytes(2, "big") + content
+    start = b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07" + oid + b"\xa0\x80\x30\x80\x02\x01\x01\x31\x00"
+    return base64.encodebytes(start + b"\x30\x80" + DATA + b"\xa0\x80\x24\x80" + octets).replace(b"\n", b"\r\n")
+
+
+def with_p7m(content: bytes, name: bytes = b"contratto.pdf.p7m") -> bytes:
+    head = b"Content-Type: application/pkcs7-mime; name=" + name + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    return MIXED + b"--X\r\n\r\nhello\r\n--X\r\n" + head + content + b"--X--\r\n"
+
+
+def test_a_signed_document_beside_a_text_is_no_smime_and_its_content_is_seen():
+    manifest = scan_or_raise(with_p7m(p7m(b"%PDF-1.7\n")))
+    assert not manifest.signed
+    assert not manifest.encrypted
+    assert [(part.path, part.names, part.kind) for part in manifest.parts[1:]] == [
+        ("2", ("contratto.pdf.p7m",), "pkcs7"),
+        ("2/1", ("contratto.pdf",), "pdf"),
+    ]
+
+
+def test_a_program_inside_a_signed_document_is_seen():
+    assert scan_or_raise(with_p7m(p7m(EXE))).parts[-1].kind == "exe"
+    assert scan_or_raise(with_p7m(p7m(EXE), b"a.p7m")).parts[-1].kind == "exe"
+
+
+def test_an_enveloped_document_is_told_from_a_signed_one():
+    assert scan_or_raise(with_p7m(p7m(b"", b"\x03"))).parts[1].kind == "pkcs7-enveloped"
+
+
+@pytest.mark.parametrize(
+    "text", [b"CWS;", b"FWS 2026", b"ID3;", b"MSCF", b"ISc(", b"BZhao", b"070707 tel", b"abc ftypical", b"MZ is it"]
+)
+def test_a_text_that_begins_like_a_binary_format_is_text(text):
+    assert detect_kind(text + b" and so on\r\n\xc3\xa8 text\r\n") == ""
+
+
+@pytest.mark.parametrize("head", [b"MZ\x90\x01\x03", b"\x7fELF\x02\x01\x01"])
+def test_the_first_bytes_of_a_program_in_an_8bit_text_are_seen(head):
+    mail = FROM + b"Content-Type: text/plain\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + head + b"\xe8 hello\r\n"
+    assert scan_or_raise(mail).parts[0].kind in ("exe", "elf")
+
+
+def test_binhex_under_another_name_is_a_kind():
+    text = b"(This file must be converted with BinHex 4.0)\r\n\r\n:" + binhexed(b"a.exe") + b":\r\n"
+    mail = FROM + b"Content-Type: application/pdf; name=a.pdf\r\n\r\n" + text
+    assert scan_or_raise(mail).parts[0].kind == "binhex"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class _Format(NamedTuple):
 
 
 _UUENCODE = _Format(
-    "uuencode", re.compile(rb"\r\nbegin(?:-base64)?[ \t]+[0-7]{3,4}[ \t]+([^\r\n]{1,512})"), b"\r\nend\r\n"
+    "uuencode", re.compile(rb"\r\nbegin(?:-base64)?[ \t]+[0-7]{3}[ \t]+([^\r\n]{1,512})"), b"\r\nend\r\n"
 )
 _YENC = _Format("yenc", re.compile(rb"\r\n=ybegin [^\r\n]{0,512}?\bname=([^\r\n]{1,512})"), b"\r\n=yend")
 _BINHEX = _Format("binhex", binhex.BEGIN, binhex.END)
@@ -43,6 +43,11 @@ _FORMATS = (
 )
 
 
+_UU_LINE = re.compile(rb"[ -`]+")
+_BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=]+[ \t]*")
+_DATA_LINES = 20  # behind a `begin` line, one of which must hold data
+_DATA_WINDOW = 2_000  # bytes that these lines may take
+_LARGE_PIECE = 200_000  # bytes of a piece that is not the last one
 _FOLD = re.compile(rb"\r\n[ \t]")
 _ATTACH = re.compile(rb"(?i)\r\nATTACH;([^\r\n]{1,8192})")  # RFC 5545 3.8.1.1
 _BINARY = re.compile(rb"(?i)(?:VALUE=BINARY|ENCODING=BASE64)[^:]*:?")
@@ -96,12 +101,41 @@ def _blocks(text: bytes, text_format: _Format, passed: int) -> Iterator[Embedded
     while begin:
         following = text_format.begin.search(text, begin.end())
         limit = following.start() + 2 if following else len(text)
+        if text_format is _UUENCODE and not _has_data(text, begin):
+            begin = following
+            continue
         stop = text.find(text_format.end, begin.end(), limit + 2)
         end = passed + (stop + len(text_format.end) if stop >= 0 else limit) if stop >= 0 or following else -1
         name = binhex.file_name(begin[1]) if text_format is _BINHEX else begin[1].strip().strip(b'"')
         sample = _sample(text, begin.end()) if text_format is _UUENCODE else b""
         yield Embedded(name, passed + begin.start() + 2, end, text_format.encoding, sample)
         begin = following
+
+
+def _has_data(text: bytes, begin: re.Match[bytes]) -> bool:
+    """Whether one of the lines behind a `begin` line holds data. Behind a large piece they may be in the next one.
+
+    Prose has small letters, which uuencode has not, and lines whose length does not fit.
+    """
+    at = begin.end() + 2
+    if len(text) - at < _DATA_WINDOW and len(text) > _LARGE_PIECE:
+        return True
+    lines = text[at : at + _DATA_WINDOW].split(b"\r\n")[:_DATA_LINES]
+    if begin[0].startswith(b"\r\nbegin-base64"):
+        return any(_BASE64_LINE.fullmatch(line) for line in lines)
+    return any(_fits(line) for line in lines)
+
+
+def _fits(line: bytes) -> bool:
+    """Whether a line has the length that its first character promises.
+
+    Blanks at its end may have been removed, and a checksum may follow. Most lines start with M.
+    """
+    length = (line[0] - 32) & 63 if line else 0
+    digits = (length + 2) // 3 * 4
+    if not length or not _UU_LINE.fullmatch(line) or len(line) > digits + 3:
+        return False
+    return len(line) >= digits - 3 or line.startswith(b"M")
 
 
 def _calendar_files(text: bytes, passed: int) -> Iterator[Embedded]:

@@ -76,6 +76,12 @@ for _mark, _kind in _MARKS.items():
     _BY_FIRST.setdefault(_mark[0], []).append((_mark, _kind))
 _AMBIGUOUS_STARTS = frozenset(b"MPRB#")  # first bytes that several kinds share
 
+# Binary formats whose mark is only letters and digits: a text may start with the same letters.
+_LETTERS_OF_BINARIES = frozenset(
+    {"ar", "bzip2", "cab", "chm", "cpio", "dex", "disk", "flac", "flash", "mp3", "ogg", "psd", "pst", "xar"}
+)
+_PRINTABLE = bytes(c for c in range(256) if (c >= 32 and c != 127) or c in b"\t\n\f\r\x1b")
+
 _SCRIPT = re.compile(rb"#![ \t]*/")
 _MARKUP = re.compile(
     rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:(!doctype html|html|head|body|script|iframe|hta:)|(svg|!doctype svg)|(\?xml))"
@@ -92,7 +98,7 @@ def detect_kind(sample: bytes) -> str:
         return ""
     first = sample[0]
     for mark, word in _BY_FIRST.get(first, ()):
-        if sample.startswith(mark):
+        if sample.startswith(mark) and (word not in _LETTERS_OF_BINARIES or not _is_text(sample)):
             return word
     if first in _AMBIGUOUS_STARTS and (word := _by_closer_look(sample)):
         return word
@@ -100,7 +106,7 @@ def detect_kind(sample: bytes) -> str:
 
 
 def _by_closer_look(sample: bytes) -> str:
-    if sample.startswith(b"MZ") and b"\0" in sample[:64]:  # a text may start with MZ, a DOS header has zeros
+    if sample.startswith(b"MZ") and not _is_text(sample):  # a text may start with MZ
         return "exe"
     if sample.startswith(b"PK\x03\x04"):
         return _zip_kind(sample)
@@ -109,6 +115,11 @@ def _by_closer_look(sample: bytes) -> str:
     if sample.startswith(b"BM") and sample[6:10] == b"\0\0\0\0":
         return "bmp"
     return "script" if _SCRIPT.match(sample) else ""
+
+
+def _is_text(sample: bytes) -> bool:
+    """Whether there is no control character: each binary format has some in its first bytes."""
+    return not sample[:SAMPLE].translate(None, _PRINTABLE)
 
 
 def _zip_kind(sample: bytes) -> str:
@@ -137,13 +148,16 @@ def _by_markup(sample: bytes) -> str:
 
 def _by_mark_behind(sample: bytes) -> str:
     """Kinds with a mark behind the start."""
-    if sample[4:8] == b"ftyp":
+    if sample[4:8] == b"ftyp" and not _is_text(sample):
         return _FTYP.get(sample[8:12], "mp4")
     for at, mark, word in _MARKS_BEHIND:
-        if sample.startswith(mark, at):
+        if sample.startswith(mark, at) and not _is_text(sample):
             return word
-    if b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07" in sample[:20]:  # DER: an object identifier of PKCS #7
-        return "pkcs7"
+    if b"(This file must be converted with BinHex" in sample[:SAMPLE]:  # RFC 1741
+        return "binhex"
+    at = sample.find(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07", 0, 20)  # DER: an object identifier of PKCS #7
+    if at >= 0:
+        return "pkcs7-enveloped" if sample[at + 10 : at + 11] == b"\x03" else "pkcs7"
     if b"%PDF-" in sample[:1024]:  # readers accept junk before it
         return "pdf"
     return ""

@@ -13,6 +13,7 @@ from varco_common.mime.encodings import measure_content
 from varco_common.mime.file_kinds import FAR_SAMPLE, detect_far_kind, detect_kind
 from varco_common.mime.model import Part
 from varco_common.mime.names import MAX_NAME, file_names
+from varco_common.mime.pkcs7 import inner_names, signed_content
 
 MESSAGES = ("message/rfc822", "message/global")  # RFC 2046 5.2.1, RFC 6532 3.7
 _REPORTS_WITHOUT_PARTS = (*MESSAGES, "message/global-headers")
@@ -25,11 +26,14 @@ _LIKE_A_PART = re.compile(
 
 
 class Leaf(NamedTuple):
-    """`parts` are the leaf's own part and the files inside its text."""
+    """`parts` are the leaf's own part and the files inside it.
+
+    `pgp` is the type of a PGP block in its text, `smime` the type of its S/MIME content.
+    """
 
     parts: list[Part]
-    signed: bool
-    encrypted: bool
+    pgp: bytes = b""
+    smime: str = ""
 
 
 def read_leaf(
@@ -54,7 +58,9 @@ def read_leaf(
             defects.add(Defect.TOO_MANY_PARTS)
             files = files[: max(min(room - 1, MAX_EMBEDDED), 0)]
         parts += _embedded_parts(files, path, where, exact, defects)
-    return Leaf(parts, *_protection(content, kind, search.pgp if search else b""))
+    parts += _signed_document(parts[0], measured.sample)
+    smime = (content.smime or "enveloped-data") if content.media_type in _PKCS7 else ""
+    return Leaf(parts, search.pgp if search else b"", smime)
 
 
 def check_no_parts(body: Buffer, start: int, end: int, defects: Defects) -> None:
@@ -83,16 +89,23 @@ def _kind(sample: bytes) -> str:
     return detect_kind(sample) or (detect_far_kind(sample) if len(sample) >= FAR_SAMPLE else "")
 
 
-def _protection(content: Content, kind: str, pgp: bytes) -> tuple[bool, bool]:
-    """Whether S/MIME or inline PGP signs the content, and whether one encrypts it."""
-    signed = encrypted = False
-    if content.media_type in _PKCS7:
-        signed = content.smime == "signed-data"
-        encrypted = not signed
-    if kind == "pgp" or pgp:
-        signed = signed or b"SIGNED MESSAGE" in pgp
-        encrypted = encrypted or pgp == b"MESSAGE"
-    return signed, encrypted
+def _signed_document(part: Part, sample: bytes) -> Iterator[Part]:
+    """The document that a PKCS #7 file holds, if its name or its first bytes tell what it is."""
+    if part.kind == "pkcs7-enveloped" or not (part.kind == "pkcs7" or part.media_type in _PKCS7):
+        return
+    names, kind = inner_names(part.names), detect_kind(signed_content(sample))
+    if names or kind:
+        yield Part(
+            path=f"{part.path}/1",
+            media_type="application/octet-stream",
+            start=part.start,
+            end=part.end,
+            size=part.size,
+            names=names,
+            disposition="attachment",
+            encoding=part.encoding,
+            kind=kind,
+        )
 
 
 def _embedded_parts(

@@ -17,7 +17,9 @@ _FORGIVEN = re.compile(
     rb"""(;\s*|\A\s*)(?:(["'])((?:file)?name(?:\*[0-9]*\*?)?)\2\s*[=:]|((?:file)?name(?:\*[0-9]*\*?)?)\s*:)""",
     re.IGNORECASE,
 )
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+# U+2066, 2068 and 2069 isolate a name from the text around it (iOS, WhatsApp) and turn nothing.
+_ISOLATES = re.compile("[\u2066\u2068\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2067]")
 _SEPARATOR = re.compile(r"[/\\]")
 
 
@@ -53,6 +55,8 @@ def _variants(name: str, defects: Defects) -> Iterator[str]:
     if len(name) > MAX_NAME:
         defects.add(Defect.NAME_TOO_LONG)
         name = name[:120] + "\u2026" + name[-120:]
+    if not name.isascii():
+        name = _ISOLATES.sub("", name)
     if not name.isprintable() and _CONTROL.search(name):
         defects.add(Defect.ODD_NAME)
         if "." in (before_nul := name.partition("\0")[0]):

@@ -50,6 +50,8 @@ class Tree:
         self._levels: list[Level] = []
         self._children: list[int] = []  # of each level: how many it has had
         self._entities = 1
+        self._leaves = 0
+        self._smime = ""  # of the last leaf
 
     def walk(self) -> None:
         start, self.header_end, self.fields = read_mail_header(self._body, self._defects)
@@ -74,6 +76,9 @@ class Tree:
             start, _, fields = self._next_header(delimiter.end)
         if self._entities >= MAX_ENTITIES:
             self._defects.add(Defect.TOO_MANY_PARTS)
+        if self._leaves == 1 and self._smime:  # beside other parts it is a document, not S/MIME (RFC 8551 3.2)
+            self.signed = self.signed or self._smime == "signed-data"
+            self.encrypted = self.encrypted or self._smime != "signed-data"
 
     def _next_header(self, start: int) -> HeaderBlock:
         self._entities += 1
@@ -130,8 +135,10 @@ class Tree:
         room = 2 * MAX_ENTITIES - len(self.parts)
         leaf = read_leaf(self._body, content, self._leaf_path(), (start, end), room=room, defects=self._defects)
         self.parts += leaf.parts
-        self.signed = self.signed or leaf.signed
-        self.encrypted = self.encrypted or leaf.encrypted
+        self.signed = self.signed or b"SIGNED MESSAGE" in leaf.pgp
+        self.encrypted = self.encrypted or leaf.pgp == b"MESSAGE"
+        self._leaves += 1
+        self._smime = leaf.smime
 
     def _leaf_path(self) -> str:
         if not self._levels:
