@@ -96,7 +96,6 @@ def test_ordinary_mail_has_nothing_forbidden(parts):
         (part("application/pdf", "fattura.pdf", kind="script"), "fattura.pdf"),
         (part("application/pdf", "fattura.pdf", "fattura.exe", kind="pdf"), "fattura.exe"),
         (part("application/pdf", "fattura.pdf.exe"), "fattura.pdf.exe"),
-        (part("application/pdf", "fattura.exe.pdf"), "fattura.exe.pdf"),
         (part("application/pdf", "fattura.exe        .pdf"), "fattura.exe        .pdf"),
         (part("application/pdf", "fattura.pdf      .exe"), "fattura.pdf      .exe"),
         (part("application/pdf", "virus.exe."), "virus.exe."),
@@ -124,13 +123,58 @@ def test_ordinary_mail_has_nothing_forbidden(parts):
         (part("application/pgp-signature", "virus.exe"), "virus.exe"),
         (part("message/delivery-status", "virus.vbs"), "virus.vbs"),
         (part("message/rfc822", "virus.hta"), "virus.hta"),
-        (part("message/rfc822", "virus.exe.eml"), "virus.exe.eml"),
         (part("multipart/mixed", "virus.exe"), "virus.exe"),
         (part("application/pkcs7-mime", "smime.p7m", kind="pkcs7"), "smime.p7m"),
     ],
 )
 def test_what_hides_or_is_a_forbidden_file_is_named(bad, name):
     assert found(TEXT, HTML, bad).name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["UNI.EN.ISO.9001.2015.pdf", "Prot.Reg.1234.pdf", "Vue.js.pdf", "Plan.Bat.A.pdf", "fattura.exe.pdf"]
+)
+def test_the_last_extension_decides(name):
+    assert found(part("application/pdf", name, kind="pdf")) is None
+
+
+@pytest.mark.parametrize("end", ["   ", " ", "\0", ":", "\u202e", "\u200f", "\x01", "/"])
+def test_an_extension_that_the_name_hides_decides_too(end):
+    assert found(part("application/pdf", f"fattura.exe{end}.pdf", kind="pdf"))
+
+
+@pytest.mark.parametrize(
+    ("media_type", "name", "kind"),
+    [
+        ("application/pdf", "Rechnung Nr. 4711", "pdf"),
+        ("application/pdf", "Contratto Rossi S.p.A.", "pdf"),
+        ("image/png", "image001.png@01DA1234.56789ABC", "png"),
+        ("text/plain", "Verbale del 4. novembre", ""),
+    ],
+)
+def test_a_name_without_a_known_extension_is_judged_by_type_and_content(media_type, name, kind):
+    assert found(part(media_type, name, kind=kind)) is None
+    assert found(part("application/octet-stream", name, kind=kind)).name == name
+    assert found(part(media_type, name, kind="exe")).name == name
+
+
+def test_a_name_without_a_known_extension_needs_a_content_that_is_known():
+    assert found(part("application/pdf", "Rechnung Nr. 4711", kind="")).name == "Rechnung Nr. 4711"
+
+
+def test_an_extension_of_a_program_is_never_unknown():
+    assert found(part("application/pdf", "acme.com", kind="pdf")).name == "acme.com"
+
+
+@pytest.mark.parametrize("kind", ["webp", "heic", "avif", "tiff", "png", "bmp"])
+def test_one_allowed_kind_of_picture_may_stand_for_another(kind):
+    assert found(part("image/jpeg", "foto.jpg", kind=kind)) is None
+    assert found(part("image/webp", "foto.webp", kind=kind))
+    assert found(part("application/pdf", "foto.pdf", kind=kind)) or kind == "png"
+
+
+def test_binhex_under_an_allowed_name_is_forbidden():
+    assert found(part("application/pdf", "fattura.pdf", kind="binhex")).why == "its content is binhex"
 
 
 def test_what_was_forwarded_is_judged_too():
@@ -172,6 +216,27 @@ def test_a_text_with_pgp_in_it_is_encrypted_mail():
 def test_an_executable_is_not_made_safe_by_being_called_encrypted():
     assert found(part("application/pkcs7-mime", "smime.p7m", kind="exe"), rules=OPEN)
     assert found(part("application/octet-stream", "a.exe"), encrypted=True, rules=OPEN)
+
+
+@pytest.mark.parametrize("name", ["run.js", "setup.exe", "run.js.p7m"])
+def test_the_name_of_what_is_called_encrypted_is_judged(name):
+    run = part("application/pkcs7-mime", name)
+    inner = Part(path="1/1", media_type="application/octet-stream", start=0, end=1, size=1, names=("run.js",))
+    assert found(run, inner, encrypted=True, rules=OPEN).name in (name, "run.js")
+    assert found(TEXT, run, inner, rules=OPEN).name in (name, "run.js")
+
+
+def test_a_signed_document_beside_a_text_passes_where_p7m_is_allowed():
+    document = part("application/pkcs7-mime", "contratto.pdf.p7m", kind="pkcs7")
+    assert found(TEXT, document, rules=Rules(attachments=("p7m", "pdf"))) is None
+    assert found(TEXT, document).name == "contratto.pdf.p7m"
+    assert found(document, rules=Rules(attachments=("p7m", "pdf"))).why.startswith("is encrypted")
+
+
+def test_an_enveloped_document_is_encrypted_wherever_it_is():
+    document = part("application/octet-stream", "contratto.pdf.p7m", kind="pkcs7-enveloped")
+    assert found(TEXT, document, rules=Rules(attachments=("p7m", "pdf"))).why.startswith("is encrypted")
+    assert found(TEXT, document, rules=OPEN) is None
 
 
 def test_any_lets_everything_pass():

@@ -79,6 +79,16 @@ def test_what_leaves_the_author_open_is_refused_even_where_any_attachment_may_pa
     assert (vote.reply, vote.reason) == (Reply.AMBIGUOUS_BODY, defect)
 
 
+@pytest.mark.parametrize(("account", "words"), [(ACME, "a PGP block"), (ITALIAN, "un blocco PGP")])
+def test_a_refused_pgp_block_is_called_that_and_no_attachment(account, words):
+    mail = scan(b"From: alice@acme.example\r\n\r\n-----BEGIN PGP MESSAGE-----\r\n\r\nabc\r\n")
+    vote = decide(replace(ballot(), manifest=mail), account)
+    assert vote.reply is Reply.FORBIDDEN_ATTACHMENT
+    assert words in vote.text
+    assert "attachment" not in vote.text
+    assert "allegato" not in vote.text
+
+
 @pytest.mark.parametrize("defect", ["two-types", "missing-end", "too-many-parts", "partial-message", "external-body"])
 def test_what_could_hide_an_attachment_is_refused_with_its_name(defect):
     vote = decide(ballot(defects=(defect,)), ACME)

@@ -23,6 +23,18 @@ _NOT_CONVERTIBLE = {  # added to the notice of a mail that is too big
     Language.IT: "\nGli allegati non possono diventare link: il messaggio e' firmato, cifrato o di struttura difettosa.",
 }
 
+_ENCRYPTED_TEXT = {  # in the place of the notice about an attachment: there is none
+    Language.EN: (
+        "The message contains text that is encrypted (a PGP block),\nand your company's policy does not accept"
+        " encrypted messages.\n\nThe mail has been stopped.\nFor further information, contact the IT Administrator"
+    ),
+    Language.IT: (
+        "Il messaggio contiene testo cifrato (un blocco PGP),\ne la politica di sicurezza della vostra azienda non"
+        " ammette messaggi cifrati.\n\nLa spedizione e' stata bloccata.\n"
+        "Per ulteriori informazioni, contattare l'Amministratore IT"
+    ),
+}
+
 Rule = Callable[[Ballot, Account], Vote | None]
 
 # Because of these it is unclear whom a mail claims to be from. Refused even if any attachment may
@@ -108,8 +120,10 @@ def size_within(ballot: Ballot, account: Account) -> Vote | None:
 def attachments_safe(ballot: Ballot, account: Account) -> Vote | None:
     """No forbidden attachment, and nothing in the mail's structure that could hide one."""
     if forbidden := first_forbidden(ballot.manifest, account.rules):
-        text = _notice(Notice.ATTACHMENT, ballot, account, name=forbidden.name)
-        return _object(Reply.FORBIDDEN_ATTACHMENT, f"{forbidden.name!r} {forbidden.why}", text)
+        text = _notice(Notice.ATTACHMENT, ballot, account, name=forbidden.name or "(PGP)")
+        if not forbidden.name and not account.own_notice(Notice.ATTACHMENT):
+            text = _ENCRYPTED_TEXT[account.language]
+        return _object(Reply.FORBIDDEN_ATTACHMENT, f"{forbidden.name or 'the text'!r} {forbidden.why}", text)
     if account.rules.attachments is None:
         return None
     return _ambiguous(ballot, account, [defect for defect in ballot.manifest.defects if defect != Defect.FROM_MISSING])

@@ -14,6 +14,7 @@ _EXTENSIONS = {
     "apk": f"apk {_ZIPPED}",
     "ar": "a deb lib",
     "avif": "avif heic",
+    "binhex": "hqx",
     "bmp": "bmp dib",
     "bzip2": "bz2 tbz2",
     "calendar": f"ics {_TEXT}",
@@ -46,6 +47,7 @@ _EXTENSIONS = {
     "pdf": "pdf ai",
     "pgp": f"asc pgp gpg sig {_TEXT}",
     "pkcs7": "p7s p7m p7b p7c",
+    "pkcs7-enveloped": "p7m",
     "png": "png apng",
     "postscript": "ps eps ai",
     "pst": "pst ost",
@@ -130,3 +132,19 @@ _PROGRAMS = (
     " pif ps1 psc1 reg scf scr sct shb shs url vb vbe vbs vhd vhdx ws wsc wsf wsh xll"
 )
 EXECUTABLE = frozenset(_PROGRAMS.split())
+
+# Further extensions that a desktop opens with something that can do harm.
+_OPENED = (
+    "appinstaller application appref-ms bash bin cnt command csh desktop diagcab dmg gadget grp iqy jnlp js jsp ksh"
+    " library-ms mad maf mam maq mar mas mat mau mav maw mcf mshxml mst oqy osd pcd php pl plg prf prg ps1xml ps2"
+    " ps2xml psc2 psd1 psdm1 psm1 py pyc pyo pyw rb rdp rqy run scpt search-ms searchconnector-ms settingcontent-ms"
+    " slk tcsh theme themepack udl vsmacros vsw webpnp website wiz workflow wcx zsh"
+)
+_ALL_KNOWN = {*EXECUTABLE, *_OPENED.split(), *(e for kind in KINDS.values() for e in kind)}
+_ALL_KNOWN.update(extension for extensions in TYPES.values() for extension in extensions)
+KNOWN = frozenset(extension for extension in _ALL_KNOWN if len(extension) > 1)
+"""Extensions by which a system chooses a program. `4711` and the `a` of `Rossi S.p.A.` are none."""
+
+PICTURES = frozenset(["avif", "bmp", "gif", "heic", "ico", "jpeg", "png", "tiff", "webp"])
+"""Kinds of pictures. Each program that shows one looks at the content, whatever the name says."""
+PICTURE_EXTENSIONS = frozenset(extension for kind in PICTURES for extension in KINDS[kind])

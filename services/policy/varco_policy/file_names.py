@@ -4,7 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-_INNER = re.compile(r"\.\s*([^.:/\\\0]*?)\s*(?=[.:/\\\0])")  # between a dot and the next separator
+_INNER = re.compile(r"\.\s*([^.:/\\\0]*?)(\s*)(?=([.:/\\\0]))")  # between a dot and the next separator
+_HIDING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2067\u200f\u061c")  # they turn the direction
 _PATH = re.compile(r"[/\\]")
 
 
@@ -18,14 +19,25 @@ def extension(name: str) -> str:
     return base.rpartition(".")[2].strip().lower() if "." in base else ""
 
 
-def inner_extensions(name: str) -> Iterator[str]:
-    """The extensions before the last one, and before characters that end it for some clients."""
-    return (inner.lower() for inner in _INNER.findall(_visible(name)))
+def hidden_extensions(name: str) -> Iterator[str]:
+    """The extensions before the last one that the name hides, or that end it for some clients.
+
+    Blanks, NUL, colon and slash hide one. Control characters and marks of direction hide all.
+    `Vue.js.pdf` hides none.
+    """
+    tricky = any(c in _HIDING or unicodedata.category(c) == "Cc" for c in name) if not _is_plain(name) else False
+    for inner, blanks, end in _INNER.findall(_visible(name)):
+        if tricky or blanks or end != ".":
+            yield inner.lower()
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name.isprintable()
 
 
 def _visible(name: str) -> str:
     """Without invisible characters (except NUL); with plain letters and dots for look-alikes."""
-    if name.isascii() and name.isprintable():
+    if _is_plain(name):
         return name
     visible = "".join(c for c in name if c == "\0" or c.isspace() or unicodedata.category(c)[0] != "C")
     return unicodedata.normalize("NFKC", visible)
