@@ -42,7 +42,10 @@ def main(
     json: Annotated[Path | None, typer.Option(help="write every measurement here")] = None,
     markdown_to: Annotated[Path | None, typer.Option("--markdown", help="write the tables here")] = None,
 ) -> None:
-    """How fast the gate is, beside its peers in the same run. Everything runs on loopback, in a temporary home."""
+    """How fast the gate is, beside its peers in the same run.
+
+    Everything runs on loopback, in a temporary home.
+    """
     if peers:
         print(asyncio.run(external.compared(peers, workloads.split(","), rounds, scale)))
         return

@@ -31,7 +31,10 @@ FETCHED = 2_000  # copies that POP3's speed is measured with, at most
 
 
 class Flood(msgspec.Struct, kw_only=True):
-    """One run. `missing` copies were not in the mailbox `lag` seconds after the last mail had been delivered."""
+    """One run.
+
+    `missing` copies were not in the mailbox `lag` seconds after the last mail had been delivered.
+    """
 
     result: Result
     lag: float

@@ -1,7 +1,9 @@
-"""Measures anew what docs/performance.md shows: `python -m bench.document`. Only what stands between its marks changes.
+"""Measures anew what docs/performance.md shows: `python -m bench.document`.
 
-`<!-- measured: gates -->` to `<!-- end -->`, and likewise `profile`, `inline-limit` and `peers` (a script that compares
-gates, named by BENCH_PEERS; without it that part stays as it is).
+Only what stands between its marks changes.
+
+`<!-- measured: gates -->` to `<!-- end -->`, and likewise `profile`, `inline-limit` and `peers` (a
+script that compares gates, named by BENCH_PEERS; without it that part stays as it is).
 """
 
 import asyncio
@@ -49,7 +51,10 @@ def main(
 
 
 def replaced(page: str, part: str, text: str) -> str:
-    """The page with another text between the marks of this part. Raises ValueError where it has no such marks."""
+    """The page with another text between the marks of this part.
+
+    Raises ValueError where it has no such marks.
+    """
     marks = re.compile(rf"(<!-- measured: {part} -->\n).*?(<!-- end -->\n)", re.DOTALL)
     page, count = marks.subn(lambda found: f"{found[1]}\n{text.strip()}\n\n{found[2]}", page)
     if count != 1:

@@ -13,7 +13,10 @@ LINKS: dict[str, object] = {"account": "bench", "filelink": {"over": "10MB"}}  #
 
 
 async def compared(script: Path, workloads: list[str], rounds: int, scale: float) -> str:
-    """What the script prints (its tables, in Markdown). There is no archive yet: it is told that no copy comes."""
+    """What the script prints (its tables, in Markdown).
+
+    There is no archive yet: it is told that no copy comes.
+    """
     with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
         async with running(Path(home) / "varco", SINK_PORT) as stack:
             if "W5" in workloads:

@@ -1,5 +1,8 @@
-"""The flooder's own program: `python -S bench/flooder.py PORT CONNECTIONS PER_SECOND`. It imports next to nothing, for what it
-costs itself is taken from the processors of the gate that it floods."""
+"""The flooder's own program: `python -S bench/flooder.py PORT CONNECTIONS PER_SECOND`.
+
+It imports next to nothing, for what it costs itself is taken from the processors of the gate that
+it floods.
+"""
 
 import socket
 import sys

@@ -1,7 +1,8 @@
 """From which size on a body is better off in the object store: `python -m bench.inline_limit`.
 
-Mails with a PDF of each size go through the stack twice: with an inline limit that lets them travel in the record, and
-with one that sends them by the object store. Where the second costs less, the default limit has its place.
+Mails with a PDF of each size go through the stack twice: with an inline limit that lets them travel
+in the record, and with one that sends them by the object store. Where the second costs less, the
+default limit has its place.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""W5, `python -m bench.links`: 20 MB attachments that leave as links. How many MB a second, and CPU for each GB."""
+"""W5, `python -m bench.links`: 20 MB attachments that leave as links.
+
+How many MB a second, and CPU for each GB.
+"""
 
 import asyncio
 import statistics

@@ -1,7 +1,10 @@
-"""Does the time of a 404 tell how near a guess is? `python -m bench.links_guessing`: one client, one kept connection.
+"""Does the time of a 404 tell how near a guess is?
 
-Asks in random order for links that share nothing with any that there is, for ones that share all but the last digit, and for
-ones that are there under another ending. `P(slower)` is how often a request of that kind takes longer than one of the first.
+`python -m bench.links_guessing`: one client, one kept connection.
+
+Asks in random order for links that share nothing with any that there is, for ones that share all
+but the last digit, and for ones that are there under another ending. `P(slower)` is how often a
+request of that kind takes longer than one of the first.
 """
 
 import asyncio

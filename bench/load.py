@@ -24,10 +24,13 @@ SECONDS = 120.0  # of one run, at most
 
 
 class Sent(msgspec.Struct, kw_only=True):
-    """What became of a run. `codes` counts each mail's final answer (0: connection lost or no time left).
+    """What became of a run.
 
-    `latencies` are seconds from the end of data (from MAIL, where a mail was refused before its body) to the answer.
-    `begin` and `last` are time.monotonic() of the first connect and the last answer; `cpu` the generator's own seconds.
+    `codes` counts each mail's final answer (0: connection lost or no time left).
+
+    `latencies` are seconds from the end of data (from MAIL, where a mail was refused before its
+    body) to the answer. `begin` and `last` are time.monotonic() of the first connect and the last
+    answer; `cpu` the generator's own seconds.
     """
 
     codes: dict[int, int]

@@ -30,7 +30,10 @@ def encoded(name: str, size: int) -> bytes:
 
 
 class Mails:
-    """The mails of one run. No two are the same, so nothing downstream can win by seeing one twice."""
+    """The mails of one run.
+
+    No two are the same, so nothing downstream can win by seeing one twice.
+    """
 
     def __init__(self, workload: Workload) -> None:
         self._workload = workload

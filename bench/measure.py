@@ -21,8 +21,9 @@ ROOT = Path(__file__).parent.parent
 class Result(msgspec.Struct, kw_only=True):
     """One measurement. Rates are mails a second, latencies milliseconds, memory MB (PSS).
 
-    `delivered` is the rate from the first connect until the sink had every mail (and every copy); `answered` that of
-    the answers. `cpu` is the seconds of all the gate's processes for 1,000 mails, until all was delivered.
+    `delivered` is the rate from the first connect until the sink had every mail (and every copy);
+    `answered` that of the answers. `cpu` is the seconds of all the gate's processes for 1,000
+    mails, until all was delivered.
     """
 
     gate: str

@@ -72,7 +72,10 @@ def command(pid: int) -> str:
 
 
 def started(pid: int) -> str:
-    """When it was started, in ticks since boot: a pid and this are one process for ever. Empty where it is gone."""
+    """When it was started, in ticks since boot: a pid and this are one process for ever.
+
+    Empty where it is gone.
+    """
     fields = _stat(pid)
     return fields[_START] if fields else ""
 

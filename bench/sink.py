@@ -1,7 +1,7 @@
 """The next hop of a bench: an SMTP server that takes everything, counts it, and keeps nothing.
 
-Runs as a process of its own (`python -m bench.sink`): one JSON line with its ports, then one JSON line of counts for
-each line on standard input. The first port is for mails, the second for copies.
+Runs as a process of its own (`python -m bench.sink`): one JSON line with its ports, then one JSON
+line of counts for each line on standard input. The first port is for mails, the second for copies.
 """
 
 import asyncio
@@ -19,7 +19,9 @@ OK = b"250 2.0.0 Ok\r\n"
 
 
 class Count(msgspec.Struct):
-    """What has arrived at one port. `last` is time.monotonic(), which all processes of a machine share.
+    """What has arrived at one port.
+
+    `last` is time.monotonic(), which all processes of a machine share.
 
     `open` counts the connections that are not closed yet.
     """

@@ -1,4 +1,6 @@
-"""What each voter costs a mail: `python -m bench.voters`. The same gate with policy alone voting, and with others beside it.
+"""What each voter costs a mail: `python -m bench.voters`.
+
+The same gate with policy alone voting, and with others beside it.
 
 All services run in each case; what ratelimit reads along from MAIL is in all figures.
 """

@@ -8,7 +8,9 @@ Expectation = Literal["accepted", "refused"]
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of load. `each` mails go over one connection (0: it stays open); sizes are bytes, before encoding.
+    """One kind of load.
+
+    `each` mails go over one connection (0: it stays open); sizes are bytes, before encoding.
 
     `{n}` in `sender` and `recipient` becomes the mail's number modulo 500 and modulo 1,000.
     """

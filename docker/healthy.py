@@ -1,4 +1,7 @@
-"""The health check of every image: is this service ready? Without imports that cost time: it runs every few seconds."""
+"""The health check of every image: is this service ready?
+
+Without imports that cost time: it runs every few seconds.
+"""
 
 import os
 import socket
@@ -16,6 +19,7 @@ with socket.create_connection(("127.0.0.1", int(port)), timeout=4) as connection
 head, _, body = answer.partition(b"\r\n\r\n")
 print(body.decode(errors="replace"))
 ready = head.split(b" ", 2)[1:2] == [b"200"]
-# kept from it by the bus's full store alone: it works on, and who waits for it must start, or the store would never drain
+# kept from it by the bus's full store alone: it works on, and who waits for it must start, or the
+# store would never drain
 full = body.count(b'"ok":false') == 1 and b'"store":{"ok":false' in body
 sys.exit(not (ready or full))

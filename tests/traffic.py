@@ -13,7 +13,8 @@ from tests.integration.gate import mail, transact
 class Sender:
     """Sends one mail after the other for as long as the block lasts; each has a subject of its own.
 
-    `answered` are those that heard 250, `unsure` those whose connection broke before they heard anything.
+    `answered` are those that heard 250, `unsure` those whose connection broke before they heard
+    anything.
     """
 
     def __init__(

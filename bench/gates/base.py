@@ -6,7 +6,9 @@ import msgspec
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """A running gate. `roots` gives the pids of its top processes; `copies` says that each mail goes out twice.
+    """A running gate.
+
+    `roots` gives the pids of its top processes; `copies` says that each mail goes out twice.
 
     `refusal_port` is where W7 goes, when a gate has a port for it.
     """

@@ -56,8 +56,8 @@ in_flow_delay = {flow_delay}
 {more}
 """
 
-# The second port's mails enter by a cleanup without flow control: mails refused at the end of data take flow tokens
-# and never give them back, which would hold W7 at 32 mails/s.
+# The second port's mails enter by a cleanup without flow control: mails refused at the end of data
+# take flow tokens and never give them back, which would hold W7 at 32 mails/s.
 MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
 127.0.0.1:{refusal_port} inet n - n - - smtpd -o cleanup_service_name=unhurried

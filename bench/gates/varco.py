@@ -98,7 +98,10 @@ def _varco(*arguments: str) -> list[str]:
 
 
 async def _ready(process: asyncio.subprocess.Process, log: Path) -> None:
-    """Returns when the stack says so. Raises RuntimeError with its last words where it ends before."""
+    """Returns when the stack says so.
+
+    Raises RuntimeError with its last words where it ends before.
+    """
     async with asyncio.timeout(START_SECONDS):
         while "Varco is ready" not in (said := _said(log)):
             if process.returncode is not None:
@@ -111,7 +114,10 @@ def _said(log: Path) -> str:
 
 
 async def apply(stack: Stack, section: dict[str, object]) -> None:
-    """`varco apply`: the account, or what changes of it. Raises RuntimeError with its last words."""
+    """`varco apply`: the account, or what changes of it.
+
+    Raises RuntimeError with its last words.
+    """
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *_varco("apply", "--yes", "-f", "-"),

@@ -104,7 +104,10 @@ def _open(
     headers: Mapping[str, str] | None = None,
     read_timeout: float | None = 30,
 ) -> Iterator[httpx.Response]:
-    """The response of a request, its body not read yet. Timeouts are in seconds. Raises a Failure."""
+    """The response of a request, its body not read yet.
+
+    Timeouts are in seconds. Raises a Failure.
+    """
     base = _base(service)
     query = {name: value for name, value in (params or {}).items() if value not in (None, "")}
     all_headers = {"Authorization": f"Bearer {token()}", **(headers or {})}

@@ -46,7 +46,10 @@ class CheckpointSet:
 
 
 def keys(texts: Sequence[str], home: Path) -> list[PublicKey]:
-    """Public keys, each as text or in a file; with none the one that audit left in VARCO_HOME. Raises Misused."""
+    """Public keys, each as text or in a file; with none the one that audit left in VARCO_HOME.
+
+    Raises Misused.
+    """
     kept = home / "audit" / "checkpoints" / "log.pub"
     if not texts and not kept.exists():
         raise Misused("which key is trusted? Say --key with what `varco audit key` printed")
@@ -81,7 +84,10 @@ def read_checkpoints(paths: Sequence[Path]) -> CheckpointSet:
 def check_log(
     events: Path, against: CheckpointSet, trusted: Sequence[PublicKey], hashes: Path | None, first: int
 ) -> VerificationResult:
-    """Reads all exported events once; a second time only to narrow down a departure. Raises Misused."""
+    """Reads all exported events once; a second time only to narrow down a departure.
+
+    Raises Misused.
+    """
     began = monotonic()
     try:
         chain = Chain(trusted, against.rotations)

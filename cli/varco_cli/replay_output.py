@@ -11,7 +11,10 @@ from varco_cli.failures import Refused, Unreachable
 
 
 def followed(lines: Iterable[str], about: str) -> Iterator[dict[str, Any]]:
-    """All lines but those of progress, which go to standard error. Raises Refused where it failed on the way."""
+    """All lines but those of progress, which go to standard error.
+
+    Raises Refused where it failed on the way.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

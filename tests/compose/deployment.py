@@ -80,7 +80,10 @@ class Deployment:
 
     @contextlib.contextmanager
     def running(self, *profiles: str) -> Iterator["Deployment"]:
-        """Builds, starts, and in any case takes everything down again, volumes too. Skips where an image can't be had."""
+        """Builds, starts, and in any case takes everything down again, volumes too.
+
+        Skips where an image can't be had.
+        """
         chosen = [word for profile in profiles for word in ("--profile", profile)]
         images = self.compose(*chosen, "config", "--images").split()
         for image in ("python:3.13-slim", *(one for one in images if not one.startswith("varco/"))):
@@ -97,7 +100,10 @@ class Deployment:
             self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "10")
 
     def compose(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        """`docker compose ...`: what it printed. Raises AssertionError with what it complained of."""
+        """`docker compose ...`: what it printed.
+
+        Raises AssertionError with what it complained of.
+        """
         files = [word for file in self.files for word in ("--file", str(ROOT / file))]
         command = ["docker", "compose", "--project-directory", str(ROOT), *files]
         command += ["--env-file", str(self.env_file), "--project-name", self.project, *arguments]

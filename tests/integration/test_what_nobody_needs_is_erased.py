@@ -99,7 +99,8 @@ def test_what_is_delivered_and_collected_is_gone_to_the_last_byte(own_gate: Call
     )
     wait_for(lambda: len(hop.server.for_recipient("to@kept.elsewhere.test")) == 2)
 
-    # an account without a mailbox keeps nothing once every recipient is settled, and 127.0.0.1 is acme's
+    # an account without a mailbox keeps nothing once every recipient is settled, and 127.0.0.1 is
+    # acme's
     hop.server.answer("later@dest.test", *["451 4.3.0 later"] * 1_000)
     send(gate, "127.0.0.1", "a@acme.test", "now@dest.test", "delivered\r\n")
     send(gate, "127.0.0.1", "a@acme.test", "later@dest.test", "deferred\r\n")

@@ -1,8 +1,9 @@
 """Takes a backup of a gate that may be at work.
 
-The order makes it consistent: databases, MAIL, EVENTS, the mails that came meanwhile, objects. Every fact about a mail is younger
-than the mail, so no mail's outcome is missed, and no event speaks of a mail that isn't there. Databases that are behind the
-streams catch up with them; objects are put before the record or the event that refers to them.
+The order makes it consistent: databases, MAIL, EVENTS, the mails that came meanwhile, objects.
+Every fact about a mail is younger than the mail, so no mail's outcome is missed, and no event
+speaks of a mail that isn't there. Databases that are behind the streams catch up with them; objects
+are put before the record or the event that refers to them.
 """
 
 import asyncio

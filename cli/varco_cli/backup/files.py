@@ -1,4 +1,7 @@
-"""Where a backup lies: a directory of files, or one tar file. Things are cut into parts, so that nothing must fit in memory."""
+"""Where a backup lies: a directory of files, or one tar file.
+
+Things are cut into parts, so that nothing must fit in memory.
+"""
 
 import contextlib
 import hashlib

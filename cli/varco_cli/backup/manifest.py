@@ -9,7 +9,10 @@ FORMAT = 1
 
 
 class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing in a backup, in `parts` pieces that were written one after the other. `size` in bytes, `sha256` of all."""
+    """One thing in a backup, in `parts` pieces that were written one after the other.
+
+    `size` in bytes, `sha256` of all.
+    """
 
     name: str
     size: int
@@ -41,7 +44,11 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. `tail` has the mails that came while the streams were read; `missing` what the object store had lost."""
+    """All of it.
+
+    `tail` has the mails that came while the streams were read; `missing` what the object store had
+    lost.
+    """
 
     format: int
     varco: str

@@ -17,7 +17,10 @@ _FACTS = tuple(kind.subject_filter() for kind in (AttachmentLinked, LinkExpired,
 
 
 class ObjectReference(NamedTuple):
-    """An object that must be in a backup. `why` names who needs it; `sequence` is its record's in MAIL, 0 for a link's."""
+    """An object that must be in a backup.
+
+    `why` names who needs it; `sequence` is its record's in MAIL, 0 for a link's.
+    """
 
     bucket: str
     key: str

@@ -1,4 +1,7 @@
-"""Puts a backup back, into bus and object store that are empty. Nothing may be at work there yet."""
+"""Puts a backup back, into bus and object store that are empty.
+
+Nothing may be at work there yet.
+"""
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -47,7 +50,10 @@ class Restore:
         self._storage, self._reader, self._say, self._replicas = storage, reader, say, replicas
 
     async def put_back(self) -> dict[str, StreamContents]:
-        """What the streams hold then. Raises NotEmpty, BrokenBackup, TransientError; then no stream was made."""
+        """What the streams hold then.
+
+        Raises NotEmpty, BrokenBackup, TransientError; then no stream was made.
+        """
         async with StreamBackup.open(self._storage.bus) as backup:
             for stream in (subjects.MAIL, subjects.EVENTS):
                 if (contents := await backup.contents(stream)).last:

@@ -20,9 +20,12 @@ def apply(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Makes an account what a file says: shows the difference, asks, applies. What is left out is left as it is.
+    """Makes an account what a file says: shows the difference, asks, applies.
 
-    Examples: `varco apply -f acme.yaml` · `varco show acme | sed s/20MB/30MB/ | varco apply -f - --yes`
+    What is left out is left as it is.
+
+    Examples: `varco apply -f acme.yaml` · `varco show acme | sed s/20MB/30MB/ | varco apply -f -
+    --yes`
     """
     account_file = read(file)
     owners = _owners(account_file)
@@ -72,7 +75,10 @@ def _shown(owner: Owner, account: str) -> dict[str, Any]:
 
 
 def _owners(account_file: AccountFile) -> list[Owner]:
-    """Those that the file has sections for. Raises Unreachable where one of them isn't running and isn't off."""
+    """Those that the file has sections for.
+
+    Raises Unreachable where one of them isn't running and isn't off.
+    """
     owners = []
     for owner in OWNERS:
         sections = [section for section in owner.sections if section in account_file.sections]

@@ -64,8 +64,8 @@ def enable(
 ) -> None:
     """Turns copies on, or changes how; what isn't named stays. Senders must have been told first.
 
-    Examples: `varco archive enable acme --pop3 archive@acme.example --senders-told "HR, 2026-11-02"` ·
-    `varco archive enable acme --forward boss@acme.example --form journal`
+    Examples: `varco archive enable acme --pop3 archive@acme.example --senders-told "HR,
+    2026-11-02"` · `varco archive enable acme --forward boss@acme.example --form journal`
     """
     path = f"/accounts/{account}/archive"
     settings: dict[str, Any] = api_client.call("archive", "GET", path)["archive"] or {}
@@ -133,7 +133,9 @@ def export(
     until: Until = "",
     reason: Reason = "",
 ) -> None:
-    """Writes copies into an mbox file or a Maildir, with progress. That you did so becomes an event.
+    """Writes copies into an mbox file or a Maildir, with progress.
+
+    That you did so becomes an event.
 
     Example: `varco archive export acme november.mbox --since 2026-11-01 --until 2026-12-01`
     """

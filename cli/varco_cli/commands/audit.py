@@ -29,7 +29,9 @@ Keys = Annotated[
 
 @app.command("key")
 def key(as_json: Json = False) -> None:
-    """The public key that checkpoints are verified with. Keep it where the gate's operators can't change it.
+    """The public key that checkpoints are verified with.
+
+    Keep it where the gate's operators can't change it.
 
     Example: `varco audit key > log.pub`
     """
@@ -70,7 +72,9 @@ def prove(
         Path | None, typer.Option("--output", "-o", help="The file to write; default: standard output.")
     ] = None,
 ) -> None:
-    """A proof, as JSON, that this event is in the log. It holds that event whole and reveals no other.
+    """A proof, as JSON, that this event is in the log.
+
+    It holds that event whole and reveals no other.
 
     Example: `varco audit prove 4711 -o proof.json`
     """
@@ -210,7 +214,9 @@ def export(
     to: Annotated[Path, typer.Argument(help="The file to write; it must not exist.", metavar="FILE")],
     hashes: Annotated[Path | None, typer.Option(help="Where the leaf hashes shall go, too; it must not exist.")] = None,
 ) -> None:
-    """All events byte for byte, as `varco audit verify --events` reads them. Hashes of passwords are among them: mode 0600.
+    """All events byte for byte, as `varco audit verify --events` reads them.
+
+    Hashes of passwords are among them: mode 0600.
 
     Example: `varco audit export events.jsonl --hashes hashes`
     """

@@ -29,12 +29,16 @@ def backup(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Writes streams, objects and databases to a new place, while mail flows. Exit code 1 where the object store lost something.
+    """Writes streams, objects and databases to a new place, while mail flows.
 
-    It is the gate of VARCO_HOME, running or not; or the one of VARCO_NATS_URL and VARCO_S3_ENDPOINT, as in a container.
-    Without the secrets, passwords of next hops and issued API tokens are lost with the home they were made in.
+    Exit code 1 where the object store lost something.
 
-    Examples: `varco backup /backup/2026-11-24` · `varco backup /backup/2026-11-24.tar --with-secrets`
+    It is the gate of VARCO_HOME, running or not; or the one of VARCO_NATS_URL and
+    VARCO_S3_ENDPOINT, as in a container. Without the secrets, passwords of next hops and issued API
+    tokens are lost with the home they were made in.
+
+    Examples: `varco backup /backup/2026-11-24` · `varco backup /backup/2026-11-24.tar
+    --with-secrets`
     """
     if to.exists():
         raise Misused(f"{to} exists already: a backup goes to a new place")
@@ -57,11 +61,15 @@ def restore(
     replicas: Annotated[int, typer.Option(help="Of the streams: 3 on a cluster.", min=1, max=5)] = 1,
     as_json: Json = False,
 ) -> None:
-    """Puts a backup back, into an empty VARCO_HOME or an empty bus. Services are started after it, not before.
+    """Puts a backup back, into an empty VARCO_HOME or an empty bus.
 
-    Sequences, subjects and times are kept, so old checkpoints still hold; mail that waited is delivered after the start.
+    Services are started after it, not before.
 
-    Examples: `VARCO_HOME=/srv/varco varco restore /backup/2026-11-24` · `varco restore --check /backup/2026-11-24.tar`
+    Sequences, subjects and times are kept, so old checkpoints still hold; mail that waited is
+    delivered after the start.
+
+    Examples: `VARCO_HOME=/srv/varco varco restore /backup/2026-11-24` · `varco restore --check
+    /backup/2026-11-24.tar`
     """
     manifest, contents = _run(_restore(source, check, replicas))
     summary = _summary(manifest) | {"restored": contents}

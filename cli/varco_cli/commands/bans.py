@@ -81,7 +81,9 @@ def list_ignored(as_json: Json = False) -> None:
 
 @app.command("ignore")
 def ignore(network: Network, reason: NeededReason, as_json: Json = False) -> None:
-    """Its failures count no more, and bans that it covers end. With an account's token: failures that concern it.
+    """Its failures count no more, and bans that it covers end.
+
+    With an account's token: failures that concern it.
 
     Example: `varco bans ignore 192.0.2.7 --reason "the office"`
     """
@@ -112,7 +114,8 @@ def rules(
 ) -> None:
     """Shows what bans go by, in fail2ban's words; or changes it.
 
-    Examples: `varco bans rules` · `varco bans rules maxretry=5 bantime=1d bantime.increment=false strike.broken-off=off`
+    Examples: `varco bans rules` · `varco bans rules maxretry=5 bantime=1d bantime.increment=false
+    strike.broken-off=off`
     """
     given = dict(_pair(change) for change in changes or [])
     if given:

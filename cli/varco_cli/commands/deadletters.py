@@ -40,7 +40,9 @@ def show(letter: Name, as_json: Json = False) -> None:
 
 @app.command("redeliver")
 def redeliver(letter: Name, reason: Reason = "", as_json: Json = False) -> None:
-    """Gives the record once more to the consumer that parked it, and to no other. Exit code 1: it is dead still, and why.
+    """Gives the record once more to the consumer that parked it, and to no other.
+
+    Exit code 1: it is dead still, and why.
 
     Example: `varco deadletters redeliver relay.MAIL.77 --reason "the object store is back"`
     """

@@ -63,7 +63,8 @@ def tail(
 ) -> None:
     """The newest events, a line each, oldest first; with --json each line is one stored event.
 
-    Examples: `varco events tail --follow` · `varco events tail -f --fact mail-refused --account acme --json`
+    Examples: `varco events tail --follow` · `varco events tail -f --fact mail-refused --account
+    acme --json`
     """
     query = _query(mail, message_id, sender, recipient, host, login, account, service, fact)
     newest = api_client.call("audit", "GET", "/events", params=query | {"limit": lines or 1})["events"]
@@ -95,7 +96,8 @@ def list_(
 ) -> None:
     """Events that are like that, the newest first.
 
-    Examples: `varco events list --mail 06eqkv3g8w3x5m7n2p4q` · `varco events list --fact auth-failed --since 1d --account acme`
+    Examples: `varco events list --mail 06eqkv3g8w3x5m7n2p4q` · `varco events list --fact
+    auth-failed --since 1d --account acme`
     """
     query = _query(mail, message_id, sender, recipient, host, login, account, service, fact) | _times(since, until)
     found = []

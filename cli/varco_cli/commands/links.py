@@ -50,7 +50,8 @@ def show_link(link: Link, as_json: Json = False) -> None:
 def revoke(link: Link, reason: NeededReason, as_json: Json = False) -> None:
     """Ends a link and deletes its file, unless another link leads to the same.
 
-    Example: `varco links revoke e1eb3665a1a0766ea65616b6210cfd538c4950f8 --reason "sent to the wrong person"`
+    Example: `varco links revoke e1eb3665a1a0766ea65616b6210cfd538c4950f8 --reason "sent to the
+    wrong person"`
     """
     answer = api_client.call("filelink", "POST", f"/links/{_digits(link)}/revoke", json={"reason": reason})
     output.show(answer, as_json, lambda: _print_link(answer))

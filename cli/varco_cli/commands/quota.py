@@ -96,8 +96,9 @@ def except_sender(
 ) -> None:
     """Other limits for one sender or domain, with a reason, until a date or for good.
 
-    Examples: `varco quota except acme news@acme.example messages=5000 --until 2026-12-24 --reason "christmas letter"`
-    · `varco quota except acme @shop.example messages=unlimited --reason "a shop"`
+    Examples: `varco quota except acme news@acme.example messages=5000 --until 2026-12-24 --reason
+    "christmas letter"` · `varco quota except acme @shop.example messages=unlimited --reason "a
+    shop"`
     """
     path = f"{_path(account)}/exceptions/{quote(sender, safe='@')}"
     if remove:
@@ -118,7 +119,8 @@ def reset(
 ) -> None:
     """What was sent until now counts no more: the sender may send again at once.
 
-    Examples: `varco quota reset alice@acme.example --reason "newsletter, agreed"` · `varco quota reset acme --whole ...`
+    Examples: `varco quota reset alice@acme.example --reason "newsletter, agreed"` · `varco quota
+    reset acme --whole ...`
     """
     account = sender if whole else account or _only_account(sender)
     form = {} if whole else {"sender": sender}

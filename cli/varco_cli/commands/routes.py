@@ -47,7 +47,8 @@ def set_route(
 ) -> None:
     """Sets where an account's mail goes.
 
-    Examples: `varco routes set acme mx.provider.example:25 --tls required` · `varco routes set acme blackhole`
+    Examples: `varco routes set acme mx.provider.example:25 --tls required` · `varco routes set acme
+    blackhole`
     """
     route: str | dict[str, str] = to
     if to != "blackhole":

@@ -35,7 +35,8 @@ def list_senders(account: Account, as_json: Json = False) -> None:
 def add_sender(account: Account, sender: Pattern, reason: Reason = "", as_json: Json = False) -> None:
     """Authorises a sender.
 
-    Examples: `varco senders add acme @acme.example` · `varco senders add acme sales@partner.example`
+    Examples: `varco senders add acme @acme.example` · `varco senders add acme
+    sales@partner.example`
     """
     change("policy", "PUT", _path(account, sender), reason, as_json)
 

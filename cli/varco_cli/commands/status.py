@@ -13,7 +13,9 @@ from varco_cli.output import Json
 
 
 def status(as_json: Json = False) -> None:
-    """Processes, ports, readiness and version of the stack of VARCO_HOME. Exit code 3 where not all is ready.
+    """Processes, ports, readiness and version of the stack of VARCO_HOME.
+
+    Exit code 3 where not all is ready.
 
     Where VARCO_APIS names services that run elsewhere: their readiness.
 

@@ -26,12 +26,15 @@ def up(
     ] = "",
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return as soon as all is ready.")] = False,
 ) -> None:
-    """Starts the whole gateway here: bus, object store, every service. Ctrl-C or SIGTERM drains and ends it.
+    """Starts the whole gateway here: bus, object store, every service.
 
-    State, secrets, logs and pid files are in VARCO_HOME (./var). The first start makes secrets, a certificate and an
-    account to try with; later ones continue with the same state.
+    Ctrl-C or SIGTERM drains and ends it.
 
-    Examples: `varco up` · `VARCO_SMTP_PORT=25 varco up` · `varco up --processes one` · `varco up --detach`
+    State, secrets, logs and pid files are in VARCO_HOME (./var). The first start makes secrets, a
+    certificate and an account to try with; later ones continue with the same state.
+
+    Examples: `varco up` · `VARCO_SMTP_PORT=25 varco up` · `varco up --processes one` · `varco up
+    --detach`
     """
     if processes not in ("", "each", "one"):
         raise Misused(f"--processes={processes}: expected each or one")

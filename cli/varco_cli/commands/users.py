@@ -38,9 +38,12 @@ def put_user(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Adds a login, or changes its password. The password is asked for, or read from standard input.
+    """Adds a login, or changes its password.
 
-    Examples: `varco users put acme alice@acme.example` · `pass mail | varco users put acme printer --password-stdin`
+    The password is asked for, or read from standard input.
+
+    Examples: `varco users put acme alice@acme.example` · `pass mail | varco users put acme printer
+    --password-stdin`
     """
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _prompt_password()
     form = {"password": password, "name": name or None}

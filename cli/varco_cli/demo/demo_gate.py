@@ -100,7 +100,10 @@ class DemoGate(NamedTuple):
         source: str = "",
         declared: int = 0,
     ) -> SmtpAnswer:
-        """One mail in one session; no login where it is empty. `declared` is the SIZE that is announced, if any."""
+        """One mail in one session; no login where it is empty.
+
+        `declared` is the SIZE that is announced, if any.
+        """
         with self.connect(self.smtp if source else 0, source) as client:
             if login:
                 client.login(login, PASSWORD)

@@ -55,7 +55,10 @@ async def make_ready(settings: PrepareSettings, services: list[ServiceDescriptio
 
 
 def role_password(secrets: Path, service: str) -> str:
-    """The password of this service's role. Raises BrokenSetting, naming the file, where it cannot be read."""
+    """The password of this service's role.
+
+    Raises BrokenSetting, naming the file, where it cannot be read.
+    """
     file = secrets / database_password(service)
     try:
         return read_secret(file)

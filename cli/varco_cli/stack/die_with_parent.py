@@ -1,6 +1,7 @@
 """Becomes another program that the kernel ends as soon as its parent is gone, however that ended.
 
-Run by path, as a program of its own: `python -I -S launch.py <parent's process id> <program> <arguments...>`.
+Run by path, as a program of its own: `python -I -S launch.py <parent's process id> <program>
+<arguments...>`.
 """
 
 import ctypes

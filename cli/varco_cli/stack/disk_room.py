@@ -35,7 +35,10 @@ def mail_limit(used: int, free: int, total: int, limit_bytes: int = -1) -> int:
 
 
 class DiskRoomWatcher:
-    """Keeps MAIL's limit in step with the disk. `restart` ends the bus, which is then started again."""
+    """Keeps MAIL's limit in step with the disk.
+
+    `restart` ends the bus, which is then started again.
+    """
 
     def __init__(self, home: StateDirectory, settings: BusSettings, restart: Callable[[], Awaitable[object]]) -> None:
         self._disk = home.path

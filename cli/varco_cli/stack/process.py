@@ -31,7 +31,10 @@ class BrokenStart(FailedStart):
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to run. `ready` says whether it does its work by now; `grace_seconds` is what SIGTERM leaves it to end."""
+    """What to run.
+
+    `ready` says whether it does its work by now; `grace_seconds` is what SIGTERM leaves it to end.
+    """
 
     name: str
     command: Sequence[str]
@@ -41,7 +44,10 @@ class Program:
 
 
 class ManagedProcess:
-    """A program that is kept running from `start` to `stop`. Its output is appended to its log file."""
+    """A program that is kept running from `start` to `stop`.
+
+    Its output is appended to its log file.
+    """
 
     def __init__(self, program: Program, home: StateDirectory) -> None:
         self.program = program
@@ -97,7 +103,10 @@ class ManagedProcess:
         self._home.pid_file(self.name).unlink(missing_ok=True)
 
     async def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
-        """Sends it a signal; the id of the process that got it. Unlike `stop`, it will be started again."""
+        """Sends it a signal; the id of the process that got it.
+
+        Unlike `stop`, it will be started again.
+        """
         pid = self.pid
         os.kill(pid, number)
         return pid

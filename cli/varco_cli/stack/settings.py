@@ -69,7 +69,10 @@ class StackSettings(WithLinksPort, WithMailLimits, WithPop3Ports, WithSmtpPorts)
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Every port of a stack. `api` is the first of SERVICES ports, `s3` the first of the object store's eight."""
+    """Every port of a stack.
+
+    `api` is the first of SERVICES ports, `s3` the first of the object store's eight.
+    """
 
     smtp: int
     submission: int

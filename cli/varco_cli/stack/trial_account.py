@@ -23,7 +23,10 @@ class TrialAccount(NamedTuple):
 
 
 async def open_trial(stack: Stack) -> TrialAccount | None:
-    """Makes the account where this home never had one. None where its services aren't installed, or it is gone."""
+    """Makes the account where this home never had one.
+
+    None where its services aren't installed, or it is gone.
+    """
     if not {"policy", "relay", "ingress-smtp"} <= stack.apis.keys():
         return None
     if not stack.home.trial_made.exists():
