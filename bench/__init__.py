@@ -1,1 +1,1 @@
-"""How fast the gate is, beside its peers in the same run: `python -m bench --help`."""
+"""Measures how fast the gate is, and its peers in the same run: `python -m bench --help`."""

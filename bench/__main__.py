@@ -1,4 +1,4 @@
-"""`python -m bench`: every workload through every gate, in turns, round after round."""
+"""`python -m bench`: sends every workload through every gate, in turns, round after round."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ def main(
     json: Annotated[Path | None, typer.Option(help="write every measurement here")] = None,
     markdown_to: Annotated[Path | None, typer.Option("--markdown", help="write the tables here")] = None,
 ) -> None:
-    """How fast the gate is, beside its peers in the same run.
+    """Measures how fast the gate is, and its peers in the same run.
 
     Everything runs on loopback, in a temporary home.
     """
@@ -64,7 +64,7 @@ def main(
 def reported(
     workloads: list[str], rounds: int, scale: float, gates: str = "varco,postfix,postfix-copy", flow_delay: str = "1s"
 ) -> Report:
-    """Measures, and shows progress."""
+    """Runs a measurement and shows its progress."""
     chosen = [WORKLOADS[name].scaled(scale) for name in workloads]
     return Report(
         results=asyncio.run(_bench(chosen, rounds, gates.split(","), flow_delay)),
@@ -93,7 +93,7 @@ async def _bench(workloads: list[Workload], rounds: int, names: list[str], flow_
 
 @contextlib.asynccontextmanager
 async def _running(names: list[str], flow_delay: str) -> AsyncIterator[tuple[list[Gate], Sink]]:
-    """The sink and the gates that can be had here, until the end of the block."""
+    """Yields the sink and the gates that are available here, and ends them with the block."""
     async with contextlib.AsyncExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True)))
         sink = await Sink.start()

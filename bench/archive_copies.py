@@ -1,6 +1,7 @@
-"""What a copy costs the whole gate, how far the index lags behind a flood, how fast POP3 is: `python -m bench.archive_copies`.
+"""Measures the cost of copies, the lag of their index, and POP3: `python -m bench.archive_copies`.
 
-Mails come in by SMTP. The same gate with copies off and on, in turns; CPU is that of all its processes.
+Mails arrive by SMTP. The same gate runs with copies off and on, in turns. CPU is that of all its
+processes.
 """
 
 import asyncio
@@ -42,7 +43,7 @@ class Flood(msgspec.Struct, kw_only=True):
 
 
 class Fetched(msgspec.Struct):
-    """Octets that a client got by POP3 inside TLS, in how many seconds, and archive's CPU seconds for it."""
+    """What a client fetched by POP3 inside TLS: octets, seconds, and CPU seconds of archive."""
 
     octets: int
     seconds: float
@@ -103,7 +104,7 @@ async def _flood(case: str, stack: Stack, sink: Sink, mails: int) -> Flood:
 
 
 def _api(stack: Stack) -> httpx.AsyncClient:
-    """archive's API, as its admin."""
+    """Returns a client of archive's API with the admin token."""
     apis = json.loads((stack.home / "stack.json").read_text())["apis"]
     token = (stack.home / "admin.token").read_text().strip()
     return httpx.AsyncClient(base_url=apis["archive"], headers={"Authorization": f"Bearer {token}"}, trust_env=False)
@@ -117,7 +118,7 @@ async def _fetch(stack: Stack) -> Fetched:
 
 
 def _retrieved(port: int) -> tuple[int, float]:
-    """Octets and seconds, one mail after the other."""
+    """Fetches one mail after the other, and returns octets and seconds."""
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     with contextlib.closing(poplib.POP3_SSL("127.0.0.1", port, timeout=60, context=trusting)) as box:

@@ -1,7 +1,7 @@
-"""How long audit takes to index a history, how large the index is, and how fast it is searched.
+"""Measures how long audit takes to index a history, the size of the index, and searches.
 
 `python -m bench.audit_index [--events 1000000] [--postgres]` fills a real bus with the events of
-mails, indexes them from the first one, searches, and prints what docs/performance.md shows.
+mails, indexes them from the first one, searches, and prints the table of docs/performance.md.
 """
 
 import argparse
@@ -132,7 +132,7 @@ class Traffic:
 
 
 async def fill(bus: Bus, traffic: Traffic, count: int) -> int:
-    """Appends that many events in batches; their bytes."""
+    """Appends that many events in batches, and returns their bytes."""
     last = size = done = 0
     while done < count:
         batch = [(event.subject, encode_event(event)) for event in traffic.events(500)][:1_000]
@@ -143,7 +143,7 @@ async def fill(bus: Bus, traffic: Traffic, count: int) -> int:
 
 
 async def index_all(index: EventIndex, last: int) -> tuple[float, float, float]:
-    """Seconds, CPU seconds and the growth of its memory in MB, from the first event to the last."""
+    """Indexes all events, and returns seconds, CPU seconds and the growth of memory in MB."""
     before = pss([os.getpid()])
     began, used = time.perf_counter(), time.process_time()
     peak = Peak(lambda: [os.getpid()])
@@ -154,7 +154,7 @@ async def index_all(index: EventIndex, last: int) -> tuple[float, float, float]:
 
 
 async def ask(reader: EventReader, wanted: Callable[[], EventQuery]) -> tuple[float, float, float]:
-    """Milliseconds of a page with its payloads (median, 95th percentile), and its mean length."""
+    """Returns milliseconds of a page with payloads (median, 95th percentile) and its length."""
     took, found = [], 0
     for _ in range(QUESTIONS):
         began = time.perf_counter()
@@ -194,7 +194,7 @@ async def open_index(bus: Bus, url: str) -> AsyncIterator[EventIndex]:
 
 
 async def size_of(index: EventIndex, url: str) -> float:
-    """MB on disk."""
+    """Returns the size on disk in MB."""
     if url.startswith("sqlite"):
         file = Path(url.partition("///")[2])
         return sum(one.stat().st_size for one in file.parent.glob(f"{file.name}*")) / 1e6

@@ -1,7 +1,7 @@
-"""What audit costs each mail, and how late a record is seen: `python -m bench.audit_live`.
+"""Measures what audit costs each mail, and its delay: `python -m bench.audit_live`.
 
-Appends records at several rates to a real bus, without audit and with it, and prints what
-docs/performance.md shows.
+Appends records at several rates to a real bus, without audit and with it, and prints the table of
+docs/performance.md.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ BODY = b"x" * 10_000
 
 
 async def accept(bus: Bus, records: list[MailRecord], rate: int) -> None:
-    """Appends records as evenly as the machine lets it."""
+    """Appends records at an even rate, as far as the machine allows."""
     begun, tasks = time.perf_counter(), []
     for number, record in enumerate(records):
         await asyncio.sleep(max(begun + number / rate - time.perf_counter(), 0))
@@ -42,7 +42,10 @@ async def accept(bus: Bus, records: list[MailRecord], rate: int) -> None:
 
 
 async def lateness(bus: Bus) -> list[float]:
-    """Milliseconds from each record in MAIL to its event in EVENTS. Waits for the last one."""
+    """Returns milliseconds from each record in MAIL to its event in EVENTS.
+
+    Waits for the last one.
+    """
     last, late = await bus.mail.last_sequence(RECORDS), []
     async with aclosing(bus.events.follow_raw(RECORDED)) as events:
         async for raw in events:
@@ -55,7 +58,7 @@ async def lateness(bus: Bus) -> list[float]:
 
 
 def started(home: Path, url: str) -> subprocess.Popen[bytes]:
-    """The service audit in a process of its own."""
+    """Runs the service audit in its own process."""
     (home / "token.key").write_text("k" * 64)
     names = variables(Settings)
     chosen = {"home": home, "nats_url": url, "api_port": free_port(), "token_key_file": home / "token.key"}
@@ -64,7 +67,7 @@ def started(home: Path, url: str) -> subprocess.Popen[bytes]:
 
 
 async def measure(rate: int, home: Path, *, audited: bool) -> tuple[float, float, list[float]]:
-    """CPU milliseconds of a mail, of the bus and of audit, and how late its records were."""
+    """Returns CPU milliseconds a mail, of the bus and of audit, and the delays of the records."""
     events = Traffic().events(rate * SECONDS * 3)
     first, *records = [event.record for event in events if isinstance(event, MailRecorded)][: rate * SECONDS + 1]
     async with (

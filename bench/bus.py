@@ -1,7 +1,7 @@
-"""CPU of the client for each step of a mail on the bus: varco_common.bus beside the same step on plain nats-py.
+"""Measures the client's CPU for each step of a mail on the bus, with plain nats-py beside it.
 
-`python -m bench.bus` prints microseconds of this process's CPU for each operation (the server's own is another process),
-and operations a second. 20 operations are under way at a time.
+`python -m bench.bus` prints, for each operation, microseconds of this process's CPU, and operations
+a second. The server is another process. 20 operations run at a time.
 """
 
 import asyncio
@@ -104,7 +104,10 @@ async def lean(server: NatsServer) -> Rows:
 
 
 async def plain(server: NatsServer) -> Rows:
-    """The same on nats-py, as its documentation has it; a vote's answers come to an inbox of the ballot's own."""
+    """Returns the same operations on nats-py, as its documentation shows them.
+
+    Each ballot has its own inbox for the votes.
+    """
     rows: Rows = {}
     bus, voters = await nats.connect(server.url), await nats.connect(server.url)
     stream = bus.jetstream()

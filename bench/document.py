@@ -1,9 +1,8 @@
-"""Measures anew what docs/performance.md shows: `python -m bench.document`.
+"""Measures the figures of docs/performance.md again: `python -m bench.document`.
 
-Only what stands between its marks changes.
-
-`<!-- measured: gates -->` to `<!-- end -->`, and likewise `profile`, `inline-limit` and `peers` (a
-script that compares gates, named by BENCH_PEERS; without it that part stays as it is).
+Only the text between its marks changes: `<!-- measured: gates -->` to `<!-- end -->`, and likewise
+`profile`, `inline-limit` and `peers`. BENCH_PEERS names the script that compares gates; without it,
+`peers` stays as it is.
 """
 
 import asyncio
@@ -31,7 +30,7 @@ def main(
     scale: Annotated[float, typer.Option(help="factor on the number of mails")] = 1.0,
     peers: Annotated[Path | None, typer.Option(envvar="BENCH_PEERS", help="a script that compares gates")] = None,
 ) -> None:
-    """Runs everything, some twenty minutes, and writes the page after each part."""
+    """Runs everything, which takes some twenty minutes, and writes the page after each part."""
     for part in parts.split(","):
         match part:
             case "gates":
@@ -51,9 +50,9 @@ def main(
 
 
 def replaced(page: str, part: str, text: str) -> str:
-    """The page with another text between the marks of this part.
+    """Returns the page with another text between the marks of this part.
 
-    Raises ValueError where it has no such marks.
+    Raises ValueError where the page has no such marks.
     """
     marks = re.compile(rf"(<!-- measured: {part} -->\n).*?(<!-- end -->\n)", re.DOTALL)
     page, count = marks.subn(lambda found: f"{found[1]}\n{text.strip()}\n\n{found[2]}", page)

@@ -1,4 +1,7 @@
-"""Varco in somebody else's comparison: a script that takes `--target NAME=HOST:PORT:...` and starts the peers itself."""
+"""Runs a foreign comparison with Varco in it.
+
+The script takes `--target NAME=HOST:PORT:...` and starts the peers itself.
+"""
 
 import asyncio
 import sys
@@ -13,9 +16,9 @@ LINKS: dict[str, object] = {"account": "bench", "filelink": {"over": "10MB"}}  #
 
 
 async def compared(script: Path, workloads: list[str], rounds: int, scale: float) -> str:
-    """What the script prints (its tables, in Markdown).
+    """Runs the script, and returns what it prints: tables in Markdown.
 
-    There is no archive yet: it is told that no copy comes.
+    Varco runs without archive, so the script is told to expect no copy.
     """
     with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
         async with running(Path(home) / "varco", SINK_PORT) as stack:

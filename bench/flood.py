@@ -1,8 +1,9 @@
-"""A flood from a banned host while honest clients send: `python -m bench.flood`, as root for the kernel's set.
+"""Floods the gate from a banned host while honest clients send: `python -m bench.flood`.
 
-The honest ones send W2 over 20 connections, alone and during the flood, in turns; then the flood comes alone, and what
-each refused connection costs the gate is read off its processes. As root everything runs in a network namespace of its
-own, whose loopback is all that the firewall's table ever sees.
+Honest clients send W2 over 20 connections, alone and during the flood, in turns. Then the flood
+comes alone, and the processes of the gate show what a refused connection costs. As root, which the
+firewall needs, everything runs in its own network namespace, so the firewall's table sees only its
+loopback.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ SETTLE_SECONDS = 6.0  # as in bench.__main__
 
 
 class Flood(msgspec.Struct):
-    """What the flood saw, by what became of each connection, and its own CPU seconds."""
+    """What the flood saw: connections by outcome, and its own CPU seconds."""
 
     seen: dict[str, int]
     seconds: float
@@ -40,7 +41,7 @@ class Flood(msgspec.Struct):
 
 
 class Round(msgspec.Struct, kw_only=True):
-    """Mails a second without and with the flood, and the gate's CPU milliseconds for a refused connection."""
+    """Mails a second without and with the flood, and CPU milliseconds of a refused connection."""
 
     way: str
     alone: float
@@ -141,7 +142,7 @@ async def _ban(stack: Stack) -> None:
 
 
 async def _start_flood(port: int) -> asyncio.subprocess.Process:
-    """Of a program that costs little itself, started as such a program is."""
+    """Starts the flood, a program that itself costs little CPU."""
     lean = [sys.executable, "-S", "-E", str(Path(flooder.__file__)), str(port), str(CONNECTIONS), str(PER_SECOND)]
     return await asyncio.create_subprocess_exec(*lean, stdout=asyncio.subprocess.PIPE)
 

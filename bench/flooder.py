@@ -1,7 +1,6 @@
-"""The flooder's own program: `python -S bench/flooder.py PORT CONNECTIONS PER_SECOND`.
+"""Floods a gate: `python -S bench/flooder.py PORT CONNECTIONS PER_SECOND`.
 
-It imports next to nothing, for what it costs itself is taken from the processors of the gate that
-it floods.
+It imports almost nothing, because the gate that it floods shares its processors.
 """
 
 import socket
@@ -13,7 +12,10 @@ HANDFUL = 10  # connections at once: a flooder doesn't sleep a millisecond betwe
 
 
 def main(port: int, connections: int, per_second: int) -> None:
-    """Each connection waits for the gate's first word, or its end; prints what it saw, the seconds, its own CPU seconds."""
+    """Connects and waits for the first bytes or the end of each connection.
+
+    Prints the outcomes, the seconds and its own CPU seconds.
+    """
     seen = {"refused": 0, "closed": 0, "greeted": 0}
     began, worked = time.monotonic(), time.process_time()
     for number in range(connections):

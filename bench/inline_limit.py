@@ -1,8 +1,8 @@
-"""From which size on a body is better off in the object store: `python -m bench.inline_limit`.
+"""Finds the size from which a body costs less in the object store: `python -m bench.inline_limit`.
 
-Mails with a PDF of each size go through the stack twice: with an inline limit that lets them travel
-in the record, and with one that sends them by the object store. Where the second costs less, the
-default limit has its place.
+Mails with a PDF of each size go through the stack twice: with an inline limit that keeps them in
+the record, and with one that moves them to the object store. The default limit is where the second
+costs less.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def main(
     rounds: Annotated[int, typer.Option(help="of each size and way; medians are shown")] = 3,
     mails: Annotated[int, typer.Option(help="of each size; fewer of the larger ones")] = 200,
 ) -> None:
-    """Prints, for each size, mails a second at the sink and CPU milliseconds a mail, inline and by the object store."""
+    """Prints mails a second at the sink and CPU milliseconds a mail, for each size, both ways."""
     results = asyncio.run(_measured(rounds, mails))
     table = Table(title="The inline limit", title_justify="left")
     for heading in HEADINGS:
@@ -49,7 +49,7 @@ def main(
 
 
 def markdown(rounds: int, mails: int = 100) -> str:
-    """The same as a table in Markdown."""
+    """Returns the same as a table in Markdown."""
     rows = _rows(asyncio.run(_measured(rounds, mails)))
     lines = [
         f"`python -m bench.inline_limit --rounds {rounds} --mails {mails}`, {time.strftime('%d %B %Y')}; medians.",

@@ -1,6 +1,6 @@
-"""W5, `python -m bench.links`: 20 MB attachments that leave as links.
+"""W5, `python -m bench.links`: measures 20 MB attachments that leave as links.
 
-How many MB a second, and CPU for each GB.
+Prints MB a second, and CPU for each GB.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ SETTLE_SECONDS = 6.0  # what ingress learns so soon after a change of the accoun
 
 
 class Figures(msgspec.Struct, kw_only=True):
-    """Of attachments, before encoding: millions of bytes a second, and CPU seconds for each thousand millions."""
+    """Figures of attachments before encoding: MB (10^6 bytes) a second, CPU seconds for each GB."""
 
     mb_per_second: float
     cpu_per_gb: float
@@ -51,7 +51,7 @@ def main(
         Path | None, typer.Option(envvar="BENCH_PEERS", help="a script that compares gates (taking --target): run it")
     ] = None,
 ) -> None:
-    """Every mail must arrive at the next hop, once; what arrives is small."""
+    """Runs W5. Every mail must arrive at the next hop once, and be small there."""
     if peers:
         print(asyncio.run(external.compared(peers, ["W5"], rounds, mails / W5.mails)))
         return
@@ -83,7 +83,7 @@ async def _bench(rounds: int, mails: int) -> tuple[list[Figures], dict[str, floa
 
 
 def _shares(stack: Stack, before: dict[int, float]) -> dict[str, float]:
-    """What each process had of the CPU, the greediest first."""
+    """Returns the CPU share of each process, the largest first."""
     after = proc.cpu_each([stack.pid])
     used = {name: after.get(pid, 0) - before.get(pid, 0) for name, pid in stack.processes().items()}
     whole = sum(used.values()) or 1.0

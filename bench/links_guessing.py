@@ -1,10 +1,10 @@
-"""Does the time of a 404 tell how near a guess is?
+"""Measures whether the time of a 404 tells how close a guessed link is.
 
-`python -m bench.links_guessing`: one client, one kept connection.
+`python -m bench.links_guessing` uses one client and one persistent connection.
 
-Asks in random order for links that share nothing with any that there is, for ones that share all
-but the last digit, and for ones that are there under another ending. `P(slower)` is how often a
-request of that kind takes longer than one of the first.
+It requests, in random order, links that share nothing with any existing link, links that share all
+but the last digit, and existing links with another file ending. `P(slower)` is how often a request
+of that kind takes longer than one of the first kind.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ NEVER = 10**9  # misses
 
 
 def main(requests: Annotated[int, typer.Option(help="of each kind")] = 10_000) -> None:
-    """Prints median, deviation from a coin's 0.5, and what chance alone would give in 95 of 100 runs."""
+    """Prints the median, the deviation from 0.5, and the 95 % interval of pure chance."""
     taken = uvloop.run(_asked(requests))
     first, *_ = taken.values()
     chance = 1.96 * (1 / (6 * requests)) ** 0.5  # of Mann and Whitney's statistic, for two equal samples
@@ -68,7 +68,7 @@ async def _asked(requests: int) -> dict[str, list[float]]:
 
 
 async def _timed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> float:
-    """Microseconds from the request to the end of its 404."""
+    """Returns microseconds from the request to the end of its 404."""
     began = time.perf_counter()
     writer.write(f"GET /files/{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     head = await reader.readuntil(b"\r\n\r\n")
@@ -85,7 +85,7 @@ def _near(digits: str, links: dict[str, Link]) -> str:
 
 
 def _slower(times: list[float], than: list[float]) -> float:
-    """How often one of `times` is above one of `than`; ties count half."""
+    """Returns how often a value of `times` is above one of `than`; ties count half."""
     ordered = sorted(than)
     above = sum(bisect_left(ordered, one) + bisect_right(ordered, one) for one in times)
     return above / 2 / len(times) / len(than)

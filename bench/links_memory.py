@@ -1,6 +1,7 @@
-"""What a mail with a 100 MB attachment costs in memory, and eight at once: `python -m bench.links_memory`.
+"""Measures the memory of a mail with a 100 MB attachment, and of eight: `bench.links_memory`.
 
-The whole gate runs; each client sends from a generator. Shown is how far each process's resident memory rose above idle.
+The whole gate runs. Each client sends from a generator. The table shows how far the resident memory
+of each process rose above idle.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ def main(
     size: Annotated[int, typer.Option(help="of each attachment, in MB, before encoding")] = 100,
     at_once: Annotated[int, typer.Option(help="mails at the same time")] = 8,
 ) -> None:
-    """MiB above idle, at the most."""
+    """Prints the peaks in MiB above idle."""
     for name, rises in asyncio.run(_bench(size * 1_000_000, at_once)).items():
         print(f"{name}: " + ", ".join(f"{process} {rise / MIB:.0f}" for process, rise in rises.items()) + " MiB")
 
@@ -56,7 +57,7 @@ async def _rise(stack: Stack, size: int, count: int) -> dict[str, int]:
 
 
 async def _sent(stack: Stack, size: int, count: int) -> None:
-    """Returns when as many more mails are converted as were sent."""
+    """Waits until as many mails are converted as were sent."""
     before = _converted(stack)
     await asyncio.gather(*(asyncio.to_thread(_send, stack.smtp_port, size) for _ in range(count)))
     async with asyncio.timeout(_SECONDS):
@@ -89,18 +90,18 @@ def _pieces(size: int) -> Iterator[bytes]:
 
 
 def _converted(stack: Stack) -> int:
-    """From the log, which names each mail as it leaves."""
+    """Counts converted mails in the log, which names each as it leaves."""
     return sum(log.read_bytes().count(b'"event":"converted"') for log in (stack.home / "logs").glob("filelink*.log*"))
 
 
 def _begun(pid: int) -> int:
-    """The peak begins anew."""
+    """Resets the peak."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
     return _peak(pid)
 
 
 def _peak(pid: int) -> int:
-    """VmHWM, in bytes."""
+    """Returns VmHWM in bytes."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 

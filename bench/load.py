@@ -1,7 +1,8 @@
-"""The load generator: speaks SMTP as bytes, so that it costs far less than any gate that it measures.
+"""The load generator. It speaks SMTP as bytes, so that it costs far less than a gate.
 
-Runs as a process of its own (`python -m bench.load HOST PORT`, a Workload as JSON on standard input, a Sent as JSON on
-standard output). Commands go out one at a time, as most mail clients send them.
+It runs in its own process (`python -m bench.load HOST PORT`), with a Workload as JSON on standard
+input and a Sent as JSON on standard output. Commands go out one at a time, as most mail clients
+send them.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ class Sent(msgspec.Struct, kw_only=True):
 
 
 class Run:
-    """The mails that are still to be sent, and what became of the others."""
+    """The mails that are still to be sent, and the outcomes of the others."""
 
     def __init__(self, workload: Workload) -> None:
         self.workload = workload
@@ -56,7 +57,7 @@ class Run:
         self.last = 0.0
 
     def take(self) -> int | None:
-        """The number of the next mail; None where there is none left."""
+        """Returns the number of the next mail; None where none is left."""
         if self.next >= self.workload.mails:
             return None
         self.next += 1
@@ -70,7 +71,7 @@ class Run:
 
 
 class Client(asyncio.Protocol):
-    """One connection: greeting, EHLO, mails, QUIT. `closed` is done when it is over."""
+    """One connection: greeting, EHLO, mails, QUIT. `closed` is done at its end."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -153,7 +154,7 @@ class Client(asyncio.Protocol):
 
 
 async def _lane(run: Run, host: str, port: int) -> None:
-    """One connection after the other, until no mail is left."""
+    """Opens one connection after the other, until no mail is left."""
     loop = asyncio.get_running_loop()
     while run.next < run.workload.mails:
         try:
@@ -169,7 +170,7 @@ async def _lane(run: Run, host: str, port: int) -> None:
 
 
 async def send(workload: Workload, host: str, port: int, seconds: float = SECONDS) -> Sent:
-    """Sends the workload's mails, and returns what became of them; after `seconds` it gives up on the rest."""
+    """Sends the workload's mails and returns their outcomes. Gives up after `seconds`."""
     run = Run(workload)
     begin = clock()
     lanes = [asyncio.create_task(_lane(run, host, port)) for _ in range(workload.connections)]

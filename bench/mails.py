@@ -1,4 +1,4 @@
-"""Mails to send, as bytes in wire form: each one's few own lines, around a body that all share."""
+"""Mails to send, as bytes in wire form: a few lines of their own around a body that all share."""
 
 import base64
 import mimetypes
@@ -14,7 +14,7 @@ _SIGNATURES = {"pdf": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "exe": b"MZ\x90\x00\x03\
 
 
 def prose(size: int) -> bytes:
-    """`size` bytes of text in CRLF lines, none of which begins with a dot; the same at every call."""
+    """Returns `size` bytes of text in CRLF lines without a leading dot; always the same."""
     dice = random.Random(size)
     words = [f"{dice.getrandbits(bits):x}" for bits in (8, 12, 16, 24, 32) for _ in range(60)]
     lines = (" ".join(dice.choices(words, k=14))[:_LINE] for _ in range(size // 20 + 1))
@@ -23,7 +23,7 @@ def prose(size: int) -> bytes:
 
 
 def encoded(name: str, size: int) -> bytes:
-    """`size` bytes that look like a file of that name, in base64 lines of CRLF."""
+    """Returns `size` bytes in base64 lines of CRLF that look like a file of that name."""
     signature = _SIGNATURES.get(name.rpartition(".")[2], b"")
     raw = signature + random.Random(name).randbytes(size - len(signature))
     return base64.encodebytes(raw).replace(b"\n", b"\r\n")
@@ -32,7 +32,7 @@ def encoded(name: str, size: int) -> bytes:
 class Mails:
     """The mails of one run.
 
-    No two are the same, so nothing downstream can win by seeing one twice.
+    No two are equal, so that no gate gains from seeing a mail twice.
     """
 
     def __init__(self, workload: Workload) -> None:
@@ -48,7 +48,7 @@ class Mails:
         return self._workload.recipient.replace("{n}", str(number % 1000))
 
     def pieces(self, number: int) -> list[bytes]:
-        """What goes out after 354: the mail's own lines, the shared body, the end of data."""
+        """Yields what follows the 354: the mail's own lines, the shared body, the end of data."""
         return [self._own(number), self.shared, END]
 
     def _own(self, number: int) -> bytes:
@@ -59,7 +59,7 @@ class Mails:
         ).encode()
 
     def _parts(self) -> tuple[str, bytes]:
-        """The header fields that all mails have, to the first line of the text; and the rest of the body."""
+        """Returns the shared header up to the first line of the text, and the rest."""
         name, text = self._workload.attachment, prose(self._workload.size)
         plain = "Content-Type: text/plain; charset=utf-8\r\n\r\n"
         if not name:

@@ -1,4 +1,4 @@
-"""One measurement: one workload through one gate to the sink, and what it took."""
+"""One measurement: sends a workload through a gate to the sink, and reads the meters."""
 
 import asyncio
 import sys
@@ -44,7 +44,7 @@ class Result(msgspec.Struct, kw_only=True):
 
 
 class Sink:
-    """The sink's process: its ports, and its counts when asked."""
+    """The process of the sink: its ports, and its counts on request."""
 
     def __init__(self, process: asyncio.subprocess.Process, ports: Ports) -> None:
         self._process = process
@@ -57,7 +57,7 @@ class Sink:
         return cls(process, msgspec.json.decode(await process.stdout.readline(), type=Ports))
 
     async def counts(self) -> tuple[Count, Count]:
-        """Of mails and of copies, since the start."""
+        """Returns the counts of mails and of copies since the start."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(b"\n")
@@ -77,7 +77,7 @@ async def _python(*arguments: str) -> asyncio.subprocess.Process:
 
 
 async def generate(workload: Workload, port: int) -> Sent:
-    """Runs the load generator in a process of its own."""
+    """Runs the load generator in its own process."""
     process = await _python("-m", "bench.load", "127.0.0.1", str(port))
     async with asyncio.timeout(SECONDS + 30):
         answer, _ = await process.communicate(msgspec.json.encode(workload))
@@ -116,7 +116,7 @@ async def measure(gate: Gate, workload: Workload, sink: Sink, number: int = 0) -
 
 
 async def drained(sink: Sink, before: tuple[Count, Count], mails: int, copies: int) -> tuple[Count, Count]:
-    """The counts, once they have grown by that much or nothing comes any more."""
+    """Returns the counts once they have grown by that much, or nothing arrives any more."""
     seen, at = -1, time.monotonic()
     while True:
         now = await sink.counts()
@@ -131,7 +131,11 @@ async def drained(sink: Sink, before: tuple[Count, Count], mails: int, copies: i
 
 
 def _as_expected(workload: Workload, sent: Sent, arrived: int, copies: int | None) -> bool:
-    """Every mail accepted and at the sink exactly once (and its copy); or every mail refused for good."""
+    """Says whether all is as expected.
+
+    Every mail is accepted and at the sink exactly once (with its copy), or every mail is refused
+    for good.
+    """
     if workload.expects == "refused":
         return all(500 <= code < 600 for code in sent.codes) and arrived == 0
     return sent.accepted == workload.mails == arrived and copies in (None, arrived)

@@ -1,4 +1,4 @@
-"""What processes use, read from /proc: CPU seconds and memory, of whole trees (Linux only)."""
+"""Reads from /proc what trees of processes use: CPU seconds and memory (Linux only)."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ _PARENT, _UTIME, _CSTIME, _START = 1, 11, 14, 19  # fields of /proc/<pid>/stat a
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields after the process's name; empty where it is gone."""
+    """Returns the fields after the process's name; empty where the process is gone."""
     try:
         return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -20,7 +20,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def tree(roots: Iterable[int]) -> dict[int, list[str]]:
-    """All live processes below the roots, the roots too, with the fields of their stat."""
+    """Returns all live processes below the roots, and the roots, with the fields of their stat."""
     found = {int(entry.name): _stat(int(entry.name)) for entry in _PROC.iterdir() if entry.name.isdigit()}
     children: dict[int, list[int]] = {}
     for pid, fields in found.items():
@@ -37,12 +37,12 @@ def tree(roots: Iterable[int]) -> dict[int, list[str]]:
 
 
 def cpu(roots: Iterable[int]) -> float:
-    """User and system seconds so far, those of children that have ended included."""
+    """Returns user and system seconds so far, including those of ended children."""
     return sum(_seconds(fields, _CSTIME) for fields in tree(roots).values())
 
 
 def cpu_each(roots: Iterable[int]) -> dict[int, float]:
-    """User and system seconds of each live process, without its children."""
+    """Returns user and system seconds of each live process, without its children."""
     return {pid: _seconds(fields, _UTIME + 1) for pid, fields in tree(roots).items()}
 
 
@@ -51,7 +51,7 @@ def _seconds(fields: list[str], last: int) -> float:
 
 
 def pss(roots: Iterable[int]) -> float:
-    """MB of memory; pages that several processes share are divided among them."""
+    """Returns MB of memory. Processes that share pages divide them."""
     return sum(_pss(pid) for pid in tree(roots)) / 1000
 
 
@@ -64,7 +64,7 @@ def _pss(pid: int) -> int:
 
 
 def command(pid: int) -> str:
-    """Its command line, with blanks; empty where it is gone."""
+    """Returns the command line, with blanks; empty where the process is gone."""
     try:
         return (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
@@ -72,16 +72,16 @@ def command(pid: int) -> str:
 
 
 def started(pid: int) -> str:
-    """When it was started, in ticks since boot: a pid and this are one process for ever.
+    """Returns the start of the process in ticks since boot; empty where it is gone.
 
-    Empty where it is gone.
+    A pid and its start identify a process for ever.
     """
     fields = _stat(pid)
     return fields[_START] if fields else ""
 
 
 class Peak:
-    """The most memory that the trees had, looked at every second: `mb` after the block."""
+    """The peak memory of the trees, sampled every second. `mb` is set after the block."""
 
     def __init__(self, roots: Callable[[], Iterable[int]]) -> None:
         self._roots = roots

@@ -1,7 +1,8 @@
-"""Where each CPU millisecond of a mail goes, process by process: `python -m bench.profile --workload W1`.
+"""Shows the CPU milliseconds of a mail by process: `python -m bench.profile --workload W1`.
 
-The milliseconds are the kernel's own count for each process. With --functions py-spy looks at each Python process during
-the load, and the functions that use most are named, by their share of that process's samples.
+The milliseconds are the kernel's count for each process. With --functions, py-spy samples each
+Python process during the load, and the most used functions are named with their share of its
+samples.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ WARM_UP = WORKLOADS["W2"].scaled(0.1)
 
 
 class Share(msgspec.Struct, kw_only=True):
-    """One process's part of a mail, in CPU milliseconds, and what it does with them."""
+    """The share of one process: CPU milliseconds a mail, and its functions."""
 
     process: str
     milliseconds: float
@@ -44,7 +45,7 @@ def main(
         list[str], typer.Option("--set", help="NAME=VALUE, a setting of the stack; may be repeated")
     ] = [],  # noqa: B006
 ) -> None:
-    """Prints CPU milliseconds a mail of each of Varco's processes."""
+    """Prints CPU milliseconds a mail of each process of Varco."""
     more = dict(one.split("=", 1) for one in setting)
     shares = asyncio.run(_profiled(WORKLOADS[workload].scaled(scale), functions, more, one_process=one_process))
     table = Table(title=f"{workload}: CPU ms a mail", title_justify="left")
@@ -60,7 +61,7 @@ def main(
 
 
 def markdown(workloads: list[str], scale: float) -> str:
-    """A table: one row a process, one column a workload."""
+    """Returns a table: one row a process, one column a workload."""
     columns = [asyncio.run(_profiled(WORKLOADS[name].scaled(scale), 0, {}, one_process=False)) for name in workloads]
     milliseconds = [{share.process: share.milliseconds for share in column} for column in columns]
     lines = [
@@ -102,7 +103,7 @@ async def _profiled(workload: Workload, functions: int, more: Mapping[str, str],
 
 
 async def _used(workload: Workload, stack: Stack, sink: Sink) -> dict[str, float]:
-    """CPU seconds of each process for the whole workload, until the sink has it."""
+    """Returns CPU seconds of each process for the whole workload, until the sink has it."""
     before, then = proc.cpu_each([stack.pid]), await sink.counts()
     sent = await generate(workload, stack.smtp_port)
     await drained(sink, then, sent.accepted, 0)
@@ -116,14 +117,14 @@ async def _used(workload: Workload, stack: Stack, sink: Sink) -> dict[str, float
 
 
 def _names(stack: Stack) -> dict[int, str]:
-    """The name of each process by its pid, and of its children."""
+    """Returns the name of each process, and of its children, by pid."""
     named = stack.processes()
     top = named.pop("varco", 0)
     return {top: "varco", **{child: name for name, pid in named.items() for child in proc.tree([pid])}}
 
 
 async def _looked_at(workload: Workload, stack: Stack, functions: int) -> dict[str, Functions]:
-    """What each Python process does, one after the other, while the load goes on for long enough."""
+    """Samples each Python process, one after the other, while the load runs."""
     loading = asyncio.create_task(_again_and_again(workload, stack.smtp_port))
     found: dict[str, Functions] = {}
     try:

@@ -1,4 +1,4 @@
-"""What the proof costs: to hash events, verify them at a gate, export them, verify the files.
+"""Measures the proof: hashing events, verifying them at a gate, exporting, verifying the files.
 
 `python -m bench.proof --events 1000000`
 """

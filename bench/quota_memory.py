@@ -1,6 +1,6 @@
-"""What ratelimit takes: memory for so many senders with traffic in the window, votes a second, records counted a second.
+"""Measures ratelimit: memory by senders with traffic, votes a second, counted records a second.
 
-`python -m bench.quota_memory` prints a table; each line is measured in a process of its own.
+`python -m bench.quota_memory` prints a table. Each line is measured in its own process.
 """
 
 import argparse
@@ -40,7 +40,7 @@ LAPSE = 120_000
 
 
 def resident() -> int:
-    """Bytes of this process in memory."""
+    """Returns the resident bytes of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -62,7 +62,7 @@ def ballot(number: int) -> Ballot:
 
 
 def filled(senders: int, mails: int, now: int) -> QuotaCounters:
-    """The day's mails of all senders, in an order as they come."""
+    """Returns the day's mails of all senders, in an order as they arrive."""
     counters, sequence = QuotaCounters(LAPSE), 0
     for turn in range(mails):
         for number in range(senders):
@@ -89,7 +89,10 @@ def memory(senders: int, mails: int) -> None:
 
 
 def votes(counters: QuotaCounters, senders: int, now: int) -> float:
-    """Votes a second: decide on two limits of the sender's and one of the account's, write down and reserve."""
+    """Returns votes a second.
+
+    A vote decides on two limits of the sender and one of the account, writes down and reserves.
+    """
     limit = Limit(limit=1_000_000)
     quotas = Quotas(senders={Meter.MESSAGES: limit, Meter.RECIPIENTS: limit}, whole={Meter.MESSAGES: limit})
     accounts = {f"company{n}": AccountQuotas(account=f"company{n}", quotas=quotas) for n in range(ACCOUNTS)}
@@ -110,7 +113,7 @@ def votes(counters: QuotaCounters, senders: int, now: int) -> float:
 
 
 def recipients(pairs: int) -> None:
-    """Memory of whom senders have written to, and questions to it a second."""
+    """Measures the memory of known recipients, and lookups a second."""
     before, held = resident(), KnownRecipients()
     begun = time.perf_counter()
     for number in range(pairs):
@@ -127,7 +130,7 @@ def recipients(pairs: int) -> None:
 
 
 async def replay() -> None:
-    """Records of MAIL counted a second at a start: from the bus to memory."""
+    """Returns the records of MAIL that a start counts a second, from the bus to memory."""
     async with nats_server() as nats, Bus.connect(nats.settings(), "bench") as bus:
         for start in range(0, RECORDS, 500):
             await asyncio.gather(*(bus.mail.append("accepted", record(n), b"x") for n in range(start, start + 500)))

@@ -1,4 +1,4 @@
-"""Results as tables: for a terminal, and as Markdown for docs/performance.md."""
+"""Prints results as tables: for a terminal, and as Markdown for docs/performance.md."""
 
 import platform
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ BASE = ("postfix-copy", "postfix", "varco")  # what ratios refer to: the first o
 
 
 class Machine(msgspec.Struct, kw_only=True):
-    """What the figures depend on, and nothing that says whose machine it is."""
+    """What the figures depend on, without anything that identifies the machine."""
 
     processors: int
     model: str
@@ -34,7 +34,10 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One figure: its heading, how it is got, its decimals, and whether the base gate's is divided into it."""
+    """A column: its heading, how to get the figure, its decimals.
+
+    The last field says whether the figure is divided by that of the base gate.
+    """
 
     heading: str
     figure: Callable[[Result], float]
@@ -71,7 +74,10 @@ def machine() -> Machine:
 
 
 def tables(results: Iterable[Result]) -> Iterable[tuple[str, Row, list[Row]]]:
-    """For each workload that was run: its title, the headings, one row a gate (medians, with the least and the most)."""
+    """Returns for each workload its title, the headings, and a row for each gate.
+
+    Figures are medians with the lowest and the highest.
+    """
     of: dict[str, dict[str, list[Result]]] = {}
     for one in results:
         of.setdefault(one.workload, {}).setdefault(one.gate, []).append(one)
@@ -119,7 +125,7 @@ def rich_tables(results: Iterable[Result]) -> Iterable[Table]:
 
 
 def markdown(report: Report) -> str:
-    """The tables as Markdown, with the command that made them and the machine."""
+    """Returns the tables as Markdown, with the command and the machine."""
     facts = report.machine
     how = f"`{report.command}`, {report.date}. Medians of {rounds(report.results)} rounds (least-most)."
     where = f"{facts.processors} processors ({facts.model}), {facts.memory_gb} GB, Linux {facts.kernel}, Python {facts.python}."

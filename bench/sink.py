@@ -1,7 +1,8 @@
-"""The next hop of a bench: an SMTP server that takes everything, counts it, and keeps nothing.
+"""The next hop of a bench: an SMTP server that accepts and counts mails, and stores none.
 
-Runs as a process of its own (`python -m bench.sink`): one JSON line with its ports, then one JSON
-line of counts for each line on standard input. The first port is for mails, the second for copies.
+It runs in its own process (`python -m bench.sink`). It prints a JSON line with its ports, then a
+JSON line of counts for each line on standard input. The first port is for mails, the second for
+copies.
 """
 
 import asyncio
@@ -21,9 +22,8 @@ OK = b"250 2.0.0 Ok\r\n"
 class Count(msgspec.Struct):
     """What has arrived at one port.
 
-    `last` is time.monotonic(), which all processes of a machine share.
-
-    `open` counts the connections that are not closed yet.
+    `last` is time.monotonic(), which all processes of a machine share. `open` counts the open
+    connections.
     """
 
     mails: int = 0
@@ -39,7 +39,7 @@ class Ports(msgspec.Struct):
 
 
 class Session(asyncio.Protocol):
-    """One connection. `keep`, where given, gets each mail as it came, final dot included."""
+    """One connection. `keep`, where given, gets each mail as it arrived, with its final dot."""
 
     def __init__(self, count: Count, keep: Callable[[bytes], None] | None = None) -> None:
         self._count = count
@@ -68,7 +68,7 @@ class Session(asyncio.Protocol):
                 self._transport.close()
 
     def _commands(self, data: bytes, answers: list[bytes]) -> bytes | None:
-        """Answers whole command lines, up to DATA; returns what comes after it."""
+        """Answers whole command lines up to DATA, and returns the bytes after it."""
         data, self._rest = self._rest + data, b""
         at = 0
         while (eol := data.find(b"\n", at)) >= 0:
@@ -86,7 +86,7 @@ class Session(asyncio.Protocol):
         return None
 
     def _body(self, data: bytes, answers: list[bytes]) -> bytes | None:
-        """Takes a piece of a body; returns what comes after its end."""
+        """Takes a piece of a body, and returns the bytes after its end."""
         assert self._chunks is not None
         tail = self._chunks[-1][-4:]  # the mark may lie across two pieces
         if len(tail) < 4 and len(self._chunks) > 1:
@@ -112,7 +112,7 @@ class Session(asyncio.Protocol):
 
 
 async def listen(count: Count, port: int = 0, keep: Callable[[bytes], None] | None = None) -> asyncio.Server:
-    """A sink on 127.0.0.1; port 0 takes a free one."""
+    """Returns a sink on 127.0.0.1. Port 0 takes a free one."""
     return await asyncio.get_running_loop().create_server(lambda: Session(count, keep), "127.0.0.1", port, backlog=1024)
 
 

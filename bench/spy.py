@@ -1,4 +1,4 @@
-"""What a Python process does with its time: py-spy's samples, counted by function."""
+"""Counts the samples that py-spy takes of a Python process by function."""
 
 import asyncio
 import tempfile
@@ -16,7 +16,7 @@ Shares = list[tuple[str, float]]  # function (file), share of the samples
 
 
 class Functions(msgspec.Struct, frozen=True):
-    """Those that use most by `own` time, and by time with all that they call (`whole`)."""
+    """The most used functions, by `own` time and by time with all that they call (`whole`)."""
 
     own: Shares = []
     whole: Shares = []
@@ -36,14 +36,14 @@ class Samples(msgspec.Struct):
 
 
 class Speedscope(msgspec.Struct):
-    """The part of https://www.speedscope.app/file-format-schema.json that matters here."""
+    """The part of https://www.speedscope.app/file-format-schema.json that is needed here."""
 
     shared: Frames
     profiles: list[Samples]
 
 
 async def spied(pid: int, most: int) -> Functions:
-    """Looks at the process for some seconds. Empty where py-spy may not look at it."""
+    """Samples the process for some seconds. Empty where py-spy may not read it."""
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         # only what holds the interpreter: threads that wait for work would count as busy
         options = (
@@ -67,7 +67,7 @@ async def spied(pid: int, most: int) -> Functions:
 
 
 def counted(speedscope: bytes, most: int) -> Functions:
-    """The functions in a speedscope file: alone at the top of the stack, and anywhere on it."""
+    """Counts the functions of a speedscope file: at the top of the stack, and anywhere on it."""
     scope = msgspec.json.decode(speedscope, type=Speedscope)
     own: Counter[str] = Counter()
     whole: Counter[str] = Counter()

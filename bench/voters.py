@@ -1,8 +1,7 @@
-"""What each voter costs a mail: `python -m bench.voters`.
+"""Measures what each voter costs a mail: `python -m bench.voters`.
 
-The same gate with policy alone voting, and with others beside it.
-
-All services run in each case; what ratelimit reads along from MAIL is in all figures.
+The same gate runs with policy as the only voter, and with others beside it. All services run in
+each case, so all figures include what ratelimit reads from MAIL.
 """
 
 import asyncio
@@ -28,7 +27,7 @@ def main(
     scale: Annotated[float, typer.Option(help="factor on the number of mails")] = 0.5,
     workloads: Annotated[str, typer.Option(help="comma list")] = "W1,W2",
 ) -> None:
-    """Prints a table in Markdown: CPU seconds of all processes for 1,000 mails, and the time to the answer."""
+    """Prints a table in Markdown: CPU seconds for 1,000 mails, and the time to the answer."""
     names = workloads.split(",")
     found = asyncio.run(_measured(names, rounds, scale))
     print(f"`python -m bench.voters --rounds {rounds} --scale {scale:g}`, {time.strftime('%d %B %Y')}; medians.\n")

@@ -1,7 +1,8 @@
-"""How long `varco whatif` takes: `python -m bench.whatif` fills EVENTS with mails of 30 days and times the command.
+"""Measures `varco whatif` over mails of 30 days: `python -m bench.whatif`.
 
-The mails are written into EVENTS of a running gate as audit's scribe writes them, half of an office's kind and half with
-attachments. What is timed is the command as an operator types it, from its start to its last line.
+It writes the mails into EVENTS of a running gate as audit's recorder does: half like those of an
+office, half with attachments. It times the command as an operator types it, from its start to its
+last line.
 """
 
 import argparse
@@ -49,7 +50,7 @@ FILES: dict[str, dict[str, object]] = {
 
 
 class Office:
-    """Mails as an office sends them: with a text and an HTML part, every second with one to three attachments."""
+    """Mails as in an office: with text and HTML, every second with one to three attachments."""
 
     def __init__(self, sequence: int) -> None:
         self._random = Random(7)
@@ -113,7 +114,7 @@ class Office:
 
 
 async def fill(bus: Bus, mails: int) -> None:
-    """Writes so many mails of the last 30 days, in batches, behind what audit has written."""
+    """Writes that many mails of the last 30 days, in batches, after what audit has written."""
     subject = MailRecorded.subject_filter("bench")
     last = await bus.events.last_sequence(MailRecorded.subject_filter())
     office = Office(await bus.events.last_sequence("events.>"))
@@ -132,7 +133,7 @@ async def fill(bus: Bus, mails: int) -> None:
 
 
 def allow(stack: Stack) -> None:
-    """The account's rules let all of these mails pass."""
+    """Sets rules that let all of these mails pass."""
     extensions = [name.partition(".")[2] for name in NAMES]
     file = {"account": "bench", "rules": {"attachments": {"allow": extensions}}}
     command = [sys.executable, "-m", "varco_cli.main", "apply", "--yes", "-f", "-"]
@@ -140,7 +141,7 @@ def allow(stack: Stack) -> None:
 
 
 async def settled(stack: Stack) -> None:
-    """Returns when the gate is idle: audit indexes what was written."""
+    """Waits until audit has indexed everything."""
     while True:
         before = proc.cpu([stack.pid])
         await asyncio.sleep(2.0)
@@ -149,7 +150,7 @@ async def settled(stack: Stack) -> None:
 
 
 def timed(stack: Stack, what: str, *arguments: str, document: object = None) -> str:
-    """One command; a row of the table."""
+    """Runs the command, and returns a row of the table."""
     before, began = proc.cpu([stack.pid]), time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "varco_cli.main", *arguments, "--json"],

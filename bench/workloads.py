@@ -1,4 +1,4 @@
-"""What is sent: the workloads W1 to W7, each with what it expects of a gate."""
+"""The workloads W1 to W7, each with what it expects of a gate."""
 
 from typing import Literal
 
@@ -28,7 +28,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     expects: Expectation = "accepted"
 
     def scaled(self, factor: float) -> "Workload":
-        """The same with fewer or more mails; never fewer than connections."""
+        """Returns the workload with fewer or more mails; never fewer than connections."""
         return msgspec.structs.replace(self, mails=max(self.connections, round(self.mails * factor)))
 
 

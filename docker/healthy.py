@@ -1,6 +1,6 @@
-"""The health check of every image: is this service ready?
+"""The health check of every image: says whether this service is ready.
 
-Without imports that cost time: it runs every few seconds.
+It runs every few seconds, so it avoids imports that cost time.
 """
 
 import os
@@ -9,8 +9,8 @@ import sys
 
 port = os.environ.get("VARCO_API_PORT", "8100")
 if file := os.environ.get("VARCO_API_PORT_FILE"):
-    with open(file) as taken:  # noqa: PTH123 - pathlib takes a third of the time that this runs
-        port = taken.read()
+    with open(file) as port_file:  # noqa: PTH123 - pathlib takes a third of the time that this runs
+        port = port_file.read()
 with socket.create_connection(("127.0.0.1", int(port)), timeout=4) as connection:
     connection.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
     answer = b""
@@ -19,7 +19,7 @@ with socket.create_connection(("127.0.0.1", int(port)), timeout=4) as connection
 head, _, body = answer.partition(b"\r\n\r\n")
 print(body.decode(errors="replace"))
 ready = head.split(b" ", 2)[1:2] == [b"200"]
-# kept from it by the bus's full store alone: it works on, and who waits for it must start, or the
-# store would never drain
+# A service that only waits for the bus, whose store is full, counts as healthy: services that
+# depend on it must start, or the store would never empty.
 full = body.count(b'"ok":false') == 1 and b'"store":{"ok":false' in body
 sys.exit(not (ready or full))

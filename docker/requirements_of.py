@@ -1,6 +1,7 @@
-"""Prints what one image needs of requirements.lock, hashes included: the lock's `via` lines say who needs what.
+"""Prints the part of requirements.lock that an image needs, with hashes.
 
-`common`: what every part stands on. `build`: what makes wheels. A service, or `cli`: what it needs beyond `common`.
+`common` is what every part needs, `build` what builds wheels. A service or `cli` is what it needs
+beyond `common`. The `via` lines of the lock say which package needs which.
 """
 
 import re
@@ -13,7 +14,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
 
 
 def blocks(lock: str) -> dict[str, list[str]]:
-    """The lines of each package, by its name."""
+    """Returns the lines of each package by its name."""
     found: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in lock.splitlines():
@@ -26,7 +27,7 @@ def blocks(lock: str) -> dict[str, list[str]]:
 
 
 def needed(lock: dict[str, list[str]], roots: Iterable[str]) -> set[str]:
-    """The packages of the lock that the roots need, however far down; the roots too, where they are in the lock."""
+    """Returns the packages that the roots need, directly or not, and the roots themselves."""
     users = {name: {word for line in lines if "#" in line for word in line.split()} for name, lines in lock.items()}
     found = {*roots}
     while more := {name for name, by in users.items() if by & found and name not in EMBEDDED} - found:
@@ -35,7 +36,7 @@ def needed(lock: dict[str, list[str]], roots: Iterable[str]) -> set[str]:
 
 
 def of(image: str, lock: dict[str, list[str]]) -> set[str]:
-    """What goes into this image, or this stage of it."""
+    """Returns the packages of this image, or of this stage of it."""
     common = needed(lock, ["varco-common"])
     match image:
         case "common":

@@ -1,4 +1,4 @@
-"""What can be measured: gates that take mail on one port and bring it to the sink."""
+"""The gates to measure: each accepts mail on a port and delivers it to the sink."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,7 +10,7 @@ from bench.sink import Ports
 
 
 async def opened(stack: AsyncExitStack, name: str, home: Path, sink: Ports, flow_delay: str) -> Gate | str:
-    """The gate, running until `stack` ends; or why it can't be had here."""
+    """Opens the gate until `stack` ends, or returns why it isn't available here."""
     match name:
         case "varco" | "varco-one":
             return await stack.enter_async_context(varco(home, sink.mails, one_process=name == "varco-one"))

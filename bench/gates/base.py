@@ -1,4 +1,4 @@
-"""What a bench needs to know of a gate that is running."""
+"""What a bench must know of a running gate."""
 
 from collections.abc import Callable
 

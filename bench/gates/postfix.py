@@ -1,7 +1,8 @@
-"""Plain Postfix doing what it can of the same job: Debian's package, with its own configuration, queue and ports.
+"""Plain Postfix, which does what it can of the same job.
 
-It keeps a mail as Varco does (fsync before 250) and checks what it can: sender list, size, recipients, client rate,
-attachment names. Needs root, as Postfix's master does.
+It is Debian's package with its own configuration, queue and ports. It stores a mail as Varco does
+(fsync before 250) and checks what it can: sender list, size, recipients, client rate, attachment
+names. It needs root, because Postfix's master does.
 """
 
 import asyncio
@@ -91,7 +92,7 @@ ATTACHMENTS = (
 
 
 def why_not() -> str:
-    """Why Postfix can't be a peer here; empty where it can."""
+    """Says why Postfix can't be a peer here; empty where it can."""
     if not shutil.which("postfix"):
         return "not installed (Debian: apt-get install postfix)"
     return "" if os.geteuid() == 0 else "its master process wants root"
@@ -99,7 +100,10 @@ def why_not() -> str:
 
 @contextlib.asynccontextmanager
 async def postfix(home: Path, sink: int, copies: int, *, copying: bool, flow_delay: str = "1s") -> AsyncIterator[Gate]:
-    """Postfix below `home`; with `copying` every mail also goes to the `copies` port, as an archive's copy would."""
+    """Runs Postfix below `home`.
+
+    With `copying`, every mail also goes to the `copies` port, as a copy of archive would.
+    """
     name = "postfix-copy" if copying else "postfix"
     ports = {"port": free_port(), "refusal_port": free_port()}
     more = "always_bcc = archive@archive.test" if copying else ""
@@ -137,7 +141,7 @@ def _start(home: Path) -> None:
 
 
 async def _stop(master: int, born: str) -> None:
-    """SIGTERM to our own master, which ends its children; returns when it is gone."""
+    """Sends SIGTERM to our master, which ends its children, and waits for its end."""
     if proc.started(master) == born:
         os.kill(master, signal.SIGTERM)
     async with asyncio.timeout(15):

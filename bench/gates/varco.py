@@ -1,4 +1,4 @@
-"""Varco itself: `varco up` in a home of its own on free ports, with one account whose next hop is the sink."""
+"""Varco itself: `varco up` in its own home, with an account whose next hop is the sink."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ STOP_SECONDS = 60.0
 
 
 class Stack(msgspec.Struct, kw_only=True):
-    """A stack that is running: its supervisor's pid, its home, and the environment its commands want."""
+    """A running stack: the pid of its supervisor, its home, and the environment of its commands."""
 
     pid: int
     home: Path
@@ -30,13 +30,13 @@ class Stack(msgspec.Struct, kw_only=True):
         return int(self.environment["VARCO_SMTP_PORT"])
 
     def processes(self) -> dict[str, int]:
-        """The pid of each process, by its name; `varco` is the supervisor."""
+        """Returns the pid of each process by name; `varco` is the supervisor."""
         return {file.stem: int(file.read_text()) for file in sorted((self.home / "pids").glob("*.pid"))}
 
 
 @contextlib.asynccontextmanager
 async def varco(home: Path, sink: int, *, one_process: bool = False) -> AsyncIterator[Gate]:
-    """The embedded stack as a gate that brings everything to port `sink`."""
+    """Runs the embedded stack as a gate that delivers everything to port `sink`."""
     async with running(home, sink, one_process=one_process) as stack:
         yield Gate(name="varco-one" if one_process else "varco", port=stack.smtp_port, roots=lambda: [stack.pid])
 
@@ -45,7 +45,7 @@ async def varco(home: Path, sink: int, *, one_process: bool = False) -> AsyncIte
 async def running(
     home: Path, sink: int, *, one_process: bool = False, more: Mapping[str, str] | None = None
 ) -> AsyncIterator[Stack]:
-    """The embedded stack, with the bench's account; `more` are further settings."""
+    """Runs the embedded stack with the account of the bench. `more` are further settings."""
     environment = _environment(home, Ports.free(), more or {})
     log = home / "up.log"
     with log.open("wb") as output:
@@ -68,7 +68,10 @@ async def running(
 
 
 def account(sink: int) -> dict[str, object]:
-    """The account as `varco apply` takes it: 500 senders, one by one; the loopback may send; what W4 and W7 need; copies."""
+    """Returns the account file of the bench.
+
+    It lists 500 senders, trusts the loopback, and has what W4, W7 and copies need.
+    """
     return {
         "account": "bench",
         "language": "en",
@@ -98,9 +101,9 @@ def _varco(*arguments: str) -> list[str]:
 
 
 async def _ready(process: asyncio.subprocess.Process, log: Path) -> None:
-    """Returns when the stack says so.
+    """Waits until the stack is ready.
 
-    Raises RuntimeError with its last words where it ends before.
+    Raises RuntimeError with its last line where it ends before.
     """
     async with asyncio.timeout(START_SECONDS):
         while "Varco is ready" not in (said := _said(log)):
@@ -114,9 +117,9 @@ def _said(log: Path) -> str:
 
 
 async def apply(stack: Stack, section: dict[str, object]) -> None:
-    """`varco apply`: the account, or what changes of it.
+    """Runs `varco apply` with the account, or with changes of it.
 
-    Raises RuntimeError with its last words.
+    Raises RuntimeError with its last line.
     """
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
