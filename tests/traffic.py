@@ -1,4 +1,7 @@
-"""A client as mail servers are: what isn't answered 250 is sent again, in the next connection, while a gate is shaken."""
+"""A client that behaves like a mail server while a gate is disturbed.
+
+It sends every mail that was not answered 250 again, in the next connection.
+"""
 
 import smtplib
 import threading
@@ -11,10 +14,9 @@ from tests.integration.gate import mail, transact
 
 
 class Sender:
-    """Sends one mail after the other for as long as the block lasts; each has a subject of its own.
+    """Sends one mail after the other until the block ends, each with another subject.
 
-    `answered` are those that heard 250, `unsure` those whose connection broke before they heard
-    anything.
+    `answered` are those that got 250, `unsure` those whose connection broke before any answer.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ archive: {pop3: {login: archive@acme.test, password: another-long-secret}, keep:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of these need an engine, and minutes where images are built."""
+    """Marks the tests: all need an engine, and minutes where images are built."""
     here = [item for item in items if "tests/compose" in str(item.path)]
     missing = engine_missing() if here else ""
     for item in here:
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A gate with account acme, whose next hop is the demo's catcher."""
+    """A gate with account acme, whose next hop is the catcher of the demo."""
     deployment = Deployment(tmp_path_factory.mktemp("compose"))
     with deployment.running("demo"):
         deployment.apply(ACME.replace("LINKS", str(deployment.ports.links)))

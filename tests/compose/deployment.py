@@ -1,4 +1,4 @@
-"""The gate as docker compose brings it up: a project of its own, on free ports, from the repository's own files."""
+"""The gate as docker compose runs it: a project of its own, on free ports, from the real files."""
 
 import contextlib
 import functools
@@ -24,7 +24,7 @@ SECONDS = 600.0
 
 
 def engine_missing() -> str:
-    """Why nothing can be run here; empty where a Docker Engine with Compose v2 answers."""
+    """Says why nothing can run here; empty where a Docker Engine with Compose v2 answers."""
     for command in (["docker", "info"], ["docker", "compose", "version"]):
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -37,7 +37,7 @@ def engine_missing() -> str:
 
 @functools.cache
 def image_missing(image: str) -> str:
-    """Why neither this machine nor a registry has it; empty where it is here now."""
+    """Says why the image is not available; empty where it is on this machine now."""
     for command in (["docker", "image", "inspect", image], ["docker", "pull", "--quiet", image]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if not done.returncode:
@@ -47,14 +47,20 @@ def image_missing(image: str) -> str:
 
 @functools.cache
 def environment() -> dict[str, str]:
-    """This process's own, without Varco's variables; the classic builder where there is no buildx."""
+    """Returns this process's environment without Varco's variables.
+
+    Without buildx, it chooses the classic builder.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VARCO_", "COMPOSE_"))}
     buildx = subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False)
     return kept | ({"DOCKER_BUILDKIT": "0"} if buildx.returncode else {})
 
 
 def later(code: int) -> int:
-    """0 where the client shall try again later: hashing takes its time on a machine that builds images beside."""
+    """Returns 0 where the client must try again later.
+
+    Hashing is slow on a machine that builds images.
+    """
     return 0 if code == 454 else code
 
 
@@ -80,9 +86,9 @@ class Deployment:
 
     @contextlib.contextmanager
     def running(self, *profiles: str) -> Iterator["Deployment"]:
-        """Builds, starts, and in any case takes everything down again, volumes too.
+        """Builds and starts the project, and always removes it again, with its volumes.
 
-        Skips where an image can't be had.
+        Skips the test where an image is not available.
         """
         chosen = [word for profile in profiles for word in ("--profile", profile)]
         images = self.compose(*chosen, "config", "--images").split()
@@ -100,9 +106,9 @@ class Deployment:
             self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "10")
 
     def compose(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        """`docker compose ...`: what it printed.
+        """Runs `docker compose ...`, and returns what it printed.
 
-        Raises AssertionError with what it complained of.
+        Raises AssertionError with its errors.
         """
         files = [word for file in self.files for word in ("--file", str(ROOT / file))]
         command = ["docker", "compose", "--project-directory", str(ROOT), *files]
@@ -121,7 +127,7 @@ class Deployment:
         return str(done.stdout)
 
     def varco(self, *arguments: str, stdin: str | None = None) -> str:
-        """The command line, as an operator types it here."""
+        """Runs `varco` as an operator types it here."""
         return self.compose("run", "--rm", "--no-TTY", "varco", *arguments, stdin=stdin)
 
     def json(self, *arguments: str) -> Any:
@@ -131,7 +137,7 @@ class Deployment:
         self.varco("apply", "--yes", "-f", "-", stdin=document)
 
     def logs(self, service: str) -> list[str]:
-        """The lines of all its containers, one after another."""
+        """Returns the lines of all its containers, one after another."""
         return [line for lines in self.logs_of_each(service) for line in lines]
 
     def logs_of_each(self, service: str) -> list[list[str]]:
@@ -140,12 +146,12 @@ class Deployment:
         return [(done.stdout + done.stderr).splitlines() for done in told]
 
     def caught(self, recipient: str) -> list[dict[str, Any]]:
-        """The mails for this recipient that reached the next hop (profile `demo`)."""
+        """Returns the mails for this recipient that reached the next hop (profile `demo`)."""
         mails = [json.loads(line) for line in self.logs("catcher") if line.startswith("{")]
         return [mail for mail in mails if recipient in mail["recipients"]]
 
     def containers(self, service: str = "") -> list[dict[str, Any]]:
-        """`docker inspect` of each container, those that have ended too."""
+        """Returns `docker inspect` of each container, including ended ones."""
         labels = [f"label=com.docker.compose.project={self.project}"]
         labels += [f"label=com.docker.compose.service={service}"] if service else []
         filters = [word for label in labels for word in ("--filter", label)]
@@ -158,13 +164,13 @@ class Deployment:
         return list(json.loads(told.stdout))
 
     def address(self, service: str, network: str = "inner") -> str:
-        """Where its first container is on a network of the project."""
+        """Returns the address of its first container on a network of the project."""
         networks = self.containers(service)[0]["NetworkSettings"]["Networks"]
         return str(networks[f"{self.project}_{network}"]["IPAddress"])
 
     @contextlib.contextmanager
     def smtp(self, login: str = "", password: str = "") -> Iterator[smtplib.SMTP]:
-        """A client at the published submission port, inside TLS; logged in where a login is given."""
+        """Returns a client of the submission port inside TLS, logged in where a login is given."""
         client = smtplib.SMTP("127.0.0.1", self.ports.submission, timeout=60)
         try:
             client.ehlo("client.test")

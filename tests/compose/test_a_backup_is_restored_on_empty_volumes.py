@@ -1,4 +1,7 @@
-"""Backup, everything thrown away, restore, as docs/operations.md has it: copies, links, queue and events are there again."""
+"""Backup, removal of everything, restore, as in docs/operations.md.
+
+Copies, links, queue and events exist again.
+"""
 
 import os
 import re

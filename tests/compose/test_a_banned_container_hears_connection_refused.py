@@ -1,4 +1,4 @@
-"""Three strikes from another container, and the kernel refuses it at every door, while others go on."""
+"""After three strikes the kernel refuses a container on every port, while others go on."""
 
 import json
 import subprocess

@@ -1,4 +1,7 @@
-"""compose.cluster.yml: the node that leads MAIL is killed under traffic, each service is replaced: nothing is lost or doubled."""
+"""compose.cluster.yml loses and doubles nothing.
+
+The node that leads MAIL is killed under traffic, and each service is replaced.
+"""
 
 import asyncio
 import subprocess
@@ -73,7 +76,7 @@ def all_arrived_once(gate: Deployment, sender: Sender, recipient: str) -> None:
 
 
 async def stream(gate: Deployment) -> dict[str, dict[str, object]]:
-    """What JetStream says of MAIL."""
+    """Returns what JetStream reports of MAIL."""
     running = [service for service in NODES.values() if gate.containers(service)[0]["State"]["Running"]]
     url = ",".join(f"nats://{gate.address(service)}:4222" for service in running)
     password = gate.home / "secrets" / "nats-operator.password"

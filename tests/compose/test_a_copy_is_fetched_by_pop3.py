@@ -1,4 +1,4 @@
-"""Every sent mail lies in the account's mailbox, from where any POP3 client fetches it inside TLS."""
+"""Every sent mail is in the account's mailbox. Any POP3 client fetches it inside TLS."""
 
 import poplib
 
@@ -8,7 +8,7 @@ from tests.integration.gate import mail, transact, trusting, wait_for
 
 
 def fetched(gate: Deployment, word: bytes) -> list[bytes]:
-    """The copies with this word in them."""
+    """Returns the copies that contain this word."""
     client = poplib.POP3("127.0.0.1", gate.ports.pop3, timeout=30)
     try:
         client.stls(context=trusting())

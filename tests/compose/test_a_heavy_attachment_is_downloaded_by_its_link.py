@@ -1,4 +1,4 @@
-"""What is over the account's limit leaves as a link, and the link leads to the file, byte for byte."""
+"""A file over the account's limit leaves as a link, which returns it byte for byte."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""`varco trace` tells of a mail that passed from the published port to the next hop."""
+"""`varco trace` prints the story of a mail, from the published port to the next hop."""
 
 from tests.compose.conftest import ALICE, PASSWORD
 from tests.compose.deployment import Deployment
@@ -8,7 +8,7 @@ RECIPIENT = "traced@dest.test"
 
 
 def told(gate: Deployment) -> str:
-    """Once audit knows that the mail was delivered; before that nothing."""
+    """Returns the story once audit has the delivery; before that nothing."""
     text = gate.varco("trace", RECIPIENT)
     return text if "delivered" in text else ""
 

@@ -1,4 +1,7 @@
-"""Nobody's root, nothing writable but volumes, no capabilities; secrets are files, and stand in no container's environment."""
+"""Containers have no root, no capabilities, and nothing writable except volumes.
+
+Secrets are files, and are in no container's environment.
+"""
 
 from tests.compose.deployment import Deployment
 

@@ -1,4 +1,4 @@
-"""`varco audit balance`: accepted is delivered, bounced, expired, dropped or in flight, to the last recipient."""
+"""`varco audit balance` accounts for every recipient of accepted mail."""
 
 from tests.compose.conftest import ALICE, PASSWORD
 from tests.compose.deployment import Deployment
@@ -8,7 +8,7 @@ RECIPIENTS = [f"{name}@balance.test" for name in ("one", "two", "three")]
 
 
 def accepted(gate: Deployment) -> int:
-    """Recipients that audit has counted so far; none of them may be missing further down."""
+    """Returns the recipients that audit has counted so far. None may be missing later."""
     balance = gate.json("audit", "balance", "--account", "acme")  # exit code 1 where one is
     assert balance["unaccounted"] == []
     return sum(line["accepted"] for line in balance["lines"])

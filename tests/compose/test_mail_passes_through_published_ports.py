@@ -1,4 +1,4 @@
-"""From nothing to a mail at the next hop, with the answers that clients get: by the files that an operator uses."""
+"""A new deployment delivers mail, with the answers that clients get, from the operator's files."""
 
 import secrets
 

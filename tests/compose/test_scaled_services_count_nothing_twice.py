@@ -1,4 +1,4 @@
-"""Two ingresses on one published port, two policies, two ratelimits: a quota holds to the mail, and each mail leaves once."""
+"""With two of ingress, policy and ratelimit, a quota is exact and each mail leaves once."""
 
 import json
 import smtplib
@@ -31,7 +31,7 @@ def doubled(gate: Deployment) -> Iterator[Deployment]:
 
 
 def send(client: smtplib.SMTP) -> list[int]:
-    """One client's answers."""
+    """Sends with one client, and returns its answers."""
     codes = []
     for _ in range(EACH):
         codes.append(transact(client, SENDER, [RECIPIENT], mail(SENDER))[0])
@@ -40,7 +40,7 @@ def send(client: smtplib.SMTP) -> list[int]:
 
 
 def answered_by(gate: Deployment) -> list[int]:
-    """How many of these mails each ingress has answered."""
+    """Returns how many of these mails each ingress has answered."""
     answered = (
         [json.loads(line) for line in lines if '"mail answered"' in line] for lines in gate.logs_of_each("ingress-smtp")
     )

@@ -1,4 +1,4 @@
-"""Connections to a published port from this machine come from the network's gateway: ingress says that it hides clients."""
+"""Ingress warns that the network's gateway hides clients of a published port."""
 
 import contextlib
 import socket

@@ -1,4 +1,7 @@
-"""One gate and one next hop for all scenarios; a scenario that breaks things starts a gate of its own."""
+"""One gate and one next hop for all scenarios.
+
+A scenario that breaks things starts its own gate.
+"""
 
 import asyncio
 import threading
@@ -26,7 +29,7 @@ rules:
 
 
 class Hop:
-    """A real SMTP server on a thread of its own, which keeps every byte."""
+    """A real SMTP server in its own thread, which records every byte."""
 
     def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
         self.loop = asyncio.new_event_loop()
@@ -45,9 +48,9 @@ class Hop:
         self.loop.close()
 
     def mail_for(self, recipient: str, seconds: float = 30.0) -> Received:
-        """The first mail that came for this recipient.
+        """Returns the first mail that arrived for this recipient.
 
-        All scenarios share this server: take an address that no other one uses.
+        All scenarios share this server: use an address that no other scenario uses.
         """
         return wait_for(lambda: self.server.for_recipient(recipient), seconds)[0]
 
@@ -73,7 +76,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory, hop: Hop) -> Iterator[Gate]:
 
 @pytest.fixture
 def own_gate(tmp_path: Path, hop: Hop) -> Iterator[Callable[..., Gate]]:
-    """Starts gates that a scenario may break; all are ended with it."""
+    """Starts gates that a scenario may break, and ends all of them with it."""
     gates: list[Gate] = []
 
     def start(**settings: str) -> Gate:

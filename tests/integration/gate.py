@@ -1,4 +1,4 @@
-"""The whole gate as an operator has it: `varco up` in a process of its own, in a home of its own, on free ports."""
+"""The whole gate as an operator runs it: `varco up` in its own home, on free ports."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ START_SECONDS = 60.0
 
 
 def wait_for(fact: Callable[[], T], seconds: float = 30.0) -> T:
-    """The first true value of `fact`. Raises TimeoutError with the last value."""
+    """Returns the first true value of `fact`. Raises TimeoutError with the last value."""
     end = time.monotonic() + seconds
     while not (value := fact()):
         if time.monotonic() > end:
@@ -37,7 +37,7 @@ def wait_for(fact: Callable[[], T], seconds: float = 30.0) -> T:
 
 
 class Gate:
-    """A running stack; `settings` are further variables for it."""
+    """A running stack. `settings` are further variables for it."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = StateDirectory(home)
@@ -59,7 +59,7 @@ class Gate:
         wait_for(self.ready, START_SECONDS)
 
     def stop(self) -> int:
-        """SIGTERM to the supervisor; its exit code."""
+        """Sends SIGTERM to the supervisor, and returns its exit code."""
         assert self.supervisor
         self.supervisor.terminate()
         return self.supervisor.wait(60)
@@ -72,19 +72,19 @@ class Gate:
         return False
 
     def apis(self) -> dict[str, str]:
-        """Where each service's HTTP API is."""
+        """Returns the address of each service's HTTP API."""
         return dict(json.loads(self.home.state.read_text())["apis"])
 
     def pid(self, process: str) -> int:
         return int(self.home.pid_file(process).read_text().split()[0])
 
     def kill(self, process: str) -> None:
-        """SIGKILL, once it lives (it may just have been killed); the stack starts it again."""
+        """Sends SIGKILL once the process runs. The stack starts it again."""
         wait_for(lambda: alive(self.pid(process)))
         os.kill(self.pid(process), 9)
 
     def varco(self, *arguments: str, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """The command line, as an operator types it."""
+        """Runs `varco` as an operator types it."""
         return subprocess.run(
             [VARCO, *arguments],
             env=self.environment,
@@ -96,18 +96,18 @@ class Gate:
         )
 
     def json(self, *arguments: str) -> Any:
-        """What `varco ... --json` prints."""
+        """Returns what `varco ... --json` prints."""
         done = self.varco(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def apply(self, document: str) -> None:
-        """`varco apply --yes -f -`."""
+        """Runs `varco apply --yes -f -`."""
         done = self.varco("apply", "--yes", "-f", "-", stdin=document)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def events(self, *facts: str) -> list[AnyEvent]:
-        """All events so far of these facts, such as `mail-refused`."""
+        """Returns all events so far of these facts, such as `mail-refused`."""
         return asyncio.run(self._events([f"events.*.{fact}.*" for fact in facts]))
 
     async def _events(self, filters: list[str]) -> list[AnyEvent]:
@@ -123,7 +123,7 @@ class Gate:
 
     @contextlib.contextmanager
     def smtp(self, source: str = "127.0.0.1", *, port: int = 0, tls: bool = False) -> Iterator[smtplib.SMTP]:
-        """A client on the SMTP port, coming from `source`; inside TLS after STARTTLS where asked for."""
+        """Returns a client on the SMTP port, from `source`; inside TLS on request."""
         client = smtplib.SMTP("127.0.0.1", port or self.ports.smtp, timeout=30, source_address=(source, 0))
         try:
             client.ehlo("client.test")
@@ -138,7 +138,7 @@ class Gate:
 
 
 def trusting() -> ssl.SSLContext:
-    """TLS to a gate whose certificate it signed itself."""
+    """Returns a TLS context that accepts the self-signed certificate of a gate."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -148,7 +148,10 @@ def trusting() -> ssl.SSLContext:
 def transact(
     client: smtplib.SMTP, sender: str, recipients: list[str], body: bytes, options: str = ""
 ) -> tuple[int, str]:
-    """The answer to the first command that is refused, or else to the end of data; `body` goes out as it is, dot-stuffed."""
+    """Returns the answer to the first refused command, or to the end of data.
+
+    `body` is sent as it is, dot-stuffed.
+    """
     for command in (
         f"MAIL FROM:<{sender}> {options}".strip(),
         *(f"RCPT TO:<{address}>" for address in recipients),
@@ -163,13 +166,13 @@ def transact(
 
 
 def mail(sender: str, body: str = "hello\r\n", **fields: str) -> bytes:
-    """A small mail in wire form."""
+    """Returns a small mail in wire form."""
     head = {"From": sender, "To": "someone@dest.test", "Subject": "a test", **fields}
     return ("".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in head.items()) + "\r\n" + body).encode()
 
 
 def alive(pid: int) -> bool:
-    """Whether the process runs; one that is dead and not yet waited for doesn't."""
+    """Says whether the process runs. A zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):  # gone, or going while it was read

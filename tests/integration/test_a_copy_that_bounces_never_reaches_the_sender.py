@@ -1,4 +1,4 @@
-"""A forwarded copy that is refused is the operator's to know: an event and a metric; the sender hears nothing of it."""
+"""A refused forwarded copy becomes an event and a metric. The sender hears nothing of it."""
 
 from tests.integration.conftest import Hop
 from tests.integration.gate import Gate, mail, transact, wait_for

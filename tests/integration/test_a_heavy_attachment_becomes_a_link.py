@@ -1,4 +1,4 @@
-"""A mail that is over its account's limit passes, for its attachment leaves as a link; others don't."""
+"""A mail over its account's limit passes if its attachment can become a link."""
 
 import base64
 import email
@@ -36,7 +36,7 @@ def recipient() -> str:
 
 
 def letter(*, signed: bool = False) -> bytes:
-    """5.4 MB in wire form."""
+    """Returns 5.4 MB in wire form."""
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"], mail["Subject"] = "anna@studio.test", "bob@dest.test", "i disegni"
     mail.set_content("Ecco i disegni.\n")
@@ -74,7 +74,7 @@ def downloads_of(gate: Gate, link: str) -> list[LinkDownloaded]:
 
 
 def operated(gate: Gate, url: str) -> None:
-    """What an operator sees and does: the download, more time, the end."""
+    """Checks what an operator sees and does: the download, the extension, the end."""
     live = gate.json("links", "list", "--account", "studio", "--state", "live")["links"]
     [listed] = [one for one in live if one["url"] == url]
     assert (listed["url"], listed["downloads"], listed["sent"]) == (url, 1, len(PDF))
@@ -90,7 +90,7 @@ def operated(gate: Gate, url: str) -> None:
 
 
 def pieces(digest: "hashlib._Hash", lines: int) -> Iterator[bytes]:
-    """A mail with a heavy PDF, a MB or so at a time, so that no client has to hold it either."""
+    """Yields a mail with a heavy PDF, one MB at a time, so that no client must hold it."""
     block = random.Random(60).randbytes(57 * 16_384)
     yield (
         b"From: anna@studio.test\r\nSubject: il filmato\r\nMIME-Version: 1.0\r\n"
@@ -105,7 +105,7 @@ def pieces(digest: "hashlib._Hash", lines: int) -> Iterator[bytes]:
 
 
 def test_a_mail_of_60_mb_passes_a_limit_of_20_mb(own_gate: Callable[..., Gate], hop: Hop, recipient: str) -> None:
-    """With all services in one process, as on a small machine."""
+    """All services run in one process, as on a small machine."""
     gate = own_gate(VARCO_PROCESSES="one")
     gate.apply(STUDIO.format(port=hop.server.port).replace("2MB", "20MB").replace("1MB", "10MB"))
     digest = hashlib.sha256()

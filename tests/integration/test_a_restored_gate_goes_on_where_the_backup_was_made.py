@@ -1,4 +1,7 @@
-"""A backup made under traffic goes into a new home: what waited is delivered, links and copies are there, nothing comes twice."""
+"""A backup made under traffic is restored into a new home.
+
+Queued mail is delivered, links and copies exist, and nothing arrives twice.
+"""
 
 import asyncio
 import email
@@ -137,7 +140,7 @@ def link_in(content: bytes) -> str:
 
 @contextmanager
 def traffic(gate: Gate) -> Iterator[None]:
-    """One client sends for as long as the block lasts."""
+    """Sends with one client until the block ends."""
     over = threading.Event()
 
     def send() -> None:
@@ -172,7 +175,7 @@ def untried(gate: Gate) -> int:
 
 
 def events(gate: Gate) -> list[StreamMessage]:
-    """EVENTS as it lies there: sequence, time, subject, headers and payload of each."""
+    """Returns EVENTS as stored: sequence, time, subject, headers and payload of each."""
     return asyncio.run(_events(gate))
 
 
@@ -193,6 +196,6 @@ async def _events(gate: Gate) -> list[StreamMessage]:
 
 
 def deliveries(found: list[StreamMessage]) -> Counter[str]:
-    """How often each mail was delivered, by what is on record."""
+    """Returns how often each mail was delivered, according to the events."""
     told = (decode_event(message.payload) for message in found)
     return Counter(event.mail for event in told if isinstance(event, MailDelivered))

@@ -1,4 +1,4 @@
-"""Each service is restarted under traffic, one after the other, then the bus: what was answered 250 arrives, and once."""
+"""Each service, then the bus, restarts under traffic. Every mail answered 250 arrives once."""
 
 from collections import Counter
 from collections.abc import Callable

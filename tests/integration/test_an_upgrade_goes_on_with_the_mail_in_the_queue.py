@@ -1,7 +1,7 @@
-"""A home that the version of 29 November 2026 left behind, with mail in its queue, starts under this version.
+"""A home of the version of 29 November 2026, with queued mail, starts under this version.
 
-homes/2026-11-29.tar.xz holds: account acme with every section; eight mails for a next hop that was
-down, two of them deferred and one of those held; one converted attachment; a refusal; two bans.
+homes/2026-11-29.tar.xz contains account acme with every section; eight mails for a next hop that
+was down, two of them deferred and one of those held; one converted attachment; a refusal; two bans.
 """
 
 import tarfile

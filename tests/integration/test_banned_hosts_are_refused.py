@@ -1,4 +1,4 @@
-"""Strikes through real SMTP from several addresses of 127.0.0.0/8: the third one bans, and everybody else goes on."""
+"""Strikes by real SMTP from several addresses of 127.0.0.0/8: the third bans only its host."""
 
 import contextlib
 import smtplib
@@ -30,7 +30,7 @@ SOON = timedelta(milliseconds=500)
 
 
 def banner(gate: Gate, source: str, port: int = 0) -> bytes:
-    """What the gate says first to a connection from this address; nothing where it closes at once."""
+    """Returns the first bytes of a connection from this address; empty where the gate closes it."""
     with socket.create_connection(("127.0.0.1", port or gate.ports.smtp), 20, (source, 0)) as client:
         try:
             return client.recv(100)
@@ -39,7 +39,7 @@ def banner(gate: Gate, source: str, port: int = 0) -> bytes:
 
 
 def wrong_password(gate: Gate, source: str, login: str = "nobody@acme.test") -> None:
-    """One failure: smtplib's own login would try each mechanism in turn, and each is a strike."""
+    """Makes one failure. The login of smtplib would try each mechanism, and each is a strike."""
     with gate.smtp(source, tls=True) as client:
         assert client.docmd("AUTH", f"PLAIN {plain(login, 'not the password')}")[0] == 535
 
@@ -86,7 +86,7 @@ def test_the_third_strike_closes_the_door_on_every_port_before_any_banner(gate: 
 
 
 def test_ingress_enforces_within_100_ms_of_the_third_strike(gate: Gate):
-    """The best of five: what the gate does, and not what else the machine does meanwhile."""
+    """Takes the best of five, so that the load of the machine counts less."""
     took = []
     for n in range(5):
         host = f"127.0.2.{n + 1}"
@@ -200,7 +200,7 @@ def test_guessing_from_many_hosts_slows_strangers_and_nobody_else(own_gate: Call
             return time.monotonic() - began
 
     def slowest_of_three() -> float:
-        """They share one attempt a second, so the last one waits for three."""
+        """Returns the time of the last of three, which share one attempt a second."""
         strangers = [f"127.0.3.{n}" for n in (101, 102, 103)]
         with ThreadPoolExecutor(3) as threads:
             return max(threads.map(lambda host: waits(host, "wrong"), strangers))

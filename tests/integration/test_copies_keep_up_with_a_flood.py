@@ -1,4 +1,7 @@
-"""A flood by SMTP is in the mailbox, whole, within a second of its end; the metrics say that nothing is behind."""
+"""A flood by SMTP is completely in the mailbox within a second of its end.
+
+The metrics say that nothing is behind.
+"""
 
 import contextlib
 import time
@@ -47,7 +50,7 @@ def figures(http: httpx.Client) -> dict[str, float]:
 
 @contextlib.contextmanager
 def api(gate: Gate):
-    """archive's, as its admin."""
+    """Returns a client of archive's API with the admin token."""
     headers = {"Authorization": f"Bearer {gate.home.admin_token.read_text().strip()}"}
     with httpx.Client(base_url=gate.apis()["archive"], headers=headers, timeout=20) as http:
         yield http

@@ -1,4 +1,4 @@
-"""What no service can read is parked by each, shown, and dropped by an operator; the gate works on."""
+"""Each service parks a record that it can't read; an operator drops it. The gate works on."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from varco_common.bus.streams import manager
 
 
 async def poison(gate: Gate) -> int:
-    """A message in MAIL that is no record; its sequence."""
+    """Publishes a message in MAIL that is not a record, and returns its sequence."""
     async with manager(operator(gate.home, "127.0.0.1", gate.ports.nats)) as raw:
         return (await raw.jetstream().publish("mail.accepted.acme", b"no record")).seq
 

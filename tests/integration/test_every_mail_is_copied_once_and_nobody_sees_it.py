@@ -1,4 +1,7 @@
-"""A blind copy of all mail: in the POP3 mailbox and at the forwarding address, once each, though archive is killed meanwhile."""
+"""Every mail has one blind copy in the POP3 mailbox and one at the forwarding address.
+
+This holds although archive is killed meanwhile.
+"""
 
 import contextlib
 import email
@@ -49,7 +52,7 @@ def test_every_mail_is_copied_once_and_nobody_sees_it(gate: Gate, hop: Hop) -> N
 
 
 class Box(poplib.POP3):
-    """A session with the mailbox that leaves no socket behind, even where the server dies before its greeting."""
+    """A POP3 session that closes its socket even where the server dies before its greeting."""
 
     file: Any = None
     sock: Any = None
@@ -63,7 +66,7 @@ class Box(poplib.POP3):
 
 
 def fetched(gate: Gate) -> list[email.message.Message]:
-    """What is in the mailbox; nothing while archive is away."""
+    """Returns the contents of the mailbox; empty while archive is down."""
     try:
         with contextlib.closing(Box(gate.ports.pop3)) as box:
             box.stls(trusting())

@@ -1,4 +1,4 @@
-"""The answer table, from both sides: what the client hears, and the event that says why."""
+"""The table of answers from both sides: the client's answer, and the event with the reason."""
 
 import smtplib
 import uuid
@@ -23,7 +23,7 @@ def attachment(name: str, content: str = "TVqQAAMAAAAEAAAA", kind: str = "applic
 
 
 def refused(gate: Gate, reply: Reply, recipient: str) -> MailRefused:
-    """The event of the refusal of the mail to this recipient."""
+    """Returns the event of the refused mail to this recipient."""
 
     def found() -> list[MailRefused]:
         events = [event for event in gate.events("mail-refused") if isinstance(event, MailRefused)]

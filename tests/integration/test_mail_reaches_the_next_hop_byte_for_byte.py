@@ -1,4 +1,4 @@
-"""What the client sent is what the next hop gets, behind the fields that the gate adds."""
+"""The next hop gets what the client sent, after the fields that the gate adds."""
 
 import os
 from pathlib import Path
@@ -83,6 +83,6 @@ def _peak(pid: int) -> int:
 
 
 def _status(pid: int, field: str) -> int:
-    """A size in KiB out of /proc/<pid>/status."""
+    """Returns a size in KiB from /proc/<pid>/status."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field))

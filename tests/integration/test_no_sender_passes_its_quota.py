@@ -1,4 +1,7 @@
-"""A sender's limit holds through real SMTP: in parallel, over a crash of ratelimit, and a refused mail costs nothing."""
+"""A sender's limit holds by real SMTP: in parallel, and across a crash of ratelimit.
+
+A refused mail does not count.
+"""
 
 import re
 import threading
@@ -21,7 +24,10 @@ def limited(own_gate: Callable[..., Gate]) -> Gate:
 
 
 def flood(gate: Gate, sender: str, during: Callable[[], None] = lambda: None) -> Counter[str]:
-    """50 connections send 10 mails each, and each mail again while the answer is 451; counts the answers by enhanced code."""
+    """Sends 10 mails over each of 50 connections, and counts the answers by enhanced code.
+
+    Each mail is sent again while the answer is 451.
+    """
     answers: list[str] = []
 
     def connection() -> None:
@@ -42,7 +48,7 @@ def flood(gate: Gate, sender: str, during: Callable[[], None] = lambda: None) ->
 
 
 def used(gate: Gate, sender: str) -> tuple[int, int]:
-    """Counted and pending messages of the sender."""
+    """Returns counted and pending messages of the sender."""
     [found] = gate.json("quota", "show", sender, "--account", "acme")
     return found["meters"][0]["used"], found["meters"][0]["pending"]
 
@@ -65,7 +71,7 @@ def test_exactly_100_pass_when_ratelimit_is_killed_meanwhile(limited: Gate) -> N
 
 
 def used_or_none(gate: Gate, sender: str) -> int:
-    """As `used`, while the service may be away."""
+    """Returns the same as `used`, or None while the service is down."""
     done = gate.varco("quota", "show", sender, "--account", "acme", "--json")
     return int(re.search(r'"used": (\d+)', done.stdout)[1]) if done.returncode == 0 else 0
 

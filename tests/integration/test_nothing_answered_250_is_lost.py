@@ -1,4 +1,4 @@
-"""Each process is killed with -9 in the middle of traffic: what was answered 250 is at the next hop all the same."""
+"""Each process is killed with -9 under traffic. Every mail answered 250 is at the next hop."""
 
 import contextlib
 import smtplib
@@ -16,7 +16,7 @@ SENDERS = 4
 
 
 class Traffic:
-    """Clients that send until told to stop, and remember what was answered 250 and what was left in doubt."""
+    """Clients that send until `stop`, and record what was answered 250 and what is in doubt."""
 
     def __init__(self, gate: Gate, tag: str, size: int = 2_000) -> None:
         self.gate, self.tag, self.size = gate, tag, size
@@ -36,7 +36,7 @@ class Traffic:
             thread.join()
 
     def more(self, count: int) -> None:
-        """Returns when so many more mails were accepted."""
+        """Waits until as many more mails were accepted."""
         goal = len(self.accepted) + count
         wait_for(lambda: len(self.accepted) >= goal, 60)
 

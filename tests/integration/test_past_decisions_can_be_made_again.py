@@ -1,4 +1,4 @@
-"""What was decided comes out the same when it is decided again; one changed byte of history doesn't."""
+"""A replay makes the same decisions. It finds one changed byte of history."""
 
 import asyncio
 import json
@@ -69,7 +69,7 @@ def send(gate: Gate, sender: str, body: bytes, *recipients: str, source: str = "
 
 
 def every_kind(gate: Gate) -> list[int]:
-    """Mails that pass, and one that is refused for each reason there is."""
+    """Sends mails that pass, and one that is refused for each reason."""
     alice, plain = "alice@acme.test", mail("alice@acme.test")
     many = [f"r{number}@dest.test" for number in range(5)]
     return [
@@ -92,7 +92,7 @@ def in_parallel(gate: Gate, sender: str, count: int) -> list[int]:
 
 
 def ban(gate: Gate, source: str) -> None:
-    """Wrong passwords until the door is closed."""
+    """Sends wrong passwords until the host is banned."""
     while not gate.events("host-banned"):
         with (
             suppress(smtplib.SMTPException, OSError),
@@ -102,7 +102,10 @@ def ban(gate: Gate, source: str) -> None:
 
 
 async def late(gate: Gate, source: str) -> Reply:
-    """A mail whose host is banned between its connection and its end: ingress closes the door, so this plays ingress."""
+    """Casts the votes on a mail whose host is banned between its connection and its end.
+
+    Ingress would close the connection, so the test acts as ingress.
+    """
     envelope = Envelope(
         id=new_id(),
         account="acme",
@@ -122,7 +125,7 @@ async def late(gate: Gate, source: str) -> Reply:
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gate, str]]:
-    """A gate with a past: its traffic, and when that began."""
+    """Yields a gate with traffic in its past, and when that began."""
     gate = Gate(tmp_path_factory.mktemp("past") / "home")
     gate.start()
     try:
@@ -235,7 +238,7 @@ def test_services_that_share_a_process_rehearse_as_well(own_gate: Callable[..., 
 
 
 async def copied(gate: Gate, to: NatsServer, altered: Callable[[str, bytes], bytes]) -> int:
-    """All of EVENTS, event by event, into another server's; how many of them are other bytes there."""
+    """Copies EVENTS into another server, and returns how many events have other bytes there."""
     changed = 0
     async with (
         Bus.connect(operator(gate.home, "127.0.0.1", gate.ports.nats), "operator") as bus,
@@ -254,7 +257,7 @@ async def copied(gate: Gate, to: NatsServer, altered: Callable[[str, bytes], byt
 
 @asynccontextmanager
 async def rehearsing(server: NatsServer) -> AsyncIterator[Bus]:
-    """A bus on which the voters, and audit, can be asked to decide again."""
+    """Yields a bus on which voters and audit answer replay requests."""
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(Bus.connect(server.settings(), "audit"))
         modules = {voter: f"varco_{voter}.replay" for voter in VOTERS} | {"audit": AUDIT}
@@ -265,7 +268,7 @@ async def rehearsing(server: NatsServer) -> AsyncIterator[Bus]:
 
 
 def once(fact: str, old: bytes, new: bytes) -> Callable[[str, bytes], bytes]:
-    """Changes one byte in the first event of this fact that has it."""
+    """Changes one byte in the first event of this fact that contains it."""
     done = False
     assert sum(a != b for a, b in zip(old, new, strict=True)) == 1
 

@@ -1,4 +1,7 @@
-"""Every service's tables can be made anew from the streams, equal to those that it works with; a changed row is found."""
+"""Every service's tables can be rebuilt from the streams, equal to the live ones.
+
+A changed row is found.
+"""
 
 import json
 import random
@@ -44,7 +47,7 @@ def heavy() -> bytes:
 
 
 def traffic(gate: Gate, hop: Hop) -> None:
-    """Something of everything: delivered, deferred, bounced, converted, copied, refused, struck."""
+    """Sends mails of every outcome: delivered, deferred, bounced, converted, refused, struck."""
     gate.apply(BUSY)
     with gate.smtp() as client:
         for number in range(5):
@@ -59,7 +62,7 @@ def traffic(gate: Gate, hop: Hop) -> None:
 
 
 def rebuilt(gate: Gate, service: str, *options: str) -> dict[str, Any]:
-    """What `varco replay rebuild` says, equal or not."""
+    """Returns the report of `varco replay rebuild`, equal or not."""
     done = gate.varco("replay", "rebuild", service, "--json", *options)
     assert done.returncode in (0, 1), done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

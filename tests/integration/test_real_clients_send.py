@@ -1,4 +1,4 @@
-"""Clients as people have them: smtplib, aiosmtplib, swaks, curl and msmtp, each with STARTTLS or TLS and a login."""
+"""Real clients send: smtplib, aiosmtplib, swaks, curl and msmtp, with TLS and a login."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""Every accepted mail is accounted for; one that is taken out of the store behind relay's back is named."""
+"""Every accepted mail is accounted for. A mail erased from the store is named as lost."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ def test_the_balance_names_what_was_lost(own_gate: Callable[..., Gate], hop: Hop
 
 
 async def erase_last(gate: Gate) -> int:
-    """The sequence of the last accepted mail's record, which is gone from MAIL when this returns."""
+    """Erases the last accepted mail's record from MAIL, and returns its sequence."""
     async with manager(operator(gate.home, "127.0.0.1", gate.ports.nats)) as raw:
         stream = raw.jetstream()
         sequence = (await stream.get_last_msg("MAIL", "mail.accepted.acme")).seq

@@ -1,4 +1,4 @@
-"""Nothing ends in silence: a final refusal of the next hop comes back to the sender as a delivery status notification."""
+"""A final refusal of the next hop returns to the sender as a delivery status notification."""
 
 import email
 import email.policy

@@ -1,4 +1,4 @@
-"""Where is my mail, and why? `varco trace` tells the whole story, whatever became of it."""
+"""`varco trace` prints the whole story of a mail, whatever became of it."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def recipient() -> str:
 
 
 def sent(gate: Gate, recipients: list[str], body: bytes, code: int, *, source: str = "127.0.0.1", sender: str) -> str:
-    """The mail's id, as the client heard it."""
+    """Sends a mail, and returns its id from the answer."""
     with gate.smtp(source) as client:
         answer = transact(client, sender, recipients, body)
     assert answer[0] == code, answer
@@ -34,7 +34,7 @@ def sent(gate: Gate, recipients: list[str], body: bytes, code: int, *, source: s
 
 
 def told(gate: Gate, what: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """The story as JSON, once it has come so far."""
+    """Returns the story as JSON, once it has come so far."""
 
     def story() -> dict[str, Any] | None:
         done = gate.varco("trace", what, "--json")

@@ -1,4 +1,4 @@
-"""monitoring/ names nothing that a running gate doesn't have: metrics, label values, commands, files."""
+"""monitoring/ names only metrics, label values, commands and files of a running gate."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def named() -> set[str]:
 
 @pytest.fixture(scope="session")
 def samples(gate: Gate, hop: Hop) -> dict[str, set[str]]:
-    """Metric names to their label names, as a gate shows them that has seen some traffic."""
+    """Returns label names by metric, from a gate that has seen some traffic."""
     with gate.smtp() as client:
         assert transact(client, "alice@acme.test", ["ok@dest.test"], mail("alice@acme.test"))[0] == 250
         assert transact(client, "eve@evil.test", ["ok@dest.test"], mail("eve@evil.test"))[0] == 550

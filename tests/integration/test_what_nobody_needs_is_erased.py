@@ -1,4 +1,7 @@
-"""A mail is gone from the bus and the object store, to its last byte, once it is delivered and its copy taken; no sooner."""
+"""A delivered and copied mail leaves no byte in the bus and the object store.
+
+It is not erased before.
+"""
 
 import asyncio
 import contextlib
@@ -34,7 +37,7 @@ def needle() -> str:
 
 
 def in_files(gate: Gate, text: str) -> int:
-    """How often it stands in the bus's files, in header, body or event."""
+    """Counts the occurrences in the files of the bus, in header, body or event."""
     return sum(file.read_bytes().count(text.encode()) for file in (gate.home.path / "nats").rglob("*.blk"))
 
 
@@ -45,13 +48,13 @@ def send(gate: Gate, source: str, sender: str, recipient: str, body: str) -> Non
 
 
 def erased(gate: Gate, account: str) -> int:
-    """How many records of the account are gone."""
+    """Returns how many records of the account are erased."""
     events = gate.events("mail-erased")
     return sum(event.count for event in events if isinstance(event, MailErased) and event.account == account)
 
 
 def bodies(gate: Gate) -> list[str]:
-    """The bodies in the object store."""
+    """Lists the bodies in the object store."""
 
     async def found() -> list[str]:
         blobs = ObjectStore(
@@ -70,7 +73,7 @@ def bodies(gate: Gate) -> list[str]:
 
 
 def in_mail(gate: Gate, account: str) -> list[int]:
-    """Sequences of the account's records that MAIL has."""
+    """Returns the sequences of the account's records in MAIL."""
 
     async def found() -> list[int]:
         async with Bus.connect(operator(gate.home, "127.0.0.1", gate.ports.nats), "operator") as bus:
