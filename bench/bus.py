@@ -68,13 +68,13 @@ def cast_yes(voter: str, _: Ballot) -> Vote:
     return accept(voter)
 
 
-async def measured(rows: Rows, name: str, one: Callable[[], Awaitable[object]]) -> None:
-    """Runs `one` COUNT times, ABREAST at a time."""
+async def measured(rows: Rows, name: str, operation: Callable[[], Awaitable[object]]) -> None:
+    """Runs `operation` COUNT times, ABREAST at a time."""
     left = iter(range(COUNT))
 
     async def worker() -> None:
         for _ in left:
-            await one()
+            await operation()
 
     cpu, clock = time.process_time(), time.monotonic()
     await asyncio.gather(*(worker() for _ in range(ABREAST)))
@@ -86,8 +86,8 @@ async def lean(server: NatsServer) -> Rows:
     async with Bus.connect(server.settings(), "bench") as bus, Bus.connect(server.settings(), "voters") as voters:
         await measured(rows, "append_mail, 10 KB", lambda: bus.mail.append("accepted", record(), BODY))
 
-        async def put(wanted: int) -> None:
-            await bus.voting.collect(ballot(), VOTERS[:wanted], 5)
+        async def put(count: int) -> None:
+            await bus.voting.collect(ballot(), VOTERS[:count], 5)
 
         for number, voter in enumerate(VOTERS, 1):
             await voters.voting.serve(voter, partial(cast_yes, voter))
@@ -117,12 +117,12 @@ async def plain(server: NatsServer) -> Rows:
         headers = {"Nats-Msg-Id": each.envelope.id, HEADER: encode_record(each)}
         await stream.publish(mail("accepted", "acme"), BODY, headers=headers)
 
-    async def collect(wanted: int) -> None:
+    async def collect(count: int) -> None:
         put = ballot()
         inbox = bus.new_inbox()
-        subscription = await bus.subscribe(inbox, max_msgs=wanted)
+        subscription = await bus.subscribe(inbox, max_msgs=count)
         await bus.publish(ballot_subject(partition(put.envelope.account)), encode(put), reply=inbox)
-        for _ in range(wanted):
+        for _ in range(count):
             decode_vote((await subscription.next_msg(5)).data)
 
     await measured(rows, "append_mail, 10 KB", append)

@@ -62,7 +62,7 @@ def varco(clean: pytest.MonkeyPatch) -> Varco:
         if home:
             clean.setenv("VARCO_HOME", str(home))
         result = CliRunner().invoke(app, list(arguments), input=given)
-        if isinstance(result.exception, failures.Failure):
+        if isinstance(result.exception, failures.CommandFailure):
             return Ended(result.exception.exit_code, result.stdout, str(result.exception))
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception

@@ -16,7 +16,7 @@ from varco_common.transparency.signed_note import PublicKey, SigningKey
 
 
 class Kept(NamedTuple):
-    """What somebody has kept elsewhere: the key, a checkpoint, the exported events and their hashes."""
+    """What an auditor keeps: the key, a checkpoint, the exported events and their hashes."""
 
     key: str
     checkpoint: Path
@@ -87,12 +87,12 @@ def test_one_event_is_proven_and_checked_with_no_gate(
 
 
 def test_a_mails_events_are_proven_each(stack: Stack, varco: Callable[..., Any], kept: Kept, tmp_path: Path) -> None:
-    recorded = next(one for one in reversed(kept.entries()) if b'"mail.recorded.v1"' in one.payload)
+    recorded = next(entry for entry in reversed(kept.entries()) if b'"mail.recorded.v1"' in entry.payload)
     mail = json.loads(recorded.payload)["record"]["envelope"]["id"]
     proofs = tmp_path / "proofs.json"
     assert varco("audit", "prove", mail, "-o", str(proofs), home=stack.home.path).code == 0
     ended = varco("audit", "check", str(proofs), "--key", kept.key, "--json", home=tmp_path / "nowhere")
-    assert recorded.sequence in [one["sequence"] for one in json.loads(ended.out)]
+    assert recorded.sequence in [entry["sequence"] for entry in json.loads(ended.out)]
     assert varco("audit", "prove", "0" * 20, home=stack.home.path).code == 1
 
 
@@ -113,11 +113,11 @@ def swap(entries: list[LogEntry]) -> None:
 
 def drop(entries: list[LogEntry]) -> None:
     del entries[4]
-    entries[4:] = [one._replace(sequence=one.sequence - 1) for one in entries[4:]]
+    entries[4:] = [entry._replace(sequence=entry.sequence - 1) for entry in entries[4:]]
 
 
 def put(entries: list[LogEntry]) -> None:
-    entries[4:] = [one._replace(sequence=one.sequence + 1) for one in entries[4:]]
+    entries[4:] = [entry._replace(sequence=entry.sequence + 1) for entry in entries[4:]]
     entries.insert(4, entries[5]._replace(sequence=5, payload=b'{"type":"never.said.v1"}'))
 
 
@@ -134,8 +134,8 @@ def test_whatever_is_done_to_an_export_is_found_and_named(
 ) -> None:
     entries = kept.entries()
     alter(entries)
-    found = json.loads((ended := verify(entries, "--hashes", str(kept.hashes), "--json")).out)
-    assert (ended.code, found["good"], found["departure"], found["sequence"]) == (1, False, departure, 5)
+    result = json.loads((ended := verify(entries, "--hashes", str(kept.hashes), "--json")).out)
+    assert (ended.code, result["good"], result["departure"], result["sequence"]) == (1, False, departure, 5)
     coarse = json.loads((ended := verify(entries, "--json")).out)
     assert (ended.code, coarse["good"]) == (1, False)
     assert coarse["sequence"] <= 5 <= coarse["until"]
@@ -146,8 +146,8 @@ def test_hashes_of_another_log_are_no_help_and_said_to_be_none(verify: Callable[
     entries = kept.entries()
     assert verify(entries, "--hashes", str(kept.hashes)).code == 0
     change(entries)
-    found = json.loads(verify(entries, "--hashes", str(kept.hashes), "--json").out)
-    assert (found["departure"], "can't be named exactly" in found["note"]) == ("altered", True)
+    result = json.loads(verify(entries, "--hashes", str(kept.hashes), "--json").out)
+    assert (result["departure"], "can't be named exactly" in result["note"]) == ("altered", True)
 
 
 def test_a_checkpoint_that_nobody_trusted_signed_is_no_measure(
@@ -203,6 +203,6 @@ def test_a_directory_of_checkpoints_narrows_down_and_a_rotation_in_the_log_vouch
     shutil.copytree(home / "audit" / "checkpoints", shelf)
     assert verify(entries, file=shelf, key=new).code == 0
     change(entries)
-    found = json.loads(verify(entries, "--json", file=shelf).out)
-    assert (found["departure"], found["sequence"] <= 5 <= found["until"]) == ("altered", True)
-    assert found["until"] < len(entries)
+    result = json.loads(verify(entries, "--json", file=shelf).out)
+    assert (result["departure"], result["sequence"] <= 5 <= result["until"]) == ("altered", True)
+    assert result["until"] < len(entries)

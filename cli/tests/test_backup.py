@@ -34,7 +34,7 @@ def manifest(tail: ManifestEntry, **changed: int) -> BackupManifest:
 
 def made(place: Path) -> ManifestEntry:
     with BackupWriter.open(place) as writer:
-        entry = asyncio.run(writer.keep("MAIL.tail", pieces()))
+        entry = asyncio.run(writer.write("MAIL.tail", pieces()))
         writer.seal(manifest(entry))
     return entry
 
@@ -83,7 +83,7 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
 
 def test_a_backup_that_was_never_finished_is_none(place: Path, varco: Varco) -> None:
     with BackupWriter.open(place) as writer:
-        asyncio.run(writer.keep("MAIL.tail", pieces()))
+        asyncio.run(writer.write("MAIL.tail", pieces()))
     ended = varco("restore", "--check", str(place))
     assert (ended.code, ended.error) == (
         1,
@@ -102,7 +102,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, varco: Varco) -> Non
 
 def test_another_format_is_refused(place: Path, varco: Varco) -> None:
     with BackupWriter.open(place) as writer:
-        writer.seal(manifest(asyncio.run(writer.keep("MAIL.tail", pieces())), format=FORMAT + 1))
+        writer.seal(manifest(asyncio.run(writer.write("MAIL.tail", pieces())), format=FORMAT + 1))
     assert "this version of Varco reads format 1" in varco("restore", "--check", str(place)).error
 
 

@@ -1,4 +1,4 @@
-"""A file of VARCO_HOME that a power cut left empty or cut: made again, or named with what to do."""
+"""A file of VARCO_HOME that a power cut damaged is replaced, or named with what to do."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,9 @@ import pytest
 
 from varco_cli import api_client
 from varco_cli.deployment import files
-from varco_cli.stack import StateDirectory, environment
+from varco_cli.stack import StateDirectory
 from varco_cli.stack.installed import ServiceDescription
+from varco_cli.stack.port_assignment import assign_api_ports
 from varco_cli.stack.process import end_stale
 from varco_common.base.durable_file import DamagedFile
 from varco_common.runtime.tokens import Keyring
@@ -88,7 +89,7 @@ def test_what_others_know_a_deployment_does_not_make_again(tmp_path: Path, name:
 def test_places_are_given_out_anew(home: StateDirectory, damage: bytes):
     places = home.path / "places.json"
     places.write_bytes(damage)
-    assert environment.api_ports(home, 8100, [service("relay")]) == {"relay": 8100}
+    assert assign_api_ports(home, 8100, [service("relay")]) == {"relay": 8100}
     assert json.loads(places.read_bytes()) == {"relay": 0}
 
 

@@ -8,7 +8,7 @@ async def test_every_mail_of_the_demo_gets_the_answer_that_it_should() -> None:
     outcomes, story, balance = await run.run()
     run.check(outcomes)
     assert len(outcomes) == len(ROWS)
-    went = {one.row.title: one.went for one in outcomes if one.answer.taken}
+    went = {entry.row.title: entry.went for entry in outcomes if entry.answer.taken}
     assert "still waits" not in went.values()
     assert [place for place in went.values() if "black hole" in place] == ["the black hole (300 recipients)"]
     assert balance["unaccounted"] == []

@@ -1,4 +1,4 @@
-"""What `varco init` makes for docker compose, and whether the compose file fits the services that are installed."""
+"""`varco init` creates what docker compose needs, and the compose file has every service."""
 
 import importlib.util
 import json
@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from varco_cli.commands.init import init
 from varco_cli.deployment import files
 from varco_cli.deployment.ready import role_password
-from varco_cli.stack.environment import keepers, voters
+from varco_cli.stack.environment import retention_services, voters
 from varco_cli.stack.installed import ServiceDescription, installed_services
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base.settings import BrokenSetting
@@ -106,15 +106,15 @@ def test_every_service_stands_in_the_compose_file(compose: dict[str, Any], servi
 
 
 def test_all_voters_vote_in_compose_too(compose: dict[str, Any], services: list[ServiceDescription]) -> None:
-    told = compose["services"]["ingress-smtp"]["environment"]["VARCO_INGRESS_VOTERS"]
+    listed = compose["services"]["ingress-smtp"]["environment"]["VARCO_INGRESS_VOTERS"]
 
-    assert set(told.split(",")) == set(voters(services).split(","))
+    assert set(listed.split(",")) == set(voters(services).split(","))
 
 
 def test_all_keepers_are_asked_in_compose_too(compose: dict[str, Any], services: list[ServiceDescription]) -> None:
-    told = compose["services"]["audit"]["environment"]["VARCO_AUDIT_KEEPERS"]
+    listed = compose["services"]["audit"]["environment"]["VARCO_AUDIT_KEEPERS"]
 
-    assert set(told.split(",")) == set(keepers(services).split(","))
+    assert set(listed.split(",")) == set(retention_services(services).split(","))
 
 
 def test_every_secret_of_the_compose_file_is_made(compose: dict[str, Any], home: StateDirectory) -> None:
@@ -147,11 +147,13 @@ def test_an_image_has_what_its_packages_need_and_no_test_tools(image: str) -> No
 def _needs(package: str) -> set[str]:
     """What it needs here, its extras aside; nothing where it is for other systems."""
     try:
-        wanted = map(Requirement, requires(package) or [])
+        requirements = map(Requirement, requires(package) or [])
     except PackageNotFoundError:
         return set()
     return {
-        one.name.lower().replace("_", "-") for one in wanted if not one.marker or one.marker.evaluate({"extra": ""})
+        requirement.name.lower().replace("_", "-")
+        for requirement in requirements
+        if not requirement.marker or requirement.marker.evaluate({"extra": ""})
     }
 
 

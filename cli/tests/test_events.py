@@ -1,4 +1,4 @@
-"""Events on the command line: listed, followed, exported and gone on with, without a secret in them."""
+"""Events on the command line: lists, follows and exports them, without secrets."""
 
 import json
 from collections.abc import Callable
@@ -15,8 +15,8 @@ def test_lists_and_tails_show_no_hashes(stack: Stack, varco: Callable[..., Any])
     tailed = [json.loads(line) for line in out.splitlines()]
     listed = json.loads(varco("events", "list", *ADDED, "--oldest", "--json", home=stack.home.path).out)
     for events in (tailed, listed):
-        assert "alice@acme.example" in {one["event"]["login"] for one in events}
-        assert {one["event"]["hash"] for one in events} == {"..."}
+        assert "alice@acme.example" in {entry["event"]["login"] for entry in events}
+        assert {entry["event"]["hash"] for entry in events} == {"..."}
     assert "credential.added.v1" in varco("events", "tail", *ADDED, home=stack.home.path).out
 
 

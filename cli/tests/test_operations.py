@@ -1,4 +1,4 @@
-"""docs/operations.md: every command in it exists, with its options and arguments, and so does every service of docker compose."""
+"""docs/operations.md: its commands, options and services of docker compose exist."""
 
 import re
 import shlex

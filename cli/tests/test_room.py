@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from varco_cli.stack.disk_room import NO_ROOM, NewComplaints, mail_limit, reserve
+from varco_cli.stack.disk_room import NO_ROOM, DiskFullMessages, mail_limit, reserve
 
 GB = 1 << 30
 
@@ -26,7 +26,7 @@ def test_the_operators_own_limit_holds_where_it_is_lower() -> None:
 def test_only_new_complaints_count(tmp_path: Path) -> None:
     file = tmp_path / "nats.log"
     file.write_bytes(b"[ERR] write 4.blk: " + NO_ROOM + b"\n")
-    complaints = NewComplaints(file)
+    complaints = DiskFullMessages(file)
     assert not complaints.new()
     with file.open("ab") as lines:
         lines.write(b"[ERR] write 5.blk: " + NO_ROOM + b"\n")

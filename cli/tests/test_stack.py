@@ -57,21 +57,21 @@ async def test_nothing_listens_but_on_loopback(stack: Stack) -> None:
 @pytest.mark.parametrize("name", ["policy", "relay", "ingress-smtp"])
 async def test_a_killed_service_comes_back(stack: Stack, hop: NextHop, name: str) -> None:
     before = await stack.kill(name)
-    await stack.restarted(name, before)
+    await stack.wait_restarted(name, before)
     await stack.wait_ready()
     await passes(stack, hop, f"after-{name}")
 
 
 async def test_all_reconnect_when_the_bus_comes_back(stack: Stack, hop: NextHop) -> None:
     others = {name: process.pid for name, process in stack.processes.items() if name != "nats"}
-    await stack.restarted("nats", await stack.kill("nats"))
+    await stack.wait_restarted("nats", await stack.kill("nats"))
     await stack.wait_ready()
     await passes(stack, hop, "after-nats")
     assert {name: process.pid for name, process in stack.processes.items() if name != "nats"} == others
 
 
 async def test_large_bodies_pass_again_when_the_object_store_comes_back(stack: Stack, hop: NextHop) -> None:
-    await stack.restarted("s3", await stack.kill("s3"))
+    await stack.wait_restarted("s3", await stack.kill("s3"))
     await stack.wait_ready()
     await passes(stack, hop, "large", text="\r\n".join(["x" * 70] * 60_000))
 
@@ -106,7 +106,7 @@ async def test_nobody_is_let_in_without_a_password(stack: Stack) -> None:
 
 
 def listeners(pid: int) -> set[str]:
-    """The addresses that a process listens on, from the kernel's table (proc_net_tcp(5)): state 0A is LISTEN."""
+    """Returns the addresses that a process listens on (proc_net_tcp(5): state 0A is LISTEN)."""
     sockets = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:

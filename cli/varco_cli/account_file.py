@@ -1,4 +1,4 @@
-"""Account files: YAML read with the line of everything in it, and which service owns which section."""
+"""Account files: YAML whose lines are known, and the service that owns each section."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from varco_cli.failures import Misused
 
 
 class _Loader(yaml.SafeLoader):
-    """Dates stay text: JSON has none, and their owner reads them in the account's time zone."""
+    """Leaves dates as text. JSON has none, and the owner reads them in the account's time zone."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML declares it
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -20,7 +20,10 @@ class _Loader(yaml.SafeLoader):
 
 
 class Owner(NamedTuple):
-    """A service, its sections, and where it takes them: as one document, or (with one section) that section's value."""
+    """A service, its sections, and the path to which they are sent.
+
+    With `whole` they are sent as one document; otherwise the value of the only section is sent.
+    """
 
     service: str
     path: str
@@ -44,7 +47,7 @@ SECTIONS = tuple(section for owner in OWNERS for section in owner.sections)
 
 
 class AccountFile:
-    """One account as its file describes it. `name` is the file's, for messages."""
+    """An account as its file describes it. Messages call the file `name`."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
@@ -57,7 +60,10 @@ class AccountFile:
         return {section: value for section, value in self.content.items() if section != "account"}
 
     def place(self, where: Sequence[str]) -> str:
-        """`acme.yaml, line 7, users.0.login`: where the innermost part is that can be found on this path."""
+        """Returns the position of a part, such as `acme.yaml, line 7, users.0.login`.
+
+        Where the file ends before the path does, it is the position of the last step that exists.
+        """
         node, path_found = self._root, []
         line = node.start_mark.line + 1
         for step in where:
@@ -78,18 +84,20 @@ class AccountFile:
         for section in content:
             if section not in ("account", *SECTIONS):
                 raise Misused(
-                    f"{self.place([str(section)])}: no such section; there are account, {', '.join(SECTIONS)}"
+                    f"{self.place([str(section)])}: no such section: expected one of account, {', '.join(SECTIONS)}"
                 )
         return content
 
     def _check_keys(self, node: yaml.Node, path: list[str]) -> None:
-        """YAML takes the last of two equal keys in silence; nobody means that."""
+        """Refuses equal keys, of which YAML would silently take the last."""
         if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
+            keys: set[str] = set()
             for key, value in node.value:
-                if key.value in seen:
-                    raise Misused(f"{self.name}, line {key.start_mark.line + 1}: {key.value} is there twice")
-                seen.add(key.value)
+                if key.value in keys:
+                    raise Misused(
+                        f"{self.name}, line {key.start_mark.line + 1}: {key.value} is there twice: remove one of them"
+                    )
+                keys.add(key.value)
                 self._check_keys(value, [*path, key.value])
         elif isinstance(node, yaml.SequenceNode):
             for place, value in enumerate(node.value):
@@ -103,7 +111,7 @@ class AccountFile:
 
 
 def read(file: str) -> AccountFile:
-    """From a file, or from standard input (`-`). Raises Misused."""
+    """Reads an account from a file or from standard input (`-`). Raises Misused."""
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -112,7 +120,7 @@ def read(file: str) -> AccountFile:
 
 
 def body(owner: Owner, sections: Mapping[str, Any]) -> Any:
-    """What the owner is sent; None where the file has nothing of its."""
+    """Returns the document for the owner; None where the file has none of its sections."""
     its = {section: value for section, value in sections.items() if section in owner.sections}
     if not its:
         return None
@@ -120,7 +128,7 @@ def body(owner: Owner, sections: Mapping[str, Any]) -> Any:
 
 
 def is_off(value: object) -> bool:
-    """`filelink: off`: YAML reads it as false."""
+    """Says whether a section is off. YAML reads `filelink: off` as false."""
     return value in (False, "off", None)
 
 

@@ -1,4 +1,7 @@
-"""Calls of the services' HTTP APIs: address and token from VARCO_HOME, errors as Failures."""
+"""Calls the services' HTTP APIs. VARCO_HOME has their addresses and the token.
+
+An error of a service becomes a CommandFailure.
+"""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -9,28 +12,31 @@ from typing import Any, BinaryIO
 import httpx
 import msgspec
 
-from varco_cli.failures import Conflict, Failure, Misused, Refused, Unauthorised, Unreachable
+from varco_cli.failures import CommandFailure, Conflict, Misused, Refused, Unauthorised, Unreachable
 from varco_cli.stack.state_directory import StateDirectory
 
-_FAILURES: dict[int, type[Failure]] = {401: Unauthorised, 403: Unauthorised, 409: Conflict, 503: Unreachable}
+_FAILURES: dict[int, type[CommandFailure]] = {401: Unauthorised, 403: Unauthorised, 409: Conflict, 503: Unreachable}
 
 
 def state_directory() -> StateDirectory:
-    """VARCO_HOME, absolute."""
+    """Returns the directory that VARCO_HOME names, as an absolute path."""
     return StateDirectory(Path(os.environ.get("VARCO_HOME", "var")).absolute())
 
 
 def state() -> dict[str, Any] | None:
-    """What runs where, as the supervisor wrote it; None while no stack runs."""
+    """Returns the state that the supervisor wrote; None while no stack runs."""
     try:
         answer: dict[str, Any] = msgspec.json.decode(state_directory().state.read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError):  # damaged: no stack that runs left it like this
+    except (FileNotFoundError, msgspec.DecodeError):  # damaged, so no running stack wrote it
         return None
     return answer
 
 
 def apis() -> dict[str, str]:
-    """Base URLs by service: VARCO_APIS (`policy=http://...,relay=http://...`), else the running stack's."""
+    """Returns the base URL of each service.
+
+    VARCO_APIS (`policy=http://...,relay=http://...`) takes precedence over the running stack.
+    """
     if named := os.environ.get("VARCO_APIS"):
         return dict(part.strip().split("=", 1) for part in named.split(",") if "=" in part)
     running: dict[str, str] = (state() or {}).get("apis", {})
@@ -38,12 +44,12 @@ def apis() -> dict[str, str]:
 
 
 def apis_are_given() -> bool:
-    """Whether VARCO_APIS says where the services are."""
+    """Says whether VARCO_APIS names the services."""
     return bool(os.environ.get("VARCO_APIS"))
 
 
 def token() -> str:
-    """VARCO_TOKEN, else the admin token of VARCO_HOME. Raises Unauthorised."""
+    """Returns VARCO_TOKEN, or else the admin token of VARCO_HOME. Raises Unauthorised."""
     if token := os.environ.get("VARCO_TOKEN"):
         return token
     try:
@@ -55,7 +61,7 @@ def token() -> str:
 
 
 def serving(service: str) -> bool:
-    """Whether this service is part of the gate."""
+    """Says whether the gate runs this service."""
     return service in apis()
 
 
@@ -68,19 +74,31 @@ def call(
     json: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> Any:
-    """The decoded answer of one request; None if it has no body. Raises a Failure."""
+    """Sends a request and returns its decoded answer, or None without a body.
+
+    Raises a CommandFailure.
+    """
     with _open(service, method, path, params=params, json=json, headers=headers) as response:
         return response.json() if response.read() else None
 
 
+def pages(service: str, path: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yields the pages of a list, each requested with `next` of the page before."""
+    page = call(service, "GET", path, params=params)
+    yield page
+    while page["next"]:
+        page = call(service, "GET", path, params={**params, "cursor": page["next"]})
+        yield page
+
+
 def fetch(service: str, path: str) -> bytes:
-    """The bytes of one answer. Raises a Failure."""
+    """Returns the bytes of an answer. Raises a CommandFailure."""
     with _open(service, "GET", path) as response:
         return response.read()
 
 
 def download(service: str, path: str, to: BinaryIO) -> None:
-    """Writes the bytes of one answer to a file as they arrive. Raises a Failure."""
+    """Writes the bytes of an answer to a file as they arrive. Raises a CommandFailure."""
     with _open(service, "GET", path) as response:
         to.writelines(response.iter_bytes(1024 * 1024))
 
@@ -88,7 +106,7 @@ def download(service: str, path: str, to: BinaryIO) -> None:
 def lines(
     service: str, path: str, *, params: Mapping[str, Any] | None = None, method: str = "GET", json: object = None
 ) -> Iterator[str]:
-    """Yields the lines of an answer as they arrive, however long that takes. Raises a Failure."""
+    """Yields the lines of an answer as they arrive, without a timeout. Raises a CommandFailure."""
     with _open(service, method, path, params=params, json=json, read_timeout=None) as response:
         yield from response.iter_lines()
 
@@ -104,9 +122,9 @@ def _open(
     headers: Mapping[str, str] | None = None,
     read_timeout: float | None = 30,
 ) -> Iterator[httpx.Response]:
-    """The response of a request, its body not read yet.
+    """Sends a request and yields the response before its body is read.
 
-    Timeouts are in seconds. Raises a Failure.
+    Timeouts are in seconds. Raises a CommandFailure.
     """
     base = _base(service)
     query = {name: value for name, value in (params or {}).items() if value not in (None, "")}
@@ -124,7 +142,7 @@ def _open(
         raise Unreachable(f"{service} doesn't answer at {base}: {error}") from None
 
 
-def _failure(answer: httpx.Response) -> Failure:
+def _failure(answer: httpx.Response) -> CommandFailure:
     problem = _problem(answer)
     kind = _FAILURES.get(answer.status_code, Refused if answer.status_code < 500 else Unreachable)
     if problem.get("errors"):

@@ -1,10 +1,10 @@
-"""How a command ends when it fails, and what its exit code says.
+"""The ways in which a command fails, and their exit codes.
 
 | exit code | |
 |---|---|
 | 0 | done |
-| 1 | refused, or there is no such thing |
-| 2 | used wrongly: an unknown option, a broken file, a broken setting |
+| 1 | refused, or not found |
+| 2 | wrong usage: an unknown option, a broken file, a broken setting |
 | 3 | the service can't be reached, or isn't ready |
 | 4 | somebody else changed it meanwhile, or a stack runs already |
 | 5 | the token isn't accepted |
@@ -14,8 +14,11 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class Failure(Exception):
-    """The text is for whoever typed the command; `problem` is the service's own answer, where one gave it (RFC 9457)."""
+class CommandFailure(Exception):
+    """Ends a command. The text is for the person who typed it.
+
+    `problem` is the answer of the service (RFC 9457), where a service answered.
+    """
 
     exit_code = 1
 
@@ -24,29 +27,29 @@ class Failure(Exception):
         self.problem = problem or {}
 
 
-class Refused(Failure):
-    """The owner won't, or there is no such thing."""
+class Refused(CommandFailure):
+    """A service refused, or does not know what was named."""
 
 
-class Misused(Failure):
-    """The command, a file or a setting can't be understood."""
+class Misused(CommandFailure):
+    """The command, a file or a setting is wrong."""
 
     exit_code = 2
 
 
-class Unreachable(Failure):
-    """No answer, or not now."""
+class Unreachable(CommandFailure):
+    """A service does not answer, or is not ready."""
 
     exit_code = 3
 
 
-class Conflict(Failure):
-    """Somebody was first."""
+class Conflict(CommandFailure):
+    """Somebody else changed it meanwhile, or a stack runs already."""
 
     exit_code = 4
 
 
-class Unauthorised(Failure):
-    """No token, or one that doesn't cover this."""
+class Unauthorised(CommandFailure):
+    """The token is missing, or does not cover this request."""
 
     exit_code = 5

@@ -1,4 +1,4 @@
-"""`varco`: the command line. Its commands are in commands/, one file a noun."""
+"""`varco`: the command line. Each noun has one file in commands/."""
 
 import sys
 
@@ -42,14 +42,14 @@ from varco_cli.commands import (
 app = typer.Typer(
     name="varco",
     help="Varco: the gateway that a company's outgoing mail goes through.\n\n"
-    "Exit codes: 0 done, 1 refused or not there, 2 used wrongly, 3 a service can't be reached or isn't ready, "
-    "4 changed by somebody else meanwhile, or running already, 5 the token isn't accepted.",
+    "Exit codes: 0 done, 1 refused or not there, 2 wrong usage, 3 a service can't be reached or isn't ready, "
+    "4 somebody else changed it meanwhile, or a stack runs already, 5 the token isn't accepted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-# `varco --help` lists them in this order.
+# `varco --help` lists the commands in this order.
 COMMANDS = (
     up.up,
     demo.demo,
@@ -94,10 +94,10 @@ for group in GROUPS:
 
 
 def main() -> None:
-    """Runs one command; a failure is one line on standard error and its exit code."""
+    """Runs a command. Prints a failure on standard error and ends with its exit code."""
     try:
         app()
-    except failures.Failure as failure:
+    except failures.CommandFailure as failure:
         output.errors.print(f"varco: {failure}", markup=False)
         sys.exit(failure.exit_code)
 

@@ -1,4 +1,4 @@
-"""Verifying with no gate running: keys, checkpoints and exported events from files."""
+"""Verifies exported events without a gate: keys and checkpoints come from files, too."""
 
 import mmap
 import sys
@@ -26,7 +26,7 @@ _ROTATED = "events.audit.checkpoint-key-rotated."
 
 
 class VerificationResult(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What was found: good where it names no `departure`. `note` is what else is to be said."""
+    """The outcome of a verification. It is good where `departure` is empty."""
 
     events: int = 0
     signed: int = 0
@@ -39,22 +39,24 @@ class VerificationResult(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 @dataclass
 class CheckpointSet:
-    """What `--checkpoint` named: files, or directories of them."""
+    """The checkpoints and key rotations that `--checkpoint` named."""
 
     checkpoints: list[Checkpoint] = field(default_factory=list)
     rotations: list[Rotation] = field(default_factory=list)
 
 
 def keys(texts: Sequence[str], home: Path) -> list[PublicKey]:
-    """Public keys, each as text or in a file; with none the one that audit left in VARCO_HOME.
+    """Returns the public keys, each given as text or as a file.
+
+    Without any, it is the key that audit left in VARCO_HOME.
 
     Raises Misused.
     """
-    kept = home / "audit" / "checkpoints" / "log.pub"
-    if not texts and not kept.exists():
-        raise Misused("which key is trusted? Say --key with what `varco audit key` printed")
+    own_key = home / "audit" / "checkpoints" / "log.pub"
+    if not texts and not own_key.exists():
+        raise Misused("no trusted key: give --key with the output of `varco audit key`")
     results = []
-    for text in texts or [str(kept)]:
+    for text in texts or [str(own_key)]:
         try:
             results.append(PublicKey.parse(text if "+" in text else Path(text).read_text()))
         except (BadNote, OSError, UnicodeDecodeError) as error:
@@ -63,7 +65,7 @@ def keys(texts: Sequence[str], home: Path) -> list[PublicKey]:
 
 
 def read_checkpoints(paths: Sequence[Path]) -> CheckpointSet:
-    """Raises Misused."""
+    """Reads checkpoints and rotations from files and directories. Raises Misused."""
     results = CheckpointSet()
     for path in paths:
         files = sorted([*path.rglob("*.checkpoint"), *path.rglob("*.rotation")]) if path.is_dir() else [path]
@@ -77,14 +79,14 @@ def read_checkpoints(paths: Sequence[Path]) -> CheckpointSet:
             except (BadNote, OSError, UnicodeDecodeError) as error:
                 raise Misused(f"{file}: {error}") from None
     if not results.checkpoints:
-        raise Misused("no checkpoint to hold the events against: say --checkpoint with a file, or a directory of them")
+        raise Misused("no checkpoint to compare the events with: give --checkpoint with a file or a directory")
     return results
 
 
 def check_log(
     events: Path, against: CheckpointSet, trusted: Sequence[PublicKey], hashes: Path | None, first: int
 ) -> VerificationResult:
-    """Reads all exported events once; a second time only to narrow down a departure.
+    """Verifies exported events. Reads them twice only to narrow down a departure.
 
     Raises Misused.
     """
@@ -100,7 +102,7 @@ def check_log(
         return VerificationResult(departure="checkpoint", text=str(error))
     with _leaves(hashes, checkpoints) as (leaves, note):
         if first > 1 and not leaves:
-            raise Misused("--first needs --hashes: the leaf hashes speak for the events that have expired")
+            raise Misused("--first needs --hashes: they stand for the events that have expired")
         verifier = HistoryVerifier(checkpoints, leaves, first)
         count, finding = _run(verifier, events, began)
     if finding and finding.departure is Deviation.SOMEWHERE and str(events) != "-":
@@ -121,7 +123,7 @@ def _departed(outcome: VerificationResult, finding: Finding) -> VerificationResu
 
 
 def _agreeing(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
-    """Those that were given come first, and stand against any of the log's own of that size."""
+    """Sorts checkpoints by size. Of two of one size the first counts: it is the caller's own."""
     results: dict[int, Checkpoint] = {}
     for checkpoint in checkpoints:
         results.setdefault(checkpoint.size, checkpoint)
@@ -170,7 +172,7 @@ def _opened(events: Path) -> Iterator[BinaryIO]:
 
 
 def _rotations(events: Path) -> Iterator[Rotation]:
-    """Rotations that the log itself tells of; they prove themselves."""
+    """Yields the key rotations that are events of the log. Each is signed by the key before it."""
     for entry in _entries(events):
         if entry.subject.startswith(_ROTATED):
             try:
@@ -181,7 +183,7 @@ def _rotations(events: Path) -> Iterator[Rotation]:
 
 @contextmanager
 def _leaves(path: Path | None, checkpoints: Sequence[Checkpoint]) -> Iterator[tuple[Hashes | None, str]]:
-    """Leaf hashes that fit the checkpoints; none, and why, where they don't."""
+    """Yields the leaf hashes, or None and the reason where they do not fit the checkpoints."""
     if path is None:
         yield None, ""
         return

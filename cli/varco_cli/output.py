@@ -1,4 +1,4 @@
-"""What commands print: for people a table or lines, for programs JSON."""
+"""Prints what commands show: tables and lines for people, JSON for programs."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from rich.text import Text
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
-# Into a pipe or a file a table is as wide as it needs to be.
+# In a pipe or a file, a table is as wide as its content.
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -27,22 +27,31 @@ def show(data: object, as_json: bool, human: Callable[[], None]) -> None:
 
 
 def line(text: str) -> None:
-    """One line of plain text, however it is meant: mail addresses are no markup."""
+    """Prints a line of plain text. Nothing in it is markup: mail addresses may have brackets."""
     console.print(plain(text), markup=False)
 
 
+def lines(texts: Iterable[str]) -> None:
+    """Prints lines of plain text."""
+    for text in texts:
+        line(text)
+
+
 def plain(text: str, keep: str = "") -> str:
-    """Without what a terminal would obey: strangers choose the logins and addresses that stand in events."""
+    """Replaces control characters, except those in `keep`.
+
+    Strangers choose the logins and addresses that events contain; a terminal must not obey them.
+    """
     return text if text.isprintable() else "".join([c if c.isprintable() or c in keep else "\ufffd" for c in text])
 
 
 def step(text: str) -> None:
-    """What is being done, on standard error."""
+    """Prints a progress message on standard error."""
     errors.print(text, style="dim", markup=False)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "none") -> None:
-    """A table that stands on a page as on a screen; `empty` where there are no rows."""
+    """Prints a table, or the text `empty` where there are no rows."""
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         grid.add_column(column, overflow="fold")
@@ -55,12 +64,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str =
 
 
 def rows(columns: Sequence[str], records: Iterable[Mapping[str, Any]], empty: str = "none") -> None:
-    """A table of these fields of each record."""
+    """Prints a table of these fields of each record."""
     table(columns, ([record.get(name) for name in columns] for record in records), empty)
 
 
 def record(fields: Mapping[str, Any]) -> None:
-    """One thing, a line for each field."""
+    """Prints one record, a line for each field."""
     grid = Table(box=None, pad_edge=False, show_header=False)
     for name, value in fields.items():
         grid.add_row(f"[bold]{name}[/bold]", _cell(value))

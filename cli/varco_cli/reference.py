@@ -1,4 +1,7 @@
-"""Writes docs/cli.md from the commands themselves: `python -m varco_cli.reference docs/cli.md`; with --check only compares."""
+"""Writes docs/cli.md from the commands: `python -m varco_cli.reference docs/cli.md`.
+
+With --check it only compares the file.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -21,7 +24,7 @@ Every command but `up` takes `--json`.
 
 
 def pages(command: Any, name: str) -> Iterator[str]:
-    """One section for each command, in the order of the help text."""
+    """Yields a section for each command, in the order of the help text."""
     if inner := getattr(command, "commands", None):
         for sub, subcommand in inner.items():
             yield from pages(subcommand, f"{name} {sub}")
@@ -45,18 +48,18 @@ def pages(command: Any, name: str) -> Iterator[str]:
 
 
 def text() -> str:
-    """The whole page."""
+    """Returns the whole page."""
     codes = "\n".join(line for line in (failures.__doc__ or "").splitlines() if line.startswith("|"))
     return HEAD + codes + "\n\n" + "\n".join(pages(typer.main.get_command(app), "varco"))
 
 
 def main() -> None:
-    """Exit code 1 where --check finds the file stale."""
+    """Writes or compares the file. Exit code 1 where --check finds it stale."""
     file, check = Path(sys.argv[1]), "--check" in sys.argv
     if not check:
         file.write_text(text())
     elif file.read_text() != text():
-        sys.exit(f"{file} is stale: make docs")
+        sys.exit(f"{file} is stale: run `make docs`")
 
 
 if __name__ == "__main__":

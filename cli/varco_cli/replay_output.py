@@ -1,4 +1,4 @@
-"""What audit says line by line while it replays: its progress on the terminal, its lines for the command."""
+"""Reads the lines that audit sends during a replay, and shows its progress on the terminal."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,10 +10,10 @@ from varco_cli import output
 from varco_cli.failures import Refused, Unreachable
 
 
-def followed(lines: Iterable[str], about: str) -> Iterator[dict[str, Any]]:
-    """All lines but those of progress, which go to standard error.
+def without_progress(lines: Iterable[str], about: str) -> Iterator[dict[str, Any]]:
+    """Yields the lines except those of progress, which are shown on standard error.
 
-    Raises Refused where it failed on the way.
+    Raises Refused where the replay failed, Unreachable where audit ended early.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -38,10 +38,4 @@ def followed(lines: Iterable[str], about: str) -> Iterator[dict[str, Any]]:
                     ended = kind == "done"
                     yield line
     if not ended:
-        raise Unreachable("audit ended before its answer did: ask again")
-
-
-def sorted_counts(counts: dict[str, dict[str, int]]) -> list[tuple[str, str, int]]:
-    """By what, which outcome, how many: the most first."""
-    rows = [(name, outcome, number) for name, outcomes in counts.items() for outcome, number in outcomes.items()]
-    return sorted(rows, key=lambda row: (-row[2], row[0], row[1]))
+        raise Unreachable("audit ended before its answer was complete: run the command again")

@@ -1,6 +1,7 @@
-"""Runs services in this process: `python -m varco_cli.serve <name>...`, as the supervisor starts them.
+"""Runs services in this process: `python -m varco_cli.serve <name>...`.
 
-With several names their environments are read from the JSON file that VARCO_ENVIRONMENTS names, by service.
+The supervisor starts it. With several names, the environment of each service is in the JSON file
+that VARCO_ENVIRONMENTS names.
 """
 
 import json
@@ -13,9 +14,9 @@ from varco_common.runtime.service import GROUP, Service, run
 
 
 def main() -> None:
-    """Loads the named services and no others: each that is imported costs memory."""
-    found = entry_points(group=GROUP)
-    services: list[Service] = [found[name].load() for name in sys.argv[1:]]
+    """Loads only the named services, because each import costs memory."""
+    entries = entry_points(group=GROUP)
+    services: list[Service] = [entries[name].load() for name in sys.argv[1:]]
     file = os.environ.get("VARCO_ENVIRONMENTS")
     run(*services, environments=json.loads(Path(file).read_text()) if file else {})
 

@@ -1,6 +1,6 @@
-"""Describes the services that are to run here on standard output, as JSON, for the supervisor.
+"""Prints a JSON description of the services to run here, for the supervisor.
 
-With --all every installed one, wherever it is to run.
+With --all it describes every installed service.
 """
 
 import sys
@@ -13,8 +13,8 @@ from varco_common.runtime.service import Service, installed
 from varco_common.storage.settings import WithDatabase
 
 
-def described(service: Service) -> ServiceDescription:
-    """What the stack must know of it."""
+def describe(service: Service) -> ServiceDescription:
+    """Returns what the stack must know of a service."""
     names = variables(service.settings).values()
     return ServiceDescription(
         name=service.name,
@@ -27,5 +27,5 @@ def described(service: Service) -> ServiceDescription:
 
 
 if __name__ == "__main__":
-    chosen = [service for service in installed() if "--all" in sys.argv or service.wanted()]
-    sys.stdout.buffer.write(msgspec.json.encode([described(service) for service in chosen]))
+    services = [service for service in installed() if "--all" in sys.argv or service.wanted()]
+    sys.stdout.buffer.write(msgspec.json.encode([describe(service) for service in services]))

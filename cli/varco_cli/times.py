@@ -1,4 +1,4 @@
-"""Times as people give them to a command: how long ago, or when."""
+"""Reads the times that people type: how long ago, or when."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,10 @@ EXPECTED = "expected how long ago (30d, 12h) or a time such as 2026-11-24, 2026-
 
 
 def moment(text: str, option: str) -> datetime:
-    """UTC; what has no offset is of this machine's time zone. Raises Misused, naming the option."""
+    """Returns the time in UTC. Raises Misused, which names the option.
+
+    A time without an offset is in the time zone of this machine.
+    """
     try:
         return datetime.now(UTC) - ago(text)
     except (ValueError, OverflowError):
@@ -21,7 +24,10 @@ def moment(text: str, option: str) -> datetime:
 
 
 def ago(text: str) -> timedelta:
-    """A duration with its unit: a plain number would be seconds, or a year. Raises ValueError."""
+    """Returns a duration that has a unit. Raises ValueError.
+
+    A plain number is refused: it could mean seconds or a year.
+    """
     if text.strip().isdecimal():
         raise ValueError(EXPECTED)
     return units.parse_duration(text)

@@ -1,1 +1,1 @@
-"""A backup of all that can't be made again: streams, objects, databases, and secrets where they are wanted."""
+"""Backup and restore of streams, objects, databases and, on request, secrets."""

@@ -1,6 +1,6 @@
-"""Where a backup lies: a directory of files, or one tar file.
+"""The files of a backup: a directory, or one tar file.
 
-Things are cut into parts, so that nothing must fit in memory.
+Each entry is divided into parts, so that no entry must fit into memory.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ MANIFEST, SEAL = "manifest.json", "manifest.sha256"
 
 
 class BrokenBackup(Exception):
-    """It can't be restored from; the text says why."""
+    """The backup can't be restored. The text says why."""
 
 
 class BackupTarget(Protocol):
-    """Parts by their names."""
+    """Stores parts by their names."""
 
     def write(self, name: str, data: bytes) -> None: ...
     def read(self, name: str) -> bytes: ...
@@ -33,7 +33,7 @@ class BackupTarget(Protocol):
 
 
 class DirectoryTarget:
-    """Each part a file. Nobody else may read them: they hold mail."""
+    """Stores each part as a file, which only its owner may read: it contains mail."""
 
     def __init__(self, path: Path, *, new: bool) -> None:
         self._path, self._new = path, new
@@ -56,7 +56,7 @@ class DirectoryTarget:
 
 
 class TarTarget:
-    """Each part a member of one file."""
+    """Stores each part as a member of one tar file."""
 
     def __init__(self, path: Path, *, new: bool) -> None:
         self._new = new
@@ -92,7 +92,7 @@ def _target(path: Path, *, new: bool) -> BackupTarget:
 
 
 class BackupWriter:
-    """A new backup. Without `seal` it stays a broken one."""
+    """Writes a new backup. It is broken until `seal` is called."""
 
     def __init__(self, path: Path) -> None:
         self._target = _target(path, new=True)
@@ -100,15 +100,15 @@ class BackupWriter:
     @classmethod
     @contextlib.contextmanager
     def open(cls, path: Path) -> Iterator[Self]:
-        """Raises OSError: `path` exists, or can't be written."""
+        """Creates the directory or file. Raises OSError where it exists or can't be written."""
         writer = cls(path)
         try:
             yield writer
         finally:
             writer._target.close()
 
-    async def keep(self, name: str, pieces: AsyncIterable[bytes]) -> ManifestEntry:
-        """Writes what comes, and says what it was."""
+    async def write(self, name: str, pieces: AsyncIterable[bytes]) -> ManifestEntry:
+        """Writes the pieces as parts, and returns their size and checksum."""
         digest, size, parts, buffer = hashlib.sha256(), 0, 0, bytearray()
         async for piece in pieces:
             digest.update(piece)
@@ -124,31 +124,31 @@ class BackupWriter:
         return ManifestEntry(name=name, size=size, sha256=digest.hexdigest(), parts=parts)
 
     def seal(self, manifest: BackupManifest) -> None:
-        """Makes a backup of what was kept."""
+        """Writes the manifest, which completes the backup."""
         text = msgspec.json.format(msgspec.json.encode(manifest))
         self._target.write(MANIFEST, text)
         self._target.write(SEAL, hashlib.sha256(text).hexdigest().encode())
 
 
 class BackupReader:
-    """A backup to restore from. Every method raises BrokenBackup."""
+    """Reads a backup. Every method raises BrokenBackup."""
 
-    def __init__(self, place: BackupTarget) -> None:
-        self._target = place
+    def __init__(self, target: BackupTarget) -> None:
+        self._target = target
         self.manifest = self._manifest()
 
     @classmethod
     @contextlib.contextmanager
     def open(cls, path: Path) -> Iterator[Self]:
         with _readable(str(path)):
-            place = _target(path, new=False)
+            target = _target(path, new=False)
         try:
-            yield cls(place)
+            yield cls(target)
         finally:
-            place.close()
+            target.close()
 
     def pieces(self, entry: ManifestEntry) -> Iterator[bytes]:
-        """The thing's parts, whole; the last one only where all together are what was written."""
+        """Yields the parts of an entry; the last one only if the checksum is right."""
         digest, size = hashlib.sha256(), 0
         for number in range(entry.parts):
             with _readable(_part(entry.name, number)):
@@ -160,7 +160,7 @@ class BackupReader:
             yield part
 
     def check(self) -> Iterator[ManifestEntry]:
-        """Reads everything; gives each thing that is as it was written."""
+        """Reads everything, and yields each entry whose checksum is right."""
         for entry in self.manifest.entries():
             for _ in self.pieces(entry):
                 pass

@@ -1,4 +1,4 @@
-"""What a backup says of itself. It is written last: without it there is no backup."""
+"""The manifest of a backup. It is written last: a backup without it is incomplete."""
 
 from datetime import datetime
 from typing import Any
@@ -9,9 +9,9 @@ FORMAT = 1
 
 
 class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing in a backup, in `parts` pieces that were written one after the other.
+    """An entry of a backup, which consists of `parts` parts.
 
-    `size` in bytes, `sha256` of all.
+    `size` (bytes) and `sha256` are those of all parts together.
     """
 
     name: str
@@ -21,7 +21,7 @@ class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream as JetStream told of it, and its content."""
+    """A stream: `about` is JetStream's description of it, `entry` its content."""
 
     stream: str
     about: dict[str, Any]
@@ -44,10 +44,10 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it.
+    """The whole backup.
 
-    `tail` has the mails that came while the streams were read; `missing` what the object store had
-    lost.
+    `tail` has the mails that arrived while the streams were read. `missing` names the objects that
+    the object store had lost.
     """
 
     format: int
@@ -61,7 +61,7 @@ class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
     missing: list[str]
 
     def entries(self) -> list[ManifestEntry]:
-        """Everything that must be there."""
+        """Returns every entry that the backup must contain."""
         files = [item.entry for item in (*self.databases, *self.secrets)]
         return [*(item.entry for item in self.streams), self.tail, *(item.entry for item in self.objects), *files]
 

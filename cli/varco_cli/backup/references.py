@@ -1,4 +1,4 @@
-"""Which objects somebody refers to: the bodies of mails in MAIL, and the files that live links lead to."""
+"""The objects that a backup needs: bodies of mails in MAIL, and files of live links."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -17,9 +17,10 @@ _FACTS = tuple(kind.subject_filter() for kind in (AttachmentLinked, LinkExpired,
 
 
 class ObjectReference(NamedTuple):
-    """An object that must be in a backup.
+    """An object that a backup must contain.
 
-    `why` names who needs it; `sequence` is its record's in MAIL, 0 for a link's.
+    `why` names the mail or link that needs it. `sequence` is that of the record in MAIL, 0 for a
+    link.
     """
 
     bucket: str
@@ -29,8 +30,8 @@ class ObjectReference(NamedTuple):
     sequence: int = 0
 
 
-async def of_mails(bus: Bus) -> AsyncIterator[ObjectReference]:
-    """The large bodies of all mails that are in MAIL now."""
+async def body_references(bus: Bus) -> AsyncIterator[ObjectReference]:
+    """Yields the bodies of mails in MAIL that are objects."""
     if not (last := await bus.mail.last_sequence(_RECORDS)):
         return
     async with aclosing(bus.mail.follow(_RECORDS)) as records:
@@ -38,7 +39,7 @@ async def of_mails(bus: Bus) -> AsyncIterator[ObjectReference]:
             try:
                 record = decode_record(stored.record)
             except (msgspec.DecodeError, UnicodeDecodeError):
-                record = None  # no record: who pulls it parks it
+                record = None  # not a record: the service that reads it will park it as a dead letter
             if record and record.body.object:
                 body, mail = record.body, record.envelope.id
                 yield ObjectReference(BODIES, body.object, body.sha256, f"mail {mail}", stored.sequence)
@@ -46,30 +47,33 @@ async def of_mails(bus: Bus) -> AsyncIterator[ObjectReference]:
                 return
 
 
-async def of_links(bus: Bus) -> list[ObjectReference]:
-    """The files of all links that are live now; links may share one."""
+async def link_references(bus: Bus) -> list[ObjectReference]:
+    """Returns the files of all live links. Several links may share a file."""
     live: dict[str, AttachmentLinked] = {}
     if not (last := await bus.events.last_sequence(*_FACTS)):
         return []
     async with aclosing(bus.events.follow(*_FACTS)) as events:
         async for stored in events:
             match stored.event:
-                case AttachmentLinked() as made:
-                    live[made.link] = made
+                case AttachmentLinked() as linked:
+                    live[linked.link] = linked
                 case LinkExpired() | LinkRevoked() as ended:
                     live.pop(ended.link, None)
             if stored.sequence >= last:
                 break
-    by_object = {made.object: made for made in live.values()}
-    return [ObjectReference(LINKS, key, made.sha256, f"link {made.link}") for key, made in by_object.items()]
+    by_object = {linked.object: linked for linked in live.values()}
+    return [ObjectReference(LINKS, key, linked.sha256, f"link {linked.link}") for key, linked in by_object.items()]
 
 
-async def still(bus: Bus, reference: ObjectReference) -> bool:
-    """Whether somebody needs it even now: it may have gone with its mail or link since it was looked for."""
+async def is_still_needed(bus: Bus, reference: ObjectReference) -> bool:
+    """Says whether the mail or the link still exists.
+
+    It may have been erased, with its object, after the reference was listed.
+    """
     if reference.sequence:
         try:
             await bus.mail.get(reference.sequence)
         except MissingMail:
             return False
         return True
-    return reference.key in {link.key for link in await of_links(bus)}
+    return reference.key in {link.key for link in await link_references(bus)}

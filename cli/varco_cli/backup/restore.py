@@ -1,6 +1,6 @@
-"""Puts a backup back, into bus and object store that are empty.
+"""Restores a backup into an empty bus and an empty object store.
 
-Nothing may be at work there yet.
+No service may run there yet.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -15,13 +15,16 @@ from varco_common.base.durable_file import durable_writer, make_directory
 from varco_common.bus.stream_backup import StreamBackup, StreamContents
 
 _CHUNK = 512 * 1024
-_CONSUMERS_IN_STREAMS = ("relay-", "filelink")  # their work shows in MAIL and EVENTS: they go on where they were
+_CONSUMERS_IN_STREAMS = (
+    "relay-",
+    "filelink",
+)  # they continue where they were, because the streams show what they have done
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 class NotEmpty(Exception):
-    """There is something where the backup should go; the text says what."""
+    """The target of the restore is not empty. The text says what is there."""
 
 
 def check_home(home: Path, reader: BackupReader) -> None:
@@ -32,8 +35,8 @@ def check_home(home: Path, reader: BackupReader) -> None:
         raise NotEmpty(f"{home} has secrets already, and the backup brings its own: name an empty VARCO_HOME")
 
 
-def put_files(home: Path, reader: BackupReader, files: Iterable[FileEntry]) -> None:
-    """Databases or secrets, mode 0600."""
+def write_files(home: Path, reader: BackupReader, files: Iterable[FileEntry]) -> None:
+    """Writes databases or secrets into VARCO_HOME, with mode 0600."""
     for file_entry in files:
         path = (home / file_entry.path).resolve()
         if not path.is_relative_to(home.resolve()):
@@ -44,22 +47,20 @@ def put_files(home: Path, reader: BackupReader, files: Iterable[FileEntry]) -> N
 
 
 class Restore:
-    """One backup into one storage."""
+    """Restores a backup into `storage`."""
 
-    def __init__(self, storage: BackupStorage, reader: BackupReader, say: Say, *, replicas: int) -> None:
-        self._storage, self._reader, self._say, self._replicas = storage, reader, say, replicas
+    def __init__(self, storage: BackupStorage, reader: BackupReader, on_progress: Progress, *, replicas: int) -> None:
+        self._storage, self._reader, self._on_progress, self._replicas = storage, reader, on_progress, replicas
 
-    async def put_back(self) -> dict[str, StreamContents]:
-        """What the streams hold then.
+    async def restore(self) -> dict[str, StreamContents]:
+        """Restores objects and streams, and returns the contents of the streams.
 
-        Raises NotEmpty, BrokenBackup, TransientError; then no stream was made.
+        Raises NotEmpty, BrokenBackup, TransientError; it has deleted the streams then.
         """
         async with StreamBackup.open(self._storage.bus) as backup:
             for stream in (subjects.MAIL, subjects.EVENTS):
                 if (contents := await backup.contents(stream)).last:
-                    raise NotEmpty(
-                        f"{stream} has held {contents.last} messages already: a backup goes into an empty bus alone"
-                    )
+                    raise NotEmpty(f"{stream} has had {contents.last} messages already: restore into an empty bus")
             await self._objects()
             try:
                 return await self._streams(backup)
@@ -70,10 +71,10 @@ class Restore:
 
     async def _streams(self, backup: StreamBackup) -> dict[str, StreamContents]:
         for stream_entry in self._reader.manifest.streams:
-            self._say(f"{stream_entry.stream}: {stream_entry.entry.size} bytes")
+            self._on_progress(f"{stream_entry.stream}: {stream_entry.entry.size} bytes")
             await self._stream(backup, stream_entry)
         count = await backup.append_mails(unpacked(self._reader.pieces(self._reader.manifest.tail)))
-        self._say(f"mails that came while it was made: {count}")
+        self._on_progress(f"mails that arrived during the backup: {count}")
         return {
             stream_entry.stream: await backup.contents(stream_entry.stream)
             for stream_entry in self._reader.manifest.streams
@@ -101,12 +102,12 @@ class Restore:
                     await upload.abort()
                     raise
                 if number % 1000 == 0:
-                    self._say(f"{number} of {len(objects)} objects")
-        self._say(f"objects: {len(objects)}")
+                    self._on_progress(f"{number} of {len(objects)} objects")
+        self._on_progress(f"objects: {len(objects)}")
 
 
 async def _chunks(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """As much as the bus takes at once."""
+    """Yields chunks of the size that the bus accepts in one message."""
     for part in parts:
         for start in range(0, len(part), _CHUNK):
             yield part[start : start + _CHUNK]

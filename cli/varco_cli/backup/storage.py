@@ -1,4 +1,7 @@
-"""Where bus and object store are: in a home here, running or started for the moment, or wherever the settings say."""
+"""The bus and the object store of a backup or a restore.
+
+They are those of VARCO_HOME, running or started for this purpose, or those that the settings name.
+"""
 
 import asyncio
 import contextlib
@@ -20,16 +23,19 @@ from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
 from varco_common.storage.settings import ObjectStoreSettings, WithObjectStore
 
 BUCKETS = (BODIES, LINKS)
-_PATIENCE_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 
 
 class NetworkSettings(WithBus, WithObjectStore):
-    """What `varco backup` and `varco restore` read where there is no home."""
+    """The settings of `varco backup` and `varco restore` for a gate on other machines."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackupStorage:
-    """How to reach both, and the VARCO_HOME whose databases and secrets go with them; None where there is none here."""
+    """The addresses of the bus and the object store.
+
+    `home` is the VARCO_HOME with the databases and secrets; None for a gate on other machines.
+    """
 
     bus: BusSettings
     blobs: ObjectStoreSettings
@@ -37,21 +43,25 @@ class BackupStorage:
 
 
 def over_network() -> bool:
-    """VARCO_NATS_URL names a bus that isn't this home's own."""
+    """Says whether VARCO_NATS_URL names a bus outside of VARCO_HOME."""
     return "VARCO_NATS_URL" in os.environ
 
 
 @contextlib.asynccontextmanager
-async def reached(say: Callable[[str], None]) -> AsyncIterator[BackupStorage]:
-    """What runs already; else the home's bus and object store, started without any service for as long as the block lasts."""
+async def open_storage(on_progress: Callable[[str], None]) -> AsyncIterator[BackupStorage]:
+    """Yields the storage of the gate.
+
+    Where no stack runs, the bus and the object store of VARCO_HOME run for the block, without any
+    service.
+    """
     if over_network():
         settings = load(NetworkSettings)
         yield BackupStorage(bus=settings.bus, blobs=settings.object_store, home=None)
     elif api_client.state_directory().running():
         yield _running()
     else:
-        stack = Stack(say=say)
-        async with stack.storage_alone():
+        stack = Stack(on_progress=on_progress)
+        async with stack.storage_only():
             yield _of_home(stack.settings.inner, stack.ports.nats, stack.ports.s3)
 
 
@@ -77,18 +87,18 @@ def _of_home(inner: str, nats: int, s3: int) -> BackupStorage:
 
 @contextlib.asynccontextmanager
 async def buckets(settings: ObjectStoreSettings) -> AsyncIterator[dict[str, ObjectStore]]:
-    """The object store's buckets by name, made where they aren't there; waits for a store that is just starting."""
+    """Yields the buckets by name. Creates missing ones, and waits for a store that starts."""
     stores = {name: ObjectStore(settings, name) for name in BUCKETS}
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             for bucket in stores.values():
                 await retry_until_available(bucket.ensure, "waiting for the object store")
         yield stores
     except TimeoutError:
-        raise TransientError(f"the object store at {settings.endpoint} is away") from None
+        raise TransientError(f"the object store at {settings.endpoint} does not answer") from None
     finally:
         for bucket in stores.values():
             await bucket.close()
 
 
-__all__ = ["BackupStorage", "BrokenSetting", "buckets", "over_network", "reached"]
+__all__ = ["BackupStorage", "BrokenSetting", "buckets", "open_storage", "over_network"]

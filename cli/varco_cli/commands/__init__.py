@@ -1,1 +1,1 @@
-"""The operator's commands, one file a noun; each has `add(app)`."""
+"""The operator's commands. Each noun has one file, and main.py lists them."""

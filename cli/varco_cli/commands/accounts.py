@@ -1,4 +1,4 @@
-"""`varco accounts`: who the gate serves."""
+"""`varco accounts`: the accounts that the gate serves."""
 
 from varco_cli import api_client, output
 from varco_cli.commands.shared import Account, NeededReason, Reason, change, group
@@ -9,7 +9,7 @@ app = group("accounts", "Accounts: list, open, close. `varco apply` sets one up 
 
 @app.command("list")
 def list_accounts(as_json: Json = False) -> None:
-    """All accounts that the token covers.
+    """Lists the accounts that the token covers.
 
     Example: `varco accounts list`
     """
@@ -20,7 +20,7 @@ def list_accounts(as_json: Json = False) -> None:
 
 @app.command("open")
 def open_account(account: Account, language: str = "en", reason: Reason = "", as_json: Json = False) -> None:
-    """Opens an account, with nothing in it yet.
+    """Opens an empty account.
 
     Example: `varco accounts open acme --language it`
     """
@@ -29,7 +29,7 @@ def open_account(account: Account, language: str = "en", reason: Reason = "", as
 
 @app.command("close")
 def close_account(account: Account, reason: NeededReason, as_json: Json = False) -> None:
-    """Closes an account, with its logins, senders, networks and tokens.
+    """Closes an account and removes its logins, senders, networks and tokens.
 
     Example: `varco accounts close acme --reason "contract ended"`
     """

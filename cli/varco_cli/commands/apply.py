@@ -9,7 +9,7 @@ import yaml
 from varco_cli import api_client, output
 from varco_cli.account_file import OWNERS, AccountFile, Owner, body, is_off, read
 from varco_cli.commands.shared import Account, Reason, differences
-from varco_cli.failures import Failure, Misused, Refused, Unreachable
+from varco_cli.failures import CommandFailure, Misused, Refused, Unreachable
 from varco_cli.output import Json
 
 
@@ -20,12 +20,12 @@ def apply(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Makes an account what a file says: shows the difference, asks, applies.
+    """Changes an account to what a file says: shows the difference, asks, applies it.
 
-    What is left out is left as it is.
+    Sections that the file leaves out stay as they are.
 
-    Examples: `varco apply -f acme.yaml` · `varco show acme | sed s/20MB/30MB/ | varco apply -f -
-    --yes`
+    Examples: `varco apply -f acme.yaml` ·
+    `varco show acme | sed s/20MB/30MB/ | varco apply -f - --yes`
     """
     account_file = read(file)
     owners = _owners(account_file)
@@ -48,25 +48,25 @@ def apply(
 
 
 def show(account: Account, as_json: Json = False) -> None:
-    """Prints an account as its file would describe it, secrets left out.
+    """Prints an account as an account file, without secrets.
 
     Example: `varco show acme > acme.yaml`
     """
     owners: dict[str, Any] = {}
     for owner in OWNERS:
         if api_client.serving(owner.service):
-            owners |= _shown(owner, account)
+            owners |= _sections(owner, account)
     text = yaml.safe_dump(owners, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
     output.show(owners, as_json, lambda: typer.echo(text, nl=False))
 
 
-def _shown(owner: Owner, account: str) -> dict[str, Any]:
+def _sections(owner: Owner, account: str) -> dict[str, Any]:
     try:
         answer = api_client.call(owner.service, "GET", owner.path.format(account=account))
     except Refused:
         if owner.whole:
             raise
-        return {}  # this owner has nothing of the account
+        return {}  # this service has nothing of the account
     if owner.whole:
         return {section: value for section, value in answer.items() if value not in ({}, [], None)}
     section = owner.sections[0]
@@ -75,9 +75,9 @@ def _shown(owner: Owner, account: str) -> dict[str, Any]:
 
 
 def _owners(account_file: AccountFile) -> list[Owner]:
-    """Those that the file has sections for.
+    """Returns the owners of the sections in the file.
 
-    Raises Unreachable where one of them isn't running and isn't off.
+    Raises Unreachable where one isn't running, unless its sections are off.
     """
     owners = []
     for owner in OWNERS:
@@ -92,15 +92,18 @@ def _owners(account_file: AccountFile) -> list[Owner]:
 
 
 def _apply(account_file: AccountFile, planned: list[tuple[Owner, dict[str, Any]]], reason: str) -> None:
-    """One owner after the other: there is no undoing, so what is done already is said where a later one fails."""
+    """Sends each owner its sections, one after the other.
+
+    Nothing is undone where a later one fails. The error names what was applied before.
+    """
     done: list[str] = []
     for owner, answer in planned:
         try:
             _put(owner, account_file, {"reason": reason}, version=answer.get("version"))
-        except Failure as failure:
+        except CommandFailure as failure:
             if done:
                 raise type(failure)(
-                    f"{failure}\napplied before that: what is {' and '.join(done)}'s; the rest is not. Apply the file again"
+                    f"{failure}\nthe sections of {' and '.join(done)} were applied before, the rest was not: apply the file again"
                 ) from None
             raise
         done.append(owner.service)
@@ -114,25 +117,25 @@ def _put(owner: Owner, account_file: AccountFile, params: dict[str, Any], versio
         answer: dict[str, Any] = api_client.call(
             owner.service, "PUT", path, params=params, json={} if content is None else content, headers=headers
         )
-    except Failure as failure:
-        raise type(failure)(_located(failure, owner, account_file)) from None
+    except CommandFailure as failure:
+        raise type(failure)(_with_lines(failure, owner, account_file)) from None
     return answer
 
 
-def _located(failure: Failure, owner: Owner, account_file: AccountFile) -> str:
-    """The owner's complaints, each with its line in the file."""
-    first = [] if owner.whole else list(owner.sections)
-    complaints = [
-        f"{account_file.place([*first, *error['where'][1:]])}: {error['what']}"
+def _with_lines(failure: CommandFailure, owner: Owner, account_file: AccountFile) -> str:
+    """Returns the errors of the owner, each with its line in the file."""
+    prefix = [] if owner.whole else list(owner.sections)
+    errors = [
+        f"{account_file.place([*prefix, *error['where'][1:]])}: {error['what']}"
         for error in failure.problem.get("errors", [])
     ]
-    return "\n".join(dict.fromkeys(complaints)) or f"{account_file.name}: {failure}"
+    return "\n".join(dict.fromkeys(errors)) or f"{account_file.name}: {failure}"
 
 
 def _ask(account: str, count: int, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Misused("nobody can be asked here: say --yes to apply")
+        raise Misused("there is no terminal to ask at: give --yes to apply")
     if not typer.confirm(f"Apply {count} change{'s' if count > 1 else ''} to account {account}?"):
         raise Refused("nothing was applied")

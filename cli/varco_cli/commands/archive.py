@@ -1,4 +1,4 @@
-"""`varco archive`: the blind copy of an account's mail: its mailbox, where it is forwarded, and what is in it."""
+"""`varco archive`: the blind copies of an account's mail."""
 
 import mailbox
 import sys
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, NeededReason, Reason, change, group
+from varco_cli.commands.shared import Account, NeededReason, Reason, change, group, read_password
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
@@ -19,7 +19,7 @@ app = group("archive", "A blind copy of all mail: status, enable, disable, searc
 
 
 Sender = Annotated[str, typer.Option("--sender", help="Part of the envelope sender.")]
-Recipient = Annotated[str, typer.Option("--recipient", help="Part of a recipient, blind ones too.")]
+Recipient = Annotated[str, typer.Option("--recipient", help="Part of a recipient, blind copies included.")]
 Subject = Annotated[str, typer.Option("--subject", help="Part of the subject.")]
 Day = Annotated[str, typer.Option("--day", help="Arrived on this day (UTC): 2026-11-24.", metavar="DAY")]
 Since = Annotated[str, typer.Option("--since", help="Arrived on this day (UTC) or later.", metavar="DAY")]
@@ -29,7 +29,7 @@ _PROGRESS_EVERY = 100
 
 
 class Format(StrEnum):
-    """How copies are written."""
+    """The format of exported copies."""
 
     MBOX = "mbox"
     MAILDIR = "maildir"
@@ -37,23 +37,24 @@ class Format(StrEnum):
 
 @app.command("status")
 def status(as_json: Json = False) -> None:
-    """Every account whose mail is copied, and what is in its mailbox.
+    """Lists the accounts whose mail is copied, and the contents of their mailboxes.
 
     Example: `varco archive status`
     """
     answer = api_client.call("archive", "GET", "/archive")
     columns = ("account", "login", "forward", "keep", "copies", "octets", "oldest", "in_session")
-    rows = [[copy[name] for name in columns] for copy in answer]
-    output.show(answer, as_json, lambda: output.table(columns, rows, empty="no account's mail is copied"))
+    output.show(answer, as_json, lambda: output.rows(columns, answer, empty="no account's mail is copied"))
 
 
 @app.command("enable")
 def enable(
     account: Account,
-    pop3: Annotated[str, typer.Option("--pop3", help="The mailbox's login; its password is asked for.")] = "",
-    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password's line there.")] = False,
-    forward: Annotated[str, typer.Option("--forward", help="The address that copies go to.")] = "",
-    form: Annotated[str, typer.Option("--form", help="How they are forwarded: plain or journal.")] = "",
+    pop3: Annotated[str, typer.Option("--pop3", help="Login of the mailbox. The command asks for its password.")] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+    forward: Annotated[str, typer.Option("--forward", help="Address to which copies are forwarded.")] = "",
+    form: Annotated[str, typer.Option("--form", help="Form of forwarded copies: plain or journal.")] = "",
     return_path: Annotated[str, typer.Option("--return-path", help="Envelope sender of forwarded copies.")] = "",
     keep: Annotated[str, typer.Option("--keep", help="How long copies stay in the mailbox, such as `7 days`.")] = "",
     senders_told: Annotated[
@@ -62,19 +63,22 @@ def enable(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Turns copies on, or changes how; what isn't named stays. Senders must have been told first.
+    """Turns copies on or changes their settings. Settings that are not named stay.
+
+    The senders must have been told before.
 
     Examples: `varco archive enable acme --pop3 archive@acme.example --senders-told "HR,
-    2026-11-02"` · `varco archive enable acme --forward boss@acme.example --form journal`
+    2026-11-02"` ·
+    `varco archive enable acme --forward boss@acme.example --form journal`
     """
     path = f"/accounts/{account}/archive"
     settings: dict[str, Any] = api_client.call("archive", "GET", path)["archive"] or {}
     if pop3:
         settings["pop3"] = {"login": pop3} | (
-            {"password": _password(password_stdin)} if _is_new_mailbox(settings, pop3) else {}
+            {"password": read_password(password_stdin)} if _is_new_mailbox(settings, pop3) else {}
         )
     elif password_stdin:
-        settings.setdefault("pop3", {})["password"] = _password(True)
+        settings.setdefault("pop3", {})["password"] = read_password(True)
     if forward or form or return_path:
         forwarding = settings.get("forward") or {}
         forwarding = {"to": forwarding} if isinstance(forwarding, str) else forwarding
@@ -91,12 +95,12 @@ def disable(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Turns all copies off; those in the mailbox are removed.
+    """Turns copies off and removes the mailbox with its copies.
 
     Example: `varco archive disable acme --reason "contract ended"`
     """
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove all copies of {account}'s mail?")):
-        raise Misused("nothing was changed: say --yes to remove the mailbox and its copies")
+        raise Misused("nothing was changed: give --yes to remove the mailbox and its copies")
     path = f"/accounts/{account}/archive"
     change("archive", "PUT", path, reason, as_json, json=False)
 
@@ -112,35 +116,32 @@ def search(
     until: Until = "",
     as_json: Json = False,
 ) -> None:
-    """Copies in the mailbox by sender, recipient, subject and day, the oldest first.
+    """Searches the mailbox by sender, recipient, subject and day. Prints the oldest copy first.
 
     Example: `varco archive search acme --recipient bob@partner.example --day 2026-11-24`
     """
     settings = {"sender": sender, "recipient": recipient, "subject": subject} | _times(day, since, until)
     answer = list(_pages(account, settings))
     columns = ("mail", "arrived", "size", "sender", "recipients", "subject")
-    rows = [[copy[name] for name in columns] for copy in answer]
-    output.show(answer, as_json, lambda: output.table(columns, rows, empty="no copy is like that"))
+    output.show(answer, as_json, lambda: output.rows(columns, answer, empty="no copy is like that"))
 
 
 @app.command("export")
 def export(
     account: Account,
-    to: Annotated[Path, typer.Argument(help="The mbox file, or the Maildir; it must not exist.", metavar="PATH")],
-    form: Annotated[Format, typer.Option("--format", help="How copies are written.")] = Format.MBOX,
+    to: Annotated[Path, typer.Argument(help="The new mbox file or Maildir. It must not exist.", metavar="PATH")],
+    form: Annotated[Format, typer.Option("--format", help="The format of the copies: mbox or maildir.")] = Format.MBOX,
     day: Day = "",
     since: Since = "",
     until: Until = "",
     reason: Reason = "",
 ) -> None:
-    """Writes copies into an mbox file or a Maildir, with progress.
-
-    That you did so becomes an event.
+    """Exports copies to an mbox file or a Maildir. The export is recorded as an event.
 
     Example: `varco archive export acme november.mbox --since 2026-11-01 --until 2026-12-01`
     """
     if to.exists():
-        raise Misused(f"{to} exists already")
+        raise Misused(f"{to} exists already: name a new file or directory")
     times = _times(day, since, until)
     api_client.call("archive", "POST", f"/accounts/{account}/archive/export", params=times | {"reason": reason})
     store = mailbox.mbox(to) if form is Format.MBOX else mailbox.Maildir(to)
@@ -148,7 +149,7 @@ def export(
     try:
         for copy in _pages(account, times):
             text = api_client.fetch("archive", f"/accounts/{account}/archive/copies/{copy['mail']}")
-            store.add(text.replace(b"\r\n", b"\n"))  # lines as files have them here
+            store.add(text.replace(b"\r\n", b"\n"))  # files have LF line ends
             count += 1
             if count % _PROGRESS_EVERY == 0:
                 output.step(f"{count} copies, up to {copy['arrived']}")
@@ -174,19 +175,14 @@ def remove(
 
 
 def _pages(account: str, settings: dict[str, str]) -> Iterator[dict[str, Any]]:
-    cursor = 0
-    while True:
-        params = settings | {"cursor": str(cursor), "limit": "500"}
-        page = api_client.call("archive", "GET", f"/accounts/{account}/archive/copies", params=params)
+    params = settings | {"limit": "500"}
+    for page in api_client.pages("archive", f"/accounts/{account}/archive/copies", params):
         yield from page["copies"]
-        cursor = page["next"]
-        if not cursor:
-            return
 
 
 def _times(day: str, since: str, until: str) -> dict[str, str]:
     if day and (since or until):
-        raise Misused("--day, or --since and --until")
+        raise Misused("give either --day, or --since and --until")
     first, last = _day(day or since), _day(until)
     if day and first:
         last = first + timedelta(days=1)
@@ -204,11 +200,3 @@ def _day(text: str) -> datetime | None:
 
 def _is_new_mailbox(section: dict[str, Any], login: str) -> bool:
     return bool((section.get("pop3") or {}).get("login") != login.strip().lower())
-
-
-def _password(from_stdin: bool) -> str:
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    if not sys.stdin.isatty():
-        raise Misused("no terminal to ask for the password at: give it with --password-stdin")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -1,4 +1,4 @@
-"""`varco audit`: the proof that no event was changed, dropped, added or moved."""
+"""`varco audit`: proves that no event was changed, dropped, added or moved."""
 
 import os
 from pathlib import Path
@@ -23,15 +23,15 @@ app = group("audit", "The proof that no event was changed, and the balance of al
 
 Keys = Annotated[
     list[str] | None,
-    typer.Option("--key", help="A trusted public key, or its file. Default: audit's own in VARCO_HOME."),
+    typer.Option("--key", help="A trusted public key, or its file. Default: the key of audit in VARCO_HOME."),
 ]
 
 
 @app.command("key")
 def key(as_json: Json = False) -> None:
-    """The public key that checkpoints are verified with.
+    """Prints the public key that verifies checkpoints.
 
-    Keep it where the gate's operators can't change it.
+    Keep it where the operators of the gate can't change it.
 
     Example: `varco audit key > log.pub`
     """
@@ -41,7 +41,9 @@ def key(as_json: Json = False) -> None:
 
 @app.command("rotate-key")
 def rotate_key(reason: Reason = "", as_json: Json = False) -> None:
-    """A new key signs from now on, and the old one vouches for it: whoever trusts one of them can verify both.
+    """Starts to sign with a new key. The old key signs the new one.
+
+    So whoever trusts one of them can verify the signatures of both.
 
     Example: `varco audit rotate-key --reason yearly`
     """
@@ -51,7 +53,7 @@ def rotate_key(reason: Reason = "", as_json: Json = False) -> None:
 
 @app.command("checkpoint")
 def checkpoint(as_json: Json = False) -> None:
-    """Signs all events there are now, and prints the checkpoint: send it to somebody who keeps it.
+    """Signs all events up to now and prints the checkpoint. Send it to somebody who keeps it.
 
     Example: `varco audit checkpoint | mail -s checkpoint auditor@partner.example`
     """
@@ -59,22 +61,22 @@ def checkpoint(as_json: Json = False) -> None:
     if not state["checkpoint"]:
         raise Refused(state["broken"] or "there is no event to sign yet")
     if state["broken"]:
-        output.step(f"nothing is signed any more: {state['broken']}")
+        output.step(f"audit no longer signs: {state['broken']}")
     output.show({"checkpoint": state["checkpoint"]}, as_json, lambda: typer.echo(state["checkpoint"], nl=False))
 
 
 @app.command("prove")
 def prove(
     what: Annotated[
-        str, typer.Argument(help="An event's sequence, or a mail's id for all of its events.", metavar="EVENT")
+        str, typer.Argument(help="Sequence of an event, or id of a mail for all of its events.", metavar="EVENT")
     ],
     to: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write; default: standard output.")
     ] = None,
 ) -> None:
-    """A proof, as JSON, that this event is in the log.
+    """Writes a proof, as JSON, that an event is in the log.
 
-    It holds that event whole and reveals no other.
+    The proof contains the whole event and reveals no other event.
 
     Example: `varco audit prove 4711 -o proof.json`
     """
@@ -82,7 +84,7 @@ def prove(
     text = proofs[0] if _is_sequence(what) else b"[\n" + b",\n".join(event.strip() for event in proofs) + b"\n]\n"
     if to:
         to.write_bytes(text)
-        output.step(f"{len(proofs)} proven in {to}")
+        output.step(f"{len(proofs)} proofs are in {to}")
     else:
         typer.echo(text.decode(), nl=False)
 
@@ -114,7 +116,7 @@ def check(
     trusted: Keys = None,
     as_json: Json = False,
 ) -> None:
-    """Whether a proof holds, with no gate running: only the file and the public key.
+    """Checks a proof. It needs no gate, only the file and the public key.
 
     Example: `varco audit check proof.json --key log.pub`
     """
@@ -128,11 +130,11 @@ def check(
     except (OSError, msgspec.DecodeError, BadNote) as error:
         raise Misused(f"{proof}: {error}") from None
     if not proven:
-        raise Misused(f"{proof}: no proof in it")
-    output.show([_shown(event) for event in proven], as_json, lambda: _tell(proven))
+        raise Misused(f"{proof}: the file contains no proof")
+    output.show([_fields(event) for event in proven], as_json, lambda: _print_proven(proven))
 
 
-def _shown(event: ProvenEvent) -> dict[str, Any]:
+def _fields(event: ProvenEvent) -> dict[str, Any]:
     sequence, at, subject, payload = event.entry
     known = {
         "sequence": sequence,
@@ -143,11 +145,11 @@ def _shown(event: ProvenEvent) -> dict[str, Any]:
     return known | {"log": event.origin, "size": event.size, "key": event.key}
 
 
-def _tell(proven: list[ProvenEvent]) -> None:
+def _print_proven(proven: list[ProvenEvent]) -> None:
     for event in proven:
-        shown = _shown(event)
-        output.line(f"proven: event {shown['sequence']}, stored {shown['time']}, {shown['subject']}")
-        output.line(shown["payload"])
+        fields = _fields(event)
+        output.line(f"proven: event {fields['sequence']}, stored {fields['time']}, {fields['subject']}")
+        output.line(fields["payload"])
         output.line(f"is among the first {event.size} events of log {event.origin}, signed by {event.key}")
 
 
@@ -155,31 +157,35 @@ def _tell(proven: list[ProvenEvent]) -> None:
 def verify(
     checkpoints: Annotated[
         list[Path] | None,
-        typer.Option("--checkpoint", help="A checkpoint's file, or a directory of them. Default: the last one signed."),
+        typer.Option(
+            "--checkpoint", help="File of a checkpoint, or directory of checkpoints. Default: the last signed one."
+        ),
     ] = None,
     events: Annotated[
-        Path | None, typer.Option(help="With no gate: the file of `varco audit export`; `-`: standard input.")
+        Path | None, typer.Option(help="Without a gate: the file of `varco audit export`, or `-` for standard input.")
     ] = None,
     hashes: Annotated[
-        Path | None, typer.Option(help="With no gate: the leaf hashes, to name the first departure exactly.")
+        Path | None, typer.Option(help="Without a gate: the leaf hashes, which make the first difference exact.")
     ] = None,
     trusted: Keys = None,
-    first: Annotated[int, typer.Option(min=1, help="Events before this one have expired (ten years).")] = 1,
+    first: Annotated[int, typer.Option(min=1, help="First event that has not expired (after ten years).")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Whether all events are as they were signed; names the first that was changed, dropped, added or reordered.
+    """Verifies that all events are as they were signed.
 
-    Exit codes: 0 they are, 1 they aren't, 2 a file that can't be used.
+    Names the first event that was changed, dropped, added or reordered. Exit codes: 0 all are as
+    signed, 1 they differ, 2 a file can't be used.
 
     Examples: `varco audit verify --checkpoint kept-elsewhere.checkpoint` ·
-    `varco audit verify --events events.jsonl --hashes hashes --checkpoint checkpoints/ --key log.pub`
+    `varco audit verify --events events.jsonl --hashes hashes --checkpoint checkpoints/ --key
+    log.pub`
     """
     if events:
         against = offline_verify.read_checkpoints(checkpoints or [])
         keys = offline_verify.keys(trusted or [], api_client.state_directory().path)
         _end(offline_verify.check_log(events, against, keys, hashes, first), as_json)
     elif hashes or trusted:
-        raise Misused("--hashes and --key are for --events: a running gate has its own")
+        raise Misused("--hashes and --key need --events: a running gate has its own")
     else:
         texts = (
             [event.text for event in offline_verify.read_checkpoints(checkpoints).checkpoints] if checkpoints else []
@@ -194,7 +200,7 @@ def _live(checkpoints: list[str], first: int) -> VerificationResult:
         if frame.get("done"):
             return msgspec.convert(frame, VerificationResult)
         output.step(f"{frame['events']} of {frame['of']} events, {frame['events'] / frame['seconds']:.0f} a second")
-    raise Refused("audit ended before it had read everything")
+    raise Refused("audit ended before it had read all events: run the command again")
 
 
 def _end(outcome: VerificationResult, as_json: bool) -> None:
@@ -211,12 +217,12 @@ def _end(outcome: VerificationResult, as_json: bool) -> None:
 
 @app.command("export")
 def export(
-    to: Annotated[Path, typer.Argument(help="The file to write; it must not exist.", metavar="FILE")],
-    hashes: Annotated[Path | None, typer.Option(help="Where the leaf hashes shall go, too; it must not exist.")] = None,
+    to: Annotated[Path, typer.Argument(help="The file to write. It must not exist.", metavar="FILE")],
+    hashes: Annotated[Path | None, typer.Option(help="File for the leaf hashes. It must not exist.")] = None,
 ) -> None:
-    """All events byte for byte, as `varco audit verify --events` reads them.
+    """Exports all events byte for byte, for `varco audit verify --events`.
 
-    Hashes of passwords are among them: mode 0600.
+    The file contains hashes of passwords, so its mode is 0600.
 
     Example: `varco audit export events.jsonl --hashes hashes`
     """

@@ -1,4 +1,4 @@
-"""`varco backup` and `varco restore`: all that can't be made again, out of a gate and into an empty one."""
+"""`varco backup` and `varco restore`: the state of a gate, out of it and into an empty one."""
 
 import asyncio
 from pathlib import Path
@@ -10,38 +10,38 @@ from varco_cli import api_client, output
 from varco_cli.backup.create import Backup
 from varco_cli.backup.files import BackupReader, BackupWriter, BrokenBackup
 from varco_cli.backup.manifest import BackupManifest
-from varco_cli.backup.restore import NotEmpty, Restore, check_home, put_files
-from varco_cli.backup.storage import over_network, reached
-from varco_cli.failures import Conflict, Failure, Misused, Unreachable
+from varco_cli.backup.restore import NotEmpty, Restore, check_home, write_files
+from varco_cli.backup.storage import open_storage, over_network
+from varco_cli.commands.shared import command_failures
+from varco_cli.failures import CommandFailure, Conflict, Misused
 from varco_cli.output import Json
-from varco_cli.stack import AlreadyRunning, FailedStart
-from varco_common.base.durable_file import DamagedFile
-from varco_common.base.errors import TransientError
-from varco_common.base.settings import BrokenSetting
 
-Where = Annotated[Path, typer.Argument(help="A directory, or a file whose name ends in .tar.", metavar="DIR|FILE.tar")]
+Where = Annotated[Path, typer.Argument(help="A directory, or a file with the extension .tar.", metavar="DIR|FILE.tar")]
 
 
 def backup(
     to: Where,
     with_secrets: Annotated[
-        bool, typer.Option("--with-secrets", help="Keys, passwords and certificates of VARCO_HOME, too: guard it well.")
+        bool,
+        typer.Option(
+            "--with-secrets", help="Include keys, passwords and certificates of VARCO_HOME. Guard the backup well."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Writes streams, objects and databases to a new place, while mail flows.
+    """Writes streams, objects and databases to a new directory or file. Mail may flow meanwhile.
 
-    Exit code 1 where the object store lost something.
+    Exit code 1 where the object store has lost objects.
 
-    It is the gate of VARCO_HOME, running or not; or the one of VARCO_NATS_URL and
-    VARCO_S3_ENDPOINT, as in a container. Without the secrets, passwords of next hops and issued API
-    tokens are lost with the home they were made in.
+    The gate is that of VARCO_HOME, running or not, or that of VARCO_NATS_URL and VARCO_S3_ENDPOINT,
+    as in a container. A backup without the secrets can't restore passwords of next hops and issued
+    API tokens.
 
-    Examples: `varco backup /backup/2026-11-24` · `varco backup /backup/2026-11-24.tar
-    --with-secrets`
+    Examples: `varco backup /backup/2026-11-24` ·
+    `varco backup /backup/2026-11-24.tar --with-secrets`
     """
     if to.exists():
-        raise Misused(f"{to} exists already: a backup goes to a new place")
+        raise Misused(f"{to} exists already: name a new directory or file")
     if with_secrets and over_network():
         raise Misused("--with-secrets: the secrets are files of a VARCO_HOME; over the network, copy them by hand")
     if not over_network() and not api_client.state_directory().path.exists():
@@ -50,40 +50,42 @@ def backup(
     summary = _summary(manifest) | {"backup": str(to)}
     output.show(summary, as_json, lambda: _print(manifest, f"the backup is in {to}"))
     if not with_secrets and not over_network():
-        output.step("without --with-secrets: passwords of next hops and API tokens can't be restored from it")
+        output.step("without --with-secrets, the backup can't restore passwords of next hops and API tokens")
     if manifest.missing:
-        raise Failure(f"{len(manifest.missing)} objects are missing or damaged in the store: see the list above")
+        raise CommandFailure(
+            f"the object store has lost or damaged {len(manifest.missing)} objects: see the list above"
+        )
 
 
 def restore(
     source: Where,
-    check: Annotated[bool, typer.Option("--check", help="Only read it all, and compare the checksums.")] = False,
-    replicas: Annotated[int, typer.Option(help="Of the streams: 3 on a cluster.", min=1, max=5)] = 1,
+    check: Annotated[bool, typer.Option("--check", help="Only read the backup and compare the checksums.")] = False,
+    replicas: Annotated[int, typer.Option(help="Copies of each stream: 3 on a cluster.", min=1, max=5)] = 1,
     as_json: Json = False,
 ) -> None:
-    """Puts a backup back, into an empty VARCO_HOME or an empty bus.
+    """Restores a backup into an empty VARCO_HOME or an empty bus.
 
-    Services are started after it, not before.
+    Start the services after the restore, not before.
 
-    Sequences, subjects and times are kept, so old checkpoints still hold; mail that waited is
+    Sequences, subjects and times stay the same, so old checkpoints still verify. Queued mail is
     delivered after the start.
 
-    Examples: `VARCO_HOME=/srv/varco varco restore /backup/2026-11-24` · `varco restore --check
-    /backup/2026-11-24.tar`
+    Examples: `VARCO_HOME=/srv/varco varco restore /backup/2026-11-24` ·
+    `varco restore --check /backup/2026-11-24.tar`
     """
     manifest, contents = _run(_restore(source, check, replicas))
     summary = _summary(manifest) | {"restored": contents}
-    done = "it is whole" if check else "restored: start the services now"
+    done = "the backup is whole" if check else "restored: start the services now"
     output.show(summary, as_json, lambda: _print(manifest, done))
 
 
 async def _backup(to: Path, with_secrets: bool) -> BackupManifest:
-    async with reached(output.step) as storage:
+    async with open_storage(output.step) as storage:
         try:
             with BackupWriter.open(to) as writer:
-                return await Backup(storage, writer, output.step).take(with_secrets=with_secrets)
+                return await Backup(storage, writer, output.step).create(with_secrets=with_secrets)
         except OSError as error:
-            raise Failure(f"{to} can't be written: {error}") from None
+            raise CommandFailure(f"{to} can't be written: {error}") from None
 
 
 async def _restore(source: Path, check: bool, replicas: int) -> tuple[BackupManifest, dict[str, int]]:
@@ -95,10 +97,10 @@ async def _restore(source: Path, check: bool, replicas: int) -> tuple[BackupMani
             return reader.manifest, {}
         if not over_network():
             _prepare_home(reader)
-        async with reached(output.step) as storage:
-            contents = await Restore(storage, reader, output.step, replicas=replicas).put_back()
+        async with open_storage(output.step) as storage:
+            contents = await Restore(storage, reader, output.step, replicas=replicas).restore()
         if not over_network():
-            put_files(api_client.state_directory().path, reader, reader.manifest.databases)
+            write_files(api_client.state_directory().path, reader, reader.manifest.databases)
             api_client.state_directory().trial_made.touch(0o600)
         return reader.manifest, {stream: item.last for stream, item in contents.items()}
 
@@ -109,22 +111,17 @@ def _prepare_home(reader: BackupReader) -> None:
             f"a stack runs in {api_client.state_directory().path} (process {pid}): restore into an empty VARCO_HOME"
         )
     check_home(api_client.state_directory().path, reader)
-    put_files(api_client.state_directory().path, reader, reader.manifest.secrets)
+    write_files(api_client.state_directory().path, reader, reader.manifest.secrets)
 
 
 def _run(work: Any) -> Any:
     try:
-        return asyncio.run(work)
+        with command_failures():
+            return asyncio.run(work)
     except BrokenBackup as error:
-        raise Failure(f"broken backup: {error}") from None
-    except (NotEmpty, AlreadyRunning) as error:
+        raise CommandFailure(f"broken backup: {error}") from None
+    except NotEmpty as error:
         raise Conflict(str(error)) from None
-    except (BrokenSetting, DamagedFile) as error:
-        raise Misused(str(error)) from None
-    except FailedStart as error:
-        raise Failure(str(error)) from None
-    except TransientError as error:
-        raise Unreachable(str(error)) from None
 
 
 def _summary(manifest: BackupManifest) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`varco audit balance`: what became of every recipient of every mail."""
+"""`varco audit balance`: accounts for every recipient of every mail."""
 
 from collections import Counter
 from typing import Annotated, Any
@@ -14,13 +14,16 @@ COLUMNS = ("accepted", "delivered", "bounced", "expired", "dropped", "in_flight"
 
 
 def balance(
-    since: Annotated[str, typer.Option("--since", help="From when on: how long ago (30d, 12h), or a time.")] = "",
+    since: Annotated[
+        str, typer.Option("--since", help="Begin of the period: how long ago (30d, 12h), or a time.")
+    ] = "",
     account: Annotated[str, typer.Option("--account", help="Only this account's mails.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Accepted = delivered + bounced + expired + dropped by an operator + in flight, for each recipient, by hour and account.
+    """Checks that every recipient is accounted for, by hour and account.
 
-    A mail that is owed and that nobody has is named. Exit code 1 where there is one.
+    Accepted = delivered + bounced + expired + dropped by an operator + in flight. Mails that are
+    unaccounted for are named; exit code 1 where there are any.
 
     Examples: `varco audit balance` · `varco audit balance --since 1d --account acme`
     """
@@ -32,7 +35,7 @@ def balance(
 
 
 def print_balance(answer: dict[str, Any]) -> None:
-    """The lines, their sum, and what is unaccounted for."""
+    """Prints the lines, their sums, and the mails that are unaccounted for."""
     sums = Counter[str]()
     rows = []
     for line in answer["lines"]:

@@ -1,4 +1,4 @@
-"""`varco bans`: hosts that are refused, why, and what is never to be."""
+"""`varco bans`: banned hosts, the rules of bans, and networks that are never banned."""
 
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ Network = Annotated[str, typer.Argument(help="An address or a network: 192.0.2.7
 
 @app.command("list")
 def list_bans(as_json: Json = False) -> None:
-    """The bans in force, the newest first, with what led to them.
+    """Lists the bans in force and their evidence, the newest first.
 
     Example: `varco bans list`
     """
@@ -31,7 +31,7 @@ def list_bans(as_json: Json = False) -> None:
 
 @app.command("show")
 def show(network: Network, as_json: Json = False) -> None:
-    """All that is known of a host: its ban, the strikes with their logins and mails, and who refuses it.
+    """Shows a host: its ban, its strikes with logins and mails, and the services that refuse it.
 
     Example: `varco bans show 192.0.2.7`
     """
@@ -46,7 +46,7 @@ def add_ban(
     bantime: Annotated[str, typer.Option("--bantime", help="`1h`, `7 days`, `-1` for ever.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Bans a host or a network by hand; a ban that is there is replaced.
+    """Bans a host or a network. Replaces an existing ban.
 
     Example: `varco bans add 192.0.2.7 --bantime 1d --reason "scans for logins"`
     """
@@ -57,7 +57,7 @@ def add_ban(
 
 @app.command("lift")
 def lift(network: Network, reason: NeededReason, as_json: Json = False) -> None:
-    """Ends a ban at once. With an account's token: takes back the strikes that concern it.
+    """Lifts a ban. With the token of an account, cancels only the strikes that concern it.
 
     Example: `varco bans lift 192.0.2.7 --reason "mail client mended"`
     """
@@ -70,7 +70,7 @@ def lift(network: Network, reason: NeededReason, as_json: Json = False) -> None:
 
 @app.command("ignored")
 def list_ignored(as_json: Json = False) -> None:
-    """The networks whose failures don't count.
+    """Lists the networks whose failures don't count.
 
     Example: `varco bans ignored`
     """
@@ -81,9 +81,9 @@ def list_ignored(as_json: Json = False) -> None:
 
 @app.command("ignore")
 def ignore(network: Network, reason: NeededReason, as_json: Json = False) -> None:
-    """Its failures count no more, and bans that it covers end.
+    """Stops to count the failures of a network, and lifts the bans in it.
 
-    With an account's token: failures that concern it.
+    With the token of an account, only failures that concern this account.
 
     Example: `varco bans ignore 192.0.2.7 --reason "the office"`
     """
@@ -95,10 +95,10 @@ def ignore(network: Network, reason: NeededReason, as_json: Json = False) -> Non
 def unignore(
     network: Network,
     reason: NeededReason,
-    account: Annotated[str, typer.Option("--account", help="What this account ignores.")] = "",
+    account: Annotated[str, typer.Option("--account", help="The account that ignores the network.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Its failures count again.
+    """Counts the failures of a network again.
 
     Example: `varco bans unignore 192.0.2.7 --reason "moved out"`
     """
@@ -108,18 +108,20 @@ def unignore(
 
 @app.command("rules")
 def rules(
-    changes: Annotated[list[str] | None, typer.Argument(help="fail2ban's words.", metavar="[NAME=VALUE]...")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Argument(help="Rules in the terms of fail2ban.", metavar="[NAME=VALUE]...")
+    ] = None,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Shows what bans go by, in fail2ban's words; or changes it.
+    """Shows or changes the rules of bans, in the terms of fail2ban.
 
-    Examples: `varco bans rules` · `varco bans rules maxretry=5 bantime=1d bantime.increment=false
-    strike.broken-off=off`
+    Examples: `varco bans rules` ·
+    `varco bans rules maxretry=5 bantime=1d bantime.increment=false strike.broken-off=off`
     """
-    given = dict(_pair(change) for change in changes or [])
-    if given:
-        answer = api_client.call("banguard", "PATCH", "/rules", json=given, params={"reason": reason})
+    values = dict(_pair(change) for change in changes or [])
+    if values:
+        answer = api_client.call("banguard", "PATCH", "/rules", json=values, params={"reason": reason})
     else:
         answer = api_client.call("banguard", "GET", "/rules")
     rows = [(ban["name"], ban["value"], ban["about"]) for ban in answer]
@@ -129,15 +131,15 @@ def rules(
 @app.command("log")
 def read_log(
     ip: Annotated[str, typer.Option("--ip", help="Only this host's lines.")] = "",
-    lines: Annotated[int, typer.Option("-n", "--lines", help="So many of the newest.")] = 100,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with new lines as they come.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", help="How many of the newest lines.")] = 100,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Print new lines as they arrive.")] = False,
 ) -> None:
-    """The ban log, in fail2ban's format.
+    """Prints the ban log in the format of fail2ban.
 
     Examples: `varco bans log` · `varco bans log --ip 192.0.2.7` · `varco bans log -f`
     """
-    asked = {"ip": ip, "lines": lines, "follow": follow}
-    for line in api_client.lines("banguard", "/log", params=asked):
+    params = {"ip": ip, "lines": lines, "follow": follow}
+    for line in api_client.lines("banguard", "/log", params=params):
         typer.echo(line)
 
 
@@ -165,7 +167,6 @@ def _print_host(answer: dict[str, Any]) -> None:
     output.record(facts | {"ignored by": answer["ignored"]})
     strikes = [*(ban["evidence"] if ban else []), *answer["strikes"]]
     columns = ("at", "cause", "host", "login", "sender", "mail", "accounts")
-    output.table(columns, [[strike[name] for name in columns] for strike in strikes], empty="no strikes")
-    asked = ("service", "process", "how", "sequence", "enforces", "why_not")
-    rows = [[ban[name] for name in asked] for ban in answer["enforcers"]]
-    output.table(asked, rows, empty="no ingress answered")
+    output.rows(columns, strikes, empty="no strikes")
+    enforcer_columns = ("service", "process", "how", "sequence", "enforces", "why_not")
+    output.rows(enforcer_columns, answer["enforcers"], empty="no ingress answered")

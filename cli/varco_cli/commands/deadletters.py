@@ -1,4 +1,4 @@
-"""`varco deadletters`: records that a service could not handle, and parked."""
+"""`varco deadletters`: records that a service could not handle and has parked."""
 
 from typing import Annotated
 
@@ -11,15 +11,17 @@ from varco_cli.output import Json
 app = group("deadletters", "Records that a service could not handle: list, show, redeliver, drop.")
 
 
-Name = Annotated[str, typer.Argument(help="As `varco deadletters list` shows it.", metavar="LETTER")]
+Name = Annotated[
+    str, typer.Argument(help="Id of the dead letter, as `varco deadletters list` prints it.", metavar="LETTER")
+]
 
 
 @app.command("list")
 def list_letters(
-    service: Annotated[str, typer.Option("--service", help="Only those that this service parked.")] = "",
+    service: Annotated[str, typer.Option("--service", help="Only the records that this service parked.")] = "",
     as_json: Json = False,
 ) -> None:
-    """What was parked and is not dealt with, the oldest first, and why.
+    """Lists the dead letters and their errors, the oldest first.
 
     Example: `varco deadletters list`
     """
@@ -30,7 +32,7 @@ def list_letters(
 
 @app.command("show")
 def show(letter: Name, as_json: Json = False) -> None:
-    """One dead letter: who parked it, why, and what is in it (the body left out).
+    """Shows a dead letter: the service that parked it, the error, and the content without body.
 
     Example: `varco deadletters show relay.MAIL.77`
     """
@@ -40,9 +42,9 @@ def show(letter: Name, as_json: Json = False) -> None:
 
 @app.command("redeliver")
 def redeliver(letter: Name, reason: Reason = "", as_json: Json = False) -> None:
-    """Gives the record once more to the consumer that parked it, and to no other.
+    """Redelivers the record to the consumer that parked it, and to no other.
 
-    Exit code 1: it is dead still, and why.
+    Exit code 1, with the error, where the consumer parks it again.
 
     Example: `varco deadletters redeliver relay.MAIL.77 --reason "the object store is back"`
     """
@@ -52,7 +54,7 @@ def redeliver(letter: Name, reason: Reason = "", as_json: Json = False) -> None:
 
 @app.command("drop")
 def drop(letter: Name, reason: NeededReason, as_json: Json = False) -> None:
-    """Nobody will deal with it any more; who got nothing for that counts as dropped in the balance.
+    """Drops a dead letter. Recipients who got no mail count as dropped in the balance.
 
     Example: `varco deadletters drop relay.MAIL.77 --reason "its body is gone for good"`
     """

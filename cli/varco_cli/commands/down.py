@@ -1,4 +1,4 @@
-"""`varco down`: ends a stack that runs elsewhere."""
+"""`varco down`: ends the stack of VARCO_HOME, which another process supervises."""
 
 import contextlib
 import os
@@ -16,9 +16,9 @@ from varco_cli.output import Json
 
 def down(
     as_json: Json = False,
-    seconds: Annotated[int, typer.Option(help="How long to wait for the drain.")] = 60,
+    seconds: Annotated[int, typer.Option(help="How many seconds to wait for the drain.")] = 60,
 ) -> None:
-    """Drains and ends the stack of VARCO_HOME; done as well where none runs.
+    """Drains and ends the stack of VARCO_HOME. Succeeds as well where none runs.
 
     Example: `varco down`
     """
@@ -39,7 +39,7 @@ def _wait(pid: int, seconds: int) -> None:
 
 
 def _alive(pid: int) -> bool:
-    """A process that has ended has no command line any more, even where nobody has taken note of its end."""
+    """Says whether the process runs. A zombie has no command line any more."""
     try:
         return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
     except OSError:

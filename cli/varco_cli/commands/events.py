@@ -1,4 +1,4 @@
-"""`varco events`: every fact that was stated, searched, followed and exported over audit's API."""
+"""`varco events`: searches, follows and exports the events that audit has indexed."""
 
 import contextlib
 import sys
@@ -16,40 +16,44 @@ from varco_cli.failures import Misused, Unreachable
 from varco_cli.output import Json
 from varco_cli.times import moment
 
-app = group("events", "Facts: what happened, in order.")
+app = group("events", "Events: list, tail, export.")
 
 
 _PAGE = 500
 _PROGRESS_EVERY = 10_000
 
-Mail = Annotated[str, typer.Option("--mail", help="About this mail (its id), and about what came of it.")]
-MessageId = Annotated[str, typer.Option("--message-id", help="Of the mail with this Message-ID.")]
-Sender = Annotated[str, typer.Option("--sender", help="About mail of this sender.")]
-Recipient = Annotated[str, typer.Option("--recipient", help="That name this recipient.")]
-Host = Annotated[str, typer.Option("--host", help="About this host.")]
-Login = Annotated[str, typer.Option("--login", help="About this login.")]
-Account = Annotated[str, typer.Option("--account", help="Of this account.")]
-Service = Annotated[str, typer.Option("--service", help="That this service said.")]
-Facts = Annotated[list[str] | None, typer.Option("--fact", help="Of this kind, as `mail-bounced`; may be repeated.")]
-Since = Annotated[str, typer.Option("--since", help="Stored since then: a time, or how long ago (2h, 30d).")]
-Until = Annotated[str, typer.Option("--until", help="Stored before then.")]
-After = Annotated[int, typer.Option("--after", min=0, help="Behind this sequence.")]
+Mail = Annotated[str, typer.Option("--mail", help="Events of the mail with this id.")]
+MessageId = Annotated[str, typer.Option("--message-id", help="Events of the mail with this Message-ID.")]
+Sender = Annotated[str, typer.Option("--sender", help="Events of mail from this sender.")]
+Recipient = Annotated[str, typer.Option("--recipient", help="Events that name this recipient.")]
+Host = Annotated[str, typer.Option("--host", help="Events about this host.")]
+Login = Annotated[str, typer.Option("--login", help="Events about this login.")]
+Account = Annotated[str, typer.Option("--account", help="Events of this account.")]
+Service = Annotated[str, typer.Option("--service", help="Events that this service appended.")]
+Facts = Annotated[
+    list[str] | None, typer.Option("--fact", help="Events of this kind, such as `mail-bounced`. May be repeated.")
+]
+Since = Annotated[str, typer.Option("--since", help="Events stored since then: a time, or how long ago (2h, 30d).")]
+Until = Annotated[str, typer.Option("--until", help="Events stored before then.")]
+After = Annotated[int, typer.Option("--after", min=0, help="Events after this sequence.")]
 
 
-class _Behind(msgspec.Struct):
-    """Of a line as audit writes it, what says how far it is."""
+class _Position(msgspec.Struct):
+    """The position of an exported line in the log."""
 
     sequence: int
     time: str
 
 
-_line = msgspec.json.Decoder(_Behind)
+_decoder = msgspec.json.Decoder(_Position)
 
 
 @app.command("tail")
 def tail(
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=1_000, help="So many of the newest first.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue with new events until Ctrl-C.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, max=1_000, help="How many of the newest events to print first.")
+    ] = 20,
     mail: Mail = "",
     message_id: MessageId = "",
     sender: Sender = "",
@@ -61,10 +65,10 @@ def tail(
     fact: Facts = None,
     as_json: Json = False,
 ) -> None:
-    """The newest events, a line each, oldest first; with --json each line is one stored event.
+    """Prints the newest events, one a line, the oldest first. With --json, each line is JSON.
 
-    Examples: `varco events tail --follow` · `varco events tail -f --fact mail-refused --account
-    acme --json`
+    Examples: `varco events tail --follow` ·
+    `varco events tail -f --fact mail-refused --account acme --json`
     """
     query = _query(mail, message_id, sender, recipient, host, login, account, service, fact)
     newest = api_client.call("audit", "GET", "/events", params=query | {"limit": lines or 1})["events"]
@@ -90,30 +94,30 @@ def list_(
     fact: Facts = None,
     since: Since = "",
     until: Until = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The largest number of events.")] = 100,
     oldest: Annotated[bool, typer.Option("--oldest", help="Begin with the oldest.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Events that are like that, the newest first.
+    """Lists the events that match all options, the newest first.
 
-    Examples: `varco events list --mail 06eqkv3g8w3x5m7n2p4q` · `varco events list --fact
-    auth-failed --since 1d --account acme`
+    Examples: `varco events list --mail 06eqkv3g8w3x5m7n2p4q` ·
+    `varco events list --fact auth-failed --since 1d --account acme`
     """
     query = _query(mail, message_id, sender, recipient, host, login, account, service, fact) | _times(since, until)
-    found = []
+    events = []
     for event in _pages(query | {"order": "oldest" if oldest else "newest"}, limit):
-        found.append(event)
+        events.append(event)
         if not as_json:
             _show(event, as_json)
     if as_json:
-        output.show(found, as_json, lambda: None)
-    elif not found:
-        output.line("no event is like that")
+        output.show(events, as_json, lambda: None)
+    elif not events:
+        output.line("no event matches")
 
 
 @app.command("export")
 def export(
-    to: Annotated[Path, typer.Argument(help="The file; `-` is standard output.", metavar="FILE")] = Path("-"),
+    to: Annotated[Path, typer.Argument(help="The file, or `-` for standard output.", metavar="FILE")] = Path("-"),
     after: After = 0,
     mail: Mail = "",
     message_id: MessageId = "",
@@ -126,14 +130,16 @@ def export(
     fact: Facts = None,
     since: Since = "",
     until: Until = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue with new events until Ctrl-C.")] = False,
 ) -> None:
-    """Writes events as lines of JSON, oldest first: sequence, time, subject, and the event as it is stored.
+    """Exports events as lines of JSON, the oldest first.
 
-    The stored bytes of the event stand in `event`, but for hashes of passwords and sealed passwords. An export that was
-    broken off goes on where it ended with --after: the file is then added to.
+    A line has the sequence, time, subject and event. `event` has the stored bytes, except that
+    passwords and their hashes are masked. With --after, an interrupted export continues: it appends
+    to the file.
 
-    Examples: `varco events export november.jsonl --since 2026-11-01 --until 2026-12-01` · `varco events export - --account acme`
+    Examples: `varco events export november.jsonl --since 2026-11-01 --until 2026-12-01` ·
+    `varco events export - --account acme`
     """
     query = _query(mail, message_id, sender, recipient, host, login, account, service, fact) | _times(since, until)
     question = query | {"after": after, "follow": follow}
@@ -141,7 +147,7 @@ def export(
         _export(sys.stdout, question)
         return
     if to.exists() and not after:
-        raise Misused(f"{to} exists already: remove it, or go on behind its last event with --after SEQUENCE")
+        raise Misused(f"{to} exists already: remove it, or continue after its last event with --after SEQUENCE")
     try:
         with to.open("a", encoding="utf-8") as file:
             _export(file, question)
@@ -150,21 +156,21 @@ def export(
 
 
 def _export(file: IO[str], question: dict[str, Any]) -> None:
-    """Lines as they come; progress, and how to go on, on standard error."""
+    """Writes lines as they arrive. Prints progress, and how to continue, on standard error."""
     count, last = 0, int(question["after"])
     try:
         for text in api_client.lines("audit", "/events/stream", params=question):
-            place = _line.decode(text)
+            position = _decoder.decode(text)
             file.write(text + "\n")
-            count, last = count + 1, place.sequence
+            count, last = count + 1, position.sequence
             if question["follow"]:
                 file.flush()
             if count % _PROGRESS_EVERY == 0:
-                output.step(f"{count:,} events, up to {last} ({place.time[:19]})")
+                output.step(f"{count:,} events, up to {last} ({position.time[:19]})")
     except KeyboardInterrupt:
         pass
     except Unreachable as failure:
-        raise Unreachable(f"{failure}: {count} events are exported; go on with --after {last}") from None
+        raise Unreachable(f"{failure}: {count} events are exported; continue with --after {last}") from None
     finally:
         file.flush()
     output.step(f"{count:,} events, up to {last}; later ones: --after {last}")

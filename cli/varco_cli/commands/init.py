@@ -1,4 +1,4 @@
-"""`varco init`: secrets and configuration for a gate that runs elsewhere than in `varco up`."""
+"""`varco init`: creates secrets and configuration for a gate that docker compose runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,12 +6,10 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
+from varco_cli.commands.shared import command_failures
 from varco_cli.deployment import files
-from varco_cli.failures import Failure, Misused
 from varco_cli.output import Json
-from varco_cli.stack import FailedStart
 from varco_cli.stack.installed import installed_services
-from varco_common.base.durable_file import DamagedFile
 
 
 def init(
@@ -21,27 +19,21 @@ def init(
     ] = Path(".env"),
     hostname: Annotated[
         str,
-        typer.Option(
-            help="The name that the gate greets with, in .env and in the first certificate. Empty: this machine's."
-        ),
+        typer.Option(help="Host name of the gate, in .env and in the first certificate. Empty: that of this machine."),
     ] = "",
 ) -> None:
-    """Makes what docker compose needs in VARCO_HOME (./var): random secrets (mode 0600), a certificate, the bus's configuration.
+    """Creates the files that docker compose needs in VARCO_HOME (./var).
 
-    What is there stays as it is, so it can be run again at any time; only the bus's configuration is written anew, for it
-    follows the services. `make secrets` runs this in a container.
+    They are random secrets (mode 0600), a certificate and the configuration of the bus. Existing
+    files stay, so the command can run at any time. It writes only the configuration of the bus each
+    time, because that depends on the services. `make secrets` runs this in a container.
 
     Example: `varco init --hostname smtp.acme.example`
     """
     home = api_client.state_directory()
-    try:
+    with command_failures():
         services = installed_services(everywhere=True)
-    except FailedStart as error:
-        raise Failure(str(error)) from None
-    try:
         files.make(home, environment, services, hostname)
-    except DamagedFile as error:
-        raise Misused(str(error)) from None
     made = {
         "home": str(home.path),
         "secrets": str(home.secrets),
@@ -53,4 +45,4 @@ def init(
 
 def _print(made: dict[str, str]) -> None:
     output.line(f"Secrets are in {made['secrets']}, the admin token is {made['token']}: back both up.")
-    output.line(f"{made['env']} says whom the containers run as. Now: docker compose up -d")
+    output.line(f"{made['env']} names the user of the containers. Next: docker compose up -d")

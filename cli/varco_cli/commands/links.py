@@ -1,4 +1,4 @@
-"""`varco links`: the files that left as links."""
+"""`varco links`: attachments that were replaced by links."""
 
 from typing import Annotated, Any
 
@@ -12,33 +12,32 @@ from varco_cli.output import Json
 app = group("links", "Heavy attachments that left as links: list, show, revoke, extend.")
 
 
-Link = Annotated[str, typer.Argument(help="The link: its address, or its 40 digits.", metavar="LINK")]
+Link = Annotated[str, typer.Argument(help="URL of the link, or its 40 digits.", metavar="LINK")]
 
 
 @app.command("list")
 def list_links(
-    account: Annotated[str, typer.Option("--account", help="Only this account's.")] = "",
-    mail: Annotated[str, typer.Option("--mail", help="Only those of this mail.")] = "",
-    state: Annotated[str, typer.Option("--state", help="live, ending, expired or revoked.")] = "",
+    account: Annotated[str, typer.Option("--account", help="Only links of this account.")] = "",
+    mail: Annotated[str, typer.Option("--mail", help="Only links of this mail.")] = "",
+    state: Annotated[
+        str, typer.Option("--state", help="Only links in this state: live, ending, expired or revoked.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Links, the newest first, with how often each was downloaded.
+    """Lists links with their number of downloads, the newest first.
 
     Example: `varco links list --account acme --state live`
     """
     query = {"account": account, "mail": mail, "state": state}
-    page = api_client.call("filelink", "GET", "/links", params=query)
-    links, cursor = page["links"], page["next"]
-    while cursor:
-        more = api_client.call("filelink", "GET", "/links", params=query | {"cursor": cursor})
-        links, cursor = links + more["links"], more["next"]
-    answer = page | {"links": links, "next": ""}
+    first, *others = api_client.pages("filelink", "/links", query)
+    links = [link for page in (first, *others) for link in page["links"]]
+    answer = first | {"links": links, "next": ""}
     output.show(answer, as_json, lambda: _print(answer))
 
 
 @app.command("show")
 def show_link(link: Link, as_json: Json = False) -> None:
-    """One link: its file, and its last downloads.
+    """Shows a link, its file and its last downloads.
 
     Example: `varco links show e1eb3665a1a0766ea65616b6210cfd538c4950f8`
     """
@@ -48,7 +47,7 @@ def show_link(link: Link, as_json: Json = False) -> None:
 
 @app.command("revoke")
 def revoke(link: Link, reason: NeededReason, as_json: Json = False) -> None:
-    """Ends a link and deletes its file, unless another link leads to the same.
+    """Revokes a link, and deletes its file unless another link leads to it.
 
     Example: `varco links revoke e1eb3665a1a0766ea65616b6210cfd538c4950f8 --reason "sent to the
     wrong person"`
@@ -65,12 +64,12 @@ def extend(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Lets a link live longer.
+    """Extends the life of a link.
 
     Example: `varco links extend e1eb3665a1a0766ea65616b6210cfd538c4950f8 --by "30 days"`
     """
     if bool(by) == bool(until):
-        raise Misused("say either --by or --until")
+        raise Misused("give either --by or --until")
     query = {"by": by or None, "until": until or None, "reason": reason}
     answer = api_client.call("filelink", "POST", f"/links/{_digits(link)}/extend", json=query)
     output.show(answer, as_json, lambda: _print_link(answer))
@@ -84,7 +83,7 @@ def _print(answer: dict[str, Any]) -> None:
     columns = ("link", "account", "name", "size", "state", "expires_at", "downloads")
     output.rows(columns, answer["links"], empty="no links")
     if answer["links"]:
-        output.line(f"{answer['total']} links; the files of those that live take {answer['stored']} bytes")
+        output.line(f"{answer['total']} links; the files of live links take {answer['stored']} bytes")
 
 
 def _print_link(answer: dict[str, Any]) -> None:

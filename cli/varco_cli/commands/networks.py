@@ -16,7 +16,7 @@ Network = Annotated[str, typer.Argument(help="An address or a network: 192.0.2.0
 
 @app.command("list")
 def list_networks(account: Account, as_json: Json = False) -> None:
-    """The account's trusted networks.
+    """Lists the trusted networks of an account.
 
     Example: `varco networks list acme`
     """
@@ -29,12 +29,14 @@ def list_networks(account: Account, as_json: Json = False) -> None:
 def trust(
     account: Account,
     network: Network,
-    normalise: Annotated[bool, typer.Option("--normalise", help="Mend bare line ends, for old devices.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Even one broader than /8; with a reason.")] = False,
+    normalise: Annotated[bool, typer.Option("--normalise", help="Repair bare line ends of old devices.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Trust even a network broader than /8. Needs a reason.")
+    ] = False,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Lets the hosts of a network send without AUTH.
+    """Allows the hosts of a network to send without AUTH.
 
     Example: `varco networks trust acme 192.0.2.0/28 --reason "the office"`
     """
@@ -45,7 +47,7 @@ def trust(
 
 @app.command("withdraw")
 def withdraw(account: Account, network: Network, reason: Reason = "", as_json: Json = False) -> None:
-    """Hosts in it must log in from now on.
+    """Withdraws trust: hosts of the network must log in from now on.
 
     Example: `varco networks withdraw acme 192.0.2.0/28 --reason "moved"`
     """

@@ -1,4 +1,4 @@
-"""`varco notices`: the words of an account's refusals."""
+"""`varco notices`: the texts of an account's refusals."""
 
 import sys
 from typing import Annotated
@@ -9,7 +9,7 @@ from varco_cli import api_client, output
 from varco_cli.commands.shared import Account, Reason, change, group
 from varco_cli.output import Json
 
-app = group("notices", "The words of an account's refusals: list, set, reset.")
+app = group("notices", "The texts of an account's refusals: list, set, reset.")
 
 
 Notice = Annotated[str, typer.Argument(help="attachment, size, sender, recipients or structure.", metavar="NOTICE")]
@@ -18,7 +18,7 @@ Language = Annotated[str, typer.Argument(help="it or en.", metavar="LANGUAGE")]
 
 @app.command("list")
 def list_notices(account: Account, as_json: Json = False) -> None:
-    """Every refusal's words in every language, and the facts that may stand in them.
+    """Lists the text of every refusal in every language, with the names that it may contain.
 
     Example: `varco notices list acme`
     """
@@ -32,11 +32,13 @@ def set_notice(
     account: Account,
     notice: Notice,
     language: Language,
-    text: Annotated[str, typer.Argument(help="The words, or `-` for standard input; facts as `{name}`.")] = "-",
+    text: Annotated[
+        str, typer.Argument(help="The text, or `-` for standard input. Values are inserted for `{name}`.")
+    ] = "-",
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """The account's own words for a refusal.
+    """Sets the account's own text of a refusal.
 
     Example: `varco notices set acme attachment en 'We do not send {name}. Ask Bob.'`
     """
@@ -49,7 +51,7 @@ def set_notice(
 def reset_notice(
     account: Account, notice: Notice, language: Language, reason: Reason = "", as_json: Json = False
 ) -> None:
-    """Back to Varco's own words.
+    """Resets a refusal to the text of Varco.
 
     Example: `varco notices reset acme attachment en`
     """

@@ -1,34 +1,25 @@
-"""`varco prepare`: bus and databases, made ready for the services."""
+"""`varco prepare`: prepares bus and databases for the services of a deployment."""
 
 import asyncio
 
 from varco_cli import output
+from varco_cli.commands.shared import command_failures
 from varco_cli.deployment.ready import PrepareSettings, make_ready
-from varco_cli.failures import Failure, Misused
 from varco_cli.output import Json
-from varco_cli.stack import FailedStart
 from varco_cli.stack.installed import installed_services
-from varco_common.base.settings import BrokenSetting, load
+from varco_common.base.settings import load
 
 
 def prepare(as_json: Json = False) -> None:
-    """Makes streams, and roles and schemas on PostgreSQL, for the services of a deployment; docker compose runs it before them.
+    """Creates the streams, and roles and schemas on PostgreSQL, for a deployment.
 
-    It waits for what isn't up yet, and adds what is missing, so it can be run at any time. VARCO_NATS_USER must be the operator,
-    the user in VARCO_DATABASE_URL a superuser.
+    docker compose runs it before the services. It waits for the bus and the database and adds what
+    is missing, so it can run at any time. VARCO_NATS_USER must be the operator, and the user in
+    VARCO_DATABASE_URL a superuser.
 
     Example: `docker compose run --rm prepare`
     """
-    try:
+    with command_failures():
         settings, services = load(PrepareSettings), installed_services(everywhere=True)
-        done = asyncio.run(make_ready(settings, services))
-    except BrokenSetting as error:
-        raise Misused(str(error)) from None
-    except FailedStart as error:
-        raise Failure(str(error)) from None
-    output.show({"ready": done}, as_json, lambda: _print(done))
-
-
-def _print(done: list[str]) -> None:
-    for line in done:
-        output.line(line)
+        steps = asyncio.run(make_ready(settings, services))
+    output.show({"ready": steps}, as_json, lambda: output.lines(steps))

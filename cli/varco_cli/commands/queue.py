@@ -1,4 +1,4 @@
-"""`varco queue`: mails that wait for another attempt."""
+"""`varco queue`: the mails that wait for another delivery attempt."""
 
 from typing import Annotated, Any
 
@@ -11,31 +11,30 @@ from varco_cli.output import Json
 app = group("queue", "Mails that wait for another attempt: list, show, retry, hold, release, drop.")
 
 
-Mail = Annotated[str, typer.Argument(help="The mail's id, as the 250 answer named it.", metavar="MAIL")]
+Mail = Annotated[str, typer.Argument(help="Id of the mail, as in the 250 answer.", metavar="MAIL")]
 
 
 @app.command("list")
 def list_queue(
-    account: Annotated[str, typer.Option("--account", help="Only this account's.")] = "",
-    held: Annotated[bool | None, typer.Option("--held/--not-held", help="Only those held, or only those not.")] = None,
+    account: Annotated[str, typer.Option("--account", help="Only mails of this account.")] = "",
+    held: Annotated[
+        bool | None, typer.Option("--held/--not-held", help="Only mails that are held, or only those that are not.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Mails that were tried and wait, the oldest first.
+    """Lists the mails that wait for another attempt, the oldest first.
 
     Example: `varco queue list --account acme`
     """
-    page = api_client.call("relay", "GET", "/queue", params={"account": account, "held": held})
-    mails, cursor = page["mails"], page["next"]
-    while cursor:
-        more = api_client.call("relay", "GET", "/queue", params={"account": account, "held": held, "cursor": cursor})
-        mails, cursor = mails + more["mails"], more["next"]
-    answer = page | {"mails": mails, "next": ""}
+    first, *others = api_client.pages("relay", "/queue", {"account": account, "held": held})
+    mails = [mail for page in (first, *others) for mail in page["mails"]]
+    answer = first | {"mails": mails, "next": ""}
     output.show(answer, as_json, lambda: _print(answer))
 
 
 @app.command("show")
 def show_mail(mail: Mail, as_json: Json = False) -> None:
-    """One mail that waits: its recipients, and what the next hop said of each.
+    """Shows a waiting mail: its recipients and the answer of the next hop for each.
 
     Example: `varco queue show 06d2k3m8s1x7v0c2b9qa`
     """
@@ -45,7 +44,7 @@ def show_mail(mail: Mail, as_json: Json = False) -> None:
 
 @app.command("retry")
 def retry(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
-    """Tries it now.
+    """Starts a delivery attempt now.
 
     Example: `varco queue retry 06d2k3m8s1x7v0c2b9qa`
     """
@@ -54,7 +53,7 @@ def retry(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
 
 @app.command("hold")
 def hold(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
-    """Doesn't try it until it is released.
+    """Holds a mail: it is not tried until it is released.
 
     Example: `varco queue hold 06d2k3m8s1x7v0c2b9qa --reason "asked the sender"`
     """
@@ -63,7 +62,7 @@ def hold(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
 
 @app.command("release")
 def release(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
-    """Tries a held mail again.
+    """Releases a held mail.
 
     Example: `varco queue release 06d2k3m8s1x7v0c2b9qa`
     """
@@ -72,7 +71,7 @@ def release(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
 
 @app.command("drop")
 def drop(mail: Mail, reason: NeededReason, as_json: Json = False) -> None:
-    """Gives it up, without a notification to its sender: the mail is lost.
+    """Drops a mail without a notification to its sender. The mail is lost.
 
     Example: `varco queue drop 06d2k3m8s1x7v0c2b9qa --reason "spam of a stolen account"`
     """

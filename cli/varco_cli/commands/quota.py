@@ -1,4 +1,4 @@
-"""`varco quota`: how much an account's senders may send, and what they have used."""
+"""`varco quota`: the limits of an account's senders, and their usage."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from varco_cli.output import Json
 app = group("quota", "How much an account's senders may send: list, show, set, except, reset.")
 
 
-Sender = Annotated[str, typer.Argument(help="An address; `<>` is the null sender.", metavar="SENDER")]
+Sender = Annotated[str, typer.Argument(help="An address, or `<>` for the null sender.", metavar="SENDER")]
 Limits = Annotated[
     list[str],
     typer.Argument(
@@ -22,7 +22,7 @@ Limits = Annotated[
         metavar="LIMITS...",
     ),
 ]
-OfAccount = Annotated[str, typer.Option("--account", help="In this account alone.")]
+OfAccount = Annotated[str, typer.Option("--account", help="Only in this account.")]
 
 _SERVICE = "ratelimit"
 _METERS = ("messages", "recipients", "bytes", "first_time_recipients")
@@ -30,7 +30,7 @@ _METERS = ("messages", "recipients", "bytes", "first_time_recipients")
 
 @app.command("list")
 def list_quotas(account: Account, as_json: Json = False) -> None:
-    """An account's limits and exceptions, and the senders that have used most of theirs.
+    """Lists limits and exceptions of an account, and the senders with the highest usage.
 
     Example: `varco quota list acme`
     """
@@ -43,10 +43,12 @@ def list_quotas(account: Account, as_json: Json = False) -> None:
 def show(
     sender: Sender,
     account: OfAccount = "",
-    mails: Annotated[int, typer.Option("--mails", help="So many of the mails that count, the newest first.")] = 20,
+    mails: Annotated[
+        int, typer.Option("--mails", help="How many of the counted mails to show, the newest first.")
+    ] = 20,
     as_json: Json = False,
 ) -> None:
-    """What a sender has used, of which limit, when it frees up, and the mails that count.
+    """Shows the usage of a sender for each limit, when it decreases, and the counted mails.
 
     Example: `varco quota show alice@acme.example`
     """
@@ -58,15 +60,21 @@ def show(
 def set_quotas(
     account: Account,
     limits: Limits,
-    time_zone: Annotated[str, typer.Option("--time-zone", help="Where its calendar days begin: Europe/Rome.")] = "",
-    answer: Annotated[int, typer.Option("--answer", help="450: try again later; 550: give up.")] = 0,
+    time_zone: Annotated[
+        str, typer.Option("--time-zone", help="Time zone of calendar days, such as Europe/Rome.")
+    ] = "",
+    answer: Annotated[
+        int, typer.Option("--answer", help="Reply code over the limit: 450 (try again later) or 550 (give up).")
+    ] = 0,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Sets limits for each sender of an account, or for all its mail together (`account.messages=...`). Others stay.
+    """Sets limits for each sender of an account. Limits that are not named stay.
 
-    Examples: `varco quota set acme messages=500 "recipients=2000/1 hour"` · `varco quota set acme account.messages=5000`
-    · `varco quota set acme messages=off`
+    `account.messages=...` is a limit for all mail of the account together.
+
+    Examples: `varco quota set acme messages=500 "recipients=2000/1 hour"` ·
+    `varco quota set acme account.messages=5000` · `varco quota set acme messages=off`
     """
     quotas = api_client.call(_SERVICE, "GET", _path(account))
     document: dict[str, Any] = quotas["quotas"] or {}
@@ -88,17 +96,19 @@ def except_sender(
     sender: Annotated[str, typer.Argument(help="An address, or `@domain`.", metavar="SENDER")],
     reason: NeededReason,
     limits: Annotated[
-        list[str] | None, typer.Argument(help="As for `set`; `unlimited` is a limit, too.", metavar="LIMITS...")
+        list[str] | None, typer.Argument(help="As for `set`, or `unlimited`.", metavar="LIMITS...")
     ] = None,
-    until: Annotated[str, typer.Option("--until", help="When it ends: 2026-12-24, or 2026-12-24T18:00.")] = "",
-    remove: Annotated[bool, typer.Option("--remove", help="The account's own limits hold again.")] = False,
+    until: Annotated[str, typer.Option("--until", help="End of the exception: 2026-12-24, or 2026-12-24T18:00.")] = "",
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove the exception: the limits of the account hold again.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Other limits for one sender or domain, with a reason, until a date or for good.
+    """Sets other limits for a sender or domain, with a reason, until a date or for good.
 
     Examples: `varco quota except acme news@acme.example messages=5000 --until 2026-12-24 --reason
-    "christmas letter"` · `varco quota except acme @shop.example messages=unlimited --reason "a
-    shop"`
+    "christmas letter"` ·
+    `varco quota except acme @shop.example messages=unlimited --reason "a shop"`
     """
     path = f"{_path(account)}/exceptions/{quote(sender, safe='@')}"
     if remove:
@@ -111,16 +121,16 @@ def except_sender(
 
 @app.command("reset")
 def reset(
-    sender: Annotated[str, typer.Argument(help="An address; with --whole, an account.", metavar="SENDER")],
+    sender: Annotated[str, typer.Argument(help="An address, or an account with --whole.", metavar="SENDER")],
     reason: NeededReason,
     account: OfAccount = "",
-    whole: Annotated[bool, typer.Option("--whole", help="What counts towards a whole account's limits.")] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="Reset the usage of the whole account.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What was sent until now counts no more: the sender may send again at once.
+    """Resets the usage of a sender, who may then send again at once.
 
-    Examples: `varco quota reset alice@acme.example --reason "newsletter, agreed"` · `varco quota
-    reset acme --whole ...`
+    Examples: `varco quota reset alice@acme.example --reason "newsletter, agreed"` ·
+    `varco quota reset acme --whole ...`
     """
     account = sender if whole else account or _only_account(sender)
     form = {} if whole else {"sender": sender}
@@ -146,7 +156,7 @@ def _only_account(sender: str) -> str:
 
 
 def _limit(text: str) -> tuple[str, Any]:
-    """`messages=500/1 hour`."""
+    """Parses a limit such as `messages=500/1 hour`. Raises Misused."""
     meter, equals, value = text.partition("=")
     if not equals or not value or meter.removeprefix("account.") not in _METERS:
         raise Misused(f"{text}: expected METER=LIMIT or METER=LIMIT/WINDOW; meters are {', '.join(_METERS)}")
@@ -171,26 +181,25 @@ def _print_account(answer: dict[str, Any]) -> None:
         _print_meters(answer["used"])
     if answer["senders"]:
         columns = ("sender", "messages", "recipients", "bytes", "full")
-        percent = [entry | {"full": f"{entry['full']:.0%}"} for entry in answer["senders"]]
         output.line("in the last 24 hours:")
-        output.table(columns, [[entry[name] for name in columns] for entry in percent])
+        output.rows(columns, [entry | {"full": f"{entry['full']:.0%}"} for entry in answer["senders"]])
 
 
 def _print_senders(answer: list[dict[str, Any]]) -> None:
     if not answer:
-        output.line("no mail of this sender counts in any account; --account shows its limits all the same")
+        output.line("no mail of this sender counts in any account; give --account to see its limits")
     for entry in answer:
         excepted = f" (exception for {entry['exception']})" if entry["exception"] else ""
         output.line(f"{entry['sender']} in account {entry['account']}{excepted}")
         _print_meters(entry["meters"])
         if entry["mails"]:
             columns = ("mail", "at", "recipients", "bytes", "first_time_recipients")
-            output.table(columns, [[mail[name] for name in columns] for mail in entry["mails"]])
+            output.rows(columns, entry["mails"])
 
 
 def _print_meters(meters: list[dict[str, Any]]) -> None:
     columns = ("of", "meter", "used", "pending", "limit", "per", "frees_at")
-    output.table(columns, [[entry[name] for name in columns] for entry in meters], "no limits: everything passes")
+    output.rows(columns, meters, "no limits: everything passes")
 
 
 def _words(limit: Any) -> str:

@@ -1,4 +1,4 @@
-"""`varco replay rebuild`: a service's tables made anew from the streams, compared with those it works with."""
+"""`varco replay rebuild`: builds the tables of a service again from the streams."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.failures import Failure, Refused, Unreachable
+from varco_cli.failures import CommandFailure, Refused, Unreachable
 from varco_cli.output import Json
 
 _WITHOUT_TABLES = ("ingress-smtp",)
@@ -17,19 +17,20 @@ _COLUMNS = ("table", "as of", "rows", "differing", "taken over", "note")
 
 def rebuild(
     service: Annotated[
-        str, typer.Argument(help="policy, relay, archive ...: a service with tables.", metavar="SERVICE")
+        str, typer.Argument(help="A service with tables: policy, relay, archive ...", metavar="SERVICE")
     ],
     swap: Annotated[
-        bool, typer.Option("--swap", help="The new tables take the live ones' place at the service's next start.")
+        bool, typer.Option("--swap", help="Replace the live tables with the new ones at the next start of the service.")
     ] = False,
     restart: Annotated[
-        bool, typer.Option("--restart", help="With --swap, in an embedded gate: and that is now.")
+        bool, typer.Option("--restart", help="With --swap, on an embedded gate: restart the service now.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Makes a service's tables anew from the streams, beside the live ones, and compares them row by row.
+    """Builds the tables of a service again from the streams, and compares them row by row.
 
-    The service works on meanwhile. Exit code 1 where they differ. What was live is kept after a swap.
+    The service keeps running with its live tables. Exit code 1 where they differ. A swap keeps the
+    old tables beside the new ones.
 
     Examples: `varco replay rebuild policy` · `varco replay rebuild relay --swap --restart`
     """
@@ -38,9 +39,9 @@ def rebuild(
     pid = _pid(service) if restart else 0
     report: dict[str, Any] = {"service": service, "tables": [], "differences": []}
     for line in api_client.lines(service, "/rebuild", params={"swap": swap}, method="POST"):
-        _take(report, json.loads(line), quiet=as_json)
+        _collect(report, json.loads(line), quiet=as_json)
     if "done" not in report:
-        raise Unreachable(f"{service} ended before the rebuild did: see its log")
+        raise Unreachable(f"{service} ended before the rebuild was complete: see its log")
     if restart and swap:
         os.kill(pid, signal.SIGTERM)
         report["restarted"] = pid
@@ -49,7 +50,7 @@ def rebuild(
         raise typer.Exit(Refused.exit_code)
 
 
-def _take(report: dict[str, Any], frame: dict[str, Any], *, quiet: bool) -> None:
+def _collect(report: dict[str, Any], frame: dict[str, Any], *, quiet: bool) -> None:
     match frame.pop("frame"):
         case "progress" if not quiet:
             output.errors.print(f"{frame['projection']}: {frame['sequence']} of {frame['stand']}", markup=False)
@@ -60,17 +61,17 @@ def _take(report: dict[str, Any], frame: dict[str, Any], *, quiet: bool) -> None
         case "done":
             report["done"] = frame
         case "failed":
-            raise Failure(frame["why"])
+            raise CommandFailure(frame["why"])
 
 
 def _pid(service: str) -> int:
-    """Of the process that the embedded gate starts again as soon as it ends."""
+    """Returns the id of the process, which the embedded gate restarts when it ends."""
     for name in (service, "services"):
         file = api_client.state_directory().pid_file(name)
         if file.exists():
             return int(file.read_text())
     raise Refused(
-        f"{service} is no process of {api_client.state_directory().path}: leave --restart out, and restart it where it runs"
+        f"{service} is no process of {api_client.state_directory().path}: leave out --restart, and restart it where it runs"
     )
 
 
@@ -86,6 +87,6 @@ def _print(report: dict[str, Any]) -> None:
     done = report["done"]
     output.line("equal" if done["equal"] else "the live tables and the rebuilt ones differ")
     if "restarted" in report:
-        output.line(f"swapped in: {report['service']} starts anew; what was live is kept beside it")
+        output.line(f"swapped in: {report['service']} restarts; the old tables are kept beside the new ones")
     elif done["swap"]:
         output.line(f"swapped in at the next start of {report['service']}: {done['swap']}")

@@ -1,4 +1,4 @@
-"""`varco replay`: what is on record, decided again."""
+"""`varco replay`: decides recorded mails again."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,46 +9,47 @@ from varco_cli import api_client, output
 from varco_cli.commands.shared import group
 from varco_cli.failures import Refused
 from varco_cli.output import Json
-from varco_cli.replay_output import followed
+from varco_cli.replay_output import without_progress
 from varco_cli.times import moment
 
-app = group("replay", "What is on record, decided again (docs/replay.md).")
+app = group("replay", "Decides recorded mails again, and rebuilds tables (docs/replay.md).")
 
 
 _SERVICE = "audit"
-Since = Annotated[str, typer.Option("--since", help="From when on: how long ago (30d, 12h), or a time.")]
-Until = Annotated[str, typer.Option("--until", help="Until when; now, where it is left out.")]
+Since = Annotated[str, typer.Option("--since", help="Begin of the period: how long ago (30d, 12h), or a time.")]
+Until = Annotated[str, typer.Option("--until", help="End of the period. Default: now.")]
 
 
 @app.command("verify")
 def verify(
     since: Since,
     until: Until = "",
-    account: Annotated[str, typer.Option("--account", help="Only this account's mails.")] = "",
+    account: Annotated[str, typer.Option("--account", help="Only mails of this account.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Has every voter decide the mails of that time again, from events alone, and reports each vote that comes out otherwise.
+    """Replays the votes of all voters from the events, and reports each vote that differs.
 
-    Exit code 0: none does; 1: some do, or an event can't be read.
+    Exit code 0: no vote differs. 1: votes differ, or an event can't be read.
 
-    Examples: `varco replay verify --since 1d` · `varco replay verify --since 2026-11-01 --until 2026-11-08 --account acme`
+    Examples: `varco replay verify --since 1d` ·
+    `varco replay verify --since 2026-11-01 --until 2026-11-08 --account acme`
     """
     path = f"/accounts/{quote(account, safe='')}/replay/verify" if account else "/replay/verify"
     params = {"since": moment(since, "--since").isoformat()}
     params |= {"until": moment(until, "--until").isoformat()} if until else {}
     differences: list[dict[str, Any]] = []
-    for line in followed(api_client.lines(_SERVICE, path, params=params), "deciding again"):
+    for line in without_progress(api_client.lines(_SERVICE, path, params=params), "deciding again"):
         differences.append(line)
         if not as_json:
-            _say(line)
+            _print_line(line)
     done = differences.pop()
     if as_json:
         output.show({**done, "found": differences}, as_json, lambda: None)
     if done["differences"] or done["unreadable"]:
-        raise Refused(f"{done['differences']} votes come out otherwise, {done['unreadable']} events can't be read")
+        raise Refused(f"{done['differences']} votes differ, {done['unreadable']} events can't be read")
 
 
-def _say(line: dict[str, Any]) -> None:
+def _print_line(line: dict[str, Any]) -> None:
     match line["line"]:
         case "difference":
             _difference(line)

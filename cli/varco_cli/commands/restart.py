@@ -1,4 +1,4 @@
-"""`varco restart`: services of a running stack drained and started anew, one after the other."""
+"""`varco restart`: drains and restarts services of a running stack, one after the other."""
 
 import contextlib
 import os
@@ -19,15 +19,16 @@ _LOOK_SECONDS = 0.05
 
 def restart(
     services: Annotated[
-        list[str] | None, typer.Argument(help="Which; all services where none is named.", metavar="[SERVICE]...")
+        list[str] | None, typer.Argument(help="The services to restart. Default: all.", metavar="[SERVICE]...")
     ] = None,
-    seconds: Annotated[int, typer.Option(help="How long to wait for each to be ready again.")] = 90,
+    seconds: Annotated[int, typer.Option(help="How many seconds to wait until each is ready again.")] = 90,
     as_json: Json = False,
 ) -> None:
-    """Drains services of VARCO_HOME's stack and starts them anew with the code that is installed now: an upgrade under traffic.
+    """Drains and restarts services of the stack of VARCO_HOME, with the code installed now.
 
-    One after the other; the next begins when the one before is ready. Mail that can't be voted on meanwhile hears 451 and comes
-    again; nothing is lost. The bus (`nats`) and the object store (`s3`) are restarted where they are named.
+    So it upgrades a gate under traffic. Each service restarts when the one before is ready. Mail
+    that can't be voted on meanwhile gets 451 and is sent again: nothing is lost. The bus (`nats`)
+    and the object store (`s3`) restart only if they are named.
 
     Examples: `varco restart` · `varco restart relay` · `varco restart nats`
     """
@@ -43,7 +44,7 @@ def restart(
 
 
 def _restart(name: str, apis: dict[str, str], seconds: int) -> float:
-    """How long it took, until all that answers to it is ready again."""
+    """Restarts a process, and returns the seconds until its services were ready again."""
     output.step(f"restarting {name}")
     before, began = pid_of(name), time.monotonic()
     with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""`varco routes`: where each account's mail goes."""
+"""`varco routes`: the next hop of each account."""
 
 import sys
 from typing import Annotated, Any
@@ -10,25 +10,23 @@ from varco_cli.commands.shared import Account, Reason, change, group
 from varco_cli.failures import Refused
 from varco_cli.output import Json
 
-app = group("routes", "Where each account's mail goes: list, show, set, remove.")
+app = group("routes", "The next hop of each account: list, show, set, remove.")
 
 
 @app.command("list")
 def list_routes(as_json: Json = False) -> None:
-    """The route of every account.
+    """Lists the route of every account.
 
     Example: `varco routes list`
     """
     answer = [_route(account["account"]) for account in api_client.call("policy", "GET", "/accounts")]
     columns = ("account", "goes_to", "waiting", "untried")
-    output.show(
-        answer, as_json, lambda: output.table(columns, [[account.get(name) for name in columns] for account in answer])
-    )
+    output.show(answer, as_json, lambda: output.rows(columns, answer))
 
 
 @app.command("show")
 def show_route(account: Account, as_json: Json = False) -> None:
-    """An account's route, what its next hop can do, and why mail waits.
+    """Shows the route of an account, the capabilities of its next hop, and why mail waits.
 
     Example: `varco routes show acme`
     """
@@ -41,14 +39,14 @@ def set_route(
     account: Account,
     to: Annotated[str, typer.Argument(help="`host:port`, or `blackhole`.", metavar="TO")],
     tls: Annotated[str, typer.Option(help="none, opportunistic or required.")] = "opportunistic",
-    login: Annotated[str, typer.Option(help="A login at the next hop; its password is read from standard input.")] = "",
+    login: Annotated[str, typer.Option(help="Login at the next hop. Its password is read from standard input.")] = "",
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Sets where an account's mail goes.
+    """Sets the next hop of an account.
 
-    Examples: `varco routes set acme mx.provider.example:25 --tls required` · `varco routes set acme
-    blackhole`
+    Examples: `varco routes set acme mx.provider.example:25 --tls required` ·
+    `varco routes set acme blackhole`
     """
     route: str | dict[str, str] = to
     if to != "blackhole":
@@ -62,7 +60,7 @@ def set_route(
 
 @app.command("remove")
 def remove_route(account: Account, reason: Reason = "", as_json: Json = False) -> None:
-    """Back to the default route (VARCO_RELAY_DEFAULT_ROUTE); without one, mail waits.
+    """Removes a route: VARCO_RELAY_DEFAULT_ROUTE holds, or mail waits where it is not set.
 
     Example: `varco routes remove acme --reason "provider changed"`
     """
@@ -72,6 +70,6 @@ def remove_route(account: Account, reason: Reason = "", as_json: Json = False) -
 def _route(account: str) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = api_client.call("relay", "GET", f"/accounts/{account}/route")
-    except Refused:  # relay hasn't heard of it yet
+    except Refused:  # relay does not know the account yet
         return {"account": account, "route": None, "goes_to": "", "waiting": "", "untried": 0}
     return answer

@@ -1,4 +1,4 @@
-"""`varco rules`: what an account's mails may be."""
+"""`varco rules`: the limits of an account's mails."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ app = group("rules", "Rules of an account: sizes, recipients, attachments.")
 
 @app.command("show")
 def show_rules(account: Account, as_json: Json = False) -> None:
-    """The account's rules.
+    """Shows the rules of an account.
 
     Example: `varco rules show acme`
     """
@@ -25,13 +25,13 @@ def show_rules(account: Account, as_json: Json = False) -> None:
 @app.command("set")
 def set_rules(
     account: Account,
-    max_size: Annotated[str, typer.Option(help="The largest mail: 20MB.")] = "",
-    max_recipients: Annotated[int, typer.Option(help="Recipients of one mail.")] = 0,
-    attachments: Annotated[str, typer.Option(help="Extensions parted by commas, or `any`.")] = "",
+    max_size: Annotated[str, typer.Option(help="Largest size of a mail, such as 20MB.")] = "",
+    max_recipients: Annotated[int, typer.Option(help="Largest number of recipients of a mail.")] = 0,
+    attachments: Annotated[str, typer.Option(help="Allowed extensions, separated by commas, or `any`.")] = "",
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Changes rules; those that aren't named stay.
+    """Changes rules. Rules that are not named stay.
 
     Examples: `varco rules set acme --max-size 20MB --max-recipients 100` ·
     `varco rules set acme --attachments pdf,txt,gif,jpg,jpeg,png`

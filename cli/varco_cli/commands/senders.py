@@ -19,7 +19,7 @@ Pattern = Annotated[
 
 @app.command("list")
 def list_senders(account: Account, as_json: Json = False) -> None:
-    """The account's authorised senders.
+    """Lists the authorised senders of an account.
 
     Example: `varco senders list acme`
     """
@@ -35,15 +35,15 @@ def list_senders(account: Account, as_json: Json = False) -> None:
 def add_sender(account: Account, sender: Pattern, reason: Reason = "", as_json: Json = False) -> None:
     """Authorises a sender.
 
-    Examples: `varco senders add acme @acme.example` · `varco senders add acme
-    sales@partner.example`
+    Examples: `varco senders add acme @acme.example` ·
+    `varco senders add acme sales@partner.example`
     """
     change("policy", "PUT", _path(account, sender), reason, as_json)
 
 
 @app.command("remove")
 def remove_sender(account: Account, sender: Pattern, reason: Reason = "", as_json: Json = False) -> None:
-    """The account may send as this no more.
+    """Removes a sender: the account may no longer send as this address.
 
     Example: `varco senders remove acme sales@partner.example --reason "contract ended"`
     """
@@ -53,8 +53,8 @@ def remove_sender(account: Account, sender: Pattern, reason: Reason = "", as_jso
 @app.command("test")
 def explain(
     address: Annotated[str, typer.Argument(help="The address to send as.", metavar="ADDRESS")],
-    login: Annotated[str, typer.Option("--as", help="By this login.", metavar="LOGIN")] = "",
-    account: Annotated[str, typer.Option("--account", help="Or by this account, from its networks.")] = "",
+    login: Annotated[str, typer.Option("--as", help="Test for this login.", metavar="LOGIN")] = "",
+    account: Annotated[str, typer.Option("--account", help="Test for the trusted networks of this account.")] = "",
     as_json: Json = False,
 ) -> None:
     """Explains whether a login may send as an address, and why. Exit code 1 where it may not.

@@ -1,4 +1,4 @@
-"""`varco state`: an account as it was."""
+"""`varco state`: the settings of an account at a time in the past."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,12 +13,15 @@ from varco_cli.times import moment
 
 def state(
     at: Annotated[str, typer.Option("--at", help="A time, how long ago (2d), or the sequence of an event.")],
-    account: Annotated[str, typer.Option("--account", help="Whose settings.")],
+    account: Annotated[str, typer.Option("--account", help="The account.")],
     as_json: Json = False,
 ) -> None:
-    """Shows an account's senders, rules, quotas, links, copies, route and the bans as they were, and what made each so.
+    """Shows the settings of an account and the bans as they were at a time.
 
-    Examples: `varco state --account acme --at 2026-11-01T09:00` · `varco state --account acme --at 120345 --json`
+    Each line names the event that made the setting.
+
+    Examples: `varco state --account acme --at 2026-11-01T09:00` ·
+    `varco state --account acme --at 120345 --json`
     """
     when = {"sequence": at} if at.isdecimal() else {"at": moment(at, "--at").isoformat()}
     answer: dict[str, Any] = api_client.call("audit", "GET", f"/accounts/{quote(account, safe='')}/state", params=when)
@@ -35,6 +38,6 @@ def _print(answer: dict[str, Any]) -> None:
     ]
     output.table(("section", "what", "value", "event", "since", "made so by", "who"), rows)
     for service, why in answer["missing"].items():
-        output.line(f"{service} has told nothing: {why}")
+        output.line(f"{service} gave no answer: {why}")
     for sequence in answer["unreadable"]:
-        output.line(f"event {sequence} can't be read, and is passed over")
+        output.line(f"event {sequence} can't be read and is skipped")

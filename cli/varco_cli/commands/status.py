@@ -1,4 +1,4 @@
-"""`varco status`: what runs where, and whether it is ready."""
+"""`varco status`: shows what runs where, and whether it is ready."""
 
 import contextlib
 from pathlib import Path
@@ -13,11 +13,10 @@ from varco_cli.output import Json
 
 
 def status(as_json: Json = False) -> None:
-    """Processes, ports, readiness and version of the stack of VARCO_HOME.
+    """Shows processes, ports, readiness and version of the stack of VARCO_HOME.
 
-    Exit code 3 where not all is ready.
-
-    Where VARCO_APIS names services that run elsewhere: their readiness.
+    Exit code 3 where a process is not ready. With VARCO_APIS, shows the readiness of the services
+    that it names.
 
     Examples: `varco status` · `varco status --json | jq .apis.policy`
     """
@@ -61,7 +60,7 @@ def _ready(url: str) -> dict[str, Any]:
 
 
 def pid_of(process: str) -> int:
-    """0 where it doesn't run now."""
+    """Returns the id of a process of the stack; 0 where it doesn't run."""
     with contextlib.suppress(OSError, ValueError):
         pid = int(api_client.state_directory().pid_file(process).read_text())
         if Path(f"/proc/{pid}").exists():

@@ -12,13 +12,13 @@ app = group("tokens", "Tokens of the HTTP APIs: list, issue, revoke.")
 
 
 OfAccount = Annotated[
-    str, typer.Option("--account", help="Tokens that see and change this account alone; else an admin's.")
+    str, typer.Option("--account", help="Tokens that cover only this account. Default: admin tokens.")
 ]
 
 
 @app.command("list")
 def list_tokens(account: OfAccount = "", as_json: Json = False) -> None:
-    """Tokens that were issued and not revoked.
+    """Lists the tokens that were issued and not revoked.
 
     Example: `varco tokens list --account acme`
     """
@@ -29,12 +29,12 @@ def list_tokens(account: OfAccount = "", as_json: Json = False) -> None:
 
 @app.command("issue")
 def issue(
-    name: Annotated[str, typer.Argument(help="Whose it is, or what for.")],
+    name: Annotated[str, typer.Argument(help="The owner or the purpose of the token.")],
     account: OfAccount = "",
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Issues a token, and prints it this once.
+    """Issues a token and prints it. It can't be shown again.
 
     Example: `varco tokens issue "the partner's script" --account acme`
     """
@@ -49,7 +49,7 @@ def revoke(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """The token opens nothing any more.
+    """Revokes a token.
 
     Example: `varco tokens revoke 06d2k3... --account acme --reason "found in a log"`
     """

@@ -1,4 +1,4 @@
-"""`varco trace`: the whole story of one mail."""
+"""`varco trace`: prints the whole story of a mail."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,27 +11,28 @@ from varco_cli import api_client, output
 from varco_cli.output import Json
 
 _TONES = {"good": ("●", "green"), "waits": ("●", "yellow"), "bad": ("●", "red"), "told": ("○", "cyan")}
-_CLOCK = "clock"  # the voter's time, for deciding again: no counter
+_CLOCK = "clock"  # the time of the decision, for replays: not a counter
 _STATES = {"delivered": "green", "waiting": "yellow", "deferred": "yellow"}
 
 
 def trace(
     what: Annotated[
-        str, typer.Argument(help="A mail's id (the client was told it), its Message-ID, a recipient or a sender.")
+        str, typer.Argument(help="Id of a mail (in the answer to the client), its Message-ID, a recipient or a sender.")
     ],
     as_json: Json = False,
 ) -> None:
-    """Tells what became of a mail: who gave it, how it was decided and why, every attempt, copies, links, downloads.
+    """Prints what became of a mail: its session, the decision, attempts, copies and links.
 
-    A recipient or a sender that has several mails: they are listed, newest first, to choose from.
+    Where a recipient or sender has several mails, lists them, the newest first, to choose from.
 
-    Examples: `varco trace 06eqkv3g8w3x5m7n2p4q` · `varco trace bob@partner.example` · `varco trace '<1@acme.example>' --json`
+    Examples: `varco trace 06eqkv3g8w3x5m7n2p4q` · `varco trace bob@partner.example` ·
+    `varco trace '<1@acme.example>' --json`
     """
     answer: dict[str, Any] = api_client.call("audit", "GET", f"/traces/{quote(what, safe='')}")
     output.show(answer, as_json, lambda: print_story(answer["story"]) if answer["story"] else _mails(what, answer))
     if answer["story"] and answer["more"] and not as_json:
         output.line(
-            f"only its first events are told; all of them: varco events list --oldest --mail {answer['story']['mail']}"
+            f"only the first events are shown; all of them: varco events list --oldest --mail {answer['story']['mail']}"
         )
 
 
@@ -60,7 +61,7 @@ def _mails(what: str, answer: dict[str, Any]) -> None:
 
 
 def print_story(story: dict[str, Any]) -> None:
-    """Prints a story as audit gave it: who and what, votes, events in order, where each recipient stands."""
+    """Prints a story: the mail, the votes, the events in order, and the state of each recipient."""
     _head(story)
     if story["votes"]:
         _title("How it was decided")

@@ -1,4 +1,4 @@
-"""`varco up`: the whole gateway here, until Ctrl-C or SIGTERM."""
+"""`varco up`: runs the whole gateway until Ctrl-C or SIGTERM."""
 
 import asyncio
 import os
@@ -10,49 +10,42 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.failures import Conflict, Failure, Misused
-from varco_cli.stack import AlreadyRunning, BrokenStart, FailedStart, Stack
+from varco_cli.commands.shared import command_failures
+from varco_cli.failures import Conflict, Misused
+from varco_cli.stack import AlreadyRunning, Stack
 from varco_cli.stack.trial_account import TrialAccount, open_trial
 from varco_common.base import log
-from varco_common.base.durable_file import DamagedFile
-from varco_common.base.settings import BrokenSetting
 
 READY = "VARCO_READY_DESCRIPTOR"
 
 
 def up(
     processes: Annotated[
-        str, typer.Option(help="`each` service in a process of its own, or all in `one`.", metavar="each|one")
+        str, typer.Option(help="`each`: a process for each service; `one`: all in one process.", metavar="each|one")
     ] = "",
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return as soon as all is ready.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return as soon as everything is ready.")] = False,
 ) -> None:
-    """Starts the whole gateway here: bus, object store, every service.
+    """Starts the whole gateway: the bus, the object store and every service.
 
     Ctrl-C or SIGTERM drains and ends it.
 
-    State, secrets, logs and pid files are in VARCO_HOME (./var). The first start makes secrets, a
-    certificate and an account to try with; later ones continue with the same state.
+    State, secrets, logs and pid files are in VARCO_HOME (./var). The first start creates secrets, a
+    certificate and a trial account. Later starts continue with the same state.
 
-    Examples: `varco up` · `VARCO_SMTP_PORT=25 varco up` · `varco up --processes one` · `varco up
-    --detach`
+    Examples: `varco up` · `VARCO_SMTP_PORT=25 varco up` · `varco up --processes one` ·
+    `varco up --detach`
     """
     if processes not in ("", "each", "one"):
         raise Misused(f"--processes={processes}: expected each or one")
     if detach:
         _detach(processes)
         return
-    try:
+    with command_failures():
         asyncio.run(_run(processes))
-    except AlreadyRunning as error:
-        raise Conflict(str(error)) from None
-    except (BrokenSetting, BrokenStart, DamagedFile) as error:
-        raise Misused(str(error)) from None
-    except FailedStart as error:
-        raise Failure(str(error)) from None
 
 
 async def _run(processes: str) -> None:
-    stack = Stack(processes=processes, say=output.step)
+    stack = Stack(processes=processes, on_progress=output.step)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -62,14 +55,14 @@ async def _run(processes: str) -> None:
         try:
             if await _started(stack, stop):
                 _welcome(stack, await open_trial(stack))
-                _tell_starter()
+                _signal_ready()
                 await stop.wait()
         finally:
             await stack.stop()
 
 
 async def _started(stack: Stack, stop: asyncio.Event) -> bool:
-    """False where it was told to end before it was ready."""
+    """Starts the stack. Returns False where a signal ended it before it was ready."""
     starting = asyncio.create_task(stack.start())
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([starting, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -94,9 +87,7 @@ def _welcome(stack: Stack, trial: TrialAccount | None) -> None:
     output.line(f"  certificate  {stack.home.certificate}")
     output.line(f"  logs         {stack.home.logs}")
     if trial:
-        output.line(
-            f"Account {trial.account} is there to try with ({trial.route}). Send a mail, with swaks or with curl:"
-        )
+        output.line(f"Account {trial.account} is for trying ({trial.route}). Send a mail, with swaks or with curl:")
         output.line(f"  {trial.swaks}")
         output.line(f"  {trial.curl}")
         output.line("See what became of it:")
@@ -105,8 +96,8 @@ def _welcome(stack: Stack, trial: TrialAccount | None) -> None:
     sys.stdout.flush()
 
 
-def _tell_starter() -> None:
-    """`varco up --detach` waits at the other end of this pipe."""
+def _signal_ready() -> None:
+    """Writes to the pipe on which `varco up --detach` waits."""
     if descriptor := os.environ.pop(READY, ""):
         os.write(int(descriptor), b"ready")
         os.close(int(descriptor))

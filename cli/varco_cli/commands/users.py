@@ -8,19 +8,19 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, change, group
+from varco_cli.commands.shared import Account, Reason, change, group, read_password
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
 app = group("users", "Logins of an account: list, put, import, remove.")
 
 
-Login = Annotated[str, typer.Argument(help="The login, as clients give it.", metavar="LOGIN")]
+Login = Annotated[str, typer.Argument(help="The login, as clients send it.", metavar="LOGIN")]
 
 
 @app.command("list")
 def list_users(account: Account, as_json: Json = False) -> None:
-    """The account's logins, with when each was last used.
+    """Lists the logins of an account, with the last use of each.
 
     Example: `varco users list acme`
     """
@@ -33,19 +33,21 @@ def list_users(account: Account, as_json: Json = False) -> None:
 def put_user(
     account: Account,
     login: Login,
-    name: Annotated[str, typer.Option(help="Whose login, or what for.")] = "",
-    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password's line there.")] = False,
+    name: Annotated[str, typer.Option(help="The owner or the purpose of the login.")] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
     """Adds a login, or changes its password.
 
-    The password is asked for, or read from standard input.
+    Asks for the password, or reads it from standard input.
 
-    Examples: `varco users put acme alice@acme.example` · `pass mail | varco users put acme printer
-    --password-stdin`
+    Examples: `varco users put acme alice@acme.example` ·
+    `pass mail | varco users put acme printer --password-stdin`
     """
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _prompt_password()
+    password = read_password(password_stdin)
     form = {"password": password, "name": name or None}
     path = f"/accounts/{account}/users/{quote(login, safe='')}"
     change("policy", "PUT", path, reason, as_json, json=form)
@@ -58,7 +60,7 @@ def import_users(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Takes logins over with the hashes that they have (argon2, bcrypt, sha512-crypt); all lines, or none.
+    """Imports logins with their hashes (argon2, bcrypt, sha512-crypt): all lines or none.
 
     Example: `varco users import acme /etc/dovecot/users`
     """
@@ -72,15 +74,9 @@ def import_users(
 
 @app.command("remove")
 def remove_user(account: Account, login: Login, reason: Reason = "", as_json: Json = False) -> None:
-    """The login may log in no more.
+    """Removes a login.
 
     Example: `varco users remove acme bob@acme.example --reason "left the company"`
     """
     path = f"/accounts/{account}/users/{quote(login, safe='')}"
     change("policy", "DELETE", path, reason, as_json)
-
-
-def _prompt_password() -> str:
-    if not sys.stdin.isatty():
-        raise Misused("no terminal to ask for the password at: give it with --password-stdin")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))

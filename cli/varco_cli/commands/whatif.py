@@ -1,4 +1,4 @@
-"""`varco whatif`: the mails of a time under other rules."""
+"""`varco whatif`: decides past mails again under other rules."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -8,28 +8,29 @@ import typer
 from varco_cli import api_client, output
 from varco_cli.account_file import AccountFile, read
 from varco_cli.commands.replay import Since, Until
-from varco_cli.failures import Failure, Misused, Refused
+from varco_cli.failures import CommandFailure, Misused, Refused
 from varco_cli.output import Json
-from varco_cli.replay_output import followed, sorted_counts
+from varco_cli.replay_output import without_progress
 from varco_cli.times import moment
 
 _SERVICE = "audit"
-_MOST_ROWS = 30
+_MAX_ROWS = 30
 
 
 def whatif(
     file: Annotated[str, typer.Option("--file", "-f", help="An account's file, or `-` for standard input.")],
     since: Since = "30d",
     until: Until = "",
-    listed: Annotated[bool, typer.Option("--list", help="Each mail that would fare otherwise, too.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Print each mail whose outcome would change.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Decides an account's mails again as if a file had held all that time, and says which would have fared otherwise.
+    """Decides past mails of an account again under the rules of a file, and counts the changes.
 
-    Nothing is changed by it. What the file leaves out is as it was. Attachments, senders, size, recipients, quotas and
-    filelink are judged.
+    It changes nothing. Sections that the file leaves out stay as they were. The votes on
+    attachments, senders, size, recipients, quotas and filelink are replayed.
 
-    Examples: `varco whatif -f acme.yaml --since 30d` · `varco show acme | sed s/20MB/5MB/ | varco whatif -f - --since 7d --list`
+    Examples: `varco whatif -f acme.yaml --since 30d` ·
+    `varco show acme | sed s/20MB/5MB/ | varco whatif -f - --since 7d --list`
     """
     account_file = read(file)
     form: dict[str, Any] = {
@@ -43,28 +44,26 @@ def whatif(
         lines = api_client.lines(
             _SERVICE, f"/accounts/{quote(account_file.account, safe='')}/whatif", method="POST", json=form
         )
-        for line in followed(lines, "deciding again"):
+        for line in without_progress(lines, "deciding again"):
             answer.append(line)
             if not as_json:
-                _say(line)
-    except Failure as failure:
-        raise _located(failure, account_file) from None
+                _print_line(line)
+    except CommandFailure as failure:
+        raise _with_lines(failure, account_file) from None
     if as_json:
         done = answer.pop()
         output.show({**done, "found": answer}, as_json, lambda: None)
 
 
-def _located(failure: Failure, account_file: AccountFile) -> Failure:
-    """The owner's complaint with its line in the file."""
-    complaints = [
-        f"{account_file.place(error['where'])}: {error['what']}" for error in failure.problem.get("errors", [])
-    ]
-    if not complaints:
+def _with_lines(failure: CommandFailure, account_file: AccountFile) -> CommandFailure:
+    """Adds the lines of the file to the errors of the owner."""
+    errors = [f"{account_file.place(error['where'])}: {error['what']}" for error in failure.problem.get("errors", [])]
+    if not errors:
         return failure
-    return (Misused if isinstance(failure, Refused) else type(failure))("\n".join(complaints))
+    return (Misused if isinstance(failure, Refused) else type(failure))("\n".join(errors))
 
 
-def _say(line: dict[str, Any]) -> None:
+def _print_line(line: dict[str, Any]) -> None:
     match line["line"]:
         case "change":
             output.line(line["text"])
@@ -75,7 +74,7 @@ def _say(line: dict[str, Any]) -> None:
                 f"{' and others' if mail['recipients'] > 1 else ''}: {line['outcome']} ({line['rule']}: {line['reason']})"
             )
         case "unreadable":
-            output.line(f"event {line['sequence']} can't be read, and is passed over: {line['why']}")
+            output.line(f"event {line['sequence']} can't be read and is skipped: {line['why']}")
         case "done":
             _done(line)
 
@@ -83,15 +82,21 @@ def _say(line: dict[str, Any]) -> None:
 def _done(line: dict[str, Any]) -> None:
     output.line(f"{line['mails']} mails of {line['account']} from {line['since']} to {line['until']}")
     for name in line.get("ignored", ()):
-        output.line(f"no vote depends on {name}: passed over")
+        output.line(f"no vote depends on {name}: ignored")
     if not line["outcomes"]:
-        output.line("none would have fared otherwise")
+        output.line("no outcome would have changed")
         return
     for outcome, number in sorted(line["outcomes"].items()):
         output.line(f"{number:>8} {outcome}")
     for title in ("rules", "senders"):
-        rows = sorted_counts(line[title])
+        rows = _sorted_counts(line[title])
         output.line("")
-        output.table((title.removesuffix("s"), "outcome", "mails"), rows[:_MOST_ROWS])
-        if len(rows) > _MOST_ROWS:
-            output.line(f"and {len(rows) - _MOST_ROWS} more: --json has them all")
+        output.table((title.removesuffix("s"), "outcome", "mails"), rows[:_MAX_ROWS])
+        if len(rows) > _MAX_ROWS:
+            output.line(f"and {len(rows) - _MAX_ROWS} more: --json has them all")
+
+
+def _sorted_counts(counts: dict[str, dict[str, int]]) -> list[tuple[str, str, int]]:
+    """Returns (name, outcome, number) rows, the largest numbers first."""
+    rows = [(name, outcome, number) for name, outcomes in counts.items() for outcome, number in outcomes.items()]
+    return sorted(rows, key=lambda row: (-row[2], row[0], row[1]))

@@ -1,1 +1,1 @@
-"""`varco demo`: mails that show each rule, sent through a real gate, and what became of each."""
+"""`varco demo`: sends mails that show each rule through a real gate."""

@@ -1,4 +1,4 @@
-"""What the demo's rows send with: the gate's ports, its logins, and a client that keeps the answer."""
+"""What the rows of the demo send with: ports and logins of the gate, and an SMTP client."""
 
 import re
 import smtplib
@@ -14,13 +14,13 @@ from varco_common.base.ids import ALPHABET, LENGTH
 LOGIN, PASSWORD = "alice@acme.example", "a-long-secret"
 MAILBOX, MAILBOX_PASSWORD = "archive@acme.example", "another-secret"
 LIMIT = 10  # recipients of one mail of account acme
-QUOTA = 15  # messages a day of each of acme's senders: more than the other rows send
+QUOTA = 15  # messages a day of each sender of acme: more than the other rows send
 HEAVY = 1_000_000  # bytes; larger attachments of account studio become links
 TRUSTED = "127.0.0.2"  # may send for acme without AUTH
 
 _ID = re.compile(rf"\b[{ALPHABET}]{{{LENGTH}}}\b")
 
-# The demo's accounts as `varco apply` would take them; acme's route is the demo's own next hop.
+# The accounts of the demo, as in account files. The route of acme is the next hop of the demo.
 ACME = {
     "language": "en",
     "users": [{"login": LOGIN, "password": PASSWORD}],
@@ -51,7 +51,7 @@ STUDIO = {
 
 
 class SmtpAnswer(NamedTuple):
-    """The gate's answer to the command that decided; `taken` is for how many recipients the mail went on."""
+    """The gate's deciding answer. `taken` is the number of recipients that it accepted."""
 
     code: int
     text: str
@@ -59,13 +59,13 @@ class SmtpAnswer(NamedTuple):
 
     @property
     def decision(self) -> str:
-        """The id that the answer names; empty where no mail had begun."""
+        """Returns the mail id in the answer; empty where no mail had begun."""
         ids = _ID.findall(self.text)
         return ids[-1] if ids else ""
 
 
 class DemoRow(NamedTuple):
-    """One mail. `expect` is how its answer begins; the demo fails where it doesn't."""
+    """A mail. The demo fails where its answer doesn't begin with `expect`."""
 
     title: str
     expect: str
@@ -73,7 +73,7 @@ class DemoRow(NamedTuple):
 
 
 class DemoGate(NamedTuple):
-    """Where the gate is. Its methods block: rows run in a thread."""
+    """The gate of the demo. Its methods block, so rows run in a thread."""
 
     host: str
     submission: int
@@ -82,7 +82,7 @@ class DemoGate(NamedTuple):
     certificate: Path
 
     def connect(self, port: int = 0, source: str = "") -> smtplib.SMTP:
-        """A connection with STARTTLS done; the certificate is checked."""
+        """Returns a connection after STARTTLS. Checks the certificate."""
         client = smtplib.SMTP(
             self.host, port or self.submission, timeout=30, source_address=(source, 0) if source else None
         )
@@ -100,9 +100,9 @@ class DemoGate(NamedTuple):
         source: str = "",
         declared: int = 0,
     ) -> SmtpAnswer:
-        """One mail in one session; no login where it is empty.
+        """Sends a mail in its own session; without AUTH where `login` is empty.
 
-        `declared` is the SIZE that is announced, if any.
+        `declared` is the SIZE to announce; 0 for none.
         """
         with self.connect(self.smtp if source else 0, source) as client:
             if login:
@@ -122,7 +122,10 @@ class DemoGate(NamedTuple):
 
 
 def answer(code: int, text: bytes) -> SmtpAnswer:
-    """As smtplib has it; of an answer of several lines only the first keeps its enhanced code (RFC 2034 4 repeats it)."""
+    """Converts an answer of smtplib.
+
+    Of several lines only the first keeps its enhanced code, which RFC 2034 4 repeats in each.
+    """
     first, *others = text.decode(errors="replace").split("\n")
     enhanced = first.partition(" ")[0]
     lines = [first, *(line.removeprefix(enhanced).strip() for line in others)]
@@ -130,7 +133,7 @@ def answer(code: int, text: bytes) -> SmtpAnswer:
 
 
 def message(subject: str, *, sender: str = LOGIN, attach: tuple[str, str, bytes] | None = None) -> bytes:
-    """An ordinary mail; `attach` is a file name, a media type and the file."""
+    """Returns an ordinary mail. `attach` has a file name, a media type and the content."""
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"], mail["Subject"] = sender, "bob@elsewhere.example", subject
     mail.set_content("Dear Bob,\n\nhere it is.\n\nAlice\n")

@@ -1,4 +1,4 @@
-"""Runs the demo: a stack in a temporary home, a next hop of its own, the rows, the table."""
+"""Runs the demo: starts a stack and a next hop, sends the rows, and builds the table."""
 
 import asyncio
 import tempfile
@@ -12,19 +12,19 @@ from rich.text import Text
 from varco_cli import output
 from varco_cli.demo.demo_gate import ACME, ARCHIVE, HEAVY, LIST, QUOTAS, STUDIO, DemoGate, DemoRow, SmtpAnswer
 from varco_cli.demo.rows import ROWS
-from varco_cli.failures import Failure
+from varco_cli.failures import CommandFailure
 from varco_cli.stack import Ports, Stack, bus
 from varco_common.bus import Bus
 from varco_common.events import AttachmentLinked, MailDelivered
 from varco_common.testing.next_hop import NextHop, next_hop
 
 FACTS = (MailDelivered.subject_filter(), AttachmentLinked.subject_filter())
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 LINKED = " is at "
 
 
 class DemoOutcome(NamedTuple):
-    """A row, its answer, and where its mail went."""
+    """A row, its answer, and the destination of its mail."""
 
     row: DemoRow
     answer: SmtpAnswer
@@ -36,7 +36,7 @@ class DemoOutcome(NamedTuple):
 
 
 class DemoReport(NamedTuple):
-    """What the demo shows: each mail's outcome, the whole story of one of them, and the balance, as audit tells them."""
+    """What the demo shows: each outcome, and from audit the story of a mail and the balance."""
 
     outcomes: list[DemoOutcome]
     story: dict[str, Any]
@@ -44,9 +44,9 @@ class DemoReport(NamedTuple):
 
 
 async def run() -> DemoReport:
-    """Starts, sends, waits for the deliveries, ends. Leaves nothing behind."""
+    """Runs the demo and waits for the deliveries. Leaves nothing behind."""
     with tempfile.TemporaryDirectory(prefix="varco-demo-") as home:
-        async with next_hop() as hop, Stack(Path(home) / "var", ports=Ports.free(), say=output.step) as stack:
+        async with next_hop() as hop, Stack(Path(home) / "var", ports=Ports.free(), on_progress=output.step) as stack:
             await _open_accounts(stack, hop)
             output.step(f"sending {len(ROWS)} mails")
             answers = [await asyncio.to_thread(row.send, _demo_gate(stack)) for row in ROWS]
@@ -59,7 +59,7 @@ async def run() -> DemoReport:
 
 
 def table(outcomes: list[DemoOutcome]) -> Table:
-    """A line for each mail: what it was, the answer, the decision's id, where it went."""
+    """Returns a table with a line for each mail."""
     grid = Table(title="What became of each mail", title_justify="left", show_lines=True)
     for column in ("mail", "the gate's answer", "decision", "went to"):
         grid.add_column(column, overflow="fold")
@@ -71,10 +71,10 @@ def table(outcomes: list[DemoOutcome]) -> Table:
 
 
 def check(outcomes: list[DemoOutcome]) -> None:
-    """Raises Failure where an answer isn't what the row expects."""
+    """Raises CommandFailure where an answer is not the expected one."""
     wrong = [f"{outcome.row.title}: expected {outcome.row.expect}" for outcome in outcomes if not outcome.as_expected]
     if wrong:
-        raise Failure("\n".join(wrong))
+        raise CommandFailure("\n".join(wrong))
 
 
 async def _open_accounts(stack: Stack, hop: NextHop) -> None:
@@ -96,13 +96,13 @@ async def _open_accounts(stack: Stack, hop: NextHop) -> None:
 
 
 async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
-    """Where each mail went, by its id, as relay says; `taken` has how many recipients each has."""
+    """Returns the destination of each mail by its id. `taken` has its number of recipients."""
     waits, went = dict(taken), dict.fromkeys(taken, "still waits")
     links: dict[str, str] = {}
     settings = bus.operator(stack.home, stack.settings.inner, stack.ports.nats)
     async with Bus.connect(settings, "demo") as connected, aclosing(connected.events.follow(*FACTS)) as events:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while any(waits.values()):
                     event = (await anext(events)).event
                     if isinstance(event, MailDelivered) and event.mail in waits:
@@ -117,16 +117,16 @@ async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
 
 
 def _most_interesting(outcomes: list[DemoOutcome]) -> str:
-    """The mail whose attachment became a link; the last one that was taken where there is none."""
+    """Returns the mail whose attachment became a link, or else the last accepted one."""
     taken = [outcome for outcome in outcomes if outcome.answer.taken]
     return max(taken, key=lambda outcome: LINKED in outcome.went).answer.decision
 
 
 async def _story(stack: Stack, mail: str) -> dict[str, Any]:
-    """What audit tells of it, once it has told the delivery. Raises Failure where it doesn't."""
+    """Returns the story of a mail once audit has the delivery. Raises CommandFailure."""
     async with stack.client("audit") as audit:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while True:
                     answer = await audit.get(f"/traces/{mail}")
                     story: dict[str, Any] = answer.json().get("story") or {} if answer.is_success else {}
@@ -134,13 +134,13 @@ async def _story(stack: Stack, mail: str) -> dict[str, Any]:
                         return story
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            raise Failure(f"audit doesn't tell what became of mail {mail}") from None
+            raise CommandFailure(f"audit has no delivery of mail {mail} yet: run the demo again") from None
 
 
 async def _balance(stack: Stack) -> dict[str, Any]:
-    """Once all is delivered that was taken, or time is up: then it says what is in flight."""
+    """Returns the balance once nothing is in flight, or at the end of the time."""
     async with stack.client("audit") as audit:
-        end = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        end = asyncio.get_running_loop().time() + TIMEOUT_SECONDS
         while True:
             answer = await audit.get("/balance")
             balance: dict[str, Any] = answer.json() if answer.is_success else {"lines": [], "unaccounted": []}

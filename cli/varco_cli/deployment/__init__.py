@@ -1,1 +1,1 @@
-"""What docker compose needs beside the images: secrets and configuration as files, a bus and databases made ready."""
+"""Prepares a deployment with docker compose: its files, its streams and its databases."""

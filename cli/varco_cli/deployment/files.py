@@ -1,4 +1,7 @@
-"""The files of a deployment: made once, of mode 0600, and owned by the user that the containers run as."""
+"""The files of a deployment, created once with mode 0600.
+
+Their owner is the user that the containers run as.
+"""
 
 import os
 import shutil
@@ -13,10 +16,10 @@ from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base.durable_file import make_directory, write_durable
 
-NOBODY_ELSE = 10_001  # whom the containers run as where root makes the files: never root
+NOBODY_ELSE = 10_001  # the containers run as this user where root creates the files
 FOLDERS = ("secrets", "tls", "bus")
 SUPERUSER = "postgres.password"
-NODES = ("nats", "nats-2", "nats-3")  # compose.cluster.yml names them so
+NODES = ("nats", "nats-2", "nats-3")  # their names in compose.cluster.yml
 CLUSTER = """\
 cluster {{
   name: varco
@@ -28,7 +31,10 @@ cluster {{
 
 
 def make(home: StateDirectory, environment: Path, services: Sequence[ServiceDescription], hostname: str) -> None:
-    """What isn't there yet: secrets, a certificate, `environment` (.env). nats.conf follows the services, each time anew."""
+    """Creates missing secrets, the certificate and the file `environment` (.env).
+
+    Writes nats.conf each time, because it depends on the services.
+    """
     home.prepare("127.0.0.1", *filter(None, [hostname]))
     make_directory(home.path / "bus")
     for name, length in ((SUPERUSER, 32), ("s3.access", 10), ("s3.secret", 20), ("grafana.password", 16)):
@@ -49,19 +55,22 @@ def make(home: StateDirectory, environment: Path, services: Sequence[ServiceDesc
 
 
 def _cluster(home: StateDirectory) -> str:
-    """The block of nats.conf that makes one bus of NODES: each knows all by name, and a password of their own."""
+    """Returns the block of nats.conf that joins NODES to one bus."""
     password = home.secret("nats-routes.password").read_text().strip()
     routes = ", ".join(f'"nats://routes:{password}@{node}:6222"' for node in NODES)
     return CLUSTER.format(password=password, routes=routes)
 
 
 def database_password(service: str) -> str:
-    """The name of the secret."""
+    """Returns the name of the secret with the password of a service's role."""
     return f"db-{service}.password"
 
 
 def _give_away(home: StateDirectory) -> tuple[int, int]:
-    """The user and group of the containers: whoever makes the files, but for root, who gives them to another."""
+    """Returns the user and group of the containers: the caller's.
+
+    Root gives the files to another user.
+    """
     if os.geteuid():
         return os.geteuid(), os.getegid()
     for path in (home.path, home.admin_token, *(file for name in FOLDERS for file in _below(home.path / name))):
@@ -74,7 +83,7 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _complete(file: Path, values: dict[str, str]) -> None:
-    """Adds what the file doesn't set yet."""
+    """Adds the variables that the file doesn't set yet."""
     text = file.read_text() if file.exists() else ""
     known = {line.partition("=")[0].strip() for line in text.splitlines()}
     missing = [f"{name}={value}\n" for name, value in values.items() if name not in known]

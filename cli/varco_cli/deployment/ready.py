@@ -1,4 +1,4 @@
-"""Makes bus and databases ready for the services, before they start: streams, roles and schemas, where they are missing."""
+"""Creates missing streams, roles and schemas before the services of a deployment start."""
 
 import shutil
 from dataclasses import replace
@@ -18,30 +18,30 @@ from varco_common.storage.settings import WithDatabase
 
 
 class PrepareSettings(WithBus, WithDatabase, WithMailLimits):
-    """Who may make streams and roles, and how much the streams may hold."""
+    """The settings of `varco prepare`: access to the bus and PostgreSQL, and the limits."""
 
     model_config = env_prefix("VARCO_PREPARE_")
 
     secrets: Internal[Path] = Field(
-        default=Path("/run/secrets"), description="Where the passwords of the services' roles are."
+        default=Path("/run/secrets"), description="Directory with the passwords of the services' roles."
     )
     bus_disk: Internal[Path | None] = Field(
         default=None,
-        description="A directory on the bus's disk: accepted mail may then take what is free there, less a fifth of the disk "
-        "(1 GiB at most). Unset: VARCO_NATS_MAIL_MAX_BYTES alone.",
+        description="A directory on the bus's disk: accepted mail may then take its free space, minus a fifth of the "
+        "disk (at most 1 GiB). Unset: only VARCO_NATS_MAIL_MAX_BYTES limits it.",
     )
     replicas: Internal[int] = Field(
-        default=1, ge=1, le=5, description="Copies of each stream, on as many servers of a cluster."
+        default=1, ge=1, le=5, description="Copies of each stream, each on another server of the cluster."
     )
 
     @property
     def bus_settings(self) -> BusSettings:
-        most = -1 if self.mail_max_bytes is None else self.mail_max_bytes
-        return replace(self.bus, replicas=self.replicas, mail_max_bytes=most, mail_days=self.mail_days)
+        limit = -1 if self.mail_max_bytes is None else self.mail_max_bytes
+        return replace(self.bus, replicas=self.replicas, mail_max_bytes=limit, mail_days=self.mail_days)
 
 
 async def make_ready(settings: PrepareSettings, services: list[ServiceDescription]) -> list[str]:
-    """What was seen to, in words. Waits for what isn't up yet."""
+    """Creates what is missing, and returns a line for each step. Waits for bus and database."""
     done = [await retry_until_available(lambda: _streams(settings))]
     if settings.database_url:
         from varco_common.storage.database import roles  # noqa: PLC0415 - no other command needs SQLAlchemy, which takes a third of its start
@@ -55,9 +55,9 @@ async def make_ready(settings: PrepareSettings, services: list[ServiceDescriptio
 
 
 def role_password(secrets: Path, service: str) -> str:
-    """The password of this service's role.
+    """Returns the password of this service's role.
 
-    Raises BrokenSetting, naming the file, where it cannot be read.
+    Raises BrokenSetting, which names the file, where it can't be read.
     """
     file = secrets / database_password(service)
     try:

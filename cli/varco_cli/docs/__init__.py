@@ -1,1 +1,1 @@
-"""The pages that are generated from code: `python -m varco_cli.docs docs` writes them."""
+"""Generates pages from the code: `python -m varco_cli.docs docs` writes them."""

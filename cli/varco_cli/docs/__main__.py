@@ -1,4 +1,4 @@
-"""Writes the generated pages into a folder. With --check it only names the stale ones and fails."""
+"""Writes the generated pages into a folder. With --check it only names stale pages and fails."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ USAGE = "usage: python -m varco_cli.docs [--check] FOLDER"
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0, 1 for a stale page or two declarations of a variable, 2 for wrong usage."""
+    """Returns the exit code: 1 for a stale page or differing declarations, 2 for wrong usage."""
     try:
         match arguments:
             case ["--check", folder]:

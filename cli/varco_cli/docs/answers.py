@@ -1,4 +1,4 @@
-"""docs/answers.md: every answer that an SMTP client can get to a mail."""
+"""Generates docs/answers.md: every answer that an SMTP client can get to a mail."""
 
 from varco_cli.docs.markdown import GENERATED, code, table
 from varco_common.mail.replies import Reply
@@ -14,7 +14,7 @@ in events and logs.
 
 
 def page() -> str:
-    """The whole page."""
+    """Returns the whole page."""
     rows = [
         (code(reply.value), str(reply.answer.code), reply.answer.enhanced, reply.answer.text, _meaning(reply))
         for reply in Reply

@@ -1,4 +1,4 @@
-"""docs/configuration.md: every setting of every installed part that an operator may set."""
+"""Generates docs/configuration.md: every setting that an operator may change."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,7 +12,7 @@ from varco_common.base import units
 from varco_common.base.settings import Settings, Size, is_internal, variables
 from varco_common.runtime import service
 
-GROUP = "varco.settings"  # settings of parts that are not services
+GROUP = "varco.settings"  # entry points of settings of parts that are not services
 
 INTRODUCTION = """
 # Configuration
@@ -30,7 +30,7 @@ class DifferingDeclarations(Exception):
 
 
 def page() -> str:
-    """First the variables of several parts, then each part's own. Raises DifferingDeclarations."""
+    """Returns the page: first shared variables, then each part's. Raises DifferingDeclarations."""
     parts = dict(_parts())
     users: dict[str, list[str]] = {}
     rows: dict[str, tuple[str, str, str]] = {}
@@ -47,7 +47,7 @@ def page() -> str:
 
 
 def _check_equal(variable: str, first: tuple[str, str, str], other: tuple[str, str, str], users: list[str]) -> None:
-    """A variable is declared once, in a class or a field that its readers share."""
+    """Raises DifferingDeclarations where two parts declare the variable differently."""
     if first != other:
         raise DifferingDeclarations(f"{variable} is declared differently by {users[0]} and {users[-1]}")
 
@@ -79,7 +79,7 @@ def _users(names: list[str], parts: dict[str, type[Settings]]) -> str:
 
 def _default(field: FieldInfo) -> str:
     if field.default_factory:
-        return ""  # computed at the start; the description says how
+        return ""  # computed at the start, as the description explains
     return _format(field.default, size=any(item in _SIZE for item in field.metadata))
 
 

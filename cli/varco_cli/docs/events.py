@@ -1,4 +1,4 @@
-"""docs/events.md: every event, and the record of a mail, with their fields."""
+"""Generates docs/events.md: every event and the record of a mail, with their fields."""
 
 import enum
 import types
@@ -25,7 +25,7 @@ _SCALARS = {str: "text", int: "number", float: "number", bool: "yes or no", date
 
 
 def page() -> str:
-    """The whole page: a table of all events, then each event, then the types of their fields."""
+    """Returns the page: a table of all events, each event, and the types of their fields."""
     kinds: list[type[Event]] = sorted(get_args(AnyEvent), key=lambda kind: (kind.SERVICE, wire_name(kind)))
     shapes: dict[str, type] = {}
     overview = [(f"[`{wire_name(kind)}`](#{_anchor(kind)})", kind.SERVICE, _first(kind)) for kind in kinds]
@@ -76,7 +76,7 @@ def _type(kind: Any, shapes: dict[str, type]) -> str:
 
 
 def _shapes(shapes: dict[str, type]) -> Iterator[str]:
-    """The types of fields, and the types of their fields in turn."""
+    """Yields sections for the types of fields, and for the types of their fields in turn."""
     shown: set[str] = set()
     while rest := sorted(shapes.keys() - shown):
         shown.add(rest[0])

@@ -1,4 +1,4 @@
-"""The embedded stack, as `varco up`, the demo and the integration tests start it."""
+"""The embedded stack, which `varco up`, the demo and the integration tests start."""
 
 from varco_cli.stack.process import BrokenStart, FailedStart
 from varco_cli.stack.settings import Ports, StackSettings

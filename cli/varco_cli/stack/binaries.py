@@ -1,4 +1,4 @@
-"""Where the programs are that came with Python packages."""
+"""Finds the programs that Python packages have brought."""
 
 import shutil
 import sysconfig
@@ -8,9 +8,9 @@ from varco_cli.stack.process import FailedStart
 
 
 def binary(name: str) -> str:
-    """The path of a program beside this Python, or on the machine. Raises FailedStart."""
+    """Returns the path of a program beside this Python or in PATH. Raises FailedStart."""
     beside = Path(sysconfig.get_path("scripts")) / name
     path = str(beside) if beside.exists() else shutil.which(name)
     if path is None:
-        raise FailedStart(f"{name} is not installed: `make venv` brings it")
+        raise FailedStart(f"{name} is not installed: `make venv` installs it")
     return path

@@ -1,4 +1,4 @@
-"""The embedded bus: nats-server's configuration, its users, and its streams."""
+"""The embedded bus: the configuration of nats-server, its users and its streams."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
 OPERATOR = "operator"
 
 CONFIG = """\
-# Written by {author}: what is changed here is lost then.
+# Written by {author}, which overwrites changes.
 server_name: {name}
 listen: {listen}
 max_payload: {max_payload}
@@ -23,7 +23,7 @@ max_control_line: 16KB
 jetstream {{
   store_dir: {store}
   sync_interval: always  # acknowledged means fsynced
-  max_file_store: 1PB  # not 75 % of what is free now, which events would run into as well: room.py limits mail
+  max_file_store: 1PB  # the default, 75 % of the free space, would limit events as well: disk_room.py limits mail
 }}
 authorization {{
   users: {users}
@@ -49,9 +49,12 @@ def config(
     name: str = "varco",
     more: str = "",
 ) -> str:
-    """The text of nats.conf: a user for each service with its own subjects, and the operator, who makes streams.
+    """Returns the text of nats.conf.
 
-    `name` is the server's and `more` further blocks, both in the syntax of nats.conf (`$NAME` is an environment variable).
+    Each service is a user with its own subjects. The operator creates the streams.
+
+    `name` is the name of the server, and `more` has further blocks. Both are in the syntax of
+    nats.conf, where `$NAME` is an environment variable.
     """
     users: list[dict[str, object]] = [_user(home, OPERATOR)]
     for service in services:
@@ -73,12 +76,12 @@ def _user(home: StateDirectory, name: str) -> dict[str, object]:
 
 
 def operator(home: StateDirectory, address: str, port: int) -> BusSettings:
-    """How the stack itself connects, and nobody else."""
+    """Returns the connection settings of the operator, which only the stack uses."""
     return BusSettings(url=f"nats://{address}:{port}", user=OPERATOR, password_file=home.bus_password(OPERATOR))
 
 
 async def ready(address: str, port: int) -> bool:
-    """Whether the server greets."""
+    """Says whether the server sends its greeting."""
     try:
         async with asyncio.timeout(2):
             reader, writer = await asyncio.open_connection(address, port)
@@ -91,6 +94,6 @@ async def ready(address: str, port: int) -> bool:
 
 
 async def ensure_streams(settings: BusSettings) -> None:
-    """Makes MAIL and EVENTS, or brings their limits up to the settings."""
+    """Creates MAIL and EVENTS, or sets their limits to those of the settings."""
     async with streams.manager(settings) as connection:
         await streams.ensure(connection, settings)

@@ -1,4 +1,4 @@
-"""A certificate for trying Varco out: signed by itself, for this machine's names."""
+"""A self-signed certificate for the names of this machine, to try Varco with."""
 
 import ipaddress
 import socket
@@ -14,7 +14,10 @@ VALID = timedelta(days=3650)
 
 
 def self_signed(address: str, *names: str, now: datetime | None = None) -> tuple[str, str]:
-    """Certificate and private key (P-256), as PEM, for localhost, this host's name, `names`, and `address`."""
+    """Returns a certificate and its private key (P-256) as PEM.
+
+    The certificate is for localhost, the name of this host, `names` and `address`.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     start = now or datetime.now(UTC)

@@ -1,7 +1,6 @@
-"""Becomes another program that the kernel ends as soon as its parent is gone, however that ended.
+"""Executes a program that the kernel kills as soon as the parent process ends.
 
-Run by path, as a program of its own: `python -I -S launch.py <parent's process id> <program>
-<arguments...>`.
+The supervisor runs this file: `python -I -S die_with_parent.py PARENT_PID PROGRAM ARGUMENTS...`.
 """
 
 import ctypes

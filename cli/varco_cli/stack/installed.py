@@ -1,4 +1,4 @@
-"""What the stack must know of the installed services, without importing them here: the supervisor stays small."""
+"""Describes the installed services without importing them, which keeps the supervisor small."""
 
 import subprocess
 import sys
@@ -9,9 +9,10 @@ from varco_cli.stack.process import FailedStart
 
 
 class ServiceDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """A service: its name, roles and subjects; `ports`, the variables of the ports that it listens on (its API's aside).
+    """What the stack knows of a service.
 
-    `tables`: whether it has a database.
+    `ports` names the variables of its ports except that of its API. `tables` says whether it has a
+    database.
     """
 
     name: str
@@ -26,9 +27,9 @@ _decoder = msgspec.json.Decoder(list[ServiceDescription])
 
 
 def installed_services(*, everywhere: bool = False) -> list[ServiceDescription]:
-    """Those that are to run here, or all: asks a process of its own.
+    """Returns the services that are to run here, or all. A child process imports them.
 
-    Raises FailedStart where a service can't be imported, with what it said last.
+    Raises FailedStart, with the last line of the error, where a service can't be imported.
     """
     command = [sys.executable, "-m", "varco_cli.service_manifest", *(["--all"] if everywhere else [])]
     completed = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - ourselves

@@ -1,4 +1,4 @@
-"""One process of the stack: started, watched, started again when it dies, ended."""
+"""One process of the stack: starts it, restarts it when it dies, and ends it."""
 
 import asyncio
 import contextlib
@@ -22,18 +22,18 @@ _log = log.get(__name__)
 
 
 class FailedStart(Exception):
-    """A process that can't be started as things are; the text says why, in one line."""
+    """A process can't be started. The text says why in one line."""
 
 
 class BrokenStart(FailedStart):
-    """A setting or a file is broken: another start fails as well until somebody mends it."""
+    """A setting or a file is broken, so every start fails until somebody repairs it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to run.
+    """A program to run.
 
-    `ready` says whether it does its work by now; `grace_seconds` is what SIGTERM leaves it to end.
+    `ready` says whether the program is ready. It has `grace_seconds` to end after SIGTERM.
     """
 
     name: str
@@ -44,9 +44,9 @@ class Program:
 
 
 class ManagedProcess:
-    """A program that is kept running from `start` to `stop`.
+    """Keeps a program running from `start` to `stop`.
 
-    Its output is appended to its log file.
+    Its output goes to its log file.
     """
 
     def __init__(self, program: Program, home: StateDirectory) -> None:
@@ -64,11 +64,11 @@ class ManagedProcess:
 
     @property
     def pid(self) -> int:
-        """0 while it doesn't run."""
+        """Returns the process id; 0 while the program doesn't run."""
         return self._child.pid if self._child and self._child.returncode is None else 0
 
     async def start(self) -> None:
-        """Runs it from now on."""
+        """Starts the program, and returns when its process exists."""
         spawned = asyncio.create_task(self._spawned.wait())
         supervised = keep_running(
             self.name, self._spawn, grace_seconds=self.program.grace_seconds, on_exit=self._on_exit
@@ -77,10 +77,13 @@ class ManagedProcess:
         await asyncio.wait([spawned, self._supervision], return_when=asyncio.FIRST_COMPLETED)
         if self._supervision.done():
             spawned.cancel()
-            self._supervision.result()  # raises what kept it from being started
+            self._supervision.result()  # raises the error that prevented the start
 
     async def wait_ready(self, seconds: float) -> None:
-        """Raises FailedStart when it isn't ready in time, or says with its exit code that it never will be."""
+        """Waits until the program is ready.
+
+        Raises FailedStart where it isn't ready in time or ends because of a broken setting.
+        """
         deadline = time.monotonic() + seconds
         while not (self.pid and await self.program.ready()):
             if self.exit_code == EXIT_BROKEN_SETTING:
@@ -90,22 +93,22 @@ class ManagedProcess:
                 raise FailedStart(f"{self.name} isn't ready after {seconds:g} s: see {log_file}: {self._last_line()}")
             await asyncio.sleep(POLL_SECONDS)
 
-    async def restarted(self, before: int) -> None:
-        """Returns when it runs as another process than `before`."""
+    async def wait_restarted(self, before: int) -> None:
+        """Waits until the program runs as another process than `before`."""
         while self.pid in (0, before):
             await self._spawned.wait()
 
     async def stop(self) -> None:
-        """SIGTERM, and SIGKILL when its time to end is over; returns when it is gone."""
+        """Sends SIGTERM, after the grace SIGKILL, and returns when the process is gone."""
         if self._supervision:
             self._supervision.cancel()
             await asyncio.wait([self._supervision])
         self._home.pid_file(self.name).unlink(missing_ok=True)
 
     async def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
-        """Sends it a signal; the id of the process that got it.
+        """Sends a signal, and returns the id of the process that got it.
 
-        Unlike `stop`, it will be started again.
+        Unlike after `stop`, the program is started again.
         """
         pid = self.pid
         os.kill(pid, number)
@@ -125,7 +128,7 @@ class ManagedProcess:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **self.program.environment},
-                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends the others in order
+                start_new_session=True,  # Ctrl-C reaches only the supervisor, which ends the others in order
             )
         self._child = child
         self.starts += 1
@@ -141,13 +144,16 @@ class ManagedProcess:
 
 
 def _end_group(leader: int) -> None:
-    """Ends what a process that is gone has left behind: each is the leader of a session of its own."""
+    """Kills the children that an ended process has left. Each process leads its own group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
 
 
 def end_stale(home: StateDirectory) -> list[str]:
-    """Ends processes of this home that outlived a supervisor, and removes their pid files; their names."""
+    """Kills processes of this home that outlived a supervisor, and returns their names.
+
+    Removes their pid files.
+    """
     ended = []
     for file in sorted((home.path / "pids").glob("*.pid")):
         pid = 0
@@ -161,7 +167,7 @@ def end_stale(home: StateDirectory) -> list[str]:
 
 
 def _belongs(pid: int, home: Path) -> bool:
-    """Whether the process is of this home, and not another that was given the same id since."""
+    """Says whether the process belongs to this home; the id may have been reused since."""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:

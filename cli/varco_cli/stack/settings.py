@@ -1,4 +1,4 @@
-"""What `varco up` reads from the environment: where its state is, and which ports it takes."""
+"""The settings of `varco up`: its state directory and its ports."""
 
 import socket
 from dataclasses import dataclass
@@ -11,43 +11,44 @@ from varco_common.bus.settings import WithMailDays
 from varco_common.runtime.settings import API_PORT, WithLinksPort, WithPop3Ports, WithSmtpPorts
 from varco_common.storage.seaweed import PORTS as S3_PORTS
 
-SERVICES = 20  # ports above VARCO_API_PORT that are the services'; the bus and the object store come behind them
+SERVICES = 20  # ports from VARCO_API_PORT on for the services; those of the bus and the object store follow
 
 
 class WithMailLimits(WithMailDays):
-    """How much stream MAIL holds, for whoever makes the streams."""
+    """The limits of stream MAIL, for the commands that create the streams."""
 
     mail_max_bytes: Size | None = Field(
         default=None,
         validation_alias="VARCO_NATS_MAIL_MAX_BYTES",
-        description="Bytes of accepted mail that the bus may hold; when it is full, clients get 452. Unset: the free "
-        "space of the bus's disk, if that is known, less a fifth of the disk (at most 1 GiB).",
+        description="Bytes of accepted mail that the bus may hold. When it is full, clients get 452. Unset: the free "
+        "space of its disk, if known, minus a fifth of the disk (at most 1 GiB).",
     )
 
 
 class StackSettings(WithLinksPort, WithMailLimits, WithPop3Ports, WithSmtpPorts):
-    """Ports of listeners are read by the services themselves; here they are looked at before anything starts."""
+    """The settings of the stack. It checks the ports of the listeners before anything starts."""
 
     api_port: Annotated[int, Field(ge=1, le=65_000)] = API_PORT
     nats_port: Port = Field(
         default=0,
         validation_alias="VARCO_NATS_PORT",
-        description="The bus, on a loopback address. 0: VARCO_API_PORT + 20.",
+        description="Port of the bus, on a loopback address. 0: VARCO_API_PORT + 20.",
     )
     s3_port: Port = Field(
         default=0,
         validation_alias="VARCO_S3_PORT",
-        description="The object store, on a loopback address: eight ports. 0: VARCO_API_PORT + 21 and upwards.",
+        description="First of the eight ports of the object store, on a loopback address. 0: VARCO_API_PORT + 21.",
     )
     processes: Literal["each", "one"] = Field(
         default="each",
         validation_alias="VARCO_PROCESSES",
-        description="Each service in a process of its own, or all of them in one: less memory, and faster on few cores.",
+        description="`each`: a process for each service. `one`: all in one process, which needs less memory "
+        "and is faster on few cores.",
     )
 
     @property
     def inner(self) -> str:
-        """Where the bus and the object store listen: never anywhere but on a loopback address."""
+        """Returns the loopback address that the bus and the object store listen on."""
         return self.bind if self.bind.startswith("127.") else "127.0.0.1"
 
     @property
@@ -86,7 +87,7 @@ class Ports:
 
     @classmethod
     def free(cls, address: str = "127.0.0.1") -> Self:
-        """Ports that nobody listens on now: for tests and the demo, beside a stack that runs."""
+        """Returns ports that are free now, for tests and the demo."""
         names = ("smtp", "submission", "smtps", "pop3", "pop3s", "links", "nats")
         first = _free_block(address, SERVICES + len(S3_PORTS) + len(names))
         single = first + SERVICES + len(S3_PORTS)
@@ -94,19 +95,19 @@ class Ports:
 
     @property
     def objects(self) -> dict[str, int]:
-        """The object store's ports by their names; its S3 API has the first."""
+        """Returns the ports of the object store by name. Its S3 API has the first."""
         names = sorted(S3_PORTS, key=lambda name: name != "s3")
         return {name: self.s3 + place for place, name in enumerate(names)}
 
     @property
     def environment(self) -> dict[str, str]:
-        """The listeners' ports as the services read them."""
+        """Returns the variables of the listeners' ports."""
         listeners = ("smtp", "submission", "smtps", "pop3", "pop3s", "links")
         return {f"VARCO_{name.upper()}_PORT": str(getattr(self, name)) for name in listeners}
 
 
-def listenable(address: str, port: int, variable: str) -> None:
-    """Raises BrokenSetting, naming `variable`, where nobody can listen on this port now."""
+def check_listenable(address: str, port: int, variable: str) -> None:
+    """Raises BrokenSetting, which names `variable`, where the port is taken or forbidden."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -119,15 +120,18 @@ def listenable(address: str, port: int, variable: str) -> None:
 
 
 def _free_block(address: str, size: int) -> int:
-    """The first of `size` free ports in a row, below those that the kernel gives to clients (32768 and upwards)."""
-    from random import SystemRandom  # noqa: PLC0415 - tests and the demo alone need it
+    """Returns the first of `size` free ports in a row.
 
-    chance = SystemRandom()
+    They are below the ports that the kernel gives to clients (32768 and upwards).
+    """
+    from random import SystemRandom  # noqa: PLC0415 - only tests and the demo need it
+
+    random = SystemRandom()
     for _ in range(200):
-        first = chance.randrange(10_000, 32_000 - size)
+        first = random.randrange(10_000, 32_000 - size)
         try:
             for port in range(first, first + size):
-                listenable(address, port, "")
+                check_listenable(address, port, "")
         except BrokenSetting:
             continue
         return first

@@ -1,4 +1,4 @@
-"""VARCO_HOME: where state, secrets, logs and pid files of the embedded stack are, and how a new one is made."""
+"""VARCO_HOME: the directory of the state, secrets, logs and pid files of the embedded stack."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ from varco_common.base import log
 from varco_common.base.durable_file import DamagedFile, is_blank, make_directory, write_durable
 from varco_common.runtime.tokens import InvalidToken, Keyring
 
-_KEY_BYTES = 32  # the least that services take as token.key
+_KEY_BYTES = 32  # the shortest token.key that services accept
 _RESTORE = "restore it from a backup that was made --with-secrets, or"
 _REMEDIES = {
     "token.key": f"{_RESTORE} delete it: the next start makes another key and another admin token, "
@@ -29,7 +29,7 @@ _log = log.get(__name__)
 
 
 class AlreadyRunning(Exception):
-    """A stack runs in this VARCO_HOME; `pid` is its supervisor's."""
+    """A stack runs in this VARCO_HOME already. `pid` is that of its supervisor."""
 
     def __init__(self, home: Path, pid: int) -> None:
         super().__init__(
@@ -40,7 +40,7 @@ class AlreadyRunning(Exception):
 
 @dataclass(frozen=True)
 class StateDirectory:
-    """The paths below VARCO_HOME. What is secret has mode 0600, in directories of mode 0700."""
+    """The paths below VARCO_HOME. Secrets have mode 0600, their directories 0700."""
 
     path: Path
 
@@ -66,12 +66,12 @@ class StateDirectory:
 
     @property
     def state(self) -> Path:
-        """What runs where, as `varco status` reads it."""
+        """The file that says what runs where, for `varco status`."""
         return self.path / "stack.json"
 
     @property
     def targets(self) -> Path:
-        """Where Prometheus finds the services (`file_sd_configs`)."""
+        """The file in which Prometheus finds the services (`file_sd_configs`)."""
         return self.path / "prometheus-targets.json"
 
     @property
@@ -80,23 +80,23 @@ class StateDirectory:
 
     @property
     def trial_made(self) -> Path:
-        """There once the account to try with was made: it is made once."""
+        """A file that exists once the trial account was opened, which happens only once."""
         return self.path / "demo.made"
 
     def pid_file(self, process: str) -> Path:
         return self.path / "pids" / f"{process}.pid"
 
     def note_pid(self, process: str, pid: int) -> None:
-        """Writes the pid file, at once: whoever reads it finds a number."""
+        """Writes the pid file atomically, so that a reader always finds a number."""
         write_durable(self.pid_file(process), f"{pid}\n", 0o644)
 
     def log_file(self, process: str) -> Path:
         return self.logs / f"{process}.log"
 
     def secret(self, name: str, length: int = 32, make: Callable[[int], str] = token_hex) -> Path:
-        """The file of a secret, made of `length` random bytes (as hex digits) where it isn't there yet.
+        """Returns the file of a secret. Creates it, of `length` random bytes in hex, if missing.
 
-        A damaged one is made again where everybody who needs it reads this file. Raises DamagedFile for others.
+        Replaces a damaged secret if all its users read this file. Raises DamagedFile for others.
         """
         path = self.secrets / name
         if path.exists() and is_blank(path.read_bytes()):
@@ -112,9 +112,10 @@ class StateDirectory:
         return self.secret(f"nats-{user}.password")
 
     def prepare(self, address: str, *names: str) -> list[str]:
-        """Makes what isn't there yet; what is there stays. `names` stand in the certificate beside this machine's.
+        """Creates what is missing, and changes nothing that exists and is whole.
 
-        Returns the names of the files that were damaged and were made again. Raises DamagedFile.
+        The certificate is for `names` and the names of this machine. Returns the names of the
+        damaged files that were replaced. Raises DamagedFile.
         """
         for path in (self.path, self.secrets, self.path / "tls", self.path / "data", self.path / "pids", self.logs):
             make_directory(path)
@@ -128,7 +129,10 @@ class StateDirectory:
         return damaged
 
     def _make_admin_token(self, keyring: Keyring) -> list[str]:
-        """Also where the token is not one of this key. Returns its name if there was one."""
+        """Creates the admin token, or replaces one that is not of this key.
+
+        Returns its name if there was one.
+        """
         exists = self.admin_token.exists()
         if exists:
             with contextlib.suppress(InvalidToken):
@@ -138,7 +142,10 @@ class StateDirectory:
         return [self.admin_token.name] if exists else []
 
     def _make_certificate(self, address: str, *names: str) -> list[str]:
-        """Also where the one that is there can't be loaded: it is renamed then, to `*.damaged`."""
+        """Creates the certificate. Renames one that can't be loaded to `*.damaged`.
+
+        Returns its name if there was one.
+        """
         files = (self.certificate, self.certificate.with_suffix(".key"))
         exists = files[0].exists()
         if exists:
@@ -154,7 +161,10 @@ class StateDirectory:
         return [f"tls/{files[0].name}"] if exists else []
 
     def lock(self) -> int:
-        """A lock that is held as long as the supervisor lives, however it ends. Raises AlreadyRunning."""
+        """Locks the directory until the supervisor ends, and returns the open file.
+
+        Raises AlreadyRunning.
+        """
         make_directory(self.path)
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -168,7 +178,7 @@ class StateDirectory:
         return descriptor
 
     def running(self) -> int | None:
-        """The process id of the supervisor that holds the lock; None where none does."""
+        """Returns the process id of the supervisor that runs here; None without one."""
         try:
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -183,5 +193,5 @@ class StateDirectory:
 
 
 def _remedy(name: str) -> str:
-    """What to do about a damaged secret that others know from elsewhere; empty if it can be made again."""
+    """Says what to do about a damaged secret; empty if it can be replaced."""
     return _DATABASE_REMEDY if name.startswith("db-") else _REMEDIES.get(name, "")

@@ -1,4 +1,4 @@
-"""The account that a first start makes, so that a newcomer can send a mail at once."""
+"""The account that the first start opens, so that a newcomer can send a mail at once."""
 
 import shlex
 import sys
@@ -13,7 +13,7 @@ ACCOUNT, LOGIN, DOMAIN = "demo", "demo@demo.example", "@demo.example"
 
 
 class TrialAccount(NamedTuple):
-    """What to tell the newcomer: lines that work as they stand."""
+    """What `varco up` prints for the newcomer: commands that work as they are."""
 
     account: str
     route: str
@@ -23,9 +23,9 @@ class TrialAccount(NamedTuple):
 
 
 async def open_trial(stack: Stack) -> TrialAccount | None:
-    """Makes the account where this home never had one.
+    """Opens the account where this home never had one.
 
-    None where its services aren't installed, or it is gone.
+    Returns None where the services that it needs aren't installed.
     """
     if not {"policy", "relay", "ingress-smtp"} <= stack.apis.keys():
         return None
@@ -43,11 +43,11 @@ async def _open(stack: Stack) -> None:
         "senders": [DOMAIN],
     }
     async with stack.client("policy") as policy, stack.client("relay") as relay:
-        _done(await policy.put(f"/accounts/{ACCOUNT}", json=account))
-        _done(await relay.put(f"/accounts/{ACCOUNT}/route", json="blackhole"))
+        _raise_for_status(await policy.put(f"/accounts/{ACCOUNT}", json=account))
+        _raise_for_status(await relay.put(f"/accounts/{ACCOUNT}/route", json="blackhole"))
 
 
-def _done(answer: httpx.Response) -> None:
+def _raise_for_status(answer: httpx.Response) -> None:
     if not answer.is_success:
         raise RuntimeError(f"{answer.request.url}: {answer.status_code} {answer.text}")
 
@@ -67,7 +67,7 @@ def _lines(stack: Stack) -> TrialAccount:
     mail = "--from demo@demo.example --to someone@elsewhere.example"
     return TrialAccount(
         account=ACCOUNT,
-        route="its route is a black hole: mail is accepted and counted, and goes nowhere",
+        route="its route is a black hole: mail is accepted and counted, but not delivered",
         swaks=f"swaks --server {host}:{stack.ports.submission} --tls --auth-user {LOGIN} --auth-password {password} {mail}",
         curl=f"printf 'From: demo@demo.example\\r\\nSubject: hello\\r\\n\\r\\nHello.\\r\\n' | curl --ssl-reqd"
         f" --cacert {certificate} --url smtp://{host}:{stack.ports.submission} --user {LOGIN}:{password}"

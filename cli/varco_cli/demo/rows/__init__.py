@@ -1,7 +1,4 @@
-"""The demo's rows, one module a service or a subject, each with ROWS.
-
-A later service adds its module to MODULES.
-"""
+"""The rows of the demo. Each module has its ROWS and is listed in MODULES."""
 
 from varco_cli.demo.demo_gate import DemoRow
 from varco_cli.demo.rows import archive, attachments, bans, envelope, links, login, quota, structure

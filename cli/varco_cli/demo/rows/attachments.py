@@ -1,4 +1,4 @@
-"""Attachments: what may pass, what is stopped, and what is found out."""
+"""Attachments: one that is allowed, one that is not, and one in disguise."""
 
 from varco_cli.demo.demo_gate import DemoGate, DemoRow, SmtpAnswer, message
 

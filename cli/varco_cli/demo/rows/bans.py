@@ -1,4 +1,4 @@
-"""Bans: what a host sees that failed three times, and that nobody else sees anything of it."""
+"""Bans: what a host sees after three failed logins, while other hosts see nothing of it."""
 
 import smtplib
 import socket
@@ -13,7 +13,7 @@ _SECONDS = 10.0
 
 
 def third_failure(gate: DemoGate) -> SmtpAnswer:
-    """The last of three sessions stays open until the gate ends it."""
+    """Fails to log in three times. The last session stays open until the gate ends it."""
     wrong = f"PLAIN {plain('a-guess')}"
     for _ in range(FAILURES - 1):
         with gate.connect(gate.smtp, GUESSER) as client:
@@ -27,7 +27,7 @@ def third_failure(gate: DemoGate) -> SmtpAnswer:
 
 
 def banned(gate: DemoGate) -> SmtpAnswer:
-    """The gate hears of the ban within milliseconds."""
+    """Connects until the ban is in force, which takes milliseconds."""
     end = time.monotonic() + _SECONDS
     while (greeting := _greeting(gate)) and time.monotonic() < end:
         pass

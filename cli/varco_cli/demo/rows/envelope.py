@@ -1,4 +1,4 @@
-"""Who sends, to how many, and how much."""
+"""The envelope: sender, recipients and size."""
 
 from varco_cli.demo.demo_gate import LIMIT, TRUSTED, DemoGate, DemoRow, SmtpAnswer, message
 

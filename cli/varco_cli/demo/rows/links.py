@@ -1,4 +1,4 @@
-"""A heavy attachment, which leaves as a link."""
+"""A heavy attachment, which the gate replaces with a link."""
 
 from varco_cli.demo.demo_gate import HEAVY, DemoGate, DemoRow, SmtpAnswer, message
 

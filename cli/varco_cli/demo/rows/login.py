@@ -1,4 +1,4 @@
-"""Who may send at all."""
+"""Login: who may send."""
 
 import smtplib
 from base64 import b64encode
@@ -6,7 +6,7 @@ from base64 import b64encode
 from varco_cli.demo.demo_gate import LOGIN, PASSWORD, DemoGate, DemoRow, SmtpAnswer, answer, message
 
 
-def nobody(gate: DemoGate) -> SmtpAnswer:
+def without_login(gate: DemoGate) -> SmtpAnswer:
     return gate.submit(message("hello"), login="")
 
 
@@ -22,12 +22,12 @@ def in_clear(gate: DemoGate) -> SmtpAnswer:
 
 
 def plain(password: str) -> str:
-    """RFC 4616 2."""
+    """Returns the SASL PLAIN response (RFC 4616 2)."""
     return b64encode(f"\0{LOGIN}\0{password}".encode()).decode()
 
 
 ROWS = (
-    DemoRow("no login, from a network that isn't trusted", "530 5.7.0", nobody),
+    DemoRow("no login, from a network that isn't trusted", "530 5.7.0", without_login),
     DemoRow("a wrong password", "535 5.7.8", wrong_password),
     DemoRow("the right password without TLS", "538 5.7.11", in_clear),
 )

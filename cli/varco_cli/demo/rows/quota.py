@@ -1,4 +1,4 @@
-"""Quotas: a sender that sends too much, and one that may."""
+"""Quotas: a sender over its limit, and a sender with an exception."""
 
 from varco_cli.demo.demo_gate import QUOTA, DemoGate, DemoRow, SmtpAnswer, message
 

@@ -1,4 +1,4 @@
-"""Mails that are built to be read in two ways."""
+"""Mails that two readers would understand differently."""
 
 from varco_cli.demo.demo_gate import LOGIN, PASSWORD, DemoGate, DemoRow, SmtpAnswer, answer
 
@@ -19,7 +19,7 @@ def two_boundaries(gate: DemoGate) -> SmtpAnswer:
 
 
 def smuggled(gate: DemoGate) -> SmtpAnswer:
-    """Smtplib would mend the line ends: this one is written by hand."""
+    """Sends the bytes directly, because smtplib would repair the line ends."""
     with gate.connect() as client:
         client.login(LOGIN, PASSWORD)
         client.mail(LOGIN)

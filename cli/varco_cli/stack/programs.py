@@ -1,0 +1,129 @@
+"""The programs of the stack: the bus, the object store and the services."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import httpx
+import msgspec
+
+from varco_cli.stack import bus, environment
+from varco_cli.stack.binaries import binary
+from varco_cli.stack.installed import ServiceDescription
+from varco_cli.stack.process import Program
+from varco_cli.stack.settings import StackSettings
+from varco_cli.stack.state_directory import StateDirectory
+from varco_common.base.durable_file import write_durable
+from varco_common.bus.stream_admin import STORE_CHECK
+from varco_common.storage import seaweed
+
+NATS, OBJECTS, TOGETHER = "nats", "s3", "services"
+NATS_MEMORY = "512MiB"  # a soft limit: without one, it never gives back the memory of large bodies
+_SERVE = [sys.executable, "-m", "varco_cli.serve"]
+
+
+class Programs:
+    """Describes how each program of a stack is run, and when it is ready."""
+
+    def __init__(
+        self,
+        home: StateDirectory,
+        settings: StackSettings,
+        services: Sequence[ServiceDescription],
+        extra_environment: Mapping[str, str],
+    ) -> None:
+        self._home, self._settings, self._services = home, settings, services
+        self._extra_environment = extra_environment
+        self._http = httpx.AsyncClient(timeout=4, trust_env=False)
+
+    async def close(self) -> None:
+        """Closes the connections of the readiness checks."""
+        await self._http.aclose()
+
+    def bus(self) -> Program:
+        """Writes nats.conf, and returns nats-server."""
+        address, port = self._settings.inner, self._settings.ports.nats
+        config = bus.configure(self._home, address, port, self._services)
+        return Program(
+            name=NATS,
+            command=[binary("nats-server"), "-c", str(config)],
+            environment={"VARCO_HOME": str(self._home.path), "GOMEMLIMIT": NATS_MEMORY},
+            ready=lambda: bus.ready(address, port),
+        )
+
+    def object_store(self) -> Program:
+        """Writes the credentials, and returns SeaweedFS."""
+        home, inner, ports = self._home.objects, self._settings.inner, self._settings.ports
+        home.mkdir(mode=0o700, exist_ok=True)
+        keys = (self._home.secret("s3.access", 10), self._home.secret("s3.secret", 20))
+        seaweed.credentials(home, *(key.read_text().strip() for key in keys))
+        url = f"http://{inner}:{ports.s3}/healthz"
+        return Program(
+            name=OBJECTS,
+            command=seaweed.command(binary("weed"), home, ports.objects, inner),
+            environment={"VARCO_HOME": str(self._home.path), **seaweed.environment(home)},
+            ready=lambda: self._answers(url),
+            grace_seconds=1.0,  # it is slow to end on SIGTERM, and SIGKILL loses nothing: what it answered is on disk
+        )
+
+    def services(self, apis: Mapping[str, str]) -> list[list[Program]]:
+        """Returns the services by stage: those that accept mail start last and end first."""
+        if self._settings.processes == "one":
+            return [[self._all_services(apis)]]
+        front = [service for service in self._services if "front door" in service.role]
+        others = [service for service in self._services if service not in front]
+        return [[self._service(service, apis) for service in stage] for stage in (others, front) if stage]
+
+    def _service(self, service: ServiceDescription, apis: Mapping[str, str]) -> Program:
+        return Program(
+            name=service.name,
+            command=[*_SERVE, service.name],
+            environment=self._environment(service, apis),
+            ready=lambda: self._is_ready(apis[service.name]),
+            grace_seconds=self._settings.drain.total_seconds() + 5,
+        )
+
+    def _all_services(self, apis: Mapping[str, str]) -> Program:
+        file = self._home.path / "environments.json"
+        environments = {service.name: self._environment(service, apis) for service in self._services}
+        write_durable(file, msgspec.json.encode(environments))
+
+        async def ready() -> bool:
+            return all(await asyncio.gather(*map(self._is_ready, apis.values())))
+
+        return Program(
+            name=TOGETHER,
+            command=[*_SERVE, *(service.name for service in self._services)],
+            environment={"VARCO_HOME": str(self._home.path), "VARCO_ENVIRONMENTS": str(file)},
+            ready=ready,
+            grace_seconds=self._settings.drain.total_seconds() + 5,
+        )
+
+    def _environment(self, service: ServiceDescription, apis: Mapping[str, str]) -> dict[str, str]:
+        port = int(apis[service.name].rpartition(":")[2])
+        lists = {
+            "VARCO_INGRESS_VOTERS": environment.voters(self._services),
+            "VARCO_AUDIT_KEEPERS": environment.retention_services(self._services),
+        }
+        chosen = {name: os.environ.get(name, value) for name, value in lists.items()}
+        return (
+            environment.of_service(self._home, self._settings, service, port) | chosen | dict(self._extra_environment)
+        )
+
+    async def _is_ready(self, api: str) -> bool:
+        """Says whether a service is ready, or only waits for the bus, whose store is full.
+
+        The start continues in that case, because only running services can empty the store.
+        """
+        try:
+            checks = (await self._http.get(f"{api}/readyz")).json()["checks"]
+        except (httpx.HTTPError, ValueError, KeyError):
+            return False
+        return all(check["ok"] for name, check in checks.items() if name != STORE_CHECK)
+
+    async def _answers(self, url: str) -> bool:
+        try:
+            return (await self._http.get(url)).is_success
+        except httpx.HTTPError:
+            return False
