@@ -1,4 +1,4 @@
-"""One running stack for all tests here that don't end it, and `varco` as a function."""
+"""One running stack for all tests that don't end it, and `varco` as a function."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +15,7 @@ from varco_common.testing.next_hop import NextHop, next_hop
 
 
 class Ended:
-    """How a command ended."""
+    """The exit code, the output and the error of a command."""
 
     def __init__(self, code: int, out: str, error: str) -> None:
         self.code, self.out, self.error = code, out, error
@@ -56,7 +56,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @pytest.fixture
 def varco(clean: pytest.MonkeyPatch) -> Varco:
-    """Runs one command in this process: its exit code, its output, its failure."""
+    """Runs a command in this process, and returns how it ended."""
 
     def run(*arguments: str, home: Path | None = None, given: str = "") -> Ended:
         if home:

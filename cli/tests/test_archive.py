@@ -1,4 +1,4 @@
-"""`varco archive` over a real stack: turned on, filled, searched, taken out, turned off."""
+"""`varco archive` over a real stack: enables, searches, exports, removes, disables."""
 
 import json
 import mailbox

@@ -1,4 +1,4 @@
-"""`varco audit` over a real stack, and then with nothing left of it but files."""
+"""`varco audit` over a real stack, and then with only files of it."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A backup is whole, or it is refused: as a directory and as one file."""
+"""A backup is whole or is refused, as a directory and as one file."""
 
 import asyncio
 from collections.abc import AsyncIterator

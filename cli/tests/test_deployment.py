@@ -145,7 +145,7 @@ def test_an_image_has_what_its_packages_need_and_no_test_tools(image: str) -> No
 
 
 def _needs(package: str) -> set[str]:
-    """What it needs here, its extras aside; nothing where it is for other systems."""
+    """Returns what the package needs here, without extras; empty where it is for other systems."""
     try:
         requirements = map(Requirement, requires(package) or [])
     except PackageNotFoundError:

@@ -18,7 +18,7 @@ FILES = ("docker-compose.yml", "compose.cluster.yml")
 
 
 def written(text: str) -> Iterator[list[str]]:
-    """The words of each command in a block, and of each that stands in a line."""
+    """Yields the words of each command in a block or in a line."""
     blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
     rest = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()] + re.findall(r"`([^`\n]+)`", rest)
@@ -38,7 +38,7 @@ RUN = [
 
 
 def parse(words: list[str]) -> None:
-    """Raises click's own errors, as the command line does; nothing is carried out."""
+    """Raises click's errors as the command line does, without running the command."""
     command: Any = typer.main.get_command(app)
     name, words = "varco", [*words]
     while hasattr(command, "commands"):

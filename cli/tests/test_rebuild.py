@@ -1,4 +1,4 @@
-"""`varco replay rebuild`: which services it can be said to."""
+"""`varco replay rebuild`: the services that have tables."""
 
 from collections.abc import Callable
 from pathlib import Path

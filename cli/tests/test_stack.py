@@ -1,4 +1,4 @@
-"""The embedded stack while it runs: what is killed comes back, what isn't allowed is refused."""
+"""The embedded stack while it runs: killed processes restart, and forbidden things are refused."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def send(stack: Stack, subject: str, text: str = "hello") -> str:
-    """One mail from the trusted loopback; the answer."""
+    """Sends a mail from the trusted loopback, and returns the answer."""
     with smtplib.SMTP("127.0.0.1", stack.ports.smtp, timeout=20) as client:
         client.ehlo()
         client.mail("alice@acme.example")

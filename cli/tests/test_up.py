@@ -18,7 +18,7 @@ SECONDS = 60.0
 
 
 class Machine:
-    """`varco` with a home and ports of its own; whatever it starts is ended with the test."""
+    """`varco` with its own home and ports. The test ends whatever it starts."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.ports = home, Ports.free()
@@ -45,7 +45,7 @@ class Machine:
         return {file.stem: int(file.read_text()) for file in (self.home / "pids").glob("*.pid")}
 
     def alive(self) -> list[int]:
-        """Processes of this home, by their environment."""
+        """Returns the processes of this home, found by their environment."""
         mark = f"VARCO_HOME={self.home}".encode()
         return [
             int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if mark in read(path).split(b"\0")
@@ -60,7 +60,7 @@ def read(path: Path) -> bytes:
 
 
 def until_told(command: str, words: str) -> None:
-    """Types it until it prints these words: audit hears of a mail in its own time."""
+    """Runs the command until it prints these words, because audit indexes a mail a little later."""
     deadline = time.monotonic() + SECONDS
     while (
         words not in (done := subprocess.run(command, shell=True, check=False, capture_output=True, text=True)).stdout

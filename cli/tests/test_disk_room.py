@@ -1,4 +1,4 @@
-"""Mail leaves room for events, and a bus that found none is started again."""
+"""Mail leaves disk space for events, and a bus that found the disk full is restarted."""
 
 from pathlib import Path
 
@@ -26,9 +26,9 @@ def test_the_operators_own_limit_holds_where_it_is_lower() -> None:
 def test_only_new_complaints_count(tmp_path: Path) -> None:
     file = tmp_path / "nats.log"
     file.write_bytes(b"[ERR] write 4.blk: " + NO_ROOM + b"\n")
-    complaints = DiskFullMessages(file)
-    assert not complaints.new()
+    disk_full = DiskFullMessages(file)
+    assert not disk_full.new()
     with file.open("ab") as lines:
         lines.write(b"[ERR] write 5.blk: " + NO_ROOM + b"\n")
-    assert complaints.new()
-    assert not complaints.new()
+    assert disk_full.new()
+    assert not disk_full.new()
