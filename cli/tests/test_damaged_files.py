@@ -55,7 +55,7 @@ def test_a_certificate_is_made_again_and_what_was_there_is_kept(home: StateDirec
 
 @DAMAGE
 def test_a_password_of_the_bus_is_made_again(home: StateDirectory, damage: bytes):
-    """Everybody who needs it reads this file at the start: the server's configuration is written from it."""
+    """Everybody who needs the password reads this file at the start, so it may change."""
     path = home.bus_password("relay")
     path.write_bytes(damage)
     assert len(home.bus_password("relay").read_text().strip()) == 64
