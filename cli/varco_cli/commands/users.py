@@ -60,7 +60,7 @@ def import_users(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Imports logins with their hashes (argon2, bcrypt, sha512-crypt): all lines or none.
+    """Imports logins with their hashes (argon2, bcrypt, crypt, SSHA, PBKDF2): all lines or none.
 
     Example: `varco users import acme /etc/dovecot/users`
     """

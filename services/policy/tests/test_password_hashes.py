@@ -1,9 +1,13 @@
 """Password hashes, ours and those that customers bring."""
 
+from base64 import b64decode
+from hashlib import pbkdf2_hmac
+
 import bcrypt
 import pytest
 from argon2 import PasswordHasher
 from argon2.low_level import Type
+from passlib import hash as passlib_hash
 from passlib.hash import sha256_crypt, sha512_crypt
 
 from varco_common.base.errors import RefusedCommand
@@ -19,6 +23,18 @@ ARGON2I = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1, type=Type.I
 SHA512_5000 = (  # from the specification's own test vectors
     "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"
 )
+
+
+OTHERS = [
+    passlib_hash.md5_crypt.hash(PASSWORD),
+    passlib_hash.ldap_salted_sha1.hash(PASSWORD),
+    passlib_hash.ldap_salted_sha256.hash(PASSWORD),
+    passlib_hash.ldap_salted_sha512.hash(PASSWORD),
+    passlib_hash.pbkdf2_sha1.using(rounds=10).hash(PASSWORD),
+    passlib_hash.pbkdf2_sha256.using(rounds=10).hash(PASSWORD),
+    passlib_hash.ldap_pbkdf2_sha512.using(rounds=10).hash(PASSWORD),
+    f"{{PBKDF2}}$1$aSalt$10${pbkdf2_hmac('sha1', PASSWORD.encode(), b'aSalt', 10).hex()}",
+]
 
 
 def scheme(digest: str) -> str:
@@ -41,6 +57,9 @@ def scheme(digest: str) -> str:
         f"{{argon2i}}{ARGON2I}",
         f"{{CRYPT}}{SHA512}",
         HASHES.make(PASSWORD),
+        *OTHERS,
+        f"{{MD5-CRYPT}}{OTHERS[0]}",
+        "{SSHA.HEX}" + b64decode(OTHERS[1].removeprefix("{SSHA}")).hex(),
     ],
     ids=scheme,
 )
@@ -55,7 +74,7 @@ def test_the_specification_s_sha512_crypt_is_understood():
     assert HASHES.verify(imported_hash(SHA512_5000), "Hello world!")
 
 
-@pytest.mark.parametrize("given", [BCRYPT, SHA512, SHA256, ARGON2I, ARGON2ID], ids=scheme)
+@pytest.mark.parametrize("given", [BCRYPT, SHA512, SHA256, ARGON2I, ARGON2ID, *OTHERS], ids=scheme)
 def test_a_hash_that_was_brought_along_is_to_be_made_anew(given):
     assert HASHES.outdated(given)
     assert not HASHES.outdated(HASHES.make(PASSWORD))
@@ -67,8 +86,12 @@ def test_a_hash_that_was_brought_along_is_to_be_made_anew(given):
         "",
         "secret",
         "{PLAIN}secret",
-        "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
+        "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",  # without a salt
+        "{SSHA256}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
+        "{PBKDF2}$1$salt$999999999$" + "0" * 40,  # a thousand million rounds
+        "$pbkdf2-sha256$99999999$c2FsdHNhbHQ$" + "a" * 43,
         "{MD5-CRYPT}$1$abc$def",
+        "$argon2id$v=19$m=1048576,t=20,p=64$c2FsdHNhbHRzYWx0$u1MjgaAZYBRcPLJNNaQpcg",
         "$1$abc$def",
         "$6$salt$tooshort",
         SHA512.replace("rounds=1000", "rounds=999999999"),
@@ -85,8 +108,8 @@ def test_a_hash_that_could_never_be_verified_is_refused(given):
 
 
 def test_an_unknown_scheme_is_named():
-    with pytest.raises(RefusedCommand, match="SSHA is not supported"):
-        imported_hash("{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=")
+    with pytest.raises(RefusedCommand, match="CRAM-MD5 is not supported"):
+        imported_hash("{CRAM-MD5}W6ph5Mm5Pz8GgiULbPgzG37mj9g=")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Password hashes (argon2id), made in threads. A flood of logins delays nothing else."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -13,7 +14,11 @@ from varco_common.base.errors import TransientError
 
 R = TypeVar("R")
 
-_MAX_KIB = 1 << 20
+# What an imported argon2 hash may cost. 256 MiB and 1 GiB written in all passes take about half a
+# second; Varco's own hashes take 64 MiB and 192 MiB.
+_MAX_KIB = 256 << 10
+_MAX_KIB_IN_ALL_PASSES = 1 << 20
+_MAX_LANES = 16
 
 
 class TooManyLoginsError(TransientError):
@@ -33,6 +38,8 @@ class Argon2:
 
     def __init__(self, memory_kib: int) -> None:
         self._hasher = PasswordHasher(memory_cost=memory_kib)
+        self._memory_kib = memory_kib
+        self._costly = threading.Lock()
         self._dummy = self._hasher.hash("a password that no login has")
 
     def make(self, password: str) -> str:
@@ -42,12 +49,33 @@ class Argon2:
     def verify(self, digest: str, password: str) -> bool:
         """Whether the password is right.
 
-        With an empty digest (an unknown login) it never is, after the same time.
+        With an empty digest (an unknown login) it never is, after the same time. Hashes that cost
+        too much are refused at import today. Some were imported before: these are verified one at a
+        time. Raises TooManyLoginsError for a second one.
         """
+        if not self._is_costly(digest):
+            return self._verify(digest, password)
+        if not self._costly.acquire(blocking=False):
+            raise TooManyLoginsError("another password with a costly hash is being verified: try again later")
+        try:
+            return self._verify(digest, password)
+        finally:
+            self._costly.release()
+
+    def _verify(self, digest: str, password: str) -> bool:
         try:
             return self._hasher.verify(digest or self._dummy, password) and bool(digest)
         except (VerificationError, InvalidHashError):
             return False
+
+    def _is_costly(self, digest: str) -> bool:
+        return digest.startswith("$argon2") and not good_argon2(digest) and self._memory_of(digest) > self._memory_kib
+
+    def _memory_of(self, digest: str) -> int:
+        try:
+            return extract_parameters(digest).memory_cost
+        except (InvalidHashError, ValueError):
+            return 0
 
     def outdated(self, digest: str) -> bool:
         """Whether the hash should be replaced at the next login."""
@@ -62,7 +90,12 @@ def good_argon2(digest: str) -> bool:
         parameters = extract_parameters(digest)
     except (InvalidHashError, ValueError):
         return False
-    return parameters.memory_cost <= _MAX_KIB and parameters.time_cost <= 20 and parameters.parallelism <= 64
+    in_all_passes = parameters.memory_cost * parameters.time_cost
+    return (
+        parameters.memory_cost <= _MAX_KIB
+        and in_all_passes <= _MAX_KIB_IN_ALL_PASSES
+        and parameters.parallelism <= _MAX_LANES
+    )
 
 
 class PasswordVerifier:

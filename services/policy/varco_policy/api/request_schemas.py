@@ -40,7 +40,7 @@ class PasswordForm(AccountForm):
     password_hash: SecretStr | None = Field(
         default=None,
         max_length=512,
-        description="argon2, bcrypt ($2y$...), sha512-crypt ($6$...), also with Dovecot's {SCHEME} before it.",
+        description="argon2, bcrypt, sha512-crypt, md5-crypt, SSHA, PBKDF2, also with Dovecot's {SCHEME} before it.",
     )
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
