@@ -20,9 +20,10 @@ from varco_policy.password_hashes import ImportedHashes
 from varco_policy.settings import Settings
 from varco_policy.voter import PolicyVoter
 
-# Passwords that wait for a thread or are being hashed, for each thread. At some 100 ms each, all
-# are answered before ingress gives up; a login beyond them is answered with 4xx at once.
-MAX_HASHING_PER_THREAD = 12
+# Passwords that wait for a thread or are being hashed, for each thread: 100 first logins at once
+# find a place. At some 100 ms each, all are answered before ingress gives up (15 s); a login beyond
+# them is answered with 4xx at once.
+MAX_HASHING_PER_THREAD = 64
 
 
 async def serve(settings: Settings) -> None:

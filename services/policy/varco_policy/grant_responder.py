@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 
 from varco_common.base import log
 from varco_common.base.errors import VarcoError
 from varco_common.bus import Bus
 from varco_common.events import CredentialUpgraded, CredentialUsed, Event, Notice
+from varco_common.events.ban_table import banned_as
 from varco_common.mail.grants import Denied, Grant, GrantAnswer, LoginQuestion, NetworkQuestion, Unavailable, encode
 from varco_common.runtime.passwords import PasswordVerifier, TooManyLoginsError
 from varco_policy.account_directory import NAME, AccountDirectory
@@ -41,6 +42,8 @@ class GrantResponder:
         self._recent_uses: TTLCache[tuple[str, str, str], None] = TTLCache(
             MAX_REMEMBERED_USES, USE_INTERVAL.total_seconds()
         )
+        # Logins with the hosts that they were used from: these don't wait behind strangers.
+        self._known: LRUCache[tuple[str, str], None] = LRUCache(MAX_REMEMBERED_USES)
         self._upgrading: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         HASHING.set_function(lambda: verifier.waiting)
@@ -73,7 +76,10 @@ class GrantResponder:
         match = self._accounts.by_login(question.login)
         # An unknown login takes as long as a known one, so that nobody can find out which logins
         # exist.
-        correct = await self._verifier.verify(match[1].hash if match else "", question.password)
+        host = banned_as(question.host)
+        known = (question.login.strip().lower(), host) in self._known
+        digest = match[1].hash if match else ""
+        correct = await self._verifier.verify(digest, question.password, f"host {host}", favoured=known)
         if not match:
             return Denied(reason="no such login")
         account, credential = match
@@ -86,6 +92,7 @@ class GrantResponder:
         return grant(current[0], self._accounts.sequence)
 
     def _after_login(self, account: str, credential: Credential, question: LoginQuestion) -> None:
+        self._known[credential.login, banned_as(question.host)] = None
         login, use = credential.login, (credential.login, credential.origin, question.host)
         if use not in self._recent_uses:
             self._recent_uses[use] = None
@@ -108,7 +115,7 @@ class GrantResponder:
 
     async def _upgrade(self, account: str, credential: Credential, password: str) -> None:
         try:
-            new_hash = await self._verifier.make(password)
+            new_hash = await self._verifier.make(password, f"account {account}")
             await self._accounts.projection.commit(account, lambda state: _upgraded(state, credential, new_hash))
         except VarcoError as error:  # the next login tries again
             _log.warning("a password hash was not upgraded", login=credential.login, error=str(error))

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from varco_common.base.errors import TransientError
+from varco_common.runtime.fair_queue import FairQueue
 
 R = TypeVar("R")
 
@@ -99,14 +100,16 @@ def good_argon2(digest: str) -> bool:
 
 
 class PasswordVerifier:
-    """Hashes in a pool of threads.
+    """Hashes in a pool of threads. Accounts and hosts take turns, so that none fills the queue.
 
-    `waiting` is the number of passwords that are hashed or queued.
+    `waiting` is the number of passwords that are hashed or queued. `key` says whose a password is.
+    A `favoured` password (its login has been used from this host) goes before the others.
     """
 
-    def __init__(self, hashes: PasswordHashes, pool: ThreadPoolExecutor, bound: int) -> None:
-        self._hashes, self._pool, self._bound = hashes, pool, bound
-        self.waiting = 0
+    def __init__(self, hashes: PasswordHashes, pool: ThreadPoolExecutor, threads: int, bound: int) -> None:
+        self._hashes, self._pool, self._threads, self._bound = hashes, pool, threads, bound
+        self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._hashing = 0
 
     @classmethod
     @asynccontextmanager
@@ -114,26 +117,53 @@ class PasswordVerifier:
         """`threads` passwords are hashed at once. While `bound` are in hand, more are refused."""
         pool = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
         try:
-            yield cls(hashes, pool, bound)
+            yield cls(hashes, pool, threads, bound)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    async def verify(self, digest: str, password: str) -> bool:
-        """As `hashes.verify`. Raises TooManyLoginsError."""
-        return await self._run(lambda: self._hashes.verify(digest, password))
+    @property
+    def waiting(self) -> int:
+        return self._hashing + len(self._queue)
 
-    async def make(self, password: str) -> str:
+    async def verify(self, digest: str, password: str, key: str = "", *, favoured: bool = False) -> bool:
+        """As `hashes.verify`. Raises TooManyLoginsError."""
+        return await self._run(lambda: self._hashes.verify(digest, password), key, favoured=favoured)
+
+    async def make(self, password: str, key: str = "") -> str:
         """As `hashes.make`. Raises TooManyLoginsError."""
-        return await self._run(lambda: self._hashes.make(password))
+        return await self._run(lambda: self._hashes.make(password), key)
 
     def outdated(self, digest: str) -> bool:
         return self._hashes.outdated(digest)
 
-    async def _run(self, work: Callable[[], R]) -> R:
-        if self.waiting >= self._bound:
-            raise TooManyLoginsError(f"{self.waiting} passwords are being hashed: try again later")
-        self.waiting += 1
+    async def _run(self, work: Callable[[], R], key: str, *, favoured: bool = False) -> R:
+        if self._hashing < self._threads:
+            self._hashing += 1
+        else:
+            await self._turn(key, favoured=favoured)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
-            self.waiting -= 1
+            self._pass_on()
+
+    async def _turn(self, key: str, *, favoured: bool) -> None:
+        """Waits for a thread. A key may use half of the queue, so that others find a place."""
+        if self.waiting >= self._bound or (key and self._queue.waiting(key) >= self._bound // 2):
+            raise TooManyLoginsError(f"{self.waiting} passwords are being hashed: try again later")
+        turn = asyncio.get_running_loop().create_future()
+        self._queue.push(key, turn, favoured=favoured)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # the thread was given to it already
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        """Gives the thread to the next password that still wants one."""
+        while self._queue:
+            turn = self._queue.pop()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._hashing -= 1

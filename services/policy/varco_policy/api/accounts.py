@@ -8,7 +8,7 @@ from varco_common.runtime.command_api import ChangedOut, Command, DryRun
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_policy import commands
 from varco_policy.api.command_runner import AccountName, CommandRunner
-from varco_policy.api.request_parsing import parse_document
+from varco_policy.api.request_parsing import AccountHashing, parse_document
 from varco_policy.api.request_schemas import AccountDocument
 from varco_policy.api.response_rendering import account_out, account_summary
 from varco_policy.api.response_schemas import AccountOut, AccountSummary
@@ -49,7 +49,8 @@ def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
         current = runner.accounts.get(account)
         if current is None and not token.is_admin:
             raise HTTPException(403, "Only an admin's token may open an account.")
-        desired = await parse_document(document, current, verifier, command.reason, dry_run=dry_run)
+        hashing = AccountHashing.of(verifier, account, token)
+        desired = await parse_document(document, current, hashing, command.reason, dry_run=dry_run)
         if command.expected_version is None:  # the passwords were compared with those of this version
             command = command._replace(expected_version=version)
         return await runner.apply(

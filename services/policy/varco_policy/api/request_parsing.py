@@ -6,7 +6,7 @@ it.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from msgspec.structs import replace
@@ -15,8 +15,9 @@ from varco_common.base.errors import RefusedCommand
 from varco_common.events import Language, Notice, Rules
 from varco_common.mail.notices import wrong_with
 from varco_common.runtime.passwords import PasswordVerifier
+from varco_common.runtime.tokens import ApiToken
 from varco_policy import normalization
-from varco_policy.api.request_schemas import AccountDocument, NetworkIn, PasswordForm, RulesForm, UserIn
+from varco_policy.api.request_schemas import MAX_USERS, AccountDocument, NetworkIn, PasswordForm, RulesForm, UserIn
 from varco_policy.desired_state import DesiredAccount, DesiredUser
 from varco_policy.model import Account, Credential, hash_fingerprint
 from varco_policy.password_hashes import imported_hash
@@ -24,18 +25,37 @@ from varco_policy.password_hashes import imported_hash
 T = TypeVar("T")
 R = TypeVar("R")
 
+MAX_PASSWORDS = 500  # in clear, in one request of an account's token: a minute of CPU
 _NOT_HASHED = "(a dry run hashes nothing)"
 
 
+class AccountHashing(NamedTuple):
+    """Hashes for one account. Accounts take turns; one request may ask for `most` passwords."""
+
+    verifier: PasswordVerifier
+    account: str
+    most: int
+
+    @classmethod
+    def of(cls, verifier: PasswordVerifier, account: str, token: ApiToken) -> Self:
+        return cls(verifier, f"account {account}", MAX_USERS if token.is_admin else MAX_PASSWORDS)
+
+    async def verify(self, digest: str, password: str) -> bool:
+        return await self.verifier.verify(digest, password, self.account)
+
+    async def make(self, password: str) -> str:
+        return await self.verifier.make(password, self.account)
+
+
 async def parse_document(
-    document: AccountDocument, account: Account | None, verifier: PasswordVerifier, reason: str, *, dry_run: bool
+    document: AccountDocument, account: Account | None, hashing: AccountHashing, reason: str, *, dry_run: bool
 ) -> DesiredAccount:
     """The account that the file describes. A password that is right already is no change."""
     desired = parse_without_users(document, account, reason)
     if document.users is None:
         return desired
     credentials = account.credentials if account else {}
-    return replace(desired, users=await parse_users("users", document.users, credentials, verifier, dry_run=dry_run))
+    return replace(desired, users=await parse_users("users", document.users, credentials, hashing, dry_run=dry_run))
 
 
 def parse_without_users(document: AccountDocument, account: Account | None, reason: str) -> DesiredAccount:
@@ -59,27 +79,33 @@ async def parse_users(
     section: str,
     users: Iterable[UserIn],
     credentials: Mapping[str, Credential],
-    verifier: PasswordVerifier,
+    hashing: AccountHashing,
     *,
     dry_run: bool = False,
 ) -> dict[str, DesiredUser]:
     """The users by login.
 
-    Passwords are hashed one after the other, so that logins need not wait for all of them.
+    Passwords are hashed one after the other, so that logins need not wait for all of them. Raises
+    RefusedCommand if there are more than `hashing.most`.
     """
+    users = [*users]
+    if (count := sum(user.password is not None for user in users)) > hashing.most:
+        raise RefusedCommand(
+            f"{count} passwords in clear: an account's token may send {hashing.most} at once; send hashes, or several requests"
+        )
     desired: dict[str, DesiredUser] = {}
     for place, user in enumerate(users):
         with _at(section, place):
             login = normalization.normal_login(user.login)
             if login in desired:
                 raise RefusedCommand(f"the login {login} is given twice")
-            hashed = await new_hash(user, credentials.get(login), verifier, dry_run=dry_run)
+            hashed = await new_hash(user, credentials.get(login), hashing, dry_run=dry_run)
             desired[login] = DesiredUser(user.name, hashed)
     return desired
 
 
 async def new_hash(
-    form: PasswordForm, credential: Credential | None, verifier: PasswordVerifier, *, dry_run: bool = False
+    form: PasswordForm, credential: Credential | None, hashing: AccountHashing, *, dry_run: bool = False
 ) -> str | None:
     """The hash to store; None if there is nothing to change."""
     if form.password and form.password_hash:
@@ -90,9 +116,9 @@ async def new_hash(
     if not form.password:
         return None
     password = form.password.get_secret_value()
-    if credential and await verifier.verify(credential.hash, password):
+    if credential and await hashing.verify(credential.hash, password):
         return None
-    return _NOT_HASHED if dry_run else await verifier.make(password)
+    return _NOT_HASHED if dry_run else await hashing.make(password)
 
 
 def parse_network(text: str, reason: str, *, force: bool) -> str:

@@ -10,6 +10,7 @@ from varco_policy.password_hashes import MAX_PASSWORD_BYTES
 
 MAX_MAIL = 1_000_000_000
 MAX_RECIPIENTS = 10_000
+MAX_USERS = 20_000
 
 Size = Annotated[
     int,
@@ -85,7 +86,7 @@ class AccountDocument(AccountForm):
     account: str | None = None
     language: Language | None = None
     hosts: HostNameList | None = None
-    users: list[UserIn] | None = Field(default=None, max_length=20_000)
+    users: list[UserIn] | None = Field(default=None, max_length=MAX_USERS)
     senders: list[Annotated[str, Field(max_length=320)]] | None = Field(default=None, max_length=20_000)
     networks: list[str | NetworkIn] | None = Field(default=None, max_length=10_000)
     rules: RulesForm | None = None

@@ -9,8 +9,8 @@ from varco_common.runtime.command_api import ChangedOut, Command
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_policy import commands
 from varco_policy.api.command_runner import AccountDecision, AccountName, CommandRunner
-from varco_policy.api.request_parsing import new_hash, parse_users
-from varco_policy.api.request_schemas import PasswdFile, PasswordForm, UserIn
+from varco_policy.api.request_parsing import AccountHashing, new_hash, parse_users
+from varco_policy.api.request_schemas import MAX_USERS, PasswdFile, PasswordForm, UserIn
 from varco_policy.api.response_rendering import user_out
 from varco_policy.api.response_schemas import UserOut
 from varco_policy.desired_state import DesiredUser
@@ -40,23 +40,27 @@ def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
 
     @api.put("/{login:path}")
     async def put_user(
-        account: AccountName, login: str, form: PasswordForm, command: Command, _: AccountScope
+        account: AccountName, login: str, form: PasswordForm, command: Command, token: AccountScope
     ) -> ChangedOut:
         """Adds a login, or changes its password or name.
 
         The same password again changes nothing.
         """
         login = normal_login(login)
-        hashed = await new_hash(form, runner.existing(account).credentials.get(login), verifier)
+        hashing = AccountHashing.of(verifier, account, token)
+        hashed = await new_hash(form, runner.existing(account).credentials.get(login), hashing)
         return await runner.change(account, command, put({login: DesiredUser(form.name, hashed)}))
 
     @api.post("/import")
-    async def import_users(account: AccountName, form: PasswdFile, command: Command, _: AccountScope) -> ChangedOut:
+    async def import_users(account: AccountName, form: PasswdFile, command: Command, token: AccountScope) -> ChangedOut:
         """Takes over logins with their hashes. If one line cannot be used, nothing is changed."""
         credentials = runner.existing(account).credentials
         lines = [line for line in form.lines.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        if len(lines) > MAX_USERS:
+            raise RefusedCommand(f"{len(lines)} lines: a request may have {MAX_USERS}")
         users = [_user(parse_passwd_line(line)) for line in lines]
-        return await runner.change(account, command, put(await parse_users("lines", users, credentials, verifier)))
+        hashing = AccountHashing.of(verifier, account, token)
+        return await runner.change(account, command, put(await parse_users("lines", users, credentials, hashing)))
 
     @api.delete("/{login:path}")
     async def remove_user(account: AccountName, login: str, command: Command, _: AccountScope) -> ChangedOut:

@@ -1,0 +1,49 @@
+"""A queue in which everybody has a turn, however much one of them puts in. Pure."""
+
+from collections import OrderedDict, deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_ORDINARY_TURN = 4  # each fourth turn is an ordinary one, so that favoured work does not starve it
+
+
+class FairQueue(Generic[T]):
+    """Work by key (an account, a host): keys take turns, and the work of one key is first in, first out.
+
+    Favoured keys go before the others, except at each fourth turn.
+    """
+
+    def __init__(self) -> None:
+        self._favoured: OrderedDict[str, deque[T]] = OrderedDict()
+        self._ordinary: OrderedDict[str, deque[T]] = OrderedDict()
+        self._turn = 0
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def waiting(self, key: str) -> int:
+        """How much work of this key is in the queue."""
+        return len(self._favoured.get(key, ())) + len(self._ordinary.get(key, ()))
+
+    def push(self, key: str, work: T, *, favoured: bool = False) -> None:
+        lane = self._favoured if favoured else self._ordinary
+        lane.setdefault(key, deque()).append(work)
+        self._size += 1
+
+    def pop(self) -> T:
+        """The next work. Raises IndexError if there is none."""
+        self._turn += 1
+        first, second = self._favoured, self._ordinary
+        if self._turn % _ORDINARY_TURN == 0:
+            first, second = second, first
+        lane = first or second
+        if not lane:
+            raise IndexError("the queue is empty")
+        key, items = lane.popitem(last=False)
+        work = items.popleft()
+        if items:
+            lane[key] = items  # behind the other keys
+        self._size -= 1
+        return work
