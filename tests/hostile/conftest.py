@@ -9,6 +9,8 @@ import pytest
 
 from varco_common.testing import NatsServer, free_port
 from varco_common.testing.running import KEY, client, serving
+from varco_policy import app as policy_app
+from varco_policy.settings import Settings as PolicySettings
 
 
 class Running:
@@ -39,8 +41,5 @@ def start(nats: NatsServer, tmp_path: Path):
 
 @pytest.fixture
 async def policy(start) -> AsyncIterator[Running]:
-    from varco_policy.app import serve
-    from varco_policy.settings import Settings
-
-    async with start(serve, Settings, argon2_memory_kib=8_192) as running:
+    async with start(policy_app.serve, PolicySettings, argon2_memory_kib=8_192) as running:
         yield running

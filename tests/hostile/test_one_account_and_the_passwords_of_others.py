@@ -6,8 +6,9 @@ import threading
 import pytest
 
 from varco_common.runtime.fair_queue import FairQueue
-from varco_common.runtime.passwords import PasswordVerifier, TooManyLoginsError
+from varco_common.runtime.passwords import PasswordVerifier, TooManyLoginsError, good_argon2
 from varco_policy.api.request_parsing import MAX_PASSWORDS
+from varco_policy.app import MAX_HASHING_PER_THREAD
 
 COSTLY = "$argon2id$v=19$m=1048576,t=20,p=64$c2FsdHNhbHRzYWx0$u1MjgaAZYBRcPLJNNaQpcg"
 
@@ -95,8 +96,6 @@ def test_ordinary_work_is_not_starved_by_favoured_work():
 
 
 async def test_a_hundred_first_logins_at_once_find_a_place():
-    from varco_policy.app import MAX_HASHING_PER_THREAD
-
     hashes = SlowHashes()
     async with PasswordVerifier.open(hashes, threads=2, bound=2 * MAX_HASHING_PER_THREAD) as verifier:
         tasks = [asyncio.create_task(verifier.verify("x", "x", f"host 192.0.2.{n}")) for n in range(100)]
@@ -107,6 +106,4 @@ async def test_a_hundred_first_logins_at_once_find_a_place():
 
 @pytest.mark.parametrize("digest", ["", COSTLY.replace("p=64", "p=17"), COSTLY.replace("m=1048576", "m=262145")])
 def test_costly_is_what_takes_more_than_a_bound(digest):
-    from varco_common.runtime.passwords import good_argon2
-
     assert not good_argon2(digest)

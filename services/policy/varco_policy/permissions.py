@@ -4,6 +4,7 @@ Everything else needs an admin's token. Pure.
 """
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from varco_common.events import (
     Choice,
@@ -34,25 +35,54 @@ _ALLOWED = (
 )
 
 
-def refusal_for_account_token(
-    account: Account | None, changes: Iterable[Change], accounts_claiming_domain: Callable[[str], set[str]]
-) -> str:
-    """Why an account's own token may not make these changes; empty if it may.
+class DomainFacts(NamedTuple):
+    """What decides over a domain.
 
-    A sender in a domain that another account claims can only be added by an admin, so that no
-    account can send in another's name. `accounts_claiming_domain` takes a sender pattern.
+    `claiming` takes a sender pattern and returns the accounts with a sender at its domain, above it
+    or below it. The others take a domain.
     """
+
+    claiming: Callable[[str], set[str]]
+    is_public_suffix: Callable[[str], bool]
+    is_mail_provider: Callable[[str], bool]
+
+
+def refusal_for_account_token(account: Account | None, changes: Iterable[Change], domains: DomainFacts) -> str:
+    """Why an account's own token may not make these changes; empty if it may."""
     for change in changes:
         match change.event:
             case SenderAuthorised(pattern=pattern, account=name):
-                if accounts_claiming_domain(pattern) - {name}:
-                    return f"the domain of {pattern} is declared by another account: only an admin may share it"
+                if refusal := _sender_refusal(pattern, name, domains):
+                    return refusal
+            case CredentialAdded(login=login, account=name):
+                if _is_others_login(login, name, domains):
+                    return f"the domain of {login} is declared by another account: only an admin may add this login"
             case RulesChanged(rules=rules):
                 if account is None or is_looser(account.rules, rules):
                     return "an account's token may make its rules stricter, never looser"
             case event if not isinstance(event, _ALLOWED):
                 return f"only an admin may change this: {change.line}"
     return ""
+
+
+def _sender_refusal(pattern: str, account: str, domains: DomainFacts) -> str:
+    """So that no account can send in the name of another one, or of half the world."""
+    domain = pattern.rpartition("@")[2].removeprefix(".")
+    if domains.is_mail_provider(domain):
+        return f"anybody can have an address at {domain}: only an admin may authorise {pattern}"
+    if domains.is_public_suffix(domain):
+        return f"{domain} is a public suffix, below which others have domains: only an admin may authorise {pattern}"
+    if domains.claiming(pattern) - {account}:
+        return f"the domain of {pattern} is declared by another account: only an admin may share it"
+    return ""
+
+
+def _is_others_login(login: str, account: str, domains: DomainFacts) -> bool:
+    """A login that its owner's users would expect to be theirs. Those at providers are nobody's."""
+    _, at, domain = login.rpartition("@")
+    if not at or domains.is_mail_provider(domain):
+        return False
+    return bool(domains.claiming(login) - {account})
 
 
 def is_looser(old: Rules, new: Rules) -> bool:

@@ -13,7 +13,8 @@ from varco_policy.account_directory import AccountDirectory
 from varco_policy.desired_state import Owners
 from varco_policy.model import Account
 from varco_policy.normalization import ACCOUNT_NAME, RESERVED_NAMES
-from varco_policy.permissions import refusal_for_account_token
+from varco_policy.permissions import DomainFacts, refusal_for_account_token
+from varco_policy.public_domains import is_mail_provider, is_public_suffix
 
 AccountName = Annotated[str, Path(pattern=ACCOUNT_NAME, description="The account's name.")]
 AccountDecision = Callable[[Account, CommandContext], list[Change]]
@@ -25,6 +26,7 @@ class CommandRunner:
     def __init__(self, accounts: AccountDirectory) -> None:
         self.accounts = accounts
         self.owners = Owners(login=accounts.login_owner, network=accounts.network_owner)
+        self._domains = DomainFacts(accounts.accounts_claiming_domain, is_public_suffix, is_mail_provider)
         self._executor = CommandExecutor(accounts.projection)
 
     def existing(self, name: str) -> Account:
@@ -47,8 +49,7 @@ class CommandRunner:
 
         def permitted(account: Account | None, context: CommandContext) -> list[Change]:
             changes = decide(account, context)
-            claiming = self.accounts.accounts_claiming_domain
-            if not request.is_admin and (refusal := refusal_for_account_token(account, changes, claiming)):
+            if not request.is_admin and (refusal := refusal_for_account_token(account, changes, self._domains)):
                 raise HTTPException(403, refusal)
             return changes
 
