@@ -107,7 +107,7 @@ async def test_nothing_is_done_of_a_file_that_has_a_mistake(policy):
         ({"users": [{"login": "a b", "password": SECRET}]}, "is no login"),
         ({"users": [{"login": "a", "password": "short"}]}, "at least 8"),
         ({"users": [{"login": "a"}]}, "needs a password"),
-        ({"users": [{"login": "a", "password_hash": "{SSHA}abc"}]}, "SSHA is not supported"),
+        ({"users": [{"login": "a", "password_hash": "{CRAM-MD5}abc"}]}, "CRAM-MD5 is not supported"),
         ({"users": [{"login": "a", "password": SECRET}, {"login": "A", "password": SECRET}]}, "given twice"),
         ({"rules": {"max_size": "much"}}, "a size such as 20MB"),
         ({"rules": {"attachments": ["tar.gz"]}}, "is no extension"),

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+MAX_SEQUENCE = 9_007_199_254_740_991  # the largest integer that a JSON number holds exactly (RFC 8259 6)
 SIZE_EXPECTED = "a size such as 20MB, 256 KiB or 1000000"
 DURATION_EXPECTED = "a duration such as 30s, 10m, 1 day or 12 months"
 

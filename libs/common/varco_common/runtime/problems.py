@@ -43,6 +43,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(VarcoError, _varco_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(OverflowError, _out_of_range)
 
 
 async def _varco_error(_: Request, error: Exception) -> JSONResponse:
@@ -64,6 +65,12 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     errors = [{"where": list(map(str, e["loc"])), "what": e["msg"]} for e in error.errors()]
     detail = "; ".join(f"{'.'.join(e['where'])}: {e['what']}" for e in errors)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+
+
+async def _out_of_range(request: Request, error: Exception) -> JSONResponse:
+    """Python's dates end with the year 9999, and a request can always name a later one."""
+    _log.warning("a request is out of range", path=request.url.path, error=str(error))
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"A number or a time in the request is out of range: {error}.")
 
 
 def error_middleware(app: ASGIApp) -> ASGIApp:

@@ -12,6 +12,7 @@ from varco_archive.copy_index import CopyQuery
 from varco_archive.copy_reader import unstuffed
 from varco_archive.copy_service import CopyService
 from varco_common.base.errors import NotFound, PoisonError
+from varco_common.base.units import MAX_SEQUENCE
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import Command, ReasonedCommand
 
@@ -29,7 +30,7 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
         subject: str = "",
         since: Time = None,
         until: Time = None,
-        cursor: Annotated[int, Query(ge=0, description="`next` of the page before")] = 0,
+        cursor: Annotated[int, Query(ge=0, le=MAX_SEQUENCE, description="`next` of the page before")] = 0,
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     ) -> CopyPage:
         """By parts of addresses and of the subject, in any case; by arrival in [since, until)."""

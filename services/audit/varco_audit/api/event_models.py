@@ -10,8 +10,6 @@ from varco_audit.index.index_fields import index_row
 from varco_audit.search.redaction import redacted
 from varco_common.bus import RawEvent
 
-MAX_SEQUENCE = 9_007_199_254_740_991  # the largest integer that a JSON number holds exactly
-
 
 class EventOut(BaseModel):
     """A stored event. Password hashes and sealed passwords are shown as `...`."""

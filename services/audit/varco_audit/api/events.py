@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
 from varco_audit.api import ndjson
-from varco_audit.api.event_models import MAX_SEQUENCE, EventOut, EventPage, IndexOut, json_line
+from varco_audit.api.event_models import EventOut, EventPage, IndexOut, json_line
 from varco_audit.api.follower_limit import FollowerLimit
 from varco_audit.api.parameters import as_utc, visible_account
 from varco_audit.index.event_index import EventIndex
@@ -19,6 +19,7 @@ from varco_audit.recording.mail_recorder import MailRecorder
 from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventQuery
 from varco_common.base.errors import NotFound
+from varco_common.base.units import MAX_SEQUENCE
 from varco_common.runtime.auth import Admin, Caller
 
 _WORD = r"^[a-z0-9-]{1,64}$"

@@ -16,13 +16,14 @@ from varco_audit.transparency.log_verification import verify_events
 from varco_audit.transparency.signed_history import SignedHistory, read_entries
 from varco_audit.transparency.signing_key_file import BadKeyFile
 from varco_common.base.errors import NotFound, RefusedCommand
+from varco_common.base.units import MAX_SEQUENCE
 from varco_common.bus import Bus
 from varco_common.runtime.auth import Admin
 from varco_common.transparency import leaf
 from varco_common.transparency.checkpoint import Checkpoint
 from varco_common.transparency.signed_note import BadNote
 
-Sequence = Annotated[int, Path(ge=1, description="The event's sequence in EVENTS.")]
+Sequence = Annotated[int, Path(ge=1, le=MAX_SEQUENCE, description="The event's sequence in EVENTS.")]
 Reason = Annotated[str, Query(max_length=1_000, description="Why; it goes into the event.")]
 
 
@@ -56,7 +57,7 @@ class VerificationIn(BaseModel):
     """
 
     checkpoints: list[str] = Field(default=[], max_length=1_000)
-    first: int = Field(default=1, ge=1)
+    first: int = Field(default=1, ge=1, le=MAX_SEQUENCE)
 
 
 def router(bus: Bus, history: SignedHistory, signer: CheckpointSigner) -> APIRouter:
@@ -102,7 +103,7 @@ def _add_proof_routes(api: APIRouter, bus: Bus, history: SignedHistory) -> None:
         return Response(history.proof(await history.event(sequence)), media_type="application/json")
 
     @api.get("/proof/log", response_class=StreamingResponse)
-    async def exact_log(_: Admin, after: Annotated[int, Query(ge=0)] = 0) -> StreamingResponse:
+    async def exact_log(_: Admin, after: Annotated[int, Query(ge=0, le=MAX_SEQUENCE)] = 0) -> StreamingResponse:
         """All events, exact, for verification elsewhere. Password hashes are included."""
         lines = ndjson.in_chunks(_exact_lines(bus, after))
         return StreamingResponse(lines, media_type=ndjson.MEDIA_TYPE)

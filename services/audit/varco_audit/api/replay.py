@@ -15,6 +15,7 @@ from varco_audit.replay.verify import verify
 from varco_audit.replay.whatif import WhatIfRun
 from varco_common.base import subjects
 from varco_common.base.errors import NotFound, RefusedCommand, VarcoError
+from varco_common.base.units import MAX_SEQUENCE
 from varco_common.bus import Bus
 from varco_common.events import AccountOpened
 from varco_common.runtime.auth import AccountScope, Admin
@@ -93,7 +94,9 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
         account: AccountName,
         token: AccountScope,
         at: Annotated[datetime | None, Query(description="A time, RFC 3339 with its offset.")] = None,
-        sequence: Annotated[int | None, Query(ge=1, description="Or the sequence of an event.")] = None,
+        sequence: Annotated[
+            int | None, Query(ge=1, le=MAX_SEQUENCE, description="Or the sequence of an event.")
+        ] = None,
     ) -> PastSettingsOut:
         """Senders, rules, quotas, links, copies, route and bans at a time, each with its event."""
         when = _utc(at) if at else sequence

@@ -57,5 +57,5 @@ def _is_current(if_range: str, etag: str, modified: datetime) -> bool:
         return if_range == etag
     try:
         return parsedate_to_datetime(if_range) == modified.replace(microsecond=0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the year 99999999999
         return False
