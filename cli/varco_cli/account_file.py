@@ -1,5 +1,6 @@
 """Account files: YAML whose lines are known, and the service that owns each section."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,10 @@ class _Loader(yaml.SafeLoader):
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+
+MAX_NODES = 500_000  # 20,000 users with all their fields are 200,000
+MAX_DEPTH = 30  # an account file has five levels
 
 
 class Owner(NamedTuple):
@@ -77,10 +82,8 @@ class AccountFile:
     def _constructed(self) -> dict[str, Any]:
         if not isinstance(self._root, yaml.MappingNode):
             raise Misused(f"{self.name}: expected sections such as `account: acme`")
-        self._check_keys(self._root, [])
-        loader = yaml.SafeLoader("")
-        content: dict[str, Any] = loader.construct_document(self._root)
-        loader.dispose()
+        _Checker(self.name).check(self._root)
+        content = self._values()
         for section in content:
             if section not in ("account", *SECTIONS):
                 raise Misused(
@@ -88,26 +91,75 @@ class AccountFile:
                 )
         return content
 
-    def _check_keys(self, node: yaml.Node, path: list[str]) -> None:
-        """Refuses equal keys, of which YAML would silently take the last."""
-        if isinstance(node, yaml.MappingNode):
-            keys: set[str] = set()
-            for key, value in node.value:
-                if key.value in keys:
-                    raise Misused(
-                        f"{self.name}, line {key.start_mark.line + 1}: {key.value} is there twice: remove one of them"
-                    )
-                keys.add(key.value)
-                self._check_keys(value, [*path, key.value])
-        elif isinstance(node, yaml.SequenceNode):
-            for place, value in enumerate(node.value):
-                self._check_keys(value, [*path, str(place)])
+    def _values(self) -> dict[str, Any]:
+        """What the file says, in values that JSON has."""
+        loader = yaml.SafeLoader("")
+        try:
+            content: dict[str, Any] = loader.construct_document(self._root)
+            json.dumps(content, allow_nan=False)
+        except yaml.MarkedYAMLError as error:
+            raise _misused(self.name, error) from None
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise Misused(f"{self.name}: a value that an account file can't have: {error}") from None
+        finally:
+            loader.dispose()
+        return content
 
     def _account(self) -> str:
         account = self.content.get("account")
         if not isinstance(account, str) or not account:
             raise Misused(f"{self.place(['account'])}: `account:` must name the account")
         return account
+
+
+class _Checker:
+    """Refuses what YAML allows and nobody means, and what would take all memory."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._nodes = 0
+        self._inside: set[int] = set()
+
+    def check(self, node: yaml.Node) -> None:
+        """An alias counts as what it stands for. Raises Misused."""
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise self._refusal(node, f"more than {MAX_NODES} values, with those that aliases stand for")
+        if isinstance(node, yaml.ScalarNode):
+            return
+        if id(node) in self._inside:
+            raise self._refusal(node, "an alias inside the value that it stands for")
+        if len(self._inside) >= MAX_DEPTH:
+            raise self._refusal(node, f"values in more than {MAX_DEPTH} levels")
+        self._inside.add(id(node))
+        self._check_keys(node)
+        for inner in _values_in(node):
+            self.check(inner)
+        self._inside.remove(id(node))
+
+    def _check_keys(self, node: yaml.Node) -> None:
+        """YAML takes the last of two equal keys in silence."""
+        if not isinstance(node, yaml.MappingNode):
+            return
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._refusal(key, "a key is a word, not a list or a mapping")
+            if key.value in seen:
+                raise self._refusal(key, f"{key.value} is there twice: remove one of them")
+            seen.add(key.value)
+
+    def _refusal(self, node: yaml.Node, why: str) -> Misused:
+        return Misused(f"{self._name}, line {node.start_mark.line + 1}: {why}")
+
+
+def _values_in(node: yaml.Node) -> list[yaml.Node]:
+    return [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else node.value
+
+
+def _misused(name: str, error: yaml.MarkedYAMLError) -> Misused:
+    line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+    return Misused(f"{name}{line}: {error.problem or error.context}")
 
 
 def read(file: str) -> AccountFile:
@@ -136,10 +188,11 @@ def _composed(name: str, text: str) -> yaml.Node:
     try:
         root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise Misused(f"{name}{line}: {error.problem or error.context}") from None
+        raise _misused(name, error) from None
     except yaml.YAMLError as error:
-        raise Misused(f"{name}: {error}") from None
+        raise Misused(f"{name}: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise Misused(f"{name}: values in more than {MAX_DEPTH} levels") from None
     if root is None:
         raise Misused(f"{name}: it is empty")
     return root
