@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from varco_audit.api.follower_limit import MAX_STREAMS
 from varco_common.events import AccountClosed, AccountOpened
+from varco_common.runtime.follower_limit import MAX_STREAMS
 from varco_common.testing.waiting import eventually
 
 

@@ -14,16 +14,25 @@ async def caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> ApiToken:
     """Any valid token. Raises TransientError until the revoked tokens are known."""
+    request.state.token = _verified(request, credentials.credentials if credentials else "")
+    return request.state.token  # type: ignore[no-any-return]
+
+
+def verified_token(request: Request) -> ApiToken:
+    """As `caller`, outside of a route."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    return _verified(request, text.strip() if scheme.lower() == "bearer" else "")
+
+
+def _verified(request: Request, text: str) -> ApiToken:
     keyring: Keyring = request.app.state.keyring
-    if not credentials:
+    if not text:
         raise _unauthorised("A bearer token is required.", "Bearer")
     request.app.state.revocations.check()
     try:
-        token = keyring.verify(credentials.credentials)
+        return keyring.verify(text)
     except InvalidToken:
         raise _unauthorised("The token is invalid.", 'Bearer error="invalid_token"') from None  # RFC 6750 3.1
-    request.state.token = token
-    return token
 
 
 async def _admin(token: Annotated[ApiToken, Depends(caller)]) -> ApiToken:

@@ -14,7 +14,7 @@ from varco_common.base.durable_file import write_durable
 from varco_common.base.tasks import run_in_background, wait_forever
 from varco_common.bus import Bus
 from varco_common.bus.stream_admin import STORE_CHECK
-from varco_common.runtime import problems, request_size, service, uvicorn_server
+from varco_common.runtime import problems, request_size, service, token_middleware, uvicorn_server
 from varco_common.runtime.readiness import Check, Readiness
 from varco_common.runtime.request_counter import RequestCounter
 from varco_common.runtime.revocations import Revocations
@@ -87,6 +87,8 @@ class HttpServer:
         app = FastAPIOffline(title=f"Varco {self._name}", version=version("varco-common"), redoc_url=None)
         app.state.keyring, app.state.revocations = self.keyring, self._revocations
         app.add_middleware(request_size.limit_request_size)
+        app.add_middleware(token_middleware.end_at_revocation(self.keyring))
+        app.add_middleware(token_middleware.require_token_before_body)
         app.add_middleware(self._requests.middleware)
         app.add_middleware(problems.error_middleware)
         problems.install(app)

@@ -67,6 +67,11 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
 
+async def answer_to(request: Request, error: HTTPException | VarcoError) -> JSONResponse:
+    """For middleware, which stands in front of these handlers."""
+    return await (_http_error if isinstance(error, HTTPException) else _varco_error)(request, error)
+
+
 async def _out_of_range(request: Request, error: Exception) -> JSONResponse:
     """Python's dates end with the year 9999, and a request can always name a later one."""
     _log.warning("a request is out of range", path=request.url.path, error=str(error))

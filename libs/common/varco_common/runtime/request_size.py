@@ -1,6 +1,6 @@
 """Middleware that refuses requests of more than MAX_BODY bytes.
 
-FastAPI reads a whole body before it checks the token, so anybody could fill the memory.
+FastAPI reads a whole body before it calls a route, so a request could fill the memory.
 """
 
 from http import HTTPStatus

@@ -3,9 +3,12 @@
 They are stateless: a service verifies them without a request (ADR 1).
 """
 
+import asyncio
 import hashlib
 import hmac
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -44,6 +47,7 @@ class Keyring:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._revoked: set[str] = set()
+        self._watchers: dict[str, set[asyncio.Event]] = {}
 
     def mint_admin(self) -> tuple[ApiToken, str]:
         """A token for everything, and its text, which is not stored anywhere."""
@@ -70,6 +74,23 @@ class Keyring:
 
     def revoke(self, token_id: str) -> None:
         self._revoked.add(token_id)
+        for revoked in self._watchers.get(token_id, ()):
+            revoked.set()
+
+    @contextmanager
+    def watching(self, token_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set when the token is revoked, or at once if it is already."""
+        revoked = asyncio.Event()
+        if token_id in self._revoked:
+            revoked.set()
+        watchers = self._watchers.setdefault(token_id, set())
+        watchers.add(revoked)
+        try:
+            yield revoked
+        finally:
+            watchers.discard(revoked)
+            if not watchers:
+                self._watchers.pop(token_id, None)
 
     def _mint(self, scope: str) -> tuple[ApiToken, str]:
         token = ApiToken(id=new_id(), scope=scope)

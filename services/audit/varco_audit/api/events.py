@@ -11,7 +11,6 @@ from fastapi.responses import StreamingResponse
 
 from varco_audit.api import ndjson
 from varco_audit.api.event_models import EventOut, EventPage, IndexOut, json_line
-from varco_audit.api.follower_limit import FollowerLimit
 from varco_audit.api.parameters import as_utc, visible_account
 from varco_audit.index.event_index import EventIndex
 from varco_audit.index.index_fields import index_row
@@ -21,6 +20,7 @@ from varco_audit.search.event_search import EventQuery
 from varco_common.base.errors import NotFound
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.runtime.auth import Admin, Caller
+from varco_common.runtime.follower_limit import FollowerLimit
 
 _WORD = r"^[a-z0-9-]{1,64}$"
 _MAX_TEXT = 1_000

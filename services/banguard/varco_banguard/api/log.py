@@ -11,10 +11,11 @@ from varco_banguard.fail2ban_format import accounts_allowed_to_read
 from varco_banguard.normalization import normal_network
 from varco_common.events import HostEvent
 from varco_common.runtime.auth import Caller
+from varco_common.runtime.follower_limit import FollowerLimit
 
 
 def router(ban_log: BanLog) -> APIRouter:
-    api = APIRouter(tags=["log"])
+    api, followers = APIRouter(tags=["log"]), FollowerLimit()
 
     @api.get("/log", response_class=PlainTextResponse)
     async def read_log(
@@ -24,7 +25,7 @@ def router(ban_log: BanLog) -> APIRouter:
         *,
         follow: Annotated[bool, Query(description="Go on with new lines as they come.")] = False,
     ) -> StreamingResponse:
-        """The ban log, in fail2ban's format."""
+        """The ban log, in fail2ban's format. A token may follow 20 streams at once."""
         host = str(normal_network(ip).network_address) if ip else ""
 
         def may_read(event: HostEvent) -> bool:
@@ -38,6 +39,8 @@ def router(ban_log: BanLog) -> APIRouter:
                 async for line in live:
                     yield line + "\n"
 
+        if follow:
+            return followers.stream(token, text(), "text/plain")
         return StreamingResponse(text(), media_type="text/plain")
 
     return api

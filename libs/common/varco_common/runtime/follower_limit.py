@@ -1,4 +1,4 @@
-"""Limits the streams that a token follows at once: each holds a connection and a consumer."""
+"""Limits the streams that a token follows at once: each holds a connection."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -18,17 +18,23 @@ class FollowerLimit:
     def __init__(self) -> None:
         self._counts = Counter[str]()
 
-    def stream(self, token: ApiToken, lines: AsyncIterator[bytes], media_type: str) -> StreamingResponse:
+    def stream(
+        self, token: ApiToken, lines: AsyncIterator[bytes] | AsyncIterator[str], media_type: str
+    ) -> StreamingResponse:
         """A response that counts until its client leaves. Raises 429 (RFC 6585 4) at the limit."""
         if self._counts[token.id] >= MAX_STREAMS:
-            raise HTTPException(
-                429, f"This token follows {MAX_STREAMS} streams of events, which is as many as it may: end one."
-            )
+            raise HTTPException(429, f"This token follows {MAX_STREAMS} streams, which is as many as it may: end one.")
         return _CountedResponse(self._counts, token, lines, media_type)
 
 
 class _CountedResponse(StreamingResponse):
-    def __init__(self, counts: Counter[str], token: ApiToken, lines: AsyncIterator[bytes], media_type: str) -> None:
+    def __init__(
+        self,
+        counts: Counter[str],
+        token: ApiToken,
+        lines: AsyncIterator[bytes] | AsyncIterator[str],
+        media_type: str,
+    ) -> None:
         super().__init__(lines, media_type=media_type)
         self._counts, self._token = counts, token
 
