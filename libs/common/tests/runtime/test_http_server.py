@@ -231,10 +231,11 @@ async def test_an_error_is_a_problem_and_never_a_stack_trace(settings, bus, name
 
 
 async def test_unknown_paths_methods_and_values_are_problems(settings, bus):
-    async with serving(settings, bus) as (_, client, _task):
+    async with serving(settings, bus) as (shell, client, _task):
+        token = bearer(shell.keyring.mint_admin()[1])
         for answer, status in (
             (await client.get("/nowhere"), 404),
-            (await client.post("/anybody"), 405),
+            (await client.post("/anybody", headers=token), 405),
             (await client.get("/numbers/many"), 422),
         ):
             assert answer.status_code == status
@@ -290,7 +291,20 @@ async def test_nobody_fills_the_memory_without_a_token(settings):
     async with listening(settings) as (_, client):
         declared = await client.post("/words", content=b" " * (MAX_BODY + 1))
         chunked = await client.post("/words", content=endless())
+    assert (declared.status_code, chunked.status_code) == (401, 401)
+    assert declared.headers["content-type"] == chunked.headers["content-type"] == "application/problem+json"
+
+
+async def test_nobody_fills_the_memory_with_a_token(settings, bus):
+    async def endless():
+        for _ in range(2 * MAX_BODY >> 16):
+            yield b" " * 65_536
+
+    async with serving(settings, bus) as (shell, client, _):
+        client.headers |= bearer(shell.keyring.mint_admin()[1])
+        declared = await client.post("/words", content=b" " * (MAX_BODY + 1))
+        chunked = await client.post("/words", content=endless())
         fitting = await client.post("/words", content=b" " * MAX_BODY)
     assert (declared.status_code, chunked.status_code) == (413, 413)
     assert declared.headers["content-type"] == chunked.headers["content-type"] == "application/problem+json"
-    assert fitting.status_code != 413
+    assert fitting.status_code == 422
