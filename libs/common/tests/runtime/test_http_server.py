@@ -301,7 +301,7 @@ async def test_nobody_fills_the_memory_with_a_token(settings, bus):
             yield b" " * 65_536
 
     async with serving(settings, bus) as (shell, client, _):
-        client.headers |= bearer(shell.keyring.mint_admin()[1])
+        client.headers.update(bearer(shell.keyring.mint_admin()[1]))
         declared = await client.post("/words", content=b" " * (MAX_BODY + 1))
         chunked = await client.post("/words", content=endless())
         fitting = await client.post("/words", content=b" " * MAX_BODY)
