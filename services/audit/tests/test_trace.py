@@ -13,8 +13,11 @@ from varco_common.events import (
     MailBounced,
     MailDeferred,
     MailDelivered,
+    MailHeld,
     MailRefused,
     RecipientRefused,
+    RouteFailed,
+    RouteRecovered,
     SenderNotified,
 )
 from varco_common.mail.ballot import Ballot, Vote, accept
@@ -144,6 +147,37 @@ async def test_a_deferred_bounced_copied_and_linked_mail_tells_everything(gate):
         async with gate.client("corp") as corp:
             for known in (mail, dsn, "1@acme.example", "bob@x.example"):
                 assert (await corp.get(f"/traces/{known}")).status_code == 404
+
+
+async def test_a_waiting_mail_tells_that_its_route_is_down_and_why(gate):
+    """For as long as both is so: whether the mail was tried before or not."""
+    mail = await gate.mail("bob@x.example", "ann@x.example")
+    of, why = {"account": "acme", "mail": mail, "sequence": 1}, "can't connect to mx:25: connection refused"
+    await gate.bus.events.append(RouteFailed(at=now(), account="other", host="mx:25", why="another account's"))
+    await gate.bus.events.append(RouteFailed(at=now(), account="acme", host="mx:25", why=why))
+    async with gate.audit() as http:
+        steps = (await trace_of(gate, http, mail, 2))["story"]["steps"]
+        (down,) = [step for step in steps if step["fact"] == "route-failed"]
+        assert (down["what"], down["details"]) == (
+            "the account's route is down, so its mail waits: mx:25",
+            [f"“{why}”"],
+        )
+        assert down["tone"] == "waits"
+        own = Failure(recipient="bob@x.example", status="5.4.6", answer="554 5.4.6 a loop", by_gate=True)
+        await gate.bus.events.append(MailBounced(at=now(), host="", failures=(own,), dsn=new_id(), **of))
+        steps = (await trace_of(gate, http, mail, 3))["story"]["steps"]
+        (refused,) = [step for step in steps if step["fact"] == "mail-bounced"]
+        assert refused["what"] == "refused for good by the gate"
+        assert "bob@x.example: the gate itself: “554 5.4.6 a loop”" in refused["details"]
+        await gate.bus.events.append(RouteRecovered(at=now(), account="acme", host="mx:25"))
+        await gate.bus.events.append(MailHeld(at=now(), by="admin", **of))
+        assert await eventually(lambda: not_down(http, mail))
+
+
+async def not_down(http, mail: str) -> bool:
+    steps = (await http.get(f"/traces/{mail}")).json()["story"]["steps"]
+    facts = [step["fact"] for step in steps]
+    return "mail-held" in facts and "route-failed" not in facts
 
 
 async def test_a_refused_mail_tells_who_objected_and_why(gate):

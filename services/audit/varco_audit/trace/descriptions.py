@@ -31,6 +31,7 @@ from varco_common.events import (
     QuotaNearlyReached,
     RecipientRefused,
     RemovalCause,
+    RouteFailed,
     SenderNotified,
     wire_name,
 )
@@ -77,7 +78,7 @@ def describe(event: AnyEvent, part: str) -> Description:  # noqa: PLR0911 - a ca
     return _describe_related(event)
 
 
-def _describe_related(event: AnyEvent) -> Description:  # noqa: C901, PLR0911 - a case for each fact
+def _describe_related(event: AnyEvent) -> Description:  # noqa: C901, PLR0911, PLR0912 - a case for each fact
     """Events that are neither the decision nor a delivery."""
     match event:
         case RecipientRefused():
@@ -109,6 +110,12 @@ def _describe_related(event: AnyEvent) -> Description:  # noqa: C901, PLR0911 - 
             return StepTone.BAD, f"the copy for {event.address} won't get there", (_quoted(event.answer),)
         case CopyRemoved():
             return StepTone.TOLD, f"the copy in the mailbox was removed: {_REMOVED[event.cause]}", ()
+        case RouteFailed():
+            return (
+                StepTone.WAITS,
+                f"the account's route is down, so its mail waits: {event.host}",
+                (_quoted(event.why),),
+            )
         case QuotaNearlyReached() | QuotaExceeded():
             how = "exceeded" if isinstance(event, QuotaExceeded) else "nearly reached"
             of = f"{event.used} of {event.limit.limit} {event.meter.value} per {event.limit.per.value}"
@@ -143,7 +150,10 @@ def _recorded(event: MailRecorded) -> Description:
 
 
 def _failures(failures: tuple[Failure, ...]) -> tuple[str, ...]:
-    return tuple(f"{failure.recipient}: {_quoted(failure.answer)}" for failure in failures)
+    return tuple(
+        f"{failure.recipient}: {'the gate itself: ' if failure.by_gate else ''}{_quoted(failure.answer)}"
+        for failure in failures
+    )
 
 
 def _notification(dsn: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ _UNDELIVERED = {
     MailBounced: RecipientState.BOUNCED,
     MailExpired: RecipientState.EXPIRED,
 }
-_NOT_FINAL = {RecipientState.WAITING, RecipientState.DEFERRED}
+NOT_FINAL = {RecipientState.WAITING, RecipientState.DEFERRED}
 
 
 def recipient_statuses(
@@ -32,7 +32,7 @@ def recipient_statuses(
     for event in events:
         for status in _statuses_of(event):
             before = statuses.get(status.recipient)
-            if before is None or before.state in _NOT_FINAL:
+            if before is None or before.state in NOT_FINAL:
                 statuses[status.recipient] = status
     return tuple(statuses.values())
 

@@ -7,13 +7,26 @@ from varco_audit.index.index_fields import bare_message_id, index_row
 from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventQuery
 from varco_audit.trace.model import MailSummary, MailTimeline, Trace
+from varco_audit.trace.recipient_status import NOT_FINAL
 from varco_audit.trace.timeline import FROM_CLIENTS, SequencedEvent, decode_readable, summary_of, timeline_of
 from varco_common.base.errors import NotFound
 from varco_common.base.ids import ALPHABET, LENGTH
 from varco_common.bus import RawEvent
-from varco_common.events import CopyRemoved, MailRecorded, MailRefused, RecipientRefused, fact
+from varco_common.events import (
+    CopyRemoved,
+    MailRecorded,
+    MailRefused,
+    RecipientRefused,
+    RouteEvent,
+    RouteFailed,
+    RouteRecovered,
+    RouteRemoved,
+    RouteSet,
+    fact,
+)
 
 DECISIONS = tuple(fact(kind) for kind in (MailRecorded, MailRefused, RecipientRefused))
+_ROUTE_STATES = tuple(fact(kind) for kind in (RouteFailed, RouteRecovered, RouteSet, RouteRemoved))
 
 _MAIL_ID = re.compile(rf"[{ALPHABET}]{{{LENGTH}}}", re.ASCII)
 _MAX_EVENTS = 2_000  # of one mail: a mailing has an outcome for each recipient
@@ -69,7 +82,17 @@ class Tracer:
             mail, raws = original, of_original
         for related in _related(mail, raws):
             raws += await self._events_about(related, account)
-        return timeline_of(mail, decode_readable({raw.sequence: raw for raw in raws}.values()))
+        events = list(decode_readable({raw.sequence: raw for raw in raws}.values()))
+        timeline = timeline_of(mail, events)
+        if not any(status.state in NOT_FINAL for status in timeline.fates):
+            return timeline
+        return timeline_of(mail, [*events, *await self._route_failure(timeline.account)])
+
+    async def _route_failure(self, account: str) -> list[SequencedEvent]:
+        """The event that says why the account's route is down; empty while it is up."""
+        query = EventQuery(account=account, service=RouteEvent.SERVICE, facts=_ROUTE_STATES)
+        raws, _ = await self._reader.page(query, newest_first=True, limit=1)
+        return [event for event in decode_readable(raws) if isinstance(event.event, RouteFailed)]
 
     async def _events_about(self, mail: str, account: str) -> list[RawEvent]:
         raws, _ = await self._reader.page(EventQuery(mail=mail, account=account), limit=_MAX_EVENTS)
