@@ -16,7 +16,16 @@ from varco_common.events import (
     TlsUse,
 )
 from varco_common.eventsourcing.commands import CommandContext
-from varco_relay.commands import RouteRequest, drop_mail, hold_mail, release_mail, remove_route, retry_mail, set_route
+from varco_relay.commands import (
+    RouteFreedom,
+    RouteRequest,
+    drop_mail,
+    hold_mail,
+    release_mail,
+    remove_route,
+    retry_mail,
+    set_route,
+)
 from varco_relay.model import account_route
 from varco_relay.model.queue import QueuedMail
 from varco_relay.secret_box import SecretBox
@@ -135,3 +144,37 @@ def test_only_a_held_mail_is_released_and_only_a_free_one_retried():
     with pytest.raises(RefusedCommand):
         retry_mail(HELD, CONTEXT)
     assert hold_mail(HELD, CONTEXT) is None
+
+
+def public_only(state, request, secret_box, freedom: RouteFreedom) -> list[bool]:
+    changes = set_route(state, CONTEXT, request, secret_box, freedom)
+    return [change.event.route.public_only for change in changes]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "[::1]", "localhost", "nats"])
+def test_an_account_sets_no_route_to_a_private_address_unless_that_is_allowed(secret_box, host):
+    request = RouteRequest(f"{host}:25", TlsUse.NONE)
+    with pytest.raises(RefusedCommand, match="only an operator may set such a route"):
+        set_route(None, CONTEXT, request, secret_box, RouteFreedom.PUBLIC)
+    assert public_only(None, request, secret_box, RouteFreedom.ANY) == [False]
+    assert public_only(None, request, secret_box, RouteFreedom.WHILE_ALLOWED) == [True]
+
+
+def test_a_route_that_an_account_set_is_checked_when_connecting(secret_box):
+    assert public_only(None, REQUEST, secret_box, RouteFreedom.PUBLIC) == [True]
+
+
+def test_an_account_keeps_the_private_host_that_an_operator_chose(secret_box):
+    request = RouteRequest("127.0.0.1:25", TlsUse.NONE)
+    state = state_with(request, secret_box)
+    assert set_route(state, CONTEXT, request, secret_box, RouteFreedom.PUBLIC) == []
+    assert public_only(state, request._replace(tls=TlsUse.OPPORTUNISTIC), secret_box, RouteFreedom.PUBLIC) == [False]
+    with pytest.raises(RefusedCommand):
+        set_route(state, CONTEXT, request._replace(smarthost="127.0.0.1:26"), secret_box, RouteFreedom.PUBLIC)
+
+
+def test_an_operator_who_sets_the_route_of_an_account_again_vouches_for_it(secret_box):
+    (change,) = set_route(None, CONTEXT, REQUEST, secret_box, RouteFreedom.PUBLIC)
+    state = account_route.apply(None, change.event)
+    (change,) = set_route(state, CONTEXT, REQUEST, secret_box)
+    assert change.line == "~ route may be a private address"

@@ -2,13 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
 from varco_common.testing.next_hop import DROP, HANG, LOSE, NextHop
 from varco_common.testing.waiting import eventually
-from varco_relay.smtp.connection_pool import PoolLimits
+from varco_relay.decide.retry_schedule import Backoff
+from varco_relay.smtp.client import SmtpClient
+from varco_relay.smtp.connection_pool import ConnectionPool, PoolLimits
+from varco_relay.smtp.dialer import Dialer
 from varco_relay.smtp.pending_transaction import Completed, NotAttempted
+from varco_relay.smtp.target import SmtpTarget
 
 from .pools import LIMITS, NO_RECONNECT, QUICK, RECONNECT, Listener, Pools, codes, down_reason, lines, mail
 
@@ -31,6 +38,38 @@ async def test_nobody_there_is_unreachable_until_somebody_is(hop: NextHop, pools
     assert pool.down_reason
     await hop.start()
     await listener.back.wait()
+    assert await codes(pool, mail()) == {"bob@x.example": 250}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenDialer(Dialer):
+    """A bug with one next hop."""
+
+    dials: list[float] = field(default_factory=list)
+
+    async def dial(self, target: SmtpTarget) -> SmtpClient:
+        self.dials.append(asyncio.get_running_loop().time())
+        raise RuntimeError(target.host)
+
+
+async def test_any_error_of_one_route_is_tried_again_with_back_off(hop: NextHop, pools: Pools):
+    dialer = BrokenDialer(name="gate.test")
+    backoff = Backoff(first=timedelta(seconds=0.02), longest=timedelta(seconds=5), jitter=0)
+    pool = ConnectionPool(SmtpTarget(host="h", port=25), dialer, PoolLimits(reconnect=backoff))
+    pools.made.append(pool)
+    results = await asyncio.gather(*(pool.send(mail()) for _ in range(20)))
+    assert results == [NotAttempted(reason="internal error: RuntimeError: h")] * 20
+    assert len(dialer.dials) == 1
+    await eventually(lambda: len(dialer.dials) >= 4)
+    pauses = [later - earlier for earlier, later in pairwise(dialer.dials)]
+    assert all(pause >= delay * 0.9 for pause, delay in zip(pauses, (0.02, 0.04, 0.08), strict=False))
+    assert await codes(pools.to(hop), mail()) == {"bob@x.example": 250}
+
+
+async def test_a_mail_that_crashes_its_connection_is_deferred_alone(hop: NextHop, pools: Pools):
+    broken = replace(mail(), recipients=("\udc80@x.example",))
+    pool = pools.to(hop)
+    assert await codes(pool, broken) == {"\udc80@x.example": 0}
     assert await codes(pool, mail()) == {"bob@x.example": 250}
 
 

@@ -208,6 +208,26 @@ async def test_bodies_in_the_object_store_arrive_byte_for_byte(gate, hop: NextHo
     await blobs.close()
 
 
+@pytest.mark.parametrize("large", [False, True], ids=["in the record", "in the object store"])
+async def test_a_loop_is_counted_whatever_the_size_and_the_refusal_is_the_gates_own(
+    gate, hop: NextHop, store: S3Server, large
+):
+    await gate.account()
+    body = b"Received: from a by b\r\n" * 101 + b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n"
+    blobs = ObjectStore(store.settings)
+    await blobs.ensure()
+    keys = {"s3_access_key_file": store.home / "access.key", "s3_secret_key_file": store.home / "secret.key"}
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", s3_endpoint=store.settings.endpoint, **keys):
+        mail = await gate.mail(body=body, blobs=blobs if large else None)
+        (bounced,) = await gate.facts.until(MailBounced, mail=mail)
+        (dsn,) = await hop.got(1)
+    await blobs.close()
+    (failure,) = bounced.failures
+    assert (bounced.host, failure.status, failure.by_gate) == ("", "5.4.6", True)
+    assert b"Remote-MTA" not in dsn.body
+    assert b"Diagnostic-Code: x-varco; 554 5.4.6" in dsn.body
+
+
 async def test_a_body_that_is_gone_defers_and_at_last_expires(gate, hop: NextHop, store: S3Server):
     blobs = ObjectStore(store.settings)
     await blobs.ensure()

@@ -7,11 +7,13 @@ import pytest
 from varco_common.events import TlsUse
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.next_hop import NextHop
-from varco_relay.smtp import target
+from varco_relay.smtp import dialer, target
 from varco_relay.smtp.connection_pool import PoolLimits
+from varco_relay.smtp.dialer import Dialer, RouteDown
 from varco_relay.smtp.pending_transaction import Completed, NotAttempted
+from varco_relay.smtp.target import SmtpTarget
 
-from .pools import NO_RECONNECT, Pools, codes, down_reason, mail
+from .pools import NO_RECONNECT, QUICK, Pools, codes, down_reason, mail
 
 
 async def test_tls_is_used_where_it_is_offered(hop: NextHop, pools: Pools, tmp_path):
@@ -57,6 +59,64 @@ async def test_a_login_is_given(hop: NextHop, pools: Pools, tmp_path, mechanism)
     hop.logins, hop.auth = {"acme": "sècret"}, (mechanism,)
     assert await codes(pools.to(hop, login="acme", password="sècret"), mail()) == {"bob@x.example": 250}
     assert hop.received[0].login == "acme"
+
+
+async def test_a_next_hop_that_offers_plain_and_refuses_it_gets_login(hop: NextHop, pools: Pools):
+    hop.logins, hop.refused_mechanisms = {"acme": "right"}, ("PLAIN",)
+    pool = pools.to(hop, login="acme", password="right", tls=TlsUse.NONE)
+    assert await codes(pool, mail()) == {"bob@x.example": 250}
+    assert [line.split()[1] for line in hop.commands if line.startswith("AUTH")] == ["PLAIN", "LOGIN"]
+
+
+async def test_a_refused_password_is_not_sent_again_by_another_mechanism(hop: NextHop, pools: Pools):
+    hop.logins = {"acme": "right"}
+    limits = PoolLimits(reconnect=NO_RECONNECT)
+    pool = pools.to(hop, login="acme", password="wrong", tls=TlsUse.NONE, limits=limits)
+    assert "535 5.7.8" in await down_reason(pool)
+    assert [line.split()[1] for line in hop.commands if line.startswith("AUTH")] == ["PLAIN"]
+
+
+@pytest.mark.parametrize("host", ["a..b", "é" * 70])
+async def test_a_host_that_idna_refuses_is_a_route_that_is_down(pools: Pools, host):
+    """Routes that were set before such hosts were refused."""
+    with pytest.raises(RouteDown, match="can't connect to"):
+        await Dialer(name="gate.test", timeouts=QUICK).dial(SmtpTarget(host=host, port=25))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "::1", "::ffff:127.0.0.1"])
+async def test_a_public_route_never_connects_to_a_private_address(hop: NextHop, host):
+    """Checked on what the name resolves to, whatever it looked like when the route was set."""
+    target = SmtpTarget(host=host, port=hop.port, public_only=True)
+    with pytest.raises(RouteDown, match="private addresses only"):
+        await Dialer(name="gate.test", timeouts=QUICK).dial(target)
+    assert hop.connections == 0
+
+
+async def test_a_public_route_connects_to_the_public_addresses_of_its_host(hop: NextHop, pools: Pools, monkeypatch):
+    """The first one refuses, and so the second one is tried."""
+    checked: list[str] = []
+
+    async def look_up(host, port, **_):
+        return [(2, 1, 6, "", (address, port)) for address in ("10.0.0.1", "127.0.0.2", "127.0.0.1")]
+
+    def only_ten_is_private(address: str) -> bool:
+        checked.append(address)
+        return address.startswith("10.")
+
+    monkeypatch.setattr(dialer, "is_private", only_ten_is_private)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up, raising=False)
+    client = await Dialer(name="gate.test", timeouts=QUICK).dial(
+        SmtpTarget(host="mx.example", port=hop.port, public_only=True)
+    )
+    await client.quit()
+    assert checked == ["10.0.0.1", "127.0.0.2", "127.0.0.1"]
+    assert hop.connections == 1
+
+
+async def test_where_private_routes_are_allowed_a_public_route_may_be_private(hop: NextHop):
+    target = SmtpTarget(host="localhost", port=hop.port, public_only=True)
+    client = await Dialer(name="gate.test", timeouts=QUICK, private_routes=True).dial(target)
+    await client.quit()
 
 
 async def test_a_wrong_password_is_the_routes_fault(hop: NextHop, pools: Pools, tmp_path):

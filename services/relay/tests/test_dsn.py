@@ -81,6 +81,17 @@ def test_a_status_that_ran_out_of_time_is_a_permanent_one():
     assert "Status: 4." not in expired
 
 
+def test_what_the_gate_itself_refused_names_no_remote_server():
+    """RFC 3464 2.3.5, 2.3.6."""
+    own = Failure(recipient="bob@x.example", status="5.4.6", answer="554 5.4.6 it goes round", by_gate=True)
+    message = message_from_bytes(unstuffed(compose(content(host="", failures=(own,)))), policy=SMTP)
+    text, status, _ = message.iter_parts()
+    assert "(this gate) 554 5.4.6 it goes round" in text.get_content()
+    block = status.get_payload()[1]
+    assert block["Remote-MTA"] is None
+    assert block["Diagnostic-Code"] == "x-varco; 554 5.4.6 it goes round"
+
+
 @given(st.text(), st.binary(), st.binary(max_size=200))
 def test_a_notification_is_ascii_in_short_lines_whatever_was_said(answer, headers, more):
     said = (failure("bob@x.example", "5.0.0", answer),)

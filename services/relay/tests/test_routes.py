@@ -69,6 +69,8 @@ async def test_a_route_that_makes_no_sense_is_refused(gate):
             {"smarthost": "h:25", "login": "a"},
             {"smarthost": "h:25", "password": "a"},
             {"smarthost": "h:25", "surprise": 1},
+            {"smarthost": "a..b:25"},
+            {"smarthost": "é" * 70 + ":25"},
             "whitehole",
         ):
             answer = await client.put("/accounts/acme/route", json=route)
@@ -266,3 +268,64 @@ async def test_a_route_outlives_a_restart(gate, hop: NextHop):
         await gate.mail()
         await gate.facts.until(MailDelivered)
         assert await eventually(lambda: len(hop.received) == 1)
+
+
+async def test_an_account_reaches_no_private_address_and_an_operator_does(gate, hop: NextHop):
+    await gate.account()
+    async with gate.relay() as admin, gate.client("acme") as client:
+        refused = await client.put(URL, json=to(hop))
+        assert refused.status_code == 422
+        assert "only an operator may set such a route" in refused.text
+        # another way to write 127.0.0.1: only the resolver knows it
+        assert (await client.put(URL, json={"smarthost": f"127.1:{hop.port}"})).status_code == 200
+        await gate.mail()
+        (failed,) = await gate.facts.until(RouteFailed)
+        assert "private addresses only" in failed.why
+        assert hop.connections == 0
+        assert (await admin.put(URL, json=to(hop))).status_code == 200
+        await gate.facts.until(MailDelivered)
+
+
+async def test_an_account_reaches_private_addresses_where_that_is_allowed(gate, hop: NextHop):
+    await gate.account()
+    async with gate.relay(private_routes=True), gate.client("acme") as client:
+        assert (await client.put(URL, json=to(hop))).status_code == 200
+        await gate.mail()
+        await gate.facts.until(MailDelivered)
+
+
+@pytest.mark.parametrize("host", ["a..b", "é" * 70])
+async def test_a_host_that_idna_refuses_stops_one_account_only(gate, hop: NextHop, host):
+    """Such a route may have been set by a version before this one."""
+    for account in ("acme", "beta"):
+        await gate.account(account)
+    route = Smarthost(host=host, port=25)
+    await gate.bus.events.append(RouteSet(at=gate.now(), account="acme", route=route))
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}") as client:
+        for account in ("acme", "beta"):
+            await gate.mail(account=account)
+        (failed,) = await gate.facts.until(RouteFailed)
+        await gate.facts.until(MailDelivered)
+        assert failed.account == "acme"
+        assert "can't connect to" in (await client.get(URL)).json()["waiting"]
+
+
+@pytest.mark.parametrize("several", [False, True])
+async def test_each_account_whose_mail_waits_has_an_event_that_says_why(gate, hop: NextHop, several):
+    """Also the one that comes to a next hop that is down already, and the one without any route."""
+    await gate.account()
+    if several:
+        await hop.stop()
+    way = {"default_route": f"127.0.0.1:{hop.port}"} if several else {}
+    async with gate.relay(**way):
+        await gate.mail()
+        await gate.facts.until(RouteFailed)
+        if several:
+            await gate.account("beta")
+            await gate.mail(account="beta")
+            await gate.facts.until(RouteFailed, 2)
+            await hop.start()
+            await gate.facts.until(RouteRecovered, 2)
+    reason = "can't connect to" if several else "no route is set"
+    assert all(reason in event.why for event in gate.facts.of(RouteFailed))
+    assert [event.account for event in gate.facts.of(RouteFailed)] == ["acme", "beta"][: 1 + several]

@@ -1,15 +1,29 @@
 """Mail transactions over real sockets: replies at each verb, and bodies byte for byte."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 
 from varco_common.base.errors import PoisonError, TransientError
+from varco_common.mail.envelope import Envelope
 from varco_common.testing.next_hop import NextHop
-from varco_relay.smtp.pending_transaction import Completed
+from varco_relay.smtp.connection_pool import PoolLimits
+from varco_relay.smtp.pending_transaction import Completed, NotAttempted
+from varco_relay.smtp.transaction import MAX_HEADER, make_transaction, read_header
 
-from .pools import BODY, QUICK, Pools, codes, lines, mail
+from .pools import BODY, NO_RECONNECT, QUICK, Pools, codes, lines, mail
+
+ENVELOPE = Envelope(
+    id="m" * 20,
+    account="acme",
+    sender="alice@acme.example",
+    recipients=("bob@x.example",),
+    host="192.0.2.1",
+    received_at=datetime(2026, 11, 29, tzinfo=UTC),
+)
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
@@ -135,7 +149,34 @@ async def test_a_mail_that_goes_round_in_a_circle_is_refused(hop: NextHop, pools
     result = await pool.send(mail(body=received * 101 + b"\r\n"))
     assert isinstance(result, Completed)
     assert result.replies["bob@x.example"].status == "5.4.6"
+    assert result.replies["bob@x.example"].by_gate
     assert await codes(pool, mail(body=received * 100 + b"\r\n" + received * 10)) == {"bob@x.example": 250}
+
+
+@pytest.mark.parametrize("line", [b"Received: from a by b\r\n", b"RECEIVED \t: from a\r\n", b"received:\r\n x\r\n"])
+async def test_servers_are_counted_in_the_header_of_a_body_in_chunks(line):
+    """Up to the end of the header, wherever a chunk ends."""
+    body = b"Subject: x\r\n" + line * 101 + b"\r\n" + line * 10
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for at in range(0, len(body), 7):
+            yield body[at : at + 7]
+
+    assert make_transaction(ENVELOPE, ["bob@x.example"], chunks, 0, await read_header(chunks)).hops == 101
+    assert make_transaction(ENVELOPE, ["bob@x.example"], body, 0, await read_header(body)).hops == 101
+
+
+async def test_a_header_without_end_is_read_up_to_a_bound():
+    read = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal read
+        while True:
+            read += 1
+            yield b"Received: from a\r\n" * 1_000
+
+    assert len(await read_header(chunks)) >= MAX_HEADER
+    assert read < 100
 
 
 async def test_size_is_given_only_where_it_was_offered(hop: NextHop, pools: Pools):
@@ -196,6 +237,84 @@ async def test_421_is_an_answer_after_which_a_new_connection_is_used(hop: NextHo
     assert await lines(pool, mail("a@x.example")) == {"a@x.example": "421 4.3.2 shutting down"}
     assert await codes(pool, mail("b@x.example")) == {"b@x.example": 250}
     assert hop.connections == 2
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_421_to_a_recipient_keeps_its_text_and_what_was_answered_before(hop: NextHop, pools: Pools, pipelining):
+    hop.pipelining = pipelining
+    hop.answer("b@x.example", "550 5.1.1 no such user")
+    hop.answer("c@x.example", "421-4.7.0 too many\n421 4.7.0 come back tomorrow")
+    hop.close_after_421 = True
+    pool = pools.to(hop)
+    closing = "421 4.7.0 too many 4.7.0 come back tomorrow"
+    assert await lines(pool, mail("a@x.example", "b@x.example", "c@x.example", "d@x.example")) == {
+        "a@x.example": closing,
+        "b@x.example": "550 5.1.1 no such user",
+        "c@x.example": closing,
+        "d@x.example": closing,
+    }
+    assert await codes(pool, mail("e@x.example")) == {"e@x.example": 250}
+
+
+@pytest.mark.parametrize("answer", ["421 4.4.2 too slow", "552 5.3.4 too big"])
+async def test_what_a_next_hop_says_when_it_ends_a_body_is_kept(pools: Pools, answer):
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hi\r\n")
+        for reply in (b"250 hi\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+            await reader.readline()
+            writer.write(reply)
+        await reader.readexactly(500_000)
+        writer.write(f"{answer}\r\n".encode())
+        writer.write_eof()
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(100_000):
+                pass
+        writer.close()
+        gone.set()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(1_000):
+            yield b"x" * 99_998 + b"\r\n"
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    pool = pools.to(NextHop(port=server.sockets[0].getsockname()[1]))
+    assert await lines(pool, mail(body=chunks)) == {"bob@x.example": answer}
+    await pool.close()
+    await gone.wait()
+    server.close()
+
+
+@pytest.mark.parametrize("flood", [b"250 \r\n" * 1_000, b"250-" + b"x" * 900 + b"\r\n"])
+@pytest.mark.parametrize("verb", ["GREETING", "RCPT", "END"])
+async def test_a_next_hop_that_floods_replies_is_left_and_fills_no_memory(pools: Pools, flood, verb):
+    sent, gone = 0, asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        usual = {"GREETING": b"220 hi", "EHLO": b"250 hi", "MAIL": b"250 ok", "RCPT": b"250 ok", "DATA": b"354 go"}
+        try:
+            for step, reply in usual.items():
+                writer.write(reply + b"\r\n")
+                await reader.readline()
+                if step == verb or (verb == "END" and step == "DATA"):
+                    break
+            while True:
+                writer.write(flood)
+                sent += len(flood)
+                await writer.drain()
+        except ConnectionError:
+            gone.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    pool = pools.to(NextHop(port=server.sockets[0].getsockname()[1]), limits=PoolLimits(reconnect=NO_RECONNECT))
+    result = await pool.send(mail(*(f"r{n}@x.example" for n in range(100))))
+    await gone.wait()
+    assert isinstance(result, Completed | NotAttempted)
+    assert sent < 20_000_000  # what sockets hold, and what arrives before the connection is closed
+    await pool.close()
+    server.close()
 
 
 async def test_421_to_a_refused_recipient_without_pipelining_ends_the_connection(hop: NextHop, pools: Pools):

@@ -73,6 +73,7 @@ class AccountWorker:
             if self._appends:
                 await asyncio.wait(self._appends, timeout=self._grace)
             self._pools.leave(self.destination, self)
+            self.destination = Unroutable("not started")
 
     def update_route(self) -> None:
         """Looks up the account's route again."""
@@ -169,6 +170,7 @@ class AccountWorker:
                 await self._deliverer.give_up(message, failures, destination.name)
                 return
             else:
+                self.on_down(destination.name, destination.down_reason)  # a pool has told it, no route has not
                 with delivery.waiting(), suppress(TimeoutError):
                     async with asyncio.timeout(ACK_WAIT_SECONDS):
                         await route_changed.wait()

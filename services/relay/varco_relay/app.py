@@ -56,7 +56,9 @@ async def serve(settings: Settings) -> None:
         queue_service = QueueService(bus, queued)
         http.include(rebuild_api.router("relay", "varco_relay.rebuild", settings))
         http.include(queue_api.router(queue_service, workers))
-        http.include(routes_api.router(routes, workers, secret_box, settings.route))
+        http.include(
+            routes_api.router(routes, workers, secret_box, settings.route, private_routes=settings.private_routes)
+        )
         try:
             async with routes.following(), queued.following(), run_in_background(workers.run(), runner.run()):
                 await RelayRetention(bus, queued).serve()
@@ -85,7 +87,12 @@ def _dialer(settings: Settings) -> Dialer:
         except (OSError, ssl.SSLError) as error:
             expected = f"certificates in PEM ({error})"
             raise BrokenSetting("VARCO_RELAY_CA_FILE", settings.ca_file, expected) from None
-    return Dialer(name=settings.hostname, timeouts=Timeouts().scaled(settings.timeout_factor), verified=verified)
+    return Dialer(
+        name=settings.hostname,
+        private_routes=settings.private_routes,
+        timeouts=Timeouts().scaled(settings.timeout_factor),
+        verified=verified,
+    )
 
 
 SERVICE = Service(

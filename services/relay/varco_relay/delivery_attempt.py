@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from varco_common.base.errors import TransientError
+from varco_common.base.errors import TransientError, VarcoError
 from varco_common.base.ids import new_id
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus
@@ -24,7 +24,7 @@ from varco_relay.outgoing_message import (
 )
 from varco_relay.smtp.connection_pool import BlackholeSink, ConnectionPool
 from varco_relay.smtp.pending_transaction import NotAttempted
-from varco_relay.smtp.transaction import BodyChunks, make_transaction
+from varco_relay.smtp.transaction import BodyChunks, make_transaction, read_header
 
 RECIPIENTS_PER_TRANSACTION = 100  # RFC 5321 4.5.3.1.8: every server takes that many
 
@@ -57,9 +57,12 @@ class Deliverer:
         untried, sequence = tuple(dict.fromkeys(message.recipients)), 0
         bounced: list[Failure] = []
         deferred: list[Failure] = []
+        header = await _header(message)
         while untried:
             group, later = untried[:RECIPIENTS_PER_TRANSACTION], untried[RECIPIENTS_PER_TRANSACTION:]
-            result = await destination.send(make_transaction(message.envelope, group, message.body, message.size))
+            result = await destination.send(
+                make_transaction(message.envelope, group, message.body, message.size, header)
+            )
             if isinstance(result, NotAttempted):
                 break
             outcome = outcome_of(result.replies)
@@ -112,3 +115,11 @@ class Deliverer:
             )
         metrics.count_outcome(event, recipients)
         return sequence
+
+
+async def _header(message: OutgoingMessage) -> bytes:
+    """The header section of the mail; empty if it cannot be read, which the attempt records."""
+    try:
+        return await read_header(message.body)
+    except VarcoError:
+        return b""

@@ -16,7 +16,8 @@ CRLF = "\r\n"
 class DsnContent(msgspec.Struct, frozen=True, kw_only=True):
     """What a DSN is made of.
 
-    `reporter` is the host name of this gate, `host` that of the next hop.
+    `reporter` is the host name of this gate, `host` that of the next hop, empty if it was not
+    asked.
     """
 
     id: str
@@ -96,7 +97,8 @@ def _text(content: DsnContent, *, utf8: bool) -> str:
         "",
     ]
     for failure in content.failures:
-        lines += [f"<{failure.recipient}>", f"    {_folded(failure.answer, utf8=utf8, indent='    ')}", ""]
+        answer = f"(this gate) {failure.answer}" if failure.by_gate else failure.answer
+        lines += [f"<{failure.recipient}>", f"    {_folded(answer, utf8=utf8, indent='    ')}", ""]
     return CRLF.join(lines)
 
 
@@ -115,12 +117,19 @@ def _status(content: DsnContent, *, utf8: bool) -> str:
             "Final-Recipient": f"{'utf-8' if utf8 else 'rfc822'}; {failure.recipient}",
             "Action": "failed",  # RFC 3464 2.3.3
             "Status": _final(failure.status, expired=content.expired),
-            "Remote-MTA": f"dns; {content.host.rpartition(':')[0] or content.host}",
-            "Diagnostic-Code": f"smtp; {_folded(failure.answer, utf8=utf8)}",
+            **_asked(content, failure),
+            "Diagnostic-Code": f"{'x-varco' if failure.by_gate else 'smtp'}; {_folded(failure.answer, utf8=utf8)}",
         }
         for failure in content.failures
     ]
     return CRLF.join("".join(f"{name}: {value}{CRLF}" for name, value in block.items()) for block in blocks)
+
+
+def _asked(content: DsnContent, failure: Failure) -> dict[str, str]:
+    """RFC 3464 2.3.5: no remote MTA is named where the gate itself refused."""
+    if failure.by_gate or not content.host:
+        return {}
+    return {"Remote-MTA": f"dns; {content.host.rpartition(':')[0] or content.host}"}
 
 
 def _final(status: str, *, expired: bool) -> str:

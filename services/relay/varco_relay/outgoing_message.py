@@ -47,8 +47,10 @@ def undelivered_events(
 ) -> list[MailBounced | MailExpired | MailDeferred]:
     """What becomes of recipients without a delivery: bounced, expired, or tried again later."""
     events: list[MailBounced | MailExpired | MailDeferred] = []
-    if bounced:
-        events.append(MailBounced(**_failure_fields(message, bounced, now, host, new_id)))
+    for refused_by in (host, ""):
+        refusals = tuple(failure for failure in bounced if failure.by_gate is not bool(refused_by))
+        if refusals:
+            events.append(MailBounced(**_failure_fields(message, refusals, now, refused_by, new_id)))
     if deferred and schedule.expired(now, message.envelope.received_at):
         events.append(expired_event(message, deferred, host=host, now=now, new_id=new_id))
     elif deferred:

@@ -60,6 +60,11 @@ class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
         default=timedelta(days=5),
         description="How long after its acceptance a mail is tried. Then its sender is notified.",
     )
+    private_routes: bool = Field(
+        default=False,
+        description="Whether accounts' own tokens may set routes to private, loopback and metadata addresses. "
+        "Operators' tokens always may.",
+    )
     timeout_factor: Internal[float] = Field(
         default=1.0, gt=0, le=10, description="The timeouts of RFC 5321 4.5.3.2 are multiplied by this."
     )

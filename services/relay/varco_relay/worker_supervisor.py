@@ -1,14 +1,23 @@
 """One worker for each account: started when it appears, told when its route changes."""
 
 import asyncio
-from datetime import datetime
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import count
 
+from varco_common.base import log
 from varco_common.events import AnyEvent, RouteRemoved, RouteSet
 from varco_common.eventsourcing.projection import Projection
 from varco_relay.account_worker import AccountWorker
+from varco_relay.decide.retry_schedule import Backoff
 from varco_relay.delivery_attempt import Deliverer
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
+
+RESTART = Backoff(first=timedelta(seconds=1), longest=timedelta(minutes=5))  # of a worker that failed
+_log = log.get(__name__)
 
 
 class WorkerSupervisor:
@@ -30,11 +39,12 @@ class WorkerSupervisor:
             while True:
                 account = await self._changed.get()
                 if worker := self._workers.get(account):
-                    worker.update_route()
+                    with _error_of_one_account(account):
+                        worker.update_route()
                 elif self._routes.get(account):
                     worker = AccountWorker(account, self._routes, self._deliverer, self._pools, self._grace)
                     self._workers[account] = worker
-                    group.create_task(worker.run(), name=f"worker {account}")
+                    group.create_task(_keep_running(worker), name=f"worker {account}")
 
     def _on_event(self, account: str, event: AnyEvent) -> None:
         if account not in self._workers or isinstance(event, RouteSet | RouteRemoved):
@@ -57,3 +67,19 @@ class WorkerSupervisor:
 
     def _of(self, account: str) -> list[AccountWorker]:
         return [worker for name, worker in self._workers.items() if account in ("", name)]
+
+
+async def _keep_running(worker: AccountWorker) -> None:
+    """Runs the worker until it is cancelled. An error is that of one account: the others go on."""
+    for failures in count(1):
+        with _error_of_one_account(worker.account):
+            await worker.run()
+        await asyncio.sleep(RESTART.delay(failures, random.random()).total_seconds())  # noqa: S311 - jitter
+
+
+@contextmanager
+def _error_of_one_account(account: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - a bug
+        _log.exception("an account's mail or its route could not be handled", account=account)

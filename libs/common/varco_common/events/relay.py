@@ -24,7 +24,8 @@ class TlsUse(StrEnum):
 class Smarthost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="smarthost"):
     """A next hop.
 
-    `secret` is the password, sealed with relay's own key: it is of use to relay alone.
+    `secret` is the password, sealed with relay's own key: it is of use to relay alone. With
+    `public_only` an account's own token chose the host, so it must not be a private address.
     """
 
     host: str
@@ -32,6 +33,7 @@ class Smarthost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     tls: TlsUse = TlsUse.OPPORTUNISTIC
     login: str = ""
     secret: str = ""
+    public_only: bool = False
 
 
 class Blackhole(msgspec.Struct, frozen=True, kw_only=True, tag="blackhole"):
@@ -88,12 +90,14 @@ class RouteRecovered(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why one recipient didn't get it.
 
-    `status` is the enhanced code (RFC 3463), `answer` that of the next hop.
+    `status` is the enhanced code (RFC 3463), `answer` that of the next hop. With `by_gate` it is
+    the gate's own: the next hop was not asked about this mail.
     """
 
     recipient: str
     status: str
     answer: str
+    by_gate: bool = False
 
 
 class MailOutcome(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -146,7 +150,7 @@ class MailDeferred(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, t
 
 
 class MailBounced(MailOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.bounced.v1"):
-    """Refused for good.
+    """Refused for good by the next hop `host`; with an empty `host`, by the gate itself.
 
     `dsn` is the id of the notification that the sender is owed; empty for a null sender.
     """

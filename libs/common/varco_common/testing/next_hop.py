@@ -41,6 +41,8 @@ class Received:
 class NextHop:
     """Offers may change at any time; open connections keep those of their EHLO.
 
+    With `close_after_421` every 421 closes the connection (RFC 5321 3.8).
+
     `script` has answers to give before the usual ones: by verb (`MAIL`, `DATA`, `END`, `EHLO`,
     `GREETING`, `AUTH`, `STARTTLS`), or by a recipient's address. `DROP`, `LOSE` and `HANG` are
     answers, too.
@@ -54,6 +56,8 @@ class NextHop:
     context: ssl.SSLContext | None = None
     logins: dict[str, str] = field(default_factory=dict)
     auth: tuple[str, ...] = ("PLAIN", "LOGIN")
+    refused_mechanisms: tuple[str, ...] = ()  # offered, and then answered 504
+    close_after_421: bool = False
     keep: bool = True
     host: str = "127.0.0.1"
     on_mail: Callable[[Received], object] = lambda _: None
@@ -159,6 +163,8 @@ class _Session:
             await asyncio.Event().wait()
         self.writer.write(answer.replace("\n", "\r\n").encode() + b"\r\n")
         await self.writer.drain()
+        if self.hop.close_after_421 and answer.startswith("421"):
+            raise _Drop
 
     async def say(self, to: str, usual: str) -> bool:
         """Sends the scripted or usual answer; returns whether it was positive."""
@@ -195,6 +201,8 @@ class _Session:
 
     async def on_auth(self, rest: str) -> None:
         mechanism, _, initial = rest.partition(" ")
+        if mechanism in self.hop.refused_mechanisms:
+            return await self.write("504 5.5.4 unrecognised authentication type")
         if mechanism == "PLAIN":
             _, login, password = b64decode(initial).decode().split("\0")
         else:
@@ -206,6 +214,7 @@ class _Session:
         good = self.hop.logins.get(login) == password
         if await self.say("AUTH", "235 2.7.0 welcome" if good else "535 5.7.8 wrong credentials"):
             self.login = login
+        return None
 
     async def on_mail(self, rest: str) -> None:
         if self.hop.logins and not self.login:

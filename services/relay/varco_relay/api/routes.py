@@ -11,15 +11,21 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
 from varco_relay.api.schemas import RouteOut, SmarthostIn
-from varco_relay.commands import Encrypts, RouteRequest, remove_route, set_route
+from varco_relay.commands import Encrypts, RouteFreedom, RouteRequest, remove_route, set_route
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.smtp.target import BLACKHOLE, describe_route, format_smarthost
 from varco_relay.worker_supervisor import WorkerSupervisor
 
 
 def router(
-    routes: Projection[AccountRoute], workers: WorkerSupervisor, secret_box: Encrypts, default_route: Route | None
+    routes: Projection[AccountRoute],
+    workers: WorkerSupervisor,
+    secret_box: Encrypts,
+    default_route: Route | None,
+    *,
+    private_routes: bool,
 ) -> APIRouter:
+    """`private_routes`: accounts' own tokens may set routes to private addresses, too."""
     api = APIRouter(prefix="/accounts/{account}/route")
     executor = CommandExecutor(routes)
 
@@ -53,8 +59,12 @@ def router(
     ) -> ChangedOut:
         """An account that is not open yet may have its route set."""
         request: RouteRequest | Literal["blackhole"] = BLACKHOLE if isinstance(route, str) else route.request()
+        freedom = RouteFreedom.of(command, private_routes=private_routes)
         result = await executor.execute(
-            account, command, lambda state, context: set_route(state, context, request, secret_box), dry_run=dry_run
+            account,
+            command,
+            lambda state, context: set_route(state, context, request, secret_box, freedom),
+            dry_run=dry_run,
         )
         return ChangedOut.of(result)
 

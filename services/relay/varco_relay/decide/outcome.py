@@ -67,4 +67,7 @@ def _too_many_recipients(reply: SmtpReply) -> bool:
 
 
 def _failures(replies: Mapping[str, SmtpReply], recipients: Iterable[str]) -> tuple[Failure, ...]:
-    return tuple(Failure(recipient=r, status=replies[r].status, answer=replies[r].line) for r in recipients)
+    return tuple(
+        Failure(recipient=r, status=replies[r].status, answer=replies[r].line, by_gate=replies[r].by_gate)
+        for r in recipients
+    )

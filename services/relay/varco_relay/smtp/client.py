@@ -14,6 +14,8 @@ from varco_relay.smtp.smtp_reply import NotSmtp, ReplyReader, SmtpReply
 from varco_relay.smtp.transaction import BodyChunks, Capabilities, envelope_commands, obstacle
 
 END_OF_DATA = b".\r\n"
+MAX_UNREAD_REPLIES = 512  # twice what the pipelined commands of two mails to 100 recipients each are answered
+MAX_UNREAD_TEXT = 256 * 1024  # characters
 _QUIT_SECONDS = 2.0  # the connection closes anyway: a slow answer to QUIT is not worth more
 
 
@@ -72,10 +74,16 @@ class SmtpClient(asyncio.Protocol):
             self.tls = tls.version() or "TLS"
 
     def data_received(self, data: bytes) -> None:
+        if self._closed_because:  # nothing that arrives after an abort counts
+            return
         try:
             self._replies.extend(self._reader.feed(data))
         except NotSmtp as error:
             self.abort(f"what the next hop says isn't SMTP: {error}")
+            return
+        if len(self._replies) > MAX_UNREAD_REPLIES or sum(len(reply.text) for reply in self._replies) > MAX_UNREAD_TEXT:
+            self._replies.clear()
+            self.abort("the next hop sends more replies than there were commands")
             return
         self._wake()
 
@@ -191,8 +199,13 @@ class SmtpClient(asyncio.Protocol):
         mail = await self._answer(mail_from, self.timeouts.command)
         if mail.closing:
             raise ConnectionLost(mail)
-        to_name = recipients if ahead or mail.positive else []
-        answers = [await self._answer(line, self.timeouts.command) for line in to_name]
+        answers: list[SmtpReply] = []
+        for line in recipients if ahead or mail.positive else []:
+            answers.append(await self._answer(line, self.timeouts.command))
+            if answers[-1].closing:  # no other reply follows: this one is the answer to whoever has none yet
+                _note_refusals(pending, mail, answers)
+                self._complete(pending, answers[-1])
+                return None
         accepted = _note_refusals(pending, mail, answers)
         last = await self._answer(data, self.timeouts.data) if ahead or accepted else [mail, *answers][-1]
         if last.code == 354 and accepted:
@@ -216,7 +229,8 @@ class SmtpClient(asyncio.Protocol):
         last = body if isinstance(body, bytes) else await self._send_all_but_last(pending, body)
         following = self._next(take_next) if self.capabilities.pipelining else None
         self.write(last, END_OF_DATA, *_commands(following))
-        await self._drained()
+        with suppress(ConnectionLost):  # a next hop may answer and close at once: its answer counts
+            await self._drained()
         self._complete(pending, await self.reply(self.timeouts.end))
         return following if self.capabilities.pipelining else self._next(take_next)
 
@@ -232,7 +246,7 @@ class SmtpClient(asyncio.Protocol):
                     last = chunk
         except VarcoError as error:  # the next hop got no end of data, so it drops what it has
             self.abort("the body broke off")
-            pending.complete(SmtpReply(0, f"4.3.0 the body can't be read: {error}"), self.tls)
+            pending.complete(SmtpReply(0, f"4.3.0 the body can't be read: {error}", by_gate=True), self.tls)
             raise ConnectionLost("the body broke off") from error
         return last
 
@@ -266,7 +280,11 @@ class SmtpClient(asyncio.Protocol):
             except TimeoutError:
                 self.abort("timed out while the body was sent")
         if self.closed:
-            raise ConnectionLost(self._closed_because)
+            raise ConnectionLost(self._early_refusal() or self._closed_because)
+
+    def _early_refusal(self) -> SmtpReply | None:
+        """What the next hop said when it ended the connection in the middle of a body."""
+        return next((reply for reply in self._replies if reply.code >= 400), None)
 
 
 def _commands(pending: PendingTransaction | None) -> list[bytes]:
@@ -274,11 +292,14 @@ def _commands(pending: PendingTransaction | None) -> list[bytes]:
 
 
 def _note_refusals(pending: PendingTransaction, mail: SmtpReply, answers: list[SmtpReply]) -> bool:
-    """Records the refusals of MAIL and RCPT. Returns whether any recipient was accepted."""
+    """Records the refusals of MAIL and RCPT. Returns whether any recipient was accepted.
+
+    There are fewer answers than recipients when the next hop closes in between.
+    """
     recipients = pending.transaction.recipients
     if not mail.positive:
         pending.replies.update(dict.fromkeys(recipients, mail))
         return False
-    refused = {r: reply for r, reply in zip(recipients, answers, strict=True) if not reply.positive}
+    refused = {r: reply for r, reply in zip(recipients, answers, strict=False) if not reply.positive}
     pending.replies.update(refused)
     return len(refused) < len(recipients)

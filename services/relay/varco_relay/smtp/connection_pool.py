@@ -13,7 +13,7 @@ from varco_relay.decide.retry_schedule import Backoff
 from varco_relay.smtp.client import ConnectionLost, SmtpClient
 from varco_relay.smtp.dialer import Dialer, RouteDown
 from varco_relay.smtp.pending_transaction import Completed, NotAttempted, PendingTransaction, Result, Stage
-from varco_relay.smtp.smtp_reply import SmtpReply
+from varco_relay.smtp.smtp_reply import MAX_TEXT, SmtpReply
 from varco_relay.smtp.target import BLACKHOLE, SmtpTarget
 from varco_relay.smtp.transaction import Capabilities, SmtpTransaction
 
@@ -154,8 +154,11 @@ class ConnectionPool:
             return
         if error := task.exception():
             _log.error("a connection's task crashed", next_hop=self.name, exc_info=error)
-            for pending in connection.taken:
-                pending.complete(SmtpReply(0, "4.3.0 internal error"))
+            unfinished = connection.unfinished()
+            for pending in unfinished:
+                pending.complete(SmtpReply(0, "4.3.0 internal error", by_gate=True))
+            if not unfinished:  # no mail is at fault, so the next connection would crash at once
+                self._mark_down(_internal_error(error), connection)
         if self.down_reason:
             self._reject_queue()
         elif self._queue:
@@ -167,8 +170,8 @@ class ConnectionPool:
             connection.client = client = connection.client or await self._dialer.dial(self.target)
         except RouteDown as error:
             return self._mark_down(str(error), connection)
-        self._announce(client.capabilities)
         try:
+            self._announce(client.capabilities)
             while await self._mail_waits(client):
                 await client.send_all(lambda: self._take_next(connection))
                 self._lost_in_a_row = self._failures = 0
@@ -259,6 +262,10 @@ class ConnectionPool:
             except RouteDown as error:
                 self.down_reason = str(error)
                 self._failures += 1
+            except Exception as error:  # noqa: BLE001 - a bug with this next hop: it is dialled again later
+                _log.exception("the next hop can't be dialled", next_hop=self.name)
+                self.down_reason = _internal_error(error)
+                self._failures += 1
         _log.info("the next hop is back", next_hop=self.name)
         self.down_reason, self._reconnecting = "", None
         self._open(client)
@@ -275,6 +282,10 @@ class BlackholeSink:
 
     async def send(self, transaction: SmtpTransaction) -> Result:
         return Completed(replies=dict.fromkeys(transaction.recipients, SmtpReply(250, "2.0.0 Ok: blackhole")))
+
+
+def _internal_error(error: BaseException) -> str:
+    return f"internal error: {type(error).__name__}: {error}"[:MAX_TEXT]
 
 
 def _lost_reply(pending: PendingTransaction, reply: SmtpReply) -> SmtpReply:

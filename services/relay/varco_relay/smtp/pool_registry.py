@@ -67,10 +67,17 @@ class PoolRegistry:
         except TransientError as error:
             return Unroutable(str(error))
         target = SmtpTarget(
-            host=smarthost.host, port=smarthost.port, tls=smarthost.tls, login=smarthost.login, password=password
+            host=smarthost.host,
+            port=smarthost.port,
+            tls=smarthost.tls,
+            login=smarthost.login,
+            password=password,
+            public_only=smarthost.public_only,
         )
         pool = self._pools.setdefault(target, ConnectionPool(target, self._dialer, self._limits))
         pool.listeners.add(listener)
-        if pool.capabilities:
+        if pool.down_reason:  # another account's mail has shown it
+            listener.on_down(pool.name, pool.down_reason)
+        elif pool.capabilities:
             listener.on_capabilities(pool.name, pool.capabilities)
         return pool

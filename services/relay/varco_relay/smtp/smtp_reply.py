@@ -14,11 +14,13 @@ MAX_TEXT = 1_000  # of one reply, as it goes into events and notifications
 class SmtpReply(NamedTuple):
     """A reply: its code, and the text of its lines separated by LF.
 
-    Code 0 marks the gate's own words.
+    Code 0 marks the gate's own words about the connection. With `by_gate` the gate itself decided,
+    and the next hop had no part in it.
     """
 
     code: int
     text: str
+    by_gate: bool = False
 
     @property
     def status(self) -> str:

@@ -1,6 +1,7 @@
 """The address of a next hop, and how a route is written as text."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Literal
 
 from varco_common.events import Blackhole, Route, Smarthost, TlsUse
@@ -11,13 +12,17 @@ BLACKHOLE: Literal["blackhole"] = "blackhole"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpTarget:
-    """A next hop with its credentials. Accounts with the same target share its connections."""
+    """A next hop with its credentials. Accounts with the same target share its connections.
+
+    With `public_only` no connection is made to a private address.
+    """
 
     host: str
     port: int
     tls: TlsUse = TlsUse.OPPORTUNISTIC
     login: str = ""
     password: str = ""
+    public_only: bool = False
 
     @property
     def name(self) -> str:
@@ -64,5 +69,11 @@ def describe_route(route: Route | None) -> str:
 
 
 def _is_host(host: str, *, bracketed: bool) -> bool:
+    """Whether a connection to it could be tried: a name that IDNA takes, or an address."""
     allowed = ":.%" if bracketed else ".-_"
-    return 0 < len(host) < 254 and all(c.isalnum() or c in allowed for c in host)
+    if not (0 < len(host) < 254 and all(c.isalnum() or c in allowed for c in host)):
+        return False
+    try:
+        return bool(ip_address(host)) if ":" in host else bool(host.encode("idna"))
+    except ValueError:  # UnicodeError is one
+        return False

@@ -1,6 +1,7 @@
 """One mail transaction: what is sent, what it requires, and what the next hop offers."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import msgspec
@@ -9,6 +10,9 @@ from varco_common.base.errors import PoisonError
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.hops import MAX_HOPS, count_hops
 from varco_relay.smtp.smtp_reply import SmtpReply
+
+MAX_SIZE = 2**63 - 1  # RFC 1870 4 allows 20 digits, an event does not
+MAX_HEADER = 1024 * 1024  # bytes: more than a hundred servers write, with signatures
 
 BodyChunks = Callable[[], AsyncGenerator[bytes, None]]
 
@@ -40,7 +44,7 @@ def parse_capabilities(reply: SmtpReply) -> Capabilities:
         eight_bit="8BITMIME" in keywords,
         smtputf8="SMTPUTF8" in keywords,
         size="SIZE" in keywords,
-        max_size=int(size[0]) if size and size[0].isdecimal() else 0,
+        max_size=min(int(size[0]), MAX_SIZE) if size and size[0].isdecimal() else 0,
         starttls="STARTTLS" in keywords,
         auth=tuple(keywords.get("AUTH", ())),
     )
@@ -64,23 +68,22 @@ class SmtpTransaction:
 
 
 def make_transaction(
-    envelope: Envelope, recipients: Iterable[str], body: bytes | BodyChunks, size: int
+    envelope: Envelope, recipients: Iterable[str], body: bytes | BodyChunks, size: int, header: bytes = b""
 ) -> SmtpTransaction:
     """Requires no more than the mail needs: clients declare 8BITMIME for plain ASCII, too.
 
-    Of a body in chunks only what the client declared is known, and not how many servers it came
-    through. Raises PoisonError for a record that would break out of its transaction; ingress
-    accepts none of those.
+    `header` is the header section of a body in chunks, as far as it was read. Of such a body only
+    what the client declared is known besides. Raises PoisonError for a record that would break out
+    of its transaction; ingress accepts none of those.
     """
     unique = tuple(dict.fromkeys(recipients))
     _refuse_injection(envelope.sender, unique, body)
     smtputf8 = not (envelope.sender.isascii() and all(map(str.isascii, unique)))
-    eight_bit, hops = envelope.eight_bit, 0
+    eight_bit = envelope.eight_bit
     if isinstance(body, bytes):
-        headers = body[: body.find(b"\r\n\r\n")]
+        header = header_of(body)
         eight_bit = not body.isascii()
-        hops = count_hops(headers)
-        smtputf8 = smtputf8 or (envelope.smtputf8 and not headers.isascii())
+        smtputf8 = smtputf8 or (envelope.smtputf8 and not header.isascii())
     else:
         smtputf8 = smtputf8 or envelope.smtputf8
     return SmtpTransaction(
@@ -90,8 +93,26 @@ def make_transaction(
         size=size,
         eight_bit=eight_bit,
         smtputf8=smtputf8,
-        hops=hops,
+        hops=count_hops(header),
     )
+
+
+def header_of(body: bytes) -> bytes:
+    """The header section of a body, or of its beginning."""
+    return body.partition(b"\r\n\r\n")[0]
+
+
+async def read_header(body: bytes | BodyChunks) -> bytes:
+    """The header section, or its first MAX_HEADER bytes: servers add their fields at the top."""
+    if isinstance(body, bytes):
+        return header_of(body)
+    start = b""
+    async with aclosing(body()) as chunks:
+        async for chunk in chunks:
+            start += chunk
+            if b"\r\n\r\n" in start or len(start) >= MAX_HEADER:
+                break
+    return header_of(start)
 
 
 def _refuse_injection(sender: str, recipients: tuple[str, ...], body: bytes | BodyChunks) -> None:
@@ -111,13 +132,13 @@ def obstacle(transaction: SmtpTransaction, capabilities: Capabilities) -> SmtpRe
     """
     if transaction.hops > MAX_HOPS:
         text = f"5.4.6 The mail came through {transaction.hops} servers already: it goes round in a circle"
-        return SmtpReply(554, text)
+        return SmtpReply(554, text, by_gate=True)
     if transaction.smtputf8 and not capabilities.smtputf8:  # RFC 6531 3.5
         text = "5.6.7 The next hop can't carry internationalised addresses or header fields (no SMTPUTF8)"
-        return SmtpReply(550, text)
+        return SmtpReply(550, text, by_gate=True)
     if transaction.eight_bit and not capabilities.eight_bit:
         text = "5.6.3 The next hop takes 7-bit messages only (no 8BITMIME), and this one has 8-bit characters"
-        return SmtpReply(554, text)
+        return SmtpReply(554, text, by_gate=True)
     return None
 
 
