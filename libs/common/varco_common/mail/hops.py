@@ -1,8 +1,11 @@
 """How many servers a mail came through, by the Received fields of its header (RFC 5321 6.3)."""
 
+import re
+
 MAX_HOPS = 100  # a mail that came through more goes round in a circle
+_RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)  # RFC 5322 4.5 allows blanks
 
 
 def count_hops(header: bytes) -> int:
     """`header` is the header of the mail without the empty line after it."""
-    return (b"\r\n" + header).lower().count(b"\r\nreceived:")
+    return len(_RECEIVED.findall(header))
