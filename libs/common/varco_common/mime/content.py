@@ -22,7 +22,7 @@ _ALMOST_TYPE = re.compile(rb"[^\w]*(" + _TOKEN + rb")\s*/\s*(" + _TOKEN + rb")")
 _COMMENT = re.compile(rb"\([^()]*\)")
 _CHARSET = re.compile(rb"(?i)(?<![\w*.-])charset\s*=\s*\"?'?([\w.:+-]+)")
 _SMIME_TYPE = re.compile(rb"(?i)(?<![\w*.-])smime-type\s*=\s*\"?([\w-]+)")
-_EXTENSION = re.compile(rb"(?s)\.\w{1,8}[\s\"']*\Z|=\?.*\?=")  # an encoded word may hold one
+_EXTENSION = re.compile(rb"\.\w{1,8}[\s\"']*+\Z")
 _BOUNDARY = re.compile(rb'(?i)(?<![\w*.-])boundary(\*[0-9*]*)?\s*=\s*(?:"([^"]*)("?)|([^\s;"]*))([^;]*)')
 _BOUNDARY_CHARS = re.compile(rb"[ -!#-\[\]-~]*[!#-\[\]-~]\Z")  # RFC 2046 5.1.1, and the signs that clients use besides
 
@@ -74,7 +74,13 @@ def _names(fields: Fields, parameters: list[bytes], defects: Defects) -> tuple[s
     whole = [value for field in (b"content-name", b"x-sun-data-name") for value in fields.get(field, ())]
     known = file_names(parameters, defects, whole) if parameters or whole else ()
     described = fields.get(b"content-description", ()) if not known else ()
-    return known or file_names((), defects, [value for value in described if _EXTENSION.search(value)])
+    return known or file_names((), defects, [value for value in described if _may_be_name(value)])
+
+
+def _may_be_name(description: bytes) -> bool:
+    """Whether it ends in an extension, or has an encoded word, which may hold one."""
+    word = description.find(b"=?")
+    return description.rfind(b"?=") > word >= 0 or _EXTENSION.search(description) is not None
 
 
 def _location_names(fields: Fields, media_type: str, defects: Defects) -> tuple[str, ...]:

@@ -69,11 +69,11 @@ def _plain_values(quoted: bytes | None, rest: bytes, defects: Defects) -> Iterat
 
 
 def _unquoted_values(rest: bytes) -> Iterator[bytes]:
-    bare = _COMMENT.sub(b"", rest).strip()
+    bare = (_COMMENT.sub(b"", rest) if b")" in rest else rest).strip()
     yield bare
     if bare.startswith(b"'"):
         yield bare.strip(b"'")
-    yield from _with_extension(bare.partition(b" ")[0], re.split(rb"\s", bare, maxsplit=1)[0], rest.strip())
+    yield from _with_extension(bare.partition(b" ")[0], *bare.split(None, 1)[:1], rest.strip())
 
 
 def _with_text_behind(inner: bytes, rest: bytes, defects: Defects) -> Iterator[bytes]:
