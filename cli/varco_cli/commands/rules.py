@@ -28,6 +28,9 @@ def set_rules(
     max_size: Annotated[str, typer.Option(help="Largest size of a mail, such as 20MB.")] = "",
     max_recipients: Annotated[int, typer.Option(help="Largest number of recipients of a mail.")] = 0,
     attachments: Annotated[str, typer.Option(help="Allowed extensions, separated by commas, or `any`.")] = "",
+    display_addresses: Annotated[
+        str, typer.Option(help="`accept` or `refuse` sender names that hold an address of somebody else.")
+    ] = "",
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
@@ -36,7 +39,11 @@ def set_rules(
     Examples: `varco rules set acme --max-size 20MB --max-recipients 100` ·
     `varco rules set acme --attachments pdf,txt,gif,jpg,jpeg,png`
     """
-    form: dict[str, Any] = {"max_size": max_size or None, "max_recipients": max_recipients or None}
+    form: dict[str, Any] = {
+        "max_size": max_size or None,
+        "max_recipients": max_recipients or None,
+        "display_addresses": display_addresses or None,
+    }
     if attachments:
         form["attachments"] = "any" if attachments == "any" else {"allow": attachments.split(",")}
     form = {name: value for name, value in form.items() if value is not None}

@@ -28,6 +28,7 @@ SHOWN = {
         "max_recipients": 50,
         "attachments": {"allow": ["pdf", "txt"]},
         "encrypted": "refuse",
+        "display_addresses": "refuse",
     },
     "notices": {"attachment": {"it": "Niente {name}"}},
 }
@@ -173,7 +174,13 @@ async def test_an_account_s_token_sees_and_changes_that_account_alone(policy):
         taken = await partner.put("/accounts/acme/senders/boss@mail.other.example")
         assert (taken.status_code, "declared by another" in taken.json()["detail"]) == (403, True)
         assert (await partner.put("/accounts/acme/rules", json={"max_recipients": 10})).status_code == 200
-        for looser in ({"max_recipients": 11}, {"max_size": "11MB"}, {"attachments": "any"}, {"encrypted": "accept"}):
+        for looser in (
+            {"max_recipients": 11},
+            {"max_size": "11MB"},
+            {"attachments": "any"},
+            {"encrypted": "accept"},
+            {"display_addresses": "accept"},
+        ):
             assert (await partner.put("/accounts/acme/rules", json=looser)).status_code == 403
         assert (await partner.put("/accounts/acme", json={"networks": []})).status_code == 403
         asked = {"address": "x@other.example", "login": "carol"}
@@ -274,7 +281,7 @@ async def test_notices_are_written_shown_and_withdrawn(policy):
     }
     assert (await policy.http.delete(path)).is_success
     assert (await policy.http.get(path)).json()["own"] is False
-    assert len((await policy.http.get("/accounts/acme/notices")).json()) == 10
+    assert len((await policy.http.get("/accounts/acme/notices")).json()) == 14
 
 
 async def test_an_answer_comes_when_the_change_can_be_read(policy):

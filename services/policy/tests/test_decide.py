@@ -6,7 +6,7 @@ from time import perf_counter
 import pytest
 from msgspec.structs import replace
 
-from varco_common.events import FilelinkChosen, FilelinkWithdrawn, Language, Notice, Rules
+from varco_common.events import Choice, FilelinkChosen, FilelinkWithdrawn, Language, Notice, Rules
 from varco_common.mail.ballot import Ballot
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.replies import Reply
@@ -202,3 +202,42 @@ def test_the_links_threshold_is_folded_from_filelinks_events():
     off = apply(chosen, FilelinkWithdrawn(at=AT, account="acme"))
     assert off is not None
     assert off.links_over == 0
+
+
+def real(*header: bytes, sender="alice@acme.example") -> Ballot:
+    return Ballot(envelope=ballot(sender).envelope, manifest=scan(b"\r\n".join(header) + b"\r\n\r\nHello\r\n"))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"From: Alice Rossi alice@acme.example",
+        b"From: Rossi, Alice <alice@acme.example>",
+        b'From: "Rossi <boss@bank.example>',
+        b"From: Rossi, Alice <boss@bank.example>",
+        b"From: <boss@bank.example> <alice@acme.example>",
+        b"From:",
+        b"From: alice@acme.example\r\nSender: Alice Rossi alice@acme.example",
+    ],
+)
+def test_an_unreadable_from_is_told_how_it_must_look_and_is_no_strike(field):
+    for sender in ("alice@acme.example", ""):
+        vote = decide(real(field, sender=sender), ACME)
+        assert vote.reply is Reply.AMBIGUOUS_BODY, "the only strike of a sender is sender-not-authorised"
+        assert "From: Alice Rossi <alice@example.com>" in vote.text
+        assert "attachment" not in vote.text
+        assert "allegato" not in decide(real(field, sender=sender), ITALIAN).text
+
+
+@pytest.mark.parametrize("name", [b"ceo@bank.example", b'"ceo@bank.example"', b"=?utf-8?q?ceo=40bank=2Eexample?="])
+def test_a_name_that_holds_a_foreign_address_is_refused_unless_the_account_allows_it(name):
+    forged = real(b"From: " + name + b" <alice@acme.example>")
+    vote = decide(forged, ACME)
+    assert vote.reply is Reply.MISLEADING_NAME
+    assert '"ceo@bank.example"' in vote.text
+    assert decide(forged, replace(ACME, rules=Rules(display_addresses=Choice.ACCEPT))) == ACCEPT
+
+
+@pytest.mark.parametrize("name", [b"alice@acme.example", b'"Sales@Partner.example"', b"b@a.shops.example"])
+def test_a_name_may_hold_an_address_that_the_account_may_send_as(name):
+    assert decide(real(b"From: " + name + b" <alice@acme.example>"), ACME) == ACCEPT

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from varco_common.events import Language, Notice
+from varco_common.events import Choice, Language, Notice
 from varco_common.mail import link_eligibility
 from varco_common.mail.ballot import Ballot, Vote, accept
 from varco_common.mail.notices import notice
@@ -81,6 +81,9 @@ def sender_authorised(ballot: Ballot, account: Account) -> Vote | None:
     sender, manifest = ballot.envelope.sender, ballot.manifest
     if sender and not narrowest_pattern(sender, account.senders):
         return _not_authorised(ballot, account, sender, "MAIL FROM")
+    if Defect.FROM_UNREADABLE in manifest.defects:  # what it holds may be no address that anybody wrote
+        reason = ", ".join(manifest.defects)
+        return _object(Reply.AMBIGUOUS_BODY, reason, _notice(Notice.AUTHOR, ballot, account))
     for seen, addresses in (("From", manifest.authors), ("Sender", manifest.senders)):
         for address in addresses:
             if address != sender and not narrowest_pattern(address, account.senders):
@@ -88,6 +91,17 @@ def sender_authorised(ballot: Ballot, account: Account) -> Vote | None:
     if not sender and not manifest.authors:
         return _not_authorised(ballot, account, "<>", "MAIL FROM")
     return _ambiguous(ballot, account, [defect for defect in manifest.defects if defect in _AUTHOR_DEFECTS])
+
+
+def names_authorised(ballot: Ballot, account: Account) -> Vote | None:
+    """No name holds a foreign address: some clients show ceo@else.example <a@acme.example> by it."""
+    if account.rules.display_addresses is Choice.ACCEPT:
+        return None
+    for address in ballot.manifest.displayed:
+        if not covering(address, account.senders):
+            text = _notice(Notice.DISPLAY_NAME, ballot, account, address=address, account=account.name)
+            return _object(Reply.MISLEADING_NAME, f"a name holds {address}, no sender of {account.name}", text)
+    return None
 
 
 def login_known(ballot: Ballot, account: Account) -> Vote | None:
@@ -129,7 +143,14 @@ def attachments_safe(ballot: Ballot, account: Account) -> Vote | None:
     return _ambiguous(ballot, account, [defect for defect in ballot.manifest.defects if defect != Defect.FROM_MISSING])
 
 
-RULES: tuple[Rule, ...] = (login_known, sender_authorised, recipients_within, size_within, attachments_safe)
+RULES: tuple[Rule, ...] = (
+    login_known,
+    sender_authorised,
+    names_authorised,
+    recipients_within,
+    size_within,
+    attachments_safe,
+)
 
 
 def leaving_size(ballot: Ballot, account: Account) -> int:

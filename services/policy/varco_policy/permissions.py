@@ -91,4 +91,6 @@ def is_looser(old: Rules, new: Rules) -> bool:
         return True
     if new.encrypted is Choice.ACCEPT and old.encrypted is Choice.REFUSE:
         return True
+    if new.display_addresses is Choice.ACCEPT and old.display_addresses is Choice.REFUSE:
+        return True
     return new.max_size > old.max_size or new.max_recipients > old.max_recipients

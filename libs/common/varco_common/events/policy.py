@@ -13,7 +13,7 @@ from varco_common.mail.notices import Language, Notice
 
 
 class Choice(StrEnum):
-    """What becomes of a part that only its recipient can read."""
+    """What becomes of the mails that a rule is about."""
 
     REFUSE = "refuse"
     ACCEPT = "accept"
@@ -26,13 +26,16 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_size` is in bytes, as the mail leaves. `attachments` are extensions in lower case without
     the dot; None lets any pass. `encrypted` says what becomes of encrypted and opaquely signed
-    mails (S/MIME, PGP), whose attachments can't be seen.
+    mails (S/MIME, PGP), whose attachments can't be seen. `display_addresses` says what becomes of
+    mails whose From or Sender holds an address, beside the author's, that the account may not send
+    as.
     """
 
     max_size: int = 20_000_000
     max_recipients: int = 100
     attachments: tuple[str, ...] | None = ("pdf", "txt", "gif", "jpg", "jpeg", "png")
     encrypted: Choice = Choice.REFUSE
+    display_addresses: Choice = Choice.REFUSE
 
 
 class PolicyEvent(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):

@@ -24,6 +24,8 @@ class Notice(StrEnum):
     SENDER = "sender"
     RECIPIENTS = "recipients"
     STRUCTURE = "structure"
+    AUTHOR = "author"
+    DISPLAY_NAME = "display-name"
 
 
 # The Italian texts are the provider's own. They have `e'` for `è`, as a reply is ASCII unless the
@@ -69,13 +71,31 @@ TEXTS: dict[Notice, dict[Language, str]] = {
         Language.IT: "La struttura del messaggio è ambigua o difettosa e potrebbe nascondere un allegato: {reason}",
         Language.EN: "The message's structure is ambiguous or broken and could hide an attachment: {reason}",
     },
+    Notice.AUTHOR: {
+        Language.IT: (
+            "Il campo From (mittente) del messaggio non è leggibile.\n"
+            "Deve avere questa forma: From: Alice Rossi <alice@example.com>\n"
+            'Un nome con una virgola o altri segni va tra virgolette: From: "Rossi, Alice" <alice@example.com>'
+        ),
+        Language.EN: (
+            "The From field of the message can't be read.\n"
+            "It must look like this: From: Alice Rossi <alice@example.com>\n"
+            'A name with a comma or other signs needs quotation marks: From: "Rossi, Alice" <alice@example.com>'
+        ),
+    },
+    Notice.DISPLAY_NAME: {
+        Language.IT: 'Il nome del mittente contiene "{address}", che non è tra i mittenti dell\'account "{account}"',
+        Language.EN: 'The sender\'s name holds "{address}", which is not among the senders of account "{account}"',
+    },
 }
-FACTS = {
+FACTS: dict[Notice, tuple[str, ...]] = {
     Notice.ATTACHMENT: ("name",),
     Notice.SIZE: ("limit",),
     Notice.SENDER: ("sender", "seen", "account"),
     Notice.RECIPIENTS: ("limit",),
     Notice.STRUCTURE: ("reason",),
+    Notice.AUTHOR: (),
+    Notice.DISPLAY_NAME: ("address", "account"),
 }
 
 _FACT = re.compile(r"\{(\w+)\}")

@@ -35,6 +35,7 @@ class Reply(StrEnum):
 
     HOST_BANNED = "host-banned", 554, "5.7.1", "Connection refused"
     SENDER_NOT_AUTHORISED = "sender-not-authorised", 550, "5.7.1", "Sender not authorised"
+    MISLEADING_NAME = "misleading-name", 550, "5.7.1", "The sender's name holds an address that is not authorised"
     NOT_AUTHENTICATED = "not-authenticated", 530, "5.7.0", "Authentication required"
     INSECURE_AUTH = "insecure-auth", 538, "5.7.11", "Encryption required for authentication: use STARTTLS or port 465"
     WRONG_CREDENTIALS = "wrong-credentials", 535, "5.7.8", "Authentication credentials invalid"

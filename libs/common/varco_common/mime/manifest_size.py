@@ -36,13 +36,15 @@ def limit_size(manifest: Manifest, defects: Defects) -> Manifest:
 def _with_few_addresses(bare: Manifest, defects: Defects) -> tuple[Manifest, int]:
     """Cuts authors, senders and Bcc fields; the first ones stay."""
     defects.add(Defect.MANIFEST_CUT)
-    bare = msgspec.structs.replace(bare, authors=bare.authors[:3], senders=bare.senders[:1], bcc=bare.bcc[:32])
+    bare = msgspec.structs.replace(
+        bare, authors=bare.authors[:3], senders=bare.senders[:1], displayed=(), bcc=bare.bcc[:32]
+    )
     return bare, _ROOM - _bytes(bare)
 
 
 def _characters(manifest: Manifest) -> int:
     parts = 40 * len(manifest.parts) + sum([_part_characters(part) for part in manifest.parts])
-    addresses = sum([len(address) for address in (*manifest.authors, *manifest.senders)])
+    addresses = sum([len(address) for address in (*manifest.authors, *manifest.senders, *manifest.displayed)])
     return parts + addresses + 4 * len(manifest.bcc) + len(manifest.message_id) + len(manifest.subject)
 
 

@@ -32,6 +32,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The parts of a body, the addresses that it names as its origin, and its defects.
 
     `authors` are the addresses of every From field, `senders` those of every Sender field.
+    `displayed` are further addresses in those fields, as a display name holds one.
     `defects` are words of the closed list in defects.py. `header_end` is the offset where the last
     header field ends, before the empty line. `bcc` has the offsets (start, end) of the Bcc fields
     with their line ends, adjacent ones in one; a header that is too long (a defect) may have more.
@@ -41,6 +42,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     defects: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
     senders: tuple[str, ...] = ()
+    displayed: tuple[str, ...] = ()
     message_id: str = ""
     subject: str = ""
     header_end: int = 0

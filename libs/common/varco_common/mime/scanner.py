@@ -5,6 +5,7 @@ import mmap
 from varco_common.mime.addresses import parse_addresses
 from varco_common.mime.buffer import Buffer
 from varco_common.mime.defects import Defect, Defects
+from varco_common.mime.display_names import MAX_DISPLAYED, displayed_addresses
 from varco_common.mime.encoded_words import decode_encoded_words, to_text
 from varco_common.mime.header_block import MAX_HEADER
 from varco_common.mime.headers import MAX_FIELD, Fields, find_bcc, unfold
@@ -46,10 +47,13 @@ def scan_or_raise(data: bytes | mmap.mmap) -> Manifest:
     fields = tree.fields
     if b"from" not in fields:
         defects.add(Defect.FROM_MISSING)
+    authors = parse_addresses(fields[b"from"], defects) if b"from" in fields else ()
+    senders = parse_addresses(fields[b"sender"], defects) if b"sender" in fields else ()
     manifest = Manifest(
         parts=tuple(tree.parts),
-        authors=parse_addresses(fields[b"from"], defects) if b"from" in fields else (),
-        senders=parse_addresses(fields[b"sender"], defects) if b"sender" in fields else (),
+        authors=authors,
+        senders=senders,
+        displayed=_displayed(fields, authors + senders, defects),
         message_id=to_text(unfold(_first(fields, b"message-id")))[:MAX_ID],
         subject=decode_encoded_words(unfold(_first(fields, b"subject")))[:MAX_SUBJECT],
         header_end=tree.header_end,
@@ -59,6 +63,14 @@ def scan_or_raise(data: bytes | mmap.mmap) -> Manifest:
         encrypted=tree.encrypted,
     )
     return limit_size(manifest, defects)
+
+
+def _displayed(fields: Fields, authors: tuple[str, ...], defects: Defects) -> tuple[str, ...]:
+    values = (*fields.get(b"from", ())[:2], *fields.get(b"sender", ())[:2])  # a well-formed mail has one of each
+    displayed = displayed_addresses(values, authors)
+    if len(displayed) > MAX_DISPLAYED:
+        defects.add(Defect.TOO_MANY_AUTHORS)
+    return displayed[:MAX_DISPLAYED]
 
 
 def _bcc(body: Buffer, tree: Tree) -> tuple[tuple[int, int], ...]:

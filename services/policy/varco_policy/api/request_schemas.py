@@ -78,6 +78,11 @@ class RulesForm(AccountForm):
     max_recipients: Annotated[int, Field(ge=1, le=MAX_RECIPIENTS)] | None = None
     attachments: Annotated[Literal["any"] | Attachments, BeforeValidator(_attachments)] | None = None
     encrypted: Choice | None = None
+    display_addresses: Choice | None = Field(
+        default=None,
+        description="What becomes of a mail whose From or Sender holds, in its name, an address that the account may"
+        " not send as.",
+    )
 
 
 class AccountDocument(AccountForm):

@@ -64,6 +64,7 @@ def rules_out(rules: Rules) -> RulesOut:
         max_recipients=rules.max_recipients,
         attachments="any" if rules.attachments is None else Attachments(allow=[*rules.attachments]),
         encrypted=rules.encrypted,
+        display_addresses=rules.display_addresses,
     )
 
 

@@ -43,6 +43,7 @@ class RulesOut(BaseModel):
     max_recipients: int
     attachments: Literal["any"] | Attachments
     encrypted: Choice
+    display_addresses: Choice
 
 
 class AccountOut(BaseModel):
