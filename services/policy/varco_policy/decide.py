@@ -98,7 +98,7 @@ def names_authorised(ballot: Ballot, account: Account) -> Vote | None:
     if account.rules.display_addresses is Choice.ACCEPT:
         return None
     for address in ballot.manifest.displayed:
-        if not covering(address, account.senders):
+        if not narrowest_pattern(address, account.senders):
             text = _notice(Notice.DISPLAY_NAME, ballot, account, address=address, account=account.name)
             return _object(Reply.MISLEADING_NAME, f"a name holds {address}, no sender of {account.name}", text)
     return None
