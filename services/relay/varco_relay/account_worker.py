@@ -149,6 +149,7 @@ class AccountWorker:
                 size=record.body.size,
             )
             await self._deliver(message, delivery)
+            self._recorded.add(delivery.sequence, recipients)
         except TransientError:
             self._recorded.forget()
             raise
