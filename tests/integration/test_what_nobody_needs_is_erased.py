@@ -115,9 +115,9 @@ def test_what_is_delivered_and_collected_is_gone_to_the_last_byte(own_gate: Call
     assert (erased(gate, "kept"), len(in_mail(gate, "kept")), len(bodies(gate))) == (0, 2, 1)
     assert in_files(gate, small) == 1
     emptied(gate)
-    wait_for(lambda: erased(gate, "kept") == 2, 10)
-    wait_for(lambda: not in_files(gate, small), 10)
-    wait_for(lambda: not bodies(gate), 10)
+    wait_for(lambda: erased(gate, "kept") == 2, 60)
+    wait_for(lambda: not in_files(gate, small), 60)
+    wait_for(lambda: not bodies(gate), 60)
     assert in_mail(gate, "kept") == []
 
     # what waited is still delivered

@@ -14,7 +14,7 @@ class Client:
 
     async def line(self) -> str:
         """The next line with its end; empty when the server has closed the connection."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return (await self.reader.readline()).decode()
 
     async def command(self, *lines: str) -> str:

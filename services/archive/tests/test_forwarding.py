@@ -21,7 +21,7 @@ async def forwarded(gate, wanted: int) -> list[Delivery]:
     """What relay would get, once there are `wanted` copies; and there are no more."""
     found: list[Delivery] = []
     async with gate.bus.mail.consume("relay-test", "mail.copy.*", in_flight=100, max_bytes=1 << 24) as puller:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(found) < wanted:
                 found.append(await anext(puller))
         assert await puller.pending() == wanted

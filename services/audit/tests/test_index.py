@@ -69,7 +69,7 @@ async def rows(engine) -> dict[str, list]:
 
 
 async def caught_up(index: EventIndex, bus: Bus) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         if last := await bus.events.last_sequence("events.>"):
             await index.wait_until_applied(last)
 

@@ -141,7 +141,7 @@ async def test_who_leaves_a_replay_ends_it_at_the_service(bus):
             return True
 
         await eventually(left)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await running["policy"].left_alone.wait()
 
 

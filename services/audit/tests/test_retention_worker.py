@@ -124,7 +124,7 @@ async def test_while_a_voter_does_not_answer_nothing_is_erased(gate):
             if silent == "nobody":
                 await eventually(stalled)
             else:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     await asked.wait()
         assert await present(gate.bus, [1]) == [1]
         assert await gate.events("events.audit.mail-erased.*") == []

@@ -83,7 +83,7 @@ class Banguard:
         if not (until := await self.bus.events.last_sequence(*filters)):
             return []
         found = []
-        async with asyncio.timeout(10), aclosing(self.bus.events.follow(*filters)) as events:
+        async with asyncio.timeout(60), aclosing(self.bus.events.follow(*filters)) as events:
             async for stored in events:
                 found.append(stored.event)
                 if stored.sequence >= until:

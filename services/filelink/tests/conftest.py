@@ -194,5 +194,5 @@ async def filelink(gate: Gate) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def web() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         yield client

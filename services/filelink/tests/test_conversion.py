@@ -32,7 +32,7 @@ def leaves(message: EmailMessage) -> list[tuple[str, str | None, bytes]]:
 
 
 async def fetched(url: str) -> bytes:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.get(url)
     assert answer.status_code == 200
     return answer.content

@@ -28,7 +28,7 @@ def heavy() -> bytes:
 
 
 async def works(url: str) -> int:
-    async with httpx.AsyncClient() as web:
+    async with httpx.AsyncClient(timeout=60) as web:
         return len((await web.get(url)).content)
 
 
@@ -94,7 +94,7 @@ async def test_while_the_store_is_away_conversions_wait_and_downloads_are_503(na
     async with s3_server() as store:
         gate = Gate(nats, bus, store, tmp_path)
         await gate.account()
-        async with gate.filelink() as client, httpx.AsyncClient() as web:
+        async with gate.filelink() as client, httpx.AsyncClient(timeout=60) as web:
             await gate.set_links(client)
             await gate.converted_body(await gate.accept(layouts.GMAIL))
             await gate.converted_body(await gate.accept(layouts.mail(layouts.pdf(content=bytes(20_000)))))

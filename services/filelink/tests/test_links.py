@@ -29,7 +29,7 @@ async def linked(gate, filelink, body: bytes = layouts.GMAIL, account: str = "ac
 
 
 async def status(url: str, headers: dict[str, str] | None = None) -> int:
-    async with httpx.AsyncClient() as web:
+    async with httpx.AsyncClient(timeout=60) as web:
         return (await web.get(url, headers=headers or {})).status_code
 
 

@@ -80,7 +80,7 @@ async def test_a_refused_body_that_never_ends_is_cut_off(start, monkeypatch):
         client.send((b"x" * 98 + b"\r\n") * 100_000)
         with suppress(ConnectionError):  # the answer may be lost: the client isn't listening
             assert (await client.reply()).startswith("421 4.5.0 ")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await world.admission.empty.wait()
 
 
@@ -91,7 +91,7 @@ async def test_a_client_that_goes_in_the_middle_of_data_leaves_nothing(world):
         await client.say("DATA")
         client.send(TEXT)
         await client.writer.drain()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await world.admission.empty.wait()
     assert await world.records() == []
 
@@ -134,7 +134,7 @@ def _received(directory: Path, parts: list[bytes], max_line: int = 1000) -> tupl
             reader.feed(memoryview(part))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 60)
         with spool.whole() as whole:
             return bytes(whole), bytes(reader.buffer), body.fault
 
@@ -183,7 +183,8 @@ async def test_what_breaks_inside_a_body_ends_the_session(world, client, monkeyp
     monkeypatch.setattr(LineLengthCheck, "feed", None)
     await client.envelope()
     assert (await client.data(TEXT + (b"x" * 76 + b"\r\n") * 8_000 + INNER)).startswith("421 4.3.0 ")
-    assert await client.reply() == ""
+    with suppress(ConnectionResetError):  # the rest of the body was not read: TCP resets then
+        assert await client.reply() == ""
     assert await world.records() == []
 
 

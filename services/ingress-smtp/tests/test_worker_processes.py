@@ -29,7 +29,7 @@ def alive(pid):
 
 
 async def ready(port):
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         with suppress(httpx.HTTPError):
             return (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
     return False
@@ -68,7 +68,7 @@ async def test_sigterm_ends_all(spawn):
 async def test_the_sessions_are_shown(spawn):
     ingress = await spawn()
     await eventually(lambda: ready(ingress.api), 20)
-    async with Client.open(ingress.port) as client, httpx.AsyncClient() as http:
+    async with Client.open(ingress.port) as client, httpx.AsyncClient(timeout=60) as http:
         await client.hello()
         await client.envelope()
         url = f"http://127.0.0.1:{ingress.api}/sessions"

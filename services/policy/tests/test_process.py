@@ -69,7 +69,7 @@ async def test_policy_works_with_what_it_declares_alone_and_ends_when_told(tmp_p
                     assert stored.event.login == "alice"
                     break
             started.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 output = (await started.stderr.read()).decode()
                 assert await started.wait() == 0, output
         lines = [json.loads(line) for line in output.splitlines()]
@@ -90,7 +90,7 @@ async def test_policy_works_with_what_it_declares_alone_and_ends_when_told(tmp_p
 )
 async def test_a_broken_setting_ends_the_start_with_one_line_that_names_it(tmp_path, nats, variable, value):
     async with process(tmp_path, nats, **{variable: value}) as (started, _):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             _, errors = await started.communicate()
         assert started.returncode == 2
         assert len(errors.decode().splitlines()) == 1

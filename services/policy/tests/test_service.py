@@ -233,7 +233,7 @@ async def test_votes_and_logins_are_counted(policy):
     await policy.put("/accounts/acme", **ACME)
     await vote(policy, ballot())
     await policy.login("nobody", "x")
-    async with httpx.AsyncClient() as anybody:
+    async with httpx.AsyncClient(timeout=60) as anybody:
         shown = (await anybody.get(f"{policy.base}/metrics")).text
     assert "varco_policy_accounts 1.0" in shown
     for counter in ('varco_policy_votes_total{reply="accepted"}', 'varco_policy_logins_total{outcome="denied"}'):

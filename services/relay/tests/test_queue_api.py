@@ -26,7 +26,7 @@ async def listed(client, **query) -> list[str]:
 
 async def queued(client, mails: list[str]) -> None:
     """Until the API shows them."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while set(await listed(client)) != set(mails):  # noqa: ASYNC110 - an API has no events to wait for
             await asyncio.sleep(0.01)
 

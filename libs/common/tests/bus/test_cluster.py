@@ -14,7 +14,7 @@ from varco_common.testing.waiting import eventually
 
 from .cluster import nats_cluster
 
-SECONDS = 20.0  # servers take four to nine to choose a leader; the clients then find it
+SECONDS = 60.0  # servers take four to nine to choose a leader; the clients then find it
 
 
 @pytest.mark.timeout(180)

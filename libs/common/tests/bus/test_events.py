@@ -20,7 +20,7 @@ from varco_common.testing.waiting import eventually
 
 async def first(bus: Bus, count: int, *filters: str, after: int = 0) -> list[StoredEvent]:
     found: list[StoredEvent] = []
-    async with asyncio.timeout(20), aclosing(bus.events.follow(*filters, after=after)) as stored:
+    async with asyncio.timeout(60), aclosing(bus.events.follow(*filters, after=after)) as stored:
         async for one in stored:
             found.append(one)
             if len(found) == count:

@@ -17,7 +17,7 @@ from .test_events import first
 
 
 async def take(consumer: DurableConsumer, count: int) -> list[Delivery]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return [await anext(consumer) for _ in range(count)]
 
 

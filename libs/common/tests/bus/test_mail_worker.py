@@ -187,7 +187,7 @@ async def test_a_mail_that_only_waits_goes_back_at_the_end_without_the_grace(bus
             await asyncio.Event().wait()
 
     sequences = await append(bus)
-    async with asyncio.timeout(20), working(bus, wait_for_a_route, grace=600):
+    async with asyncio.timeout(60), working(bus, wait_for_a_route, grace=600):
         await begun.wait()
     later.go.set()
     async with working(bus, later) as (consumer, _):

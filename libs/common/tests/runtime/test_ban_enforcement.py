@@ -35,14 +35,14 @@ async def enforcing(nats, service: str):
 async def test_who_starts_late_has_caught_up_before_it_says_so(bus, nats):
     await bus.events.append(banned())
     async with enforcing(nats, "ingress-smtp") as (one, heard):
-        await asyncio.wait_for(one.caught_up.wait(), 10)
+        await asyncio.wait_for(one.caught_up.wait(), 60)
         assert one.table.banned(HOST, datetime.now(UTC))
         assert len(heard) == 1
 
 
 async def test_nothing_was_said_yet_is_caught_up_too(nats):
     async with enforcing(nats, "ingress-smtp") as (one, _):
-        await asyncio.wait_for(one.caught_up.wait(), 10)
+        await asyncio.wait_for(one.caught_up.wait(), 60)
 
 
 async def test_every_process_answers_the_roll_call_with_its_sequence(bus, nats):

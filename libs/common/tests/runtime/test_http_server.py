@@ -202,7 +202,7 @@ async def test_a_revoked_token_opens_nothing_any_more(settings, bus):
         token, text = shell.keyring.mint("acme")
         assert (await client.get("/anybody", headers=bearer(text))).status_code == 200
         await bus.events.append(TokenRevoked(at=datetime.now(UTC), account="acme", token=token.id))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while (await client.get("/anybody", headers=bearer(text))).status_code != 401:
                 pass
     async with serving(settings, bus) as (_, client, _task):

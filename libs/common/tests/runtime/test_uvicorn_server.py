@@ -29,7 +29,7 @@ async def test_only_a_listed_proxy_names_the_client(proxies, address):
     forwarded = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7, 10.1.2.3"}
     async with (
         listening(APP, "127.0.0.1", 0, "PORT", max_requests=10, proxies=proxies) as port,
-        httpx.AsyncClient() as client,
+        httpx.AsyncClient(timeout=60) as client,
     ):
         response = await client.get(f"http://127.0.0.1:{port}/", headers=forwarded)
     assert response.text == address
@@ -44,7 +44,7 @@ async def test_more_requests_than_it_may_answer_at_once_hear_503():
         return PlainTextResponse("done")
 
     app = Starlette(routes=[Route("/", slow)])
-    async with listening(app, "127.0.0.1", 0, "PORT", max_requests=2) as port, httpx.AsyncClient() as client:
+    async with listening(app, "127.0.0.1", 0, "PORT", max_requests=2) as port, httpx.AsyncClient(timeout=60) as client:
         first = asyncio.create_task(client.get(f"http://127.0.0.1:{port}/"))
         await begun.wait()
         refused = await client.get(f"http://127.0.0.1:{port}/")

@@ -77,7 +77,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(database_url, exampl
     monkeypatch.syspath_prepend(str(tmp_path))
     async with database.connect(database_url, "broken-example") as engine:
         with pytest.raises(sa.exc.DBAPIError):
-            await asyncio.wait_for(database.migrate(engine, "broken_example"), 5)
+            await asyncio.wait_for(database.migrate(engine, "broken_example"), 60)
         assert "half" not in await tables_of(engine)
 
 
@@ -90,7 +90,7 @@ async def test_migrating_waits_for_a_database_that_is_away(postgres, postgres_ur
             assert not done
         finally:
             await postgres.start()
-        await asyncio.wait_for(waiting, 20)
+        await asyncio.wait_for(waiting, 60)
         assert "states" in await tables_of(engine)
 
 

@@ -16,7 +16,7 @@ from varco_common.runtime.tokens import Keyring
 
 KEY = "k" * 64  # signs the tokens
 
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 
 
 def client(port: int, account: str = "", key: str = KEY) -> httpx.AsyncClient:
@@ -24,7 +24,7 @@ def client(port: int, account: str = "", key: str = KEY) -> httpx.AsyncClient:
     keyring = Keyring(key.encode())
     _, token = keyring.mint(account) if account else keyring.mint_admin()
     return httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, timeout=20
+        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, timeout=60
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 TEXT = b"From: alice@acme.example\r\nSubject: hi\r\n\r\nHello\r\n"
-_SECONDS = 20.0
+_SECONDS = 60.0
 
 
 class Client:

@@ -13,10 +13,10 @@ _POLL_SECONDS = 0.02
 
 
 @overload
-async def eventually(fact: Callable[[], Awaitable[T]], seconds: float = 20.0) -> T: ...
+async def eventually(fact: Callable[[], Awaitable[T]], seconds: float = 60.0) -> T: ...
 @overload
-async def eventually(fact: Callable[[], T], seconds: float = 20.0) -> T: ...
-async def eventually(fact: Callable[[], T | Awaitable[T]], seconds: float = 20.0) -> T:
+async def eventually(fact: Callable[[], T], seconds: float = 60.0) -> T: ...
+async def eventually(fact: Callable[[], T | Awaitable[T]], seconds: float = 60.0) -> T:
     """The first true value of `fact()`, awaited if need be. A TransientError means: not yet.
 
     Raises TimeoutError with the last value or error.
