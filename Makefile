@@ -43,10 +43,8 @@ lint: venv ## style, types, layers, stale documents
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m lint
 	$(BIN)/python -m varco_cli.docs --check docs
-
-lint-prose: venv ## names and line lengths; PATHS="services/relay docs" for a part of the tree
-	$(BIN)/python -m lint $(PATHS)
 
 docs: venv ## write the generated documents anew
 	$(BIN)/python -m varco_cli.docs docs
@@ -64,4 +62,4 @@ lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \
 	  $(addprefix --no-emit-package ,varco-common $(patsubst services/%,varco-%,$(SERVICES)) varco-cli)
 
-.PHONY: help venv up secrets demo test test-compose lint lint-prose docs bench lock
+.PHONY: help venv up secrets demo test test-compose lint docs bench lock

@@ -1,6 +1,7 @@
 """Lines of Markdown that are longer than 100 columns. For Python files ruff checks that (W505).
 
-Exempt are generated pages, tables, code blocks and lines with a URL: those can't be wrapped.
+Exempt are generated pages, tables, code blocks, and lines with a URL or only a code span: those
+cannot be wrapped.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,15 +18,15 @@ def long_lines(files: Iterable[Path]) -> Iterator[Finding]:
     for file in files:
         if file.suffix == ".md" and not (text := file.read_text()).startswith(_GENERATED):
             for number, line in _prose(text):
-                if len(line) > COLUMNS and "://" not in line:
+                if len(line) > COLUMNS and "://" not in line and not line.strip(" ,.").startswith("`"):
                     yield Finding(file, number, f"line of {len(line)} columns, at most {COLUMNS}")
 
 
 def _prose(text: str) -> Iterator[tuple[int, str]]:
-    """The lines with their numbers, without tables and code blocks."""
+    """The lines with their numbers, without tables and code blocks (fenced, or indented by four blanks)."""
     in_code = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):
             in_code = not in_code
-        elif not in_code and not line.lstrip().startswith("|"):
+        elif not in_code and not line.startswith("    ") and not line.lstrip().startswith("|"):
             yield number, line

@@ -1,4 +1,6 @@
-"""The HTTP APIs: nothing is read for a stranger, and a token that is revoked opens nothing any more."""
+"""The HTTP APIs: nothing is read for a stranger, and a token that is revoked opens nothing any
+more.
+"""
 
 import asyncio
 from datetime import UTC, datetime

@@ -42,7 +42,10 @@ _ENCRYPTED_WHY = "is encrypted or opaquely signed: nobody but its recipient can 
 
 
 class ForbiddenAttachment(NamedTuple):
-    """`name` is for the client, `why` for operators. Without a name the mail itself is encrypted."""
+    """`name` is for the client, `why` for operators.
+
+    Without a name the mail itself is encrypted.
+    """
 
     name: str
     why: str

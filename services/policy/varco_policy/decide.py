@@ -94,7 +94,7 @@ def sender_authorised(ballot: Ballot, account: Account) -> Vote | None:
 
 
 def names_authorised(ballot: Ballot, account: Account) -> Vote | None:
-    """No name holds a foreign address: some clients show ceo@else.example <a@acme.example> by it."""
+    """No display name holds a foreign address, such as `ceo@else.example <a@acme.example>`."""
     if account.rules.display_addresses is Choice.ACCEPT:
         return None
     for address in ballot.manifest.displayed:

@@ -143,7 +143,7 @@ def is_mail_provider(domain: str) -> bool:
 
 
 def is_public_suffix(domain: str) -> bool:
-    """Whether names are registered directly below it: `com`, `co.uk`, `github.io` (publicsuffix.org)."""
+    """Whether names are registered directly below it: `com`, `co.uk` (publicsuffix.org)."""
     return bool(_suffixes().is_public(domain))
 
 

@@ -67,7 +67,7 @@ class QuotaReplay:
         self._newest = sequence
 
     def warm_up(self, *, assumed: bool) -> timedelta:
-        """The longest window, or with a limit on first-time recipients the time that they are known."""
+        """The longest window, or how long recipients are known if they are limited."""
         return timedelta(days=DAYS + 1) if assumed and self._counts_first_time else timedelta(milliseconds=LONGEST)
 
     # as it was

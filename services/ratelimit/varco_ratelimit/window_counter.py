@@ -34,7 +34,8 @@ class CountedMail(NamedTuple):
 class WindowCounter:
     """For each mail the array holds the four sums before it, its time and its sequence.
 
-    At its end stand the four totals. So the use since any time is one binary search and one subtraction, whatever the window is.
+    At its end stand the four totals. So the use since any time is one binary search and one
+    subtraction, whatever the window is.
     """
 
     __slots__ = ("_rows",)

@@ -1,4 +1,6 @@
-"""Three servers, one of which is killed under traffic: nothing acknowledged is lost, and all of it flows on within seconds."""
+"""Three servers, one of which is killed under traffic: nothing acknowledged is lost, and all of it
+flows on within seconds.
+"""
 
 import asyncio
 import time
@@ -19,7 +21,9 @@ SECONDS = 60.0  # servers take four to nine to choose a leader; the clients then
 
 @pytest.mark.timeout(180)
 async def test_a_killed_leader_costs_seconds_and_nothing_else():
-    """Mail is appended and pulled, records are followed, events appended; the node that leads MAIL is killed."""
+    """Mail is appended and pulled, records are followed, events appended; the node that leads MAIL
+    is killed.
+    """
     async with (
         nats_cluster() as cluster,
         Bus.connect(cluster.settings(), "ingress-smtp") as ingress,

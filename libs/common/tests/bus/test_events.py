@@ -69,7 +69,9 @@ async def test_until_is_the_last_of_any_filter_and_0_where_nothing_matches(bus: 
 
 
 async def test_nobody_speaks_in_anothers_name(bus: Bus, nats: NatsServer):
-    """filelink may publish under `events.filelink.` alone, and policy follows some of that: it takes no senders from there."""
+    """filelink may publish under `events.filelink.` alone, and policy follows some of that: it
+    takes no senders from there.
+    """
     forged = SenderAuthorised(at=datetime.now(UTC), account="acme", by="admin", pattern="@evil.example")
     async with manager(nats.settings()) as raw:
         await raw.jetstream().publish("events.filelink.filelink-chosen.acme", encode_event(forged))
@@ -125,7 +127,9 @@ async def test_a_long_history_is_followed_in_order_and_its_consumer_is_deleted(b
 
 
 async def test_a_follower_asks_for_each_batch_once(bus: Bus, nats: NatsServer):
-    """What ends one pull must not be taken for the end of the next: else pulls pile up until the server gives up on us."""
+    """What ends one pull must not be taken for the end of the next: else pulls pile up until the
+    server gives up on us.
+    """
     asked: list[bytes] = []
     count, last, event = 20 * BATCH, 0, encode_event(failed(1))
     for _ in range(count // BATCH):

@@ -57,7 +57,9 @@ async def test_every_acknowledged_append_outlives_a_killed_server_and_a_follower
 
 
 async def test_pulled_mail_is_all_delivered_over_killed_servers(nats: NatsServer):
-    """One appends, one pulls and acknowledges, through connections of their own; what was not answered is tried again."""
+    """One appends, one pulls and acknowledges, through connections of their own; what was not
+    answered is tried again.
+    """
     async with Bus.connect(nats.settings(), "ingress-smtp") as sender, Bus.connect(nats.settings(), "relay") as relay:
         sent: set[str] = set()
         seen: Counter[str] = Counter()

@@ -1,4 +1,6 @@
-"""Streams leave the bus whole and come back the same: sequences, times, gaps, and what consumers have done."""
+"""Streams leave the bus whole and come back the same: sequences, times, gaps, and what consumers
+have done.
+"""
 
 import pytest
 

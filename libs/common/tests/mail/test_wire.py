@@ -1,4 +1,6 @@
-"""Ids, subjects, envelopes and records: what goes over the wire comes back as it was, within the bus's limits."""
+"""Ids, subjects, envelopes and records: what goes over the wire comes back as it was, within the
+bus's limits.
+"""
 
 from datetime import UTC, datetime
 

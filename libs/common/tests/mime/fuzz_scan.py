@@ -1,7 +1,9 @@
-"""Fuzzes scan(): `python -m pytest` doesn't run it; run it by hand, `python fuzz_scan.py --seconds 180`.
+"""Fuzzes scan(): `python -m pytest` doesn't run it; run it by hand, `python fuzz_scan.py --seconds
+180`.
 
-Changes the ordinary mails at random and checks what the property tests check. With atheris installed, `--atheris` lets
-coverage steer the changes instead. A mail that fails is written to `fuzz-<hash>.eml` and the run ends with code 1.
+Changes the ordinary mails at random and checks what the property tests check. With atheris
+installed, `--atheris` lets coverage steer the changes instead. A mail that fails is written to
+`fuzz-<hash>.eml` and the run ends with code 1.
 """
 
 import argparse

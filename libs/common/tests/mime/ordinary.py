@@ -1,5 +1,8 @@
 # ruff: noqa: W291  clients leave blanks at line ends, and so must these
-"""Mails as common clients write them, shortened: none of them has a defect. Each is (name, wire form)."""
+"""Mails as common clients write them, shortened: none of them has a defect.
+
+Each is (name, wire form).
+"""
 
 import base64
 

@@ -110,7 +110,8 @@ def test_time_grows_linearly_with_what_is_repeated(piece, field, shape):
     half = shape(field.encode(), repeated(piece, SIZE))
     whole = shape(field.encode(), repeated(piece, 2 * SIZE))
     seconds = cpu_seconds(half, 0)
-    # Twice the time for twice the size; one more for a busy machine, and 10 ms for what is too short to measure.
+    # Twice the time for twice the size; one more for a busy machine, and 10 ms for what is too
+    # short to measure.
     assert cpu_seconds(whole, 3 * seconds + 0.01) < 3 * seconds + 0.01
 
 

@@ -1,4 +1,6 @@
-"""What holds for every mail: nothing raises, offsets lie in the body, sizes are those of a real decoder, names are found."""
+"""What holds for every mail: nothing raises, offsets lie in the body, sizes are those of a real
+decoder, names are found.
+"""
 
 import email
 import email.policy

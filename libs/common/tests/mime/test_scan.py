@@ -1,4 +1,6 @@
-"""What else a manifest says: files in texts, kinds, signatures, and what ingress needs to mend a mail."""
+"""What else a manifest says: files in texts, kinds, signatures, and what ingress needs to mend a
+mail.
+"""
 
 import base64
 import binascii
@@ -45,7 +47,9 @@ BINHEX = b"""\r\n(This file must be converted with BinHex 4.0)\r\n\r\n:%s!#3!!:\
 
 
 def binhexed(name: bytes, written: bytes = b"") -> bytes:
-    """The digits of a name, as it is or as it is `written` with runs, and of what the file's header says besides."""
+    """The digits of a name, as it is or as it is `written` with runs, and of what the file's header
+    says besides.
+    """
     digits = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr"
     packed = bytes([len(name)]) + (written or name) + bytes(21)
     bits = "".join(f"{byte:08b}" for byte in packed)

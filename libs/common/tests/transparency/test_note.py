@@ -1,4 +1,6 @@
-"""Signed notes, checkpoints and the chain of keys, against C2SP's own example and every way to forge them."""
+"""Signed notes, checkpoints and the chain of keys, against C2SP's own example and every way to
+forge them.
+"""
 
 import pytest
 

@@ -113,7 +113,9 @@ def _blocks(text: bytes, text_format: _Format, passed: int) -> Iterator[Embedded
 
 
 def _has_data(text: bytes, begin: re.Match[bytes]) -> bool:
-    """Whether one of the lines behind a `begin` line holds data. Behind a large piece they may be in the next one.
+    """Whether one of the lines behind a `begin` line holds data.
+
+    Behind a large piece they may be in the next one.
 
     Prose has small letters, which uuencode has not, and lines whose length does not fit.
     """

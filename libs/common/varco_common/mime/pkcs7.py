@@ -18,7 +18,7 @@ _SUFFIX = re.compile(r"(?i)\.p7[mcsb]\Z")
 
 
 def signed_content(sample: bytes) -> bytes:
-    """The first bytes of the signed document, from the first bytes of the file; empty if it has none."""
+    """The first bytes of the signed document in the file's first bytes; empty if it has none."""
     start = _CONTENT.search(sample)
     if not start:
         return b""

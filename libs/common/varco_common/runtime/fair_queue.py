@@ -9,7 +9,7 @@ _ORDINARY_TURN = 4  # each fourth turn is an ordinary one, so that favoured work
 
 
 class FairQueue(Generic[T]):
-    """Work by key (an account, a host): keys take turns, and the work of one key is first in, first out.
+    """Work by key (an account, a host): keys take turns; one key's work is first in, first out.
 
     Favoured keys go before the others, except at each fourth turn.
     """

@@ -18,7 +18,10 @@ _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
 
 def require_token_before_body(app: ASGIApp) -> ASGIApp:
-    """Answers 401 from the header alone. FastAPI reads a whole body before it looks at the token."""
+    """Answers 401 from the header alone.
+
+    FastAPI reads a whole body before it looks at the token.
+    """
 
     async def checked(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in _WITHOUT_BODY:

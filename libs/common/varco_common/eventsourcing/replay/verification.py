@@ -43,7 +43,7 @@ class Verification(MailReplay[VerifyQuestion]):
             await self._verify(case, vote)
 
     def _vote_to_verify(self, case: ReplayCase) -> Vote | None:
-        """The recorded vote; None if there is nothing to verify, which is counted with its reason."""
+        """The recorded vote; None if there is nothing to verify (counted with its reason)."""
         if not self.in_question(case):
             return None
         self.counts["mails"] += 1
