@@ -23,7 +23,7 @@ def long_lines(files: Iterable[Path]) -> Iterator[Finding]:
 
 
 def _prose(text: str) -> Iterator[tuple[int, str]]:
-    """The lines with their numbers, without tables and code blocks (fenced, or indented by four blanks)."""
+    """The lines with their numbers, without tables and code blocks (fenced or indented)."""
     in_code = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):

@@ -1,4 +1,4 @@
-"""Files that a start needs: whole or not there, of one mode, and never half a file under the name."""
+"""Files that a start needs are whole or not there, of one mode, and never half under their name."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The tree against RFC 6962's own test vectors and a second implementation that follows its words."""
+"""The tree against RFC 6962's test vectors and a second implementation that follows its words."""
 
 from hashlib import sha256
 from itertools import pairwise
