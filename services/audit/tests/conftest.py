@@ -111,7 +111,7 @@ class Gate:
         if last:
             following = self.bus.events.follow(*filters)
             async for stored in following:
-                found.append(stored)
+                found += [stored] if stored.event else []
                 if stored.sequence >= last:
                     break
             await following.aclose()

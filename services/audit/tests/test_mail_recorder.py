@@ -12,7 +12,11 @@ from varco_audit.recording.recorded_position import RECORDED, RECORDS
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.events import RecordParked
+from varco_common.events.audit import encode_recorded
+from varco_common.testing.diversion import divert
 from varco_common.testing.waiting import eventually
+
+AT = "2026-11-24T09:00:00Z"
 
 
 def recorder(bus: Bus, linger: float = 0.0, batch: int = 250) -> MailRecorder:
@@ -102,6 +106,20 @@ async def test_what_is_no_record_is_parked_and_what_follows_is_written(gate):
     (parked,) = [stored.event for stored in await gate.events("events.parked.record-parked.*")]
     assert isinstance(parked, RecordParked)
     assert (parked.stream, parked.sequence) == ("MAIL", 2)
+
+
+@pytest.mark.parametrize("subject", ["events.audit.mail-recorded.acme", "events.parked.record-parked.audit"])
+async def test_a_diverted_answer_makes_it_leave_out_no_mail(gate, nats, subject):
+    """It could tell of a later record, or of one that was parked."""
+    forged = encode_recorded(at=AT, sequence=9, kind="accepted", stored_at=AT, record=b"{}")
+    await gate.mail()
+    async with run_in_background(recorder(gate.bus).run()):
+        await all_recorded(gate)
+    await divert(nats, subject, forged)
+    await gate.mail()
+    async with run_in_background(recorder(gate.bus).run()):
+        await all_recorded(gate)
+    assert await recorded(gate) == [1, 2]
 
 
 async def test_a_lone_mail_is_seen_within_a_tenth_of_a_second(gate):

@@ -65,8 +65,9 @@ class Banguard:
         filters = [f"events.banguard.{fact}.*" for fact in facts]
         async with asyncio.timeout(seconds), aclosing(self.bus.events.follow(*filters)) as events:
             async for stored in events:
-                await self.applied(stored.sequence, *facts)
-                return stored.event
+                if stored.event:
+                    await self.applied(stored.sequence, *facts)
+                    return stored.event
         raise AssertionError
 
     async def applied(self, sequence: int, *facts: str) -> None:
@@ -85,7 +86,7 @@ class Banguard:
         found = []
         async with asyncio.timeout(60), aclosing(self.bus.events.follow(*filters)) as events:
             async for stored in events:
-                found.append(stored.event)
+                found += [stored.event] if stored.event else []
                 if stored.sequence >= until:
                     return found
         raise AssertionError

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
+from varco_common.base.subjects import token
 from varco_common.bus import Bus
 from varco_common.events import (
     AuthCause,
@@ -22,6 +23,7 @@ from varco_common.events import (
 )
 from varco_common.mail.replies import Reply
 from varco_common.testing import NatsServer
+from varco_common.testing.diversion import divert
 from varco_common.testing.waiting import eventually
 
 HOST = "192.0.2.7"
@@ -93,6 +95,18 @@ async def test_a_strike_that_a_kill_left_undone_before_a_later_one_is_found(star
     async with start() as banguard:
         found = await banguard.until_events(2, "host-found")
         assert [(one.network, one.strike.sequence) for one in found] == [(later, second), (HOST, first)]
+
+
+async def test_a_diverted_answer_as_the_last_strike_stops_nothing(start, nats: NatsServer):
+    async with start() as banguard:
+        await banguard.fail(HOST)
+        await banguard.until_events(1, "host-found")
+    await divert(nats, f"events.banguard.host-found.{token(HOST)}", b"no event")
+    async with start() as banguard:
+        for _ in range(2):
+            await banguard.fail(HOST)
+        await banguard.next_event("host-banned")
+        assert await banguard.banned() == [HOST]
 
 
 async def test_bans_and_their_ends_survive_restarts_and_end_once(start):

@@ -11,7 +11,6 @@ from varco_banguard.keyed_executor import MAX_SEQUENCE_SPAN, KeyedExecutor
 from varco_banguard.model import Host
 from varco_banguard.projections import BanguardState, if_known
 from varco_common.base import log
-from varco_common.base.errors import TransientError
 from varco_common.base.subjects import event, token
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus, StoredEvent
@@ -35,6 +34,8 @@ INPUTS = (
 )
 _STRIKES = (HostFound.subject_filter(), HostIgnored.subject_filter())
 
+_LOOK_BACK = 10_000  # sequences that are read if the last strike cannot be read
+
 _log = log.get(__name__)
 
 
@@ -51,10 +52,10 @@ class StrikeProcessor:
         after = await retry_until_available(self._resume_position)
         async with KeyedExecutor.open() as executor, aclosing(self._bus.events.follow(*INPUTS, after=after)) as events:
             async for stored in events:
-                if isinstance(stored.event, SenderAuthorised | NetworkIgnored):
+                if isinstance(stored, StoredEvent) and isinstance(stored.event, SenderAuthorised | NetworkIgnored):
                     await executor.idle()  # it forgives the strikes before it, and none after it
                     await retry_until_available(partial(self._on_forgiving_event, stored))
-                elif strike := self._strike(stored):
+                elif isinstance(stored, StoredEvent) and (strike := self._strike(stored)):
                     work = partial(retry_until_available, partial(self._on_strike, strike))
                     await executor.submit(stored.sequence, banned_as(strike.host), work)
 
@@ -121,8 +122,9 @@ class StrikeProcessor:
         newest = await self._bus.events.last_sequence(*_STRIKES)
         if not newest:
             return 0
-        async with aclosing(self._bus.events.follow(*_STRIKES, after=newest - 1)) as events:
-            async for stored in events:
-                if isinstance(stored.event, HostFound | HostIgnored):
-                    return max(stored.event.strike.sequence - 1 - MAX_SEQUENCE_SPAN, 0)
-        raise TransientError("the last strike cannot be read")
+        for span in (1, _LOOK_BACK, newest):
+            async with aclosing(self._bus.events.read(*_STRIKES, after=max(newest - span, 0), last=newest)) as events:
+                found = [stored.event async for stored in events if isinstance(stored.event, HostFound | HostIgnored)]
+            if found:
+                return max(found[-1].strike.sequence - 1 - MAX_SEQUENCE_SPAN, 0)
+        return 0

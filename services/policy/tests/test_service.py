@@ -15,6 +15,7 @@ from varco_common.mail.envelope import Envelope
 from varco_common.mail.grants import LOGIN, Denied, Grant, Unavailable
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest, Part
+from varco_common.testing.diversion import divert
 from varco_common.testing.waiting import eventually
 from varco_policy.account_projection import apply
 from varco_policy.app import MAX_HASHING_PER_THREAD
@@ -61,6 +62,21 @@ async def count(bus, subjects):
             if stored.sequence == last:
                 break
     return found
+
+
+@pytest.mark.parametrize("subject", ["events.policy.token-issued.admin", "events.policy.unheard-of.admin"])
+async def test_a_diverted_answer_stops_neither_admin_tokens_nor_the_start(start, nats, subject):
+    async with start() as policy:
+        issued = (await policy.http.post("/tokens", json={"name": "x"})).json()
+        await divert(nats, subject, b"no event")
+        other = await policy.http.post("/tokens", json={"name": "y"})
+        assert other.is_success, other.text
+        assert (await policy.http.delete(f"/tokens/{issued['id']}")).is_success
+        await divert(nats, subject, b"no event")
+    async with start() as policy:
+        await policy.ready()
+        assert [token["id"] for token in (await policy.http.get("/tokens")).json()] == [other.json()["id"]]
+        assert (await policy.http.delete(f"/tokens/{other.json()['id']}")).is_success
 
 
 async def test_a_login_is_granted_what_its_account_may_do(policy):

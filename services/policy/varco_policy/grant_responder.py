@@ -10,6 +10,7 @@ from cachetools import LRUCache, TTLCache
 
 from varco_common.base import log
 from varco_common.base.errors import VarcoError
+from varco_common.base.json_decoding import decode_json
 from varco_common.bus import Bus
 from varco_common.events import CredentialUpgraded, CredentialUsed, Event, Notice
 from varco_common.events.ban_table import banned_as
@@ -50,7 +51,7 @@ class GrantResponder:
 
     async def on_login(self, payload: bytes) -> bytes:
         """LoginQuestion to Grant, Denied or Unavailable."""
-        question = _login_question.decode(payload)
+        question = decode_json(_login_question, payload)
         try:
             answer = await self._login(question)
         except TooManyLoginsError as error:
@@ -60,7 +61,7 @@ class GrantResponder:
 
     async def on_network(self, payload: bytes) -> bytes:
         """NetworkQuestion to Grant or Denied."""
-        trusted = self._accounts.by_host(_network_question.decode(payload).host)
+        trusted = self._accounts.by_host(decode_json(_network_question, payload).host)
         if not trusted:
             return encode(Denied(reason="no account trusts this host"))
         account, network = trusted

@@ -8,6 +8,7 @@ from itertools import chain
 from varco_common.base.errors import TransientError
 from varco_common.events import Meter, QuotaExceeded, QuotaNearlyReached, RecipientRefused
 from varco_common.mail.replies import Reply
+from varco_common.testing.diversion import divert
 from varco_ratelimit import app
 from varco_ratelimit.vote_inputs import FIRST_TIME
 
@@ -26,6 +27,16 @@ async def said(bus, *facts):
             if stored.sequence == last:
                 break
     return found
+
+
+async def test_a_diverted_answer_in_place_of_its_lease_stops_nothing(gate, nats):
+    await divert(nats, "lease.ratelimit", b"no lease")
+
+    async def votes():
+        return (await gate.vote(ballot())).reply is Reply.ACCEPTED
+
+    await until(votes)
+    assert not await gate.bus.events.last_sequence("events.parked.>")
 
 
 async def test_without_a_quota_everything_passes(gate):

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from varco_common.base.json_decoding import decode_json
 from varco_common.bus import StoredRecord as Record
 from varco_ratelimit.decide import VOTER
 from varco_ratelimit.quota_windows import milliseconds
@@ -43,7 +44,12 @@ class CountedRecord(msgspec.Struct, frozen=True, tag_field="type", tag="mail.acc
         return (1, len(envelope.recipients), envelope.size, first_time)
 
 
-decode = msgspec.json.Decoder(CountedRecord).decode  # raises msgspec.DecodeError
+_counted = msgspec.json.Decoder(CountedRecord)
+
+
+def decode(record: bytes) -> CountedRecord:
+    """Raises msgspec.DecodeError."""
+    return decode_json(_counted, record)
 
 
 class _Recorded(msgspec.Struct, frozen=True, tag_field="type", tag="mail.recorded.v1"):
@@ -64,7 +70,7 @@ def recorded(event: bytes) -> Record | None:
     None: another kind, or not readable.
     """
     try:
-        decoded = _recorded.decode(event)
+        decoded = decode_json(_recorded, event)
     except msgspec.DecodeError:
         return None
     if decoded.kind not in COUNTED:

@@ -14,6 +14,7 @@ from varco_common.bus.streams import manager
 from varco_common.events import AnyEvent, RecordParked, SenderAuthorised, encode_event
 from varco_common.eventsourcing.rebuild.event_reader import read_events
 from varco_common.testing import NatsServer
+from varco_common.testing.diversion import divert
 from varco_common.testing.samples import failed
 from varco_common.testing.waiting import eventually
 
@@ -22,7 +23,7 @@ async def first(bus: Bus, count: int, *filters: str, after: int = 0) -> list[Sto
     found: list[StoredEvent] = []
     async with asyncio.timeout(60), aclosing(bus.events.follow(*filters, after=after)) as stored:
         async for one in stored:
-            found.append(one)
+            found += [one] if isinstance(one, StoredEvent) else []
             if len(found) == count:
                 break
     return found
@@ -109,6 +110,46 @@ async def test_an_event_that_cannot_be_decoded_is_parked_and_passed_by(bus: Bus,
         ("test", "EVENTS", 1),
         ("test", "EVENTS", 2),
     ]
+
+
+@pytest.mark.parametrize("payload", [b"\xff", b'{"type":"thing.happened.v9"}', encode_event(failed(1))])
+async def test_a_follower_learns_that_it_passed_a_message_that_is_no_event(bus: Bus, nats: NatsServer, payload: bytes):
+    """Else whoever waits for the sequence of the last message would wait for ever."""
+    await divert(nats, failed(1).subject, payload)
+    last = await bus.events.last_sequence("events.ingress-smtp.>")
+    async with asyncio.timeout(10), aclosing(bus.events.follow("events.ingress-smtp.>")) as stored:
+        passed = await anext(stored)
+    assert (passed.sequence, passed.event) == (last, None)
+    assert [one.sequence for one in await first(bus, 1, "events.parked.>")] == [last + 1]
+
+
+async def test_an_event_that_is_nested_without_end_is_parked_like_any_other(bus: Bus, nats: NatsServer):
+    deep = encode_event(failed(1))[:-1] + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    async with manager(nats.settings()) as raw:
+        await raw.jetstream().publish(failed(1).subject, deep)
+    good = await bus.events.append(failed(2))
+    assert [one.sequence for one in await first(bus, 1, "events.ingress-smtp.>")] == [good]
+    (parked,) = await first(bus, 1, "events.parked.>")
+    assert parked.event.why == "nested too deeply"
+
+
+async def test_a_diverted_answer_is_never_the_last_event_of_a_service(bus: Bus, nats: NatsServer):
+    await bus.events.append(failed(1))
+    await divert(nats, failed(2).subject, encode_event(failed(2)))
+    newest = await bus.events.last_sequence("events.ingress-smtp.>")
+    assert await bus.events.last("events.ingress-smtp.>") == (newest, encode_event(failed(1)))
+    await bus.events.append(failed(3), expect=newest)
+
+
+async def test_a_diverted_answer_is_read_at_its_own_place_as_nobody_s(bus: Bus, nats: NatsServer):
+    await divert(nats, failed(2).subject, b"x")
+    raw = await bus.events.get(2)
+    assert (raw.sequence, raw.subject, raw.own) == (2, failed(2).subject, False)
+
+
+async def test_where_only_diverted_answers_are_no_event_is_the_last(bus: Bus, nats: NatsServer):
+    await divert(nats, failed(2).subject, encode_event(failed(2)))
+    assert await bus.events.last("events.ingress-smtp.>") == (2, b"")
 
 
 async def test_a_listener_hears_the_subject_of_what_passes_by(bus: Bus):

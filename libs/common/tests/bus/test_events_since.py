@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from varco_common.bus import Bus
-from varco_common.events import RouteRecovered
+from varco_common.events import RouteRecovered, encode_event
+from varco_common.testing import NatsServer
+from varco_common.testing.diversion import divert
 
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -26,6 +28,14 @@ async def test_only_events_that_match_and_are_not_older_are_read(bus: Bus):
     assert await hosts(bus, between) == ["b"]
     assert await hosts(bus, datetime.now(UTC) + timedelta(seconds=1)) == []
     assert [stored.sequence async for stored in bus.events.since("events.relay.*.acme", between)] == [first + 2]
+
+
+async def test_a_diverted_answer_is_left_out(bus: Bus, nats: NatsServer):
+    """relay reads the outcomes of a mail this way: a forged one would lose it."""
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    await divert(nats, recovered("forged").subject, encode_event(recovered("forged")), bait="events.relay.bait.x")
+    await bus.events.append(recovered("true"))
+    assert await hosts(bus, began) == ["true"]
 
 
 async def test_an_empty_stream_has_nothing_since(bus: Bus):

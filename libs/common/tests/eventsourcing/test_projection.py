@@ -12,12 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from varco_common.base.errors import ConflictError, RefusedCommand, TransientError
-from varco_common.events import AccountClosed, AccountOpened, AnyEvent, Language, SenderAuthorised, SenderWithdrawn
+from varco_common.events import (
+    AccountClosed,
+    AccountOpened,
+    AnyEvent,
+    Language,
+    SenderAuthorised,
+    SenderWithdrawn,
+    decode_event,
+    encode_event,
+)
 from varco_common.eventsourcing import projection as projection_module
 from varco_common.eventsourcing.folded_states import FoldedStates
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec, event_key
 from varco_common.storage import database
+from varco_common.testing.diversion import divert
 from varco_common.testing.waiting import eventually
 
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -177,6 +187,48 @@ async def test_a_kill_in_the_middle_of_saving_loses_nothing(bus, engine):
     assert documents in ({}, {"acme": b'{"patterns":[],"seen":0}'})
     async with following(bus, engine) as restarted:
         assert restarted.get("acme") == Senders(("a@x",), 1)
+
+
+@pytest.mark.parametrize(
+    "subject", [authorised("b@x").subject, "events.policy.unheard-of.acme", "events.policy.sender-authorised.acme.more"]
+)
+async def test_a_diverted_answer_counts_as_passed(bus, nats, engine, subject):
+    await bus.events.append(opened())
+    async with following(bus, engine) as projection:
+        await divert(nats, subject, encode_event(authorised("forged@x")))
+        version = await projection.commit("acme", lambda _: authorised("a@x"))
+        await divert(nats, subject, encode_event(authorised("forged@x")))
+        assert await projection.version("acme") >= version
+        assert projection.get("acme") == Senders(("a@x",), 1)
+    async with asyncio.timeout(20), following(bus, engine) as restarted:
+        assert restarted.get("acme") == Senders(("a@x",), 1)
+
+
+async def test_a_diverted_answer_that_no_filter_shows_counts_as_passed(bus, nats, engine):
+    """It has the subject of the key, and so the sequence that a commit expects."""
+    spec = ProjectionSpec(
+        "senders", (AccountOpened.subject_filter(), SenderAuthorised.subject_filter()), apply, Senders
+    )
+    async with Projection(spec, bus, engine, "policy").following() as projection:
+        await bus.events.append(opened())
+        await divert(nats, "events.policy.unheard-of.acme", b"x")
+        await projection.commit("acme", lambda _: authorised("a@x"))
+        assert projection.get("acme") == Senders(("a@x",), 1)
+
+
+async def test_an_event_that_cannot_be_applied_is_parked_and_the_next_one_is_applied(bus, engine):
+    def stumble(state, event):
+        if isinstance(event, SenderAuthorised) and event.pattern == "bad@x":
+            raise ValueError(event.pattern)
+        return apply(state, event)
+
+    await bus.events.append(opened())
+    bad = await bus.events.append(authorised("bad@x"))
+    async with following(bus, engine, stumble) as projection:
+        await projection.commit("acme", lambda _: authorised("a@x"))
+        assert projection.get("acme") == Senders(("a@x",), 1)
+    _, parked = await bus.events.last("events.parked.record-parked.*")
+    assert (decode_event(parked).sequence, decode_event(parked).why) == (bad, "senders: ValueError('bad@x')")
 
 
 async def test_a_closed_account_leaves_no_document(bus, engine):

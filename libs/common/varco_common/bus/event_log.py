@@ -14,13 +14,20 @@ from varco_common.base.errors import NotFound, TransientError
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.dead_letters import park
-from varco_common.bus.headers import header, headers_of, is_reflected, nanoseconds, status
+from varco_common.bus.headers import headers_of, is_reflected, last_header, nanoseconds, status
 from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage
-from varco_common.events import AnyEvent, Event, decode_authenticated, encode_event
+from varco_common.events import AnyEvent, Event, RecordParked, decode_authenticated, encode_event
 
 log = logging.getLogger(__name__)
 
+UNUSABLE = (ValueError, OverflowError, RecursionError)
+"""What a handler raises because of a value in an event, such as a network that is none.
+
+A follower parks such an event and goes on. Any other exception is a bug, which ends the service.
+"""
+
 _GET_SECONDS = 5.0
+_LOOK_BACK = 10_000  # sequences that are read first if nobody published the last message
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -32,10 +39,15 @@ class StoredEvent(msgspec.Struct, frozen=True):
 
 
 class UnreadableEvent(NamedTuple):
-    """A stored message that is no event, and why."""
+    """A stored message that is no event, and why.
+
+    `event` is None, so that a follower passes over it, and yet knows that it passed `sequence`.
+    """
 
     sequence: int
+    at: datetime
     why: str
+    event: None = None
 
 
 class RawEvent(NamedTuple):
@@ -97,27 +109,61 @@ class EventLog:
         return await jetstream.append_batch(self._connection, batch, expected, self._timeout)
 
     async def last(self, subject_filter: str) -> tuple[int, bytes]:
-        """Sequence and payload of the last event that matches; (0, b"") if there is none."""
-        return await jetstream.last_message(self._connection, subjects.EVENTS, subject_filter)
+        """Sequence of the last message that matches, and payload of the last that somebody published.
+
+        (0, b"") if there is none. They differ where an answer was diverted into the stream: its
+        payload is not that service's, but an append must expect its sequence.
+        """
+        last = await jetstream.last_message(self._connection, subjects.EVENTS, subject_filter)
+        if not is_reflected(last.headers):
+            return last.sequence, last.payload
+        for span in (_LOOK_BACK, last.sequence):
+            if payload := await self._last_published(subject_filter, last.sequence - span, last.sequence):
+                break
+        return last.sequence, payload
+
+    async def _last_published(self, subject_filter: str, after: int, last: int) -> bytes:
+        """Its payload; empty if nobody published a matching event in (after, last]."""
+        payload = b""
+        async with OrderedConsumer.open(
+            self._connection, subjects.EVENTS, (subject_filter,), max(after, 0)
+        ) as messages:
+            async for message in messages:
+                if message.sequence <= last and not is_reflected(message.headers):
+                    payload = message.payload
+                if message.sequence >= last or not message.pending:
+                    break
+        return payload
 
     async def last_sequence(self, *filters: str) -> int:
         """The sequence of the last event that matches any filter; 0 if there is none."""
         sequences = (jetstream.last_sequence(self._connection, subjects.EVENTS, f) for f in filters)
         return max(await asyncio.gather(*sequences), default=0)
 
-    async def follow(self, *filters: str, after: int = 0, name: str = "") -> AsyncGenerator[StoredEvent, None]:
+    async def follow(
+        self, *filters: str, after: int = 0, name: str = ""
+    ) -> AsyncGenerator[StoredEvent | UnreadableEvent, None]:
         """Yields the events that match any filter, from `after` + 1, in order, for ever.
 
-        An event that cannot be decoded is parked (`RecordParked`) and skipped. Wrap the generator
-        in `aclosing` if the loop may end early. `name` labels its lag in the metrics.
+        A message that cannot be decoded is parked (`RecordParked`), then yielded as
+        UnreadableEvent: whoever waits for its sequence would wait for ever without it. Wrap the
+        generator in `aclosing` if the loop may end early. `name` labels its lag in the metrics.
         """
         async with OrderedConsumer.open(self._connection, subjects.EVENTS, filters, after, name=name) as messages:
             async for message in messages:
                 decoded = _decode(message)
                 if isinstance(decoded, UnreadableEvent):
                     await park(self._connection, subjects.EVENTS, decoded.sequence, decoded.why, self._timeout)
-                else:
-                    yield decoded
+                yield decoded
+
+    async def park_unapplied(self, stored: StoredEvent | UnreadableEvent, why: str) -> None:
+        """Parks an event that a follower could not apply (`UNUSABLE`).
+
+        A RecordParked is only logged: what parks it would fail at that as well, without end.
+        """
+        log.error("event %d cannot be applied: %s", stored.sequence, why, exc_info=True)  # noqa: LOG014 - the caller handles one
+        if not isinstance(stored.event, RecordParked):
+            await park(self._connection, subjects.EVENTS, stored.sequence, why, self._timeout)
 
     async def follow_raw(self, *filters: str, after: int = 0) -> AsyncGenerator[RawEvent, None]:
         """As `follow`, but payloads are not decoded and nothing is skipped."""
@@ -153,17 +199,18 @@ class EventLog:
         headers, _ = await self._direct_get(request, _GET_SECONDS)
         if status(headers) == 404:
             return await self.last_sequence("events.>") + 1
-        return int(header(headers, b"Nats-Sequence"))
+        return int(last_header(headers, b"Nats-Sequence"))
 
     async def get(self, sequence: int) -> RawEvent:
         """The event at this sequence, not decoded. Raises NotFound."""
         headers, payload = await self._direct_get(b'{"seq":%d}' % sequence, self._timeout)
         if status(headers) == 404:
             raise NotFound(f"no event {sequence}")
-        at = nanoseconds(header(headers, b"Nats-Time-Stamp").decode())
-        subject = header(headers, b"Nats-Subject").decode()
-        own = headers.count(b"\r\nNats-Stream:") == 1  # the server adds one; a second one was stored
-        return RawEvent(int(header(headers, b"Nats-Sequence")), at, subject, payload, own=own)
+        at = nanoseconds(last_header(headers, b"Nats-Time-Stamp").decode())
+        subject = last_header(headers, b"Nats-Subject").decode()
+        return RawEvent(
+            int(last_header(headers, b"Nats-Sequence")), at, subject, payload, own=not _was_diverted(headers)
+        )
 
     async def since(self, subject_filter: str, at: datetime) -> AsyncGenerator[StoredEvent, None]:
         """Yields the matching events stored at `at` or later, up to the last one there is now.
@@ -176,11 +223,13 @@ class EventLog:
             headers, payload = await self._direct_get(msgspec.json.encode(request), _GET_SECONDS)
             if status(headers) == 404:
                 return
-            sequence = int(header(headers, b"Nats-Sequence"))
+            sequence = int(last_header(headers, b"Nats-Sequence"))
             request = {"seq": sequence + 1, "next_by_subj": subject_filter}
-            stored = datetime.fromisoformat(header(headers, b"Nats-Time-Stamp").decode()[:19] + "+00:00")
+            stored = datetime.fromisoformat(last_header(headers, b"Nats-Time-Stamp").decode()[:19] + "+00:00")
+            if _was_diverted(headers):
+                continue
             with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-                event = decode_authenticated(header(headers, b"Nats-Subject").decode(), payload)
+                event = decode_authenticated(last_header(headers, b"Nats-Subject").decode(), payload)
                 yield StoredEvent(sequence, stored, event)
 
     def listen(self, *filters: str, callback: Callable[[str], None]) -> None:
@@ -208,11 +257,17 @@ class EventLog:
         return headers, payload
 
 
+def _was_diverted(headers: bytes) -> bool:
+    """As `is_reflected`, of a direct get: the server adds one such field, a second was stored."""
+    return headers.count(b"\r\nNats-Stream:") > 1
+
+
 def _decode(message: StreamMessage) -> StoredEvent | UnreadableEvent:
+    at = datetime.fromtimestamp(message.at / 1e9, UTC)
     if is_reflected(message.headers):
-        return UnreadableEvent(message.sequence, "an answer that was diverted into the stream")
+        return UnreadableEvent(message.sequence, at, "an answer that was diverted into the stream")
     try:
         event = decode_authenticated(message.subject, message.payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return UnreadableEvent(message.sequence, str(error))
-    return StoredEvent(message.sequence, datetime.fromtimestamp(message.at / 1e9, UTC), event)
+        return UnreadableEvent(message.sequence, at, str(error))
+    return StoredEvent(message.sequence, at, event)

@@ -17,6 +17,12 @@ def header(headers: bytes, name: bytes) -> bytes:
     return headers[start : headers.find(b"\r\n", start)].strip()
 
 
+def last_header(headers: bytes, name: bytes) -> bytes:
+    """The last value of a header field: the server's own, behind those that were stored."""
+    at = headers.rfind(b"\r\n" + name + b":")
+    return b"" if at < 0 else header(headers[at:], name)
+
+
 def is_reflected(headers: bytes) -> bool:
     """Whether a stored message is an answer of the server and no publisher's own message.
 

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from base64 import b64decode
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -163,22 +163,27 @@ async def api(
 
 async def last_sequence(connection: NatsConnection, stream: str, subject_filter: str) -> int:
     """Asks the stream's leader for the last sequence that matches; 0 if there is none."""
-    return (await last_message(connection, stream, subject_filter))[0]
+    return (await last_message(connection, stream, subject_filter)).sequence
 
 
-async def last_message(connection: NatsConnection, stream: str, subject_filter: str) -> tuple[int, bytes]:
-    """Sequence and payload of the last message that matches, from the stream's leader.
+class LastMessage(NamedTuple):
+    """The last message that matched; `sequence` is 0 if there is none."""
 
-    (0, b"") if there is none.
-    """
+    sequence: int = 0
+    payload: bytes = b""
+    headers: bytes = b""
+
+
+async def last_message(connection: NatsConnection, stream: str, subject_filter: str) -> LastMessage:
+    """Asks the stream's leader."""
     try:
         answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject_filter})
     except ApiError as error:
         if error.err_code == NO_MESSAGE:
-            return 0, b""
+            return LastMessage()
         raise
     message = answer["message"]
-    return int(message["seq"]), b64decode(message.get("data", ""))
+    return LastMessage(int(message["seq"]), b64decode(message.get("data", "")), b64decode(message.get("hdrs", "")))
 
 
 async def is_gone(connection: NatsConnection, stream: str, request: dict[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from varco_common.base import subjects
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.headers import headers_of
+from varco_common.bus.headers import headers_of, is_reflected
 
 
 class Leases:
@@ -13,8 +13,12 @@ class Leases:
         self._connection, self._timeout = connection, timeout
 
     async def get(self, service: str) -> tuple[int, bytes]:
-        """Sequence and content of the service's lease; (0, b"") if there is none."""
-        return await jetstream.last_message(self._connection, subjects.LEASES, subjects.lease(service))
+        """Sequence and content of the service's lease; (0, b"") if there is none.
+
+        The content is empty if an answer was diverted into the stream (`is_reflected`).
+        """
+        last = await jetstream.last_message(self._connection, subjects.LEASES, subjects.lease(service))
+        return last.sequence, b"" if is_reflected(last.headers) else last.payload
 
     async def replace(self, service: str, content: bytes, *, expect: int) -> int:
         """Replaces the lease and returns its new sequence.

@@ -7,6 +7,7 @@ from functools import cache
 
 import msgspec
 
+from varco_common.base.json_decoding import decode_json
 from varco_common.events.archive import *
 from varco_common.events.audit import *
 from varco_common.events.banguard import *
@@ -46,7 +47,7 @@ def decode_event(data: bytes) -> AnyEvent:
 
     Unknown fields are ignored.
     """
-    event: AnyEvent = _decoder.decode(data)
+    event: AnyEvent = decode_json(_decoder, data)
     return event
 
 

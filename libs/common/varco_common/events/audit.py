@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
+from varco_common.base.json_decoding import decode_json
 from varco_common.events.base import AccountEvent, Event
 from varco_common.mail.record import MailRecord
 
@@ -68,7 +69,7 @@ def encode_recorded(*, at: str, sequence: int, kind: str, stored_at: str, record
 
 def recorded_sequence(event: bytes) -> int:
     """The place in MAIL that an encoded MailRecorded tells of. Raises msgspec.DecodeError."""
-    return _place.decode(event).sequence
+    return decode_json(_place, event).sequence
 
 
 class DeadLetterEvent(Event, frozen=True, kw_only=True, omit_defaults=True):

@@ -42,6 +42,10 @@ class FoldedStates(Generic[S]):
         self.sequence = sequence
         return key
 
+    def skip(self, sequence: int) -> None:
+        """A message at `sequence` that changes no state."""
+        self.sequence = max(self.sequence, sequence)
+
     def take(self) -> dict[str, bytes | None]:
         """The documents of all keys that changed since `saved`.
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from varco_common.base import log, subjects
 from varco_common.base.errors import ConflictError, TransientError
 from varco_common.base.tasks import retry_until_available, run_in_background
-from varco_common.bus import Bus
+from varco_common.bus import UNUSABLE, Bus
 from varco_common.events import AnyEvent, Event, encode_event
 from varco_common.eventsourcing.folded_states import FoldedStates
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
@@ -24,6 +24,7 @@ from varco_common.eventsourcing.snapshot_store import SnapshotStore
 S = TypeVar("S")
 
 _COMMIT_SECONDS = 5.0  # events that arrive quickly fail some attempts, but hardly all of 5 seconds
+_FOREIGN_SECONDS = 0.5  # then `reached` asks whether it waits for an event that is none of the spec
 _MAX_BATCH = 1_000  # events that JetStream takes in one atomic batch
 _log = log.get(__name__)
 
@@ -53,7 +54,8 @@ class Projection(Generic[S]):
     async def following(self) -> AsyncIterator[Self]:
         """Loads, catches up with the bus, and follows it inside the block.
 
-        A bug in `apply` ends the block.
+        A message that cannot be applied is parked and passed over: none may stop the service.
+        A bug in `apply` ends the block: a service must not vote on an old state.
         """
         await self._load()
         async with run_in_background(self._follow(), self._saver.run()):
@@ -82,7 +84,7 @@ class Projection(Generic[S]):
         self._listeners.append(listener)
 
     async def reached(self, sequence: int, timeout: float | None = 5.0) -> None:
-        """Returns once memory has applied `sequence`, of an event of the spec.
+        """Returns once memory has applied all events of the spec up to `sequence`.
 
         Raises TransientError when late.
         """
@@ -92,6 +94,10 @@ class Projection(Generic[S]):
         self._waiting.append((sequence, waiter))
         try:
             async with asyncio.timeout(timeout):
+                done, _ = await asyncio.wait([waiter], timeout=_FOREIGN_SECONDS)
+                if not done and (last := await self._last()) < sequence:
+                    await self.reached(last, None)  # no event of the spec is at `sequence`, and none will be
+                    return
                 await waiter
         except TimeoutError:
             raise TransientError(f"{self._spec.name} stands at {self.sequence}, {sequence} is awaited") from None
@@ -186,10 +192,18 @@ class Projection(Generic[S]):
         following = self._bus.events.follow(*self._spec.filters, after=self.sequence, name=self._spec.name)
         async with aclosing(following) as events:
             async for stored in events:
-                key = self._folded.apply(stored.sequence, stored.event)
+                try:
+                    if stored.event is not None:
+                        self._apply(stored.sequence, stored.event)
+                except UNUSABLE as error:
+                    await self._bus.events.park_unapplied(stored, f"{self._spec.name}: {error!r}")
+                self._folded.skip(stored.sequence)
                 self._saver.changed.set()
                 for sequence, waiter in self._waiting:
                     if sequence <= stored.sequence and not waiter.done():
                         waiter.set_result(None)
-                for listener in self._listeners:
-                    listener(key, stored.event)
+
+    def _apply(self, sequence: int, event: AnyEvent) -> None:
+        key = self._folded.apply(sequence, event)
+        for listener in self._listeners:
+            listener(key, event)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from varco_common.base.json_decoding import decode_json
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest
@@ -52,9 +53,9 @@ def encode(value: Ballot | Vote) -> bytes:
 
 def decode_ballot(data: bytes) -> Ballot:
     """Raises msgspec.DecodeError if the data is no ballot."""
-    return _ballots.decode(data)
+    return decode_json(_ballots, data)
 
 
 def decode_vote(data: bytes) -> Vote:
     """Raises msgspec.DecodeError if the data is no vote; it then counts as no vote at all."""
-    return _votes.decode(data)
+    return decode_json(_votes, data)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from varco_common.base.json_decoding import decode_json
 from varco_common.base.subjects import request
 from varco_common.mail.notices import Language, Notice
 
@@ -58,4 +59,9 @@ class Unavailable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 GrantAnswer = Grant | Denied | Unavailable
 encode = msgspec.json.Encoder().encode
-decode_answer = msgspec.json.Decoder(GrantAnswer).decode
+_answers: msgspec.json.Decoder[GrantAnswer] = msgspec.json.Decoder(GrantAnswer)
+
+
+def decode_answer(answer: bytes) -> GrantAnswer:
+    """Raises msgspec.DecodeError."""
+    return decode_json(_answers, answer)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from varco_common.base.json_decoding import decode_json
 from varco_common.mail.ballot import Vote
 from varco_common.mail.envelope import Envelope
 from varco_common.mime import Manifest
@@ -64,7 +65,7 @@ def encode_record(record: MailRecord) -> str:
 
 def decode_record(text: str | bytes) -> MailRecord:
     """Raises msgspec.DecodeError if the text is no record."""
-    record: MailRecord = _decoder.decode(text)
+    record: MailRecord = decode_json(_decoder, text)
     return record
 
 

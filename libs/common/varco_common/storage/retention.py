@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from varco_common.base import subjects
+from varco_common.base.json_decoding import decode_json
 from varco_common.bus import Bus
 
 RETAINS = "keeps"
@@ -58,14 +59,14 @@ async def serve(bus: Bus, service: str, needs: NeedsCallback) -> None:
     """Answers queries from now on. If `needs` raises there is no answer, and nothing is erased."""
 
     async def answer(payload: bytes) -> bytes:
-        return _encode(await needs(_question.decode(payload)))
+        return _encode(await needs(decode_json(_question, payload)))
 
     await bus.requests.answer(subject(service), service, answer)
 
 
 async def ask(bus: Bus, service: str, question: RetentionQuery, timeout: float) -> RetentionAnswer:
     """Raises TransientError without an answer within `timeout` seconds, or msgspec.DecodeError."""
-    return _answer.decode(await bus.requests.ask(subject(service), _encode(question), timeout))
+    return decode_json(_answer, await bus.requests.ask(subject(service), _encode(question), timeout))
 
 
 def all_of(question: RetentionQuery) -> RetentionAnswer:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from varco_common.base.json_decoding import decode_json
 from varco_common.bus import StoredRecord
 
 
@@ -81,7 +82,7 @@ class RetainedRecords:
         """A record that was appended to MAIL."""
         self.by_subject.setdefault(record.subject, SubjectRecords()).add(record.sequence, record.at)
         try:
-            outline = _outline.decode(record.record)
+            outline = decode_json(_outline, record.record)
         except msgspec.DecodeError:
             self.unerasable.add(record.sequence)
             return
