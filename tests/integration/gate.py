@@ -54,9 +54,14 @@ class Gate:
         self.supervisor: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Returns when everything is ready."""
+        self.launch()
+        wait_for(self.ready, START_SECONDS)
+
+    def launch(self) -> None:
+        """`varco up`, without waiting for it."""
         with (self.home.path.parent / "up.log").open("ab") as log:
             self.supervisor = subprocess.Popen([VARCO, "up"], env=self.environment, stdout=log, stderr=log)
-        wait_for(self.ready, START_SECONDS)
 
     def stop(self) -> int:
         """Sends SIGTERM to the supervisor, and returns its exit code."""
