@@ -109,7 +109,7 @@ class EventLog:
         return await jetstream.append_batch(self._connection, batch, expected, self._timeout)
 
     async def last(self, subject_filter: str) -> tuple[int, bytes]:
-        """Sequence of the last message that matches, and payload of the last that somebody published.
+        """Sequence of the last message that matches, payload of the last one that was published.
 
         (0, b"") if there is none. They differ where an answer was diverted into the stream: its
         payload is not that service's, but an append must expect its sequence.

@@ -7,7 +7,7 @@ from varco_common.testing.nats import NatsServer
 
 
 async def divert(nats: NatsServer, subject: str, payload: bytes, bait: str = "events.bait.thing.x") -> None:
-    """Has the server store `payload` at `subject`: the answer to a direct get of a message at `bait`."""
+    """Stores `payload` at `subject`, as the answer to a direct get of a message at `bait`."""
     async with manager(nats.settings()) as raw:
         stored = json.loads((await raw.request(bait, payload)).data)
         before = (await raw.jetstream().stream_info("EVENTS")).state.last_seq
