@@ -21,7 +21,7 @@ def list_networks(account: Account, as_json: Json = False) -> None:
     Example: `varco networks list acme`
     """
     networks = api_client.call("policy", "GET", f"/accounts/{account}/networks")
-    columns = ("network", "normalise", "since", "reason")
+    columns = ("network", "normalise", "domain", "since", "reason")
     output.show(networks, as_json, lambda: output.rows(columns, networks))
 
 
@@ -30,6 +30,9 @@ def trust(
     account: Account,
     network: Network,
     normalise: Annotated[bool, typer.Option("--normalise", help="Repair bare line ends of old devices.")] = False,
+    domain: Annotated[
+        str, typer.Option(help="Domain of addresses without one, such as `root`; with --normalise.")
+    ] = "",
     force: Annotated[
         bool, typer.Option("--force", help="Trust even a network broader than /8. Needs a reason.")
     ] = False,
@@ -40,7 +43,7 @@ def trust(
 
     Example: `varco networks trust acme 192.0.2.0/28 --reason "the office"`
     """
-    form = {"normalise": normalise, "force": force}
+    form = {"normalise": normalise, "domain": domain, "force": force}
     path = f"/accounts/{account}/networks/{network}"
     change("policy", "PUT", path, reason, as_json, json=form)
 

@@ -7,7 +7,7 @@ from varco_common.base import log
 from varco_common.base.ids import new_id
 from varco_common.bus import Bus
 from varco_common.mail.ballot import Ballot, Vote
-from varco_common.mail.grants import Denied, NetworkQuestion, Unavailable
+from varco_common.mail.grants import Denied, Grant, NetworkQuestion, Unavailable
 from varco_common.mail.hops import MAX_HOPS, count_hops
 from varco_common.mail.notices import ascii_of
 from varco_common.mail.replies import Reply
@@ -80,6 +80,11 @@ class MailPipeline:
                 return Reply.NOT_AUTHENTICATED.answer.line()
             case Unavailable():
                 return answers.INTERNAL
+
+    async def repairs(self, info: SessionInfo) -> Grant | None:
+        """The grant of a session whose network may send what old devices send."""
+        granted = await self.identify(info)
+        return granted.grant if isinstance(granted, CachedGrant) and granted.grant.normalise else None
 
     # MAIL, RCPT
 
@@ -164,6 +169,7 @@ class MailPipeline:
             spool,
             max_size=self._max_size(mail),
             normalise=mail.granted.grant.normalise,
+            domain=mail.granted.grant.domain,
             discard=body_reader.MAX_DISCARDED,
         )
         try:

@@ -304,3 +304,16 @@ async def test_who_changed_what_and_why_is_in_the_events(policy):
 async def test_what_is_not_there_is_said_to_be_missing(policy):
     for section in ("", "/users", "/senders", "/networks", "/hosts", "/rules", "/notices", "/tokens"):
         assert "there is no account nobody" in await refused(policy, "GET", f"/accounts/nobody{section}", 404)
+
+
+async def test_a_network_names_the_domain_of_unqualified_addresses(policy):
+    await policy.put("/accounts/acme", **ACME)
+    path = "/accounts/acme/networks/198.51.100.0/28"
+    assert "+ network" in lines(await policy.put(path, normalise=True, domain="Büro.Acme.example"))[0]
+    shown = (await policy.http.get("/accounts/acme/networks")).json()[-1]
+    assert (shown["normalise"], shown["domain"]) == (True, "xn--bro-hoa.acme.example")
+    assert not (await policy.put(path, normalise=True, domain="büro.acme.example"))["changes"]
+    refused = await policy.http.put(path, json={"domain": "acme.example"})
+    assert refused.status_code == 422
+    assert "needs normalise" in refused.text
+    assert (await policy.network("198.51.100.3")).domain == "xn--bro-hoa.acme.example"

@@ -10,7 +10,7 @@ from varco_common.base.errors import RefusedCommand
 from varco_common.events import Language, Notice, Rules
 from varco_common.eventsourcing.commands import CommandContext
 from varco_policy.account_projection import apply
-from varco_policy.desired_state import DesiredAccount, DesiredUser, Owners, changes_to
+from varco_policy.desired_state import DesiredAccount, DesiredNetwork, DesiredUser, Owners, changes_to
 
 CONTEXT = CommandContext("acme", datetime(2026, 11, 2, tzinfo=UTC), "token:test")
 NOBODY = Owners(login=lambda _: None, network=lambda _: None)
@@ -23,7 +23,8 @@ files = st.builds(
     hosts=st.none() | st.sampled_from([(), ("smtp.acme.example",), ("a.example", "b.example")]),
     users=st.none() | st.dictionaries(logins, st.builds(DesiredUser, st.none() | st.just("x"), st.just("$6$hash"))),
     senders=st.none() | st.lists(st.sampled_from(["@a.example", "b@c.example", "@.d.example"]), unique=True).map(tuple),
-    networks=st.none() | st.dictionaries(st.sampled_from(["192.0.2.0/28", "::1/128"]), st.booleans()),
+    networks=st.none()
+    | st.dictionaries(st.sampled_from(["192.0.2.0/28", "::1/128"]), st.builds(DesiredNetwork, st.booleans())),
     rules=st.none() | st.builds(Rules, max_size=st.integers(1, 9), attachments=st.none() | st.just(("pdf",))),
     notices=st.none() | st.dictionaries(st.sampled_from(list(Notice)), texts),
 )
@@ -63,7 +64,11 @@ def test_what_a_file_leaves_out_is_left_as_it_is(before, desired):
 def test_what_a_file_says_is_so(desired):
     account = applied(None, desired)
     assert desired.senders is None or {*account.senders} == {*desired.senders}
-    assert desired.networks is None or {n.network: n.normalise for n in account.networks.values()} == desired.networks
+    assert (
+        desired.networks is None
+        or {network.network: (network.normalise, network.domain) for network in account.networks.values()}
+        == desired.networks
+    )
     assert desired.users is None or account.credentials.keys() == desired.users.keys()
     assert desired.notices is None or account.notices == desired.notices
     assert account.rules == (desired.rules or Rules())
@@ -73,7 +78,7 @@ def test_a_login_or_network_of_another_account_is_refused_before_any_event():
     theirs = Owners(login=lambda _: "other", network=lambda _: "other")
     for desired in (
         DesiredAccount(users={"alice": DesiredUser(None, "$6$hash")}),
-        DesiredAccount(networks={"192.0.2.0/28": False}),
+        DesiredAccount(networks={"192.0.2.0/28": DesiredNetwork()}),
     ):
         with pytest.raises(RefusedCommand, match="account"):
             changes_to(desired, None, CONTEXT, theirs)

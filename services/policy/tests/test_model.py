@@ -71,7 +71,7 @@ facts = st.one_of(
     fact(CredentialRemoved, login=logins),
     fact(SenderAuthorised, pattern=patterns),
     fact(SenderWithdrawn, pattern=patterns),
-    fact(NetworkTrusted, network=networks, normalise=st.booleans()),
+    fact(NetworkTrusted, network=networks, normalise=st.booleans(), domain=st.sampled_from(["", "acme.example"])),
     fact(NetworkWithdrawn, network=networks),
     fact(RulesChanged, rules=rules),
     fact(NoticeWritten, notice=notices, language=languages, text=st.just("{name}")),

@@ -66,7 +66,13 @@ def _changed(account: Account, event: AccountChange) -> Account | None:  # noqa:
         case SenderWithdrawn():
             return replace(account, senders=_without(account.senders, event.pattern))
         case NetworkTrusted(network=cidr):
-            network = TrustedNetwork(network=cidr, trusted_at=event.at, normalise=event.normalise, reason=event.reason)
+            network = TrustedNetwork(
+                network=cidr,
+                trusted_at=event.at,
+                normalise=event.normalise,
+                domain=event.domain,
+                reason=event.reason,
+            )
             return replace(account, networks={**account.networks, cidr: network})
         case NetworkWithdrawn():
             return replace(account, networks=_without(account.networks, event.network))

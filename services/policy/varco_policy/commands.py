@@ -71,17 +71,19 @@ def withdraw_sender(account: Account, context: CommandContext, pattern: str) -> 
 
 
 def trust_network(
-    account: Account, context: CommandContext, network: str, owner: Owner, *, normalise: bool
+    account: Account, context: CommandContext, network: str, owner: Owner, *, normalise: bool, domain: str = ""
 ) -> list[Change]:
     trusted = account.networks.get(network)
-    if trusted and trusted.normalise == normalise:
+    if trusted and (trusted.normalise, trusted.domain) == (normalise, domain):
         return []
     if (other := owner(network)) not in (None, account.name):
         raise RefusedCommand(
             f"{network} is already trusted for account {other}: withdraw it there, or trust a part of it"
         )
-    event = context.event(NetworkTrusted, network=network, normalise=normalise)
+    event = context.event(NetworkTrusted, network=network, normalise=normalise, domain=domain)
     detail = "bare line ends are mended" if normalise else "bare line ends are refused" if trusted else ""
+    if domain:
+        detail += f", addresses without a domain get {domain}"
     return [Change("change" if trusted else "add", "network", network, detail, event)]
 
 

@@ -22,17 +22,24 @@ class DesiredUser(NamedTuple):
     new_hash: str | None
 
 
+class DesiredNetwork(NamedTuple):
+    """A network of the file: whether what old devices send is corrected, and the domain that they get."""
+
+    normalise: bool = False
+    domain: str = ""
+
+
 class DesiredAccount(msgspec.Struct, frozen=True, kw_only=True):
     """The sections of an account file in normal form; None for a section that was left out.
 
-    `networks` are by CIDR, the value is whether bare line ends are corrected; `users` are by login.
+    `networks` are by CIDR, `users` by login.
     """
 
     language: Language | None = None
     hosts: tuple[str, ...] | None = None
     users: dict[str, DesiredUser] | None = None
     senders: tuple[str, ...] | None = None
-    networks: dict[str, bool] | None = None
+    networks: dict[str, DesiredNetwork] | None = None
     rules: Rules | None = None
     notices: dict[Notice, dict[Language, str]] | None = None
 
@@ -92,12 +99,12 @@ def _sender_changes(senders: tuple[str, ...], account: Account, context: Command
 
 
 def _network_changes(
-    networks: dict[str, bool], account: Account, context: CommandContext, owner: Owner
+    networks: dict[str, DesiredNetwork], account: Account, context: CommandContext, owner: Owner
 ) -> Iterator[Change]:
     for network in account.networks.keys() - networks.keys():
         yield from commands.withdraw_network(account, context, network)
-    for network, normalise in networks.items():
-        yield from commands.trust_network(account, context, network, owner, normalise=normalise)
+    for network, (normalise, domain) in networks.items():
+        yield from commands.trust_network(account, context, network, owner, normalise=normalise, domain=domain)
 
 
 def _notice_changes(

@@ -65,7 +65,7 @@ class GrantResponder:
         if not trusted:
             return encode(Denied(reason="no account trusts this host"))
         account, network = trusted
-        return encode(grant(account, self._accounts.sequence, normalise=network.normalise))
+        return encode(grant(account, self._accounts.sequence, normalise=network.normalise, domain=network.domain))
 
     async def drain(self) -> None:
         """Waits until every use and upgrade is recorded."""
@@ -133,7 +133,7 @@ def _upgraded(account: Account | None, credential: Credential, new_hash: str) ->
     return [CredentialUpgraded(at=at, account=account.name, by=NAME, login=login, hash=new_hash)]
 
 
-def grant(account: Account, sequence: int, *, normalise: bool = False) -> Grant:
+def grant(account: Account, sequence: int, *, normalise: bool = False, domain: str = "") -> Grant:
     """What a session of this account may do, as far as the envelope goes."""
     return Grant(
         account=account.name,
@@ -143,6 +143,7 @@ def grant(account: Account, sequence: int, *, normalise: bool = False) -> Grant:
         language=account.language,
         notices={notice: text for notice in Notice if (text := account.own_notice(notice))},
         normalise=normalise,
+        domain=domain,
         sequence=sequence,
     )
 

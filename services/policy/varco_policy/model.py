@@ -30,12 +30,13 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class TrustedNetwork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A CIDR network that may send without AUTH.
 
-    `normalise`: bare line ends of old devices are corrected.
+    `normalise`: what old devices send is corrected; addresses without a domain get `domain`.
     """
 
     network: str
     trusted_at: datetime
     normalise: bool = False
+    domain: str = ""
     reason: str = ""
 
 

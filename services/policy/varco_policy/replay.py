@@ -165,7 +165,10 @@ def _show(account: Account) -> Sections:
         "account": {"language": account.language, "hosts": account.hosts, "opened": account.opened_at},
         "users": {login: {"name": credential.name} for login, credential in account.credentials.items()},
         "senders": account.senders,
-        "networks": {name: {"normalise": trusted.normalise} for name, trusted in account.networks.items()},
+        "networks": {
+            name: {"normalise": trusted.normalise, "domain": trusted.domain}
+            for name, trusted in account.networks.items()
+        },
         "rules": rules_out(account.rules).model_dump(mode="json"),
         "notices": {
             f"{notice} ({language})": text

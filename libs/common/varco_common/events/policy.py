@@ -135,13 +135,17 @@ class SenderWithdrawn(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True
 
 
 class NetworkTrusted(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="network.trusted.v1"):
-    """A CIDR network that may send without AUTH; `normalise` mends bare line ends.
+    """A CIDR network that may send without AUTH; `normalise` mends what old devices send.
+
+    That is bare line ends, a header without its end, paths without brackets. An address without a
+    domain, such as `root`, then gets `domain`, unless that is empty (RFC 6409 8.1).
 
     A second event for the same network replaces the first.
     """
 
     network: str
     normalise: bool = False
+    domain: str = ""
 
 
 class NetworkWithdrawn(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="network.withdrawn.v1"):

@@ -29,9 +29,9 @@ class NetworkQuestion(msgspec.Struct, frozen=True, kw_only=True):
 class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="grant"):
     """An account's rules that can refuse a mail before its upload. The vote on the ballot decides.
 
-    `senders` are patterns for `senders.covering`; sizes are bytes. `language` and `notices` (the
-    account's own texts) are for `notices.notice`. `sequence` is the last stream sequence that the
-    rules include.
+    `senders` are patterns for `sender_patterns`; sizes are bytes. `language` and `notices` (the
+    account's own texts) are for `notices.notice`. `normalise` and `domain` are those of the network.
+    `sequence` is the last stream sequence that the rules include.
     """
 
     account: str
@@ -41,6 +41,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     language: Language = Language.EN
     notices: dict[Notice, str] = {}
     normalise: bool = False
+    domain: str = ""
     sequence: int = 0
 
 

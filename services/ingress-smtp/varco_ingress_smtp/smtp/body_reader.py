@@ -4,6 +4,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from varco_common.base import log
+from varco_ingress_smtp.smtp.header_repair import HeaderRepair
 from varco_ingress_smtp.smtp.line_endings import (
     MAX_LINE,
     LineEndNormaliser,
@@ -42,15 +43,21 @@ class BodyOutOfSync(Exception):
 
 
 class BodyReader:
-    """One body. Sizes are bytes of the wire form; `discard` is how many are read after a fault."""
+    """One body. Sizes are bytes of the wire form; `discard` is how many are read after a fault.
 
-    def __init__(self, spool: Spool, *, max_size: int, normalise: bool, discard: int, max_line: int = MAX_LINE) -> None:
+    `normalise` and `domain` are those of the client's network.
+    """
+
+    def __init__(
+        self, spool: Spool, *, max_size: int, normalise: bool, discard: int, domain: str = "", max_line: int = MAX_LINE
+    ) -> None:
         self.spool = spool
         self.fault: BodyFault | None = None
         self.eight_bit = False
         self._max_size = max_size
         self._lengths = LineLengthCheck(max_line)
         self._normaliser = LineEndNormaliser() if normalise else None
+        self._header = HeaderRepair(domain)
         self._discard = discard
 
     async def read(self, reader: LineReader, progress: Callable[[int], None]) -> None:
@@ -87,7 +94,7 @@ class BodyReader:
         self._take(reader, end + 2)
         reader.drop(len(END) - 2)
         if self._normaliser and not self.fault:
-            self._store(self._normaliser.end())
+            self._store(self._header.feed(self._normaliser.end()) + self._header.end())
 
     def _take(self, reader: LineReader, count: int) -> None:
         chunk = bytes(memoryview(reader.buffer)[:count])
@@ -97,7 +104,7 @@ class BodyReader:
             if self._discard < 0:
                 raise EndlessBody(self.fault)
         elif self._normaliser:
-            self._store(self._normaliser.feed(chunk))
+            self._store(self._header.feed(self._normaliser.feed(chunk)))
             if self._normaliser.pending > BODY_BYTES:
                 self._refuse(BodyFault.LINE_TOO_LONG)
         elif any(map(has_bare_line_end, pieces := irregular_pieces(chunk))):

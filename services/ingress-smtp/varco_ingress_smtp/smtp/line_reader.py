@@ -20,10 +20,11 @@ class LineReader:
     The connection calls `feed` and `feed_eof`. One task at a time may wait in `more`.
     """
 
-    __slots__ = ("_limit", "_paused", "_skipping", "_waiter", "buffer", "eof", "transport")
+    __slots__ = ("_limit", "_paused", "_skipping", "_waiter", "bare_line", "buffer", "eof", "transport")
 
     def __init__(self) -> None:
         self.buffer = bytearray()
+        self.bare_line = b""  # the last line that ended in LF alone, if it was BARE_LINE_END for that only
         self.eof = False
         self.transport: asyncio.Transport | None = None
         self._limit = COMMAND_BYTES
@@ -62,6 +63,7 @@ class LineReader:
             self._skipping = False
             return LineError.TOO_LONG
         if not line.endswith(b"\r\n") or line.find(b"\r", 0, -2) >= 0:
+            self.bare_line = b"" if b"\r" in line else line[:-1]
             return LineError.BARE_LINE_END
         return line[:-2]
 

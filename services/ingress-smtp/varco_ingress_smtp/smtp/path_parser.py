@@ -19,6 +19,9 @@ _PARAMETERS = r"(?P<parameters>(?: +[A-Za-z0-9][A-Za-z0-9-]*(?:=[^\x00-\x20=\x7f
 
 _MAIL = re.compile(rf"[Ff][Rr][Oo][Mm]: *<(?:{_MAILBOX})?>{_PARAMETERS}")
 _RCPT = re.compile(rf"[Tt][Oo]: *<{_MAILBOX}>{_PARAMETERS}")
+_LOOSE = re.compile(
+    r"(?i)(?P<keyword>from|to) *: *(?P<open><?) *(?P<address>[^\s<>]+) *(?P<close>>?)(?P<rest>(?: .*)?)"
+)
 _BRACKETS = re.compile(r": *<[^<>]*>")
 
 
@@ -45,6 +48,15 @@ def parse_mail(argument: str) -> MailPath | MalformedPath:
 def parse_rcpt(argument: str) -> MailPath | MalformedPath:
     """The argument of RCPT: `TO:<forward-path> parameters`."""
     return _parse(_RCPT, argument, "TO")
+
+
+def repaired_argument(argument: str, domain: str) -> str:
+    """As an old device means it: in brackets, and with `domain` if the address has none."""
+    match = _LOOSE.fullmatch(argument)
+    if not match or bool(match["open"]) != bool(match["close"]):
+        return argument
+    address = match["address"] if "@" in match["address"] or not domain else f"{match['address']}@{domain}"
+    return f"{match['keyword']}:<{address}>{match['rest']}"
 
 
 def _parse(form: re.Pattern[str], argument: str, keyword: str) -> MailPath | MalformedPath:

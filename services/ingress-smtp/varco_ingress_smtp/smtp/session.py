@@ -8,6 +8,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 from varco_common.base import log
+from varco_common.mail.grants import Grant
 from varco_ingress_smtp.smtp import answers, limits, path_parser, sasl
 from varco_ingress_smtp.smtp.auth_verb import authenticate
 from varco_ingress_smtp.smtp.body_reader import BodyOutOfSync, EndlessBody
@@ -105,6 +106,8 @@ class SmtpSession(NoNames, SMTP):
 
     async def handle(self, line: bytes | LineError) -> None:
         """Answers one command line."""
+        if line is LineError.BARE_LINE_END and self.connection.reader.bare_line and await self._repairs():
+            line = self.connection.reader.bare_line
         if isinstance(line, LineError):
             return await self.reply(_LINE_ERRORS[line])
         verb, _, argument = line.partition(b" ")
@@ -121,6 +124,9 @@ class SmtpSession(NoNames, SMTP):
                 return await self.reply(answers.NOT_TEXT)
             text = argument.decode("ascii", "replace")
         return await handler(self, text.rstrip(" "))
+
+    async def _repairs(self) -> Grant | None:
+        return await self.admission.pipeline.repairs(self.connection.info)
 
     # The verbs, by aiosmtpd's convention for names
 
@@ -194,6 +200,8 @@ class SmtpSession(NoNames, SMTP):
         if info.mail:
             return answers.NESTED_MAIL
         path = path_parser.parse_mail(argument)
+        if isinstance(path, path_parser.MalformedPath) and (grant := await self._repairs()):
+            path = path_parser.parse_mail(path_parser.repaired_argument(argument, grant.domain))
         if isinstance(path, path_parser.MalformedPath):
             return answers.BAD_SENDER if path.address else answers.MAIL_SYNTAX
         if path.parameters and not info.extended:
@@ -210,6 +218,8 @@ class SmtpSession(NoNames, SMTP):
         if not info.mail:
             return answers.MAIL_FIRST
         path = path_parser.parse_rcpt(argument)
+        if isinstance(path, path_parser.MalformedPath) and (grant := await self._repairs()):
+            path = path_parser.parse_rcpt(path_parser.repaired_argument(argument, grant.domain))
         if isinstance(path, path_parser.MalformedPath):
             return answers.BAD_RECIPIENT if path.address else answers.RCPT_SYNTAX
         return await self.admission.pipeline.rcpt(info, info.mail, path)

@@ -9,7 +9,7 @@ from varco_common.runtime.auth import AccountScope, Admin
 from varco_common.runtime.command_api import ChangedOut, Command
 from varco_policy import commands
 from varco_policy.api.command_runner import AccountName, CommandRunner
-from varco_policy.api.request_parsing import parse_hosts, parse_network
+from varco_policy.api.request_parsing import parse_domain, parse_hosts, parse_network
 from varco_policy.api.request_schemas import HostNames, NetworkForm
 from varco_policy.api.response_schemas import TrustedOut
 from varco_policy.normalization import normal_network
@@ -23,7 +23,11 @@ def router(runner: CommandRunner) -> APIRouter:
         """The account's networks, each with the time since when, and why."""
         return [
             TrustedOut(
-                network=trusted.network, normalise=trusted.normalise, since=trusted.trusted_at, reason=trusted.reason
+                network=trusted.network,
+                normalise=trusted.normalise,
+                domain=trusted.domain,
+                since=trusted.trusted_at,
+                reason=trusted.reason,
             )
             for trusted in runner.existing(account).networks.values()
         ]
@@ -37,10 +41,13 @@ def router(runner: CommandRunner) -> APIRouter:
         If networks of two accounts overlap, the narrower one decides; the same one is refused.
         """
         network, owner = parse_network(network, command.reason, force=form.force), runner.owners.network
+        domain = parse_domain(form)
         return await runner.change(
             account,
             command,
-            lambda state, context: commands.trust_network(state, context, network, owner, normalise=form.normalise),
+            lambda state, context: commands.trust_network(
+                state, context, network, owner, normalise=form.normalise, domain=domain
+            ),
         )
 
     @api.delete("/networks/{network:path}", tags=["networks"])

@@ -17,8 +17,16 @@ from varco_common.mail.notices import wrong_with
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.tokens import ApiToken
 from varco_policy import normalization
-from varco_policy.api.request_schemas import MAX_USERS, AccountDocument, NetworkIn, PasswordForm, RulesForm, UserIn
-from varco_policy.desired_state import DesiredAccount, DesiredUser
+from varco_policy.api.request_schemas import (
+    MAX_USERS,
+    AccountDocument,
+    NetworkForm,
+    NetworkIn,
+    PasswordForm,
+    RulesForm,
+    UserIn,
+)
+from varco_policy.desired_state import DesiredAccount, DesiredNetwork, DesiredUser
 from varco_policy.model import Account, Credential, hash_fingerprint
 from varco_policy.password_hashes import imported_hash
 
@@ -128,6 +136,13 @@ def parse_network(text: str, reason: str, *, force: bool) -> str:
     return normalization.normal_network(text, forced=force)
 
 
+def parse_domain(form: NetworkForm) -> str:
+    """The domain of addresses that have none."""
+    if form.domain and not form.normalise:
+        raise RefusedCommand("domain needs normalise: true")
+    return normalization.normal_host_name(form.domain) if form.domain else ""
+
+
 def parse_rules(form: RulesForm, current: Rules) -> Rules:
     """The current rules with those of the form."""
     given: dict[str, Any] = {
@@ -159,10 +174,11 @@ def _unique(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(items))
 
 
-def _network_item(item: str | NetworkIn, reason: str) -> tuple[str, bool]:
-    """The network, and whether bare line ends are corrected."""
+def _network_item(item: str | NetworkIn, reason: str) -> tuple[str, DesiredNetwork]:
+    """The network in normal form, and how it is trusted."""
     form = item if isinstance(item, NetworkIn) else NetworkIn(network=item)
-    return parse_network(form.network, reason, force=form.force), form.normalise
+    network = parse_network(form.network, reason, force=form.force)
+    return network, DesiredNetwork(form.normalise, parse_domain(form))
 
 
 def _parse_notices(notices: Mapping[Notice, Mapping[Language, str]]) -> dict[Notice, dict[Language, str]]:

@@ -55,7 +55,16 @@ class UserIn(PasswordForm):
 class NetworkForm(AccountForm):
     """How a network is trusted."""
 
-    normalise: bool = Field(default=False, description="Correct bare line ends, for old devices.")
+    normalise: bool = Field(
+        default=False,
+        description="Correct what old devices send: bare line ends, a header without an empty line after it or no"
+        " header, MAIL and RCPT without brackets.",
+    )
+    domain: str = Field(
+        default="",
+        max_length=253,
+        description="The domain of addresses without one, such as `root`; needs `normalise`.",
+    )
     force: bool = Field(
         default=False, description="Trust a network broader than /8 (IPv4) or /16 (IPv6); needs a reason."
     )

@@ -33,7 +33,9 @@ def account_out(account: Account) -> AccountOut:
         users=[UserName.model_validate(credential) for credential in account.credentials.values()],
         senders=[*account.senders],
         networks=[
-            NetworkOut(network=trusted.network, normalise=True) if trusted.normalise else trusted.network
+            NetworkOut(network=trusted.network, normalise=True, domain=trusted.domain)
+            if trusted.normalise
+            else trusted.network
             for trusted in account.networks.values()
         ],
         rules=rules_out(account.rules),

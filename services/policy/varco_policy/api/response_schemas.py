@@ -31,6 +31,7 @@ class UserOut(UserName):
 class NetworkOut(BaseModel):
     network: str
     normalise: bool
+    domain: str = ""
 
 
 class TrustedOut(NetworkOut):
