@@ -23,7 +23,7 @@ class DesiredUser(NamedTuple):
 
 
 class DesiredNetwork(NamedTuple):
-    """A network of the file: whether what old devices send is corrected, and the domain that they get."""
+    """A network of the file, with the meaning of TrustedNetwork."""
 
     normalise: bool = False
     domain: str = ""
