@@ -1,4 +1,4 @@
-"""What old scanners and cron jobs send is mended, in networks whose rule says so, and nowhere else."""
+"""What old scanners and cron jobs send is mended, in networks whose rule says so."""
 
 import msgspec
 import pytest
