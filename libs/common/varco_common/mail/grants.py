@@ -30,7 +30,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     """An account's rules that can refuse a mail before its upload. The vote on the ballot decides.
 
     `senders` are patterns for `sender_patterns`; sizes are bytes. `language` and `notices` (the
-    account's own texts) are for `notices.notice`. `normalise` and `domain` are those of the network.
+    account's own texts) are for `notices.notice`. `normalise` and `domain` are the network's.
     `sequence` is the last stream sequence that the rules include.
     """
 
