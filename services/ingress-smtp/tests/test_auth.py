@@ -247,3 +247,20 @@ async def test_a_wrong_password_in_any_charset_is_an_event(world, client, passwo
     await client.say(word("alice"))
     assert (await client.say(b64encode(password))).startswith("535 5.7.8 ")
     assert await failures(world) == [(AuthCause.WRONG_CREDENTIALS, "alice", "acme")]
+
+
+async def test_wrong_credentials_that_a_session_repeats_are_one_guess(world, client):
+    for guess in ("wrong", "wrong", "other", "wrong"):
+        assert (await client.say(f"AUTH PLAIN {plain(password=guess)}")).startswith("535 ")
+        await client.say("AUTH LOGIN")
+        await client.say(word("ALICE"))
+        assert (await client.say(word(guess))).startswith("535 ")
+    assert [login for _, login, _ in await failures(world)] == ["alice", "alice"]
+
+
+async def test_another_session_with_the_same_wrong_credentials_is_another_guess(world, client):
+    await client.say(f"AUTH PLAIN {plain(password='wrong')}")
+    async with world.connect("smtps", tls=True) as other:
+        await other.hello()
+        await other.say(f"AUTH PLAIN {plain(password='wrong')}")
+    assert len(await failures(world)) == 2

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from varco_common.mail.envelope import Envelope
+from varco_common.runtime.repeated_guesses import RepeatedGuesses
 from varco_ingress_smtp.authentication import CachedGrant
 
 ListenerName = Literal["smtp", "submission", "smtps"]
@@ -25,6 +26,7 @@ class SessionInfo:
     is_health_check: bool = False  # a balancer's own: it gets a greeting and can send nothing
     mail: "Transaction | None" = None
     mails: int = 0
+    guesses: RepeatedGuesses = field(default_factory=RepeatedGuesses)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -59,7 +59,10 @@ async def log_in(session: Pop3Session, login: str, password: str) -> None:
         return session.reject(replies.GUARDED)
     # an unknown login is verified too: the answer takes as long as for a wrong password
     if not await context.passwords.verify(settings.hash if settings else "", password):
-        _report_failure(session, AuthCause.WRONG_CREDENTIALS, login, settings.account if settings else "")
+        if session.guesses.is_new(login, password):
+            _report_failure(session, AuthCause.WRONG_CREDENTIALS, login, settings.account if settings else "")
+        else:
+            metrics.LOGINS.labels("repeated").inc()
         return session.reject(replies.WRONG)
     assert settings
     context.throttle.remember(login, session.host)

@@ -25,6 +25,7 @@ from varco_common.base.errors import TransientError
 from varco_common.events import AuthFailed
 from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.runtime.passwords import PasswordVerifier
+from varco_common.runtime.repeated_guesses import RepeatedGuesses
 from varco_common.runtime.tls import Certificates
 
 MAX_ERRORS = 10
@@ -75,6 +76,7 @@ class Pop3Session:
         self.context, self.connection, self.listener, self.host = context, connection, listener, host
         self._commands = commands
         self.login = ""  # the argument of USER
+        self.guesses = RepeatedGuesses()
         self.maildrop: Maildrop | None = None  # set in the transaction state (RFC 1939 5)
         self.over = False
         self._errors = 0

@@ -50,7 +50,11 @@ async def _log_in(admission: Admission, info: SessionInfo, mechanism: str, initi
             admission.login_throttle.remember(login, info.host)
             return answers.LOGGED_IN
         case Denied():
-            _append_failure(admission, info, AuthCause.WRONG_CREDENTIALS, login, answer.account)
+            # Many clients try PLAIN and then LOGIN, and a phone tries its old password again.
+            if info.guesses.is_new(login, password):
+                _append_failure(admission, info, AuthCause.WRONG_CREDENTIALS, login, answer.account)
+            else:
+                metrics.LOGINS.labels("repeated").inc()
             return Reply.WRONG_CREDENTIALS.answer.line()
         case Unavailable():
             metrics.LOGINS.labels("unavailable").inc()
