@@ -44,7 +44,7 @@ async def serve(settings: Settings) -> None:
                 metrics.STORED.set_function(lambda: links.stored)
                 metrics.LINKS.set_function(lambda: links.live)
                 http.include(rebuild_api.router(NAME, "varco_filelink.rebuild", settings))
-                http.include(api.router(accounts, links, settings.default_base_url))
+                http.include(api.router(accounts, links, settings.default_base_url, settings.max_keep))
                 await mail_retention.serve(bus)
                 await bus.voting.serve(VOTER, voter(accounts))
                 worker = ConversionWorker(

@@ -1,10 +1,11 @@
 """filelink's settings."""
 
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from varco_common.base.settings import NetworkList, env_prefix
+from varco_common.base.settings import Duration, NetworkList, env_prefix
 from varco_common.runtime.settings import ServiceSettings, WithLinksPort
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 from varco_filelink import normalization
@@ -27,6 +28,12 @@ class Settings(ServiceSettings, WithDatabase, WithLinksPort, WithObjectStore):
     downloads: int = Field(default=200, ge=1, description="Downloads at a time; further ones are answered with 503.")
     proxies: NetworkList = Field(
         default=(), description="Networks of the reverse proxies whose X-Forwarded-For names the client."
+    )
+
+    max_keep: Duration = Field(
+        default=timedelta(days=1825),
+        gt=timedelta(0),
+        description="How long an account's own token may have files kept; an admin's may exceed it.",
     )
 
     @property

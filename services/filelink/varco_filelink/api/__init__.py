@@ -1,5 +1,7 @@
 """filelink's HTTP API. An account's token sees and changes that account only."""
 
+from datetime import timedelta
+
 from fastapi import APIRouter
 
 from varco_common.eventsourcing.projection import Projection
@@ -8,9 +10,11 @@ from varco_filelink.link_store import LinkStore
 from varco_filelink.model.account_settings import LinkSettings
 
 
-def router(accounts: Projection[LinkSettings], store: LinkStore, default_base_url: str) -> APIRouter:
-    """All routes of the service."""
+def router(
+    accounts: Projection[LinkSettings], store: LinkStore, default_base_url: str, max_keep: timedelta
+) -> APIRouter:
+    """All routes of the service. `max_keep` bounds what an account's own token may ask for."""
     api = APIRouter()
-    link_settings.add_routes(api, accounts, default_base_url)
-    links.add_routes(api, store)
+    link_settings.add_routes(api, accounts, default_base_url, max_keep)
+    links.add_routes(api, store, max_keep)
     return api

@@ -1,6 +1,8 @@
 """Routes for an account's link settings: show them, set them as a whole."""
 
-from fastapi import APIRouter
+from datetime import timedelta
+
+from fastapi import APIRouter, HTTPException
 
 from varco_common.base import subjects
 from varco_common.base.errors import NotFound
@@ -13,9 +15,10 @@ from varco_common.runtime.command_api import ChangedOut, Command, DryRun
 from varco_filelink.api.schemas import FilelinkSection, LinkSettingsOut, section
 from varco_filelink.commands import change_settings
 from varco_filelink.model.account_settings import LinkSettings
+from varco_filelink.permissions import settings_refusal
 
 
-def add_routes(api: APIRouter, accounts: Projection[LinkSettings], default_base_url: str) -> None:
+def add_routes(api: APIRouter, accounts: Projection[LinkSettings], default_base_url: str, max_keep: timedelta) -> None:
     executor = CommandExecutor(accounts)
 
     @api.get("/accounts/{account}/filelink", summary="Which attachments become links", tags=["terms"])
@@ -27,13 +30,20 @@ def add_routes(api: APIRouter, accounts: Projection[LinkSettings], default_base_
 
     @api.put("/accounts/{account}/filelink", summary="Choose which, or turn it off", tags=["terms"])
     async def put(
-        account: str, command: Command, _: AccountScope, form: FilelinkSection, *, dry_run: DryRun = False
+        account: str, command: Command, token: AccountScope, form: FilelinkSection, *, dry_run: DryRun = False
     ) -> ChangedOut:
-        """A dry run works before the account is opened: `varco apply` shows a whole file."""
+        """A dry run works before the account is opened: `varco apply` shows a whole file.
+
+        An account's own token may turn links off and change them, but not turn them on.
+        """
 
         def decide(settings: LinkSettings | None, context: CommandContext) -> list[Change]:
             current = settings if dry_run else _opened(account, settings)
-            return change_settings(current, context, form.desired() if form else None)
+            desired = form.desired() if form else None
+            changes = change_settings(current, context, desired)
+            if changes and not token.is_admin and (refusal := settings_refusal(current, desired, max_keep)):
+                raise HTTPException(403, refusal)
+            return changes
 
         if not dry_run:  # policy may have opened the account a moment ago
             await accounts.reach_last(AccountOpened.subject_filter(subjects.token(account)))

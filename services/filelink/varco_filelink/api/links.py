@@ -1,6 +1,6 @@
 """Routes for links: list, show, revoke, extend."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
@@ -12,9 +12,10 @@ from varco_common.runtime.tokens import ApiToken
 from varco_filelink.api.schemas import ExtendIn, LinkOut, LinkPage, ReasonIn
 from varco_filelink.link_store import LinkStore
 from varco_filelink.model.link_state import Link, LinkState
+from varco_filelink.permissions import extension_refusal
 
 
-def add_routes(api: APIRouter, links: LinkStore) -> None:
+def add_routes(api: APIRouter, links: LinkStore, max_keep: timedelta) -> None:
     @api.get("/links", summary="Links, the newest first", tags=["links"])
     async def page(
         token: Caller,
@@ -55,6 +56,8 @@ def add_routes(api: APIRouter, links: LinkStore) -> None:
         until = form.until or current.expires_at + (form.by or timedelta())
         if until.tzinfo is None:
             raise RefusedCommand("`until` needs a time zone, such as Z")
+        if not token.is_admin and (refusal := extension_refusal(until, datetime.now(UTC), max_keep)):
+            raise HTTPException(403, refusal)
         return LinkOut.of(await links.extend(current, until, _by(token), form.reason))
 
 
