@@ -1,6 +1,8 @@
 """Routes about replays. A long answer is a stream of JSON objects, one a line."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,14 +13,16 @@ from pydantic import BaseModel, ConfigDict
 from varco_audit.api import ndjson
 from varco_audit.replay.output_lines import FailedLine, OutputLine, encode
 from varco_audit.replay.past_settings import point_in_time, settings_at
+from varco_audit.replay.replay_turns import ACCOUNT_SECONDS, ADMIN_SECONDS, ReplayTurns
 from varco_audit.replay.verify import verify
 from varco_audit.replay.whatif import WhatIfRun
 from varco_common.base import subjects
-from varco_common.base.errors import NotFound, RefusedCommand, VarcoError
+from varco_common.base.errors import ConflictError, NotFound, RefusedCommand, VarcoError
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.bus import Bus
 from varco_common.events import AccountOpened
 from varco_common.runtime.auth import AccountScope, Admin
+from varco_common.runtime.tokens import ApiToken
 
 AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The account's name.")]
 Since = Annotated[datetime, Query(description="RFC 3339, with its offset from UTC.")]
@@ -65,29 +69,32 @@ class PastSettingsOut(BaseModel):
 
 def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
     """All routes about replays."""
-    api = APIRouter(tags=["replay"])
+    api, turns = APIRouter(tags=["replay"]), ReplayTurns()
+
+    async def streamed(token: ApiToken, lines: AsyncGenerator[OutputLine, None]) -> StreamingResponse:
+        return await _streamed(_in_turn(turns, token, lines))
 
     @api.get("/replay/verify")
-    async def verify_all(_: Admin, since: Since, until: Until = None) -> StreamingResponse:
+    async def verify_all(token: Admin, since: Since, until: Until = None) -> StreamingResponse:
         """Decides all mails of that time again, and shows each vote that differs."""
         begin, end = _span(since, until)
-        return await _streamed(verify(bus, voters, begin, end))
+        return await streamed(token, verify(bus, voters, begin, end))
 
     @api.get("/accounts/{account}/replay/verify")
     async def verify_account(
-        account: AccountName, _: AccountScope, since: Since, until: Until = None
+        account: AccountName, token: AccountScope, since: Since, until: Until = None
     ) -> StreamingResponse:
         """As for all, of one account's mails."""
         begin, end = _span(since, until)
         await _check_account(bus, account)
-        return await _streamed(verify(bus, voters, begin, end, account))
+        return await streamed(token, verify(bus, voters, begin, end, account))
 
     @api.post("/accounts/{account}/whatif")
-    async def whatif(account: AccountName, form: WhatIfForm, _: AccountScope) -> StreamingResponse:
+    async def whatif(account: AccountName, form: WhatIfForm, token: AccountScope) -> StreamingResponse:
         """Decides the account's mails again as if these sections had held. Changes nothing."""
         begin, end = _span(form.since, form.until)
         await _check_account(bus, account)
-        return await _streamed(WhatIfRun(bus, account, form.sections, begin, end, listed=form.listed).run())
+        return await streamed(token, WhatIfRun(bus, account, form.sections, begin, end, listed=form.listed).run())
 
     @api.get("/accounts/{account}/state")
     async def state(
@@ -104,7 +111,8 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
             raise RefusedCommand("give a time (at) or a sequence, one of the two")
         await _check_account(bus, account)
         point = await point_in_time(bus, when)
-        settings = await settings_at(bus, account, point, own=not token.is_admin)
+        async with turns.turn(token.scope, _seconds(token)):
+            settings = await settings_at(bus, account, point, own=not token.is_admin)
         return PastSettingsOut(
             account=account,
             sequence=point.sequence,
@@ -121,6 +129,30 @@ async def _check_account(bus: Bus, account: str) -> None:
     """Raises NotFound if there never was such an account. A closed one has a past."""
     if not await bus.events.last_sequence(AccountOpened.subject_filter(subjects.token(account))):
         raise NotFound(f"no such account: {account}")
+
+
+async def _in_turn(
+    turns: ReplayTurns, token: ApiToken, lines: AsyncGenerator[OutputLine, None]
+) -> AsyncGenerator[OutputLine, None]:
+    """The lines once it is this replay's turn, until its time is over."""
+    seconds = _seconds(token)
+    async with turns.turn(token.scope, seconds), aclosing(lines):
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    line = await anext(lines)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise ConflictError(
+                    f"the replay took more than {seconds:.0f} seconds: ask for a shorter time"
+                ) from None
+            yield line
+
+
+def _seconds(token: ApiToken) -> float:
+    return ADMIN_SECONDS if token.is_admin else ACCOUNT_SECONDS
 
 
 async def _streamed(lines: AsyncGenerator[OutputLine, None]) -> StreamingResponse:
