@@ -44,7 +44,7 @@ async def test_more_requests_than_it_may_answer_at_once_hear_503():
         return PlainTextResponse("done")
 
     app = Starlette(routes=[Route("/", slow)])
-    async with listening(app, "127.0.0.1", 0, "PORT", max_requests=2) as port, httpx.AsyncClient(timeout=60) as client:
+    async with listening(app, "127.0.0.1", 0, "PORT", max_requests=1) as port, httpx.AsyncClient(timeout=60) as client:
         first = asyncio.create_task(client.get(f"http://127.0.0.1:{port}/"))
         await begun.wait()
         refused = await client.get(f"http://127.0.0.1:{port}/")

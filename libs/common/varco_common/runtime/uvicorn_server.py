@@ -9,6 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from varco_common.base.settings import BrokenSetting
+from varco_common.runtime.http_connections import BoundedProtocol, RequestLimit, bounded_protocol
 
 CLOSE_SECONDS = 5  # how long requests in flight may go on at the end
 
@@ -19,8 +20,8 @@ async def listening(
 ) -> AsyncIterator[int]:
     """A further HTTP server beside the API, inside the block. Yields its port.
 
-    Answers 503 while `max_requests` requests are in flight. `proxies` are the addresses and
-    networks whose X-Forwarded-For gives the client's address. Raises BrokenSetting, which names
+    Answers 503 while `max_requests` requests are in flight, or half of them from the client's host.
+    `proxies` are the addresses and networks whose X-Forwarded-For gives the client's address. Raises BrokenSetting, which names
     `variable`, if the port can't be used.
     """
     listener = bound_socket(bind, port, variable)
@@ -30,13 +31,18 @@ async def listening(
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, listener: socket.socket, *, max_requests: int | None = None, proxies: Sequence[str] = ()
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    max_requests: int | None = None,
+    proxies: Sequence[str] = (),
+    protocol: type[BoundedProtocol] | None = None,
 ) -> AsyncIterator[None]:
     """Serves the application on the socket inside the block."""
     server = _Server(
         uvicorn.Config(
-            app,
-            limit_concurrency=max_requests,
+            RequestLimit(app, max_requests) if max_requests else app,
+            http=protocol or bounded_protocol(),  # uvicorn's own limit counts idle connections as requests
             proxy_headers=bool(proxies),
             forwarded_allow_ips=list(proxies),
             log_config=None,
