@@ -21,8 +21,8 @@ async def listening(
     """A further HTTP server beside the API, inside the block. Yields its port.
 
     Answers 503 while `max_requests` requests are in flight, or half of them from the client's host.
-    `proxies` are the addresses and networks whose X-Forwarded-For gives the client's address. Raises BrokenSetting, which names
-    `variable`, if the port can't be used.
+    `proxies` are the addresses and networks whose X-Forwarded-For gives the client's address.
+    Raises BrokenSetting, which names `variable`, if the port can't be used.
     """
     listener = bound_socket(bind, port, variable)
     async with serving(app, listener, max_requests=max_requests, proxies=proxies):
