@@ -228,3 +228,24 @@ def test_bans_grow_as_fail2bans_do():
     assert ban_seconds(BanRules(bantime=-1), 0, 0) is None
     assert ban_seconds(BanRules(bantime_rndtime=100), 1, 0.5) == 7250
     assert ban_end(BanRules(bantime_maxtime=-1, bantime_factor=1e5), 20, T0, 0) is None
+
+
+def test_repeated_credentials_weigh_nothing_within_findtime_if_the_rules_say_so():
+    def found(guess: str, seconds: int, host: model.Host | None, *, count_repeats: bool) -> HostFound:
+        at = T0 + timedelta(seconds=seconds)
+        strike = Strike(sequence=seconds + 1, at=at, cause=StrikeCause.WRONG_CREDENTIALS, host="192.0.2.7", guess=guess)
+        settings = BanSettings(rules=BanRules(count_repeats=count_repeats))
+        event = ban_decisions.on_strike(strike, host, settings, BanTable(), now=at, chance=0.0)
+        assert isinstance(event, HostFound)
+        return event
+
+    def weights(*, count_repeats: bool) -> list[int]:
+        host, result = None, []
+        for guess, seconds in (("a", 0), ("a", 10), ("b", 20), ("a", 30), ("", 40), ("", 50), ("a", 2_000)):
+            event = found(guess, seconds, host, count_repeats=count_repeats)
+            host = model.apply(host, event)
+            result.append(event.strike.weight)
+        return result
+
+    assert weights(count_repeats=False) == [1, 0, 1, 0, 1, 1, 1]
+    assert weights(count_repeats=True) == [1] * 7

@@ -8,6 +8,8 @@ between two events loses nothing.
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from varco_banguard.ban_duration import ban_end
 from varco_banguard.ban_settings import BanSettings
 from varco_banguard.decide import VOTER
@@ -41,7 +43,7 @@ def strike_of(sequence: int, event: object, rules: BanRules, login_owner: Owner,
         case AuthFailed(host=host) if host:
             cause = StrikeCause(event.cause.value)
             owner = event.account or login_owner(event.login.strip().lower()) or host_owner(host)
-            details = {"login": event.login}
+            details = {"login": event.login, "guess": event.guess}
         case MailRefused(reply=Reply.SENDER_NOT_AUTHORISED) if host := event.ballot.envelope.host:
             envelope = event.ballot.envelope
             cause, owner = StrikeCause.SENDER_NOT_AUTHORISED, envelope.account
@@ -62,8 +64,17 @@ def on_strike(
     if host is None or strike.sequence > host.last:
         if ignored := _ignored(strike, settings, table):
             return HostIgnored(at=now, network=network, strike=strike, ignored=ignored)
+        if host and _is_repeated(strike, host, settings.rules):
+            strike = replace(strike, weight=0)
         return HostFound(at=now, network=network, strike=strike)
     return ban_decision(host, settings.rules, now, chance)
+
+
+def _is_repeated(strike: Strike, host: Host, rules: BanRules) -> bool:
+    """Whether the host guessed the same before, as a phone does with its old password."""
+    if rules.count_repeats or not strike.guess:
+        return False
+    return any(earlier.guess == strike.guess for earlier in strikes_within(host.strikes, rules.findtime, strike.at))
 
 
 def ban_decision(host: Host, rules: BanRules, now: datetime, chance: float) -> HostBanned | None:

@@ -126,6 +126,12 @@ RULE_SETTINGS = {
     "bantime.maxtime": _duration("bantime_maxtime", 1, "The longest ban; -1: no limit.", endless=True),
     "bantime.rndtime": _duration("bantime_rndtime", 0, "Up to this is added to grown bans, by chance."),
     "dbpurgeage": _duration("dbpurgeage", 1, "How long a ban makes the next one longer."),
+    "count.repeats": RuleSetting(
+        "count_repeats",
+        _boolean,
+        lambda on: str(on).lower(),
+        "Whether wrong credentials that a host repeats within findtime, in another session, are strikes again.",
+    ),
     "guard.maxhosts": RuleSetting(
         "guard_maxhosts", _number(2), str, "A login at which so many unknown hosts fail within findtime is guarded."
     ),

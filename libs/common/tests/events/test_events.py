@@ -94,3 +94,19 @@ def test_unknown_fields_are_ignored_and_unknown_types_refused():
     for broken in (data | {"type": "auth.failed.v99"}, {"type": "auth.failed.v1"}, {}, []):
         with pytest.raises(msgspec.ValidationError):
             decode_event(msgspec.json.encode(broken))
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "field", "default"),
+    [
+        ("rules.changed.v1", "rules", "display_addresses", "refuse"),
+        ("ban.rules.changed.v1", "rules", "count_repeats", True),
+        ("network.trusted.v1", "", "domain", ""),
+        ("auth.failed.v1", "", "guess", ""),
+    ],
+)
+def test_an_event_from_before_a_field_was_added_is_read_with_its_default(name, section, field, default):
+    sample = msgspec.json.decode((GOLDEN / f"{name}.json").read_bytes())
+    del (sample[section] if section else sample)[field]
+    event = decode_event(msgspec.json.encode(sample))
+    assert getattr(getattr(event, section) if section else event, field) == default

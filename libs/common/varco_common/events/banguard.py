@@ -37,7 +37,7 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `accounts` are those that it concerns: the login's, the sender's, and who trusts the host's
     network. `mail` is the id of the refused mail. `weight` is what the rules gave it when it
-    happened.
+    happened. `guess` is the same for the same wrong credentials; empty: unknown.
     """
 
     sequence: int
@@ -49,6 +49,7 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sender: str = ""
     mail: str = ""
     accounts: tuple[str, ...] = ()
+    guess: str = ""
 
 
 class BanRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +61,8 @@ class BanRules(msgspec.Struct, frozen=True, kw_only=True):
     a host had within `dbpurgeage`: by 2, 4, 8 ... times `bantime_factor`, or by
     `bantime_multipliers`, up to `bantime_maxtime` (below 0: no limit), and up to `bantime_rndtime`
     is added by chance. `strikes` has what each cause weighs; 0 is off. A login that
-    `guard_maxhosts` unknown hosts fail at within `findtime` is guarded for `guard_bantime`.
+    `guard_maxhosts` unknown hosts fail at within `findtime` is guarded for `guard_bantime`. Without
+    `count_repeats` wrong credentials that a host repeats within `findtime` weigh nothing.
     """
 
     maxretry: int = 3
@@ -75,6 +77,7 @@ class BanRules(msgspec.Struct, frozen=True, kw_only=True):
     strikes: dict[StrikeCause, int] = msgspec.field(default_factory=lambda: dict.fromkeys(StrikeCause, 1))
     guard_maxhosts: int = 10
     guard_bantime: int = 3_600
+    count_repeats: bool = True
 
 
 class BanEvent(Event, frozen=True, kw_only=True, omit_defaults=True):

@@ -35,11 +35,13 @@ class AuthFailed(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, ta
     """A login that failed. `account` is empty where no account is known by the login.
 
     `service` is whose listener it was; it stands in the subject, and so tells who may say this.
+    `guess` is the same for the same credentials: a hash, whose key no process keeps.
     """
 
     host: str
     login: str
     cause: AuthCause
+    guess: str = ""
     account: str = ""
     listener: str = ""
     service: str = "ingress-smtp"

@@ -1,22 +1,28 @@
-"""Wrong credentials that a session repeats: one guess, however often a client sends it."""
+"""Wrong credentials that a client repeats: one guess, however often it sends them."""
 
 import secrets
 from hashlib import blake2b
 
+# Made anew by each process and never stored: nobody can try passwords against the hashes.
+_KEY = secrets.token_bytes(32)
+
+
+def guess_of(login: str, password: str) -> str:
+    """The same text for the same credentials, within this process."""
+    text = f"{login.strip().lower()}\0{password}".encode()
+    return blake2b(text, key=_KEY, digest_size=16).hexdigest()
+
 
 class RepeatedGuesses:
-    """The failed logins of one session, as keyed hashes: no password stays in memory."""
+    """The failed logins of one session."""
 
-    __slots__ = ("_key", "_seen")
+    __slots__ = ("_seen",)
 
     def __init__(self) -> None:
-        self._key = secrets.token_bytes(16)
-        self._seen: set[bytes] = set()
+        self._seen: set[str] = set()
 
-    def is_new(self, login: str, password: str) -> bool:
+    def is_new(self, guess: str) -> bool:
         """Whether these credentials failed for the first time. Notes them."""
-        text = f"{login.strip().lower()}\0{password}".encode()
-        guess = blake2b(text, key=self._key, digest_size=16).digest()
         new = guess not in self._seen
         self._seen.add(guess)
         return new

@@ -16,6 +16,7 @@ from varco_archive.pop3.session import Pop3Session
 from varco_common.base.client_text import decode_client_text
 from varco_common.base.errors import TransientError
 from varco_common.events import AuthCause, AuthFailed
+from varco_common.runtime.repeated_guesses import guess_of
 
 MAX_LOGIN = 256  # characters of the claimed login that go into an event
 
@@ -59,8 +60,9 @@ async def log_in(session: Pop3Session, login: str, password: str) -> None:
         return session.reject(replies.GUARDED)
     # an unknown login is verified too: the answer takes as long as for a wrong password
     if not await context.passwords.verify(settings.hash if settings else "", password):
-        if session.guesses.is_new(login, password):
-            _report_failure(session, AuthCause.WRONG_CREDENTIALS, login, settings.account if settings else "")
+        if session.guesses.is_new(guess := guess_of(login, password)):
+            account = settings.account if settings else ""
+            _report_failure(session, AuthCause.WRONG_CREDENTIALS, login, account, guess=guess)
         else:
             metrics.LOGINS.labels("repeated").inc()
         return session.reject(replies.WRONG)
@@ -92,7 +94,7 @@ async def _open(session: Pop3Session, account: str) -> Maildrop:
     return session.maildrop
 
 
-def _report_failure(session: Pop3Session, cause: AuthCause, login: str, account: str = "") -> None:
+def _report_failure(session: Pop3Session, cause: AuthCause, login: str, account: str = "", *, guess: str = "") -> None:
     metrics.LOGINS.labels(cause.value).inc()
     session.context.report(
         AuthFailed(
@@ -101,6 +103,7 @@ def _report_failure(session: Pop3Session, cause: AuthCause, login: str, account:
             login=login[:MAX_LOGIN],
             cause=cause,
             account=account,
+            guess=guess,
             listener=session.listener,
             service="archive",
         )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from varco_common.events import AuthCause, AuthFailed
 from varco_common.mail.grants import Denied, LoginQuestion, Unavailable
 from varco_common.mail.replies import Reply
+from varco_common.runtime.repeated_guesses import guess_of
 from varco_ingress_smtp import metrics
 from varco_ingress_smtp.authentication import CachedGrant
 from varco_ingress_smtp.smtp import answers, sasl
@@ -51,8 +52,8 @@ async def _log_in(admission: Admission, info: SessionInfo, mechanism: str, initi
             return answers.LOGGED_IN
         case Denied():
             # Many clients try PLAIN and then LOGIN, and a phone tries its old password again.
-            if info.guesses.is_new(login, password):
-                _append_failure(admission, info, AuthCause.WRONG_CREDENTIALS, login, answer.account)
+            if info.guesses.is_new(guess := guess_of(login, password)):
+                _append_failure(admission, info, AuthCause.WRONG_CREDENTIALS, login, answer.account, guess=guess)
             else:
                 metrics.LOGINS.labels("repeated").inc()
             return Reply.WRONG_CREDENTIALS.answer.line()
@@ -61,7 +62,9 @@ async def _log_in(admission: Admission, info: SessionInfo, mechanism: str, initi
             return answers.LOGIN_UNAVAILABLE
 
 
-def _append_failure(admission: Admission, info: SessionInfo, cause: AuthCause, login: str, account: str = "") -> None:
+def _append_failure(
+    admission: Admission, info: SessionInfo, cause: AuthCause, login: str, account: str = "", *, guess: str = ""
+) -> None:
     metrics.LOGINS.labels(cause.value).inc()
     event = AuthFailed(
         at=datetime.now(UTC),
@@ -69,6 +72,7 @@ def _append_failure(admission: Admission, info: SessionInfo, cause: AuthCause, l
         login=login[:MAX_LOGIN],
         cause=cause,
         account=account,
+        guess=guess,
         listener=info.listener,
     )
     admission.recorder.append_in_background(event)
