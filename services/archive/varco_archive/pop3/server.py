@@ -2,10 +2,15 @@
 
 import asyncio
 import socket
+import ssl
+import struct
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
+
+from cachetools import LRUCache
 
 from varco_archive import metrics
 from varco_archive.pop3 import replies
@@ -13,40 +18,62 @@ from varco_archive.pop3.commands import COMMANDS
 from varco_archive.pop3.connection import MAX_LINE, Pop3Connection
 from varco_archive.pop3.session import HANDSHAKE_SECONDS, Pop3Session, SessionContext
 from varco_archive.settings import Settings
-from varco_common.base.settings import BrokenSetting
+from varco_common.base import log
+from varco_common.base.tasks import run_in_background
 from varco_common.events import AnyEvent, HostBanned, LoginGuarded
-from varco_common.events.ban_table import BanTable, address_of
+from varco_common.events.ban_table import BanTable
+from varco_common.runtime.uvicorn_server import bound_socket
 
 BACKLOG = 256
+ACCEPT_RETRY_SECONDS = 0.5
+RESERVED_PART = 4  # a quarter of the connections is for hosts that have logged in before
+MAX_KNOWN_HOSTS = 10_000
 # Idle seconds, seconds between probes, probes: a vanished client keeps its mailbox locked for two
 # minutes.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
+_log = log.get(__name__)
+
 
 class Pop3Server:
-    """Listens on both ports and holds the open sessions. Banned hosts get no session."""
+    """Listens on both ports and holds the open sessions. Banned hosts get no session.
+
+    A connection is counted from when it is accepted, so that handshakes are bounded, too.
+    """
 
     def __init__(self, settings: Settings, context: SessionContext, bans: BanTable) -> None:
         self._settings, self._context, self.bans = settings, context, bans
-        self._sessions: dict[Pop3Session, asyncio.Task[None] | None] = {}
+        self._sessions: dict[Pop3Session, asyncio.Task[None]] = {}
+        self._connections: set[asyncio.Task[None]] = set()
         self._by_host: Counter[str] = Counter()
+        self._known_hosts: LRUCache[str, None] = LRUCache(MAX_KNOWN_HOSTS)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """Accepts connections inside the block. Its end closes all sessions."""
-        async with AsyncExitStack() as stack:
-            for name in ("pop3", "pop3s"):
-                if port := getattr(self._settings, f"{name}_port"):
-                    server = await self._listen(name, port)
-                    stack.callback(server.close)
-            try:
+        listeners = [
+            (name, bound_socket(self._settings.bind, port, f"VARCO_{name.upper()}_PORT"))
+            for name in ("pop3", "pop3s")
+            if (port := getattr(self._settings, f"{name}_port"))
+        ]
+        for _, listener in listeners:
+            listener.listen(BACKLOG)
+            listener.setblocking(False)
+        try:
+            async with run_in_background(*(self._accept(name, listener) for name, listener in listeners)):
                 yield
-            finally:
-                for session, task in [*self._sessions.items()]:
-                    session.close()
-                    if task and not session.maildrop:  # it may wait in the login throttle
-                        task.cancel()
-                await asyncio.gather(*filter(None, self._sessions.values()), return_exceptions=True)
+        finally:
+            for _, listener in listeners:
+                listener.close()
+            await self._close_all()
+
+    async def _close_all(self) -> None:
+        for session in [*self._sessions]:
+            session.close()
+        in_maildrops = {task for session, task in self._sessions.items() if session.maildrop}
+        for task in self._connections - in_maildrops:  # it may wait in the login throttle
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     def apply(self, event: AnyEvent) -> None:
         """Closes the sessions of a banned host; slows logins at a guarded mailbox."""
@@ -58,56 +85,86 @@ class Pop3Server:
             if session.host and self.bans.banned(session.host, datetime.now(UTC)):
                 session.close()
 
-    async def _listen(self, name: str, port: int) -> asyncio.Server:
-        implicit = name == "pop3s"
+    async def _accept(self, name: str, listener: socket.socket) -> None:
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:  # no file descriptor is left, or the client is gone
+                _log.warning("a POP3 connection was not accepted", error=str(error))
+                await asyncio.sleep(ACCEPT_RETRY_SECONDS)
+                continue
+            host = _host(address)
+            if self._is_refused(name, host, connection):
+                connection.close()
+                continue
+            self._by_host[host] += 1
+            task = loop.create_task(self._serve(name, host, connection))
+            self._connections.add(task)
+            task.add_done_callback(partial(self._leave, host))
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(name, reader, writer)
-
-        try:
-            return await asyncio.start_server(
-                serve,
-                self._settings.bind,
-                port,
-                limit=MAX_LINE,
-                backlog=BACKLOG,
-                ssl=self._context.certificates.context if implicit else None,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS if implicit else None,
-            )
-        except OSError as error:
-            expected = f"a port that can be listened on at {self._settings.bind} ({error.strerror})"
-            raise BrokenSetting(f"VARCO_{name.upper()}_PORT", port, expected) from None
-
-    async def _serve(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host = _host(writer)
+    def _is_refused(self, name: str, host: str, connection: socket.socket) -> bool:
         if host and self.bans.banned(host, datetime.now(UTC)):
-            writer.transport.abort()  # without a reply, as at the SMTP ports
-            return
-        if len(self._sessions) >= self._settings.max_connections or (
-            self._by_host[host] >= self._settings.max_connections_per_host
-        ):
-            writer.write(replies.TOO_MANY.encode() + b"\r\n")
-            writer.close()
+            # RST, without a reply, as at the SMTP ports
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return True
+        room = self._settings.max_connections
+        if host not in self._known_hosts:
+            room -= room // RESERVED_PART
+        if len(self._connections) < room and self._by_host[host] < self._settings.max_connections_per_host:
+            return False
+        if name == "pop3":
+            with suppress(OSError):
+                connection.send(replies.TOO_MANY.encode() + b"\r\n")
+        return True
+
+    def _leave(self, host: str, task: asyncio.Task[None]) -> None:
+        self._connections.discard(task)
+        self._by_host[host] -= 1
+        if not self._by_host[host]:
+            del self._by_host[host]
+
+    async def _serve(self, name: str, host: str, connection: socket.socket) -> None:
+        try:
+            reader, writer = await _streams(connection, self._context.certificates.context if name == "pop3s" else None)
+        except (OSError, TimeoutError):  # ssl.SSLError is an OSError
+            connection.close()
             return
         _enable_keepalive(writer)
         session = Pop3Session(self._context, Pop3Connection(reader, writer), COMMANDS, listener=name, host=host)
-        self._sessions[session] = asyncio.current_task()
-        self._by_host[host] += 1
+        task = asyncio.current_task()
+        assert task
+        self._sessions[session] = task
         metrics.SESSIONS.set(len(self._sessions))
         try:
             await session.run()
         finally:
+            if session.maildrop:
+                self._known_hosts[host] = None
             del self._sessions[session]
-            self._by_host[host] -= 1
-            if not self._by_host[host]:
-                del self._by_host[host]
             metrics.SESSIONS.set(len(self._sessions))
 
 
-def _host(writer: asyncio.StreamWriter) -> str:
+async def _streams(
+    connection: socket.socket, context: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """After the handshake, if there is a context. Raises OSError, TimeoutError."""
+    loop = asyncio.get_running_loop()
+    connected: asyncio.Future[asyncio.StreamWriter] = loop.create_future()
+    reader = asyncio.StreamReader(limit=MAX_LINE)
+    # With a callback, the writer's start_tls takes the server's side.
+    protocol = asyncio.StreamReaderProtocol(reader, lambda _, writer: connected.set_result(writer))
+    await loop.connect_accepted_socket(
+        lambda: protocol, connection, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None
+    )
+    return reader, await connected
+
+
+def _host(address: tuple[str, int]) -> str:
     """The client's address: IPv4 in dotted form on a dual-stack socket, IPv6 without a zone."""
-    peer = writer.get_extra_info("peername")
-    return str(address_of(peer[0])) if peer else ""
+    return str(address[0]).removeprefix("::ffff:").partition("%")[0]
 
 
 def _enable_keepalive(writer: asyncio.StreamWriter) -> None:
