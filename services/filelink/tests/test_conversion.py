@@ -166,6 +166,20 @@ async def test_a_name_of_eight_bits_is_read_and_shown(gate, filelink, field, nam
     assert "[<bdi>perch&#233; no.pdf</bdi>]" in html.decode()
 
 
+async def test_a_name_that_the_text_cannot_hold_is_shown_whole_and_only_that_part_changes(gate, filelink):
+    field = f"attachment; filename*=UTF-8''{layouts.percent('Отчёт № 5.pdf')}"
+    file = layouts.part("application/pdf", layouts.PDF, Content_Disposition=field)
+    text = layouts.text("7bit", "us-ascii", "Dear Bob,\r\nsee = the file\r\n")
+    wire = layouts.mail(layouts.multi("mixed", "m", layouts.multi("alternative", "a", text, layouts.html()), file))
+    left = await gate.converted_body(await gate.accept(wire, before=b"Received: from pc\r\n"))
+    (_, _, plain), (_, _, html) = leaves(parsed(left))
+    assert plain.startswith(b"Dear Bob,\r\nsee = the file\r\n\r\n")
+    assert "[Отчёт № 5.pdf] (" in plain.decode()
+    assert "&#1054;&#1090;&#1095;" in html.decode()
+    assert left.isascii()
+    assert not scan(left).defects
+
+
 async def test_what_is_large_besides_travels_through_the_store(gate, monkeypatch):
     monkeypatch.setattr(converter, "INLINE_BYTES", 50_000)
     await gate.account()

@@ -1,7 +1,10 @@
 """The notice in a text of any encoding: the text stays, and the notice ends it."""
 
 import binascii
+import time
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +12,14 @@ from hypothesis import strategies as st
 
 from varco_common.events import Language
 from varco_common.mime import Part, scan
-from varco_filelink.conversion.notice_insertion import notice_part, with_notice, without_content_fields
+from varco_filelink.conversion.html_end import end_of_html
+from varco_filelink.conversion.notice_insertion import (
+    holds,
+    notice_part,
+    reencoded_with_notice,
+    with_notice,
+    without_content_fields,
+)
 from varco_filelink.conversion.notice_text import (
     LinkedFile,
     display_name,
@@ -147,6 +157,53 @@ def test_html_has_the_notice_before_its_end_and_loses_nothing(encoding, content)
     assert all(len(line) <= 998 for line in after.split(b"\r\n"))
 
 
+HIDING = [
+    "<script>document.write('</body>')</script>",
+    '<SCRIPT type=a>x = "</body>"</SCRIPT >',
+    "<style>/* </body> */</style>",
+    "<!-- </body> -->",
+    "<!--[if mso]></body><![endif]-->",
+    "<textarea></body></textarea>",
+    "<title></body></title>",
+    '<a title="</body>">x</a>',
+    "<a title='>' rel = '</body>'>x</a>",
+]
+
+
+@pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64"])
+@pytest.mark.parametrize("hiding", HIDING)
+@pytest.mark.parametrize("layout", ["<body>{}<p>x</p></body></html>", "<body><p>x</p></body>{}</html>", "<p>x</p>{}"])
+def test_the_notice_never_lands_where_no_text_is_shown(encoding, hiding, layout):
+    content = layout.format(hiding)
+    after = with_notice(layouts.encoded(content.encode(), encoding), part("text/html", encoding), BLOCK)
+    assert after is not None
+    shown = undone(after, encoding).decode()
+    notice = shown[shown.index('<div dir="ltr"') : shown.index("</div>") + len("</div>")]
+    assert hiding in shown
+    before = shown[: shown.index(notice)].rstrip("\r\n")
+    assert content.startswith(before)
+    assert before.count("</body>") == (hiding.count("</body>") if hiding in before else 0)
+
+
+@pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64"])
+@pytest.mark.parametrize("end", ["<script>x = 1;", "<!-- x", "<style>", "<a title="])
+def test_a_document_that_ends_where_no_text_is_shown_gets_no_notice_there(encoding, end):
+    content = f"<body>x{end}".encode()
+    assert with_notice(layouts.encoded(content, encoding), part("text/html", encoding), BLOCK) is None
+
+
+@pytest.mark.parametrize(
+    "piece", ["<!--", "<script>", "<a b='", "<a ", '="', "</body>", "<", "= ", "<title><", "<!-->"]
+)
+def test_the_end_of_a_document_is_found_in_linear_time(piece):
+    def seconds(count: int) -> float:
+        content, begun = (piece * count).encode(), time.process_time()
+        end_of_html(content)
+        return time.process_time() - begun
+
+    assert min(seconds(200_000) for _ in range(2)) < 1.0  # a quadratic search takes minutes
+
+
 def test_a_closing_tag_that_is_broken_over_lines_is_found():
     before = b"<body>x</bo=\r\ndy></ht=\r\nml>"
     after = with_notice(before, part("text/html", "quoted-printable"), BLOCK)
@@ -176,6 +233,56 @@ def test_a_name_stays_within_the_texts_charset_and_seven_bits():
     assert html is not None
     assert html.isascii()
     assert b"perch&#233; &#20320;.pdf" in html
+
+
+NAMED = link_notice([LinkedFile("perché 你 Москва.pdf", 1, URL)], Language.EN, YEAR, datetime(2027, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "charset", "text"),
+    [
+        ("7bit", "us-ascii", "Hello\r\n.dot = \t\r\n"),
+        ("7bit", "iso-2022-jp", "\u65e5\u672c\r\n"),
+        ("8bit", "iso-8859-1", "perché\r\n"),
+        ("8bit", "iso-8859-1", "“cp1252” €\r\n"),  # as Outlook labels it
+        ("quoted-printable", "iso-8859-15", "€ " + "x" * 200 + "\r\n"),
+        ("base64", "cp1252", "perché\r\n"),
+        ("base64", "koi8-r", "Привет"),
+    ],
+)
+def test_a_text_that_cannot_hold_a_name_is_written_in_utf_8(encoding, charset, text):
+    plain = text.encode("cp1252" if "cp1252" in text else charset)
+    header = (
+        f"Content-Type: text/plain; charset={charset};\r\n format=flowed; delsp=yes\r\nContent-Language: it\r\n"
+        f"Content-Transfer-Encoding: {encoding}\r\nX-Own:\r\n folded\r\n"
+    ).encode()
+    before = part(encoding=encoding, charset=charset)
+    assert not holds(before, NAMED, eight_bit=True)
+    wire = reencoded_with_notice(header, layouts.encoded(plain, encoding), before, NAMED)
+    assert wire is not None
+    assert wire.isascii()
+    assert max(map(len, wire.split(b"\r\n"))) <= 76
+    assert b"\n" not in wire.replace(b"\r\n", b"")
+    message = message_from_bytes(wire.replace(b"\r\n..", b"\r\n."), policy=default)
+    assert (message.get_content_charset(), message["Content-Language"], message["X-Own"]) == ("utf-8", "it", " folded")
+    assert message["Content-Type"].params["format"] == "flowed"
+    assert message["Content-Type"].params["delsp"] == "yes"
+    shown = message.get_payload(decode=True).decode()
+    assert shown.startswith(text)
+    assert shown.endswith(NAMED.text.replace("\n", "\r\n"))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"-----BEGIN PGP SIGNED MESSAGE-----\r\n\r\nx\r\n"])
+def test_a_text_in_doubt_or_signed_keeps_its_encoding(content):
+    assert reencoded_with_notice(b"", content, part(encoding="8bit", charset="utf-8"), NAMED) is None
+
+
+def test_a_text_that_holds_the_names_stays_as_it_is():
+    assert holds(part(encoding="quoted-printable"), NAMED, eight_bit=False)
+    assert holds(part(encoding="8bit"), NAMED, eight_bit=True)
+    assert holds(part("text/html", "7bit", "us-ascii"), NAMED, eight_bit=False)
+    assert holds(part(encoding="7bit", charset="us-ascii"), BLOCK, eight_bit=False)
+    assert not holds(part(encoding="8bit"), NAMED, eight_bit=False)
 
 
 def test_no_line_of_the_notice_is_taken_for_flowed_or_quoted():

@@ -9,7 +9,13 @@ from varco_common.mail.link_eligibility import inside_message, shown_text
 from varco_common.mail.record import MailAccepted
 from varco_common.mime import Manifest, Part
 from varco_filelink.conversion.body_source import BodySource
-from varco_filelink.conversion.notice_insertion import notice_part, with_notice, without_content_fields
+from varco_filelink.conversion.notice_insertion import (
+    holds,
+    notice_part,
+    reencoded_with_notice,
+    with_notice,
+    without_content_fields,
+)
 from varco_filelink.conversion.notice_text import LinkNotice
 
 MAX_TEXT = 4 * 1024 * 1024  # bytes of an encoded text; a larger one gets no notice
@@ -55,12 +61,28 @@ async def _edit_texts(source: BodySource, record: MailAccepted, notice: LinkNoti
     for part in last_shown_texts(record.manifest):
         start, end = part.start + shift, part.end + shift
         content = await source.read(start, end) if end - start <= MAX_TEXT else None
-        instead = None if content is None else with_notice(content, part, notice, eight_bit=record.envelope.eight_bit)
-        if instead is None:
+        if content is None or (edit := await _edit_text(source, record, part, content, notice)) is None:
             complete = False
         else:
-            edits.append(BodyEdit(start, end, instead))
+            edits.append(edit)
     return edits, complete
+
+
+async def _edit_text(
+    source: BodySource, record: MailAccepted, part: Part, content: bytes, notice: LinkNotice
+) -> BodyEdit | None:
+    """The text with the notice; in another encoding if its own cannot hold the names of the files."""
+    start, end = part.start + record.body.shift, part.end + record.body.shift
+    eight_bit = record.envelope.eight_bit
+    is_root = part.start <= record.manifest.header_end + 2
+    if not is_root and not holds(part, notice, eight_bit=eight_bit):
+        delimiter = await _delimiter(source, part, start, end)
+        header_start = delimiter.start + delimiter.before.find(b"\r\n", 2) + 2
+        header = (await source.read(header_start, start)).removesuffix(b"\r\n")
+        if (instead := reencoded_with_notice(header, content, part, notice)) is not None:
+            return BodyEdit(header_start, end, instead)
+    instead = with_notice(content, part, notice, eight_bit=eight_bit)
+    return None if instead is None else BodyEdit(start, end, instead)
 
 
 def last_shown_texts(manifest: Manifest) -> list[Part]:
@@ -96,6 +118,22 @@ async def _edit_file(source: BodySource, manifest: Manifest, shift: int, part: P
     start, end = part.start + shift, part.end + shift
     if part.start <= manifest.header_end + 2:
         return await _edit_root(source, manifest.header_end + shift, part, start, instead)
+    delimiter = await _delimiter(source, part, start, end)
+    at = delimiter.start
+    if instead:
+        at += delimiter.before.find(b"\r\n", 2) + 2  # the delimiter line stays
+    return BodyEdit(at, end, instead, part, start)
+
+
+class _Delimiter(NamedTuple):
+    """`start` is the offset of the CRLF before the delimiter line; `before` begins there."""
+
+    start: int
+    before: bytes
+
+
+async def _delimiter(source: BodySource, part: Part, start: int, end: int) -> _Delimiter:
+    """The delimiter in front of a part's header, by the one behind the part. Raises PoisonError."""
     line = (await source.read(end, end + _MAX_DELIMITER)).removeprefix(b"\r\n").partition(b"\r\n")[0].rstrip()
     if not line.startswith(b"--"):
         raise PoisonError(f"no delimiter behind part {part.path}")
@@ -104,12 +142,8 @@ async def _edit_file(source: BodySource, manifest: Manifest, shift: int, part: P
         before = await source.read(low, start)
         at = _find_delimiter(before, line)
         if at >= 0:
-            break
-    else:
-        raise PoisonError(f"no delimiter before part {part.path}")
-    if instead:
-        at += before[at:].find(b"\r\n", 2) + 2  # the delimiter line stays
-    return BodyEdit(low + at, end, instead, part, start)
+            return _Delimiter(low + at, before[at:])
+    raise PoisonError(f"no delimiter before part {part.path}")
 
 
 def _find_delimiter(before: bytes, line: bytes) -> int:

@@ -6,11 +6,18 @@ import re
 
 from varco_common.mail.notices import ascii_of
 from varco_common.mime import Part
+from varco_filelink.conversion.html_end import end_of_html
 from varco_filelink.conversion.notice_text import LinkNotice
+from varco_filelink.conversion.transfer_decoding import decoder
 
 _LINE = 76  # RFC 2045 6.7, 6.8
 _SOFT = rb"(?:=[ \t]*\r\n)*"
 _FIELD = re.compile(rb"(?im)^content-(?:type|transfer-encoding|disposition|id|description|location|md5)[ \t]*:")
+_ENCODING_FIELD = re.compile(rb"(?im)^content-(?:type|transfer-encoding|md5)[ \t]*:")
+_FLOWED = re.compile(rb"(?i);\s{0,100}format=\"?flowed")  # RFC 3676: its parameters hold in any charset
+_DELSP = re.compile(rb"(?i);\s{0,100}delsp=\"?yes")
+_CLEAR_SIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----"
+_C1 = re.compile("[\x80-\x9f]")
 
 
 def with_notice(content: bytes, part: Part, block: LinkNotice, *, eight_bit: bool = False) -> bytes | None:
@@ -32,6 +39,50 @@ def with_notice(content: bytes, part: Part, block: LinkNotice, *, eight_bit: boo
             return _in_plain(content, part, notice)
 
 
+def holds(part: Part, block: LinkNotice, *, eight_bit: bool) -> bool:
+    """Whether the charset and the encoding of the text can hold the notice, names included."""
+    charset = _ascii_compatible(part.charset or "us-ascii")
+    if part.media_type == "text/html" or not charset:  # HTML has a reference for any character
+        return True
+    notice = _notice(part, block, charset, eight_bit=eight_bit)
+    return notice.decode(charset, "replace") == block.text.replace("\n", "\r\n")
+
+
+def reencoded_with_notice(header: bytes, content: bytes, part: Part, block: LinkNotice) -> bytes | None:
+    """Header and content of a plain text in UTF-8 and quoted-printable, with the notice at its end.
+
+    None if its characters are in doubt, or if it holds an OpenPGP signature over its encoded form.
+    """
+    decoding = decoder(part.encoding)
+    plain = decoding.feed(content) + decoding.end()
+    if (text := _decoded(plain, part.charset or "us-ascii")) is None or _CLEAR_SIGNED in plain:
+        return None
+    lines = re.sub(r"\r\n|\r|\n", "\r\n", text).encode()
+    whole = lines + _gap(lines) + block.text.replace("\n", "\r\n").encode()
+    flowed = _FLOWED.search(header)
+    format_ = b"; format=flowed" + (b"; delsp=yes" if _DELSP.search(header) else b"") if flowed else b""
+    fields = without_fields(header, _ENCODING_FIELD)
+    return (
+        b"Content-Type: text/plain; charset=utf-8"
+        + format_
+        + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+        # the notice has CRLFs, so soft breaks have them too
+        + fields
+        + b"\r\n"
+        + dot_stuffed(binascii.b2a_qp(whole, quotetabs=True))
+    )
+
+
+def _decoded(plain: bytes, charset: str) -> str | None:
+    """The text; None if it is none in its charset. Senders call cp1252 iso-8859-1."""
+    codec = _ascii_compatible(charset)
+    try:
+        text = plain.decode(codec)
+        return plain.decode("cp1252") if codec == "iso8859-1" and _C1.search(text) else text
+    except (UnicodeDecodeError, LookupError):
+        return None
+
+
 def notice_part(block: LinkNotice) -> bytes:
     """Header and content of a text part with the notice only."""
     text = block.text.replace("\n", "\r\n").encode()
@@ -43,11 +94,16 @@ def notice_part(block: LinkNotice) -> bytes:
 
 def without_content_fields(header: bytes) -> bytes:
     """The header of a mail without the fields that describe its body."""
+    return without_fields(header, _FIELD)
+
+
+def without_fields(header: bytes, names: re.Pattern[bytes]) -> bytes:
+    """The header without the fields whose names match."""
     lines: list[bytes] = []
     dropping = False
     for line in header.splitlines(keepends=True):
         if line[:1] not in b" \t":  # RFC 5322 2.2.3: a folded line belongs to its field
-            dropping = _FIELD.match(line) is not None
+            dropping = names.match(line) is not None
         if not dropping:
             lines.append(line)
     return b"".join(lines)
@@ -71,18 +127,22 @@ def _notice(part: Part, block: LinkNotice, charset: str, *, eight_bit: bool) -> 
         return ascii_of(text).encode("ascii", "replace")
 
 
-def _in_plain(content: bytes, part: Part, notice: bytes) -> bytes:
+def _in_plain(content: bytes, part: Part, notice: bytes) -> bytes | None:
     if part.media_type != "text/html":
         return content + _gap(content) + dot_stuffed(notice)
-    at = _end_of_html(content)
+    at = end_of_html(content)
+    if at is None:
+        return None
     return content[:at] + b"\r\n" + dot_stuffed(notice) + b"\r\n" + content[at:]
 
 
-def _in_quoted_printable(content: bytes, part: Part, notice: bytes) -> bytes:
+def _in_quoted_printable(content: bytes, part: Part, notice: bytes) -> bytes | None:
     if part.media_type != "text/html":
         open_end = b"\r\n" if content.rstrip(b" \t").endswith(b"=") else b""  # a soft break at the very end
         return content + open_end + _gap(content) + dot_stuffed(_quoted(notice))
     at, block = _end_of_quoted_html(content), dot_stuffed(_quoted(notice))
+    if at is None:
+        return None
     if at == len(content):
         return content + b"\r\n" + block
     return content[:at] + b"=\r\n" + block + b"=\r\n" + content[at:]
@@ -97,7 +157,10 @@ def _in_base64(content: bytes, part: Part, notice: bytes) -> bytes | None:
     lines = content.rstrip(b"\r\n")
     width = _width(lines)
     if part.media_type == "text/html":
-        at = _end_of_html(plain)
+        end = end_of_html(plain)
+        if end is None:
+            return None
+        at = end
         notice = b"\r\n" + notice + b"\r\n"
     else:
         at, notice = len(plain), _gap(plain) + notice
@@ -127,21 +190,18 @@ def _gap(content: bytes) -> bytes:
     return b"\r\n" if content.endswith(b"\r\n") else b"\r\n\r\n" if content else b""
 
 
-def _end_of_html(content: bytes) -> int:
-    """The offset of the last `</body>` or `</html>`, else the end."""
-    low = content.lower()
-    for mark in (b"</body", b"</html"):
-        if (at := low.rfind(mark)) >= 0:
-            return at
-    return len(content)
-
-
-def _end_of_quoted_html(content: bytes) -> int:
-    """As `_end_of_html`, in quoted-printable with its encoded characters and soft breaks."""
-    for mark in _QUOTED_MARKS:
-        if offsets := [match.start() for match in mark.finditer(content)]:
-            return offsets[-1]
-    return len(content)
+def _end_of_quoted_html(content: bytes) -> int | None:
+    """As `end_of_html`, in quoted-printable with its encoded characters and soft breaks."""
+    plain = binascii.a2b_qp(content)
+    at = end_of_html(plain)
+    if at is None or at == len(plain):
+        return None if at is None else len(content)
+    low = plain.lower()
+    mark = low[at : at + 6]
+    offsets = [match.start() for match in _QUOTED_MARKS[mark].finditer(content)]
+    if len(offsets) != low.count(mark):  # the encoding is broken
+        return None
+    return offsets[low.count(mark, 0, at)]
 
 
 def _mark(text: str) -> re.Pattern[bytes]:
@@ -154,7 +214,7 @@ def _cases(char: str) -> set[int]:
     return {ord(char.lower()), ord(char.upper())}
 
 
-_QUOTED_MARKS = (_mark("</body"), _mark("</html"))
+_QUOTED_MARKS = {b"</body": _mark("</body"), b"</html": _mark("</html")}
 
 
 def _quoted(text: bytes) -> bytes:
