@@ -2,10 +2,11 @@
 
 import asyncio
 import poplib
+from datetime import UTC, datetime
 
 import pytest
 
-from varco_common.events import CopyExported, MailboxOpened
+from varco_common.events import CopyExported, MailboxOpened, SenderAuthorised, SenderWithdrawn
 
 from .conftest import LOGIN, PASSWORD, SECTION, copies, count, switch_on
 
@@ -57,6 +58,23 @@ async def test_a_section_that_is_wrong_is_refused_and_changes_nothing(gate, sect
         assert answer.status_code == 422
         assert complaint in answer.text
         assert (await http.get(PATH)).json()["archive"] is None
+
+
+async def test_an_account_sends_copies_as_one_of_its_own_senders_and_an_operator_as_any(gate):
+    copies_to = {"to": "boss@acme.example", "return_path": "news@other.example"}
+    async with gate.archive() as admin, gate.client("acme") as http:
+        refused = await http.put(PATH, json=SECTION | {"forward": copies_to})
+        assert refused.status_code == 422
+        assert "news@other.example is no sender of this account" in refused.text
+        own = SECTION | {"forward": copies_to | {"return_path": "Bounces@acme.example"}}
+        assert (await http.put(PATH, json=own)).status_code == 422
+        await gate.bus.events.append(SenderAuthorised(at=datetime.now(UTC), account="acme", pattern="@acme.example"))
+        assert (await http.put(PATH, json=own)).status_code == 200
+        await gate.bus.events.append(SenderWithdrawn(at=datetime.now(UTC), account="acme", pattern="@acme.example"))
+        assert (await http.put(PATH, json=own)).json()["changes"] == [], "what is set stays"
+        other = SECTION | {"forward": copies_to | {"return_path": "x@acme.example"}}
+        assert (await http.put(PATH, json=other)).status_code == 422
+        assert (await admin.put(PATH, json=SECTION | {"forward": copies_to})).status_code == 200
 
 
 async def test_a_password_and_its_hash_lead_to_the_same_mailbox_and_are_never_shown(gate):
@@ -125,7 +143,7 @@ async def test_the_status_tells_what_is_in_the_mailbox_and_who_has_it_open(gate)
 
         in_mailbox = await asyncio.to_thread(octets)
         status = (await http.get(f"{PATH}/status")).json()
-        assert status["octets"] == in_mailbox == len(text) + 1, "in wire form, with one doubled dot"
+        assert status["octets"] == in_mailbox == len(text), "without the dot that is doubled on the wire"
         assert status["oldest"]
 
 

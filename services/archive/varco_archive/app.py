@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from varco_archive import api, bounce_listener, mail_retention
+from varco_archive.account_senders import SENDERS
 from varco_archive.accounts import NAME, ArchiveAccounts
 from varco_archive.bounce_listener import RELAY_FAILURES
 from varco_archive.copy_deletion import COPY_REMOVED, CopyDeletion
@@ -27,6 +28,7 @@ from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
+from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api
 from varco_common.runtime.ban_enforcement import BanEnforcement
@@ -59,6 +61,7 @@ async def serve(settings: Settings) -> None:
         objects = ObjectStore(settings.object_store)
         stack.push_async_callback(objects.close)
         accounts = await stack.enter_async_context(ArchiveAccounts.open(bus, engine))
+        senders = await stack.enter_async_context(Projection(SENDERS, bus, engine, NAME).following())
         index, locks, bodies = CopyIndex(engine), MaildropLocks(), CopyReader(bus, objects)
         deletion = CopyDeletion(bus, index)
         sweeper = RetentionSweeper(index, deletion, locks, accounts.get, max_keep)
@@ -91,6 +94,7 @@ async def serve(settings: Settings) -> None:
         copies = CopyService(
             bus=bus,
             accounts=accounts,
+            senders=senders,
             index=index,
             bodies=bodies,
             passwords=passwords,
@@ -108,7 +112,7 @@ async def serve(settings: Settings) -> None:
         async with run_in_background(*workers):
             await bans.caught_up.wait()
             async with server.listening(), ReplayServer.answering(bus, NAME, "varco_archive.past_settings", settings):
-                await http.serve(bus, accounts=accounts.check)
+                await http.serve(bus, accounts=accounts.check, senders=senders.check)
 
 
 SERVICE = Service(
@@ -120,6 +124,7 @@ SERVICE = Service(
     subscribes=(
         retention.subject(NAME),
         *FILTERS,
+        *SENDERS.filters,
         COPY_REMOVED,
         COPY_FORWARDED,
         *RELAY_FAILURES,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from varco_archive.account_senders import AccountSenders
 from varco_archive.model import DEFAULT_KEEP_SECONDS, CopySettings, ForwardingTarget
 from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
@@ -37,12 +38,18 @@ class DesiredCopies(NamedTuple):
 
 
 def changes(
-    settings: CopySettings, context: CommandContext, desired: DesiredCopies, owner: Callable[[str], str | None]
+    settings: CopySettings,
+    context: CommandContext,
+    desired: DesiredCopies,
+    owner: Callable[[str], str | None],
+    senders: AccountSenders | None = None,
 ) -> list[Change]:
     """Returns all differences, the statement about senders first. `owner` maps login to account.
 
+    `senders` are the addresses that bounces of copies may go to; None: any, for operators.
     Raises RefusedCommand.
     """
+    _check_return_path(settings, desired, senders)
     return [
         *_statement(settings, context, desired),
         *_source(settings, context, desired),
@@ -50,6 +57,16 @@ def changes(
         *_mailbox(settings, context, desired, owner),
         *_forwarding(settings, context, desired),
     ]
+
+
+def _check_return_path(settings: CopySettings, desired: DesiredCopies, senders: AccountSenders | None) -> None:
+    """A copy is sent as its return path: that is an address of the account, or stays as it was."""
+    path = desired.target.return_path if desired.target else ""
+    known = settings.target.return_path if settings.target else ""
+    if senders is not None and path not in ("", known) and not senders.cover(path):
+        raise RefusedCommand(
+            f"{path} is no sender of this account: authorise it first, or let an operator set this return path"
+        )
 
 
 def _statement(settings: CopySettings, context: CommandContext, desired: DesiredCopies) -> list[Change]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from varco_archive.account_senders import EVENTS, AccountSenders
 from varco_archive.accounts import ArchiveAccounts
 from varco_archive.commands import DesiredCopies, changes
 from varco_archive.copy_deletion import CopyDeletion
@@ -11,10 +12,12 @@ from varco_archive.copy_reader import CopyReader
 from varco_archive.maildrop_locks import MaildropLocks
 from varco_archive.model import CopySettings
 from varco_archive.retention_sweeper import RetentionSweeper
+from varco_common.base import subjects
 from varco_common.base.errors import ConflictError, NotFound
 from varco_common.bus import Bus
 from varco_common.events import CopyExported, MailboxClosed, RemovalCause
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest, CommandResult
+from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.passwords import PasswordVerifier
 
 
@@ -24,6 +27,7 @@ class CopyService:
 
     bus: Bus
     accounts: ArchiveAccounts
+    senders: Projection[AccountSenders]
     index: CopyIndex
     bodies: CopyReader
     passwords: PasswordVerifier
@@ -39,14 +43,22 @@ class CopyService:
 
         Raises RefusedCommand, ConflictError, TransientError.
         """
+        senders = None if request.is_admin else await self._senders_of(account)
 
         def decide(settings: CopySettings | None, context: CommandContext) -> list[Change]:
-            return changes(settings or CopySettings(account=account), context, desired, self.accounts.owner)
+            current = settings or CopySettings(account=account)
+            return changes(current, context, desired, self.accounts.owner, senders)
 
         result = await self.accounts.execute(account, request, decide, dry_run=dry_run)
         if result.applied and any(isinstance(change.event, MailboxClosed) for change in result.changes):
             await self.sweeper.sweep(account)
         return result
+
+    async def _senders_of(self, account: str) -> AccountSenders:
+        """The newest ones: the account may have been changed in policy a moment ago."""
+        token = subjects.token(account)
+        await self.senders.reach_last(*(kind.subject_filter(token) for kind in EVENTS))
+        return self.senders.get(account) or AccountSenders()
 
     async def remove(self, account: str, mail: str, by: str, reason: str) -> None:
         """Raises NotFound; ConflictError while a client has the mailbox open."""

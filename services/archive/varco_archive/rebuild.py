@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from varco_archive.account_senders import SENDERS
 from varco_archive.copy_deletion import COPY_REMOVED
 from varco_archive.copy_index import CopyIndex, CopyRow
 from varco_archive.copy_indexer import DURABLE, KINDS, copy_row
@@ -125,4 +126,4 @@ async def _all_settings(bus: Bus) -> dict[str, CopySettings]:
 
 
 SETTINGS = Settings
-PROJECTIONS = (CopiesRebuild(), FoldedProjection(PROJECTION))
+PROJECTIONS = (CopiesRebuild(), FoldedProjection(PROJECTION), FoldedProjection(SENDERS))
