@@ -21,6 +21,7 @@ from varco_common.base.ids import new_id
 from varco_common.bus import Bus
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted, MailConverted
+from varco_common.mail.wire_form import count_dots
 from varco_common.mime import Manifest
 from varco_common.storage.object_store import ObjectStore
 from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
@@ -91,7 +92,9 @@ class Gate:
         )
         elsewhere = bool(blobs or stored)
         digest = hashlib.sha256(body).hexdigest()
-        where = BodyReference(size=stored or len(body), sha256=digest, object=mail if elsewhere else "")
+        where = BodyReference(
+            size=stored or len(body), sha256=digest, object=mail if elsewhere else "", dots=count_dots(body)
+        )
         record = MailAccepted(envelope=envelope, manifest=Manifest(subject=subject), votes=(), body=where)
         self.last = await self.bus.mail.append(kind, record, b"" if elsewhere else body)
         return mail
@@ -100,7 +103,10 @@ class Gate:
         """What filelink makes of the mail that was accepted last."""
         original = (await self.bus.mail.get(self.last)).record.envelope
         record = MailConverted(
-            envelope=original, body=BodyReference(size=len(body)), original=self.last, links=("0" * 40,)
+            envelope=original,
+            body=BodyReference(size=len(body), dots=count_dots(body)),
+            original=self.last,
+            links=("0" * 40,),
         )
         assert (original.id, original.account) == (mail, account)
         await self.bus.mail.append("converted", record, body)

@@ -145,6 +145,23 @@ async def test_a_banned_host_hears_nothing_and_loses_its_session(gate):
         writer.close()
 
 
+async def test_octets_are_counted_without_the_dots_that_the_wire_doubles(gate):
+    """RFC 1939 11, for LIST, STAT and RETR."""
+    plain = b"Subject: dots\r\n\r\n.\r\n..\r\n.x\r\ny.\r\n"
+    async with gate.archive() as http:
+        await switch_on(http)
+        await gate.mail(body=plain.replace(b"\r\n.", b"\r\n.."))
+        await copies(http, 1)
+
+        def sizes() -> tuple[int, int, int, int]:
+            with gate.pop() as box:
+                response, lines, _ = box.retr(1)
+                received = sum(len(line) + 2 for line in lines)
+                return box.stat()[1], int(box.list(1).split()[2]), int(response.split()[1]), received
+
+        assert len({*await asyncio.to_thread(sizes)}) == 1
+
+
 async def pieces(text: bytes, size: int) -> AsyncIterator[bytes]:
     for start in range(0, len(text), size):
         yield text[start : start + size]

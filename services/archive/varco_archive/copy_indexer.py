@@ -55,7 +55,7 @@ def copy_row(
         mail=envelope.id,
         sequence=sequence,
         arrived=at,
-        size=len(envelope_fields(envelope)) + record.body.size,
+        size=len(envelope_fields(envelope)) + record.body.size - record.body.dots,  # RFC 1939 11
         live=live,
         address=target.address if target else "",
         copy=copy_id(envelope.id) if target else "",

@@ -7,11 +7,13 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from varco_common.base import log, subjects
 from varco_common.base.errors import PoisonError, TransientError
 from varco_common.bus import Bus, Delivery, DurableConsumer, MailWorker
 from varco_common.events import Language
-from varco_common.mail.record import BodyReference, MailAccepted, MailConverted
+from varco_common.mail.record import MailAccepted, MailConverted
 from varco_common.storage.object_store import ObjectStore
 from varco_filelink import metrics
 from varco_filelink.conversion.body_source import body_source
@@ -104,7 +106,7 @@ class ConversionWorker:
             return
         if record.body.object and not await self._bodies.exists(record.body.object):
             raise PoisonError(f"{why}; its body is gone")
-        body = BodyReference(size=record.body.size, sha256=record.body.sha256, object=record.body.object)
+        body = replace(record.body, shift=0)
         outgoing = MailConverted(envelope=record.envelope, body=body, original=delivery.sequence)
         await outbox.append_once(outgoing, delivery.body)
         _log.error("a mail leaves unconverted", mail=record.envelope.id, why=why)

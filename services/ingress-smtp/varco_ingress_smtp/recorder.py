@@ -5,6 +5,8 @@ import hashlib
 from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
+from msgspec.structs import replace
+
 from varco_common.base import log
 from varco_common.base.errors import PoisonError, StoreFull, TransientError
 from varco_common.bus import Bus
@@ -13,6 +15,7 @@ from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mail.replies import Reply
 from varco_common.mail.verdict import Verdict
+from varco_common.mail.wire_form import count_dots
 from varco_common.storage.object_store import ObjectStore
 from varco_ingress_smtp.header_fixups import fix_header
 from varco_ingress_smtp.stored_message import ReceivedBody, stored_inline
@@ -94,7 +97,7 @@ class Recorder:
         header = fix_header(received.header, manifest, envelope, self._hostname)
         try:
             inline, body = await self._store(envelope.id, header.header, received)
-            body = BodyReference(size=body.size, sha256=body.sha256, object=body.object, shift=header.shift)
+            body = replace(body, shift=header.shift)
             record = MailAccepted(envelope=envelope, manifest=manifest, votes=votes, body=body, convert=outcome.convert)
             await self._bus.mail.append("convert" if outcome.convert else "accepted", record, inline)
         except TransientError as error:
@@ -109,11 +112,12 @@ class Recorder:
         if received.spool.inline:
             with received.spool.whole() as whole:
                 inline = stored_inline(header, whole, len(received.header))
-            return inline, BodyReference(size=len(inline), sha256=hashlib.sha256(inline).hexdigest())
+            digest = hashlib.sha256(inline).hexdigest()
+            return inline, BodyReference(size=len(inline), sha256=digest, dots=count_dots(inline))
         with received.stored(header) as stream:
             size = stream.size
             await self._bodies.put(key, cast(BinaryIO, stream), size)
-            return b"", BodyReference(size=size, sha256=stream.sha256, object=key)
+            return b"", BodyReference(size=size, sha256=stream.sha256, object=key, dots=stream.dots)
 
 
 def _failure(error: TransientError) -> Reply:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
+from varco_common.mail.wire_form import DotCounter
 from varco_ingress_smtp.spool import Spool
 
 _CRLF = b"\r\n"
@@ -21,14 +22,14 @@ def stored_inline(header: bytes, received: bytes | mmap.mmap, header_end: int) -
 
 
 class StoredStream(io.RawIOBase):
-    """The same as a stream of `size` bytes, for the object store. Hashes what is read."""
+    """The same as a stream of `size` bytes, for the object store. Hashes what is read, and counts its dots."""
 
     def __init__(self, header: bytes, rest: IO[bytes], size: int) -> None:
         super().__init__()
         self._header = io.BytesIO(header)
         self._rest = rest
         self._begin = rest.tell()
-        self._hash = hashlib.sha256()
+        self._hash, self._dots = hashlib.sha256(), DotCounter()
         self.size = size
 
     def readable(self) -> bool:
@@ -46,7 +47,7 @@ class StoredStream(io.RawIOBase):
             raise io.UnsupportedOperation("seeks only to the start")
         self._header.seek(0)
         self._rest.seek(self._begin)
-        self._hash = hashlib.sha256()
+        self._hash, self._dots = hashlib.sha256(), DotCounter()
         return 0
 
     def read(self, size: int = -1) -> bytes:
@@ -54,7 +55,12 @@ class StoredStream(io.RawIOBase):
         if size < 0 or len(piece) < size:
             piece += self._rest.read(size - len(piece) if size >= 0 else -1)
         self._hash.update(piece)
+        self._dots.feed(piece)
         return piece
+
+    @property
+    def dots(self) -> int:
+        return self._dots.dots
 
     @property
     def sha256(self) -> str:

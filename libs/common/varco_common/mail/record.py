@@ -16,13 +16,15 @@ class BodyReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     `object` names it in the object store; if empty, the body is the record's own payload. `size`
     and `sha256` are those of the stored wire form: the record outlives the body and proves years
     later what it was. `shift` must be added to the manifest's offsets, which count from the body as
-    it was received, before header fields were added and removed.
+    it was received, before header fields were added and removed. `dots` of its bytes are dots that
+    wire form added (RFC 5321 4.5.2), 0 in records of versions that did not count them.
     """
 
     size: int
     sha256: str = ""
     object: str = ""
     shift: int = 0
+    dots: int = 0
 
 
 class MailAccepted(

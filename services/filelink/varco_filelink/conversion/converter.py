@@ -14,6 +14,7 @@ from varco_common.base.errors import PoisonError
 from varco_common.events import AttachmentLinked
 from varco_common.mail.envelope import domain_of
 from varco_common.mail.record import BodyReference, MailAccepted
+from varco_common.mail.wire_form import DotCounter
 from varco_common.mime import Part
 from varco_common.storage.multipart_upload import Upload
 from varco_common.storage.object_store import ObjectStore
@@ -153,12 +154,13 @@ class OutgoingBody:
 
     def __init__(self, bodies: ObjectStore, key: str) -> None:
         self._bodies, self._key = bodies, key
-        self._digest, self._size = hashlib.sha256(), 0
+        self._digest, self._size, self._dots = hashlib.sha256(), 0, DotCounter()
         self._inline: list[bytes] = []
         self._upload: Upload | None = None
 
     async def write(self, piece: bytes) -> None:
         self._digest.update(piece)
+        self._dots.feed(piece)
         self._size += len(piece)
         if self._upload is None:
             self._inline.append(piece)
@@ -169,11 +171,11 @@ class OutgoingBody:
         await self._upload.write(piece)
 
     async def finish(self) -> tuple[BodyReference, bytes]:
-        digest = self._digest.hexdigest()
+        reference = BodyReference(size=self._size, sha256=self._digest.hexdigest(), dots=self._dots.dots)
         if self._upload is None:
-            return BodyReference(size=self._size, sha256=digest), b"".join(self._inline)
+            return reference, b"".join(self._inline)
         await self._upload.finish()
-        return BodyReference(size=self._size, sha256=digest, object=self._key), b""
+        return replace(reference, object=self._key), b""
 
     async def abort(self) -> None:
         if self._upload:

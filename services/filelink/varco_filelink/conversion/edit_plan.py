@@ -71,7 +71,7 @@ async def _edit_texts(source: BodySource, record: MailAccepted, notice: LinkNoti
 async def _edit_text(
     source: BodySource, record: MailAccepted, part: Part, content: bytes, notice: LinkNotice
 ) -> BodyEdit | None:
-    """The text with the notice; in another encoding if its own cannot hold the names of the files."""
+    """The text with the notice; in another encoding if its own cannot hold the files' names."""
     start, end = part.start + record.body.shift, part.end + record.body.shift
     eight_bit = record.envelope.eight_bit
     is_root = part.start <= record.manifest.header_end + 2

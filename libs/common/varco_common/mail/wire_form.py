@@ -1,0 +1,19 @@
+"""Counts the dots that wire form adds to a mail: at each line that begins with one (RFC 5321 4.5.2)."""
+
+
+class DotCounter:
+    """Takes a body in wire form piece by piece; `dots` is how many bytes shorter it is without."""
+
+    def __init__(self) -> None:
+        self.dots = 0
+        self._tail = b"\r\n"  # a dot at the very start is at the start of a line
+
+    def feed(self, piece: bytes) -> None:
+        whole = self._tail + piece
+        self.dots += whole.count(b"\r\n.")
+        self._tail = whole[-2:]
+
+
+def count_dots(body: bytes) -> int:
+    """The dots of a whole body."""
+    return body.count(b"\r\n.") + body.startswith(b".")
