@@ -74,9 +74,10 @@ class Gate:
         mail: str = "",
         blobs: ObjectStore | None = None,
         stored: int = 0,
+        dots: int = 0,
         **more,
     ) -> str:
-        """Returns the id. The body goes to `blobs`, or is there (`stored` octets)."""
+        """Returns the id. The body goes to `blobs`, or is there (`stored` octets, `dots` of them doubled)."""
         mail = mail or new_id()
         if blobs:
             await blobs.put(mail, body)
@@ -93,7 +94,10 @@ class Gate:
         elsewhere = bool(blobs or stored)
         digest = hashlib.sha256(body).hexdigest()
         where = BodyReference(
-            size=stored or len(body), sha256=digest, object=mail if elsewhere else "", dots=count_dots(body)
+            size=stored or len(body),
+            sha256=digest,
+            object=mail if elsewhere else "",
+            dots=dots if stored else count_dots(body),
         )
         record = MailAccepted(envelope=envelope, manifest=Manifest(subject=subject), votes=(), body=where)
         self.last = await self.bus.mail.append(kind, record, b"" if elsewhere else body)

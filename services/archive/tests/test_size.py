@@ -12,6 +12,7 @@ import pytest
 from varco_archive.copy_index import CopyIndex, CopyQuery, CopyRow
 from varco_archive.pop3.maildrop import Maildrop, open_maildrop
 from varco_common.base.ids import new_id
+from varco_common.mail.wire_form import DotCounter
 from varco_common.storage import database
 from varco_common.storage.object_store import ObjectStore
 
@@ -135,13 +136,15 @@ async def retrieved(gate, number: int) -> int:
         for _ in range(3):  # the greeting, USER, PASS
             assert (await reader.readline()).startswith(b"+OK")
         octets = int((await reader.readline()).split()[1])
-        got, tail = 0, b""
+        got, tail, dots = 0, b"", DotCounter()
         while not tail.endswith(b"\r\n.\r\n"):
             chunk = await reader.read(1 << 18)
             assert chunk
             got += len(chunk)
+            dots.feed(chunk)
             tail = (tail + chunk)[-5:]
-        assert got == octets + len(b".\r\n")
+        doubled = dots.dots - 1  # the last one ends the mail
+        assert got == octets + doubled + len(b".\r\n")
         writer.write(b"QUIT\r\n")
         return octets
     finally:
@@ -163,7 +166,7 @@ async def test_a_mail_of_100_mb_streams(gate, store):
     async with gate.process(**names) as process, gate.client() as http:
         await switch_on(http)
         await gate.mail()
-        await gate.mail(mail=key, stored=size)
+        await gate.mail(mail=key, stored=size, dots=size // len(PIECE))
         await copies(http, 2)
         assert await retrieved(gate, 1) < 1_000
         before = peak(process.pid)
