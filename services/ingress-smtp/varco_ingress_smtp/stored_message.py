@@ -22,7 +22,7 @@ def stored_inline(header: bytes, received: bytes | mmap.mmap, header_end: int) -
 
 
 class StoredStream(io.RawIOBase):
-    """The same as a stream of `size` bytes, for the object store. Hashes what is read, and counts its dots."""
+    """The same as a stream of `size` bytes, for the object store. Hashes it, and counts dots."""
 
     def __init__(self, header: bytes, rest: IO[bytes], size: int) -> None:
         super().__init__()

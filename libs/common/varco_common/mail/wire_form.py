@@ -1,4 +1,4 @@
-"""Counts the dots that wire form adds to a mail: at each line that begins with one (RFC 5321 4.5.2)."""
+"""Counts the dots that wire form adds: at each line that begins with one (RFC 5321 4.5.2)."""
 
 
 class DotCounter:
