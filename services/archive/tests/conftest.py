@@ -77,7 +77,7 @@ class Gate:
         dots: int = 0,
         **more,
     ) -> str:
-        """Returns the id. The body goes to `blobs`, or is there (`stored` octets, `dots` doubled)."""
+        """Returns the id. The body goes to `blobs`, or is there (`stored` octets with `dots`)."""
         mail = mail or new_id()
         if blobs:
             await blobs.put(mail, body)
