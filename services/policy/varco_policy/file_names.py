@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-_INNER = re.compile(r"\.\s*([^.:/\\\0]*?)(\s*)(?=([.:/\\\0]))")  # between a dot and the next separator
+_INNER = re.compile(r"\.([^.:/\\\0]*+)(?=([.:/\\\0]))")  # between a dot and the next separator
 _HIDING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2067\u200f\u061c")  # they turn the direction
 _PATH = re.compile(r"[/\\]")
 
@@ -26,8 +26,9 @@ def hidden_extensions(name: str) -> Iterator[str]:
     `Vue.js.pdf` hides none.
     """
     tricky = any(c in _HIDING or unicodedata.category(c) == "Cc" for c in name) if not _is_plain(name) else False
-    for inner, blanks, end in _INNER.findall(_visible(name)):
-        if tricky or blanks or end != ".":
+    for text, end in _INNER.findall(_visible(name)):
+        inner = text.strip()
+        if tricky or end != "." or (inner and not text.endswith(inner)):  # blanks behind it
             yield inner.lower()
 
 

@@ -46,6 +46,7 @@ _FORMATS = (
 _UU_LINE = re.compile(rb"[ -`]+")
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=]+[ \t]*")
 _DATA_LINES = 20  # behind a `begin` line, one of which must hold data
+_MAX_WITHOUT_DATA = 200  # `begin` lines of a piece; no prose has more, and to look behind each costs time
 _DATA_WINDOW = 2_000  # bytes that these lines may take
 _LARGE_PIECE = 200_000  # bytes of a piece that is not the last one
 _FOLD = re.compile(rb"\r\n[ \t]")
@@ -97,11 +98,13 @@ def _blocks(text: bytes, text_format: _Format, passed: int) -> Iterator[Embedded
 
     A file ends at its end line, at the next file, or with the text.
     """
+    without_data = 0
     begin = text_format.begin.search(text)
     while begin:
         following = text_format.begin.search(text, begin.end())
         limit = following.start() + 2 if following else len(text)
-        if text_format is _UUENCODE and not _has_data(text, begin):
+        if text_format is _UUENCODE and without_data < _MAX_WITHOUT_DATA and not _has_data(text, begin):
+            without_data += 1
             begin = following
             continue
         stop = text.find(text_format.end, begin.end(), limit + 2)
