@@ -46,7 +46,9 @@ class Anything(SimpleNamespace):
 
 def _openapi(module) -> dict:
     app = FastAPI()
-    router: APIRouter = module.router(*[Anything() for _ in signature(module.router).parameters])
+    parameters = signature(module.router).parameters.values()
+    given = {p.name: Anything() for p in parameters if p.kind is p.KEYWORD_ONLY}
+    router: APIRouter = module.router(*[Anything() for p in parameters if p.kind is not p.KEYWORD_ONLY], **given)
     app.include_router(router)
     return app.openapi()
 
