@@ -260,3 +260,8 @@ def test_whatever_stands_before_or_after_it_an_executable_is_found(executable, b
 def test_any_name_can_be_judged(name, media_type):
     found(part(media_type, name))
     assert extension(name) == extension(name).lower()
+
+
+@pytest.mark.parametrize("name", ['virus.exe"', "virus.exe;", "run.js)", "3D.exe'"])
+def test_a_known_extension_with_signs_around_it_is_no_unknown_one(name):
+    assert found(part("application/pdf", name, kind="pdf"))

@@ -125,7 +125,7 @@ async def test_a_flood_of_logins_is_put_off_and_never_a_strike(start):
         await policy.put("/accounts/acme", **ACME)
         answers = await asyncio.gather(*(policy.login("nobody", "x") for _ in range(MAX_HASHING_PER_THREAD + 30)))
         kinds = [type(answer) for answer in answers]
-        assert kinds.count(Denied) >= MAX_HASHING_PER_THREAD
+        assert kinds.count(Denied) >= MAX_HASHING_PER_THREAD // 2  # one host gets half of the queue
         assert kinds.count(Unavailable) >= 8
         assert isinstance(await policy.login("alice@acme.example", "a-long-secret"), Grant)
 

@@ -5,6 +5,7 @@ contradicts its names. These are no attachments: the text of the mail, signature
 reports, invitations, and the wrapper of a forwarded mail, whose parts are checked one by one.
 """
 
+import re
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -39,6 +40,9 @@ _ENCRYPTED_EXTENSIONS = frozenset({"asc", "gpg", "p7m", "pgp"})  # that clients 
 _SMIME_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 _ENCRYPTED_WHY = "is encrypted or opaquely signed: nobody but its recipient can look into it"
+
+
+_WORD = re.compile(r"\w+")  # `exe"` of a broken parameter holds a known extension
 
 
 class ForbiddenAttachment(NamedTuple):
@@ -145,7 +149,7 @@ def _is_document(name: str) -> bool:
 
 def _name_objection(name: str, allowed: Collection[str], part: Part, *, check_type: bool) -> str:
     last = extension(name)
-    if last not in KNOWN and last not in allowed and check_type and _is_what_its_type_says(part):
+    if last not in allowed and KNOWN.isdisjoint(_WORD.findall(last)) and check_type and _is_what_its_type_says(part):
         last = ""
     if not last:
         if check_type and not _type_allowed(part.media_type, allowed):
