@@ -27,7 +27,7 @@ archive: {pop3: {login: archive@acme.test, password: another-secret}, forward: b
   senders_told: "a test"}
 """
 OF_SERVICE = {
-    "archive": ["archives", "copies", "marks"],
+    "archive": ["archives", "copies", "marks", "senders"],
     "audit": ["balance_debts", "balance_hours", "dead-letters", "events", "facts", "others", "recipients"],
     "banguard": ["gate", "hosts", "known-logins", "trusted"],
     "filelink": ["links", "terms"],
