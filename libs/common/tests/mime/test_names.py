@@ -23,7 +23,7 @@ WAYS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "no semicolon between": (b'x/y; name="a.pdf" filename="b.exe"', ("a.pdf", "b.exe")),
     "two": (b'attachment; filename="a.pdf"; filename="b.exe"', ("a.pdf", "b.exe")),
     "inside another parameter's quotes": (b'attachment; x="; filename=b.exe; "', ("b.exe",)),
-    "inside the name's quotes": (b'x; filename="a.pdf; filename=b.exe"', ("a.pdf; filename=b.exe", "a.pdf", 'b.exe"')),
+    "inside the name's quotes": (b'x; filename="a.pdf; filename=b.exe"', ("a.pdf; filename=b.exe", "a.pdf", 'b.exe"', "b.exe")),
     "escapes": (b'attachment; filename="a\\.e\\xe"', ("a.exe", "a\\.e\\xe", "xe")),
     "an escaped quote": (b'attachment; filename="a.exe\\".pdf"', ('a.exe".pdf', 'a.exe\\".pdf', '".pdf', "a.exe\\")),
     "unclosed": (b'attachment; filename="a.pdf', ("a.pdf",)),
@@ -37,6 +37,7 @@ WAYS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "a colon for the sign": (b"attachment; filename: a.exe", ("a.exe",)),
     "a colon, in pieces": (b"attachment; filename*0:a.; filename*1:exe", ("a.exe",)),
     "a colon inside a name": (b'attachment; filename="full name: v1.2.pdf"', ("full name: v1.2.pdf",)),
+    "a quote in the middle": (b'attachment; filename=a"b; c.exe"', ('a"b', "ab", 'a"b; c.exe"', "ab; c.exe")),
     "apostrophes": (b"attachment; filename='a.pdf'", ("'a.pdf'", "a.pdf")),
     "a dot at the end": (b'attachment; filename="a.exe."', ("a.exe.", "a.exe")),
     "a blank at the end": (b'attachment; filename="a.exe "', ("a.exe",)),
@@ -117,7 +118,7 @@ def test_an_encoded_word_with_a_language_of_any_length_is_decoded(language):
 @pytest.mark.parametrize(
     "value", [b'name="=?utf-8?q?a=2Eexe"', b'name="=?utf-8?q?a=2Eexe?"', b"=?utf-8?q?name=3Da=2Eexe?="]
 )
-def test_half_an_encoded_word_is_a_defect(value):
+def test_half_an_encoded_word_is_a_defect_and_read_to_its_end(value):
     found: set[Defect] = set()
-    file_names([value], found)
+    assert "a.exe" in file_names([value], found)
     assert Defect.BAD_PARAMETER in found

@@ -211,6 +211,12 @@ SLOW = {
     "folds": lambda n: b"Subject: x" + b"\r\n " * (n // 3) + b"\r\n\r\n",
     "equals signs": lambda n: b"Content-Type: x/y\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n= " + b" " * n,
     "padding": lambda n: b"Content-Transfer-Encoding: base64\r\n\r\n" + b"=A" * (n // 2),
+    "blanks before fields": lambda n: HEAD + b"\r\n" + b"\r\n " * (n // 3) + b"Content-Type: x/y\r\n\r\n",
+    "fields of contents": lambda n: HEAD + b"\r\n" + b"Content-Type: x/y\r\n\r\n" * (n // 21),
+    "encoded messages": lambda n: (
+        HEAD + b"\r\n" + b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" * (n // 77)
+    ),
+    "lines without a colon": lambda n: b"Content-Type: x/y\r\n" + b"hello\r\n" * (n // 7) + b"\r\n",
     "markup": lambda n: b"From: a@b.example\r\n\r\n" + b" " * n + b"<x",
 }  # fmt: skip
 
@@ -225,7 +231,7 @@ def test_time_grows_no_faster_than_the_mail(shape):
 @pytest.mark.parametrize("sign", [b"'", b"%", b"/", b"a/", b"("])
 def test_an_unreadable_type_costs_no_time(sign):
     mail = b"From: a@b.example\r\nContent-Type: " + sign * (8_000 // len(sign)) + b"\r\n\r\nx\r\n"
-    begun = time.perf_counter()
+    begun = time.process_time()
     for _ in range(20):
         scan_or_raise(mail)
-    assert time.perf_counter() - begun < 1.0
+    assert time.process_time() - begun < 1.0

@@ -8,7 +8,8 @@ Usable on its own: it imports the standard library and msgspec only.
 
 `scan` never raises. A Manifest has the authors, every part of the MIME tree with its offsets and
 every file name that a client could show, and the defects: ambiguities that two clients could read
-in two ways. Read scanner.py first (it calls the rest), then tree.py (from part to part).
+in two ways. Read scanner.py first (it calls the rest), then tree.py (from part to part), then
+readings.py (the parts that a mail with defects shows in other readings).
 
 model.py     Manifest and Part                  defects.py      the closed list of defects
 tree.py      the walk over the parts            delimiters.py   which line ends a part
@@ -18,6 +19,7 @@ names.py     file names, with name_parameters.py, continuations.py (RFC 2231), t
 addresses.py authors                            encoded_words.py RFC 2047, charsets
 encodings.py decoded size and first bytes       file_kinds.py   what these bytes look like
 embedded.py  files inside a text                binhex.py       names of BinHex files
+readings.py  parts of other readings            pkcs7.py        documents inside p7m
 line_ends.py CRLF, and no other line end        buffer.py       the body, in memory or mapped
 manifest_size.py keeps a manifest below MAX_MANIFEST_BYTES
 """

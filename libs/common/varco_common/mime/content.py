@@ -44,9 +44,9 @@ def parse_content(fields: Fields, default: str, defects: Defects) -> Content:
     """Reads a part's fields. `default` is the media type of a part that names none."""
     types = fields.get(b"content-type", [])
     dispositions = fields.get(b"content-disposition", [])
-    if len(types) > 1:
+    if len(types) > 1 and _differ(types):
         defects.add(Defect.TWO_TYPES)
-    if len(dispositions) > 1:
+    if len(dispositions) > 1 and _differ(dispositions):
         defects.add(Defect.TWO_DISPOSITIONS)
     value = types[0][:MAX_FIELD] if types else b""
     media_type = _media_type(value, defects) if types else default
@@ -66,6 +66,11 @@ def parse_content(fields: Fields, default: str, defects: Defects) -> Content:
     )
 
 
+def _differ(values: list[bytes]) -> bool:
+    """Whether fields of one name say different things."""
+    return len({b" ".join(value.split()) for value in values}) > 1
+
+
 def _names(fields: Fields, parameters: list[bytes], defects: Defects) -> tuple[str, ...]:
     """Names in further fields:
 
@@ -73,8 +78,11 @@ def _names(fields: Fields, parameters: list[bytes], defects: Defects) -> tuple[s
     """
     whole = [value for field in (b"content-name", b"x-sun-data-name") for value in fields.get(field, ())]
     known = file_names(parameters, defects, whole) if parameters or whole else ()
-    described = fields.get(b"content-description", ()) if not known else ()
-    return known or file_names((), defects, [value for value in described if _may_be_name(value)])
+    described = fields.get(b"content-description")
+    if known or not described:
+        return known
+    return file_names((), defects, [value for value in described if _may_be_name(value)])
+
 
 
 def _may_be_name(description: bytes) -> bool:
@@ -104,7 +112,7 @@ def _encoding(fields: Fields, defects: Defects) -> str:
     values = fields.get(b"content-transfer-encoding")
     if not values:
         return "7bit"
-    if len(values) > 1:
+    if len(values) > 1 and _differ(values):
         defects.add(Defect.TWO_ENCODINGS)
     word = _short(unfold(values[0]))
     if word not in KNOWN:

@@ -21,6 +21,7 @@ class Defect(StrEnum):
     BLANK_BEFORE_COLON = "blank-before-colon", "one takes 'Content-Type :' for the field, another for an unknown one"
     ODD_FIELD_NAME = "odd-field-name", "one skips a field whose name has blanks, controls or 8-bit, another mends it"
     BLANK_HEADER_LINE = "blank-header-line", "one ends the header at a line of blanks, another reads on"
+    BLANK_BEFORE_HEADER = "blank-before-header", "one skips blank lines before a header, another takes it for text"
     HEADER_TOO_LONG = "header-too-long", "one reads the whole header, another only its beginning"
     HEADER_UNFINISHED = "header-unfinished", "one takes a part that ends inside its header for empty, another for text"
     TWO_TYPES = "two-types", "one obeys the first Content-Type, another the last"

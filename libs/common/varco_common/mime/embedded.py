@@ -45,9 +45,8 @@ _FORMATS = (
 
 _UU_LINE = re.compile(rb"[ -`]+")
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=]+[ \t]*")
-_DATA_LINES = 20  # behind a `begin` line, one of which must hold data
-_MAX_WITHOUT_DATA = 200  # `begin` lines of a piece; no prose has more, and to look behind each costs time
-_DATA_WINDOW = 2_000  # bytes that these lines may take
+_DATA_LINES = 8  # behind a `begin` line, one of which must hold data
+_DATA_WINDOW = 800  # bytes that these lines may take
 _LARGE_PIECE = 200_000  # bytes of a piece that is not the last one
 _FOLD = re.compile(rb"\r\n[ \t]")
 _ATTACH = re.compile(rb"(?i)\r\nATTACH;([^\r\n]{1,8192})")  # RFC 5545 3.8.1.1
@@ -98,13 +97,11 @@ def _blocks(text: bytes, text_format: _Format, passed: int) -> Iterator[Embedded
 
     A file ends at its end line, at the next file, or with the text.
     """
-    without_data = 0
     begin = text_format.begin.search(text)
     while begin:
         following = text_format.begin.search(text, begin.end())
         limit = following.start() + 2 if following else len(text)
-        if text_format is _UUENCODE and without_data < _MAX_WITHOUT_DATA and not _has_data(text, begin):
-            without_data += 1
+        if text_format is _UUENCODE and not _has_data(text, begin):
             begin = following
             continue
         stop = text.find(text_format.end, begin.end(), limit + 2)
@@ -118,9 +115,8 @@ def _blocks(text: bytes, text_format: _Format, passed: int) -> Iterator[Embedded
 def _has_data(text: bytes, begin: re.Match[bytes]) -> bool:
     """Whether one of the lines behind a `begin` line holds data.
 
-    Behind a large piece they may be in the next one.
-
-    Prose has small letters, which uuencode has not, and lines whose length does not fit.
+    Behind the end of a large piece it may be. Prose has small letters, which uuencode has not, and
+    lines whose length does not fit.
     """
     at = begin.end() + 2
     if len(text) - at < _DATA_WINDOW and len(text) > _LARGE_PIECE:

@@ -11,7 +11,7 @@ from varco_common.mime.encoded_words import BASE64, base64_bytes
 from varco_common.mime.file_kinds import FAR_SAMPLE, SAMPLE
 from varco_common.mime.line_ends import check_line_ends, is_only_crlf
 
-_STRAY_EQUALS = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r\n|[ \t]*\Z)")
+STRAY_EQUALS = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r\n|[ \t]*\Z)")
 _TAIL = 16  # bytes: padding and a few line ends
 
 
@@ -50,6 +50,10 @@ def check_bytes(piece: bytes, defects: Defects) -> bytes:
     return piece.replace(b"\r\n.", b"\r\n")
 
 
+def decode_quoted_printable(raw: bytes) -> bytes:
+    return binascii.a2b_qp(raw)
+
+
 def _plain(body: Buffer, start: int, end: int, search: TextSearch | None, defects: Defects) -> MeasuredContent:
     size = 0
     sample = b""
@@ -68,7 +72,7 @@ def _quoted_printable(
     size = 0
     sample = b""
     for piece in body.lines(start, end):
-        if search is None and _STRAY_EQUALS.search(piece):
+        if search is None and STRAY_EQUALS.search(piece):
             defects.add(Defect.BROKEN_QUOTED_PRINTABLE)
         text = binascii.a2b_qp(check_bytes(piece, defects)[2:])
         size += len(text)

@@ -1,5 +1,6 @@
 """Where a header begins and ends, and its fields."""
 
+import re
 from typing import NamedTuple
 
 from varco_common.mime.buffer import Buffer
@@ -7,6 +8,10 @@ from varco_common.mime.defects import Defect, Defects
 from varco_common.mime.delimiters import Delimiters
 from varco_common.mime.headers import Fields, parse_fields
 
+_MAX_LOOK = 2_048  # bytes behind an empty header that are looked at
+_FIELD_BEHIND_BLANKS = re.compile(
+    rb"(?i)[\r\n \t]*(?:[!-9;-~]+[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)*?(content-[a-z-]+|from|sender)[ \t]*:"
+)
 MAX_HEADER = 128 * 1024  # bytes of one header that are parsed
 
 
@@ -24,6 +29,8 @@ def read_mail_header(body: Buffer, defects: Defects) -> HeaderBlock:
     Without an end, all of the mail is header.
     """
     if body.slice(0, 2) == b"\r\n":
+        if _FIELD_BEHIND_BLANKS.match(body.slice(0, _MAX_LOOK)):
+            defects.add(Defect.BLANK_BEFORE_HEADER)
         return _block(body, 0, 0, 2, defects)
     at = body.find(b"\r\n\r\n", 0, body.size)
     return _block(body, 0, at + 2, at + 4, defects) if at >= 0 else _block(body, 0, body.size, body.size, defects)
@@ -32,6 +39,10 @@ def read_mail_header(body: Buffer, defects: Defects) -> HeaderBlock:
 def read_part_header(body: Buffer, delimiters: Delimiters, start: int, defects: Defects) -> HeaderBlock:
     """The header of a part. It is unfinished if a delimiter or MAX_HEADER ends it."""
     limit = min(start + MAX_HEADER, body.size)
+    if body.slice(start, start + 2) == b"\r\n":
+        field = _FIELD_BEHIND_BLANKS.match(body.slice(start, start + _MAX_LOOK))
+        if field and field[1].lower().startswith(b"content-"):
+            defects.add(Defect.BLANK_BEFORE_HEADER)
     at = body.find(b"\r\n\r\n", start - 2, limit)
     stop = at if at >= 0 else limit
     if delimiter := delimiters.next(start - 2, max(start, stop)):

@@ -16,7 +16,7 @@ Fields = dict[bytes, list[bytes]]  # name in lower case: the values of all its f
 MAX_FIELD = 8_192  # of a value that is parsed; recipients are not
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
 _FTEXT = bytes(c for c in range(33, 127) if c != 58)  # RFC 5322 3.6.8
-_BLANK_LINE = re.compile(rb"\r\n[ \t]+(?=\r\n|$)")
+BLANK_LINE = re.compile(rb"\r\n[ \t]+(?=\r\n|$)")
 _BCC = re.compile(rb"(?i)(?:^|\r\n)((?:resent-)?bcc[ \t]*:.*?(?:\r\n(?![ \t])|\Z))", re.DOTALL)
 
 
@@ -75,5 +75,5 @@ def _check_block(block: bytes, defects: Defects) -> None:
     check_line_ends(block, defects)
     if b"\r\n." in block or block.startswith(b"."):
         defects.add(Defect.LONE_DOT)
-    if _BLANK_LINE.search(block):
+    if BLANK_LINE.search(block):
         defects.add(Defect.BLANK_HEADER_LINE)

@@ -57,9 +57,11 @@ def read_leaf(
         if len(files) > MAX_EMBEDDED or len(files) > room - 1:
             defects.add(Defect.TOO_MANY_PARTS)
             files = files[: max(min(room - 1, MAX_EMBEDDED), 0)]
-        parts += _embedded_parts(files, path, where, exact, defects)
-    parts += _signed_document(parts[0], measured.sample)
-    smime = (content.smime or "enveloped-data") if content.media_type in _PKCS7 else ""
+        parts += embedded_parts(files, path, where, exact, defects)
+    smime = ""
+    if content.media_type in _PKCS7 or kind == "pkcs7":
+        parts += _signed_document(parts[0], measured.sample)
+        smime = (content.smime or "enveloped-data") if content.media_type in _PKCS7 else ""
     return Leaf(parts, search.pgp if search else b"", smime)
 
 
@@ -91,7 +93,7 @@ def _kind(sample: bytes) -> str:
 
 def _signed_document(part: Part, sample: bytes) -> Iterator[Part]:
     """The document that a PKCS #7 file holds, if its name or its first bytes tell what it is."""
-    if part.kind == "pkcs7-enveloped" or not (part.kind == "pkcs7" or part.media_type in _PKCS7):
+    if part.kind == "pkcs7-enveloped":
         return
     names, kind = inner_names(part.names), detect_kind(signed_content(sample))
     if names or kind:
@@ -108,7 +110,7 @@ def _signed_document(part: Part, sample: bytes) -> Iterator[Part]:
         )
 
 
-def _embedded_parts(
+def embedded_parts(
     files: Sequence[Embedded], path: str, where: tuple[int, int], exact: bool, defects: Defects
 ) -> Iterator[Part]:
     """The parts of files inside a text.

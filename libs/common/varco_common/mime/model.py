@@ -13,6 +13,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     the file's, the likeliest first. `start` and `end` are offsets of the encoded content in the
     wire-form body. `size` is in decoded bytes (an upper bound for uuencode, yEnc, BinHex and
     messages). `kind` is a word of file_kinds.py, by the first decoded bytes; empty: unknown.
+    `reading` is empty in the likeliest reading. Else it names the defects because of which some
+    clients show this part, whose path and offsets are approximate.
     """
 
     path: str
@@ -26,6 +28,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     charset: str = ""
     content_id: str = ""
     kind: str = ""
+    reading: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,9 +36,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `authors` are the addresses of every From field, `senders` those of every Sender field.
     `displayed` are further addresses in those fields, as a display name holds one.
-    `defects` are words of the closed list in defects.py. `header_end` is the offset where the last
-    header field ends, before the empty line. `bcc` has the offsets (start, end) of the Bcc fields
-    with their line ends, adjacent ones in one; a header that is too long (a defect) may have more.
+    `defects` are words of the closed list in defects.py. For those in `enumerated`, `parts` has the
+    parts of every reading; the others could hide something that is not listed. `header_end` is the
+    offset where the last header field ends, before the empty line. `bcc` has the offsets (start,
+    end) of the Bcc fields with their line ends, adjacent ones in one; a header that is too long (a
+    defect) may have more.
     """
 
     parts: tuple[Part, ...] = ()
@@ -50,3 +55,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bcc: tuple[tuple[int, int], ...] = ()
     signed: bool = False
     encrypted: bool = False
+    enumerated: tuple[str, ...] = ()

@@ -36,6 +36,9 @@ def name_readings(value: bytes, defects: Defects) -> Iterator[str]:
         star, quoted, rest = match.groups()
         if star is None:
             plain.append((quoted, rest[:MAX_VALUE]))
+            if quoted is None and rest.count(b'"') % 2:  # a quote inside: some clients read to the next one
+                defects.add(Defect.BAD_PARAMETER)
+                plain.append((None, value[match.start(3) : MAX_FIELD][:MAX_VALUE]))
         else:
             number = star.strip(b"*")
             pieces.append(Piece(int(number or -1), star.endswith(b"*"), _piece_value(quoted, rest)))
@@ -71,6 +74,8 @@ def _plain_values(quoted: bytes | None, rest: bytes, defects: Defects) -> Iterat
 def _unquoted_values(rest: bytes) -> Iterator[bytes]:
     bare = (_COMMENT.sub(b"", rest) if b")" in rest else rest).strip()
     yield bare
+    if b'"' in bare:
+        yield bare.replace(b'"', b"")
     if bare.startswith(b"'"):
         yield bare.strip(b"'")
     yield from _with_extension(bare.partition(b" ")[0], *bare.split(None, 1)[:1], rest.strip())

@@ -1,9 +1,10 @@
 """Every name that a mail client could take for a part's file name. The likeliest comes first."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from varco_common.mime.defects import Defect, Defects
+from varco_common.mime.encoded_words import decode_encoded_words
 from varco_common.mime.headers import MAX_FIELD
 from varco_common.mime.name_parameters import MAX_VALUE, name_readings
 from varco_common.mime.text_readings import text_readings
@@ -20,10 +21,11 @@ _FORGIVEN = re.compile(
 # U+2066, 2068 and 2069 isolate a name from the text around it (iOS, WhatsApp) and turn nothing.
 _ISOLATES = re.compile("[\u2066\u2068\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2067]")
+_HALF_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)(?:\?=?)?")
 _SEPARATOR = re.compile(r"[/\\]")
 
 
-def file_names(fields: Iterable[bytes], defects: Defects, whole: Iterable[bytes] = ()) -> tuple[str, ...]:
+def file_names(fields: Collection[bytes], defects: Defects, whole: Iterable[bytes] = ()) -> tuple[str, ...]:
     """The names in the values of Content-Disposition and Content-Type fields, without duplicates.
 
     Each value of `whole` is a name as a whole.
@@ -32,6 +34,7 @@ def file_names(fields: Iterable[bytes], defects: Defects, whole: Iterable[bytes]
     for count, name in enumerate(_all_readings(fields, whole, defects)):
         if "=?" in name or "?=" in name:  # half an encoded word: only some clients decode it
             defects.add(Defect.BAD_PARAMETER)
+            result.update(dict.fromkeys(variant for word in _completed(name) for variant in _variants(word, defects)))
         result.update(dict.fromkeys(_variants(name, defects)))
         if len(result) > MAX_NAMES or count > _MAX_READINGS:  # each further one costs time
             defects.add(Defect.TOO_MANY_NAMES)
@@ -45,8 +48,17 @@ def _all_readings(fields: Iterable[bytes], whole: Iterable[bytes], defects: Defe
             yield from name_readings(value, defects)
             if _FORGIVEN.search(value[:MAX_FIELD]):
                 yield from name_readings(_FORGIVEN.sub(rb"\1\3\4=", value[:MAX_FIELD]), defects)
+        if b"=?" in value and (Defect.BAD_PARAMETER in defects or b"name" not in value.lower()):
+            yield from name_readings(decode_encoded_words(value[:MAX_FIELD]).encode(), defects)
     for value in whole:
         yield from text_readings(value.strip().strip(b'"')[:MAX_VALUE])
+
+
+def _completed(name: str) -> Iterator[str]:
+    """Half an encoded word as clients read it that need no end of it."""
+    completed = _HALF_WORD.sub(r"=?\1?\2?\3?=", name)
+    if completed != name or _HALF_WORD.search(name):
+        yield from filter(None, [decode_encoded_words(completed.encode("utf-8", "replace"))[:MAX_NAME].strip()])
 
 
 def _variants(name: str, defects: Defects) -> Iterator[str]:

@@ -1,17 +1,22 @@
 """scan(): from the bytes of a mail to its Manifest."""
 
 import mmap
+import re
+from collections.abc import Iterator
 
-from varco_common.mime.addresses import parse_addresses
+from varco_common.mime.addresses import MAX_AUTHORS, parse_addresses
 from varco_common.mime.buffer import Buffer
 from varco_common.mime.defects import Defect, Defects
 from varco_common.mime.display_names import MAX_DISPLAYED, displayed_addresses
 from varco_common.mime.encoded_words import decode_encoded_words, to_text
 from varco_common.mime.header_block import MAX_HEADER
-from varco_common.mime.headers import MAX_FIELD, Fields, find_bcc, unfold
+from varco_common.mime.headers import BLANK_LINE, MAX_FIELD, Fields, find_bcc, parse_fields, unfold
 from varco_common.mime.manifest_size import MAX_ID, MAX_SUBJECT, limit_size
 from varco_common.mime.model import Manifest
+from varco_common.mime.readings import list_readings
 from varco_common.mime.tree import Tree
+
+_WITHOUT_COLON = re.compile(rb"\r\n(?![ \t])[^:\r\n]*(?=\r\n|\Z)")
 
 
 def scan(data: bytes | mmap.mmap) -> Manifest:
@@ -47,13 +52,15 @@ def scan_or_raise(data: bytes | mmap.mmap) -> Manifest:
     fields = tree.fields
     if b"from" not in fields:
         defects.add(Defect.FROM_MISSING)
-    authors = parse_addresses(fields[b"from"], defects) if b"from" in fields else ()
-    senders = parse_addresses(fields[b"sender"], defects) if b"sender" in fields else ()
+    parts, enumerated = list_readings(body, tree.parts, defects) if defects else ([], ())
+    headers = (fields, *_other_headers(body, tree, defects)) if enumerated else (fields,)
+    authors = _addresses(headers, b"from", defects)
+    senders = _addresses(headers, b"sender", defects)
     manifest = Manifest(
-        parts=tuple(tree.parts),
+        parts=(*tree.parts, *parts),
         authors=authors,
         senders=senders,
-        displayed=_displayed(fields, authors + senders, defects),
+        displayed=_displayed(headers, authors + senders, defects),
         message_id=to_text(unfold(_first(fields, b"message-id")))[:MAX_ID],
         subject=decode_encoded_words(unfold(_first(fields, b"subject")))[:MAX_SUBJECT],
         header_end=tree.header_end,
@@ -61,16 +68,42 @@ def scan_or_raise(data: bytes | mmap.mmap) -> Manifest:
         bcc=_bcc(body, tree),
         signed=tree.signed,
         encrypted=tree.encrypted,
+        enumerated=enumerated,
     )
     return limit_size(manifest, defects)
 
 
-def _displayed(fields: Fields, authors: tuple[str, ...], defects: Defects) -> tuple[str, ...]:
-    values = (*fields.get(b"from", ())[:2], *fields.get(b"sender", ())[:2])  # a well-formed mail has one of each
+def _displayed(headers: tuple[Fields, ...], authors: tuple[str, ...], defects: Defects) -> tuple[str, ...]:
+    names = (b"from", b"sender")  # a well-formed mail has one of each
+    values = [value for fields in headers for name in names for value in fields.get(name, ())[:2]]
     displayed = displayed_addresses(values, authors)
     if len(displayed) > MAX_DISPLAYED:
         defects.add(Defect.TOO_MANY_AUTHORS)
     return displayed[:MAX_DISPLAYED]
+
+
+def _addresses(headers: tuple[Fields, ...], name: bytes, defects: Defects) -> tuple[str, ...]:
+    """The addresses of all fields of this name, in each reading of the header."""
+    if len(headers) == 1:
+        return parse_addresses(headers[0][name], defects) if name in headers[0] else ()
+    every = [parse_addresses(fields[name], defects) for fields in headers if name in fields]
+    addresses = tuple(dict.fromkeys(address for addresses in every for address in addresses))
+    if len(addresses) > MAX_AUTHORS:
+        defects.add(Defect.TOO_MANY_AUTHORS)
+    return addresses[:MAX_AUTHORS]
+
+
+def _other_headers(body: Buffer, tree: Tree, defects: Defects) -> Iterator[Fields]:
+    """The mail's header in other readings than the longest one."""
+    block = body.slice(0, min(tree.header_end, MAX_HEADER)).removesuffix(b"\r\n")
+    if Defect.BLANK_BEFORE_HEADER in defects and not block:
+        yield parse_fields(body.slice(0, MAX_HEADER).lstrip(b"\r\n \t").partition(b"\r\n\r\n")[0], set())
+    if Defect.BLANK_HEADER_LINE in defects:
+        yield parse_fields(BLANK_LINE.split(block)[0], set())
+        yield parse_fields(BLANK_LINE.sub(b"", block), set())
+    if Defect.HEADER_WITHOUT_COLON in defects:
+        yield parse_fields(_WITHOUT_COLON.sub(b"", block), set())  # skipped: folds go on behind it
+        yield parse_fields(_WITHOUT_COLON.sub(lambda line: b" " + line[0][2:], block), set())  # a fold itself
 
 
 def _bcc(body: Buffer, tree: Tree) -> tuple[tuple[int, int], ...]:
