@@ -164,6 +164,8 @@ def test_a_name_without_a_known_extension_needs_a_content_that_is_known():
 
 def test_an_extension_of_a_program_is_never_unknown():
     assert found(part("application/pdf", "acme.com", kind="pdf")).name == "acme.com"
+    assert found(part("text/plain", 'virus.exe"'))
+    assert found(part("text/plain", "virus.exe (1)"))
 
 
 @pytest.mark.parametrize("kind", ["webp", "heic", "avif", "tiff", "png", "bmp"])

@@ -64,8 +64,12 @@ def first_forbidden(manifest: Manifest, rules: Rules) -> ForbiddenAttachment | N
         return _first_encrypted(manifest)
     for part in manifest.parts:
         if not _is_body(part) and (forbidden := _check(part, manifest, allowed, rules.encrypted)):
-            return forbidden
+            return _in_reading(forbidden, part.reading) if part.reading else forbidden
     return None
+
+
+def _in_reading(forbidden: ForbiddenAttachment, reading: str) -> ForbiddenAttachment:
+    return forbidden._replace(why=f"{forbidden.why}; some clients show this part because of {reading}")
 
 
 def _check(part: Part, manifest: Manifest, allowed: Collection[str], encrypted: Choice) -> ForbiddenAttachment | None:

@@ -10,7 +10,7 @@ from varco_common.mail.ballot import Ballot, Vote, accept
 from varco_common.mail.notices import notice
 from varco_common.mail.replies import Reply
 from varco_common.mail.sender_patterns import narrowest_pattern
-from varco_common.mime import Defect
+from varco_common.mime import Defect, Manifest
 from varco_policy.attachments import first_forbidden
 from varco_policy.model import Account
 
@@ -45,6 +45,7 @@ _AUTHOR_DEFECTS = frozenset(
         Defect.BLANK_BEFORE_COLON,
         Defect.ODD_FIELD_NAME,
         Defect.BLANK_HEADER_LINE,
+        Defect.BLANK_BEFORE_HEADER,
         Defect.HEADER_TOO_LONG,
         Defect.NUL,
         Defect.BARE_LINE_END,
@@ -90,7 +91,7 @@ def sender_authorised(ballot: Ballot, account: Account) -> Vote | None:
                 return _not_authorised(ballot, account, address, seen)
     if not sender and not manifest.authors:
         return _not_authorised(ballot, account, "<>", "MAIL FROM")
-    return _ambiguous(ballot, account, [defect for defect in manifest.defects if defect in _AUTHOR_DEFECTS])
+    return _ambiguous(ballot, account, [defect for defect in _unlisted(manifest) if defect in _AUTHOR_DEFECTS])
 
 
 def names_authorised(ballot: Ballot, account: Account) -> Vote | None:
@@ -140,7 +141,9 @@ def attachments_safe(ballot: Ballot, account: Account) -> Vote | None:
         return _object(Reply.FORBIDDEN_ATTACHMENT, f"{forbidden.name or 'the text'!r} {forbidden.why}", text)
     if account.rules.attachments is None:
         return None
-    return _ambiguous(ballot, account, [defect for defect in ballot.manifest.defects if defect != Defect.FROM_MISSING])
+    return _ambiguous(
+        ballot, account, [defect for defect in _unlisted(ballot.manifest) if defect != Defect.FROM_MISSING]
+    )
 
 
 RULES: tuple[Rule, ...] = (
@@ -169,6 +172,11 @@ def _obstacle_to_links(ballot: Ballot, account: Account) -> str:
 def _not_authorised(ballot: Ballot, account: Account, address: str, seen: str) -> Vote:
     text = _notice(Notice.SENDER, ballot, account, sender=address, seen=seen, account=account.name)
     return _object(Reply.SENDER_NOT_AUTHORISED, f"{seen} {address} is not a sender of {account.name}", text)
+
+
+def _unlisted(manifest: Manifest) -> list[str]:
+    """The defects that leave a reading whose parts and authors are not listed."""
+    return [defect for defect in manifest.defects if defect not in manifest.enumerated]
 
 
 def _ambiguous(ballot: Ballot, account: Account, defects: list[str]) -> Vote | None:
