@@ -84,7 +84,6 @@ def _names(fields: Fields, parameters: list[bytes], defects: Defects) -> tuple[s
     return file_names((), defects, [value for value in described if _may_be_name(value)])
 
 
-
 def _may_be_name(description: bytes) -> bool:
     """Whether it ends in an extension, or has an encoded word, which may hold one."""
     word = description.find(b"=?")

@@ -141,7 +141,7 @@ class _Sweep:
     def _open(
         self, body: Buffer, encoding: str, at: tuple[int, int], depth: int, where: tuple[int, int] | None
     ) -> None:
-        """Decodes a message or multipart and all that follows: what looks like its end may not be."""
+        """Decodes a message or multipart and all behind it: what looks like its end may not be."""
         start = at[0]
         self._decoded += body.size - start
         self._opened += 1
