@@ -43,10 +43,8 @@ _FORMATS = (
 )
 
 
-_UU_LINE = re.compile(rb"[ -`]+")
-_BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=]+[ \t]*")
-_DATA_LINES = 8  # behind a `begin` line, one of which must hold data
-_DATA_WINDOW = 800  # bytes that these lines may take
+_UU_LINE = re.compile(rb"\r\n([ -`]+)(?=\r\n|\Z)")
+_DATA_WINDOW = 800  # bytes behind a `begin` line, in which a line of data must begin
 _LARGE_PIECE = 200_000  # bytes of a piece that is not the last one
 _FOLD = re.compile(rb"\r\n[ \t]")
 _ATTACH = re.compile(rb"(?i)\r\nATTACH;([^\r\n]{1,8192})")  # RFC 5545 3.8.1.1
@@ -98,12 +96,15 @@ def _blocks(text: bytes, text_format: _Format, passed: int) -> Iterator[Embedded
     A file ends at its end line, at the next file, or with the text.
     """
     begin = text_format.begin.search(text)
+    data = -1  # where the next line of data begins
     while begin:
         following = text_format.begin.search(text, begin.end())
         limit = following.start() + 2 if following else len(text)
-        if text_format is _UUENCODE and not _has_data(text, begin):
-            begin = following
-            continue
+        if text_format is _UUENCODE:
+            data = data if data >= begin.end() else _next_data(text, begin.end())
+            if not _has_data(text, begin, data):
+                begin = following
+                continue
         stop = text.find(text_format.end, begin.end(), limit + 2)
         end = passed + (stop + len(text_format.end) if stop >= 0 else limit) if stop >= 0 or following else -1
         name = binhex.file_name(begin[1]) if text_format is _BINHEX else begin[1].strip().strip(b'"')
@@ -112,19 +113,21 @@ def _blocks(text: bytes, text_format: _Format, passed: int) -> Iterator[Embedded
         begin = following
 
 
-def _has_data(text: bytes, begin: re.Match[bytes]) -> bool:
-    """Whether one of the lines behind a `begin` line holds data.
+def _has_data(text: bytes, begin: re.Match[bytes], data: int) -> bool:
+    """Whether a line of data follows a `begin` line.
 
-    Behind the end of a large piece it may be. Prose has small letters, which uuencode has not, and
+    Behind the end of a large piece it may. Prose has small letters, which uuencode has not, and
     lines whose length does not fit.
     """
-    at = begin.end() + 2
-    if len(text) - at < _DATA_WINDOW and len(text) > _LARGE_PIECE:
+    if begin[0].startswith(b"\r\nbegin-base64") or data - begin.end() < _DATA_WINDOW:
         return True
-    lines = text[at : at + _DATA_WINDOW].split(b"\r\n")[:_DATA_LINES]
-    if begin[0].startswith(b"\r\nbegin-base64"):
-        return any(_BASE64_LINE.fullmatch(line) for line in lines)
-    return any(_fits(line) for line in lines)
+    return len(text) - begin.end() < _DATA_WINDOW and len(text) > _LARGE_PIECE
+
+
+def _next_data(text: bytes, at: int) -> int:
+    """Where the next line that uuencode can have written begins; far behind the end if none."""
+    lines = (line.start() for line in _UU_LINE.finditer(text, at) if _fits(line[1]))
+    return next(lines, len(text) + _DATA_WINDOW)
 
 
 def _fits(line: bytes) -> bool:
@@ -134,7 +137,7 @@ def _fits(line: bytes) -> bool:
     """
     length = (line[0] - 32) & 63 if line else 0
     digits = (length + 2) // 3 * 4
-    if not length or not _UU_LINE.fullmatch(line) or len(line) > digits + 3:
+    if not length or len(line) > digits + 3:
         return False
     return len(line) >= digits - 3 or line.startswith(b"M")
 
