@@ -32,7 +32,8 @@ def nested(depth: int) -> bytes:
 D = Defect
 EMPTY = {D.NO_DELIMITER, D.MISSING_END}
 CASES: list[tuple[str, bytes, set[Defect]]] = [
-    ("a line without a colon", b"From: a@b.example\r\nHello\r\n\r\nx", {D.HEADER_WITHOUT_COLON}),
+    ("a line without a colon", FROM + b"X: y\r\nHello\r\n\r\nx", {D.HEADER_WITHOUT_COLON}),
+    ("a line without a colon behind From", FROM + b"Hello\r\n\r\nx", {D.HEADER_WITHOUT_COLON, D.FROM_UNREADABLE}),
     ("a header that starts with a fold", b" x: y\r\nFrom: a@b.example\r\n\r\nx", {D.ODD_FIELD_NAME}),
     ("no header at all", b"\r\nhello\r\n", {D.FROM_MISSING}),
     ("nothing", b"", {D.FROM_MISSING}),
