@@ -140,6 +140,14 @@ def test_what_is_too_much_to_list_counts_as_not_listed():
     assert manifest.enumerated == ()
 
 
+def test_long_headers_that_all_differ_count_as_not_listed():
+    files = [
+        b"--X\r\nContent-Type: x/y; name=%d.pdf; a=" % number + b"b" * 1_000 + b"\r\n\r\nx\r\n" for number in range(80)
+    ]
+    assert scan_or_raise(MIXED + b"\r\n" + b"".join(files[:20])).enumerated == ("missing-end",)
+    assert scan_or_raise(MIXED + b"\r\n" + b"".join(files)).enumerated == ()
+
+
 def test_broken_base64_around_a_whole_mail_counts_as_not_listed():
     head = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     for content in (b"QUJD\r\nQ*JD\r\n", b"QUI=\r\nQUJD\r\n"):

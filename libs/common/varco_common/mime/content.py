@@ -40,8 +40,11 @@ class Content(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-def parse_content(fields: Fields, default: str, defects: Defects) -> Content:
-    """Reads a part's fields. `default` is the media type of a part that names none."""
+def parse_content(fields: Fields, default: str, defects: Defects, names: tuple[str, ...] | None = None) -> Content:
+    """Reads a part's fields. `default` is the media type of a part that names none.
+
+    A caller that has the `names` already saves the time to look for them.
+    """
     types = fields.get(b"content-type", [])
     dispositions = fields.get(b"content-disposition", [])
     if len(types) > 1 and _differ(types):
@@ -62,7 +65,7 @@ def parse_content(fields: Fields, default: str, defects: Defects) -> Content:
         else "",
         boundary=_boundary(value, defects) if media_type.startswith("multipart/") else b"",
         smime=_short(smime[1]) if smime else "",
-        names=_names(fields, [*dispositions, *types], defects) or _location_names(fields, media_type, defects),
+        names=_names(fields, media_type, defects) if names is None else names,
     )
 
 
@@ -71,17 +74,14 @@ def _differ(values: list[bytes]) -> bool:
     return len({b" ".join(value.split()) for value in values}) > 1
 
 
-def _names(fields: Fields, parameters: list[bytes], defects: Defects) -> tuple[str, ...]:
-    """Names in further fields:
-
-    Thunderbird reads two more, Exchange takes a description for a name.
-    """
+def _names(fields: Fields, media_type: str, defects: Defects) -> tuple[str, ...]:
+    """Names in all fields: Thunderbird reads two more, Exchange takes a description for a name."""
+    parameters = [*fields.get(b"content-disposition", ()), *fields.get(b"content-type", ())]
     whole = [value for field in (b"content-name", b"x-sun-data-name") for value in fields.get(field, ())]
-    known = file_names(parameters, defects, whole) if parameters or whole else ()
-    described = fields.get(b"content-description")
-    if known or not described:
-        return known
-    return file_names((), defects, [value for value in described if _may_be_name(value)])
+    names = file_names(parameters, defects, whole) if parameters or whole else ()
+    if not names and (described := fields.get(b"content-description")):
+        names = file_names((), defects, [value for value in described if _may_be_name(value)])
+    return names or _location_names(fields, media_type, defects)
 
 
 def _may_be_name(description: bytes) -> bool:

@@ -42,6 +42,7 @@ _OF_FROM = frozenset({_D.FROM_MISSING, _D.FROM_UNREADABLE, _D.TOO_MANY_AUTHORS})
 _MAX_BLOCKS = 150  # places that look like a header
 _MAX_CONTENT = 1 << 20  # bytes of a content that only a skipped delimiter uncovers
 _MAX_CHOICES = 8  # readings of one header
+_MAX_FIELDS = 64 << 10  # bytes of the fields of different headers; ordinary ones take 200 bytes each
 _MAX_DECODED = 16 << 20  # bytes of encoded messages and multiparts that are opened
 _MAX_OPENED = 6  # of these
 _MAX_DEPTH = 3  # of encoded messages in encoded messages
@@ -73,7 +74,7 @@ def list_readings(body: Buffer, parts: Iterable[Part], defects: Defects) -> tupl
     Adds defects that only another reading has. After a limit no reading counts as listed.
     """
     enumerated = tuple(defect.value for defect in Defect if defect in defects and defect in ENUMERABLE)
-    if not enumerated:
+    if not enumerated or _D.TOO_MANY_NAMES in defects:  # such headers take long, and lists refuse them
         return [], ()
     sweep = _Sweep(parts, ", ".join(enumerated[:3]))
     try:
@@ -94,7 +95,10 @@ class _Sweep:
         for part in known:
             self._known.setdefault(_judged(part), set()).add(part.kind)
         self._reading = reading
+        self._contents: dict[tuple[object, ...], list[Content]] = {}  # by the fields that were read
+        self._kinds: dict[tuple[bytes, str], tuple[str, ...]] = {}  # by the first bytes and their encoding
         self._blocks = 0
+        self._field_bytes = 0
         self._decoded = 0
         self._opened = 0
 
@@ -107,8 +111,26 @@ class _Sweep:
                 raise _LimitReachedError
             for at, fields in _views(body, block, self.defects):
                 guessed = not any(b"64" in value for value in fields.get(b"content-transfer-encoding", ()))
-                for content in _choices(fields, self.defects):
+                for content in self._choices(fields):
                     self._read(body, content, at, depth, where, guessed=guessed)
+
+    def _choices(self, fields: Fields) -> list[Content]:
+        """As `_choices` does. Equal headers are read once: there may be a hundred long ones."""
+        names_differ = Defect.BAD_PARAMETER in self.defects  # names.py looks at this
+        key = (names_differ, *((name, *values) for name, values in fields.items()))
+        if key not in self._contents:
+            self._field_bytes += sum(len(value) for values in fields.values() for value in values)
+            if self._field_bytes > _MAX_FIELDS:
+                raise _LimitReachedError
+            self._contents[key] = list(_choices(fields, self.defects))
+        return self._contents[key]
+
+    def _other_kinds(self, body: Buffer, encoding: str, at: tuple[int, int]) -> tuple[str, ...]:
+        """As `_other_kinds` does, once for equal contents."""
+        raw = body.slice(at[0], min(at[1], at[0] + 2 * SAMPLE))
+        if (raw, encoding) not in self._kinds:
+            self._kinds[raw, encoding] = tuple(_other_kinds(raw, encoding))
+        return self._kinds[raw, encoding]
 
     def _look_for_files(self, body: Buffer, where: tuple[int, int] | None) -> None:
         search = TextSearch()
@@ -135,7 +157,7 @@ class _Sweep:
             content = content._replace(media_type="text/plain")  # without a boundary it is a text
         leaf = read_leaf(body, content, "", at, room=_MAX_BLOCKS, defects=self.defects)
         self._add(leaf.parts, where)
-        for kind in _other_kinds(body, content.encoding, at):
+        for kind in self._other_kinds(body, content.encoding, at):
             self._add([msgspec.structs.replace(leaf.parts[0], kind=kind)], where)
 
     def _open(
@@ -255,7 +277,7 @@ def _choices(fields: Fields, defects: Defects) -> Iterator[Content]:
                 if count > _MAX_CHOICES:
                     raise _LimitReachedError
                 one = {b"content-type": [media_type], b"content-disposition": [disposition]}
-                yield parse_content(one, "text/plain", defects)._replace(names=every.names, encoding=encoding)
+                yield parse_content(one, "text/plain", defects, every.names)._replace(encoding=encoding)
 
 
 def _encodings(fields: Fields) -> list[str]:
@@ -267,9 +289,8 @@ def _encodings(fields: Fields) -> list[str]:
     return ["7bit", "base64", "quoted-printable"]
 
 
-def _other_kinds(body: Buffer, encoding: str, at: tuple[int, int]) -> Iterator[str]:
+def _other_kinds(raw: bytes, encoding: str) -> Iterator[str]:
     """Kinds that decoders find who stop at, or start again behind, what does not belong there."""
-    raw = body.slice(at[0], min(at[1], at[0] + 2 * SAMPLE))
     if encoding == "base64":
         yield detect_kind(b"".join(base64_bytes(chunk) for chunk in raw.split(b"=")))
         yield detect_kind(b"".join(base64_bytes(chunk) for chunk in raw.split(b"\r\n")))
