@@ -36,7 +36,7 @@ HIDDEN = {
     "behind a blank line, in a mail": b"\r\n" + FROM + FILE,
     "behind a blank line, in a forwarded mail": FROM + b"Content-Type: message/rfc822\r\n\r\n\r\n" + FILE,
     "behind a header line of one blank": FROM + b"X: y\r\n \r\n" + FILE,
-    "behind a line without a colon": FROM + b"hello\r\n" + FILE,
+    "behind a line without a colon": FROM + b"Subject: x\r\nhello\r\n" + FILE,
     "behind the end": MIXED + b"\r\n" + TEXT + b"--X--\r\n--X\r\n" + FILE,
     "before the start": MIXED + b"\r\n" + FILE + TEXT + b"--X--\r\n",
     "without an end": MIXED + b"\r\n" + TEXT + b"--X\r\n" + FILE,
