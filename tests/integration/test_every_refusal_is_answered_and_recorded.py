@@ -69,12 +69,14 @@ def test_an_allowed_attachment_passes(gate: Gate, hop: Hop, recipient: str) -> N
     assert hop.mail_for(recipient).body.endswith(sent)
 
 
-def test_a_body_that_two_clients_could_read_in_two_ways_is_refused(gate: Gate, recipient: str) -> None:
+def test_a_program_that_only_some_clients_would_find_is_refused(gate: Gate, recipient: str) -> None:
+    """`rapporto.pdf` holds a program; with the first of two Content-Type fields it is only text."""
     sent = attachment("rapporto.pdf").replace(b"MIME-Version", b"Content-Type: text/plain\r\nMIME-Version")
     with gate.smtp() as client:
         code, text = transact(client, "alice@acme.test", [recipient], sent)
-    assert (code, text[:5]) == (554, "5.6.0")
-    refused(gate, Reply.AMBIGUOUS_BODY, recipient)
+    assert (code, text[:5]) == (554, "5.7.1")
+    assert "rapporto.pdf" in text
+    refused(gate, Reply.FORBIDDEN_ATTACHMENT, recipient)
 
 
 def test_a_sender_that_nobody_declared_is_refused_before_the_upload(gate: Gate) -> None:

@@ -30,6 +30,6 @@ def smuggled(gate: DemoGate) -> SmtpAnswer:
 
 
 ROWS = (
-    DemoRow("two Content-Type fields, so that readers differ", "554 5.6.0", two_boundaries),
+    DemoRow("a zip that only readers of the second Content-Type find", "554 5.7.1", two_boundaries),
     DemoRow("a second mail smuggled behind bare line ends", "550 5.6.11", smuggled),
 )
