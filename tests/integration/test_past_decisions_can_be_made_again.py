@@ -92,8 +92,11 @@ def in_parallel(gate: Gate, sender: str, count: int) -> list[int]:
 
 
 def ban(gate: Gate, source: str) -> None:
-    """Sends wrong passwords until the host is banned."""
-    while not gate.events("host-banned"):
+    """Sends wrong passwords until banguard refuses the host.
+
+    Its event is there a moment before banguard applies it.
+    """
+    while not any(ban["network"] == source for ban in gate.json("bans", "list")):
         with (
             suppress(smtplib.SMTPException, OSError),
             gate.smtp(source, port=gate.ports.submission, tls=True) as client,
