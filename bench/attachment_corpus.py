@@ -26,6 +26,7 @@ from varco_common.mail.envelope import Envelope
 from varco_common.mail.sender_patterns import normal
 from varco_common.mime import Manifest, scan
 from varco_policy.decide import decide
+from varco_policy.extensions import type_extensions
 from varco_policy.file_names import extension
 from varco_policy.model import Account
 
@@ -50,9 +51,13 @@ def verdict(manifest: Manifest, rules: Rules) -> str:
 
 
 def every_extension(manifest: Manifest) -> Rules:
-    """An allow-list of all that occurs in the likeliest reading, and of common types."""
+    """An allow-list of all that occurs in the likeliest reading, and of common types.
+
+    A part without a name counts as the extensions of its type.
+    """
     common = "pdf png jpg jpeg gif txt html htm xml csv doc docx xls xlsx zip eml ics p7m p7s asc bin dat"
     names = {extension(name) for part in manifest.parts for name in part.names}
+    names |= {unnamed for part in manifest.parts if not part.names for unnamed in type_extensions(part.media_type)}
     return Rules(attachments=tuple({*names, *common.split()} - {""}), encrypted=Choice.ACCEPT)
 
 

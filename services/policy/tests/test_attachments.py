@@ -57,6 +57,7 @@ HTML = part("text/html", kind="html")
         [TEXT, part("application/pdf", "v1.2.final.pdf", kind="pdf")],
         [TEXT, part("application/pdf", "Re: 10:30 report.pdf", kind="pdf")],
         [TEXT, part("application/pdf", disposition="attachment", kind="pdf")],
+        [TEXT, part("message/delivery-status"), part("message/rfc822-headers")],
         [TEXT, part("text/plain", disposition="attachment")],
         [TEXT, part("text/plain", "notes.txt", disposition="attachment", kind="html")],
         [TEXT, part("application/pkcs7-signature", "smime.p7s", disposition="attachment", kind="pkcs7")],
@@ -156,6 +157,32 @@ def test_a_name_without_a_known_extension_is_judged_by_type_and_content(media_ty
     assert found(part(media_type, name, kind=kind)) is None
     assert found(part("application/octet-stream", name, kind=kind)).name == name
     assert found(part(media_type, name, kind="exe")).name == name
+
+
+@pytest.mark.parametrize(
+    ("media_type", "names", "extension"),
+    [
+        ("application/octet-stream", (), "bin"),
+        ("application/octet-stream", ("attach01",), "bin"),  # Gmail, of a file without an extension
+        ("application/postscript", (), "ps"),
+        ("application/x-gzip", (), "gz"),
+        ("audio/basic", (), "au"),
+        ("text/x-diff", (), "txt"),  # RFC 2046 4.1.4: a text of an unknown type is plain
+        ("text/x-python", (), "py"),
+        ("text/javascript", (), "js"),
+        ("text/vbscript", (), "vbs"),
+        ("text/x-component", (), "sct"),
+    ],
+)
+def test_a_part_without_a_name_counts_as_the_extension_of_its_type(media_type, names, extension):
+    nameless = part(media_type, *names)
+    assert found(TEXT, nameless, rules=Rules(attachments=(extension,))) is None
+    assert found(TEXT, nameless, rules=Rules(attachments=("csv", "pdf")))
+    assert found(TEXT, part(media_type, *names, kind="exe"), rules=Rules(attachments=(extension,)))
+
+
+def test_a_part_without_a_name_of_an_unknown_type_is_forbidden():
+    assert found(TEXT, part("application/x-whatever"), rules=Rules(attachments=("bin", "txt")))
 
 
 def test_a_name_without_a_known_extension_needs_a_content_that_is_known():

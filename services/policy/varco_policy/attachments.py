@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from varco_common.events import Choice, Rules
 from varco_common.mime import Manifest, Part
-from varco_policy.extensions import EXECUTABLE, KINDS, KNOWN, PICTURE_EXTENSIONS, PICTURES, TEXT_KINDS, TYPES
+from varco_policy.extensions import EXECUTABLE, KINDS, KNOWN, PICTURE_EXTENSIONS, PICTURES, TEXT_KINDS, type_extensions
 from varco_policy.file_names import extension, hidden_extensions
 
 _BODIES = frozenset({"text/plain", "text/html", "text/enriched", "text/richtext", "text/x-amp-html", "text/watch-html"})
@@ -31,6 +31,7 @@ _ACCESSORIES: dict[str, frozenset[str]] = {
     "message/global-disposition-notification": frozenset(),
     "message/global-headers": frozenset(),
     "message/rfc822": frozenset({"eml"}),
+    "message/rfc822-headers": frozenset(),  # some write this for text/rfc822-headers
     "text/calendar": frozenset({"ics"}),
     "text/rfc822-headers": frozenset(),
 }
@@ -168,14 +169,14 @@ def _name_objection(name: str, allowed: Collection[str], part: Part, *, check_ty
 
 def _is_what_its_type_says(part: Part) -> bool:
     """Whether the content is known, and of the declared type."""
-    extensions = TYPES.get(part.media_type, frozenset())
+    extensions = type_extensions(part.media_type)
     return not extensions.isdisjoint(KINDS.get(part.kind, ())) or (
         part.media_type in ("text/plain", "text/csv") and part.kind in TEXT_KINDS
     )
 
 
 def _type_allowed(media_type: str, allowed: Collection[str]) -> bool:
-    return any(extension in allowed for extension in TYPES.get(media_type, ()))
+    return any(extension in allowed for extension in type_extensions(media_type))
 
 
 def _contradiction(part: Part, names: list[str], allowed: Collection[str]) -> ForbiddenAttachment | None:
@@ -188,7 +189,7 @@ def _contradiction(part: Part, names: list[str], allowed: Collection[str]) -> Fo
         return None
     if _is_accessory(part) and part.kind in _ACCESSORY_KINDS:
         return None
-    claimed = {extension(name) for name in names} & {*KNOWN, *allowed} - {""} or TYPES.get(part.media_type, frozenset())
+    claimed = {extension(name) for name in names} & {*KNOWN, *allowed} - {""} or type_extensions(part.media_type)
     if claimed and (claimed <= {*expected} or (part.kind in PICTURES and claimed <= PICTURE_EXTENSIONS)):
         return None
     return ForbiddenAttachment(names[0] if names else part.media_type, f"its content is {part.kind}")

@@ -86,12 +86,15 @@ _OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
 _MEDIA_TYPES = {
     "pdf": "application/pdf application/x-pdf",
     "rtf": "application/rtf text/rtf",
+    "ps eps": "application/postscript",
     "zip": "application/zip application/x-zip-compressed",
+    "gz": "application/gzip application/x-gzip",
+    "bin": "application/octet-stream",
     "json": "application/json",
     "xml": "application/xml text/xml",
     "ics": "application/ics text/calendar",
     "doc": "application/msword",
-    "xls": "application/vnd.ms-excel",
+    "xls": "application/vnd.ms-excel application/x-excel",
     "ppt": "application/vnd.ms-powerpoint",
     "docx": f"{_OFFICE}.wordprocessingml.document",
     "xlsx": f"{_OFFICE}.spreadsheetml.sheet",
@@ -99,7 +102,8 @@ _MEDIA_TYPES = {
     "odt": f"{_OPEN_DOCUMENT}.text",
     "ods": f"{_OPEN_DOCUMENT}.spreadsheet",
     "odp": f"{_OPEN_DOCUMENT}.presentation",
-    "mp3": "audio/mpeg",
+    "au snd": "audio/basic",
+    "mp3": "audio/mpeg audio/mp3",
     "m4a": "audio/mp4",
     "wav": "audio/wav audio/x-wav",
     "bmp": "image/bmp",
@@ -113,17 +117,31 @@ _MEDIA_TYPES = {
     "csv": "text/csv",
     "html htm": "text/html",
     "txt": "text/plain",
+    "js": "text/ecmascript text/javascript text/jscript text/livescript text/x-ecmascript text/x-javascript",
+    "vbs": "text/vbs text/vbscript text/x-vbscript",
+    "py": "text/x-python text/x-script.python",
+    "sh": "text/x-sh text/x-shellscript text/x-script.sh text/x-csh",
+    "pl": "text/x-perl text/x-script.perl",
+    "php": "text/php text/x-php",
+    "sct wsc": "text/scriptlet text/x-scriptlet text/x-component",
+    "iqy": "text/x-ms-iqy text/x-ms-rqy",
     "vcf": "text/vcard text/x-vcard",
     "mp4": "video/mp4",
     "mpg mpeg": "video/mpeg",
     "mov": "video/quicktime",
+    "avi": "video/avi video/x-msvideo",
 }
-TYPES = {
+_PLAIN = frozenset({"txt"})
+_TYPES = {
     media_type: frozenset(extensions.split())
     for extensions, media_types in _MEDIA_TYPES.items()
     for media_type in media_types.split()
 }
-"""By media type: the extensions that a part without a name counts as."""
+
+def type_extensions(media_type: str) -> frozenset[str]:
+    """What a part without a name counts as. A text of an unknown type is plain (RFC 2046 4.1.4)."""
+    return _TYPES.get(media_type, _PLAIN if media_type.startswith("text/") else frozenset())
+
 
 # Programs: they run when opened. `com` and `app` also end host names, and `info.acme.com.pdf` is no
 # trick.
@@ -141,7 +159,7 @@ _OPENED = (
     " slk tcsh theme themepack udl vsmacros vsw webpnp website wiz workflow wcx zsh"
 )
 _ALL_KNOWN = {*EXECUTABLE, *_OPENED.split(), *(e for kind in KINDS.values() for e in kind)}
-_ALL_KNOWN.update(extension for extensions in TYPES.values() for extension in extensions)
+_ALL_KNOWN.update(extension for extensions in _TYPES.values() for extension in extensions)
 KNOWN = frozenset(extension for extension in _ALL_KNOWN if len(extension) > 1)
 """Extensions by which a system chooses a program. `4711` and the `a` of `Rossi S.p.A.` are none."""
 
