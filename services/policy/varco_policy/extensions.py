@@ -138,6 +138,7 @@ _TYPES = {
     for media_type in media_types.split()
 }
 
+
 def type_extensions(media_type: str) -> frozenset[str]:
     """What a part without a name counts as. A text of an unknown type is plain (RFC 2046 4.1.4)."""
     return _TYPES.get(media_type, _PLAIN if media_type.startswith("text/") else frozenset())
