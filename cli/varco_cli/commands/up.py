@@ -86,6 +86,11 @@ def _welcome(stack: Stack, trial: TrialAccount | None) -> None:
     output.line(f"  secrets      {stack.home.secrets}, admin token {stack.home.admin_token}")
     output.line(f"  certificate  {stack.home.certificate}")
     output.line(f"  logs         {stack.home.logs}")
+    if not stack.settings.has_public_name:
+        output.line(
+            f"Other servers can't know the name {stack.settings.hostname}, which stands in each mail: "
+            "before real mail leaves, set VARCO_HOSTNAME, such as smtp.acme.example."
+        )
     if trial:
         output.line(f"Account {trial.account} is for trying ({trial.route}). Send a mail, with swaks or with curl:")
         output.line(f"  {trial.swaks}")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from varco_common.base.settings import BrokenSetting, Port, Size
 from varco_common.bus.settings import WithMailDays
-from varco_common.runtime.settings import API_PORT, WithLinksPort, WithPop3Ports, WithSmtpPorts
+from varco_common.runtime.settings import API_PORT, WithHostname, WithLinksPort, WithPop3Ports, WithSmtpPorts
 from varco_common.storage.seaweed import PORTS as S3_PORTS
 
 SERVICES = 20  # ports from VARCO_API_PORT on for the services; those of the bus and the object store follow
@@ -25,7 +25,7 @@ class WithMailLimits(WithMailDays):
     )
 
 
-class StackSettings(WithLinksPort, WithMailLimits, WithPop3Ports, WithSmtpPorts):
+class StackSettings(WithHostname, WithLinksPort, WithMailLimits, WithPop3Ports, WithSmtpPorts):
     """The settings of the stack. It checks the ports of the listeners before anything starts."""
 
     api_port: Annotated[int, Field(ge=1, le=65_000)] = API_PORT

@@ -9,7 +9,7 @@ from varco_common.base.settings import BrokenSetting, load
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
-        ("VARCO_ARCHIVE_HOSTNAME", "a_b", "a host name"),
+        ("VARCO_HOSTNAME", "a_b", "a host name"),
         ("VARCO_ARCHIVE_RETURN_PATH", "copies", "no mail address"),
         ("VARCO_ARCHIVE_MAX_CONNECTIONS", "0", "greater than or equal to 1"),
         ("VARCO_ARCHIVE_IDLE", "soon", "VARCO_ARCHIVE_IDLE=soon"),

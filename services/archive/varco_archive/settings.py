@@ -1,6 +1,6 @@
 """archive's settings."""
 
-import socket
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
@@ -8,9 +8,9 @@ from pydantic import AfterValidator, Field
 
 from varco_archive import normalization
 from varco_common.base.errors import RefusedCommand
-from varco_common.base.settings import CommaList, Duration, env_prefix, matches
+from varco_common.base.settings import CommaList, Duration, env_prefix
 from varco_common.bus.settings import WithMailDays
-from varco_common.runtime.settings import ServiceSettings, WithPop3Ports
+from varco_common.runtime.settings import ServiceSettings, WithHostname, WithPop3Ports
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 
 
@@ -21,7 +21,7 @@ def _return_path(text: str) -> str:
         raise ValueError(str(refusal)) from None
 
 
-class Settings(ServiceSettings, WithDatabase, WithMailDays, WithObjectStore, WithPop3Ports):
+class Settings(ServiceSettings, WithDatabase, WithHostname, WithMailDays, WithObjectStore, WithPop3Ports):
     """`VARCO_ARCHIVE_*`, and the shared variables."""
 
     model_config = env_prefix("VARCO_ARCHIVE_")
@@ -41,10 +41,7 @@ class Settings(ServiceSettings, WithDatabase, WithMailDays, WithObjectStore, Wit
         )
     )
 
-    hostname: Annotated[str, matches(r"[A-Za-z0-9.-]{1,255}", "a host name")] = Field(
-        default_factory=socket.getfqdn,
-        description="This host's name: its certificate is the default one, and journal reports come from it.",
-    )
+    renamed: ClassVar[Mapping[str, str]] = {"hostname": "VARCO_ARCHIVE_HOSTNAME"}
     certificates: CommaList = Field(
         default=(),
         description="certificate:key files in PEM, separated by commas. Empty: each <name>.crt with <name>.key in "

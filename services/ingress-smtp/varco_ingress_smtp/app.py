@@ -6,7 +6,7 @@ This file only wires.
 import asyncio
 from contextlib import AsyncExitStack, suppress
 
-from varco_common.base import subjects
+from varco_common.base import log, subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
 from varco_common.bus import Bus
 from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS
@@ -29,12 +29,17 @@ from varco_ingress_smtp.smtp.admission import Admission
 from varco_ingress_smtp.smtp.listener import bind, listening
 from varco_ingress_smtp.worker_supervisor import WorkerProcesses
 
+_log = log.get(__name__)
 NAME = "ingress-smtp"
 _DRAIN_SHARE = 0.8  # of the time that the process has to end; the rest is for closing the bus and the HTTP server
 
 
 async def serve(settings: Settings) -> None:
     """Runs until cancelled. Then no new mail begins, and those under way are finished."""
+    if not settings.has_public_name:
+        _log.warning(
+            "other servers can't know the host name that each mail gets: set VARCO_HOSTNAME", name=settings.hostname
+        )
     certificates = Certificates(settings.home / "tls", settings.certificates, settings.hostname)
     workers = WorkerProcesses(settings.processes - 1, settings.bind, settings.drain.total_seconds())
     sockets = bind(settings, shared=settings.processes > 1 or settings.port_reuse)

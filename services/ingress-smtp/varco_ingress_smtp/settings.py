@@ -1,14 +1,21 @@
 """What an operator can set for ingress-smtp: names, certificates, limits, timeouts."""
 
-import socket
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from varco_common.base.settings import CommaList, Duration, Internal, Size, env_prefix, matches
+from varco_common.base.settings import CommaList, Duration, Internal, Size, env_prefix
 from varco_common.bus.settings import WithMailDays
-from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithSmtpPorts, WithVoters, WithVoteTimeout
+from varco_common.runtime.settings import (
+    ServiceSettings,
+    WithBalancers,
+    WithHostname,
+    WithSmtpPorts,
+    WithVoters,
+    WithVoteTimeout,
+)
 from varco_common.storage.settings import WithObjectStore
 
 KIB = 1024
@@ -16,7 +23,14 @@ MIB = 1024 * KIB
 
 
 class Settings(
-    ServiceSettings, WithObjectStore, WithBalancers, WithMailDays, WithSmtpPorts, WithVoters, WithVoteTimeout
+    ServiceSettings,
+    WithObjectStore,
+    WithBalancers,
+    WithHostname,
+    WithMailDays,
+    WithSmtpPorts,
+    WithVoters,
+    WithVoteTimeout,
 ):
     """Sizes are bytes."""
 
@@ -36,9 +50,7 @@ class Settings(
     )
 
     processes: int = Field(default=1, ge=1, le=64, description="Processes that share the SMTP ports.")
-    hostname: Annotated[str, matches(r"[A-Za-z0-9.-]{1,255}", "a host name")] = Field(
-        default_factory=socket.gethostname, description="The name in greetings, Received fields and Message-IDs."
-    )
+    renamed: ClassVar[Mapping[str, str]] = {"hostname": "VARCO_INGRESS_HOSTNAME"}
     certificates: CommaList = Field(
         default=(),
         description="certificate:key files in PEM, separated by commas. Empty: each <name>.crt with <name>.key in "

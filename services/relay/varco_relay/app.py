@@ -51,7 +51,7 @@ async def serve(settings: Settings) -> None:
         routes = Projection(account_route.PROJECTION, bus, engine, "relay")
         queued = Projection(queue.PROJECTION, bus, engine, "relay")
         workers = WorkerSupervisor(routes, deliverer, pools, settings.grace)
-        dsn_sender = DsnSender(bus, object_store, settings.hostname)
+        dsn_sender = DsnSender(bus, object_store, settings.own_name)
         runner = QueueRunner(queued, deliverer, dsn_sender, workers.destination, grace=settings.grace)
         queue_service = QueueService(bus, queued)
         http.include(rebuild_api.router("relay", "varco_relay.rebuild", settings))
@@ -88,7 +88,7 @@ def _dialer(settings: Settings) -> Dialer:
             expected = f"certificates in PEM ({error})"
             raise BrokenSetting("VARCO_RELAY_CA_FILE", settings.ca_file, expected) from None
     return Dialer(
-        name=settings.hostname,
+        name=settings.own_name,
         private_routes=settings.private_routes,
         timeouts=Timeouts().scaled(settings.timeout_factor),
         verified=verified,

@@ -1,6 +1,5 @@
 """relay's own settings."""
 
-import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -10,7 +9,7 @@ from pydantic import AfterValidator, Field
 from varco_common.base.settings import Duration, Internal, env_prefix, matches
 from varco_common.bus.settings import WithBus
 from varco_common.events import Blackhole, Route, Smarthost
-from varco_common.runtime.settings import WithApi
+from varco_common.runtime.settings import WithApi, WithHostname
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 from varco_relay.decide.retry_schedule import RetrySchedule
 from varco_relay.smtp.target import BLACKHOLE, parse_smarthost
@@ -22,7 +21,7 @@ def _route(text: str) -> str:
     return text.strip()
 
 
-class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
+class Settings(WithBus, WithApi, WithDatabase, WithHostname, WithObjectStore):
     """`VARCO_RELAY_*`, and what is shared."""
 
     model_config = env_prefix("VARCO_RELAY_")
@@ -47,8 +46,8 @@ class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
     )
     helo_name: Annotated[str, matches(r"[A-Za-z0-9.\[\]:_-]{0,253}", "a host name, or an address in brackets")] = Field(
         default="",
-        description="The name of this gate in EHLO and in its delivery status notifications. "
-        "Empty: the machine's host name.",
+        description="The name of this gate in EHLO and in its delivery status notifications, where it is not "
+        "VARCO_HOSTNAME.",
     )
     connections: int = Field(default=4, ge=1, le=100, description="Connections to one next hop at once.")
     retry_first: Duration = Field(
@@ -79,8 +78,8 @@ class Settings(WithBus, WithApi, WithDatabase, WithObjectStore):
     )
 
     @property
-    def hostname(self) -> str:
-        return self.helo_name or socket.gethostname() or "localhost"
+    def own_name(self) -> str:
+        return self.helo_name or self.hostname
 
     @property
     def schedule(self) -> RetrySchedule:

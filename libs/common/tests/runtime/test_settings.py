@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -23,7 +25,7 @@ from varco_common.base.settings import (
     variables,
 )
 from varco_common.bus.settings import WithMailDays
-from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithVoters
+from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithHostname, WithVoters
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 
 
@@ -219,3 +221,29 @@ def test_an_internal_setting_is_told_from_an_operators_one():
     assert is_internal(fields["inner"])
     assert is_internal(fields["s3_sync_directory"])
     assert not is_internal(fields["limit"])
+
+
+class _Named(WithHostname):
+    model_config = env_prefix("VARCO_NAMED_")
+    renamed: ClassVar[Mapping[str, str]] = {"hostname": "VARCO_NAMED_HOSTNAME"}
+
+
+def test_the_variable_of_an_earlier_version_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VARCO_NAMED_HOSTNAME", "old.acme.example")
+    assert load(_Named).hostname == "old.acme.example"
+    monkeypatch.setenv("VARCO_HOSTNAME", "smtp.acme.example")
+    assert load(_Named).hostname == "smtp.acme.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "public"),
+    [
+        ("smtp.acme.example", True),
+        ("vm", False),
+        ("localhost", False),
+        ("mx.acme.lan", False),
+        ("printer.local", False),
+    ],
+)
+def test_a_name_that_no_other_server_can_know(name: str, public: bool) -> None:
+    assert _Named(hostname=name).has_public_name is public

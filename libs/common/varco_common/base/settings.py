@@ -111,8 +111,9 @@ class _Environment(PydanticBaseSettingsSource):
     """Reads each field from its own variable only; pydantic would also read `home` from HOME."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        variable = variables(self.settings_cls)[field_name]
-        return os.environ.get(variable), str(field.validation_alias or field_name), False
+        names = [variables(self.settings_cls)[field_name], *_earlier(self.settings_cls).get(field_name, ())]
+        value = next((os.environ[name] for name in names if name in os.environ), None)
+        return value, str(field.validation_alias or field_name), False
 
     def __call__(self) -> dict[str, Any]:
         values = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
@@ -129,6 +130,8 @@ class Settings(BaseSettings):
 
     retired: ClassVar[frozenset[str]] = frozenset()
     """Variables that an earlier version read. If one is still set, `load` warns and ignores it."""
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Field to the variable of an earlier version. It counts where the present one is not set."""
 
     home: Path = Field(
         default=Path("var"),
@@ -170,6 +173,15 @@ def variables(kind: type[BaseSettings]) -> dict[str, str]:
     return {name: str(field.validation_alias or f"{prefix}{name}".upper()) for name, field in kind.model_fields.items()}
 
 
+def _earlier(kind: type[BaseSettings]) -> dict[str, list[str]]:
+    """Field name to the variables that earlier versions read."""
+    earlier: dict[str, list[str]] = {}
+    for base in kind.__mro__:
+        for field, variable in base.__dict__.get("renamed", {}).items():
+            earlier.setdefault(field, []).append(variable)
+    return earlier
+
+
 # Loading
 
 S = TypeVar("S", bound=Settings)
@@ -207,7 +219,7 @@ def _check_names(kind: type[Settings], environ: Mapping[str, str]) -> None:
     Only the service's own prefix can be checked.
     """
     prefix = kind.model_config.get("env_prefix", "")
-    known = set(variables(kind).values())
+    known = set(variables(kind).values()).union(*_earlier(kind).values())
     retired = {name for base in kind.__mro__ for name in getattr(base, "retired", ())}
     for name in sorted(environ):
         if name in retired:

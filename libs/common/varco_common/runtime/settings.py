@@ -1,5 +1,6 @@
 """Settings that several services read, besides the bus and the stores, declared once."""
 
+import socket
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -12,6 +13,7 @@ from varco_common.base.settings import (
     BrokenSetting,
     CommaList,
     Duration,
+    HostName,
     Internal,
     NetworkList,
     Port,
@@ -25,6 +27,9 @@ def _voters(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value or len(set(value)) != len(value):
         raise ValueError("the names of voters, each once, parted by commas; at least one: no answer is never a yes")
     return value
+
+
+_LOCAL_DOMAINS = {"local", "localhost", "localdomain", "lan", "internal", "intranet", "home", "arpa", "alt"}
 
 
 class WithBalancers(Settings):
@@ -50,6 +55,23 @@ class WithVoters(Settings):
         description="Every one of these voters must accept a mail. The order is the one in which a verdict weighs "
         "their refusals. `varco up` names those that are installed.",
     )
+
+
+class WithHostname(Settings):
+    """The name that clients and other mail servers know the gate by."""
+
+    hostname: HostName = Field(
+        default_factory=lambda: socket.gethostname() or "localhost",
+        validation_alias="VARCO_HOSTNAME",
+        description="The gate's name in DNS, such as smtp.acme.example. It stands in greetings, EHLO, Received fields, "
+        "Message-IDs and notifications, and its certificate is the default one. Unset: the machine's name.",
+    )
+
+    @property
+    def has_public_name(self) -> bool:
+        """Whether other servers can know the name. RFC 6761, 6762 and 8375 reserve local ones."""
+        first, dot, domain = self.hostname.lower().rstrip(".").partition(".")
+        return bool(first and dot) and domain.rpartition(".")[2] not in _LOCAL_DOMAINS
 
 
 class WithSmtpPorts(Settings):
