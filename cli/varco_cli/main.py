@@ -23,6 +23,7 @@ from varco_cli.commands import (
     notices,
     prepare,
     queue,
+    quickstart,
     quota,
     rebuild,
     replay,
@@ -51,6 +52,7 @@ app = typer.Typer(
 )
 # `varco --help` lists the commands in this order.
 COMMANDS = (
+    quickstart.quickstart,
     up.up,
     demo.demo,
     down.down,
