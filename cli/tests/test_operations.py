@@ -1,4 +1,4 @@
-"""docs/operations.md: its commands, options and services of docker compose exist."""
+"""docs/operations.md, docs/from-postfix.md: their commands, options and compose services exist."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ import yaml
 from varco_cli.main import app
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "operations.md").read_text()
+TEXT = "".join((ROOT / "docs" / page).read_text() for page in ("operations.md", "from-postfix.md"))
 FILES = ("docker-compose.yml", "compose.cluster.yml")
 
 

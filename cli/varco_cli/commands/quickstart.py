@@ -11,7 +11,7 @@ from varco_cli.failures import Refused
 from varco_cli.output import Json
 from varco_cli.quickstart import answers as parsing
 from varco_cli.quickstart.answers import Answers
-from varco_cli.quickstart.checks import Finding, check
+from varco_cli.quickstart.checks import CheckResult, check
 from varco_cli.quickstart.files import texts
 from varco_common.base.durable_file import write_durable
 
@@ -92,7 +92,7 @@ def _password(file: Path | None, login: str, *, yes: bool) -> str:
     return str(typer.prompt(f"Password of {login}", hide_input=True, err=True))
 
 
-def _check(answers: Answers) -> list[Finding]:
+def _check(answers: Answers) -> list[CheckResult]:
     findings = []
     for finding in check(answers):
         findings.append(finding)
