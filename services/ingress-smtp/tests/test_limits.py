@@ -10,7 +10,7 @@ from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.app import drain
 from varco_ingress_smtp.settings import Settings
 from varco_ingress_smtp.smtp import limits
-from varco_ingress_smtp.smtp.limits import ConnectionCounter
+from varco_ingress_smtp.smtp.limits import RefusalReports
 from varco_ingress_smtp.smtp.line_reader import COMMAND_BYTES
 from varco_ingress_smtp.smtp.session import MAX_IDLE_COMMANDS
 
@@ -41,9 +41,9 @@ async def test_connections_in_all_are_bounded(start):
 
 
 def test_refusals_are_counted_between_reports():
-    connections = ConnectionCounter(1, 1)
+    refusals = RefusalReports()
     cause = RefusedConnections.TOO_MANY
-    assert [connections.to_report("h", cause, now) for now in (0.0, 1.0, 59.0, 61.0, 62.0)] == [1, 0, 0, 3, 0]
+    assert [refusals.to_report("h", cause, now) for now in (0.0, 1.0, 59.0, 61.0, 62.0)] == [1, 0, 0, 3, 0]
 
 
 async def test_a_silent_session_hears_421(start):

@@ -8,6 +8,7 @@ from typing import Protocol
 from varco_common.base import log
 from varco_common.events import ConnectionsRefused, RefusedConnections
 from varco_common.events.ban_table import BanTable, Network, address_of
+from varco_common.runtime.connection_limit import ConnectionLimit
 from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.runtime.tls import Certificates
 from varco_ingress_smtp import metrics
@@ -17,7 +18,7 @@ from varco_ingress_smtp.recorder import Recorder
 from varco_ingress_smtp.settings import Settings
 from varco_ingress_smtp.smtp import answers
 from varco_ingress_smtp.smtp.banned_hosts import BannedHosts, HiddenClientsWarning
-from varco_ingress_smtp.smtp.limits import ConnectionCounter
+from varco_ingress_smtp.smtp.limits import RefusalReports
 from varco_ingress_smtp.transaction import SessionInfo
 
 # At a login that many hosts guess at, all hosts that it does not know share one attempt a second;
@@ -65,7 +66,8 @@ class Admission:
         self.login_throttle = LoginThrottle(GUARD_INTERVAL_SECONDS, GUARD_WAITING)
         self.bans = BannedHosts(BanTable(settings.balancer_networks), self.login_throttle, self._close_banned)
         self._hidden_clients = HiddenClientsWarning()
-        self._counter = ConnectionCounter(settings.max_connections, settings.max_connections_per_host)
+        self._limit = ConnectionLimit(settings.max_connections, settings.max_connections_per_host)
+        self._refusals = RefusalReports()
 
     def enter(self, connection: OpenConnection) -> RefusedConnections | None:
         """Admits a connection, which must `leave` later; or returns why it is refused."""
@@ -74,7 +76,7 @@ class Admission:
             cause: RefusedConnections | None = RefusedConnections.BANNED
         else:
             self._hidden_clients.count(host)
-            cause = self._counter.enter(host)
+            cause = self._limit.enter(host)
         if cause:
             self._count_refusal(host, cause)
             return cause
@@ -85,9 +87,13 @@ class Admission:
 
     def leave(self, connection: OpenConnection) -> None:
         """Frees the connection's place."""
-        self._counter.leave(self.connections.pop(connection))
+        self._limit.leave(self.connections.pop(connection))
         if not self.connections:
             self.empty.set()
+
+    def remember(self, host: str) -> None:
+        """The host has logged in, or had a mail accepted: strangers leave room for it."""
+        self._limit.remember(host)
 
     def drain(self) -> None:
         """No new mail begins: 421 to idle sessions now, to the others after their mail."""
@@ -108,7 +114,7 @@ class Admission:
 
     def _count_refusal(self, host: str, cause: RefusedConnections) -> None:
         metrics.REFUSED.labels(cause.value).inc()
-        if count := self._counter.to_report(host, cause, time.monotonic()):
+        if count := self._refusals.to_report(host, cause, time.monotonic()):
             _log.warning("connections refused", host=host, cause=cause.value, count=count)
             event = ConnectionsRefused(at=datetime.now(UTC), host=host, count=count, cause=cause)
             self.recorder.append_in_background(event)

@@ -49,6 +49,7 @@ async def _log_in(admission: Admission, info: SessionInfo, mechanism: str, initi
             metrics.LOGINS.labels("ok").inc()
             info.login, info.granted = login, answer
             admission.login_throttle.remember(login, info.host)
+            admission.remember(info.host)
             return answers.LOGGED_IN
         case Denied():
             # Many clients try PLAIN and then LOGIN, and a phone tries its old password again.

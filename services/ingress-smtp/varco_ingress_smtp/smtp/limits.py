@@ -13,32 +13,12 @@ DATA_GRACE_SECONDS = 60.0  # a body may begin slowly, as from a laptop that wake
 CHECK_SECONDS = 10.0  # how often a Deadline looks at the clock at least
 
 
-class ConnectionCounter:
-    """Counts open connections, in total and for each host, and refused ones for reports."""
+class RefusalReports:
+    """Counts refused connections for reports, so that a flood of them is no flood of events."""
 
-    def __init__(self, limit: int, limit_per_host: int) -> None:
-        self._limit = limit
-        self._limit_per_host = limit_per_host
-        self._open = 0
-        self._by_host: Counter[str] = Counter()
+    def __init__(self) -> None:
         self._refused: Counter[tuple[str, RefusedConnections]] = Counter()
         self._reported: dict[tuple[str, RefusedConnections], float] = {}
-
-    def enter(self, host: str) -> RefusedConnections | None:
-        """Counts a connection, which must `leave` later; or returns why it may not stay."""
-        if self._open >= self._limit:
-            return RefusedConnections.TOO_MANY
-        if self._by_host[host] >= self._limit_per_host:
-            return RefusedConnections.TOO_MANY_FROM_HOST
-        self._open += 1
-        self._by_host[host] += 1
-        return None
-
-    def leave(self, host: str) -> None:
-        self._open -= 1
-        self._by_host[host] -= 1
-        if not self._by_host[host]:
-            del self._by_host[host]
 
     def to_report(self, host: str, cause: RefusedConnections, now: float) -> int:
         """Refusals to report now, this one included; 0 within a minute of the last report."""

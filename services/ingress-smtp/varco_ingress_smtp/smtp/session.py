@@ -253,6 +253,8 @@ class SmtpSession(NoNames, SMTP):
         finally:
             connection.info.mail, connection.timeout_answer = None, answers.TIMEOUT
         connection.info.mails += 1
+        if answer.startswith("250"):
+            self.admission.remember(connection.info.host)
         await self.push(answer)  # no `reply`: a refused mail is no error of the session
         return ""
 
