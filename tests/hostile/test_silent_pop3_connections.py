@@ -14,7 +14,9 @@ from varco_common.testing import free_port
 @asynccontextmanager
 async def pop3s(**limits: int):
     """A server whose clients never get as far as the mailboxes."""
-    settings = SimpleNamespace(bind="127.0.0.1", pop3_port=0, pop3s_port=free_port(), **limits)
+    settings = SimpleNamespace(
+        bind="127.0.0.1", pop3_port=0, pop3s_port=free_port(), pop3_balancer_networks=(), **limits
+    )
     certificates = SimpleNamespace(context=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     server = Pop3Server(settings, SimpleNamespace(certificates=certificates, idle=timedelta(minutes=1)), BanTable())
     async with server.listening():
@@ -60,7 +62,7 @@ async def test_strangers_leave_a_quarter_for_hosts_that_have_logged_in():
         silent = Silent(port)
         strangers = [await silent.stays_open(f"127.0.0.{number}") for number in range(2, 6)]
         assert strangers == [True, True, True, False]
-        server._known_hosts["127.0.0.9"] = None
+        server._limit.remember("127.0.0.9")
         assert await silent.stays_open("127.0.0.9")
         assert not await silent.stays_open("127.0.0.9")  # all are taken now
         await silent.close()

@@ -90,7 +90,7 @@ async def serve(settings: Settings) -> None:
             idle=settings.idle,
             report=failures.report,
         )
-        server = Pop3Server(settings, context, BanTable())
+        server = Pop3Server(settings, context, BanTable(settings.never_banned))
         copies = CopyService(
             bus=bus,
             accounts=accounts,

@@ -10,7 +10,7 @@ from varco_archive import normalization
 from varco_common.base.errors import RefusedCommand
 from varco_common.base.settings import CommaList, Duration, env_prefix
 from varco_common.bus.settings import WithMailDays
-from varco_common.runtime.settings import ServiceSettings, WithHostname, WithPop3Ports
+from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithHostname, WithPop3Ports
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 
 
@@ -21,7 +21,9 @@ def _return_path(text: str) -> str:
         raise ValueError(str(refusal)) from None
 
 
-class Settings(ServiceSettings, WithDatabase, WithHostname, WithMailDays, WithObjectStore, WithPop3Ports):
+class Settings(
+    ServiceSettings, WithBalancers, WithDatabase, WithHostname, WithMailDays, WithObjectStore, WithPop3Ports
+):
     """`VARCO_ARCHIVE_*`, and the shared variables."""
 
     model_config = env_prefix("VARCO_ARCHIVE_")

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -80,8 +81,9 @@ def test_a_vote_without_figures_cant_be_cast_again():
     assert isinstance(BanguardReplay(Settings()).decide(case(HOSTS[0]), accept(VOTER)), UnclearDecision)
 
 
-def test_a_balancer_is_refused_as_little_as_it_was():
-    replay = voter(Settings(balancers="192.0.2.7"))
+@pytest.mark.parametrize("setting", ["balancers", "pop3_balancers"])
+def test_a_balancer_is_refused_as_little_as_it_was(setting):
+    replay = voter(Settings(**{setting: "192.0.2.7"}))
     replay.apply_event(1, HostBanned(at=START, network="192.0.2.7", until=None, count=1, strikes=()))
     vote = replace(accept(VOTER), figures=position_figures(Position(1, 0), START))
     assert replay.decide(case("192.0.2.7"), vote).reply.accepts

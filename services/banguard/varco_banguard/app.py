@@ -33,7 +33,7 @@ async def serve(settings: Settings) -> None:
         database.connect(settings.database_of(NAME), NAME) as engine,
     ):
         await database.migrate(engine, "varco_banguard")
-        async with BanguardState(bus, engine, settings.balancer_networks).following() as state:
+        async with BanguardState(bus, engine, settings.never_banned).following() as state:
             metrics.BANNED.set_function(lambda: len(state.table))
             metrics.HOSTS.set_function(lambda: len(state.hosts))
             state.hosts.on_event(lambda _, event: metrics.count_event(event))

@@ -35,7 +35,7 @@ class BanguardReplay(IndependentReplay):
     settings = (HostBanned.subject_filter(), HostUnbanned.subject_filter(), *SETTINGS_FILTERS)
 
     def __init__(self, settings: Settings) -> None:
-        self._never = settings.balancer_networks
+        self._never = settings.never_banned
         self._host_events: list[_SequencedEvent] = []
         self._settings_events: list[_SequencedEvent] = []
         self._start()

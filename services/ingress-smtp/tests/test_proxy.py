@@ -2,10 +2,11 @@
 
 import socket
 import struct
+from contextlib import suppress
 
 import pytest
 
-from varco_ingress_smtp.smtp.connection import normal_address
+from varco_common.events.ban_table import normal_address
 
 V2 = b"\r\n\r\n\x00\r\nQUIT\n"
 
@@ -60,7 +61,8 @@ async def test_tls_may_follow_the_header_in_the_same_packet(world):
 async def test_a_balancer_without_a_good_header_is_closed_on(world, header):
     async with world.connect() as client:
         client.send(header)
-        assert await client.reply() == ""
+        with suppress(ConnectionResetError):  # bytes that nobody reads make the end a reset
+            assert await client.reply() == ""
 
 
 async def test_a_header_cut_into_bytes_is_read_and_not_one_byte_more(world):

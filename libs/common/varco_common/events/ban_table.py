@@ -55,6 +55,11 @@ def address_of(host: str) -> IPv4Address | IPv6Address:
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
+def normal_address(host: str) -> str:
+    """One form for each address: IPv4 as itself in its IPv6 form too, IPv6 without a zone."""
+    return str(address_of(host))
+
+
 def banned_as(host: str) -> str:
     """The network that is banned when this host is.
 

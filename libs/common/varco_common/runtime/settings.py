@@ -33,17 +33,31 @@ _LOCAL_DOMAINS = {"local", "localhost", "localdomain", "lan", "internal", "intra
 
 
 class WithBalancers(Settings):
-    """The load balancers in front of ingress-smtp, for it and for all that must never ban them."""
+    """The load balancers in front of SMTP and POP3, for all that must never ban them."""
 
     balancers: NetworkList = Field(
         default=(),
         validation_alias="VARCO_INGRESS_BALANCERS",
         description="Load balancers that must send a PROXY header (v1 or v2) with the client's address. They are never banned.",
     )
+    pop3_balancers: NetworkList = Field(
+        default=(),
+        validation_alias="VARCO_ARCHIVE_BALANCERS",
+        description="Load balancers that must send a PROXY header (v1 or v2) to the POP3 ports. They are never banned.",
+    )
 
     @property
     def balancer_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(map(ip_network, self.balancers))
+
+    @property
+    def pop3_balancer_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(map(ip_network, self.pop3_balancers))
+
+    @property
+    def never_banned(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Every balancer: a ban is for the clients behind it."""
+        return self.balancer_networks + self.pop3_balancer_networks
 
 
 class WithVoters(Settings):

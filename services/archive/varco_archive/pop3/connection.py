@@ -1,7 +1,9 @@
 """The bytes of one POP3 session: command lines in, replies out, within bounds of time and size."""
 
 import asyncio
+import socket
 import ssl
+from typing import Self
 
 MAX_COMMAND = 255  # RFC 2449 4
 MAX_LINE = 12_288  # RFC 5034 4: a SASL initial response or its continuation
@@ -17,6 +19,19 @@ class Pop3Connection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
+        self._clear_writer: asyncio.StreamWriter | None = None  # its end would close the connection below TLS
+
+    @classmethod
+    async def open(cls, accepted: socket.socket, context: ssl.SSLContext | None, seconds: float) -> Self:
+        """An accepted connection, after the handshake if there is a context.
+
+        Raises OSError, TimeoutError.
+        """
+        streams = _Streams()
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: streams.protocol, accepted, ssl=context, ssl_handshake_timeout=seconds if context else None
+        )
+        return cls(streams.reader, await streams.writer)
 
     @property
     def tls(self) -> str:
@@ -56,15 +71,18 @@ class Pop3Connection:
 
         Such bytes could come from an attacker, so they are never taken for commands.
         """
+        streams = _Streams()
         try:
             await self._writer.drain()
-            await self._writer.start_tls(context, ssl_handshake_timeout=seconds)
+            transport = await asyncio.get_running_loop().start_tls(
+                self._writer.transport, streams.protocol, context, server_side=True, ssl_handshake_timeout=seconds
+            )
         except (OSError, TimeoutError):  # ssl.SSLError is an OSError
             return False
-        if self._reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001 - no public way to see it
+        if not transport or await _has_unread(self._reader):
             return False
-        # without this the reader would pause the transport below TLS
-        self._reader._transport = self._writer.transport  # type: ignore[attr-defined]  # noqa: SLF001
+        streams.protocol.connection_made(transport)
+        self._clear_writer, self._reader, self._writer = self._writer, streams.reader, await streams.writer
         return True
 
     def close(self) -> None:
@@ -73,3 +91,20 @@ class Pop3Connection:
 
     def abort(self) -> None:
         self._writer.transport.abort()
+
+
+class _Streams:
+    """A reader and a writer over whatever transport the protocol is given."""
+
+    def __init__(self) -> None:
+        self.reader = asyncio.StreamReader(limit=MAX_LINE)
+        self.writer: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+        self.protocol = asyncio.StreamReaderProtocol(self.reader, lambda _, writer: self.writer.set_result(writer))
+
+
+async def _has_unread(reader: asyncio.StreamReader) -> bool:
+    try:
+        async with asyncio.timeout(0):
+            return bool(await reader.read(1))
+    except TimeoutError:
+        return False

@@ -2,32 +2,27 @@
 
 import asyncio
 import socket
-import ssl
 import struct
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from functools import partial
-
-from cachetools import LRUCache
 
 from varco_archive import metrics
 from varco_archive.pop3 import replies
 from varco_archive.pop3.commands import COMMANDS
-from varco_archive.pop3.connection import MAX_LINE, Pop3Connection
+from varco_archive.pop3.connection import Pop3Connection
 from varco_archive.pop3.session import HANDSHAKE_SECONDS, Pop3Session, SessionContext
 from varco_archive.settings import Settings
 from varco_common.base import log
 from varco_common.base.tasks import run_in_background
 from varco_common.events import AnyEvent, HostBanned, LoginGuarded
 from varco_common.events.ban_table import BanTable
+from varco_common.runtime.connection_limit import ConnectionLimit
+from varco_common.runtime.proxy_protocol import client_of
 from varco_common.runtime.uvicorn_server import bound_socket
 
 BACKLOG = 256
 ACCEPT_RETRY_SECONDS = 0.5
-RESERVED_PART = 4  # a quarter of the connections is for hosts that have logged in before
-MAX_KNOWN_HOSTS = 10_000
 # Idle seconds, seconds between probes, probes: a vanished client keeps its mailbox locked for two
 # minutes.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
@@ -45,8 +40,7 @@ class Pop3Server:
         self._settings, self._context, self.bans = settings, context, bans
         self._sessions: dict[Pop3Session, asyncio.Task[None]] = {}
         self._connections: set[asyncio.Task[None]] = set()
-        self._by_host: Counter[str] = Counter()
-        self._known_hosts: LRUCache[str, None] = LRUCache(MAX_KNOWN_HOSTS)
+        self._limit = ConnectionLimit(settings.max_connections, settings.max_connections_per_host)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -96,44 +90,46 @@ class Pop3Server:
                 _log.warning("a POP3 connection was not accepted", error=str(error))
                 await asyncio.sleep(ACCEPT_RETRY_SECONDS)
                 continue
-            host = _host(address)
-            if self._is_refused(name, host, connection):
-                connection.close()
-                continue
-            self._by_host[host] += 1
-            task = loop.create_task(self._serve(name, host, connection))
+            task = loop.create_task(self._open(name, connection, address[0]))
             self._connections.add(task)
-            task.add_done_callback(partial(self._leave, host))
+            task.add_done_callback(self._connections.discard)
+
+    async def _open(self, name: str, connection: socket.socket, peer: str) -> None:
+        """Serves a client that may connect, known by its own address behind a balancer, too."""
+        try:
+            client = await client_of(connection, peer, self._settings.pop3_balancer_networks)
+        except BaseException:
+            connection.close()
+            raise
+        if not client or self._is_refused(name, client.host, connection):
+            connection.close()
+            return
+        try:
+            await self._serve(name, client.host, connection)
+        finally:
+            self._limit.leave(client.host)
 
     def _is_refused(self, name: str, host: str, connection: socket.socket) -> bool:
-        if host and self.bans.banned(host, datetime.now(UTC)):
+        if self.bans.banned(host, datetime.now(UTC)):
             # RST, without a reply, as at the SMTP ports
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return True
-        room = self._settings.max_connections
-        if host not in self._known_hosts:
-            room -= room // RESERVED_PART
-        if len(self._connections) < room and self._by_host[host] < self._settings.max_connections_per_host:
+        if not self._limit.enter(host):
             return False
         if name == "pop3":
             with suppress(OSError):
                 connection.send(replies.TOO_MANY.encode() + b"\r\n")
         return True
 
-    def _leave(self, host: str, task: asyncio.Task[None]) -> None:
-        self._connections.discard(task)
-        self._by_host[host] -= 1
-        if not self._by_host[host]:
-            del self._by_host[host]
-
     async def _serve(self, name: str, host: str, connection: socket.socket) -> None:
+        _enable_keepalive(connection)
+        context = self._context.certificates.context if name == "pop3s" else None
         try:
-            reader, writer = await _streams(connection, self._context.certificates.context if name == "pop3s" else None)
+            opened = await Pop3Connection.open(connection, context, HANDSHAKE_SECONDS)
         except (OSError, TimeoutError):  # ssl.SSLError is an OSError
             connection.close()
             return
-        _enable_keepalive(writer)
-        session = Pop3Session(self._context, Pop3Connection(reader, writer), COMMANDS, listener=name, host=host)
+        session = Pop3Session(self._context, opened, COMMANDS, listener=name, host=host)
         task = asyncio.current_task()
         assert task
         self._sessions[session] = task
@@ -142,33 +138,12 @@ class Pop3Server:
             await session.run()
         finally:
             if session.maildrop:
-                self._known_hosts[host] = None
+                self._limit.remember(host)
             del self._sessions[session]
             metrics.SESSIONS.set(len(self._sessions))
 
 
-async def _streams(
-    connection: socket.socket, context: ssl.SSLContext | None
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """After the handshake, if there is a context. Raises OSError, TimeoutError."""
-    loop = asyncio.get_running_loop()
-    connected: asyncio.Future[asyncio.StreamWriter] = loop.create_future()
-    reader = asyncio.StreamReader(limit=MAX_LINE)
-    # With a callback, the writer's start_tls takes the server's side.
-    protocol = asyncio.StreamReaderProtocol(reader, lambda _, writer: connected.set_result(writer))
-    await loop.connect_accepted_socket(
-        lambda: protocol, connection, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None
-    )
-    return reader, await connected
-
-
-def _host(address: tuple[str, int]) -> str:
-    """The client's address: IPv4 in dotted form on a dual-stack socket, IPv6 without a zone."""
-    return str(address[0]).removeprefix("::ffff:").partition("%")[0]
-
-
-def _enable_keepalive(writer: asyncio.StreamWriter) -> None:
-    connection = writer.get_extra_info("socket")
+def _enable_keepalive(connection: socket.socket) -> None:
     with suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in _KEEPALIVE:

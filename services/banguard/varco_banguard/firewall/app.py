@@ -45,7 +45,7 @@ async def serve(settings: Settings) -> None:
         raise BrokenSetting(SWITCH, settings.on, f"a process that may change the firewall ({why})")
     if not settings.ports:
         raise BrokenSetting("VARCO_SMTP_PORT", 0, "a port to close to banned hosts")
-    table = BanTable(settings.balancer_networks)
+    table = BanTable(settings.never_banned)
     agent = FirewallAgent(table, settings.ports)
     async with HttpServer.open(settings, NAME) as server, Bus.connect(settings.bus, NAME) as bus:
         enforcement = BanEnforcement(bus, table, NAME, "kernel", on_event=agent.on_event)

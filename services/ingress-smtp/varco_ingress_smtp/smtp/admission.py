@@ -64,7 +64,7 @@ class Admission:
         self.empty = asyncio.Event()
         self.empty.set()
         self.login_throttle = LoginThrottle(GUARD_INTERVAL_SECONDS, GUARD_WAITING)
-        self.bans = BannedHosts(BanTable(settings.balancer_networks), self.login_throttle, self._close_banned)
+        self.bans = BannedHosts(BanTable(settings.never_banned), self.login_throttle, self._close_banned)
         self._hidden_clients = HiddenClientsWarning()
         self._limit = ConnectionLimit(settings.max_connections, settings.max_connections_per_host)
         self._refusals = RefusalReports()

@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from varco_common.base import log
 from varco_common.events import RefusedConnections
-from varco_common.events.ban_table import address_of
+from varco_common.events.ban_table import normal_address
 from varco_ingress_smtp.smtp import answers
 from varco_ingress_smtp.smtp.admission import Admission
 from varco_ingress_smtp.smtp.limits import Deadline
@@ -169,8 +169,7 @@ class ClientConnection(asyncio.BufferedProtocol):
     async def _run(self) -> None:
         try:
             self.deadline.within(self.admission.settings.command_timeout.total_seconds())
-            if self.info.listener != "smtps" or self.info.tls or await self.start_tls():
-                await self._make_session(self).converse()
+            await self._make_session(self).converse()
         except (EOFError, ConnectionError):
             pass
         finally:
@@ -193,8 +192,3 @@ def peer_address(transport: asyncio.BaseTransport) -> str:
     """The client's address."""
     name = transport.get_extra_info("peername")
     return normal_address(name[0]) if name else ""
-
-
-def normal_address(address: str) -> str:
-    """One form for each address: IPv4 as itself in its IPv6 form too, IPv6 without a zone."""
-    return str(address_of(address))

@@ -2,20 +2,20 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from varco_common.base import log
 from varco_common.base.settings import BrokenSetting
+from varco_common.runtime.proxy_protocol import client_of
 from varco_ingress_smtp.settings import Settings
 from varco_ingress_smtp.smtp.admission import Admission
-from varco_ingress_smtp.smtp.connection import ClientConnection, normal_address
-from varco_ingress_smtp.smtp.proxy_protocol import ProxyHeaderReader, is_listed
+from varco_ingress_smtp.smtp.connection import ClientConnection
 from varco_ingress_smtp.smtp.session import SmtpSession
 from varco_ingress_smtp.transaction import ListenerName
 
 BACKLOG = 1024
-PROXY_SECONDS = 10.0  # for a balancer to send its header
 PAUSE_SECONDS = 0.1  # after a failed accept, as when no file descriptor is left
 
 _log = log.get(__name__)
@@ -59,57 +59,61 @@ async def listening(admission: Admission, sockets: dict[ListenerName, socket.soc
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         for name, listener in sockets.items():
-            if name == "smtps":
-                accepting = loop.create_task(_accept_tls(admission, listener))
+            if name == "smtps" or admission.settings.balancer_networks:
+                accepting = loop.create_task(_accept(admission, name, listener))
                 stack.callback(listener.close)
                 stack.callback(accepting.cancel)
             else:
-                server = await loop.create_server(_protocol_factory(admission, name), sock=listener)
+                server = await loop.create_server(
+                    partial(ClientConnection, admission, name, SmtpSession), sock=listener
+                )
                 stack.callback(server.close)
         yield
 
 
-def _protocol_factory(admission: Admission, name: ListenerName) -> Callable[[], asyncio.BaseProtocol]:
-    balancers = admission.settings.balancer_networks
-    if not balancers:
-        return lambda: ClientConnection(admission, name, SmtpSession)
-
-    def behind_balancer(host: str, is_health_check: bool) -> ClientConnection:
-        return ClientConnection(admission, name, SmtpSession, host, is_health_check=is_health_check)
-
-    return lambda: ProxyHeaderReader(balancers, behind_balancer, PROXY_SECONDS, tls=name == "smtps")
-
-
-async def _accept_tls(admission: Admission, listener: socket.socket) -> None:
-    """Implicit TLS. Unlike `create_server` it asks admission before the handshake."""
+async def _accept(admission: Admission, name: ListenerName, listener: socket.socket) -> None:
+    """Unlike `create_server` it reads a PROXY header, and asks admission before a handshake."""
     loop = asyncio.get_running_loop()
-    handshakes: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[None]] = set()
     listener.setblocking(False)
     while True:
         try:
-            client, address = await loop.sock_accept(listener)
+            connection, address = await loop.sock_accept(listener)
         except OSError as error:  # no file descriptor left, or the client has gone
             _log.warning("connection not accepted", error=str(error))
             await asyncio.sleep(PAUSE_SECONDS)
             continue
-        task = loop.create_task(_shake_hands(admission, client, normal_address(address[0])))
-        handshakes.add(task)
-        task.add_done_callback(handshakes.discard)
+        task = loop.create_task(_open(admission, name, connection, address[0]))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
 
-async def _shake_hands(admission: Admission, client: socket.socket, host: str) -> None:
-    loop, seconds = asyncio.get_running_loop(), admission.settings.handshake_timeout.total_seconds()
-    if is_listed(host, admission.settings.balancer_networks):
-        await loop.connect_accepted_socket(_protocol_factory(admission, "smtps"), client)
-        return
-    connection = ClientConnection(admission, "smtps", SmtpSession, host)
-    if not connection.admit():
-        client.close()
-        return
+async def _open(admission: Admission, name: ListenerName, accepted: socket.socket, peer: str) -> None:
     try:
-        await loop.connect_accepted_socket(
-            lambda: connection, client, ssl=admission.certificates.context, ssl_handshake_timeout=seconds
+        client = await client_of(accepted, peer, admission.settings.balancer_networks)
+    except OSError:
+        client = None
+    if not client:
+        accepted.close()
+        return
+    connection = ClientConnection(admission, name, SmtpSession, client.host, is_health_check=client.is_health_check)
+    if name != "smtps":
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted)
+    elif connection.admit():
+        await _shake_hands(connection, accepted)
+    else:
+        accepted.close()
+
+
+async def _shake_hands(connection: ClientConnection, accepted: socket.socket) -> None:
+    settings, certificates = connection.admission.settings, connection.admission.certificates
+    try:
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: connection,
+            accepted,
+            ssl=certificates.context,
+            ssl_handshake_timeout=settings.handshake_timeout.total_seconds(),
         )
     except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-        _log.info("TLS handshake failed", host=host, error=str(error))
+        _log.info("TLS handshake failed", host=connection.info.host, error=str(error))
         connection.leave()
