@@ -6,13 +6,16 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 
+import pytest
+
 from varco_archive.rendered_copy import copy_id
 from varco_common.bus import Delivery
 from varco_common.events import CopyBounced, CopyForwarded, Failure, MailBounced
+from varco_common.mail.hops import count_hops
 from varco_common.storage.object_store import ObjectStore
 from varco_common.testing.waiting import eventually
 
-from .conftest import switch_on
+from .conftest import BODY, switch_on
 
 TOLD = {"senders_told": "HR, 2026-11-02"}
 
@@ -190,3 +193,48 @@ async def test_a_bounce_that_came_while_archive_was_down_is_noticed_at_the_next_
             await eventually(lambda: gate.bus.events.last_sequence(CopyBounced.subject_filter()))
     (event,) = await gate.events(CopyBounced.subject_filter())
     assert (event.mail, event.copy, event.answer) == (mail, copy_id(mail), "")
+
+
+@pytest.mark.parametrize("form", ["plain", "journal"])
+async def test_copies_that_come_back_to_the_gate_come_to_an_end(gate, form):
+    """Their address leads back to the gate, which accepts them as mails and copies them again.
+
+    Ingress refuses a mail with MAX_HOPS fields; the first rounds show that each one counts.
+    """
+    async with gate.archive() as http:
+        await switch_on(http, forward={"to": "boss@acme.example", "form": form}, **TOLD)
+        body = BODY
+        for rounds in range(1, 9):
+            await gate.mail(body=received(rounds) + body)
+            body = (await forwarded(gate, rounds))[-1].body
+            assert count_hops(header_of(body)) == rounds
+
+
+def received(number: int) -> bytes:
+    """What ingress adds to a mail."""
+    return f"Received: from a ([127.0.0.1])\r\n\tby gate.test (Varco) with ESMTP id {number};\r\n\ttoday\r\n".encode()
+
+
+def header_of(body: bytes) -> bytes:
+    return body.partition(b"\r\n\r\n")[0]
+
+
+async def test_a_large_mail_s_hops_are_counted_too(gate, store):
+    names = {
+        "s3_endpoint": store.settings.endpoint,
+        "s3_access_key_file": store.settings.access_key_file,
+        "s3_secret_key_file": store.settings.secret_key_file,
+    }
+    objects = ObjectStore(store.settings)
+    await objects.ensure()
+    body = received(1) + b"X-Long: " + b"x" * 900 + b"\r\n" + received(2) + BODY + b"x\r\n" * 300_000
+    try:
+        async with gate.archive(**names) as http:
+            await switch_on(http, forward={"to": "boss@acme.example", "form": "journal"}, **TOLD)
+            await gate.mail(body=body, blobs=objects)
+            (copy,) = await forwarded(gate, 1)
+            copied = b"".join([piece async for piece in objects.stream(copy.record.body.object)])
+    finally:
+        await objects.close()
+    assert copied.startswith(received(1) + received(2) + b"From: ")
+    assert copied.partition(b"Content-Disposition: attachment\r\n\r\n")[2].startswith(body)

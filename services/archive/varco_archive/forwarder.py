@@ -27,6 +27,7 @@ from varco_common.mime import Manifest
 
 BATCH = 50  # copies read from the index at once
 IN_PARALLEL = 4  # each may hold a large body on disk
+MAX_HEADER = 1 << 20  # bytes; ingress accepts no longer one
 _POLL_SECONDS = 5.0  # in case a signal of the indexer was missed
 _RETRY_SECONDS = 2.0
 _log = log.get(__name__)
@@ -106,10 +107,11 @@ class Forwarder:
 
     async def _append_copy(self, owed: OwedCopy) -> None:
         """Raises PoisonError where the mail is gone."""
-        record, mail = await self._bodies.read_mail(owed.sequence)
+        record, chunks = await self._bodies.read_mail(owed.sequence)
         target = self._target(owed)
         envelope = _envelope(record.envelope, owed, target.return_path or self._return_path)
-        before, behind = self._around(record.envelope, owed, target)
+        header, mail = await _header_of(chunks)
+        before, behind = self._around(record.envelope, header, owed, target)
         body = _joined(before, mail, behind)
         if not record.body.object:  # inline, as the mail itself
             content = b"".join([piece async for piece in body])
@@ -128,11 +130,13 @@ class Forwarder:
         default = ForwardingTarget(address=owed.address)
         return next((target for target in targets if target.address == owed.address), default)
 
-    def _around(self, envelope: Envelope, owed: OwedCopy, target: ForwardingTarget) -> tuple[bytes, bytes]:
+    def _around(
+        self, envelope: Envelope, header: bytes, owed: OwedCopy, target: ForwardingTarget
+    ) -> tuple[bytes, bytes]:
         if target.form is CopyForm.PLAIN:
             return envelope_fields(envelope), b""
         eight_bit = envelope.eight_bit
-        return journal(envelope, owed.copy, address=owed.address, reporter=self._reporter, eight_bit=eight_bit)
+        return journal(envelope, header, owed.copy, address=owed.address, reporter=self._reporter, eight_bit=eight_bit)
 
 
 async def _spool(body: AsyncIterator[bytes], file: BinaryIO, key: str) -> BodyReference:
@@ -143,6 +147,16 @@ async def _spool(body: AsyncIterator[bytes], file: BinaryIO, key: str) -> BodyRe
         await asyncio.to_thread(file.write, piece)
     file.seek(0)
     return BodyReference(size=size, sha256=digest.hexdigest(), object=key)
+
+
+async def _header_of(mail: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
+    """The header of a mail, or its first MAX_HEADER bytes, and the whole mail."""
+    start = bytearray()
+    async for piece in mail:
+        start += piece
+        if b"\r\n\r\n" in start or len(start) >= MAX_HEADER:
+            break
+    return bytes(start).partition(b"\r\n\r\n")[0], _joined(bytes(start), mail, b"")
 
 
 async def _joined(before: bytes, mail: AsyncIterator[bytes], behind: bytes) -> AsyncIterator[bytes]:

@@ -8,6 +8,7 @@ from email.utils import format_datetime
 
 from varco_common.base.ids import ALPHABET
 from varco_common.mail.envelope import Envelope
+from varco_common.mail.hops import trace_fields
 
 CRLF = "\r\n"
 _TIME_CHARACTERS = 10  # of an id; the rest is random
@@ -33,11 +34,15 @@ def copy_id(mail: str) -> str:
     return mail[:_TIME_CHARACTERS] + "".join(ALPHABET[number >> shift & 31] for shift in range(45, -1, -5))
 
 
-def journal(envelope: Envelope, copy: str, *, address: str, reporter: str, eight_bit: bool) -> tuple[bytes, bytes]:
+def journal(
+    envelope: Envelope, header: bytes, copy: str, *, address: str, reporter: str, eight_bit: bool
+) -> tuple[bytes, bytes]:
     """Returns what stands before and behind a mail that is attached to a report (RFC 2046 5.2.1).
 
-    `copy` is the report's own id, `reporter` this gate's host name. Archives of journal reports
-    read the envelope from the report's text, which has a line for each address.
+    `header` is the mail's. Its Received fields are repeated: a report that comes back to the gate
+    is copied again, and only its hops end the loop. `copy` is the report's own id, `reporter` this
+    gate's host name. Archives of journal reports read the envelope from the report's text, which
+    has a line for each address.
     """
     boundary = f"=_{copy}"
     plain = all(map(str.isascii, (address, envelope.sender, *envelope.recipients)))
@@ -72,4 +77,4 @@ def journal(envelope: Envelope, copy: str, *, address: str, reporter: str, eight
         "",
         "",
     ]
-    return CRLF.join(before).encode(), f"{CRLF}--{boundary}--{CRLF}".encode()
+    return trace_fields(header) + CRLF.join(before).encode(), f"{CRLF}--{boundary}--{CRLF}".encode()
