@@ -1,98 +1,85 @@
-"""`varco`: the command line. Each noun has one file in commands/."""
+"""`varco`: the command line. catalogue.py lists its commands; each noun has a file in commands/."""
 
 import sys
+from importlib.metadata import version as installed_version
+from typing import Annotated, Any
 
 import typer
+import typer.core
+import typer.main
+from typer._click.shell_completion import CompletionItem
 
-from varco_cli import failures, output
-from varco_cli.commands import (
-    accounts,
-    apply,
-    archive,
-    audit,
-    backup,
-    balance,
-    bans,
-    deadletters,
-    demo,
-    down,
-    events,
-    init,
-    links,
-    networks,
-    notices,
-    prepare,
-    queue,
-    quickstart,
-    quota,
-    rebuild,
-    replay,
-    restart,
-    routes,
-    rules,
-    senders,
-    state,
-    status,
-    tokens,
-    trace,
-    up,
-    users,
-    whatif,
+from varco_cli import catalogue, failures, output
+
+USAGE = "varco [OPTIONS] COMMAND ..."
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 refused or not there, 2 wrong usage, 3 a service can't be reached or isn't ready, "
+    "4 somebody else changed it meanwhile, or a stack runs already, 5 the token isn't accepted."
 )
+HELP = f"Varco: the gateway that a company's outgoing mail goes through.\n\n{EXIT_CODES}"
+HINTS = (
+    "`varco COMMAND -h` explains a command, docs/cli.md all of them.",
+    "`varco --install-completion` teaches the shell to complete commands, options and accounts.",
+)
+
+
+class LazyCommands(typer.core.TyperGroup):
+    """Imports a command when it is named. Its help is an overview for which nothing is imported."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        names: dict[str, Any] = dict.fromkeys(catalogue.ENTRIES)  # for "Did you mean"
+        self.commands = names
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature of click
+        return typer.main.get_command(catalogue.load(cmd_name)) if cmd_name in catalogue.ENTRIES else None
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Completes names from the catalogue, and options as click does."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        entries = catalogue.ENTRIES.items()
+        return [CompletionItem(name, help=entry.about) for name, entry in entries if name.startswith(incomplete)]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write_usage(USAGE.partition(" ")[0], USAGE.partition(" ")[2])
+        for title, entries in catalogue.SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, entry.about) for name, entry in entries.items()])
+        with formatter.section("Options"):
+            formatter.write_dl([record for option in self.get_params(ctx) if (record := option.get_help_record(ctx))])
+        for text in (*HINTS, EXIT_CODES):
+            formatter.write_paragraph()
+            formatter.write_text(text)
+
 
 app = typer.Typer(
     name="varco",
-    help="Varco: the gateway that a company's outgoing mail goes through.\n\n"
-    "Exit codes: 0 done, 1 refused or not there, 2 wrong usage, 3 a service can't be reached or isn't ready, "
-    "4 somebody else changed it meanwhile, or a stack runs already, 5 the token isn't accepted.",
-    no_args_is_help=True,
-    add_completion=False,
+    cls=LazyCommands,
+    help=HELP,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-# `varco --help` lists the commands in this order.
-COMMANDS = (
-    quickstart.quickstart,
-    up.up,
-    demo.demo,
-    down.down,
-    restart.restart,
-    status.status,
-    apply.apply,
-    apply.show,
-    trace.trace,
-    whatif.whatif,
-    state.state,
-    init.init,
-    prepare.prepare,
-    backup.backup,
-    backup.restore,
-)
-GROUPS = (
-    accounts.app,
-    users.app,
-    senders.app,
-    networks.app,
-    rules.app,
-    notices.app,
-    tokens.app,
-    routes.app,
-    queue.app,
-    archive.app,
-    quota.app,
-    bans.app,
-    links.app,
-    deadletters.app,
-    events.app,
-    replay.app,
-    audit.app,
-)
-replay.app.command("rebuild")(rebuild.rebuild)
-audit.app.command("balance")(balance.balance)
-for command in COMMANDS:
-    app.command(command.__name__)(command)
-for group in GROUPS:
-    app.add_typer(group)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        output.line(f"varco {installed_version('varco-cli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def varco(
+    context: typer.Context,
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Prints a short overview where no command is named."""
+    if context.invoked_subcommand is None:
+        output.lines(catalogue.overview())
 
 
 def main() -> None:
@@ -100,7 +87,7 @@ def main() -> None:
     try:
         app()
     except failures.CommandFailure as failure:
-        output.errors.print(f"varco: {failure}", markup=False)
+        output.error(f"varco: {failure}")
         sys.exit(failure.exit_code)
 
 

@@ -25,9 +25,10 @@ Every command but `up` takes `--json`.
 
 def pages(command: Any, name: str) -> Iterator[str]:
     """Yields a section for each command, in the order of the help text."""
-    if inner := getattr(command, "commands", None):
-        for sub, subcommand in inner.items():
-            yield from pages(subcommand, f"{name} {sub}")
+    if hasattr(command, "list_commands"):
+        context = command.make_context(name, [], resilient_parsing=True)
+        for sub in command.list_commands(context):
+            yield from pages(command.get_command(context, sub), f"{name} {sub}")
         return
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     options = [

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from varco_cli import output
 from varco_cli.failures import Refused, Unreachable
+from varco_cli.output import ProgressLine
 
 
 def without_progress(lines: Iterable[str], about: str) -> Iterator[dict[str, Any]]:
@@ -15,27 +14,23 @@ def without_progress(lines: Iterable[str], about: str) -> Iterator[dict[str, Any
 
     Raises Refused where the replay failed, Unreachable where audit ended early.
     """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[mails]} mails"),
-        TimeRemainingColumn(),
-    )
-    ended = False
-    with Progress(*columns, console=output.errors, transient=True, disable=not output.errors.is_terminal) as bar:
-        task = bar.add_task(about, total=1.0, mails=0)
+    bar, ended = ProgressLine(), False
+    try:
         for text in filter(None, lines):
             line: dict[str, Any] = msgspec.json.decode(text)
-            match line["line"]:
-                case "progress":
-                    bar.update(task, completed=line["part"], mails=line["mails"])
-                case "failed":
-                    raise Refused(
-                        line["why"],
-                        {"errors": [{"where": line["where"], "what": line["why"]}]} if line.get("where") else None,
-                    )
-                case kind:
-                    ended = kind == "done"
-                    yield line
+            if line["line"] == "progress":
+                bar.show(f"{about}: {line['part']:.0%}, {line['mails']:,} mails")
+                continue
+            bar.clear()
+            if line["line"] == "failed":
+                raise Refused(line["why"], _problem(line))
+            ended = line["line"] == "done"
+            yield line
+    finally:
+        bar.clear()
     if not ended:
         raise Unreachable("audit ended before its answer was complete: run the command again")
+
+
+def _problem(line: dict[str, Any]) -> dict[str, Any] | None:
+    return {"errors": [{"where": line["where"], "what": line["why"]}]} if line.get("where") else None

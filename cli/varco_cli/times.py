@@ -1,4 +1,4 @@
-"""Reads the times that people type: how long ago, or when."""
+"""Reads the times that people type, and prints times in the zone of this machine."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -31,3 +31,17 @@ def ago(text: str) -> timedelta:
     if text.strip().isdecimal():
         raise ValueError(EXPECTED)
     return units.parse_duration(text)
+
+
+def local(at: str | datetime) -> str:
+    """Returns a time of an API for people: `2026-11-29 14:05:03 CET`."""
+    return f"{as_local(at):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def as_local(at: str | datetime) -> datetime:
+    """Returns a time of an API in the zone of this machine, if that has such a time."""
+    known = at if isinstance(at, datetime) else datetime.fromisoformat(at)
+    try:
+        return known.astimezone()
+    except (OverflowError, ValueError):
+        return known

@@ -1,10 +1,11 @@
 """`varco accounts`: the accounts that the gate serves."""
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, NeededReason, Reason, change, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Account, NeededReason, Reason, change
 from varco_cli.output import Json
 
-app = group("accounts", "Accounts: list, open, close. `varco apply` sets one up from a file.")
+app = group("accounts")
 
 
 @app.command("list")

@@ -8,13 +8,14 @@ import yaml
 
 from varco_cli import api_client, output
 from varco_cli.account_file import OWNERS, AccountFile, Owner, body, is_off, read
-from varco_cli.commands.shared import Account, Reason, differences
+from varco_cli.commands.shared import Account, File, FileOption, Reason, differences, the_file
 from varco_cli.failures import CommandFailure, Misused, Refused, Unreachable
 from varco_cli.output import Json
 
 
 def apply(
-    file: Annotated[str, typer.Option("--file", "-f", help="The account's file, or `-` for standard input.")],
+    file: File = "",
+    file_option: FileOption = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
     reason: Reason = "",
@@ -24,10 +25,10 @@ def apply(
 
     Sections that the file leaves out stay as they are.
 
-    Examples: `varco apply -f acme.yaml` ·
-    `varco show acme | sed s/20MB/30MB/ | varco apply -f - --yes`
+    Examples: `varco apply acme.yaml` ·
+    `varco show acme | sed s/20MB/30MB/ | varco apply - --yes`
     """
-    account_file = read(file)
+    account_file = read(the_file(file, file_option))
     owners = _owners(account_file)
     planned = [_put(owner, account_file, {"dry_run": True, "reason": reason}) for owner in owners]
     changes = [change for answer in planned for change in answer["changes"]]

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, NeededReason, Reason, change, group, read_password
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Account, NeededReason, Reason, change, read_password
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
-app = group("archive", "A blind copy of all mail: status, enable, disable, search, export, remove.")
+app = group("archive")
 
 
 Sender = Annotated[str, typer.Option("--sender", help="Part of the envelope sender.")]

@@ -8,7 +8,8 @@ import msgspec
 import typer
 
 from varco_cli import api_client, offline_verify, output
-from varco_cli.commands.shared import Reason, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Reason
 from varco_cli.failures import Conflict, Misused, Refused
 from varco_cli.offline_verify import VerificationResult
 from varco_cli.output import Json
@@ -18,7 +19,7 @@ from varco_common.transparency.inclusion import NotProven, ProvenEvent
 from varco_common.transparency.leaf import time_text
 from varco_common.transparency.signed_note import BadNote
 
-app = group("audit", "The proof that no event was changed, and the balance of all mail.")
+app = group("audit")
 
 
 Keys = Annotated[

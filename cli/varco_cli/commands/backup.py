@@ -1,6 +1,7 @@
 """`varco backup` and `varco restore`: the state of a gate, out of it and into an empty one."""
 
 import asyncio
+import io
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +13,10 @@ from varco_cli.backup.files import BackupReader, BackupWriter, BrokenBackup
 from varco_cli.backup.manifest import BackupManifest
 from varco_cli.backup.restore import NotEmpty, Restore, check_home, write_files
 from varco_cli.backup.storage import open_storage, over_network
-from varco_cli.commands.shared import command_failures
+from varco_cli.commands.stack_failures import command_failures
 from varco_cli.failures import CommandFailure, Conflict, Misused
 from varco_cli.output import Json
+from varco_common.base import log
 
 Where = Annotated[Path, typer.Argument(help="A directory, or a file with the extension .tar.", metavar="DIR|FILE.tar")]
 
@@ -90,7 +92,7 @@ async def _backup(to: Path, with_secrets: bool) -> BackupManifest:
 
 async def _restore(source: Path, check: bool, replicas: int) -> tuple[BackupManifest, dict[str, int]]:
     with BackupReader.open(source) as reader:
-        output.step(f"checking {reader.manifest.size} bytes")
+        output.step(f"checking {output.human_size(reader.manifest.size)}")
         for _ in reader.check():
             pass
         if check:
@@ -115,6 +117,7 @@ def _prepare_home(reader: BackupReader) -> None:
 
 
 def _run(work: Any) -> Any:
+    log.configure("error", io.StringIO())  # the steps are printed, and a failure is raised: logs would say it again
     try:
         with command_failures():
             return asyncio.run(work)

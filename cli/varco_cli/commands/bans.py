@@ -5,11 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import NeededReason, Reason
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
-app = group("bans", "Banned hosts: list, show, add, lift, ignore, unignore, ignored, rules, log.")
+app = group("bans")
 
 
 Network = Annotated[str, typer.Argument(help="An address or a network: 192.0.2.7, 192.0.2.0/28.", metavar="NETWORK")]
@@ -133,12 +134,13 @@ def read_log(
     ip: Annotated[str, typer.Option("--ip", help="Only this host's lines.")] = "",
     lines: Annotated[int, typer.Option("-n", "--lines", help="How many of the newest lines.")] = 100,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Print new lines as they arrive.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Prints the ban log in the format of fail2ban.
+    """Prints the ban log in the format of fail2ban. With --json, each line is JSON.
 
     Examples: `varco bans log` · `varco bans log --ip 192.0.2.7` · `varco bans log -f`
     """
-    params = {"ip": ip, "lines": lines, "follow": follow}
+    params = {"ip": ip, "lines": lines, "follow": follow, "json": as_json}
     for line in api_client.lines("banguard", "/log", params=params):
         typer.echo(line)
 

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import NeededReason, Reason
 from varco_cli.output import Json
 
-app = group("deadletters", "Records that a service could not handle: list, show, redeliver, drop.")
+app = group("deadletters")
 
 
 Name = Annotated[

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from varco_cli import output
 from varco_cli.commands.balance import print_balance
-from varco_cli.commands.shared import command_failures
+from varco_cli.commands.stack_failures import command_failures
 from varco_cli.commands.trace import print_story
-from varco_cli.output import Json
+from varco_cli.output import Json, Styled
 from varco_common.base import log
 
 if TYPE_CHECKING:
@@ -42,10 +42,16 @@ def demo(as_json: Json = False) -> None:
 
 
 def _show(report: "DemoReport") -> None:
-    from varco_cli.demo.run import table  # noqa: PLC0415 - as above
+    from varco_cli.demo.run import print_outcomes  # noqa: PLC0415 - as above
 
-    output.console.print(table(report.outcomes))
-    output.console.print("\nThe whole story of one of them, as `varco trace` prints it\n", style="bold")
+    print_outcomes(report.outcomes)
+    _title("The whole story of one of them, as `varco trace` prints it")
     print_story(report.story)
-    output.console.print("\nThe balance, as `varco audit balance` prints it\n", style="bold")
+    _title("The balance, as `varco audit balance` prints it")
     print_balance(report.balance)
+
+
+def _title(text: str) -> None:
+    output.lines(("", ""))
+    output.line(Styled(text, "bold"))
+    output.line()

@@ -11,12 +11,12 @@ import msgspec
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import group
+from varco_cli.catalogue import group
 from varco_cli.failures import Misused, Unreachable
 from varco_cli.output import Json
 from varco_cli.times import moment
 
-app = group("events", "Events: list, tail, export.")
+app = group("events")
 
 
 _PAGE = 500

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import command_failures
+from varco_cli.commands.stack_failures import command_failures
 from varco_cli.deployment import files
 from varco_cli.output import Json
 from varco_cli.stack.installed import installed_services

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import NeededReason, Reason
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
-app = group("links", "Heavy attachments that left as links: list, show, revoke, extend.")
+app = group("links")
 
 
 Link = Annotated[str, typer.Argument(help="URL of the link, or its 40 digits.", metavar="LINK")]

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, change, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Account, Reason, change
 from varco_cli.output import Json
 
-app = group("networks", "Trusted networks of an account: list, trust, withdraw.")
+app = group("networks")
 
 
 Network = Annotated[str, typer.Argument(help="An address or a network: 192.0.2.0/28.", metavar="NETWORK")]

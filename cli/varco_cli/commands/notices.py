@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, change, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Account, Reason, change
 from varco_cli.output import Json
 
-app = group("notices", "The texts of an account's refusals: list, set, reset.")
+app = group("notices")
 
 
 Notice = Annotated[str, typer.Argument(help="attachment, size, sender, recipients or structure.", metavar="NOTICE")]

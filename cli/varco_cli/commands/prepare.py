@@ -3,7 +3,7 @@
 import asyncio
 
 from varco_cli import output
-from varco_cli.commands.shared import command_failures
+from varco_cli.commands.stack_failures import command_failures
 from varco_cli.deployment.ready import PrepareSettings, make_ready
 from varco_cli.output import Json
 from varco_cli.stack.installed import installed_services

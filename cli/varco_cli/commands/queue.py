@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import NeededReason, Reason, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import NeededReason, Reason
 from varco_cli.output import Json
 
-app = group("queue", "Mails that wait for another attempt: list, show, retry, hold, release, drop.")
+app = group("queue")
 
 
 Mail = Annotated[str, typer.Argument(help="Id of the mail, as in the 250 answer.", metavar="MAIL")]

@@ -6,11 +6,12 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, NeededReason, Reason, change, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Account, NeededReason, Reason, change
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
-app = group("quota", "How much an account's senders may send: list, show, set, except, reset.")
+app = group("quota")
 
 
 Sender = Annotated[str, typer.Argument(help="An address, or `<>` for the null sender.", metavar="SENDER")]

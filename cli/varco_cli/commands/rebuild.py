@@ -53,7 +53,7 @@ def rebuild(
 def _collect(report: dict[str, Any], frame: dict[str, Any], *, quiet: bool) -> None:
     match frame.pop("frame"):
         case "progress" if not quiet:
-            output.errors.print(f"{frame['projection']}: {frame['sequence']} of {frame['stand']}", markup=False)
+            output.step(f"{frame['projection']}: {frame['sequence']} of {frame['stand']}")
         case "difference":
             report["differences"].append(frame)
         case "table":

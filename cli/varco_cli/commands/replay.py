@@ -6,13 +6,13 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import group
+from varco_cli.catalogue import group
 from varco_cli.failures import Refused
 from varco_cli.output import Json
 from varco_cli.replay_output import without_progress
 from varco_cli.times import moment
 
-app = group("replay", "Decides recorded mails again, and rebuilds tables (docs/replay.md).")
+app = group("replay")
 
 
 _SERVICE = "audit"

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, change, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Account, Reason, change
 from varco_cli.failures import Refused
 from varco_cli.output import Json
 
-app = group("routes", "The next hop of each account: list, show, set, remove.")
+app = group("routes")
 
 
 @app.command("list")

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, change, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Account, Reason, change
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
-app = group("rules", "Rules of an account: sizes, recipients, attachments.")
+app = group("rules")
 
 
 @app.command("show")

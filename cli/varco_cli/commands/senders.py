@@ -6,10 +6,11 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, failures, output
-from varco_cli.commands.shared import Account, Reason, change, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Account, Reason, change
 from varco_cli.output import Json
 
-app = group("senders", "Authorised senders of an account: list, add, remove, test.")
+app = group("senders")
 
 
 Pattern = Annotated[

@@ -1,29 +1,33 @@
 """The options that several commands share, and the functions that print a change."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.failures import CommandFailure, Conflict, Misused, Unreachable
-from varco_cli.stack import AlreadyRunning, BrokenStart, FailedStart
-from varco_common.base.durable_file import DamagedFile
-from varco_common.base.errors import TransientError
-from varco_common.base.settings import BrokenSetting
+from varco_cli.failures import CommandFailure, Misused, Refused
+from varco_cli.output import Styled
 
-Account = Annotated[str, typer.Argument(help="The account's name.", metavar="ACCOUNT")]
+
+def accounts_like(incomplete: str) -> list[str]:
+    """Returns the accounts that begin like this, for the completion of the shell."""
+    try:
+        accounts = api_client.call("policy", "GET", "/accounts")
+    except CommandFailure:  # a shell that completes a word has no place for errors
+        return []
+    return [account["account"] for account in accounts if account["account"].startswith(incomplete)]
+
+
+Account = Annotated[str, typer.Argument(help="The account's name.", metavar="ACCOUNT", autocompletion=accounts_like)]
+File = Annotated[str, typer.Argument(help="The account's file, or `-` for standard input.", metavar="FILE")]
+FileOption = Annotated[str, typer.Option("--file", "-f", help="The same as FILE.", metavar="FILE")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 Reason = Annotated[str, typer.Option("--reason", help="The reason, which the event records.")]
 NeededReason = Annotated[str, typer.Option("--reason", help="The reason, which the event records. Required.")]
 
 _STYLES = {"add": "green", "remove": "red", "change": "yellow"}
-
-
-def group(name: str, about: str) -> typer.Typer:
-    """Creates a group of commands: `varco <name> ...`."""
-    return typer.Typer(name=name, help=about, no_args_is_help=True, rich_markup_mode="markdown")
 
 
 def change(
@@ -41,21 +45,6 @@ def change(
     output.show(answer, as_json, lambda: differences(answer["changes"]))
 
 
-@contextmanager
-def command_failures() -> Iterator[None]:
-    """Turns errors of the stack, the settings and the bus into CommandFailures."""
-    try:
-        yield
-    except AlreadyRunning as error:
-        raise Conflict(str(error)) from None
-    except (BrokenSetting, BrokenStart, DamagedFile) as error:
-        raise Misused(str(error)) from None
-    except FailedStart as error:
-        raise CommandFailure(str(error)) from None
-    except TransientError as error:
-        raise Unreachable(str(error)) from None
-
-
 def read_password(from_stdin: bool) -> str:
     """Asks for a password twice, or reads a line of standard input. Raises Misused."""
     if from_stdin:
@@ -65,9 +54,29 @@ def read_password(from_stdin: bool) -> str:
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
+def the_file(argument: str, option: str) -> str:
+    """Returns the file that was named, as an argument or with -f. Raises Misused without one."""
+    if bool(argument) == bool(option):
+        raise Misused("name one file, or `-` for standard input, such as `varco apply acme.yaml`")
+    return argument or option
+
+
 def differences(changes: list[dict[str, Any]]) -> None:
     """Prints a line for each difference."""
     for change in changes:
-        output.console.print(change["line"], style=_STYLES[change["op"]], markup=False)
+        output.line(Styled(change["line"], _STYLES[change["op"]]))
     if not changes:
         output.line("no difference: it is so already")
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Asks before something is lost for good.
+
+    Raises Misused where there is no terminal to ask at, Refused after a no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Misused(f"{question} There is no terminal to ask at: give --yes")
+    if not typer.confirm(question, err=True):
+        raise Refused("nothing was changed")

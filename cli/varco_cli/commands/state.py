@@ -8,7 +8,7 @@ import typer
 from varco_cli import api_client, output
 from varco_cli.failures import Misused
 from varco_cli.output import Json
-from varco_cli.times import moment
+from varco_cli.times import local, moment
 
 
 def state(
@@ -31,9 +31,9 @@ def state(
 
 
 def _print(answer: dict[str, Any]) -> None:
-    output.line(f"{answer['account']} after event {answer['sequence']}, {answer['at']}")
+    output.line(f"{answer['account']} after event {answer['sequence']}, {local(answer['at'])}")
     rows = [
-        (item["section"], item["key"], item["value"], item["sequence"], item["at"] or "-", item["fact"], item["by"])
+        (item["section"], item["key"], item["value"], item["sequence"], item["at"], item["fact"], item["by"])
         for item in answer["items"]
     ]
     output.table(("section", "what", "value", "event", "since", "made so by", "who"), rows)

@@ -1,14 +1,17 @@
 """`varco tokens`: bearer tokens of the HTTP APIs."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Reason, group
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Reason
+from varco_cli.failures import Misused
 from varco_cli.output import Json
 
-app = group("tokens", "Tokens of the HTTP APIs: list, issue, revoke.")
+app = group("tokens")
 
 
 OfAccount = Annotated[
@@ -45,15 +48,24 @@ def issue(
 @app.command("revoke")
 def revoke(
     token: Annotated[str, typer.Argument(help="The token's id.")],
-    account: OfAccount = "",
+    account: Annotated[str, typer.Option("--account", help="Only a token of this account. Default: any token.")] = "",
+    unlisted: Annotated[
+        bool,
+        typer.Option("--unlisted", help="Revoke a token that no list has: the first one, or that of a lost file."),
+    ] = False,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Revokes a token.
+    """Revokes a token, of an admin or of an account.
 
-    Example: `varco tokens revoke 06d2k3... --account acme --reason "found in a log"`
+    Events name the token that changed something by its id, also one that no list has.
+
+    Example: `varco tokens revoke 06d2k3m8s1x7v0c2b9qa --reason "found in a log"`
     """
-    api_client.call("policy", "DELETE", f"{_path(account)}/{token}", params={"reason": reason})
+    if account and unlisted:
+        raise Misused("--unlisted is for admin tokens: every token of an account is listed")
+    params = {"reason": reason} | ({"unlisted": True} if unlisted else {})
+    api_client.call("policy", "DELETE", f"{_path(account)}/{quote(token, safe='')}", params=params)
     output.show({"revoked": token}, as_json, lambda: output.line(f"{token} is revoked"))
 
 

@@ -1,14 +1,13 @@
 """`varco trace`: prints the whole story of a mail."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.text import Text
 
 from varco_cli import api_client, output
-from varco_cli.output import Json
+from varco_cli.output import Json, Styled
+from varco_cli.times import as_local
 
 _TONES = {"good": ("●", "green"), "waits": ("●", "yellow"), "bad": ("●", "red"), "told": ("○", "cyan")}
 _CLOCK = "clock"  # the time of the decision, for replays: not a counter
@@ -41,7 +40,7 @@ def _mails(what: str, answer: dict[str, Any]) -> None:
     rows = [
         (
             mail["mail"],
-            _time(mail["at"]),
+            mail["at"],
             mail["sender"] or "<>",
             _some(mail["recipients"]),
             mail["subject"],
@@ -74,7 +73,7 @@ def print_story(story: dict[str, Any]) -> None:
 
 
 def _head(story: dict[str, Any]) -> None:
-    output.console.print(Text.assemble("Mail ", (output.plain(story["mail"]), "bold")))
+    output.line("Mail ", Styled(story["mail"], "bold"))
     ballot, session = story["ballot"], story["session"]
     if not ballot:
         output.line("its ballot isn't among the events (yet, or any more): only what happened afterwards is known")
@@ -84,19 +83,19 @@ def _head(story: dict[str, Any]) -> None:
     output.record(
         {
             "account": story["account"],
-            "received": _time(ballot["at"]),
+            "received": ballot["at"],
             "from": ballot["sender"] or "<> (a notification: it has no sender)",
             "to": ballot["recipients"],
             "subject": ballot["subject"],
             "Message-ID": ballot["message_id"],
-            "size": f"{ballot['size']:,} bytes",
+            "size": ballot["size"],
             "session": f"{session['host']} (HELO {session['helo'] or '-'}) by {session['listener']}, {tls}, {login}",
         }
     )
     style = "green" if ballot["accepted"] else "red"
     if ballot["answer"]:
-        answer = output.plain(" / ".join(ballot["answer"].splitlines()))
-        output.console.print(Text.assemble(("the client was told ", "bold"), (answer, style)))
+        answer = " / ".join(ballot["answer"].splitlines())
+        output.line(Styled("the client was told ", "bold"), Styled(answer, style))
 
 
 def _votes(story: dict[str, Any]) -> None:
@@ -112,33 +111,29 @@ def _votes(story: dict[str, Any]) -> None:
     ]
     output.table(("voter", "vote", "why", "counters as they were", "knew events up to"), rows)
     if (known := max(vote["sequence"] for vote in story["votes"])) and story["account"]:
-        output.console.print(
-            f"the rules as they were: varco state --account {output.plain(story['account'])} --at {known}",
-            style="dim",
-            markup=False,
-        )
+        output.line(Styled(f"the rules as they were: varco state --account {story['account']} --at {known}", "dim"))
 
 
 def _steps(steps: list[dict[str, Any]]) -> None:
     day = ""
     for step in steps:
-        at = datetime.fromisoformat(step["at"])
-        if f"{at:%Y-%m-%d}" != day:
-            day = f"{at:%Y-%m-%d}"
-            output.console.print(f"{day} (UTC)", style="dim")
+        at = as_local(step["at"])
+        if f"{at:%Y-%m-%d %Z}" != day:
+            day = f"{at:%Y-%m-%d %Z}"
+            output.line(Styled(day, "dim"))
         sign, style = _TONES[step["tone"]]
         clock = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
-        output.console.print(Text.assemble((clock, "dim"), " ", (sign, style), " ", output.plain(step["what"])))
+        output.line(Styled(clock, "dim"), " ", Styled(sign, style), f" {step['what']}")
         for detail in step["details"]:
-            output.console.print(Text.assemble(" " * 15, (output.plain(detail), "dim")))
+            output.line(" " * 15, Styled(detail, "dim"))
 
 
 def _fates(fates: list[dict[str, Any]]) -> None:
     rows = [
         (
             fate["recipient"],
-            Text(fate["state"], style=_STATES.get(fate["state"], "red")),
-            _time(fate["at"]),
+            Styled(fate["state"], _STATES.get(fate["state"], "red")),
+            fate["at"],
             fate["attempts"] or "-",
             fate["host"],
             fate["answer"],
@@ -149,13 +144,9 @@ def _fates(fates: list[dict[str, Any]]) -> None:
 
 
 def _title(text: str) -> None:
-    output.console.print()
-    output.console.print(text, style="bold underline")
+    output.line()
+    output.line(Styled(text, "bold"))
 
 
 def _some(addresses: list[str]) -> str:
     return ", ".join(addresses[:2]) + (f" +{len(addresses) - 2}" if len(addresses) > 2 else "")
-
-
-def _time(at: str | None) -> str:
-    return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S}" if at else "-"

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import command_failures
+from varco_cli.commands.stack_failures import command_failures
 from varco_cli.failures import Conflict, Misused
 from varco_cli.stack import AlreadyRunning, Stack
 from varco_cli.stack.trial_account import TrialAccount, open_trial

@@ -8,11 +8,12 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.commands.shared import Account, Reason, change, group, read_password
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Account, Reason, change, read_password
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
-app = group("users", "Logins of an account: list, put, import, remove.")
+app = group("users")
 
 
 Login = Annotated[str, typer.Argument(help="The login, as clients send it.", metavar="LOGIN")]

@@ -8,6 +8,7 @@ import typer
 from varco_cli import api_client, output
 from varco_cli.account_file import AccountFile, read
 from varco_cli.commands.replay import Since, Until
+from varco_cli.commands.shared import File, FileOption, the_file
 from varco_cli.failures import CommandFailure, Misused, Refused
 from varco_cli.output import Json
 from varco_cli.replay_output import without_progress
@@ -18,7 +19,8 @@ _MAX_ROWS = 30
 
 
 def whatif(
-    file: Annotated[str, typer.Option("--file", "-f", help="An account's file, or `-` for standard input.")],
+    file: File = "",
+    file_option: FileOption = "",
     since: Since = "30d",
     until: Until = "",
     listed: Annotated[bool, typer.Option("--list", help="Print each mail whose outcome would change.")] = False,
@@ -29,10 +31,10 @@ def whatif(
     It changes nothing. Sections that the file leaves out stay as they were. The votes on
     attachments, senders, size, recipients, quotas and filelink are replayed.
 
-    Examples: `varco whatif -f acme.yaml --since 30d` ·
-    `varco show acme | sed s/20MB/5MB/ | varco whatif -f - --since 7d --list`
+    Examples: `varco whatif acme.yaml --since 30d` ·
+    `varco show acme | sed s/20MB/5MB/ | varco whatif - --since 7d --list`
     """
-    account_file = read(file)
+    account_file = read(the_file(file, file_option))
     form: dict[str, Any] = {
         "sections": account_file.sections,
         "since": moment(since, "--since").isoformat(),

@@ -6,9 +6,6 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.table import Table
-from rich.text import Text
-
 from varco_cli import output
 from varco_cli.demo.demo_gate import ACME, ARCHIVE, HEAVY, LIST, QUOTAS, STUDIO, DemoGate, DemoRow, SmtpAnswer
 from varco_cli.demo.rows import ROWS
@@ -58,16 +55,14 @@ async def run() -> DemoReport:
             return DemoReport(outcomes, await _story(stack, _most_interesting(outcomes)), await _balance(stack))
 
 
-def table(outcomes: list[DemoOutcome]) -> Table:
-    """Returns a table with a line for each mail."""
-    grid = Table(title="What became of each mail", title_justify="left", show_lines=True)
-    for column in ("mail", "the gate's answer", "decision", "went to"):
-        grid.add_column(column, overflow="fold")
+def print_outcomes(outcomes: list[DemoOutcome]) -> None:
+    """Prints a table with a row for each mail."""
+    rows = []
     for outcome in outcomes:
-        style = "green" if outcome.answer.code == 250 else "yellow"
-        text = Text(f"{outcome.answer.code} {outcome.answer.text}", style=style if outcome.as_expected else "bold red")
-        grid.add_row(Text(outcome.row.title), text, outcome.answer.decision or "-", Text(outcome.went))
-    return grid
+        style = "red" if not outcome.as_expected else "green" if outcome.answer.code == 250 else "yellow"
+        answer = output.Styled(f"{outcome.answer.code} {outcome.answer.text}", style)
+        rows.append((outcome.row.title, answer, outcome.answer.decision, outcome.went))
+    output.table(("mail", "the gate's answer", "decision", "went to"), rows)
 
 
 def check(outcomes: list[DemoOutcome]) -> None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
-from varco_cli.stack.certificate import self_signed
-from varco_common.base import log
 from varco_common.base.durable_file import DamagedFile, is_blank, make_directory, write_durable
 from varco_common.runtime.tokens import InvalidToken, Keyring
 
@@ -25,7 +23,6 @@ _REMEDIES = {
     "postgres.password": "write the password of PostgreSQL's superuser into it",
 }
 _DATABASE_REMEDY = "write a password into it, and give the service's user of PostgreSQL the same one (ALTER ROLE)"
-_log = log.get(__name__)
 
 
 class AlreadyRunning(Exception):
@@ -102,7 +99,7 @@ class StateDirectory:
         if path.exists() and is_blank(path.read_bytes()):
             if remedy := _remedy(name):
                 raise DamagedFile(path, remedy)
-            _log.warning("a secret was damaged (empty): made again", file=str(path))
+            _warn("a secret was damaged (empty): made again", path)
             path.unlink()
         if not path.exists():
             write_durable(path, f"{make(length)}\n")
@@ -125,7 +122,7 @@ class StateDirectory:
             raise DamagedFile(self.token_key, _REMEDIES["token.key"])
         damaged = [*self._make_admin_token(Keyring(key)), *self._make_certificate(address, *names)]
         for name in damaged:
-            _log.warning("a file was damaged: made again", file=str(self.path / name))
+            _warn("a file was damaged: made again", self.path / name)
         return damaged
 
     def _make_admin_token(self, keyring: Keyring) -> list[str]:
@@ -155,6 +152,8 @@ class StateDirectory:
         for file in files:
             if file.exists() and not is_blank(file.read_bytes()):
                 file.replace(file.with_name(f"{file.name}.damaged"))
+        from varco_cli.stack.certificate import self_signed  # noqa: PLC0415 - slow, and seldom needed
+
         certificate, private_key = self_signed(address, *names)
         write_durable(files[1], f"{private_key}\n")
         write_durable(files[0], f"{certificate}\n")
@@ -195,3 +194,9 @@ class StateDirectory:
 def _remedy(name: str) -> str:
     """Says what to do about a damaged secret; empty if it can be replaced."""
     return _DATABASE_REMEDY if name.startswith("db-") else _REMEDIES.get(name, "")
+
+
+def _warn(text: str, file: Path) -> None:
+    from varco_common.base import log  # noqa: PLC0415 - slow, and seldom needed
+
+    log.get(__name__).warning(text, file=str(file))

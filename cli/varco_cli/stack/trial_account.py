@@ -25,14 +25,23 @@ class TrialAccount(NamedTuple):
 async def open_trial(stack: Stack) -> TrialAccount | None:
     """Opens the account where this home never had one.
 
-    Returns None where the services that it needs aren't installed.
+    Returns None where the services that it needs aren't installed, and where the account or its
+    login was removed since.
     """
     if not {"policy", "relay", "ingress-smtp"} <= stack.apis.keys():
         return None
     if not stack.home.trial_made.exists():
         await _open(stack)
         stack.home.trial_made.touch(0o600)
+    elif not await _is_open(stack):
+        return None
     return _lines(stack)
+
+
+async def _is_open(stack: Stack) -> bool:
+    async with stack.client("policy") as policy:
+        answer = await policy.get(f"/accounts/{ACCOUNT}")
+    return answer.is_success and LOGIN in [user["login"] for user in answer.json()["users"]]
 
 
 async def _open(stack: Stack) -> None:

@@ -59,18 +59,20 @@ class BanLog:
                     self._write(stored.sequence, text)
                     self._publish(LogLine(stored.event, text))
 
-    async def past(self, host: str, is_wanted: EventFilter, limit: int) -> list[str]:
+    async def past(self, host: str, is_wanted: EventFilter, limit: int) -> list[LogLine]:
         """The newest lines, oldest first. Lines of all hosts are only those in memory."""
         lines = await self._of_host(host) if host else [*self._recent]
-        return [line.text for line in lines if is_wanted(line.event)][-limit:]
+        return [line for line in lines if is_wanted(line.event)][-limit:]
 
-    def live(self, host: str, is_wanted: EventFilter) -> AsyncIterator[str]:
+    def live(self, host: str, is_wanted: EventFilter) -> AsyncIterator[LogLine]:
         """New lines, until the reader leaves or is too far behind, or the process ends."""
         queue: asyncio.Queue[LogLine] = asyncio.Queue(_MAX_BEHIND)
         self._readers.add(queue)
         return self._read(queue, banned_as(host) if host else "", is_wanted)
 
-    async def _read(self, queue: asyncio.Queue[LogLine], network: str, is_wanted: EventFilter) -> AsyncIterator[str]:
+    async def _read(
+        self, queue: asyncio.Queue[LogLine], network: str, is_wanted: EventFilter
+    ) -> AsyncIterator[LogLine]:
         draining = asyncio.create_task(self._draining.wait())
         try:
             while queue in self._readers:
@@ -79,9 +81,9 @@ class BanLog:
                 if not getting.done():
                     await ended(getting)
                     return
-                event, text = getting.result()
-                if is_wanted(event) and network in ("", event.network):
-                    yield text
+                line = getting.result()
+                if is_wanted(line.event) and network in ("", line.event.network):
+                    yield line
         finally:
             draining.cancel()
             self._readers.discard(queue)

@@ -1,7 +1,7 @@
 """One line of the ban log, exactly as fail2ban writes it: its users and its own tools read it."""
 
 from collections.abc import Iterable
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 
 from varco_banguard.model import accounts_of
 from varco_common.events import HostBanned, HostEvent, HostFound, HostIgnored, HostUnbanned
@@ -31,6 +31,20 @@ def log_line(event: object, process: int, zone: tzinfo | None = None) -> str:
     at = event.at.astimezone(zone)
     stamp = f"{at:%Y-%m-%d %H:%M:%S},{at.microsecond // 1000:03d}"
     return f"{stamp} {'fail2ban.' + name:<24}[{process}]: {level:<7} [{JAIL}] {message}"
+
+
+def log_record(event: HostEvent) -> dict[str, str]:
+    """The same as an object with times in UTC, for programs. It says no more than the line."""
+    record = {"at": event.at.astimezone(UTC).isoformat(), "jail": JAIL, "network": event.network}
+    match event:
+        case HostFound(strike=strike):
+            return record | {"what": "found", "host": strike.host, "failed_at": strike.at.astimezone(UTC).isoformat()}
+        case HostIgnored(strike=strike):
+            return record | {"what": "ignored", "host": strike.host}
+        case HostBanned():
+            return record | {"what": "banned"}
+        case _:
+            return record | {"what": "unbanned"}
 
 
 def accounts_allowed_to_read(event: HostEvent) -> Iterable[str]:

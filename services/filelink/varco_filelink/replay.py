@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from varco_common.base import units
-from varco_common.events import AnyEvent, FilelinkChosen, FilelinkWithdrawn
+from varco_common.events import AnyEvent, Choice, FilelinkChosen, FilelinkWithdrawn
 from varco_common.eventsourcing.commands import CommandContext
 from varco_common.eventsourcing.replay.replayable import (
     IndependentReplay,
@@ -86,7 +86,7 @@ def _sections(settings: LinkSettings) -> Sections:
             "over": units.format_size(settings.over),
             "keep": format_keep(settings.keep),
             "base_url": settings.base_url,
-            "signed": str(settings.signed),
+            "signed": "send" if settings.signed is Choice.ACCEPT else "refuse",  # as an account file has it
         }
     }
 

@@ -93,6 +93,10 @@ class AccountDirectory:
     def network_owner(self, network: str) -> str | None:
         return self._networks.owner(network)
 
+    def token_owner(self, token: str) -> str | None:
+        """The account that a token was issued for, by the token's id."""
+        return next((account.name for account in self.all() if token in account.tokens), None)
+
     def accounts_claiming_domain(self, pattern: str) -> set[str]:
         """The accounts that have a sender at the pattern's domain, above it or below it."""
         return self._domains.accounts_claiming_domain(pattern)

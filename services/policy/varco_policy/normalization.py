@@ -17,7 +17,7 @@ BROADEST = {4: 8, 6: 16}  # prefix lengths; a broader network is only trusted by
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LOGIN = re.compile(r"[^\s:\x00-\x1f\x7f]{1,254}")
-_LOCAL = re.compile(r"[^\s\x00-\x1f\x7f<>]{1,64}")  # RFC 5321 4.5.3.1.1
+_LOCAL = re.compile(r'(?=.{1,64}$)(?:[^\s\x00-\x1f\x7f<>@"]+|"[^\x00-\x1f\x7f<>"]+")')  # RFC 5321 4.1.2, 4.5.3.1.1
 _EXTENSION = re.compile(r"[a-z0-9][a-z0-9_+-]{0,15}")
 
 

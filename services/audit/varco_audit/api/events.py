@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from varco_audit.api import ndjson
 from varco_audit.api.event_models import EventOut, EventPage, IndexOut, json_line
-from varco_audit.api.parameters import as_utc, visible_account
+from varco_audit.api.parameters import FACTS, SERVICES, as_utc, check_known, visible_account
 from varco_audit.index.event_index import EventIndex
 from varco_audit.index.index_fields import index_row
 from varco_audit.recording.mail_recorder import MailRecorder
@@ -51,7 +51,9 @@ def event_query(  # noqa: PLR0917 - the parameters of a query
     since: Time = None,
     until: Time = None,
 ) -> EventQuery:
-    """Raises 403 if an account's token asks for another account."""
+    """Raises 403 if an account's token asks for another account, 422 for what no event can be."""
+    check_known("fact", fact or (), FACTS)
+    check_known("service", filter(None, [service]), SERVICES)
     return EventQuery(
         mail=mail.lower(),
         message_id=message_id,

@@ -3,7 +3,9 @@
 Only an admin issues them; an account's tokens may list and revoke each other.
 """
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.projection import Projection
@@ -14,6 +16,10 @@ from varco_policy import admin_tokens, commands
 from varco_policy.api.command_runner import AccountName, CommandRunner
 from varco_policy.api.request_schemas import TokenForm
 from varco_policy.api.response_schemas import IssuedTokenOut, TokenOut
+
+Unlisted = Annotated[
+    bool, Query(description="Revoke it even if it is not listed, as the first admin token and those of a lost file.")
+]
 
 
 def router(runner: CommandRunner, admins: Projection[admin_tokens.AdminTokens], keyring: Keyring) -> APIRouter:
@@ -59,8 +65,16 @@ def router(runner: CommandRunner, admins: Projection[admin_tokens.AdminTokens], 
         return IssuedTokenOut(id=token.id, name=form.name, token=text)
 
     @api.delete("/tokens/{token}", status_code=204)
-    async def revoke_admin_token(token: str, command: Command, _: Admin) -> None:
-        """The admin token is no longer valid. Any can be revoked, also the first one."""
-        await admin_executor.execute(ADMIN, command, lambda _, context: admin_tokens.revoke_admin_token(context, token))
+    async def revoke_any_token(token: str, command: Command, admin: Admin, *, unlisted: Unlisted = False) -> None:
+        """The token, of an admin or of an account, is no longer valid."""
+        if account := runner.accounts.token_owner(token):
+            await runner.change(account, command, lambda state, context: commands.revoke_token(state, context, token))
+            return
+        unlisted = unlisted or token == admin.id
+        await admin_executor.execute(
+            ADMIN,
+            command,
+            lambda state, context: admin_tokens.revoke_admin_token(state, context, token, unlisted=unlisted),
+        )
 
     return api

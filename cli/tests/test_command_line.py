@@ -1,0 +1,154 @@
+"""What every command line has: help, a version, an overview, completion, a quick start."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from varco_cli import catalogue, output, times
+
+from .conftest import Varco
+
+HEAVY = ("sqlalchemy", "fastapi", "structlog", "nats", "minio", "cryptography", "yaml", "asyncpg")
+
+
+def test_the_version_is_that_of_the_package(varco: Varco) -> None:
+    assert varco("--version").out == f"varco {version('varco-cli')}\n"
+
+
+def test_varco_alone_is_a_short_overview_with_every_command(varco: Varco) -> None:
+    ended = varco()
+    assert ended.code == 0
+    assert len(ended.out.splitlines()) < 20
+    assert {*catalogue.ENTRIES} <= {word.strip(",") for word in ended.out.split()}
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+@pytest.mark.parametrize("command", [(), ("queue",), ("queue", "list"), ("status",)])
+def test_help_is_a_letter_away(varco: Varco, command: tuple[str, ...], option: str) -> None:
+    ended = varco(*command, option)
+    assert ended.code == 0
+    assert "Usage:" in ended.out
+
+
+def test_the_help_has_the_commands_in_groups_on_one_line_each(varco: Varco) -> None:
+    lines = varco("-h").out.splitlines()
+    assert [line for line in lines if line in {f"{title}:" for title in catalogue.SECTIONS}] == [
+        f"{title}:" for title in catalogue.SECTIONS
+    ]
+    for name, entry in catalogue.ENTRIES.items():
+        assert [line for line in lines if line.split() == [name, *entry.about.split()]], name
+
+
+def test_a_misspelt_command_is_corrected(varco: Varco) -> None:
+    ended = varco("sendrs", "list")
+    assert ended.code == 2
+    assert "Did you mean 'senders'" in ended.error
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.ENTRIES))
+def test_every_command_of_the_catalogue_is_there(name: str) -> None:
+    app = catalogue.load(name)
+    assert app.registered_commands
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("senders", "list", "acme"), ("queue", "list"), ("status",)])
+def test_a_plain_command_loads_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """The time of a start is the time of its imports."""
+    program = (
+        "import sys\n"
+        "from varco_cli.main import app\n"
+        "from varco_cli.failures import CommandFailure\n"
+        "try:\n    app(sys.argv[1:])\n"
+        "except (SystemExit, CommandFailure):\n    pass\n"
+        f"print('loaded:', *sorted({{*{HEAVY!r}}} & sys.modules.keys()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={**os.environ, "VARCO_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("varco se", {"senders"}), ("varco senders ", {"list", "add", "remove", "test"}), ("varco queue ho", {"hold"})],
+)
+def test_the_shell_completes_commands(words: str, expected: set[str], tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "VARCO_HOME": str(tmp_path),
+        "_VARCO_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    varco = Path(sys.executable).with_name("varco")
+    done = subprocess.run([varco], env=environment, capture_output=True, text=True, check=False)
+    assert {*done.stdout.split()} == expected
+
+
+def test_times_are_local_with_their_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Rome")
+    time.tzset()
+    try:
+        assert times.local("2026-11-29T13:05:03.123456Z") == "2026-11-29 14:05:03 CET"
+        assert times.local("2026-07-01T13:05:03Z") == "2026-07-01 15:05:03 CEST"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_progress_never_runs_into_the_text() -> None:
+    """On a terminal, where both are on the same screen."""
+    program = (
+        "import json\n"
+        "from varco_cli.replay_output import without_progress\n"
+        "progress = json.dumps({'line': 'progress', 'part': 0.5, 'mails': 7})\n"
+        "lines = [progress, json.dumps({'line': 'mail'}), progress, json.dumps({'line': 'done'})]\n"
+        "for line in without_progress(lines, 'deciding again'):\n"
+        "    print(line['line'], flush=True)\n"
+    )
+    screen = on_a_terminal([sys.executable, "-c", program])
+    assert "50%" in screen
+    assert [after_erasing(line) for line in screen.rstrip("\n").split("\n")] == ["mail", "done"]
+
+
+def on_a_terminal(command: list[str]) -> str:
+    """Returns what the command writes to its terminal."""
+    reader, writer = pty.openpty()
+    with subprocess.Popen(command, stdin=writer, stdout=writer, stderr=writer) as child:
+        os.close(writer)
+        written = b""
+        while True:
+            select.select([reader], [], [])
+            try:
+                part = os.read(reader, 4096)
+            except OSError:  # the last writer has closed it
+                break
+            if not part:
+                break
+            written += part
+        child.wait()
+    os.close(reader)
+    return written.decode().replace("\r\n", "\n")
+
+
+def after_erasing(line: str) -> str:
+    """Returns what is left of a line: `\\r` and the sequence that erases to its end."""
+    return line.rpartition("\r\x1b[K")[2] if "\r" in line else line
+
+
+def test_without_a_terminal_there_is_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    bar = output.ProgressLine()
+    bar.show("half")
+    bar.clear()
+    assert capsys.readouterr().err == ""
