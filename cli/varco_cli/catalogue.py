@@ -46,7 +46,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "status": Entry("status:status", "What runs where, and whether it is ready."),
         "restart": Entry("restart:restart", "Drains and restarts services, one after the other."),
         "down": Entry("down:down", "Drains and ends the gateway."),
-        "bans": Entry("bans:app", "Banned hosts, the rules of bans, and networks that are never banned."),
+        "bans": Entry("bans:app", "Banned hosts, the rules of bans, networks that are not banned."),
         "backup": Entry("backup:backup", "Writes the state of the gateway to a new directory or file."),
         "restore": Entry("backup:restore", "Restores a backup into an empty gateway."),
         "demo": Entry("demo:demo", "Shows each rule with a mail, on a separate gateway."),

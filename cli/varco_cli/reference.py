@@ -18,7 +18,17 @@ HEAD = """\
 
 `varco` talks to the services' HTTP APIs. It finds them through `VARCO_HOME` (`./var`), or through
 `VARCO_APIS=policy=http://host:port,relay=...`; its token is `VARCO_TOKEN`, or the file `admin.token` in VARCO_HOME.
-Every command but `up` takes `--json`.
+
+- `varco` alone lists the commands, `varco -h` describes each, `varco COMMAND -h` one of them.
+- `varco --version` prints the version.
+- `varco --install-completion` makes the shell (bash, zsh, fish) complete commands, options and the names of
+  accounts with the tab key, from the next shell on. `--show-completion` prints what it installs.
+- Every command that answers takes `--json`: times are in UTC and sizes in bytes there. For people, times are in
+  the zone of the machine that runs `varco`, with its name; `TZ=UTC varco ...` prints UTC.
+- Tables are as wide as the terminal, and no id or link is broken. In a pipe, each row is one line. `NO_COLOR=1`
+  turns colours off.
+
+The exit code says how a command ended:
 
 """
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
+from varco_audit.api.parameters import SERVICES, check_known
 from varco_audit.dead_letters.operations import DeadLetters, OpenedDeadLetter
 from varco_common.runtime.auth import Admin
 
@@ -72,6 +73,7 @@ def router(dead_letters: DeadLetters) -> APIRouter:
     @api.get("/deadletters")
     async def deadletters(_: Admin, service: str = "") -> list[DeadLetterOut]:
         """Those that have not been dealt with, the oldest first."""
+        check_known("service", filter(None, [service]), SERVICES)
         return [DeadLetterOut.model_validate(letter) for letter in dead_letters.all(service)]
 
     @api.get("/deadletters/{name}")

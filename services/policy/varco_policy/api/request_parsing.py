@@ -4,8 +4,9 @@ A mistake in an account file is a RequestValidationError that names its place, s
 it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
 from fastapi.exceptions import RequestValidationError
@@ -74,7 +75,9 @@ def parse_without_users(document: AccountDocument, account: Account | None, reas
     if document.senders is not None:
         sections["senders"] = _unique(_each("senders", document.senders, normalization.normal_sender_pattern))
     if document.networks is not None:
-        sections["networks"] = dict(_each("networks", document.networks, lambda item: _network_item(item, reason)))
+        trusted = account.networks if account else ()
+        parse = partial(_network_item, reason=reason, trusted=trusted)
+        sections["networks"] = dict(_each("networks", document.networks, parse))
     if document.rules is not None:
         with _at("rules", "attachments"):
             sections["rules"] = parse_rules(document.rules, account.rules if account else Rules())
@@ -174,10 +177,12 @@ def _unique(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(items))
 
 
-def _network_item(item: str | NetworkIn, reason: str) -> tuple[str, DesiredNetwork]:
-    """The network in normal form, and how it is trusted."""
+def _network_item(item: str | NetworkIn, *, reason: str, trusted: Container[str]) -> tuple[str, DesiredNetwork]:
+    """The network in normal form, and how it is trusted. A broad one is forced only once."""
     form = item if isinstance(item, NetworkIn) else NetworkIn(network=item)
-    network = parse_network(form.network, reason, force=form.force)
+    network = normalization.normal_network(form.network, forced=True)
+    if network not in trusted:
+        network = parse_network(form.network, reason, force=form.force)
     return network, DesiredNetwork(form.normalise, parse_domain(form))
 
 
