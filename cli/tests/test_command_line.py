@@ -148,7 +148,7 @@ def after_erasing(line: str) -> str:
 
 
 def test_without_a_terminal_there_is_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
-    bar = output.ProgressLine()
+    bar = output.TerminalProgress()
     bar.show("half")
     bar.clear()
     assert capsys.readouterr().err == ""

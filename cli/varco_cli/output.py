@@ -63,7 +63,7 @@ def step(text: str) -> None:
     typer.echo(_painted(Styled(text, "dim")), err=True, color=_coloured())
 
 
-class ProgressLine:
+class TerminalProgress:
     """A line of a terminal that the next one replaces. In a pipe or a file, nothing."""
 
     def __init__(self) -> None:

@@ -21,12 +21,12 @@ HEAD = """\
 
 - `varco` alone lists the commands, `varco -h` describes each, `varco COMMAND -h` one of them.
 - `varco --version` prints the version.
-- `varco --install-completion` makes the shell (bash, zsh, fish) complete commands, options and the names of
+- `varco --install-completion` makes the shell (bash, zsh, fish) complete commands, options and
   accounts with the tab key, from the next shell on. `--show-completion` prints what it installs.
-- Every command that answers takes `--json`: times are in UTC and sizes in bytes there. For people, times are in
-  the zone of the machine that runs `varco`, with its name; `TZ=UTC varco ...` prints UTC.
-- Tables are as wide as the terminal, and no id or link is broken. In a pipe, each row is one line. `NO_COLOR=1`
-  turns colours off.
+- Every command that answers takes `--json`: times are in UTC and sizes in bytes there. For people,
+  times are in the zone of the machine that runs `varco`; `TZ=UTC varco ...` prints UTC.
+- Tables are as wide as the terminal, and no id or link is broken. In a pipe, each row is one line.
+  `NO_COLOR=1` turns colours off.
 
 The exit code says how a command ended:
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from varco_cli.failures import Refused, Unreachable
-from varco_cli.output import ProgressLine
+from varco_cli.output import TerminalProgress
 
 
 def without_progress(lines: Iterable[str], about: str) -> Iterator[dict[str, Any]]:
@@ -14,7 +14,7 @@ def without_progress(lines: Iterable[str], about: str) -> Iterator[dict[str, Any
 
     Raises Refused where the replay failed, Unreachable where audit ended early.
     """
-    bar, ended = ProgressLine(), False
+    bar, ended = TerminalProgress(), False
     try:
         for text in filter(None, lines):
             line: dict[str, Any] = msgspec.json.decode(text)
