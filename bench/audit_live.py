@@ -26,6 +26,7 @@ from varco_common.events import MailRecorded, decode_event
 from varco_common.mail.record import MailRecord
 from varco_common.testing import nats_server
 from varco_common.testing.processes import free_port
+from varco_common.testing.running import public_key
 
 RATES = (20, 200, 1_000)  # mails a second
 SECONDS = 10
@@ -59,9 +60,8 @@ async def lateness(bus: Bus) -> list[float]:
 
 def started(home: Path, url: str) -> subprocess.Popen[bytes]:
     """Runs the service audit in its own process."""
-    (home / "token.key").write_text("k" * 64)
     names = variables(Settings)
-    chosen = {"home": home, "nats_url": url, "api_port": free_port(), "token_key_file": home / "token.key"}
+    chosen = {"home": home, "nats_url": url, "api_port": free_port(), "token_public_key_file": public_key(home)}
     environment = os.environ | {names[name]: str(value) for name, value in chosen.items()}
     return subprocess.Popen([Path(sysconfig.get_path("scripts")) / "varco-audit"], env=environment)
 

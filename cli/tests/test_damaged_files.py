@@ -1,5 +1,7 @@
 """A file of VARCO_HOME that a power cut damaged is replaced, or named with what to do."""
 
+import hashlib
+import hmac
 import json
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.port_assignment import assign_api_ports
 from varco_cli.stack.process import end_stale
 from varco_common.base.durable_file import DamagedFile
+from varco_common.runtime.token_signer import TokenSigner
 from varco_common.runtime.tokens import Keyring
 
 DAMAGE = pytest.mark.parametrize("damage", [b"", b"\0" * 40, b"\n"])
@@ -38,7 +41,30 @@ def test_what_is_whole_stays(home: StateDirectory):
 def test_an_admin_token_is_made_again(home: StateDirectory, damage: bytes):
     home.admin_token.write_bytes(damage)
     assert home.prepare("127.0.0.1") == ["admin.token"]
-    assert Keyring(home.token_key.read_bytes().strip()).verify(home.admin_token.read_text().strip()).is_admin
+    assert opens(home, home.admin_token.read_text().strip())
+
+
+def opens(home: StateDirectory, token: str) -> bool:
+    """Whether the services accept the token."""
+    return Keyring(home.token_public_key.read_bytes()).is_signed(token)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 40, b"-----BEGIN PUBLIC KEY-----"])
+def test_the_public_key_is_made_again_of_the_secret(home: StateDirectory, damage: bytes):
+    home.token_public_key.write_bytes(damage)
+    assert home.prepare("127.0.0.1") == []
+    assert opens(home, home.admin_token.read_text().strip())
+
+
+def test_the_admin_token_of_an_earlier_version_is_signed_anew_under_its_id(home: StateDirectory):
+    secret = home.token_key.read_bytes().strip()
+    content = f"varco_admin_{'0' * 20}"
+    earlier = f"{content}_{hmac.new(secret, content.encode(), hashlib.sha256).hexdigest()}"
+    home.admin_token.write_text(f"{earlier}\n")
+    assert home.prepare("127.0.0.1") == []
+    assert home.admin_token.read_text().startswith(content)
+    assert opens(home, home.admin_token.read_text().strip())
+    assert TokenSigner(secret).verify_earlier(earlier).is_admin
 
 
 @pytest.mark.parametrize("suffix", [".crt", ".key"])

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from varco_common.testing import NatsServer, free_port
-from varco_common.testing.running import KEY, client, serving
+from varco_common.testing.running import KEY, client, public_key, serving
 from varco_policy import app as policy_app
 from varco_policy.settings import Settings as PolicySettings
 
@@ -28,11 +28,12 @@ def start(nats: NatsServer, tmp_path: Path):
     """Starts a service by its module `app` and its Settings."""
     key = tmp_path / "token.key"
     key.write_text(KEY)
+    keys = {"token_key_file": key, "token_public_key_file": public_key(tmp_path)}
 
     @asynccontextmanager
     async def running(serve, settings, **values: object) -> AsyncIterator[Running]:
         port = free_port()
-        chosen = settings(home=tmp_path, nats_url=nats.url, api_port=port, token_key_file=key, **values)
+        chosen = settings(home=tmp_path, nats_url=nats.url, api_port=port, **keys, **values)
         async with serving(serve(chosen), client(port)) as admin:
             yield Running(port, admin)
 

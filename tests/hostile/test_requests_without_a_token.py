@@ -13,7 +13,7 @@ from varco_banguard.settings import Settings as BanguardSettings
 from varco_common.events import TokenRevoked
 from varco_common.runtime.follower_limit import MAX_STREAMS
 from varco_common.runtime.request_size import MAX_BODY
-from varco_common.runtime.tokens import Keyring
+from varco_common.runtime.token_signer import TokenSigner
 from varco_common.testing.running import KEY
 
 
@@ -43,7 +43,7 @@ async def test_a_body_is_not_read_before_the_token_is_checked(banguard, authoriz
 
 
 async def test_a_body_that_is_too_large_is_not_read_for_a_token_either(banguard):
-    token = Keyring(KEY.encode()).mint_admin()[1]
+    token = TokenSigner(KEY.encode()).mint_admin()[1]
     with pytest.raises(TimeoutError):  # it is waited for, since it may come
         await answer_to_the_header(banguard.port, f"Authorization: Bearer {token}\r\n")
     answer = await banguard.admin.post("/bans", content=b"x" * (MAX_BODY + 1))
@@ -51,7 +51,7 @@ async def test_a_body_that_is_too_large_is_not_read_for_a_token_either(banguard)
 
 
 async def test_a_stream_ends_when_its_token_is_revoked(banguard, bus):
-    token, text = Keyring(KEY.encode()).mint("acme")
+    token, text = TokenSigner(KEY.encode()).mint("acme")
     headers, url = {"Authorization": f"Bearer {text}"}, f"http://127.0.0.1:{banguard.port}/log?follow=true"
     async with httpx.AsyncClient() as http, http.stream("GET", url, headers=headers) as answer:
         assert answer.status_code == 200

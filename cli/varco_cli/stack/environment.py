@@ -7,6 +7,8 @@ from varco_cli.stack.settings import StackSettings
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.storage import retention
 
+_SIGNER = "policy"  # the service that signs tokens
+
 
 def voters(services: Sequence[ServiceDescription]) -> str:
     """Returns the names of the services that vote, separated by commas."""
@@ -22,12 +24,13 @@ def of_service(
     home: StateDirectory, settings: StackSettings, service: ServiceDescription, api_port: int
 ) -> dict[str, str]:
     """Returns the variables that the stack sets for this service."""
-    return {
+    key = {"VARCO_TOKEN_KEY_FILE": str(home.token_key)} if service.name == _SIGNER else {}
+    return key | {
         "VARCO_HOME": str(home.path),
         "VARCO_BIND": settings.bind,
         **settings.ports.environment,
         "VARCO_API_PORT": str(api_port),
-        "VARCO_TOKEN_KEY_FILE": str(home.token_key),
+        "VARCO_TOKEN_PUBLIC_KEY_FILE": str(home.token_public_key),
         "VARCO_NATS_URL": f"nats://{settings.inner}:{settings.ports.nats}",
         "VARCO_NATS_USER": service.name,
         "VARCO_NATS_PASSWORD_FILE": str(home.bus_password(service.name)),

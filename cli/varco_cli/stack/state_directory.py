@@ -10,9 +10,9 @@ from pathlib import Path
 from secrets import token_hex
 
 from varco_common.base.durable_file import DamagedFile, is_blank, make_directory, write_durable
+from varco_common.runtime.token_signer import KEY_BYTES, TokenSigner
 from varco_common.runtime.tokens import InvalidToken, Keyring
 
-_KEY_BYTES = 32  # the shortest token.key that services accept
 _RESTORE = "restore it from a backup that was made --with-secrets, or"
 _REMEDIES = {
     "token.key": f"{_RESTORE} delete it: the next start makes another key and another admin token, "
@@ -52,6 +52,10 @@ class StateDirectory:
     @property
     def token_key(self) -> Path:
         return self.secrets / "token.key"
+
+    @property
+    def token_public_key(self) -> Path:
+        return self.secrets / "token.public"
 
     @property
     def certificate(self) -> Path:
@@ -117,25 +121,31 @@ class StateDirectory:
         for path in (self.path, self.secrets, self.path / "tls", self.path / "data", self.path / "pids", self.logs):
             make_directory(path)
             path.chmod(0o700)
-        key = self.secret("token.key").read_bytes().strip()  # as the services read it
-        if len(key) < _KEY_BYTES:
+        key = self.secret("token.key").read_bytes().strip()  # as policy reads it
+        if len(key) < KEY_BYTES:
             raise DamagedFile(self.token_key, _REMEDIES["token.key"])
-        damaged = [*self._make_admin_token(Keyring(key)), *self._make_certificate(address, *names)]
+        signer = TokenSigner(key)
+        if not self.token_public_key.exists() or self.token_public_key.read_bytes() != signer.public_key:
+            write_durable(self.token_public_key, signer.public_key.decode())
+        damaged = [*self._make_admin_token(signer), *self._make_certificate(address, *names)]
         for name in damaged:
             _warn("a file was damaged: made again", self.path / name)
         return damaged
 
-    def _make_admin_token(self, keyring: Keyring) -> list[str]:
+    def _make_admin_token(self, signer: TokenSigner) -> list[str]:
         """Creates the admin token, or replaces one that is not of this key.
 
-        Returns its name if there was one.
+        Returns its name if there was one. A token of an earlier version is signed anew under its
+        id, and its old text stays valid.
         """
         exists = self.admin_token.exists()
-        if exists:
-            with contextlib.suppress(InvalidToken):
-                keyring.verify(self.admin_token.read_text(errors="replace").strip())
-                return []
-        write_durable(self.admin_token, f"{keyring.mint_admin()[1]}\n")
+        text = self.admin_token.read_text(errors="replace").strip() if exists else ""
+        if Keyring(signer.public_key).is_signed(text):
+            return []
+        with contextlib.suppress(InvalidToken):
+            write_durable(self.admin_token, f"{signer.renewed(text)}\n")
+            return []
+        write_durable(self.admin_token, f"{signer.mint_admin()[1]}\n")
         return [self.admin_token.name] if exists else []
 
     def _make_certificate(self, address: str, *names: str) -> list[str]:

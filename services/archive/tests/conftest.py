@@ -45,7 +45,6 @@ class Gate:
         self.nats, self.bus, self.home = nats, bus, home
         self.last = 0
         self.port, self.pop3, self.pop3s = free_port(), free_port(), free_port()
-        (home / "token.key").write_text(running.KEY)
         (home / "tls").mkdir()
         self.certificate = self_signed(home / "tls", "localhost", "127.0.0.1")
         self.settings: dict[str, object] = {
@@ -54,7 +53,7 @@ class Gate:
             "api_port": self.port,
             "pop3_port": self.pop3,
             "pop3s_port": self.pop3s,
-            "token_key_file": str(home / "token.key"),
+            "token_public_key_file": str(running.public_key(home)),
             "hostname": "gate.test",
             "drain": "5s",
         }

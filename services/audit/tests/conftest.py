@@ -19,7 +19,7 @@ from varco_common.mail.ballot import Vote, accept
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mime import Manifest
-from varco_common.runtime.tokens import Keyring
+from varco_common.runtime.token_signer import TokenSigner
 from varco_common.storage.object_store import ObjectStore
 from varco_common.testing import NatsServer, free_port, running
 
@@ -37,12 +37,11 @@ class Gate:
     def __init__(self, nats: NatsServer, bus: Bus, home: Path) -> None:
         self.nats, self.bus, self.home = nats, bus, home
         self.port = free_port()
-        (home / "token.key").write_text(running.KEY)
         self.settings: dict[str, object] = {
             "home": str(home),
             "nats_url": nats.url,
             "api_port": self.port,
-            "token_key_file": str(home / "token.key"),
+            "token_public_key_file": str(running.public_key(home)),
             "drain": "5s",
         }
 
@@ -102,8 +101,8 @@ class Gate:
         return running.client(self.port, account)
 
     def token(self, account: str = "") -> str:
-        keyring = Keyring(running.KEY.encode())
-        return (keyring.mint(account) if account else keyring.mint_admin())[1]
+        signer = TokenSigner(running.KEY.encode())
+        return (signer.mint(account) if account else signer.mint_admin())[1]
 
     async def events(self, *filters: str) -> list:
         """All events so far that match."""

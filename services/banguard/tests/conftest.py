@@ -18,9 +18,9 @@ from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest
-from varco_common.runtime.tokens import Keyring
+from varco_common.runtime.token_signer import TokenSigner
 from varco_common.testing import NatsServer, free_port
-from varco_common.testing.running import ready, serving
+from varco_common.testing.running import public_key, ready, serving
 from varco_common.testing.waiting import eventually
 
 KEY = "k" * 40
@@ -31,15 +31,15 @@ class Banguard:
 
     def __init__(self, port: int, bus: Bus, home: Path) -> None:
         self.base, self.bus, self.home = f"http://127.0.0.1:{port}", bus, home
-        self.keyring = Keyring(KEY.encode())
-        self.http = self.client(self.keyring.mint_admin()[1])
+        self.signer = TokenSigner(KEY.encode())
+        self.http = self.client(self.signer.mint_admin()[1])
 
     def client(self, token: str) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.AsyncClient(base_url=self.base, headers=headers, timeout=20)
 
     def of_account(self, account: str) -> httpx.AsyncClient:
-        return self.client(self.keyring.mint(account)[1])
+        return self.client(self.signer.mint(account)[1])
 
     async def fail(
         self,
@@ -128,9 +128,7 @@ def ballot_of(host: str, account: str, sender: str) -> Ballot:
 @asynccontextmanager
 async def running(nats: NatsServer, home: Path, **values: object) -> AsyncIterator[Banguard]:
     """banguard from start to drained end, in this process."""
-    key = home / "token.key"
-    key.write_text(KEY)
-    values = {"api_port": free_port(), "token_key_file": key, **values}
+    values = {"api_port": free_port(), "token_public_key_file": public_key(home, KEY), **values}
     settings = Settings(home=home, nats_url=nats.url, **values)
     async with Bus.connect(nats.settings(), "test") as bus:
         banguard = Banguard(settings.api_port, bus, home)

@@ -15,6 +15,7 @@ from services.banguard.tests.namespaces import CLIENT, CLIENT_V6, NEIGHBOUR, Nam
 
 from varco_banguard.firewall import ruleset
 from varco_common.events.ban_table import ActiveBan, network_of
+from varco_common.testing.running import public_key
 
 SMTP, OTHER = 2525, 8025
 REFUSED, CONNECTED = "ConnectionRefusedError", "connected"
@@ -38,9 +39,8 @@ class Gate:
         self.start_agent()
 
     def start_agent(self) -> None:
-        key = self.home / "key"
-        key.write_text("k" * 40)
-        own = {"VARCO_HOME": str(self.home), "VARCO_NATS_URL": self.url, "VARCO_TOKEN_KEY_FILE": str(key)}
+        key = public_key(self.home)
+        own = {"VARCO_HOME": str(self.home), "VARCO_NATS_URL": self.url, "VARCO_TOKEN_PUBLIC_KEY_FILE": str(key)}
         own |= {"VARCO_SMTP_PORT": str(SMTP), "VARCO_SUBMISSION_PORT": "0", "VARCO_SMTPS_PORT": "0"}
         agent = Path(sys.executable).with_name("varco-firewall")
         self.agent = subprocess.Popen([*self.places.gate, str(agent)], env={**os.environ, **own})

@@ -17,5 +17,5 @@ async def test_no_request_makes_an_error_of_ours(banguard):
         await banguard.fail("192.0.2.7")
     await banguard.next_event("host-banned")
     call = partial(call_everything, adapt=to_the_end)
-    called = await asyncio.to_thread(call, banguard.base, banguard.keyring.mint_admin()[1])
+    called = await asyncio.to_thread(call, banguard.base, banguard.signer.mint_admin()[1])
     assert len(called) == 11

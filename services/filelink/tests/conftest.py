@@ -50,13 +50,12 @@ class Gate:
         self.nats, self.bus, self.store, self.home = nats, bus, store, home
         self.port, self.links_port = free_port(), free_port()
         self.files, self.bodies = ObjectStore(store.settings, LINKS), ObjectStore(store.settings, BODIES)
-        (home / "token.key").write_text(running.KEY)
         self.settings: dict[str, object] = {
             "home": str(home),
             "nats_url": nats.url,
             "api_port": self.port,
             "links_port": self.links_port,
-            "token_key_file": str(home / "token.key"),
+            "token_public_key_file": str(running.public_key(home)),
             "s3_endpoint": store.settings.endpoint,
             "s3_access_key_file": str(store.settings.access_key_file),
             "s3_secret_key_file": str(store.settings.secret_key_file),

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 import socket
 import ssl
 import sys
@@ -26,10 +25,10 @@ from varco_common.mail import grants
 from varco_common.mail.ballot import Ballot, Vote, accept
 from varco_common.mail.grants import Denied, Grant, LoginQuestion, NetworkQuestion, Unavailable
 from varco_common.runtime.tls import Certificates
-from varco_common.runtime.tokens import Keyring
+from varco_common.runtime.token_signer import TokenSigner
 from varco_common.storage.object_store import ObjectStore
 from varco_common.storage.settings import ObjectStoreSettings
-from varco_common.testing import NatsServer, free_port
+from varco_common.testing import NatsServer, free_port, running
 from varco_common.testing.smtp import Client
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.app import build
@@ -231,7 +230,7 @@ async def spawn(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Callable[...,
     """Starts `varco-ingress-smtp` with environment variables, beside a policy that accepts all."""
     certificate(tmp_path / "tls", "gate.example")
     (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "token.key").write_text(key := secrets.token_hex(32))
+    running.public_key(tmp_path / "secrets")
     grant = msgspec.structs.replace(ALICE, max_size=200_000_000)
     policy = Policy(networks={"127.0.0.1": grant})
     async with AsyncExitStack() as stack:
@@ -258,7 +257,7 @@ async def spawn(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Callable[...,
             )
             stack.push_async_callback(_stopped, process)
             await eventually(lambda: _answers(port), 30)
-            return Ingress(process, port, api, bus, Keyring(key.encode()).mint_admin()[1])
+            return Ingress(process, port, api, bus, TokenSigner(running.KEY.encode()).mint_admin()[1])
 
         yield begin
 

@@ -9,9 +9,9 @@ import pytest
 
 from varco_common.bus import Bus
 from varco_common.mail.grants import LOGIN, NETWORK, GrantAnswer, LoginQuestion, NetworkQuestion, decode_answer, encode
-from varco_common.runtime.tokens import Keyring
+from varco_common.runtime.token_signer import TokenSigner
 from varco_common.testing import NatsServer, free_port
-from varco_common.testing.running import ready, serving
+from varco_common.testing.running import public_key, ready, serving
 from varco_policy.app import serve
 from varco_policy.settings import Settings
 
@@ -22,8 +22,8 @@ class Policy:
     """A running policy: `http` calls it as admin, `bus` is somebody else's connection."""
 
     def __init__(self, port: int, bus: Bus) -> None:
-        self.base, self.bus, self.keyring = f"http://127.0.0.1:{port}", bus, Keyring(KEY.encode())
-        self.http = self.client(self.keyring.mint_admin()[1])
+        self.base, self.bus, self.signer = f"http://127.0.0.1:{port}", bus, TokenSigner(KEY.encode())
+        self.http = self.client(self.signer.mint_admin()[1])
 
     def client(self, token: str) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -50,7 +50,8 @@ async def running(nats: NatsServer, home: Path, **values: object) -> AsyncIterat
     """policy from start to drained end, in this process."""
     key = home / "token.key"
     key.write_text(KEY)
-    values = {"argon2_memory_kib": 8_192, "api_port": free_port(), "token_key_file": key, **values}
+    keys = {"token_key_file": key, "token_public_key_file": public_key(home, KEY)}
+    values = {"argon2_memory_kib": 8_192, "api_port": free_port(), **keys, **values}
     settings = Settings(home=home, nats_url=nats.url, **values)
     async with Bus.connect(nats.settings(), "test") as bus:
         policy = Policy(settings.api_port, bus)

@@ -14,6 +14,7 @@ from varco_common.bus.permissions import permissions
 from varco_common.mail.grants import Denied, Grant
 from varco_common.testing import free_port, nats_server
 from varco_common.testing.processes import binary
+from varco_common.testing.running import public_key
 from varco_policy.app import SERVICE
 
 from .conftest import KEY, Policy
@@ -37,6 +38,7 @@ async def process(home, nats, **environment):
         "VARCO_NATS_USER": "policy",
         "VARCO_NATS_PASSWORD_FILE": home / "nats.password",
         "VARCO_TOKEN_KEY_FILE": home / "token.key",
+        "VARCO_TOKEN_PUBLIC_KEY_FILE": public_key(home, KEY),
         "VARCO_API_PORT": free_port(),
         "VARCO_POLICY_ARGON2_MEMORY_KIB": 8192,
         **environment,

@@ -1,14 +1,16 @@
 """policy, a voter: may this account send this mail? It also answers whose a login or a host is."""
 
 from varco_common.base import subjects
+from varco_common.base.settings import BrokenSetting
 from varco_common.bus import Bus
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.mail.grants import LOGIN, NETWORK
-from varco_common.runtime import rebuild_api, service
+from varco_common.runtime import earlier_tokens, rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.service import Service
+from varco_common.runtime.token_signer import TokenSigner
 from varco_common.storage import database
 from varco_policy import api
 from varco_policy.account_directory import ALL, FOLLOWED, NAME, AccountDirectory
@@ -28,6 +30,7 @@ MAX_HASHING_PER_THREAD = 64
 
 async def serve(settings: Settings) -> None:
     """Votes once it has caught up. Until then it does not answer, which is never a yes."""
+    signer = _signer(settings)
     hashes, threads = ImportedHashes(settings.argon2_memory_kib), settings.hashing_threads
     async with (
         HttpServer.open(settings, NAME) as server,
@@ -41,15 +44,27 @@ async def serve(settings: Settings) -> None:
             ACCOUNTS.set_function(lambda: len(accounts.projection))
             responder = GrantResponder(bus, accounts, verifier)
             server.include(rebuild_api.router(NAME, "varco_policy.rebuild", settings))
-            server.include(api.router(accounts, admin_tokens, verifier, server.keyring))
+            server.include(api.router(accounts, admin_tokens, verifier, signer))
             await bus.voting.serve(VOTER, PolicyVoter(accounts))
             await bus.requests.answer(LOGIN, NAME, responder.on_login)
             await bus.requests.answer(NETWORK, NAME, responder.on_network)
+            await bus.requests.answer(earlier_tokens.QUESTION, NAME, earlier_tokens.answering(signer))
             try:
                 async with ReplayServer.answering(bus, NAME, "varco_policy.replay", settings):
                     await server.serve(bus, accounts=accounts.projection.check)
             finally:
                 await responder.drain()
+
+
+def _signer(settings: Settings) -> TokenSigner:
+    """Raises BrokenSetting if the services verify with another key than policy signs with."""
+    if settings.token_signer.public_key.split() != settings.token_public_key.split():
+        raise BrokenSetting(
+            "VARCO_TOKEN_KEY_FILE",
+            settings.token_key_file or "secrets/token.key",
+            "the key whose public key the services have (`varco init` and `varco up` write it)",
+        )
+    return settings.token_signer
 
 
 SERVICE = Service(
@@ -58,7 +73,7 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=(ALL, subjects.replay_frames("*")),
-    subscribes=(*FOLLOWED, "ballot.*", LOGIN, NETWORK, subjects.replay_request(NAME)),
+    subscribes=(*FOLLOWED, "ballot.*", LOGIN, NETWORK, earlier_tokens.QUESTION, subjects.replay_request(NAME)),
 )
 
 

@@ -21,8 +21,9 @@ from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest
-from varco_common.runtime.tokens import Keyring
+from varco_common.runtime.token_signer import TokenSigner
 from varco_common.testing import NatsServer, free_port
+from varco_common.testing.running import public_key
 from varco_ratelimit import app
 from varco_ratelimit.app import serve
 from varco_ratelimit.settings import Settings
@@ -61,9 +62,9 @@ class Gate:
     """One running ratelimit, and the ingress before it."""
 
     def __init__(self, port: int, bus: Bus) -> None:
-        self.bus, self.keyring = bus, Keyring(KEY.encode())
+        self.bus, self.signer = bus, TokenSigner(KEY.encode())
         self.base = f"http://127.0.0.1:{port}"
-        self.http = self.client(self.keyring.mint_admin()[1])
+        self.http = self.client(self.signer.mint_admin()[1])
 
     def client(self, token: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.base, headers={"Authorization": f"Bearer {token}"}, timeout=20)
@@ -132,9 +133,7 @@ class Gate:
 @asynccontextmanager
 async def running(nats: NatsServer, home: Path, bus: Bus, **settings: object) -> AsyncIterator[Gate]:
     """ratelimit from start to drained end, in this process."""
-    key = home / "token.key"
-    key.write_text(KEY)
-    facts = {"api_port": free_port(), "token_key_file": key, **FAST, **settings}
+    facts = {"api_port": free_port(), "token_public_key_file": public_key(home, KEY), **FAST, **settings}
     chosen = Settings(**{"home": home, "nats_url": nats.url, **facts})
     task = asyncio.create_task(serve(chosen))
     gate = Gate(chosen.api_port, bus)
@@ -159,12 +158,11 @@ class Process:
     def __init__(
         self, nats: NatsServer, home: Path, bus: Bus, lease: float = LEASE_SECONDS, lapse: float = 120.0, **environment
     ) -> None:
-        (home / "token.key").write_text(KEY)
         self.port = free_port()
         facts = {
             "VARCO_HOME": home,
             "VARCO_NATS_URL": nats.url,
-            "VARCO_TOKEN_KEY_FILE": home / "token.key",
+            "VARCO_TOKEN_PUBLIC_KEY_FILE": public_key(home, KEY),
             "VARCO_API_PORT": self.port,
             "VARCO_INGRESS_VOTE_TIMEOUT": "1s",
             **environment,

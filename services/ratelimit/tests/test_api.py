@@ -25,7 +25,7 @@ SECTION = {
 
 
 def token(gate, account="acme"):
-    return gate.client(gate.keyring.mint(account)[1])
+    return gate.client(gate.signer.mint(account)[1])
 
 
 async def test_a_section_is_shown_as_it_was_put_and_put_again_changes_nothing(gate):

@@ -67,12 +67,11 @@ class Gate:
     def __init__(self, nats: NatsServer, bus: Bus, home: Path) -> None:
         self.nats, self.bus, self.home, self.facts = nats, bus, home, Facts()
         self.port = free_port()
-        (home / "token.key").write_text(running.KEY)
         self.settings: dict[str, object] = {
             "home": str(home),
             "nats_url": nats.url,
             "api_port": self.port,
-            "token_key_file": str(home / "token.key"),
+            "token_public_key_file": str(running.public_key(home)),
             "helo_name": "gate.test",
             "retry_first": "0.05s",
             "retry_longest": "0.2s",

@@ -20,7 +20,8 @@ from varco_common.runtime.auth import AccountScope, Admin, Caller
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.request_size import MAX_BODY
 from varco_common.runtime.settings import ServiceSettings
-from varco_common.testing import nats_server
+from varco_common.runtime.token_signer import TokenSigner
+from varco_common.testing import nats_server, running
 from varco_common.testing.samples import record
 
 ERRORS = {
@@ -31,6 +32,7 @@ ERRORS = {
     "poison": (PoisonError("secret internals"), 500),
     "bug": (ZeroDivisionError("secret internals"), 500),
 }
+SIGNER = TokenSigner(running.KEY.encode())
 router = APIRouter()
 release = {"slow": asyncio.Event()}
 
@@ -74,8 +76,7 @@ async def slow() -> str:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ServiceSettings:
-    (tmp_path / "token.key").write_text("k" * 64)
-    return ServiceSettings(home=tmp_path, api_port=0, token_key_file=tmp_path / "token.key")
+    return ServiceSettings(home=tmp_path, api_port=0, token_public_key_file=running.public_key(tmp_path))
 
 
 @asynccontextmanager
@@ -182,8 +183,8 @@ async def test_the_docs_page_needs_no_other_host(settings, bus):
 
 
 async def test_tokens_open_what_their_scope_covers(settings, bus):
-    async with serving(settings, bus) as (shell, client, _task):
-        admin, acme = shell.keyring.mint_admin()[1], shell.keyring.mint("acme")[1]
+    async with serving(settings, bus) as (_shell, client, _task):
+        admin, acme = SIGNER.mint_admin()[1], SIGNER.mint("acme")[1]
 
         async def status(path, token):
             return (await client.get(path, headers=bearer(token) if token else {})).status_code
@@ -198,8 +199,8 @@ async def test_tokens_open_what_their_scope_covers(settings, bus):
 
 
 async def test_a_revoked_token_opens_nothing_any_more(settings, bus):
-    async with serving(settings, bus) as (shell, client, _task):
-        token, text = shell.keyring.mint("acme")
+    async with serving(settings, bus) as (_shell, client, _task):
+        token, text = SIGNER.mint("acme")
         assert (await client.get("/anybody", headers=bearer(text))).status_code == 200
         await bus.events.append(TokenRevoked(at=datetime.now(UTC), account="acme", token=token.id))
         async with asyncio.timeout(60):
@@ -210,8 +211,8 @@ async def test_a_revoked_token_opens_nothing_any_more(settings, bus):
 
 
 async def test_no_token_is_taken_before_the_revoked_ones_are_known(settings):
-    async with listening(settings) as (shell, client):
-        answer = await client.get("/everything", headers=bearer(shell.keyring.mint_admin()[1]))
+    async with listening(settings) as (_shell, client):
+        answer = await client.get("/everything", headers=bearer(SIGNER.mint_admin()[1]))
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
 
@@ -231,8 +232,8 @@ async def test_an_error_is_a_problem_and_never_a_stack_trace(settings, bus, name
 
 
 async def test_unknown_paths_methods_and_values_are_problems(settings, bus):
-    async with serving(settings, bus) as (shell, client, _task):
-        token = bearer(shell.keyring.mint_admin()[1])
+    async with serving(settings, bus) as (_shell, client, _task):
+        token = bearer(SIGNER.mint_admin()[1])
         for answer, status in (
             (await client.get("/nowhere"), 404),
             (await client.post("/anybody", headers=token), 405),
@@ -300,8 +301,8 @@ async def test_nobody_fills_the_memory_with_a_token(settings, bus):
         for _ in range(2 * MAX_BODY >> 16):
             yield b" " * 65_536
 
-    async with serving(settings, bus) as (shell, client, _):
-        client.headers.update(bearer(shell.keyring.mint_admin()[1]))
+    async with serving(settings, bus) as (_shell, client, _):
+        client.headers.update(bearer(SIGNER.mint_admin()[1]))
         declared = await client.post("/words", content=b" " * (MAX_BODY + 1))
         chunked = await client.post("/words", content=endless())
         fitting = await client.post("/words", content=b" " * MAX_BODY)

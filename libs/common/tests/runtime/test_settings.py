@@ -25,11 +25,17 @@ from varco_common.base.settings import (
     variables,
 )
 from varco_common.bus.settings import WithMailDays
-from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithHostname, WithVoters
+from varco_common.runtime.settings import (
+    ServiceSettings,
+    WithBalancers,
+    WithHostname,
+    WithTokenKey,
+    WithVoters,
+)
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 
 
-class Example(ServiceSettings, WithBalancers, WithDatabase, WithMailDays, WithObjectStore, WithVoters):
+class Example(ServiceSettings, WithBalancers, WithDatabase, WithMailDays, WithObjectStore, WithVoters, WithTokenKey):
     model_config = env_prefix("VARCO_EXAMPLE_")
     retired = frozenset({"VARCO_EXAMPLE_SWEEP"})
 
@@ -114,7 +120,14 @@ def test_a_secret_file_that_is_empty_is_broken(tmp_path, monkeypatch):
 def test_a_short_token_key_is_broken(tmp_path):
     (tmp_path / "key").write_text("short")
     with pytest.raises(BrokenSetting, match="32 bytes or more"):
-        _ = ServiceSettings(token_key_file=tmp_path / "key").token_key
+        _ = WithTokenKey(token_key_file=tmp_path / "key").token_signer
+
+
+@pytest.mark.parametrize("text", ["", "k" * 64])
+def test_what_is_no_public_key_is_broken(tmp_path, text):
+    (tmp_path / "key").write_text(text)
+    with pytest.raises(BrokenSetting, match=r"VARCO_TOKEN_PUBLIC_KEY_FILE=.*key: expected .*public key in PEM"):
+        _ = ServiceSettings(token_public_key_file=tmp_path / "key").token_public_key
 
 
 def test_every_setting_is_explained_where_it_is_declared():
@@ -151,7 +164,7 @@ def test_what_a_test_says_outranks_the_environment(monkeypatch, tmp_path):
 def test_the_process_ends_with_code_2_and_one_line(tmp_path):
     program = (
         "from varco_common.runtime.service import Service, run\n"
-        "from varco_common.runtime.settings import ServiceSettings\n"
+        "from varco_common.runtime.settings import ServiceSettings, WithTokenKey\n"
         "async def serve(settings): raise SystemExit('it started')\n"
         "run(Service(name='x', role=('worker',), settings=ServiceSettings, serve=serve))\n"
     )

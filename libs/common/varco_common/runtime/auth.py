@@ -14,23 +14,23 @@ async def caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> ApiToken:
     """Any valid token. Raises TransientError until the revoked tokens are known."""
-    request.state.token = _verified(request, credentials.credentials if credentials else "")
+    request.state.token = await _verified(request, credentials.credentials if credentials else "")
     return request.state.token  # type: ignore[no-any-return]
 
 
-def verified_token(request: Request) -> ApiToken:
+async def verified_token(request: Request) -> ApiToken:
     """As `caller`, outside of a route."""
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    return _verified(request, text.strip() if scheme.lower() == "bearer" else "")
+    return await _verified(request, text.strip() if scheme.lower() == "bearer" else "")
 
 
-def _verified(request: Request, text: str) -> ApiToken:
+async def _verified(request: Request, text: str) -> ApiToken:
     keyring: Keyring = request.app.state.keyring
     if not text:
         raise _unauthorised("A bearer token is required.", "Bearer")
     request.app.state.revocations.check()
     try:
-        return keyring.verify(text)
+        return await keyring.verify(text)
     except InvalidToken:
         raise _unauthorised("The token is invalid.", 'Bearer error="invalid_token"') from None  # RFC 6750 3.1
 

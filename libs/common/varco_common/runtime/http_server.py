@@ -15,6 +15,7 @@ from varco_common.base.tasks import run_in_background, wait_forever
 from varco_common.bus import Bus
 from varco_common.bus.stream_admin import STORE_CHECK
 from varco_common.runtime import problems, request_size, service, token_middleware, uvicorn_server
+from varco_common.runtime.earlier_tokens import EarlierTokens
 from varco_common.runtime.readiness import Check, Readiness
 from varco_common.runtime.request_counter import RequestCounter
 from varco_common.runtime.revocations import Revocations
@@ -47,7 +48,7 @@ class HttpServer:
     @asynccontextmanager
     async def open(cls, settings: WithApi, name: str) -> AsyncIterator[Self]:
         """Listens on VARCO_BIND and VARCO_API_PORT inside the block. Raises BrokenSetting."""
-        server = cls(name, Keyring(settings.token_key), settings.home)
+        server = cls(name, Keyring(settings.token_public_key), settings.home)
         listener = uvicorn_server.bound_socket(
             settings.bind, settings.api_port, "VARCO_API_PORT", ports=settings.api_ports
         )
@@ -70,6 +71,7 @@ class HttpServer:
         Until cancelled; then waits for the requests in flight.
         """
         self._bus = bus
+        self.keyring.verify_earlier = EarlierTokens(bus).verify
         self._readiness.checks = {
             "bus": bus.check,
             STORE_CHECK: bus.admin.check_room,

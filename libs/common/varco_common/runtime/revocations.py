@@ -8,7 +8,7 @@ from varco_common.events import TokenRevoked
 from varco_common.runtime.event_follower import follow_events
 from varco_common.runtime.tokens import Keyring
 
-_FILTER = TokenRevoked.subject_filter()
+REVOKED = TokenRevoked.subject_filter()
 
 
 class Revocations:
@@ -28,7 +28,7 @@ class Revocations:
 
     async def follow(self, bus: Bus) -> None:
         """Revokes tokens in the keyring until it is cancelled."""
-        await follow_events(bus, _FILTER, apply=self._apply, caught_up=self._caught_up, name="revocations")
+        await follow_events(bus, REVOKED, apply=self._apply, caught_up=self._caught_up, name="revocations")
 
     def _apply(self, stored: StoredEvent) -> None:
         if isinstance(stored.event, TokenRevoked):

@@ -15,6 +15,8 @@ import uvloop
 
 from varco_common.base import log
 from varco_common.base.settings import BrokenSetting, Settings, exit_broken, load_or_exit
+from varco_common.runtime.earlier_tokens import QUESTION
+from varco_common.runtime.revocations import REVOKED
 
 Role = Literal["front door", "voter", "worker", "recorder", "reader"]
 
@@ -30,8 +32,9 @@ class Service:
     """What the stack needs to know to run a service.
 
     `serve` runs until it is cancelled; then it finishes the work in progress and returns.
-    `publishes` and `subscribes` are subjects besides those of the JetStream API; the bus allows the
-    service no others. `wanted` tells whether `varco up` starts the service on this machine.
+    `publishes` and `subscribes` are subjects besides those of the JetStream API and of the HTTP
+    server; the bus allows the service no others. `wanted` tells whether `varco up` starts the
+    service on this machine.
     """
 
     name: str
@@ -41,6 +44,11 @@ class Service:
     publishes: tuple[str, ...] = ()
     subscribes: tuple[str, ...] = ()
     wanted: Callable[[], bool] = lambda: True
+
+    def __post_init__(self) -> None:
+        """Adds what the HTTP server needs to verify tokens."""
+        object.__setattr__(self, "publishes", (*self.publishes, QUESTION))
+        object.__setattr__(self, "subscribes", (*self.subscribes, REVOKED))
 
 
 def installed() -> list[Service]:

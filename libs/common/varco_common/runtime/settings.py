@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from pydantic import AfterValidator, Field
 
 from varco_common.base.settings import (
@@ -21,6 +22,11 @@ from varco_common.base.settings import (
     Settings,
 )
 from varco_common.bus.settings import WithBus
+from varco_common.runtime.token_signer import KEY_BYTES, TokenSigner
+from varco_common.runtime.tokens import Keyring
+
+_PUBLIC_KEY = "VARCO_TOKEN_PUBLIC_KEY_FILE"
+_PUBLIC = "a readable file with policy's public key in PEM, as `varco up` and `varco init` write it"
 
 
 def _voters(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -143,24 +149,46 @@ class WithApi(Settings):
         validation_alias="VARCO_API_PORT_FILE",
         description="The service writes the port that it uses into this file, for a health check.",
     )
+    token_public_key_file: Internal[Path | None] = Field(
+        default=None,
+        validation_alias="VARCO_TOKEN_PUBLIC_KEY_FILE",
+        description="File with the public key that verifies API tokens. Empty: `secrets/token.public` in VARCO_HOME.",
+    )
+
+    @cached_property
+    def token_public_key(self) -> bytes:
+        """In PEM. Raises BrokenSetting."""
+        path = self.token_public_key_file or self.home / "secrets" / "token.public"
+        try:
+            Keyring(key := path.read_bytes())
+        except OSError as error:
+            raise BrokenSetting(_PUBLIC_KEY, path, f"{_PUBLIC} ({error.strerror})") from None
+        except (ValueError, UnsupportedAlgorithm):
+            raise BrokenSetting(_PUBLIC_KEY, path, _PUBLIC) from None
+        return key
+
+
+class WithTokenKey(Settings):
+    """The key that signs API tokens, which only policy has."""
+
     token_key_file: SecretFile | None = Field(
         default=None,
         validation_alias="VARCO_TOKEN_KEY_FILE",
-        description="File with the key that signs API tokens; every service reads the same. "
+        description="File with the secret that signs API tokens; only policy reads it. "
         "Empty: `secrets/token.key` in VARCO_HOME.",
     )
 
     @cached_property
-    def token_key(self) -> bytes:
-        """At least 32 bytes of key. Raises BrokenSetting."""
+    def token_signer(self) -> TokenSigner:
+        """Raises BrokenSetting."""
         path = self.token_key_file or self.home / "secrets" / "token.key"
         try:
             key = path.read_bytes().strip()
         except OSError as error:
             raise BrokenSetting("VARCO_TOKEN_KEY_FILE", path, f"a readable file ({error.strerror})") from None
-        if len(key) < 32:
+        if len(key) < KEY_BYTES:
             raise BrokenSetting("VARCO_TOKEN_KEY_FILE", path, f"a key of 32 bytes or more (it has {len(key)})")
-        return key
+        return TokenSigner(key)
 
 
 class ServiceSettings(WithBus, WithApi):

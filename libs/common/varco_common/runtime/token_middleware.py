@@ -26,7 +26,7 @@ def require_token_before_body(app: ASGIApp) -> ASGIApp:
     async def checked(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in _WITHOUT_BODY:
             try:
-                verified_token(Request(scope))
+                await verified_token(Request(scope))
             except (HTTPException, TransientError) as error:
                 return await (await problems.answer_to(Request(scope), error))(scope, receive, send)
         return await app(scope, receive, send)

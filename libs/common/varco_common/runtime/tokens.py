@@ -1,23 +1,25 @@
 """Bearer tokens of the HTTP APIs.
 
-They are stateless: a service verifies them without a request (ADR 1).
+They are stateless: a service verifies them with policy's public key, without a request (ADR 1).
 """
 
 import asyncio
-import hashlib
-import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from varco_common.base.errors import VarcoError
-from varco_common.base.ids import new_id
 
 ADMIN = "admin"
+EARLIER_BYTES = 32  # the signature of an earlier version's token: HMAC-SHA256 with a key of all services
 
-_TOKEN = re.compile(r"varco_([A-Za-z0-9._@+=:-]+)_([0-9a-z]{20})_([0-9a-f]{64})", re.ASCII)
+_TOKEN = re.compile(r"varco_([A-Za-z0-9._@+=:-]+)_([0-9a-z]{20})_((?:[0-9a-f]{64}){1,2})", re.ASCII)
 
 
 class InvalidToken(VarcoError):
@@ -41,36 +43,62 @@ class ApiToken(msgspec.Struct, frozen=True, kw_only=True):
         return self.scope in (ADMIN, account)
 
 
-class Keyring:
-    """Mints and verifies `varco_<scope>_<id>_<hmac>`; holds the ids that were revoked."""
+class TokenParts(NamedTuple):
+    """What a token's text says, which nobody has verified yet."""
 
-    def __init__(self, key: bytes) -> None:
+    token: ApiToken
+    signature: bytes
+
+
+def token_parts(text: str) -> TokenParts:
+    """Parses `varco_<scope>_<id>_<signature>`. Raises InvalidToken."""
+    if not (match := _TOKEN.fullmatch(text)):
+        raise InvalidToken("invalid token")
+    scope, token_id, signature = match.groups()
+    return TokenParts(ApiToken(id=token_id, scope=scope), bytes.fromhex(signature))
+
+
+def signed_text(token: ApiToken) -> bytes:
+    """What the signature is over."""
+    return f"varco_{token.scope}_{token.id}".encode()
+
+
+async def _unknown(_text: str) -> bool:
+    return False
+
+
+class Keyring:
+    """Verifies tokens with the public key (PEM); holds the ids that were revoked.
+
+    `verify_earlier` says whether a token of an earlier version is one: only policy knows. Raises
+    ValueError if the key is none.
+    """
+
+    def __init__(self, public_key: bytes, verify_earlier: Callable[[str], Awaitable[bool]] = _unknown) -> None:
+        key = load_pem_public_key(public_key)
+        if not isinstance(key, Ed25519PublicKey):
+            raise ValueError("not an Ed25519 key")  # noqa: TRY004 - the value of a file, not a type of ours
         self._key = key
+        self.verify_earlier = verify_earlier
         self._revoked: set[str] = set()
         self._watchers: dict[str, set[asyncio.Event]] = {}
 
-    def mint_admin(self) -> tuple[ApiToken, str]:
-        """A token for everything, and its text, which is not stored anywhere."""
-        return self._mint(ADMIN)
-
-    def mint(self, account: str) -> tuple[ApiToken, str]:
-        """A token for one account, and its text, which is not stored anywhere.
-
-        Raises ValueError if the name can't be a scope.
-        """
-        if account == ADMIN:
-            raise ValueError("no account can be called admin: its tokens would open all others")
-        return self._mint(account)
-
-    def verify(self, text: str) -> ApiToken:
-        """Raises InvalidToken."""
-        match = _TOKEN.fullmatch(text)
-        if not match:
+    async def verify(self, text: str) -> ApiToken:
+        """Raises InvalidToken; TransientError if policy must be asked and is away."""
+        token, signature = token_parts(text)
+        earlier = len(signature) == EARLIER_BYTES
+        if token.id in self._revoked or not (await self.verify_earlier(text) if earlier else self.is_signed(text)):
             raise InvalidToken("invalid token")
-        scope, token_id, signature = match.groups()
-        if not hmac.compare_digest(signature, self._sign(scope, token_id)) or token_id in self._revoked:
-            raise InvalidToken("invalid token")
-        return ApiToken(id=token_id, scope=scope)
+        return token
+
+    def is_signed(self, text: str) -> bool:
+        """Whether the private key signed it, revoked or not."""
+        try:
+            token, signature = token_parts(text)
+            self._key.verify(signature, signed_text(token))
+        except (InvalidToken, InvalidSignature):
+            return False
+        return True
 
     def revoke(self, token_id: str) -> None:
         self._revoked.add(token_id)
@@ -91,13 +119,3 @@ class Keyring:
             watchers.discard(revoked)
             if not watchers:
                 self._watchers.pop(token_id, None)
-
-    def _mint(self, scope: str) -> tuple[ApiToken, str]:
-        token = ApiToken(id=new_id(), scope=scope)
-        text = f"varco_{scope}_{token.id}_{self._sign(scope, token.id)}"
-        if not _TOKEN.fullmatch(text):
-            raise ValueError(f"no scope for a token: {scope!r}")
-        return token, text
-
-    def _sign(self, scope: str, token_id: str) -> str:
-        return hmac.new(self._key, f"varco_{scope}_{token_id}".encode(), hashlib.sha256).hexdigest()

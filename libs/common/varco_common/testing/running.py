@@ -12,17 +12,24 @@ from typing import Any
 import httpx
 
 from varco_common.base.settings import Settings, variables
-from varco_common.runtime.tokens import Keyring
+from varco_common.runtime.token_signer import TokenSigner
 
 KEY = "k" * 64  # signs the tokens
 
 READY_SECONDS = 60.0
 
 
+def public_key(home: Path, key: str = KEY) -> Path:
+    """Writes the file with which the services of a test verify tokens."""
+    path = home / "token.public"
+    path.write_bytes(TokenSigner(key.encode()).public_key)
+    return path
+
+
 def client(port: int, account: str = "", key: str = KEY) -> httpx.AsyncClient:
     """An HTTP client of the service at this port, with a token of the account or of the admin."""
-    keyring = Keyring(key.encode())
-    _, token = keyring.mint(account) if account else keyring.mint_admin()
+    signer = TokenSigner(key.encode())
+    _, token = signer.mint(account) if account else signer.mint_admin()
     return httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, timeout=60
     )

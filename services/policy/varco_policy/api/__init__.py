@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.passwords import PasswordVerifier
-from varco_common.runtime.tokens import Keyring
+from varco_common.runtime.token_signer import TokenSigner
 from varco_policy.account_directory import AccountDirectory
 from varco_policy.admin_tokens import AdminTokens
 from varco_policy.api import accounts, networks, rules, senders, tokens, users
@@ -15,7 +15,7 @@ from varco_policy.api.command_runner import CommandRunner
 
 
 def router(
-    directory: AccountDirectory, admin_tokens: Projection[AdminTokens], verifier: PasswordVerifier, keyring: Keyring
+    directory: AccountDirectory, admin_tokens: Projection[AdminTokens], verifier: PasswordVerifier, signer: TokenSigner
 ) -> APIRouter:
     """All routes of the service."""
     runner = CommandRunner(directory)
@@ -26,7 +26,7 @@ def router(
         senders.router(runner),
         networks.router(runner),
         rules.router(runner),
-        tokens.router(runner, admin_tokens, keyring),
+        tokens.router(runner, admin_tokens, signer),
     ):
         api.include_router(part)
     return api

@@ -11,7 +11,8 @@ from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope, Admin
 from varco_common.runtime.command_api import ChangedOut, Command
-from varco_common.runtime.tokens import ADMIN, Keyring
+from varco_common.runtime.token_signer import TokenSigner
+from varco_common.runtime.tokens import ADMIN
 from varco_policy import admin_tokens, commands
 from varco_policy.api.command_runner import AccountName, CommandRunner
 from varco_policy.api.request_schemas import TokenForm
@@ -22,7 +23,7 @@ Unlisted = Annotated[
 ]
 
 
-def router(runner: CommandRunner, admins: Projection[admin_tokens.AdminTokens], keyring: Keyring) -> APIRouter:
+def router(runner: CommandRunner, admins: Projection[admin_tokens.AdminTokens], signer: TokenSigner) -> APIRouter:
     api = APIRouter(tags=["tokens"])
     admin_executor = CommandExecutor(admins)
 
@@ -35,7 +36,7 @@ def router(runner: CommandRunner, admins: Projection[admin_tokens.AdminTokens], 
     async def issue_account_token(account: AccountName, form: TokenForm, command: Command, _: Admin) -> IssuedTokenOut:
         """A token that sees and changes only this account. It is shown this once."""
         runner.existing(account)
-        token, text = keyring.mint(account)
+        token, text = signer.mint(account)
         await runner.change(account, command, lambda _, context: commands.issue_token(context, token.id, form.name))
         return IssuedTokenOut(id=token.id, name=form.name, token=text)
 
@@ -58,7 +59,7 @@ def router(runner: CommandRunner, admins: Projection[admin_tokens.AdminTokens], 
     @api.post("/tokens", status_code=201)
     async def issue_admin_token(form: TokenForm, command: Command, _: Admin) -> IssuedTokenOut:
         """A token for everything. It is shown this once."""
-        token, text = keyring.mint_admin()
+        token, text = signer.mint_admin()
         await admin_executor.execute(
             ADMIN, command, lambda _, context: commands.issue_token(context, token.id, form.name)
         )
