@@ -17,6 +17,7 @@ from varco_common.base import log
 from varco_common.base.settings import BrokenSetting, Settings, exit_broken, load_or_exit
 from varco_common.runtime.earlier_tokens import QUESTION
 from varco_common.runtime.revocations import REVOKED
+from varco_common.runtime.network_watch import network_lost
 
 Role = Literal["front door", "voter", "worker", "recorder", "reader"]
 
@@ -102,7 +103,12 @@ async def _supervise(parts: Sequence[tuple[Service, Settings]]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, stop)
     waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+    lost = asyncio.create_task(network_lost())
+    await asyncio.wait([*tasks, waiting, lost], return_when=asyncio.FIRST_COMPLETED)
+    if lost.done():
+        _log.error("the network is gone: ending, so that a restart joins the new one")
+        os._exit(EXIT_CRASHED)  # no client and no bus is within reach: there is nothing to drain
+    lost.cancel()
     stop.set()
     for task in tasks:
         task.cancel()
