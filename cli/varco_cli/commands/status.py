@@ -15,7 +15,8 @@ from varco_cli.output import Json
 def status(as_json: Json = False) -> None:
     """Shows processes, ports, readiness and version of the stack of VARCO_HOME.
 
-    Exit code 3 where a process is not ready. With VARCO_APIS, shows the readiness of the services
+    A service is serving, degraded (it says which part does not work) or down. Exit code 3 where one
+    is not serving. With VARCO_APIS, shows the readiness of the services
     that it names.
 
     Examples: `varco status` · `varco status --json | jq .apis.policy`
@@ -27,7 +28,8 @@ def status(as_json: Json = False) -> None:
         raise Unreachable(f"no stack runs in {api_client.state_directory().path}")
     ready = {service: _ready(url) for service, url in answer["apis"].items()}
     answer["processes"] = {name: pid_of(name) for name in answer["processes"]}
-    answer["ready"] = all(service.get("ready") for service in ready.values()) and all(answer["processes"].values())
+    serving = all(service["state"] == "serving" for service in ready.values())
+    answer["ready"] = serving and all(answer["processes"].values())
     answer["services"] = ready
     output.show(answer, as_json, lambda: _print(answer))
     if not answer["ready"]:
@@ -39,24 +41,22 @@ def _print(answer: dict[str, Any]) -> None:
         output.line(f"Varco {answer['version']}, since {answer['started_at']}, process {answer['supervisor']}")
         output.table(["process", "pid"], [(name, pid or "down") for name, pid in answer["processes"].items()])
     output.table(
-        ["service", "ready", "API"],
-        [(name, _why(service), answer["apis"][name]) for name, service in answer["services"].items()],
+        ["service", "state", "API"],
+        [(name, service["state"], answer["apis"][name]) for name, service in answer["services"].items()],
     )
+    for name, service in answer["services"].items():
+        output.lines(f"{name} is {service['state']}: {check}: {why}" for check, why in service["missing"].items())
     if answer["processes"]:
         output.table(["port", ""], answer["ports"].items())
-
-
-def _why(service: dict[str, Any]) -> str:
-    return "yes" if service.get("ready") else "; ".join(f"{name}: {why}" for name, why in service["missing"].items())
 
 
 def _ready(url: str) -> dict[str, Any]:
     try:
         answer = httpx.get(f"{url}/readyz", timeout=5, trust_env=False).json()
     except (httpx.HTTPError, ValueError) as error:
-        return {"ready": False, "missing": {"process": str(error)}}
+        return {"ready": False, "state": "down", "missing": {"process": str(error)}}
     missing = {name: check.get("why", "") for name, check in answer["checks"].items() if not check["ok"]}
-    return {"ready": answer["ready"], "missing": missing}
+    return {"ready": answer["ready"], "state": answer["state"], "missing": missing}
 
 
 def pid_of(process: str) -> int:

@@ -15,7 +15,6 @@ from varco_cli.stack.process import Program
 from varco_cli.stack.settings import StackSettings
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base.durable_file import write_durable
-from varco_common.bus.stream_admin import STORE_CHECK
 from varco_common.storage import seaweed
 
 NATS, OBJECTS, TOGETHER = "nats", "s3", "services"
@@ -80,7 +79,7 @@ class Programs:
             name=service.name,
             command=[*_SERVE, service.name],
             environment=self._environment(service, apis),
-            ready=lambda: self._is_ready(apis[service.name]),
+            ready=lambda: self._answers(f"{apis[service.name]}/readyz"),
             grace_seconds=self._settings.drain.total_seconds() + 5,
         )
 
@@ -90,7 +89,7 @@ class Programs:
         write_durable(file, msgspec.json.encode(environments))
 
         async def ready() -> bool:
-            return all(await asyncio.gather(*map(self._is_ready, apis.values())))
+            return all(await asyncio.gather(*(self._answers(f"{api}/readyz") for api in apis.values())))
 
         return Program(
             name=TOGETHER,
@@ -110,17 +109,6 @@ class Programs:
         return (
             environment.of_service(self._home, self._settings, service, port) | chosen | dict(self._extra_environment)
         )
-
-    async def _is_ready(self, api: str) -> bool:
-        """Says whether a service is ready, or only waits for the bus, whose store is full.
-
-        The start continues in that case, because only running services can empty the store.
-        """
-        try:
-            checks = (await self._http.get(f"{api}/readyz")).json()["checks"]
-        except (httpx.HTTPError, ValueError, KeyError):
-            return False
-        return all(check["ok"] for name, check in checks.items() if name != STORE_CHECK)
 
     async def _answers(self, url: str) -> bool:
         try:

@@ -35,6 +35,7 @@ from varco_common.runtime.ban_enforcement import BanEnforcement
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.login_throttle import GUARDED, LoginThrottle
 from varco_common.runtime.passwords import Argon2, PasswordVerifier
+from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service, run
 from varco_common.runtime.tls import Certificates
 from varco_common.storage import database, retention
@@ -112,7 +113,9 @@ async def serve(settings: Settings) -> None:
         async with run_in_background(*workers):
             await bans.caught_up.wait()
             async with server.listening(), ReplayServer.answering(bus, NAME, "varco_archive.past_settings", settings):
-                await http.serve(bus, accounts=accounts.check, senders=senders.check)
+                store = degrades(objects.check, "copies of large mail can't be fetched")
+                checks = {"accounts": accounts.check, "senders": senders.check, "certificates": certificates.check}
+                await http.serve(bus, **checks, objects=store)
 
 
 SERVICE = Service(

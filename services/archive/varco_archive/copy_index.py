@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from varco_archive.tables import Forward, copies, marks
 from varco_common.base.errors import TransientError
 from varco_common.base.tasks import uncancellable
-from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY
+from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY, in_words
 
 _TOMBSTONE = {"live": False, "size": 0, "sender": "", "recipients": "", "subject": ""}
 _IS_OWED = copies.c.forward == sa.literal_column("1")  # no parameter: the partial index is used
@@ -267,7 +267,7 @@ def _transient() -> Iterator[None]:
     try:
         yield
     except DATABASE_ERRORS as error:
-        raise TransientError(f"the database is away: {type(error).__name__}") from error
+        raise TransientError(f"the database is away: {in_words(error)}") from error
 
 
 def _values(row: CopyRow) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_audit.batches import Batches, BatchLimits
 from varco_common.base import log
-from varco_common.base.errors import ConflictError, TransientError
+from varco_common.base.errors import ConflictError, Degraded, TransientError
 from varco_common.base.tasks import uncancellable
 from varco_common.bus import Bus, RawEvent
-from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY, progress
+from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY, in_words, progress
 
 ALL_EVENTS = "events.>"
 
@@ -108,9 +108,11 @@ class TableProjection(ABC):
             raise TransientError(f"{self.NAME} stands at event {self.applied}, not yet at {sequence}") from None
 
     def check(self) -> None:
-        """For /readyz: raises TransientError if the last batch could not be written."""
+        """For /readyz: raises Degraded if the last batch could not be written."""
         if self._failure:
-            raise TransientError(f"events can't be written to the tables: {self._failure}")
+            raise Degraded(
+                f"events can't be written to the tables (search and traces lack the newest): {self._failure}"
+            )
 
     def lag(self) -> float:
         """The age of the oldest event that isn't applied, in seconds."""
@@ -149,4 +151,4 @@ def database_errors_translated() -> Iterator[None]:
     try:
         yield
     except DATABASE_ERRORS as error:
-        raise TransientError(f"the database is away: {type(error).__name__}") from error
+        raise TransientError(f"the database is away: {in_words(error)}") from error

@@ -12,6 +12,7 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service
 from varco_common.runtime.uvicorn_server import listening
 from varco_common.storage import database, retention
@@ -68,7 +69,8 @@ async def serve(settings: Settings) -> None:
                     run_in_background(_with_buckets(files, bodies, worker, LinkSweeper(links, files))),
                     ReplayServer.answering(bus, NAME, "varco_filelink.replay", settings),
                 ):
-                    await http.serve(bus, terms=accounts.check, links=links.check)
+                    objects = degrades(files.check, "mail with heavy attachments waits, and no file can be downloaded")
+                    await http.serve(bus, terms=accounts.check, links=links.check, objects=objects)
     finally:
         await files.close()
         await bodies.close()

@@ -1,14 +1,19 @@
 """TLS: STARTTLS without a way around it, certificates by name, renewed without a restart."""
 
 import os
+import socket
 import ssl
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from prometheus_client import REGISTRY
 
+from varco_common.base.errors import Degraded
 from varco_common.base.settings import BrokenSetting
 from varco_common.runtime import tls
 from varco_common.runtime.tls import Certificates
@@ -116,6 +121,67 @@ def test_a_broken_certificate_stops_the_start_and_names_its_file(tmp_path):
         Certificates(tmp_path)
 
 
+def unreadable(directory: Path, name: str) -> None:
+    (directory / f"{name}.crt").write_text("garbage")
+    (directory / f"{name}.key").write_text("garbage")
+
+
+def test_a_start_goes_on_with_the_pairs_that_can_be_read(tmp_path: Path):
+    unreadable(tmp_path, "bad.example")
+    self_signed(tmp_path, "smtp.example")
+    certificates = Certificates(tmp_path)
+    assert certificates.names == ["smtp.example"]
+    with pytest.raises(Degraded, match=r"not in use: .*bad\.example\.crt"):
+        certificates.check()
+
+
+def test_a_pair_that_became_unreadable_is_used_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tls, "CHECK_SECONDS", 0)
+    pair = self_signed(tmp_path, "smtp.example")
+    certificates = Certificates(tmp_path)
+    pair.certificate.write_text("garbage")
+    assert shown(certificates, "smtp.example") == "smtp.example"
+    with pytest.raises(Degraded, match=r"smtp\.example\.crt"):
+        certificates.check()
+    self_signed(tmp_path, "smtp.example")
+    assert shown(certificates, "smtp.example") == "smtp.example"
+    certificates.check()
+
+
+def shown(certificates: Certificates, name: str | None) -> str:
+    """The name of the certificate that a client gets who asks for `name`, over a real handshake."""
+    ours, theirs = socket.socketpair()
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    with ours, theirs, ThreadPoolExecutor(1) as thread:
+        server = thread.submit(certificates.context.wrap_socket, ours, server_side=True)
+        client = trust.wrap_socket(theirs, server_hostname=name)
+        der = client.getpeercert(binary_form=True)
+        server.result().close()
+        client.close()
+    assert der
+    return x509.load_der_x509_certificate(der).subject.rfc4514_string().removeprefix("CN=")
+
+
+def test_without_a_name_a_client_gets_the_gates_own_certificate(tmp_path: Path):
+    self_signed(tmp_path, "a.example", issuer="A CA", file="a-ours")
+    self_signed(tmp_path, "mx.example", "smtp.example", issuer="A CA", file="b-ours")
+    assert shown(Certificates(tmp_path, (), "smtp.example"), None) == "mx.example"
+
+
+def test_without_a_name_a_client_gets_a_trusted_certificate_before_a_self_signed_one(tmp_path: Path):
+    self_signed(tmp_path, "a.example")
+    self_signed(tmp_path, "b.example", issuer="A CA")
+    assert shown(Certificates(tmp_path, (), "smtp.example"), None) == "b.example"
+    assert shown(Certificates(tmp_path, (), "smtp.example"), "unknown.example") == "b.example"
+
+
+def test_a_file_named_default_is_for_clients_without_a_name(tmp_path: Path):
+    self_signed(tmp_path, "a.example", issuer="A CA")
+    self_signed(tmp_path, "d.example", file="default")
+    assert shown(Certificates(tmp_path, (), "a.example"), None) == "d.example"
+
+
 async def test_a_handshake_that_takes_too_long_is_ended(start):
     world = await start(handshake_timeout="200 ms")
     async with world.connect("smtps") as client:
@@ -125,8 +191,11 @@ async def test_a_handshake_that_takes_too_long_is_ended(start):
 def test_the_end_of_each_certificate_is_shown_and_said_when_it_is_near(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
-    self_signed(tmp_path, "soon.example")
+    self_signed(tmp_path, "later.example")
+    self_signed(tmp_path, "soon.example", age=timedelta(days=9))
     Certificates(tmp_path)
     end = REGISTRY.get_sample_value("varco_tls_certificate_end_timestamp_seconds", {"name": "soon.example"})
     assert end == pytest.approx(time.time() + 2 * 86_400, abs=60)
-    assert "a certificate ends soon" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "a certificate ends soon" in said
+    assert "later.example" not in said

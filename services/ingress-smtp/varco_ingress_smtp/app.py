@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, suppress
 
 from varco_common.base import log, subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
+from varco_common.base.units import format_size
 from varco_common.bus import Bus
 from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS
 from varco_common.mail.grants import LOGIN, NETWORK
@@ -15,6 +16,7 @@ from varco_common.runtime import service
 from varco_common.runtime.ban_enforcement import BanEnforcement
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.login_throttle import GUARDED
+from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service
 from varco_common.runtime.tls import Certificates
 from varco_common.storage.object_store import ObjectStore
@@ -63,7 +65,9 @@ async def serve(settings: Settings) -> None:
             try:
                 await enforcement.caught_up.wait()
                 async with listening(admission, sockets):
-                    await http.serve(bus)
+                    large = f"mail over {format_size(settings.inline)} is answered 451"
+                    objects = degrades(bodies.check, large)
+                    await http.serve(bus, objects=objects, certificates=certificates.check)
             finally:
                 workers.end()
                 await drain(admission, settings.drain.total_seconds() * _DRAIN_SHARE)

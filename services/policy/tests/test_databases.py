@@ -10,6 +10,7 @@ from varco_common.mail.envelope import Envelope
 from varco_common.mail.grants import Grant
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest
+from varco_common.testing.waiting import eventually
 
 ACME = {
     "users": [{"login": "alice", "password": "a-long-secret"}],
@@ -68,10 +69,16 @@ async def test_while_the_database_is_away_votes_and_logins_go_on_and_changes_wai
             assert (await vote(policy)).reply is Reply.ACCEPTED
             assert isinstance(await policy.login("alice", "a-long-secret"), Grant)
             assert (await policy.http.get("/accounts/acme")).status_code == 200
-            assert (await policy.http.get("/readyz")).status_code == 503
+            ready = (await policy.http.get("/readyz")).json()
+            assert (ready["state"], ready["checks"]["accounts"]["degrades"]) == ("degraded", True)
+            assert "settings can't be changed" in ready["checks"]["accounts"]["why"]
         finally:
             await postgres.start()
-        await policy.ready()
+
+        async def serving():
+            return (await policy.http.get("/readyz")).json()["state"] == "serving"
+
+        await eventually(serving)
         await policy.put("/accounts/acme/rules", max_recipients=7)
     async with start(database_url=postgres_url) as policy:
         assert (await policy.http.get("/accounts/acme/rules")).json()["max_recipients"] == 7

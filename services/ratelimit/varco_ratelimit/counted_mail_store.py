@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_common.base import log
 from varco_common.base.tasks import uncancellable
-from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY, progress
+from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY, in_words, progress
 from varco_ratelimit.counters import QuotaCounters, Reservation
 from varco_ratelimit.known_recipients import DAYS, KnownRecipients, day_of
 from varco_ratelimit.mail_counter import MailCounter, UnsavedMail
@@ -147,7 +147,7 @@ async def save(engine: AsyncEngine, counter: MailCounter, known: KnownRecipients
     except DATABASE_ERRORS as error:
         known.give_back(pairs)
         counter.unsaved = mails + counter.unsaved
-        _log.warning("what was counted is not saved; known goes on", error=str(error))
+        _log.warning("what was counted is not saved; known goes on", error=in_words(error))
         return False
     return True
 

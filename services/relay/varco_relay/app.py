@@ -10,6 +10,7 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api
 from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service, run
 from varco_common.storage import database, retention
 from varco_common.storage.object_store import ObjectStore
@@ -64,7 +65,8 @@ async def serve(settings: Settings) -> None:
                 await RelayRetention(bus, queued).serve()
                 with Gauges(queue_service, workers, pools).registered():
                     async with ReplayServer.answering(bus, "relay", "varco_relay.past_settings", settings):
-                        await http.serve(bus, routes=routes.check, queue=queued.check)
+                        objects = degrades(object_store.check, "large mail waits")
+                        await http.serve(bus, routes=routes.check, queue=queued.check, objects=objects)
         finally:
             await pools.close()
             await object_store.close()

@@ -18,6 +18,7 @@ from varco_common.events import TokenRevoked
 from varco_common.runtime import service
 from varco_common.runtime.auth import AccountScope, Admin, Caller
 from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.readiness import degrades
 from varco_common.runtime.request_size import MAX_BODY
 from varco_common.runtime.settings import ServiceSettings
 from varco_common.runtime.token_signer import TokenSigner
@@ -128,12 +129,13 @@ async def test_readiness_names_each_dependency_and_why(settings, bus, nats):
         assert answer.json() == {
             "service": "example",
             "ready": True,
+            "state": "serving",
             "checks": {"bus": {"ok": True}, "store": {"ok": True}, "database": {"ok": True}, "tokens": {"ok": True}},
         }
         away.append(1)
         answer = await client.get("/readyz")
         assert answer.status_code == 503
-        assert answer.json()["checks"]["database"] == {"ok": False, "why": "the database is away"}
+        assert answer.json()["checks"]["database"] == {"ok": False, "why": "the database is away", "degrades": False}
         away.clear()
         await nats.kill()
         while (answer := await client.get("/readyz")).json()["checks"]["bus"]["ok"]:
@@ -141,7 +143,22 @@ async def test_readiness_names_each_dependency_and_why(settings, bus, nats):
         assert answer.status_code == 503
 
 
-async def test_it_is_not_ready_while_the_bus_has_no_room(settings):
+async def test_a_part_that_does_not_work_degrades_and_is_a_metric(settings, bus):
+    async def objects():
+        raise TransientError("the store is away")
+
+    check = degrades(objects, "large mail waits")
+    async with serving(settings, bus, objects=check) as (_, client, _task):
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()["state"]) == (200, "degraded")
+        state = {"ok": False, "why": "the store is away: large mail waits", "degrades": True}
+        assert answer.json()["checks"]["objects"] == state
+        metrics = (await client.get("/metrics")).text
+        assert 'varco_check_ok{check="objects",service="example"} 0.0' in metrics
+        assert 'varco_check_ok{check="bus",service="example"} 1.0' in metrics
+
+
+async def test_it_is_degraded_while_the_bus_has_no_room(settings):
     async with (
         nats_server(mail_max_bytes=100_000) as server,
         Bus.connect(server.settings(), "test") as bus,
@@ -150,7 +167,7 @@ async def test_it_is_not_ready_while_the_bus_has_no_room(settings):
         assert (await client.get("/readyz")).status_code == 200
         await bus.mail.append("accepted", record(), bytes(95_000))
         answer = await client.get("/readyz")
-        assert answer.status_code == 503
+        assert (answer.status_code, answer.json()["state"]) == (200, "degraded")
         assert "stream MAIL is full" in answer.json()["checks"]["store"]["why"]
         assert 'varco_bus_stream_bytes{stream="MAIL"} 9' in (await client.get("/metrics")).text
 

@@ -164,3 +164,19 @@ def test_migrations_only_add():
     assert migrations
     takes_away = re.compile(r"drop_|rename|alter_column|\b(DROP|RENAME|ALTER COLUMN)\b")
     assert [str(file) for file in migrations if takes_away.search(file.read_text())] == []
+
+
+async def test_a_role_that_the_server_refuses_ends_the_start_in_one_line(postgres_url, example):
+    async with database.connect(re.sub(r"/\w+$", "/nowhere", postgres_url), "shell-example") as engine:
+        with pytest.raises(BrokenSetting, match=r"VARCO_DATABASE_URL=.*database \"nowhere\" does not exist$"):
+            await database.migrate(engine, example)
+
+
+async def test_errors_of_the_database_are_one_line_in_words(engine):
+    async with engine.connect() as connection:
+        with pytest.raises(database.DATABASE_ERRORS) as raised:
+            await connection.execute(sa.text("SELECT * FROM nothing"))
+    text = database.in_words(raised.value)
+    assert "nothing" in text
+    assert not re.search(r"sqlalche|class|\n|Errno", text)
+    assert database.in_words(ConnectionRefusedError(111, "Connect call failed")) == "Connect call failed"

@@ -2,7 +2,8 @@
 
 VarcoError
 ├── TransientError     try again: the bus, the store or another service is away
-│   └── StoreFull      nothing more can be stored
+│   ├── StoreFull      nothing more can be stored
+│   └── Degraded       a part of the service does not work, and the rest goes on
 ├── PoisonError        never try again: store it as a dead letter, and alert
 ├── ConflictError      another client changed it first (HTTP 409)
 ├── NotFound           what was asked for does not exist (HTTP 404)
@@ -20,6 +21,10 @@ class TransientError(VarcoError):
 
 class StoreFull(TransientError):
     """Nothing more can be stored; SMTP clients get 452 4.3.1."""
+
+
+class Degraded(TransientError):
+    """A part of the service does not work, and the rest goes on. The text says which part."""
 
 
 class PoisonError(VarcoError):

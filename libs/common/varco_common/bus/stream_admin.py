@@ -10,7 +10,6 @@ from varco_common.bus.connection import NatsConnection
 from varco_common.bus.dead_letters import park
 from varco_common.bus.ordered_consumer import FOLLOWER_PREFIX
 
-STORE_CHECK = "store"  # name in /readyz
 _ROOM = 64 * 1024  # bytes: a small mail's record
 _REFUSED_SECONDS = 30.0  # how long a refusal counts if nothing was stored since
 

@@ -7,14 +7,15 @@ import asyncio
 from typing import Generic, TypeVar
 
 from varco_common.base import log
-from varco_common.base.errors import TransientError
+from varco_common.base.errors import Degraded, TransientError
 from varco_common.base.tasks import retry_until_available, uncancellable
 from varco_common.eventsourcing.folded_states import FoldedStates
 from varco_common.eventsourcing.snapshot_store import SnapshotsLost, SnapshotStore
-from varco_common.storage.database import DATABASE_ERRORS
+from varco_common.storage.database import DATABASE_ERRORS, in_words
 
 S = TypeVar("S")
 
+_EFFECT = "mail goes on; settings can't be changed, and a restart takes longer"
 _PROBE_SECONDS = 2.0  # a probe that takes longer means that the database is away
 _GATHER_SECONDS = (
     0.25  # between two transactions; only a start reads snapshots, and it reads newer events from the stream
@@ -53,18 +54,21 @@ class SnapshotSaver(Generic[S]):
                 _log.warning("not saved at the end", projection=self._projection, error=str(error))
 
     async def check(self) -> None:
-        """Raises TransientError while the database can't take changes."""
+        """Raises Degraded while the database can't take changes.
+
+        Votes and mail go on: the state is in memory, and the events are on the bus.
+        """
         if not self._probe or self._probe.done():
             self._probe = asyncio.create_task(self._store.probe())
         done, _ = await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
         if not done:
-            raise TransientError("the database is away: no answer")
+            raise Degraded(f"the database is away ({_EFFECT}): no answer")
         try:
             self._probe.result()
         except DATABASE_ERRORS as error:
-            raise TransientError(f"the database is away: {type(error).__name__}") from error
+            raise Degraded(f"the database is away ({_EFFECT}): {in_words(error)}") from error
         if self._failure:
-            raise TransientError(f"the database is behind: {self._failure}")
+            raise Degraded(f"the database is behind ({_EFFECT}): {self._failure}")
 
     async def _save(self) -> None:
         """Brings the database to where memory is now.
@@ -80,8 +84,8 @@ class SnapshotSaver(Generic[S]):
             raise TransientError("the database was emptied: saving everything") from error
         except DATABASE_ERRORS as error:
             folded.give_back(documents)
-            self._failure = type(error).__name__
-            raise TransientError(str(error)) from error
+            self._failure = in_words(error)
+            raise TransientError(in_words(error)) from error
         except BaseException:
             folded.give_back(documents)
             raise

@@ -13,7 +13,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from varco_common.base.durable_file import write_durable
 from varco_common.base.tasks import run_in_background, wait_forever
 from varco_common.bus import Bus
-from varco_common.bus.stream_admin import STORE_CHECK
 from varco_common.runtime import problems, request_size, service, token_middleware, uvicorn_server
 from varco_common.runtime.earlier_tokens import EarlierTokens
 from varco_common.runtime.readiness import Check, Readiness
@@ -74,7 +73,7 @@ class HttpServer:
         self.keyring.verify_earlier = EarlierTokens(bus).verify
         self._readiness.checks = {
             "bus": bus.check,
-            STORE_CHECK: bus.admin.check_room,
+            "store": bus.admin.check_room,
             **checks,
             "tokens": self._revocations.check,
         }
@@ -99,6 +98,7 @@ class HttpServer:
         return app
 
     async def _metrics(self) -> Response:
+        await self._readiness.measure()
         if self._bus:
             await disk_usage.measure(self._bus, self._home)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -4,53 +4,91 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import NamedTuple
 
 from fastapi.responses import JSONResponse
+from prometheus_client import Gauge
 
 from varco_common.base import log
-from varco_common.base.errors import TransientError, VarcoError
+from varco_common.base.errors import Degraded, StoreFull, TransientError, VarcoError
 
 Check = Callable[[], Awaitable[None] | None]  # returns if all is well, else raises with the reason
+
+CHECK_OK = Gauge("varco_check_ok", "Whether a check of /readyz passes", ["service", "check"])
 
 _CHECK_SECONDS = 3.0
 _log = log.get(__name__)
 
 
+class CheckState(NamedTuple):
+    """The outcome of one check. `why` is empty where it passes."""
+
+    why: str = ""
+    degrades: bool = False  # the service goes on without what `why` names
+
+    def as_json(self) -> dict[str, object]:
+        if not self.why:
+            return {"ok": True}
+        return {"ok": False, "why": self.why, "degrades": self.degrades}
+
+
 class Readiness:
-    """A service is ready if every check passes and the process is not draining."""
+    """A service is serving, degraded (a part does not work), or down (also while it drains)."""
 
     def __init__(self, service: str, draining: asyncio.Event) -> None:
         self.checks: dict[str, Check] = {"start": _starting}
         self._service, self._draining = service, draining
 
     async def respond(self) -> JSONResponse:
-        """200 or 503, with the result of each check."""
-        checking = dict(self.checks)  # a start that ends meanwhile replaces them
-        failures = await asyncio.gather(*map(_failure, checking.values()))
-        reasons = dict(zip(checking, failures, strict=True))
+        """200 while serving or degraded, else 503; with the result of each check."""
+        states = await self.measure()
         if self._draining.is_set():
-            reasons["draining"] = "this process was told to end"
-        checks = {name: {"ok": False, "why": why} if why else {"ok": True} for name, why in reasons.items()}
-        ready = not any(reasons.values())
-        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return JSONResponse({"service": self._service, "ready": ready, "checks": checks}, status.value)
+            states["draining"] = CheckState("this process was told to end")
+        failed = [state for state in states.values() if state.why]
+        down = not all(state.degrades for state in failed)
+        content = {
+            "service": self._service,
+            "ready": not down,
+            "state": "down" if down else "degraded" if failed else "serving",
+            "checks": {name: state.as_json() for name, state in states.items()},
+        }
+        return JSONResponse(content, (HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK).value)
+
+    async def measure(self) -> dict[str, CheckState]:
+        """Runs every check, and writes the results into the metrics."""
+        checking = dict(self.checks)  # a start that ends meanwhile replaces them
+        states = dict(zip(checking, await asyncio.gather(*map(_state, checking.values())), strict=True))
+        for name, state in states.items():
+            CHECK_OK.labels(self._service, name).set(not state.why)
+        return states
+
+
+def degrades(check: Callable[[], Awaitable[None]], effect: str) -> Check:
+    """A check whose failure has only this effect on the service."""
+
+    async def checked() -> None:
+        try:
+            await check()
+        except TransientError as error:
+            raise Degraded(f"{error}: {effect}") from error
+
+    return checked
 
 
 def _starting() -> None:
     raise TransientError("starting: not caught up yet")
 
 
-async def _failure(check: Check) -> str:
-    """The reason of a check that fails; empty if it passes."""
+async def _state(check: Check) -> CheckState:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             if inspect.isawaitable(result := check()):
                 await result
     except TimeoutError:
-        return f"no answer in {_CHECK_SECONDS:g} s"
+        return CheckState(f"no answer in {_CHECK_SECONDS:g} s")
     except VarcoError as error:
-        return str(error)
+        return CheckState(str(error), degrades=isinstance(error, Degraded | StoreFull))
     except Exception as error:  # noqa: BLE001  # a check with a bug makes the service not ready
         _log.exception("check failed", error=repr(error))
-        return "the check failed; the error is in this service's log"
-    return ""
+        return CheckState("the check failed; the error is in this service's log")
+    return CheckState()

@@ -2,8 +2,9 @@
 
 import ssl
 import time
+from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -12,16 +13,20 @@ from cryptography import x509
 from prometheus_client import Gauge
 
 from varco_common.base import log
+from varco_common.base.errors import Degraded
 from varco_common.base.settings import BrokenSetting
 
 CHECK_SECONDS = 1.0
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!eNULL:!PSK"  # RFC 9325 4.2
 
-WARN_DAYS = 14
+WARN_SHARE = 5  # warns in the last fifth of a certificate's life: it may last six days or two years
 WARN_SECONDS = 86_400.0
 
 END = Gauge(
     "varco_tls_certificate_end_timestamp_seconds", "When a certificate in use ends (seconds since 1970)", ["name"]
+)
+START = Gauge(
+    "varco_tls_certificate_start_timestamp_seconds", "When a certificate in use began (seconds since 1970)", ["name"]
 )
 
 _log = log.get(__name__)
@@ -35,11 +40,23 @@ class Pair(NamedTuple):
     key: Path
 
 
+class _Loaded(NamedTuple):
+    """A pair that is in use. `names` are the DNS names that its certificate is for."""
+
+    context: ssl.SSLContext
+    names: tuple[str, ...]
+    start: datetime
+    end: datetime
+    self_signed: bool
+
+
 class Certificates:
     """The pairs `<name>.crt` and `<name>.key` of a directory, or listed ones (`crt:key`).
 
-    `default` is the name of the certificate for unknown host names. `variable` is the setting that
-    lists the certificates; errors name it.
+    A client that asks for no name, or for an unknown one, gets `default.crt`, else a certificate
+    for the host name `default`, else the first that is not self-signed. A pair that can't be read
+    is left out, and its former content stays in use. `variable` is the setting that lists the
+    certificates; errors name it.
     """
 
     def __init__(
@@ -58,7 +75,8 @@ class Certificates:
         self._names: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
         self._stamp: _Stamp = ()
         self._checked = 0.0
-        self._ends: dict[str, datetime] = {}
+        self._loaded: dict[Pair, _Loaded] = {}
+        self._unreadable: dict[Pair, str] = {}
         self._warned = -WARN_SECONDS
         self.context = _new_context()
         self.context.sni_callback = self._choose
@@ -71,6 +89,11 @@ class Certificates:
     @property
     def names(self) -> list[str]:
         return sorted(name for name in self._contexts if name)
+
+    def check(self) -> None:
+        """For /readyz: raises Degraded if a pair can't be read."""
+        if self._unreadable:
+            raise Degraded(f"not in use: {'; '.join(self._unreadable.values())}")
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         self._reload_if_changed()
@@ -100,27 +123,30 @@ class Certificates:
         except (OSError, BrokenSetting) as error:
             _log.error("certificates not loaded: the old ones stay in use", error=str(error))
 
-    def _report_ends(self, ends: dict[str, datetime]) -> None:
-        """Writes when each certificate ends into the metrics.
+    def _report(self, former: Iterable[Pair]) -> None:
+        """Writes into the metrics when each certificate begins and ends.
 
         Logs those that end soon, now and every day.
         """
-        for name in self._ends.keys() - ends.keys():
+        for name in {_name(pair) for pair in former} - {_name(pair) for pair in self._loaded}:
             with suppress(KeyError):  # two services of one process may have the same certificates
+                START.remove(name)
                 END.remove(name)
-        for name, end in ends.items():
-            END.labels(name).set(end.timestamp())
-        self._ends, self._warned = ends, -WARN_SECONDS
+        for pair, loaded in self._loaded.items():
+            START.labels(_name(pair)).set(loaded.start.timestamp())
+            END.labels(_name(pair)).set(loaded.end.timestamp())
+        self._warned = -WARN_SECONDS
         self._warn(time.monotonic())
 
     def _warn(self, now: float) -> None:
         if now - self._warned < WARN_SECONDS:
             return
         self._warned = now
-        soon = datetime.now(UTC) + timedelta(days=WARN_DAYS)
-        for name, end in self._ends.items():
-            if end < soon:
-                _log.warning("a certificate ends soon: put a new one in its place", name=name, end=end.isoformat())
+        present = datetime.now(UTC)
+        for pair, loaded in self._loaded.items():
+            if present > loaded.end - (loaded.end - loaded.start) / WARN_SHARE:
+                end = loaded.end.isoformat()
+                _log.warning("a certificate ends soon: put a new one in its place", name=_name(pair), end=end)
 
     def _pairs(self) -> tuple[Pair, ...]:
         if self._listed:
@@ -129,30 +155,54 @@ class Certificates:
         return tuple(Pair(path, path.with_suffix(".key")) for path in files if path.with_suffix(".key").exists())
 
     def _load(self, pairs: tuple[Pair, ...]) -> None:
+        """Raises BrokenSetting where no pair can be read."""
         if not pairs:
             raise BrokenSetting(self._variable, "", f"<name>.crt and <name>.key in {self._directory}")
-        stamp = _stamped(pairs)
-        contexts: dict[str, ssl.SSLContext] = {}
-        ends: dict[str, datetime] = {}
+        former, self._loaded, self._unreadable = self._loaded, {}, {}
         for pair in pairs:
-            context, names, ends[pair.certificate.stem.lower()] = self._read(pair)
-            for name in names:
-                contexts.setdefault(name, context)
-            contexts[pair.certificate.stem.lower()] = context
-        first = contexts[pairs[0].certificate.stem.lower()]
-        contexts[""] = contexts.get("default") or contexts.get(self._default.lower()) or first
-        self._contexts, self._stamp = contexts, stamp
-        self._report_ends(ends)
+            try:
+                self._loaded[pair] = _read(pair)
+            except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+                self._unreadable[pair] = f"{pair.certificate} with {pair.key} ({_reason(error)})"
+                if pair in former:
+                    self._loaded[pair] = former[pair]
+        if not self._loaded:
+            expected = f"a certificate in PEM form, and its key in {pairs[0].key}: {self._unreadable[pairs[0]]}"
+            raise BrokenSetting(self._variable, pairs[0].certificate, expected)
+        for files in self._unreadable.values():
+            _log.error("a certificate can't be used: make both files readable for this user", files=files)
+        self._contexts, self._stamp = self._by_name(), _stamped(pairs)
+        self._report(former)
 
-    def _read(self, pair: Pair) -> tuple[ssl.SSLContext, list[str], datetime]:
-        context = _new_context()
-        try:
-            context.load_cert_chain(pair.certificate, pair.key)
-            leaf = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
-            return context, _names_of(leaf), leaf.not_valid_after_utc
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            expected = f"a certificate in PEM form, and its key in {pair.key} ({error})"
-            raise BrokenSetting(self._variable, pair.certificate, expected) from error
+    def _by_name(self) -> dict[str, ssl.SSLContext]:
+        """For each name its certificate; one that is not self-signed goes before those that are."""
+        contexts: dict[str, ssl.SSLContext] = {}
+        ranked = sorted(self._loaded.items(), key=lambda item: item[1].self_signed)
+        for pair, loaded in ranked:
+            for name in (_name(pair), *loaded.names):
+                contexts.setdefault(name, loaded.context)
+        _, first = ranked[0]
+        own = [loaded for _, loaded in ranked if loaded.context is contexts.get(self._default.lower())]
+        best = min([*own, first], key=lambda loaded: loaded.self_signed)
+        contexts[""] = contexts.get("default", best.context)
+        return contexts
+
+
+def _read(pair: Pair) -> _Loaded:
+    """Raises OSError, ValueError."""
+    context = _new_context()
+    context.load_cert_chain(pair.certificate, pair.key)
+    leaf = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+    start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    return _Loaded(context, _names_of(leaf), start, end, self_signed=leaf.issuer == leaf.subject)
+
+
+def _name(pair: Pair) -> str:
+    return pair.certificate.stem.lower()
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.strerror) or str(error)
 
 
 def _new_context() -> ssl.SSLContext:
@@ -163,13 +213,13 @@ def _new_context() -> ssl.SSLContext:
     return context
 
 
-def _names_of(leaf: x509.Certificate) -> list[str]:
+def _names_of(leaf: x509.Certificate) -> tuple[str, ...]:
     """The DNS names that the certificate is for."""
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return []
-    return [name.lower() for name in names.get_values_for_type(x509.DNSName)]
+        return ()
+    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
 
 
 def _stamped(pairs: tuple[Pair, ...]) -> _Stamp:

@@ -1,6 +1,6 @@
 """A service's tables: SQLite by default, or a schema of its own in PostgreSQL."""
 
-from varco_common.storage.database.engine import DATABASE_ERRORS, READ_ONLY, connect, schema_of
+from varco_common.storage.database.engine import DATABASE_ERRORS, READ_ONLY, connect, in_words, schema_of
 from varco_common.storage.database.migration import migrate
 from varco_common.storage.database.projection_tables import create_projection_tables, progress, states
 
@@ -9,6 +9,7 @@ __all__ = [
     "READ_ONLY",
     "connect",
     "create_projection_tables",
+    "in_words",
     "migrate",
     "progress",
     "schema_of",

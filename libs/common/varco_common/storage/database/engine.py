@@ -1,5 +1,6 @@
 """Connections to a service's database, and how SQLite and PostgreSQL are set up for it."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,9 +10,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from varco_common.base.settings import BrokenSetting
+
 DATABASE_ERRORS = (SQLAlchemyError, OSError, TimeoutError)  # what a database that can't be reached raises
 READ_ONLY = {"read_only": True}  # execution options of a connection that waits for no writer
 
+_REFUSED = ("28", "3D")  # SQLSTATE: a wrong password or role; no such database. Trying again does not help
 _BUSY_SECONDS = 5
 _COMMAND_SECONDS = 60
 
@@ -28,6 +32,26 @@ async def connect(url: str, service: str) -> AsyncIterator[AsyncEngine]:
         yield engine
     finally:
         await engine.dispose()
+
+
+def sqlstate(error: BaseException) -> str:
+    """The five characters with which PostgreSQL names an error; empty for any other error."""
+    return str(getattr(getattr(error, "orig", None) or error, "sqlstate", None) or "")
+
+
+def in_words(error: BaseException) -> str:
+    """What the database said, in one line, for logs and for /readyz."""
+    text = str(getattr(error, "orig", None) or error)
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+    return re.sub(r"^<class '[^']*'>: ", "", text).partition("\n")[0] or "no answer in time"
+
+
+def check_login(error: BaseException, url: sa.URL) -> None:
+    """Raises BrokenSetting if the server refuses this role, its password or the database."""
+    if sqlstate(error).startswith(_REFUSED):
+        expected = f"a role, a password (VARCO_DATABASE_PASSWORD_FILE) and a database that fit: {in_words(error)}"
+        raise BrokenSetting("VARCO_DATABASE_URL", url.render_as_string(), expected) from None
 
 
 def schema_of(service: str) -> str:

@@ -20,7 +20,7 @@ from varco_common.base.errors import TransientError
 from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import retry_until_available
 from varco_common.storage.database import swap
-from varco_common.storage.database.engine import DATABASE_ERRORS, postgresql
+from varco_common.storage.database.engine import DATABASE_ERRORS, check_login, in_words, postgresql, sqlstate
 
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 _log = log.get(__name__)
@@ -46,8 +46,9 @@ async def _attempt(engine: AsyncEngine, package: str) -> None:
         if "file is not a database" in str(error) or "disk image is malformed" in str(error):
             expected = "a SQLite database (it is damaged: delete the file, and it is made anew from the events)"
             raise BrokenSetting("VARCO_DATABASE_URL", engine.url.render_as_string(), expected) from error
+        check_login(error, engine.url)
         if _unreachable(error):
-            raise TransientError(str(error)) from error
+            raise TransientError(in_words(error)) from error
         raise
 
 
@@ -124,5 +125,4 @@ def _unreachable(error: Exception) -> bool:
     """
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None) or ""
-    return isinstance(error, OSError) or state.startswith(("08", "57P"))
+    return isinstance(error, OSError) or sqlstate(error).startswith(("08", "57P"))

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from varco_common.base.errors import TransientError
-from varco_common.storage.database.engine import DATABASE_ERRORS, schema_of
+from varco_common.storage.database.engine import DATABASE_ERRORS, check_login, in_words, schema_of
 
 _MAX_CONNECTIONS = 30  # for one role, so that a faulty service leaves some to the others
 
@@ -28,7 +28,8 @@ async def ensure(url: str, passwords: Mapping[str, str]) -> None:
     except DATABASE_ERRORS as error:
         if isinstance(error, sa.exc.ProgrammingError):
             raise
-        raise TransientError(f"the database is away: {error}") from None
+        check_login(error, sa.make_url(url))
+        raise TransientError(f"the database is away: {in_words(error)}") from None
     finally:
         await engine.dispose()
 
