@@ -16,8 +16,8 @@ import uvloop
 from varco_common.base import log
 from varco_common.base.settings import BrokenSetting, Settings, exit_broken, load_or_exit
 from varco_common.runtime.earlier_tokens import QUESTION
-from varco_common.runtime.revocations import REVOKED
 from varco_common.runtime.network_watch import network_lost
+from varco_common.runtime.revocations import REVOKED
 
 Role = Literal["front door", "voter", "worker", "recorder", "reader"]
 
