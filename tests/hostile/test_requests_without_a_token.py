@@ -12,9 +12,10 @@ from varco_banguard import app as banguard_app
 from varco_banguard.settings import Settings as BanguardSettings
 from varco_common.events import TokenRevoked
 from varco_common.runtime.follower_limit import MAX_STREAMS
-from varco_common.runtime.request_size import MAX_BODY
+from varco_common.runtime.request_size import MAX_BODY, MAX_OF_ALL, MAX_OF_CALLER
 from varco_common.runtime.token_signer import TokenSigner
 from varco_common.testing.running import KEY
+from varco_common.testing.waiting import eventually
 
 
 @pytest.fixture
@@ -74,3 +75,47 @@ async def test_a_token_follows_a_bounded_number_of_logs(banguard):
         assert (await banguard.admin.get("/log")).status_code == 200
         for answer in streams:
             await answer.aclose()
+
+
+async def half_a_request(port: int, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request with a valid token that holds half of its body back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"POST /bans HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {MAX_BODY}\r\n\r\n"
+    writer.write(head.encode() + b"[" * (MAX_BODY // 2))
+    return reader, writer
+
+
+async def test_the_bodies_of_one_account_s_requests_are_bounded_in_all(banguard):
+    """A hundred requests of four megabytes took 430 MB."""
+    keys = TokenSigner(KEY.encode())
+    requests = [await half_a_request(banguard.port, keys.mint("acme")[1]) for _ in range(20)]
+    within = MAX_OF_CALLER // (MAX_BODY // 2)
+    lines = [asyncio.ensure_future(reader.readline()) for reader, _ in requests]
+    await eventually(lambda: sum(line.done() for line in lines) >= len(requests) - within)
+    refused = [line.result() for line in lines if line.done()]
+    assert refused == [b"HTTP/1.1 503 Service Unavailable\r\n"] * (len(requests) - within)
+    answer = await banguard.admin.put("/rules", json={})
+    assert answer.status_code != 503, "others have room"
+    for line, (_, writer) in zip(lines, requests, strict=True):
+        line.cancel()
+        writer.transport.abort()
+
+    async def free() -> bool:
+        async with banguard.client("acme") as account:
+            answer = await account.post("/bans", content=b"[" * MAX_BODY)
+            return answer.status_code != 503
+
+    await eventually(free)
+
+
+async def test_the_bodies_of_all_requests_are_bounded(banguard):
+    keys = TokenSigner(KEY.encode())
+    within = MAX_OF_ALL // (MAX_BODY // 2)
+    names = [f"account{number}" for number in range(within + 2)]
+    requests = [await half_a_request(banguard.port, keys.mint(name)[1]) for name in names]
+    lines = [asyncio.ensure_future(reader.readline()) for reader, _ in requests]
+    await eventually(lambda: sum(line.done() for line in lines) >= 2)
+    assert [line.result() for line in lines if line.done()] == [b"HTTP/1.1 503 Service Unavailable\r\n"] * 2
+    for line, (_, writer) in zip(lines, requests, strict=True):
+        line.cancel()
+        writer.transport.abort()

@@ -1,21 +1,44 @@
-"""Middleware that refuses requests of more than MAX_BODY bytes.
+"""Middleware that bounds what the bodies of requests take: each, those of one caller, and all.
 
-FastAPI reads a whole body before it calls a route, so a request could fill the memory.
+FastAPI reads a whole body before it calls a route, so requests could fill the memory.
 """
 
+from collections import Counter
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from varco_common.runtime.problems import problem
+from varco_common.runtime.problems import RETRY_AFTER_SECONDS, problem
 
 MAX_BODY = 4 << 20
+MAX_OF_CALLER = 2 * MAX_BODY  # bytes in progress; a caller is an account with all its tokens, or the admins
+MAX_OF_ALL = 8 * MAX_BODY
 _DETAIL = f"A request has at most {MAX_BODY} bytes."
+
+
+class _Bodies:
+    """The bytes that requests in progress have sent."""
+
+    def __init__(self) -> None:
+        self._of_caller: Counter[str] = Counter()
+
+    def add(self, caller: str, size: int) -> None:
+        """Raises HTTPException when they would be too many."""
+        if self._of_caller[caller] + size > MAX_OF_CALLER or self._of_caller.total() + size > MAX_OF_ALL:
+            retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "Too many large requests are in progress.", retry)
+        self._of_caller[caller] += size
+
+    def remove(self, caller: str, size: int) -> None:
+        self._of_caller[caller] -= size
+        if not self._of_caller[caller]:
+            del self._of_caller[caller]
 
 
 def limit_request_size(app: ASGIApp) -> ASGIApp:
     """Refuses by the declared length, and by what arrives if no length is declared."""
+    bodies = _Bodies()
 
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -23,16 +46,21 @@ def limit_request_size(app: ASGIApp) -> ASGIApp:
         declared = dict(scope["headers"]).get(b"content-length", b"")
         if declared.isdigit() and int(declared) > MAX_BODY:
             return await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _DETAIL)(scope, receive, send)
-        left = MAX_BODY
+        received, caller = 0, scope.get("state", {}).get("caller", "")
 
         async def counted() -> Message:
-            nonlocal left
+            nonlocal received
             message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
+            size = len(message.get("body", b""))
+            if received + size > MAX_BODY:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _DETAIL)
+            bodies.add(caller, size)
+            received += size
             return message
 
-        return await app(scope, counted, send)
+        try:
+            return await app(scope, counted, send)
+        finally:
+            bodies.remove(caller, received)
 
     return limited

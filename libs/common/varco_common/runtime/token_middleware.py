@@ -18,7 +18,7 @@ _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
 
 def require_token_before_body(app: ASGIApp) -> ASGIApp:
-    """Answers 401 from the header alone.
+    """Answers 401 from the header alone, and notes the token's scope as the caller.
 
     FastAPI reads a whole body before it looks at the token.
     """
@@ -26,7 +26,7 @@ def require_token_before_body(app: ASGIApp) -> ASGIApp:
     async def checked(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in _WITHOUT_BODY:
             try:
-                await verified_token(Request(scope))
+                scope.setdefault("state", {})["caller"] = (await verified_token(Request(scope))).scope
             except (HTTPException, TransientError) as error:
                 return await (await problems.answer_to(Request(scope), error))(scope, receive, send)
         return await app(scope, receive, send)
