@@ -1,7 +1,8 @@
 """Bounds on HTTP connections and requests, so that silent or greedy clients stop nobody else."""
 
 import asyncio
-from collections import Counter, OrderedDict
+import math
+from collections import Counter
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import ClassVar
@@ -12,35 +13,70 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from varco_common.events.ban_table import banned_as
 from varco_common.runtime import problems
 
+MAX_PAUSE_SECONDS = 5.0  # a download whose client takes nothing for so long ends when others wait
 HEADER_SECONDS = 10.0  # for the whole header of a request, and between two requests
 BODY_SECONDS = 60.0  # for the whole body, which has 4 MiB at most
+READ_SECONDS = 60.0  # for a client of a download to take what was written, 320 KiB at most
 MAX_IDLE = 500  # connections without a request in progress; a process may open 1,024 files by default
 
 
-class _Bounds:
-    """The bounds of one server, and its connections that have no request in progress."""
+class Connections:
+    """The bounds of one server's connections, and those that are idle or wait for their client.
 
-    def __init__(self, header_seconds: float, body_seconds: float, max_idle: int) -> None:
+    `read_seconds` is how long a client may take nothing of a response; None for no bound.
+    """
+
+    def __init__(
+        self,
+        header_seconds: float = HEADER_SECONDS,
+        body_seconds: float = BODY_SECONDS,
+        read_seconds: float | None = None,
+        max_idle: int = MAX_IDLE,
+    ) -> None:
         self.seconds = {"header": header_seconds, "body": body_seconds}
+        self.read_seconds = read_seconds
         self._max_idle = max_idle
-        self._idle: OrderedDict[H11Protocol, None] = OrderedDict()
+        self._idle: dict[BoundedProtocol, str] = {}  # to hosts, the oldest first
+        self._paused: dict[BoundedProtocol, float] = {}  # to the loop's time, the oldest first
 
-    def note(self, connection: H11Protocol, phase: str) -> None:
-        """The oldest idle connection ends if there are too many."""
+    def protocol(self) -> type["BoundedProtocol"]:
+        """For uvicorn, which makes an object of it for each connection."""
+        return type("BoundedProtocol", (BoundedProtocol,), {"server_connections": self})
+
+    def note(self, connection: "BoundedProtocol", phase: str) -> None:
+        """Of too many idle connections the oldest one of the host with the most ends."""
         if phase != "header":
             self._idle.pop(connection, None)
             return
-        self._idle[connection] = None
+        self._idle[connection] = (connection.client or ("",))[0]
         if len(self._idle) > self._max_idle:
-            oldest, _ = self._idle.popitem(last=False)
+            [(greediest, _)] = Counter(self._idle.values()).most_common(1)
+            oldest = next(idle for idle, host in self._idle.items() if host == greediest)
+            del self._idle[oldest]
             oldest.transport.abort()
+
+    def note_pause(self, connection: "BoundedProtocol", since: float | None) -> None:
+        """The client takes nothing since then; None: it takes something."""
+        self._paused.pop(connection, None)
+        if since is not None:
+            self._paused[connection] = since
+
+    def end_slowest(self, now: float) -> bool:
+        """Ends the response whose client has taken nothing for longest, if that is too long."""
+        slowest = next(iter(self._paused), None)
+        if slowest is None or now - self._paused[slowest] < MAX_PAUSE_SECONDS:
+            return False
+        del self._paused[slowest]
+        slowest.transport.abort()
+        return True
 
 
 class BoundedProtocol(H11Protocol):
     """uvicorn's protocol, with a time for each phase: header, body, response, lost."""
 
-    bounds: ClassVar[_Bounds]
+    server_connections: ClassVar[Connections]
     _timer: asyncio.TimerHandle | None = None
+    _pause_timer: asyncio.TimerHandle | None = None
     _phase = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -49,7 +85,23 @@ class BoundedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._enter("lost")
+        self._end_pause()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.server_connections.note_pause(self, self.loop.time())
+        if self.server_connections.read_seconds:
+            self._pause_timer = self.loop.call_later(self.server_connections.read_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_pause()
+
+    def _end_pause(self) -> None:
+        self.server_connections.note_pause(self, None)
+        if self._pause_timer:
+            self._pause_timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -75,35 +127,37 @@ class BoundedProtocol(H11Protocol):
         self._phase = phase
         if self._timer:
             self._timer.cancel()
-        seconds = self.bounds.seconds.get(phase)
-        self._timer = self.loop.call_later(seconds, self.transport.abort) if seconds else None
-        self.bounds.note(self, phase)
+        self._timer = None
+        if seconds := self.server_connections.seconds.get(phase):
+            self._timer = self.loop.call_later(seconds, self._out_of_time, seconds, math.inf)
+        self.server_connections.note(self, phase)
 
-
-def bounded_protocol(
-    header_seconds: float = HEADER_SECONDS, body_seconds: float = BODY_SECONDS, max_idle: int = MAX_IDLE
-) -> type[BoundedProtocol]:
-    """The protocol of one server."""
-    bounds = _Bounds(header_seconds, body_seconds, max_idle)
-    return type("BoundedProtocol", (BoundedProtocol,), {"bounds": bounds})
+    def _out_of_time(self, seconds: float, unsent: float) -> None:
+        """A client that still takes the response before gets its time once more."""
+        left = self.transport.get_write_buffer_size()
+        if 0 < left < unsent:
+            self._timer = self.loop.call_later(seconds, self._out_of_time, seconds, left)
+        else:
+            self.transport.abort()
 
 
 class RequestLimit:
     """Middleware: 503 while too many requests are in progress, in all or from one host.
 
     One host may have half of them, so that there is room for others. Requests from this machine
-    are not counted by host, since a reverse proxy may send them for everybody.
+    are not counted by host, since a reverse proxy may send them for everybody. Where clients take
+    nothing of their responses, the slowest makes room.
     """
 
-    def __init__(self, app: ASGIApp, max_requests: int) -> None:
-        self._app, self._max = app, max_requests
+    def __init__(self, app: ASGIApp, max_requests: int, connections: Connections) -> None:
+        self._app, self._max, self._connections = app, max_requests, connections
         self._of_host = max(1, max_requests // 2)
         self._hosts: Counter[str] = Counter()
         self._count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         host = _host(scope)
-        if self._count >= self._max or (host and self._hosts[host] >= self._of_host):
+        if (host and self._hosts[host] >= self._of_host) or (self._count >= self._max and not self._make_room()):
             retry = {"Retry-After": str(problems.RETRY_AFTER_SECONDS), "Connection": "close"}
             busy = problems.problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are in progress.", retry)
             return await busy(scope, receive, send)
@@ -116,6 +170,9 @@ class RequestLimit:
             self._hosts[host] -= 1
             if not self._hosts[host]:
                 del self._hosts[host]
+
+    def _make_room(self) -> bool:
+        return self._connections.end_slowest(asyncio.get_running_loop().time())
 
 
 def _host(scope: Scope) -> str:

@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from varco_common.base.settings import BrokenSetting
-from varco_common.runtime.http_connections import BoundedProtocol, RequestLimit, bounded_protocol
+from varco_common.runtime.http_connections import READ_SECONDS, Connections, RequestLimit
 
 CLOSE_SECONDS = 5  # how long requests in flight may go on at the end
 
@@ -25,7 +25,8 @@ async def listening(
     Raises BrokenSetting, which names `variable`, if the port can't be used.
     """
     listener = bound_socket(bind, port, variable)
-    async with serving(app, listener, max_requests=max_requests, proxies=proxies):
+    connections = Connections(read_seconds=READ_SECONDS)
+    async with serving(app, listener, max_requests=max_requests, proxies=proxies, connections=connections):
         yield int(listener.getsockname()[1])
 
 
@@ -36,13 +37,14 @@ async def serving(
     *,
     max_requests: int | None = None,
     proxies: Sequence[str] = (),
-    protocol: type[BoundedProtocol] | None = None,
+    connections: Connections | None = None,
 ) -> AsyncIterator[None]:
     """Serves the application on the socket inside the block."""
+    connections = connections or Connections()
     server = _Server(
         uvicorn.Config(
-            RequestLimit(app, max_requests) if max_requests else app,
-            http=protocol or bounded_protocol(),  # uvicorn's own limit counts idle connections as requests
+            RequestLimit(app, max_requests, connections) if max_requests else app,
+            http=connections.protocol(),  # uvicorn's own limit counts idle connections as requests
             proxy_headers=bool(proxies),
             forwarded_allow_ips=list(proxies),
             log_config=None,
