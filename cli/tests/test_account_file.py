@@ -1,7 +1,8 @@
 import pytest
 
-from varco_cli.account_file import OWNERS, AccountFile, body, is_off
+from varco_cli.account_file import OWNERS, AccountFile, body
 from varco_cli.failures import Misused
+from varco_common.base.merge_patch import is_off
 
 ACME = """\
 account: acme
@@ -32,7 +33,7 @@ def test_each_owner_gets_its_sections() -> None:
     bodies = {owner.service: body(owner, AccountFile("acme.yaml", ACME).sections) for owner in OWNERS}
     assert set(bodies["policy"]) == {"users", "rules"}
     assert bodies["relay"] == "blackhole"
-    assert bodies["archive"] is None
+    assert bodies["archive"] == {}
 
 
 @pytest.mark.parametrize(

@@ -172,16 +172,11 @@ def read(file: str) -> AccountFile:
 
 
 def body(owner: Owner, sections: Mapping[str, Any]) -> Any:
-    """Returns the document for the owner; None where the file has none of its sections."""
+    """Returns the document for the owner, empty where the file has none of its sections."""
     its = {section: value for section, value in sections.items() if section in owner.sections}
     if not its:
-        return None
+        return {}
     return its if owner.whole else its[owner.sections[0]]
-
-
-def is_off(value: object) -> bool:
-    """Says whether a section is off. YAML reads `filelink: off` as false."""
-    return value in (False, "off", None)
 
 
 def _composed(name: str, text: str) -> yaml.Node:

@@ -134,7 +134,7 @@ class Deployment:
         return json.loads(self.varco(*arguments, "--json"))
 
     def apply(self, document: str) -> None:
-        self.varco("apply", "--yes", "-f", "-", stdin=document)
+        self.varco("apply", "--yes", "--prune", "-f", "-", stdin=document)
 
     def logs(self, service: str) -> list[str]:
         """Returns the lines of all its containers, one after another."""

@@ -108,7 +108,7 @@ class Gate:
 
     def apply(self, document: str) -> None:
         """Runs `varco apply --yes -f -`."""
-        done = self.varco("apply", "--yes", "-f", "-", stdin=document)
+        done = self.varco("apply", "--yes", "--prune", "-f", "-", stdin=document)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def events(self, *facts: str) -> list[AnyEvent]:

@@ -7,23 +7,28 @@ import typer
 import yaml
 
 from varco_cli import api_client, output
-from varco_cli.account_file import OWNERS, AccountFile, Owner, body, is_off, read
+from varco_cli.account_file import OWNERS, AccountFile, Owner, body, read
 from varco_cli.commands.shared import Account, File, FileOption, Reason, differences, the_file
 from varco_cli.failures import CommandFailure, Misused, Refused, Unreachable
 from varco_cli.output import Json
+from varco_common.base.merge_patch import is_off
 
 
 def apply(
     file: File = "",
     file_option: FileOption = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask, unless something is removed.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="With --yes: remove entries of lists, and what they hold, without asking.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
     """Changes an account to what a file says: shows the difference, asks, applies it.
 
-    Sections that the file leaves out stay as they are.
+    What the file leaves out stays, at every level. `null` or `off` removes. A list is the whole
+    list: entries that it leaves out are removed, which takes a yes, or --prune.
 
     Examples: `varco apply acme.yaml` ·
     `varco show acme | sed s/20MB/30MB/ | varco apply - --yes`
@@ -35,7 +40,7 @@ def apply(
     if not as_json:
         differences(changes)
     if changes and not dry_run:
-        _ask(account_file.account, len(changes), yes)
+        _ask(account_file.account, changes, yes=yes, prune=prune)
         _apply(
             account_file,
             [(owner, answer) for owner, answer in zip(owners, planned, strict=True) if answer["changes"]],
@@ -116,7 +121,7 @@ def _put(owner: Owner, account_file: AccountFile, params: dict[str, Any], versio
     headers = {} if version is None else {"If-Match": f'"{version}"'}
     try:
         answer: dict[str, Any] = api_client.call(
-            owner.service, "PUT", path, params=params, json={} if content is None else content, headers=headers
+            owner.service, "PATCH", path, params=params, json=content, headers=headers
         )
     except CommandFailure as failure:
         raise type(failure)(_with_lines(failure, owner, account_file)) from None
@@ -133,10 +138,27 @@ def _with_lines(failure: CommandFailure, owner: Owner, account_file: AccountFile
     return "\n".join(dict.fromkeys(errors)) or f"{account_file.name}: {failure}"
 
 
-def _ask(account: str, count: int, yes: bool) -> None:
-    if yes:
+def _ask(account: str, changes: list[dict[str, Any]], *, yes: bool, prune: bool) -> None:
+    """Asks before changes are applied. A question about removals names them. Raises Refused."""
+    losses = _losses(changes)
+    if yes and (prune or not losses):
         return
     if not sys.stdin.isatty():
-        raise Misused("there is no terminal to ask at: give --yes to apply")
-    if not typer.confirm(f"Apply {count} change{'s' if count > 1 else ''} to account {account}?"):
+        missing = "--yes --prune" if losses and not yes else "--prune" if losses else "--yes"
+        because = f"; the file {losses}" if losses else ""
+        raise Misused(f"there is no terminal to ask at: give {missing} to apply{because}")
+    count = f"{len(changes)} change{'s' if len(changes) > 1 else ''}"
+    question = (
+        f"The file {losses}. Apply {count} to account {account}?" if losses else f"Apply {count} to account {account}?"
+    )
+    if not typer.confirm(question):
         raise Refused("nothing was applied")
+
+
+def _losses(changes: list[dict[str, Any]]) -> str:
+    """Returns what the changes remove and destroy, such as `removes sender @acme.example`."""
+    removes = [name for change in changes for name in change["removes"]]
+    destroys = [change["destroys"] for change in changes if change["destroys"]]
+    parts = [f"removes {', '.join(removes)}"] if removes else []
+    parts += [f"destroys {', '.join(destroys)}"] if destroys else []
+    return output.plain(" and ".join(parts))

@@ -88,7 +88,7 @@ def test_turning_it_off_closes_the_mailbox_and_stops_forwarding():
     settings = after(MAILBOX._replace(target=BOSS))
     off = DesiredCopies(keep_seconds=settings.keep_seconds, source=settings.source)
     assert lines(settings, off) == [
-        "- archive pop3 archive@acme.example, with its copies",
+        "- archive pop3 archive@acme.example (destroys the mailbox archive@acme.example with its copies)",
         "- archive forward boss@acme.example (plain)",
     ]
     assert isinstance(changes(settings, CONTEXT, off, nobody)[0].event, MailboxClosed)

@@ -93,7 +93,9 @@ def _keep(settings: CopySettings, context: CommandContext, desired: DesiredCopie
         units.format_duration(units.parse_duration(seconds))
         for seconds in (desired.keep_seconds, settings.keep_seconds)
     )
-    return [_change("keep", new, old, context.event(RetentionSet, seconds=desired.keep_seconds))]
+    change = _change("keep", new, old, context.event(RetentionSet, seconds=desired.keep_seconds))
+    shorter = settings.login and desired.login and desired.keep_seconds < settings.keep_seconds
+    return [change._replace(destroys=f"the copies that are older than {new}") if shorter else change]
 
 
 def _mailbox(
@@ -102,7 +104,8 @@ def _mailbox(
     if not desired.login:
         if not settings.login:
             return []
-        return [Change("remove", "archive", "pop3", f"{settings.login}, with its copies", context.event(MailboxClosed))]
+        closed, lost = context.event(MailboxClosed), f"the mailbox {settings.login} with its copies"
+        return [Change("remove", "archive", "pop3", settings.login, closed, destroys=lost)]
     if owner(desired.login) not in (None, context.account):
         raise RefusedCommand(f"{desired.login} is the login of another account's mailbox")
     digest = desired.hash or (settings.hash if settings.login == desired.login else "")

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from fastapi.exceptions import RequestValidationError
 
 from varco_common.base import units
-from varco_common.events import AnyEvent, Choice, FilelinkChosen, FilelinkWithdrawn
+from varco_common.events import AnyEvent, Choice
 from varco_common.eventsourcing.commands import CommandContext
 from varco_common.eventsourcing.replay.replayable import (
     IndependentReplay,
@@ -17,10 +17,10 @@ from varco_common.eventsourcing.replay.replayable import (
     SettingsLine,
     UnclearDecision,
 )
-from varco_common.eventsourcing.replay.settings_history import SettingsHistory
+from varco_common.eventsourcing.replay.settings_history import SettingsHistory, SettingsVersion
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.ballot import Vote
-from varco_filelink.api.schemas import FilelinkSection
+from varco_filelink.api.schemas import desired_after
 from varco_filelink.commands import DesiredLinkSettings, change_settings, format_keep, settings_event
 from varco_filelink.decide import VOTER, decide
 from varco_filelink.model import account_settings
@@ -30,7 +30,6 @@ from varco_filelink.settings import Settings
 SETTINGS = Settings
 
 _SECTION = "filelink"
-_section: TypeAdapter[Any] = TypeAdapter(FilelinkSection)
 
 
 class FilelinkReplay(IndependentReplay):
@@ -41,7 +40,8 @@ class FilelinkReplay(IndependentReplay):
 
     def __init__(self) -> None:
         self._history: SettingsHistory[LinkSettings] = SettingsHistory(account_settings.apply)
-        self._assumed: FilelinkChosen | FilelinkWithdrawn | None = None
+        self._patch: Any = {}
+        self._assumed: tuple[SettingsVersion[LinkSettings], LinkSettings | None] | None = None
         self._newest = 0
 
     def apply_event(self, sequence: int, event: AnyEvent) -> None:
@@ -52,30 +52,38 @@ class FilelinkReplay(IndependentReplay):
         return decide(case.ballot, self._history.as_of(case.envelope.account, recorded.sequence))
 
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
-        if _SECTION in sections:
-            self._assumed = settings_event(CommandContext(account, datetime.now(UTC), "rehearsal"), _desired(sections))
+        self._patch = sections.get(_SECTION, {})
+        _desired(self._history.as_of(account, self._newest), self._patch)
 
     async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:
         context = CommandContext(account, at, "rehearsal")
-        desired = _desired(sections)
-        changes = change_settings(self._history.as_of(account, self._newest), context, desired)
+        current = self._history.as_of(account, self._newest)
+        desired = _desired(current, sections[_SECTION])
+        changes = change_settings(current, context, desired)
         return [SettingsLine(changes[0].line if changes else "", settings_event(context, desired))]
 
     def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002
         if case.early:
             return None
         recorded = case.vote(VOTER)
-        settings = self._history.as_of(case.envelope.account, recorded.sequence if recorded else case.sequence)
-        return decide(case.ballot, account_settings.apply(settings, self._assumed) if self._assumed else settings)
+        version = self._history.version(case.envelope.account, recorded.sequence if recorded else case.sequence)
+        return decide(case.ballot, self._as_if(version, case.envelope.account))
+
+    def _as_if(self, version: SettingsVersion[LinkSettings], account: str) -> LinkSettings | None:
+        """The settings of that version after the patch. The last result is kept."""
+        if self._assumed is None or self._assumed[0] is not version:
+            context = CommandContext(account, datetime.now(UTC), "rehearsal")
+            event = settings_event(context, _desired(version.state, self._patch))
+            self._assumed = (version, account_settings.apply(version.state, event))
+        return self._assumed[1]
 
 
-def _desired(sections: Mapping[str, Any]) -> DesiredLinkSettings | None:
+def _desired(settings: LinkSettings | None, patch: Any) -> DesiredLinkSettings | None:
     try:
-        form = _section.validate_python(sections[_SECTION])
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RefusedSection(first["msg"], (_SECTION, *map(str, first["loc"]))) from None
-    return form.desired() if form else None
+        return desired_after(settings, patch, _SECTION)
+    except RequestValidationError as error:
+        first = error.errors()[0]
+        raise RefusedSection(first["msg"], tuple(map(str, first["loc"][1:]))) from None
 
 
 def _sections(settings: LinkSettings) -> Sections:

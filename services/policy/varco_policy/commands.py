@@ -55,7 +55,8 @@ def name_hosts(account: Account, context: CommandContext, hosts: tuple[str, ...]
     if {*hosts} == {*account.hosts}:
         return []
     detail = f"{', '.join(account.hosts) or 'none'} -> {', '.join(hosts) or 'none'}"
-    return [Change("change", "hosts", "", detail, context.event(HostsNamed, hosts=hosts))]
+    gone = tuple(f"host {host}" for host in account.hosts if host not in hosts)
+    return [Change("change", "hosts", "", detail, context.event(HostsNamed, hosts=hosts), removes=gone)]
 
 
 def authorise_sender(account: Account, context: CommandContext, pattern: str) -> list[Change]:
@@ -67,7 +68,8 @@ def authorise_sender(account: Account, context: CommandContext, pattern: str) ->
 def withdraw_sender(account: Account, context: CommandContext, pattern: str) -> list[Change]:
     if pattern not in account.senders:
         raise NotFound(f"{pattern} is not among the senders of {account.name}")
-    return [Change("remove", "sender", pattern, "", context.event(SenderWithdrawn, pattern=pattern))]
+    event = context.event(SenderWithdrawn, pattern=pattern)
+    return [Change("remove", "sender", pattern, "", event, removes=(f"sender {pattern}",))]
 
 
 def trust_network(
@@ -90,7 +92,8 @@ def trust_network(
 def withdraw_network(account: Account, context: CommandContext, network: str) -> list[Change]:
     if network not in account.networks:
         raise NotFound(f"{network} is not among the networks of {account.name}")
-    return [Change("remove", "network", network, "", context.event(NetworkWithdrawn, network=network))]
+    event = context.event(NetworkWithdrawn, network=network)
+    return [Change("remove", "network", network, "", event, removes=(f"network {network}",))]
 
 
 def put_user(
@@ -121,7 +124,8 @@ def put_user(
 def remove_user(account: Account, context: CommandContext, login: str) -> list[Change]:
     if login not in account.credentials:
         raise NotFound(f"{login} is no login of {account.name}")
-    return [Change("remove", "user", login, "", context.event(CredentialRemoved, login=login))]
+    event = context.event(CredentialRemoved, login=login)
+    return [Change("remove", "user", login, "", event, removes=(f"user {login}",), destroys=f"the password of {login}")]
 
 
 def change_rules(account: Account, context: CommandContext, rules: Rules) -> list[Change]:
@@ -132,7 +136,17 @@ def change_rules(account: Account, context: CommandContext, rules: Rules) -> lis
     ]
     if not differences:
         return []
-    return [Change("change", "rules", "", "; ".join(differences), context.event(RulesChanged, rules=rules))]
+    event = context.event(RulesChanged, rules=rules)
+    return [
+        Change("change", "rules", "", "; ".join(differences), event, removes=_removed_extensions(account.rules, rules))
+    ]
+
+
+def _removed_extensions(old: Rules, new: Rules) -> tuple[str, ...]:
+    """The entries that the list of allowed attachments loses."""
+    if old.attachments is None or new.attachments is None:
+        return ()
+    return tuple(f"attachments {extension}" for extension in old.attachments if extension not in new.attachments)
 
 
 def write_notice(

@@ -6,7 +6,6 @@ from typing import Any, cast, get_args
 
 from fastapi.exceptions import RequestValidationError
 from msgspec.structs import replace
-from pydantic import ValidationError
 
 from varco_common.base.errors import RefusedCommand
 from varco_common.events import (
@@ -34,8 +33,8 @@ from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.replies import Reply
 from varco_policy.account_directory import account_of
 from varco_policy.account_projection import apply
+from varco_policy.api.account_patch import patched_document
 from varco_policy.api.request_parsing import parse_without_users
-from varco_policy.api.request_schemas import AccountDocument
 from varco_policy.api.response_rendering import rules_out
 from varco_policy.decide import VOTER, decide
 from varco_policy.desired_state import DesiredUser, Owners, changes_to
@@ -59,7 +58,7 @@ class PolicyReplay(IndependentReplay):
 
     def __init__(self) -> None:
         self._accounts: SettingsHistory[Account] = SettingsHistory(apply, account_of)
-        self._document = AccountDocument()
+        self._sections: Mapping[str, Any] = {}
         self._link_events: Sequence[AnyEvent] = ()
         self._assumed: dict[str, tuple[SettingsVersion[Account], Account | None]] = {}
         self._newest = 0
@@ -72,12 +71,12 @@ class PolicyReplay(IndependentReplay):
         return decide(case.ballot, self._accounts.as_of(case.envelope.account, recorded.sequence))
 
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:
-        self._document = _document(account, sections)
+        self._sections = sections
         self._link_events = [event for event in assumed if isinstance(event, FilelinkChosen | FilelinkWithdrawn)]
-        _changes(self._accounts.as_of(account, self._newest), account, self._document, datetime.now(UTC))
+        _changes(self._accounts.as_of(account, self._newest), account, sections, datetime.now(UTC))
 
     async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:
-        changes = _changes(self._accounts.as_of(account, self._newest), account, _document(account, sections), at)
+        changes = _changes(self._accounts.as_of(account, self._newest), account, sections, at)
         return [SettingsLine(change.line, change.event) for change in changes]
 
     def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002 - votes of others have no effect
@@ -96,7 +95,7 @@ class PolicyReplay(IndependentReplay):
         version = self._accounts.version(name, sequence)
         known = self._assumed.get(name)
         if known is None or known[0] is not version:
-            changes = _changes(version.state, name, self._document, case.envelope.received_at)
+            changes = _changes(version.state, name, self._sections, case.envelope.received_at)
             events = [*(change.event for change in changes), *self._link_events]
             known = self._assumed[name] = (version, _folded(version.state, events))
         return known[1]
@@ -122,23 +121,15 @@ def _envelope_ballot(case: ReplayCase) -> Ballot | None:
     return Ballot(envelope=envelope, manifest=manifest)
 
 
-def _document(account: str, sections: Mapping[str, Any]) -> AccountDocument:
-    try:
-        document = AccountDocument(**sections)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RefusedSection(first["msg"], tuple(map(str, first["loc"]))) from None
-    if document.account not in (None, account):
-        raise RefusedSection(f"the file describes {document.account}, not {account}")
-    return document
-
-
-def _changes(account: Account | None, name: str, document: AccountDocument, at: datetime) -> list[Change]:
+def _changes(account: Account | None, name: str, sections: Mapping[str, Any], at: datetime) -> list[Change]:
     """The changes that applying the file would make.
 
     No vote depends on passwords, so they are left out.
     """
     try:
+        document = patched_document(dict(sections), account)
+        if document.account not in (None, name):
+            raise RefusedSection(f"the file describes {document.account}, not {name}")
         desired = parse_without_users(document, account, "a replay")
         if document.users is not None:
             credentials = account.credentials if account else {}

@@ -73,7 +73,8 @@ def put_exceptions(account: AccountQuotas, context: CommandContext, requests: li
 def remove_exception(account: AccountQuotas, context: CommandContext, pattern: str) -> list[Change]:
     if pattern not in account.exceptions:
         raise NotFound(f"there is no exception for {pattern} in {account.account}")
-    return [Change("remove", "quota exception", pattern, "", context.event(QuotaExceptionRemoved, pattern=pattern))]
+    event = context.event(QuotaExceptionRemoved, pattern=pattern)
+    return [Change("remove", "quota exception", pattern, "", event, removes=(f"quota exception {pattern}",))]
 
 
 def reset(context: CommandContext, sender: str) -> list[Change]:

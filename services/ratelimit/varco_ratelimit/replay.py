@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from pydantic import TypeAdapter, ValidationError
+from fastapi.exceptions import RequestValidationError
 
 from varco_common.base.errors import RefusedCommand
 from varco_common.events import (
@@ -41,7 +41,6 @@ SETTINGS = Settings
 _SECTION = "quotas"
 _KINDS = (QuotaSet, QuotaExcepted, QuotaExceptionRemoved, QuotaReset, AccountClosed)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_section: TypeAdapter[Any] = TypeAdapter(schemas.Section)
 
 
 class QuotaReplay:
@@ -107,7 +106,7 @@ class QuotaReplay:
     # what if
 
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
-        self._command = schemas.quotas_command(_form(sections))
+        self._command = schemas.quotas_patch(sections.get(_SECTION), _SECTION)
         quotas = self._as_if(self._quotas.version(account, self._newest), account, datetime.now(UTC))
         excepted = [exception.limits for exception in quotas.exceptions.values()]
         limits: list[Collection[Meter]] = [quotas.quotas.senders, quotas.quotas.whole, *excepted]
@@ -115,7 +114,9 @@ class QuotaReplay:
 
     async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:
         quotas = self._quotas.as_of(account, self._newest) or AccountQuotas(account=account)
-        changes = _changes(schemas.quotas_command(_form(sections)), quotas, CommandContext(account, at, "rehearsal"))
+        changes = _changes(
+            schemas.quotas_patch(sections.get(_SECTION), _SECTION), quotas, CommandContext(account, at, "rehearsal")
+        )
         return [SettingsLine(change.line, change.event) for change in changes]
 
     def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:
@@ -160,18 +161,12 @@ class QuotaReplay:
                 self._known.put(pair_of(case.envelope.account, sender, sender_key(recipient)), day_of(now))
 
 
-def _form(sections: Mapping[str, Any]) -> schemas.QuotasForm | None:
-    try:
-        form: schemas.QuotasForm | None = _section.validate_python(sections.get(_SECTION))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RefusedSection(first["msg"], (_SECTION, *map(str, first["loc"]))) from None
-    return form
-
-
 def _changes(command: schemas.QuotaCommand, account: AccountQuotas, context: CommandContext) -> list[Change]:
     try:
         return command(account, context)
+    except RequestValidationError as error:
+        first = error.errors()[0]
+        raise RefusedSection(first["msg"], tuple(map(str, first["loc"][1:]))) from None
     except RefusedCommand as error:
         raise RefusedSection(str(error), (_SECTION,)) from None
 

@@ -20,7 +20,8 @@ class Change(NamedTuple):
     """One difference between the settings that hold and those that are asked for.
 
     `section` and `key` name the setting, `detail` describes the difference for people, and `event`
-    makes it so.
+    makes it so. `removes` names the entries that leave a list, such as `sender @acme.example`.
+    `destroys` names data that can't be brought back.
     """
 
     op: Op
@@ -28,11 +29,14 @@ class Change(NamedTuple):
     key: str
     detail: str
     event: Event
+    removes: tuple[str, ...] = ()
+    destroys: str = ""
 
     @property
     def line(self) -> str:
         """For people: `+ sender @acme.example`."""
-        return " ".join(filter(None, (_SIGNS[self.op], self.section, self.key, self.detail)))
+        destroys = f"(destroys {self.destroys})" if self.destroys else ""
+        return " ".join(filter(None, (_SIGNS[self.op], self.section, self.key, self.detail, destroys)))
 
 
 class CommandRequest(NamedTuple):

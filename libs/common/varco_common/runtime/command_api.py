@@ -44,17 +44,30 @@ ReasonedCommand = Annotated[CommandRequest, Depends(reasoned_request)]  # the re
 
 
 class ChangeOut(BaseModel):
-    """One difference, as fields and as a line (`+` added, `-` removed, `~` changed)."""
+    """One difference, as fields and as a line (`+` added, `-` removed, `~` changed).
+
+    `removes` names entries that leave a list, `destroys` data that can't be brought back.
+    """
 
     op: Op
     section: str
     key: str
     detail: str
     line: str
+    removes: list[str]
+    destroys: str
 
     @classmethod
     def of(cls, change: Change) -> Self:
-        return cls(op=change.op, section=change.section, key=change.key, detail=change.detail, line=change.line)
+        return cls(
+            op=change.op,
+            section=change.section,
+            key=change.key,
+            detail=change.detail,
+            line=change.line,
+            removes=[*change.removes],
+            destroys=change.destroys,
+        )
 
 
 class ChangedOut(BaseModel):

@@ -1,9 +1,10 @@
 """Routes for an account's copy settings: list, show, set as a whole, status of the mailbox."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
+from pydantic import TypeAdapter
 
 from varco_archive.api.schemas import (
     AccountName,
@@ -12,16 +13,22 @@ from varco_archive.api.schemas import (
     ArchiveSection,
     SendersToldOut,
     StatusOut,
+    document,
     section,
 )
-from varco_archive.commands import DesiredCopies, describe
+from varco_archive.commands import STATEMENT_REQUIRED, DesiredCopies, describe
 from varco_archive.copy_service import CopyService
 from varco_archive.model import CopySettings
 from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
+from varco_common.base.merge_patch import is_off, merged
 from varco_common.runtime.auth import AccountScope, Caller
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
+from varco_common.runtime.documents import parsed
 from varco_common.runtime.passwords import good_argon2
+
+_FORM: TypeAdapter[ArchiveIn] = TypeAdapter(ArchiveIn)
+_SHORT = {"forward": "to"}  # `forward: boss@acme.example`
 
 
 def add_routes(api: APIRouter, service: CopyService) -> None:
@@ -51,9 +58,32 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
         desired = await _desired(service, accounts.settings_of(account), form)
         return ChangedOut.of(await service.change(account, command, desired, dry_run=dry_run))
 
+    @api.patch("/accounts/{account}/archive", summary="Change what the request names")
+    async def patch(
+        account: AccountName,
+        command: Command,
+        _: AccountScope,
+        form: Annotated[Any, Body()] = None,
+        *,
+        dry_run: DryRun = False,
+    ) -> ChangedOut:
+        """What is left out stays; null or `off` removes. `off` alone turns all copies off."""
+        current = accounts.settings_of(account)
+        desired = await _desired(service, current, _patched(current, form))
+        return ChangedOut.of(await service.change(account, command, desired, dry_run=dry_run))
+
     @api.get("/accounts/{account}/archive/status", summary="What is in its mailbox")
     async def status(account: AccountName, _: AccountScope) -> StatusOut:
         return await _status(service, accounts.settings_of(account))
+
+
+def _patched(current: CopySettings, patch: Any) -> ArchiveIn | None:
+    """The whole section after a patch. Raises RequestValidationError, RefusedCommand."""
+    if is_off(patch):
+        return None
+    if current.active and isinstance(patch, dict) and is_off(patch.get("senders_told", "")):
+        raise RefusedCommand(STATEMENT_REQUIRED)
+    return parsed(_FORM, merged(document(current), patch, _SHORT))
 
 
 async def _desired(service: CopyService, current: CopySettings, form: ArchiveIn | None) -> DesiredCopies:

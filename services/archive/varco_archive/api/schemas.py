@@ -150,9 +150,12 @@ class CopyPage(BaseModel):
 
 
 def section(settings: CopySettings) -> dict[str, Any] | None:
-    """The account file's section, without secrets and defaults."""
-    if not settings.active:
-        return None
+    """The account file's section, without secrets and defaults. None if nothing is copied."""
+    return document(settings) if settings.active else None
+
+
+def document(settings: CopySettings) -> dict[str, Any]:
+    """As `section`, also while nothing is copied."""
     result: dict[str, Any] = {}
     if settings.login:
         result["pop3"] = {"login": settings.login}

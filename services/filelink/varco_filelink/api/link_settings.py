@@ -1,21 +1,26 @@
 """Routes for an account's link settings: show them, set them as a whole."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Body, HTTPException
 
 from varco_common.base import subjects
 from varco_common.base.errors import NotFound
 from varco_common.events import AccountOpened
 from varco_common.eventsourcing.command_executor import CommandExecutor
-from varco_common.eventsourcing.commands import Change, CommandContext
+from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
-from varco_filelink.api.schemas import FilelinkSection, LinkSettingsOut, section
-from varco_filelink.commands import change_settings
+from varco_common.runtime.tokens import ApiToken
+from varco_filelink.api.schemas import FilelinkSection, LinkSettingsOut, desired_after, section
+from varco_filelink.commands import DesiredLinkSettings, change_settings
 from varco_filelink.model.account_settings import LinkSettings
 from varco_filelink.permissions import settings_refusal
+
+Desire = Callable[[LinkSettings | None], DesiredLinkSettings | None]
 
 
 def add_routes(api: APIRouter, accounts: Projection[LinkSettings], default_base_url: str, max_keep: timedelta) -> None:
@@ -32,14 +37,32 @@ def add_routes(api: APIRouter, accounts: Projection[LinkSettings], default_base_
     async def put(
         account: str, command: Command, token: AccountScope, form: FilelinkSection, *, dry_run: DryRun = False
     ) -> ChangedOut:
-        """A dry run works before the account is opened: `varco apply` shows a whole file.
+        """What is left out has its default.
 
         An account's own token may turn links off and change them, but not turn them on.
         """
+        return await change(account, command, token, lambda _: form.desired() if form else None, dry_run=dry_run)
+
+    @api.patch("/accounts/{account}/filelink", summary="Change what the request names", tags=["terms"])
+    async def patch(
+        account: str,
+        command: Command,
+        token: AccountScope,
+        form: Annotated[Any, Body()] = None,
+        *,
+        dry_run: DryRun = False,
+    ) -> ChangedOut:
+        """What is left out stays; null removes. `off` alone turns links off."""
+        return await change(account, command, token, lambda current: desired_after(current, form), dry_run=dry_run)
+
+    async def change(
+        account: str, command: CommandRequest, token: ApiToken, desire: Desire, *, dry_run: bool
+    ) -> ChangedOut:
+        """A dry run works before the account is opened: `varco apply` shows a whole file."""
 
         def decide(settings: LinkSettings | None, context: CommandContext) -> list[Change]:
             current = settings if dry_run else _opened(account, settings)
-            desired = form.desired() if form else None
+            desired = desire(current)
             changes = change_settings(current, context, desired)
             if changes and not token.is_admin and (refusal := settings_refusal(current, desired, max_keep)):
                 raise HTTPException(403, refusal)

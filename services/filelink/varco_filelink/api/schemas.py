@@ -1,24 +1,21 @@
 """Requests and responses: the `filelink` section of an account file, and links."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from varco_common.base import units
+from varco_common.base.merge_patch import is_off, merged
 from varco_common.base.settings import Duration, Size
 from varco_common.events import Choice
+from varco_common.runtime.documents import parsed
 from varco_filelink import normalization
 from varco_filelink.commands import DesiredLinkSettings, format_keep
 from varco_filelink.model.account_settings import DEFAULT_KEEP, DEFAULT_THRESHOLD, LinkSettings
 from varco_filelink.model.link_state import Link, LinkState
 
 MAX_KEEP = timedelta(days=36_500)
-
-
-def _off(value: object) -> object:
-    """YAML reads a bare `off` as false."""
-    return None if value in (False, "off") else value
 
 
 class LinkSettingsIn(BaseModel):
@@ -36,7 +33,8 @@ class LinkSettingsIn(BaseModel):
         return DesiredLinkSettings(self.over, self.keep, self.base_url, signed)
 
 
-FilelinkSection = Annotated[LinkSettingsIn | None, BeforeValidator(_off)]
+FilelinkSection = Annotated[LinkSettingsIn | None, BeforeValidator(lambda value: None if is_off(value) else value)]
+_FORM: TypeAdapter[LinkSettingsIn] = TypeAdapter(LinkSettingsIn)
 
 
 class LinkSettingsOut(BaseModel):
@@ -109,3 +107,13 @@ def section(settings: LinkSettings) -> dict[str, str] | Literal["off"]:
     result = {"over": units.format_size(settings.over), "keep": format_keep(settings.keep)}
     result |= {"base_url": settings.base_url} if settings.base_url else {}
     return result | ({"signed": "refuse"} if settings.signed is Choice.REFUSE else {})
+
+
+def desired_after(settings: LinkSettings | None, patch: Any, *place: str) -> DesiredLinkSettings | None:
+    """The settings after a patch of the section; None: off. What the patch leaves out stays.
+
+    Raises RequestValidationError.
+    """
+    current = section(settings) if settings else "off"
+    document = merged(None if is_off(current) else current, patch)
+    return None if is_off(document) else parsed(_FORM, document, *place).desired()

@@ -1,18 +1,28 @@
 """Accounts: list, show, apply a whole file, close."""
 
-from fastapi import APIRouter, HTTPException, Response
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, HTTPException, Response
 
 from varco_common.base.errors import RefusedCommand
+from varco_common.eventsourcing.commands import CommandRequest
 from varco_common.runtime.auth import AccountScope, Admin, Caller
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
 from varco_common.runtime.passwords import PasswordVerifier
+from varco_common.runtime.tokens import ApiToken
 from varco_policy import commands
+from varco_policy.api.account_patch import patched_document
 from varco_policy.api.command_runner import AccountName, CommandRunner
 from varco_policy.api.request_parsing import AccountHashing, parse_document
 from varco_policy.api.request_schemas import AccountDocument
 from varco_policy.api.response_rendering import account_out, account_summary
 from varco_policy.api.response_schemas import AccountOut, AccountSummary
 from varco_policy.desired_state import changes_to
+from varco_policy.model import Account
+
+Describe = Callable[[Account | None], AccountDocument]
+"""From the account as it is (None: it is not open) to the document that is asked for."""
 
 
 def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
@@ -39,26 +49,33 @@ def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
         *,
         dry_run: DryRun = False,
     ) -> ChangedOut:
-        """Makes the account what the file says; opens it if it does not exist.
+        """Makes each section that is there what the document says; opens the account.
 
         Applied again, it changes nothing.
         """
-        if document.account not in (None, account):
-            raise RefusedCommand(f"the file describes {document.account}, not {account}")
-        version = await runner.accounts.projection.version(account)
-        current = runner.accounts.get(account)
-        if current is None and not token.is_admin:
-            raise HTTPException(403, "Only an admin's token may open an account.")
+        return await apply(account, lambda _: document, command, token, dry_run=dry_run)
+
+    @api.patch("/{account}")
+    async def patch_account(
+        account: AccountName,
+        command: Command,
+        token: AccountScope,
+        document: Annotated[Any, Body()] = None,
+        *,
+        dry_run: DryRun = False,
+    ) -> ChangedOut:
+        """What an account file does: what is left out stays, null or `off` removes.
+
+        A list is the whole list. Opens the account if it does not exist.
+        """
+        patch = {} if document is None else document
+        return await apply(account, lambda current: patched_document(patch, current), command, token, dry_run=dry_run)
+
+    async def apply(
+        account: str, describe: Describe, command: CommandRequest, token: ApiToken, *, dry_run: bool
+    ) -> ChangedOut:
         hashing = AccountHashing.of(verifier, account, token)
-        desired = await parse_document(document, current, hashing, command.reason, dry_run=dry_run)
-        if command.expected_version is None:  # the passwords were compared with those of this version
-            command = command._replace(expected_version=version)
-        return await runner.apply(
-            account,
-            command,
-            lambda state, context: changes_to(desired, state, context, runner.owners),
-            dry_run=dry_run,
-        )
+        return await _apply(runner, account, describe, command, hashing, dry_run=dry_run)
 
     @api.delete("/{account}")
     async def close_account(account: AccountName, command: Command, _: Admin) -> ChangedOut:
@@ -71,3 +88,30 @@ def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
         return await runner.change(account, command, commands.close_account)
 
     return api
+
+
+async def _apply(
+    runner: CommandRunner,
+    account: str,
+    describe: Describe,
+    command: CommandRequest,
+    hashing: AccountHashing,
+    *,
+    dry_run: bool,
+) -> ChangedOut:
+    version = await runner.accounts.projection.version(account)
+    current = runner.accounts.get(account)
+    document = describe(current)
+    if document.account not in (None, account):
+        raise RefusedCommand(f"the file describes {document.account}, not {account}")
+    if current is None and not command.is_admin:
+        raise HTTPException(403, "Only an admin's token may open an account.")
+    desired = await parse_document(document, current, hashing, command.reason, dry_run=dry_run)
+    if command.expected_version is None:  # the document was compared with this version
+        command = command._replace(expected_version=version)
+    return await runner.apply(
+        account,
+        command,
+        lambda state, context: changes_to(desired, state, context, runner.owners),
+        dry_run=dry_run,
+    )

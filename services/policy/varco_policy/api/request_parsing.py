@@ -4,9 +4,8 @@ A mistake in an account file is a RequestValidationError that names its place, s
 it.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
 from fastapi.exceptions import RequestValidationError
@@ -28,7 +27,7 @@ from varco_policy.api.request_schemas import (
     UserIn,
 )
 from varco_policy.desired_state import DesiredAccount, DesiredNetwork, DesiredUser
-from varco_policy.model import Account, Credential, hash_fingerprint
+from varco_policy.model import Account, Credential, TrustedNetwork, hash_fingerprint
 from varco_policy.password_hashes import imported_hash
 
 T = TypeVar("T")
@@ -75,9 +74,10 @@ def parse_without_users(document: AccountDocument, account: Account | None, reas
     if document.senders is not None:
         sections["senders"] = _unique(_each("senders", document.senders, normalization.normal_sender_pattern))
     if document.networks is not None:
-        trusted = account.networks if account else ()
-        parse = partial(_network_item, reason=reason, trusted=trusted)
-        sections["networks"] = dict(_each("networks", document.networks, parse))
+        trusted = account.networks if account else {}
+        sections["networks"] = dict(
+            _each("networks", document.networks, lambda item: _network_item(item, reason, trusted))
+        )
     if document.rules is not None:
         with _at("rules", "attachments"):
             sections["rules"] = parse_rules(document.rules, account.rules if account else Rules())
@@ -111,7 +111,8 @@ async def parse_users(
             if login in desired:
                 raise RefusedCommand(f"the login {login} is given twice")
             hashed = await new_hash(user, credentials.get(login), hashing, dry_run=dry_run)
-            desired[login] = DesiredUser(user.name, hashed)
+            removed = user.name is None and "name" in user.model_fields_set
+            desired[login] = DesiredUser(login if removed else user.name, hashed)
     return desired
 
 
@@ -177,12 +178,20 @@ def _unique(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(items))
 
 
-def _network_item(item: str | NetworkIn, *, reason: str, trusted: Container[str]) -> tuple[str, DesiredNetwork]:
-    """The network in normal form, and how it is trusted. A broad one is forced only once."""
+def _network_item(
+    item: str | NetworkIn, reason: str, trusted: Mapping[str, TrustedNetwork]
+) -> tuple[str, DesiredNetwork]:
+    """The network in normal form, and how it is trusted. What the item leaves out stays."""
     form = item if isinstance(item, NetworkIn) else NetworkIn(network=item)
     network = normalization.normal_network(form.network, forced=True)
-    if network not in trusted:
-        network = parse_network(form.network, reason, force=form.force)
+    current = trusted.get(network)
+    if current is None:
+        return parse_network(form.network, reason, force=form.force), DesiredNetwork(form.normalise, parse_domain(form))
+    given = form.model_fields_set
+    kept = {name: getattr(current, name) for name in ("normalise", "domain") if name not in given}
+    if not form.normalise and "normalise" in given:
+        kept.pop("domain", None)  # it is of use with `normalise` only
+    form = form.model_copy(update=kept)
     return network, DesiredNetwork(form.normalise, parse_domain(form))
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, Body, HTTPException, Path, Query
 from pydantic import BaseModel, Field
 
 from varco_common.eventsourcing.command_executor import CommandExecutor
@@ -87,6 +87,18 @@ def _quotas(api: APIRouter, executor: QuotaCommands, quotas: Projection[AccountQ
         Exceptions only where there are some in it. `off`: no limits.
         """
         return await executor.execute(account, request, schemas.quotas_command(form), dry_run=dry_run)
+
+    @api.patch("/accounts/{account}/quotas")
+    async def patch(
+        account: AccountName,
+        request: Command,
+        _: AccountScope,
+        form: Annotated[Any, Body()] = None,
+        *,
+        dry_run: DryRun = False,
+    ) -> ChangedOut:
+        """What is left out stays; null removes. `off` alone: no limits, no exceptions."""
+        return await executor.execute(account, request, schemas.quotas_patch(form), dry_run=dry_run)
 
 
 def _exceptions(api: APIRouter, executor: QuotaCommands) -> None:

@@ -5,12 +5,14 @@ from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
+from varco_common.base.merge_patch import is_off, merged
 from varco_common.events import Limit, Meter, Quotas, Window
 from varco_common.eventsourcing.commands import Change, CommandContext
+from varco_common.runtime.documents import parsed
 from varco_ratelimit import commands
 from varco_ratelimit.commands import ExceptionRequest
 from varco_ratelimit.model import AccountQuotas, QuotaException, sender_key
@@ -36,7 +38,14 @@ def _number(value: Any) -> Any:
 
 def _per_day(value: Any) -> Any:
     """A number alone is a limit per day."""
-    return {"limit": value} if isinstance(value, int | str) and value != UNLIMITED else value
+    if UNLIMITED in (value, value.get("limit") if isinstance(value, dict) else ""):
+        return UNLIMITED
+    return {"limit": value} if isinstance(value, int | str) else value
+
+
+def _or_none(value: Any) -> Any:
+    """As `_per_day`; where no limit is set, `unlimited` says nothing more."""
+    return None if is_off(value) or (limit := _per_day(value)) == UNLIMITED else limit
 
 
 class LimitForm(Form):
@@ -57,7 +66,10 @@ class LimitForm(Form):
         return Limit(limit=self.limit, per=self.per)
 
 
-OneLimit = Annotated[LimitForm, BeforeValidator(_per_day, json_schema_input_type=LimitForm | int | str)]
+OneLimit = Annotated[
+    LimitForm | None,
+    BeforeValidator(_or_none, json_schema_input_type=LimitForm | int | Literal["unlimited"] | None),
+]
 AnyLimit = Annotated[
     LimitForm | Literal["unlimited"], BeforeValidator(_per_day, json_schema_input_type=LimitForm | int | str)
 ]
@@ -66,10 +78,10 @@ AnyLimit = Annotated[
 class LimitsForm(Form):
     """Meters that are left out have no limit."""
 
-    messages: OneLimit | None = None
-    recipients: OneLimit | None = None
-    bytes: OneLimit | None = None
-    first_time_recipients: OneLimit | None = None
+    messages: OneLimit = None
+    recipients: OneLimit = None
+    bytes: OneLimit = None
+    first_time_recipients: OneLimit = None
 
     def limits(self) -> dict[Meter, Limit]:
         forms = {meter: getattr(self, meter.value) for meter in Meter}
@@ -148,7 +160,7 @@ class QuotasForm(LimitsForm):
 
 def _off(value: Any) -> Any:
     """`quotas: off`: no limits at all, and no exceptions."""
-    return {"exceptions": []} if value in (False, "off") else value
+    return None if is_off(value) else value
 
 
 Section = Annotated[
@@ -156,8 +168,12 @@ Section = Annotated[
 ]
 
 
+_FORM: TypeAdapter[QuotasForm] = TypeAdapter(QuotasForm)
+_SHORT = {meter.value: "limit" for meter in Meter}  # `messages: 500`
+
+
 def quotas_command(form: QuotasForm | None) -> QuotaCommand:
-    """Sets all limits: those left out are gone.
+    """Sets all limits: those that are left out are gone.
 
     Exceptions only where the form has some. None: no limits at all.
     """
@@ -171,6 +187,50 @@ def quotas_command(form: QuotasForm | None) -> QuotaCommand:
         return changes
 
     return command
+
+
+def quotas_patch(patch: Any, *place: str) -> QuotaCommand:
+    """Changes what the patch names: what it leaves out stays, null removes.
+
+    An exception leaves out what stays as it is, too; those that aren't in the list are gone.
+    The command raises RequestValidationError, with `place` before the place in the section.
+    """
+
+    def command(account: AccountQuotas, context: CommandContext) -> list[Change]:
+        if is_off(patch):
+            return quotas_command(None)(account, context)
+        return quotas_command(parsed(_FORM, _patched(account, patch), *place))(account, context)
+
+    return command
+
+
+def _patched(account: AccountQuotas, patch: Any) -> Any:
+    """The whole section after the patch; without exceptions if it names none."""
+    current = document(account) or {}
+    exceptions = {exception["sender"]: exception for exception in current.pop("exceptions", ())}
+    result = merged(current, patch, _SHORT)
+    if isinstance(patch, dict) and "exceptions" in patch:
+        entries = patch["exceptions"]
+        result["exceptions"] = [] if is_off(entries) else _entries(entries, exceptions)
+    return result
+
+
+def _entries(entries: Any, exceptions: Mapping[str, dict[str, Any]]) -> Any:
+    if not isinstance(entries, list):
+        return entries
+    return [
+        merged(exceptions.get(_pattern_or_none(entry.get("sender"))), entry, _SHORT)
+        if isinstance(entry, dict)
+        else entry
+        for entry in entries
+    ]
+
+
+def _pattern_or_none(sender: Any) -> str:
+    try:
+        return pattern(str(sender))
+    except RefusedCommand:
+        return ""
 
 
 def document(account: AccountQuotas) -> dict[str, Any] | None:

@@ -1,20 +1,28 @@
 """HTTP: where each account's mail goes."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Body, Response
+from pydantic import TypeAdapter
 
 from varco_common.base.errors import NotFound
+from varco_common.base.merge_patch import is_off, merged
 from varco_common.events import Blackhole, Route, Smarthost
 from varco_common.eventsourcing.command_executor import CommandExecutor
+from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
+from varco_common.runtime.documents import parsed
 from varco_relay.api.schemas import RouteOut, SmarthostIn
 from varco_relay.commands import Encrypts, RouteFreedom, RouteRequest, remove_route, set_route
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.smtp.target import BLACKHOLE, describe_route, format_smarthost
 from varco_relay.worker_supervisor import WorkerSupervisor
+
+_FORM: TypeAdapter[SmarthostIn] = TypeAdapter(SmarthostIn)
+RouteForm = RouteRequest | Literal["blackhole"]
 
 
 def router(
@@ -58,21 +66,51 @@ def router(
         dry_run: DryRun = False,
     ) -> ChangedOut:
         """An account that is not open yet may have its route set."""
-        request: RouteRequest | Literal["blackhole"] = BLACKHOLE if isinstance(route, str) else route.request()
+        request = BLACKHOLE if isinstance(route, str) else route.request()
+        return await change(account, command, lambda _: request, dry_run=dry_run)
+
+    @api.patch("", summary="Change what the request names")
+    async def patch(
+        account: str,
+        command: Command,
+        _: AccountScope,
+        route: Annotated[Any, Body()] = None,
+        *,
+        dry_run: DryRun = False,
+    ) -> ChangedOut:
+        """What is left out stays; null removes. null alone: back to the default route."""
+        return await change(account, command, lambda current: _patched(current, route), dry_run=dry_run)
+
+    async def change(
+        account: str,
+        command: CommandRequest,
+        desire: Callable[[Route | None], RouteForm | None],
+        *,
+        dry_run: bool,
+    ) -> ChangedOut:
         freedom = RouteFreedom.of(command, private_routes=private_routes)
-        result = await executor.execute(
-            account,
-            command,
-            lambda state, context: set_route(state, context, request, secret_box, freedom),
-            dry_run=dry_run,
-        )
-        return ChangedOut.of(result)
+
+        def decide(state: AccountRoute | None, context: CommandContext) -> list[Change]:
+            current = state.route if state else None
+            if request := desire(current):
+                return set_route(state, context, request, secret_box, freedom)
+            return remove_route(state, context) if current else []
+
+        return ChangedOut.of(await executor.execute(account, command, decide, dry_run=dry_run))
 
     @api.delete("", summary="Back to the default route")
     async def delete(account: str, command: Command, _: AccountScope, *, dry_run: DryRun = False) -> ChangedOut:
         return ChangedOut.of(await executor.execute(account, command, remove_route, dry_run=dry_run))
 
     return api
+
+
+def _patched(current: Route | None, patch: Any) -> RouteForm | None:
+    """The route after the patch; None for the default one. Raises RequestValidationError."""
+    document = merged(_route_out(current), patch)
+    if is_off(document):
+        return None
+    return BLACKHOLE if document == BLACKHOLE else parsed(_FORM, document).request()
 
 
 def _route_out(route: Route | None) -> dict[str, str] | Literal["blackhole"] | None:

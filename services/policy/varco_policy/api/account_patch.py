@@ -1,0 +1,42 @@
+"""An account file as a patch: the document that policy's sections are after it. Pure.
+
+What the file leaves out stays, at every level of a mapping; null or `off` removes; a list is the
+whole list. Sections that the file leaves out stay out of the document.
+"""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from varco_common.base.merge_patch import is_off, merged
+from varco_common.events import Language, Rules
+from varco_common.runtime.documents import parsed
+from varco_policy.api.request_schemas import AccountDocument
+from varco_policy.api.response_rendering import rules_out
+from varco_policy.model import Account
+
+_FORM: TypeAdapter[AccountDocument] = TypeAdapter(AccountDocument)
+_REMOVED: dict[str, Any] = {"language": Language.EN, "hosts": [], "users": [], "senders": [], "networks": []}
+
+
+def patched_document(patch: Any, account: Account | None) -> AccountDocument:
+    """`account` is None before it is opened. Raises RequestValidationError."""
+    if not isinstance(patch, dict):
+        return parsed(_FORM, patch)
+    return parsed(_FORM, {name: _section(name, value, account) for name, value in patch.items()})
+
+
+def _section(name: str, patch: Any, account: Account | None) -> Any:
+    match name:
+        case "rules":
+            current = _rules(account.rules if account else Rules())
+            return (
+                _rules(Rules()) | (merged(current, patch) or {}) if isinstance(patch, dict) or is_off(patch) else patch
+            )
+        case "notices":
+            return merged(account.notices if account else {}, patch) or {}
+    return _REMOVED.get(name) if is_off(patch) else patch
+
+
+def _rules(rules: Rules) -> dict[str, Any]:
+    return rules_out(rules).model_dump(mode="json")
