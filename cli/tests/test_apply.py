@@ -49,6 +49,7 @@ FULL = {
 }
 LINKS = ", kept 6 months, at https://files.NAME.example"
 JOURNAL = "journal, bounces to post@NAME.example"
+FORWARD = f"~ archive forward boss@NAME.example ({JOURNAL})"
 HOP = "mx.provider.example:587"
 BOB = "bob@ACCOUNT.example"
 _made: list[str] = []
@@ -108,8 +109,8 @@ def test_a_section_that_names_nothing_changes_nothing(full: Callable[..., Any], 
         ("filelink: {signed: null}", f"~ filelink over 8MB{LINKS}, signed ones refused -> over 8MB{LINKS}"),
         ("filelink: off", "- filelink off"),
         ("archive: {keep: 6 days}", "~ archive keep 5 days -> 6 days"),
-        ("archive: {forward: {return_path: null}}", f"~ archive forward boss@NAME.example ({JOURNAL}) -> boss@NAME.example (journal)"),
-        ("archive: {forward: two@NAME.example}", f"~ archive forward boss@NAME.example ({JOURNAL}) -> two@NAME.example ({JOURNAL})"),
+        ("archive: {forward: {return_path: null}}", f"{FORWARD} -> boss@NAME.example (journal)"),
+        ("archive: {forward: two@NAME.example}", f"{FORWARD} -> two@NAME.example ({JOURNAL})"),
         ("archive: {forward: off}", "- archive forward boss@NAME.example (journal, bounces to post@NAME.example)"),
         ("archive: {copy: null}", "~ archive copy sent -> given"),
     ],
