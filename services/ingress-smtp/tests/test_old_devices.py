@@ -126,3 +126,84 @@ def test_every_other_header_stays_byte_for_byte(header):
 
 def test_without_a_domain_nothing_is_qualified():
     assert repaired(b"From: root\r\n\r\nx\r\n", "") == b"From: root\r\n\r\nx\r\n"
+
+
+LF_TEXT = TEXT.replace(b"\r\n", b"\n")
+
+
+async def begin(client, ending: bytes) -> None:
+    """The session up to 354, in lines that end so."""
+    await client.reply()
+    for line in (b"EHLO scanner", b"MAIL FROM:<alice@acme.example>", b"RCPT TO:<bob@remote.example>", b"DATA"):
+        client.send(line + ending)
+        assert (await client.reply())[:3] in ("250", "354")
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [(LF_TEXT, b".\n"), (LF_TEXT, b".\r\n"), (TEXT, b".\r\n"), (TEXT, b".\n"), (b"", b".\n"), (b"", b".\r\n")],
+)
+@pytest.mark.parametrize("piece", [1, 1_000])
+async def test_who_speaks_in_bare_lf_also_ends_a_mail_so(world, text, end, piece):
+    async with world.connect() as client:
+        await begin(client, b"\n")
+        for start in range(0, len(text + end), piece):
+            client.send((text + end)[start : start + piece])
+            await client.writer.drain()
+        assert (await client.reply()).startswith("250 ")
+        client.send(b"MAIL FROM:<alice@acme.example>\nRCPT TO:<carol@remote.example>\n")
+        assert (await client.reply()).startswith("250 ")
+        assert (await client.reply()).startswith("250 ")
+    [record] = await world.records()
+    assert record.body.endswith(TEXT if text else b"\r\n")
+
+
+async def test_a_large_body_in_bare_lf_ends_where_its_dot_is(world):
+    text = LF_TEXT + (b"x" * 76 + b"\n") * 8_000 + b"..\n"
+    async with world.connect() as client:
+        await begin(client, b"\n")
+        client.send(text + b".\nNOOP\n")
+        assert (await client.reply()).startswith("250 2.0.0 Ok: queued")
+        assert (await client.reply()).startswith("250 2.0.0 Ok")
+    [record] = await world.records()
+    assert record.body.endswith(text[-1_000:].replace(b"\n", b"\r\n"))
+
+
+SMUGGLED = b"MAIL FROM:<ceo@acme.example>\r\nRCPT TO:<bob@remote.example>\r\nDATA\r\nSubject: smuggled\r\n\r\n.\r\n"
+
+
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r\n", b"\r.\r", b"\n.\r", b"\r.\n"])
+async def test_who_speaks_in_crlf_has_no_other_end_also_where_lines_are_mended(world, end):
+    """Such as a relay in the network that passes a stranger's text on as it is."""
+    async with world.connect() as client:
+        await begin(client, b"\r\n")
+        client.send(TEXT + b"text" + end + SMUGGLED)
+        assert (await client.reply()).startswith("250 ")
+        assert (await client.say("NOOP")).startswith("250 2.0.0 Ok\r\n")
+    [record] = await world.records()
+    assert b"MAIL FROM:<ceo@acme.example>" in record.body
+    assert b"\r\n.\r\n" not in record.body
+
+
+@pytest.mark.parametrize("end", [b"\n..\n", b"\n. \n", b"\r.\r", b"\n.\rx\n", b"\n.\r\r\n"])
+async def test_only_a_line_with_nothing_but_a_dot_is_the_end(world, end):
+    """A client doubles a dot at the start of its lines, so that no text of a mail is one."""
+    async with world.connect() as client:
+        await begin(client, b"\n")
+        client.send(LF_TEXT + b"text" + end + b"more\n.\n")
+        assert (await client.reply()).startswith("250 ")
+        assert (await client.say("NOOP")).startswith("250 2.0.0 Ok\r\n")
+    [record] = await world.records()
+    assert record.body.endswith(b"more\r\n")
+    assert b"\r\n.\r\n" not in record.body
+
+
+async def test_a_login_from_such_a_network_has_no_such_end(world):
+    """The rule is the network's: whoever logs in is an account's mail client."""
+    async with world.connect() as client:
+        await client.hello()
+        await client.start_tls(world.trust)
+        await client.say("EHLO me")
+        assert (await client.say("AUTH PLAIN AGFsaWNlAHNlY3JldA==")).startswith("235 ")
+        client.send(b"NOOP\n")
+        assert (await client.reply()).startswith("500 5.5.2 ")

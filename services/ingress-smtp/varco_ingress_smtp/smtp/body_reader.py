@@ -1,5 +1,11 @@
-"""Reads a body to its end mark, CRLF.CRLF and nothing else (RFC 5321 4.1.1.4), in large pieces."""
+"""Reads a body to its end mark, CRLF.CRLF and nothing else (RFC 5321 4.1.1.4), in large pieces.
 
+Only where a network's rule says `normalise`, and the client's own DATA ended in a bare LF, its line
+with a lone dot may end in a bare LF, too. So in a session that speaks CRLF no text can pose as the
+end of a mail, whatever a client in front of it lets pass.
+"""
+
+import re
 from collections.abc import Callable
 from enum import Enum
 
@@ -19,6 +25,8 @@ _log = log.get(__name__)
 MAX_DISCARDED = 67_108_864  # bytes of a refused body that are read, so that the client reads the answer
 END = b"\r\n.\r\n"
 EMPTY = b".\r\n"  # a body without a line: the CRLF before its dot is that of the DATA command
+_BARE_END = re.compile(rb"\n\.\r?\n")
+_BARE_EMPTY = b".\n"
 
 
 class BodyFault(Enum):
@@ -77,12 +85,10 @@ class BodyReader:
 
     async def _read(self, reader: LineReader, progress: Callable[[int], None]) -> None:
         buffer, taken, start = reader.buffer, 0, 0
-        while len(buffer) < len(EMPTY) and EMPTY.startswith(buffer):
-            await reader.more()
-        if buffer.startswith(EMPTY):
-            reader.drop(len(EMPTY))
+        bare = self._normaliser is not None and reader.in_bare_lines
+        if await self._is_empty(reader, (EMPTY, _BARE_EMPTY) if bare else (EMPTY,)):
             return
-        while (end := buffer.find(END, start)) < 0:
+        while (end := _end_of_text(buffer, start, bare=bare)) < 0:
             if len(buffer) >= BODY_BYTES:
                 cut = len(buffer) - len(END) + 1
                 cut -= buffer[cut - 1] == 13  # never between CR and LF
@@ -91,10 +97,22 @@ class BodyReader:
             start = max(len(buffer) - len(END) + 1, 0)
             await reader.more()
             progress(taken + len(buffer))
-        self._take(reader, end + 2)
-        reader.drop(len(END) - 2)
+        self._take(reader, end)
+        reader.drop(buffer.find(b"\n") + 1)  # the line with the dot
         if self._normaliser and not self.fault:
             self._store(self._header.feed(self._normaliser.end()) + self._header.end())
+
+    @staticmethod
+    async def _is_empty(reader: LineReader, marks: tuple[bytes, ...]) -> bool:
+        """Whether the body ends before its first line."""
+        buffer = reader.buffer
+        while any(len(buffer) < len(mark) and mark.startswith(buffer) for mark in marks):
+            await reader.more()
+        for mark in marks:
+            if buffer.startswith(mark):
+                reader.drop(len(mark))
+                return True
+        return False
 
     def _take(self, reader: LineReader, count: int) -> None:
         chunk = bytes(memoryview(reader.buffer)[:count])
@@ -134,3 +152,12 @@ class BodyReader:
     def _refuse(self, fault: BodyFault) -> None:
         self.fault = fault
         self.spool.clear()
+
+
+def _end_of_text(buffer: bytearray, start: int, *, bare: bool) -> int:
+    """Where the line with the lone dot begins; -1 if it has not come yet."""
+    if bare:
+        match = _BARE_END.search(buffer, start)
+        return match.start() + 1 if match else -1
+    end = buffer.find(END, start)
+    return end + 2 if end >= 0 else -1

@@ -20,11 +20,22 @@ class LineReader:
     The connection calls `feed` and `feed_eof`. One task at a time may wait in `more`.
     """
 
-    __slots__ = ("_limit", "_paused", "_skipping", "_waiter", "bare_line", "buffer", "eof", "transport")
+    __slots__ = (
+        "_limit",
+        "_paused",
+        "_skipping",
+        "_waiter",
+        "bare_line",
+        "buffer",
+        "eof",
+        "in_bare_lines",
+        "transport",
+    )
 
     def __init__(self) -> None:
         self.buffer = bytearray()
         self.bare_line = b""  # the last line that ended in LF alone, if it was BARE_LINE_END for that only
+        self.in_bare_lines = False  # whether the last line ended in LF alone
         self.eof = False
         self.transport: asyncio.Transport | None = None
         self._limit = COMMAND_BYTES
@@ -59,10 +70,11 @@ class LineReader:
             return None
         line = bytes(buffer[: end + 1])
         self.drop(end + 1)
+        self.in_bare_lines = not line.endswith(b"\r\n")
         if self._skipping or end >= limit:
             self._skipping = False
             return LineError.TOO_LONG
-        if not line.endswith(b"\r\n") or line.find(b"\r", 0, -2) >= 0:
+        if self.in_bare_lines or line.find(b"\r", 0, -2) >= 0:
             self.bare_line = b"" if b"\r" in line else line[:-1]
             return LineError.BARE_LINE_END
         return line[:-2]
