@@ -16,7 +16,7 @@ from varco_cli.stack.bus import operator
 from varco_common.base.subjects import KINDS
 from varco_common.bus import Bus
 from varco_common.events import MailErased
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import open_store
 from varco_common.storage.settings import ObjectStoreSettings
 
 BOX = ("box@kept.test", "another-secret")
@@ -57,7 +57,7 @@ def bodies(gate: Gate) -> list[str]:
     """Lists the bodies in the object store."""
 
     async def found() -> list[str]:
-        blobs = ObjectStore(
+        blobs = open_store(
             ObjectStoreSettings(
                 endpoint=f"http://127.0.0.1:{gate.ports.s3}",
                 access_key_file=gate.home.secret("s3.access", 10),

@@ -24,8 +24,7 @@ from varco_cli.backup.storage import BackupStorage, buckets
 from varco_common.base import subjects
 from varco_common.bus import Bus
 from varco_common.bus.stream_backup import RawRecord, StreamBackup
-from varco_common.storage.object_store import ObjectStore
-from varco_common.storage.s3_connection import MissingObject
+from varco_common.storage.object_store import MissingObject, ObjectStore
 
 SECRETS = ("secrets/*", "tls/*", "admin.token", "demo.made", "places.json")
 _CHUNK = 1024 * 1024

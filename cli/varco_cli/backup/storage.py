@@ -19,7 +19,7 @@ from varco_common.base.settings import BrokenSetting, Port, load
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import BusSettings
 from varco_common.bus.settings import WithBus
-from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
+from varco_common.storage.object_store import BODIES, LINKS, ObjectStore, open_store
 from varco_common.storage.settings import ObjectStoreSettings, WithObjectStore
 
 BUCKETS = (BODIES, LINKS)
@@ -88,7 +88,7 @@ def _of_home(inner: str, nats: int, s3: int) -> BackupStorage:
 @contextlib.asynccontextmanager
 async def buckets(settings: ObjectStoreSettings) -> AsyncIterator[dict[str, ObjectStore]]:
     """Yields the buckets by name. Creates missing ones, and waits for a store that starts."""
-    stores = {name: ObjectStore(settings, name) for name in BUCKETS}
+    stores = {name: open_store(settings, name) for name in BUCKETS}
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             for bucket in stores.values():

@@ -15,18 +15,13 @@ from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.bus import streams
 from varco_common.bus.settings import BusSettings
+from varco_common.storage.disk_reserve import reserve
 
 CHECK_SECONDS = 2.0
-MAX_RESERVED = 1 << 30
 FULL = 0.97  # share of the limit at which the bus already refuses large mails
 NO_ROOM = b"no space left on device"
 
 _log = log.get(__name__)
-
-
-def reserve(total: int) -> int:
-    """Returns how many bytes of a disk of `total` bytes mail must leave free."""
-    return min(total // 5, MAX_RESERVED)
 
 
 def mail_limit(used: int, free: int, total: int, limit_bytes: int = -1) -> int:

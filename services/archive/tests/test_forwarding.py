@@ -12,7 +12,7 @@ from varco_archive.rendered_copy import copy_id
 from varco_common.bus import Delivery
 from varco_common.events import CopyBounced, CopyForwarded, Failure, MailBounced
 from varco_common.mail.hops import count_hops
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import open_store
 from varco_common.testing.waiting import eventually
 
 from .conftest import BODY, switch_on
@@ -124,7 +124,7 @@ async def test_a_large_mail_is_forwarded_through_the_object_store(gate, store):
         "s3_access_key_file": store.settings.access_key_file,
         "s3_secret_key_file": store.settings.secret_key_file,
     }
-    blobs = ObjectStore(store.settings)
+    blobs = open_store(store.settings)
     await blobs.ensure()
     large = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 40_000
     try:
@@ -225,7 +225,7 @@ async def test_a_large_mail_s_hops_are_counted_too(gate, store):
         "s3_access_key_file": store.settings.access_key_file,
         "s3_secret_key_file": store.settings.secret_key_file,
     }
-    objects = ObjectStore(store.settings)
+    objects = open_store(store.settings)
     await objects.ensure()
     body = received(1) + b"X-Long: " + b"x" * 900 + b"\r\n" + received(2) + BODY + b"x\r\n" * 300_000
     try:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from varco_common.base.errors import TransientError
 from varco_common.base.ids import new_id
 from varco_common.events import CopyRemoved, RemovalCause, SendersTold
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import open_store
 from varco_common.testing.waiting import eventually
 
 from .conftest import BODY, LOGIN, SECTION, copies, count, switch_on
@@ -282,7 +282,7 @@ async def test_a_large_mail_comes_from_the_object_store(gate, store):
         "s3_access_key_file": store.settings.access_key_file,
         "s3_secret_key_file": store.settings.secret_key_file,
     }
-    blobs = ObjectStore(store.settings)
+    blobs = open_store(store.settings)
     await blobs.ensure()
     large = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 60_000
     try:

@@ -10,7 +10,7 @@ import pytest
 from varco_archive.pop3 import commands, connection, session
 from varco_common.base.ids import new_id
 from varco_common.events import AuthCause, AuthFailed
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import open_store
 from varco_common.testing.waiting import eventually
 
 from .conftest import LOGIN, PASSWORD, SECTION, copies, count, switch_on
@@ -205,7 +205,7 @@ async def test_a_large_mail_that_is_gone_from_the_store_ends_no_session(gate, st
         "s3_access_key_file": store.settings.access_key_file,
         "s3_secret_key_file": store.settings.secret_key_file,
     }
-    objects = ObjectStore(store.settings)
+    objects = open_store(store.settings)
     await objects.ensure()
     try:
         async with gate.archive(**names) as http:

@@ -14,7 +14,7 @@ from varco_archive.pop3.maildrop import Maildrop, open_maildrop
 from varco_common.base.ids import new_id
 from varco_common.mail.wire_form import DotCounter
 from varco_common.storage import database
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import ObjectStore, open_store
 
 from .conftest import LOGIN, PASSWORD, copies, switch_on
 
@@ -160,7 +160,7 @@ async def test_a_mail_of_100_mb_streams(gate, store):
         "s3_access_key_file": store.settings.access_key_file,
         "s3_secret_key_file": store.settings.secret_key_file,
     }
-    blobs = ObjectStore(store.settings)
+    blobs = open_store(store.settings)
     await blobs.ensure()
     key, size = await stored(blobs, LARGE)
     async with gate.process(**names) as process, gate.client() as http:

@@ -39,7 +39,7 @@ from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service, run
 from varco_common.runtime.tls import Certificates
 from varco_common.storage import database, retention
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import open_store
 
 ARGON2_MEMORY_KIB = 65_536  # RFC 9106 4, the second recommended choice
 HASH_THREADS, MAX_HASHES = 2, 24  # passwords hashed at once, and waiting for it: 128 MiB at most
@@ -59,7 +59,7 @@ async def serve(settings: Settings) -> None:
         argon2 = Argon2(ARGON2_MEMORY_KIB)
         passwords = await stack.enter_async_context(PasswordVerifier.open(argon2, HASH_THREADS, MAX_HASHES))
         await database.migrate(engine, "varco_archive")
-        objects = ObjectStore(settings.object_store)
+        objects = open_store(settings.object_store)
         stack.push_async_callback(objects.close)
         accounts = await stack.enter_async_context(ArchiveAccounts.open(bus, engine))
         senders = await stack.enter_async_context(Projection(SENDERS, bus, engine, NAME).following())

@@ -24,7 +24,7 @@ from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailConverted
 from varco_common.runtime.service import installed
 from varco_common.storage import retention
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import ObjectStore, open_store
 from varco_common.storage.retention import RetentionAnswer, RetentionQuery
 from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing import s3_server
@@ -48,7 +48,7 @@ async def worker_of(
     bus: Bus, *voters: str, age: timedelta = timedelta(0), blobs: ObjectStore | None = None
 ) -> AsyncIterator[RetentionWorker]:
     """A worker that does nothing yet. Without `blobs` its object store is out of reach."""
-    store = blobs or ObjectStore(ObjectStoreSettings(endpoint="http://127.0.0.1:9"))
+    store = blobs or open_store(ObjectStoreSettings(endpoint="http://127.0.0.1:9"))
     try:
         yield RetentionWorker(bus, store, voters, age)
     finally:
@@ -193,7 +193,7 @@ async def test_what_is_wiped_leaves_no_byte_on_the_disk(gate):
 
 async def test_a_body_in_the_object_store_goes_with_its_last_record(gate):
     async with s3_server() as s3:
-        blobs = ObjectStore(s3.settings)
+        blobs = open_store(s3.settings)
         await blobs.ensure()
         original, shared = await gate.mail(kind="convert", blobs=blobs), new_id()
         envelope = Envelope(

@@ -22,7 +22,7 @@ from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mime import scan
-from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
+from varco_common.storage.object_store import BODIES, LINKS, open_store
 from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
 from varco_common.testing.waiting import eventually
 from varco_filelink import link_sweeper, worker
@@ -49,7 +49,7 @@ class Gate:
     def __init__(self, nats: NatsServer, bus: Bus, store: S3Server, home: Path) -> None:
         self.nats, self.bus, self.store, self.home = nats, bus, store, home
         self.port, self.links_port = free_port(), free_port()
-        self.files, self.bodies = ObjectStore(store.settings, LINKS), ObjectStore(store.settings, BODIES)
+        self.files, self.bodies = open_store(store.settings, LINKS), open_store(store.settings, BODIES)
         self.settings: dict[str, object] = {
             "home": str(home),
             "nats_url": nats.url,

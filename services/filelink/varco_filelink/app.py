@@ -16,7 +16,7 @@ from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service
 from varco_common.runtime.uvicorn_server import listening
 from varco_common.storage import database, retention
-from varco_common.storage.object_store import BODIES, LINKS, ObjectStore
+from varco_common.storage.object_store import BODIES, LINKS, ObjectStore, open_store
 from varco_filelink import api, mail_retention, metrics
 from varco_filelink.conversion.converter import Converter
 from varco_filelink.decide import VOTER
@@ -32,7 +32,7 @@ from varco_filelink.worker import ConversionWorker
 
 async def serve(settings: Settings) -> None:
     """Runs until cancelled. Conversions begin when the object store answers."""
-    files, bodies = ObjectStore(settings.object_store, LINKS), ObjectStore(settings.object_store, BODIES)
+    files, bodies = open_store(settings.object_store, LINKS), open_store(settings.object_store, BODIES)
     try:
         async with (
             HttpServer.open(settings, NAME) as http,

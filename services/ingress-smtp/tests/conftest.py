@@ -26,7 +26,7 @@ from varco_common.mail.ballot import Ballot, Vote, accept
 from varco_common.mail.grants import Denied, Grant, LoginQuestion, NetworkQuestion, Unavailable
 from varco_common.runtime.tls import Certificates
 from varco_common.runtime.token_signer import TokenSigner
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import open_store
 from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing import NatsServer, free_port, running
 from varco_common.testing.smtp import Client
@@ -176,7 +176,7 @@ async def start(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Start]:
             await voter.requests.answer(grants.NETWORK, "policy", policy.network)
             await voter.voting.serve("policy", policy.decide)
             bus = await stack.enter_async_context(Bus.connect(server.settings(), "ingress-smtp"))
-            store = ObjectStore(blobs or ObjectStoreSettings(endpoint="http://127.0.0.1:9"), bucket)
+            store = open_store(blobs or ObjectStoreSettings(endpoint="http://127.0.0.1:9"), bucket)
             stack.push_async_callback(store.close)
             admission = build(settings, bus, store, routes, Certificates(tmp_path / "tls", (), "gate.example"))
             stack.push_async_callback(_ended, asyncio.create_task(routes.follow(bus)))

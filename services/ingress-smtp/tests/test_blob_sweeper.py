@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from varco_common.base.tasks import run_in_background
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import open_store
 from varco_ingress_smtp.blob_sweeper import SPARE, delete_expired_bodies
 
 
 @pytest.fixture
 async def bodies(s3):
-    store = ObjectStore(s3.settings, "varco-bodies")
+    store = open_store(s3.settings, "varco-bodies")
     await store.ensure()
     yield store
     await store.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import open_store
 from varco_common.testing.smtp import TEXT, Client
 
 MIB = 1 << 20
@@ -15,7 +15,7 @@ LINE = b"." + b"." + b"0123456789abcdef" * 4 + b"\xe9\r\n"
 
 @pytest.fixture
 async def bodies(s3):
-    store = ObjectStore(s3.settings, "varco-bodies")
+    store = open_store(s3.settings, "varco-bodies")
     await store.ensure()
     yield store
     await store.close()

@@ -19,7 +19,7 @@ from varco_common.runtime.login_throttle import GUARDED
 from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service
 from varco_common.runtime.tls import Certificates
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import ObjectStore, open_store
 from varco_ingress_smtp import api, metrics
 from varco_ingress_smtp.authentication import POLICY_EVENTS, Authenticator
 from varco_ingress_smtp.blob_sweeper import delete_expired_bodies
@@ -48,7 +48,7 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(HttpServer.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
-        bodies = ObjectStore(settings.object_store)
+        bodies = open_store(settings.object_store)
         stack.push_async_callback(bodies.close)
         next_hops = NextHopCapabilities()
         admission = build(settings, bus, bodies, next_hops, certificates)

@@ -15,7 +15,7 @@ from varco_common.events import (
     RouteRecovered,
     SenderNotified,
 )
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import open_store
 from varco_common.testing import S3Server
 from varco_common.testing.next_hop import NextHop, recipients
 from varco_relay import account_worker, delivery_attempt
@@ -197,7 +197,7 @@ async def test_what_the_route_cant_carry_bounces_with_a_clear_answer(gate, hop: 
 @pytest.mark.parametrize("size", [100, 3_000_000])
 async def test_bodies_in_the_object_store_arrive_byte_for_byte(gate, hop: NextHop, store: S3Server, size):
     body = b"Subject: big\r\n\r\n" + b"..dots\r\n" * (size // 8)
-    blobs = ObjectStore(store.settings)
+    blobs = open_store(store.settings)
     await blobs.ensure()
     keys = {"s3_access_key_file": store.home / "access.key", "s3_secret_key_file": store.home / "secret.key"}
     await gate.account()
@@ -214,7 +214,7 @@ async def test_a_loop_is_counted_whatever_the_size_and_the_refusal_is_the_gates_
 ):
     await gate.account()
     body = b"Received: from a by b\r\n" * 101 + b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n"
-    blobs = ObjectStore(store.settings)
+    blobs = open_store(store.settings)
     await blobs.ensure()
     keys = {"s3_access_key_file": store.home / "access.key", "s3_secret_key_file": store.home / "secret.key"}
     async with gate.relay(default_route=f"127.0.0.1:{hop.port}", s3_endpoint=store.settings.endpoint, **keys):
@@ -229,7 +229,7 @@ async def test_a_loop_is_counted_whatever_the_size_and_the_refusal_is_the_gates_
 
 
 async def test_a_body_that_is_gone_defers_and_at_last_expires(gate, hop: NextHop, store: S3Server):
-    blobs = ObjectStore(store.settings)
+    blobs = open_store(store.settings)
     await blobs.ensure()
     keys = {"s3_access_key_file": store.home / "access.key", "s3_secret_key_file": store.home / "secret.key"}
     await gate.account()

@@ -17,7 +17,7 @@ from varco_common.events import (
     RouteFailed,
     SenderNotified,
 )
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import open_store
 from varco_common.testing import S3Server
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.next_hop import NextHop, recipients
@@ -258,7 +258,7 @@ async def test_a_null_sender_gets_no_dsn(gate, hop: NextHop):
 @pytest.mark.parametrize("lost", [False, True])
 async def test_a_dsn_has_the_headers_of_a_large_mail_if_its_body_is_there(gate, hop: NextHop, store: S3Server, lost):
     await gate.account()
-    object_store = ObjectStore(store.settings)
+    object_store = open_store(store.settings)
     await object_store.ensure()
     keys = {"s3_access_key_file": store.home / "access.key", "s3_secret_key_file": store.home / "secret.key"}
     hop.answer("bob@x.example", "550 5.1.1 no")

@@ -13,7 +13,7 @@ from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service, run
 from varco_common.storage import database, retention
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import open_store
 from varco_relay.api import queue as queue_api
 from varco_relay.api import routes as routes_api
 from varco_relay.delivery_attempt import Deliverer
@@ -46,7 +46,7 @@ async def serve(settings: Settings) -> None:
         database.connect(settings.database_of("relay"), "relay") as engine,
     ):
         await database.migrate(engine, "varco_relay")
-        object_store = ObjectStore(settings.object_store)
+        object_store = open_store(settings.object_store)
         deliverer = Deliverer(bus, object_store, settings.schedule)
         pools = PoolRegistry(dialer, PoolLimits(connections=settings.connections), secret_box, settings.route)
         routes = Projection(account_route.PROJECTION, bus, engine, "relay")

@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from varco_common.base.settings import Duration, Internal, env_prefix, matches
-from varco_common.bus.settings import WithBus
 from varco_common.events import Blackhole, Route, Smarthost
 from varco_common.runtime.settings import WithApi, WithHostname
 from varco_common.storage.settings import WithDatabase, WithObjectStore
@@ -21,7 +20,7 @@ def _route(text: str) -> str:
     return text.strip()
 
 
-class Settings(WithBus, WithApi, WithDatabase, WithHostname, WithObjectStore):
+class Settings(WithApi, WithDatabase, WithHostname, WithObjectStore):
     """`VARCO_RELAY_*`, and what is shared."""
 
     model_config = env_prefix("VARCO_RELAY_")

@@ -36,24 +36,63 @@ def write_durable(path: Path, content: str | bytes, mode: int = _SECRET) -> None
 @contextmanager
 def durable_writer(path: Path, mode: int = _SECRET) -> Iterator[BinaryIO]:
     """For content that comes in pieces: an error inside the block leaves `path` as it was."""
-    with _unfinished(path, mode) as (unfinished, file):
-        yield file
-        _sync(file)
-        unfinished.replace(path)
-    sync_directory(path.parent)
+    unfinished = UnfinishedFile(path, mode)
+    try:
+        yield unfinished.file
+        unfinished.keep()
+    finally:
+        unfinished.discard()
 
 
 def create_durable(path: Path, content: str | bytes, mode: int = _SECRET) -> bool:
     """As `write_durable`, where no file has that name yet; False if one has. Processes may race."""
-    with _unfinished(path, mode) as (unfinished, file):
-        file.write(content.encode() if isinstance(content, str) else content)
-        _sync(file)
+    unfinished = UnfinishedFile(path, mode)
+    try:
+        unfinished.file.write(content.encode() if isinstance(content, str) else content)
+        return unfinished.keep_as_new()
+    finally:
+        unfinished.discard()
+
+
+class UnfinishedFile:
+    """A file that has another name until it is complete. Write to `file`, then keep or discard it.
+
+    The other name begins with a dot and ends in `.new`. All methods raise OSError.
+    """
+
+    def __init__(self, path: Path, mode: int = _SECRET) -> None:
+        self._path = path
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+        self._name = Path(name)
+        self.file: BinaryIO = os.fdopen(descriptor, "wb")
+        os.fchmod(descriptor, mode)
+
+    def keep(self) -> None:
+        """Gives the file its name, in place of another one. The file is on disk on return."""
+        self._sync()
+        self._name.replace(self._path)
+        sync_directory(self._path.parent)
+
+    def keep_as_new(self) -> bool:
+        """As `keep`, where no file has that name yet; False if one has."""
+        self._sync()
         try:
-            os.link(unfinished, path)
+            os.link(self._name, self._path)
         except FileExistsError:
             return False
-    sync_directory(path.parent)
-    return True
+        sync_directory(self._path.parent)
+        return True
+
+    def discard(self) -> None:
+        """Closes the file, and deletes it unless it was kept."""
+        try:
+            self.file.close()
+        finally:
+            self._name.unlink(missing_ok=True)
+
+    def _sync(self) -> None:
+        self.file.flush()
+        os.fsync(self.file.fileno())
 
 
 def sync_directory(directory: Path) -> None:
@@ -76,20 +115,3 @@ def make_directory(path: Path, mode: int = 0o700) -> None:
 def is_blank(content: bytes) -> bool:
     """Whether nothing is in it. A file that was cut off can also hold zeros."""
     return not content.strip(b"\0 \t\r\n")
-
-
-@contextmanager
-def _unfinished(path: Path, mode: int) -> Iterator[tuple[Path, BinaryIO]]:
-    """A file of another name in the same directory, which is gone after the block."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            yield Path(name), file
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -44,6 +44,11 @@ class BusSettings:
             raise ValueError(f"not a list of nats://host:port: {self.url}")
         return [(host, int(port)) for host, port in pairs]
 
+    @property
+    def is_local(self) -> bool:
+        """Whether every server runs on this machine."""
+        return all(host == "localhost" or host == "::1" or host.startswith("127.") for host, _ in self.servers)
+
     def context(self) -> ssl.SSLContext | None:
         """The TLS context; None without TLS.
 

@@ -1,4 +1,4 @@
-"""Uploads of objects whose size is not known in advance."""
+"""Uploads to an S3 server of objects whose size is not known in advance."""
 
 import contextlib
 import re
@@ -10,11 +10,10 @@ PART_BYTES = 8 * 1024 * 1024  # S3 wants parts of at least 5 MiB
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 
 
-class Upload:
+class MultipartUpload:
     """Holds at most one part in memory. An object that is smaller than a part goes in one request.
 
-    The object exists, complete and durable, once `finish` returns; without that, it never does. All
-    methods raise TransientError.
+    See Upload for what the methods do.
     """
 
     def __init__(self, connection: S3Connection, key: str, part_bytes: int) -> None:
@@ -47,7 +46,6 @@ class Upload:
             raise TransientError(f"the object store failed: {response.data[:300]!r}")
 
     async def abort(self) -> None:
-        """Frees what was written, if the store can be reached."""
         self._pieces.clear()
         if self._upload_id:
             with contextlib.suppress(TransientError):

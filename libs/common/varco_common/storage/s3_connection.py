@@ -13,8 +13,9 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
-from varco_common.base.errors import PoisonError, StoreFull, TransientError
+from varco_common.base.errors import StoreFull, TransientError
 from varco_common.base.settings import read_secret
+from varco_common.storage.object_store import MissingObject
 from varco_common.storage.settings import ObjectStoreSettings
 
 R = TypeVar("R")
@@ -24,10 +25,6 @@ REGION = "us-east-1"  # named, so that signing needs no request to the server
 _SIGNED_FOR = timedelta(minutes=30)
 _FULL = {"InsufficientStorage", "StorageFull", "XMinioStorageFull", "QuotaExceeded"}
 _GONE = {"NoSuchKey", "NoSuchObject"}
-
-
-class MissingObject(PoisonError):
-    """There is no such object: it never existed, or it has expired."""
 
 
 class S3Connection:

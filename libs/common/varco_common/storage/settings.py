@@ -8,31 +8,35 @@ from urllib.parse import quote
 from pydantic import Field
 
 from varco_common.base.settings import BrokenSetting, Internal, SecretFile, Settings, matches, read_secret
+from varco_common.bus.settings import WithBus
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectStoreSettings:
-    """The address of the object store (`http://host:port`) and the files with its keys.
+    """Where objects are: on an S3 server, or in `directory` if `endpoint` is empty.
 
-    `sync_directory` is the data directory of a SeaweedFS on this machine. SeaweedFS answers a PUT
-    before the file is fsynced, so the client fsyncs the files in this directory. None for a store
-    that fsyncs before it answers.
+    `endpoint` is `http://host:port`; the files have the keys. `sync_directory` is the data
+    directory of a SeaweedFS on this machine, which an older `varco up` started: it answers a PUT
+    before the file is fsynced, so the client fsyncs its files. A service that `varco restart`
+    upgrades still gets it.
     """
 
-    endpoint: str = "http://127.0.0.1:8333"
+    endpoint: str = ""
+    directory: Path = Path("var/objects")
     access_key_file: Path | None = None
     secret_key_file: Path | None = None
     sync_directory: Path | None = None
     timeout_seconds: float = 30.0
 
 
-class WithObjectStore(Settings):
-    """How to reach the object store, which holds bodies that are too large for a record."""
+class WithObjectStore(WithBus):
+    """Where large bodies and linked files are stored."""
 
-    s3_endpoint: Annotated[str, matches(r"https?://[^/\s]+/?", "http://host:port or https://host:port")] = Field(
-        default="http://127.0.0.1:8333",
+    s3_endpoint: Annotated[str, matches(r"(https?://[^/\s]+/?)?", "http://host:port or https://host:port")] = Field(
+        default="",
         validation_alias="VARCO_S3_ENDPOINT",
-        description="The S3 server's address.",
+        description="The address of an S3 server for large bodies and linked files. Empty: they are stored in "
+        "VARCO_HOME/objects, which works if all services run on one machine.",
     )
     s3_access_key_file: SecretFile | None = Field(
         default=None, validation_alias="VARCO_S3_ACCESS_KEY_FILE", description="File with the access key."
@@ -48,9 +52,13 @@ class WithObjectStore(Settings):
 
     @property
     def object_store(self) -> ObjectStoreSettings:
-        """For `ObjectStore`."""
+        """For `open_store`. Raises BrokenSetting."""
+        if not self.s3_endpoint and not self.bus.is_local:
+            expected = "an S3 server, because VARCO_NATS_URL names another machine: its services must see the objects"
+            raise BrokenSetting("VARCO_S3_ENDPOINT", self.s3_endpoint, expected)
         return ObjectStoreSettings(
             endpoint=self.s3_endpoint,
+            directory=self.home.absolute() / "objects",
             access_key_file=self.s3_access_key_file,
             secret_key_file=self.s3_secret_key_file,
             sync_directory=self.s3_sync_directory,

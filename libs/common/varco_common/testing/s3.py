@@ -8,7 +8,7 @@ from pathlib import Path
 
 from varco_common.base.errors import TransientError
 from varco_common.storage import seaweed
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import ObjectStore, open_store
 from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing.processes import READY_SECONDS, Server, binary, free_port
 from varco_common.testing.waiting import eventually
@@ -31,7 +31,7 @@ class S3Server(Server):
     async def start(self) -> None:
         """Waits until an object can be stored and read: the port answers seconds before that."""
         await super().start()
-        probe = ObjectStore(self.settings, "varco-ready")
+        probe = open_store(self.settings, "varco-ready")
         await eventually(lambda: _works(probe), READY_SECONDS)
         await probe.close()
 

@@ -25,7 +25,7 @@ from varco_common.base.tasks import retry_until_available, run_in_background, wa
 from varco_common.bus import Bus
 from varco_common.events import MailErased, RecordParked
 from varco_common.storage import retention
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import ObjectStore, open_store
 from varco_common.storage.retention import RetentionQuery
 
 LEASE = f"{NAME}-janitor"
@@ -70,7 +70,7 @@ class RetentionWorker:
     @asynccontextmanager
     async def opened(cls, bus: Bus, settings: Settings) -> AsyncIterator[Self]:
         """With the object store that holds the bodies."""
-        bodies = ObjectStore(settings.object_store)
+        bodies = open_store(settings.object_store)
         try:
             yield cls(bus, bodies, settings.keepers, settings.erase_after)
         finally:

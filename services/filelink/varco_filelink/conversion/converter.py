@@ -16,8 +16,7 @@ from varco_common.mail.envelope import domain_of
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mail.wire_form import DotCounter
 from varco_common.mime import Part
-from varco_common.storage.multipart_upload import Upload
-from varco_common.storage.object_store import ObjectStore
+from varco_common.storage.object_store import ObjectStore, Upload
 from varco_filelink.conversion.body_source import BodySource
 from varco_filelink.conversion.edit_plan import BodyEdit, plan_edits
 from varco_filelink.conversion.notice_text import LinkedFile, display_name, link_notice

@@ -21,8 +21,7 @@ from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.events import Language
 from varco_common.mail.notices import ascii_of
-from varco_common.storage.object_store import ObjectStore
-from varco_common.storage.s3_connection import MissingObject
+from varco_common.storage.object_store import MissingObject, ObjectStore
 from varco_filelink import metrics
 from varco_filelink.downloads import html_pages
 from varco_filelink.downloads.byte_ranges import ByteRange, UnsatisfiableRange, not_modified, requested_range
