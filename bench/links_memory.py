@@ -19,7 +19,7 @@ from bench.external import LINKS
 from bench.gates.varco import Stack, apply, running
 from bench.measure import Sink
 
-PROCESSES = ("ingress-smtp", "filelink", "nats", "s3", "relay", "archive")
+PROCESSES = ("ingress-smtp", "filelink", "nats", "relay", "archive")
 LARGE = {"VARCO_INGRESS_MAX_SIZE": "200MB"}  # encoded, 100 MB are more than what may come by default
 MIB = 1024 * 1024
 _BLOCK = Random(100).randbytes(57 * 16_384)  # whole base64 lines

@@ -129,7 +129,7 @@ async def _looked_at(workload: Workload, stack: Stack, functions: int) -> dict[s
     found: dict[str, Functions] = {}
     try:
         for pid, name in _names(stack).items():
-            busy = "python" in proc.command(pid) and name not in ("varco", "s3", "nats")
+            busy = "python" in proc.command(pid) and name not in ("varco", "nats")
             if busy and (functions_found := await spied(pid, functions)).own:
                 found[name] = functions_found
     finally:

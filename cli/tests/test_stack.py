@@ -10,6 +10,7 @@ import nats
 import pytest
 
 from varco_cli.stack import Stack
+from varco_common.storage.object_store import BODIES
 from varco_common.testing.next_hop import NextHop
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -43,7 +44,7 @@ async def test_every_process_has_a_pid_file(stack: Stack) -> None:
 
 async def test_secrets_are_their_owners_alone(stack: Stack) -> None:
     home = stack.home
-    files = [home.admin_token, home.path / "nats.conf", home.objects / "s3.json", *home.secrets.iterdir()]
+    files = [home.admin_token, home.path / "nats.conf", *home.secrets.iterdir()]
     files.append(home.certificate.with_suffix(".key"))
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in (home.path, home.secrets)} == {0o700}
@@ -70,10 +71,12 @@ async def test_all_reconnect_when_the_bus_comes_back(stack: Stack, hop: NextHop)
     assert {name: process.pid for name, process in stack.processes.items() if name != "nats"} == others
 
 
-async def test_large_bodies_pass_again_when_the_object_store_comes_back(stack: Stack, hop: NextHop) -> None:
-    await stack.wait_restarted("s3", await stack.kill("s3"))
-    await stack.wait_ready()
+async def test_a_large_body_passes_through_a_directory_that_is_its_owners_alone(stack: Stack, hop: NextHop) -> None:
     await passes(stack, hop, "large", text="\r\n".join(["x" * 70] * 60_000))
+    stored = [*(stack.home.objects / BODIES).iterdir()]
+    assert [file.stat().st_size > 60_000 * 70 for file in stored] == [True]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in stored} == {0o600}
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (stack.home.objects, stored[0].parent)} == {0o700}
 
 
 async def test_a_service_speaks_and_hears_its_own_subjects_only(stack: Stack) -> None:

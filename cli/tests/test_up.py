@@ -28,7 +28,6 @@ class Machine:
             "VARCO_HOME": str(home),
             "VARCO_API_PORT": str(self.ports.api),
             "VARCO_NATS_PORT": str(self.ports.nats),
-            "VARCO_S3_PORT": str(self.ports.s3),
         }
 
     def varco(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -91,7 +90,7 @@ def test_the_printed_lines_work_and_the_second_start_has_the_same_state(machine:
     assert machine.alive() == []
 
     assert machine.varco("up", "--detach", "--processes", "one").returncode == 0
-    assert set(machine.pids()) == {"varco", "nats", "s3", "services"}
+    assert set(machine.pids()) == {"varco", "nats", "services"}
     subprocess.run(mail, shell=True, check=True, capture_output=True, timeout=SECONDS)
     until_told(trace, "2 mails have")
 
@@ -127,12 +126,10 @@ MENDED = (
     "stack.json",
     "prometheus-targets.json",
     "nats.conf",
-    "s3/s3.json",
     "admin.token",
     "tls/localhost.crt",
     "tls/localhost.key",
     "secrets/nats-relay.password",
-    "secrets/s3.secret",
     "ratelimit/0/identity",
     "pids/relay.pid",
 )

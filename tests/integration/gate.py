@@ -47,7 +47,6 @@ class Gate:
             "VARCO_HOME": str(home),
             "VARCO_API_PORT": str(self.ports.api),
             "VARCO_NATS_PORT": str(self.ports.nats),
-            "VARCO_S3_PORT": str(self.ports.s3),
             **self.ports.environment,
             **settings,
         }

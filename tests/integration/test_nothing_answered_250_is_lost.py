@@ -65,7 +65,7 @@ class Traffic:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("process", ["ingress-smtp", "policy", "relay", "nats", "s3"])
+@pytest.mark.parametrize("process", ["ingress-smtp", "policy", "relay", "nats"])
 def test_killing_it_loses_nothing(own_gate: Callable[..., Gate], hop: Hop, process: str) -> None:
     gate = own_gate()
     with Traffic(gate, f"kill-{process}") as traffic:

@@ -57,13 +57,7 @@ def bodies(gate: Gate) -> list[str]:
     """Lists the bodies in the object store."""
 
     async def found() -> list[str]:
-        blobs = open_store(
-            ObjectStoreSettings(
-                endpoint=f"http://127.0.0.1:{gate.ports.s3}",
-                access_key_file=gate.home.secret("s3.access", 10),
-                secret_key_file=gate.home.secret("s3.secret", 20),
-            )
-        )
+        blobs = open_store(ObjectStoreSettings(directory=gate.home.objects))
         try:
             return await blobs.keys(timedelta(0))
         finally:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from varco_cli import api_client
-from varco_cli.stack import Stack
+from varco_cli.stack import Stack, seaweed_migration
 from varco_cli.stack.bus import operator
 from varco_common.base.errors import TransientError
 from varco_common.base.settings import BrokenSetting, Port, load
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import BusSettings
-from varco_common.bus.settings import WithBus
 from varco_common.storage.object_store import BODIES, LINKS, ObjectStore, open_store
 from varco_common.storage.settings import ObjectStoreSettings, WithObjectStore
 
@@ -26,13 +25,9 @@ BUCKETS = (BODIES, LINKS)
 _TIMEOUT_SECONDS = 60.0
 
 
-class NetworkSettings(WithBus, WithObjectStore):
-    """The settings of `varco backup` and `varco restore` for a gate on other machines."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class BackupStorage:
-    """The addresses of the bus and the object store.
+    """Where the bus and the objects are.
 
     `home` is the VARCO_HOME with the databases and secrets; None for a gate on other machines.
     """
@@ -51,38 +46,32 @@ def over_network() -> bool:
 async def open_storage(on_progress: Callable[[str], None]) -> AsyncIterator[BackupStorage]:
     """Yields the storage of the gate.
 
-    Where no stack runs, the bus and the object store of VARCO_HOME run for the block, without any
-    service.
+    Where no stack runs, the bus of VARCO_HOME runs for the block, without any service.
     """
     if over_network():
-        settings = load(NetworkSettings)
+        settings = load(WithObjectStore)
         yield BackupStorage(bus=settings.bus, blobs=settings.object_store, home=None)
     elif api_client.state_directory().running():
         yield _running()
     else:
         stack = Stack(on_progress=on_progress)
         async with stack.storage_only():
-            yield _of_home(stack.settings.inner, stack.ports.nats, stack.ports.s3)
+            yield _of_home(stack.settings.inner, stack.ports.nats)
 
 
 def _running() -> BackupStorage:
     state: dict[str, Any] = api_client.state() or {}
     ports: dict[str, Port] = state["ports"]
-    return _of_home(state["inner"], ports["nats"], ports["s3"])
+    return _of_home(state["inner"], ports["nats"], ports.get("s3"))
 
 
-def _of_home(inner: str, nats: int, s3: int) -> BackupStorage:
+def _of_home(inner: str, nats: int, seaweed: int | None = None) -> BackupStorage:
+    """`seaweed` is the port of the object store if an older version started the stack (ADR 28)."""
     home = api_client.state_directory()
-    return BackupStorage(
-        bus=operator(home, inner, nats),
-        blobs=ObjectStoreSettings(
-            endpoint=f"http://{inner}:{s3}",
-            access_key_file=home.secret("s3.access", 10),
-            secret_key_file=home.secret("s3.secret", 20),
-            sync_directory=home.objects / "data",
-        ),
-        home=home.path,
-    )
+    objects = load(WithObjectStore).object_store
+    if seaweed:
+        objects = seaweed_migration.access(home, f"http://{inner}:{seaweed}")
+    return BackupStorage(bus=operator(home, inner, nats), blobs=objects, home=home.path)
 
 
 @contextlib.asynccontextmanager
@@ -95,7 +84,7 @@ async def buckets(settings: ObjectStoreSettings) -> AsyncIterator[dict[str, Obje
                 await retry_until_available(bucket.ensure, "waiting for the object store")
         yield stores
     except TimeoutError:
-        raise TransientError(f"the object store at {settings.endpoint} does not answer") from None
+        raise TransientError(f"the object store at {settings.endpoint or settings.directory} does not answer") from None
     finally:
         for bucket in stores.values():
             await bucket.close()

@@ -28,7 +28,7 @@ def restart(
 
     So it upgrades a gate under traffic. Each service restarts when the one before is ready. Mail
     that can't be voted on meanwhile gets 451 and is sent again: nothing is lost. The bus (`nats`)
-    and the object store (`s3`) restart only if they are named.
+    restarts only if it is named.
 
     Examples: `varco restart` · `varco restart relay` · `varco restart nats`
     """

@@ -25,7 +25,7 @@ def up(
     ] = "",
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return as soon as everything is ready.")] = False,
 ) -> None:
-    """Starts the whole gateway: the bus, the object store and every service.
+    """Starts the whole gateway: the bus and every service.
 
     Ctrl-C or SIGTERM drains and ends it.
 

@@ -34,8 +34,4 @@ def of_service(
         "VARCO_NATS_URL": f"nats://{settings.inner}:{settings.ports.nats}",
         "VARCO_NATS_USER": service.name,
         "VARCO_NATS_PASSWORD_FILE": str(home.bus_password(service.name)),
-        "VARCO_S3_ENDPOINT": f"http://{settings.inner}:{settings.ports.s3}",
-        "VARCO_S3_ACCESS_KEY_FILE": str(home.secret("s3.access", 10)),
-        "VARCO_S3_SECRET_KEY_FILE": str(home.secret("s3.secret", 20)),
-        "VARCO_S3_SYNC_DIRECTORY": str(home.objects / "data"),
     }

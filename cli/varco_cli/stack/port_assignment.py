@@ -45,5 +45,3 @@ def check_ports(settings: StackSettings, services: Sequence[ServiceDescription],
             if port := int(ports.environment.get(variable, "0")):
                 check_listenable(settings.bind, port, variable)
     check_listenable(settings.inner, ports.nats, "VARCO_NATS_PORT")
-    for port in ports.objects.values():
-        check_listenable(settings.inner, port, "VARCO_S3_PORT")

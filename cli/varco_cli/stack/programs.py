@@ -1,4 +1,4 @@
-"""The programs of the stack: the bus, the object store and the services."""
+"""The programs of the stack: the bus and the services."""
 
 import asyncio
 import os
@@ -15,9 +15,8 @@ from varco_cli.stack.process import Program
 from varco_cli.stack.settings import StackSettings
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base.durable_file import write_durable
-from varco_common.storage import seaweed
 
-NATS, OBJECTS, TOGETHER = "nats", "s3", "services"
+NATS, TOGETHER = "nats", "services"
 NATS_MEMORY = "512MiB"  # a soft limit: without one, it never gives back the memory of large bodies
 _SERVE = [sys.executable, "-m", "varco_cli.serve"]
 
@@ -49,21 +48,6 @@ class Programs:
             command=[binary("nats-server"), "-c", str(config)],
             environment={"VARCO_HOME": str(self._home.path), "GOMEMLIMIT": NATS_MEMORY},
             ready=lambda: bus.ready(address, port),
-        )
-
-    def object_store(self) -> Program:
-        """Writes the credentials, and returns SeaweedFS."""
-        home, inner, ports = self._home.objects, self._settings.inner, self._settings.ports
-        home.mkdir(mode=0o700, exist_ok=True)
-        keys = (self._home.secret("s3.access", 10), self._home.secret("s3.secret", 20))
-        seaweed.credentials(home, *(key.read_text().strip() for key in keys))
-        url = f"http://{inner}:{ports.s3}/healthz"
-        return Program(
-            name=OBJECTS,
-            command=seaweed.command(binary("weed"), home, ports.objects, inner),
-            environment={"VARCO_HOME": str(self._home.path), **seaweed.environment(home)},
-            ready=lambda: self._answers(url),
-            grace_seconds=1.0,  # it is slow to end on SIGTERM, and SIGKILL loses nothing: what it answered is on disk
         )
 
     def services(self, apis: Mapping[str, str]) -> list[list[Program]]:

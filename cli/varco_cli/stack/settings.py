@@ -2,16 +2,15 @@
 
 import socket
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from varco_common.base.settings import BrokenSetting, Port, Size
 from varco_common.bus.settings import WithMailDays
 from varco_common.runtime.settings import API_PORT, WithHostname, WithLinksPort, WithPop3Ports, WithSmtpPorts
-from varco_common.storage.seaweed import PORTS as S3_PORTS
 
-SERVICES = 20  # ports from VARCO_API_PORT on for the services; those of the bus and the object store follow
+SERVICES = 20  # ports from VARCO_API_PORT on for the services; that of the bus follows
 
 
 class WithMailLimits(WithMailDays):
@@ -28,16 +27,13 @@ class WithMailLimits(WithMailDays):
 class StackSettings(WithHostname, WithLinksPort, WithMailLimits, WithPop3Ports, WithSmtpPorts):
     """The settings of the stack. It checks the ports of the listeners before anything starts."""
 
+    retired: ClassVar[frozenset[str]] = frozenset({"VARCO_S3_PORT"})
+
     api_port: Annotated[int, Field(ge=1, le=65_000)] = API_PORT
     nats_port: Port = Field(
         default=0,
         validation_alias="VARCO_NATS_PORT",
         description="Port of the bus, on a loopback address. 0: VARCO_API_PORT + 20.",
-    )
-    s3_port: Port = Field(
-        default=0,
-        validation_alias="VARCO_S3_PORT",
-        description="First of the eight ports of the object store, on a loopback address. 0: VARCO_API_PORT + 21.",
     )
     processes: Literal["each", "one"] = Field(
         default="each",
@@ -48,13 +44,12 @@ class StackSettings(WithHostname, WithLinksPort, WithMailLimits, WithPop3Ports, 
 
     @property
     def inner(self) -> str:
-        """Returns the loopback address that the bus and the object store listen on."""
+        """Returns the loopback address that the bus listens on."""
         return self.bind if self.bind.startswith("127.") else "127.0.0.1"
 
     @property
     def ports(self) -> "Ports":
         nats = self.nats_port or self.api_port + SERVICES
-        first = self.s3_port or self.api_port + SERVICES + 1
         return Ports(
             smtp=self.smtp_port,
             submission=self.submission_port,
@@ -64,16 +59,12 @@ class StackSettings(WithHostname, WithLinksPort, WithMailLimits, WithPop3Ports, 
             links=self.links_port,
             api=self.api_port,
             nats=nats,
-            s3=first,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Every port of a stack.
-
-    `api` is the first of SERVICES ports, `s3` the first of the object store's eight.
-    """
+    """Every port of a stack. `api` is the first of SERVICES ports."""
 
     smtp: int
     submission: int
@@ -83,21 +74,13 @@ class Ports:
     links: int
     api: int
     nats: int
-    s3: int
 
     @classmethod
     def free(cls, address: str = "127.0.0.1") -> Self:
         """Returns ports that are free now, for tests and the demo."""
         names = ("smtp", "submission", "smtps", "pop3", "pop3s", "links", "nats")
-        first = _free_block(address, SERVICES + len(S3_PORTS) + len(names))
-        single = first + SERVICES + len(S3_PORTS)
-        return cls(api=first, s3=first + SERVICES, **{name: single + place for place, name in enumerate(names)})
-
-    @property
-    def objects(self) -> dict[str, int]:
-        """Returns the ports of the object store by name. Its S3 API has the first."""
-        names = sorted(S3_PORTS, key=lambda name: name != "s3")
-        return {name: self.s3 + place for place, name in enumerate(names)}
+        first = free_block(address, SERVICES + len(names))
+        return cls(api=first, **{name: first + SERVICES + place for place, name in enumerate(names)})
 
     @property
     def environment(self) -> dict[str, str]:
@@ -119,12 +102,12 @@ def check_listenable(address: str, port: int, variable: str) -> None:
             raise BrokenSetting(variable, port, why) from None
 
 
-def _free_block(address: str, size: int) -> int:
+def free_block(address: str, size: int) -> int:
     """Returns the first of `size` free ports in a row.
 
     They are below the ports that the kernel gives to clients (32768 and upwards).
     """
-    from random import SystemRandom  # noqa: PLC0415 - only tests and the demo need it
+    from random import SystemRandom  # noqa: PLC0415 - hardly any start needs it
 
     random = SystemRandom()
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""The embedded stack: starts and ends the bus, the object store and every installed service.
+"""The embedded stack: starts and ends the bus and every installed service.
 
 async with Stack(home, ports=Ports.free()) as stack:
     await stack.kill("relay")
@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import httpx
 
-from varco_cli.stack import bus
+from varco_cli.stack import bus, seaweed_migration
 from varco_cli.stack.disk_room import DiskRoomWatcher
 from varco_cli.stack.installed import ServiceDescription, installed_services
 from varco_cli.stack.port_assignment import assign_api_ports, check_ports
@@ -31,7 +31,6 @@ from varco_common.base import log
 from varco_common.base.settings import load
 from varco_common.base.tasks import ended
 from varco_common.bus.settings import BusSettings
-from varco_common.storage import seaweed
 
 START_SECONDS = 60.0
 
@@ -106,7 +105,6 @@ class Stack:
             await asyncio.gather(*(process.stop() for process in stage))
         self._stages.clear()
         self.processes.clear()
-        seaweed.remove_sockets(self.ports.objects)
         if self._programs:
             await self._programs.close()
             self._programs = None
@@ -131,11 +129,11 @@ class Stack:
 
     @contextlib.asynccontextmanager
     async def storage_only(self) -> AsyncIterator[None]:
-        """Runs only the bus and the object store, for backup and restore. Creates no stream."""
+        """Runs only the bus, for backup and restore. Creates no stream."""
         self._lock = self.home.lock()
         try:
             programs = await self._prepare()
-            await self._start_stage(programs.bus(), programs.object_store())
+            await self._start_stage(programs.bus())
             await self.wait_ready()
             yield
         finally:
@@ -146,6 +144,7 @@ class Stack:
             self._on_progress(f"ended {name}, which had outlived an earlier stack")
         for name in self.home.prepare(self.settings.bind):
             self._on_progress(f"{name} was damaged: made again")
+        await seaweed_migration.migrate(self.home, self.settings.inner, self._on_progress)
         self.services = await asyncio.to_thread(installed_services)
         self._programs = Programs(self.home, self.settings, self.services, self._extra_environment)
         return self._programs
@@ -157,7 +156,7 @@ class Stack:
         self.apis = {name: f"http://{_host(self.settings.bind)}:{port}" for name, port in api_ports.items()}
         self.home.note_pid("varco", os.getpid())
         began = time.monotonic()
-        await self._start_stage(programs.bus(), programs.object_store())
+        await self._start_stage(programs.bus())
         await self.processes[NATS].wait_ready(START_SECONDS)
         await bus.ensure_streams(self._operator())
         watcher = DiskRoomWatcher(self.home, self._operator(), lambda: self.processes[NATS].kill(signal.SIGTERM))

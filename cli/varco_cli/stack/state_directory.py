@@ -77,6 +77,11 @@ class StateDirectory:
 
     @property
     def objects(self) -> Path:
+        return self.path / "objects"
+
+    @property
+    def seaweed(self) -> Path:
+        """The directory of SeaweedFS, in which versions before December 2026 stored objects."""
         return self.path / "s3"
 
     @property

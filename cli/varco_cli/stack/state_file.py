@@ -46,4 +46,4 @@ def _targets(settings: StackSettings, apis: Mapping[str, str]) -> list[dict[str,
 def _port_names(ports: Ports, services: Sequence[ServiceDescription]) -> list[str]:
     variables = [variable for service in services for variable in service.ports]
     names = [variable.removeprefix("VARCO_").removesuffix("_PORT").lower() for variable in variables]
-    return [*(name for name in names if hasattr(ports, name)), "nats", "s3"]
+    return [*(name for name in names if hasattr(ports, name)), "nats"]

@@ -229,6 +229,16 @@ def test_a_retired_variable_is_named_in_a_warning_and_ignored(monkeypatch, capsy
     assert capsys.readouterr().err == "VARCO_EXAMPLE_SWEEP is no longer a setting and is ignored: remove it\n"
 
 
+def test_a_bus_on_another_machine_needs_an_s3_server_for_the_objects(monkeypatch, tmp_path):
+    monkeypatch.setenv("VARCO_HOME", str(tmp_path))
+    assert load(WithObjectStore).object_store.directory == tmp_path / "objects"
+    monkeypatch.setenv("VARCO_NATS_URL", "nats://127.0.0.1:4222,nats://bus.example:4222")
+    with pytest.raises(BrokenSetting, match="VARCO_S3_ENDPOINT=: expected an S3 server, because VARCO_NATS_URL"):
+        _ = load(WithObjectStore).object_store
+    monkeypatch.setenv("VARCO_S3_ENDPOINT", "http://objects.example:9000")
+    assert load(WithObjectStore).object_store.endpoint == "http://objects.example:9000"
+
+
 def test_an_internal_setting_is_told_from_an_operators_one():
     fields = Example.model_fields
     assert is_internal(fields["inner"])

@@ -1,4 +1,4 @@
-"""What only the directory store can do: keep to its directory, survive a kill, and fill its disk."""
+"""What only the directory store can do: keep to its directory, survive a kill, fill its disk."""
 
 import asyncio
 import os
@@ -122,7 +122,7 @@ async def test_a_killed_writer_leaves_whole_objects_and_what_is_unfinished_is_fr
     done: list[str] = []
     for _ in range(5):
         command = [sys.executable, "-c", WRITER, str(directory), BUCKET]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:  # noqa: ASYNC220 - nothing else runs
             assert writer.stdout
             done += [writer.stdout.readline().strip() for _ in range(8)]
             os.kill(writer.pid, signal.SIGKILL)
@@ -151,15 +151,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(directory)], check=True)
 
 
+async def put_many(blobs: ObjectStore, count: int, size: int) -> None:
+    for number in range(count):
+        await blobs.put(f"key-{number}", bytes(size))
+
+
 async def test_the_room_that_events_need_stays_free(small_disk: Path):
     async for blobs in opened(small_disk / "objects"):
         with pytest.raises(StoreFull):
-            for number in range(10):
-                await blobs.put(f"key-{number}", bytes(MIB))
+            await put_many(blobs, 10, MIB)
         upload = blobs.upload("upload")
         with pytest.raises(StoreFull):
-            for _ in range(10):
-                await upload.write(bytes(MIB))
+            await upload.write(bytes(MIB))
         await upload.abort()
         disk = shutil.disk_usage(small_disk)
         assert reserve(disk.total) <= disk.free < reserve(disk.total) + MIB
@@ -169,8 +172,7 @@ async def test_the_room_that_events_need_stays_free(small_disk: Path):
 async def test_a_disk_that_is_full_is_told_as_such_and_takes_objects_again(small_disk: Path):
     async for blobs in opened(small_disk / "objects"):
         with pytest.raises(StoreFull):  # ENOSPC: there is room for bytes, and none for another file
-            for number in range(30):
-                await blobs.put(f"key-{number}", b"x")
+            await put_many(blobs, 30, 1)
         assert await blobs.expire(timedelta(seconds=-2)) > 10
         await blobs.put("key", b"x")
         assert [file.name for file in files(small_disk)] == ["key"]

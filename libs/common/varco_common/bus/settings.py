@@ -47,7 +47,7 @@ class BusSettings:
     @property
     def is_local(self) -> bool:
         """Whether every server runs on this machine."""
-        return all(host == "localhost" or host == "::1" or host.startswith("127.") for host, _ in self.servers)
+        return all(host in ("localhost", "::1") or host.startswith("127.") for host, _ in self.servers)
 
     def context(self) -> ssl.SSLContext | None:
         """The TLS context; None without TLS.
