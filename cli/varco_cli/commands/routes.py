@@ -8,7 +8,7 @@ import typer
 from varco_cli import api_client, output
 from varco_cli.catalogue import group
 from varco_cli.commands.shared import Account, Reason, change
-from varco_cli.failures import Refused
+from varco_cli.failures import Misused, Refused
 from varco_cli.output import Json
 
 app = group("routes")
@@ -39,23 +39,23 @@ def show_route(account: Account, as_json: Json = False) -> None:
 def set_route(
     account: Account,
     to: Annotated[str, typer.Argument(help="`host:port`, or `blackhole`.", metavar="TO")],
-    tls: Annotated[str, typer.Option(help="none, opportunistic or required.")] = "opportunistic",
-    login: Annotated[str, typer.Option(help="Login at the next hop. Its password is read from standard input.")] = "",
+    tls: Annotated[str | None, typer.Option(help="none, opportunistic or required.")] = None,
+    login: Annotated[
+        str | None,
+        typer.Option(help="Login at the next hop; empty for none. Its password is read from standard input."),
+    ] = None,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Sets the next hop of an account.
+    """Sets the next hop of an account. TLS and login stay as they are unless they are given.
+
+    A new host or login needs the password again, so that it never goes to a host by mistake. A
+    first route has opportunistic TLS and no login.
 
     Examples: `varco routes set acme mx.provider.example:25 --tls required` ·
     `varco routes set acme blackhole`
     """
-    route: str | dict[str, str] = to
-    if to != "blackhole":
-        route = {"smarthost": to, "tls": tls}
-        if login:
-            is_terminal = sys.stdin.isatty()
-            password = typer.prompt("Password", hide_input=True) if is_terminal else sys.stdin.readline().rstrip("\r\n")
-            route |= {"login": login, "password": password}
+    route = to if to == "blackhole" else _smarthost(_route(account)["route"], to, tls, login)
     change("relay", "PUT", f"/accounts/{account}/route", reason, as_json, json=route)
 
 
@@ -66,6 +66,26 @@ def remove_route(account: Account, reason: Reason = "", as_json: Json = False) -
     Example: `varco routes remove acme --reason "provider changed"`
     """
     change("relay", "DELETE", f"/accounts/{account}/route", reason, as_json)
+
+
+def _smarthost(present: object, to: str, tls: str | None, login: str | None) -> dict[str, str]:
+    """The route to send: what was not given is taken from the present one."""
+    before = present if isinstance(present, dict) else {}
+    route = {"smarthost": to, "tls": tls or before.get("tls", "opportunistic")}
+    name = before.get("login", "") if login is None else login
+    if name:
+        route["login"] = name
+        if login is not None or (name, to) != (before.get("login"), before["smarthost"]):
+            route["password"] = _password(name, to)
+    return route
+
+
+def _password(login: str, host: str) -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt(f"Password of {login} at {host}", hide_input=True))
+    if password := sys.stdin.readline().rstrip("\r\n"):
+        return password
+    raise Misused(f"login {login} at {host} needs its password on standard input, or --login '' for none")
 
 
 def _route(account: str) -> dict[str, Any]:
