@@ -52,15 +52,16 @@ def _seconds(fields: list[str], last: int) -> float:
 
 def pss(roots: Iterable[int]) -> float:
     """Returns MB of memory. Processes that share pages divide them."""
-    return sum(_pss(pid) for pid in tree(roots)) / 1000
+    return sum(map(pss_of, tree(roots)))
 
 
-def _pss(pid: int) -> int:
+def pss_of(pid: int) -> float:
+    """Returns MB of memory of one process; 0 where it is gone."""
     with contextlib.suppress(OSError):
         for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
-                return int(line.split()[1])
-    return 0
+                return int(line.split()[1]) / 1000
+    return 0.0
 
 
 def command(pid: int) -> str:
