@@ -1,7 +1,7 @@
 """A service's tables: SQLite by default, or a schema of its own in PostgreSQL."""
 
 from varco_common.storage.database.engine import DATABASE_ERRORS, READ_ONLY, connect, in_words, schema_of
-from varco_common.storage.database.migration import migrate
+from varco_common.storage.database.migration import migrate, revisions
 from varco_common.storage.database.projection_tables import create_projection_tables, progress, states
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "in_words",
     "migrate",
     "progress",
+    "revisions",
     "schema_of",
     "states",
 ]
