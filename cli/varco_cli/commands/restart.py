@@ -13,8 +13,10 @@ from varco_cli import api_client, output
 from varco_cli.commands.status import pid_of
 from varco_cli.failures import Misused, Unreachable
 from varco_cli.output import Json
+from varco_cli.stack.forking import FORK_SERVER
 
 _LOOK_SECONDS = 0.05
+_BUS = "nats"
 
 
 def restart(
@@ -27,8 +29,9 @@ def restart(
     """Drains and restarts services of the stack of VARCO_HOME, with the code installed now.
 
     So it upgrades a gate under traffic. Each service restarts when the one before is ready. Mail
-    that can't be voted on meanwhile gets 451 and is sent again: nothing is lost. The bus (`nats`)
-    restarts only if it is named.
+    that can't be voted on meanwhile gets 451 and is sent again: nothing is lost. The process that
+    services are forked from (`forkserver`) is replaced before. If the new code can't be loaded, no
+    service ends. The bus (`nats`) restarts only if it is named.
 
     Examples: `varco restart` · `varco restart relay` · `varco restart nats`
     """
@@ -36,9 +39,11 @@ def restart(
     if not state or not api_client.state_directory().running():
         raise Unreachable(f"no stack runs in {api_client.state_directory().path}")
     running: list[str] = state["processes"]
-    chosen = services or [name for name in running if name not in ("nats", "s3")]
+    chosen = services or [name for name in running if name != _BUS]
     if unknown := [name for name in chosen if name not in running]:
         raise Misused(f"{unknown[0]}: expected one of {', '.join(running)}")
+    if FORK_SERVER in running and {*chosen} != {_BUS}:
+        chosen = [FORK_SERVER, *(name for name in chosen if name != FORK_SERVER)]
     done = {name: _restart(name, state["apis"], seconds) for name in chosen}
     output.show(done, as_json, lambda: output.table(["process", "seconds"], done.items()))
 

@@ -23,7 +23,7 @@ class ServiceDescription(msgspec.Struct, frozen=True, kw_only=True):
     tables: bool = False
 
 
-_decoder = msgspec.json.Decoder(list[ServiceDescription])
+decode_descriptions = msgspec.json.Decoder(list[ServiceDescription]).decode
 
 
 def installed_services(*, everywhere: bool = False) -> list[ServiceDescription]:
@@ -36,4 +36,4 @@ def installed_services(*, everywhere: bool = False) -> list[ServiceDescription]:
     if completed.returncode:
         lines = completed.stderr.decode(errors="replace").strip().splitlines()
         raise FailedStart(f"a service can't be loaded: {lines[-1] if lines else completed.returncode}")
-    return _decoder.decode(completed.stdout)
+    return decode_descriptions(completed.stdout)

@@ -9,12 +9,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from varco_cli.stack import die_with_parent
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import log
 from varco_common.base.settings import EXIT_BROKEN_SETTING
-from varco_common.base.supervision import keep_running
+from varco_common.base.supervision import Process, keep_running
 
 POLL_SECONDS = 0.05
 
@@ -54,7 +55,7 @@ class ManagedProcess:
         self.starts = 0
         self.exit_code: int | None = None
         self._home = home
-        self._child: asyncio.subprocess.Process | None = None
+        self._child: Process | None = None
         self._supervision: asyncio.Task[None] | None = None
         self._spawned = asyncio.Event()
 
@@ -114,29 +115,43 @@ class ManagedProcess:
         os.kill(pid, number)
         return pid
 
-    def _on_exit(self, child: asyncio.subprocess.Process) -> None:
+    def _on_exit(self, child: Process) -> None:
         self.exit_code = child.returncode
         _end_group(child.pid)
+        _reap_group(child.pid)
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
-        launcher = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())]
+    async def _spawn(self) -> Process:
         with self._home.log_file(self.name).open("ab") as output:
-            child = await asyncio.create_subprocess_exec(
-                *launcher,
-                *self.program.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, **self.program.environment},
-                start_new_session=True,  # Ctrl-C reaches only the supervisor, which ends the others in order
-            )
-        self._child = child
+            child = self._child = await self._launch(output)
         self.starts += 1
-        self._home.note_pid(self.name, child.pid)
+        self._on_spawn(child)
         self._spawned.set()
         self._spawned = asyncio.Event()
         _log.info("started", process=self.name, pid=child.pid)
         return child
+
+    def _on_spawn(self, child: Process) -> None:
+        self._home.note_pid(self.name, child.pid)
+
+    async def _launch(self, output: IO[bytes]) -> Process:
+        return await self._execute(output, asyncio.subprocess.DEVNULL)
+
+    async def _execute(self, output: IO[bytes], stdin: int) -> Process:
+        launcher = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())]
+        return await asyncio.create_subprocess_exec(
+            *launcher,
+            *self.program.command,
+            stdin=stdin,
+            stdout=output,
+            stderr=output,
+            env=self.environment,
+            start_new_session=True,  # Ctrl-C reaches only the supervisor, which ends the others in order
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Returns the whole environment of the program."""
+        return {**os.environ, **self.program.environment}
 
     def _last_line(self) -> str:
         lines = self._home.log_file(self.name).read_text(errors="replace").strip().splitlines()
@@ -147,6 +162,14 @@ def _end_group(leader: int) -> None:
     """Kills the children that an ended process has left. Each process leads its own group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
+
+
+def _reap_group(leader: int) -> None:
+    """Removes the children that an ended process has left, and that this process has adopted."""
+    with contextlib.suppress(ChildProcessError):  # there are none, or no more
+        while os.waitpid(-leader, os.WNOHANG)[0]:
+            pass
+        asyncio.get_running_loop().call_later(POLL_SECONDS, _reap_group, leader)
 
 
 def end_stale(home: StateDirectory) -> list[str]:

@@ -18,8 +18,9 @@ from typing import Any, Self
 
 import httpx
 
-from varco_cli.stack import bus, seaweed_migration
+from varco_cli.stack import bus, forking, seaweed_migration
 from varco_cli.stack.disk_room import DiskRoomWatcher
+from varco_cli.stack.forking import ForkedService, ForkServer
 from varco_cli.stack.installed import ServiceDescription, installed_services
 from varco_cli.stack.port_assignment import assign_api_ports, check_ports
 from varco_cli.stack.process import ManagedProcess, Program, end_stale
@@ -64,6 +65,7 @@ class Stack:
         self._on_progress = on_progress
         self._lock = -1
         self._programs: Programs | None = None
+        self._fork_server: ForkServer | None = None
         self._stages: list[list[ManagedProcess]] = []
         self._disk_room: asyncio.Task[None] | None = None
 
@@ -105,6 +107,7 @@ class Stack:
             await asyncio.gather(*(process.stop() for process in stage))
         self._stages.clear()
         self.processes.clear()
+        self._fork_server = None
         if self._programs:
             await self._programs.close()
             self._programs = None
@@ -132,25 +135,25 @@ class Stack:
         """Runs only the bus, for backup and restore. Creates no stream."""
         self._lock = self.home.lock()
         try:
-            programs = await self._prepare()
+            programs = await self._prepare(forks=False)
             await self._start_stage(programs.bus())
             await self.wait_ready()
             yield
         finally:
             await self.stop()
 
-    async def _prepare(self) -> Programs:
+    async def _prepare(self, *, forks: bool) -> Programs:
         for name in end_stale(self.home):
             self._on_progress(f"ended {name}, which had outlived an earlier stack")
         for name in self.home.prepare(self.settings.bind):
             self._on_progress(f"{name} was damaged: made again")
         await seaweed_migration.migrate(self.home, self.settings.inner, self._on_progress)
-        self.services = await asyncio.to_thread(installed_services)
+        self.services = await (self._start_fork_server() if forks else asyncio.to_thread(installed_services))
         self._programs = Programs(self.home, self.settings, self.services, self._extra_environment)
         return self._programs
 
     async def _start(self) -> None:
-        programs = await self._prepare()
+        programs = await self._prepare(forks=forking.AVAILABLE and self.settings.processes == "each")
         api_ports = assign_api_ports(self.home, self.ports.api, self.services)
         check_ports(self.settings, self.services, api_ports)
         self.apis = {name: f"http://{_host(self.settings.bind)}:{port}" for name, port in api_ports.items()}
@@ -162,15 +165,27 @@ class Stack:
         watcher = DiskRoomWatcher(self.home, self._operator(), lambda: self.processes[NATS].kill(signal.SIGTERM))
         self._disk_room = asyncio.create_task(watcher.run(), name="disk room")
         for stage in programs.services(self.apis):
-            await self._start_stage(*stage)
+            await self._start_stage(*stage, fork_server=self._fork_server)
         await self.wait_ready()
         write_state(self.home, self.settings, self.services, self.apis, self.processes)
         _log.info("ready", seconds=round(time.monotonic() - began, 1))
 
-    async def _start_stage(self, *programs: Program) -> None:
+    async def _start_fork_server(self) -> list[ServiceDescription]:
+        self._fork_server = ForkServer(self.home)
+        await self._start_processes(self._fork_server)
+        return await self._fork_server.descriptions()
+
+    async def _start_stage(self, *programs: Program, fork_server: ForkServer | None = None) -> None:
         """Starts programs that do not wait for one another. They will be ended together."""
-        stage = [ManagedProcess(program, self.home) for program in programs]
-        self._stages.append(stage)
+        await self._start_processes(
+            *(
+                ForkedService(program, self.home, fork_server) if fork_server else ManagedProcess(program, self.home)
+                for program in programs
+            )
+        )
+
+    async def _start_processes(self, *stage: ManagedProcess) -> None:
+        self._stages.append([*stage])
         self.processes |= {process.name: process for process in stage}
         self._on_progress(f"starting {', '.join(process.name for process in stage)}")
         for process in stage:

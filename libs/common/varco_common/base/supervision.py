@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Never
+from typing import Never, Protocol
 
 from varco_common.base import log
 from varco_common.base.tasks import uncancellable
@@ -12,8 +12,23 @@ FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 10.0
 STABLE_AFTER_SECONDS = 30.0  # a process that ran this long starts again after the first pause
 
-Process = asyncio.subprocess.Process
 _log = log.get(__name__)
+
+
+class Process(Protocol):
+    """A child process, however it was started."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    async def wait(self) -> int: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
 
 
 async def keep_running(

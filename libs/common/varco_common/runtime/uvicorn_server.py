@@ -50,6 +50,7 @@ async def serving(
             log_config=None,
             access_log=False,
             lifespan="off",
+            ws="none",
             server_header=False,
             timeout_graceful_shutdown=CLOSE_SECONDS,
         )
