@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from varco_common.base import subjects
 from varco_common.base.errors import ConflictError, PoisonError, StoreFull, TransientError
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.headers import headers_of, status
@@ -15,6 +16,7 @@ from varco_common.bus.headers import headers_of, status
 API_SECONDS = 5.0
 CLUSTER_API_SECONDS = 2.0  # there is no reply while there is no leader: the caller asks again
 NAMED_SECONDS = 3.0  # one try of an append that may be repeated: a leader that died loses what it had not replicated
+_ANSWER_SECONDS = 1.0  # for a question that costs the bus nothing
 LEADER_SECONDS = 0.2  # between two tries while a stream has no leader
 
 # error codes of nats-server's server/errors.json
@@ -91,8 +93,24 @@ async def append(
         except TransientError as error:
             repeatable = named or isinstance(error, NoStream)
             if not repeatable or loop.time() + LEADER_SECONDS >= deadline:
+                await _check_stores(connection, error)
                 raise
         await asyncio.sleep(LEADER_SECONDS)
+
+
+async def _check_stores(connection: NatsConnection, error: TransientError) -> None:
+    """Raises StoreFull if the bus answers questions and stores nothing.
+
+    So does NATS once its disk was full: it no longer answers appends at all, until a restart.
+    """
+    if isinstance(error, NoStream | ApiError) or not connection.up:
+        return
+    try:
+        await api(connection, f"STREAM.INFO.{subjects.MAIL}", timeout=_ANSWER_SECONDS)
+    except TransientError:
+        return
+    connection.store_full_since = asyncio.get_running_loop().time()
+    raise StoreFull("the bus answers and stores nothing: its disk is or was full, free some room") from error
 
 
 async def append_batch(
