@@ -110,7 +110,10 @@ async def _check_stores(connection: NatsConnection, error: TransientError) -> No
     except TransientError:
         return
     connection.store_full_since = asyncio.get_running_loop().time()
-    raise StoreFull("the bus answers and stores nothing: its disk is or was full, free some room") from error
+    raise StoreFull(
+        "the bus answers and stores nothing: its disk is or was full. Free some room; `varco up` then restarts "
+        "the bus by itself, with Docker type `docker compose restart nats`"
+    ) from error
 
 
 async def append_batch(
