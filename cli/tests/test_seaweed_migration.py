@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from varco_cli.stack.seaweed_migration import _seaweed, migrate
 from varco_common.base.tasks import retry_until_available
 from varco_common.storage.object_store import BODIES, LINKS, ObjectStore, open_store
 from varco_common.storage.settings import ObjectStoreSettings
+from varco_common.testing.disks import SmallDisk
 
 MIB = 1024 * 1024
 ADDRESS = "127.0.0.1"
@@ -118,30 +118,13 @@ async def test_what_seaweedfs_has_lost_is_told_and_the_rest_is_moved(
     assert (home.path / "s3.unreadable" / "data").is_dir()
 
 
-@pytest.fixture
-def small_disk() -> Iterator[Callable[[Path], None]]:
-    mounts: list[Path] = []
-
-    def mount(directory: Path) -> None:
-        directory.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(directory)], check=False)
-        if done.returncode:
-            pytest.skip("no disk can be mounted here")
-        mounts.append(directory)
-
-    yield mount
-    for directory in mounts:
-        subprocess.run(["umount", "-l", str(directory)], check=True)
-
-
-async def test_a_full_disk_ends_the_start_and_loses_nothing(
-    home: StateDirectory, small_disk: Callable[[Path], None]
-) -> None:
-    small_disk(home.objects)
+async def test_a_full_disk_ends_the_start_and_loses_nothing(home: StateDirectory, small_disk: SmallDisk) -> None:
+    disk = small_disk("size=16m")
+    home.objects.symlink_to(disk)
     with pytest.raises(FailedStart, match=r"objects/varco-bodies.*: free some space there, and start again"):
         await migrate(home, ADDRESS, print)
     assert (home.seaweed / "data").is_dir()
-    subprocess.run(["mount", "-o", "remount,size=200m", str(home.objects)], check=True)  # noqa: ASYNC221
+    subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)  # noqa: ASYNC221
     await migrate(home, ADDRESS, print)
     assert await in_directory(home) == OBJECTS
 

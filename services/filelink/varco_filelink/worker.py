@@ -85,6 +85,7 @@ class ConversionWorker:
         outbox = self._outbox(envelope.account)
         if await outbox.is_appended(envelope.id, delivery.sequence):
             return
+        await self._bus.admin.check_full()  # each try stores another body, which without a record takes room for days
         existing = await self._links.of_mail(envelope.account, envelope.id)
         settings = self._settings_of(envelope.account) or LinkSettings(account=envelope.account, language=Language.EN)
         source = body_source(record.body, delivery.body, self._bodies)

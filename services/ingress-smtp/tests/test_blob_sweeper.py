@@ -1,18 +1,20 @@
 """Bodies in the object store end when their records do, and no sooner."""
 
 import asyncio
+import os
 from datetime import timedelta
 
 import pytest
 
 from varco_common.base.tasks import run_in_background
 from varco_common.storage.object_store import open_store
+from varco_common.storage.settings import ObjectStoreSettings
 from varco_ingress_smtp.blob_sweeper import SPARE, delete_expired_bodies
 
 
 @pytest.fixture
-async def bodies(s3):
-    store = open_store(s3.settings, "varco-bodies")
+async def bodies(tmp_path):
+    store = open_store(ObjectStoreSettings(directory=tmp_path))
     await store.ensure()
     yield store
     await store.close()
@@ -26,6 +28,17 @@ async def test_a_body_goes_when_mail_has_dropped_its_record(bodies):
     ):
         while await bodies.exists("old"):  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(0.02)
+
+
+async def test_what_a_killed_process_left_is_freed(bodies, tmp_path):
+    upload = bodies.upload("unfinished")
+    await upload.write(bytes(1 << 20))
+    [left] = tmp_path.rglob(".unfinished.*")
+    os.utime(left, (0, 0))
+    async with run_in_background(delete_expired_bodies(bodies, timedelta(0), pause=0.05)), asyncio.timeout(60):
+        while left.exists():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+    await upload.abort()
 
 
 async def test_a_body_stays_as_long_as_its_record(bodies):

@@ -2,27 +2,39 @@
 
 import asyncio
 import hashlib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from varco_common.bus import streams
 from varco_common.storage.object_store import open_store
+from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing.smtp import TEXT, Client
 
 MIB = 1 << 20
 LINE = b"." + b"." + b"0123456789abcdef" * 4 + b"\xe9\r\n"
 
 
+@pytest.fixture(params=["directory", "s3"])
+def settings(request, tmp_path):
+    return (
+        request.getfixturevalue("s3").settings
+        if request.param == "s3"
+        else ObjectStoreSettings(directory=tmp_path / "objects")
+    )
+
+
 @pytest.fixture
-async def bodies(s3):
-    store = open_store(s3.settings, "varco-bodies")
+async def bodies(settings):
+    store = open_store(settings)
     await store.ensure()
     yield store
     await store.close()
 
 
-async def test_a_body_over_the_inline_limit_goes_to_the_object_store_byte_for_byte(start, s3, bodies):
-    world = await start(blobs=s3.settings, bucket="varco-bodies", inline="64 kB")
+async def test_a_body_over_the_inline_limit_goes_to_the_object_store_byte_for_byte(start, settings, bodies):
+    world = await start(blobs=settings, bucket="varco-bodies", inline="64 kB")
     body = TEXT + LINE * 5_000
     async with world.connect() as client:
         await client.hello()
@@ -48,13 +60,43 @@ async def test_a_missing_object_store_is_a_451_and_small_mail_flows(start):
     assert len(await world.records()) == 1
 
 
-async def test_a_mail_of_100_mb_raises_the_process_by_less_than_64_mib(spawn, s3, bodies):
-    ingress = await spawn(
-        VARCO_INGRESS_MAX_SIZE="200 MB",
-        VARCO_S3_ENDPOINT=s3.settings.endpoint,
-        VARCO_S3_ACCESS_KEY_FILE=str(s3.settings.access_key_file),
-        VARCO_S3_SECRET_KEY_FILE=str(s3.settings.secret_key_file),
-    )
+async def test_a_body_without_a_place_is_a_452_and_small_mail_flows(start, small_disk):
+    settings = ObjectStoreSettings(directory=small_disk("size=1m"))
+    bodies = open_store(settings)
+    await bodies.ensure()
+    world = await start(blobs=settings, bucket="varco-bodies", inline="64 kB")
+    async with world.connect() as client:
+        await client.hello()
+        answers = [await client.mail(TEXT + LINE * 5_000) for _ in range(4)]
+        assert {answer[:10] for answer in answers} == {"250 2.0.0 ", "452 4.3.1 "}
+        assert (await client.mail()).startswith("250 ")
+    accepted = [stored.record.body.object for stored in await world.records() if stored.record.body.object]
+    assert sorted(await bodies.keys(timedelta(seconds=-2))) == sorted(accepted)
+    await bodies.close()
+
+
+async def test_a_full_bus_is_a_452_that_leaves_no_body(start, nats, tmp_path):
+    settings = ObjectStoreSettings(directory=tmp_path / "objects")
+    bodies = open_store(settings)
+    await bodies.ensure()
+    world = await start(blobs=settings, bucket="varco-bodies", inline="64 kB")
+    async with world.connect() as client, streams.mail_limit(nats.settings()) as limit:
+        await client.hello()
+        assert (await client.mail()).startswith("250 ")
+        await limit.set(1)
+        for _ in range(3):
+            assert (await client.mail(TEXT + LINE * 5_000)).startswith("452 4.3.1 ")
+    assert await bodies.keys(timedelta(seconds=-2)) == []
+    await bodies.close()
+
+
+async def test_a_mail_of_100_mb_raises_the_process_by_less_than_64_mib(spawn, settings, bodies):
+    server = {
+        "VARCO_S3_ENDPOINT": settings.endpoint,
+        "VARCO_S3_ACCESS_KEY_FILE": str(settings.access_key_file),
+        "VARCO_S3_SECRET_KEY_FILE": str(settings.secret_key_file),
+    }
+    ingress = await spawn(VARCO_INGRESS_MAX_SIZE="200 MB", **(server if settings.endpoint else {}))
     pid = ingress.process.pid
     async with Client.open(ingress.port) as client:
         await client.hello()

@@ -14,11 +14,15 @@ _log = log.get(__name__)
 
 
 async def delete_expired_bodies(bodies: ObjectStore, kept: timedelta, pause: float = PAUSE_SECONDS) -> None:
-    """Deletes bodies a day older than `kept`, MAIL's limit, again after each `pause` (seconds)."""
+    """Deletes bodies a day older than `kept`, MAIL's limit, again after each `pause` (seconds).
+
+    Frees what killed processes left of unfinished ones, too.
+    """
     while True:
         try:
             if count := await bodies.expire(kept + SPARE):
                 _log.info("expired bodies deleted", count=count)
+            await bodies.abort_uploads(SPARE)
         except TransientError as error:
             _log.warning("expired bodies can't be deleted now", error=str(error))
         await asyncio.sleep(pause)

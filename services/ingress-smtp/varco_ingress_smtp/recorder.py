@@ -114,6 +114,7 @@ class Recorder:
                 inline = stored_inline(header, whole, len(received.header))
             digest = hashlib.sha256(inline).hexdigest()
             return inline, BodyReference(size=len(inline), sha256=digest, dots=count_dots(inline))
+        await self._bus.admin.check_full()  # a body whose record isn't stored takes room for days
         with received.stored(header) as stream:
             size = stream.size
             await self._bodies.put(key, cast(BinaryIO, stream), size)

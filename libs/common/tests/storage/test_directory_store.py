@@ -7,7 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from varco_common.storage.directory_store import DirectoryStore
 from varco_common.storage.disk_reserve import reserve
 from varco_common.storage.object_store import ObjectStore, open_store
 from varco_common.storage.settings import ObjectStoreSettings
+from varco_common.testing.disks import SmallDisk
 from varco_common.testing.waiting import eventually
 
 MIB = 1024 * 1024
@@ -98,10 +99,10 @@ async def test_a_cancelled_put_or_upload_leaves_nothing(blobs: ObjectStore, tmp_
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from varco_common.storage.settings import ObjectStoreSettings
+from varco_common.storage.directory_store import DirectoryStore
 
 async def main():
-    store = open_store(ObjectStoreSettings(directory=Path(sys.argv[1])), sys.argv[2])
+    store = DirectoryStore(Path(sys.argv[1]), sys.argv[2])
     await store.ensure()
     number = 0
     while True:
@@ -137,42 +138,30 @@ async def test_a_killed_writer_leaves_whole_objects_and_what_is_unfinished_is_fr
         assert len(files(directory)) == len(keys)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 8 MiB that can take 20 files."""
-    directory = tmp_path / "disk"
-    directory.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m,nr_inodes=24", "none", str(directory)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode().strip()}")
-    yield directory
-    subprocess.run(["umount", "-l", str(directory)], check=True)
-
-
 async def put_many(blobs: ObjectStore, count: int, size: int) -> None:
     for number in range(count):
         await blobs.put(f"key-{number}", bytes(size))
 
 
-async def test_the_room_that_events_need_stays_free(small_disk: Path):
-    async for blobs in opened(small_disk / "objects"):
+async def test_the_room_that_events_need_stays_free(small_disk: SmallDisk):
+    directory = small_disk("size=8m,nr_inodes=24")
+    async for blobs in opened(directory / "objects"):
         with pytest.raises(StoreFull):
             await put_many(blobs, 10, MIB)
         upload = blobs.upload("upload")
         with pytest.raises(StoreFull):
             await upload.write(bytes(MIB))
         await upload.abort()
-        disk = shutil.disk_usage(small_disk)
+        disk = shutil.disk_usage(directory)
         assert reserve(disk.total) <= disk.free < reserve(disk.total) + MIB
         assert not await blobs.exists("upload")
 
 
-async def test_a_disk_that_is_full_is_told_as_such_and_takes_objects_again(small_disk: Path):
-    async for blobs in opened(small_disk / "objects"):
+async def test_a_disk_that_is_full_is_told_as_such_and_takes_objects_again(small_disk: SmallDisk):
+    directory = small_disk("size=8m,nr_inodes=24")
+    async for blobs in opened(directory / "objects"):
         with pytest.raises(StoreFull):  # ENOSPC: there is room for bytes, and none for another file
             await put_many(blobs, 30, 1)
         assert await blobs.expire(timedelta(seconds=-2)) > 10
         await blobs.put("key", b"x")
-        assert [file.name for file in files(small_disk)] == ["key"]
+        assert [file.name for file in files(directory)] == ["key"]

@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple
 
 from varco_common.base import subjects
-from varco_common.base.errors import StoreFull
+from varco_common.base.errors import StoreFull, TransientError
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.dead_letters import park
@@ -53,6 +53,15 @@ class StreamAdmin:
         since = self._connection.store_full_since
         if since and (age := asyncio.get_running_loop().time() - since) < _REFUSED_SECONDS:
             raise StoreFull(f"the bus refused to store {age:.0f} s ago: it is full")
+
+    async def check_full(self) -> None:
+        """As `check_room`, for use before an append: raises nothing if the bus doesn't answer."""
+        try:
+            await self.check_room()
+        except StoreFull:
+            raise
+        except TransientError:
+            return
 
     async def park(self, stream: str, sequence: int, why: str) -> None:
         """Appends `RecordParked` for a message that cannot be handled. Retries until stored."""

@@ -6,6 +6,7 @@ import pytest_asyncio
 
 from varco_common.bus import Bus
 from varco_common.testing.databases import database_url, postgres, postgres_url, sqlite_url
+from varco_common.testing.disks import small_disk
 from varco_common.testing.nats import NatsServer, nats_server
 from varco_common.testing.s3 import S3Server, s3_server
 
@@ -31,4 +32,4 @@ async def s3() -> AsyncIterator[S3Server]:
         yield server
 
 
-__all__ = ["bus", "database_url", "nats", "postgres", "postgres_url", "s3", "sqlite_url"]
+__all__ = ["bus", "database_url", "nats", "postgres", "postgres_url", "s3", "small_disk", "sqlite_url"]
