@@ -62,6 +62,27 @@ HIDDEN = {
         + b"--X--\r\n"
     ),
     "in a multipart in 7-bit": MIXED + b"Content-Transfer-Encoding: 7-bit\r\n\r\n" + TEXT + b"--X\r\n" + FILE,
+    "in a text that quotes a part": FROM + b"\r\nhello\r\n" + FILE,
+    "behind a blank line within the header": FROM + b"\r\nSubject: x\r\n" + FILE,
+    "behind two blank lines, in a forwarded mail": (
+        FROM + b"Content-Type: message/rfc822\r\n\r\n\r\n" + FROM + FILE
+    ),
+    "behind a line like a delimiter": (
+        FROM + b"Content-Disposition: attachment;\r\n--XY--\r\n filename=virus.exe\r\n\r\nx\r\n"
+    ),
+    "behind a line without a colon, in a fold": (
+        FROM + b"Content-Disposition: attachment;\r\nhello\r\n filename=virus.exe\r\n\r\nx\r\n"
+    ),
+    "in a fold of an unknown field": (
+        FROM + b"Content-Disposition : attachment;\r\nX: y\r\n filename=virus.exe\r\n\r\nx\r\n"
+    ),
+    "in a line without a colon": FROM + b"Content-Disposition:\r\nattachment; filename=virus.exe\r\n\r\nx\r\n",
+    "behind a forgotten colon": FROM + b"X: y\r\nContent-Type application/pdf; name=virus.exe\r\n\r\nx\r\n",
+    "behind another sign than a colon": FROM + b"X: y\r\nContent-Type- application/pdf; name=virus.exe\r\n\r\nx\r\n",
+    "behind a byte order mark": FROM + b"Content-Type: x/y\r\n\xef\xbb\xbfContent-Disposition: x; filename=virus.exe\r\n\r\nx",
+    "behind an 8-bit sign": FROM + b"Content-Type\xff: application/pdf; name=virus.exe\r\n\r\nx",
+    "behind a sign more in the field's name": FROM + b"Content-Disposition_: x; filename=virus.exe\r\n\r\nx",
+    "behind hyphens": MIXED + b"\r\n--X\r\n\r\n--" + FILE + b"--X--\r\n",
     "in half an encoded word": FROM + b'Content-Type: x/y; name="=?utf-8?q?virus=2Eexe?"\r\n\r\nx',
 }  # fmt: skip
 
@@ -94,7 +115,7 @@ KINDS = {
         PDF_NAME + b"Content-Transfer-Encoding: quoted-printable\r\n", b"=MZ=90=00=03=00\r\n"
     ),
     "a line of one blank before the content": with_fields(PDF_NAME + b" \r\nMZ\x90\x03\x01: y\r\n", b"hello\r\n"),
-    "a line without a colon as content": with_fields(PDF_NAME + b"MZ\x90\x03\x01\x02 y\r\n", b"hello\r\n"),
+    "a line without a colon as content": with_fields(PDF_NAME + b"X: y\r\nMZ\x90\x03\x01\x02 y\r\n", b"hello\r\n"),
     "a multipart without a delimiter": MIXED + b"\r\nMZ\x90\x03\x01\x02\r\n",
 }
 
@@ -112,6 +133,40 @@ def test_a_part_of_another_reading_names_the_defects_that_lead_to_it():
         ((), ""),
         (("virus.exe",), "delimiter-after-end, part-outside"),
     ]
+
+
+NAMES = {
+    "a fold within it": b"filename*=utf\r\n -8''virus.exe",
+    "a fold before its number": b"filename*0=virus; filename*\r\n 1=.exe",
+    "a comment within the parameter": b"filena()me*=utf-8''virus.exe",
+    "a semicolon within it": b"filename=;virus.exe",
+    "an encoded word in no charset": b'filename="=?utf-; x=8?B?dmlydXMuZXhl?="',
+    "an encoded word in an open quote": b'filename="=?utf-8?B?dmlydXMuZXhl?; x=y',
+}
+
+
+@pytest.mark.parametrize("way", NAMES)
+def test_a_name_is_listed_as_each_parser_reads_it(way):
+    manifest = scan_or_raise(with_fields(b"Content-Disposition: attachment; " + NAMES[way] + b"\r\n", b"x"))
+    assert any(name.endswith(".exe") for name in names(manifest))
+
+
+def test_an_encoding_counts_whatever_stands_around_its_name():
+    for field in (b"=4Content-Transfer-Encoding: ", b"Content-Transfer-Encoding* ", b"Content-Transfer-Encoding\xff: "):
+        manifest = scan_or_raise(with_fields(PDF_NAME + field + b"base64\r\n", BASE64_EXE))
+        assert "exe" in {part.kind for part in manifest.parts}
+
+
+def test_an_encoding_behind_a_blank_line_counts():
+    manifest = scan_or_raise(with_fields(PDF_NAME + b"\r\nContent-Transfer-Encoding: base64\r\n", BASE64_EXE))
+    assert "exe" in {part.kind for part in manifest.parts}
+
+
+def test_a_text_about_fields_hides_no_part():
+    text = b"\r\nThe server answers\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 12\r\n"
+    manifest = scan_or_raise(FROM + text)
+    assert [(part.names, part.media_type) for part in manifest.parts] == [((), "text/plain")]
+    assert manifest.defects == manifest.enumerated == ("header-in-content",)
 
 
 def test_two_types_are_both_listed():

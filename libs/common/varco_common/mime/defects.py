@@ -19,7 +19,10 @@ class Defect(StrEnum):
     # Headers
     HEADER_WITHOUT_COLON = "header-without-colon", "one ends the header at a line without a colon, another skips it"
     BLANK_BEFORE_COLON = "blank-before-colon", "one takes 'Content-Type :' for the field, another for an unknown one"
-    ODD_FIELD_NAME = "odd-field-name", "one skips a field whose name has blanks, controls or 8-bit, another mends it"
+    ODD_FIELD_NAME = (
+        "odd-field-name",
+        "one skips a field whose name has blanks, controls, 8-bit or more words, another mends it",
+    )
     BLANK_HEADER_LINE = "blank-header-line", "one ends the header at a line of blanks, another reads on"
     BLANK_BEFORE_HEADER = "blank-before-header", "one skips blank lines before a header, another takes it for text"
     HEADER_TOO_LONG = "header-too-long", "one reads the whole header, another only its beginning"
@@ -47,6 +50,7 @@ class Defect(StrEnum):
         "part-outside",
         "text outside of the delimiters, or in a report, looks like a part or holds a file",
     )
+    HEADER_IN_CONTENT = "header-in-content", "one shows lines like a part's header as text, another reads a part there"
     TOO_DEEP = "too-deep", "one opens all levels, another stops early"
     TOO_MANY_PARTS = "too-many-parts", "more parts than the manifest lists: the rest wasn't looked at"
     TOO_MANY_DELIMITERS = "too-many-delimiters", "more lines like delimiters than are looked at"

@@ -6,7 +6,7 @@ from encodings import aliases, normalize_encoding
 
 _KNOWN = frozenset(aliases.aliases) | frozenset(aliases.aliases.values()) | {"koi8_u", "cp874", "cp737", "utf_8_sig"}
 _NOT_TEXT = frozenset({"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined"})
-_WORD = re.compile(rb"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
+_WORD = re.compile(rb"=\?([^?]{0,80})\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN = re.compile(rb"(?<=\?=)\s+(?==\?)")  # RFC 2047 6.2: blanks between two words are dropped
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(c for c in range(256) if c not in BASE64)

@@ -9,9 +9,9 @@ from varco_common.mime.delimiters import Delimiters
 from varco_common.mime.headers import Fields, parse_fields
 
 _MAX_LOOK = 2_048  # bytes behind an empty header that are looked at
-_FIELD_BEHIND_BLANKS = re.compile(
-    rb"(?i)[\r\n \t]*(?:[!-9;-~]+[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)*?(content-[a-z-]+|from|sender)[ \t]*:"
-)
+_BLANKS_AND_FIELDS = rb"(?i)[\r\n \t]*(?:[!-9;-~]+[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)*?"
+_MAIL_BEHIND_BLANKS = re.compile(_BLANKS_AND_FIELDS + rb"(?:content-[a-z-]+|from|sender)[ \t]*:")
+_PART_BEHIND_BLANKS = re.compile(_BLANKS_AND_FIELDS + rb"content-[a-z-]+[ \t]*:")
 MAX_HEADER = 128 * 1024  # bytes of one header that are parsed
 
 
@@ -29,7 +29,7 @@ def read_mail_header(body: Buffer, defects: Defects) -> HeaderBlock:
     Without an end, all of the mail is header.
     """
     if body.slice(0, 2) == b"\r\n":
-        if _FIELD_BEHIND_BLANKS.match(body.slice(0, _MAX_LOOK)):
+        if _MAIL_BEHIND_BLANKS.match(body.slice(0, _MAX_LOOK)):
             defects.add(Defect.BLANK_BEFORE_HEADER)
         return _block(body, 0, 0, 2, defects)
     at = body.find(b"\r\n\r\n", 0, body.size)
@@ -39,10 +39,8 @@ def read_mail_header(body: Buffer, defects: Defects) -> HeaderBlock:
 def read_part_header(body: Buffer, delimiters: Delimiters, start: int, defects: Defects) -> HeaderBlock:
     """The header of a part. It is unfinished if a delimiter or MAX_HEADER ends it."""
     limit = min(start + MAX_HEADER, body.size)
-    if body.slice(start, start + 2) == b"\r\n":
-        field = _FIELD_BEHIND_BLANKS.match(body.slice(start, start + _MAX_LOOK))
-        if field and field[1].lower().startswith(b"content-"):
-            defects.add(Defect.BLANK_BEFORE_HEADER)
+    if body.slice(start, start + 2) == b"\r\n" and _PART_BEHIND_BLANKS.match(body.slice(start, start + _MAX_LOOK)):
+        defects.add(Defect.BLANK_BEFORE_HEADER)
     at = body.find(b"\r\n\r\n", start - 2, limit)
     stop = at if at >= 0 else limit
     if delimiter := delimiters.next(start - 2, max(start, stop)):

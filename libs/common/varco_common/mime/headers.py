@@ -1,7 +1,7 @@
 """The fields of a header block."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from varco_common.mime.defects import Defect, Defects
 from varco_common.mime.line_ends import check_line_ends
@@ -13,10 +13,23 @@ PARSED_FIELDS = frozenset(
 )
 Fields = dict[bytes, list[bytes]]  # name in lower case: the values of all its fields, with their folds
 
+_MAX_NAME = 100  # bytes of a line in which the name of a field is searched for
 MAX_FIELD = 8_192  # of a value that is parsed; recipients are not
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
 _FTEXT = bytes(c for c in range(33, 127) if c != 58)  # RFC 5322 3.6.8
 BLANK_LINE = re.compile(rb"\r\n[ \t]+(?=\r\n|$)")
+WITHOUT_COLON = re.compile(rb"(?:\A|\r\n)(?![ \t])[^:\r\n]*(?=\r\n|\Z)")
+_ODD = rb"[\x00-\x09\x0b\x0c\x0e-\x20\x7f-\xff-]{0,64}+"  # signs that lenient parsers drop from a field's name
+FIELD_OF_CONTENT = re.compile(
+    rb"(?i)\r\n"
+    + _ODD
+    + rb"(?:[^\s:>]{0,16}?content-(?:type|disposition|transfer-encoding)"
+    + rb"|(?:content-(?:name|description|location)|x-sun-data-name)(?![\w-]))"
+)
+_ALMOST_NAME = re.compile(rb"(?i)content-(?:type|disposition|transfer-encoding)")
+_SIGNS = re.compile(rb"[^\s:]{0,16}[ \t]*:|[^\w\s\"(]{0,16}")  # behind such a name
+_NAMES_FILE = re.compile(rb"(?i)name[ \t]*(?:\*[0-9]*\*?)?[ \t]*=")
+_ODD_SIGNS = bytes(c for c in range(256) if not 32 < c < 127)
 _BCC = re.compile(rb"(?i)(?:^|\r\n)((?:resent-)?bcc[ \t]*:.*?(?:\r\n(?![ \t])|\Z))", re.DOTALL)
 
 
@@ -32,7 +45,36 @@ def parse_fields(block: bytes, defects: Defects) -> Fields:
     for name, (_, _, value) in zip(names, split, strict=True):
         if name in PARSED_FIELDS:
             fields.setdefault(name, []).append(value)
+        elif b"content-" in name and _ALMOST_NAME.search(name):
+            defects.add(Defect.ODD_FIELD_NAME)
     _check_block(block, defects)
+    return fields
+
+
+def joined_blocks(block: bytes) -> Iterator[bytes]:
+    """The block as parsers read it that do not end a header at a line without a colon.
+
+    They skip the line, so that folds go on behind it, or take it for a fold itself.
+    """
+    yield WITHOUT_COLON.sub(b"", block)
+    yield WITHOUT_COLON.sub(lambda line: b" " + line[0].removeprefix(b"\r\n"), block)
+
+
+def searched_fields(block: bytes) -> Fields:
+    """The fields that a parser finds besides that searches lines for words.
+
+    The name of a field has other signs around it or no colon behind it, and any field may name the
+    file.
+    """
+    fields: Fields = {}
+    for line in _FIELD_END.split(block):
+        if line.partition(b":")[0].rstrip(b" \t").lower() in PARSED_FIELDS:
+            continue
+        if almost := _ALMOST_NAME.search(line, 0, _MAX_NAME):
+            signs = _SIGNS.match(line, almost.end())
+            fields.setdefault(almost[0].lower(), []).append(line[signs.end() if signs else almost.end() :])
+        elif _NAMES_FILE.search(line):
+            fields.setdefault(b"content-disposition", []).append(line)
     return fields
 
 
@@ -64,7 +106,7 @@ def _lenient_names(names: Sequence[bytes], colons: Sequence[bytes], defects: Def
             bare = b""
         elif bare.translate(None, _FTEXT):
             defects.add(Defect.ODD_FIELD_NAME)
-            bare = bare.translate(None, bytes(range(33))) if name[:1] not in b" \t" else bare.strip()
+            bare = bare.translate(None, _ODD_SIGNS) if name[:1] not in b" \t" else bare.strip(_ODD_SIGNS)
         elif bare != name:
             defects.add(Defect.BLANK_BEFORE_COLON)
         lenient.append(bare)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from varco_common.mime.buffer import Buffer
+from varco_common.mime.buffer import PIECE, Buffer
 from varco_common.mime.content import Content
 from varco_common.mime.defects import Defect, Defects
 from varco_common.mime.embedded import MAX_EMBEDDED, Embedded, TextSearch
@@ -18,6 +18,9 @@ from varco_common.mime.pkcs7 import inner_names, signed_content
 MESSAGES = ("message/rfc822", "message/global")  # RFC 2046 5.2.1, RFC 6532 3.7
 _REPORTS_WITHOUT_PARTS = (*MESSAGES, "message/global-headers")
 _UNREADABLE = {"message/partial": Defect.PARTIAL_MESSAGE, "message/external-body": Defect.EXTERNAL_BODY}
+# Faster than (?i). A line that quotes another mail begins with a `>`.
+_LIKE_A_HEADER = re.compile(rb"\n[^A-Za-z\n>]{0,64}+[cC][oO][nN][tT][eE][nN][tT]-[tTdD][yYiIrR]")
+_MAX_LOOK = 1_024  # bytes of a file that are searched for a header: it may follow a blank line
 _CALENDARS = ("text/calendar", "application/ics")
 _PKCS7 = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _LIKE_A_PART = re.compile(
@@ -46,6 +49,8 @@ def read_leaf(
     search = TextSearch(calendar=calendar) if is_text else None
     measured = measure_content(body, where, content.encoding, defects, search)
     kind = "eml" if content.media_type in MESSAGES else _kind(measured.sample)
+    if _has_header(body, start, end if is_text and content.encoding != "base64" else min(end, start + _MAX_LOOK)):
+        defects.add(Defect.HEADER_IN_CONTENT)
     if content.media_type.startswith("message/") and content.media_type not in _REPORTS_WITHOUT_PARTS:
         check_no_parts(body, start, end, defects)  # a report; some clients read any message/* as a mail
     if defect := _UNREADABLE.get(content.media_type):
@@ -69,6 +74,12 @@ def check_no_parts(body: Buffer, start: int, end: int, defects: Defects) -> None
     """Adds a defect if text outside of the parts looks like a part."""
     if any(_LIKE_A_PART.search(piece) for piece in body.lines(start, end)):
         defects.add(Defect.PART_OUTSIDE)
+
+
+def _has_header(body: Buffer, start: int, end: int) -> bool:
+    """Whether a line looks like a field of a part's header. Some parsers search texts for these."""
+    pieces = body.lines(start, end) if end - start > PIECE else (body.slice(max(start - 2, 0), end),)
+    return any(_LIKE_A_HEADER.search(piece) for piece in pieces)
 
 
 def make_part(content: Content, path: str, where: tuple[int, int], size: int, kind: str) -> Part:

@@ -15,40 +15,69 @@ _MAX_OCCURRENCES = 48  # of name= in one field, RFC 2231 pieces included
 # some clients see. The lookahead consumes no value, so a parameter inside a value is found, too.
 _BLANKS = rb"(?:\s|\([^()]*\))*"
 _PARAMETER = re.compile(
-    rb"(?<![\w*.-])(?:file)?name(\*[0-9]*\*?)?" + _BLANKS + rb"=" + _BLANKS + rb'(?=("(?:[^"\\]|\\.)*"?)?([^;]*))',
+    rb"(?<![\w*.-])(?:file)?name(\s*\*\s*[0-9]*\s*\*?)?"
+    + _BLANKS
+    + rb"="
+    + _BLANKS
+    + rb'(?=("(?:[^"\\]|\\.)*"?)?([^;]*))',
     re.IGNORECASE | re.DOTALL,
 )
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _COMMENT = re.compile(rb"\([^()]*\)")
+_TEXT_BEHIND = re.compile(rb";[^;=\s]+(?=;|\s|\Z)")
 _NEXT_PARAMETER = re.compile(rb"\s+[\w-]+(?:\*[0-9]*\*?)?\s*=")
 
 
 def name_readings(value: bytes, defects: Defects) -> Iterator[str]:
     """Every reading of every name in a field's value; duplicates are likely."""
     plain: list[tuple[bytes | None, bytes]] = []
-    pieces: list[Piece] = []
+    starred: list[tuple[bytes, bytes | None, bytes]] = []
     if len(value) > MAX_FIELD:
         defects.add(Defect.HEADER_TOO_LONG)
     for count, match in enumerate(_PARAMETER.finditer(value[:MAX_FIELD])):
         if count == _MAX_OCCURRENCES:
             defects.add(Defect.TOO_MANY_NAMES)
             break
-        star, quoted, rest = match.groups()
-        if star is None:
-            plain.append((quoted, rest[:MAX_VALUE]))
-            if quoted is None and rest.count(b'"') % 2:  # a quote inside: some clients read to the next one
-                defects.add(Defect.BAD_PARAMETER)
-                plain.append((None, value[match.start(3) : MAX_FIELD][:MAX_VALUE]))
+        if match[1] is None:
+            plain += _plain_parameter(value, match, defects)
         else:
-            number = star.strip(b"*")
-            pieces.append(Piece(int(number or -1), star.endswith(b"*"), _piece_value(quoted, rest)))
-            if len(number) > 1 and number.startswith(b"0"):
-                defects.add(Defect.BAD_PARAMETER)
-    if pieces:
-        yield from continued_readings(pieces, defects)
+            starred.append((match[1], match[2], match[3]))
+    if starred:
+        yield from _continued(starred, defects)
     for quoted, rest in plain:
         for raw in _plain_values(quoted, rest, defects):
             yield from text_readings(raw)
+
+
+def _plain_parameter(value: bytes, match: re.Match[bytes], defects: Defects) -> Iterator[tuple[bytes | None, bytes]]:
+    """A parameter without a star: its quoted string, and all up to the semicolon, or further."""
+    quoted, rest = match[2], match[3]
+    yield quoted, rest[:MAX_VALUE]
+    if quoted is not None:
+        return
+    if behind := _TEXT_BEHIND.match(value, match.end(3)):  # `a;b.exe`: some clients read on
+        yield None, (rest + behind[0])[:MAX_VALUE]
+    if rest.count(b'"') % 2:  # a quote inside: some clients read to the next one
+        defects.add(Defect.BAD_PARAMETER)
+        yield None, value[match.start(3) : MAX_FIELD][:MAX_VALUE]
+
+
+def _continued(starred: list[tuple[bytes, bytes | None, bytes]], defects: Defects) -> Iterator[str]:
+    """RFC 2231 parameters. An unquoted value ends at a blank, or some clients drop the blank."""
+    pieces: list[Piece] = []
+    for star, quoted, rest in starred:
+        signs = b"".join(star.split())
+        number = signs.strip(b"*")
+        pieces.append(Piece(int(number or -1), signs.endswith(b"*"), _piece_value(quoted, rest)))
+        if len(number) > 1 and number.startswith(b"0"):
+            defects.add(Defect.BAD_PARAMETER)
+    yield from continued_readings(pieces, defects)
+    if any(quoted is None and len(rest.split()) > 1 for _, quoted, rest in starred):
+        folded = [
+            piece if quoted is not None else piece._replace(value=b"".join(rest.split()))
+            for piece, (_, quoted, rest) in zip(pieces, starred, strict=True)
+        ]
+        yield from continued_readings(folded, defects)
 
 
 def _plain_values(quoted: bytes | None, rest: bytes, defects: Defects) -> Iterator[bytes]:
@@ -67,7 +96,8 @@ def _plain_values(quoted: bytes | None, rest: bytes, defects: Defects) -> Iterat
     if b"\\" in inner:
         yield inner
     # Clients that know no escapes stop at the first quote, those that know no quotes at the ";".
-    yield from _with_extension(inner.partition(b'"')[0], inner.partition(b";")[0].strip())
+    if b'"' in inner or b";" in inner:
+        yield from _with_extension(inner.partition(b'"')[0], inner.partition(b";")[0].strip())
     yield from _with_text_behind(inner, rest if closed else b"", defects)
 
 
@@ -93,7 +123,7 @@ def _with_text_behind(inner: bytes, rest: bytes, defects: Defects) -> Iterator[b
 def _with_extension(*values: bytes) -> Iterator[bytes]:
     """A shortened name only matters if it still has an extension."""
     for value in values:
-        if b"." in value:
+        if b"." in value or b"=?" in value:
             yield value
 
 

@@ -18,6 +18,7 @@ _FORGIVEN = re.compile(
     rb"""(;\s*|\A\s*)(?:(["'])((?:file)?name(?:\*[0-9]*\*?)?)\2\s*[=:]|((?:file)?name(?:\*[0-9]*\*?)?)\s*:)""",
     re.IGNORECASE,
 )
+_COMMENT_INSIDE = re.compile(rb"(?<=[A-Za-z*0-9])\([^()]*\)(?=[A-Za-z*0-9])")  # `filena(x)me=`
 # U+2066, 2068 and 2069 isolate a name from the text around it (iOS, WhatsApp) and turn nothing.
 _ISOLATES = re.compile("[\u2066\u2068\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2067]")
@@ -44,8 +45,10 @@ def file_names(fields: Collection[bytes], defects: Defects, whole: Iterable[byte
 
 def _all_readings(fields: Iterable[bytes], whole: Iterable[bytes], defects: Defects) -> Iterator[str]:
     for value in fields:
-        if b"name" in value.lower():
+        if b"name" in value.lower() or b")" in value:
             yield from name_readings(value, defects)
+            if b")" in value and _COMMENT_INSIDE.search(value[:MAX_FIELD]):
+                yield from name_readings(_COMMENT_INSIDE.sub(b"", value[:MAX_FIELD]), defects)
             if _FORGIVEN.search(value[:MAX_FIELD]):
                 yield from name_readings(_FORGIVEN.sub(rb"\1\3\4=", value[:MAX_FIELD]), defects)
         if b"=?" in value and (Defect.BAD_PARAMETER in defects or b"name" not in value.lower()):

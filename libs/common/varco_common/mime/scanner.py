@@ -1,7 +1,6 @@
 """scan(): from the bytes of a mail to its Manifest."""
 
 import mmap
-import re
 from collections.abc import Iterator
 
 from varco_common.mime.addresses import MAX_AUTHORS, parse_addresses
@@ -10,13 +9,11 @@ from varco_common.mime.defects import Defect, Defects
 from varco_common.mime.display_names import MAX_DISPLAYED, displayed_addresses
 from varco_common.mime.encoded_words import decode_encoded_words, to_text
 from varco_common.mime.header_block import MAX_HEADER
-from varco_common.mime.headers import BLANK_LINE, MAX_FIELD, Fields, find_bcc, parse_fields, unfold
+from varco_common.mime.headers import BLANK_LINE, MAX_FIELD, Fields, find_bcc, joined_blocks, parse_fields, unfold
 from varco_common.mime.manifest_size import MAX_ID, MAX_SUBJECT, limit_size
 from varco_common.mime.model import Manifest
 from varco_common.mime.readings import list_readings
 from varco_common.mime.tree import Tree
-
-_WITHOUT_COLON = re.compile(rb"\r\n(?![ \t])[^:\r\n]*(?=\r\n|\Z)")
 
 
 def scan(data: bytes | mmap.mmap) -> Manifest:
@@ -102,8 +99,8 @@ def _other_headers(body: Buffer, tree: Tree, defects: Defects) -> Iterator[Field
         yield parse_fields(BLANK_LINE.split(block)[0], set())
         yield parse_fields(BLANK_LINE.sub(b"", block), set())
     if Defect.HEADER_WITHOUT_COLON in defects:
-        yield parse_fields(_WITHOUT_COLON.sub(b"", block), set())  # skipped: folds go on behind it
-        yield parse_fields(_WITHOUT_COLON.sub(lambda line: b" " + line[0][2:], block), set())  # a fold itself
+        for joined in joined_blocks(block):
+            yield parse_fields(joined, set())
 
 
 def _bcc(body: Buffer, tree: Tree) -> tuple[tuple[int, int], ...]:
