@@ -33,6 +33,17 @@ def ago(text: str) -> timedelta:
     return units.parse_duration(text)
 
 
+def age(seconds: float) -> str:
+    """Returns how long something lasted, in its two largest units: `3 days 4 h`, `12 min 7 s`."""
+    left = round(seconds)
+    parts: list[str] = []
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts or unit == "s":
+            parts.append(f"{count} {unit}" if unit != "days" or count != 1 else "1 day")
+    return " ".join(parts[:2])
+
+
 def local(at: str | datetime) -> str:
     """Returns a time of an API for people: `2026-11-29 14:05:03 CET`."""
     return f"{as_local(at):%Y-%m-%d %H:%M:%S %Z}"

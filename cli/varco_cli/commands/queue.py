@@ -1,29 +1,39 @@
-"""`varco queue`: the mails that wait for another delivery attempt."""
+"""`varco queue`: the mails that wait for a delivery attempt."""
 
 from typing import Annotated, Any
 
 import typer
 
-from varco_cli import api_client, output
+from varco_cli import api_client, output, times
 from varco_cli.catalogue import group
-from varco_cli.commands.shared import NeededReason, Reason
+from varco_cli.commands.shared import NeededReason, Reason, Yes, accounts_like, change, confirm
+from varco_cli.failures import Misused
 from varco_cli.output import Json
 
 app = group("queue")
 
 
 Mail = Annotated[str, typer.Argument(help="Id of the mail, as in the 250 answer.", metavar="MAIL")]
+MailOrNone = Annotated[str, typer.Argument(help="Id of the mail, as in the 250 answer.", metavar="[MAIL]")]
+AllOf = Annotated[
+    str, typer.Option("--account", help="All mail of this account instead.", autocompletion=accounts_like)
+]
 
 
 @app.command("list")
 def list_queue(
-    account: Annotated[str, typer.Option("--account", help="Only mails of this account.")] = "",
+    account: Annotated[
+        str, typer.Option("--account", help="Only mails of this account.", autocompletion=accounts_like)
+    ] = "",
     held: Annotated[
         bool | None, typer.Option("--held/--not-held", help="Only mails that are held, or only those that are not.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Lists the mails that wait for another attempt, the oldest first.
+    """Lists the mails that wait, the oldest first: for another attempt, or for their first.
+
+    A mail waits for its first attempt while the route of its account is down, or while all its mail
+    is held. `why` is the last answer of the next hop, or what the route waits for.
 
     Example: `varco queue list --account acme`
     """
@@ -53,31 +63,47 @@ def retry(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
 
 
 @app.command("hold")
-def hold(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
-    """Holds a mail: it is not tried until it is released.
+def hold(mail: MailOrNone = "", account: AllOf = "", reason: Reason = "", as_json: Json = False) -> None:
+    """Holds a mail, or all mail of an account: it is not tried until it is released.
 
-    Example: `varco queue hold 06d2k3m8s1x7v0c2b9qa --reason "asked the sender"`
+    With --account, mail that comes meanwhile is accepted and waits, too. Its time runs on: what
+    waits for longer than VARCO_RELAY_GIVE_UP is returned to its sender.
+
+    Examples: `varco queue hold 06d2k3m8s1x7v0c2b9qa --reason "asked the sender"` ·
+    `varco queue hold --account acme --reason "stolen password"`
     """
-    _do(mail, "hold", reason, as_json)
+    _do_one_or_all(mail, account, "hold", reason, as_json)
 
 
 @app.command("release")
-def release(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
-    """Releases a held mail.
+def release(mail: MailOrNone = "", account: AllOf = "", reason: Reason = "", as_json: Json = False) -> None:
+    """Releases a held mail, or all mail of an account that is held with --account.
 
-    Example: `varco queue release 06d2k3m8s1x7v0c2b9qa`
+    Mails that were held one by one stay held.
+
+    Examples: `varco queue release 06d2k3m8s1x7v0c2b9qa` · `varco queue release --account acme`
     """
-    _do(mail, "release", reason, as_json)
+    _do_one_or_all(mail, account, "release", reason, as_json)
 
 
 @app.command("drop")
-def drop(mail: Mail, reason: NeededReason, as_json: Json = False) -> None:
-    """Drops a mail without a notification to its sender. The mail is lost.
+def drop(mail: Mail, reason: NeededReason, yes: Yes = False, as_json: Json = False) -> None:
+    """Drops a mail without a notification to its sender. The mail is lost. Asks first.
 
     Example: `varco queue drop 06d2k3m8s1x7v0c2b9qa --reason "spam of a stolen account"`
     """
+    confirm(f"Drop mail {mail} for good?", yes)
     api_client.call("relay", "POST", f"/queue/{mail}/drop", json={"reason": reason})
     output.show({"dropped": mail}, as_json, lambda: output.line(f"{mail} is dropped"))
+
+
+def _do_one_or_all(mail: str, account: str, verb: str, reason: str, as_json: bool) -> None:
+    if bool(mail) == bool(account):
+        raise Misused("name either a mail, or an account with --account")
+    if mail:
+        _do(mail, verb, reason, as_json)
+    else:
+        change("relay", "POST", f"/accounts/{account}/route/{verb}", reason, as_json)
 
 
 def _do(mail: str, verb: str, reason: str, as_json: bool) -> None:
@@ -86,21 +112,37 @@ def _do(mail: str, verb: str, reason: str, as_json: bool) -> None:
 
 
 def _print(answer: dict[str, Any]) -> None:
-    columns = ("mail", "account", "sender", "attempts", "next_at", "held", "next_hop")
-    rows = [[*(mail[name] for name in columns), _last_answer(mail)] for mail in answer["mails"]]
-    output.table([*columns, "last answer"], rows, empty="no mail waits for another attempt")
-    if answer["total"] or answer["untried"]:
+    columns = ("mail", "account", "to", "tries", "next try", "why")
+    rows = [*map(_untried_row, answer["untried_mails"]), *map(_row, answer["mails"])]
+    output.table(columns, sorted(rows), empty="no mail waits")
+    if rows:
+        shown, untried = len(answer["untried_mails"]), answer["untried"]
+        more = f" ({shown} of them are listed)" if shown < untried else ""
         output.line(
-            f"{answer['total']} wait for another attempt, {answer['untried']} for their first;"
-            f" the oldest is {answer['oldest_seconds']:.0f} s old"
+            f"{answer['total']} wait for another attempt, {untried} for their first{more};"
+            f" the oldest is {times.age(answer['oldest_seconds'])} old"
         )
+
+
+def _row(mail: dict[str, Any]) -> tuple[Any, ...]:
+    failures = mail["failures"]
+    due = "held" if mail["held"] else mail["next_at"]
+    why = failures[0]["answer"] if failures else ""
+    return (mail["mail"], mail["account"], _first([f["recipient"] for f in failures]), mail["attempts"], due, why)
+
+
+def _untried_row(mail: dict[str, Any]) -> tuple[Any, ...]:
+    why = f"{mail['next_hop']}: {mail['waits_for']}" if mail["next_hop"] != "-" else mail["waits_for"]
+    due = "waits" if mail["waits_for"] else "now"
+    why = why if mail["waits_for"] else "it is being tried"
+    return (mail["mail"], mail["account"], _first(mail["recipients"]), 0, due, why)
+
+
+def _first(recipients: list[str]) -> str:
+    return recipients[0] + (f" and {len(recipients) - 1} more" if len(recipients) > 1 else "") if recipients else ""
 
 
 def _print_mail(answer: dict[str, Any]) -> None:
     output.record({name: value for name, value in answer.items() if name != "failures"})
     rows = [(mail["recipient"], mail["status"], mail["answer"]) for mail in answer["failures"]]
     output.table(["recipient", "status", "answer"], rows)
-
-
-def _last_answer(mail: dict[str, Any]) -> str:
-    return str(mail["failures"][0]["answer"]) if mail["failures"] else ""

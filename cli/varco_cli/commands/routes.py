@@ -35,6 +35,20 @@ def show_route(account: Account, as_json: Json = False) -> None:
     output.show(answer, as_json, lambda: output.record(answer))
 
 
+@app.command("test")
+def try_route(account: Account, as_json: Json = False) -> None:
+    """Tests the route of an account: connects, encrypts and logs in, without sending a mail.
+
+    Exit code 1 where the next hop would take no mail now.
+
+    Example: `varco routes test acme`
+    """
+    answer = api_client.call("relay", "POST", f"/accounts/{account}/route/test")
+    output.show(answer, as_json, lambda: _print_test(answer))
+    if not answer["ready"]:
+        raise typer.Exit(Refused.exit_code)
+
+
 @app.command("set")
 def set_route(
     account: Account,
@@ -78,6 +92,16 @@ def _smarthost(present: object, to: str, tls: str | None, login: str | None) -> 
         if login is not None or (name, to) != (before.get("login"), before["smarthost"]):
             route["password"] = _password(name, to)
     return route
+
+
+def _print_test(answer: dict[str, Any]) -> None:
+    if not answer["ready"]:
+        output.line(f"{answer['goes_to']}: not ready: {answer['why']}")
+        return
+    login = f", logged in as {answer['login']}" if answer["login"] else ""
+    output.line(f"{answer['goes_to']}: ready after {answer['seconds']:.2f} s ({answer['tls'] or 'no TLS'}{login})")
+    if answer["max_size"]:
+        output.line(f"it takes mails of up to {output.human_size(answer['max_size'])}")
 
 
 def _password(login: str, host: str) -> str:

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from varco_common.events import MailDeferred, MailDelivered, MailDropped, MailHeld
+from varco_common.events import DeliveryHeld, MailDeferred, MailDelivered, MailDropped, MailHeld, RouteFailed
 from varco_common.testing.next_hop import NextHop, recipients
+from varco_relay import account_worker
 
 SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
 
@@ -100,3 +101,76 @@ async def test_metrics_tell_the_oldest_age(gate, hop: NextHop):
     assert 'varco_relay_oldest_seconds{account="acme"}' in text
     assert 'varco_relay_queue_mails{account="acme"} 1.0' in text
     assert f'varco_relay_connections{{next_hop="127.0.0.1:{hop.port}"}} 1.0' in text
+
+
+async def untried(client, **query) -> list[dict]:
+    answer = await client.get("/queue", params=query)
+    assert answer.status_code == 200
+    return answer.json()["untried_mails"]
+
+
+async def test_mails_before_their_first_attempt_are_listed_with_the_routes_reason(gate, hop: NextHop, monkeypatch):
+    monkeypatch.setattr(account_worker, "MAX_IN_FLIGHT", 2)  # so that most of them lie behind those in hand
+    for account in ("acme", "other"):
+        await gate.account(account)
+    await hop.stop()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", **SLOW) as client, gate.client("other") as other:
+        mails = [await gate.mail(f"r{number}@x.example") for number in range(7)]
+        await gate.mail("bob@x.example", account="other")
+        await gate.facts.until(RouteFailed, 2)
+        listed_mails = await untried(client, account="acme")
+        assert [mail["mail"] for mail in listed_mails] == sorted(mails)
+        assert {mail["recipients"][0] for mail in listed_mails} == {f"r{number}@x.example" for number in range(7)}
+        assert all("can't connect" in mail["waits_for"] for mail in listed_mails)
+        assert listed_mails[0]["next_hop"] == f"127.0.0.1:{hop.port}"
+        assert [mail["account"] for mail in await untried(other)] == ["other"]
+        assert len(await untried(client, limit=3)) == 3
+        shown = (await client.get(f"/queue/{mails[-1]}")).json()
+        assert (shown["attempts"], shown["failures"][0]["recipient"]) == (0, "r6@x.example")
+        assert (await other.get(f"/queue/{mails[-1]}")).status_code == 404
+        await hop.start()
+        await gate.facts.until(MailDelivered, 8)
+        assert await untried(client) == []
+
+
+async def test_all_mail_of_an_account_is_held_and_released(gate, hop: NextHop):
+    for account in ("acme", "other"):
+        await gate.account(account)
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}") as client:
+        assert (await client.post("/accounts/acme/route/release")).status_code == 404
+        held = await client.post("/accounts/acme/route/hold", params={"reason": "stolen password"})
+        assert [change["line"] for change in held.json()["changes"]] == ["+ hold of all mail"]
+        assert (await client.post("/accounts/acme/route/hold")).json()["changes"] == []
+        mail = await gate.mail("bob@x.example")
+        await gate.mail("carol@x.example", account="other")
+        await gate.facts.until(MailDelivered)
+        async with asyncio.timeout(60):
+            while not (waiting := await untried(client)):  # noqa: ASYNC110 - an API has no events to wait for
+                await asyncio.sleep(0.01)
+        assert [(entry["mail"], entry["waits_for"]) for entry in waiting] == [(mail, "held by hand: stolen password")]
+        shown = (await client.get("/accounts/acme/route")).json()
+        assert (shown["held"], shown["waiting"]) == (True, "held by hand: stolen password")
+        assert 'varco_relay_no_route{account="acme"} 0.0' in (await client.get("/metrics")).text
+        assert (await client.post("/accounts/acme/route/release")).status_code == 200
+        await gate.facts.until(MailDelivered, 2)
+    assert gate.facts.of(RouteFailed) == []
+    assert recipients(hop.received) == ["carol@x.example", "bob@x.example"]
+    (event,) = gate.facts.of(DeliveryHeld)
+    assert (event.account, event.reason) == ("acme", "stolen password")
+
+
+async def test_a_hold_outlives_the_relay_and_holds_the_queue_as_well(gate, hop: NextHop):
+    await gate.account()
+    settings = {"default_route": f"127.0.0.1:{hop.port}", "retry_first": "0.05s", "retry_longest": "0.05s"}
+    async with gate.relay(**settings) as client:
+        await client.post("/accounts/acme/route/hold")
+    async with gate.relay(**settings) as client:
+        mail = await gate.mail("bob@x.example")
+        async with asyncio.timeout(60):
+            while not (waiting := await untried(client)):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        assert [entry["mail"] for entry in waiting] == [mail]
+        hop.answer("bob@x.example", "451 4.7.1 greylisted")
+        await client.post("/accounts/acme/route/release")
+        await gate.facts.until(MailDelivered)
+    assert len(gate.facts.of(MailDeferred)) == 1

@@ -329,3 +329,26 @@ async def test_each_account_whose_mail_waits_has_an_event_that_says_why(gate, ho
     reason = "can't connect to" if several else "no route is set"
     assert all(reason in event.why for event in gate.facts.of(RouteFailed))
     assert [event.account for event in gate.facts.of(RouteFailed)] == ["acme", "beta"][: 1 + several]
+
+
+async def test_a_route_is_tested_without_a_mail(gate, hop: NextHop):
+    await gate.account()
+    hop.logins = {"acme": "s3cret"}
+    async with gate.relay() as client:
+        assert (await client.post("/accounts/nobody/route/test")).status_code == 404
+        answer = (await client.post(f"{URL}/test")).json()
+        assert (answer["ready"], answer["why"]) == (False, "no route is set, and there is no default one")
+        await client.put(URL, json={**to(hop), "login": "acme", "password": "wrong"})
+        answer = (await client.post(f"{URL}/test")).json()
+        assert not answer["ready"]
+        assert "refuses the login acme" in answer["why"]
+        await client.put(URL, json={**to(hop), "login": "acme", "password": "s3cret"})
+        answer = (await client.post(f"{URL}/test")).json()
+        assert (answer["ready"], answer["why"], answer["login"]) == (True, "", "acme")
+        assert answer["goes_to"] == f"127.0.0.1:{hop.port} tls none as acme"
+        await hop.stop()
+        answer = (await client.post(f"{URL}/test")).json()
+        assert "can't connect" in answer["why"]
+        await client.put(URL, json="blackhole")
+        assert (await client.post(f"{URL}/test")).json()["ready"]
+    assert hop.received == []

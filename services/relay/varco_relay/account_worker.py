@@ -1,18 +1,20 @@
 """Delivers one account's accepted mail: the first attempt for each, once its route is up."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from varco_common.base import log, subjects
 from varco_common.base.errors import TransientError
 from varco_common.bus import Delivery, DurableConsumer, MailWorker
-from varco_common.events import Event, Failure, Route, RouteFailed, RouteLearned, RouteRecovered
+from varco_common.events import DeliveryHeld, Event, Failure, Route, RouteFailed, RouteLearned, RouteRecovered
 from varco_common.eventsourcing.projection import Projection
+from varco_common.mail.record import decode_record
 from varco_relay import metrics
 from varco_relay.delivery_attempt import Deliverer, utc_now
 from varco_relay.model.account_route import AccountRoute
+from varco_relay.model.untried_mail import UntriedMail
 from varco_relay.outgoing_message import OutgoingMessage
 from varco_relay.recorded_outcomes import RecordedOutcomes
 from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
@@ -81,10 +83,11 @@ class AccountWorker:
         route = state.route if state else None
         if state:
             self._learned, self._is_down = state.learned, bool(state.failed)
-        if route == self._route and not isinstance(self.destination, Unroutable):
+        hold = state.hold if state else None
+        if not hold and route == self._route and not isinstance(self.destination, Unroutable):
             return
         before, self._route = self.destination, route
-        self.destination = self._pools.join(route, self)
+        self.destination = _held(hold) if hold else self._pools.join(route, self)
         if before is not self.destination:
             self._pools.leave(before, self)
         self._wake()
@@ -92,6 +95,22 @@ class AccountWorker:
     async def untried(self) -> int:
         """The number of accepted mails that were not tried yet."""
         return await self._consumer.pending() if self._consumer else 0
+
+    async def untried_mails(self, limit: int) -> list[UntriedMail]:
+        """The oldest mails that were not tried yet: in hand, then behind those in MAIL."""
+        if not self._consumer:
+            return []
+        mails = [UntriedMail.of(delivery.record) for delivery in self._consumer.in_hand()][:limit]
+        after, count = await self._consumer.not_delivered()
+        if count := min(count, limit - len(mails)):
+            filters = (subjects.mail(kind, subjects.token(self.account)) for kind in subjects.READY)
+            async with aclosing(self._bus.mail.follow(*filters, after=after)) as records:
+                async for stored in records:
+                    mails += [UntriedMail.of(decode_record(stored.record))] if stored.record else []
+                    count -= 1
+                    if not count or not stored.pending:
+                        break
+        return mails
 
     def oldest(self) -> datetime | None:
         """When the oldest mail in hand was accepted."""
@@ -171,7 +190,8 @@ class AccountWorker:
                 await self._deliverer.give_up(message, failures, destination.name)
                 return
             else:
-                self.on_down(destination.name, destination.down_reason)  # a pool has told it, no route has not
+                if not (isinstance(destination, Unroutable) and destination.held):
+                    self.on_down(destination.name, destination.down_reason)  # a pool has told it, no route has not
                 with delivery.waiting(), suppress(TimeoutError):
                     async with asyncio.timeout(ACK_WAIT_SECONDS):
                         await route_changed.wait()
@@ -200,6 +220,10 @@ class AccountWorker:
         except TransientError as error:
             _log.warning("an event about the route was not stored", subject=event.subject, error=str(error))
             self._learned = None
+
+
+def _held(hold: DeliveryHeld) -> Unroutable:
+    return Unroutable(f"held by hand{f': {hold.reason}' if hold.reason else ''}", held=True)
 
 
 def _facts(event: RouteLearned) -> tuple[object, ...]:

@@ -23,6 +23,7 @@ from varco_relay.mail_retention import RelayRetention
 from varco_relay.model import account_route, queue
 from varco_relay.queue_runner import QueueRunner
 from varco_relay.queue_service import QueueService
+from varco_relay.route_tester import RouteTester
 from varco_relay.secret_box import SecretBox
 from varco_relay.settings import Settings
 from varco_relay.smtp.client import Timeouts
@@ -58,7 +59,14 @@ async def serve(settings: Settings) -> None:
         http.include(rebuild_api.router("relay", "varco_relay.rebuild", settings))
         http.include(queue_api.router(queue_service, workers))
         http.include(
-            routes_api.router(routes, workers, secret_box, settings.route, private_routes=settings.private_routes)
+            routes_api.router(
+                routes,
+                workers,
+                secret_box,
+                settings.route,
+                RouteTester(dialer, secret_box).test,
+                private_routes=settings.private_routes,
+            )
         )
         try:
             async with routes.following(), queued.following(), run_in_background(workers.run(), runner.run()):

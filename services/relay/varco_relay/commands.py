@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple, Protocol
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.events import (
     Blackhole,
+    DeliveryHeld,
+    DeliveryReleased,
     MailDropped,
     MailHeld,
     MailReleased,
@@ -85,6 +87,20 @@ def remove_route(state: AccountRoute | None, context: CommandContext) -> list[Ch
     if not state or not state.route:
         raise NotFound(f"{context.account} has no route of its own")
     return [Change("remove", "route", "", describe_route(state.route), context.event(RouteRemoved))]
+
+
+def hold_account(state: AccountRoute | None, context: CommandContext) -> list[Change]:
+    """No mail of the account is tried until it is released. No change if it is held already."""
+    if state and state.hold:
+        return []
+    return [Change("add", "hold", "of all mail", "", context.event(DeliveryHeld))]
+
+
+def release_account(state: AccountRoute | None, context: CommandContext) -> list[Change]:
+    """Raises NotFound if the account's mail is not held."""
+    if not state or not state.hold:
+        raise NotFound(f"the mail of {context.account} isn't held")
+    return [Change("remove", "hold", "of all mail", "", context.event(DeliveryReleased))]
 
 
 def retry_mail(state: QueuedMail, context: CommandContext) -> MailRetryRequested:

@@ -44,11 +44,12 @@ class Gauges(Collector):
         for account in self._workers.accounts():
             destination = self._workers.destination(account)
             unroutable = isinstance(destination, Unroutable)
+            by_hand = isinstance(destination, Unroutable) and destination.held
             queue.add_metric([account], queued_mails[account])
             held.add_metric([account], held_mails[account])
             oldest.add_metric([account], oldest_seconds(self._queue, self._workers, account))
             down.add_metric([account], bool(destination.down_reason) and not unroutable)
-            no_route.add_metric([account], unroutable)
+            no_route.add_metric([account], unroutable and not by_hand)
         yield from (queue, held, oldest, down, no_route, self._connections())
 
     def _connections(self) -> GaugeMetricFamily:

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from varco_common.base import log
-from varco_common.events import AnyEvent, RouteRemoved, RouteSet
+from varco_common.events import AnyEvent
 from varco_common.eventsourcing.projection import Projection
 from varco_relay.account_worker import AccountWorker
 from varco_relay.decide.retry_schedule import Backoff
 from varco_relay.delivery_attempt import Deliverer
-from varco_relay.model.account_route import AccountRoute
+from varco_relay.model.account_route import HOLD_EVENTS, SETTINGS_EVENTS, AccountRoute
+from varco_relay.model.untried_mail import UntriedMail
 from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
 
 RESTART = Backoff(first=timedelta(seconds=1), longest=timedelta(minutes=5))  # of a worker that failed
@@ -47,7 +48,7 @@ class WorkerSupervisor:
                     group.create_task(_keep_running(worker), name=f"worker {account}")
 
     def _on_event(self, account: str, event: AnyEvent) -> None:
-        if account not in self._workers or isinstance(event, RouteSet | RouteRemoved):
+        if account not in self._workers or isinstance(event, (*SETTINGS_EVENTS, *HOLD_EVENTS)):
             self._changed.put_nowait(account)
 
     def accounts(self) -> list[str]:
@@ -60,6 +61,11 @@ class WorkerSupervisor:
     async def untried(self, account: str = "") -> int:
         """The number of accepted mails of the account (empty: of all) that were not tried yet."""
         return sum([await worker.untried() for worker in self._of(account)])
+
+    async def untried_mails(self, account: str, limit: int) -> list[UntriedMail]:
+        """The oldest accepted mails of the account (empty: of all) that were not tried yet."""
+        mails = [mail for worker in self._of(account) for mail in await worker.untried_mails(limit)]
+        return sorted(mails, key=lambda mail: mail.mail)[:limit]
 
     def oldest(self, account: str = "") -> datetime | None:
         """When the oldest mail that a worker has in hand was accepted."""

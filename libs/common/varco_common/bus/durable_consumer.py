@@ -96,6 +96,15 @@ class DurableConsumer:
         info = await jetstream.api(self._connection, f"CONSUMER.INFO.{subjects.MAIL}.{self.durable}")
         return int(info["num_pending"]) + int(info["num_ack_pending"])
 
+    def in_hand(self) -> list[Delivery]:
+        """The mails in hand, the oldest first."""
+        return [delivery for _, delivery in sorted(self._in_hand.items())]
+
+    async def not_delivered(self) -> tuple[int, int]:
+        """The last sequence that was handed out, and how many mails are behind it."""
+        info = await jetstream.api(self._connection, f"CONSUMER.INFO.{subjects.MAIL}.{self.durable}")
+        return int(info["delivered"]["stream_seq"]), int(info["num_pending"])
+
     def oldest(self) -> datetime | None:
         """When ingress received the oldest mail in hand; None while there is none."""
         return min((delivery.record.envelope.received_at for delivery in self._in_hand.values()), default=None)

@@ -87,6 +87,17 @@ class RouteRecovered(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, 
     host: str
 
 
+class DeliveryHeld(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="delivery.held.v1"):
+    """No mail of the account is tried until it is released, also mail yet to come.
+
+    Its time runs on.
+    """
+
+
+class DeliveryReleased(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="delivery.released.v1"):
+    """The account's mail is delivered again. Mails that are held one by one stay held."""
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why one recipient didn't get it.
 
@@ -208,6 +219,8 @@ AnyRelayEvent = (
     | RouteLearned
     | RouteFailed
     | RouteRecovered
+    | DeliveryHeld
+    | DeliveryReleased
     | MailDelivered
     | MailDeferred
     | MailBounced

@@ -10,6 +10,7 @@ from varco_common.events import (
     CopyBounced,
     CopyForwarded,
     CopyRemoved,
+    DeliveryHeld,
     Failure,
     HostFound,
     HostIgnored,
@@ -115,6 +116,12 @@ def _describe_related(event: AnyEvent) -> Description:  # noqa: C901, PLR0911, P
                 StepTone.WAITS,
                 f"the account's route is down, so its mail waits: {event.host}",
                 (_quoted(event.why),),
+            )
+        case DeliveryHeld():
+            return (
+                StepTone.WAITS,
+                "all mail of the account is held by hand",
+                tuple(filter(None, (event.by, event.reason))),
             )
         case QuotaNearlyReached() | QuotaExceeded():
             how = "exceeded" if isinstance(event, QuotaExceeded) else "nearly reached"

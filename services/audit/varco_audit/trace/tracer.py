@@ -14,6 +14,8 @@ from varco_common.base.ids import ALPHABET, LENGTH
 from varco_common.bus import RawEvent
 from varco_common.events import (
     CopyRemoved,
+    DeliveryHeld,
+    DeliveryReleased,
     MailRecorded,
     MailRefused,
     RecipientRefused,
@@ -27,6 +29,7 @@ from varco_common.events import (
 
 DECISIONS = tuple(fact(kind) for kind in (MailRecorded, MailRefused, RecipientRefused))
 _ROUTE_STATES = tuple(fact(kind) for kind in (RouteFailed, RouteRecovered, RouteSet, RouteRemoved))
+_HOLD_STATES = tuple(fact(kind) for kind in (DeliveryHeld, DeliveryReleased))
 
 _MAIL_ID = re.compile(rf"[{ALPHABET}]{{{LENGTH}}}", re.ASCII)
 _MAX_EVENTS = 2_000  # of one mail: a mailing has an outcome for each recipient
@@ -86,13 +89,16 @@ class Tracer:
         timeline = timeline_of(mail, events)
         if not any(status.state in NOT_FINAL for status in timeline.fates):
             return timeline
-        return timeline_of(mail, [*events, *await self._route_failure(timeline.account)])
+        return timeline_of(mail, [*events, *await self._why_all_wait(timeline.account)])
 
-    async def _route_failure(self, account: str) -> list[SequencedEvent]:
-        """The event that says why the account's route is down; empty while it is up."""
-        query = EventQuery(account=account, service=RouteEvent.SERVICE, facts=_ROUTE_STATES)
-        raws, _ = await self._reader.page(query, newest_first=True, limit=1)
-        return [event for event in decode_readable(raws) if isinstance(event.event, RouteFailed)]
+    async def _why_all_wait(self, account: str) -> list[SequencedEvent]:
+        """Why all mail of the account waits: a route that is down, a hold, or both."""
+        events: list[SequencedEvent] = []
+        for facts in (_ROUTE_STATES, _HOLD_STATES):
+            query = EventQuery(account=account, service=RouteEvent.SERVICE, facts=facts)
+            raws, _ = await self._reader.page(query, newest_first=True, limit=1)
+            events += decode_readable(raws)
+        return [event for event in events if isinstance(event.event, RouteFailed | DeliveryHeld)]
 
     async def _events_about(self, mail: str, account: str) -> list[RawEvent]:
         raws, _ = await self._reader.page(EventQuery(mail=mail, account=account), limit=_MAX_EVENTS)

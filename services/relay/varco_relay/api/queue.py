@@ -6,12 +6,14 @@ from fastapi import APIRouter, HTTPException, Query
 
 from varco_common.runtime.auth import Caller
 from varco_common.runtime.tokens import ApiToken
-from varco_relay.api.schemas import DropIn, QueuedOut, QueuePage, QueueReasonIn
+from varco_relay.api.schemas import DropIn, QueuedOut, QueuePage, QueueReasonIn, UntriedOut
 from varco_relay.commands import drop_mail, hold_mail, release_mail, retry_mail
 from varco_relay.gauges import oldest_seconds
 from varco_relay.model.queue import QueuedMail
 from varco_relay.queue_service import QueueCommand, QueueService
 from varco_relay.worker_supervisor import WorkerSupervisor
+
+_MAX_UNTRIED = 1_000
 
 
 def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
@@ -34,10 +36,16 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
             total=total,
             oldest_seconds=oldest_seconds(queue, workers, scope),
             untried=await workers.untried(scope),
+            untried_mails=[] if cursor or held else await _untried(workers, scope, limit),
         )
 
     @api.get("/{mail}", summary="One mail that waits")
     async def show(token: Caller, mail: str) -> QueuedOut:
+        """Also one that waits for its first attempt, among the oldest 1,000 of those."""
+        if queue.get(mail) is None:
+            for untried in await _untried(workers, _scope(token, ""), _MAX_UNTRIED):
+                if untried.mail == mail:
+                    return untried.as_queued()
         return QueuedOut.of(_queued(queue, token, mail))
 
     @api.post("/{mail}/retry", summary="Try it now")
@@ -66,15 +74,21 @@ def _scope(token: ApiToken, account: str) -> str:
     return account or ("" if token.is_admin else token.scope)
 
 
+async def _untried(workers: WorkerSupervisor, scope: str, limit: int) -> list[UntriedOut]:
+    mails = await workers.untried_mails(scope, limit)
+    destinations = [workers.destination(mail.account) for mail in mails]
+    return [UntriedOut.of(mail, at.name, at.down_reason) for mail, at in zip(mails, destinations, strict=True)]
+
+
 def _queued(queue: QueueService, token: ApiToken, mail: str) -> QueuedMail:
     """Raises 404, also for a mail of another account."""
     state = queue.get(mail)
     if state is None or not token.covers(state.account):
         why = (
-            "it is tried for the first time, waits for that while its route is down, or has come to its end "
-            "(see the events)"
+            "it waits for its first attempt (to hold it, hold all mail of its account), or has come to its end "
+            "(see its trace)"
         )
-        raise HTTPException(404, f"No mail {mail} waits in the queue for another attempt: {why}.")
+        raise HTTPException(404, f"No mail {mail} waits for another attempt: {why}.")
     return state
 
 

@@ -1,6 +1,6 @@
 """HTTP: where each account's mail goes."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Response
@@ -15,8 +15,16 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
 from varco_common.runtime.documents import parsed
-from varco_relay.api.schemas import RouteOut, SmarthostIn
-from varco_relay.commands import Encrypts, RouteFreedom, RouteRequest, remove_route, set_route
+from varco_relay.api.schemas import RouteOut, RouteTestOut, SmarthostIn
+from varco_relay.commands import (
+    Encrypts,
+    RouteFreedom,
+    RouteRequest,
+    hold_account,
+    release_account,
+    remove_route,
+    set_route,
+)
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.smtp.target import BLACKHOLE, describe_route, format_smarthost
 from varco_relay.worker_supervisor import WorkerSupervisor
@@ -30,6 +38,7 @@ def router(
     workers: WorkerSupervisor,
     secret_box: Encrypts,
     default_route: Route | None,
+    test_route: Callable[[Route | None], Awaitable[dict[str, Any]]],
     *,
     private_routes: bool,
 ) -> APIRouter:
@@ -54,6 +63,7 @@ def router(
             eight_bit=learned.eight_bit if learned else None,
             max_size=learned.max_size if learned else None,
             untried=await workers.untried(account),
+            held=state.hold is not None,
         )
 
     @api.put("", summary="Set where it goes")
@@ -97,6 +107,24 @@ def router(
             return remove_route(state, context) if current else []
 
         return ChangedOut.of(await executor.execute(account, command, decide, dry_run=dry_run))
+
+    @api.post("/test", summary="Ask the next hop whether it is ready, without a mail")
+    async def test(account: str, _: AccountScope) -> RouteTestOut:
+        """Connects, encrypts and logs in as a mail would be sent, and ends the session."""
+        if not (state := routes.get(account)):
+            raise NotFound(f"no account {account} is known here: open it first")
+        route = state.route or default_route
+        return RouteTestOut(account=account, goes_to=describe_route(route), **await test_route(route))
+
+    @api.post("/hold", summary="Don't try any mail of the account until it is released")
+    async def hold(account: str, command: Command, _: AccountScope) -> ChangedOut:
+        if routes.get(account) is None:
+            raise NotFound(f"no account {account} is known here: open it first")
+        return ChangedOut.of(await executor.execute(account, command, hold_account))
+
+    @api.post("/release", summary="Deliver the account's mail again")
+    async def release(account: str, command: Command, _: AccountScope) -> ChangedOut:
+        return ChangedOut.of(await executor.execute(account, command, release_account))
 
     @api.delete("", summary="Back to the default route")
     async def delete(account: str, command: Command, _: AccountScope, *, dry_run: DryRun = False) -> ChangedOut:

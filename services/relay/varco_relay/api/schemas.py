@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from varco_common.events import TlsUse
 from varco_relay.commands import RouteRequest
 from varco_relay.model.queue import QueuedMail
+from varco_relay.model.untried_mail import UntriedMail
 
 
 class SmarthostIn(BaseModel):
@@ -28,7 +29,7 @@ class SmarthostIn(BaseModel):
 class RouteOut(BaseModel):
     """`route` is as in an account file, without the password; None if the default route holds.
 
-    `waiting` says why mail waits. `version` is for If-Match.
+    `waiting` says why mail waits; `held`, that a person holds it. `version` is for If-Match.
     """
 
     account: str
@@ -40,6 +41,7 @@ class RouteOut(BaseModel):
     eight_bit: bool | None = None
     max_size: int | None = None
     untried: int = 0
+    held: bool = False
 
 
 class FailureOut(BaseModel):
@@ -80,10 +82,47 @@ class QueuedOut(BaseModel):
         )
 
 
+class UntriedOut(BaseModel):
+    """A mail that had no attempt yet.
+
+    `waits_for` says why; empty if it is being tried.
+    """
+
+    mail: str
+    account: str
+    sender: str
+    recipients: list[str]
+    size: int
+    accepted_at: datetime
+    next_hop: str = ""
+    waits_for: str = ""
+
+    @classmethod
+    def of(cls, mail: UntriedMail, next_hop: str, waits_for: str) -> Self:
+        return cls.model_validate({**mail._asdict(), "next_hop": next_hop, "waits_for": waits_for})
+
+    def as_queued(self) -> QueuedOut:
+        """As a mail in the queue, with the reason as the answer to each recipient."""
+        waiting = [FailureOut(recipient=recipient, status="", answer=self.waits_for) for recipient in self.recipients]
+        return QueuedOut(
+            mail=self.mail,
+            account=self.account,
+            sender=self.sender,
+            size=self.size,
+            accepted_at=self.accepted_at,
+            next_at=None,
+            attempts=0,
+            next_hop=self.next_hop,
+            held=False,
+            failures=waiting,
+        )
+
+
 class QueuePage(BaseModel):
     """A page of the queue, oldest first.
 
-    `next` is the cursor of the next page, empty on the last.
+    `next` is the cursor of the next page, empty on the last. The first page has the oldest mails
+    that had no attempt yet, of which there are `untried`.
     """
 
     mails: list[QueuedOut]
@@ -91,6 +130,25 @@ class QueuePage(BaseModel):
     total: int
     oldest_seconds: float
     untried: int
+    untried_mails: list[UntriedOut] = []
+
+
+class RouteTestOut(BaseModel):
+    """What the next hop says to a connection that sends no mail. `why` is empty if it is ready.
+
+    `tls` is the protocol; empty for none. `max_size` 0: it names no limit.
+    """
+
+    account: str
+    goes_to: str
+    ready: bool
+    why: str = ""
+    tls: str = ""
+    login: str = ""
+    smtputf8: bool = False
+    eight_bit: bool = False
+    max_size: int = 0
+    seconds: float = 0.0
 
 
 class QueueReasonIn(BaseModel):

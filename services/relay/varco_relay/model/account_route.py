@@ -8,6 +8,8 @@ import msgspec
 from varco_common.events import (
     AccountOpened,
     AnyEvent,
+    DeliveryHeld,
+    DeliveryReleased,
     Route,
     RouteFailed,
     RouteLearned,
@@ -18,19 +20,21 @@ from varco_common.events import (
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 SETTINGS_EVENTS = (RouteSet, RouteRemoved)
-_EVENTS = (*SETTINGS_EVENTS, RouteLearned, RouteFailed, RouteRecovered, AccountOpened)
+HOLD_EVENTS = (DeliveryHeld, DeliveryReleased)
+_EVENTS = (*SETTINGS_EVENTS, *HOLD_EVENTS, RouteLearned, RouteFailed, RouteRecovered, AccountOpened)
 
 
 class AccountRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An account with mail to send. `route` None: the default route.
 
-    `failed` says why its route is down.
+    `failed` says why its route is down. `hold` is the event that holds all its mail, if one does.
     """
 
     account: str
     route: Route | None = None
     learned: RouteLearned | None = None
     failed: str = ""
+    hold: DeliveryHeld | None = None
 
 
 def apply(state: AccountRoute | None, event: AnyEvent) -> AccountRoute | None:
@@ -48,6 +52,10 @@ def apply(state: AccountRoute | None, event: AnyEvent) -> AccountRoute | None:
             change = {"failed": event.why}
         case RouteRecovered():
             change = {"failed": ""}
+        case DeliveryHeld():
+            change = {"hold": event}
+        case DeliveryReleased():
+            change = {"hold": None}
         case _:
             return state
     return msgspec.structs.replace(state or AccountRoute(account=event.key), **change)

@@ -12,10 +12,11 @@ from varco_relay.smtp.target import SmtpTarget
 
 @dataclass(frozen=True, slots=True)
 class Unroutable:
-    """The account's mail waits; `down_reason` says why."""
+    """The account's mail waits; `down_reason` says why. `held`: because a person said so."""
 
     down_reason: str
     name: str = "-"
+    held: bool = False
 
 
 Destination = ConnectionPool | BlackholeSink | Unroutable
@@ -66,14 +67,7 @@ class PoolRegistry:
             password = self._secret_box.decrypt(smarthost.secret) if smarthost.secret else ""
         except TransientError as error:
             return Unroutable(str(error))
-        target = SmtpTarget(
-            host=smarthost.host,
-            port=smarthost.port,
-            tls=smarthost.tls,
-            login=smarthost.login,
-            password=password,
-            public_only=smarthost.public_only,
-        )
+        target = SmtpTarget.of(smarthost, password)
         pool = self._pools.setdefault(target, ConnectionPool(target, self._dialer, self._limits))
         pool.listeners.add(listener)
         if pool.down_reason:  # another account's mail has shown it

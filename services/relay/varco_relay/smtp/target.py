@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Literal
+from typing import Literal, Self
 
 from varco_common.events import Blackhole, Route, Smarthost, TlsUse
 
@@ -23,6 +23,18 @@ class SmtpTarget:
     login: str = ""
     password: str = ""
     public_only: bool = False
+
+    @classmethod
+    def of(cls, route: Smarthost, password: str) -> Self:
+        """The target of a route, whose password is decrypted."""
+        return cls(
+            host=route.host,
+            port=route.port,
+            tls=route.tls,
+            login=route.login,
+            password=password,
+            public_only=route.public_only,
+        )
 
     @property
     def name(self) -> str:
