@@ -10,12 +10,54 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import typer.main
 
 from varco_cli import catalogue, output, times
 
 from .conftest import Varco
 
 HEAVY = ("sqlalchemy", "fastapi", "structlog", "nats", "minio", "cryptography", "yaml", "asyncpg")
+
+VERBS = {  # scripts use them
+    "accounts": "close list open",
+    "apply": "",
+    "archive": "disable enable export remove search status",
+    "audit": "balance check checkpoint export key prove rotate-key verify",
+    "backup": "",
+    "bans": "add ignore ignored lift list log rules show unignore",
+    "deadletters": "drop list redeliver show",
+    "demo": "",
+    "down": "",
+    "events": "export list tail",
+    "init": "",
+    "links": "extend list revoke show",
+    "networks": "list trust withdraw",
+    "notices": "list reset set",
+    "prepare": "",
+    "queue": "drop hold list release retry show",
+    "quota": "except list reset set show",
+    "replay": "rebuild verify",
+    "restart": "",
+    "restore": "",
+    "routes": "list remove set show",
+    "rules": "set show",
+    "senders": "add list remove test",
+    "show": "",
+    "state": "",
+    "status": "",
+    "tokens": "issue list revoke",
+    "trace": "",
+    "up": "",
+    "users": "import list put remove",
+    "whatif": "",
+}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_no_verb_is_lost(name: str) -> None:
+    command = typer.main.get_command(catalogue.load(name))
+    verbs = {*getattr(command, "commands", {})}
+    assert {*VERBS[name].split()} <= verbs, name
 
 
 def test_the_version_is_that_of_the_package(varco: Varco) -> None:

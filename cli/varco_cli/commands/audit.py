@@ -9,6 +9,7 @@ import typer
 
 from varco_cli import api_client, offline_verify, output
 from varco_cli.catalogue import group
+from varco_cli.commands.balance import balance
 from varco_cli.commands.shared import Reason
 from varco_cli.failures import Conflict, Misused, Refused
 from varco_cli.offline_verify import VerificationResult
@@ -20,6 +21,7 @@ from varco_common.transparency.leaf import time_text
 from varco_common.transparency.signed_note import BadNote
 
 app = group("audit")
+app.command("balance")(balance)
 
 
 Keys = Annotated[

@@ -132,9 +132,7 @@ def _row(mail: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _untried_row(mail: dict[str, Any]) -> tuple[Any, ...]:
-    why = f"{mail['next_hop']}: {mail['waits_for']}" if mail["next_hop"] != "-" else mail["waits_for"]
-    due = "waits" if mail["waits_for"] else "now"
-    why = why if mail["waits_for"] else "it is being tried"
+    due, why = ("waits", mail["waits_for"]) if mail["waits_for"] else ("now", "it is being tried")
     return (mail["mail"], mail["account"], _first(mail["recipients"]), 0, due, why)
 
 

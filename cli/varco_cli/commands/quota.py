@@ -1,5 +1,6 @@
 """`varco quota`: the limits of an account's senders, and their usage."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -24,6 +25,15 @@ Limits = Annotated[
     ),
 ]
 OfAccount = Annotated[str, typer.Option("--account", help="Only in this account.")]
+
+
+class TopMeter(StrEnum):
+    """What senders are compared by."""
+
+    MESSAGES = "messages"
+    RECIPIENTS = "recipients"
+    BYTES = "bytes"
+
 
 _SERVICE = "ratelimit"
 _METERS = ("messages", "recipients", "bytes", "first_time_recipients")
@@ -55,6 +65,26 @@ def show(
     """
     answer = _of_sender(sender, account, mails)
     output.show(answer, as_json, lambda: _print_senders(answer))
+
+
+@app.command("top")
+def top(
+    account: OfAccount = "",
+    by: Annotated[
+        TopMeter, typer.Option("--by", help="What is compared: messages, recipients or bytes.")
+    ] = TopMeter.MESSAGES,
+    per: Annotated[str, typer.Option("--per", help="How far back: `1 hour`, `10m`; a day at most.")] = "1 day",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000, help="How many senders.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Lists who sends most, in all accounts or in one. Quotas need not be set.
+
+    Examples: `varco quota top` · `varco quota top --by bytes --per "1 hour" --account acme`
+    """
+    params = {"by": by.value, "per": per, "account": account, "limit": limit}
+    answer = api_client.call(_SERVICE, "GET", "/quotas/top", params=params)
+    columns = ("account", "sender", "messages", "recipients", "bytes")
+    output.show(answer, as_json, lambda: output.rows(columns, answer, empty=f"nobody has sent in the last {per}"))
 
 
 @app.command("set")

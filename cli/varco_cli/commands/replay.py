@@ -7,12 +7,14 @@ import typer
 
 from varco_cli import api_client, output
 from varco_cli.catalogue import group
+from varco_cli.commands.rebuild import rebuild
 from varco_cli.failures import Refused
 from varco_cli.output import Json
 from varco_cli.replay_output import without_progress
 from varco_cli.times import moment
 
 app = group("replay")
+app.command("rebuild")(rebuild)
 
 
 _SERVICE = "audit"

@@ -3,6 +3,7 @@
 import pytest
 
 from varco_common.mail.replies import Reply
+from varco_common.testing.waiting import eventually
 
 from .conftest import ballot
 
@@ -152,3 +153,33 @@ async def test_an_end_beyond_the_calendar_is_the_callers_mistake(gate):
         "/accounts/acme/quotas/exceptions/a@acme.example", json=body, params={"reason": "a slip"}
     )
     assert answer.status_code == 422
+
+
+async def test_who_sends_most_is_listed_by_messages_recipients_or_bytes(gate):
+    await gate.send(ballot("many@acme.example", size=100))
+    await gate.send(ballot("many@acme.example", size=100))
+    await gate.send(ballot("heavy@acme.example", size=5_000))
+    await gate.send(ballot("many@acme.example", account="other", size=1_000))
+
+    async def counted() -> bool:
+        answer = await gate.done(gate.http.get("/quotas/top"))
+        return sum(entry["messages"] for entry in answer) == 4
+
+    await eventually(counted)
+
+    async def top(client, **query) -> list[tuple[str, str]]:
+        answer = await gate.done(client.get("/quotas/top", params=query))
+        return [(entry["account"], entry["sender"]) for entry in answer]
+
+    assert (await top(gate.http))[0] == ("acme", "many@acme.example")
+    assert (await top(gate.http, by="bytes"))[0] == ("acme", "heavy@acme.example")
+    assert await top(gate.http, by="bytes", limit=2, per="1 hour") == [
+        ("acme", "heavy@acme.example"),
+        ("other", "many@acme.example"),
+    ]
+    assert await top(gate.http, account="nobody") == []
+    assert (await gate.http.get("/quotas/top", params={"per": "2 days"})).status_code == 422
+    assert (await gate.http.get("/quotas/top", params={"by": "nonsense"})).status_code == 422
+    async with token(gate) as mine:
+        assert {account for account, _ in await top(mine)} == {"acme"}
+        assert (await mine.get("/quotas/top", params={"account": "other"})).status_code == 403

@@ -1,21 +1,28 @@
 """The HTTP API: limits, exceptions, resets, and what each sender has used."""
 
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query
 from pydantic import BaseModel, Field
 
+from varco_common.base import units
+from varco_common.base.errors import RefusedCommand
+from varco_common.base.settings import Duration
+from varco_common.events import Meter
 from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope, Admin, Caller
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun, ReasonedCommand
+from varco_common.runtime.tokens import ApiToken
 from varco_ratelimit import commands
 from varco_ratelimit.api import schemas
 from varco_ratelimit.api.schemas import QuotaCommand
-from varco_ratelimit.api.sender_usage import MeterOut, SenderOut, SenderUsage, UsageReader
+from varco_ratelimit.api.sender_usage import MeterOut, SenderOut, SenderUsage, TopSender, UsageReader
 from varco_ratelimit.model import NULL_SENDER, AccountQuotas, sender_key
 
+_FARTHEST = timedelta(days=1)
 AccountName = Annotated[str, Path(pattern=schemas.ACCOUNT, description="The account's name.")]
 
 
@@ -140,6 +147,19 @@ def _usage(api: APIRouter, usage: UsageReader) -> None:
         """The senders that have used most of their limits."""
         return await usage.senders(account, limit)
 
+    @api.get("/quotas/top")
+    async def top(
+        token: Caller,
+        by: Annotated[Literal["messages", "recipients", "bytes"], Query(description="What is compared")] = "messages",
+        per: Annotated[Duration, Query(description="How far back, up to a day")] = timedelta(days=1),
+        account: Annotated[str, Query(description="Only in this account")] = "",
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 20,
+    ) -> list[TopSender]:
+        """Who sends most. Quotas need not be set."""
+        if not timedelta() < per <= _FARTHEST:
+            raise RefusedCommand(f"the counters go back one day: they know nothing of {units.format_duration(per)}")
+        return await usage.top(_visible(token, account), Meter(by), per, limit)
+
     @api.get("/quotas/senders/{sender:path}")
     async def show_sender(
         sender: str,
@@ -148,7 +168,12 @@ def _usage(api: APIRouter, usage: UsageReader) -> None:
         mails: Annotated[int, Query(ge=0, le=200, description="How many of the mails that count, newest first")] = 20,
     ) -> list[SenderOut]:
         """What a sender has used of each limit, and the mails that count, in each account."""
-        if not token.is_admin and account not in ("", token.scope):
-            raise HTTPException(403, f"This token is for account {token.scope} alone.")
         name = sender if sender == NULL_SENDER else sender_key(sender)
-        return await usage.sender(name, account if token.is_admin else token.scope, mails)
+        return await usage.sender(name, _visible(token, account), mails)
+
+
+def _visible(token: ApiToken, account: str) -> str:
+    """The account that the token may see; empty for all. Raises 403."""
+    if not token.is_admin and account not in ("", token.scope):
+        raise HTTPException(403, f"This token is for account {token.scope} alone.")
+    return account if token.is_admin else token.scope

@@ -6,7 +6,7 @@ What is used of each limit, when it frees up, and the mails that count.
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from pydantic import BaseModel
@@ -68,6 +68,16 @@ class SenderUsage(BaseModel):
     full: float
 
 
+class TopSender(BaseModel):
+    """What a sender has sent in the window that was asked for, in one account."""
+
+    account: str
+    sender: str
+    messages: int
+    recipients: int
+    bytes: int
+
+
 class SenderOut(BaseModel):
     """A sender in one account. `exception` is the pattern of the exception that holds for it."""
 
@@ -101,6 +111,28 @@ class UsageReader:
                 await asyncio.sleep(0)
                 fullest = _fullest(fullest, limit)
         return [usage for usage in _fullest(fullest, limit) if usage.messages]
+
+    async def top(self, account: str, by: Meter, per: timedelta, limit: int) -> list[TopSender]:
+        """The senders that sent most since then, in the account (empty: in all)."""
+        since, place = milliseconds(datetime.now(UTC) - per), METERS.index(by)
+        largest: list[tuple[int, str, str]] = []
+        for name in [account] if account else sorted(self._counters.accounts):
+            for number, (sender, counter) in enumerate([*self._account_counters(name).senders.items()], 1):
+                if used := counter.used(place, since):
+                    largest.append((used, name, sender))
+                if number % 200 == 0:
+                    await asyncio.sleep(0)
+            largest = heapq.nlargest(limit, largest)
+        return [self._top_sender(name, sender, since) for _, name, sender in largest]
+
+    def _top_sender(self, account: str, sender: str, since: int) -> TopSender:
+        usage = self._account_counters(account).of(sender)
+        messages, recipients, size = (usage.used(place, since) for place in range(3))
+        return TopSender(account=account, sender=sender, messages=messages, recipients=recipients, bytes=size)
+
+    def _account_counters(self, account: str) -> AccountCounters:
+        """Empty for an account that sent nothing, which is not remembered for that."""
+        return self._counters.accounts.get(account) or AccountCounters()
 
     async def sender(self, sender: str, account: str, mails: int) -> list[SenderOut]:
         """In one account, or in all accounts where the sender has mail that may count."""
@@ -143,8 +175,7 @@ class UsageReader:
 
     def _view(self, account: str) -> AccountView:
         quotas = self._quotas.get(account) or AccountQuotas(account=account)
-        counters = self._counters.accounts.get(account) or AccountCounters()
-        return AccountView(quotas, counters, milliseconds(datetime.now(UTC)))
+        return AccountView(quotas, self._account_counters(account), milliseconds(datetime.now(UTC)))
 
 
 def _meter(view: AccountView, status: LimitStatus) -> MeterOut:
