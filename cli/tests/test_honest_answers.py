@@ -28,7 +28,7 @@ def home(stack: Stack) -> Path:
 
 @pytest.fixture
 def honest(home: Path, varco: Varco) -> Path:
-    assert varco("apply", "-", "--yes", home=home, given=FILE).code == 0
+    assert varco("apply", "-", "--yes", "--prune", home=home, given=FILE).code == 0
     return home
 
 

@@ -32,13 +32,15 @@ from varco_relay.worker_supervisor import WorkerSupervisor
 _FORM: TypeAdapter[SmarthostIn] = TypeAdapter(SmarthostIn)
 RouteForm = RouteRequest | Literal["blackhole"]
 
+RouteTest = Callable[[Route | None], Awaitable[dict[str, Any]]]
+
 
 def router(
     routes: Projection[AccountRoute],
     workers: WorkerSupervisor,
     secret_box: Encrypts,
     default_route: Route | None,
-    test_route: Callable[[Route | None], Awaitable[dict[str, Any]]],
+    test_route: RouteTest,
     *,
     private_routes: bool,
 ) -> APIRouter:
@@ -108,29 +110,40 @@ def router(
 
         return ChangedOut.of(await executor.execute(account, command, decide, dry_run=dry_run))
 
+    @api.delete("", summary="Back to the default route")
+    async def delete(account: str, command: Command, _: AccountScope, *, dry_run: DryRun = False) -> ChangedOut:
+        return ChangedOut.of(await executor.execute(account, command, remove_route, dry_run=dry_run))
+
+    _add_test_and_hold(api, routes, executor, default_route, test_route)
+    return api
+
+
+def _add_test_and_hold(
+    api: APIRouter,
+    routes: Projection[AccountRoute],
+    executor: CommandExecutor[AccountRoute],
+    default_route: Route | None,
+    test_route: RouteTest,
+) -> None:
+    def opened(account: str) -> AccountRoute:
+        if state := routes.get(account):
+            return state
+        raise NotFound(f"no account {account} is known here: open it first")
+
     @api.post("/test", summary="Ask the next hop whether it is ready, without a mail")
     async def test(account: str, _: AccountScope) -> RouteTestOut:
         """Connects, encrypts and logs in as a mail would be sent, and ends the session."""
-        if not (state := routes.get(account)):
-            raise NotFound(f"no account {account} is known here: open it first")
-        route = state.route or default_route
+        route = opened(account).route or default_route
         return RouteTestOut(account=account, goes_to=describe_route(route), **await test_route(route))
 
     @api.post("/hold", summary="Don't try any mail of the account until it is released")
     async def hold(account: str, command: Command, _: AccountScope) -> ChangedOut:
-        if routes.get(account) is None:
-            raise NotFound(f"no account {account} is known here: open it first")
+        opened(account)
         return ChangedOut.of(await executor.execute(account, command, hold_account))
 
     @api.post("/release", summary="Deliver the account's mail again")
     async def release(account: str, command: Command, _: AccountScope) -> ChangedOut:
         return ChangedOut.of(await executor.execute(account, command, release_account))
-
-    @api.delete("", summary="Back to the default route")
-    async def delete(account: str, command: Command, _: AccountScope, *, dry_run: DryRun = False) -> ChangedOut:
-        return ChangedOut.of(await executor.execute(account, command, remove_route, dry_run=dry_run))
-
-    return api
 
 
 def _patched(current: Route | None, patch: Any) -> RouteForm | None:
