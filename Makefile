@@ -29,6 +29,15 @@ secrets: ## random secrets, .env and the bus's configuration for docker compose;
 	  --workdir "$(CURDIR)" --env VARCO_HOME="$(COMPOSE_HOME)" varco/cli:$${VARCO_VERSION:-dev} \
 	  varco init --hostname "$${VARCO_HOSTNAME:-$$(hostname -f)}"
 
+backup: ## with docker compose: everything into one folder below ./backups
+	@docker/backup.sh
+
+restore: ## with docker compose, into empty volumes: make restore FROM=backups/2026-11-24-030000
+	@docker/restore.sh $(FROM)
+
+upgrade: secrets ## with docker compose: replaces every service by the version in this folder
+	@docker/upgrade.sh
+
 demo: venv ## start it with a local next hop, send mails that show each rule, print what became of them
 	@$(BIN)/varco demo
 
@@ -62,4 +71,4 @@ lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \
 	  $(addprefix --no-emit-package ,varco-common $(patsubst services/%,varco-%,$(SERVICES)) varco-cli)
 
-.PHONY: help venv up secrets demo test test-compose lint docs bench lock
+.PHONY: help venv up secrets backup restore upgrade demo test test-compose lint docs bench lock

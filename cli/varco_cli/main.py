@@ -1,5 +1,6 @@
 """`varco`: the command line. catalogue.py lists its commands; each noun has a file in commands/."""
 
+import errno
 import sys
 from importlib.metadata import version as installed_version
 from typing import Annotated, Any
@@ -89,6 +90,10 @@ def main() -> None:
     except failures.CommandFailure as failure:
         output.error(f"varco: {failure}")
         sys.exit(failure.exit_code)
+    except OSError as error:
+        hint = ": with Docker, write below /exports" if error.errno == errno.EROFS else ""
+        output.error(f"varco: {error.filename or 'input or output'}: {error.strerror or error}{hint}")
+        sys.exit(failures.Misused.exit_code)
 
 
 if __name__ == "__main__":

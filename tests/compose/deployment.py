@@ -76,6 +76,8 @@ class Deployment:
         lines = {
             "VARCO_HOME": str(self.home),
             "VARCO_PUBLISH": "127.0.0.1",
+            "VARCO_EXPORTS": str(folder / "exports"),
+            "VARCO_BACKUPS": str(folder / "backups"),
             "VARCO_VERSION": f"test-{ROOT.stat().st_ino}",  # a work tree's own images
             **self.ports.environment,
             **variables,
@@ -125,6 +127,26 @@ class Deployment:
         )
         assert not check or done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         return str(done.stdout)
+
+    def script(self, name: str, *arguments: str) -> str:
+        """Runs a script of docker/ for this project, as `make` does, and returns what it printed."""
+        variables = {
+            "COMPOSE_FILE": ":".join(self.files),
+            "COMPOSE_ENV_FILES": str(self.env_file),
+            "COMPOSE_PROJECT_NAME": self.project,
+        }
+        done = subprocess.run(
+            [str(ROOT / "docker" / name), *arguments],
+            env=environment() | variables,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{name}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
 
     def varco(self, *arguments: str, stdin: str | None = None) -> str:
         """Runs `varco` as an operator types it here."""

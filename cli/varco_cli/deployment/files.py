@@ -49,6 +49,8 @@ def make(home: StateDirectory, environment: Path, services: Sequence[ServiceDesc
         )
         write_durable(home.path / "bus" / name, text)
     user, group = _give_away(home)
+    for folder in ("exports", "backups"):  # Docker would make them for root
+        _make_owned(environment.absolute().parent / folder, user, group)
     _complete(
         environment, {"VARCO_UID": str(user), "VARCO_GID": str(group), "VARCO_HOSTNAME": hostname or socket.getfqdn()}
     )
@@ -76,6 +78,12 @@ def _give_away(home: StateDirectory) -> tuple[int, int]:
     for path in (home.path, home.admin_token, *(file for name in FOLDERS for file in _below(home.path / name))):
         shutil.chown(path, NOBODY_ELSE, NOBODY_ELSE)
     return NOBODY_ELSE, NOBODY_ELSE
+
+
+def _make_owned(folder: Path, user: int, group: int) -> None:
+    if not folder.exists():
+        make_directory(folder)
+        shutil.chown(folder, user, group)
 
 
 def _below(folder: Path) -> list[Path]:
