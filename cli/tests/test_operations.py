@@ -41,9 +41,12 @@ def parse(words: list[str]) -> None:
     """Raises click's errors as the command line does, without running the command."""
     command: Any = typer.main.get_command(app)
     name, words = "varco", [*words]
-    while hasattr(command, "commands"):
+    while hasattr(command, "get_command"):
+        context = command.make_context(name, [], resilient_parsing=True)
         name = words.pop(0)
-        command = command.commands[name]
+        command = command.get_command(context, name)
+        if command is None:
+            raise KeyError(name)
     command.make_context(name, words)
 
 
@@ -55,7 +58,6 @@ def test_a_command_on_the_page_can_be_typed(words: list[str]) -> None:
 def test_the_page_is_read() -> None:
     assert len(VARCO) > 25
     assert ["restart"] in VARCO
-    assert ["backup", "/backup/2026-11-24.tar"] in RUN
     with pytest.raises(KeyError):
         parse(["queue", "forget"])
 

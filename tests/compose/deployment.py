@@ -129,7 +129,7 @@ class Deployment:
         return str(done.stdout)
 
     def script(self, name: str, *arguments: str) -> str:
-        """Runs a script of docker/ for this project, as `make` does, and returns what it printed."""
+        """Runs a script of docker/ for this project, as `make` does. Returns what it printed."""
         variables = {
             "COMPOSE_FILE": ":".join(self.files),
             "COMPOSE_ENV_FILES": str(self.env_file),
