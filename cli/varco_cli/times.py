@@ -7,6 +7,8 @@ from varco_common.base import units
 
 EXPECTED = "expected how long ago (30d, 12h) or a time such as 2026-11-24, 2026-11-24T10:00 or 2026-11-24T10:00+01:00"
 
+LATER = "expected how long (30d, 12h) or a time such as 2026-12-24, 2026-12-24T18:00 or 2026-12-24T18:00+01:00"
+
 
 def moment(text: str, option: str) -> datetime:
     """Returns the time in UTC. Raises Misused, which names the option.
@@ -21,6 +23,18 @@ def moment(text: str, option: str) -> datetime:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Misused(f"{option} {text}: {EXPECTED}") from None
+
+
+def later(text: str, option: str) -> datetime:
+    """Returns a time to come in UTC: how long from now, or when. Raises Misused."""
+    try:
+        return datetime.now(UTC) + ago(text)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Misused(f"{option} {text}: {LATER}") from None
 
 
 def ago(text: str) -> timedelta:

@@ -2,7 +2,7 @@
 
 from varco_cli import api_client, output
 from varco_cli.catalogue import group
-from varco_cli.commands.shared import Account, NeededReason, Reason, change
+from varco_cli.commands.shared import Account, NeededReason, Reason, Yes, change, confirm
 from varco_cli.output import Json
 
 app = group("accounts")
@@ -29,9 +29,10 @@ def open_account(account: Account, language: str = "en", reason: Reason = "", as
 
 
 @app.command("close")
-def close_account(account: Account, reason: NeededReason, as_json: Json = False) -> None:
-    """Closes an account and removes its logins, senders, networks and tokens.
+def close_account(account: Account, reason: NeededReason, yes: Yes = False, as_json: Json = False) -> None:
+    """Closes an account and removes its logins, senders, networks and tokens. Asks first.
 
     Example: `varco accounts close acme --reason "contract ended"`
     """
+    confirm(f"Close account {account} and remove its logins, senders, networks and tokens?", yes)
     change("policy", "DELETE", f"/accounts/{account}", reason, as_json)

@@ -1,12 +1,13 @@
 """`varco quota`: the limits of an account's senders, and their usage."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from varco_cli import api_client, output
+from varco_cli import api_client, output, times
 from varco_cli.catalogue import group
 from varco_cli.commands.shared import Account, NeededReason, Reason, change
 from varco_cli.failures import Misused
@@ -129,7 +130,9 @@ def except_sender(
     limits: Annotated[
         list[str] | None, typer.Argument(help="As for `set`, or `unlimited`.", metavar="LIMITS...")
     ] = None,
-    until: Annotated[str, typer.Option("--until", help="End of the exception: 2026-12-24, or 2026-12-24T18:00.")] = "",
+    until: Annotated[
+        str, typer.Option("--until", help="End of the exception: `30d`, 2026-12-24, or 2026-12-24T18:00.")
+    ] = "",
     remove: Annotated[
         bool, typer.Option("--remove", help="Remove the exception: the limits of the account hold again.")
     ] = False,
@@ -146,7 +149,7 @@ def except_sender(
         change(_SERVICE, "DELETE", path, reason, as_json)
         return
     form: dict[str, Any] = dict(_limit(text) for text in limits or ())
-    form |= {"until": until} if until else {}
+    form |= {"until": _end(until)} if until else {}
     change(_SERVICE, "PUT", path, reason, as_json, json=form)
 
 
@@ -196,6 +199,14 @@ def _limit(text: str) -> tuple[str, Any]:
         return meter, limit
     number: int | str = int(limit) if limit.isdigit() else limit
     return meter, {"limit": number, **({"per": per.strip()} if per else {})}
+
+
+def _end(until: str) -> str:
+    """Returns the time after a duration. The service reads other texts, in the account's zone."""
+    try:
+        return (datetime.now(UTC) + times.ago(until)).isoformat()
+    except (ValueError, OverflowError):
+        return until
 
 
 def _print_account(answer: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from varco_cli import api_client, output
 from varco_cli.catalogue import group
-from varco_cli.commands.shared import Account, Reason, change, read_password
+from varco_cli.commands.shared import Account, Reason, Yes, change, confirm, read_password
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
@@ -26,7 +26,7 @@ def list_users(account: Account, as_json: Json = False) -> None:
     Example: `varco users list acme`
     """
     answer = api_client.call("policy", "GET", f"/accounts/{account}/users")
-    columns = ("login", "name", "hash", "changed_at", "used_at")
+    columns = ("login", "name", "disabled", "hash", "changed_at", "used_at")
     output.show(answer, as_json, lambda: output.rows(columns, answer))
 
 
@@ -50,8 +50,7 @@ def put_user(
     """
     password = read_password(password_stdin)
     form = {"password": password, "name": name or None}
-    path = f"/accounts/{account}/users/{quote(login, safe='')}"
-    change("policy", "PUT", path, reason, as_json, json=form)
+    change("policy", "PUT", _path(account, login), reason, as_json, json=form)
 
 
 @app.command("import")
@@ -73,11 +72,36 @@ def import_users(
     change("policy", "POST", path, reason, as_json, json={"lines": lines})
 
 
+@app.command("disable")
+def disable_user(account: Account, login: Login, reason: Reason = "", as_json: Json = False) -> None:
+    """Disables a login: it keeps its password, and sends nothing until it is enabled.
+
+    Its open sessions end with their next mail. A right password is refused as a wrong one, but
+    bans nobody.
+
+    Example: `varco users disable acme bob@acme.example --reason "stolen laptop"`
+    """
+    change("policy", "PUT", _path(account, login), reason, as_json, json={"disabled": True})
+
+
+@app.command("enable")
+def enable_user(account: Account, login: Login, reason: Reason = "", as_json: Json = False) -> None:
+    """Enables a login again.
+
+    Example: `varco users enable acme bob@acme.example`
+    """
+    change("policy", "PUT", _path(account, login), reason, as_json, json={"disabled": False})
+
+
 @app.command("remove")
-def remove_user(account: Account, login: Login, reason: Reason = "", as_json: Json = False) -> None:
-    """Removes a login.
+def remove_user(account: Account, login: Login, yes: Yes = False, reason: Reason = "", as_json: Json = False) -> None:
+    """Removes a login with its password. Asks first; `varco users disable` keeps it.
 
     Example: `varco users remove acme bob@acme.example --reason "left the company"`
     """
-    path = f"/accounts/{account}/users/{quote(login, safe='')}"
-    change("policy", "DELETE", path, reason, as_json)
+    confirm(f"Remove login {login} of account {account} with its password?", yes)
+    change("policy", "DELETE", _path(account, login), reason, as_json)
+
+
+def _path(account: str, login: str) -> str:
+    return f"/accounts/{account}/users/{quote(login, safe='')}"

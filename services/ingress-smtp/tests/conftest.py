@@ -80,6 +80,7 @@ class Policy:
     networks: dict[str, Grant] = field(default_factory=lambda: {"127.0.0.1": ALICE})
     vote: Callable[[Ballot], Vote] = lambda ballot: accept("policy")
     unavailable: bool = False
+    denial: Denied = field(default_factory=lambda: Denied(account="acme"))
     asked: list[LoginQuestion | NetworkQuestion] = field(default_factory=list)
     ballots: list[Ballot] = field(default_factory=list)
 
@@ -93,7 +94,7 @@ class Policy:
 
     def _answer(self, asked: LoginQuestion | NetworkQuestion, grant: Grant | None) -> bytes:
         self.asked.append(asked)
-        return grants.encode(Unavailable() if self.unavailable else grant or Denied(account="acme"))
+        return grants.encode(Unavailable() if self.unavailable else grant or self.denial)
 
     def decide(self, ballot: Ballot) -> Vote:
         self.ballots.append(ballot)

@@ -11,7 +11,7 @@ import pytest
 from varco_common.events import AuthCause, AuthFailed
 from varco_common.events.policy import PasswordChanged
 from varco_common.mail import grants
-from varco_common.mail.grants import LoginQuestion, NetworkQuestion
+from varco_common.mail.grants import Denied, LoginQuestion, NetworkQuestion
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp import authentication
 from varco_ingress_smtp.smtp.limits import PerHostSemaphore
@@ -83,6 +83,14 @@ async def test_wrong_credentials_are_535_and_a_fact(world, client):
     assert (await client.say(f"AUTH PLAIN {plain(password='wrong')}")).startswith("535 5.7.8 ")
     assert await failures(world) == [(AuthCause.WRONG_CREDENTIALS, "alice", "acme")]
     assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("235 ")
+
+
+async def test_a_disabled_login_is_a_535_and_no_strike(world, client):
+    world.policy.denial = Denied(account="acme", disabled=True)
+    assert (await client.say(f"AUTH PLAIN {plain(password='wrong')}")).startswith("535 5.7.8 ")
+    world.policy.denial = Denied(account="acme")
+    assert (await client.say(f"AUTH PLAIN {plain(password='other')}")).startswith("535 5.7.8 ")
+    assert await failures(world) == [(AuthCause.WRONG_CREDENTIALS, "alice", "acme")]
 
 
 async def test_auth_in_the_clear_is_538_and_a_fact(world):

@@ -14,7 +14,7 @@ from cachetools import TTLCache
 
 from varco_common.base.errors import TransientError
 from varco_common.base.subjects import event, token
-from varco_common.events import CredentialRemoved, PasswordChanged, fact
+from varco_common.events import CredentialDisabled, CredentialRemoved, PasswordChanged, fact
 from varco_common.mail import grants
 from varco_common.mail.grants import Denied, Grant, GrantAnswer, LoginQuestion, NetworkQuestion, Unavailable
 from varco_ingress_smtp.smtp.limits import PerHostSemaphore
@@ -26,7 +26,7 @@ MAX_NETWORKS = 10_000
 SETTLE_SECONDS = 5.0  # an answer so soon after a change may come from before it: used, and not cached
 LOGINS_AT_ONCE = 2  # of one host: a password costs policy 100 ms of CPU, and nobody may keep the others from theirs
 _ASK_SECONDS = 15.0  # policy's queue of passwords is shorter, and answers at once when it is full
-_LOGIN_ENDED = frozenset({fact(CredentialRemoved), fact(PasswordChanged)})
+_LOGIN_ENDED = frozenset({fact(CredentialRemoved), fact(CredentialDisabled), fact(PasswordChanged)})
 
 
 class RequestClient(Protocol):
@@ -97,7 +97,7 @@ class Authenticator:
         return max(self._changed.get(cached.account_token, 0.0), self._reconnected) >= cached.at
 
     def login_ended(self, cached: CachedGrant) -> bool:
-        """Whether a login of the account was removed, or got another password, since.
+        """Whether a login of the account was removed, disabled, or got another password, since.
 
         It may be the login of `cached`.
         """

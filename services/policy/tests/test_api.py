@@ -317,3 +317,41 @@ async def test_a_network_names_the_domain_of_unqualified_addresses(policy):
     assert refused.status_code == 422
     assert "needs normalise" in refused.text
     assert (await policy.network("198.51.100.3")).domain == "xn--bro-hoa.acme.example"
+
+
+async def test_single_extensions_are_added_and_removed(policy):
+    await policy.put("/accounts/acme", **ACME)
+    changed = await policy.put("/accounts/acme/rules", add_attachments=["ZIP", "pdf"], remove_attachments=["txt"])
+    assert lines(changed) == ["~ rules attachments: pdf txt -> pdf zip"]
+    assert (await policy.put("/accounts/acme/rules", add_attachments=[".zip"]))["changes"] == []
+    why = await refused(policy, "PUT", "/accounts/acme/rules", json={"remove_attachments": ["exe"]})
+    assert "exe: not among the attachments" in why
+    await policy.put("/accounts/acme/rules", attachments="any")
+    assert "any attachment may pass" in await refused(
+        policy, "PUT", "/accounts/acme/rules", json={"add_attachments": ["zip"]}
+    )
+
+
+async def test_an_attachment_exception_has_a_reason_and_an_end(policy):
+    await policy.put("/accounts/acme", **ACME)
+    base = "/accounts/acme/attachments/exceptions"
+    form = {"attachments": ["zip"], "until": "2099-12-24T18:00:00+01:00"}
+    assert (await policy.http.put(f"{base}/cad@acme.example", json=form)).status_code == 422, "no reason"
+    answer = await policy.http.put(f"{base}/CAD@acme.example", json=form, params={"reason": "a tender"})
+    assert lines(answer.json()) == ["+ attachment exception cad@acme.example zip until 2099-12-24T17:00:00+00:00"]
+    (shown,) = (await policy.http.get(base)).json()
+    assert (shown["sender"], shown["reason"], shown["ended"]) == ("cad@acme.example", "a tender", False)
+    assert shown["by"].startswith("token:")
+    for wrong in (
+        {"attachments": ["zip"], "until": "2020-01-01T00:00:00Z"},
+        {"attachments": ["zip"], "until": "2099-01-01"},
+    ):
+        refusal = await policy.http.put(f"{base}/a@b.example", json=wrong, params={"reason": "a tender"})
+        assert refusal.status_code == 422
+    issued = (await policy.http.post("/accounts/acme/tokens", json={"name": "partner"})).json()
+    async with policy.client(issued["token"]) as partner:
+        refusal = await partner.put(f"{base}/a@acme.example", json=form, params={"reason": "a tender"})
+        assert refusal.status_code == 403
+        assert (await partner.delete(f"{base}/cad@acme.example")).status_code == 200
+    assert (await policy.http.delete(f"{base}/cad@acme.example")).status_code == 404
+    assert (await policy.http.get(base)).json() == []

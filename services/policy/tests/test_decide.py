@@ -1,12 +1,23 @@
 """Policy's vote, rule by rule."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
 import pytest
 from msgspec.structs import replace
 
-from varco_common.events import Choice, FilelinkChosen, FilelinkWithdrawn, Language, Notice, Rules
+from varco_common.events import (
+    AttachmentExceptionRemoved,
+    AttachmentsExcepted,
+    Choice,
+    CredentialDisabled,
+    CredentialEnabled,
+    FilelinkChosen,
+    FilelinkWithdrawn,
+    Language,
+    Notice,
+    Rules,
+)
 from varco_common.mail.ballot import Ballot
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.replies import Reply
@@ -241,3 +252,50 @@ def test_a_name_that_holds_a_foreign_address_is_refused_unless_the_account_allow
 @pytest.mark.parametrize("name", [b"alice@acme.example", b'"Sales@Partner.example"', b"b@a.shops.example"])
 def test_a_name_may_hold_an_address_that_the_account_may_send_as(name):
     assert decide(real(b"From: " + name + b" <alice@acme.example>"), ACME) == ACCEPT
+
+
+def with_exception(pattern="cad@acme.example", attachments=("zip",), until=None, account=ACME):
+    event = AttachmentsExcepted(at=AT, account="acme", pattern=pattern, attachments=attachments, until=until)
+    return apply(account, event)
+
+
+@pytest.mark.parametrize(
+    ("sender", "account", "reply"),
+    [
+        ("cad@acme.example", with_exception(), Reply.ACCEPTED),
+        ("CAD@acme.example", with_exception(), Reply.ACCEPTED),
+        ("alice@acme.example", with_exception(), Reply.FORBIDDEN_ATTACHMENT),
+        ("alice@acme.example", with_exception("@acme.example"), Reply.ACCEPTED),
+        ("cad@acme.example", with_exception("@acme.example", account=with_exception(attachments=("dwg",))), None),
+        ("cad@acme.example", with_exception(attachments=None), Reply.ACCEPTED),
+        ("cad@acme.example", with_exception(until=AT), Reply.FORBIDDEN_ATTACHMENT),
+        ("cad@acme.example", with_exception(until=AT + timedelta(seconds=1)), Reply.ACCEPTED),
+        ("", with_exception(), Reply.FORBIDDEN_ATTACHMENT),
+        (
+            "cad@acme.example",
+            apply(with_exception(), AttachmentExceptionRemoved(at=AT, account="acme", pattern="cad@acme.example")),
+            Reply.FORBIDDEN_ATTACHMENT,
+        ),
+    ],
+    ids=["its own", "any case", "others", "domain", "narrowest", "any", "ended", "not yet", "null sender", "removed"],
+)
+def test_an_exception_lets_its_senders_attach_more_until_its_end(sender, account, reply):
+    vote = decide(ballot(sender, parts=(TEXT, ZIP)), account)
+    assert vote.reply is (reply or Reply.FORBIDDEN_ATTACHMENT)
+
+
+def test_what_an_exception_allows_comes_to_what_the_account_allows():
+    pdf = replace(ZIP, media_type="application/pdf", names=("a.pdf",))
+    assert decide(ballot("cad@acme.example", parts=(TEXT, pdf, ZIP)), with_exception()) == ACCEPT
+
+
+def test_a_disabled_login_sends_nothing_in_an_open_session():
+    credential = Credential(login="alice", name="alice", hash="h", origin="o", added_at=AT, changed_at=AT)
+    account = replace(ACME, credentials={"alice": credential})
+    assert decide(ballot(login="alice"), account) == ACCEPT
+    disabled = apply(account, CredentialDisabled(at=AT, account="acme", login="alice"))
+    assert decide(ballot(login="Alice"), disabled).reply is Reply.NOT_AUTHENTICATED
+    assert (
+        decide(ballot(login="alice"), apply(disabled, CredentialEnabled(at=AT, account="acme", login="alice")))
+        == ACCEPT
+    )

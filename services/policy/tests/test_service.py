@@ -101,6 +101,23 @@ async def test_a_wrong_password_and_an_unknown_login_are_denied(policy):
     assert isinstance(await policy.login("", ""), Denied)
 
 
+async def test_a_disabled_login_is_denied_without_a_strike_until_it_is_enabled(policy):
+    await policy.put("/accounts/acme", **ACME)
+    user = "/accounts/acme/users/alice@acme.example"
+    done = await policy.put(user, disabled=True)
+    assert [change["line"] for change in done["changes"]] == ["~ user alice@acme.example disabled"]
+    assert (await policy.put(user, disabled=True))["changes"] == []
+    denied = Denied(account="acme", reason="the login is disabled", disabled=True)
+    assert await policy.login("alice@acme.example", "a-long-secret") == denied
+    assert await policy.login("alice@acme.example", "wrong") == Denied(account="acme", reason="wrong password")
+    shown = (await policy.http.get("/accounts/acme")).json()
+    assert shown["users"][0]["disabled"] is True
+    assert (await policy.put("/accounts/acme", users=shown["users"]))["changes"] == [], "as it is shown"
+    await policy.put(user, disabled=False)
+    assert isinstance(await policy.login("alice@acme.example", "a-long-secret"), Grant)
+    assert "disabled" not in (await policy.http.get("/accounts/acme")).json()["users"][0]
+
+
 async def test_a_removed_login_and_a_changed_password_are_denied_at_once(policy):
     await policy.put("/accounts/acme", **ACME)
     await policy.put("/accounts/acme/users/alice@acme.example", password="another-secret")

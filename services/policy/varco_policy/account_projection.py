@@ -9,7 +9,11 @@ from varco_common.events import (
     AccountOpened,
     AnyEvent,
     AnyPolicyEvent,
+    AttachmentExceptionRemoved,
+    AttachmentsExcepted,
     CredentialAdded,
+    CredentialDisabled,
+    CredentialEnabled,
     CredentialRemoved,
     CredentialRenamed,
     CredentialUpgraded,
@@ -29,9 +33,11 @@ from varco_common.events import (
     TokenIssued,
     TokenRevoked,
 )
-from varco_policy.model import Account, Credential, IssuedToken, TrustedNetwork, hash_fingerprint
+from varco_policy.model import Account, AttachmentException, Credential, IssuedToken, TrustedNetwork, hash_fingerprint
 
-CredentialChange: TypeAlias = CredentialRenamed | PasswordChanged | CredentialUpgraded | CredentialUsed
+CredentialChange: TypeAlias = (
+    CredentialRenamed | PasswordChanged | CredentialUpgraded | CredentialDisabled | CredentialEnabled | CredentialUsed
+)
 AccountChange: TypeAlias = AnyPolicyEvent | FilelinkChosen | FilelinkWithdrawn
 _CHANGES = get_args(AccountChange)
 K = TypeVar("K")
@@ -57,7 +63,14 @@ def _changed(account: Account, event: AccountChange) -> Account | None:  # noqa:
             return replace(account, hosts=event.hosts)
         case CredentialAdded():
             return _with_new_credential(account, event)
-        case CredentialRenamed() | PasswordChanged() | CredentialUpgraded() | CredentialUsed():
+        case (
+            CredentialRenamed()
+            | PasswordChanged()
+            | CredentialUpgraded()
+            | CredentialDisabled()
+            | CredentialEnabled()
+            | CredentialUsed()
+        ):
             return _with_changed_credential(account, event)
         case CredentialRemoved():
             return replace(account, credentials=_without(account.credentials, event.login))
@@ -78,6 +91,18 @@ def _changed(account: Account, event: AccountChange) -> Account | None:  # noqa:
             return replace(account, networks=_without(account.networks, event.network))
         case RulesChanged():
             return replace(account, rules=event.rules)
+        case AttachmentsExcepted(pattern=pattern):
+            exception = AttachmentException(
+                pattern=pattern,
+                attachments=event.attachments,
+                since=event.at,
+                until=event.until,
+                by=event.by,
+                reason=event.reason,
+            )
+            return replace(account, exceptions={**account.exceptions, pattern: exception})
+        case AttachmentExceptionRemoved():
+            return replace(account, exceptions=_without(account.exceptions, event.pattern))
         case NoticeWritten():
             texts = {**account.notices.get(event.notice, {}), event.language: event.text}
             return replace(account, notices={**account.notices, event.notice: texts})
@@ -121,6 +146,10 @@ def _with_changed_credential(account: Account, event: CredentialChange) -> Accou
             changed = replace(credential, hash=event.hash, origin=hash_fingerprint(event.hash), changed_at=event.at)
         case CredentialUpgraded():
             changed = replace(credential, hash=event.hash)
+        case CredentialDisabled():
+            changed = replace(credential, disabled=True)
+        case CredentialEnabled():
+            changed = replace(credential, disabled=False)
         case CredentialUsed():
             changed = replace(credential, used_at=event.at)
         case _:

@@ -1,13 +1,18 @@
 """Commands on one account: the changes from its newest state; none if it is so already. Pure."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from varco_common.base import units
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.events import (
     AccountClosed,
     AccountOpened,
+    AttachmentExceptionRemoved,
+    AttachmentsExcepted,
     CredentialAdded,
+    CredentialDisabled,
+    CredentialEnabled,
     CredentialRemoved,
     CredentialRenamed,
     HostsNamed,
@@ -97,12 +102,16 @@ def withdraw_network(account: Account, context: CommandContext, network: str) ->
 
 
 def put_user(
-    account: Account, context: CommandContext, login: str, owner: Owner, *, name: str | None, new_hash: str | None
+    account: Account,
+    context: CommandContext,
+    login: str,
+    owner: Owner,
+    *,
+    name: str | None,
+    new_hash: str | None,
+    disabled: bool | None = None,
 ) -> list[Change]:
-    """Adds a login or changes it.
-
-    `name` and `new_hash` None leave its name or password as it is.
-    """
+    """Adds a login or changes it. None leaves its name, its password or its state as it is."""
     credential = account.credentials.get(login)
     if credential is None:
         if owner(login) not in (None, account.name):
@@ -110,8 +119,8 @@ def put_user(
         if new_hash is None:
             raise RefusedCommand(f"{login} is new: it needs a password or a password_hash")
         added = context.event(CredentialAdded, login=login, name=name or login, hash=new_hash)
-        return [Change("add", "user", login, "", added)]
-    changes = []
+        return [Change("add", "user", login, "", added), *_set_disabled(context, login, False, disabled)]
+    changes = _set_disabled(context, login, credential.disabled, disabled)
     if name is not None and name != credential.name:
         renamed = context.event(CredentialRenamed, login=login, name=name)
         changes.append(Change("change", "user", login, f"name: {credential.name} -> {name}", renamed))
@@ -119,6 +128,35 @@ def put_user(
         changed = context.event(PasswordChanged, login=login, hash=new_hash)
         changes.append(Change("change", "user", login, "password changed", changed))
     return changes
+
+
+def _set_disabled(context: CommandContext, login: str, current: bool, desired: bool | None) -> list[Change]:
+    if desired in (None, current):
+        return []
+    event = context.event(CredentialDisabled if desired else CredentialEnabled, login=login)
+    return [Change("change", "user", login, "disabled" if desired else "enabled", event)]
+
+
+def except_attachments(
+    account: Account, context: CommandContext, pattern: str, attachments: tuple[str, ...] | None, until: datetime | None
+) -> list[Change]:
+    """Lets a sender attach more. Raises RefusedCommand if that would end before it begins."""
+    before = account.exceptions.get(pattern)
+    if before and (before.attachments, before.until, before.reason) == (attachments, until, context.reason):
+        return []
+    if until and until <= context.at:
+        raise RefusedCommand(f"the exception for {pattern} would end before it begins: {until.isoformat()}")
+    detail = "any" if attachments is None else " ".join(attachments)
+    detail += f" until {until.isoformat()}" if until else ""
+    event = context.event(AttachmentsExcepted, pattern=pattern, attachments=attachments, until=until)
+    return [Change("change" if before else "add", "attachment exception", pattern, detail, event)]
+
+
+def remove_attachment_exception(account: Account, context: CommandContext, pattern: str) -> list[Change]:
+    if pattern not in account.exceptions:
+        raise NotFound(f"there is no attachment exception for {pattern} in {account.name}")
+    event = context.event(AttachmentExceptionRemoved, pattern=pattern)
+    return [Change("remove", "attachment exception", pattern, "", event)]
 
 
 def remove_user(account: Account, context: CommandContext, login: str) -> list[Change]:

@@ -106,11 +106,13 @@ def names_authorised(ballot: Ballot, account: Account) -> Vote | None:
 
 
 def login_known(ballot: Ballot, account: Account) -> Vote | None:
-    """A session can outlive its login: once the login is removed, the session may send nothing."""
+    """A session can outlive its login: once it is removed or disabled, it may send nothing."""
     login = ballot.envelope.login.strip().lower()
-    if not login or login in account.credentials:
+    credential = account.credentials.get(login)
+    if not login or (credential and not credential.disabled):
         return None
-    return _object(Reply.NOT_AUTHENTICATED, f"{login} is no login of {account.name} any more", "")
+    why = "is disabled" if credential else f"is no login of {account.name} any more"
+    return _object(Reply.NOT_AUTHENTICATED, f"{login} {why}", "")
 
 
 def recipients_within(ballot: Ballot, account: Account) -> Vote | None:
@@ -134,12 +136,13 @@ def size_within(ballot: Ballot, account: Account) -> Vote | None:
 
 def attachments_safe(ballot: Ballot, account: Account) -> Vote | None:
     """No forbidden attachment, and nothing in the mail's structure that could hide one."""
-    if forbidden := first_forbidden(ballot.manifest, account.rules):
+    rules = account.rules_of(ballot.envelope.sender, ballot.envelope.received_at)
+    if forbidden := first_forbidden(ballot.manifest, rules):
         text = _notice(Notice.ATTACHMENT, ballot, account, name=forbidden.name or "(PGP)")
         if not forbidden.name and not account.own_notice(Notice.ATTACHMENT):
             text = _ENCRYPTED_TEXT[account.language]
         return _object(Reply.FORBIDDEN_ATTACHMENT, f"{forbidden.name or 'the text'!r} {forbidden.why}", text)
-    if account.rules.attachments is None:
+    if rules.attachments is None:
         return None
     return _ambiguous(
         ballot, account, [defect for defect in _unlisted(ballot.manifest) if defect != Defect.FROM_MISSING]

@@ -16,10 +16,11 @@ from varco_policy.model import Account
 
 
 class DesiredUser(NamedTuple):
-    """A login of the file. `name` and `new_hash` None leave its name or password as it is."""
+    """A login of the file. None leaves its name, its password or its state as it is."""
 
     name: str | None
     new_hash: str | None
+    disabled: bool | None = None
 
 
 class DesiredNetwork(NamedTuple):
@@ -90,7 +91,7 @@ def _user_changes(
     for login in account.credentials.keys() - users.keys():
         yield from commands.remove_user(account, context, login)
     for login, user in users.items():
-        yield from commands.put_user(account, context, login, owner, name=user.name, new_hash=user.new_hash)
+        yield from commands.put_user(account, context, login, owner, **user._asdict())
 
 
 def _sender_changes(senders: tuple[str, ...], account: Account, context: CommandContext) -> Iterator[Change]:

@@ -89,6 +89,8 @@ class GrantResponder:
         current = self._accounts.by_login(question.login)
         if current is None or current[1].origin != credential.origin:
             return Unavailable(reason="the credential was changed while it was verified")
+        if current[1].disabled:
+            return Denied(account=account.name, reason="the login is disabled", disabled=True)
         self._after_login(account.name, credential, question)
         return grant(current[0], self._accounts.sequence)
 

@@ -7,8 +7,10 @@ from datetime import datetime
 from hashlib import sha256
 
 import msgspec
+from msgspec.structs import replace
 
 from varco_common.events import Language, Notice, Rules
+from varco_common.mail.sender_patterns import narrowest_pattern
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -25,6 +27,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     added_at: datetime
     changed_at: datetime
     used_at: datetime | None = None
+    disabled: bool = False
 
 
 class TrustedNetwork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -40,6 +43,23 @@ class TrustedNetwork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     reason: str = ""
 
 
+class AttachmentException(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the senders that `pattern` covers may attach besides; None for anything.
+
+    `until` None: for good.
+    """
+
+    pattern: str
+    attachments: tuple[str, ...] | None
+    since: datetime
+    until: datetime | None = None
+    by: str = ""
+    reason: str = ""
+
+    def holds(self, at: datetime) -> bool:
+        return self.until is None or at < self.until
+
+
 class IssuedToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A bearer token that was issued and not revoked. Its secret is never stored."""
 
@@ -51,9 +71,9 @@ class IssuedToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One account as of its last event.
 
-    Keys: `credentials` by login, `senders` by pattern (the value is since when), `networks` by
-    CIDR, `notices` by notice and then language, `tokens` by id. Attachments of more than
-    `links_over` bytes leave as links; 0 means that none does.
+    Keys: `credentials` by login, `exceptions` (of attachments) by pattern, `senders` by pattern
+    (the value is since when), `networks` by CIDR, `notices` by notice and then language, `tokens`
+    by id. Attachments of more than `links_over` bytes leave as links; 0 means that none does.
     """
 
     name: str
@@ -64,9 +84,20 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     senders: dict[str, datetime] = {}
     networks: dict[str, TrustedNetwork] = {}
     rules: Rules = Rules()
+    exceptions: dict[str, AttachmentException] = {}
     notices: dict[Notice, dict[Language, str]] = {}
     tokens: dict[str, IssuedToken] = {}
     links_over: int = 0
+
+    def rules_of(self, sender: str, at: datetime) -> Rules:
+        """The rules for mail of this sender: the account's, with the narrowest exception."""
+        if not self.exceptions or not sender or self.rules.attachments is None:
+            return self.rules
+        pattern = narrowest_pattern(sender, {name for name, entry in self.exceptions.items() if entry.holds(at)})
+        if pattern is None:
+            return self.rules
+        besides = self.exceptions[pattern].attachments
+        return replace(self.rules, attachments=None if besides is None else (*self.rules.attachments, *besides))
 
     def own_notice(self, notice: Notice) -> str:
         """The account's own text in its own language; empty if it has none."""

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from varco_common.events import (
+    AttachmentExceptionRemoved,
     Choice,
     CredentialAdded,
+    CredentialDisabled,
+    CredentialEnabled,
     CredentialRemoved,
     CredentialRenamed,
     LanguageChosen,
@@ -24,7 +27,10 @@ from varco_common.eventsourcing.commands import Change
 from varco_policy.model import Account
 
 _ALLOWED = (
+    AttachmentExceptionRemoved,
     CredentialAdded,
+    CredentialDisabled,
+    CredentialEnabled,
     CredentialRemoved,
     CredentialRenamed,
     LanguageChosen,

@@ -38,7 +38,7 @@ from varco_policy.api.request_parsing import parse_without_users
 from varco_policy.api.response_rendering import rules_out
 from varco_policy.decide import VOTER, decide
 from varco_policy.desired_state import DesiredUser, Owners, changes_to
-from varco_policy.model import Account
+from varco_policy.model import Account, Credential
 from varco_policy.normalization import normal_login
 from varco_policy.settings import Settings
 
@@ -154,13 +154,17 @@ def _show(account: Account) -> Sections:
     """The account as its file has it, in parts that can be changed one by one."""
     return {
         "account": {"language": account.language, "hosts": account.hosts, "opened": account.opened_at},
-        "users": {login: {"name": credential.name} for login, credential in account.credentials.items()},
+        "users": {login: _shown_user(credential) for login, credential in account.credentials.items()},
         "senders": account.senders,
         "networks": {
             name: {"normalise": trusted.normalise, "domain": trusted.domain}
             for name, trusted in account.networks.items()
         },
         "rules": rules_out(account.rules).model_dump(mode="json"),
+        "attachment exceptions": {
+            pattern: {"attachments": exception.attachments or "any", "until": exception.until}
+            for pattern, exception in account.exceptions.items()
+        },
         "notices": {
             f"{notice} ({language})": text
             for notice, texts in account.notices.items()
@@ -168,6 +172,10 @@ def _show(account: Account) -> Sections:
         },
         "tokens": {token.id: token.name for token in account.tokens.values()},
     }
+
+
+def _shown_user(credential: Credential) -> dict[str, Any]:
+    return {"name": credential.name} | ({"disabled": True} if credential.disabled else {})
 
 
 def voter(_: Settings) -> PolicyReplay:

@@ -3,6 +3,7 @@
 Accounts, who may log in, who may send what from where, and in which words a refusal is put.
 """
 
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -107,6 +108,18 @@ class CredentialRemoved(PolicyEvent, frozen=True, kw_only=True, omit_defaults=Tr
     login: str
 
 
+class CredentialDisabled(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="credential.disabled.v1"):
+    """A login that may not log in until it is enabled. It keeps its name and password."""
+
+    login: str
+
+
+class CredentialEnabled(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="credential.enabled.v1"):
+    """A login that may log in again."""
+
+    login: str
+
+
 class CredentialUsed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="credential.used.v1"):
     """A login that was used, from `host`; at most one event an hour for each.
 
@@ -160,6 +173,26 @@ class RulesChanged(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, t
     rules: Rules
 
 
+class AttachmentsExcepted(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="attachments.excepted.v1"):
+    """What the senders that a pattern covers may attach besides, until `until` (None: for good).
+
+    `attachments` are extensions as in Rules; None lets any pass. A second event for the same
+    pattern replaces the first.
+    """
+
+    pattern: str
+    attachments: tuple[str, ...] | None
+    until: datetime | None = None
+
+
+class AttachmentExceptionRemoved(
+    PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="attachment.exception.removed.v1"
+):
+    """The account's own rules hold again for a pattern."""
+
+    pattern: str
+
+
 class NoticeWritten(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="notice.written.v1"):
     """An account's own words for a refusal, in one language.
 
@@ -204,12 +237,16 @@ AnyPolicyEvent = (
     | PasswordChanged
     | CredentialUpgraded
     | CredentialRemoved
+    | CredentialDisabled
+    | CredentialEnabled
     | CredentialUsed
     | SenderAuthorised
     | SenderWithdrawn
     | NetworkTrusted
     | NetworkWithdrawn
     | RulesChanged
+    | AttachmentsExcepted
+    | AttachmentExceptionRemoved
     | NoticeWritten
     | NoticeWithdrawn
     | TokenIssued

@@ -46,10 +46,14 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="denied"):
-    """No grant. `account` is set if the login exists; `reason` is for operators only."""
+    """No grant. `account` is set if the login exists; `reason` is for operators only.
+
+    `disabled`: the password is right, and the login is disabled. No strike follows.
+    """
 
     account: str = ""
     reason: str = ""
+    disabled: bool = False
 
 
 class Unavailable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="unavailable"):

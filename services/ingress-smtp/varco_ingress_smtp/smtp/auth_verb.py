@@ -51,6 +51,9 @@ async def _log_in(admission: Admission, info: SessionInfo, mechanism: str, initi
             admission.login_throttle.remember(login, info.host)
             admission.remember(info.host)
             return answers.LOGGED_IN
+        case Denied(disabled=True):
+            metrics.LOGINS.labels("disabled").inc()
+            return Reply.WRONG_CREDENTIALS.answer.line()
         case Denied():
             # Many clients try PLAIN and then LOGIN, and a phone tries its old password again.
             if info.guesses.is_new(guess := guess_of(login, password)):

@@ -6,7 +6,7 @@ it.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from msgspec.structs import replace
@@ -20,9 +20,11 @@ from varco_policy import normalization
 from varco_policy.api.request_schemas import (
     MAX_USERS,
     AccountDocument,
+    Attachments,
     NetworkForm,
     NetworkIn,
     PasswordForm,
+    RulesChange,
     RulesForm,
     UserIn,
 )
@@ -112,7 +114,7 @@ async def parse_users(
                 raise RefusedCommand(f"the login {login} is given twice")
             hashed = await new_hash(user, credentials.get(login), hashing, dry_run=dry_run)
             removed = user.name is None and "name" in user.model_fields_set
-            desired[login] = DesiredUser(login if removed else user.name, hashed)
+            desired[login] = DesiredUser(login if removed else user.name, hashed, user.disabled)
     return desired
 
 
@@ -154,11 +156,29 @@ def parse_rules(form: RulesForm, current: Rules) -> Rules:
         for name in ("max_size", "max_recipients", "encrypted", "display_addresses")
         if (value := getattr(form, name)) is not None
     }
-    if form.attachments == "any":
-        given["attachments"] = None
-    elif form.attachments is not None:
-        given["attachments"] = _unique(map(normalization.normal_extension, form.attachments.allow))
+    if form.attachments is not None:
+        given["attachments"] = parse_attachments(form.attachments)
     return replace(current, **given)
+
+
+def parse_rules_change(form: RulesChange, current: Rules) -> Rules:
+    """As `parse_rules`, then with single extensions added and removed."""
+    rules = parse_rules(form, current)
+    added = _unique(map(normalization.normal_extension, form.add_attachments))
+    removed = _unique(map(normalization.normal_extension, form.remove_attachments))
+    if not added and not removed:
+        return rules
+    if rules.attachments is None:
+        raise RefusedCommand("any attachment may pass: give the whole list instead, such as pdf,txt")
+    if missing := [extension for extension in removed if extension not in rules.attachments]:
+        raise RefusedCommand(f"{', '.join(missing)}: not among the attachments that may pass")
+    allowed = _unique([*rules.attachments, *added])
+    return replace(rules, attachments=tuple(extension for extension in allowed if extension not in removed))
+
+
+def parse_attachments(attachments: Literal["any"] | Attachments) -> tuple[str, ...] | None:
+    """Extensions in normal form; None for any."""
+    return None if attachments == "any" else _unique(map(normalization.normal_extension, attachments.allow))
 
 
 def parse_hosts(names: Iterable[str]) -> tuple[str, ...]:

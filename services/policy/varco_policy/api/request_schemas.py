@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr
 
 from varco_common.base import units
 from varco_common.events import Choice, Language, Notice
@@ -20,6 +20,7 @@ Size = Annotated[
     PlainSerializer(units.format_size),
 ]
 HostNameList = Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=1_000)]
+ExtensionList = Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=500)]
 NoticeText = Annotated[str, Field(max_length=6_000)]
 
 
@@ -44,6 +45,7 @@ class PasswordForm(AccountForm):
         description="argon2, bcrypt, sha512-crypt, md5-crypt, SSHA, PBKDF2, also with Dovecot's {SCHEME} before it.",
     )
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    disabled: bool | None = Field(default=None, description="It may not log in until it is enabled again.")
 
 
 class UserIn(PasswordForm):
@@ -77,7 +79,7 @@ class NetworkIn(NetworkForm):
 class Attachments(AccountForm):
     """The extensions that may pass."""
 
-    allow: list[Annotated[str, Field(max_length=20)]] = Field(max_length=500)
+    allow: ExtensionList
 
 
 class RulesForm(AccountForm):
@@ -92,6 +94,20 @@ class RulesForm(AccountForm):
         description="What becomes of a mail whose From or Sender holds, in its name, an address that the account may"
         " not send as.",
     )
+
+
+class RulesChange(RulesForm):
+    """Also single extensions, which are allowed or no longer allowed."""
+
+    add_attachments: ExtensionList = []
+    remove_attachments: ExtensionList = []
+
+
+class AttachmentExceptionForm(AccountForm):
+    """What a sender may attach besides, until a time with its offset from UTC."""
+
+    attachments: Annotated[Literal["any"] | Attachments, BeforeValidator(_attachments)]
+    until: AwareDatetime | None = None
 
 
 class AccountDocument(AccountForm):

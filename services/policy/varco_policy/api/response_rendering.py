@@ -1,5 +1,7 @@
 """From an account to what the API shows of it."""
 
+from datetime import datetime
+
 from msgspec.structs import asdict
 
 from varco_common.events import Language, Notice, Rules
@@ -8,13 +10,15 @@ from varco_policy.api.request_schemas import Attachments
 from varco_policy.api.response_schemas import (
     AccountOut,
     AccountSummary,
+    AttachmentExceptionOut,
+    DisabledUser,
     NetworkOut,
     NoticeOut,
     RulesOut,
     UserName,
     UserOut,
 )
-from varco_policy.model import Account, Credential
+from varco_policy.model import Account, AttachmentException, Credential
 
 _HASH_KINDS = {
     "$argon2id$": "argon2id",
@@ -30,7 +34,7 @@ def account_out(account: Account) -> AccountOut:
         account=account.name,
         language=account.language,
         hosts=[*account.hosts],
-        users=[UserName.model_validate(credential) for credential in account.credentials.values()],
+        users=[_user_in_file(credential) for credential in account.credentials.values()],
         senders=[*account.senders],
         networks=[
             NetworkOut(network=trusted.network, normalise=True, domain=trusted.domain)
@@ -40,6 +44,23 @@ def account_out(account: Account) -> AccountOut:
         ],
         rules=rules_out(account.rules),
         notices=account.notices,
+    )
+
+
+def _user_in_file(credential: Credential) -> DisabledUser | UserName:
+    return (DisabledUser if credential.disabled else UserName)(login=credential.login, name=credential.name)
+
+
+def attachment_exception_out(exception: AttachmentException, now: datetime) -> AttachmentExceptionOut:
+    besides = exception.attachments
+    return AttachmentExceptionOut(
+        sender=exception.pattern,
+        attachments="any" if besides is None else Attachments(allow=[*besides]),
+        since=exception.since,
+        until=exception.until,
+        ended=not exception.holds(now),
+        by=exception.by,
+        reason=exception.reason,
     )
 
 

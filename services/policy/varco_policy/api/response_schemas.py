@@ -16,6 +16,10 @@ class UserName(BaseModel):
     name: str
 
 
+class DisabledUser(UserName):
+    disabled: Literal[True] = True
+
+
 class UserOut(UserName):
     """A login.
 
@@ -25,6 +29,7 @@ class UserOut(UserName):
     added_at: datetime
     changed_at: datetime
     used_at: datetime | None
+    disabled: bool
     hash: str
 
 
@@ -47,13 +52,25 @@ class RulesOut(BaseModel):
     display_addresses: Choice
 
 
+class AttachmentExceptionOut(BaseModel):
+    """What a sender may attach besides. `ended`: its time is over, and it no longer holds."""
+
+    sender: str
+    attachments: Literal["any"] | Attachments
+    since: datetime
+    until: datetime | None
+    ended: bool
+    by: str
+    reason: str
+
+
 class AccountOut(BaseModel):
     """An account as its file would describe it, without secrets."""
 
     account: str
     language: Language
     hosts: list[str]
-    users: list[UserName]
+    users: list[DisabledUser | UserName]
     senders: list[str]
     networks: list[str | NetworkOut]
     rules: RulesOut

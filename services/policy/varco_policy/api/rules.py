@@ -1,16 +1,19 @@
 """An account's rules, and the texts of its refusals."""
 
+from datetime import UTC, datetime
+
 from fastapi import APIRouter
 
 from varco_common.events import Language, Notice
-from varco_common.runtime.auth import AccountScope
-from varco_common.runtime.command_api import ChangedOut, Command
+from varco_common.runtime.auth import AccountScope, Admin
+from varco_common.runtime.command_api import ChangedOut, Command, ReasonedCommand
 from varco_policy import commands
 from varco_policy.api.command_runner import AccountName, CommandRunner
-from varco_policy.api.request_parsing import parse_notice, parse_rules
-from varco_policy.api.request_schemas import NoticeForm, RulesForm
-from varco_policy.api.response_rendering import notice_out, rules_out
-from varco_policy.api.response_schemas import NoticeOut, RulesOut
+from varco_policy.api.request_parsing import parse_attachments, parse_notice, parse_rules_change
+from varco_policy.api.request_schemas import AttachmentExceptionForm, NoticeForm, RulesChange
+from varco_policy.api.response_rendering import attachment_exception_out, notice_out, rules_out
+from varco_policy.api.response_schemas import AttachmentExceptionOut, NoticeOut, RulesOut
+from varco_policy.normalization import normal_sender_pattern
 
 
 def router(runner: CommandRunner) -> APIRouter:
@@ -22,7 +25,7 @@ def router(runner: CommandRunner) -> APIRouter:
         return rules_out(runner.existing(account).rules)
 
     @api.put("/rules", tags=["rules"])
-    async def change_rules(account: AccountName, form: RulesForm, command: Command, _: AccountScope) -> ChangedOut:
+    async def change_rules(account: AccountName, form: RulesChange, command: Command, _: AccountScope) -> ChangedOut:
         """Rules that are left out stay.
 
         An account's own token may make them stricter, never looser.
@@ -30,7 +33,37 @@ def router(runner: CommandRunner) -> APIRouter:
         return await runner.change(
             account,
             command,
-            lambda state, context: commands.change_rules(state, context, parse_rules(form, state.rules)),
+            lambda state, context: commands.change_rules(state, context, parse_rules_change(form, state.rules)),
+        )
+
+    @api.get("/attachments/exceptions", tags=["rules"])
+    async def list_exceptions(account: AccountName, _: AccountScope) -> list[AttachmentExceptionOut]:
+        """The senders that may attach more, those whose time is over included."""
+        now = datetime.now(UTC)
+        return [attachment_exception_out(entry, now) for entry in runner.existing(account).exceptions.values()]
+
+    @api.put("/attachments/exceptions/{sender:path}", tags=["rules"])
+    async def put_exception(
+        account: AccountName, sender: str, form: AttachmentExceptionForm, command: ReasonedCommand, _: Admin
+    ) -> ChangedOut:
+        """Lets a sender, or all of a domain (`@acme.example`), attach more than the rules allow.
+
+        The narrowest exception holds.
+        """
+        pattern, besides = normal_sender_pattern(sender), parse_attachments(form.attachments)
+        until = form.until.astimezone(UTC) if form.until else None
+        return await runner.change(
+            account,
+            command,
+            lambda state, context: commands.except_attachments(state, context, pattern, besides, until),
+        )
+
+    @api.delete("/attachments/exceptions/{sender:path}", tags=["rules"])
+    async def remove_exception(account: AccountName, sender: str, command: Command, _: AccountScope) -> ChangedOut:
+        """The account's own rules hold again."""
+        pattern = normal_sender_pattern(sender)
+        return await runner.change(
+            account, command, lambda state, context: commands.remove_attachment_exception(state, context, pattern)
         )
 
     @api.get("/notices", tags=["notices"])

@@ -27,8 +27,8 @@ def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
             owner = runner.owners.login
             return [
                 change
-                for login, (name, hashed) in users.items()
-                for change in commands.put_user(account, context, login, owner, name=name, new_hash=hashed)
+                for login, user in users.items()
+                for change in commands.put_user(account, context, login, owner, **user._asdict())
             ]
 
         return decide
@@ -42,14 +42,14 @@ def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
     async def put_user(
         account: AccountName, login: str, form: PasswordForm, command: Command, token: AccountScope
     ) -> ChangedOut:
-        """Adds a login, or changes its password or name.
+        """Adds a login, or changes its password or name, or disables it.
 
         The same password again changes nothing.
         """
         login = normal_login(login)
         hashing = AccountHashing.of(verifier, account, token)
         hashed = await new_hash(form, runner.existing(account).credentials.get(login), hashing)
-        return await runner.change(account, command, put({login: DesiredUser(form.name, hashed)}))
+        return await runner.change(account, command, put({login: DesiredUser(form.name, hashed, form.disabled)}))
 
     @api.post("/import")
     async def import_users(account: AccountName, form: PasswdFile, command: Command, token: AccountScope) -> ChangedOut:
