@@ -1,4 +1,4 @@
-"""docs/operations.md, docs/from-postfix.md: their commands, options and compose services exist."""
+"""operations.md, from-postfix.md, privacy.md: their commands and compose services exist."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ import yaml
 from varco_cli.main import app
 
 ROOT = Path(__file__).parents[2]
-TEXT = "".join((ROOT / "docs" / page).read_text() for page in ("operations.md", "from-postfix.md"))
+TEXT = "".join((ROOT / "docs" / page).read_text() for page in ("operations.md", "from-postfix.md", "privacy.md"))
 FILES = ("docker-compose.yml", "compose.cluster.yml")
 
 
