@@ -41,8 +41,8 @@ def test_each_owner_gets_its_sections() -> None:
     [
         ("", "it is empty"),
         ("- acme", "expected sections"),
-        ("language: it", "`account:` must name the account"),
-        ("account: acme\nquota: 5", "line 2, quota: no such section"),
+        ("language: it", "the name of the account is missing"),
+        ("account: acme\nquota: 5", "line 2, quota: unknown section quota: did you mean quotas"),
         ("account: acme\nrules: {max_size: 1MB}\nrules: {max_size: 2MB}", "line 3: rules is there twice"),
         ("account: acme\nrules: {max_size: 1MB, max_size: 2MB}", "line 2: max_size is there twice"),
         ("account: acme\nrules: {max_size", "line 2"),

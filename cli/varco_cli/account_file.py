@@ -1,14 +1,17 @@
 """Account files: YAML whose lines are known, and the service that owns each section."""
 
 import json
-import sys
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import typer
 import yaml
 
+from varco_cli import yaml_mistakes
 from varco_cli.failures import Misused
+from varco_common.base.mistakes import ACCOUNT_EXPECTED, near, shown
 
 
 class _Loader(yaml.SafeLoader):
@@ -48,7 +51,8 @@ OWNERS = (
     Owner("filelink", "/accounts/{account}/filelink", ("filelink",)),
     Owner("archive", "/accounts/{account}/archive", ("archive",)),
 )
-SECTIONS = tuple(section for owner in OWNERS for section in owner.sections)
+KEYS = ("account", *(section for owner in OWNERS for section in owner.sections))
+_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class AccountFile:
@@ -56,6 +60,7 @@ class AccountFile:
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
+        self._text = text
         self._root = _composed(name, text)
         self.content = self._constructed()
         self.account = self._account()
@@ -85,9 +90,9 @@ class AccountFile:
         _Checker(self.name).check(self._root)
         content = self._values()
         for section in content:
-            if section not in ("account", *SECTIONS):
+            if section not in KEYS:
                 raise Misused(
-                    f"{self.place([str(section)])}: no such section: expected one of account, {', '.join(SECTIONS)}"
+                    f"{self.place([str(section)])}: unknown section {shown(section)}{near(str(section), KEYS)}"
                 )
         return content
 
@@ -98,17 +103,21 @@ class AccountFile:
             content: dict[str, Any] = loader.construct_document(self._root)
             json.dumps(content, allow_nan=False)
         except yaml.MarkedYAMLError as error:
-            raise _misused(self.name, error) from None
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise Misused(f"{self.name}: a value that an account file can't have: {error}") from None
+            raise Misused(yaml_mistakes.explained(self.name, self._text, error)) from None
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            raise Misused(f"{self.name}: a value that an account file can't have, such as .nan or !!binary") from None
         finally:
             loader.dispose()
         return content
 
     def _account(self) -> str:
         account = self.content.get("account")
-        if not isinstance(account, str) or not account:
-            raise Misused(f"{self.place(['account'])}: `account:` must name the account")
+        if account is None:
+            raise Misused(f"{self.name}: the name of the account is missing: write account: acme")
+        if isinstance(account, int | float) and not isinstance(account, bool):
+            raise Misused(f"{self.place(['account'])}: put it in quotes: YAML reads it as a number")
+        if not isinstance(account, str) or not _ACCOUNT.fullmatch(account):
+            raise Misused(f"{self.place(['account'])}: {shown(account)}: expected {ACCOUNT_EXPECTED}")
         return account
 
 
@@ -157,18 +166,29 @@ def _values_in(node: yaml.Node) -> list[yaml.Node]:
     return [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else node.value
 
 
-def _misused(name: str, error: yaml.MarkedYAMLError) -> Misused:
-    line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-    return Misused(f"{name}{line}: {error.problem or error.context}")
-
-
 def read(file: str) -> AccountFile:
     """Reads an account from a file or from standard input (`-`). Raises Misused."""
+    name = "standard input" if file == "-" else file
+    return AccountFile(name, _decoded(name, _bytes_of(file)))
+
+
+def _bytes_of(file: str) -> bytes:
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misused(f"{file}: {error}") from None
-    return AccountFile("standard input" if file == "-" else file, text)
+        return typer.get_binary_stream("stdin").read() if file == "-" else Path(file).read_bytes()
+    except FileNotFoundError:
+        raise Misused(f"{file}: no such file") from None
+    except IsADirectoryError:
+        raise Misused(f"{file} is a folder: name the account's file in it") from None
+    except OSError as error:
+        raise Misused(f"{file} can't be read: {(error.strerror or 'unknown reason').lower()}") from None
+
+
+def _decoded(name: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Misused(f"{name}, line {line} is not UTF-8: save the file as UTF-8") from None
 
 
 def body(owner: Owner, sections: Mapping[str, Any]) -> Any:
@@ -182,10 +202,8 @@ def body(owner: Owner, sections: Mapping[str, Any]) -> Any:
 def _composed(name: str, text: str) -> yaml.Node:
     try:
         root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        raise _misused(name, error) from None
     except yaml.YAMLError as error:
-        raise Misused(f"{name}: {' '.join(str(error).split())}") from None
+        raise Misused(yaml_mistakes.explained(name, text, error)) from None
     except RecursionError:
         raise Misused(f"{name}: values in more than {MAX_DEPTH} levels") from None
     if root is None:

@@ -60,6 +60,14 @@ def token() -> str:
         ) from None
 
 
+def require_gate() -> None:
+    """Raises Unreachable where no gate runs here and none is named."""
+    if not apis():
+        raise Unreachable(
+            f"no stack runs in {state_directory().path}: start one with `varco up`, or name it with VARCO_HOME"
+        )
+
+
 def serving(service: str) -> bool:
     """Says whether the gate runs this service."""
     return service in apis()
@@ -151,11 +159,8 @@ def _failure(answer: httpx.Response) -> CommandFailure:
 
 
 def _base(service: str) -> str:
+    require_gate()
     known = apis()
-    if not known:
-        raise Unreachable(
-            f"no stack runs in {state_directory().path}: start one with `varco up`, or name it with VARCO_HOME"
-        )
     if service not in known:
         raise Unreachable(f"needs service {service}, which is not running (running: {', '.join(sorted(known))})")
     return known[service]

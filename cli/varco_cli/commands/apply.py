@@ -58,6 +58,7 @@ def show(account: Account, as_json: Json = False) -> None:
 
     Example: `varco show acme > acme.yaml`
     """
+    api_client.require_gate()
     owners: dict[str, Any] = {}
     for owner in OWNERS:
         if api_client.serving(owner.service):
@@ -85,6 +86,7 @@ def _owners(account_file: AccountFile) -> list[Owner]:
 
     Raises Unreachable where one isn't running, unless its sections are off.
     """
+    api_client.require_gate()
     owners = []
     for owner in OWNERS:
         sections = [section for section in owner.sections if section in account_file.sections]
@@ -135,7 +137,7 @@ def _with_lines(failure: CommandFailure, owner: Owner, account_file: AccountFile
         f"{account_file.place([*prefix, *error['where'][1:]])}: {error['what']}"
         for error in failure.problem.get("errors", [])
     ]
-    return "\n".join(dict.fromkeys(errors)) or f"{account_file.name}: {failure}"
+    return "\n".join(dict.fromkeys(errors)) or f"{account_file.place(prefix)}: {failure}"
 
 
 def _ask(account: str, changes: list[dict[str, Any]], *, yes: bool, prune: bool) -> None:

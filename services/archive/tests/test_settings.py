@@ -11,10 +11,10 @@ from varco_common.base.settings import BrokenSetting, load
     [
         ("VARCO_HOSTNAME", "a_b", "a host name"),
         ("VARCO_ARCHIVE_RETURN_PATH", "copies", "no mail address"),
-        ("VARCO_ARCHIVE_MAX_CONNECTIONS", "0", "greater than or equal to 1"),
+        ("VARCO_ARCHIVE_MAX_CONNECTIONS", "0", "at least 1"),
         ("VARCO_ARCHIVE_IDLE", "soon", "VARCO_ARCHIVE_IDLE=soon"),
         ("VARCO_POP3_PORT", "70000", "65535"),
-        ("VARCO_NATS_MAIL_DAYS", "0", "greater than"),
+        ("VARCO_NATS_MAIL_DAYS", "0", "more than"),
     ],
 )
 def test_a_wrong_setting_is_named(monkeypatch, variable, value, expected):

@@ -53,7 +53,7 @@ def clean(monkeypatch):
 
 BROKEN = {
     "VARCO_BIND": ("localhost:25", "an IP address to listen on"),
-    "VARCO_LOG_LEVEL": ("loud", "'debug', 'info', 'warning' or 'error'"),
+    "VARCO_LOG_LEVEL": ("loud", "debug, info, warning or error"),
     "VARCO_DRAIN": ("soon", units.DURATION_EXPECTED),
     "VARCO_NATS_URL": ("http://bus", "nats://host:port or tls://host:port, several parted by commas"),
     "VARCO_NATS_PASSWORD_FILE": ("/nowhere", "a readable file (No such file or directory)"),
@@ -64,14 +64,14 @@ BROKEN = {
         "mysql://db",
         "sqlite+aiosqlite:///file or postgresql+asyncpg://user:password@host/name",
     ),
-    "VARCO_API_PORT": ("70000", "less than or equal to 65535"),
+    "VARCO_API_PORT": ("70000", "at most 65535"),
     "VARCO_TOKEN_KEY_FILE": ("/nowhere", "a readable file (No such file or directory)"),
     "VARCO_INGRESS_BALANCERS": ("lb.example", "addresses or networks (192.0.2.0/28), parted by commas"),
     "VARCO_INGRESS_VOTERS": (
         "policy,policy",
         "the names of voters, each once, parted by commas; at least one: no answer is never a yes",
     ),
-    "VARCO_NATS_MAIL_DAYS": ("5", "greater than 5"),
+    "VARCO_NATS_MAIL_DAYS": ("5", "more than 5"),
     "VARCO_EXAMPLE_LIMIT": ("20 potatoes", units.SIZE_EXPECTED),
     "VARCO_EXAMPLE_WAIT": ("-5m", units.DURATION_EXPECTED),
     "VARCO_EXAMPLE_LIMTI": ("5MB", "VARCO_EXAMPLE_LIMIT"),

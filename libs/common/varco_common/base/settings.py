@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from varco_common.base import units
 from varco_common.base.durable_file import is_blank
 from varco_common.base.errors import VarcoError
+from varco_common.base.form_fields import field_at
+from varco_common.base.mistakes import expectation
 
 EXIT_BROKEN_SETTING = 2
 
@@ -233,5 +235,4 @@ def _broken(kind: type[Settings], error: ValidationError) -> BrokenSetting:
     first = error.errors(include_url=False)[0]
     place = str(first["loc"][0]) if first["loc"] else ""
     name = next((name for name, field in kind.model_fields.items() if place in (name, field.validation_alias)), place)
-    message = re.sub(r"^(Value error, |Input should be )|, unable to parse .*$", "", first["msg"])
-    return BrokenSetting(variables(kind).get(name, place), first["input"], message)
+    return BrokenSetting(variables(kind).get(name, place), first["input"], expectation(first, field_at(kind, [name])))

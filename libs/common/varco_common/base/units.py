@@ -64,13 +64,15 @@ def format_duration(duration: timedelta) -> str:
     seconds = duration.total_seconds()
     for unit in ("week", "day", "hour", "minute"):
         if seconds and seconds % _DURATIONS[unit] == 0:
-            return _counted(seconds / _DURATIONS[unit], unit)
-    return _counted(seconds, "second")
+            return counted(seconds / _DURATIONS[unit], unit)
+    return counted(seconds, "second")
 
 
-def _counted(count: float, unit: str) -> str:
+def counted(count: float, noun: str) -> str:
+    """`1 entry`, `2 entries`, `3 days`."""
     number = int(count) if count == int(count) else count
-    return f"{number} {unit}" + ("" if number == 1 else "s")
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def _parse(text: str, units: dict[str, float] | dict[str, int], expected: str) -> float:

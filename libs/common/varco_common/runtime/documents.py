@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
+from varco_common.base.mistakes import EXPLAINED, mistakes
+
 T = TypeVar("T")
 
 
@@ -16,5 +18,8 @@ def parsed(kind: TypeAdapter[T], document: Any, *place: str) -> T:
     try:
         return kind.validate_python(document)
     except ValidationError as error:
-        errors = [{**e, "loc": ("body", *place, *e["loc"])} for e in error.errors(include_url=False)]
+        wrong = mistakes(error.errors(include_url=False), document, kind)
+        errors = [
+            {"loc": ("body", *place, *mistake.where), "msg": mistake.what, "type": EXPLAINED} for mistake in wrong
+        ]
         raise RequestValidationError(errors, body=document) from None

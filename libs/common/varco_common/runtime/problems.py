@@ -1,5 +1,6 @@
 """Errors as HTTP responses: `application/problem+json` (RFC 9457), never a stack trace."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from varco_common.base import log
 from varco_common.base.errors import ConflictError, NotFound, RefusedCommand, TransientError, VarcoError
+from varco_common.base.mistakes import Mistake, mistakes
 
 RETRY_AFTER_SECONDS = 2
 MEDIA_TYPE = "application/problem+json"
@@ -25,6 +27,16 @@ _STATUS: dict[type[VarcoError], HTTPStatus] = {
 _log = log.get(__name__)
 
 
+class _ProblemResponse(JSONResponse):
+    """Half of a character that JSON escapes (a lone surrogate) can't be sent in UTF-8: escaped."""
+
+    def render(self, content: object) -> bytes:
+        try:
+            return super().render(content)
+        except UnicodeEncodeError:
+            return json.dumps(content).encode()
+
+
 def problem(
     status: HTTPStatus, detail: str = "", headers: Mapping[str, str] | None = None, **more: object
 ) -> JSONResponse:
@@ -33,7 +45,7 @@ def problem(
     Its type is `about:blank`, so its title is the phrase of the status.
     """
     body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail, **more}
-    return JSONResponse(
+    return _ProblemResponse(
         {name: value for name, value in body.items() if value}, status.value, dict(headers or {}), MEDIA_TYPE
     )
 
@@ -60,11 +72,32 @@ async def _http_error(_: Request, error: Exception) -> JSONResponse:
     return problem(status, "" if error.detail == status.phrase else error.detail, error.headers)
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [{"where": list(map(str, e["loc"])), "what": e["msg"]} for e in error.errors()]
-    detail = "; ".join(f"{'.'.join(e['where'])}: {e['what']}" for e in errors)
+    wrong = [mistake for part, errors in _by_part(error) for mistake in _explained(part, errors, error.body, request)]
+    errors = [{"where": [*mistake.where], "what": mistake.what} for mistake in wrong]
+    named = (".".join(mistake.where).removeprefix("body").removeprefix(".") for mistake in wrong)
+    detail = "; ".join(
+        f"{name}: {mistake.what}" if name else mistake.what for name, mistake in zip(named, wrong, strict=True)
+    )
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+
+
+def _by_part(error: RequestValidationError) -> list[tuple[str, list[Any]]]:
+    """The errors of the body, of the query and so on."""
+    parts: dict[str, list[Any]] = {}
+    for e in error.errors():
+        parts.setdefault(str(e["loc"][0]), []).append({**e, "loc": e["loc"][1:]})
+    return [*parts.items()]
+
+
+def _explained(part: str, errors: list[Any], body: object, request: Request) -> list[Mistake]:
+    if part == "body":
+        field = getattr(request.scope.get("route"), "body_field", None)
+        found = mistakes(errors, body, field.field_info.annotation if field else None)
+    else:
+        found = mistakes(errors, {e["loc"][0]: e.get("input") for e in errors if e["loc"]})
+    return [Mistake((part, *mistake.where), mistake.what) for mistake in found]
 
 
 async def answer_to(request: Request, error: HTTPException | VarcoError) -> JSONResponse:

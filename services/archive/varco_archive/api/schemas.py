@@ -47,9 +47,23 @@ class StrictModel(BaseModel):
 class Pop3In(StrictModel):
     """Without a password the current one is kept. Neither it nor its hash is ever shown."""
 
-    login: Annotated[str, _normal(normalization.login)]
-    password: SecretStr | None = Field(default=None, min_length=8, max_length=normalization.MAX_PASSWORD_BYTES)
-    password_hash: SecretStr | None = Field(default=None, description="An argon2 hash in PHC form.")
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"login": "archive@acme.example", "password": "a-long-secret"}]}
+    )
+
+    login: Annotated[str, _normal(normalization.login)] = Field(
+        description="The user name of the mailbox.", examples=["archive@acme.example"]
+    )
+    password: SecretStr | None = Field(
+        default=None,
+        min_length=8,
+        max_length=normalization.MAX_PASSWORD_BYTES,
+        description="Its password, of at least 8 characters. Left out, the mailbox keeps its own. It is never shown.",
+        examples=["another-secret"],
+    )
+    password_hash: SecretStr | None = Field(
+        default=None, description="An argon2 hash in PHC form instead.", examples=["$argon2id$v=19$m=19456,t=2,p=1$..."]
+    )
 
     @model_validator(mode="after")
     def one_of_two(self) -> "Pop3In":
@@ -61,9 +75,21 @@ class Pop3In(StrictModel):
 class ForwardIn(StrictModel):
     """Where copies are forwarded. The form `journal` attaches the mail to a report."""
 
-    to: Address
-    form: CopyForm = CopyForm.PLAIN
-    return_path: Address | Literal[""] = ""
+    model_config = ConfigDict(
+        json_schema_extra={"examples": ["boss@acme.example", {"to": "boss@acme.example", "form": "journal"}]}
+    )
+
+    to: Address = Field(description="The address that gets the copies.", examples=["boss@acme.example"])
+    form: CopyForm = Field(
+        default=CopyForm.PLAIN,
+        description="`plain` forwards the mail itself, `journal` attaches it to a report with its envelope.",
+        examples=["journal"],
+    )
+    return_path: Address | Literal[""] = Field(
+        default="",
+        description="The envelope sender of copies, to which they bounce; left out, it is empty (`<>`).",
+        examples=["post@acme.example"],
+    )
 
     @property
     def target(self) -> ForwardingTarget:
@@ -73,11 +99,37 @@ class ForwardIn(StrictModel):
 class ArchiveIn(StrictModel):
     """The whole section: what is left out is off or its default; `senders_told` is kept."""
 
-    pop3: Annotated[Pop3In | None, BeforeValidator(_off)] = None
-    forward: Annotated[ForwardIn | None, BeforeValidator(_forward), BeforeValidator(_off)] = None
-    keep: Annotated[Duration, Field(ge=timedelta(hours=1))] = timedelta(seconds=DEFAULT_KEEP_SECONDS)
-    senders_told: str = Field(default="", max_length=500, description="Who told the senders, and when.")
-    copy_: CopySource = Field(default=CopySource.GIVEN, alias="copy")
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"forward": "boss@acme.example", "senders_told": "HR, 2026-11-02"}, "off"]}
+    )
+
+    pop3: Annotated[Pop3In | None, BeforeValidator(_off)] = Field(
+        default=None,
+        description="A mailbox with a copy of each mail; `off` closes it and deletes its copies.",
+        examples=[{"login": "archive@acme.example", "password": "another-secret"}],
+    )
+    forward: Annotated[ForwardIn | None, BeforeValidator(_forward), BeforeValidator(_off)] = Field(
+        default=None,
+        description="An address that gets a copy of each mail.",
+        examples=["boss@acme.example", {"to": "boss@acme.example", "form": "journal"}],
+    )
+    keep: Annotated[Duration, Field(ge=timedelta(hours=1))] = Field(
+        default=timedelta(seconds=DEFAULT_KEEP_SECONDS),
+        description="How long copies stay in the mailbox. A shorter time deletes older ones.",
+        examples=["7 days"],
+    )
+    senders_told: str = Field(
+        default="",
+        max_length=500,
+        description="Who told the senders that their mail is copied, and when. Needed while mail is copied.",
+        examples=["HR, 2026-11-02"],
+    )
+    copy_: CopySource = Field(
+        default=CopySource.GIVEN,
+        alias="copy",
+        description="`given` copies what senders submit, `sent` what filelink made of it.",
+        examples=["sent"],
+    )
 
 
 ArchiveSection = Annotated[ArchiveIn | None, BeforeValidator(_off)]

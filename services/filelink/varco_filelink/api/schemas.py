@@ -21,12 +21,26 @@ MAX_KEEP = timedelta(days=36_500)
 class LinkSettingsIn(BaseModel):
     """The section `filelink:` of an account file. What is left out has its default."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"over": "7MB", "keep": "12 months"}, "off"]}
+    )
 
-    over: Annotated[Size, Field(ge=10_000, le=1_000_000_000)] = DEFAULT_THRESHOLD
-    keep: Annotated[Duration, Field(ge=timedelta(minutes=1), le=MAX_KEEP)] = DEFAULT_KEEP
-    base_url: Annotated[str, AfterValidator(normalization.base_url), Field(max_length=300)] = ""
-    signed: Literal["send", "refuse"] = "send"
+    over: Annotated[Size, Field(ge=10_000, le=1_000_000_000)] = Field(
+        default=DEFAULT_THRESHOLD, description="Larger attachments become links.", examples=["7MB"]
+    )
+    keep: Annotated[Duration, Field(ge=timedelta(minutes=1), le=MAX_KEEP)] = Field(
+        default=DEFAULT_KEEP, description="How long new links live.", examples=["12 months"]
+    )
+    base_url: Annotated[str, AfterValidator(normalization.base_url), Field(max_length=300)] = Field(
+        default="",
+        description="What links begin with; left out, VARCO_LINKS_BASE_URL holds.",
+        examples=["https://files.acme.example"],
+    )
+    signed: Literal["send", "refuse"] = Field(
+        default="send",
+        description="What becomes of signed mails with such attachments, which can't be rewritten.",
+        examples=["refuse"],
+    )
 
     def desired(self) -> DesiredLinkSettings:
         signed = Choice.ACCEPT if self.signed == "send" else Choice.REFUSE

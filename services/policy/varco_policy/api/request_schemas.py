@@ -38,20 +38,44 @@ class AccountForm(BaseModel):
 class PasswordForm(AccountForm):
     """A password, which is hashed at once, or a hash made elsewhere; neither is ever shown."""
 
-    password: SecretStr | None = Field(default=None, min_length=8, max_length=MAX_PASSWORD_BYTES)
+    password: SecretStr | None = Field(
+        default=None,
+        min_length=8,
+        max_length=MAX_PASSWORD_BYTES,
+        description="The password, of at least 8 characters. Left out, an existing login keeps its own. It is never"
+        " shown.",
+        examples=["a-long-secret"],
+    )
     password_hash: SecretStr | None = Field(
         default=None,
         max_length=512,
-        description="argon2, bcrypt, sha512-crypt, md5-crypt, SSHA, PBKDF2, also with Dovecot's {SCHEME} before it.",
+        description="A hash instead of a password: argon2, bcrypt, sha512-crypt, md5-crypt, SSHA, PBKDF2, also with"
+        " Dovecot's {SCHEME} before it.",
+        examples=["{SHA512-CRYPT}$6$rounds=5000$..."],
     )
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    disabled: bool | None = Field(default=None, description="It may not log in until it is enabled again.")
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        default=None,
+        description="What people call the login. A new one is called as it is.",
+        examples=["Alice's phone"],
+    )
+    disabled: bool | None = Field(
+        default=None, description="It may not log in until it is enabled again.", examples=[True]
+    )
 
 
 class UserIn(PasswordForm):
     """A login. Without a password, an existing login keeps its own."""
 
-    login: str = Field(min_length=1, max_length=254)
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"login": "alice@acme.example", "password": "a-long-secret"}]}
+    )
+
+    login: str = Field(
+        min_length=1,
+        max_length=254,
+        description="The user name of SMTP AUTH, in lower case, unique in the gate.",
+        examples=["alice@acme.example"],
+    )
 
 
 class NetworkForm(AccountForm):
@@ -61,36 +85,61 @@ class NetworkForm(AccountForm):
         default=False,
         description="Correct what old devices send: bare line ends, a header without an empty line after it or no"
         " header, MAIL and RCPT without brackets.",
+        examples=[True],
     )
     domain: str = Field(
         default="",
         max_length=253,
         description="The domain of addresses without one, such as `root`; needs `normalise`.",
+        examples=["acme.example"],
     )
     force: bool = Field(
-        default=False, description="Trust a network broader than /8 (IPv4) or /16 (IPv6); needs a reason."
+        default=False,
+        description="Trust a network broader than /8 (IPv4) or /16 (IPv6); needs a reason.",
+        examples=[True],
     )
 
 
 class NetworkIn(NetworkForm):
-    network: str = Field(max_length=64)
+    model_config = ConfigDict(
+        json_schema_extra={"examples": ["192.0.2.0/28", {"network": "192.0.2.9", "normalise": True}]}
+    )
+
+    network: str = Field(
+        max_length=64, description="The network whose hosts send without a password.", examples=["192.0.2.0/28"]
+    )
 
 
 class Attachments(AccountForm):
     """The extensions that may pass."""
 
-    allow: ExtensionList
+    model_config = ConfigDict(json_schema_extra={"examples": [["pdf", "txt"], "any"]})
+
+    allow: ExtensionList = Field(description="The extensions that may pass, without dots.", examples=[["pdf", "txt"]])
 
 
 class RulesForm(AccountForm):
     """Rules that are left out stay as they are."""
 
-    max_size: Annotated[Size, Field(ge=1_000, le=MAX_MAIL)] | None = None
-    max_recipients: Annotated[int, Field(ge=1, le=MAX_RECIPIENTS)] | None = None
-    attachments: Annotated[Literal["any"] | Attachments, BeforeValidator(_attachments)] | None = None
-    encrypted: Choice | None = None
+    max_size: Annotated[Size, Field(ge=1_000, le=MAX_MAIL)] | None = Field(
+        default=None, description="The largest mail, as it leaves.", examples=["20MB"]
+    )
+    max_recipients: Annotated[int, Field(ge=1, le=MAX_RECIPIENTS)] | None = Field(
+        default=None, description="The most recipients of one mail.", examples=[100]
+    )
+    attachments: Annotated[Literal["any"] | Attachments, BeforeValidator(_attachments)] | None = Field(
+        default=None,
+        description="The extensions of attachments that may pass (docs/attachments.md); `any` lets all pass.",
+        examples=[["pdf", "txt"], "any"],
+    )
+    encrypted: Choice | None = Field(
+        default=None,
+        description="What becomes of encrypted and opaquely signed mails (S/MIME, PGP), whose attachments can't be seen.",
+        examples=["accept"],
+    )
     display_addresses: Choice | None = Field(
         default=None,
+        examples=["accept"],
         description="What becomes of a mail whose From or Sender holds, in its name, an address that the account may"
         " not send as.",
     )
@@ -113,14 +162,45 @@ class AttachmentExceptionForm(AccountForm):
 class AccountDocument(AccountForm):
     """An account file."""
 
-    account: str | None = None
-    language: Language | None = None
-    hosts: HostNameList | None = None
-    users: list[UserIn] | None = Field(default=None, max_length=MAX_USERS)
-    senders: list[Annotated[str, Field(max_length=320)]] | None = Field(default=None, max_length=20_000)
-    networks: list[str | NetworkIn] | None = Field(default=None, max_length=10_000)
-    rules: RulesForm | None = None
-    notices: dict[Notice, dict[Language, NoticeText]] | None = None
+    account: str | None = Field(
+        default=None, description="The name of the account: small letters, digits and '-'.", examples=["acme"]
+    )
+    language: Language | None = Field(
+        default=None, description="The language of what the account's users read.", examples=["it"]
+    )
+    hosts: HostNameList | None = Field(
+        default=None,
+        description="The names under which the account's clients connect to the gate.",
+        examples=[["smtp.acme.example"]],
+    )
+    users: list[UserIn] | None = Field(
+        default=None,
+        max_length=MAX_USERS,
+        description="Who may log in.",
+        examples=[[{"login": "alice@acme.example", "password": "a-long-secret"}]],
+    )
+    senders: list[Annotated[str, Field(max_length=320)]] | None = Field(
+        default=None,
+        max_length=20_000,
+        description="The addresses that the account may send as: an address, `@domain`, or `@.domain` (its"
+        " subdomains). Those with @ in front need quotes.",
+        examples=[["@acme.example", "sales@partner.example"]],
+    )
+    networks: list[str | NetworkIn] | None = Field(
+        default=None,
+        max_length=10_000,
+        description="The networks that send without a password.",
+        examples=[["192.0.2.0/28", {"network": "192.0.2.64/28", "normalise": True}]],
+    )
+    rules: RulesForm | None = Field(
+        default=None, description="What the account's mails may be.", examples=[{"max_size": "20MB"}]
+    )
+    notices: dict[Notice, dict[Language, NoticeText]] | None = Field(
+        default=None,
+        description="The account's own texts, by name and language; `varco notices list` shows all of them with the"
+        " facts that may stand in curly brackets.",
+        examples=[{"attachment": {"it": "Niente {name}"}}],
+    )
 
 
 class NoticeForm(AccountForm):

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
 from varco_common.base.merge_patch import is_off, merged
+from varco_common.base.mistakes import TIME_EXPECTED
 from varco_common.events import Limit, Meter, Quotas, Window
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.runtime.documents import parsed
@@ -48,6 +49,16 @@ def _or_none(value: Any) -> Any:
     return None if is_off(value) or (limit := _per_day(value)) == UNLIMITED else limit
 
 
+def _limit(description: str, example: int | str = 500) -> Any:
+    amount = "a size such as 1GB" if isinstance(example, str) else f"a number, such as {example}"
+    return Field(
+        default=None,
+        description=description,
+        examples=[example, {"limit": example, "per": "1 day"}],
+        json_schema_extra={"expected": f"{amount}, or {{limit: {example}, per: 1 day}}"},
+    )
+
+
 class LimitForm(Form):
     """At most `limit` in a window.
 
@@ -55,33 +66,57 @@ class LimitForm(Form):
     zone).
     """
 
-    limit: Annotated[
-        int, BeforeValidator(_number, json_schema_input_type=int | str), Field(ge=0, le=MAX_LIMIT, examples=[500])
-    ]
+    model_config = ConfigDict(json_schema_extra={"examples": [500, {"limit": 500, "per": "1 day"}]})
+
+    limit: Annotated[int, BeforeValidator(_number, json_schema_input_type=int | str), Field(ge=0, le=MAX_LIMIT)] = (
+        Field(
+            description="The most that passes in one window; bytes are a size.",
+            examples=[500],
+            json_schema_extra={"expected": "a number, such as 500, or {limit: 500, per: 1 day}"},
+        )
+    )
     per: Annotated[
         Window, BeforeValidator(lambda value: _PER.get(value, value) if isinstance(value, str) else value)
-    ] = Window.DAY
+    ] = Field(
+        default=Window.DAY,
+        description="`1 hour`, `1 day` (the last 24 hours), or `calendar day` (until midnight in `time_zone`).",
+        examples=["1 hour"],
+    )
 
     def value(self) -> Limit:
         return Limit(limit=self.limit, per=self.per)
 
 
-OneLimit = Annotated[
-    LimitForm | None,
-    BeforeValidator(_or_none, json_schema_input_type=LimitForm | int | Literal["unlimited"] | None),
+class ByteLimitForm(LimitForm):
+    """As LimitForm, for bytes."""
+
+    limit: Annotated[int, BeforeValidator(_number, json_schema_input_type=int | str), Field(ge=0, le=MAX_LIMIT)] = (
+        Field(
+            description="The most that passes in one window.",
+            examples=["1GB"],
+            json_schema_extra={"expected": "a size such as 1GB, or {limit: 1GB, per: 1 day}"},
+        )
+    )
+
+
+_WORDS = Literal["unlimited"]
+OneLimit = Annotated[LimitForm | None, BeforeValidator(_or_none, json_schema_input_type=LimitForm | int | str | None)]
+OneByteLimit = Annotated[
+    ByteLimitForm | None, BeforeValidator(_or_none, json_schema_input_type=ByteLimitForm | int | str | None)
 ]
-AnyLimit = Annotated[
-    LimitForm | Literal["unlimited"], BeforeValidator(_per_day, json_schema_input_type=LimitForm | int | str)
+AnyLimit = Annotated[LimitForm | _WORDS, BeforeValidator(_per_day, json_schema_input_type=LimitForm | int | str)]
+AnyByteLimit = Annotated[
+    ByteLimitForm | _WORDS, BeforeValidator(_per_day, json_schema_input_type=ByteLimitForm | int | str)
 ]
 
 
 class LimitsForm(Form):
     """Meters that are left out have no limit."""
 
-    messages: OneLimit = None
-    recipients: OneLimit = None
-    bytes: OneLimit = None
-    first_time_recipients: OneLimit = None
+    messages: OneLimit = _limit("Mails of one sender.")
+    recipients: OneLimit = _limit("Recipients of one sender's mails.")
+    bytes: OneByteLimit = _limit("Bytes of one sender's mails.", "1GB")
+    first_time_recipients: OneLimit = _limit("Recipients that the sender hasn't written to in 90 days.", 50)
 
     def limits(self) -> dict[Meter, Limit]:
         forms = {meter: getattr(self, meter.value) for meter in Meter}
@@ -91,12 +126,14 @@ class LimitsForm(Form):
 class ExceptForm(Form):
     """Other limits, or none (`unlimited`); a meter that is left out keeps the account's."""
 
-    messages: AnyLimit | None = None
-    recipients: AnyLimit | None = None
-    bytes: AnyLimit | None = None
-    first_time_recipients: AnyLimit | None = None
+    messages: AnyLimit | None = _limit("Mails of the sender, or `unlimited`.", 5000)
+    recipients: AnyLimit | None = _limit("Recipients of the sender's mails, or `unlimited`.", 9000)
+    bytes: AnyByteLimit | None = _limit("Bytes of the sender's mails, or `unlimited`.", "5GB")
+    first_time_recipients: AnyLimit | None = _limit("Recipients that are new to the sender, or `unlimited`.", 500)
     until: datetime | date | None = Field(
         default=None,
+        examples=["2026-12-24"],
+        json_schema_extra={"expected": TIME_EXPECTED},
         description="When it ends; without an offset, in the account's time zone. A date: its first moment.",
     )
 
@@ -129,13 +166,25 @@ class ExceptForm(Form):
 class ExceptionForm(ExceptForm):
     """One exception in an account file."""
 
-    sender: str = Field(max_length=320, examples=["news@acme.example", "@lists.acme.example"])
-    reason: str = Field(min_length=3, max_length=1_000)
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"sender": "news@acme.example", "messages": 5000, "reason": "Christmas letter"}]
+        }
+    )
+
+    sender: str = Field(
+        max_length=320,
+        description="An address, or `@domain`.",
+        examples=["news@acme.example", "@lists.acme.example"],
+    )
+    reason: str = Field(
+        min_length=3, max_length=1_000, description="Why, of at least 3 characters.", examples=["Christmas letter"]
+    )
 
 
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError("a time zone such as Europe/Rome or UTC is expected")
+        raise ValueError("a time zone such as Europe/Rome or UTC")
     return name
 
 
@@ -148,10 +197,29 @@ class QuotasForm(LimitsForm):
     are.
     """
 
-    account: LimitsForm | None = None
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
-    answer: Literal[450, 550] = 450
-    exceptions: list[ExceptionForm] | None = Field(default=None, max_length=10_000)
+    model_config = ConfigDict(json_schema_extra={"examples": [{"messages": 500, "bytes": "1GB"}, "off"]})
+
+    account: LimitsForm | None = Field(
+        default=None,
+        description="Limits for all mail of the account together, with the same keys.",
+        examples=[{"messages": 5000}],
+    )
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="UTC", description="The time zone of calendar days, and of `until`.", examples=["Europe/Rome"]
+    )
+    answer: Literal[450, 550] = Field(
+        default=450,
+        description="What a client hears over a limit: 450 (try again later) or 550 (give up).",
+        examples=[550],
+    )
+    exceptions: list[ExceptionForm] | None = Field(
+        default=None,
+        max_length=10_000,
+        description="Other limits for some senders; the narrowest one holds.",
+        examples=[
+            [{"sender": "news@acme.example", "messages": 5000, "until": "2026-12-24", "reason": "Christmas letter"}]
+        ],
+    )
 
     def quotas(self) -> Quotas:
         whole = self.account.limits() if self.account else {}

@@ -14,12 +14,29 @@ from varco_relay.model.untried_mail import UntriedMail
 class SmarthostIn(BaseModel):
     """A next hop. Without `password` the one that is there is kept."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"smarthost": "mx.provider.example:587", "tls": "required"}, "blackhole"]},
+    )
 
-    smarthost: str = Field(examples=["mx.provider.example:25"], max_length=300)
-    tls: TlsUse = TlsUse.OPPORTUNISTIC
-    login: str = Field(default="", max_length=320)
-    password: SecretStr | None = None
+    smarthost: str = Field(
+        max_length=300,
+        description="The next hop: its name or address, and the port.",
+        examples=["mx.provider.example:587"],
+    )
+    tls: TlsUse = Field(
+        default=TlsUse.OPPORTUNISTIC,
+        description="`required` verifies the certificate, `opportunistic` encrypts where it can, `none` never does.",
+        examples=["required"],
+    )
+    login: str = Field(
+        default="", max_length=320, description="The login at the next hop.", examples=["acme@provider.example"]
+    )
+    password: SecretStr | None = Field(
+        default=None,
+        description="Its password. Left out, the one that is there is kept while host and login stay.",
+        examples=["a-long-secret"],
+    )
 
     def request(self) -> RouteRequest:
         password = self.password.get_secret_value() if self.password else None
