@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from varco_common.base import units
 
 
-class Place(NamedTuple):
+class FieldHint(NamedTuple):
     """`expected` says in words what belongs there; `examples` are as a file would have them."""
 
     expected: str = ""
@@ -18,17 +18,17 @@ class Place(NamedTuple):
     is_size: bool = False
 
 
-def field_at(kind: object, path: Sequence[str]) -> Place:
+def field_at(kind: object, path: Sequence[str]) -> FieldHint:
     """What belongs at the place; empty where nothing is known about it."""
     field: FieldInfo | None = None
     for step in path:
         field, kind = _step(kind, step)
     if field is None:
         examples = next((_model_examples(model) for model in _models(kind)), [])
-        return Place(examples=_joined(examples))
+        return FieldHint(examples=_joined(examples))
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     examples = field.examples or []
-    return Place(str(extra.get("expected", "")), _joined(examples), any(_is_size(example) for example in examples))
+    return FieldHint(str(extra.get("expected", "")), _joined(examples), any(_is_size(example) for example in examples))
 
 
 def keys_at(kind: object, path: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from varco_common.base import units
-from varco_common.base.form_fields import Place, field_at, keys_at
+from varco_common.base.form_fields import FieldHint, field_at, keys_at
 
 EXPLAINED = "explained"
 _SENTENCES = (EXPLAINED, "refused")  # the types of errors whose text is a sentence already
@@ -75,7 +75,7 @@ def near(name: str, known: Iterable[str]) -> str:
     return f": expected one of {', '.join(names)}" if names else ""
 
 
-def expectation(error: Mapping[str, Any], field: Place) -> str:  # noqa: PLR0911 - a table of cases
+def expectation(error: Mapping[str, Any], field: FieldHint) -> str:  # noqa: PLR0911 - a table of cases
     """What is expected there, with an example."""
     kind, context = str(error["type"]), error.get("ctx") or {}
     if kind in _BOUNDS:
@@ -132,7 +132,7 @@ def _is_inside(place: tuple[str, ...], outer: tuple[str, ...]) -> bool:
 
 
 def _sentence(  # noqa: PLR0911 - a table of cases
-    errors: Sequence[Mapping[str, Any]], field: Place, place: tuple[str, ...], kind: object
+    errors: Sequence[Mapping[str, Any]], field: FieldHint, place: tuple[str, ...], kind: object
 ) -> str:
     error = max(errors, key=_weight)
     value, name = error.get("input"), place[-1] if place else ""
@@ -182,7 +182,7 @@ def _is_expectation(text: str) -> bool:
     return text.startswith(("a ", "an ", "one of ", "addresses ", "absolute "))
 
 
-def _amount(value: object, field: Place) -> str:
+def _amount(value: object, field: FieldHint) -> str:
     if match := re.fullmatch(r"datetime\.timedelta\((\w+)=(\d+)\)", str(value)):  # as Pydantic has it
         value = timedelta(**{match[1]: int(match[2])})
     if isinstance(value, timedelta):
