@@ -2,12 +2,15 @@
 
 homes/2026-11-29.tar.xz contains account acme with every section; eight mails for a next hop that
 was down, two of them deferred and one of those held; one converted attachment; a refusal; two bans.
+Its objects are in SeaweedFS.
 """
 
+import hashlib
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.integration.conftest import Hop
@@ -38,6 +41,16 @@ def test_settings_bans_links_and_copies_are_there(upgraded: Gate) -> None:
     assert [ban["network"] for ban in upgraded.json("bans", "list")] == ["203.0.113.7"]
     assert [link["name"] for link in upgraded.json("links", "list")["links"]] == ["big.pdf"]
     assert upgraded.json("archive", "status")[0]["copies"] == 8
+
+
+def test_the_linked_file_was_moved_out_of_seaweedfs(upgraded: Gate) -> None:
+    [link] = upgraded.json("links", "list")["links"]
+    name = link["url"].rpartition("/")[2]
+    answer = httpx.get(f"http://127.0.0.1:{upgraded.ports.links}/files/{name}")
+    assert (answer.status_code, len(answer.content)) == (200, link["size"])
+    assert answer.headers["etag"] == f'"{hashlib.sha256(answer.content).hexdigest()[:40]}"'
+    assert not [*upgraded.home.path.glob("s3*")]
+    assert set(upgraded.json("status")["processes"]) & {"s3"} == set()
 
 
 def test_the_queue_is_delivered_and_what_was_held_stays_held(upgraded: Gate) -> None:

@@ -170,7 +170,7 @@ def test_too_long_is_any_line_over_the_limit_however_cut(sizes, cuts):
 
 
 async def test_a_body_that_finds_no_room_on_disk_is_452_and_its_rest_is_no_command(start, tmp_path):
-    world = await start(inline=1_000)
+    world = await start(memory=1_000)
     (tmp_path / "spool").write_text("a file where the directory should be")
     async with world.connect() as client:
         await (await client.hello()).envelope()

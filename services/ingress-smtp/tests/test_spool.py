@@ -10,8 +10,8 @@ def test_a_body_that_finds_no_room_waits_on_disk_and_is_the_same(tmp_path: Path)
         for chunk in (b"123456", b"7890"):
             spool.write(chunk)
     assert room.free == 0
-    assert first.inline
-    assert second.inline
+    assert first.is_small
+    assert second.is_small
     for spool in (first, second):
         with spool.whole() as whole:
             assert bytes(whole) == b"1234567890"
@@ -19,13 +19,13 @@ def test_a_body_that_finds_no_room_waits_on_disk_and_is_the_same(tmp_path: Path)
     assert room.free == 10
 
 
-def test_only_a_body_over_the_inline_limit_is_for_the_object_store(tmp_path: Path) -> None:
+def test_only_a_body_over_the_limit_is_never_copied_whole(tmp_path: Path) -> None:
     room = MemoryBudget(1000)
     spool = Spool(tmp_path, 4, room)
     spool.write(b"1234")
-    assert spool.inline
+    assert spool.is_small
     spool.write(b"5")
-    assert not spool.inline
+    assert not spool.is_small
 
     assert room.free == 1000
     spool.clear()

@@ -65,7 +65,7 @@ async def serve(settings: Settings) -> None:
             try:
                 await enforcement.caught_up.wait()
                 async with listening(admission, sockets):
-                    large = f"mail over {format_size(settings.inline)} is answered 451"
+                    large = f"mail over {format_size(admission.recorder.inline_bytes)} is answered 451"
                     objects = degrades(bodies.check, large)
                     await http.serve(bus, objects=objects, certificates=certificates.check)
             finally:
@@ -77,7 +77,7 @@ def build(
     settings: Settings, bus: Bus, bodies: ObjectStore, next_hops: NextHopCapabilities, certificates: Certificates
 ) -> Admission:
     """Everything that a connection of this process needs."""
-    recorder = Recorder(bus, bodies, settings.hostname)
+    recorder = Recorder(bus, bodies, settings.hostname, settings.inline or bodies.inline_bytes)
     authenticator = Authenticator(bus.requests)
     bus.events.listen(POLICY_EVENTS, callback=authenticator.on_policy_event)
     bus.on_reconnect(authenticator.on_reconnect)

@@ -23,7 +23,7 @@ from varco_ingress_smtp.smtp.body_reader import BodyFault, BodyReader
 from varco_ingress_smtp.smtp.limits import MinimumDataRate
 from varco_ingress_smtp.smtp.line_reader import LineReader
 from varco_ingress_smtp.smtp.path_parser import MailPath
-from varco_ingress_smtp.spool import MemoryBudget, Spool
+from varco_ingress_smtp.spool import SMALL_BYTES, MemoryBudget, Spool
 from varco_ingress_smtp.stored_message import ReceivedBody
 from varco_ingress_smtp.transaction import SessionInfo, Transaction
 
@@ -163,8 +163,8 @@ class MailPipeline:
 
         Raises EOFError when the client is gone, EndlessBody, and BodyOutOfSync.
         """
-        settings, loop = self._settings, asyncio.get_running_loop()
-        spool = Spool(self._spools, settings.inline, self._memory)
+        loop = asyncio.get_running_loop()
+        spool = Spool(self._spools, max(self._recorder.inline_bytes, SMALL_BYTES), self._memory)
         body = BodyReader(
             spool,
             max_size=self._max_size(mail),

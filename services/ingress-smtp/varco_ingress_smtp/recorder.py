@@ -18,7 +18,7 @@ from varco_common.mail.verdict import Verdict
 from varco_common.mail.wire_form import count_dots
 from varco_common.storage.object_store import ObjectStore
 from varco_ingress_smtp.header_fixups import fix_header
-from varco_ingress_smtp.stored_message import ReceivedBody, stored_inline
+from varco_ingress_smtp.stored_message import ReceivedBody, stored_whole
 from varco_ingress_smtp.transaction import SessionInfo, Transaction
 
 _log = log.get(__name__)
@@ -26,12 +26,16 @@ Votes = tuple[Vote, ...]
 
 
 class Recorder:
-    """Its methods return the reply that holds once the append was acknowledged, or has failed."""
+    """Its methods return the reply that holds once the append was acknowledged, or has failed.
 
-    def __init__(self, bus: Bus, bodies: ObjectStore, hostname: str) -> None:
+    A body of at most `inline_bytes` travels in its record.
+    """
+
+    def __init__(self, bus: Bus, bodies: ObjectStore, hostname: str, inline_bytes: int) -> None:
         self._bus = bus
         self._bodies = bodies
         self._hostname = hostname
+        self.inline_bytes = inline_bytes
         self._pending: set[asyncio.Task[int]] = set()
 
     async def append(self, event: Event) -> None:
@@ -109,16 +113,23 @@ class Recorder:
 
     async def _store(self, key: str, header: bytes, received: ReceivedBody) -> tuple[bytes, BodyReference]:
         """The bytes that travel in the record, if any, and the reference to the body."""
-        if received.spool.inline:
-            with received.spool.whole() as whole:
-                inline = stored_inline(header, whole, len(received.header))
-            digest = hashlib.sha256(inline).hexdigest()
-            return inline, BodyReference(size=len(inline), sha256=digest, dots=count_dots(inline))
+        if received.spool.is_small:
+            return await self._store_whole(key, header, received)
         await self._bus.admin.check_full()  # a body whose record isn't stored takes room for days
         with received.stored(header) as stream:
             size = stream.size
             await self._bodies.put(key, cast(BinaryIO, stream), size)
             return b"", BodyReference(size=size, sha256=stream.sha256, object=key, dots=stream.dots)
+
+    async def _store_whole(self, key: str, header: bytes, received: ReceivedBody) -> tuple[bytes, BodyReference]:
+        with received.spool.whole() as whole:
+            body = stored_whole(header, whole, len(received.header))
+        reference = BodyReference(size=len(body), sha256=hashlib.sha256(body).hexdigest(), dots=count_dots(body))
+        if received.spool.size <= self.inline_bytes:
+            return body, reference
+        await self._bus.admin.check_full()
+        await self._bodies.put(key, body)
+        return b"", replace(reference, object=key)
 
 
 def _failure(error: TransientError) -> Reply:

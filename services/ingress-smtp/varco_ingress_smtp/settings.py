@@ -57,11 +57,11 @@ class Settings(
         "VARCO_HOME/tls.",
     )
     max_size: Size = Field(default=100 * MIB, description="The largest mail that any account may send.")
-    inline: Internal[Size] = Field(
-        default=2 * MIB,
+    inline: Internal[Size | None] = Field(
+        default=None,
         le=3 * MIB,
-        description="A body up to this size travels in its record. A larger one goes to the object store, which costs "
-        "more for each byte.",
+        description="A body up to this size travels in its record, a larger one goes to the object store. Unset: the "
+        "size from which the store costs less.",
     )
     memory: Size = Field(
         default=64 * MIB,

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+SMALL_BYTES = 2 * 1024 * 1024  # copied in one piece; a larger body is read from its file again and again
+
 
 class MemoryBudget:
     """Bytes left for the bodies of all sessions in memory. Beyond it bodies go to disk."""
@@ -18,11 +20,11 @@ class MemoryBudget:
 
 
 class Spool:
-    """Collects chunks. A body of at most `inline_limit` bytes travels in its record."""
+    """Collects chunks. A body of at most `small` bytes stays in memory, if there is room."""
 
-    def __init__(self, directory: Path, inline_limit: int, budget: MemoryBudget) -> None:
+    def __init__(self, directory: Path, small: int, budget: MemoryBudget) -> None:
         self._directory = directory
-        self._inline_limit = inline_limit
+        self._small = small
         self._budget = budget
         self._in_memory = 0
         self._chunks: list[bytes] = []
@@ -31,7 +33,7 @@ class Spool:
 
     def write(self, chunk: bytes) -> None:
         self.size += len(chunk)
-        if self._file is None and (self.size > self._inline_limit or len(chunk) > self._budget.free):
+        if self._file is None and (self.size > self._small or len(chunk) > self._budget.free):
             self._spill()
         if self._file is None:
             self._chunks.append(chunk)
@@ -50,9 +52,9 @@ class Spool:
                 file.close()
 
     @property
-    def inline(self) -> bool:
-        """Whether it is small enough for its record, in memory or not."""
-        return self.size <= self._inline_limit
+    def is_small(self) -> bool:
+        """Whether it may be copied in one piece, from memory or from its file."""
+        return self.size <= self._small
 
     @contextmanager
     def whole(self) -> Iterator[bytes | mmap.mmap]:

@@ -14,7 +14,7 @@ from varco_ingress_smtp.spool import Spool
 _CRLF = b"\r\n"
 
 
-def stored_inline(header: bytes, received: bytes | mmap.mmap, header_end: int) -> bytes:
+def stored_whole(header: bytes, received: bytes | mmap.mmap, header_end: int) -> bytes:
     """In one piece. A body without an empty line after its header gets one."""
     between = b"" if received[header_end : header_end + 2] == _CRLF else _CRLF
     with memoryview(received) as view, view[header_end:] as rest:  # copies a body of megabytes only once

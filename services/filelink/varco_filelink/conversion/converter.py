@@ -24,7 +24,6 @@ from varco_filelink.conversion.transfer_decoding import decoder
 from varco_filelink.model.account_settings import LinkSettings
 from varco_filelink.model.link_state import Link
 
-INLINE_BYTES = 2 * 1024 * 1024  # a converted body up to this size travels in its record, whose limit is 4 MiB
 _EXTENSION = re.compile(r"[a-z0-9]{1,10}")
 
 
@@ -149,7 +148,7 @@ class SequentialReader:
 
 
 class OutgoingBody:
-    """The body of the outgoing mail: in memory up to INLINE_BYTES, else an object."""
+    """The body of the outgoing mail: in its record if it is small, else an object."""
 
     def __init__(self, bodies: ObjectStore, key: str) -> None:
         self._bodies, self._key = bodies, key
@@ -163,7 +162,7 @@ class OutgoingBody:
         self._size += len(piece)
         if self._upload is None:
             self._inline.append(piece)
-            if self._size <= INLINE_BYTES:
+            if self._size <= self._bodies.inline_bytes:
                 return
             self._upload = self._bodies.upload(self._key)
             piece, self._inline = b"".join(self._inline), []
