@@ -66,7 +66,7 @@ def _running() -> BackupStorage:
 
 
 def _of_home(inner: str, nats: int, seaweed: int | None = None) -> BackupStorage:
-    """`seaweed` is the port of the object store if an older version started the stack (ADR 28)."""
+    """`seaweed` is the port of the object store if an older version started the stack (ADR 29)."""
     home = api_client.state_directory()
     objects = load(WithObjectStore).object_store
     if seaweed:
