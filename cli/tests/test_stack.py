@@ -1,7 +1,9 @@
 """The embedded stack while it runs: killed processes restart, and forbidden things are refused."""
 
 import asyncio
+import json
 import os
+import re
 import smtplib
 import stat
 from pathlib import Path
@@ -12,6 +14,8 @@ import pytest
 from varco_cli.stack import Stack
 from varco_common.storage.object_store import BODIES
 from varco_common.testing.next_hop import NextHop
+
+from .conftest import Varco
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -77,6 +81,20 @@ async def test_a_large_body_passes_through_a_directory_that_is_its_owners_alone(
     assert [file.stat().st_size > 60_000 * 70 for file in stored] == [True]
     assert {stat.S_IMODE(file.stat().st_mode) for file in stored} == {0o600}
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in (stack.home.objects, stored[0].parent)} == {0o700}
+
+
+async def test_status_says_what_the_disk_holds(stack: Stack, varco: Varco) -> None:
+    (stack.home.objects / BODIES / "probe").write_bytes(bytes(3_000_000))
+    try:
+        ended = await asyncio.to_thread(varco, "status", "--json", home=stack.home.path)
+        shown = await asyncio.to_thread(varco, "status", home=stack.home.path)
+    finally:
+        (stack.home.objects / BODIES / "probe").unlink()
+    disk = json.loads(ended.out)["disk"]
+    assert disk["objects"] >= 3_000_000
+    assert disk["nats"] > 0
+    assert disk["free"] > 0
+    assert re.search(r"objects +\d+\.\d MB", shown.out)
 
 
 async def test_a_service_speaks_and_hears_its_own_subjects_only(stack: Stack) -> None:

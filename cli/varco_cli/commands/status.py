@@ -1,6 +1,8 @@
 """`varco status`: shows what runs where, and whether it is ready."""
 
 import contextlib
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ from varco_cli import api_client, output
 from varco_cli.failures import Unreachable
 from varco_cli.output import Json
 
+_DIRECTORIES = ("nats", "objects", "data", "spool", "logs")  # docs/operations.md says what is in each
+
 
 def status(as_json: Json = False) -> None:
-    """Shows processes, ports, readiness and version of the stack of VARCO_HOME.
+    """Shows processes, ports, readiness, disk use and version of the stack of VARCO_HOME.
 
     A service is serving, degraded (it says which part does not work) or down. Exit code 3 where one
     is not serving. With VARCO_APIS, shows the readiness of the services
@@ -31,6 +35,8 @@ def status(as_json: Json = False) -> None:
     serving = all(service["state"] == "serving" for service in ready.values())
     answer["ready"] = serving and all(answer["processes"].values())
     answer["services"] = ready
+    if answer["processes"]:
+        answer["disk"] = disk_use(api_client.state_directory().path)
     output.show(answer, as_json, lambda: _print(answer))
     if not answer["ready"]:
         raise typer.Exit(Unreachable.exit_code)
@@ -48,6 +54,7 @@ def _print(answer: dict[str, Any]) -> None:
         output.lines(f"{name} is {service['state']}: {check}: {why}" for check, why in service["missing"].items())
     if answer["processes"]:
         output.table(["port", ""], answer["ports"].items())
+        output.table(["disk", "size"], answer["disk"].items())
 
 
 def _ready(url: str) -> dict[str, Any]:
@@ -57,6 +64,21 @@ def _ready(url: str) -> dict[str, Any]:
         return {"ready": False, "state": "down", "missing": {"process": str(error)}}
     missing = {name: check.get("why", "") for name, check in answer["checks"].items() if not check["ok"]}
     return {"ready": answer["ready"], "state": answer["state"], "missing": missing}
+
+
+def disk_use(home: Path) -> dict[str, int]:
+    """Returns the bytes that each directory of the home takes, and those that are free."""
+    used = {name: _taken(home / name) for name in _DIRECTORIES if (home / name).is_dir()}
+    return {**used, "free": shutil.disk_usage(home).free}
+
+
+def _taken(directory: Path) -> int:
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                total += (Path(folder) / name).lstat().st_blocks * 512
+    return total
 
 
 def pid_of(process: str) -> int:
