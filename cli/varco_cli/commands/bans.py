@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import api_client, output
+from varco_cli import api_client, output, times
 from varco_cli.catalogue import group
 from varco_cli.commands.shared import NeededReason, Reason
 from varco_cli.failures import Misused
 from varco_cli.output import Json
+from varco_cli.token_names import TokenNames
 
 app = group("bans")
 
@@ -24,8 +25,10 @@ def list_bans(as_json: Json = False) -> None:
     """
     answer = api_client.call("banguard", "GET", "/bans")
     columns = ["network", "since", "until", "n-th", "by", "evidence"]
+    names = TokenNames()
     rows = [
-        (ban["network"], ban["since"], _until(ban), ban["count"], ban["by"], _causes(ban["evidence"])) for ban in answer
+        (ban["network"], ban["since"], _until(ban), ban["count"], names.named(ban["by"]), _causes(ban["evidence"]))
+        for ban in answer
     ]
     output.show(answer, as_json, lambda: output.table(columns, rows, empty="nobody is banned"))
 
@@ -76,8 +79,7 @@ def list_ignored(as_json: Json = False) -> None:
     Example: `varco bans ignored`
     """
     answer = api_client.call("banguard", "GET", "/ignored")
-    columns = ("network", "account", "since", "by", "reason")
-    output.show(answer, as_json, lambda: output.rows(columns, answer))
+    output.show(answer, as_json, lambda: _print_ignored(answer))
 
 
 @app.command("ignore")
@@ -153,18 +155,25 @@ def _pair(change: str) -> tuple[str, str]:
 
 
 def _until(ban: dict[str, Any]) -> str:
-    return ban["until"] or "for ever"
+    return times.local(ban["until"]) if ban["until"] else "for ever"
 
 
 def _causes(strikes: list[dict[str, Any]]) -> str:
     return ", ".join(sorted({strike["cause"] for strike in strikes}))
 
 
+def _print_ignored(answer: list[dict[str, Any]]) -> None:
+    names = TokenNames()
+    columns = ("network", "account", "since", "by", "reason")
+    output.rows(columns, [entry | {"by": names.named(entry["by"])} for entry in answer])
+
+
 def _print_host(answer: dict[str, Any]) -> None:
     ban = answer["ban"]
     facts: dict[str, Any] = {"network": answer["network"], "banned": bool(ban)}
     if ban:
-        facts |= {"since": ban["since"], "until": _until(ban), "n-th ban": ban["count"], "by": ban["by"]}
+        facts |= {"since": ban["since"], "until": _until(ban), "n-th ban": ban["count"]}
+        facts |= {"by": TokenNames().named(ban["by"])}
         facts |= {"reason": ban["reason"]}
     output.record(facts | {"ignored by": answer["ignored"]})
     strikes = [*(ban["evidence"] if ban else []), *answer["strikes"]]

@@ -3,18 +3,18 @@
 import contextlib
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import IO, Annotated, Any
 
 import msgspec
 import typer
 
-from varco_cli import api_client, output
+from varco_cli import api_client, output, times
 from varco_cli.catalogue import group
 from varco_cli.failures import Misused, Unreachable
 from varco_cli.output import Json
 from varco_cli.times import moment
+from varco_cli.token_names import TokenNames
 
 app = group("events")
 
@@ -70,15 +70,16 @@ def tail(
     Examples: `varco events tail --follow` ·
     `varco events tail -f --fact mail-refused --account acme --json`
     """
+    names = TokenNames()
     query = _query(mail, message_id, sender, recipient, host, login, account, service, fact)
     newest = api_client.call("audit", "GET", "/events", params=query | {"limit": lines or 1})["events"]
     last = newest[0]["sequence"] if newest else 0
     for event in reversed(newest[:lines]):
-        _show(event, as_json)
+        _show(event, as_json, names)
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
             for text in api_client.lines("audit", "/events/stream", params=query | {"after": last, "follow": True}):
-                _show(msgspec.json.decode(text), as_json)
+                _show(msgspec.json.decode(text), as_json, names)
 
 
 @app.command("list")
@@ -104,11 +105,11 @@ def list_(
     `varco events list --fact auth-failed --since 1d --account acme`
     """
     query = _query(mail, message_id, sender, recipient, host, login, account, service, fact) | _times(since, until)
-    events = []
+    events, names = [], TokenNames()
     for event in _pages(query | {"order": "oldest" if oldest else "newest"}, limit):
         events.append(event)
         if not as_json:
-            _show(event, as_json)
+            _show(event, as_json, names)
     if as_json:
         output.show(events, as_json, lambda: None)
     elif not events:
@@ -198,25 +199,25 @@ def _query(
     service: str,
     fact: list[str] | None,
 ) -> dict[str, Any]:
-    times: dict[str, Any] = {"mail": mail, "message_id": message_id, "sender": sender, "recipient": recipient}
-    times |= {"host": host, "login": login, "account": account, "service": service, "fact": fact}
-    return {name: value for name, value in times.items() if value}
+    values: dict[str, Any] = {"mail": mail, "message_id": message_id, "sender": sender, "recipient": recipient}
+    values |= {"host": host, "login": login, "account": account, "service": service, "fact": fact}
+    return {name: value for name, value in values.items() if value}
 
 
 def _times(since: str, until: str) -> dict[str, str]:
-    times = {"since": since, "until": until}
-    return {name: moment(text, f"--{name}").isoformat() for name, text in times.items() if text}
+    periods = {"since": since, "until": until}
+    return {name: moment(text, f"--{name}").isoformat() for name, text in periods.items() if text}
 
 
-def _show(stored: dict[str, Any], as_json: bool) -> None:
+def _show(stored: dict[str, Any], as_json: bool, names: TokenNames) -> None:
     if as_json:
         fields = {name: stored[name] for name in ("sequence", "time", "subject", "event")}
         typer.echo(msgspec.json.encode(fields).decode())
         return
     event = stored["event"]
-    at = datetime.fromisoformat(stored["time"])
     facts = " ".join(f"{name}={_short(value)}" for name, value in event.items() if name not in ("type", "at"))
-    output.line(f"{stored['sequence']:>6} {at:%Y-%m-%d %H:%M:%S} {event.get('type', stored['subject'])} {facts}")
+    kind = event.get("type", stored["subject"])
+    output.line(f"{stored['sequence']:>6} {times.local(stored['time'])} {kind} {names.named(facts)}")
 
 
 def _short(value: object) -> str:

@@ -9,6 +9,7 @@ from varco_cli import api_client, output
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 from varco_cli.times import local, moment
+from varco_cli.token_names import TokenNames
 
 
 def state(
@@ -32,11 +33,12 @@ def state(
 
 def _print(answer: dict[str, Any]) -> None:
     output.line(f"{answer['account']} after event {answer['sequence']}, {local(answer['at'])}")
+    names = TokenNames()
     rows = [
-        (item["section"], item["key"], item["value"], item["sequence"], item["at"], item["fact"], item["by"])
+        (item["section"], item["key"], item["value"], item["sequence"], item["at"], names.named(item["by"]))
         for item in answer["items"]
     ]
-    output.table(("section", "what", "value", "event", "since", "made so by", "who"), rows)
+    output.table(("section", "what", "value", "event", "since", "who"), rows)
     for service, why in answer["missing"].items():
         output.line(f"{service} gave no answer: {why}")
     for sequence in answer["unreadable"]:

@@ -8,6 +8,7 @@ import typer
 from varco_cli import api_client, output
 from varco_cli.output import Json, Styled
 from varco_cli.times import as_local
+from varco_cli.token_names import TokenNames
 
 _TONES = {"good": ("●", "green"), "waits": ("●", "yellow"), "bad": ("●", "red"), "told": ("○", "cyan")}
 _CLOCK = "clock"  # the time of the decision, for replays: not a counter
@@ -16,16 +17,20 @@ _STATES = {"delivered": "green", "waiting": "yellow", "deferred": "yellow"}
 
 def trace(
     what: Annotated[
-        str, typer.Argument(help="Id of a mail (in the answer to the client), its Message-ID, a recipient or a sender.")
+        str,
+        typer.Argument(
+            help="Id of a mail (as in the 250 answer), its Message-ID, a recipient, a sender, or words of its subject."
+        ),
     ],
     as_json: Json = False,
 ) -> None:
     """Prints what became of a mail: its session, the decision, attempts, copies and links.
 
-    Where a recipient or sender has several mails, lists them, the newest first, to choose from.
+    Where several mails match, lists them, the newest first, to choose from. Words match a subject
+    that has all of them, also as parts of words.
 
     Examples: `varco trace 06eqkv3g8w3x5m7n2p4q` · `varco trace bob@partner.example` ·
-    `varco trace '<1@acme.example>' --json`
+    `varco trace "quarterly figures"` · `varco trace '<1@acme.example>' --json`
     """
     answer: dict[str, Any] = api_client.call("audit", "GET", f"/traces/{quote(what, safe='')}")
     output.show(answer, as_json, lambda: print_story(answer["story"]) if answer["story"] else _mails(what, answer))
@@ -49,11 +54,14 @@ def _mails(what: str, answer: dict[str, Any]) -> None:
         for mail in mails
     ]
     output.line(
-        f"{len(mails)}{' or more' if answer['more'] else ''} mails have the {answer['asked']} {what}, newest first:"
+        f"{len(mails)}{' or more' if answer['more'] else ''} mails have the {answer['asked'].replace('_', ' ')} {what},"
+        " newest first:"
     )
     output.table(("mail", "received", "from", "to", "subject", "decision"), rows)
     output.line(f"choose one: varco trace {mails[0]['mail']}")
-    if answer["more"]:
+    if answer["more"] and answer["asked"] == "subject":
+        output.line("more words narrow the search")
+    elif answer["more"]:
         output.line(
             f"older ones: varco events list --{answer['asked'].replace('_', '-')} {what} --until {mails[-1]['at']}"
         )
@@ -66,7 +74,7 @@ def print_story(story: dict[str, Any]) -> None:
         _title("How it was decided")
         _votes(story)
     _title("What happened")
-    _steps(story["steps"])
+    _steps(story["steps"], TokenNames())
     if story["fates"]:
         _title("Where each recipient stands")
         _fates(story["fates"])
@@ -114,7 +122,7 @@ def _votes(story: dict[str, Any]) -> None:
         output.line(Styled(f"the rules as they were: varco state --account {story['account']} --at {known}", "dim"))
 
 
-def _steps(steps: list[dict[str, Any]]) -> None:
+def _steps(steps: list[dict[str, Any]], names: TokenNames) -> None:
     day = ""
     for step in steps:
         at = as_local(step["at"])
@@ -125,7 +133,7 @@ def _steps(steps: list[dict[str, Any]]) -> None:
         clock = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
         output.line(Styled(clock, "dim"), " ", Styled(sign, style), f" {step['what']}")
         for detail in step["details"]:
-            output.line(" " * 15, Styled(detail, "dim"))
+            output.line(" " * 15, Styled(names.named(detail), "dim"))
 
 
 def _fates(fates: list[dict[str, Any]]) -> None:

@@ -57,6 +57,8 @@ class Gate:
         kind: str = "accepted",
         mail: str = "",
         message_id: str = "",
+        subject: str = "hello",
+        own_message_id: str = "",
         votes: tuple[Vote, ...] = (accept("policy"),),
         body: bytes = BODY,
         blobs: ObjectStore | None = None,
@@ -76,9 +78,9 @@ class Gate:
             size=len(body),
             **more,
         )
-        manifest = Manifest(subject="hello", message_id=message_id)
+        manifest = Manifest(subject=subject, message_id=message_id)
         where = BodyReference(size=len(body), sha256=hashlib.sha256(body).hexdigest(), object=mail if blobs else "")
-        record = MailAccepted(envelope=envelope, manifest=manifest, votes=votes, body=where)
+        record = MailAccepted(envelope=envelope, manifest=manifest, votes=votes, body=where, message_id=own_message_id)
         await self.bus.mail.append(kind, record, b"" if blobs else body)
         return mail
 

@@ -260,3 +260,25 @@ async def test_what_nobody_knows_is_not_found(gate, unknown):
     await gate.mail("bob@x.example")
     async with gate.audit() as http:
         assert (await http.get(f"/traces/{unknown}")).status_code == 404
+
+
+async def test_a_mail_is_found_by_words_of_its_subject(gate):
+    mail = await gate.mail(subject="The Quarterly Figures of Acme 100%", own_message_id="<1@gate.example>")
+    other = await gate.mail(subject="quarterly\0 report", account="other", sender="eve@other.example")
+    async with gate.audit() as http:
+        story = (await trace_of(gate, http, "figures%20quarterly", 1))["story"]
+        assert (story["mail"], story["ballot"]["message_id"]) == (mail, "<1@gate.example>")
+
+        async def both():
+            answer = (await http.get("/traces/QUARTERLY")).json()
+            return answer if {entry["mail"] for entry in answer.get("mails", ())} == {mail, other} else None
+
+        answer = await eventually(both)
+        assert (answer["asked"], answer["story"]) == ("subject", None)
+        assert [entry["mail"] for entry in answer["mails"]] == [other, mail]
+        assert (await http.get("/traces/100%25")).json()["story"]["mail"] == mail
+        for words in ("quarterly%20nonsense", "_uarterly", "%25%25"):
+            assert (await http.get(f"/traces/{words}")).status_code == 404
+    async with gate.audit() as _, gate.client("acme") as client:
+        assert (await client.get("/traces/quarterly")).json()["story"]["mail"] == mail
+        assert (await client.get("/traces/report")).status_code == 404

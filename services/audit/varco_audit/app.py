@@ -3,8 +3,10 @@
 from contextlib import AsyncExitStack
 
 from varco_audit import api, metrics
+from varco_audit.batches import BatchLimits
 from varco_audit.dead_letters.operations import DeadLetters
 from varco_audit.index.event_index import EventIndex
+from varco_audit.index.subject_index import SubjectIndex
 from varco_audit.names import NAME
 from varco_audit.reconciliation.checker import BalanceChecker
 from varco_audit.reconciliation.store import BalanceStore
@@ -41,6 +43,7 @@ async def serve(settings: Settings) -> None:
         index = EventIndex(bus, engine)
         metrics.INDEX_PENDING.set_function(lambda: index.pending)
         metrics.INDEX_LAG.set_function(index.lag)
+        subject_index = SubjectIndex(bus, engine, BatchLimits())
         reader = EventReader(bus, index, EventSearch(index), draining())
         history, signer = await stack.enter_async_context(open_transparency(bus, settings))
         retention_worker = await stack.enter_async_context(RetentionWorker.opened(bus, settings))
@@ -52,7 +55,7 @@ async def serve(settings: Settings) -> None:
             api.balance.router(balance, checker),
             api.dead_letters.router(dead_letters),
             api.events.router(index, reader, recorder),
-            api.traces.router(Tracer(reader)),
+            api.traces.router(Tracer(reader, subject_index)),
             api.proof.router(bus, history, signer),
             api.replay.router(bus, settings.voters),
         ):
@@ -60,6 +63,7 @@ async def serve(settings: Settings) -> None:
         work = (
             recorder.run(),
             index.run(),
+            subject_index.run(),
             balance.run(),
             checker.run(),
             signer.run(),

@@ -37,6 +37,7 @@ async def test_received_date_and_message_id_are_added_and_nothing_else_changes(w
         added,
     )
     assert stored.record.body.shift == len(added)
+    assert stored.record.message_id == f"<{mail.id}@gate.example>"
 
 
 async def test_fields_that_are_there_stay_and_bcc_goes(world, client):
@@ -47,6 +48,7 @@ async def test_fields_that_are_there_stay_and_bcc_goes(world, client):
     (stored,) = await world.records()
     assert stored.body.endswith(b"\r\n" + head + body)
     assert b"secret" not in stored.body
+    assert stored.record.message_id == ""
     added = stored.body.removesuffix(head + body)
     assert added.startswith(b"Received: ")
     assert stored.record.body.shift == len(added) - len(bcc)

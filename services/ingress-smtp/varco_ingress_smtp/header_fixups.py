@@ -18,10 +18,14 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 @dataclass(frozen=True, slots=True)
 class FixedHeader:
-    """The new header without its empty line. `shift` must be added to offsets after the header."""
+    """The new header without its empty line. `shift` must be added to offsets after the header.
+
+    `message_id` is the one that was added; empty if the mail had its own.
+    """
 
     header: bytes
     shift: int
+    message_id: str = ""
 
 
 def fix_header(header: bytes, manifest: Manifest, envelope: Envelope, hostname: str) -> FixedHeader:
@@ -29,12 +33,13 @@ def fix_header(header: bytes, manifest: Manifest, envelope: Envelope, hostname: 
     added = [_received(envelope, hostname)]
     if not manifest.has_date:
         added.append(f"Date: {_date(envelope.received_at.replace(microsecond=0))}\r\n")
-    if not manifest.message_id:
-        added.append(f"Message-ID: <{envelope.id}@{hostname}>\r\n")
+    message_id = "" if manifest.message_id else f"<{envelope.id}@{hostname}>"
+    if message_id:
+        added.append(f"Message-ID: {message_id}\r\n")
     removed = manifest.bcc if manifest.has_date and manifest.message_id else (*manifest.bcc, *_empty_fields(header))
     kept = _without(header, removed)
     front = "".join(added).encode()
-    return FixedHeader(front + kept, len(front) + len(kept) - len(header))
+    return FixedHeader(front + kept, len(front) + len(kept) - len(header), message_id)
 
 
 def _empty_fields(header: bytes) -> list[tuple[int, int]]:

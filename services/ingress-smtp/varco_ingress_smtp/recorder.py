@@ -102,7 +102,14 @@ class Recorder:
         try:
             inline, body = await self._store(envelope.id, header.header, received)
             body = replace(body, shift=header.shift)
-            record = MailAccepted(envelope=envelope, manifest=manifest, votes=votes, body=body, convert=outcome.convert)
+            record = MailAccepted(
+                envelope=envelope,
+                manifest=manifest,
+                votes=votes,
+                body=body,
+                convert=outcome.convert,
+                message_id=header.message_id,
+            )
             await self._bus.mail.append("convert" if outcome.convert else "accepted", record, inline)
         except TransientError as error:
             return _failure(error)

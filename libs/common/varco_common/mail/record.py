@@ -30,13 +30,17 @@ class BodyReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class MailAccepted(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="mail.accepted.v1"
 ):
-    """An accepted mail with every vote that accepted it."""
+    """An accepted mail with every vote that accepted it.
+
+    `message_id` is the Message-ID that the gate gave it, if the client gave it none.
+    """
 
     envelope: Envelope
     manifest: Manifest
     votes: tuple[Vote, ...]
     body: BodyReference
     convert: tuple[str, ...] = ()
+    message_id: str = ""
 
 
 class MailConverted(

@@ -17,8 +17,11 @@ from varco_audit.index.index_fields import index_row
 from varco_audit.recording.mail_recorder import MailRecorder
 from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventQuery
+from varco_audit.trace.timeline import decode_readable
 from varco_common.base.errors import NotFound
 from varco_common.base.units import MAX_SEQUENCE
+from varco_common.events import TokenIssued
+from varco_common.events import fact as fact_of
 from varco_common.runtime.auth import Admin, Caller
 from varco_common.runtime.follower_limit import FollowerLimit
 
@@ -108,6 +111,14 @@ def router(index: EventIndex, reader: EventReader, recorder: MailRecorder) -> AP
         if follow:
             return followers.stream(token, lines, ndjson.MEDIA_TYPE)
         return StreamingResponse(lines, media_type=ndjson.MEDIA_TYPE)
+
+    @api.get("/token-names", summary="The names of tokens by their ids, those that were revoked included")
+    async def token_names(token: Caller) -> dict[str, str]:
+        """Events name who caused them by `token:` and an id. An account's token sees its own."""
+        query = EventQuery(service=TokenIssued.SERVICE, facts=(fact_of(TokenIssued),), account=visible_account(token))
+        async with aclosing(reader.read(query, after=0, follow=False)) as raws:
+            events = [event.event for event in decode_readable([raw async for raw in raws])]
+        return {event.token: event.name for event in events if isinstance(event, TokenIssued) and event.name}
 
     @api.get("/events/{sequence}", summary="One event")
     async def get(sequence: Annotated[int, Path(ge=1, le=MAX_SEQUENCE)], token: Caller) -> EventOut:

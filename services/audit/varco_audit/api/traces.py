@@ -18,7 +18,9 @@ def router(tracer: Tracer) -> APIRouter:
     async def trace(
         what: Annotated[
             str,
-            Path(max_length=1_000, description="A mail's id, a decision's id, a Message-ID, a recipient or a sender."),
+            Path(
+                max_length=1_000, description="A mail's id, a Message-ID, a recipient, a sender, or words of a subject."
+            ),
         ],
         token: Caller,
     ) -> Trace:

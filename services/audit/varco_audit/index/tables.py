@@ -44,6 +44,15 @@ others = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# The subjects of mails in lower case, by the event of their decision.
+subjects = sa.Table(
+    "subjects",
+    metadata,
+    sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+)
+
 
 def _index(name: str) -> None:
     """An index that lists the events of a value in their order.

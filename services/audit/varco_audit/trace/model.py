@@ -111,8 +111,8 @@ class MailTimeline:
 class Trace:
     """The timeline if exactly one mail matches, else the mails that match, the newest first.
 
-    `asked` says what the question was taken for: mail, message_id, recipient or sender. With
-    `more`, there are further mails, or later events of the one mail.
+    `asked` says what the question was taken for: mail, message_id, recipient, sender or subject.
+    With `more`, there are further mails, or later events of the one mail.
     """
 
     asked: str

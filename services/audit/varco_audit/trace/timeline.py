@@ -1,6 +1,7 @@
 """The timeline of a mail, from its events. Pure."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -101,9 +102,10 @@ def summary_of(event: AnyEvent) -> MailSummary | None:
             )
         case MailRefused(ballot=ballot, answer=answer):
             return _summary(ballot.envelope, ballot.manifest, kind="refused", answer=answer)
-        case MailRecorded(record=MailAccepted(envelope=envelope, manifest=manifest), kind=kind):
+        case MailRecorded(record=MailAccepted(envelope=envelope, manifest=manifest, message_id=own_id), kind=kind):
             answer = Reply.ACCEPTED.answer.line(f"Ok: queued as {envelope.id}") if kind in FROM_CLIENTS else ""
-            return _summary(envelope, manifest, kind=kind, answer=answer)
+            summary = _summary(envelope, manifest, kind=kind, answer=answer)
+            return replace(summary, message_id=own_id) if own_id else summary
     return None
 
 

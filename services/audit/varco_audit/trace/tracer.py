@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Protocol
 
 from varco_audit.index.index_fields import bare_message_id, index_row
 from varco_audit.search.event_reader import EventReader
@@ -35,18 +36,28 @@ _MAIL_ID = re.compile(rf"[{ALPHABET}]{{{LENGTH}}}", re.ASCII)
 _MAX_EVENTS = 2_000  # of one mail: a mailing has an outcome for each recipient
 _MAX_RELATED = 100
 _MAX_MAILS = 50
+_ASKABLE = "a mail's id, its Message-ID, a recipient, a sender or words of its subject"
+
+
+class SubjectSearch(Protocol):
+    """Returns the newest events of mails with these words in their subject."""
+
+    async def search(self, words: str, account: str, limit: int) -> list[int]: ...
 
 
 class Tracer:
     """With an `account`, methods return what is that account's only."""
 
-    def __init__(self, reader: EventReader) -> None:
-        self._reader = reader
+    def __init__(self, reader: EventReader, subjects: SubjectSearch) -> None:
+        self._reader, self._subjects = reader, subjects
 
     async def trace(self, what: str, account: str) -> Trace:
-        """By mail id (or decision id), Message-ID, recipient or sender. Raises NotFound."""
+        """By mail id (or decision id), Message-ID, recipient, sender or words of the subject.
+
+        Raises NotFound.
+        """
         if not bare_message_id(what):
-            raise NotFound("nothing was asked for: give a mail's id, its Message-ID, a recipient or a sender")
+            raise NotFound(f"nothing was asked for: give {_ASKABLE}")
         mail = bare_message_id(what).partition("@")[0].lower()  # the gate's own Message-IDs begin with the mail's id
         if _MAIL_ID.fullmatch(mail) and (raws := await self._events_about(mail, account)):
             return await self._trace_of("mail", mail, raws, account)
@@ -56,23 +67,28 @@ class Tracer:
             ("recipient", query._replace(recipient=what)),
             ("sender", query._replace(sender=what)),
         ):
-            mails, more = await self._mails(narrowed)
-            if len(mails) == 1 and not more:
-                mail = mails[0].mail
-                return await self._trace_of(asked, mail, await self._events_about(mail, account), account)
-            if mails:
-                return Trace(asked, None, mails, more)
-        raise NotFound(f"nothing is known of {what}: give a mail's id, its Message-ID, a recipient or a sender")
+            raws, further = await self._reader.page(narrowed, newest_first=True, limit=_MAX_MAILS)
+            if mails := self._mails(raws):
+                return await self._one_or_all(asked, mails, account, more=bool(further))
+        sequences = await self._subjects.search(what, account, _MAX_MAILS + 1)
+        if mails := self._mails(await self._reader.fetch(sequences[:_MAX_MAILS])):
+            return await self._one_or_all("subject", mails, account, more=len(sequences) > _MAX_MAILS)
+        raise NotFound(f"nothing is known of {what}: give {_ASKABLE}")
 
-    async def _mails(self, query: EventQuery) -> tuple[list[MailSummary], bool]:
-        """Each mail once, the newest first, as its client sent it if possible. True: more."""
-        raws, further = await self._reader.page(query, newest_first=True, limit=_MAX_MAILS)
+    async def _one_or_all(self, asked: str, mails: list[MailSummary], account: str, *, more: bool) -> Trace:
+        if len(mails) > 1 or more:
+            return Trace(asked, None, mails, more)
+        mail = mails[0].mail
+        return await self._trace_of(asked, mail, await self._events_about(mail, account), account)
+
+    def _mails(self, raws: Iterable[RawEvent]) -> list[MailSummary]:
+        """Each mail once, as its client sent it if possible, in the order of the events."""
         mails: dict[str, MailSummary] = {}
         for _, event in decode_readable(raws):
             summary = summary_of(event)
             if summary and (summary.kind in FROM_CLIENTS or summary.mail not in mails):
                 mails[summary.mail] = summary
-        return list(mails.values()), bool(further)
+        return list(mails.values())
 
     async def _trace_of(self, asked: str, mail: str, raws: list[RawEvent], account: str) -> Trace:
         more = len(raws) >= _MAX_EVENTS
