@@ -29,6 +29,7 @@ from varco_ingress_smtp.transaction import SessionInfo, Transaction
 
 MAX_SCAN = 262_144  # bytes; a larger body is scanned in a thread, so that the other sessions go on
 MAX_RECORDED_REFUSALS = 100  # recipients of one mail whose refusal becomes an event
+MAX_LOGGED_RECIPIENTS = 20  # a log line stays readable; the event has all of them
 MAX_HEADER = 1_048_576  # bytes; no mail client reads a longer header
 
 _FAULTS = {
@@ -240,6 +241,7 @@ class MailPipeline:
                 "account": envelope.account,
                 "sender": envelope.sender,
                 "recipients": len(envelope.recipients),
+                "to": envelope.recipients[:MAX_LOGGED_RECIPIENTS],
                 "host": envelope.host,
                 "login": envelope.login,
                 "size": envelope.size,

@@ -15,6 +15,7 @@ from varco_common.storage.object_store import ObjectStore
 from varco_relay import metrics
 from varco_relay.decide.outcome import outcome_of
 from varco_relay.decide.retry_schedule import RetrySchedule
+from varco_relay.outcome_log import log_outcome
 from varco_relay.outgoing_message import (
     OutcomeEvent,
     OutgoingMessage,
@@ -114,6 +115,7 @@ class Deliverer:
                 lambda: self.bus.events.append(event), "an outcome waits to be recorded", mail=event.mail
             )
         metrics.count_outcome(event, recipients)
+        log_outcome(event)
         return sequence
 
 

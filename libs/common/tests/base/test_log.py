@@ -7,6 +7,7 @@ import json
 import logging
 
 import pytest
+import urllib3
 
 from varco_common.base import log
 
@@ -34,6 +35,13 @@ def test_a_line_names_service_and_mail(lines):
         "host": "mx",
     }
     assert "mail" not in lines()[1]
+
+
+def test_no_signed_url_of_the_object_store_is_logged(lines):
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", 1, retries=urllib3.Retry(1))
+    with pytest.raises(urllib3.exceptions.MaxRetryError):
+        pool.urlopen("GET", "/bodies/a?X-Amz-Signature=secret")
+    assert not [line for line in lines() if "secret" in json.dumps(line)]
 
 
 async def test_a_task_keeps_the_mail_that_it_was_begun_for(lines):

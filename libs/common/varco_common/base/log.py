@@ -45,6 +45,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     _output.level, _output.stream = _LEVELS[level], stream
     _configure_structlog()
     logging.basicConfig(handlers=[_Bridge()], level=max(_output.level, logging.WARNING), force=True)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings hold URLs with a signature that opens an object
 
 
 def _configure_structlog() -> None:
