@@ -216,7 +216,7 @@ def test_settings_are_shown_as_they_were(log: tuple[Gate, str]) -> None:
     items = {(one["section"], one["key"]): one for one in now["items"]}
     assert items["rules", "attachments"]["value"] == {"allow": ["pdf"]}
     assert items["quotas", "messages"]["value"]["limit"] == 25
-    assert items["route", "route"]["value"] == "blackhole"
+    assert items["route", "to"]["value"] == "blackhole"
     assert (items["filelink", "over"]["value"], items["filelink", "over"]["fact"]) == ("100kB", "filelink-chosen")
     assert "127.0.0.2" in {key for section, key in items if section == "bans"}
     changed = items["quotas", "messages"]

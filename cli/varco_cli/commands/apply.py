@@ -4,10 +4,11 @@ import sys
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from varco_cli import api_client, output
+from varco_cli.account_document import account_text, past_document
 from varco_cli.account_file import OWNERS, AccountFile, Owner, body, read
+from varco_cli.account_schema import completed
 from varco_cli.commands.shared import Account, File, FileOption, Reason, differences, the_file
 from varco_cli.failures import CommandFailure, Misused, Refused, Unreachable
 from varco_cli.output import Json
@@ -53,32 +54,39 @@ def apply(
         output.line(f"applied to account {account_file.account}")
 
 
-def show(account: Account, as_json: Json = False) -> None:
-    """Prints an account as an account file, without secrets.
+def show(
+    account: Account,
+    at: Annotated[str, typer.Option("--at", help="As it was then: a time, how long ago (10m), or an event.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Prints an account as an account file with every key, without secrets.
 
-    Example: `varco show acme > acme.yaml`
+    With --at it is the file that brings the account back to what it was then. Logins that were
+    removed since need a new password in it.
+
+    Examples: `varco show acme > acme.yaml` · `varco show acme --at 10m | varco apply -`
     """
     api_client.require_gate()
-    owners: dict[str, Any] = {}
+    document = completed(past_document(account, at) if at else _current(account))
+    output.show(document, as_json, lambda: typer.echo(account_text(document), nl=False))
+
+
+def _current(account: str) -> dict[str, Any]:
+    document: dict[str, Any] = {}
     for owner in OWNERS:
         if api_client.serving(owner.service):
-            owners |= _sections(owner, account)
-    text = yaml.safe_dump(owners, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
-    output.show(owners, as_json, lambda: typer.echo(text, nl=False))
+            document |= _sections(owner, account)
+    return document
 
 
 def _sections(owner: Owner, account: str) -> dict[str, Any]:
     try:
-        answer = api_client.call(owner.service, "GET", owner.path.format(account=account))
+        answer: dict[str, Any] = api_client.call(owner.service, "GET", owner.path.format(account=account))
     except Refused:
         if owner.whole:
             raise
         return {}  # this service has nothing of the account
-    if owner.whole:
-        return {section: value for section, value in answer.items() if value not in ({}, [], None)}
-    section = owner.sections[0]
-    value = answer.get(section, answer)
-    return {} if value is None else {section: value}
+    return answer if owner.whole else {owner.sections[0]: answer.get(owner.sections[0], answer)}
 
 
 def _owners(account_file: AccountFile) -> list[Owner]:

@@ -1,11 +1,18 @@
 """Writes the generated pages into a folder. With --check it only names stale pages and fails."""
 
+import json
 import sys
 from pathlib import Path
 
-from varco_cli.docs import answers, configuration, events
+from varco_cli.account_schema import FILE as SCHEMA
+from varco_cli.docs import account_file, answers, configuration, events
 
-PAGES = {"events.md": events.page, "configuration.md": configuration.page, "answers.md": answers.page}
+PAGES = {
+    "account-file.md": account_file.page,
+    "events.md": events.page,
+    "configuration.md": configuration.page,
+    "answers.md": answers.page,
+}
 USAGE = "usage: python -m varco_cli.docs [--check] FOLDER"
 
 
@@ -25,16 +32,22 @@ def main(arguments: list[str]) -> int:
 
 
 def _check(folder: Path) -> int:
-    stale = [name for name, page in PAGES.items() if _text(folder / name) != page()]
-    for name in stale:
-        sys.stderr.write(f"{folder / name} is stale: run `make docs`\n")
+    stale = [file for file, text in _files(folder) if _text(file) != text]
+    for file in stale:
+        sys.stderr.write(f"{file} is stale: run `make docs`\n")
     return 1 if stale else 0
 
 
 def _write(folder: Path) -> int:
-    for name, page in PAGES.items():
-        (folder / name).write_text(page())
+    for file, text in _files(folder):
+        file.write_text(text)
     return 0
+
+
+def _files(folder: Path) -> list[tuple[Path, str]]:
+    """Returns the pages in the folder, and the schema, which the command line prints."""
+    pages = [(folder / name, page()) for name, page in PAGES.items()]
+    return [*pages, (SCHEMA, json.dumps(account_file.schema(), indent=1, ensure_ascii=False) + "\n")]
 
 
 def _text(file: Path) -> str:

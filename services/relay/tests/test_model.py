@@ -129,7 +129,7 @@ def test_a_past_state_shows_where_an_accounts_mail_went():
     view = past_settings.settings_view(Settings())
     view.begin("acme", NOW, own=False)
     view.apply(1, RouteSet(at=NOW, account="acme", route=Blackhole()))
-    assert view.sections("acme") == {"route": {"route": "blackhole"}}
+    assert view.sections("acme") == {"route": {"to": "blackhole"}}
     smarthost = Smarthost(host="h", port=25, login="l", secret="x")
     view.apply(2, RouteSet(at=NOW, account="acme", route=smarthost))
-    assert view.sections("acme") == {"route": {"route": "h:25, tls opportunistic, as l"}}
+    assert view.sections("acme") == {"route": {"smarthost": "h:25", "tls": "opportunistic", "login": "l"}}

@@ -17,14 +17,15 @@ def settings_view(_: Settings) -> FoldedSettings[AccountRoute]:
 
 
 def _sections(state: AccountRoute) -> Sections:
-    return {"route": {"route": _text(state.route)}}
+    return {"route": _shown(state.route)}
 
 
-def _text(route: Route | None) -> str:
+def _shown(route: Route | None) -> dict[str, str]:
+    """As an account file has it, without the password; nothing where the default route holds."""
     match route:
         case Smarthost(host=host, port=port, tls=tls, login=login):
-            return f"{format_smarthost(host, port)}, tls {tls}{f', as {login}' if login else ''}"
+            return {"smarthost": format_smarthost(host, port), "tls": str(tls)} | ({"login": login} if login else {})
         case Blackhole():
-            return BLACKHOLE
+            return {"to": BLACKHOLE}
         case None:
-            return "the default one"
+            return {}

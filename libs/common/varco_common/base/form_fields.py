@@ -1,5 +1,6 @@
 """Finds the field of a Pydantic model at a place of a document. Pure."""
 
+import re
 from collections.abc import Iterator, Sequence
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
@@ -8,6 +9,8 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from varco_common.base import units
+
+_QUOTED = re.compile(r"^[@*&!%`\"'#>|?-]|[{}\[\],]|: |:$| #|^[\d.+-]*$|^(true|false|null|yes|no|on)$", re.IGNORECASE)
 
 
 class FieldHint(NamedTuple):
@@ -45,7 +48,7 @@ def flow(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(flow, value)) + "]"
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    quoted = isinstance(value, str) and (text[:1] in "@*&!%`{[\"'#" or ": " in text or text.endswith(":"))
+    quoted = isinstance(value, str) and _QUOTED.search(text)
     return f'"{text}"' if quoted else text
 
 

@@ -11,6 +11,7 @@ from varco_archive.copy_index import CopyDetails
 from varco_archive.model import DEFAULT_KEEP_SECONDS, CopySettings, ForwardingTarget, SendersStatement
 from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
+from varco_common.base.settings import Duration
 from varco_common.events import CopyForm, CopySource
 
 
@@ -34,7 +35,6 @@ def _normal(normal: Any) -> BeforeValidator:
 
 
 AccountName = Annotated[str, Path(pattern=normalization.ACCOUNT, description="The account's name.")]
-Duration = Annotated[timedelta, BeforeValidator(units.parse_duration, json_schema_input_type=str | float)]
 Address = Annotated[str, _normal(normalization.address)]
 
 
@@ -60,9 +60,13 @@ class Pop3In(StrictModel):
         max_length=normalization.MAX_PASSWORD_BYTES,
         description="Its password, of at least 8 characters. Left out, the mailbox keeps its own. It is never shown.",
         examples=["another-secret"],
+        json_schema_extra={"writeOnly": True},
     )
     password_hash: SecretStr | None = Field(
-        default=None, description="An argon2 hash in PHC form instead.", examples=["$argon2id$v=19$m=19456,t=2,p=1$..."]
+        default=None,
+        description="An argon2 hash in PHC form instead.",
+        examples=["$argon2id$v=19$m=19456,t=2,p=1$..."],
+        json_schema_extra={"writeOnly": True},
     )
 
     @model_validator(mode="after")

@@ -113,8 +113,12 @@ async def parse_users(
             if login in desired:
                 raise RefusedCommand(f"the login {login} is given twice")
             hashed = await new_hash(user, credentials.get(login), hashing, dry_run=dry_run)
-            removed = user.name is None and "name" in user.model_fields_set
-            desired[login] = DesiredUser(login if removed else user.name, hashed, user.disabled)
+            removed = {name for name in user.model_fields_set if getattr(user, name) is None}
+            name, disabled = (
+                login if "name" in removed else user.name,
+                False if "disabled" in removed else user.disabled,
+            )
+            desired[login] = DesiredUser(name, hashed, disabled)
     return desired
 
 

@@ -45,6 +45,7 @@ class PasswordForm(AccountForm):
         description="The password, of at least 8 characters. Left out, an existing login keeps its own. It is never"
         " shown.",
         examples=["a-long-secret"],
+        json_schema_extra={"writeOnly": True},
     )
     password_hash: SecretStr | None = Field(
         default=None,
@@ -52,6 +53,7 @@ class PasswordForm(AccountForm):
         description="A hash instead of a password: argon2, bcrypt, sha512-crypt, md5-crypt, SSHA, PBKDF2, also with"
         " Dovecot's {SCHEME} before it.",
         examples=["{SHA512-CRYPT}$6$rounds=5000$..."],
+        json_schema_extra={"writeOnly": True},
     )
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         default=None,
@@ -97,6 +99,7 @@ class NetworkForm(AccountForm):
         default=False,
         description="Trust a network broader than /8 (IPv4) or /16 (IPv6); needs a reason.",
         examples=[True],
+        json_schema_extra={"writeOnly": True},
     )
 
 
@@ -122,24 +125,30 @@ class RulesForm(AccountForm):
     """Rules that are left out stay as they are."""
 
     max_size: Annotated[Size, Field(ge=1_000, le=MAX_MAIL)] | None = Field(
-        default=None, description="The largest mail, as it leaves.", examples=["20MB"]
+        default=None,
+        description="The largest mail, as it leaves.",
+        examples=["20MB"],
+        json_schema_extra={"default": "20MB"},
     )
     max_recipients: Annotated[int, Field(ge=1, le=MAX_RECIPIENTS)] | None = Field(
-        default=None, description="The most recipients of one mail.", examples=[100]
+        default=None, description="The most recipients of one mail.", examples=[100], json_schema_extra={"default": 100}
     )
     attachments: Annotated[Literal["any"] | Attachments, BeforeValidator(_attachments)] | None = Field(
         default=None,
         description="The extensions of attachments that may pass (docs/attachments.md); `any` lets all pass.",
         examples=[["pdf", "txt"], "any"],
+        json_schema_extra={"default": {"allow": ["pdf", "txt", "gif", "jpg", "jpeg", "png"]}},
     )
     encrypted: Choice | None = Field(
         default=None,
         description="What becomes of encrypted and opaquely signed mails (S/MIME, PGP), whose attachments can't be seen.",
         examples=["accept"],
+        json_schema_extra={"default": "refuse"},
     )
     display_addresses: Choice | None = Field(
         default=None,
         examples=["accept"],
+        json_schema_extra={"default": "refuse"},
         description="What becomes of a mail whose From or Sender holds, in its name, an address that the account may"
         " not send as.",
     )
@@ -166,18 +175,23 @@ class AccountDocument(AccountForm):
         default=None, description="The name of the account: small letters, digits and '-'.", examples=["acme"]
     )
     language: Language | None = Field(
-        default=None, description="The language of what the account's users read.", examples=["it"]
+        default=None,
+        description="The language of what the account's users read.",
+        examples=["it"],
+        json_schema_extra={"default": "en"},
     )
     hosts: HostNameList | None = Field(
         default=None,
         description="The names under which the account's clients connect to the gate.",
         examples=[["smtp.acme.example"]],
+        json_schema_extra={"default": []},
     )
     users: list[UserIn] | None = Field(
         default=None,
         max_length=MAX_USERS,
         description="Who may log in.",
         examples=[[{"login": "alice@acme.example", "password": "a-long-secret"}]],
+        json_schema_extra={"default": []},
     )
     senders: list[Annotated[str, Field(max_length=320)]] | None = Field(
         default=None,
@@ -185,12 +199,14 @@ class AccountDocument(AccountForm):
         description="The addresses that the account may send as: an address, `@domain`, or `@.domain` (its"
         " subdomains). Those with @ in front need quotes.",
         examples=[["@acme.example", "sales@partner.example"]],
+        json_schema_extra={"default": []},
     )
     networks: list[str | NetworkIn] | None = Field(
         default=None,
         max_length=10_000,
         description="The networks that send without a password.",
         examples=[["192.0.2.0/28", {"network": "192.0.2.64/28", "normalise": True}]],
+        json_schema_extra={"default": []},
     )
     rules: RulesForm | None = Field(
         default=None, description="What the account's mails may be.", examples=[{"max_size": "20MB"}]

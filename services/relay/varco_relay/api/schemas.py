@@ -36,6 +36,7 @@ class SmarthostIn(BaseModel):
         default=None,
         description="Its password. Left out, the one that is there is kept while host and login stay.",
         examples=["a-long-secret"],
+        json_schema_extra={"writeOnly": True},
     )
 
     def request(self) -> RouteRequest:
