@@ -45,6 +45,6 @@ def test_no_secret_stands_in_an_environment(gate: Deployment) -> None:
 def test_logs_are_rotated_and_memory_is_bounded(gate: Deployment) -> None:
     for container in gate.containers():
         name = container["Name"]
-        assert container["HostConfig"]["LogConfig"]["Config"]["max-size"] == "10m", name
+        assert container["HostConfig"]["LogConfig"]["Type"] == "local", name  # it rotates by itself
         if container["Config"]["Labels"]["com.docker.compose.service"] != "volumes":
             assert container["HostConfig"]["Memory"] > 0, name
