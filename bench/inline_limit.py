@@ -19,7 +19,7 @@ from rich.table import Table
 
 from bench.gates import Gate
 from bench.gates.varco import running
-from bench.measure import Result, Sink, generate, measure
+from bench.measure import Result, Sink, measure
 from bench.workloads import WORKLOADS, Workload
 
 console = Console(width=100)
@@ -88,7 +88,7 @@ async def _with_limit(way: str, limit: str, number: int, mails: int, sink: Sink)
     with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
         async with running(Path(home) / "varco", sink.ports.mails, more={SETTING: limit}) as stack:
             gate = Gate(name=way, port=stack.smtp_port, roots=lambda: [stack.pid])
-            await generate(WORKLOADS["W4"].scaled(0.1), gate.port)
+            await measure(gate, WORKLOADS["W4"].scaled(0.1), sink)  # warms up, and waits until all is delivered
             return [await measure(gate, _of_size(size, mails), sink, number) for size in SIZES]
 
 
