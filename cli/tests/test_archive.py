@@ -40,7 +40,7 @@ def test_copies_are_turned_on_found_taken_out_and_turned_off(
     assert (untold.code, "senders must be told" in untold.error) == (1, True)
     told = ("--senders-told", "HR, 2026-11-02", "--pop3", "box@kept.example", "--password-stdin")
     assert archive("enable", ACCOUNT, *told, given="another-secret\n").code == 0
-    assert archive("enable", ACCOUNT, "--keep", "3 days").out == "~ archive keep 1 week -> 3 days\n"
+    assert archive("enable", ACCOUNT, "--keep", "3 days").out.startswith("~ archive keep 1 week -> 3 days")
     for subject in ("first", "second"):
         sent(stack, subject)
     until = time.monotonic() + 20
@@ -59,6 +59,12 @@ def test_copies_are_turned_on_found_taken_out_and_turned_off(
             ("second", ".hello\n"),
         ]
     assert archive("export", ACCOUNT, str(box)).code == 2
+    assert archive("export", ACCOUNT, str(tmp_path / "nowhere" / "copies.mbox")).code == 2
+    piped = tmp_path / "piped.mbox"
+    piped.write_text(archive("export", ACCOUNT, "-", "--since", today).out)
+    with closing(mailbox.mbox(piped)) as exported:
+        assert [mail["Subject"] for mail in exported] == ["first", "second"]
+    assert archive("export", ACCOUNT, "-", "--format", "maildir").code == 2
     folder = tmp_path / "Maildir"
     assert archive("export", ACCOUNT, str(folder), "--format", "maildir").out == f"2 copies are in {folder}\n"
 

@@ -187,6 +187,14 @@ def test_what_can_not_be_read_is_told_apart_from_what_was_altered(
     assert varco("audit", "export", str(kept.events), home=nowhere).code == 2
 
 
+def test_an_export_goes_to_standard_output_as_well(stack: Stack, varco: Callable[..., Any], kept: Kept) -> None:
+    piped = varco("audit", "export", "-", home=stack.home.path).out
+    assert piped.encode().startswith(kept.events.read_bytes())
+    proof = varco("audit", "prove", "1", "-o", "-", home=stack.home.path).out
+    assert json.loads(proof)
+    assert varco("audit", "prove", "1", "-o", "/nowhere/proof.json", home=stack.home.path).code == 2
+
+
 def test_a_directory_of_checkpoints_narrows_down_and_a_rotation_in_the_log_vouches(
     stack: Stack, varco: Callable[..., Any], kept: Kept, verify: Callable[..., Any], tmp_path: Path
 ) -> None:

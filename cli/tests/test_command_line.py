@@ -60,6 +60,22 @@ def test_no_verb_is_lost(name: str) -> None:
     assert {*VERBS[name].split()} <= verbs, name
 
 
+STREAMS = {  # what they print is for programs already, or they run until they are ended
+    ("up",),
+    ("events", "export"),
+    ("audit", "prove"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.ENTRIES))
+def test_every_command_that_answers_can_answer_in_json(name: str) -> None:
+    command = typer.main.get_command(catalogue.load(name))
+    leaves = {(name, verb): leaf for verb, leaf in getattr(command, "commands", {}).items()} or {(name,): command}
+    for path, leaf in leaves.items():
+        flags = {flag for parameter in leaf.params for flag in parameter.opts}
+        assert ("--json" in flags) is (path not in STREAMS), path
+
+
 def test_the_version_is_that_of_the_package(varco: Varco) -> None:
     assert varco("--version").out == f"varco {version('varco-cli')}\n"
 

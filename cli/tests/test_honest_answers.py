@@ -86,6 +86,38 @@ def test_a_filter_that_nothing_can_match_is_wrong(
     assert hint in ended.error
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("quota", "set", "nobody", "messages=5"),
+        ("quota", "list", "nobody"),
+        ("quota", "except", "nobody", "a@b.example", "messages=5", "--reason", "a test"),
+        ("quota", "reset", "a@b.example", "--account", "nobody", "--reason", "a test"),
+        ("archive", "enable", "nobody", "--forward", "a@b.example", "--senders-told", "yes"),
+        ("archive", "search", "nobody"),
+        ("routes", "set", "nobody", "blackhole"),
+        ("queue", "list", "--account", "nobody"),
+        ("queue", "hold", "--account", "nobody"),
+        ("links", "list", "--account", "nobody"),
+        ("events", "list", "--account", "nobody"),
+        ("audit", "balance", "--account", "nobody"),
+        ("state", "--account", "nobody", "--at", "1s"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_an_account_that_is_not_there_is_no_success(honest: Path, varco: Varco, arguments: tuple[str, ...]) -> None:
+    ended = varco(*arguments, home=honest)
+    assert ended.code == 1
+    assert "no account nobody" in ended.error or "no such account: nobody" in ended.error
+
+
+@pytest.mark.parametrize("verb", ["list", "export"])
+def test_a_time_that_ends_before_it_begins_is_wrong(honest: Path, varco: Varco, verb: str) -> None:
+    ended = varco("events", verb, "--since", "1d", "--until", "2d", home=honest)
+    assert ended.code == 2
+    assert "nothing lies between" in ended.error
+
+
 def test_the_ban_log_is_json_for_programs(honest: Path, varco: Varco) -> None:
     varco("bans", "add", "203.0.113.9", "--reason", "a test", home=honest)
 

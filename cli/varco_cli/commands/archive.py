@@ -1,6 +1,8 @@
 """`varco archive`: the blind copies of an account's mail."""
 
+import contextlib
 import mailbox
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +14,7 @@ import typer
 
 from varco_cli import api_client, output
 from varco_cli.catalogue import group
-from varco_cli.commands.shared import Account, NeededReason, Reason, change, read_password
+from varco_cli.commands.shared import Account, NeededReason, Reason, Yes, change, check_account, confirm, read_password
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
@@ -72,6 +74,7 @@ def enable(
     2026-11-02"` ·
     `varco archive enable acme --forward boss@acme.example --form journal`
     """
+    check_account(account)
     path = f"/accounts/{account}/archive"
     settings: dict[str, Any] = api_client.call("archive", "GET", path)["archive"] or {}
     if pop3:
@@ -92,16 +95,15 @@ def enable(
 @app.command("disable")
 def disable(
     account: Account,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    yes: Yes = False,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Turns copies off and removes the mailbox with its copies.
+    """Turns copies off and removes the mailbox with its copies. Asks first.
 
     Example: `varco archive disable acme --reason "contract ended"`
     """
-    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove all copies of {account}'s mail?")):
-        raise Misused("nothing was changed: give --yes to remove the mailbox and its copies")
+    confirm(f"Remove the mailbox of account {account} with all its copies?", yes)
     path = f"/accounts/{account}/archive"
     change("archive", "PUT", path, reason, as_json, json=False)
 
@@ -123,6 +125,8 @@ def search(
     """
     settings = {"sender": sender, "recipient": recipient, "subject": subject} | _times(day, since, until)
     answer = list(_pages(account, settings))
+    if not answer:
+        check_account(account)
     columns = ("mail", "arrived", "size", "sender", "recipients", "subject")
     output.show(answer, as_json, lambda: output.rows(columns, answer, empty="no copy is like that"))
 
@@ -130,24 +134,32 @@ def search(
 @app.command("export")
 def export(
     account: Account,
-    to: Annotated[Path, typer.Argument(help="The new mbox file or Maildir. It must not exist.", metavar="PATH")],
+    to: Annotated[
+        Path,
+        typer.Argument(
+            help="The new mbox file or Maildir, which must not exist; `-` for an mbox on standard output.",
+            metavar="PATH",
+        ),
+    ],
     form: Annotated[Format, typer.Option("--format", help="The format of the copies: mbox or maildir.")] = Format.MBOX,
     day: Day = "",
     since: Since = "",
     until: Until = "",
     reason: Reason = "",
+    as_json: Json = False,
 ) -> None:
     """Exports copies to an mbox file or a Maildir. The export is recorded as an event.
 
-    Example: `varco archive export acme november.mbox --since 2026-11-01 --until 2026-12-01`
+    With `-`, progress and the number of copies are on standard error.
+
+    Examples: `varco archive export acme november.mbox --since 2026-11-01 --until 2026-12-01` ·
+    `varco archive export acme - | gzip > acme.mbox.gz`
     """
-    if to.exists():
-        raise Misused(f"{to} exists already: name a new file or directory")
+    store = _store(to, form)
     times = _times(day, since, until)
     api_client.call("archive", "POST", f"/accounts/{account}/archive/export", params=times | {"reason": reason})
-    store = mailbox.mbox(to) if form is Format.MBOX else mailbox.Maildir(to)
     count = 0
-    try:
+    with contextlib.closing(store):
         for copy in _pages(account, times):
             text = api_client.fetch("archive", f"/accounts/{account}/archive/copies/{copy['mail']}")
             store.add(text.replace(b"\r\n", b"\n"))  # files have LF line ends
@@ -155,9 +167,10 @@ def export(
             if count % _PROGRESS_EVERY == 0:
                 output.step(f"{count} copies, up to {copy['arrived']}")
         store.flush()
-    finally:
-        store.close()
-    output.line(f"{count} copies are in {to}")
+    if str(to) == "-":
+        output.step(f"{count} copies")
+    else:
+        output.show({"copies": count, "path": str(to)}, as_json, lambda: output.line(f"{count} copies are in {to}"))
 
 
 @app.command("remove")
@@ -173,6 +186,38 @@ def remove(
     """
     api_client.call("archive", "DELETE", f"/accounts/{account}/archive/copies/{mail}", params={"reason": reason})
     output.show({"removed": mail}, as_json, lambda: output.line(f"the copy of {mail} is removed"))
+
+
+class _StandardOutput:
+    """An mbox on standard output: the part of mailbox.mbox that an export uses."""
+
+    def __init__(self) -> None:
+        self._out = sys.stdout.buffer
+
+    def add(self, message: bytes) -> None:
+        """Writes the lines of a mail as mailbox.mbox does: a `From ` that begins one gets a `>`."""
+        end = b"\n" if message.endswith(b"\n") else b"\n\n"
+        begin = f"From MAILER-DAEMON {datetime.now(UTC):%a %b %e %H:%M:%S %Y}\n".encode()
+        self._out.write(begin + re.sub(rb"^From ", b">From ", message, flags=re.MULTILINE) + end)
+
+    def flush(self) -> None:
+        self._out.flush()
+
+    def close(self) -> None:
+        """Standard output stays open."""
+
+
+def _store(to: Path, form: Format) -> "mailbox.Mailbox[Any] | _StandardOutput":
+    if str(to) == "-":
+        if form is Format.MAILDIR:
+            raise Misused("a Maildir is a directory: standard output takes an mbox")
+        return _StandardOutput()
+    if to.exists():
+        raise Misused(f"{to} exists already: name a new file or directory")
+    try:
+        return mailbox.mbox(to) if form is Format.MBOX else mailbox.Maildir(to)
+    except OSError as error:
+        raise Misused(f"{to}: {error.strerror}") from None
 
 
 def _pages(account: str, settings: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -1,8 +1,11 @@
 """`varco audit`: proves that no event was changed, dropped, added or moved."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 import typer
@@ -74,7 +77,7 @@ def prove(
         str, typer.Argument(help="Sequence of an event, or id of a mail for all of its events.", metavar="EVENT")
     ],
     to: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write; default: standard output.")
+        Path | None, typer.Option("--output", "-o", help="The file to write; default, and `-`: standard output.")
     ] = None,
 ) -> None:
     """Writes a proof, as JSON, that an event is in the log.
@@ -85,11 +88,18 @@ def prove(
     """
     proofs = [_proof(sequence) for sequence in _sequences(what)]
     text = proofs[0] if _is_sequence(what) else b"[\n" + b",\n".join(event.strip() for event in proofs) + b"\n]\n"
-    if to:
-        to.write_bytes(text)
+    if to and str(to) != "-":
+        _write(to, text)
         output.step(f"{len(proofs)} proofs are in {to}")
     else:
         typer.echo(text.decode(), nl=False)
+
+
+def _write(file: Path, text: bytes) -> None:
+    try:
+        file.write_bytes(text)
+    except OSError as error:
+        raise Misused(f"{file}: {error.strerror}") from None
 
 
 def _is_sequence(what: str) -> bool:
@@ -220,21 +230,37 @@ def _end(outcome: VerificationResult, as_json: bool) -> None:
 
 @app.command("export")
 def export(
-    to: Annotated[Path, typer.Argument(help="The file to write. It must not exist.", metavar="FILE")],
+    to: Annotated[
+        Path, typer.Argument(help="The file to write, which must not exist; `-` for standard output.", metavar="FILE")
+    ],
     hashes: Annotated[Path | None, typer.Option(help="File for the leaf hashes. It must not exist.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Exports all events byte for byte, for `varco audit verify --events`.
 
     The file contains hashes of passwords, so its mode is 0600.
 
-    Example: `varco audit export events.jsonl --hashes hashes`
+    Examples: `varco audit export events.jsonl --hashes hashes` ·
+    `varco audit export - | gzip > events.jsonl.gz`
     """
     downloads = {"/proof/log": to} | ({"/proof/hashes": hashes} if hashes else {})
     for path, file in downloads.items():
-        try:
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise Misused(f"{file}: {error.strerror}") from None
-        with os.fdopen(descriptor, "wb") as out:
+        with _new_file(file) as out:
             api_client.download("audit", path, out)
-    output.line(f"all events are in {to}")
+    if str(to) != "-":
+        output.show({"events": str(to)}, as_json, lambda: output.line(f"all events are in {to}"))
+
+
+@contextmanager
+def _new_file(file: Path) -> Iterator[BinaryIO]:
+    """Yields the file, of mode 0600, or standard output. Raises Misused if it exists."""
+    if str(file) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise Misused(f"{file}: {error.strerror}") from None
+    with os.fdopen(descriptor, "wb") as out:
+        yield out

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import api_client, output
+from varco_cli import api_client, output, times
+from varco_cli.commands.shared import check_account
 from varco_cli.failures import Refused
 from varco_cli.output import Json
 from varco_cli.times import moment
@@ -29,6 +30,8 @@ def balance(
     """
     params = {"account": account} | ({"since": moment(since, "--since").isoformat()} if since else {})
     answer = api_client.call("audit", "GET", "/balance", params=params)
+    if not answer["lines"]:
+        check_account(account)
     output.show(answer, as_json, lambda: print_balance(answer))
     if answer["unaccounted"] or not all(line["balanced"] for line in answer["lines"]):
         raise typer.Exit(Refused.exit_code)
@@ -40,13 +43,13 @@ def print_balance(answer: dict[str, Any]) -> None:
     rows = []
     for line in answer["lines"]:
         sums.update({name: line[name] for name in COLUMNS})
-        rows.append((line["hour"], line["account"], line["kind"], *(line[name] for name in COLUMNS)))
+        rows.append((_hour(line), f"{line['account']} {line['kind']}", *(line[name] for name in COLUMNS)))
     if rows:
-        rows.append(("all", "", "", *(sums[name] for name in COLUMNS)))
-    output.table(("hour", "account", "kind", *(name.replace("_", " ") for name in COLUMNS)), rows, empty="no mail")
+        rows.append(("all", "", *(sums[name] for name in COLUMNS)))
+    output.table(("hour", "account", *COLUMNS[:-1], "missing"), rows, empty="no mail")
     for line in answer["lines"]:
         if not line["balanced"]:
-            output.line(f"{line['hour']} {line['account']} {line['kind']}: the sums don't add up")
+            output.line(f"{_hour(line)} {line['account']} {line['kind']}: the sums don't add up")
     lost = [
         (mail["mail"], mail["account"], mail["kind"], mail["sequence"], ", ".join(mail["recipients"]), mail["why"])
         for mail in answer["unaccounted"]
@@ -54,3 +57,7 @@ def print_balance(answer: dict[str, Any]) -> None:
     if lost:
         output.line("Unaccounted for:")
         output.table(("mail", "account", "kind", "in MAIL", "recipients", "why"), lost)
+
+
+def _hour(line: dict[str, Any]) -> str:
+    return f"{times.as_local(line['hour']):%d %b %Y %H:%M %Z}"

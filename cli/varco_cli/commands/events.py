@@ -11,6 +11,7 @@ import typer
 
 from varco_cli import api_client, output, times
 from varco_cli.catalogue import group
+from varco_cli.commands.shared import check_account
 from varco_cli.failures import Misused, Unreachable
 from varco_cli.output import Json
 from varco_cli.times import moment
@@ -110,6 +111,8 @@ def list_(
         events.append(event)
         if not as_json:
             _show(event, as_json, names)
+    if not events:
+        check_account(account)
     if as_json:
         output.show(events, as_json, lambda: None)
     elif not events:
@@ -206,7 +209,10 @@ def _query(
 
 def _times(since: str, until: str) -> dict[str, str]:
     periods = {"since": since, "until": until}
-    return {name: moment(text, f"--{name}").isoformat() for name, text in periods.items() if text}
+    moments = {name: moment(text, f"--{name}") for name, text in periods.items() if text}
+    if len(moments) == 2 and moments["since"] >= moments["until"]:
+        raise Misused(f"--since {since} is not before --until {until}: nothing lies between")
+    return {name: at.isoformat() for name, at in moments.items()}
 
 
 def _show(stored: dict[str, Any], as_json: bool, names: TokenNames) -> None:

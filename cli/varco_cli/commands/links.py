@@ -6,7 +6,7 @@ import typer
 
 from varco_cli import api_client, output
 from varco_cli.catalogue import group
-from varco_cli.commands.shared import NeededReason, Reason
+from varco_cli.commands.shared import NeededReason, Reason, check_account
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
@@ -32,6 +32,8 @@ def list_links(
     query = {"account": account, "mail": mail, "state": state}
     first, *others = api_client.pages("filelink", "/links", query)
     links = [link for page in (first, *others) for link in page["links"]]
+    if not links:
+        check_account(account)
     answer = first | {"links": links, "next": ""}
     output.show(answer, as_json, lambda: _print(answer))
 

@@ -6,7 +6,7 @@ import typer
 
 from varco_cli import api_client, output, times
 from varco_cli.catalogue import group
-from varco_cli.commands.shared import NeededReason, Reason, Yes, accounts_like, change, confirm
+from varco_cli.commands.shared import NeededReason, Reason, Yes, accounts_like, change, check_account, confirm
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
@@ -39,6 +39,8 @@ def list_queue(
     """
     first, *others = api_client.pages("relay", "/queue", {"account": account, "held": held})
     mails = [mail for page in (first, *others) for mail in page["mails"]]
+    if not mails and not first["untried"]:
+        check_account(account)
     answer = first | {"mails": mails, "next": ""}
     output.show(answer, as_json, lambda: _print(answer))
 

@@ -9,7 +9,7 @@ import typer
 
 from varco_cli import api_client, output, times
 from varco_cli.catalogue import group
-from varco_cli.commands.shared import Account, NeededReason, Reason, change
+from varco_cli.commands.shared import Account, NeededReason, Reason, change, check_account
 from varco_cli.failures import Misused
 from varco_cli.output import Json
 
@@ -46,6 +46,7 @@ def list_quotas(account: Account, as_json: Json = False) -> None:
 
     Example: `varco quota list acme`
     """
+    check_account(account)
     answer = api_client.call(_SERVICE, "GET", _path(account))
     answer["senders"] = api_client.call(_SERVICE, "GET", f"{_path(account)}/senders")
     output.show(answer, as_json, lambda: _print_account(answer))
@@ -108,6 +109,7 @@ def set_quotas(
     Examples: `varco quota set acme messages=500 "recipients=2000/1 hour"` ·
     `varco quota set acme account.messages=5000` · `varco quota set acme messages=off`
     """
+    check_account(account)
     quotas = api_client.call(_SERVICE, "GET", _path(account))
     document: dict[str, Any] = quotas["quotas"] or {}
     document.pop("exceptions", None)
@@ -144,6 +146,7 @@ def except_sender(
     "christmas letter"` ·
     `varco quota except acme @shop.example messages=unlimited --reason "a shop"`
     """
+    check_account(account)
     path = f"{_path(account)}/exceptions/{quote(sender, safe='@')}"
     if remove:
         change(_SERVICE, "DELETE", path, reason, as_json)
@@ -167,6 +170,7 @@ def reset(
     `varco quota reset acme --whole ...`
     """
     account = sender if whole else account or _only_account(sender)
+    check_account(account)
     form = {} if whole else {"sender": sender}
     path = f"{_path(account)}/resets"
     change(_SERVICE, "POST", path, reason, as_json, json=form)

@@ -7,7 +7,7 @@ import typer
 
 from varco_cli import api_client, output
 from varco_cli.catalogue import group
-from varco_cli.commands.shared import Account, Reason, change
+from varco_cli.commands.shared import Account, Reason, change, check_account
 from varco_cli.failures import Misused, Refused
 from varco_cli.output import Json
 
@@ -69,6 +69,7 @@ def set_route(
     Examples: `varco routes set acme mx.provider.example:25 --tls required` ·
     `varco routes set acme blackhole`
     """
+    check_account(account)
     route = to if to == "blackhole" else _smarthost(_route(account)["route"], to, tls, login)
     change("relay", "PUT", f"/accounts/{account}/route", reason, as_json, json=route)
 

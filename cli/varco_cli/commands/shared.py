@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -52,6 +53,15 @@ def read_password(from_stdin: bool) -> str:
     if not sys.stdin.isatty():
         raise Misused("no terminal to ask for the password at: give it with --password-stdin")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def check_account(account: str) -> None:
+    """Raises Refused where no such account is open.
+
+    Services but policy take settings of an account that is not open yet, for a file that opens it.
+    """
+    if account and api_client.serving("policy"):
+        api_client.call("policy", "GET", f"/accounts/{quote(account, safe='')}")
 
 
 def the_file(argument: str, option: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import typer
 
-from varco_cli import api_client, output
+from varco_cli import api_client, output, times
 from varco_cli.failures import Unreachable
 from varco_cli.output import Json
 
@@ -44,7 +44,9 @@ def status(as_json: Json = False) -> None:
 
 def _print(answer: dict[str, Any]) -> None:
     if answer["processes"]:
-        output.line(f"Varco {answer['version']}, since {answer['started_at']}, process {answer['supervisor']}")
+        output.line(
+            f"Varco {answer['version']}, since {times.local(answer['started_at'])}, process {answer['supervisor']}"
+        )
         output.table(["process", "pid"], [(name, pid or "down") for name, pid in answer["processes"].items()])
     output.table(
         ["service", "state", "API"],

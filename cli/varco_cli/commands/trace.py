@@ -46,8 +46,7 @@ def _mails(what: str, answer: dict[str, Any]) -> None:
         (
             mail["mail"],
             mail["at"],
-            mail["sender"] or "<>",
-            _some(mail["recipients"]),
+            f"{mail['sender'] or '<>'} to {_some(mail['recipients'])}",
             mail["subject"],
             "accepted" if mail["accepted"] else mail["answer"].splitlines()[0],
         )
@@ -57,7 +56,7 @@ def _mails(what: str, answer: dict[str, Any]) -> None:
         f"{len(mails)}{' or more' if answer['more'] else ''} mails have the {answer['asked'].replace('_', ' ')} {what},"
         " newest first:"
     )
-    output.table(("mail", "received", "from", "to", "subject", "decision"), rows)
+    output.table(("mail", "received", "from and to", "subject", "decision"), rows)
     output.line(f"choose one: varco trace {mails[0]['mail']}")
     if answer["more"] and answer["asked"] == "subject":
         output.line("more words narrow the search")
