@@ -82,6 +82,13 @@ HIDDEN = {
     "behind a byte order mark": FROM + b"Content-Type: x/y\r\n\xef\xbb\xbfContent-Disposition: x; filename=virus.exe\r\n\r\nx",
     "behind an 8-bit sign": FROM + b"Content-Type\xff: application/pdf; name=virus.exe\r\n\r\nx",
     "behind a sign more in the field's name": FROM + b"Content-Disposition_: x; filename=virus.exe\r\n\r\nx",
+    "in a fold of an encoding": (
+        FROM
+        + b"Content-Disposition: attachment;\r\nContent-Transfer-Encoding: base64\r\n filename=virus.exe\r\n\r\nx\r\n"
+    ),
+    "in a fold of any field": FROM + b"Content-Disposition: x;\r\nhello:\r\n filename=virus.exe\r\n\r\nx\r\n",
+    "uuencoded, and empty": FROM + b"\r\nhello\r\nbegin 644 virus.exe\r\n`\r\nend\r\n",
+    "uuencoded, and broken": FROM + b"\r\nhello\r\nbegin 644 virus.exe\r\n#8; x=y\r\n`\r\nend\r\n",
     "behind hyphens": MIXED + b"\r\n--X\r\n\r\n--" + FILE + b"--X--\r\n",
     "in half an encoded word": FROM + b'Content-Type: x/y; name="=?utf-8?q?virus=2Eexe?"\r\n\r\nx',
 }  # fmt: skip
@@ -140,6 +147,11 @@ NAMES = {
     "a fold before its number": b"filename*0=virus; filename*\r\n 1=.exe",
     "a comment within the parameter": b"filena()me*=utf-8''virus.exe",
     "a semicolon within it": b"filename=;virus.exe",
+    "two semicolons within it": b"filename=v;;rus.exe",
+    "a sign before its number": b'filename*0="virus"; filename*<1=.exe',
+    "a hyphen behind the parameter": b'filename*0="virus"; filename-=.exe',
+    "no sign behind the parameter": b'name "virus.exe"',
+    "an encoded word in no encoding": b'filename="=?utf-8?b; x=y?dmlydXMuZXhl?="',
     "an encoded word in no charset": b'filename="=?utf-; x=8?B?dmlydXMuZXhl?="',
     "an encoded word in an open quote": b'filename="=?utf-8?B?dmlydXMuZXhl?; x=y',
 }
@@ -157,8 +169,15 @@ def test_an_encoding_counts_whatever_stands_around_its_name():
         assert "exe" in {part.kind for part in manifest.parts}
 
 
-def test_an_encoding_behind_a_blank_line_counts():
-    manifest = scan_or_raise(with_fields(PDF_NAME + b"\r\nContent-Transfer-Encoding: base64\r\n", BASE64_EXE))
+@pytest.mark.parametrize("field", [b"Content-Transfer-Encoding: ", b"Content-Transfer-Encoding\r\n: "])
+def test_an_encoding_behind_a_blank_line_counts(field):
+    manifest = scan_or_raise(with_fields(PDF_NAME + b"\r\n" + field + b"base64\r\n", BASE64_EXE))
+    assert "exe" in {part.kind for part in manifest.parts}
+
+
+def test_a_line_like_a_delimiter_ends_no_content_for_some():
+    part = b"--X\r\n" + PDF_NAME + b"Content-Transfer-Encoding: base64\r\n\r\n--\r\n" + BASE64_EXE
+    manifest = scan_or_raise(FROM + b"Content-Type: multipart/mixed; boundary=(x)X\r\n\r\n" + part)
     assert "exe" in {part.kind for part in manifest.parts}
 
 

@@ -21,7 +21,7 @@ class Defect(StrEnum):
     BLANK_BEFORE_COLON = "blank-before-colon", "one takes 'Content-Type :' for the field, another for an unknown one"
     ODD_FIELD_NAME = (
         "odd-field-name",
-        "one skips a field whose name has blanks, controls, 8-bit or more words, another mends it",
+        "one skips an odd or unknown field, another mends its name or takes a file name from it",
     )
     BLANK_HEADER_LINE = "blank-header-line", "one ends the header at a line of blanks, another reads on"
     BLANK_BEFORE_HEADER = "blank-before-header", "one skips blank lines before a header, another takes it for text"

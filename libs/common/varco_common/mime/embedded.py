@@ -102,7 +102,7 @@ def _blocks(text: bytes, text_format: _Format, passed: int) -> Iterator[Embedded
         limit = following.start() + 2 if following else len(text)
         if text_format is _UUENCODE:
             data = data if data >= begin.end() else _next_data(text, begin.end())
-            if not _has_data(text, begin, data):
+            if not _has_data(text, begin, data) and text.find(text_format.end, begin.end(), limit + 2) < 0:
                 begin = following
                 continue
         stop = text.find(text_format.end, begin.end(), limit + 2)
@@ -114,7 +114,7 @@ def _blocks(text: bytes, text_format: _Format, passed: int) -> Iterator[Embedded
 
 
 def _has_data(text: bytes, begin: re.Match[bytes], data: int) -> bool:
-    """Whether a line of data follows a `begin` line.
+    """Whether a line of data follows a `begin` line. An empty file has none, but an end.
 
     Behind the end of a large piece it may. Prose has small letters, which uuencode has not, and
     lines whose length does not fit.

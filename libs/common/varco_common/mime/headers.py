@@ -13,6 +13,7 @@ PARSED_FIELDS = frozenset(
 )
 Fields = dict[bytes, list[bytes]]  # name in lower case: the values of all its fields, with their folds
 
+_MAX_UNKNOWN = 1_000  # bytes of an unknown field in which the name of a file is searched for
 _MAX_NAME = 100  # bytes of a line in which the name of a field is searched for
 MAX_FIELD = 8_192  # of a value that is parsed; recipients are not
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
@@ -45,7 +46,7 @@ def parse_fields(block: bytes, defects: Defects) -> Fields:
     for name, (_, _, value) in zip(names, split, strict=True):
         if name in PARSED_FIELDS:
             fields.setdefault(name, []).append(value)
-        elif b"content-" in name and _ALMOST_NAME.search(name):
+        elif (b"content-" in name and _ALMOST_NAME.search(name)) or _names_file(value):
             defects.add(Defect.ODD_FIELD_NAME)
     _check_block(block, defects)
     return fields
@@ -54,10 +55,17 @@ def parse_fields(block: bytes, defects: Defects) -> Fields:
 def joined_blocks(block: bytes) -> Iterator[bytes]:
     """The block as parsers read it that do not end a header at a line without a colon.
 
-    They skip the line, so that folds go on behind it, or take it for a fold itself.
+    They skip the line, so that folds go on behind it, take it for a fold itself, or find the colon
+    in the next line.
     """
+    if b"\r\n:" in block:
+        yield block.replace(b"\r\n:", b":")
     yield WITHOUT_COLON.sub(b"", block)
     yield WITHOUT_COLON.sub(lambda line: b" " + line[0].removeprefix(b"\r\n"), block)
+
+
+def _names_file(value: bytes) -> bool:
+    return b"=" in value and len(value) < _MAX_UNKNOWN and _NAMES_FILE.search(value) is not None
 
 
 def searched_fields(block: bytes) -> Fields:
@@ -68,9 +76,10 @@ def searched_fields(block: bytes) -> Fields:
     """
     fields: Fields = {}
     for line in _FIELD_END.split(block):
-        if line.partition(b":")[0].rstrip(b" \t").lower() in PARSED_FIELDS:
+        name = line.partition(b":")[0].rstrip(b" \t").lower()
+        if name in PARSED_FIELDS and name != b"content-transfer-encoding":
             continue
-        if almost := _ALMOST_NAME.search(line, 0, _MAX_NAME):
+        if name not in PARSED_FIELDS and (almost := _ALMOST_NAME.search(line, 0, _MAX_NAME)):
             signs = _SIGNS.match(line, almost.end())
             fields.setdefault(almost[0].lower(), []).append(line[signs.end() if signs else almost.end() :])
         elif _NAMES_FILE.search(line):

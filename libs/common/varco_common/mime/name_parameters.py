@@ -14,17 +14,16 @@ _MAX_OCCURRENCES = 48  # of name= in one field, RFC 2231 pieces included
 # `name` or `filename` anywhere before a "=": after a semicolon, after none, in quotes that only
 # some clients see. The lookahead consumes no value, so a parameter inside a value is found, too.
 _BLANKS = rb"(?:\s|\([^()]*\))*"
+_SIGN = rb"[^\w\s=;:,?()\"'\\]"  # a star, or what some clients skip: `filename*<1=`
 _PARAMETER = re.compile(
-    rb"(?<![\w*.-])(?:file)?name(\s*\*\s*[0-9]*\s*\*?)?"
-    + _BLANKS
-    + rb"="
-    + _BLANKS
+    rb"(?<![\w*.-])(?:file)?name(\s*" + _SIGN + rb"{1,4}\s*[0-9]*\s*\*?)?" + _BLANKS + rb"=" + _BLANKS
     + rb'(?=("(?:[^"\\]|\\.)*"?)?([^;]*))',
     re.IGNORECASE | re.DOTALL,
-)
+)  # fmt: skip
+_NOT_DIGITS = re.compile(rb"[^0-9]+")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _COMMENT = re.compile(rb"\([^()]*\)")
-_TEXT_BEHIND = re.compile(rb";[^;=\s]+(?=;|\s|\Z)")
+_TEXT_BEHIND = re.compile(rb";[^=\s]++(?=\s|\Z)")
 _NEXT_PARAMETER = re.compile(rb"\s+[\w-]+(?:\*[0-9]*\*?)?\s*=")
 
 
@@ -56,7 +55,7 @@ def _plain_parameter(value: bytes, match: re.Match[bytes], defects: Defects) -> 
     if quoted is not None:
         return
     if behind := _TEXT_BEHIND.match(value, match.end(3)):  # `a;b.exe`: some clients read on
-        yield None, (rest + behind[0])[:MAX_VALUE]
+        yield None, (rest + behind[0]).rstrip(b";")[:MAX_VALUE]
     if rest.count(b'"') % 2:  # a quote inside: some clients read to the next one
         defects.add(Defect.BAD_PARAMETER)
         yield None, value[match.start(3) : MAX_FIELD][:MAX_VALUE]
@@ -67,7 +66,7 @@ def _continued(starred: list[tuple[bytes, bytes | None, bytes]], defects: Defect
     pieces: list[Piece] = []
     for star, quoted, rest in starred:
         signs = b"".join(star.split())
-        number = signs.strip(b"*")
+        number = _NOT_DIGITS.sub(b"", signs)
         pieces.append(Piece(int(number or -1), signs.endswith(b"*"), _piece_value(quoted, rest)))
         if len(number) > 1 and number.startswith(b"0"):
             defects.add(Defect.BAD_PARAMETER)

@@ -13,16 +13,16 @@ MAX_NAMES = 12  # of one part
 MAX_NAME = 255  # characters
 _MAX_READINGS = 60  # of one field, equal ones included
 
-# What some parsers accept: the parameter's name in quotes, a colon in the place of the "=".
+# What some parsers accept: the parameter's name in quotes, a colon or nothing in place of the "=".
 _FORGIVEN = re.compile(
-    rb"""(;\s*|\A\s*)(?:(["'])((?:file)?name(?:\*[0-9]*\*?)?)\2\s*[=:]|((?:file)?name(?:\*[0-9]*\*?)?)\s*:)""",
+    rb"""(;\s*|\A\s*)(?:(["'])((?:file)?name(?:\*[0-9]*\*?)?)\2\s*[=:]|((?:file)?name(?:\*[0-9]*\*?)?)\s*(?::|(?=")))""",
     re.IGNORECASE,
 )
 _COMMENT_INSIDE = re.compile(rb"(?<=[A-Za-z*0-9])\([^()]*\)(?=[A-Za-z*0-9])")  # `filena(x)me=`
 # U+2066, 2068 and 2069 isolate a name from the text around it (iOS, WhatsApp) and turn nothing.
 _ISOLATES = re.compile("[\u2066\u2068\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2067]")
-_HALF_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)(?:\?=?)?")
+_HALF_WORD = re.compile(r"=\?([^?]{0,80})\?([bBqQ])[^?]{0,80}\?([^?]*)(?:\?=?)?")
 _SEPARATOR = re.compile(r"[/\\]")
 
 

@@ -45,6 +45,8 @@ _MAX_FIELDS = 64 << 10  # bytes of the fields of different headers; ordinary one
 _MAX_DECODED = 16 << 20  # bytes of encoded messages and multiparts that are opened
 _MAX_OPENED = 6  # of these
 _MAX_DEPTH = 3  # of encoded messages in encoded messages
+_FEW_BYTES = 64
+_DELIMITER = re.compile(rb"\r\n--[^\r\n]*(?=\r\n)")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _CONTAINERS = ("multipart/", "message/")
 
@@ -146,6 +148,8 @@ class _Sweep:
     def _other_kinds(self, body: Buffer, encoding: str, place: tuple[int, int]) -> tuple[str, ...]:
         """Equal contents are read once."""
         raw = body.slice(place[0], min(place[1], place[0] + 2 * SAMPLE))
+        if len(raw) < _FEW_BYTES:  # a line like a delimiter ends it, which some skip
+            raw = _DELIMITER.sub(b"\r\n", b"\r\n" + body.slice(place[0], place[0] + 2 * SAMPLE))[2:]
         if (raw, encoding) not in self._kinds:
             self._kinds[raw, encoding] = tuple(other_kinds(raw, encoding))
         return self._kinds[raw, encoding]
