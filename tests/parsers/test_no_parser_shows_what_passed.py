@@ -11,7 +11,7 @@ from .attacks import ATTACKS
 from .judging import betrayals, forbidden, mutations, passes
 from .oracles import PARSERS, Oracle
 
-COUNT = 2_000
+COUNT = 1_000
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_a_forbidden_file_in_plain_sight_is_refused():
 
 
 def test_the_parser_shows_the_forbidden_file_in_plain_sight(oracle):
-    attacks = ATTACKS[::3]
+    attacks = ATTACKS[::5]
     shown = sum(any(map(forbidden, oracle(mail))) for mail in attacks)
     assert shown > len(attacks) / 4  # munpack knows neither RFC 2047 nor RFC 2231
 
