@@ -87,6 +87,9 @@ HIDDEN = {
         + b"Content-Disposition: attachment;\r\nContent-Transfer-Encoding: base64\r\n filename=virus.exe\r\n\r\nx\r\n"
     ),
     "in a fold of any field": FROM + b"Content-Disposition: x;\r\nhello:\r\n filename=virus.exe\r\n\r\nx\r\n",
+    "in a fold of the subject": (
+        FROM + b"Content-Disposition : x;\r\nSubject: y\r\n filename=virus.exe\r\n\r\nx\r\n"
+    ),
     "uuencoded, and empty": FROM + b"\r\nhello\r\nbegin 644 virus.exe\r\n`\r\nend\r\n",
     "uuencoded, and broken": FROM + b"\r\nhello\r\nbegin 644 virus.exe\r\n#8; x=y\r\n`\r\nend\r\n",
     "behind hyphens": MIXED + b"\r\n--X\r\n\r\n--" + FILE + b"--X--\r\n",
@@ -149,6 +152,11 @@ NAMES = {
     "a semicolon within it": b"filename=;virus.exe",
     "two semicolons within it": b"filename=v;;rus.exe",
     "a sign before its number": b'filename*0="virus"; filename*<1=.exe',
+    "a semicolon behind its number": b'filename*0="virus"; filename*1;=.exe',
+    "two stars": b"filename*0**=utf-8''virus.exe",
+    "hyphens before the parameter": b'filename*0="virus"; --filename*1=.exe',
+    "letters before the parameter": b'filename*0="virus"; \\afilename*1=.exe',
+    "half an encoded word within the parameter": b"filena=?utf-8?Q?me*=utf-8''virus.exe",
     "a hyphen behind the parameter": b'filename*0="virus"; filename-=.exe',
     "no sign behind the parameter": b'name "virus.exe"',
     "an encoded word in no encoding": b'filename="=?utf-8?b; x=y?dmlydXMuZXhl?="',
@@ -164,7 +172,8 @@ def test_a_name_is_listed_as_each_parser_reads_it(way):
 
 
 def test_an_encoding_counts_whatever_stands_around_its_name():
-    for field in (b"=4Content-Transfer-Encoding: ", b"Content-Transfer-Encoding* ", b"Content-Transfer-Encoding\xff: "):
+    odd = (b"=4Content-Transfer-Encoding: ", b"Content-Transfer-Encoding* ", b"Content-Transfer-Encoding\xff: ")
+    for field in (*odd, b"Content-(x)Transfer-Encoding: "):
         manifest = scan_or_raise(with_fields(PDF_NAME + field + b"base64\r\n", BASE64_EXE))
         assert "exe" in {part.kind for part in manifest.parts}
 
@@ -186,6 +195,12 @@ def test_a_text_about_fields_hides_no_part():
     manifest = scan_or_raise(FROM + text)
     assert [(part.names, part.media_type) for part in manifest.parts] == [((), "text/plain")]
     assert manifest.defects == manifest.enumerated == ("header-in-content",)
+
+
+def test_a_subject_names_no_file():
+    manifest = scan_or_raise(FROM + b"Subject: name=virus.exe\r\nX-Content-Type-Old: x/y\r\n\r\nhello\r\n")
+    assert manifest.enumerated == ("odd-field-name",)
+    assert names(manifest) == []
 
 
 def test_two_types_are_both_listed():

@@ -17,7 +17,8 @@ _MAX_UNKNOWN = 1_000  # bytes of an unknown field in which the name of a file is
 _MAX_NAME = 100  # bytes of a line in which the name of a field is searched for
 MAX_FIELD = 8_192  # of a value that is parsed; recipients are not
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
-_FTEXT = bytes(c for c in range(33, 127) if c != 58)  # RFC 5322 3.6.8
+_FTEXT = bytes(c for c in range(33, 127) if c not in b":()")  # RFC 5322 3.6.8; mime4j removes comments from names
+_COMMENT = re.compile(rb"\([^()]*\)")
 BLANK_LINE = re.compile(rb"\r\n[ \t]+(?=\r\n|$)")
 WITHOUT_COLON = re.compile(rb"(?:\A|\r\n)(?![ \t])[^:\r\n]*(?=\r\n|\Z)")
 _ODD = rb"[\x00-\x09\x0b\x0c\x0e-\x20\x7f-\xff-]{0,64}+"  # signs that lenient parsers drop from a field's name
@@ -71,18 +72,18 @@ def _names_file(value: bytes) -> bool:
 def searched_fields(block: bytes) -> Fields:
     """The fields that a parser finds besides that searches lines for words.
 
-    The name of a field has other signs around it or no colon behind it, and any field may name the
-    file.
+    The name of a field has other signs around it or no colon behind it, and any field or its fold
+    may name the file.
     """
     fields: Fields = {}
     for line in _FIELD_END.split(block):
         name = line.partition(b":")[0].rstrip(b" \t").lower()
-        if name in PARSED_FIELDS and name != b"content-transfer-encoding":
+        if name in (b"content-type", b"content-disposition"):
             continue
         if name not in PARSED_FIELDS and (almost := _ALMOST_NAME.search(line, 0, _MAX_NAME)):
             signs = _SIGNS.match(line, almost.end())
             fields.setdefault(almost[0].lower(), []).append(line[signs.end() if signs else almost.end() :])
-        elif _NAMES_FILE.search(line):
+        elif _NAMES_FILE.search(line.partition(b"\r\n")[2] if name in PARSED_FIELDS else line):
             fields.setdefault(b"content-disposition", []).append(line)
     return fields
 
@@ -115,6 +116,7 @@ def _lenient_names(names: Sequence[bytes], colons: Sequence[bytes], defects: Def
             bare = b""
         elif bare.translate(None, _FTEXT):
             defects.add(Defect.ODD_FIELD_NAME)
+            bare = _COMMENT.sub(b"", bare)
             bare = bare.translate(None, _ODD_SIGNS) if name[:1] not in b" \t" else bare.strip(_ODD_SIGNS)
         elif bare != name:
             defects.add(Defect.BLANK_BEFORE_COLON)

@@ -23,6 +23,7 @@ _COMMENT_INSIDE = re.compile(rb"(?<=[A-Za-z*0-9])\([^()]*\)(?=[A-Za-z*0-9])")  #
 _ISOLATES = re.compile("[\u2066\u2068\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2067]")
 _HALF_WORD = re.compile(r"=\?([^?]{0,80})\?([bBqQ])[^?]{0,80}\?([^?]*)(?:\?=?)?")
+_WORD_BEGIN = re.compile(rb"=\?[^?]{0,80}\?[bBqQ]\?")
 _SEPARATOR = re.compile(r"[/\\]")
 
 
@@ -51,6 +52,8 @@ def _all_readings(fields: Iterable[bytes], whole: Iterable[bytes], defects: Defe
                 yield from name_readings(_COMMENT_INSIDE.sub(b"", value[:MAX_FIELD]), defects)
             if _FORGIVEN.search(value[:MAX_FIELD]):
                 yield from name_readings(_FORGIVEN.sub(rb"\1\3\4=", value[:MAX_FIELD]), defects)
+        if b"=?" in value and b"?=" not in value:
+            yield from name_readings(_WORD_BEGIN.sub(b"", value[:MAX_FIELD]), defects)
         if b"=?" in value and (Defect.BAD_PARAMETER in defects or b"name" not in value.lower()):
             yield from name_readings(decode_encoded_words(value[:MAX_FIELD]).encode(), defects)
     for value in whole:
