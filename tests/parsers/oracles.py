@@ -37,11 +37,15 @@ Oracle = Callable[[bytes], list[Shown]]
 
 
 class Process:
-    """A parser in a process of its own."""
+    """A parser in a process of its own. If a mail crashes it, it shows nothing of that mail."""
 
     def __init__(self, *command: str) -> None:
+        self._command = command
+        self._start()
+
+    def _start(self) -> None:
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
     def __call__(self, mail: bytes) -> list[Shown]:
@@ -49,7 +53,12 @@ class Process:
         assert self._process.stdout
         self._process.stdin.write(base64.b64encode(mail) + b"\n")
         self._process.stdin.flush()
-        rows = json.loads(self._process.stdout.readline().decode("utf-8", "replace"))
+        line = self._process.stdout.readline()
+        if not line:
+            self.close()
+            self._start()
+            return []
+        rows = json.loads(line.decode("utf-8", "replace"))
         return [Shown(name, media_type, base64.b64decode(content)) for name, media_type, content in rows]
 
     def close(self) -> None:
