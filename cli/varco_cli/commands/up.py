@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from varco_cli import api_client, output
+from varco_cli import output
 from varco_cli.commands.stack_failures import command_failures
 from varco_cli.failures import Conflict, Misused
 from varco_cli.stack import AlreadyRunning, Stack
@@ -109,6 +109,8 @@ def _signal_ready() -> None:
 
 
 def _detach(processes: str) -> None:
+    from varco_cli import api_client  # noqa: PLC0415 - it imports a library for HTTP, which the supervisor does without
+
     if pid := api_client.state_directory().running():
         raise Conflict(str(AlreadyRunning(api_client.state_directory().path, pid)))
     command = [sys.executable, "-m", "varco_cli.main", "up", *(["--processes", processes] if processes else [])]

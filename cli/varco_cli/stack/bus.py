@@ -9,7 +9,6 @@ from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base.durable_file import write_durable
 from varco_common.bus import streams
-from varco_common.bus.permissions import permissions
 from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
 
 OPERATOR = "operator"
@@ -57,9 +56,7 @@ def config(
     nats.conf, where `$NAME` is an environment variable.
     """
     users: list[dict[str, object]] = [_user(home, OPERATOR)]
-    for service in services:
-        allowed = permissions(service.name, service.publishes, service.subscribes)
-        users.append(_user(home, service.name) | {"permissions": allowed.config()})
+    users += [_user(home, service.name) | {"permissions": service.permissions} for service in services]
     return CONFIG.format(
         author=author,
         name=name,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.settings import StackSettings
 from varco_cli.stack.state_directory import StateDirectory
-from varco_common.storage import retention
+from varco_common.base import subjects
 
 _SIGNER = "policy"  # the service that signs tokens
 
@@ -17,7 +17,9 @@ def voters(services: Sequence[ServiceDescription]) -> str:
 
 def retention_services(services: Sequence[ServiceDescription]) -> str:
     """Returns the services that must agree before a mail is erased, separated by commas."""
-    return ",".join(service.name for service in services if retention.subject(service.name) in service.subscribes)
+    return ",".join(
+        service.name for service in services if subjects.retention_query(service.name) in service.subscribes
+    )
 
 
 def of_service(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import msgspec
 
@@ -11,14 +12,15 @@ from varco_cli.stack.process import FailedStart
 class ServiceDescription(msgspec.Struct, frozen=True, kw_only=True):
     """What the stack knows of a service.
 
-    `ports` names the variables of its ports except that of its API. `tables` says whether it has a
-    database.
+    `permissions` are those of its user of the bus. `ports` names the variables of its ports except
+    that of its API. `tables` says whether it has a database.
     """
 
     name: str
     role: tuple[str, ...]
     publishes: tuple[str, ...]
     subscribes: tuple[str, ...]
+    permissions: dict[str, Any] = {}
     ports: tuple[str, ...]
     tables: bool = False
 

@@ -5,10 +5,9 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-import httpx
 import msgspec
 
-from varco_cli.stack import bus, environment
+from varco_cli.stack import bus, environment, local_http
 from varco_cli.stack.binaries import binary
 from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.process import Program
@@ -33,11 +32,6 @@ class Programs:
     ) -> None:
         self._home, self._settings, self._services = home, settings, services
         self._extra_environment = extra_environment
-        self._http = httpx.AsyncClient(timeout=4, trust_env=False)
-
-    async def close(self) -> None:
-        """Closes the connections of the readiness checks."""
-        await self._http.aclose()
 
     def bus(self) -> Program:
         """Writes nats.conf, and returns nats-server."""
@@ -63,7 +57,7 @@ class Programs:
             name=service.name,
             command=[*_SERVE, service.name],
             environment=self._environment(service, apis),
-            ready=lambda: self._answers(f"{apis[service.name]}/readyz"),
+            ready=lambda: _answers(f"{apis[service.name]}/readyz"),
             grace_seconds=self._settings.drain.total_seconds() + 5,
         )
 
@@ -73,7 +67,7 @@ class Programs:
         write_durable(file, msgspec.json.encode(environments))
 
         async def ready() -> bool:
-            return all(await asyncio.gather(*(self._answers(f"{api}/readyz") for api in apis.values())))
+            return all(await asyncio.gather(*(_answers(f"{api}/readyz") for api in apis.values())))
 
         return Program(
             name=TOGETHER,
@@ -94,8 +88,9 @@ class Programs:
             environment.of_service(self._home, self._settings, service, port) | chosen | dict(self._extra_environment)
         )
 
-    async def _answers(self, url: str) -> bool:
-        try:
-            return (await self._http.get(url)).is_success
-        except httpx.HTTPError:
-            return False
+
+async def _answers(url: str) -> bool:
+    try:
+        return (await local_http.request("GET", url, seconds=4)).ok
+    except (OSError, TimeoutError, ValueError):
+        return False

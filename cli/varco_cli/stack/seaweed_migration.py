@@ -39,7 +39,7 @@ _log = log.get(__name__)
 
 async def migrate(home: StateDirectory, address: str, on_progress: Progress) -> None:
     """Does nothing if no older version ran here. Raises FailedStart, BrokenSetting."""
-    moved = home.seaweed.with_name("s3.moved")
+    moved = home.seaweed_moved
     if (home.seaweed / "data").exists():
         on_progress("moving bodies and linked files out of SeaweedFS, once")
         async with _seaweed(home, address) as source:

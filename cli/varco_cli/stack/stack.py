@@ -14,11 +14,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import httpx
-
-from varco_cli.stack import bus, forking, seaweed_migration
+from varco_cli.stack import bus, forking
 from varco_cli.stack.disk_room import DiskRoomWatcher
 from varco_cli.stack.forking import ForkedService, ForkServer
 from varco_cli.stack.installed import ServiceDescription, installed_services
@@ -32,6 +30,9 @@ from varco_common.base import log
 from varco_common.base.settings import load
 from varco_common.base.tasks import ended
 from varco_common.bus.settings import BusSettings
+
+if TYPE_CHECKING:
+    import httpx
 
 START_SECONDS = 60.0
 
@@ -64,7 +65,6 @@ class Stack:
         self._extra_environment = dict(extra_environment or {})
         self._on_progress = on_progress
         self._lock = -1
-        self._programs: Programs | None = None
         self._fork_server: ForkServer | None = None
         self._stages: list[list[ManagedProcess]] = []
         self._disk_room: asyncio.Task[None] | None = None
@@ -83,8 +83,10 @@ class Stack:
         """Returns the admin token."""
         return self.home.admin_token.read_text().strip()
 
-    def client(self, service: str) -> httpx.AsyncClient:
+    def client(self, service: str) -> "httpx.AsyncClient":
         """Returns a client of a service's API with the admin token. The caller closes it."""
+        import httpx  # noqa: PLC0415 - `varco up` does without
+
         headers = {"Authorization": f"Bearer {self.token}"}
         return httpx.AsyncClient(base_url=self.apis[service], headers=headers, timeout=30, trust_env=False)
 
@@ -108,9 +110,6 @@ class Stack:
         self._stages.clear()
         self.processes.clear()
         self._fork_server = None
-        if self._programs:
-            await self._programs.close()
-            self._programs = None
         if self._lock >= 0:
             self.home.state.unlink(missing_ok=True)
             self.home.pid_file("varco").unlink(missing_ok=True)
@@ -147,10 +146,12 @@ class Stack:
             self._on_progress(f"ended {name}, which had outlived an earlier stack")
         for name in self.home.prepare(self.settings.bind):
             self._on_progress(f"{name} was damaged: made again")
-        await seaweed_migration.migrate(self.home, self.settings.inner, self._on_progress)
+        if self.home.seaweed.exists() or self.home.seaweed_moved.exists():
+            from varco_cli.stack import seaweed_migration  # noqa: PLC0415 - large, and needed once
+
+            await seaweed_migration.migrate(self.home, self.settings.inner, self._on_progress)
         self.services = await (self._start_fork_server() if forks else asyncio.to_thread(installed_services))
-        self._programs = Programs(self.home, self.settings, self.services, self._extra_environment)
-        return self._programs
+        return Programs(self.home, self.settings, self.services, self._extra_environment)
 
     async def _start(self) -> None:
         programs = await self._prepare(forks=forking.AVAILABLE and self.settings.processes == "each")

@@ -85,6 +85,11 @@ class StateDirectory:
         return self.path / "s3"
 
     @property
+    def seaweed_moved(self) -> Path:
+        """The same when everything was copied out of it, until it is removed."""
+        return self.path / "s3.moved"
+
+    @property
     def trial_made(self) -> Path:
         """A file that exists once the trial account was opened, which happens only once."""
         return self.path / "demo.made"

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import msgspec
 
+from varco_cli.stack import local_http
+from varco_cli.stack.local_http import LocalAnswer
 from varco_cli.stack.stack import Stack
 
 ACCOUNT, LOGIN, DOMAIN = "demo", "demo@demo.example", "@demo.example"
@@ -39,9 +41,8 @@ async def open_trial(stack: Stack) -> TrialAccount | None:
 
 
 async def _is_open(stack: Stack) -> bool:
-    async with stack.client("policy") as policy:
-        answer = await policy.get(f"/accounts/{ACCOUNT}")
-    return answer.is_success and LOGIN in [user["login"] for user in answer.json()["users"]]
+    answer = await _request(stack, "policy", "GET", f"/accounts/{ACCOUNT}")
+    return answer.ok and LOGIN in [user["login"] for user in msgspec.json.decode(answer.body)["users"]]
 
 
 async def _open(stack: Stack) -> None:
@@ -51,14 +52,15 @@ async def _open(stack: Stack) -> None:
         "users": [{"login": LOGIN, "password": password}],
         "senders": [DOMAIN],
     }
-    async with stack.client("policy") as policy, stack.client("relay") as relay:
-        _raise_for_status(await policy.put(f"/accounts/{ACCOUNT}", json=account))
-        _raise_for_status(await relay.put(f"/accounts/{ACCOUNT}/route", json="blackhole"))
+    changes = {"policy": (f"/accounts/{ACCOUNT}", account), "relay": (f"/accounts/{ACCOUNT}/route", "blackhole")}
+    for service, (path, setting) in changes.items():
+        answer = await _request(stack, service, "PUT", path, setting)
+        if not answer.ok:
+            raise RuntimeError(f"{service} {path}: {answer.status} {answer.body.decode()}")
 
 
-def _raise_for_status(answer: httpx.Response) -> None:
-    if not answer.is_success:
-        raise RuntimeError(f"{answer.request.url}: {answer.status_code} {answer.text}")
+async def _request(stack: Stack, service: str, method: str, path: str, json: object = None) -> LocalAnswer:
+    return await local_http.request(method, f"{stack.apis[service]}{path}", token=stack.token, json=json)
 
 
 def _lines(stack: Stack) -> TrialAccount:

@@ -45,6 +45,11 @@ def request(service: str, question: str) -> str:
     return f"ask.{service}.{question}"
 
 
+def retention_query(service: str) -> str:
+    """The query whether a service still needs a mail; the wire calls that `keeps`."""
+    return request(service, "keeps")
+
+
 def replay_request(service: str) -> str:
     """The request to replay past decisions of a service; the wire calls that `rehearse`."""
     return request(service, "rehearse")

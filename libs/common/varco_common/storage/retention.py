@@ -11,8 +11,6 @@ from varco_common.base import subjects
 from varco_common.base.json_decoding import decode_json
 from varco_common.bus import Bus
 
-RETAINS = "keeps"
-
 
 class RetentionQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which of these records of one subject of MAIL does a service still need?
@@ -52,7 +50,7 @@ _answer = msgspec.json.Decoder(RetentionAnswer)
 
 def subject(service: str) -> str:
     """The subject of the query to a service. A service that subscribes it will be asked."""
-    return subjects.request(service, RETAINS)
+    return subjects.retention_query(service)
 
 
 async def serve(bus: Bus, service: str, needs: NeedsCallback) -> None:
