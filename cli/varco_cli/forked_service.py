@@ -1,0 +1,68 @@
+"""Imports all services and forks them, for the supervisor.
+
+Standard input is one end of a socket pair. The greeting describes the services.
+"""
+
+import asyncio
+import importlib
+import os
+import socket
+from collections.abc import Iterable
+
+import msgspec
+from prometheus_client import REGISTRY
+
+from varco_cli.service_manifest import describe
+from varco_common.base import fork_server
+from varco_common.base.settings import load
+from varco_common.runtime.service import Service, installed, run
+from varco_common.storage import database
+from varco_common.storage.settings import WithDatabase
+
+LATE = ("aiosqlite", "encodings.idna", "importlib.readers", "pydantic.v1")  # services import these when they start
+_MIGRATION_SECONDS = 10.0
+
+
+def main() -> None:
+    """Runs a service in each process that it forks."""
+    services = {service.name: service for service in installed()}
+    for module in LATE:
+        importlib.import_module(module)
+    for service in services.values():
+        if issubclass(service.settings, WithDatabase):
+            database.revisions(f"varco_{service.name}")
+    greeting = msgspec.json.encode([describe(service) for service in services.values() if service.wanted()])
+    name = fork_server.serve(socket.socket(fileno=0), greeting)[-1]
+    _forget_metrics(services.keys() - {name})
+    _migrate_apart(services[name])
+    run(services[name])
+
+
+def _migrate_apart(service: Service) -> None:
+    """Applies migrations in a process of their own, because they leave memory behind.
+
+    If that fails, the service tries itself, and reports why.
+    """
+    if not issubclass(service.settings, WithDatabase):
+        return
+    if pid := os.fork():
+        os.waitpid(pid, 0)
+        return
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        asyncio.run(_migrate(service.name, load(service.settings).database_of(service.name)))
+    finally:
+        os._exit(0)
+
+
+async def _migrate(name: str, url: str) -> None:
+    async with asyncio.timeout(_MIGRATION_SECONDS), database.connect(url, name) as engine:
+        await database.migrate(engine, f"varco_{name}")
+
+
+def _forget_metrics(services: Iterable[str]) -> None:
+    """Lets /metrics show no metrics of services that do not run in this process."""
+    prefixes = tuple(f"varco_{service.partition('-')[0]}_" for service in services)
+    for collector, names in [*REGISTRY._collector_to_names.items()]:  # noqa: SLF001 - there is no public way
+        if any(name.startswith(prefixes) for name in names):
+            REGISTRY.unregister(collector)
