@@ -10,7 +10,7 @@ import typer.core
 import typer.main
 from typer._click.shell_completion import CompletionItem
 
-from varco_cli import catalogue, failures, output
+from varco_cli import catalogue, failures, optional_packages, output
 
 USAGE = "varco [OPTIONS] COMMAND ..."
 EXIT_CODES = (
@@ -85,6 +85,7 @@ def varco(
 
 def main() -> None:
     """Runs a command. Prints a failure on standard error and ends with its exit code."""
+    optional_packages.leave_out()
     try:
         app()
     except failures.CommandFailure as failure:

@@ -10,11 +10,13 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from varco_common.runtime.service import GROUP, Service, run
+from varco_cli import optional_packages
 
 
 def main() -> None:
     """Loads only the named services, because each import costs memory."""
+    from varco_common.runtime.service import GROUP, Service, run  # noqa: PLC0415 - it imports what is left out
+
     entries = entry_points(group=GROUP)
     services: list[Service] = [entries[name].load() for name in sys.argv[1:]]
     file = os.environ.get("VARCO_ENVIRONMENTS")
@@ -22,4 +24,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    optional_packages.leave_out()
     main()
