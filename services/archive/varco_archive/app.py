@@ -36,6 +36,7 @@ from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.login_throttle import GUARDED, LoginThrottle
 from varco_common.runtime.passwords import Argon2, PasswordVerifier
 from varco_common.runtime.readiness import degrades
+from varco_common.runtime.repeated_guesses import GUESS_KEY, GuessDigest
 from varco_common.runtime.service import Service, run
 from varco_common.runtime.tls import Certificates
 from varco_common.storage import database, retention
@@ -76,7 +77,7 @@ async def serve(settings: Settings) -> None:
             return_path=settings.return_path,
             reporter=settings.hostname,
         )
-        failures = FailureReporter(bus)
+        failures, guesses = FailureReporter(bus), GuessDigest()
         stack.push_async_callback(failures.flush)
         context = SessionContext(
             accounts=accounts,
@@ -87,6 +88,7 @@ async def serve(settings: Settings) -> None:
             locks=locks,
             passwords=passwords,
             throttle=LoginThrottle(GUESS_SECONDS, MAX_GUESSES_WAITING),
+            guesses=guesses,
             certificates=certificates,
             idle=settings.idle,
             report=failures.report,
@@ -110,7 +112,7 @@ async def serve(settings: Settings) -> None:
         await mail_retention.serve(bus, index, NAME)
         bans = BanEnforcement(bus, server.bans, NAME, "closes at accept", on_event=server.apply, also=(GUARDED,))
         workers = (indexer.run(), forwarder.run(), bounce_listener.listen(bus, index), sweeper.run(), bans.run())
-        async with run_in_background(*workers):
+        async with run_in_background(*workers, guesses.follow(bus)):
             await bans.caught_up.wait()
             async with server.listening(), ReplayServer.answering(bus, NAME, "varco_archive.past_settings", settings):
                 store = degrades(objects.check, "copies of large mail can't be fetched")
@@ -123,7 +125,7 @@ SERVICE = Service(
     role=("worker",),
     settings=Settings,
     serve=serve,
-    publishes=("events.archive.>", "mail.copy.*", subjects.replay_frames("*")),
+    publishes=("events.archive.>", "mail.copy.*", GUESS_KEY, subjects.replay_frames("*")),
     subscribes=(
         retention.subject(NAME),
         *FILTERS,

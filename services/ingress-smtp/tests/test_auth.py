@@ -266,6 +266,19 @@ async def test_wrong_credentials_that_a_session_repeats_are_one_guess(world, cli
     assert [login for _, login, _ in await failures(world)] == ["alice", "alice"]
 
 
+async def test_another_process_knows_the_same_wrong_credentials(start):
+    """So that banguard counts them once, whichever process a phone reaches."""
+    first, second = await start(), await start()
+    for world in (first, second):
+        await world.admission.guesses.share(world.bus)
+        async with world.connect("smtps", tls=True) as client:
+            await client.hello()
+            await client.say(f"AUTH PLAIN {plain(password='wrong')}")
+        await world.admission.recorder.flush()
+    one, other = await first.events(AuthFailed)
+    assert one.guess == other.guess
+
+
 async def test_another_session_with_the_same_wrong_credentials_is_another_guess(world, client):
     await client.say(f"AUTH PLAIN {plain(password='wrong')}")
     async with world.connect("smtps", tls=True) as other:

@@ -17,6 +17,7 @@ from varco_common.runtime.ban_enforcement import BanEnforcement
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.login_throttle import GUARDED
 from varco_common.runtime.readiness import degrades
+from varco_common.runtime.repeated_guesses import GUESS_KEY
 from varco_common.runtime.service import Service
 from varco_common.runtime.tls import Certificates
 from varco_common.storage.object_store import ObjectStore, open_store
@@ -61,6 +62,7 @@ async def serve(settings: Settings) -> None:
             delete_expired_bodies(bodies, settings.mail_kept),
             workers.run(),
             enforcement.run(),
+            admission.guesses.follow(bus),
         ):
             try:
                 await enforcement.caught_up.wait()
@@ -103,7 +105,15 @@ SERVICE = Service(
     role=("front door",),
     settings=Settings,
     serve=serve,
-    publishes=("ballot.*", LOGIN, NETWORK, subjects.event(NAME, "*", "*"), "mail.accepted.*", "mail.convert.*"),
+    publishes=(
+        "ballot.*",
+        LOGIN,
+        NETWORK,
+        subjects.event(NAME, "*", "*"),
+        "mail.accepted.*",
+        "mail.convert.*",
+        GUESS_KEY,
+    ),
     subscribes=(POLICY_EVENTS, *ROUTE_EVENTS, *ENFORCED, GUARDED, ENFORCER_STATUS),
 )
 

@@ -35,7 +35,7 @@ class AuthFailed(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, ta
     """A login that failed. `account` is empty where no account is known by the login.
 
     `service` is whose listener it was; it stands in the subject, and so tells who may say this.
-    `guess` is the same for the same credentials: a hash, whose key no process keeps.
+    `guess` is the same for the same credentials: a hash, whose key is replaced each day.
     """
 
     host: str

@@ -16,7 +16,6 @@ from varco_archive.pop3.session import Pop3Session
 from varco_common.base.client_text import decode_client_text
 from varco_common.base.errors import TransientError
 from varco_common.events import AuthCause, AuthFailed
-from varco_common.runtime.repeated_guesses import guess_of
 
 MAX_LOGIN = 256  # characters of the claimed login that go into an event
 
@@ -60,7 +59,7 @@ async def log_in(session: Pop3Session, login: str, password: str) -> None:
         return session.reject(replies.GUARDED)
     # an unknown login is verified too: the answer takes as long as for a wrong password
     if not await context.passwords.verify(settings.hash if settings else "", password):
-        if session.guesses.is_new(guess := guess_of(login, password)):
+        if session.guesses.is_new(guess := context.guesses.of(login, password)):
             account = settings.account if settings else ""
             _report_failure(session, AuthCause.WRONG_CREDENTIALS, login, account, guess=guess)
         else:

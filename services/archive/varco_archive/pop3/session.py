@@ -25,7 +25,7 @@ from varco_common.base.errors import TransientError
 from varco_common.events import AuthFailed
 from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.runtime.passwords import PasswordVerifier
-from varco_common.runtime.repeated_guesses import RepeatedGuesses
+from varco_common.runtime.repeated_guesses import GuessDigest, RepeatedGuesses
 from varco_common.runtime.tls import Certificates
 
 MAX_ERRORS = 10
@@ -49,6 +49,7 @@ class SessionContext:
     locks: MaildropLocks
     passwords: PasswordVerifier
     throttle: LoginThrottle
+    guesses: GuessDigest
     certificates: Certificates
     idle: timedelta
     report: Callable[[AuthFailed], None]

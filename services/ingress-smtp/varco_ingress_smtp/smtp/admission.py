@@ -10,6 +10,7 @@ from varco_common.events import ConnectionsRefused, RefusedConnections
 from varco_common.events.ban_table import BanTable, Network, address_of
 from varco_common.runtime.connection_limit import ConnectionLimit
 from varco_common.runtime.login_throttle import LoginThrottle
+from varco_common.runtime.repeated_guesses import GuessDigest
 from varco_common.runtime.tls import Certificates
 from varco_ingress_smtp import metrics
 from varco_ingress_smtp.authentication import Authenticator
@@ -63,6 +64,7 @@ class Admission:
         self.draining = False
         self.empty = asyncio.Event()
         self.empty.set()
+        self.guesses = GuessDigest()
         self.login_throttle = LoginThrottle(GUARD_INTERVAL_SECONDS, GUARD_WAITING)
         self.bans = BannedHosts(BanTable(settings.never_banned), self.login_throttle, self._close_banned)
         self._hidden_clients = HiddenClientsWarning()

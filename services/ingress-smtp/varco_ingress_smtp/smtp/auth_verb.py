@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from varco_common.events import AuthCause, AuthFailed
 from varco_common.mail.grants import Denied, LoginQuestion, Unavailable
 from varco_common.mail.replies import Reply
-from varco_common.runtime.repeated_guesses import guess_of
 from varco_ingress_smtp import metrics
 from varco_ingress_smtp.authentication import CachedGrant
 from varco_ingress_smtp.smtp import answers, sasl
@@ -56,7 +55,7 @@ async def _log_in(admission: Admission, info: SessionInfo, mechanism: str, initi
             return Reply.WRONG_CREDENTIALS.answer.line()
         case Denied():
             # Many clients try PLAIN and then LOGIN, and a phone tries its old password again.
-            if info.guesses.is_new(guess := guess_of(login, password)):
+            if info.guesses.is_new(guess := admission.guesses.of(login, password)):
                 _append_failure(admission, info, AuthCause.WRONG_CREDENTIALS, login, answer.account, guess=guess)
             else:
                 metrics.LOGINS.labels("repeated").inc()
