@@ -4,6 +4,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
+import pytest
+
 from varco_common.base.subjects import token
 from varco_common.bus import Bus
 from varco_common.events import (
@@ -214,6 +216,22 @@ async def test_a_login_that_many_hosts_guess_at_is_guarded_and_its_own_hosts_are
     guarded = await banguard.next_event("login-guarded")
     assert (guarded.login, guarded.account, guarded.known) == (login, "acme", ("203.0.113.9",))
     assert guarded.tried >= 10
+    assert not await banguard.all_events("host-banned")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_many_failures_have_the_same_consequences_whether_the_login_exists_or_not(banguard, exists):
+    """A stranger that must wait for its turn learns nothing from that."""
+    login = "mario@acme.example"
+    if exists:
+        now = datetime.now(UTC)
+        await banguard.bus.events.append(CredentialAdded(at=now, account="acme", login=login, name="", hash="x"))
+    for n in range(12):
+        await banguard.fail(f"198.51.100.{n}", login="Mario@acme.example", account="acme" if exists else "")
+    guarded = await banguard.next_event("login-guarded")
+    await banguard.until_events(12, "host-found")
+    assert (guarded.login, guarded.known, guarded.tried) == (login, (), 10)
+    assert len(await banguard.all_events("login-guarded")) == 1
     assert not await banguard.all_events("host-banned")
 
 

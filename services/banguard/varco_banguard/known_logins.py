@@ -1,11 +1,13 @@
 """Each login: its account, hosts that use it and hosts that fail at it. Also who trusts a network.
 
-Folded from events of policy, archive and banguard. Pure.
+Folded from events of policy, archive and banguard. Pure. Logins that do not exist are followed in
+memory alone, and only the newest of them: strangers can name any number.
 """
 
 from datetime import datetime
 
 import msgspec
+from cachetools import LRUCache
 from msgspec.structs import replace
 
 from varco_common.events import (
@@ -25,10 +27,11 @@ from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 MAX_KNOWN = 50
 MAX_TRIES = 200
+MAX_UNKNOWN = 2_000  # logins that do not exist
 
 
 class KnownLogin(msgspec.Struct, frozen=True, kw_only=True):
-    """A login that exists.
+    """A login. `account` is empty if it does not exist.
 
     `known` are the hosts that used it, `tries` the hosts that failed at it, each with the time of
     the last one. An IPv6 host is its /64. Only the newest hosts are kept.
@@ -69,6 +72,26 @@ def apply(login: KnownLogin | None, event: AnyEvent) -> KnownLogin | None:  # no
             return replace(login, guarded_until=until)
         case _:
             return login
+
+
+class UnknownLogins:
+    """Logins that do not exist, and the hosts that fail at them.
+
+    They are guarded as the others are. Otherwise the wait would tell which logins exist.
+    """
+
+    def __init__(self) -> None:
+        self._logins: LRUCache[str, KnownLogin] = LRUCache(MAX_UNKNOWN)
+
+    def get(self, name: str) -> KnownLogin | None:
+        return self._logins.get(name)
+
+    def note(self, name: str, event: AnyEvent) -> None:
+        """Applies an event about a login that does not exist."""
+        login = self._logins.get(name) or KnownLogin(account="")
+        if name and isinstance(event, HostFound | LoginGuarded) and (changed := apply(login, event)) != login:
+            assert changed
+            self._logins[name] = changed
 
 
 def network_key(event: AnyEvent) -> str:

@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from varco_banguard import ban_settings, model
 from varco_banguard.ban_settings import BanSettings
 from varco_banguard.decide import Position
-from varco_banguard.known_logins import KNOWN_LOGINS, NETWORK_OWNERS
+from varco_banguard.known_logins import KNOWN_LOGINS, NETWORK_OWNERS, KnownLogin, UnknownLogins
 from varco_banguard.model import Host
 from varco_common.base.errors import ConflictError
 from varco_common.base.subjects import event, token
 from varco_common.bus import Bus
-from varco_common.events import AnyBanguardEvent, AnyEvent, GateEvent, HostEvent
+from varco_common.events import AnyBanguardEvent, AnyEvent, GateEvent, HostEvent, HostFound
 from varco_common.events.ban_table import BanTable, Network, Networks, address_of, key_of, network_of
 from varco_common.events.banguard import GATE
 from varco_common.eventsourcing.projection import Projection
@@ -51,6 +51,7 @@ class BanguardState:
         self._network_owners = Projection(NETWORK_OWNERS, bus, engine, NAME)
         self.table = BanTable(never)
         self._trusted = Networks()
+        self._unknown_logins = UnknownLogins()
         self._versions: dict[str, int] = {}  # of hosts: the sequence that the next append expects
 
     @asynccontextmanager
@@ -65,6 +66,7 @@ class BanguardState:
                 lambda _, event: self.table.apply(self.settings_projection.sequence, event)
             )
             self._network_owners.on_event(self._on_network_event)
+            self.logins.on_event(self._on_login_event)
             yield self
 
     @property
@@ -75,6 +77,10 @@ class BanguardState:
     def position(self) -> Position:
         """How far the ban table has come."""
         return Position(self.hosts.sequence, self.settings_projection.sequence)
+
+    def login(self, name: str) -> KnownLogin | None:
+        """A login (in lower case) that exists, or that hosts failed at lately."""
+        return self.logins.get(name) or self._unknown_logins.get(name)
 
     def login_owner(self, login: str) -> str:
         """The account of a login (in lower case); empty if it does not exist."""
@@ -118,6 +124,10 @@ class BanguardState:
         for network, host in self.hosts.items():
             if host.ban:
                 self.table.ban(network_of(network), host.ban.until)
+            for strike in (*(host.ban.strikes if host.ban else ()), *host.strikes):
+                self._on_login_event(
+                    strike.login.strip().lower(), HostFound(at=strike.at, network=network, strike=strike)
+                )
         for entry in self.settings.ignored:
             if not entry.account:
                 self.table.ignored.add(network_of(entry.network))
@@ -129,6 +139,10 @@ class BanguardState:
         if self.hosts.get(network) is None:
             self._versions.pop(network)
         self.table.apply(self.hosts.sequence, event)
+
+    def _on_login_event(self, name: str, event: AnyEvent) -> None:
+        if self.logins.get(name) is None:
+            self._unknown_logins.note(name, event)
 
     def _on_network_event(self, network: str, _: AnyEvent) -> None:
         if self._network_owners.get(network):

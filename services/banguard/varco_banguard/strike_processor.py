@@ -107,7 +107,7 @@ class StrikeProcessor:
     async def _guard(self, strike: Strike) -> None:
         name = strike.login.strip().lower()
         rules = self._state.settings.rules
-        guarded = ban_decisions.guard_decision(self._state.logins.get(name), name, rules, datetime.now(UTC))
+        guarded = ban_decisions.guard_decision(self._state.login(name), name, rules, datetime.now(UTC))
         if guarded:
             _log.warning("many unknown hosts fail at a login", login=name, tried_from=guarded.tried)
             await self._state.logins.reached(await self._bus.events.append(guarded))
