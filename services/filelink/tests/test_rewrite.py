@@ -213,7 +213,7 @@ def test_a_closing_tag_that_is_broken_over_lines_is_found():
 
 
 def test_a_charset_that_isnt_like_ascii_is_left_alone():
-    for charset in ("utf-16", "utf-7", "x-unknown"):
+    for charset in ("utf-16", "utf-7", "x-unknown", "zlib", "hex", "base64", "rot13", "idna", "punycode", "undefined"):
         assert with_notice(b"x", part(charset=charset), BLOCK) is None
 
 
@@ -347,3 +347,50 @@ def test_a_file_is_decoded_the_same_whatever_the_pieces(content, encoding, step)
     unstuffed = unstuffed[1:] if unstuffed.startswith(b"..") else unstuffed
     want = content if encoding == "base64" else binascii.a2b_qp(unstuffed)
     assert b"".join(pieces) + decoding.end() == want
+
+
+PIECES = (
+    *("<", "</", "</body", "</body>", "<!--", "-->", "<script>", "</script", "<a =", '="', "='", "<title/", "<b"),
+    *(
+        "=\r\n",
+        "= \r\n",
+        "=3C",
+        "=3C=\r\n",
+        "=3C/body",
+        "<=\r\n/",
+        "\r\n",
+        "\n",
+        " ",
+        "=",
+        ".",
+        "\r\n.",
+        "a",
+        "A==\r\n",
+    ),
+    *("\xe9", "From ", "-----BEGIN PGP SIGNED MESSAGE-----"),
+)
+
+
+def cpu_seconds(content: bytes, part_: Part) -> float:
+    begun = time.process_time()
+    with_notice(content, part_, BLOCK, eight_bit=True)
+    if part_.media_type == "text/plain":
+        reencoded_with_notice(b"Content-Type: text/plain\r\n", content, part_, BLOCK)
+    return time.process_time() - begun
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=2).map("".join),
+    st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map("".join),
+    st.sampled_from(("text/html", "text/plain")),
+    st.sampled_from(("7bit", "8bit", "quoted-printable", "base64")),
+)
+def test_the_time_for_a_notice_grows_linearly(beginning, piece, kind, encoding):
+    """Also for a text that was made to be slow; MAX_TEXT is 4 MiB."""
+    raw, where = piece.encode("latin-1"), part(kind, encoding, "iso-8859-1")
+    short, long = (beginning.encode("latin-1") + raw * (size // len(raw)) for size in (64_000, 256_000))
+    if cpu_seconds(long, where) < 0.1:  # 0.02 where it is linear, 10 and more where it is not
+        return
+    least = min(cpu_seconds(short, where) for _ in range(3))
+    assert min(cpu_seconds(long, where) for _ in range(3)) < 8 * least + 0.02

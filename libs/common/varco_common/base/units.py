@@ -27,7 +27,7 @@ _SECONDS = {
     ("y", "year", "years"): 365 * 86_400,
 }
 _DURATIONS = {word: seconds for words, seconds in _SECONDS.items() for word in words}
-_NUMBER_AND_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.ASCII | re.IGNORECASE)
+_NUMBER_AND_UNIT = re.compile(r"\s*+(\d++(?:\.\d++)?+)\s*+([a-z]*+)\s*+", re.ASCII | re.IGNORECASE)
 
 
 def parse_size(text: str | int) -> int:

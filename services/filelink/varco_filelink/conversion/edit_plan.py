@@ -151,8 +151,9 @@ def _find_delimiter(before: bytes, line: bytes) -> int:
     for boundary in dict.fromkeys((line, line.removesuffix(b"--"))):
         at = len(before)
         while (at := before.rfind(b"\r\n" + boundary, 0, at)) >= 0:
-            rest = before[at + 2 + len(boundary) :].partition(b"\r\n")[0]
-            if not rest.strip(b" \t"):
+            behind = at + 2 + len(boundary)
+            line_end = before.find(b"\r\n", behind)
+            if not before[behind : line_end if line_end >= 0 else None].strip(b" \t"):
                 return at
     return -1
 

@@ -237,8 +237,9 @@ def _quoted_line(line: bytes) -> bytes:
 def _ascii_compatible(charset: str) -> str:
     """The codec of a charset that extends ASCII; empty for others (UTF-16) and unknown ones."""
     try:
-        codec = codecs.lookup(charset.partition("*")[0])
+        name = charset.partition("*")[0]
         plain = bytes(range(32, 127))
-        return codec.name if codec.encode(plain.decode("ascii"))[0] == plain else ""
+        # `encode` of a text refuses codecs that Python has for other things, such as zlib and hex.
+        return codecs.lookup(name).name if plain.decode("ascii").encode(name) == plain else ""
     except (LookupError, ValueError, UnicodeError):
         return ""

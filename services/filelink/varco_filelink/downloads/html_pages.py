@@ -68,7 +68,7 @@ _TEXTS: dict[Language, Mapping[str, str]] = {
         "slow_text": "Riprovare fra un minuto.",
     },
 }
-_CHOICE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?))?\s*")
+_CHOICE = re.compile(r"\s*+([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]++)?\s*+(?:;\s*+q\s*+=\s*+([01](?:\.\d{0,3})?))?\s*+")
 
 
 def negotiate_language(accept: str) -> Language:

@@ -20,7 +20,7 @@ _PARAMETERS = r"(?P<parameters>(?: +[A-Za-z0-9][A-Za-z0-9-]*(?:=[^\x00-\x20=\x7f
 _MAIL = re.compile(rf"[Ff][Rr][Oo][Mm]: *<(?:{_MAILBOX})?>{_PARAMETERS}")
 _RCPT = re.compile(rf"[Tt][Oo]: *<{_MAILBOX}>{_PARAMETERS}")
 _LOOSE = re.compile(
-    r"(?i)(?P<keyword>from|to) *: *(?P<open><?) *(?P<address>[^\s<>]+) *(?P<close>>?)(?P<rest>(?: .*)?)"
+    r"(?i)(?P<keyword>from|to) *+: *+(?P<open><?) *+(?P<address>[^\s<>]+) *(?P<close>>?)(?P<rest>(?: .*)?)"
 )
 _BRACKETS = re.compile(r": *<[^<>]*>")
 
