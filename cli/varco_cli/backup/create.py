@@ -43,7 +43,10 @@ class Backup:
     async def create(self, *, with_secrets: bool) -> BackupManifest:
         """Writes everything and returns the manifest. Raises TransientError, OSError."""
         databases = [entry async for entry in self._databases()]
-        async with StreamBackup.open(self._storage.bus) as backup, Bus.connect(self._storage.bus, "operator") as bus:
+        async with (
+            StreamBackup.open(self._storage.bus) as backup,
+            Bus.connect(self._storage.bus, "operator", whole_log=True) as bus,
+        ):
             before = (await backup.contents(subjects.MAIL)).last
             streams = [await self._stream(backup, stream) for stream in (subjects.MAIL, subjects.EVENTS)]
             tail = await self._writer.write("MAIL.tail", _packed(backup.read_mails(before)))

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from varco_archive.model import PROJECTION, CopySettings
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
-from varco_common.events import AccountClosed, AnyEvent, MailboxClosed, MailboxOpened
+from varco_common.events import AccountClosed, AnyEvent, MailboxClosed, MailboxNamed, MailboxOpened
 from varco_common.eventsourcing.command_executor import CommandExecutor
+from varco_common.eventsourcing.naming import name_logins
 from varco_common.eventsourcing.projection import Projection
 
 NAME = "archive"
@@ -31,7 +34,8 @@ class ArchiveAccounts:
     async def open(cls, bus: Bus, engine: AsyncEngine) -> AsyncIterator[Self]:
         """Has caught up with the bus when the block begins, and follows it inside the block."""
         projection = Projection(PROJECTION, bus, engine, NAME)
-        async with projection.following():
+        naming = name_logins(bus, projection, MailboxNamed, lambda settings: filter(None, [settings.login]), _named)
+        async with projection.following(), run_in_background(naming):
             yield cls(projection)
 
     def get(self, account: str) -> CopySettings | None:
@@ -59,3 +63,7 @@ class ArchiveAccounts:
             del self._logins[login]
         if (settings := self.get(account)) and settings.login:
             self._logins[settings.login] = account
+
+
+def _named(account: str, login: str) -> MailboxNamed:
+    return MailboxNamed(at=datetime.now(UTC), account=account, by=NAME, login=login)

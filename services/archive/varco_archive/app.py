@@ -27,6 +27,7 @@ from varco_archive.settings import Settings
 from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
+from varco_common.events import MailRecorded
 from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.server import ReplayServer
@@ -133,6 +134,7 @@ SERVICE = Service(
         COPY_REMOVED,
         COPY_FORWARDED,
         *RELAY_FAILURES,
+        MailRecorded.subject_filter(),  # a rebuilt index is made of them
         *MAIL_FILTERS,
         *ENFORCED,
         GUARDED,

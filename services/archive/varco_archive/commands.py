@@ -13,6 +13,7 @@ from varco_common.events import (
     ForwardingSet,
     ForwardingStopped,
     MailboxClosed,
+    MailboxNamed,
     MailboxOpened,
     RetentionSet,
     SendersTold,
@@ -116,7 +117,8 @@ def _mailbox(
     event = context.event(MailboxOpened, login=desired.login, hash=digest)
     if desired.login == settings.login:
         return [Change("change", "archive", "pop3", "password changed", event)]
-    return [_change("pop3", desired.login, settings.login, event)]
+    named = context.event(MailboxNamed, login=desired.login)
+    return [_change("pop3", desired.login, settings.login, event)._replace(also=named)]
 
 
 def _forwarding(settings: CopySettings, context: CommandContext, desired: DesiredCopies) -> list[Change]:

@@ -36,7 +36,7 @@ async def serve(settings: Settings) -> None:
     """Runs until cancelled. Each router and each coroutine of `work` is one task of audit."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(HttpServer.open(settings, NAME))
-        bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
+        bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME, whole_log=True))
         engine = await stack.enter_async_context(database.connect(settings.database_of(NAME), NAME))
         await database.migrate(engine, "varco_audit")
         recorder = MailRecorder(bus)

@@ -15,6 +15,7 @@ from varco_common.base.subjects import event, replay_frames, replay_request
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.events.ban_table import ENFORCER_STATUS
+from varco_common.eventsourcing.replay.cases import mail_filters
 from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
@@ -62,7 +63,7 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=(ALL, ENFORCER_STATUS, replay_frames("*")),
-    subscribes=(ALL, "ballot.*", *INPUTS, *LOGIN_FILTERS, *NETWORK_FILTERS, replay_request(NAME)),
+    subscribes=(ALL, "ballot.*", *INPUTS, *LOGIN_FILTERS, *NETWORK_FILTERS, *mail_filters(), replay_request(NAME)),
 )
 
 

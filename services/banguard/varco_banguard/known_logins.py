@@ -12,12 +12,12 @@ from msgspec.structs import replace
 
 from varco_common.events import (
     AnyEvent,
-    CredentialAdded,
     CredentialRemoved,
     CredentialUsed,
     HostFound,
     LoginGuarded,
-    MailboxOpened,
+    LoginNamed,
+    MailboxNamed,
     NetworkTrusted,
     NetworkWithdrawn,
     StrikeCause,
@@ -55,16 +55,15 @@ def key(event: AnyEvent) -> str:
     return login.strip().lower()
 
 
-def apply(login: KnownLogin | None, event: AnyEvent) -> KnownLogin | None:  # noqa: PLR0911 - one case an event
+def apply(login: KnownLogin | None, event: AnyEvent) -> KnownLogin | None:
     """The state after the event; None for a login that does not exist."""
     match event:
-        case CredentialAdded(account=account):
-            return KnownLogin(account=account)
-        case MailboxOpened(account=account) if not login:  # a new password of a mailbox opens it again
-            return KnownLogin(account=account)
+        case LoginNamed(account=account) | MailboxNamed(account=account):
+            return login or KnownLogin(account=account)
         case CredentialRemoved():
             return None
-        case CredentialUsed(host=host) if login and host:
+        case CredentialUsed(account=account, host=host) if host:  # before 29 November 2026 no login was named
+            login = login or KnownLogin(account=account)
             return replace(login, known=_with_newest(login.known, banned_as(host), event.at, MAX_KNOWN))
         case HostFound(network=network, strike=strike) if login and strike.cause is StrikeCause.WRONG_CREDENTIALS:
             return replace(login, tries=_with_newest(login.tries, network, strike.at, MAX_TRIES))
@@ -116,7 +115,7 @@ def _with_newest(hosts: dict[str, datetime], newest: str, at: datetime, limit: i
 
 LOGIN_FILTERS = tuple(
     kind.subject_filter()
-    for kind in (CredentialAdded, CredentialRemoved, CredentialUsed, MailboxOpened, HostFound, LoginGuarded)
+    for kind in (LoginNamed, CredentialRemoved, CredentialUsed, MailboxNamed, HostFound, LoginGuarded)
 )
 NETWORK_FILTERS = (NetworkTrusted.subject_filter(), NetworkWithdrawn.subject_filter())
 KNOWN_LOGINS = ProjectionSpec("known-logins", LOGIN_FILTERS, apply, KnownLogin, key)

@@ -9,6 +9,7 @@ from varco_common.base import subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
 from varco_common.bus import Bus
 from varco_common.eventsourcing.projection import Projection
+from varco_common.eventsourcing.replay.cases import mail_filters
 from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
@@ -96,6 +97,7 @@ SERVICE = Service(
         retention.subject(NAME),
         *account_settings.FILTERS,
         *link_state.FILTERS,
+        *mail_filters(),
         "ballot.*",
         subjects.mail("convert", "*"),
         subjects.replay_request(NAME),

@@ -114,7 +114,7 @@ SERVICE = Service(
         "mail.convert.*",
         GUESS_KEY,
     ),
-    subscribes=(POLICY_EVENTS, *ROUTE_EVENTS, *ENFORCED, GUARDED, ENFORCER_STATUS),
+    subscribes=(subjects.passing(POLICY_EVENTS), *ROUTE_EVENTS, *ENFORCED, GUARDED, ENFORCER_STATUS),
 )
 
 

@@ -22,6 +22,7 @@ from varco_common.events import (
     FilelinkWithdrawn,
     HostsNamed,
     LanguageChosen,
+    LoginNamed,
     NetworkTrusted,
     NetworkWithdrawn,
     NoticeWithdrawn,
@@ -53,7 +54,7 @@ def apply(account: Account | None, event: AnyEvent) -> Account | None:
 
 def _changed(account: Account, event: AccountChange) -> Account | None:  # noqa: C901, PLR0911, PLR0912 - one case an event
     match event:
-        case AccountOpened():  # again: it stays as it is
+        case AccountOpened() | LoginNamed():  # opened again: it stays as it is
             return account
         case AccountClosed():
             return None

@@ -1,9 +1,15 @@
 """policy, a voter: may this account send this mail? It also answers whose a login or a host is."""
 
+from datetime import UTC, datetime
+
 from varco_common.base import subjects
 from varco_common.base.settings import BrokenSetting
+from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
+from varco_common.events import LoginNamed
+from varco_common.eventsourcing.naming import name_logins
 from varco_common.eventsourcing.projection import Projection
+from varco_common.eventsourcing.replay.cases import mail_filters
 from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.mail.grants import LOGIN, NETWORK
 from varco_common.runtime import earlier_tokens, rebuild_api, service
@@ -40,7 +46,13 @@ async def serve(settings: Settings) -> None:
     ):
         await database.migrate(engine, "varco_policy")
         admin_tokens = Projection(ADMIN_TOKENS, bus, engine, NAME)
-        async with AccountDirectory.open(bus, engine) as accounts, admin_tokens.following():
+        async with (
+            AccountDirectory.open(bus, engine) as accounts,
+            admin_tokens.following(),
+            run_in_background(
+                name_logins(bus, accounts.projection, LoginNamed, lambda account: account.credentials, _named)
+            ),
+        ):
             ACCOUNTS.set_function(lambda: len(accounts.projection))
             responder = GrantResponder(bus, accounts, verifier)
             server.include(rebuild_api.router(NAME, "varco_policy.rebuild", settings))
@@ -54,6 +66,10 @@ async def serve(settings: Settings) -> None:
                     await server.serve(bus, accounts=accounts.projection.check)
             finally:
                 await responder.drain()
+
+
+def _named(account: str, login: str) -> LoginNamed:
+    return LoginNamed(at=datetime.now(UTC), account=account, by=NAME, login=login)
 
 
 def _signer(settings: Settings) -> TokenSigner:
@@ -73,7 +89,15 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=(ALL, subjects.replay_frames("*")),
-    subscribes=(*FOLLOWED, "ballot.*", LOGIN, NETWORK, earlier_tokens.QUESTION, subjects.replay_request(NAME)),
+    subscribes=(
+        *FOLLOWED,
+        *mail_filters(),
+        "ballot.*",
+        LOGIN,
+        NETWORK,
+        earlier_tokens.QUESTION,
+        subjects.replay_request(NAME),
+    ),
 )
 
 

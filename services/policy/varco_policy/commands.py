@@ -18,6 +18,7 @@ from varco_common.events import (
     HostsNamed,
     Language,
     LanguageChosen,
+    LoginNamed,
     NetworkTrusted,
     NetworkWithdrawn,
     Notice,
@@ -119,7 +120,9 @@ def put_user(
         if new_hash is None:
             raise RefusedCommand(f"{login} is new: it needs a password or a password_hash")
         added = context.event(CredentialAdded, login=login, name=name or login, hash=new_hash)
-        return [Change("add", "user", login, "", added), *_set_disabled(context, login, False, disabled)]
+        named = context.event(LoginNamed, login=login)
+        new = Change("add", "user", login, "", added, also=named)
+        return [new, *_set_disabled(context, login, False, disabled)]
     changes = _set_disabled(context, login, credential.disabled, disabled)
     if name is not None and name != credential.name:
         renamed = context.event(CredentialRenamed, login=login, name=name)

@@ -11,7 +11,7 @@ from varco_common.bus import Bus, StoredEvent, UnreadableEvent
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.ordered_consumer import BATCH
 from varco_common.bus.streams import manager
-from varco_common.events import AnyEvent, RecordParked, SenderAuthorised, encode_event
+from varco_common.events import AccountClosed, AnyEvent, RecordParked, SenderAuthorised, encode_event
 from varco_common.eventsourcing.rebuild.event_reader import read_events
 from varco_common.testing import NatsServer
 from varco_common.testing.diversion import divert
@@ -154,9 +154,43 @@ async def test_where_only_diverted_answers_are_no_event_is_the_last(bus: Bus, na
 
 async def test_a_listener_hears_the_subject_of_what_passes_by(bus: Bus):
     heard: list[str] = []
-    bus.events.listen("events.ingress-smtp.*.*", callback=heard.append)
+    bus.events.listen("events.policy.*.*", callback=heard.append)
+    closed = AccountClosed(at=failed(1).at, account="acme")
+    await bus.events.append(closed)
+    await eventually(lambda: heard == [closed.subject])
+
+
+async def test_several_filters_come_in_one_order_while_others_append(bus: Bus):
+    """Events of four subjects, appended at once from before the follower began until after."""
+    kinds = [f"events.ingress-smtp.kind-{n}.acme" for n in range(4)]
+
+    async def append(subject: str, count: int) -> None:
+        for _ in range(count):
+            await bus.events.append_encoded(
+                [(subject, encode_event(failed(1)))], expect=0, expect_subject="events.none.x.y"
+            )
+
+    await asyncio.gather(*(append(subject, 150) for subject in kinds))
+    appending = asyncio.gather(*(append(subject, 150) for subject in kinds[:-1]))
+    read = 4 * 150 + 3 * 150
+    filters = [subject.replace("acme", "*") for subject in kinds]
+    async with asyncio.timeout(60), aclosing(bus.events.follow_raw(*filters)) as events:
+        sequences = [(await anext(events)).sequence for _ in range(read)]
+    await appending
+    assert sequences == list(range(1, read + 1))
+
+
+async def test_a_filter_that_brings_nothing_holds_nothing_up(bus: Bus):
     await bus.events.append(failed(1))
-    await eventually(lambda: heard == [failed(1).subject])
+    filters = ("events.ingress-smtp.*.*", "events.policy.*.*", "events.relay.*.*")
+    assert [stored.sequence async for stored in bus.events.read(*filters, after=0, last=1)] == [1]
+
+
+async def test_the_last_sequence_is_asked_without_storing_anything(bus: Bus):
+    last = await bus.events.append(failed(1))
+    assert await bus.events.last_sequence("events.ingress-smtp.*.*") == last
+    assert await bus.events.last_sequence("events.policy.*.*") == 0
+    assert await bus.events.last_sequence("events.>") == last
 
 
 async def test_a_long_history_is_followed_in_order_and_its_consumer_is_deleted(bus: Bus, nats: NatsServer):

@@ -7,6 +7,7 @@ MAIL = "MAIL"
 EVENTS = "EVENTS"
 LEASES = "LEASES"
 PARTITIONS = 16
+TOLD = "policy"  # the service of whose events `passing` tells
 
 KINDS = ("accepted", "convert", "converted", "copy", "dsn")
 READY = ("accepted", "converted", "copy", "dsn")  # what is delivered; `convert` is not converted yet
@@ -20,6 +21,20 @@ def mail(kind: str, account: str) -> str:
 def event(service: str, fact: str, key: str) -> str:
     """`events.<service>.<fact>.<key>`; any of the three may be `*`."""
     return f"events.{service}.{fact}.{key}"
+
+
+def passing(subject_filter: str) -> str:
+    """Where the bus tells of each event that was stored, without its content.
+
+    `passing.<service>.<fact>.<key>` for the subject of an event, or a filter. Only for services in
+    TOLD.
+    """
+    return f"passing.{subject_filter.removeprefix('events.')}"
+
+
+def passed(subject: str) -> str:
+    """The subject of the event that `passing` told of."""
+    return f"events.{subject.removeprefix('passing.')}"
 
 
 def partition(account: str) -> int:

@@ -31,10 +31,14 @@ class Bus:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def connect(cls, settings: BusSettings, name: str) -> AsyncIterator["Bus"]:
-        """Waits until the server is there, and reconnects for ever. `name` is the service's."""
+    async def connect(cls, settings: BusSettings, name: str, *, whole_log: bool = False) -> AsyncIterator["Bus"]:
+        """Waits until the server is there, and reconnects for ever. `name` is the service's.
+
+        `whole_log` tells that it may read every event.
+        """
         async with NatsConnection.open(settings, name) as connection:
             bus = cls(connection, settings)
+            bus.events.whole = whole_log
             try:
                 yield bus
             finally:

@@ -1,9 +1,9 @@
 """Stream EVENTS: append with an expectation; follow in order and without a gap."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.dead_letters import park
 from varco_common.bus.headers import headers_of, is_reflected, last_header, nanoseconds, status
-from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage
+from varco_common.bus.merged_consumer import MergedConsumer
+from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage, sequence_before
 from varco_common.events import AnyEvent, Event, RecordParked, decode_authenticated, encode_event
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,6 @@ UNUSABLE = (ValueError, OverflowError, RecursionError)
 A follower parks such an event and goes on. Any other exception is a bug, which ends the service.
 """
 
-_GET_SECONDS = 5.0
 _LOOK_BACK = 10_000  # sequences that are read first if nobody published the last message
 
 
@@ -66,10 +66,14 @@ class RawEvent(NamedTuple):
 
 
 class EventLog:
-    """Stream EVENTS as services use it. Methods raise TransientError while the bus is away."""
+    """Stream EVENTS as services use it. Methods raise TransientError while the bus is away.
+
+    With `whole` the service may read every event: several filters then cost one consumer.
+    """
 
     def __init__(self, connection: NatsConnection, timeout: float) -> None:
         self._connection, self._timeout = connection, timeout
+        self.whole = False
 
     async def append(
         self, event: Event, *, expect: int | None = None, expect_subject: str | None = None, once: str = ""
@@ -125,9 +129,7 @@ class EventLog:
     async def _last_published(self, subject_filter: str, after: int, last: int) -> bytes:
         """Its payload; empty if nobody published a matching event in (after, last]."""
         payload = b""
-        async with OrderedConsumer.open(
-            self._connection, subjects.EVENTS, (subject_filter,), max(after, 0)
-        ) as messages:
+        async with self._messages((subject_filter,), max(after, 0)) as messages:
             async for message in messages:
                 if message.sequence <= last and not is_reflected(message.headers):
                     payload = message.payload
@@ -137,8 +139,11 @@ class EventLog:
 
     async def last_sequence(self, *filters: str) -> int:
         """The sequence of the last event that matches any filter; 0 if there is none."""
-        sequences = (jetstream.last_sequence(self._connection, subjects.EVENTS, f) for f in filters)
-        return max(await asyncio.gather(*sequences), default=0)
+        return max(await asyncio.gather(*map(self._last_sequence, filters)), default=0)
+
+    async def _last_sequence(self, subject_filter: str) -> int:
+        own = RecordParked.subject_filter(subjects.token(self._connection.name))  # every service may append that
+        return await jetstream.leaders_last_sequence(self._connection, own, subject_filter, self._timeout)
 
     async def follow(
         self, *filters: str, after: int = 0, name: str = ""
@@ -149,7 +154,7 @@ class EventLog:
         UnreadableEvent: whoever waits for its sequence would wait for ever without it. Wrap the
         generator in `aclosing` if the loop may end early. `name` labels its lag in the metrics.
         """
-        async with OrderedConsumer.open(self._connection, subjects.EVENTS, filters, after, name=name) as messages:
+        async with self._messages(filters, after, name) as messages:
             async for message in messages:
                 decoded = _decode(message)
                 if isinstance(decoded, UnreadableEvent):
@@ -167,7 +172,7 @@ class EventLog:
 
     async def follow_raw(self, *filters: str, after: int = 0) -> AsyncGenerator[RawEvent, None]:
         """As `follow`, but payloads are not decoded and nothing is skipped."""
-        async with OrderedConsumer.open(self._connection, subjects.EVENTS, filters, after) as messages:
+        async with self._messages(filters, after) as messages:
             async for message in messages:
                 yield RawEvent(
                     message.sequence,
@@ -182,7 +187,7 @@ class EventLog:
         """Yields the events that match any filter in (after, last], then ends. It parks nothing."""
         if await self.last_sequence(*filters) <= after:
             return
-        async with OrderedConsumer.open(self._connection, subjects.EVENTS, filters, after) as messages:
+        async with self._messages(filters, after) as messages:
             async for message in messages:
                 if message.sequence > last:
                     return
@@ -190,21 +195,25 @@ class EventLog:
                 if message.sequence == last or not message.pending:
                     return
 
-    async def first_at(self, at: datetime) -> int:
-        """The sequence of the first event stored at `at` or later.
+    async def first_at(self, at: datetime, *filters: str) -> int:
+        """The sequence of the first event stored at `at` or later that matches any filter.
 
-        One more than the last if there is none.
+        One more than the last event if there is none.
         """
-        request = msgspec.json.encode({"start_time": at.astimezone(UTC).isoformat(), "next_by_subj": "events.>"})
-        headers, _ = await self._direct_get(request, _GET_SECONDS)
-        if status(headers) == 404:
-            return await self.last_sequence("events.>") + 1
-        return int(last_header(headers, b"Nats-Sequence"))
+        before = (sequence_before(self._connection, subjects.EVENTS, each, at) for each in filters)
+        return min(await asyncio.gather(*before)) + 1
 
     async def get(self, sequence: int) -> RawEvent:
-        """The event at this sequence, not decoded. Raises NotFound."""
-        headers, payload = await self._direct_get(b'{"seq":%d}' % sequence, self._timeout)
-        if status(headers) == 404:
+        """The event at this sequence, not decoded. Raises NotFound.
+
+        Only for a service that may read every event, as `last` is.
+        """
+        headers, payload = await self._connection.request(
+            f"$JS.API.DIRECT.GET.{subjects.EVENTS}", b'{"seq":%d}' % sequence, timeout=self._timeout
+        )
+        if (code := status(headers)) not in (0, 404):
+            raise TransientError(f"EVENTS cannot be read at present ({code})")
+        if code == 404:
             raise NotFound(f"no event {sequence}")
         at = nanoseconds(last_header(headers, b"Nats-Time-Stamp").decode())
         subject = last_header(headers, b"Nats-Subject").decode()
@@ -215,46 +224,35 @@ class EventLog:
     async def since(self, subject_filter: str, at: datetime) -> AsyncGenerator[StoredEvent, None]:
         """Yields the matching events stored at `at` or later, up to the last one there is now.
 
-        Each event costs a round trip: use it for short stretches. `StoredEvent.at` is cut to
-        seconds. An event that cannot be decoded is skipped; followers park it.
+        An event that cannot be decoded is skipped; followers park it.
         """
-        request: dict[str, str | int] = {"start_time": at.isoformat(), "next_by_subj": subject_filter}
-        while True:
-            headers, payload = await self._direct_get(msgspec.json.encode(request), _GET_SECONDS)
-            if status(headers) == 404:
-                return
-            sequence = int(last_header(headers, b"Nats-Sequence"))
-            request = {"seq": sequence + 1, "next_by_subj": subject_filter}
-            stored = datetime.fromisoformat(last_header(headers, b"Nats-Time-Stamp").decode()[:19] + "+00:00")
-            if _was_diverted(headers):
-                continue
-            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-                event = decode_authenticated(last_header(headers, b"Nats-Subject").decode(), payload)
-                yield StoredEvent(sequence, stored, event)
+        after = await self.first_at(at, subject_filter) - 1
+        last = await self.last_sequence(subject_filter)
+        async with aclosing(self.read(subject_filter, after=after, last=last)) as events:
+            async for stored in events:
+                if isinstance(stored, StoredEvent):
+                    yield stored
 
     def listen(self, *filters: str, callback: Callable[[str], None]) -> None:
-        """Calls `callback` with the subject of each message that passes.
+        """Calls `callback` with the subject of each event of subjects.TOLD that passes.
 
-        Messages are missed while disconnected.
+        It needs no right to read the event. Events are missed while disconnected.
         """
 
         def passed(subject: bytes, _reply: bytes, _headers: bytes, _payload: bytes) -> None:
-            callback(subject.decode())
+            callback(subjects.passed(subject.decode()))
 
         for subject_filter in filters:
-            self._connection.subscribe(subject_filter, passed)
+            self._connection.subscribe(subjects.passing(subject_filter), passed)
 
-    async def _direct_get(self, request: bytes, timeout: float) -> tuple[bytes, bytes]:
-        """Headers and payload of a message of EVENTS.
-
-        The status in the headers is 404 if there is none.
-        """
-        headers, payload = await self._connection.request(
-            f"$JS.API.DIRECT.GET.{subjects.EVENTS}", request, timeout=timeout
-        )
-        if (code := status(headers)) not in (0, 404):
-            raise TransientError(f"EVENTS cannot be read at present ({code})")
-        return headers, payload
+    def _messages(
+        self, filters: tuple[str, ...], after: int, name: str = ""
+    ) -> AbstractAsyncContextManager[OrderedConsumer | MergedConsumer]:
+        if self.whole or len(set(filters)) == 1:
+            return OrderedConsumer.open(
+                self._connection, subjects.EVENTS, tuple(dict.fromkeys(filters)), after, name=name
+            )
+        return MergedConsumer.open(self._connection, subjects.EVENTS, filters, after, self._last_sequence, name=name)
 
 
 def _was_diverted(headers: bytes) -> bool:

@@ -1,6 +1,7 @@
 """JetStream over the connection: durable appends, and requests to its JSON API."""
 
 import asyncio
+import re
 import secrets
 from base64 import b64decode
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ API_SECONDS = 5.0
 CLUSTER_API_SECONDS = 2.0  # there is no reply while there is no leader: the caller asks again
 NAMED_SECONDS = 3.0  # one try of an append that may be repeated: a leader that died loses what it had not replicated
 _ANSWER_SECONDS = 1.0  # for a question that costs the bus nothing
+_IMPOSSIBLE = 2**63 - 1  # no stream gets that far
 LEADER_SECONDS = 0.2  # between two tries while a stream has no leader
 
 # error codes of nats-server's server/errors.json
@@ -185,6 +187,28 @@ async def api(
 async def last_sequence(connection: NatsConnection, stream: str, subject_filter: str) -> int:
     """Asks the stream's leader for the last sequence that matches; 0 if there is none."""
     return (await last_message(connection, stream, subject_filter)).sequence
+
+
+async def leaders_last_sequence(connection: NatsConnection, subject: str, subject_filter: str, timeout: float) -> int:
+    """As `last_sequence`, without the right to read what the filter matches.
+
+    An append at `subject` that expects the impossible is refused, and the refusal tells the last
+    sequence. Direct gets would do as well, were they not answered by replicas that may be behind.
+    """
+    headers = headers_of(
+        ("Nats-Expected-Last-Subject-Sequence", str(_IMPOSSIBLE)),
+        ("Nats-Expected-Last-Subject-Sequence-Subject", subject_filter),
+    )
+    deadline = asyncio.get_running_loop().time() + timeout
+    while True:
+        try:
+            await append(connection, subject, b"", headers, timeout)
+        except ConflictError as error:
+            if match := re.search(r"wrong last sequence: (\d+)", str(error)):
+                return int(match[1])
+        if asyncio.get_running_loop().time() >= deadline:  # other appends are being replicated just now
+            raise TransientError(f"the last sequence of {subject_filter} is not known at present")
+        await asyncio.sleep(LEADER_SECONDS / 10)
 
 
 class LastMessage(NamedTuple):

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
+from varco_common.base import subjects
 from varco_common.base.errors import TransientError
 from varco_common.base.tasks import ended
 from varco_common.bus import jetstream
@@ -34,6 +36,45 @@ class StreamMessage(NamedTuple):
     pending: int
 
 
+def filter_config(filters: tuple[str, ...]) -> dict[str, Any]:
+    """The fields of a consumer's configuration that say which subjects it reads."""
+    return {"filter_subject": filters[0]} if len(filters) == 1 else {"filter_subjects": list(filters)}
+
+
+def create_subject(stream: str, consumer: str, filters: tuple[str, ...]) -> str:
+    """The request that creates a consumer.
+
+    A single filter of EVENTS is part of it, so that the server can check what a user may read.
+    Several filters would be in the body, which it does not check.
+    """
+    subject = f"CONSUMER.CREATE.{stream}.{consumer}"
+    return f"{subject}.{filters[0]}" if stream == subjects.EVENTS and len(filters) == 1 else subject
+
+
+async def sequence_before(connection: NatsConnection, stream: str, subject_filter: str, at: datetime) -> int:
+    """The sequence before the first message that matches and was stored at `at` or later.
+
+    The stream's last sequence if there is none. Asks for a consumer that begins there, and reads
+    nothing.
+    """
+    name = f"{FOLLOWER_PREFIX}{connection.name}-{secrets.token_hex(12)}"
+    config = {
+        "name": name,
+        "deliver_policy": "by_start_time",
+        "opt_start_time": at.astimezone(UTC).isoformat(),
+        "ack_policy": "none",
+        "filter_subject": subject_filter,
+        "mem_storage": True,
+        "num_replicas": 1,
+        "inactive_threshold": _INACTIVE_SECONDS * 1_000_000_000,
+    }
+    request = {"stream_name": stream, "config": config, "action": "create"}
+    info = await jetstream.api(connection, create_subject(stream, name, (subject_filter,)), request)
+    with contextlib.suppress(TransientError):  # the server deletes it by itself
+        await jetstream.api(connection, f"CONSUMER.DELETE.{stream}.{name}")
+    return int(info["delivered"]["stream_seq"])
+
+
 class OrderedConsumer:
     """Messages of `stream` after sequence `after`, each once, without a gap, for ever."""
 
@@ -45,10 +86,11 @@ class OrderedConsumer:
         after: int,
         *,
         headers_only: bool = False,
+        notify: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection, self._stream, self._filters = connection, stream, filters
-        self._headers_only = headers_only
-        self._last_sequence = after
+        self._headers_only, self._notify = headers_only, notify
+        self.last_sequence = after  # of what has arrived, handed out or not
         self._consumer = ""
         self._next_number = 1  # the consumer numbers its messages: a gap in the numbers is a missing message
         self._queued = 0
@@ -72,11 +114,17 @@ class OrderedConsumer:
     ) -> AsyncIterator[Self]:
         """Pulls inside the block. `name` labels its lag in the metrics."""
         self = cls(connection, stream, filters, after, headers_only=headers_only)
-        task = asyncio.create_task(self._pulls.run(), name=f"follow {stream}")
         follower = FollowerName(connection.name, stream, name or default_name(filters))
-        try:
-            with consumer_lags.shown(follower, self._lag):
+        async with self.pulling():
+            with consumer_lags.shown(follower, self.lag):
                 yield self
+
+    @contextlib.asynccontextmanager
+    async def pulling(self) -> AsyncIterator[None]:
+        """Pulls inside the block."""
+        task = asyncio.create_task(self._pulls.run(), name=f"follow {self._stream}")
+        try:
+            yield
         finally:
             await ended(task)
             await self._delete_consumer()
@@ -86,13 +134,20 @@ class OrderedConsumer:
 
     async def __anext__(self) -> StreamMessage:
         self._in_hand = 0  # asking for the next message means that the one before is handled
-        message = await self._messages.get()
+        return self._hand_out(await self._messages.get())
+
+    def next_arrived(self) -> StreamMessage | None:
+        """The next message if it has arrived."""
+        self._in_hand = 0
+        return None if self._messages.empty() else self._hand_out(self._messages.get_nowait())
+
+    def _hand_out(self, message: StreamMessage) -> StreamMessage:
         self._queued -= 1
         self._in_hand, self._oldest = 1, message.at
         self._pulls.refill()
         return message
 
-    def _lag(self) -> ConsumerLag:
+    def lag(self) -> ConsumerLag:
         return ConsumerLag(self._pending + self._queued + self._in_hand, self._oldest)
 
     # what PullLoop calls
@@ -102,21 +157,21 @@ class OrderedConsumer:
 
     async def _prepare(self) -> str:
         await self._delete_consumer()
-        self._consumer = f"{FOLLOWER_PREFIX}{self._connection.name}-{secrets.token_hex(6)}"
+        self._consumer = f"{FOLLOWER_PREFIX}{self._connection.name}-{secrets.token_hex(12)}"
         self._next_number = 1
         config: dict[str, Any] = {
             "name": self._consumer,
             "deliver_policy": "by_start_sequence",
-            "opt_start_seq": self._last_sequence + 1,
+            "opt_start_seq": self.last_sequence + 1,
             "ack_policy": "none",
-            "filter_subjects": list(self._filters),
+            **filter_config(self._filters),
             "headers_only": self._headers_only,
             "mem_storage": True,
             "num_replicas": 1,
             "inactive_threshold": _INACTIVE_SECONDS * 1_000_000_000,
         }
         request = {"stream_name": self._stream, "config": config, "action": "create"}
-        await jetstream.api(self._connection, f"CONSUMER.CREATE.{self._stream}.{self._consumer}", request)
+        await jetstream.api(self._connection, create_subject(self._stream, self._consumer, self._filters), request)
         return self._consumer
 
     async def _delete_consumer(self) -> None:
@@ -131,9 +186,9 @@ class OrderedConsumer:
             self._pulls.restart("a message is missing")
             return
         self._next_number += 1
-        if metadata.sequence <= self._last_sequence:
+        if metadata.sequence <= self.last_sequence:
             return
-        self._last_sequence = metadata.sequence
+        self.last_sequence = metadata.sequence
         if not self._queued and not self._in_hand:
             self._oldest = metadata.at
         self._queued += 1
@@ -141,3 +196,4 @@ class OrderedConsumer:
         self._messages.put_nowait(
             StreamMessage(metadata.sequence, metadata.at, subject.decode(), headers, payload, metadata.pending)
         )
+        self._notify()

@@ -3,8 +3,10 @@
 | use | publish | subscribe |
 |---|---|---|
 | any | STREAM_INFO | `_INBOX_<service>.>`: no other service's replies |
-| events.append, events.last_sequence | `events.<service>.>`, READ_EVENTS | - |
-| events.follow, .read, .listen | READ_EVENTS, RecordParked of its own | the events' filters |
+| events.append, .last_sequence | `events.<service>.>`, RecordParked of its own | - |
+| events.follow, .read, .since | READ_EVENTS, a consumer of each filter and of its own events | - |
+| events.get, .last | READ_ALL_EVENTS, for a service that subscribes `events.>` | - |
+| events.listen | - | `passing.<service>.<fact>.<key>` |
 | mail.append | `mail.<kind>.*` | - |
 | leases | `lease.<service>`, READ_LEASES | - |
 | mail.consume, .get, .follow | READ_MAIL, RecordParked of its own | `ask.<self>.redeliver` |
@@ -14,10 +16,13 @@
 | requests.answer_everyone | one reply to each request | `everyone.<question>` |
 | voting.serve, requests.answer | one reply to each request | `ballot.*`, `ask.<self>.*` |
 
-NATS has three limits. Consumer names are single tokens, so a service that may pull from MAIL could
-touch another one's consumer there. A service that may follow any event may follow all of EVENTS
-(which holds no bodies). A service that may read a stream could have the server's answer stored in
-another stream; readers detect that (`headers.is_reflected`).
+A consumer of EVENTS has one filter, which is a part of the request that creates it; NATS checks no
+filter inside a request. So no service gets a request on EVENTS that names its messages in the body.
+
+NATS has two limits. Consumer names are single tokens, so a service that may pull from a stream
+could touch another one's consumer there, if it guessed the 96 random bits in the name of one of
+EVENTS. A service that may read a stream could have the server's answer stored in another stream;
+readers park that, or detect it (`headers.is_reflected`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,12 +33,16 @@ from varco_common.bus.redelivery import REDELIVER
 from varco_common.events import RecordParked
 
 STREAM_INFO = ("$JS.API.STREAM.INFO.MAIL", "$JS.API.STREAM.INFO.EVENTS")
+ALL_EVENTS = f"{subjects.EVENTS.lower()}.>"
 READ_EVENTS = (
+    "$JS.API.CONSUMER.MSG.NEXT.EVENTS.*",
+    "$JS.API.CONSUMER.DELETE.EVENTS.*",
+)
+READ_ALL_EVENTS = (
+    *READ_EVENTS,
     "$JS.API.STREAM.MSG.GET.EVENTS",
     "$JS.API.DIRECT.GET.EVENTS",
     "$JS.API.CONSUMER.CREATE.EVENTS.*",
-    "$JS.API.CONSUMER.MSG.NEXT.EVENTS.*",
-    "$JS.API.CONSUMER.DELETE.EVENTS.*",
 )
 ERASE_MAIL = ("$JS.API.STREAM.MSG.DELETE.MAIL", "$JS.API.STREAM.PURGE.MAIL")
 READ_LEASES = ("$JS.API.STREAM.MSG.GET.LEASES",)
@@ -73,19 +82,26 @@ def permissions(service: str, publishes: Iterable[str], subscribes: Iterable[str
     events = [subject for subject in subscribed if _begins(subject, "events")]
     mails = [subject for subject in subscribed if _begins(subject, "mail")]
     answered = [subject for subject in subscribed if subject not in events and subject not in mails]
-    everyone = [subject for subject in answered if _begins(subject, "everyone")]
+    everyone = [subject for subject in answered if _begins(subject, "everyone") or _begins(subject, "passing")]
     allowed = {*published, *STREAM_INFO, *(READ_MAIL if mails else ())}
     if any(_begins(subject, "lease") for subject in published):
         allowed |= {*READ_LEASES}
-    if events or any(_begins(subject, "events") for subject in published):
-        allowed |= {*READ_EVENTS}
-    if events or mails:
+    if readable := [*events, *(subject for subject in published if _begins(subject, "events"))]:
+        allowed |= {*_read_events(readable)}
+    if readable or mails:
         allowed.add(RecordParked.subject_filter(subjects.token(service)))
     grouped = [subject for subject in answered if subject not in everyone]
     if mails:
         grouped.append(subjects.request(service, REDELIVER))
-    subscriptions = [f"_INBOX_{service}.>", *events, *everyone, *_in_own_group(service, grouped)]
+    subscriptions = [f"_INBOX_{service}.>", *everyone, *_in_own_group(service, grouped)]
     return Permissions(tuple(sorted(allowed)), tuple(sorted(subscriptions)), bool(answered or mails))
+
+
+def _read_events(filters: Iterable[str]) -> Iterator[str]:
+    """The requests that read these filters of EVENTS, and no others."""
+    yield from READ_ALL_EVENTS if ALL_EVENTS in filters else READ_EVENTS
+    for subject_filter in filters:
+        yield f"$JS.API.CONSUMER.CREATE.EVENTS.*.{subject_filter}"
 
 
 def _in_own_group(service: str, subjects: Iterable[str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import nats
 import nats.errors
 from nats.aio.client import Client
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StoreCompression, StreamConfig
+from nats.js.api import DiscardPolicy, RePublish, RetentionPolicy, StorageType, StoreCompression, StreamConfig
 from nats.js.errors import NotFoundError
 
 from varco_common.base import log, subjects
@@ -58,6 +58,7 @@ def events_stream(settings: BusSettings) -> StreamConfig:
         deny_purge=True,
         allow_direct=True,
         allow_atomic=True,
+        republish=RePublish(src=f"events.{subjects.TOLD}.>", dest=f"passing.{subjects.TOLD}.>", headers_only=True),
     )
 
 

@@ -60,6 +60,15 @@ class MailboxOpened(ArchiveEvent, frozen=True, kw_only=True, omit_defaults=True,
     hash: str
 
 
+class MailboxNamed(ArchiveEvent, frozen=True, kw_only=True, omit_defaults=True, tag="mailbox.named.v1"):
+    """The login of a mailbox, for services that must not read the hash of its password.
+
+    Stored before its MailboxOpened; for mailboxes that are older than this event, once afterwards.
+    """
+
+    login: str
+
+
 class MailboxClosed(ArchiveEvent, frozen=True, kw_only=True, omit_defaults=True, tag="mailbox.closed.v1"):
     """The mailbox is no more, with the copies in it."""
 
@@ -140,6 +149,7 @@ class CopyExported(CopyEvent, frozen=True, kw_only=True, omit_defaults=True, tag
 AnyArchiveEvent = (
     SendersTold
     | MailboxOpened
+    | MailboxNamed
     | MailboxClosed
     | ForwardingSet
     | ForwardingStopped

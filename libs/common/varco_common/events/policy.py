@@ -81,6 +81,15 @@ class CredentialAdded(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True
     hash: str
 
 
+class LoginNamed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="login.named.v1"):
+    """A login that exists, for services that must not read the hash of its password.
+
+    Stored before its CredentialAdded; for logins that are older than this event, once afterwards.
+    """
+
+    login: str
+
+
 class CredentialRenamed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="credential.renamed.v1"):
     """What to call a credential."""
 
@@ -233,6 +242,7 @@ AnyPolicyEvent = (
     | LanguageChosen
     | HostsNamed
     | CredentialAdded
+    | LoginNamed
     | CredentialRenamed
     | PasswordChanged
     | CredentialUpgraded

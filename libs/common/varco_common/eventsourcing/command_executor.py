@@ -38,7 +38,7 @@ class CommandExecutor(Generic[S]):
 
         def events(state: S | None) -> Sequence[Event]:
             changes[:] = decide(state, context)
-            return [change.event for change in changes]
+            return [event for change in changes for event in (change.also, change.event) if event]
 
         version = await self._projection.commit(account, events, expect=request.expected_version)
         return CommandResult(account, True, version, changes)

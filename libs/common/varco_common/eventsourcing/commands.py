@@ -21,7 +21,7 @@ class Change(NamedTuple):
 
     `section` and `key` name the setting, `detail` describes the difference for people, and `event`
     makes it so. `removes` names the entries that leave a list, such as `sender @acme.example`.
-    `destroys` names data that can't be brought back.
+    `destroys` names data that can't be brought back. `also` is stored before `event`.
     """
 
     op: Op
@@ -31,6 +31,7 @@ class Change(NamedTuple):
     event: Event
     removes: tuple[str, ...] = ()
     destroys: str = ""
+    also: Event | None = None
 
     @property
     def line(self) -> str:

@@ -34,7 +34,7 @@ async def point_in_time(bus: Bus, at: datetime | int) -> PointInTime:
     if isinstance(at, datetime):
         if at > datetime.now(UTC):
             raise RefusedCommand(f"{at.isoformat()} is yet to come")
-        return PointInTime(await bus.events.first_at(at) - 1, at)
+        return PointInTime(await bus.events.first_at(at, ALL_EVENTS) - 1, at)
     last = await bus.events.last_sequence(ALL_EVENTS)
     if not 0 < at <= last:
         raise NotFound(f"there is no event {at}: the last one is {last}")

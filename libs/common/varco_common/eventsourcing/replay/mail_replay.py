@@ -35,8 +35,8 @@ class MailReplay(Generic[Q]):
         """From the voter's warm-up on; `in_question` tells which of them are to be decided."""
         question = self.question
         warm_up = self.voter.warm_up(assumed=assumed)
-        first = await self.bus.events.first_at(max(question.since, _BEGINNING + warm_up) - warm_up)
         filters = mail_filters(question.account)
+        first = await self.bus.events.first_at(max(question.since, _BEGINNING + warm_up) - warm_up, *filters)
         async with aclosing(self.bus.events.read(*filters, after=first - 1, last=question.last)) as events:
             async for stored in events:
                 if isinstance(stored, UnreadableEvent):
