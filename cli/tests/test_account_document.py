@@ -10,7 +10,7 @@ import yaml
 
 from varco_cli.account_schema import completed, schema
 from varco_cli.docs import account_file
-from varco_common.base.form_fields import flow
+from varco_common.base.wording import flow
 
 from .test_apply import FULL, full  # noqa: F401 - a fixture
 

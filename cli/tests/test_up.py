@@ -112,7 +112,30 @@ def test_a_taken_port_is_told_with_its_variable(machine: Machine, variable: str)
         port = str(taken.getsockname()[1])
         up = machine.varco("up", **{variable: port})
     assert up.returncode == 2
-    assert up.stderr.strip().splitlines()[-1].startswith(f"varco: {variable}={port}: expected a port")
+    assert f"varco: {variable}={port}: expected a port" in up.stderr
+
+
+def test_all_taken_ports_are_told_at_once(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        ports = {"VARCO_SMTP_PORT": str(first.getsockname()[1]), "VARCO_POP3_PORT": str(second.getsockname()[1])}
+        up = machine.varco("up", **ports)
+    assert up.returncode == 2
+    assert all(f"{variable}={port}: expected a port" in up.stderr for variable, port in ports.items())
+
+
+@pytest.mark.parametrize(
+    ("variable", "answer"),
+    [
+        ("VARCO_RELAY_GIVEUP", "VARCO_RELAY_GIVEUP is no setting: did you mean VARCO_RELAY_GIVE_UP?"),
+        ("VARCO_HOSTNAMES", "VARCO_HOSTNAMES is no setting: did you mean VARCO_HOSTNAME?"),
+        ("VARCO_COLOUR", "VARCO_COLOUR is no setting: docs/configuration.md lists all of them"),
+    ],
+)
+def test_a_misspelt_variable_stops_the_start_at_once(machine: Machine, variable: str, answer: str) -> None:
+    up = machine.varco("up", **{variable: "5"})
+    assert up.returncode == 2
+    assert up.stderr.splitlines()[-1] == f"varco: {answer}"
+    assert not (machine.home / "logs" / "relay.log").exists()
 
 
 def test_a_broken_setting_is_told_with_its_variable(machine: Machine) -> None:

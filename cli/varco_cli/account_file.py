@@ -11,7 +11,7 @@ import yaml
 
 from varco_cli import yaml_mistakes
 from varco_cli.failures import Misused
-from varco_common.base.mistakes import ACCOUNT_EXPECTED, near, shown
+from varco_common.base.wording import ACCOUNT_EXPECTED, near, shown
 
 
 class _Loader(yaml.SafeLoader):

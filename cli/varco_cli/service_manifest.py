@@ -8,7 +8,7 @@ import sys
 import msgspec
 
 from varco_cli.stack.installed import ServiceDescription
-from varco_common.base.settings import variables
+from varco_common.base.settings import known_variables, variables
 from varco_common.bus.permissions import permissions
 from varco_common.runtime.service import Service, installed
 from varco_common.storage.settings import WithDatabase
@@ -25,6 +25,7 @@ def describe(service: Service) -> ServiceDescription:
         permissions=permissions(service.name, service.publishes, service.subscribes).config(),
         ports=tuple(name for name in names if name.endswith("_PORT") and name != "VARCO_API_PORT"),
         tables=issubclass(service.settings, WithDatabase),
+        variables=tuple(known_variables(service.settings)),
     )
 
 

@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from varco_common.base.form_fields import flow
+from varco_common.base.wording import flow
 
 _CONTROL = "a control character stands in the file: remove it"
 _INDENT = "is indented otherwise than the lines that belong together with it"

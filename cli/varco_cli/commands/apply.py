@@ -9,10 +9,14 @@ from varco_cli import api_client, output
 from varco_cli.account_document import account_text, past_document
 from varco_cli.account_file import OWNERS, AccountFile, Owner, body, read
 from varco_cli.account_schema import completed
+from varco_cli.account_warnings import DEFAULT_MAX_MAIL_SIZE, warnings
 from varco_cli.commands.shared import Account, File, FileOption, Reason, differences, the_file
 from varco_cli.failures import CommandFailure, Misused, Refused, Unreachable
 from varco_cli.output import Json
-from varco_common.base.merge_patch import is_off
+from varco_common.base import units
+from varco_common.base.merge_patch import is_off, merged
+
+_MAPPINGS = ("rules", "route", "quotas", "filelink", "archive")
 
 
 def apply(
@@ -40,6 +44,9 @@ def apply(
     changes = [change for answer in planned for change in answer["changes"]]
     if not as_json:
         differences(changes)
+    odd = _warnings(account_file)
+    for warning in odd:
+        output.error(f"warning: {warning}")
     if changes and not dry_run:
         _ask(account_file.account, changes, yes=yes, prune=prune)
         _apply(
@@ -49,7 +56,8 @@ def apply(
         )
     applied = bool(changes) and not dry_run
     if as_json:
-        output.show({"account": account_file.account, "applied": applied, "changes": changes}, as_json, lambda: None)
+        answer = {"account": account_file.account, "applied": applied, "changes": changes, "warnings": odd}
+        output.show(answer, as_json, lambda: None)
     elif applied:
         output.line(f"applied to account {account_file.account}")
 
@@ -87,6 +95,26 @@ def _sections(owner: Owner, account: str) -> dict[str, Any]:
             raise
         return {}  # this service has nothing of the account
     return answer if owner.whole else {owner.sections[0]: answer.get(owner.sections[0], answer)}
+
+
+def _warnings(account_file: AccountFile) -> list[str]:
+    """Returns what is legal and surely not meant, with the line where the file has it."""
+    try:
+        current = _current(account_file.account)
+    except Refused:
+        current = {}  # it is not open yet
+    document = {**current, **account_file.sections}
+    document |= {name: merged(current.get(name), document[name]) for name in _MAPPINGS if name in document}
+    size = str((api_client.state() or {}).get("max_mail_size") or DEFAULT_MAX_MAIL_SIZE)
+    odd = warnings(document, _links_begin_with(account_file.account), units.parse_size(size))
+    return [f"{account_file.place(warned.where)}: {warned.what}" for warned in odd]
+
+
+def _links_begin_with(account: str) -> str:
+    try:
+        return str(api_client.call("filelink", "GET", f"/accounts/{account}/filelink")["links_begin_with"])
+    except (Refused, Unreachable):
+        return ""  # not known there yet
 
 
 def _owners(account_file: AccountFile) -> list[Owner]:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from varco_cli.docs.markdown import GENERATED, code, table
-from varco_common.base.form_fields import flow
+from varco_common.base.wording import flow
 
 GROUP = "varco.account_file"  # entry points: `account` for the file itself, others by section
 SECTIONS = {  # after those of the file itself

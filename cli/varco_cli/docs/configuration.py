@@ -19,7 +19,7 @@ INTRODUCTION = """
 
 Everything is set by environment variables. Sizes are written `20MB`, `256 KiB` or in bytes; durations
 `30s`, `10m`, `7 days`; lists with commas. Secrets are read from files. A setting that can't be used ends
-the start with exit code 2 and one line that names it, and so does a misspelt one with a service's prefix.
+the start with exit code 2 and one line that names it, and so does a misspelt one.
 """
 
 _SIZE = Size.__metadata__  # type: ignore[attr-defined]  # marks the fields that hold sizes

@@ -14,6 +14,7 @@ class ServiceDescription(msgspec.Struct, frozen=True, kw_only=True):
 
     `permissions` are those of its user of the bus. `ports` names the variables of its ports except
     that of its API. `tables` says whether it has a database.
+    `variables` are all that it reads, those of earlier versions included.
     """
 
     name: str
@@ -23,6 +24,7 @@ class ServiceDescription(msgspec.Struct, frozen=True, kw_only=True):
     permissions: dict[str, Any] = {}
     ports: tuple[str, ...]
     tables: bool = False
+    variables: tuple[str, ...] = ()
 
 
 decode_descriptions = msgspec.json.Decoder(list[ServiceDescription]).decode

@@ -1,15 +1,17 @@
 """The API ports of the services, and the check that every port is free before anything starts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from varco_cli.stack.installed import ServiceDescription
+from varco_cli.stack.process import BrokenStart
 from varco_cli.stack.settings import SERVICES, StackSettings, check_listenable
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import log
 from varco_common.base.durable_file import write_durable
+from varco_common.base.settings import BrokenSetting
 
 _log = log.get(__name__)
 
@@ -37,11 +39,24 @@ def _read_places(file: Path) -> dict[str, int]:
 
 
 def check_ports(settings: StackSettings, services: Sequence[ServiceDescription], api_ports: Mapping[str, int]) -> None:
-    """Raises BrokenSetting for the first port that is taken. It names the variable to change."""
-    ports = settings.ports
+    """Raises BrokenStart with a line for each port that is taken, with the variable to change."""
+    taken = []
+    for address, port, variable in _listeners(settings, services, api_ports):
+        try:
+            check_listenable(address, port, variable)
+        except BrokenSetting as error:
+            taken.append(str(error))
+    if taken:
+        raise BrokenStart("\n".join(taken))
+
+
+def _listeners(
+    settings: StackSettings, services: Sequence[ServiceDescription], api_ports: Mapping[str, int]
+) -> Iterator[tuple[str, int, str]]:
+    """Yields address, port and variable of each listener."""
     for service in services:
-        check_listenable(settings.bind, api_ports[service.name], "VARCO_API_PORT")
+        yield settings.bind, api_ports[service.name], "VARCO_API_PORT"
         for variable in service.ports:
-            if port := int(ports.environment.get(variable, "0")):
-                check_listenable(settings.bind, port, variable)
-    check_listenable(settings.inner, ports.nats, "VARCO_NATS_PORT")
+            if port := int(settings.ports.environment.get(variable, "0")):
+                yield settings.bind, port, variable
+    yield settings.inner, settings.ports.nats, "VARCO_NATS_PORT"

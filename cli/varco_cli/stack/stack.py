@@ -26,6 +26,7 @@ from varco_cli.stack.programs import NATS, Programs
 from varco_cli.stack.settings import Ports, StackSettings
 from varco_cli.stack.state_directory import StateDirectory
 from varco_cli.stack.state_file import write_state
+from varco_cli.stack.variable_names import check_names
 from varco_common.base import log
 from varco_common.base.settings import load
 from varco_common.base.tasks import ended
@@ -151,6 +152,7 @@ class Stack:
 
             await seaweed_migration.migrate(self.home, self.settings.inner, self._on_progress)
         self.services = await (self._start_fork_server() if forks else asyncio.to_thread(installed_services))
+        check_names(os.environ, self.services)
         return Programs(self.home, self.settings, self.services, self._extra_environment)
 
     async def _start(self) -> None:

@@ -26,6 +26,7 @@ def write_state(
         "supervisor": os.getpid(),
         "started_at": datetime.now(UTC),
         "bind": settings.bind,
+        "max_mail_size": os.environ.get("VARCO_INGRESS_MAX_SIZE", ""),
         "inner": settings.inner,
         "version": version("varco-cli"),
         "apis": apis,

@@ -1,6 +1,5 @@
 """Finds the field of a Pydantic model at a place of a document. Pure."""
 
-import re
 from collections.abc import Iterator, Sequence
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
@@ -9,8 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from varco_common.base import units
-
-_QUOTED = re.compile(r"^[@*&!%`\"'#>|?-]|[{}\[\],]|: |:$| #|^[\d.+-]*$|^(true|false|null|yes|no|on)$", re.IGNORECASE)
+from varco_common.base.wording import flow
 
 
 class FieldHint(NamedTuple):
@@ -39,17 +37,6 @@ def keys_at(kind: object, path: Sequence[str]) -> list[str]:
     for step in path:
         _, kind = _step(kind, step)
     return [name for model in _models(kind) for name in _fields(model)]
-
-
-def flow(value: object) -> str:
-    """As YAML writes it in one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    quoted = isinstance(value, str) and _QUOTED.search(text)
-    return f'"{text}"' if quoted else text
 
 
 def _step(kind: object, step: str) -> tuple[FieldInfo | None, object]:

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from varco_common.base import units
 from varco_common.base.form_fields import FieldHint, field_at, keys_at
+from varco_common.base.wording import ACCOUNT_EXPECTED, near, shown
 
 EXPLAINED = "explained"
 _SENTENCES = (EXPLAINED, "refused")  # the types of errors whose text is a sentence already
-ACCOUNT_EXPECTED = "small letters, digits and '-', such as acme"
 TIME_EXPECTED = "a time such as 2026-12-24 or 2026-12-24T18:00"
 
 _PATTERNS = {r"^[a-z0-9][a-z0-9-]{0,62}$": ACCOUNT_EXPECTED}
@@ -45,7 +45,6 @@ _LENGTHS = {
     "too_short": ("at least", "min_length", "entry"),
     "too_long": ("at most", "max_length", "entry"),
 }
-_MAX_SHOWN = 60
 
 
 class Mistake(NamedTuple):
@@ -65,14 +64,6 @@ def mistakes(errors: Iterable[Mapping[str, Any]], document: object, kind: object
         by_place.setdefault(_place(error, document), []).append(error)
     deepest = [place for place in by_place if not any(_is_inside(other, place) for other in by_place)]
     return [Mistake(place, _sentence(by_place[place], field_at(kind, place), place, kind)) for place in deepest]
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """`: did you mean max_size?`, or the known names where none is near."""
-    names = sorted(known)
-    if close := difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6):
-        return f": did you mean {close[0]}?"
-    return f": expected one of {', '.join(names)}" if names else ""
 
 
 def expectation(error: Mapping[str, Any], field: FieldHint) -> str:  # noqa: PLR0911 - a table of cases
@@ -96,18 +87,6 @@ def expectation(error: Mapping[str, Any], field: FieldHint) -> str:  # noqa: PLR
     if kind.startswith("model") and field.examples:
         return field.examples
     return field.expected or (f"{plain.split(', such as')[0]}, such as {field.examples}" if field.examples else plain)
-
-
-def shown(value: object) -> str:
-    """The value as a file has it, short."""
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {shown(inner)}" for key, inner in value.items())[:_MAX_SHOWN] + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(shown, value))[:_MAX_SHOWN] + "]"
-    text = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(value).split()))
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def _place(error: Mapping[str, Any], document: object) -> tuple[str, ...]:

@@ -184,6 +184,12 @@ def _earlier(kind: type[BaseSettings]) -> dict[str, list[str]]:
     return earlier
 
 
+def known_variables(kind: type[BaseSettings]) -> set[str]:
+    """All variables of these settings, with those that earlier versions read."""
+    retired = {name for base in kind.__mro__ for name in base.__dict__.get("retired", ())}
+    return retired.union(variables(kind).values(), *_earlier(kind).values())
+
+
 # Loading
 
 S = TypeVar("S", bound=Settings)
