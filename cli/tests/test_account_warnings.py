@@ -18,7 +18,7 @@ MIB = 1024 * 1024
         ({"filelink": {"over": "30MB"}, "rules": {"max_size": "20MB"}}, "filelink.over", "no attachment ever becomes a link"),
         ({"rules": {"max_size": "200MB"}}, "rules.max_size", "no mail over 100MiB"),
         ({"route": {"smarthost": "a:25", "tls": "none", "login": "x"}}, "route.tls", "unencrypted"),
-        ({"archive": {"pop3": {"login": "A"}}, "users": [{"login": "a"}], "senders": ["@x"]}, "archive.pop3.login", "also a user's"),
+        ({"archive": {"pop3": {"login": "A"}}, "users": [{"login": "a"}], "senders": ["a"]}, "archive.pop3.login", "also a"),
         ({"quotas": {"messages": {"limit": 0}}}, "quotas.messages", "lets nothing pass"),
         ({"quotas": {"exceptions": [{"sender": "@x", "bytes": "unlimited"}]}}, "quotas.exceptions.0.bytes", "changes nothing"),
         ({"users": [{"login": "a"}], "senders": []}, "senders", "nobody may send"),
