@@ -6,6 +6,7 @@ import select
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import typer.main
 
 from varco_cli import catalogue, output, times
+from varco_cli.failures import Misused
 
 from .conftest import Varco
 
@@ -210,3 +212,19 @@ def test_without_a_terminal_there_is_no_progress(capsys: pytest.CaptureFixture[s
     bar.show("half")
     bar.clear()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("text", ["18:00", "06:30:15"])
+def test_a_time_of_day_is_the_last_one_or_the_next_one(text: str) -> None:
+    now = datetime.now(UTC)
+    before, after = times.moment(text, "--since"), times.later(text, "--until")
+    assert now - timedelta(days=1, minutes=1) <= before <= now + timedelta(minutes=1)
+    assert now - timedelta(minutes=1) <= after <= now + timedelta(days=1, minutes=1)
+    assert {at.astimezone().strftime("%H:%M") for at in (before, after)} == {text[:5]}
+
+
+@pytest.mark.parametrize("text", ["24/12/2026", "25:00", "1800", "tomorrow", ""])
+def test_another_time_is_refused_with_an_example(text: str) -> None:
+    for read in (times.moment, times.later):
+        with pytest.raises(Misused, match=r"--until .*: expected how long .* 2026-11-24T10:00"):
+            read(text, "--until")

@@ -1,40 +1,48 @@
 """Reads the times that people type, and prints times in the zone of this machine."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from varco_cli.failures import Misused
 from varco_common.base import units
 
-EXPECTED = "expected how long ago (30d, 12h) or a time such as 2026-11-24, 2026-11-24T10:00 or 2026-11-24T10:00+01:00"
-
-LATER = "expected how long (30d, 12h) or a time such as 2026-12-24, 2026-12-24T18:00 or 2026-12-24T18:00+01:00"
+_TIMES = "a time such as 18:00, 2026-11-24, 2026-11-24T10:00 or 2026-11-24T10:00+01:00"
+EXPECTED = f"expected how long ago (30d, 12h) or {_TIMES}"
+LATER = f"expected how long (30d, 12h) or {_TIMES}"
+_CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
+_DAY = timedelta(days=1)
 
 
 def moment(text: str, option: str) -> datetime:
-    """Returns the time in UTC. Raises Misused, which names the option.
+    """Returns a time in UTC: how long ago, or when. Raises Misused, which names the option.
 
-    A time without an offset is in the time zone of this machine.
+    A time without an offset is in the time zone of this machine. A time of day is the last one.
     """
     try:
         return datetime.now(UTC) - ago(text)
     except (ValueError, OverflowError):
-        pass
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Misused(f"{option} {text}: {EXPECTED}") from None
+        at = _time(text, f"{option} {text}: {EXPECTED}")
+        return at - _DAY if _CLOCK.fullmatch(text) and at > datetime.now(UTC) else at
 
 
 def later(text: str, option: str) -> datetime:
-    """Returns a time to come in UTC: how long from now, or when. Raises Misused."""
+    """Returns a time to come in UTC: how long from now, or when. Raises Misused.
+
+    As `moment`, but a time of day is the next one.
+    """
     try:
         return datetime.now(UTC) + ago(text)
     except (ValueError, OverflowError):
-        pass
+        at = _time(text, f"{option} {text}: {LATER}")
+        return at + _DAY if _CLOCK.fullmatch(text) and at <= datetime.now(UTC) else at
+
+
+def _time(text: str, complaint: str) -> datetime:
+    day = f"{datetime.now().astimezone():%Y-%m-%d}T" if _CLOCK.fullmatch(text) else ""
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        return datetime.fromisoformat(day + text).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Misused(f"{option} {text}: {LATER}") from None
+        raise Misused(complaint) from None
 
 
 def ago(text: str) -> timedelta:

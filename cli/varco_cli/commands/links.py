@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from varco_cli import api_client, output
+from varco_cli import api_client, output, times
 from varco_cli.catalogue import group
 from varco_cli.commands.shared import NeededReason, Reason, check_account
 from varco_cli.failures import Misused
@@ -63,7 +63,7 @@ def revoke(link: Link, reason: NeededReason, as_json: Json = False) -> None:
 def extend(
     link: Link,
     by: Annotated[str, typer.Option("--by", help="How much longer: `30 days`, `12 months`.")] = "",
-    until: Annotated[str, typer.Option("--until", help="Until when: `2028-01-31T00:00:00Z`.")] = "",
+    until: Annotated[str, typer.Option("--until", help="Until when: `2028-01-31`, or 2028-01-31T18:00.")] = "",
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
@@ -73,7 +73,8 @@ def extend(
     """
     if bool(by) == bool(until):
         raise Misused("give either --by or --until")
-    query = {"by": by or None, "until": until or None, "reason": reason}
+    end = times.later(until, "--until").isoformat() if until else None
+    query = {"by": by or None, "until": end, "reason": reason}
     answer = api_client.call("filelink", "POST", f"/links/{_digits(link)}/extend", json=query)
     output.show(answer, as_json, lambda: _print_link(answer))
 
