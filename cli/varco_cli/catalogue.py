@@ -78,7 +78,7 @@ def overview() -> Iterator[str]:
 def group(name: str) -> typer.Typer:
     """Creates the Typer app of a group of commands: `varco <name> ...`."""
     return typer.Typer(
-        name=name, help=ENTRIES[name].about, no_args_is_help=True, add_completion=False, rich_markup_mode="markdown"
+        name=name, help=ENTRIES[name].about, no_args_is_help=True, add_completion=False, rich_markup_mode=None
     )
 
 
@@ -88,6 +88,6 @@ def load(name: str) -> typer.Typer:
     member = getattr(import_module(f"varco_cli.commands.{module}"), attribute)
     if isinstance(member, typer.Typer):
         return member
-    single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
     single.command(name)(member)
     return single

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 from varco_common.base.durable_file import DamagedFile, is_blank, make_directory, write_durable
-from varco_common.runtime.token_signer import KEY_BYTES, TokenSigner
-from varco_common.runtime.tokens import InvalidToken, Keyring
+
+if TYPE_CHECKING:
+    from varco_common.runtime.token_signer import TokenSigner
 
 _RESTORE = "restore it from a backup that was made --with-secrets, or"
 _REMEDIES = {
@@ -131,6 +133,8 @@ class StateDirectory:
         for path in (self.path, self.secrets, self.path / "tls", self.path / "data", self.path / "pids", self.logs):
             make_directory(path)
             path.chmod(0o700)
+        from varco_common.runtime.token_signer import KEY_BYTES, TokenSigner  # noqa: PLC0415 - as _warn
+
         key = self.secret("token.key").read_bytes().strip()  # as policy reads it
         if len(key) < KEY_BYTES:
             raise DamagedFile(self.token_key, _REMEDIES["token.key"])
@@ -142,12 +146,14 @@ class StateDirectory:
             _warn("a file was damaged: made again", self.path / name)
         return damaged
 
-    def _make_admin_token(self, signer: TokenSigner) -> list[str]:
+    def _make_admin_token(self, signer: "TokenSigner") -> list[str]:
         """Creates the admin token, or replaces one that is not of this key.
 
         Returns its name if there was one. A token of an earlier version is signed anew under its
         id, and its old text stays valid.
         """
+        from varco_common.runtime.tokens import InvalidToken, Keyring  # noqa: PLC0415 - as _warn
+
         exists = self.admin_token.exists()
         text = self.admin_token.read_text(errors="replace").strip() if exists else ""
         if Keyring(signer.public_key).is_signed(text):
