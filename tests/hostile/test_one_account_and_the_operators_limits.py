@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from varco_common.events import AccountOpened, Language
-from varco_common.testing import S3Server, free_port
+from varco_common.testing import free_port
 from varco_filelink import app as filelink_app
 from varco_filelink.permissions import extension_refusal
 from varco_filelink.settings import Settings as FilelinkSettings
@@ -14,16 +14,12 @@ ON = {"over": "5MB", "keep": "100 days"}
 
 
 @pytest.fixture
-async def filelink(start, bus, s3: S3Server):
-    store = s3.settings
+async def filelink(start, bus):
     await bus.events.append(AccountOpened(at=datetime.now(UTC), account="acme", by="test", language=Language.EN))
     async with start(
         filelink_app.serve,
         FilelinkSettings,
         links_port=free_port(),
-        s3_endpoint=store.endpoint,
-        s3_access_key_file=store.access_key_file,
-        s3_secret_key_file=store.secret_key_file,
     ) as running:
         yield running
 

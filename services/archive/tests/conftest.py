@@ -1,6 +1,5 @@
 """A whole archive on a real bus, with mails as ingress accepts them, and real POP3 clients."""
 
-import asyncio
 import hashlib
 import poplib
 import ssl
@@ -24,7 +23,7 @@ from varco_common.mail.record import BodyReference, MailAccepted, MailConverted
 from varco_common.mail.wire_form import count_dots
 from varco_common.mime import Manifest
 from varco_common.storage.object_store import ObjectStore
-from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
+from varco_common.testing import NatsServer, free_port, running
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.waiting import eventually
 
@@ -181,17 +180,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "ARGON2_MEMORY_KIB", 8_192)
     monkeypatch.setattr(copy_indexer, "ACK_WAIT_SECONDS", 1.0)
     monkeypatch.setattr(retention_sweeper, "SWEEP_SECONDS", 0.1)
-
-
-@pytest.fixture(scope="session")
-def store() -> Iterator[S3Server]:
-    """An S3 server for the whole run, bound to no loop."""
-    with asyncio.Runner() as runner:
-        serving = s3_server()
-        server = runner.run(serving.__aenter__())
-        yield server
-        runner.run(server.kill())  # it takes its time to end by itself
-        runner.run(serving.__aexit__(None, None, None))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from varco_archive.rendered_copy import copy_id
 from varco_common.bus import Delivery
 from varco_common.events import CopyBounced, CopyForwarded, Failure, MailBounced
 from varco_common.mail.hops import count_hops
-from varco_common.storage.object_store import open_store
 from varco_common.testing.waiting import eventually
 
 from .conftest import BODY, switch_on
@@ -118,26 +117,16 @@ async def test_a_copy_that_bounces_is_an_event_for_the_operator(gate):
         assert "varco_archive_bounced_total" in metrics
 
 
-async def test_a_large_mail_is_forwarded_through_the_object_store(gate, store):
-    names = {
-        "s3_endpoint": store.settings.endpoint,
-        "s3_access_key_file": store.settings.access_key_file,
-        "s3_secret_key_file": store.settings.secret_key_file,
-    }
-    blobs = open_store(store.settings)
-    await blobs.ensure()
+async def test_a_large_mail_is_forwarded_through_the_object_store(gate, bodies):
     large = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 40_000
-    try:
-        async with gate.archive(**names) as http:
-            await switch_on(http, forward="boss@acme.example", **TOLD)
-            mail = await gate.mail(body=large, blobs=blobs)
-            (copy,) = await forwarded(gate, 1)
-            assert (copy.body, copy.record.body.object) == (b"", copy_id(mail))
-            text = await blobs.get(copy.record.body.object)
-            assert text.endswith(large)
-            assert len(text) == copy.record.body.size
-    finally:
-        await blobs.close()
+    async with gate.archive() as http:
+        await switch_on(http, forward="boss@acme.example", **TOLD)
+        mail = await gate.mail(body=large, blobs=bodies)
+        (copy,) = await forwarded(gate, 1)
+        assert (copy.body, copy.record.body.object) == (b"", copy_id(mail))
+        text = await bodies.get(copy.record.body.object)
+        assert text.endswith(large)
+        assert len(text) == copy.record.body.size
 
 
 async def test_a_mail_goes_to_the_address_of_its_time_with_the_gates_return_path(gate):
@@ -219,22 +208,12 @@ def header_of(body: bytes) -> bytes:
     return body.partition(b"\r\n\r\n")[0]
 
 
-async def test_a_large_mail_s_hops_are_counted_too(gate, store):
-    names = {
-        "s3_endpoint": store.settings.endpoint,
-        "s3_access_key_file": store.settings.access_key_file,
-        "s3_secret_key_file": store.settings.secret_key_file,
-    }
-    objects = open_store(store.settings)
-    await objects.ensure()
+async def test_a_large_mail_s_hops_are_counted_too(gate, bodies):
     body = received(1) + b"X-Long: " + b"x" * 900 + b"\r\n" + received(2) + BODY + b"x\r\n" * 300_000
-    try:
-        async with gate.archive(**names) as http:
-            await switch_on(http, forward={"to": "boss@acme.example", "form": "journal"}, **TOLD)
-            await gate.mail(body=body, blobs=objects)
-            (copy,) = await forwarded(gate, 1)
-            copied = b"".join([piece async for piece in objects.stream(copy.record.body.object)])
-    finally:
-        await objects.close()
+    async with gate.archive() as http:
+        await switch_on(http, forward={"to": "boss@acme.example", "form": "journal"}, **TOLD)
+        await gate.mail(body=body, blobs=bodies)
+        (copy,) = await forwarded(gate, 1)
+        copied = b"".join([piece async for piece in bodies.stream(copy.record.body.object)])
     assert copied.startswith(received(1) + received(2) + b"From: ")
     assert copied.partition(b"Content-Disposition: attachment\r\n\r\n")[2].startswith(body)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from varco_common.base.errors import TransientError
 from varco_common.base.ids import new_id
 from varco_common.events import CopyRemoved, RemovalCause, SendersTold
-from varco_common.storage.object_store import open_store
 from varco_common.testing.waiting import eventually
 
 from .conftest import BODY, LOGIN, SECTION, copies, count, switch_on
@@ -276,43 +275,33 @@ async def test_it_is_not_turned_on_before_senders_are_told(gate):
         assert again.json()["changes"] == []
 
 
-async def test_a_large_mail_comes_from_the_object_store(gate, store):
-    names = {
-        "s3_endpoint": store.settings.endpoint,
-        "s3_access_key_file": store.settings.access_key_file,
-        "s3_secret_key_file": store.settings.secret_key_file,
-    }
-    blobs = open_store(store.settings)
-    await blobs.ensure()
+async def test_a_large_mail_comes_from_the_object_store(gate, bodies):
     large = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 60_000
-    try:
-        async with gate.archive(**names) as http:
-            await switch_on(http)
-            mail = await gate.mail(body=large, blobs=blobs)
-            await copies(http, 1)
-            (text,) = await asyncio.to_thread(fetch_all, gate)
-            assert text.endswith(large)
-            assert (await http.get(f"/accounts/acme/archive/copies/{mail}")).content == text
+    async with gate.archive() as http:
+        await switch_on(http)
+        mail = await gate.mail(body=large, blobs=bodies)
+        await copies(http, 1)
+        (text,) = await asyncio.to_thread(fetch_all, gate)
+        assert text.endswith(large)
+        assert (await http.get(f"/accounts/acme/archive/copies/{mail}")).content == text
 
-            def top() -> list[bytes]:
-                with gate.pop() as box:
-                    return box.top(1, 2)[1]
+        def top() -> list[bytes]:
+            with gate.pop() as box:
+                return box.top(1, 2)[1]
 
-            assert (await asyncio.to_thread(top))[-4:] == [b"Subject: large", b"", b"x" * 76, b"x" * 76]
-            await blobs.delete(mail)
-            assert (await http.get(f"/accounts/acme/archive/copies/{mail}")).status_code == 404
+        assert (await asyncio.to_thread(top))[-4:] == [b"Subject: large", b"", b"x" * 76, b"x" * 76]
+        await bodies.delete(mail)
+        assert (await http.get(f"/accounts/acme/archive/copies/{mail}")).status_code == 404
 
-            def gone() -> str:
-                with gate.pop() as box:
-                    try:
-                        box.retr(1)
-                    except poplib.error_proto as error:
-                        return str(error)
-                return ""
+        def gone() -> str:
+            with gate.pop() as box:
+                try:
+                    box.retr(1)
+                except poplib.error_proto as error:
+                    return str(error)
+            return ""
 
-            assert "[SYS/PERM]" in await asyncio.to_thread(gone)
-    finally:
-        await blobs.close()
+        assert "[SYS/PERM]" in await asyncio.to_thread(gone)
 
 
 async def test_copies_are_found_by_sender_recipient_subject_and_day(gate):

@@ -10,7 +10,6 @@ import pytest
 from varco_archive.pop3 import commands, connection, session
 from varco_common.base.ids import new_id
 from varco_common.events import AuthCause, AuthFailed
-from varco_common.storage.object_store import open_store
 from varco_common.testing.waiting import eventually
 
 from .conftest import LOGIN, PASSWORD, SECTION, copies, count, switch_on
@@ -199,26 +198,16 @@ async def test_a_client_that_does_not_read_loses_its_session(gate, monkeypatch):
             await eventually(ended, 20)
 
 
-async def test_a_large_mail_that_is_gone_from_the_store_ends_no_session(gate, store):
-    names = {
-        "s3_endpoint": store.settings.endpoint,
-        "s3_access_key_file": store.settings.access_key_file,
-        "s3_secret_key_file": store.settings.secret_key_file,
-    }
-    objects = open_store(store.settings)
-    await objects.ensure()
-    try:
-        async with gate.archive(**names) as http:
-            await switch_on(http)
-            await gate.mail(mail=new_id(), stored=1_000_000)  # its record refers to an object that is not there
-            await gate.mail()
-            await copies(http, 2)
-            async with logged_in(gate) as client:
-                assert await client.command("RETR 1") == "-ERR [SYS/PERM] the message's time is over\r\n"
-                assert await client.command("TOP 1 0") == "-ERR [SYS/PERM] the message's time is over\r\n"
-                assert (await client.multiline("RETR 2"))[-1] == "..dots"
-    finally:
-        await objects.close()
+async def test_a_large_mail_that_is_gone_from_the_store_ends_no_session(gate, bodies):
+    async with gate.archive() as http:
+        await switch_on(http)
+        await gate.mail(mail=new_id(), stored=1_000_000)  # its record refers to an object that is not there
+        await gate.mail()
+        await copies(http, 2)
+        async with logged_in(gate) as client:
+            assert await client.command("RETR 1") == "-ERR [SYS/PERM] the message's time is over\r\n"
+            assert await client.command("TOP 1 0") == "-ERR [SYS/PERM] the message's time is over\r\n"
+            assert (await client.multiline("RETR 2"))[-1] == "..dots"
 
 
 async def test_what_is_marked_is_kept_if_the_service_ends_before_quit(gate):

@@ -14,7 +14,7 @@ from varco_archive.pop3.maildrop import Maildrop, open_maildrop
 from varco_common.base.ids import new_id
 from varco_common.mail.wire_form import DotCounter
 from varco_common.storage import database
-from varco_common.storage.object_store import ObjectStore, open_store
+from varco_common.storage.object_store import ObjectStore
 
 from .conftest import LOGIN, PASSWORD, copies, switch_on
 
@@ -153,17 +153,10 @@ async def retrieved(gate, number: int) -> int:
             await writer.wait_closed()
 
 
-async def test_a_mail_of_100_mb_streams(gate, store):
+async def test_a_mail_of_100_mb_streams(gate, bodies):
     """What the process takes at most grows by some chunks, not by the mail."""
-    names = {
-        "s3_endpoint": store.settings.endpoint,
-        "s3_access_key_file": store.settings.access_key_file,
-        "s3_secret_key_file": store.settings.secret_key_file,
-    }
-    blobs = open_store(store.settings)
-    await blobs.ensure()
-    key, size = await stored(blobs, LARGE)
-    async with gate.process(**names) as process, gate.client() as http:
+    key, size = await stored(bodies, LARGE)
+    async with gate.process() as process, gate.client() as http:
         await switch_on(http)
         await gate.mail()
         await gate.mail(mail=key, stored=size, dots=size // len(PIECE))
@@ -172,8 +165,7 @@ async def test_a_mail_of_100_mb_streams(gate, store):
         before = peak(process.pid)
         assert await retrieved(gate, 2) > LARGE
         assert peak(process.pid) - before < 32 * 1024 * 1024
-    await blobs.delete(key)
-    await blobs.close()
+    await bodies.delete(key)
 
 
 def peak(pid: int) -> int:

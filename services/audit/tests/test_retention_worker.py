@@ -27,7 +27,6 @@ from varco_common.storage import retention
 from varco_common.storage.object_store import ObjectStore, open_store
 from varco_common.storage.retention import RetentionAnswer, RetentionQuery
 from varco_common.storage.settings import ObjectStoreSettings
-from varco_common.testing import s3_server
 from varco_common.testing.waiting import eventually
 
 Needs = Callable[[RetentionQuery], Iterable[int]]
@@ -191,23 +190,20 @@ async def test_what_is_wiped_leaves_no_byte_on_the_disk(gate):
         await left(gate.bus, [1, 2], [2])
 
 
-async def test_a_body_in_the_object_store_goes_with_its_last_record(gate):
-    async with s3_server() as s3:
-        blobs = open_store(s3.settings)
-        await blobs.ensure()
-        original, shared = await gate.mail(kind="convert", blobs=blobs), new_id()
-        envelope = Envelope(
-            id=shared, account="acme", sender="a@b.c", recipients=("x@y.z",), host="", received_at=datetime.now(UTC)
-        )
-        leaving = MailConverted(envelope=envelope, body=BodyReference(size=1, object=original), original=1)
-        await gate.bus.mail.append("converted", leaving, b"")
-        needed = {1, 2}
-        await voter(gate.bus, "relay", lambda _: needed)
-        async with working(gate.bus, "relay", blobs=blobs):
-            needed.discard(2)  # kept all the same: filelink knows by it that 1 is converted
-            needed.discard(1)
-            await left(gate.bus, [1, 2], [])
-            assert not await blobs.exists(original)
+async def test_a_body_in_the_object_store_goes_with_its_last_record(gate, bodies):
+    original, shared = await gate.mail(kind="convert", blobs=bodies), new_id()
+    envelope = Envelope(
+        id=shared, account="acme", sender="a@b.c", recipients=("x@y.z",), host="", received_at=datetime.now(UTC)
+    )
+    leaving = MailConverted(envelope=envelope, body=BodyReference(size=1, object=original), original=1)
+    await gate.bus.mail.append("converted", leaving, b"")
+    needed = {1, 2}
+    await voter(gate.bus, "relay", lambda _: needed)
+    async with working(gate.bus, "relay", blobs=bodies):
+        needed.discard(2)  # kept all the same: filelink knows by it that 1 is converted
+        needed.discard(1)
+        await left(gate.bus, [1, 2], [])
+        assert not await bodies.exists(original)
 
 
 async def test_a_converted_mail_stays_while_its_original_does(gate):

@@ -1,11 +1,10 @@
 """A whole filelink on a real bus and a real object store, and the events that it appends."""
 
-import asyncio
 import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,8 @@ from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mime import scan
 from varco_common.storage.object_store import BODIES, LINKS, open_store
-from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
+from varco_common.storage.settings import ObjectStoreSettings
+from varco_common.testing import NatsServer, S3Server, free_port, running
 from varco_common.testing.waiting import eventually
 from varco_filelink import link_sweeper, worker
 from varco_filelink.app import serve
@@ -46,21 +46,23 @@ def pytest_asyncio_loop_factories():
 class Gate:
     """What a filelink needs around it. It may be run, ended and run again with the same state."""
 
-    def __init__(self, nats: NatsServer, bus: Bus, store: S3Server, home: Path) -> None:
-        self.nats, self.bus, self.store, self.home = nats, bus, store, home
+    def __init__(self, nats: NatsServer, bus: Bus, home: Path, server: S3Server | None = None) -> None:
+        self.nats, self.bus, self.home = nats, bus, home
+        store = server.settings if server else ObjectStoreSettings(directory=home / "objects")
         self.port, self.links_port = free_port(), free_port()
-        self.files, self.bodies = open_store(store.settings, LINKS), open_store(store.settings, BODIES)
+        self.files, self.bodies = open_store(store, LINKS), open_store(store, BODIES)
         self.settings: dict[str, object] = {
             "home": str(home),
             "nats_url": nats.url,
             "api_port": self.port,
             "links_port": self.links_port,
             "token_public_key_file": str(running.public_key(home)),
-            "s3_endpoint": store.settings.endpoint,
-            "s3_access_key_file": str(store.settings.access_key_file),
-            "s3_secret_key_file": str(store.settings.secret_key_file),
             "drain": "5s",
         }
+        if server:
+            self.settings["s3_endpoint"] = store.endpoint
+            self.settings["s3_access_key_file"] = str(store.access_key_file)
+            self.settings["s3_secret_key_file"] = str(store.secret_key_file)
 
     async def account(self, name: str = "acme", language: Language = Language.IT) -> None:
         await self.bus.events.append(AccountOpened(at=datetime.now(UTC), account=name, language=language))
@@ -163,20 +165,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "ACK_WAIT_SECONDS", 2.0)
 
 
-@pytest.fixture(scope="session")
-def store() -> Iterator[S3Server]:
-    """An S3 server for the whole run, bound to no loop."""
-    with asyncio.Runner() as runner:
-        serving = s3_server()
-        server = runner.run(serving.__aenter__())
-        yield server
-        runner.run(server.kill())  # it takes its time to end by itself
-        runner.run(serving.__aexit__(None, None, None))
-
-
 @pytest.fixture
-async def gate(nats: NatsServer, bus: Bus, store: S3Server, tmp_path: Path) -> AsyncIterator[Gate]:
-    gate = Gate(nats, bus, store, tmp_path)
+async def gate(nats: NatsServer, bus: Bus, tmp_path: Path) -> AsyncIterator[Gate]:
+    gate = Gate(nats, bus, tmp_path)
     yield gate
     await gate.files.close()
     await gate.bodies.close()

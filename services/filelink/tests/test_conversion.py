@@ -12,7 +12,7 @@ import pytest
 
 from varco_common.events import AttachmentLinked
 from varco_common.mime import scan
-from varco_common.storage.s3_store import S3Store
+from varco_common.storage.directory_store import DirectoryStore
 
 from . import layouts
 
@@ -181,7 +181,7 @@ async def test_a_name_that_the_text_cannot_hold_is_shown_whole_and_only_that_par
 
 
 async def test_what_is_large_besides_travels_through_the_store(gate, monkeypatch):
-    monkeypatch.setattr(S3Store, "inline_bytes", 50_000)
+    monkeypatch.setattr(DirectoryStore, "inline_bytes", 50_000)
     await gate.account()
     async with gate.filelink() as client:
         await gate.set_links(client)

@@ -86,8 +86,8 @@ async def test_an_orphan_is_swept_and_a_linked_object_is_not(gate, filelink, mon
     await linked(gate, filelink)
     [event] = await gate.events(AttachmentLinked)
     await gate.files.put("acme/lost/2", b"left behind by a crash")
-    unfinished = gate.files.upload("acme/unfinished/2", 5 * 1024 * 1024)
-    await unfinished.write(bytes(6 * 1024 * 1024))
+    unfinished = gate.files.upload("acme/unfinished/2")
+    await unfinished.write(bytes(9 * 1024 * 1024))
 
     async def caught_up() -> None:
         known.objects = {event.object}  # a link that another process has made

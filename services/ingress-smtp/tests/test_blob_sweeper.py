@@ -4,20 +4,8 @@ import asyncio
 import os
 from datetime import timedelta
 
-import pytest
-
 from varco_common.base.tasks import run_in_background
-from varco_common.storage.object_store import open_store
-from varco_common.storage.settings import ObjectStoreSettings
 from varco_ingress_smtp.blob_sweeper import SPARE, delete_expired_bodies
-
-
-@pytest.fixture
-async def bodies(tmp_path):
-    store = open_store(ObjectStoreSettings(directory=tmp_path))
-    await store.ensure()
-    yield store
-    await store.close()
 
 
 async def test_a_body_goes_when_mail_has_dropped_its_record(bodies):

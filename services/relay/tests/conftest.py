@@ -5,7 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mime import Manifest
 from varco_common.storage.object_store import ObjectStore
-from varco_common.testing import NatsServer, S3Server, free_port, running, s3_server
+from varco_common.testing import NatsServer, free_port, running
 from varco_common.testing.next_hop import NextHop, next_hop
 from varco_relay.app import serve
 from varco_relay.settings import Settings
@@ -149,17 +149,6 @@ async def pools() -> AsyncIterator[Pools]:
     made = Pools()
     yield made
     await made.close()
-
-
-@pytest.fixture(scope="session")
-def store() -> Iterator[S3Server]:
-    """An S3 server for the whole run, bound to no loop."""
-    with asyncio.Runner() as runner:
-        serving = s3_server()
-        server = runner.run(serving.__aenter__())
-        yield server
-        runner.run(server.kill())  # it takes its time to end by itself
-        runner.run(serving.__aexit__(None, None, None))
 
 
 @pytest.fixture

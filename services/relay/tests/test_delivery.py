@@ -15,8 +15,7 @@ from varco_common.events import (
     RouteRecovered,
     SenderNotified,
 )
-from varco_common.storage.object_store import open_store
-from varco_common.testing import S3Server
+from varco_common.storage.object_store import ObjectStore
 from varco_common.testing.next_hop import NextHop, recipients
 from varco_relay import account_worker, delivery_attempt
 
@@ -195,49 +194,37 @@ async def test_what_the_route_cant_carry_bounces_with_a_clear_answer(gate, hop: 
 
 
 @pytest.mark.parametrize("size", [100, 3_000_000])
-async def test_bodies_in_the_object_store_arrive_byte_for_byte(gate, hop: NextHop, store: S3Server, size):
+async def test_bodies_in_the_object_store_arrive_byte_for_byte(gate, hop: NextHop, bodies: ObjectStore, size):
     body = b"Subject: big\r\n\r\n" + b"..dots\r\n" * (size // 8)
-    blobs = open_store(store.settings)
-    await blobs.ensure()
-    keys = {"s3_access_key_file": store.home / "access.key", "s3_secret_key_file": store.home / "secret.key"}
     await gate.account()
-    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", s3_endpoint=store.settings.endpoint, **keys):
-        await gate.mail(body=body, blobs=blobs)
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
+        await gate.mail(body=body, blobs=bodies)
         await hop.got(1)
     assert hop.received[0].body == body
-    await blobs.close()
 
 
 @pytest.mark.parametrize("large", [False, True], ids=["in the record", "in the object store"])
 async def test_a_loop_is_counted_whatever_the_size_and_the_refusal_is_the_gates_own(
-    gate, hop: NextHop, store: S3Server, large
+    gate, hop: NextHop, bodies: ObjectStore, large
 ):
     await gate.account()
     body = b"Received: from a by b\r\n" * 101 + b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n"
-    blobs = open_store(store.settings)
-    await blobs.ensure()
-    keys = {"s3_access_key_file": store.home / "access.key", "s3_secret_key_file": store.home / "secret.key"}
-    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", s3_endpoint=store.settings.endpoint, **keys):
-        mail = await gate.mail(body=body, blobs=blobs if large else None)
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
+        mail = await gate.mail(body=body, blobs=bodies if large else None)
         (bounced,) = await gate.facts.until(MailBounced, mail=mail)
         (dsn,) = await hop.got(1)
-    await blobs.close()
     (failure,) = bounced.failures
     assert (bounced.host, failure.status, failure.by_gate) == ("", "5.4.6", True)
     assert b"Remote-MTA" not in dsn.body
     assert b"Diagnostic-Code: x-varco; 554 5.4.6" in dsn.body
 
 
-async def test_a_body_that_is_gone_defers_and_at_last_expires(gate, hop: NextHop, store: S3Server):
-    blobs = open_store(store.settings)
-    await blobs.ensure()
-    keys = {"s3_access_key_file": store.home / "access.key", "s3_secret_key_file": store.home / "secret.key"}
+async def test_a_body_that_is_gone_defers_and_at_last_expires(gate, hop: NextHop, bodies: ObjectStore):
     await gate.account()
-    mail = await gate.mail(blobs=blobs)
-    await blobs.delete(mail)
-    await blobs.close()
-    way = {"default_route": f"127.0.0.1:{hop.port}", "s3_endpoint": store.settings.endpoint, "give_up": "1s"}
-    async with gate.relay(**way, **keys):
+    mail = await gate.mail(blobs=bodies)
+    await bodies.delete(mail)
+    way = {"default_route": f"127.0.0.1:{hop.port}", "give_up": "1s"}
+    async with gate.relay(**way):
         (event,) = await gate.facts.until(MailExpired)
         await hop.got(1)
     assert event.failures[0].status == "4.3.0"

@@ -17,8 +17,7 @@ from varco_common.events import (
     RouteFailed,
     SenderNotified,
 )
-from varco_common.storage.object_store import open_store
-from varco_common.testing import S3Server
+from varco_common.storage.object_store import ObjectStore
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.next_hop import NextHop, recipients
 from varco_common.testing.waiting import eventually
@@ -260,20 +259,18 @@ async def test_a_null_sender_gets_no_dsn(gate, hop: NextHop):
 
 
 @pytest.mark.parametrize("lost", [False, True])
-async def test_a_dsn_has_the_headers_of_a_large_mail_if_its_body_is_there(gate, hop: NextHop, store: S3Server, lost):
+async def test_a_dsn_has_the_headers_of_a_large_mail_if_its_body_is_there(
+    gate, hop: NextHop, bodies: ObjectStore, lost
+):
     await gate.account()
-    object_store = open_store(store.settings)
-    await object_store.ensure()
-    keys = {"s3_access_key_file": store.home / "access.key", "s3_secret_key_file": store.home / "secret.key"}
     hop.answer("bob@x.example", "550 5.1.1 no")
     body = b"Subject: large\r\n\r\n" + b"x" * 70 + b"\r\n"
-    mail = await gate.mail("bob@x.example", body=body, blobs=object_store)
+    mail = await gate.mail("bob@x.example", body=body, blobs=bodies)
     if lost:
-        await object_store.delete(mail)
-    async with gate.relay(**to(hop), s3_endpoint=store.settings.endpoint, **keys, **SLOW):
+        await bodies.delete(mail)
+    async with gate.relay(**to(hop), **SLOW):
         await gate.facts.until(SenderNotified)
         await hop.got(1)
-    await object_store.close()
     (dsn,) = hop.for_recipient("alice@acme.example")
     assert (b"Subject: large" in dsn.content) is not lost
     assert b"x" * 70 not in dsn.content

@@ -16,8 +16,8 @@ class MultipartUpload:
     See Upload for what the methods do.
     """
 
-    def __init__(self, connection: S3Connection, key: str, part_bytes: int) -> None:
-        self._connection, self._key, self._part_bytes = connection, key, part_bytes
+    def __init__(self, connection: S3Connection, key: str) -> None:
+        self._connection, self._key = connection, key
         self._pieces: list[bytes] = []
         self._size = 0
         self._upload_id = ""
@@ -26,7 +26,7 @@ class MultipartUpload:
     async def write(self, piece: bytes) -> None:
         self._pieces.append(piece)
         self._size += len(piece)
-        if self._size >= self._part_bytes:
+        if self._size >= PART_BYTES:
             await self._send_part()
 
     async def finish(self) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 
 from varco_common.base.errors import TransientError
-from varco_common.storage.multipart_upload import PART_BYTES, MultipartUpload
+from varco_common.storage.multipart_upload import MultipartUpload
 from varco_common.storage.object_store import CHUNK_BYTES, MissingObject
 from varco_common.storage.s3_connection import S3Connection
 from varco_common.storage.settings import ObjectStoreSettings
@@ -42,8 +42,8 @@ class S3Store:
             raise ValueError("a file's size must be given")
         await self._connection.request("PUT", key, body=body, length=length)
 
-    def upload(self, key: str, part_bytes: int = PART_BYTES) -> MultipartUpload:
-        return MultipartUpload(self._connection, key, part_bytes)
+    def upload(self, key: str) -> MultipartUpload:
+        return MultipartUpload(self._connection, key)
 
     async def abort_uploads(self, older_than: timedelta) -> None:
         before = datetime.now(UTC) - older_than

@@ -1,10 +1,13 @@
 """Real servers as pytest fixtures; the root pyproject.toml loads them for every test."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest_asyncio
 
 from varco_common.bus import Bus
+from varco_common.storage.object_store import ObjectStore, open_store
+from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing.databases import database_url, postgres, postgres_url, sqlite_url
 from varco_common.testing.disks import small_disk
 from varco_common.testing.nats import NatsServer, nats_server
@@ -25,6 +28,15 @@ async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
         yield connected
 
 
+@pytest_asyncio.fixture
+async def bodies(tmp_path: Path) -> AsyncIterator[ObjectStore]:
+    """The bodies of a gate whose VARCO_HOME is tmp_path."""
+    store = open_store(ObjectStoreSettings(directory=tmp_path / "objects"))
+    await store.ensure()
+    yield store
+    await store.close()
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def s3() -> AsyncIterator[S3Server]:
     """One S3 server for all tests: use a bucket of your own, and do not stop it."""
@@ -32,4 +44,4 @@ async def s3() -> AsyncIterator[S3Server]:
         yield server
 
 
-__all__ = ["bus", "database_url", "nats", "postgres", "postgres_url", "s3", "small_disk", "sqlite_url"]
+__all__ = ["bodies", "bus", "database_url", "nats", "postgres", "postgres_url", "s3", "small_disk", "sqlite_url"]
