@@ -20,13 +20,16 @@ async def client_address(request: Request) -> PlainTextResponse:
 APP = Starlette(routes=[Route("/", client_address)])
 
 
+@pytest.mark.parametrize("lines", [1, 2, 3])
 @pytest.mark.parametrize(
     ("proxies", "address"),
     [((), "127.0.0.1"), (("192.0.2.0/24",), "127.0.0.1"), (("127.0.0.1", "10.0.0.0/8"), "198.51.100.7")],
     ids=["no proxy", "another proxy", "the proxies in a row"],
 )
-async def test_only_a_listed_proxy_names_the_client(proxies, address):
-    forwarded = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7, 10.1.2.3"}
+async def test_only_a_listed_proxy_names_the_client(proxies, address, lines):
+    """A proxy appends to the line of the one before, or adds a line (RFC 9110 5.3)."""
+    values = {1: ("203.0.113.9, 198.51.100.7, 10.1.2.3",), 2: ("203.0.113.9", "198.51.100.7, 10.1.2.3")}
+    forwarded = [("X-Forwarded-For", value) for value in values.get(lines, ("203.0.113.9", "198.51.100.7", "10.1.2.3"))]
     async with (
         listening(APP, "127.0.0.1", 0, "PORT", max_requests=10, proxies=proxies) as port,
         httpx.AsyncClient(timeout=60) as client,
