@@ -141,3 +141,31 @@ async def test_any_number_at_once_keeps_the_order(gate, together):
     async with run_in_background(recorder(gate.bus).run()):
         await all_recorded(gate)
     assert await recorded(gate) == list(range(1, together + 1))
+
+
+UNUSABLE_EVENTS = {
+    "nothing": b"",
+    "no JSON": b"\xff\x00",
+    "no fields": b"{}",
+    "no record of MAIL": b'{"type":"mail.recorded.v1","at":"2026-11-29T14:00:00Z","sequence":4611686018427387904,'
+    b'"kind":"accepted","stored_at":"2026-11-29T14:00:00Z","record":{}}',
+    "nothing of MAIL parked": b'{"type":"record.parked.v1","at":"2026-11-29T14:00:00Z","service":"audit",'
+    b'"stream":"MAIL","sequence":4611686018427387904,"why":"","consumer":""}',
+}
+
+
+@pytest.mark.parametrize("subject", ["events.audit.mail-recorded.acme", "events.parked.record-parked.audit"])
+@pytest.mark.parametrize("payload", UNUSABLE_EVENTS.values(), ids=UNUSABLE_EVENTS)
+async def test_an_event_of_its_own_that_cannot_be_used_stops_it_at_no_start(gate, subject, payload):
+    await gate.mail()
+    async with gate.audit():
+        await all_recorded(gate)
+    await gate.publish(subject, payload)
+    await gate.mail()
+    async with gate.audit():
+
+        async def both_are_recorded() -> bool:
+            return {*await recorded(gate)} >= {1, 2}
+
+        await eventually(both_are_recorded)
+    assert (await recorded(gate)).count(2) == 1

@@ -86,11 +86,13 @@ class MailCounter:
         """Counts the records in EVENTS after the last one that was counted."""
         until = await self._bus.events.last_sequence(RECORDED)
         after = await self._sequence_before(RECORDED, self._at - _CLOCK_SKEW)
+        _, newest = await self._bus.mail.bounds()  # no event makes a record of MAIL that never was
         if until <= after:
             return
         async with aclosing(self._bus.events.follow_raw(RECORDED, after=after)) as events:
             async for event in events:
-                if event.own and (record := counted_record.recorded(event.payload)) and record.sequence > self.sequence:
+                record = counted_record.recorded(event.payload) if event.own else None
+                if record and self.sequence < record.sequence <= newest:
                     self.count(record)
                 if event.sequence >= until:
                     break

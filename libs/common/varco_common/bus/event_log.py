@@ -112,26 +112,31 @@ class EventLog:
             return await jetstream.append(self._connection, subject, payload, headers_of(*expected), self._timeout)
         return await jetstream.append_batch(self._connection, batch, expected, self._timeout)
 
-    async def last(self, subject_filter: str) -> tuple[int, bytes]:
-        """Sequence of the last message that matches, payload of the last one that was published.
+    async def last(
+        self, subject_filter: str, *, readable: Callable[[bytes], bool] = lambda _: True
+    ) -> tuple[int, bytes]:
+        """Sequence of the last message that matches, payload of the last one that can be used.
 
-        (0, b"") if there is none. They differ where an answer was diverted into the stream: its
-        payload is not that service's, but an append must expect its sequence.
+        (0, b"") if there is none. They differ where an answer was diverted into the stream, or
+        where the last payload is not `readable`: an append must expect the sequence nevertheless.
         """
         last = await jetstream.last_message(self._connection, subjects.EVENTS, subject_filter)
-        if not is_reflected(last.headers):
+        if not is_reflected(last.headers) and (not last.sequence or readable(last.payload)):
             return last.sequence, last.payload
         for span in (_LOOK_BACK, last.sequence):
-            if payload := await self._last_published(subject_filter, last.sequence - span, last.sequence):
+            if payload := await self._last_readable(subject_filter, last.sequence - span, last.sequence, readable):
                 break
         return last.sequence, payload
 
-    async def _last_published(self, subject_filter: str, after: int, last: int) -> bytes:
-        """Its payload; empty if nobody published a matching event in (after, last]."""
+    async def _last_readable(
+        self, subject_filter: str, after: int, last: int, readable: Callable[[bytes], bool]
+    ) -> bytes:
+        """Its payload; empty if (after, last] has no such event."""
         payload = b""
         async with self._messages((subject_filter,), max(after, 0)) as messages:
             async for message in messages:
-                if message.sequence <= last and not is_reflected(message.headers):
+                usable = not is_reflected(message.headers) and readable(message.payload)
+                if message.sequence <= last and usable:
                     payload = message.payload
                 if message.sequence >= last or not message.pending:
                     break
