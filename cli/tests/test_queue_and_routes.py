@@ -110,3 +110,11 @@ def test_what_is_not_named_of_a_route_stays(night: Path, varco: Varco) -> None:
     assert "tls required" in varco("routes", "set", "night", "mx2.provider.example:587", "--login", "", home=night).out
     shown = json.loads(varco("routes", "show", "night", "--json", home=night).out)
     assert shown["route"] == {"smarthost": "mx2.provider.example:587", "tls": "required"}
+
+
+def test_closing_an_account_says_what_it_still_has(stack: Stack, night: Path, varco: Varco) -> None:
+    mail = send(stack)
+    until(lambda: mail in varco("queue", "list", "--account", "night", home=night).out)
+    asked = varco("accounts", "close", "night", "--reason", "a test", home=night)
+    assert (asked.code, "give --yes" in asked.error) == (2, True)
+    assert "mails wait and are still tried" in asked.out

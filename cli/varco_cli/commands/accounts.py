@@ -1,6 +1,7 @@
 """`varco accounts`: the accounts that the gate serves."""
 
 from varco_cli import api_client, output
+from varco_cli.account_remains import remains
 from varco_cli.catalogue import group
 from varco_cli.commands.shared import Account, NeededReason, Reason, Yes, change, confirm
 from varco_cli.output import Json
@@ -32,7 +33,11 @@ def open_account(account: Account, language: str = "en", reason: Reason = "", as
 def close_account(account: Account, reason: NeededReason, yes: Yes = False, as_json: Json = False) -> None:
     """Closes an account and removes its logins, senders, networks and tokens. Asks first.
 
+    It says which links, waiting mails and copies there are, and what becomes of them.
+
     Example: `varco accounts close acme --reason "contract ended"`
     """
+    if not as_json:
+        output.lines(remains(account))
     confirm(f"Close account {account} and remove its logins, senders, networks and tokens?", yes)
     change("policy", "DELETE", f"/accounts/{account}", reason, as_json)
