@@ -48,7 +48,8 @@ def letter(*, signed: bool = False) -> bytes:
 
 def test_a_mail_over_the_limit_leaves_with_a_link_to_its_file(gate: Gate, hop: Hop, recipient: str) -> None:
     gate.apply(STUDIO.format(port=hop.server.port))
-    assert gate.json("show", "studio")["filelink"] == {"over": "1MB", "keep": "12 months"}
+    shown = gate.json("show", "studio")["filelink"]
+    assert (shown["over"], shown["keep"]) == ("1MB", "12 months")
     with gate.smtp("127.0.0.9") as client:
         wire = letter()
         answer = transact(client, "anna@studio.test", [recipient], wire, f"SIZE={len(wire)}")
@@ -56,7 +57,8 @@ def test_a_mail_over_the_limit_leaves_with_a_link_to_its_file(gate: Gate, hop: H
     came = email.message_from_bytes(hop.mail_for(recipient).content)
     texts = [part.get_payload(decode=True) for part in came.walk() if not part.is_multipart()]
     assert len(texts) == 2, "the attachment isn't there any more"
-    assert all(b"moved to:" in text and b"Il file verra' ELIMINATO dopo dodici mesi" in text for text in texts)
+    words = [re.sub("verr(à|a'|&#224;)", "verrà", text.decode()) for text in texts]
+    assert all("moved to:" in text and "Il file verrà ELIMINATO dopo dodici mesi" in text for text in words)
     [url] = {found for text in texts for found in re.findall(rb"http://[\w.:]+/files/[0-9a-f]{40}\.pdf", text)}
     assert httpx.get(url.decode()).content == PDF
     links = [event for event in gate.events("attachment-linked") if isinstance(event, AttachmentLinked)]

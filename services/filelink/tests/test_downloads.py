@@ -46,7 +46,7 @@ async def test_a_program_gets_the_file_as_an_attachment_that_nothing_shows(url, 
 async def test_a_browser_gets_a_page_in_its_language_and_the_file_from_its_button(url, web):
     page = await web.get(url, headers=BROWSER)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    for seen in ("offerta.pdf", "0.04 MB", "acme.example", "Disponibile fino al", "Scarica", 'lang="it"'):
+    for seen in ("offerta.pdf", "40 kB", "acme.example", "Disponibile fino al", "Scarica", 'lang="it"'):
         assert seen in page.text
     assert "<script" not in page.text
     english = await web.get(url, headers=BROWSER | {"Accept-Language": "de, en;q=0.3"})

@@ -43,6 +43,8 @@ async def test_equal_files_of_an_account_are_stored_once_and_deleted_with_the_la
     assert [key for key in stored if key.split("/")[1] in (first["mail"], second["mail"])] == [events[0].object]
     await filelink.post(f"/links/{first['link']}/revoke", json={"reason": "wrong person"})
     assert (await status(first["url"]), await status(second["url"])) == (410, 200)
+    async with httpx.AsyncClient(timeout=60) as web:
+        assert "Il file è stato revocato" in (await web.get(first["url"], headers=BROWSER)).text
     await filelink.post(f"/links/{second['link']}/revoke")
     assert not await gate.files.exists(events[0].object)
     assert [event.gone for event in await gate.events(LinkRevoked)] == ["", events[0].object]

@@ -23,7 +23,7 @@ from varco_filelink.conversion.notice_insertion import (
 from varco_filelink.conversion.notice_text import (
     LinkedFile,
     display_name,
-    format_megabytes,
+    format_size,
     link_notice,
     spell_duration,
 )
@@ -50,7 +50,7 @@ def test_the_notice_is_the_providers_with_the_date():
         "[esempio.pdf] (43.96 MB) moved to:\n\n"
         f"{URL}\n\n"
         "The file will be DELETED after twelve months (24 November 2027).\n"
-        "Il file verra' ELIMINATO dopo dodici mesi (24 novembre 2027)."
+        "Il file verrà ELIMINATO dopo dodici mesi (24 novembre 2027)."
     )
 
 
@@ -98,7 +98,8 @@ def test_a_text_keeps_what_it_had_and_ends_with_the_notice(encoding, content):
         assert after.startswith(before)
     shown = undone(after, encoding).decode()
     assert shown.startswith(plain.decode())
-    assert shown.endswith(BLOCK.text.replace("\n", "\r\n"))
+    words = BLOCK.ascii_words if encoding == "7bit" else BLOCK.text
+    assert shown.endswith(words.replace("\n", "\r\n"))
     assert not content or "\r\n\r\n[esempio.pdf]" in shown
 
 
@@ -308,12 +309,26 @@ def test_a_name_is_shown_without_what_deceives(names, shown):
     assert display_name(names, "pdf") == shown
 
 
-def test_sizes_are_millions_of_bytes():
-    assert [format_megabytes(size) for size in (43_960_000, 999, 10_000_000_000)] == [
-        "43.96 MB",
-        "0.00 MB",
-        "10000.00 MB",
-    ]
+def test_sizes_are_written_as_people_write_them():
+    sizes = (43_960_000, 7_000_000, 2_500_000, 350_400, 999, 10_000_000_000)
+    assert [format_size(size) for size in sizes] == ["43.96 MB", "7 MB", "2.5 MB", "350 kB", "1 kB", "10000 MB"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "charset", "words"),
+    [
+        ("quoted-printable", "utf-8", "verrà".encode()),
+        ("base64", "iso-8859-1", "verrà".encode("latin-1")),
+        ("base64", "iso-8859-2", b"verra'"),
+        ("7bit", "utf-8", b"verra'"),
+        ("8bit", "utf-8", b"verra'"),
+    ],
+)
+def test_words_have_all_letters_where_the_part_can_carry_them(encoding, charset, words):
+    written = with_notice(b"", part(encoding=encoding, charset=charset), BLOCK)
+    assert words in undone(written, encoding)
+    assert holds(part(encoding=encoding, charset=charset), BLOCK, eight_bit=False)
+    assert "verr&#224;" in BLOCK.html
 
 
 def test_a_root_header_loses_its_content_fields_with_their_folds():

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import SMTP
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.events import Failure
+from varco_common.events import Failure, Language
 from varco_common.mail.envelope import Envelope
 from varco_relay.dsn import DsnContent, compose, headers_of
 
@@ -59,7 +60,7 @@ def test_a_notification_is_what_rfc_3464_says():
     text, status, original = message.iter_parts()
     assert "bob@x.example" in text.get_content()
     assert "could not be delivered" in text.get_content()
-    assert "non e' stato consegnato" in text.get_content()
+    assert "non è stato consegnato" in text.get_content()
     blocks = status.get_payload()
     assert blocks[0]["Reporting-MTA"] == "dns; gate.example"
     assert blocks[1]["Final-Recipient"] == "rfc822; bob@x.example"
@@ -72,6 +73,24 @@ def test_a_notification_is_what_rfc_3464_says():
     assert original.get_content_type() == "text/rfc822-headers"
     assert original.get_payload().splitlines()[:2] == ["Subject: hi", ".dotted: x"]
     assert "body" not in original.get_payload()
+
+
+@pytest.mark.parametrize(
+    ("language", "subject", "words", "others"),
+    [
+        (Language.IT, "Messaggio non consegnato", "non è stato consegnato", "could not be"),
+        (Language.EN, "Undelivered mail", "could not be delivered", "consegnato"),
+    ],
+)
+def test_the_text_is_in_the_language_of_the_account(language, subject, words, others):
+    body = compose(content(language=language))
+    assert body.isascii()  # every next hop can carry it
+    message = message_from_bytes(unstuffed(body), policy=SMTP)
+    text = next(message.iter_parts()).get_content()
+    assert message["Subject"] == subject
+    assert words in text
+    assert others not in text
+    assert "<bob@x.example>\n    550 5.1.1 no such user" in text.replace("\r\n", "\n")
 
 
 def test_a_status_that_ran_out_of_time_is_a_permanent_one():

@@ -6,6 +6,7 @@ from varco_common.base import subjects
 from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
+from varco_common.events import Language
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api
@@ -53,7 +54,11 @@ async def serve(settings: Settings) -> None:
         routes = Projection(account_route.PROJECTION, bus, engine, "relay")
         queued = Projection(queue.PROJECTION, bus, engine, "relay")
         workers = WorkerSupervisor(routes, deliverer, pools, settings.grace)
-        dsn_sender = DsnSender(bus, object_store, settings.own_name)
+
+        def language_of(account: str) -> Language | None:
+            return state.language if (state := routes.get(account)) else None
+
+        dsn_sender = DsnSender(bus, object_store, settings.own_name, language_of)
         runner = QueueRunner(queued, deliverer, dsn_sender, workers.destination, grace=settings.grace)
         queue_service = QueueService(bus, queued)
         http.include(rebuild_api.router("relay", "varco_relay.rebuild", settings))

@@ -1,13 +1,15 @@
 """Delivery status notifications: tell a sender that a mail failed (RFC 3464, RFC 6522). Pure."""
 
+import quopri
 from datetime import datetime
 from email.utils import format_datetime
 from textwrap import wrap
 
 import msgspec
 
-from varco_common.events import Failure
+from varco_common.events import Failure, Language
 from varco_common.mail.envelope import Envelope
+from varco_relay import dsn_text
 
 MAX_HEADERS = 64 * 1024  # bytes of the original that go back
 CRLF = "\r\n"
@@ -17,7 +19,7 @@ class DsnContent(msgspec.Struct, frozen=True, kw_only=True):
     """What a DSN is made of.
 
     `reporter` is the host name of this gate, `host` that of the next hop, empty if it was not
-    asked.
+    asked. `language` is the account's; None: not known, so the text is in all.
     """
 
     id: str
@@ -28,6 +30,7 @@ class DsnContent(msgspec.Struct, frozen=True, kw_only=True):
     headers: bytes
     now: datetime
     expired: bool = False
+    language: Language | None = None
 
 
 def headers_of(body: bytes) -> bytes:
@@ -54,7 +57,7 @@ def compose(content: DsnContent) -> bytes:
     boundary = f"=_{content.id}"
     headers = content.headers if utf8 else content.headers.decode("ascii", "replace").replace("\ufffd", "?").encode()
     parts = [
-        _part("text/plain; charset=utf-8", _text(content, utf8=utf8).encode(), utf8=utf8),
+        _text_part(_text(content, utf8=utf8).encode(), utf8=utf8),
         # RFC 6533 3: the global forms where addresses are not ASCII
         _part(f"message/{'global-' if utf8 else ''}delivery-status", _status(content, utf8=utf8).encode(), utf8=utf8),
         _part("message/global-headers" if utf8 else "text/rfc822-headers", headers, utf8=utf8),
@@ -70,7 +73,7 @@ def _head(content: DsnContent, boundary: str, *, utf8: bool) -> str:
         "To": f"<{content.envelope.sender}>",
         "Date": format_datetime(content.now),
         "Message-ID": f"<{content.id}@{content.reporter}>",
-        "Subject": "Undelivered mail / Messaggio non consegnato",
+        "Subject": dsn_text.subject(dsn_text.languages_of(content.language)),
         "Auto-Submitted": "auto-replied",  # RFC 3834 5
         "MIME-Version": "1.0",
         "Content-Type": "multipart/report;"
@@ -84,20 +87,21 @@ def _part(kind: str, content: bytes, *, utf8: bool) -> bytes:
     return f"Content-Type: {kind}{CRLF}{transfer}{CRLF}".encode() + content
 
 
+def _text_part(text: bytes, *, utf8: bool) -> bytes:
+    """All letters reach the reader, whatever the next hop carries."""
+    if utf8 or text.isascii():
+        return _part("text/plain; charset=utf-8", text, utf8=utf8)
+    quoted = quopri.encodestring(text.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
+    head = f"Content-Type: text/plain; charset=utf-8{CRLF}Content-Transfer-Encoding: quoted-printable{CRLF}{CRLF}"
+    return head.encode() + quoted
+
+
 def _text(content: DsnContent, *, utf8: bool) -> str:
     days = max(1, round((content.now - content.envelope.received_at).total_seconds() / 86_400))
-    english = f"was tried for {days} day(s), and is given up" if content.expired else "was refused for good"
-    italian = f"si e' tentato per {days} giorno/i, senza successo" if content.expired else "e' stato rifiutato"
-    lines = [
-        f"Your mail {content.envelope.id} could not be delivered: it {english}.",
-        "It will not be tried again. What was answered for each recipient:",
-        "",
-        f"Il vostro messaggio {content.envelope.id} non e' stato consegnato: {italian}.",
-        "Non verra' ritentato. La risposta per ogni destinatario:",
-        "",
-    ]
+    languages = dsn_text.languages_of(content.language)
+    lines = dsn_text.introduction(languages, content.envelope.id, days, expired=content.expired)
     for failure in content.failures:
-        answer = f"(this gate) {failure.answer}" if failure.by_gate else failure.answer
+        answer = dsn_text.answer(languages, failure.answer, by_gate=failure.by_gate)
         lines += [f"<{failure.recipient}>", f"    {_folded(answer, utf8=utf8, indent='    ')}", ""]
     return CRLF.join(lines)
 

@@ -1,10 +1,11 @@
 """Writes DSNs into MAIL, as mails of their own that relay then delivers like any other."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from varco_common.base.errors import VarcoError
 from varco_common.bus import Bus, StoredMail
-from varco_common.events import SenderNotified
+from varco_common.events import Language, SenderNotified
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mime import Manifest
@@ -16,10 +17,16 @@ from varco_relay.model.queue import PendingDsn, QueuedMail
 
 
 class DsnSender:
-    """`reporter` is the host name of this gate."""
+    """`reporter` is the host name of this gate.
 
-    def __init__(self, bus: Bus, object_store: ObjectStore, reporter: str) -> None:
+    `language_of` has the language of an account; None: not known.
+    """
+
+    def __init__(
+        self, bus: Bus, object_store: ObjectStore, reporter: str, language_of: Callable[[str], Language | None]
+    ) -> None:
         self._bus, self._object_store, self._reporter = bus, object_store, reporter
+        self._language_of = language_of
 
     async def send(self, state: QueuedMail, pending: PendingDsn, stored: StoredMail | None) -> int:
         """Appends the DSN, then the event that it is written; returns the sequence of the event.
@@ -39,6 +46,7 @@ class DsnSender:
             headers=await self._headers(stored),
             now=utc_now(),
             expired=pending.expired,
+            language=self._language_of(state.account),
         )
         body = compose(content)
         await self._bus.mail.append("dsn", _record(content, body), body)

@@ -45,7 +45,8 @@ def holds(part: Part, block: LinkNotice, *, eight_bit: bool) -> bool:
     if part.media_type == "text/html" or not charset:  # HTML has a reference for any character
         return True
     notice = _notice(part, block, charset, eight_bit=eight_bit)
-    return notice.decode(charset, "replace") == block.text.replace("\n", "\r\n")
+    carried = notice.decode(charset, "replace").replace("\r\n", "\n")
+    return carried in (block.text, block.ascii_words)
 
 
 def reencoded_with_notice(header: bytes, content: bytes, part: Part, block: LinkNotice) -> bytes | None:
@@ -118,13 +119,13 @@ def dot_stuffed(lines: bytes) -> bytes:
 def _notice(part: Part, block: LinkNotice, charset: str, *, eight_bit: bool) -> bytes:
     if part.media_type == "text/html":
         return block.html.encode("ascii")
-    text = block.text.replace("\n", "\r\n")
-    if part.encoding == "7bit" or (not eight_bit and part.encoding in ("8bit", "binary")):
-        return ascii_of(text).encode("ascii", "replace")
-    try:
-        return text.encode(charset)
-    except UnicodeEncodeError:  # the name of a file has letters that the charset lacks
-        return ascii_of(text).encode("ascii", "replace")
+    seven_bit = part.encoding == "7bit" or (not eight_bit and part.encoding in ("8bit", "binary"))
+    for text in () if seven_bit else (block.text, block.ascii_words):
+        try:
+            return text.replace("\n", "\r\n").encode(charset)
+        except UnicodeEncodeError:  # the charset lacks letters of the words or of a file's name
+            continue
+    return ascii_of(block.text.replace("\n", "\r\n")).encode("ascii", "replace")
 
 
 def _in_plain(content: bytes, part: Part, notice: bytes) -> bytes | None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from varco_common.events import Language
+from varco_common.mail.notices import ascii_of
 from varco_filelink.model.account_settings import MONTH
 
 MAX_NAME = 160  # characters
@@ -25,7 +26,7 @@ _DELETED = {
         "The file will be DELETED after {time} ({date}).",
         "The files will be DELETED after {time} ({date}).",
     ),
-    Language.IT: ("Il file verra' ELIMINATO dopo {time} ({date}).", "I file verranno ELIMINATI dopo {time} ({date})."),
+    Language.IT: ("Il file verrà ELIMINATO dopo {time} ({date}).", "I file verranno ELIMINATI dopo {time} ({date})."),
 }
 
 
@@ -38,10 +39,15 @@ class LinkedFile(NamedTuple):
 
 
 class LinkNotice(NamedTuple):
-    """`text` has LF line ends, and no line begins or ends with a blank; `html` is ASCII."""
+    """`text` has LF line ends, and no line begins or ends with a blank; `html` is ASCII.
+
+    `ascii_words` is `text` with ASCII words, for parts that can't carry all letters. The names of
+    files are the same in it.
+    """
 
     text: str
     html: str
+    ascii_words: str
 
 
 def link_notice(files: Sequence[LinkedFile], language: Language, keep: timedelta, expires_at: datetime) -> LinkNotice:
@@ -49,18 +55,17 @@ def link_notice(files: Sequence[LinkedFile], language: Language, keep: timedelta
     languages = [Language.EN, *([language] if language is not Language.EN else [])]
     deleted = [(name, _deleted(name, len(files), keep, expires_at)) for name in languages]
     lines = [
-        line
-        for file in files
-        for line in (f"[{file.name}] ({format_megabytes(file.size)}) moved to:", "", file.url, "")
+        line for file in files for line in (f"[{file.name}] ({format_size(file.size)}) moved to:", "", file.url, "")
     ]
-    text = "\n".join([*lines, *(line for _, line in deleted)])
-    return LinkNotice(text, _html(files, deleted))
+    ends = [line for _, line in deleted]
+    text, ascii_words = ("\n".join([*lines, *words]) for words in (ends, map(ascii_of, ends)))
+    return LinkNotice(text, _html(files, deleted), ascii_words)
 
 
 def _html(files: Sequence[LinkedFile], deleted: Sequence[tuple[Language, str]]) -> str:
     """A block in the reader's colours, left to right in any mail."""
     paragraphs = "\r\n".join(
-        f'<p style="margin:0 0 0.7em 0">[<bdi>{_escaped(file.name)}</bdi>] ({format_megabytes(file.size)}) moved to:<br>\r\n'
+        f'<p style="margin:0 0 0.7em 0">[<bdi>{_escaped(file.name)}</bdi>] ({format_size(file.size)}) moved to:<br>\r\n'
         f'<a href="{_escaped(file.url)}">{_escaped(file.url)}</a></p>'
         for file in files
     )
@@ -90,9 +95,11 @@ def format_date(language: Language, at: datetime) -> str:
     return f"{at.day} {_MONTHS[language].split()[at.month - 1]} {at.year}"
 
 
-def format_megabytes(size: int) -> str:
-    """`43.96 MB`: millions of bytes, as the account file counts."""
-    return f"{size / 1_000_000:.2f} MB"
+def format_size(size: int) -> str:
+    """`43.96 MB`, `7 MB`, `350 kB`: as people write sizes, with 1 MB as a million bytes."""
+    if size < 1_000_000:
+        return f"{max(round(size / 1000), 1)} kB"
+    return f"{size / 1_000_000:.2f}".rstrip("0").rstrip(".") + " MB"
 
 
 def display_name(names: Sequence[str], extension: str) -> str:

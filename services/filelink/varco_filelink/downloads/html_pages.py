@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from html import escape
 
 from varco_common.events import Language
-from varco_filelink.conversion.notice_text import format_date, format_megabytes
+from varco_filelink.conversion.notice_text import format_date, format_size
 from varco_filelink.model.link_state import Link
 
 STYLE = """
@@ -46,6 +46,8 @@ _TEXTS: dict[Language, Mapping[str, str]] = {
         "download": "Download",
         "gone": "This file is no longer available",
         "gone_text": "The link has ended and the file has been deleted. Ask the sender to send it again.",
+        "revoked": "This file was revoked",
+        "revoked_text": "The sender's company has revoked the link, so the file can't be downloaded any more.",
         "unknown": "There is no such file",
         "unknown_text": "Check that the address is complete.",
         "busy": "Not available at the moment",
@@ -60,6 +62,8 @@ _TEXTS: dict[Language, Mapping[str, str]] = {
         "download": "Scarica",
         "gone": "Il file non è più disponibile",
         "gone_text": "Il link è scaduto e il file è stato eliminato. Chiedere al mittente di inviarlo di nuovo.",
+        "revoked": "Il file è stato revocato",
+        "revoked_text": "L'azienda del mittente ha revocato il link: il file non può più essere scaricato.",
         "unknown": "Il file non esiste",
         "unknown_text": "Controllare che l'indirizzo sia completo.",
         "busy": "Al momento non disponibile",
@@ -85,7 +89,7 @@ def file_page(link: Link, language: Language) -> str:
     """Name, size and end of a file, and the button that downloads it."""
     texts = _TEXTS[language]
     rows = (
-        (texts["size"], format_megabytes(link.size)),
+        (texts["size"], format_size(link.size)),
         (texts["from"], link.domain or "-"),
         (texts["until"], format_date(language, link.expires_at)),
     )
@@ -95,7 +99,7 @@ def file_page(link: Link, language: Language) -> str:
 
 
 def message_page(kind: str, language: Language) -> str:
-    """`gone`, `unknown`, `busy` or `slow`."""
+    """`gone`, `revoked`, `unknown`, `busy` or `slow`."""
     title, text = _TEXTS[language][kind], _TEXTS[language][f"{kind}_text"]
     return _page(language, title, f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>")
 

@@ -75,7 +75,7 @@ class DownloadServer:
             self._limiter.add_miss(host)
             return _message(request, 404, "unknown")
         if not link.live(datetime.now(UTC)):
-            return _message(request, 410, "gone")
+            return _message(request, 410, "revoked" if link.revoked else "gone")
         if _wants_page(request):
             metrics.ANSWERS.labels("200").inc()
             return HTMLResponse(html_pages.file_page(link, _language(request)), headers=_ALWAYS | _PAGE)

@@ -75,6 +75,12 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def live(self, now: datetime) -> bool:
         return self.state is LinkState.LIVE and now < self.expires_at
 
+    @property
+    def revoked(self) -> bool:
+        """Whether a person ended it. Its file may still be in the store for a moment."""
+        ending = self.state is LinkState.ENDING and self.closed is not None and self.closed.why is Ending.REVOKED
+        return ending or self.state is LinkState.REVOKED
+
 
 _ENDABLE = (LinkState.LIVE, LinkState.ENDING)
 
