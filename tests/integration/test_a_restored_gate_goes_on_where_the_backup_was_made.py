@@ -23,8 +23,9 @@ import pytest
 from tests.integration.conftest import Hop
 from tests.integration.gate import Gate, mail, transact, trusting, wait_for
 from varco_cli.stack.bus import operator
+from varco_common.bus import StreamMessage
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage
+from varco_common.bus.ordered_consumer import OrderedConsumer
 from varco_common.bus.stream_backup import StreamBackup
 from varco_common.events import MailDelivered, decode_event
 from varco_common.testing.processes import free_port

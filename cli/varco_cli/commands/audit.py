@@ -18,9 +18,9 @@ from varco_cli.failures import Conflict, Misused, Refused
 from varco_cli.offline_verify import VerificationResult
 from varco_cli.output import Json
 from varco_common.base.ids import LENGTH
+from varco_common.base.timestamps import time_text
 from varco_common.transparency import inclusion
 from varco_common.transparency.inclusion import NotProven, ProvenEvent
-from varco_common.transparency.leaf import time_text
 from varco_common.transparency.signed_note import BadNote
 
 app = group("audit")

@@ -14,7 +14,7 @@ from varco_audit.reconciliation.store import BalanceStore
 from varco_audit.reconciliation.tables import hourly_counts, outstanding_mails
 from varco_audit.settings import Settings
 from varco_audit.table_projection import TableProjection
-from varco_common.bus import Bus, RawEvent
+from varco_common.bus import Bus, StreamMessage
 from varco_common.eventsourcing.rebuild.rebuildable import (
     ComparedTable,
     FoldedProjection,
@@ -40,7 +40,7 @@ class RebuildableProjection:
     ) -> Sequence[ComparedTable]:
         projection = self._projection(bus, fresh, BatchLimits())
         await projection.open()
-        batch: list[RawEvent] = []
+        batch: list[StreamMessage] = []
         async with aclosing(bus.events.follow_raw(*projection.FILTERS)) as raws:
             while projection.applied < until:
                 batch.append(await anext(raws))

@@ -15,7 +15,7 @@ from varco_audit.batches import Batches, BatchLimits
 from varco_common.base import log
 from varco_common.base.errors import ConflictError, Degraded, TransientError
 from varco_common.base.tasks import uncancellable
-from varco_common.bus import Bus, RawEvent
+from varco_common.bus import Bus, StreamMessage
 from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY, in_words, progress
 
 ALL_EVENTS = "events.>"
@@ -50,10 +50,10 @@ class TableProjection(ABC):
         """Reads what `write` needs to know of the tables."""
 
     @abstractmethod
-    async def write(self, connection: AsyncConnection, events: Sequence[RawEvent]) -> None:
+    async def write(self, connection: AsyncConnection, events: Sequence[StreamMessage]) -> None:
         """Writes what the events say, in the transaction of `connection`."""
 
-    def written(self, events: Sequence[RawEvent]) -> None:  # noqa: B027 - few need it
+    def written(self, events: Sequence[StreamMessage]) -> None:  # noqa: B027 - few need it
         """Called after the transaction of these events."""
 
     async def run(self) -> None:
@@ -80,7 +80,7 @@ class TableProjection(ABC):
         self._advance(position)
         return position
 
-    async def apply(self, events: Sequence[RawEvent]) -> None:
+    async def apply(self, events: Sequence[StreamMessage]) -> None:
         """Writes events behind `applied`, in their order.
 
         Raises ConflictError if another process has written meanwhile: `open` again.
@@ -127,7 +127,7 @@ class TableProjection(ABC):
                 await self.apply(batch)
                 self._oldest, self.pending = last.at / 1e9 if last.pending else None, last.pending
 
-    async def _transaction(self, events: Sequence[RawEvent]) -> None:
+    async def _transaction(self, events: Sequence[StreamMessage]) -> None:
         position = (progress.c.projection == self.NAME, progress.c.sequence == self.applied)
         with database_errors_translated():
             async with self._engine.begin() as connection:

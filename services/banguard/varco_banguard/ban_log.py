@@ -55,9 +55,9 @@ class BanLog:
             after = min(after, self._file.position.sequence)
         async with aclosing(self._bus.events.follow(*LOGGED_EVENTS, after=after)) as events:
             async for stored in events:
-                if isinstance(stored.event, HostEvent) and (text := log_line(stored.event, os.getpid())):
-                    self._write(stored.sequence, text)
-                    self._publish(LogLine(stored.event, text))
+                if line := _line(stored.event):
+                    self._write(stored.sequence, line.text)
+                    self._publish(line)
 
     async def past(self, host: str, is_wanted: EventFilter, limit: int) -> list[LogLine]:
         """The newest lines, oldest first. Lines of all hosts are only those in memory."""
@@ -89,17 +89,9 @@ class BanLog:
             self._readers.discard(queue)
 
     async def _of_host(self, host: str) -> list[LogLine]:
-        lines: list[LogLine] = []
-        subject = event(NAME, "*", token(banned_as(host)))
-        if not (newest := await self._bus.events.last_sequence(subject)):
-            return lines
-        async with aclosing(self._bus.events.follow(subject)) as events:
-            async for stored in events:
-                if isinstance(stored.event, HostEvent) and (text := log_line(stored.event, os.getpid())):
-                    lines.append(LogLine(stored.event, text))
-                if stored.sequence >= newest:
-                    break
-        return lines
+        async with aclosing(self._bus.events.read(event(NAME, "*", token(banned_as(host))))) as events:
+            lines = [_line(stored.event) async for stored in events]
+        return [line for line in lines if line]
 
     def _write(self, sequence: int, text: str) -> None:
         try:
@@ -118,3 +110,10 @@ class BanLog:
                 queue.put_nowait(line)
             except asyncio.QueueFull:
                 self._readers.discard(queue)
+
+
+def _line(event: object) -> LogLine | None:
+    """None for an event that is not logged."""
+    if isinstance(event, HostEvent) and (text := log_line(event, os.getpid())):
+        return LogLine(event, text)
+    return None

@@ -85,22 +85,18 @@ class MailCounter:
     async def _count_recorded(self) -> None:
         """Counts the records in EVENTS after the last one that was counted."""
         until = await self._bus.events.last_sequence(RECORDED)
-        after = await self._sequence_before(RECORDED, self._at - _CLOCK_SKEW)
+        after = await self._bus.events.first_at(moment(self._at - _CLOCK_SKEW), RECORDED) - 1
         _, newest = await self._bus.mail.bounds()  # no event makes a record of MAIL that never was
-        if until <= after:
-            return
-        async with aclosing(self._bus.events.follow_raw(RECORDED, after=after)) as events:
+        async with aclosing(self._bus.events.follow_raw(RECORDED, after=after, last=until)) as events:
             async for event in events:
                 record = counted_record.recorded(event.payload) if event.own else None
                 if record and self.sequence < record.sequence <= newest:
                     self.count(record)
-                if event.sequence >= until:
-                    break
 
     async def follow_refusals(self, oldest: int) -> None:
         """Releases mails refused since `oldest`, the time of the oldest reservation."""
-        after = await retry_until_available(lambda: self._sequence_before(REFUSED, oldest))
-        async with aclosing(self._bus.events.follow(REFUSED, after=after)) as events:
+        first = await retry_until_available(lambda: self._bus.events.first_at(moment(oldest), REFUSED))
+        async with aclosing(self._bus.events.follow(REFUSED, after=first - 1)) as events:
             async for stored in events:
                 if isinstance(stored.event, MailRefused):
                     self._counters.release(stored.event.ballot.envelope.id)
@@ -125,7 +121,7 @@ class MailCounter:
         """
         try:
             mail = counted_record.decode(record.record)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except msgspec.DecodeError as error:
             metrics.UNREAD.inc()
             _log.error("record can't be read", sequence=record.sequence, error=str(error))
         else:
@@ -145,9 +141,3 @@ class MailCounter:
         for awaited, waiter in self._waiting:
             if awaited <= sequence and not waiter.done():
                 waiter.set_result(None)
-
-    async def _sequence_before(self, subject: str, oldest: int) -> int:
-        async with aclosing(self._bus.events.since(subject, moment(oldest))) as events:
-            async for stored in events:
-                return stored.sequence - 1
-        return await self._bus.events.last_sequence(subject)

@@ -5,9 +5,9 @@ have done.
 import pytest
 
 from varco_common.base.errors import TransientError
-from varco_common.bus import Bus
+from varco_common.bus import Bus, StreamMessage
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage
+from varco_common.bus.ordered_consumer import OrderedConsumer
 from varco_common.bus.stream_backup import RawRecord, StreamBackup
 from varco_common.testing import NatsServer, nats_server
 from varco_common.testing.samples import failed, record

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from varco_common.base.timestamps import nanoseconds, time_text
 from varco_common.transparency import checkpoint, inclusion, leaf, merkle_tree
 from varco_common.transparency.inclusion import NotProven
 from varco_common.transparency.leaf import LogEntry
@@ -42,7 +43,7 @@ def test_a_line_gives_back_every_byte(entry):
 
 @given(TIMES)
 def test_a_time_keeps_its_nanoseconds(at):
-    assert leaf.nanoseconds(leaf.time_text(at)) == at
+    assert nanoseconds(time_text(at)) == at
 
 
 @pytest.mark.parametrize(

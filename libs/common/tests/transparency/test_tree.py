@@ -106,49 +106,10 @@ def test_inclusion_paths_are_those_of_the_test_vectors(index, size, path):
     assert [one.hex() for one in found] == path
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "path"),
-    [
-        (1, 1, []),
-        (
-            1,
-            8,
-            [
-                "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
-                "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-                "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
-            ],
-        ),
-        (
-            6,
-            8,
-            [
-                "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
-                "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-                "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-            ],
-        ),
-    ],
-)
-def test_consistency_paths_are_those_of_the_test_vectors(old, new, path):
-    found = merkle_tree.consistency_path(old, new, node_of(LEAVES))
-    assert [one.hex() for one in found] == path
-    assert merkle_tree.consistent(old, bytes.fromhex(ROOTS[old - 1]), new, bytes.fromhex(ROOTS[new - 1]), found)
-
-
 @given(some())
 def test_appending_gives_the_root_that_the_rfc_defines(leaves):
     assert frontier_of(leaves).root() == naive(leaves)
     assert merkle_tree.root(len(leaves), node_of(leaves)) == naive(leaves)
-
-
-@given(some(), st.data())
-def test_a_frontier_goes_on_from_its_subtrees(leaves, data):
-    at = data.draw(st.integers(0, len(leaves)))
-    resumed = merkle_tree.frontier(at, node_of(leaves))
-    for one in leaves[at:]:
-        resumed.append(merkle_tree.leaf_hash(one))
-    assert resumed.root() == naive(leaves)
 
 
 @given(some(), st.data())
@@ -179,30 +140,6 @@ def test_a_path_proves_no_other_leaf_place_or_size(leaves, data):
             continue
 
 
-@given(some(), st.data())
-def test_a_tree_is_consistent_with_every_one_that_it_grew_from(leaves, data):
-    old = data.draw(st.integers(1, len(leaves)))
-    path = merkle_tree.consistency_path(old, len(leaves), node_of(leaves))
-    before, after = naive(leaves[:old]), naive(leaves)
-    assert merkle_tree.consistent(old, before, len(leaves), after, path)
-    assert not merkle_tree.consistent(old, b"x" * 32, len(leaves), after, path)
-    assert not merkle_tree.consistent(old, before, len(leaves), b"x" * 32, path)
-    assert not merkle_tree.consistent(old, before, len(leaves), after, [*path, b"x" * 32])
-    if path:
-        assert not merkle_tree.consistent(old, before, len(leaves), after, path[:-1])
-
-
-@given(some(), st.data())
-def test_no_path_makes_a_changed_history_consistent(leaves, data):
-    if len(leaves) == 1:
-        return
-    old = data.draw(st.integers(1, len(leaves) - 1))
-    changed = [*leaves]
-    changed[data.draw(st.integers(0, old - 1))] = b"changed"
-    path = merkle_tree.consistency_path(old, len(leaves), node_of(changed))
-    assert not merkle_tree.consistent(old, naive(leaves[:old]), len(leaves), naive(changed), path)
-
-
 @pytest.mark.parametrize(("index", "size"), [(0, 0), (3, 3), (-1, 3)])
 def test_there_is_no_path_for_a_leaf_that_is_not_there(index, size):
     with pytest.raises(ValueError, match="no leaf"):
@@ -211,20 +148,8 @@ def test_there_is_no_path_for_a_leaf_that_is_not_there(index, size):
         merkle_tree.root_of_inclusion(b"", index, size, [])
 
 
-@pytest.mark.parametrize(("old", "new"), [(0, 3), (4, 3)])
-def test_there_is_no_consistency_with_nothing_or_with_the_future(old, new):
-    with pytest.raises(ValueError, match="no consistency"):
-        merkle_tree.consistency_path(old, new, node_of(LEAVES))
-    assert not merkle_tree.consistent(old, b"", new, b"", [])
-
-
 def test_peaks_are_full_subtrees_side_by_side():
     for size in range(200):
         found = [(index << level, (index + 1) << level) for level, index in merkle_tree.peaks(size)]
         assert all(end == start for (_, end), (start, _) in pairwise(found))
         assert (found[0][0], found[-1][1]) == (0, size) if found else size == 0
-
-
-def test_a_frontier_refuses_roots_that_are_not_as_many():
-    with pytest.raises(ValueError, match="5 leaves"):
-        merkle_tree.Frontier(5, [b"x" * 32])

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from varco_common.bus.bus import Bus
     from varco_common.bus.delivery import Delivery, MailReturned
     from varco_common.bus.durable_consumer import DurableConsumer
-    from varco_common.bus.event_log import UNUSABLE, RawEvent, StoredEvent, UnreadableEvent
+    from varco_common.bus.event_log import UNUSABLE, StoredEvent, UnreadableEvent
+    from varco_common.bus.jetstream import StreamMessage
     from varco_common.bus.mail_stream import StoredRecord
     from varco_common.bus.mail_worker import MailWorker
     from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
@@ -27,10 +28,10 @@ _MODULES = {
     "MailReturned": "delivery",
     "MailWorker": "mail_worker",
     "MissingMail": "stored_mail",
-    "RawEvent": "event_log",
     "StoredEvent": "event_log",
     "StoredMail": "stored_mail",
     "StoredRecord": "mail_stream",
+    "StreamMessage": "jetstream",
     "UnreadableEvent": "event_log",
 }
 __all__ = [
@@ -43,10 +44,10 @@ __all__ = [
     "MailReturned",
     "MailWorker",
     "MissingMail",
-    "RawEvent",
     "StoredEvent",
     "StoredMail",
     "StoredRecord",
+    "StreamMessage",
     "UnreadableEvent",
 ]
 

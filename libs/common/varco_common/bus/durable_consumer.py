@@ -16,7 +16,7 @@ from varco_common.bus.dead_letters import park
 from varco_common.bus.delivery import ACK, NAK, TERM, AckMetadata, Delivery
 from varco_common.bus.pull_loop import FetchBudget, PullLoop
 from varco_common.bus.redelivery import WAIT_SECONDS, RedeliveryResult
-from varco_common.bus.stored_mail import MissingMail, get_mail, own_record
+from varco_common.bus.stored_mail import MissingMail, get_mail, record_of
 
 ACK_WAIT_SECONDS = 60.0
 
@@ -188,7 +188,7 @@ class DurableConsumer:
         if sequence in self._parking:
             return None
         try:
-            record = own_record(headers)
+            record = record_of(headers)
         except PoisonError as error:
             task = asyncio.create_task(self._park_unreadable(sequence, reply.decode(), str(error)))
             self._parking[sequence] = task

@@ -10,13 +10,14 @@ from typing import NamedTuple
 import msgspec
 
 from varco_common.base import subjects
-from varco_common.base.errors import NotFound, TransientError
+from varco_common.base.errors import NotFound
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.dead_letters import park
-from varco_common.bus.headers import headers_of, is_reflected, last_header, nanoseconds, status
+from varco_common.bus.headers import headers_of
+from varco_common.bus.jetstream import StreamMessage
 from varco_common.bus.merged_consumer import MergedConsumer
-from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage, sequence_before
+from varco_common.bus.ordered_consumer import OrderedConsumer, sequence_before
 from varco_common.events import AnyEvent, Event, RecordParked, decode_authenticated, encode_event
 
 log = logging.getLogger(__name__)
@@ -48,21 +49,6 @@ class UnreadableEvent(NamedTuple):
     at: datetime
     why: str
     event: None = None
-
-
-class RawEvent(NamedTuple):
-    """An event that is not decoded. `at` is when it was stored, in nanoseconds since 1970.
-
-    `pending` counts the events behind it for this follower. `own` is False if nobody published the
-    message: see `is_reflected`.
-    """
-
-    sequence: int
-    at: int
-    subject: str
-    payload: bytes
-    pending: int = 0
-    own: bool = True
 
 
 class EventLog:
@@ -121,7 +107,9 @@ class EventLog:
         where the last payload is not `readable`: an append must expect the sequence nevertheless.
         """
         last = await jetstream.last_message(self._connection, subjects.EVENTS, subject_filter)
-        if not is_reflected(last.headers) and (not last.sequence or readable(last.payload)):
+        if last is None:
+            return 0, b""
+        if last.own and readable(last.payload):
             return last.sequence, last.payload
         for span in (_LOOK_BACK, last.sequence):
             if payload := await self._last_readable(subject_filter, last.sequence - span, last.sequence, readable):
@@ -133,13 +121,10 @@ class EventLog:
     ) -> bytes:
         """Its payload; empty if (after, last] has no such event."""
         payload = b""
-        async with self._messages((subject_filter,), max(after, 0)) as messages:
+        async with aclosing(self.follow_raw(subject_filter, after=max(after, 0), last=last)) as messages:
             async for message in messages:
-                usable = not is_reflected(message.headers) and readable(message.payload)
-                if message.sequence <= last and usable:
+                if message.own and readable(message.payload):
                     payload = message.payload
-                if message.sequence >= last or not message.pending:
-                    break
         return payload
 
     async def last_sequence(self, *filters: str) -> int:
@@ -175,30 +160,34 @@ class EventLog:
         if not isinstance(stored.event, RecordParked):
             await park(self._connection, subjects.EVENTS, stored.sequence, why, self._timeout)
 
-    async def follow_raw(self, *filters: str, after: int = 0) -> AsyncGenerator[RawEvent, None]:
-        """As `follow`, but payloads are not decoded and nothing is skipped."""
-        async with self._messages(filters, after) as messages:
-            async for message in messages:
-                yield RawEvent(
-                    message.sequence,
-                    message.at,
-                    message.subject,
-                    message.payload,
-                    message.pending,
-                    not is_reflected(message.headers),
-                )
+    async def follow_raw(
+        self, *filters: str, after: int = 0, last: int | None = None
+    ) -> AsyncGenerator[StreamMessage, None]:
+        """As `follow`, but payloads are not decoded and nothing is skipped.
 
-    async def read(self, *filters: str, after: int, last: int) -> AsyncGenerator["StoredEvent | UnreadableEvent", None]:
-        """Yields the events that match any filter in (after, last], then ends. It parks nothing."""
-        if await self.last_sequence(*filters) <= after:
+        Ends with the event at `last`, which must match a filter.
+        """
+        if last is not None and last <= after:
             return
         async with self._messages(filters, after) as messages:
             async for message in messages:
-                if message.sequence > last:
+                yield message
+                if last is not None and message.sequence >= last:
+                    return
+
+    async def read(
+        self, *filters: str, after: int = 0, last: int | None = None
+    ) -> AsyncGenerator[StoredEvent | UnreadableEvent, None]:
+        """Yields the events that match any filter in (after, last], then ends. It parks nothing.
+
+        Without `last`, up to the last one now.
+        """
+        newest = await self.last_sequence(*filters)
+        async with aclosing(self.follow_raw(*filters, after=after, last=newest)) as messages:
+            async for message in messages:
+                if last is not None and message.sequence > last:
                     return
                 yield _decode(message)
-                if message.sequence == last or not message.pending:
-                    return
 
     async def first_at(self, at: datetime, *filters: str) -> int:
         """The sequence of the first event stored at `at` or later that matches any filter.
@@ -208,23 +197,15 @@ class EventLog:
         before = (sequence_before(self._connection, subjects.EVENTS, each, at) for each in filters)
         return min(await asyncio.gather(*before)) + 1
 
-    async def get(self, sequence: int) -> RawEvent:
+    async def get(self, sequence: int) -> StreamMessage:
         """The event at this sequence, not decoded. Raises NotFound.
 
         Only for a service that may read every event, as `last` is.
         """
-        headers, payload = await self._connection.request(
-            f"$JS.API.DIRECT.GET.{subjects.EVENTS}", b'{"seq":%d}' % sequence, timeout=self._timeout
-        )
-        if (code := status(headers)) not in (0, 404):
-            raise TransientError(f"EVENTS cannot be read at present ({code})")
-        if code == 404:
+        message = await jetstream.direct_get(self._connection, subjects.EVENTS, {"seq": sequence}, self._timeout)
+        if message is None:
             raise NotFound(f"no event {sequence}")
-        at = nanoseconds(last_header(headers, b"Nats-Time-Stamp").decode())
-        subject = last_header(headers, b"Nats-Subject").decode()
-        return RawEvent(
-            int(last_header(headers, b"Nats-Sequence")), at, subject, payload, own=not _was_diverted(headers)
-        )
+        return message
 
     async def since(self, subject_filter: str, at: datetime) -> AsyncGenerator[StoredEvent, None]:
         """Yields the matching events stored at `at` or later, up to the last one there is now.
@@ -232,8 +213,7 @@ class EventLog:
         An event that cannot be decoded is skipped; followers park it.
         """
         after = await self.first_at(at, subject_filter) - 1
-        last = await self.last_sequence(subject_filter)
-        async with aclosing(self.read(subject_filter, after=after, last=last)) as events:
+        async with aclosing(self.read(subject_filter, after=after)) as events:
             async for stored in events:
                 if isinstance(stored, StoredEvent):
                     yield stored
@@ -260,17 +240,12 @@ class EventLog:
         return MergedConsumer.open(self._connection, subjects.EVENTS, filters, after, self._last_sequence, name=name)
 
 
-def _was_diverted(headers: bytes) -> bool:
-    """As `is_reflected`, of a direct get: the server adds one such field, a second was stored."""
-    return headers.count(b"\r\nNats-Stream:") > 1
-
-
 def _decode(message: StreamMessage) -> StoredEvent | UnreadableEvent:
     at = datetime.fromtimestamp(message.at / 1e9, UTC)
-    if is_reflected(message.headers):
+    if not message.own:
         return UnreadableEvent(message.sequence, at, "an answer that was diverted into the stream")
     try:
         event = decode_authenticated(message.subject, message.payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         return UnreadableEvent(message.sequence, at, str(error))
     return StoredEvent(message.sequence, at, event)

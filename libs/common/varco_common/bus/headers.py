@@ -1,7 +1,5 @@
 """Header blocks of NATS messages, `NATS/1.0` line included: read and written."""
 
-from datetime import datetime
-
 NO_RESPONDERS = 503  # nobody subscribes to the subject of a request
 
 
@@ -21,6 +19,15 @@ def last_header(headers: bytes, name: bytes) -> bytes:
     """The last value of a header field: the server's own, behind those that were stored."""
     at = headers.rfind(b"\r\n" + name + b":")
     return b"" if at < 0 else header(headers[at:], name)
+
+
+def stored_headers(headers: bytes) -> bytes:
+    """The header block of a direct get as it was stored: without the fields that the server adds.
+
+    Empty if the message has no headers.
+    """
+    own = headers[: headers.rfind(b"\r\nNats-Stream:")]
+    return own + b"\r\n\r\n" if b"\r\n" in own else b""
 
 
 def is_reflected(headers: bytes) -> bool:
@@ -43,9 +50,3 @@ def headers_of(*fields: tuple[str, str]) -> bytes:
     """Makes a header block of ASCII fields. Values must not hold CR or LF."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
     return b"NATS/1.0\r\n" + lines.encode("ascii") + b"\r\n"
-
-
-def nanoseconds(stamp: str) -> int:
-    """Nanoseconds since 1970 of an RFC 3339 time in UTC, as the server writes it."""
-    whole, _, fraction = stamp.rstrip("Z").partition(".")
-    return int(datetime.fromisoformat(whole + "+00:00").timestamp()) * 1_000_000_000 + int(f"{fraction:0<9}")

@@ -11,8 +11,9 @@ import msgspec
 
 from varco_common.base import subjects
 from varco_common.base.errors import ConflictError, PoisonError, StoreFull, TransientError
+from varco_common.base.timestamps import nanoseconds
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.headers import headers_of, status
+from varco_common.bus.headers import headers_of, is_reflected, last_header, status, stored_headers
 
 API_SECONDS = 5.0
 CLUSTER_API_SECONDS = 2.0  # there is no reply while there is no leader: the caller asks again
@@ -43,7 +44,6 @@ class PublishAck(msgspec.Struct, frozen=True):
 
     seq: int = 0
     error: JetStreamError | None = None
-    duplicate: bool = False
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
@@ -186,7 +186,8 @@ async def api(
 
 async def last_sequence(connection: NatsConnection, stream: str, subject_filter: str) -> int:
     """Asks the stream's leader for the last sequence that matches; 0 if there is none."""
-    return (await last_message(connection, stream, subject_filter)).sequence
+    message = await last_message(connection, stream, subject_filter)
+    return message.sequence if message else 0
 
 
 async def leaders_last_sequence(connection: NatsConnection, subject: str, subject_filter: str, timeout: float) -> int:
@@ -211,24 +212,55 @@ async def leaders_last_sequence(connection: NatsConnection, subject: str, subjec
         await asyncio.sleep(LEADER_SECONDS / 10)
 
 
-class LastMessage(NamedTuple):
-    """The last message that matched; `sequence` is 0 if there is none."""
+class StreamMessage(NamedTuple):
+    """A stored message. `at` is when it was stored, in nanoseconds since 1970.
 
-    sequence: int = 0
-    payload: bytes = b""
+    `pending` counts the messages behind it for its reader. `own` is False if nobody published the
+    message: see `is_reflected`.
+    """
+
+    sequence: int
+    at: int
+    subject: str
+    payload: bytes
     headers: bytes = b""
+    pending: int = 0
+    own: bool = True
 
 
-async def last_message(connection: NatsConnection, stream: str, subject_filter: str) -> LastMessage:
-    """Asks the stream's leader."""
+async def last_message(connection: NatsConnection, stream: str, subject_filter: str) -> StreamMessage | None:
+    """Asks the stream's leader for the last message that matches."""
     try:
         answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject_filter})
     except ApiError as error:
         if error.err_code == NO_MESSAGE:
-            return LastMessage()
+            return None
         raise
     message = answer["message"]
-    return LastMessage(int(message["seq"]), b64decode(message.get("data", "")), b64decode(message.get("hdrs", "")))
+    headers, payload = b64decode(message.get("hdrs", "")), b64decode(message.get("data", ""))
+    own = not is_reflected(headers)
+    return StreamMessage(
+        int(message["seq"]), nanoseconds(message["time"]), message["subject"], payload, headers, own=own
+    )
+
+
+async def direct_get(
+    connection: NatsConnection, stream: str, request: dict[str, Any], timeout: float
+) -> StreamMessage | None:
+    """The message that the request describes, from any replica; None if that has no such message.
+
+    The server adds its own header fields behind those that were stored.
+    """
+    payload = msgspec.json.encode(request)
+    headers, body = await connection.request(f"$JS.API.DIRECT.GET.{stream}", payload, timeout=timeout)
+    if (code := status(headers)) == 404:
+        return None
+    if code:
+        raise TransientError(f"{stream} cannot be read at present ({code})")
+    at = nanoseconds(last_header(headers, b"Nats-Time-Stamp").decode())
+    subject, stored = last_header(headers, b"Nats-Subject").decode(), stored_headers(headers)
+    sequence = int(last_header(headers, b"Nats-Sequence"))
+    return StreamMessage(sequence, at, subject, body, stored, own=not is_reflected(stored))
 
 
 async def is_gone(connection: NatsConnection, stream: str, request: dict[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from varco_common.base import subjects
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.headers import headers_of, is_reflected
+from varco_common.bus.headers import headers_of
 
 
 class Leases:
@@ -15,10 +15,10 @@ class Leases:
     async def get(self, service: str) -> tuple[int, bytes]:
         """Sequence and content of the service's lease; (0, b"") if there is none.
 
-        The content is empty if an answer was diverted into the stream (`is_reflected`).
+        The content is empty if an answer was diverted into the stream (`headers.is_reflected`).
         """
         last = await jetstream.last_message(self._connection, subjects.LEASES, subjects.lease(service))
-        return last.sequence, b"" if is_reflected(last.headers) else last.payload
+        return (last.sequence, last.payload if last.own else b"") if last else (0, b"")
 
     async def replace(self, service: str, content: bytes, *, expect: int) -> int:
         """Replaces the lease and returns its new sequence.

@@ -11,7 +11,7 @@ from varco_common.base import subjects
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.durable_consumer import ACK_WAIT_SECONDS, DurableConsumer
-from varco_common.bus.headers import header, is_reflected
+from varco_common.bus.headers import header
 from varco_common.bus.ordered_consumer import OrderedConsumer
 from varco_common.bus.redelivery import REDELIVER, WAIT_SECONDS, RedeliveryRequest, RedeliveryResult
 from varco_common.bus.requests import BusRequests
@@ -92,7 +92,7 @@ class MailStream:
             self._connection, subjects.MAIL, filters, after, headers_only=True, name=name
         ) as messages:
             async for message in messages:  # a consumer parks a message without a record
-                record = b"" if is_reflected(message.headers) else header(message.headers, RECORD)
+                record = header(message.headers, RECORD) if message.own else b""
                 yield StoredRecord(message.sequence, message.at // 1_000_000, record, message.subject, message.pending)
 
     async def last_sequence(self, *filters: str) -> int:

@@ -12,7 +12,8 @@ from typing import Self
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.consumer_lag import ConsumerLag, FollowerName, consumer_lags, default_name
-from varco_common.bus.ordered_consumer import OrderedConsumer, StreamMessage
+from varco_common.bus.jetstream import StreamMessage
+from varco_common.bus.ordered_consumer import OrderedConsumer
 
 LastSequence = Callable[[str], Awaitable[int]]
 

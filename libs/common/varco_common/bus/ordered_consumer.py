@@ -5,7 +5,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from varco_common.base import subjects
 from varco_common.base.errors import TransientError
@@ -14,26 +14,14 @@ from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.consumer_lag import ConsumerLag, FollowerName, consumer_lags, default_name
 from varco_common.bus.delivery import AckMetadata
+from varco_common.bus.headers import is_reflected
+from varco_common.bus.jetstream import StreamMessage
 from varco_common.bus.pull_loop import FetchBudget, PullLoop
 
 FOLLOWER_PREFIX = "follow-"  # of the consumers that end with their process
 BATCH = 512
 BATCH_BYTES = 4 * 1024 * 1024
 _INACTIVE_SECONDS = 120  # after which the server deletes the consumer of a process that died
-
-
-class StreamMessage(NamedTuple):
-    """A stored message.
-
-    `at` is in nanoseconds since 1970; `pending` counts the messages behind it for this reader.
-    """
-
-    sequence: int
-    at: int
-    subject: str
-    headers: bytes
-    payload: bytes
-    pending: int
 
 
 def filter_config(filters: tuple[str, ...]) -> dict[str, Any]:
@@ -193,7 +181,6 @@ class OrderedConsumer:
             self._oldest = metadata.at
         self._queued += 1
         self._pending = metadata.pending
-        self._messages.put_nowait(
-            StreamMessage(metadata.sequence, metadata.at, subject.decode(), headers, payload, metadata.pending)
-        )
+        place, pending = (metadata.sequence, metadata.at, subject.decode()), metadata.pending
+        self._messages.put_nowait(StreamMessage(*place, payload, headers, pending, own=not is_reflected(headers)))
         self._notify()

@@ -34,7 +34,6 @@ class ServerInfo(msgspec.Struct, frozen=True):
     """
 
     max_payload: int = 1_048_576
-    tls_required: bool = False
     connect_urls: tuple[str, ...] = ()
 
 

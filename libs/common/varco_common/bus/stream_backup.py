@@ -10,13 +10,11 @@ from varco_common.base import subjects
 from varco_common.base.errors import TransientError
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.headers import status
 from varco_common.bus.settings import BusSettings
 from varco_common.bus.snapshot_io import download, upload
 
 _TIMEOUT_SECONDS = 30.0
 _STREAM_NOT_FOUND = 10059
-_SERVER_FIELDS = (b"Nats-Stream:", b"Nats-Subject:", b"Nats-Sequence:", b"Nats-Time-Stamp:", b"Nats-Num-Pending:")
 _PLACEHOLDER = subjects.mail("void", "-")  # takes the sequence of an erased mail during a restore, then is purged
 
 
@@ -98,17 +96,14 @@ class StreamBackup:
     async def read_mails(self, after: int) -> AsyncIterator[RawRecord]:
         """Yields each sequence of MAIL behind `after`, up to the last one now, erased ones too."""
         for sequence in range(after + 1, (await self.contents(subjects.MAIL)).last + 1):
-            question = b'{"seq":%d}' % sequence
-            headers, payload = await self._connection.request(
-                f"$JS.API.DIRECT.GET.{subjects.MAIL}", question, timeout=_TIMEOUT_SECONDS
-            )
-            code = status(headers)
-            if code == 404 and await jetstream.is_gone(self._connection, subjects.MAIL, {"seq": sequence}):
+            question = {"seq": sequence}
+            mail = await jetstream.direct_get(self._connection, subjects.MAIL, question, _TIMEOUT_SECONDS)
+            if mail:
+                yield RawRecord(sequence, mail.subject, mail.headers, mail.payload)
+            elif await jetstream.is_gone(self._connection, subjects.MAIL, question):
                 yield RawRecord(sequence)
-            elif code:
-                raise TransientError(f"MAIL can't be read at present ({code})")
             else:
-                yield _raw_record(sequence, headers, payload)
+                raise TransientError("MAIL can't be read at present")
 
     async def append_mails(self, mails: AsyncIterable[RawRecord]) -> int:
         """Appends what `read_mails` gave, at the same sequences; returns how many mails.
@@ -128,11 +123,3 @@ class StreamBackup:
             count += bool(mail.subject)
         await jetstream.api(self._connection, f"STREAM.PURGE.{subjects.MAIL}", {"filter": _PLACEHOLDER})
         return count
-
-
-def _raw_record(sequence: int, headers: bytes, payload: bytes) -> RawRecord:
-    """Removes the fields that the server adds in front of the stored ones."""
-    first, *lines = headers.removesuffix(b"\r\n\r\n").split(b"\r\n")
-    subject = next(line for line in lines if line.startswith(b"Nats-Subject:")).partition(b":")[2].strip().decode()
-    own = [line for line in lines if not line.startswith(_SERVER_FIELDS)]
-    return RawRecord(sequence, subject, b"\r\n".join([first, *own, b"", b""]) if own else b"", payload)

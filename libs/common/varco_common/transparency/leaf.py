@@ -1,13 +1,11 @@
 """The leaf of an event: sequence, time, subject and payload in a fixed form of bytes."""
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 
+from varco_common.base.timestamps import nanoseconds, time_text
 from varco_common.transparency.merkle_tree import leaf_hash
-
-_BILLION = 1_000_000_000
 
 
 class LogEntry(NamedTuple):
@@ -67,18 +65,3 @@ def from_line(line: bytes) -> LogEntry:
     return LogEntry(
         parsed.sequence, nanoseconds(parsed.time), parsed.subject, parsed.payload_base64 or parsed.payload.encode()
     )
-
-
-def time_text(at: int) -> str:
-    """The time as RFC 3339, UTC, with nanoseconds."""
-    seconds, rest = divmod(at, _BILLION)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
-
-
-def nanoseconds(text: str) -> int:
-    """Parses an RFC 3339 time in UTC with up to nine digits of a second. Raises ValueError."""
-    whole, _, fraction = text.removesuffix("Z").partition(".")
-    if not text.endswith("Z") or len(whole) != 19 or len(fraction) > 9 or (fraction and not fraction.isdecimal()):
-        raise ValueError(f"no time in UTC: {text!r}")
-    seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
-    return seconds * _BILLION + int(f"{fraction:0<9}")

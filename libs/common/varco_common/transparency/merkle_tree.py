@@ -30,12 +30,9 @@ class Frontier:
 
     __slots__ = ("_roots", "size")
 
-    def __init__(self, size: int = 0, roots: Sequence[bytes] = ()) -> None:
-        """`roots` belong to the subtrees of `peaks(size)`, the largest first. Raises ValueError."""
-        if len(roots) != size.bit_count():
-            raise ValueError(f"{len(roots)} roots are not those of {size} leaves")
-        self.size = size
-        self._roots = [*roots]
+    def __init__(self) -> None:
+        self.size = 0
+        self._roots: list[bytes] = []
 
     def append(self, leaf: bytes) -> None:
         """Appends the next leaf's hash. Takes two node hashes on average."""
@@ -77,11 +74,6 @@ def root(size: int, node: Node) -> bytes:
     return _range(0, size, node)
 
 
-def frontier(size: int, node: Node) -> Frontier:
-    """The frontier after `size` leaves, to append more."""
-    return Frontier(size, [node(level, index) for level, index in peaks(size)])
-
-
 def inclusion_path(index: int, size: int, node: Node) -> list[bytes]:
     """The audit path of leaf `index` (from 0) in a tree of `size` (RFC 6962 2.1.1).
 
@@ -100,26 +92,6 @@ def inclusion_path(index: int, size: int, node: Node) -> list[bytes]:
             path.append(_range(start, middle, node))
             start = middle
     return path[::-1]
-
-
-def consistency_path(old: int, new: int, node: Node) -> list[bytes]:
-    """The proof that the tree of `new` begins with that of `old` (RFC 6962 2.1.2).
-
-    Raises ValueError.
-    """
-    if not 0 < old <= new:
-        raise ValueError(f"no consistency proof from {old} to {new} leaves")
-    path: list[bytes] = []
-    start, end, whole = 0, new, True
-    while end != old:
-        middle = start + _split(end - start)
-        if old <= middle:
-            path.append(_range(middle, end, node))
-            end = middle
-        else:
-            path.append(_range(start, middle, node))
-            start, whole = middle, False
-    return ([] if whole else [_range(start, end, node)]) + path[::-1]
 
 
 def root_of_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
@@ -143,32 +115,6 @@ def root_of_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes])
     if last:
         raise ValueError("the path is too short")
     return node
-
-
-def consistent(old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]) -> bool:
-    """Whether the path proves that the new tree begins with the old one (RFC 9162 2.1.4.2)."""
-    if not 0 < old <= new:
-        return False
-    if old == new:
-        return not path and old_root == new_root
-    hashes = [old_root, *path] if old & (old - 1) == 0 else [*path]
-    if not hashes:
-        return False
-    place, last = old - 1, new - 1
-    while place & 1:
-        place, last = place >> 1, last >> 1
-    before = after = hashes[0]
-    for sibling in hashes[1:]:
-        if last == 0:
-            return False
-        if place & 1 or place == last:
-            before, after = node_hash(sibling, before), node_hash(sibling, after)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            after = node_hash(after, sibling)
-        place, last = place >> 1, last >> 1
-    return last == 0 and before == old_root and after == new_root
 
 
 def _range(start: int, end: int, node: Node) -> bytes:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from varco_audit.index.index_fields import index_row
 from varco_audit.search.redaction import redacted
-from varco_common.bus import RawEvent
+from varco_common.base.timestamps import time_text
+from varco_common.bus import StreamMessage
 
 
 class EventOut(BaseModel):
@@ -22,7 +23,7 @@ class EventOut(BaseModel):
     event: Annotated[dict[str, Any], Field(description="The event itself: docs/events.md.")]
 
     @classmethod
-    def of(cls, raw: RawEvent) -> "EventOut":
+    def of(cls, raw: StreamMessage) -> "EventOut":
         row, event = index_row(raw), msgspec.json.decode(redacted(raw.payload))
         return cls(
             sequence=raw.sequence,
@@ -48,13 +49,8 @@ class IndexOut(BaseModel):
     recorded: int
 
 
-def json_line(raw: RawEvent) -> bytes:
+def json_line(raw: StreamMessage) -> bytes:
     """An event on one line: its payload byte for byte, without secrets."""
-    seconds, nanoseconds = divmod(raw.at, 1_000_000_000)
-    time = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09}Z"
-    return b'{"sequence":%d,"time":"%s","subject":%s,"event":%s}\n' % (
-        raw.sequence,
-        time.encode(),
-        msgspec.json.encode(raw.subject),
-        redacted(raw.payload),
-    )
+    time, subject = time_text(raw.at).encode(), msgspec.json.encode(raw.subject)
+    line = b'{"sequence":%d,"time":"%s","subject":%s,"event":%s}\n'
+    return line % (raw.sequence, time, subject, redacted(raw.payload))

@@ -11,7 +11,7 @@ from varco_audit.batches import BatchLimits
 from varco_audit.index.index_fields import IndexFields, IndexRow, index_row
 from varco_audit.index.tables import events, facts, others, recipients
 from varco_audit.table_projection import ALL_EVENTS, TableProjection
-from varco_common.bus import Bus, RawEvent
+from varco_common.bus import Bus, StreamMessage
 
 LIMITS = BatchLimits()
 
@@ -29,7 +29,7 @@ class EventIndex(TableProjection):
     async def load(self, connection: AsyncConnection) -> None:
         self.facts = {(service, fact): number for number, service, fact in await connection.execute(sa.select(facts))}
 
-    async def write(self, connection: AsyncConnection, raws: Sequence[RawEvent]) -> None:
+    async def write(self, connection: AsyncConnection, raws: Sequence[StreamMessage]) -> None:
         rows = [index_row(raw) for raw in raws]
         new = self._new_facts(rows)
         self.facts |= new  # a transaction that fails is followed by `load`
@@ -45,7 +45,7 @@ class EventIndex(TableProjection):
             if values:
                 await connection.execute(table.insert(), values)
 
-    def written(self, raws: Sequence[RawEvent]) -> None:
+    def written(self, raws: Sequence[StreamMessage]) -> None:
         metrics.INDEXED.inc(len(raws))
 
     def _new_facts(self, rows: Sequence[IndexRow]) -> dict[tuple[str, str], int]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from varco_common.bus import RawEvent
+from varco_common.bus import StreamMessage
 from varco_common.events import (
     AnyEvent,
     CopyRemoved,
@@ -55,16 +55,16 @@ class IndexRow(NamedTuple):
     fields: IndexFields
 
 
-def index_row(raw: RawEvent) -> IndexRow:
+def index_row(raw: StreamMessage) -> IndexRow:
     """The row of any event. Of one that can't be decoded only the place is known."""
     _, service, fact, *_ = (*raw.subject.split(".", 3), "", "")
     return IndexRow(raw.sequence, raw.at // 1_000_000, service, fact, _decoded_fields(raw))
 
 
-def _decoded_fields(raw: RawEvent) -> IndexFields:
+def _decoded_fields(raw: StreamMessage) -> IndexFields:
     try:
         return fields_of(decode_event(raw.payload)) if raw.own else IndexFields()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except msgspec.DecodeError:
         return IndexFields()
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from varco_audit.index.tables import subjects
 from varco_audit.table_projection import TableProjection
 from varco_audit.trace.timeline import FROM_CLIENTS, decode_readable, summary_of
-from varco_common.bus import RawEvent
+from varco_common.bus import StreamMessage
 from varco_common.events import MailRecorded, MailRefused
 
 
@@ -21,7 +21,7 @@ class SubjectIndex(TableProjection):
     async def load(self, connection: AsyncConnection) -> None:
         """Nothing: a row depends on its event alone."""
 
-    async def write(self, connection: AsyncConnection, events: Sequence[RawEvent]) -> None:
+    async def write(self, connection: AsyncConnection, events: Sequence[StreamMessage]) -> None:
         rows = []
         for sequence, event in decode_readable(events):
             summary = summary_of(event)

@@ -21,7 +21,7 @@ from varco_audit.reconciliation.counts import (
 )
 from varco_audit.reconciliation.tables import early_outcomes, hourly_counts, outstanding_mails
 from varco_audit.table_projection import TableProjection
-from varco_common.bus import Bus, RawEvent
+from varco_common.bus import Bus, StreamMessage
 from varco_common.events import AnyEvent, decode_authenticated
 
 LIMITS = BatchLimits(linger=1.0)  # each batch costs 8 ms of CPU (docs/balance.md)
@@ -81,7 +81,7 @@ class BalanceStore(TableProjection):
     async def load(self, connection: AsyncConnection) -> None:
         """Nothing: each batch reads the mails that it is about."""
 
-    async def write(self, connection: AsyncConnection, events: Sequence[RawEvent]) -> None:
+    async def write(self, connection: AsyncConnection, events: Sequence[StreamMessage]) -> None:
         decoded = [event for raw in events if raw.own and (event := _decoded(raw))]
         mails = sorted({mail for event in decoded if (mail := mail_of(event))})
         counts = await _known_counts(connection, mails)
@@ -142,8 +142,8 @@ def _mail_of_row(row: Any) -> OutstandingMail:
     return OutstandingMail(**fields | {"left": msgspec.json.decode(fields["left"])})
 
 
-def _decoded(raw: RawEvent) -> AnyEvent | None:
+def _decoded(raw: StreamMessage) -> AnyEvent | None:
     try:
         return decode_authenticated(raw.subject, raw.payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except msgspec.DecodeError:
         return None

@@ -9,7 +9,7 @@ from varco_audit.merging import merged
 from varco_audit.search.event_search import EventQuery, EventSearch
 from varco_common.base import subjects
 from varco_common.base.errors import NotFound
-from varco_common.bus import Bus, RawEvent
+from varco_common.bus import Bus, StreamMessage
 
 _PAGE = 500
 
@@ -25,20 +25,20 @@ class EventReader:
 
     async def page(
         self, query: EventQuery, *, cursor: int = 0, newest_first: bool = False, limit: int = _PAGE
-    ) -> tuple[list[RawEvent], int]:
+    ) -> tuple[list[StreamMessage], int]:
         """One page of events, and the cursor of the next page; 0 if this is the last."""
         sequences = await self._search.page(query, cursor=cursor, newest_first=newest_first, limit=limit)
         return await self.fetch(sequences), sequences[-1] if len(sequences) == limit else 0
 
-    async def fetch(self, sequences: Sequence[int]) -> list[RawEvent]:
+    async def fetch(self, sequences: Sequence[int]) -> list[StreamMessage]:
         """The events at these places, without those that the stream has no longer."""
         raws = await asyncio.gather(*(self._bus.events.get(sequence) for sequence in sequences), return_exceptions=True)
         for raw in raws:
             if isinstance(raw, BaseException) and not isinstance(raw, NotFound):
                 raise raw
-        return [raw for raw in raws if isinstance(raw, RawEvent)]
+        return [raw for raw in raws if isinstance(raw, StreamMessage)]
 
-    async def read(self, query: EventQuery, *, after: int, follow: bool) -> AsyncGenerator[RawEvent, None]:
+    async def read(self, query: EventQuery, *, after: int, follow: bool) -> AsyncGenerator[StreamMessage, None]:
         """All matching events behind `after`, the oldest first.
 
         With `follow` it goes on with new events, until this process drains.
@@ -49,7 +49,7 @@ class EventReader:
             async for raw in raws:
                 yield raw
 
-    async def _read_indexed(self, query: EventQuery, after: int, follow: bool) -> AsyncGenerator[RawEvent, None]:
+    async def _read_indexed(self, query: EventQuery, after: int, follow: bool) -> AsyncGenerator[StreamMessage, None]:
         while True:
             applied = self._index.applied
             while sequences := await self._search.page(query, cursor=after, newest_first=False, limit=_PAGE):
@@ -60,19 +60,17 @@ class EventReader:
                 return
             await self._index.wait_until_applied(applied + 1)
 
-    async def _read_stream(self, query: EventQuery, after: int, follow: bool) -> AsyncGenerator[RawEvent, None]:
+    async def _read_stream(self, query: EventQuery, after: int, follow: bool) -> AsyncGenerator[StreamMessage, None]:
         filters = [subjects.event(query.service or "*", fact, "*") for fact in query.facts or ("*",)]
-        last = await self._bus.events.last_sequence(*filters)
-        if not follow and last <= after:
-            return
-        async with aclosing(self._bus.events.follow_raw(*filters, after=after)) as raws:
+        last = None if follow else await self._bus.events.last_sequence(*filters)
+        async with aclosing(self._bus.events.follow_raw(*filters, after=after, last=last)) as raws:
             async for raw in raws:
                 yield raw
-                if not follow and raw.sequence >= last:
-                    return
 
 
-async def _until_set(end: asyncio.Event, raws: AsyncGenerator[RawEvent, None]) -> AsyncGenerator[RawEvent, None]:
+async def _until_set(
+    end: asyncio.Event, raws: AsyncGenerator[StreamMessage, None]
+) -> AsyncGenerator[StreamMessage, None]:
     """The events until `end` is set. A wait for both at each event would cost too much."""
 
     async def ending() -> AsyncGenerator[None, None]:

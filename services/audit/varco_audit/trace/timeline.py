@@ -10,7 +10,7 @@ import msgspec
 from varco_audit.trace.descriptions import describe
 from varco_audit.trace.model import MailSession, MailSummary, MailTimeline, TimelineStep, VoteView
 from varco_audit.trace.recipient_status import recipient_statuses
-from varco_common.bus import RawEvent
+from varco_common.bus import StreamMessage
 from varco_common.events import (
     AnyEvent,
     CopyForwarded,
@@ -42,13 +42,13 @@ class SequencedEvent(NamedTuple):
         return self.event.stored_at if isinstance(self.event, MailRecorded) else self.event.at
 
 
-def decode_readable(raws: Iterable[RawEvent]) -> Iterator[SequencedEvent]:
+def decode_readable(raws: Iterable[StreamMessage]) -> Iterator[SequencedEvent]:
     """Leaves out what is no event, and what no service appended."""
     for raw in raws:
         try:
             if raw.own:
                 yield SequencedEvent(raw.sequence, decode_authenticated(raw.subject, raw.payload))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except msgspec.DecodeError:
             continue
 
 

@@ -12,7 +12,7 @@ from varco_audit.trace.recipient_status import NOT_FINAL
 from varco_audit.trace.timeline import FROM_CLIENTS, SequencedEvent, decode_readable, summary_of, timeline_of
 from varco_common.base.errors import NotFound
 from varco_common.base.ids import ALPHABET, LENGTH
-from varco_common.bus import RawEvent
+from varco_common.bus import StreamMessage
 from varco_common.events import (
     CopyRemoved,
     DeliveryHeld,
@@ -81,7 +81,7 @@ class Tracer:
         mail = mails[0].mail
         return await self._trace_of(asked, mail, await self._events_about(mail, account), account)
 
-    def _mails(self, raws: Iterable[RawEvent]) -> list[MailSummary]:
+    def _mails(self, raws: Iterable[StreamMessage]) -> list[MailSummary]:
         """Each mail once, as its client sent it if possible, in the order of the events."""
         mails: dict[str, MailSummary] = {}
         for _, event in decode_readable(raws):
@@ -90,11 +90,11 @@ class Tracer:
                 mails[summary.mail] = summary
         return list(mails.values())
 
-    async def _trace_of(self, asked: str, mail: str, raws: list[RawEvent], account: str) -> Trace:
+    async def _trace_of(self, asked: str, mail: str, raws: list[StreamMessage], account: str) -> Trace:
         more = len(raws) >= _MAX_EVENTS
         return Trace(asked, await self._timeline(mail, raws, account), more=more)
 
-    async def _timeline(self, mail: str, raws: list[RawEvent], account: str) -> MailTimeline:
+    async def _timeline(self, mail: str, raws: list[StreamMessage], account: str) -> MailTimeline:
         """The timeline of a notification or a copy is in that of the mail that it was made of."""
         original = _original(mail, list(decode_readable(raws)))
         if original and (of_original := await self._events_about(original, account)):
@@ -116,7 +116,7 @@ class Tracer:
             events += decode_readable(raws)
         return [event for event in events if isinstance(event.event, RouteFailed | DeliveryHeld)]
 
-    async def _events_about(self, mail: str, account: str) -> list[RawEvent]:
+    async def _events_about(self, mail: str, account: str) -> list[StreamMessage]:
         raws, _ = await self._reader.page(EventQuery(mail=mail, account=account), limit=_MAX_EVENTS)
         return raws
 
@@ -130,7 +130,7 @@ def _original(mail: str, events: list[SequencedEvent]) -> str:
     return next((other for other in others if other and other != mail), "")
 
 
-def _related(mail: str, raws: Iterable[RawEvent]) -> list[str]:
+def _related(mail: str, raws: Iterable[StreamMessage]) -> list[str]:
     """The ids of notifications, copies and links that were made of the mail."""
     rows = [row for row in map(index_row, raws) if row.fact != fact(CopyRemoved)]  # that one names other mails
     related = dict.fromkeys(other for row in rows for other in row.fields.others if other != mail)

@@ -15,7 +15,7 @@ from varco_audit.transparency.checkpoint_files import CheckpointFiles
 from varco_audit.transparency.tree_files import TreeFiles
 from varco_common.base import log
 from varco_common.base.errors import ConflictError, RefusedCommand, TransientError
-from varco_common.bus import Bus, RawEvent
+from varco_common.bus import Bus, StreamMessage
 from varco_common.events import CheckpointKeyRotated, CheckpointSigned
 from varco_common.transparency import inclusion, leaf, merkle_tree, verification
 from varco_common.transparency.checkpoint import Chain, Checkpoint, Rotation
@@ -124,11 +124,9 @@ class SignedHistory:
             if (last := await self._bus.events.last_sequence(ALL_EVENTS)) <= self.size:
                 return
             hashes: list[bytes] = []
-            async with aclosing(self._bus.events.follow_raw(ALL_EVENTS, after=self.size)) as raws:
+            async with aclosing(self._bus.events.follow_raw(ALL_EVENTS, after=self.size, last=last)) as raws:
                 async for raw in raws:
                     self._add(raw, hashes)
-                    if raw.sequence >= last:
-                        break
             self._write(hashes)
 
     def proof(self, entry: LogEntry) -> bytes:
@@ -164,7 +162,7 @@ class SignedHistory:
     def _agrees(self, checkpoint: Checkpoint) -> bool:
         return checkpoint.size <= self.size and self.root(checkpoint.size) == checkpoint.root
 
-    def _add(self, raw: RawEvent, hashes: list[bytes]) -> None:
+    def _add(self, raw: StreamMessage, hashes: list[bytes]) -> None:
         """A sequence that EVENTS lacks has a leaf too, so that leaf n is always event n + 1."""
         hashes += [leaf.absent(sequence) for sequence in range(self.size + len(hashes) + 1, raw.sequence)]
         hashes.append(leaf.hash_of(entry_of(raw)))
@@ -183,7 +181,7 @@ class SignedHistory:
         metrics.HASHED.inc(len(hashes))
         hashes.clear()
 
-    def _add_checkpoint(self, raw: RawEvent) -> None:
+    def _add_checkpoint(self, raw: StreamMessage) -> None:
         self.last_signed_event = raw.sequence
         if not (checkpoint := verification.inner(entry_of(raw))):
             return
@@ -203,7 +201,7 @@ class SignedHistory:
             return False
         return True
 
-    def _add_rotation(self, raw: RawEvent) -> None:
+    def _add_rotation(self, raw: StreamMessage) -> None:
         try:
             rotation = Rotation.parse(msgspec.json.decode(raw.payload, type=_Note).note)
         except (msgspec.DecodeError, UnicodeDecodeError, BadNote) as error:
@@ -214,12 +212,10 @@ class SignedHistory:
             self.files.write_rotation(rotation)
 
     async def _read_rotations(self) -> None:
-        if last := await self._bus.events.last_sequence(ROTATED):
-            async with aclosing(self._bus.events.follow_raw(ROTATED)) as raws:
-                async for raw in raws:
-                    self._add_rotation(raw)
-                    if raw.sequence >= last:
-                        return
+        last = await self._bus.events.last_sequence(ROTATED)
+        async with aclosing(self._bus.events.follow_raw(ROTATED, last=last)) as raws:
+            async for raw in raws:
+                self._add_rotation(raw)
 
     async def _newest(self) -> StoredCheckpoint | None:
         if not (sequence := await self._bus.events.last_sequence(SIGNED)):
@@ -230,21 +226,17 @@ class SignedHistory:
         return _stored(checkpoint, raw) if checkpoint else None
 
 
-def _stored(checkpoint: Checkpoint, raw: RawEvent) -> StoredCheckpoint:
+def _stored(checkpoint: Checkpoint, raw: StreamMessage) -> StoredCheckpoint:
     return StoredCheckpoint(checkpoint, datetime.fromtimestamp(raw.at / 1e9, UTC))
 
 
-def entry_of(raw: RawEvent) -> LogEntry:
+def entry_of(raw: StreamMessage) -> LogEntry:
     """The event as the tree hashes it."""
     return LogEntry(raw.sequence, raw.at, raw.subject, raw.payload)
 
 
 async def read_entries(bus: Bus, after: int, last: int) -> AsyncGenerator[LogEntry, None]:
     """The events in (after, last]; EVENTS must have the last one."""
-    if last <= after:
-        return
-    async with aclosing(bus.events.follow_raw(ALL_EVENTS, after=after)) as raws:
+    async with aclosing(bus.events.follow_raw(ALL_EVENTS, after=after, last=last)) as raws:
         async for raw in raws:
             yield entry_of(raw)
-            if raw.sequence >= last:
-                return
