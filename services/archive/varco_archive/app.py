@@ -19,7 +19,6 @@ from varco_archive.copy_service import CopyService
 from varco_archive.forwarder import Forwarder
 from varco_archive.maildrop_locks import MaildropLocks
 from varco_archive.model import FILTERS
-from varco_archive.pop3.failure_reporter import FailureReporter
 from varco_archive.pop3.server import Pop3Server
 from varco_archive.pop3.session import SessionContext
 from varco_archive.retention_sweeper import RetentionSweeper
@@ -27,6 +26,7 @@ from varco_archive.settings import Settings
 from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
+from varco_common.bus.background_appends import BackgroundAppends
 from varco_common.events import MailRecorded
 from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
 from varco_common.eventsourcing.projection import Projection
@@ -78,7 +78,7 @@ async def serve(settings: Settings) -> None:
             return_path=settings.return_path,
             reporter=settings.hostname,
         )
-        failures, guesses = FailureReporter(bus), GuessDigest()
+        failures, guesses = BackgroundAppends(bus.events), GuessDigest()
         stack.push_async_callback(failures.flush)
         context = SessionContext(
             accounts=accounts,
@@ -92,7 +92,7 @@ async def serve(settings: Settings) -> None:
             guesses=guesses,
             certificates=certificates,
             idle=settings.idle,
-            report=failures.report,
+            report=failures.append,
         )
         server = Pop3Server(settings, context, BanTable(settings.never_banned))
         copies = CopyService(

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import BinaryIO
 
@@ -19,6 +18,7 @@ from varco_archive.model import CopySettings, ForwardingTarget
 from varco_archive.rendered_copy import envelope_fields, journal
 from varco_common.base import log
 from varco_common.base.errors import PoisonError, TransientError
+from varco_common.base.tasks import done_within
 from varco_common.bus import Bus
 from varco_common.events import CopyForm, CopyForwarded
 from varco_common.mail.envelope import Envelope
@@ -72,8 +72,7 @@ class Forwarder:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             if not owed:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._indexer.owing.wait(), _POLL_SECONDS)
+                await done_within(self._indexer.owing.wait(), _POLL_SECONDS)
 
     async def _forward_all(self, owed: list[OwedCopy]) -> None:
         """Raises the first failure after all have ended."""

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from varco_audit.batches import Batches, BatchLimits
 from varco_common.base import log
 from varco_common.base.errors import ConflictError, Degraded, TransientError
-from varco_common.base.tasks import uncancellable
+from varco_common.base.tasks import done_within, uncancellable
+from varco_common.base.watermark import Watermark
 from varco_common.bus import Bus, StreamMessage
 from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY, in_words, progress
 
@@ -39,11 +40,14 @@ class TableProjection(ABC):
         self._bus, self._engine, self._limits = bus, engine, limits
         self._reader = engine.execution_options(**READ_ONLY)
         self.dialect: Any = postgresql if engine.dialect.name == "postgresql" else sqlite
-        self._advanced = asyncio.Event()
+        self._applied = Watermark()
         self._failure = ""
         self._oldest: float | None = None  # when the oldest event was stored that isn't applied
-        self.applied = 0
         self.pending = 0  # events in the stream that aren't applied, as of the last batch
+
+    @property
+    def applied(self) -> int:
+        return self._applied.value
 
     @abstractmethod
     async def load(self, connection: AsyncConnection) -> None:
@@ -77,7 +81,7 @@ class TableProjection(ABC):
                 query = sa.select(progress.c.sequence).where(progress.c.projection == self.NAME)
                 position = int((await connection.execute(query)).scalar_one())
                 await self.load(connection)
-        self._advance(position)
+        self._applied.advance(position)
         return position
 
     async def apply(self, events: Sequence[StreamMessage]) -> None:
@@ -87,7 +91,7 @@ class TableProjection(ABC):
         """
         await uncancellable(self._transaction(events))
         self._failure = ""
-        self._advance(events[-1].sequence)
+        self._applied.advance(events[-1].sequence)
 
     async def read(self, query: "sa.Select[Any]") -> list[tuple[Any, ...]]:
         """The rows of the query. A reader waits for no writer."""
@@ -100,12 +104,8 @@ class TableProjection(ABC):
 
         Raises TransientError after `timeout` seconds.
         """
-        try:
-            async with asyncio.timeout(timeout):
-                while self.applied < sequence:
-                    await self._advanced.wait()
-        except TimeoutError:
-            raise TransientError(f"{self.NAME} stands at event {self.applied}, not yet at {sequence}") from None
+        if not await done_within(self._applied.reached(sequence), timeout):
+            raise TransientError(f"{self.NAME} stands at event {self.applied}, not yet at {sequence}")
 
     def check(self) -> None:
         """For /readyz: raises Degraded if the last batch could not be written."""
@@ -138,11 +138,6 @@ class TableProjection(ABC):
                     raise ConflictError(f"another process writes {self.NAME} as well")
                 await self.write(connection, events)
         self.written(events)
-
-    def _advance(self, sequence: int) -> None:
-        self.applied = sequence
-        advanced, self._advanced = self._advanced, asyncio.Event()
-        advanced.set()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from varco_banguard.ban_decisions import on_time
 from varco_banguard.model import Host
 from varco_banguard.projections import BanguardState, if_known
-from varco_common.base.tasks import retry_until_available
+from varco_common.base.tasks import done_within, retry_until_available
 from varco_common.events import AnyEvent, HostBanned, HostEvent
 
 SWEEP_SECONDS = 600.0  # old hosts only cost memory, and a look at all of them takes milliseconds
@@ -39,11 +39,7 @@ class BanExpiry:
     async def _wait_until(self, due: datetime) -> None:
         """Returns at `due`, or earlier when a ban begins."""
         self._new_ban.clear()
-        try:
-            async with asyncio.timeout(max((due - datetime.now(UTC)).total_seconds(), 0.001)):
-                await self._new_ban.wait()
-        except TimeoutError:
-            return
+        await done_within(self._new_ban.wait(), max((due - datetime.now(UTC)).total_seconds(), 0.001))
 
     async def _settle(self, network: str) -> None:
         await retry_until_available(lambda: self._state.settle(network, if_known(self._decide)))

@@ -8,6 +8,7 @@ import msgspec
 
 from varco_common.base import log, subjects
 from varco_common.base.tasks import retry_until_available
+from varco_common.base.watermark import Watermark
 from varco_common.bus import Bus, StoredRecord
 from varco_common.events import MailRecorded, MailRefused
 from varco_ratelimit import counted_record, metrics
@@ -40,11 +41,15 @@ class MailCounter:
 
     def __init__(self, bus: Bus, counters: QuotaCounters, known: KnownRecipients) -> None:
         self._bus, self._counters, self._known = bus, counters, known
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self.counted = Watermark()
         self._recorded_counted, self._missed = asyncio.Event(), asyncio.Event()
         self._at = 0
-        self.sequence = 0
         self.unsaved: list[UnsavedMail] = []
+
+    @property
+    def sequence(self) -> int:
+        """The last record of MAIL that was counted."""
+        return self.counted.value
 
     async def follow(self, after: int, at: int) -> None:
         """Counts until cancelled, from sequence `after` of MAIL on, which was stored `at`.
@@ -52,7 +57,7 @@ class MailCounter:
         MAIL erases what no service needs any more, but EVENTS has its records. So at the start, and
         whenever records may have been missed, those in EVENTS are counted before those in MAIL.
         """
-        self._reached(after)
+        self.counted.advance(after)
         self._at = at
         self._bus.on_reconnect(self._recount)
         while True:
@@ -104,15 +109,7 @@ class MailCounter:
     async def caught_up(self) -> None:
         """Returns once every record that MAIL ever had by now is counted."""
         await self._recorded_counted.wait()
-        last = await retry_until_available(lambda: self._bus.mail.last_sequence(*ACCEPTED))
-        if self.sequence >= last:
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append((last, waiter))
-        try:
-            await waiter
-        finally:
-            self._waiting.remove((last, waiter))
+        await self.counted.reached(await retry_until_available(lambda: self._bus.mail.last_sequence(*ACCEPTED)))
 
     def count(self, record: StoredRecord) -> None:
         """One record, in the order of MAIL.
@@ -134,10 +131,4 @@ class MailCounter:
                 self._known.add_mail(pair_of(envelope.account, sender, sender_key(recipient)), day)
             metrics.RECORDS.inc()
         self._at = record.at
-        self._reached(record.sequence)
-
-    def _reached(self, sequence: int) -> None:
-        self.sequence = sequence
-        for awaited, waiter in self._waiting:
-            if awaited <= sequence and not waiter.done():
-                waiter.set_result(None)
+        self.counted.advance(record.sequence)

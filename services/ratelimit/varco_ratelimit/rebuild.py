@@ -52,7 +52,7 @@ class CountedMails:
                 if len(counter.unsaved) >= _BATCH:
                     await counted_mail_store.save(fresh, counter, known)
                     on_progress(record.sequence)
-        counter.sequence = until
+        counter.counted.advance(until)
         await counted_mail_store.save(fresh, counter, known)
         on_progress(until)
         return _compared(begun or int(time.time() * 1000), all_there=first == 1)

@@ -1,13 +1,15 @@
 """Delivers one account's accepted mail: the first attempt for each, once its route is up."""
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from varco_common.base import log, subjects
+from varco_common.base import subjects
 from varco_common.base.errors import TransientError
+from varco_common.base.tasks import done_within
 from varco_common.bus import Delivery, DurableConsumer, MailWorker
+from varco_common.bus.background_appends import BackgroundAppends
 from varco_common.events import DeliveryHeld, Event, Failure, Route, RouteFailed, RouteLearned, RouteRecovered
 from varco_common.eventsourcing.projection import Projection
 from varco_common.mail.record import decode_record
@@ -24,7 +26,6 @@ MAX_IN_FLIGHT = 64  # mails of one account in hand: enough to fill four connecti
 MAX_BYTES_IN_FLIGHT = 16 * 1024 * 1024
 ACK_WAIT_SECONDS = 20.0  # after a crash, the mails in hand are delivered again that much later
 _CLOCK_SKEW = timedelta(seconds=2)  # between the clock of the bus and this one
-_log = log.get(__name__)
 
 
 def consumer_name(account: str) -> str:
@@ -50,7 +51,7 @@ class AccountWorker:
         self._recorded = RecordedOutcomes(self._bus, account)
         self._route: Route | None = None
         self._route_changed = asyncio.Event()  # set and replaced when the route changed or came back
-        self._appends: set[asyncio.Task[None]] = set()
+        self._appends = BackgroundAppends(self._bus.events)
         self._learned: RouteLearned | None = None
         self._is_down = False  # as far as events tell
         self._doubtful_until = utc_now()
@@ -72,8 +73,7 @@ class AccountWorker:
             ) as self._consumer:
                 await MailWorker(self._consumer, self._handle, grace=self._grace).run()
         finally:
-            if self._appends:
-                await asyncio.wait(self._appends, timeout=self._grace)
+            await self._appends.flush(self._grace)
             self._pools.leave(self.destination, self)
             self.destination = Unroutable("not started")
 
@@ -192,9 +192,8 @@ class AccountWorker:
             else:
                 if not (isinstance(destination, Unroutable) and destination.held):
                     self.on_down(destination.name, destination.down_reason)  # a pool has told it, no route has not
-                with delivery.waiting(), suppress(TimeoutError):
-                    async with asyncio.timeout(ACK_WAIT_SECONDS):
-                        await route_changed.wait()
+                with delivery.waiting():
+                    await done_within(route_changed.wait(), ACK_WAIT_SECONDS)
 
     def _doubt(self) -> None:
         """A bus that died may have lost acks of its last seconds: looks those mails up."""
@@ -209,17 +208,11 @@ class AccountWorker:
     # Events about the route
 
     def _append(self, event: Event) -> None:
-        """Appends in the background, because the pool does not wait for its listeners."""
-        task = asyncio.create_task(self._try_append(event))
-        self._appends.add(task)
-        task.add_done_callback(self._appends.discard)
+        """In the background: the pool does not wait for its listeners."""
+        self._appends.append(event, self._forget_learned)
 
-    async def _try_append(self, event: Event) -> None:
-        try:
-            await self._bus.events.append(event)
-        except TransientError as error:
-            _log.warning("an event about the route was not stored", subject=event.subject, error=str(error))
-            self._learned = None
+    def _forget_learned(self) -> None:
+        self._learned = None
 
 
 def _held(hold: DeliveryHeld) -> Unroutable:

@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 
 from varco_common.base import log
 from varco_common.base.errors import TransientError
+from varco_common.base.tasks import done_within
 from varco_common.bus import MissingMail, StoredMail
 from varco_common.events import AnyEvent
 from varco_common.eventsourcing.projection import Projection
@@ -76,11 +77,7 @@ class QueueRunner:
         while not self._due or self._due[0][0] > utc_now():
             self._changed.clear()
             seconds = (self._due[0][0] - utc_now()).total_seconds() if self._due else None
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
+            await done_within(self._changed.wait(), seconds)
 
     def _start(self, mail: str) -> None:
         """Starts a task, unless the mail is no longer due or has one already."""

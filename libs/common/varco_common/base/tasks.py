@@ -94,6 +94,16 @@ async def uncancellable(coroutine: Coroutine[Any, Any, T]) -> T:
         raise
 
 
+async def done_within(awaitable: Awaitable[object], seconds: float | None) -> bool:
+    """Whether the awaitable ends within this time (None: any). If not, it is cancelled."""
+    try:
+        async with asyncio.timeout(seconds):
+            await awaitable
+    except TimeoutError:
+        return False
+    return True
+
+
 async def wait_forever() -> None:
     """Never returns; ends when it is cancelled."""
     await asyncio.Event().wait()

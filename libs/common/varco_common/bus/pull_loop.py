@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from varco_common.base.errors import TransientError
+from varco_common.base.tasks import done_within
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.delivery import NAK, AckMetadata, ack_metadata
 from varco_common.bus.headers import header, status
@@ -142,10 +143,7 @@ class PullLoop:
         """Returns when heartbeats are missing. Raises TransientError at a restart."""
         loop = asyncio.get_running_loop()
         while not self._restart_requested.is_set():
-            try:
-                async with asyncio.timeout(self._heartbeat):
-                    await self._restart_requested.wait()
-            except TimeoutError:
+            if not await done_within(self._restart_requested.wait(), self._heartbeat):
                 silence = loop.time() - self._last_arrival
                 if self._outstanding and silence > self._heartbeat * MISSED_HEARTBEATS:
                     log.warning("%s: heartbeats are missing: pulling again", self._stream)

@@ -1,7 +1,6 @@
 """The session with a server of the bus: connects, greets, pings, and connects again for ever."""
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections import deque
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from varco_common.base.errors import TransientError
+from varco_common.base.tasks import done_within
 from varco_common.bus.protocol import Handler, NatsProtocol, ServerInfo
 from varco_common.bus.settings import BusSettings
 
@@ -79,9 +79,7 @@ class ServerSession:
         if not (protocol := self.protocol):
             return
         protocol.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._disconnected.wait()
+        await done_within(self._disconnected.wait(), CLOSE_SECONDS)
         protocol.abort()
 
     def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -139,9 +137,7 @@ class ServerSession:
         """Pings; a server that does not answer before the next ping counts as lost."""
         while self.protocol:
             pong = self.ping(self.protocol)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PING_SECONDS):
-                    await self._disconnected.wait()
+            await done_within(self._disconnected.wait(), PING_SECONDS)
             if not pong.done() and self.protocol:
                 log.warning("the bus is silent: connecting again")
                 self.protocol.abort()

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from varco_common.base.watermark import Watermark
 from varco_common.events import AnyEvent
 
 S = TypeVar("S")
@@ -17,13 +18,18 @@ class FoldedStates(Generic[S]):
 
     def __init__(self, apply: Callable[[S | None, AnyEvent], S | None], key: Callable[[AnyEvent], str]) -> None:
         self.states: dict[str, S] = {}
-        self.sequence = 0
+        self.applied = Watermark()
         self.saved = 0
         self._apply, self._key = apply, key
         self._changed: set[str] = set()
 
+    @property
+    def sequence(self) -> int:
+        return self.applied.value
+
     def start(self, states: dict[str, S], sequence: int) -> None:
-        self.states, self.sequence, self.saved = states, sequence, sequence
+        self.states, self.saved = states, sequence
+        self.applied.advance(sequence)
 
     def apply(self, sequence: int, event: AnyEvent) -> str:
         """Folds one event in and returns its key.
@@ -39,12 +45,12 @@ class FoldedStates(Generic[S]):
         else:
             self.states[key] = state
         self._changed.add(key)
-        self.sequence = sequence
+        self.applied.advance(sequence)
         return key
 
     def skip(self, sequence: int) -> None:
         """A message at `sequence` that changes no state."""
-        self.sequence = max(self.sequence, sequence)
+        self.applied.advance(max(self.sequence, sequence))
 
     def take(self) -> dict[str, bytes | None]:
         """The documents of all keys that changed since `saved`.

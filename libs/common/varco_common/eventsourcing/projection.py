@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from varco_common.base import log, subjects
 from varco_common.base.errors import ConflictError, TransientError
-from varco_common.base.tasks import retry_until_available, run_in_background
+from varco_common.base.tasks import done_within, retry_until_available, run_in_background
 from varco_common.bus import UNUSABLE, Bus
 from varco_common.events import AnyEvent, Event, encode_event
 from varco_common.eventsourcing.folded_states import FoldedStates
@@ -45,7 +45,6 @@ class Projection(Generic[S]):
         self._folded: FoldedStates[S] = FoldedStates(spec.apply, spec.key)
         self._snapshots: SnapshotStore[S] = SnapshotStore(engine, spec.name, spec.state)
         self._saver = SnapshotSaver(self._folded, self._snapshots, spec.name)
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._listeners: list[Callable[[str, AnyEvent], None]] = []
         self._commit_turn = asyncio.Lock()
         self.check = self._saver.check  # for /readyz: raises TransientError while the database can't take changes
@@ -88,21 +87,14 @@ class Projection(Generic[S]):
 
         Raises TransientError when late.
         """
-        if self.sequence >= sequence:
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append((sequence, waiter))
-        try:
-            async with asyncio.timeout(timeout):
-                done, _ = await asyncio.wait([waiter], timeout=_FOREIGN_SECONDS)
-                if not done and (last := await self._last()) < sequence:
-                    await self.reached(last, None)  # no event of the spec is at `sequence`, and none will be
-                    return
-                await waiter
-        except TimeoutError:
-            raise TransientError(f"{self._spec.name} stands at {self.sequence}, {sequence} is awaited") from None
-        finally:
-            self._waiting.remove((sequence, waiter))
+        if not await done_within(self._applied_or_foreign(sequence), timeout):
+            raise TransientError(f"{self._spec.name} stands at {self.sequence}, {sequence} is awaited")
+
+    async def _applied_or_foreign(self, sequence: int) -> None:
+        applied = self._folded.applied
+        if not await done_within(applied.reached(sequence), _FOREIGN_SECONDS):
+            # if no event of the spec is at `sequence`, none will be
+            await applied.reached(min(sequence, await self._last()))
 
     async def reach_last(self, *filters: str) -> int:
         """The sequence of the last event that matches, once memory has applied it.
@@ -199,9 +191,6 @@ class Projection(Generic[S]):
                     await self._bus.events.park_unapplied(stored, f"{self._spec.name}: {error!r}")
                 self._folded.skip(stored.sequence)
                 self._saver.changed.set()
-                for sequence, waiter in self._waiting:
-                    if sequence <= stored.sequence and not waiter.done():
-                        waiter.set_result(None)
 
     def _apply(self, sequence: int, event: AnyEvent) -> None:
         key = self._folded.apply(sequence, event)

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from varco_common.base.tasks import done_within
 from varco_common.runtime import problems
 
 _PROBES = ("/livez", "/readyz", "/metrics")
@@ -26,9 +27,7 @@ class RequestCounter:
 
     async def wait_until_idle(self, seconds: float) -> None:
         """Returns when no request is in flight, or after this time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._idle.wait()
+        await done_within(self._idle.wait(), seconds)
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,7 +21,8 @@ from varco_audit.retention.leader_lease import LeaderLease
 from varco_audit.settings import Settings
 from varco_common.base import log, subjects
 from varco_common.base.errors import TransientError
-from varco_common.base.tasks import retry_until_available, run_in_background, wait_forever
+from varco_common.base.tasks import done_within, retry_until_available, run_in_background, wait_forever
+from varco_common.base.watermark import Watermark
 from varco_common.bus import Bus
 from varco_common.events import MailErased, RecordParked
 from varco_common.storage import retention
@@ -42,7 +43,6 @@ _SWEEPS_PER_AGE = 60  # a record stays a sixtieth longer than its age, at most
 _PAUSE_PER_QUERY_TIME = 50
 _MAX_PAUSE = 300.0
 _ANSWER_SECONDS = 10.0
-_POLL_SECONDS = 0.05
 _log = log.get(__name__)
 
 
@@ -64,7 +64,7 @@ class RetentionWorker:
         self._lease = LeaderLease(bus, LEASE, max(1.0, 3 * self._interval))
         self.records = RetainedRecords()
         self._query_seconds = 0.0  # what this sweep spent on queries
-        self._parked_until = 0  # the sequence of EVENTS up to which dead letters are known
+        self._parked = Watermark()  # the sequence of EVENTS up to which dead letters are known
 
     @classmethod
     @asynccontextmanager
@@ -84,7 +84,7 @@ class RetentionWorker:
         while True:
             while not await retry_until_available(self._lease.acquire):  # noqa: ASYNC110 - the bus must be asked
                 await asyncio.sleep(self._interval)
-            self.records, self._parked_until = RetainedRecords(), 0
+            self.records, self._parked = RetainedRecords(), Watermark()
             async with run_in_background(self.follow_mail(), self.follow_parked(), self._sweep_forever()):
                 while await retry_until_available(self._lease.acquire):  # noqa: ASYNC110
                     await asyncio.sleep(self._interval)
@@ -101,7 +101,7 @@ class RetentionWorker:
             async for stored in events:
                 if isinstance(stored.event, RecordParked) and stored.event.stream == subjects.MAIL:
                     self.records.unerasable.add(stored.event.sequence)
-                self._parked_until = stored.sequence
+                self._parked.advance(stored.sequence)
 
     async def _sweep_forever(self) -> None:
         while True:
@@ -164,12 +164,8 @@ class RetentionWorker:
     async def _wait_for_parked(self) -> None:
         """A record is parked before its consumer is done: the event is in EVENTS by now."""
         last = await self._bus.events.last_sequence(PARKED)
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                while self._parked_until < last:  # noqa: ASYNC110 - it comes in a moment
-                    await asyncio.sleep(_POLL_SECONDS)
-        except TimeoutError:
-            raise RetentionBlocked("the dead letters are not known yet") from None
+        if not await done_within(self._parked.reached(last), _ANSWER_SECONDS):
+            raise RetentionBlocked("the dead letters are not known yet")
 
     async def _erase(self, subject: str, gone: set[int], plan: ErasurePlan) -> None:
         """Each step may be repeated by another sweep."""
