@@ -1,8 +1,7 @@
 """Replays of banguard: past votes, by its bans and clock of that time; and the bans at any time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from varco_banguard import ban_settings, model
 from varco_banguard.ban_settings import BanSettings
@@ -14,11 +13,9 @@ from varco_banguard.settings import Settings
 from varco_common.events import AnyEvent, GateEvent, HostBanned, HostEvent, HostUnbanned
 from varco_common.events.ban_table import BanTable
 from varco_common.eventsourcing.replay.replayable import (
-    IndependentReplay,
-    RefusedSection,
     ReplayCase,
+    ReplayWithoutSettings,
     Sections,
-    SettingsLine,
     UnclearDecision,
 )
 from varco_common.mail.ballot import Vote
@@ -28,7 +25,7 @@ SETTINGS = Settings
 _SequencedEvent = tuple[int, AnyEvent]
 
 
-class BanguardReplay(IndependentReplay):
+class BanguardReplay(ReplayWithoutSettings):
     """Hosts and ban settings have a position each: the table is made as of both."""
 
     voter = VOTER
@@ -66,15 +63,6 @@ class BanguardReplay(IndependentReplay):
         )
         self._position = position
         return self._table
-
-    async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
-        raise RefusedSection("bans are the gate's: no account's file has anything about them")
-
-    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:  # noqa: ARG002
-        return []
-
-    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002
-        return None
 
 
 def _apply_until(table: BanTable, events: Sequence[_SequencedEvent], applied: int, sequence: int) -> int:

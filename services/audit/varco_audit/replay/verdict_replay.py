@@ -1,12 +1,10 @@
 """Makes past verdicts again from the votes on record, as `varco replay verify` asks."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
 
 from varco_audit.settings import Settings
 from varco_common.events import AnyEvent
-from varco_common.eventsourcing.replay.replayable import IndependentReplay, RefusedSection, ReplayCase, SettingsLine
+from varco_common.eventsourcing.replay.replayable import ReplayCase, ReplayWithoutSettings
 from varco_common.mail.ballot import Vote
 from varco_common.mail.replies import Reply
 from varco_common.mail.verdict import verdict
@@ -16,7 +14,7 @@ SETTINGS = Settings
 VERDICT = "verdict"
 
 
-class VerdictReplay(IndependentReplay):
+class VerdictReplay(ReplayWithoutSettings):
     """Takes the verdict for a vote of its own.
 
     A refusal records which voters were required. An accepted mail has the votes of all of them.
@@ -46,15 +44,6 @@ class VerdictReplay(IndependentReplay):
         again = verdict(case.votes, required) if required else None
         reply = again.reply if again else Reply.SERVICE_MISSING
         return Vote(voter=VERDICT, reply=reply, convert=again.convert if again else (), reason=recorded.reason)
-
-    async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
-        raise RefusedSection("a verdict has no settings")
-
-    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:  # noqa: ARG002
-        return []
-
-    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002
-        return None
 
 
 def voter(settings: Settings) -> VerdictReplay:

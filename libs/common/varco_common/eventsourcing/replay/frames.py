@@ -1,5 +1,6 @@
 """The questions that a replay answers, and the frames that it sends while it runs."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -207,31 +208,9 @@ class QuestionReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     refused: str = ""
 
 
-_encoder = msgspec.json.Encoder()
-_questions = msgspec.json.Decoder(AnyReplayQuestion)
-_batches = msgspec.json.Decoder(FrameBatch)
-_batch_replies = msgspec.json.Decoder(BatchReply)
-_question_replies = msgspec.json.Decoder(QuestionReply)
-
-
-def encode(value: ReplayQuestion | FrameBatch | BatchReply | QuestionReply) -> bytes:
-    """JSON, as it travels."""
-    return _encoder.encode(value)
-
-
-def decode_question(data: bytes) -> AnyReplayQuestion:
-    """Raises msgspec.DecodeError."""
-    question: AnyReplayQuestion = _questions.decode(data)
-    return question
-
-
-def decode_batch(data: bytes) -> FrameBatch:
-    return _batches.decode(data)
-
-
-def decode_batch_reply(data: bytes) -> BatchReply:
-    return _batch_replies.decode(data)
-
-
-def decode_question_reply(data: bytes) -> QuestionReply:
-    return _question_replies.decode(data)
+encode = msgspec.json.Encoder().encode
+# The decoders raise msgspec.DecodeError.
+decode_question: Callable[[bytes], AnyReplayQuestion] = msgspec.json.Decoder(AnyReplayQuestion).decode
+decode_batch = msgspec.json.Decoder(FrameBatch).decode
+decode_batch_reply = msgspec.json.Decoder(BatchReply).decode
+decode_question_reply = msgspec.json.Decoder(QuestionReply).decode

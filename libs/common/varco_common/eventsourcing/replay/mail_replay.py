@@ -13,7 +13,7 @@ from varco_common.bus import Bus, UnreadableEvent
 from varco_common.eventsourcing.replay.cases import case_of, mail_filters
 from varco_common.eventsourcing.replay.frames import ReplayProgress, UnreadableMail, VerifyQuestion, WhatIfQuestion
 from varco_common.eventsourcing.replay.replayable import ReplayableVoter, ReplayCase
-from varco_common.eventsourcing.replay.result_stream import ResultStream
+from varco_common.eventsourcing.replay.result_stream import ResultStream, read_settings
 from varco_common.mail.ballot import Vote
 from varco_common.mail.replies import Reply
 
@@ -47,6 +47,9 @@ class MailReplay(Generic[Q]):
                 if self.results.due:
                     await self._report_progress(first, stored.sequence)
 
+    async def load_settings(self) -> None:
+        await load_settings(self.bus, self.question.last, self.results, self.voter)
+
     def in_question(self, case: ReplayCase) -> bool:
         return self.question.since <= case.envelope.received_at < self.question.until
 
@@ -55,16 +58,11 @@ class MailReplay(Generic[Q]):
         await self.results.add(ReplayProgress(sequence=sequence, first=first, last=last, mails=mails))
 
 
-async def load_settings(bus: Bus, results: ResultStream, voter: ReplayableVoter, last: int) -> None:
+async def load_settings(bus: Bus, last: int, results: ResultStream, voter: ReplayableVoter) -> None:
     """Gives the voter all events of its settings up to `last`."""
-    async with aclosing(bus.events.read(*voter.settings, after=0, last=last)) as events:
-        async for stored in events:
-            if isinstance(stored, UnreadableEvent):
-                await results.add(UnreadableMail(sequence=stored.sequence, why=stored.why))
-            else:
-                voter.apply_event(stored.sequence, stored.event)
-            if results.due:
-                await results.flush()
+    await read_settings(
+        bus, voter.settings, last, results, lambda stored: voter.apply_event(stored.sequence, stored.event)
+    )
 
 
 def is_silent(vote: Vote | None) -> bool:

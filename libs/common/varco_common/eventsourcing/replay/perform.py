@@ -68,7 +68,7 @@ async def _answer(
 
 
 async def _plan(bus: Bus, question: PlanQuestion, results: ResultStream, voter: ReplayableVoter) -> dict[str, int]:
-    await load_settings(bus, results, voter, question.last)
+    await load_settings(bus, question.last, results, voter)
     lines = await voter.plan(question.account, question.sections, datetime.now(UTC))
     for line in lines:
         await results.add(PlannedChange(line=line.text, event=Raw(encode_event(line.event))))

@@ -48,6 +48,14 @@ class ReplayCase(NamedTuple):
         return next((vote for vote in self.votes if vote.voter == voter), None)
 
 
+class RefusedSection(Exception):
+    """A section of an account file that the service refuses; `where` is the place in the file."""
+
+    def __init__(self, why: str, where: tuple[str, ...] = ()) -> None:
+        super().__init__(why)
+        self.where = where
+
+
 class UnclearDecision(NamedTuple):
     """A vote that can't be made again, and why."""
 
@@ -163,9 +171,14 @@ class IndependentReplay:
         """Nothing to count."""
 
 
-class RefusedSection(Exception):
-    """A section of an account file that the service refuses; `where` is the place in the file."""
+class ReplayWithoutSettings(IndependentReplay):
+    """For voters that no section of an account's file concerns."""
 
-    def __init__(self, why: str, where: tuple[str, ...] = ()) -> None:
-        super().__init__(why)
-        self.where = where
+    async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
+        raise RefusedSection("no section of an account's file concerns this vote")
+
+    async def plan(self, account: str, sections: Mapping[str, Any], at: datetime) -> list[SettingsLine]:  # noqa: ARG002
+        return []
+
+    def judge(self, case: ReplayCase, *, others: bool) -> Vote | None:  # noqa: ARG002
+        return None

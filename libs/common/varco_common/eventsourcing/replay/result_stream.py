@@ -3,14 +3,17 @@
 The receiver answers each batch, so a replay never runs ahead of it.
 """
 
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from time import monotonic
 
 from varco_common.base.errors import TransientError
-from varco_common.bus import Bus
+from varco_common.bus import Bus, StoredEvent, UnreadableEvent
 from varco_common.eventsourcing.replay.frames import (
     AnyReplayFrame,
     BatchReply,
     FrameBatch,
+    UnreadableMail,
     decode_batch_reply,
     encode,
 )
@@ -63,3 +66,17 @@ class ResultStream:
         """Sends the frame at once, behind those that wait."""
         self._frames.append(frame)
         return await self.flush()
+
+
+async def read_settings(
+    bus: Bus, filters: Sequence[str], last: int, results: ResultStream, apply: Callable[[StoredEvent], None]
+) -> None:
+    """Applies all events up to `last`, and reports those that can't be decoded."""
+    async with aclosing(bus.events.read(*filters, last=last)) as events:
+        async for stored in events:
+            if isinstance(stored, UnreadableEvent):
+                await results.add(UnreadableMail(sequence=stored.sequence, why=stored.why))
+            else:
+                apply(stored)
+            if results.due:
+                await results.flush()

@@ -1,14 +1,13 @@
 """An account's settings as of a sequence, each item with the event that set it."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import aclosing
 from typing import Any
 
-from varco_common.bus import Bus, StoredEvent, UnreadableEvent
+from varco_common.bus import Bus, StoredEvent
 from varco_common.events import fact
-from varco_common.eventsourcing.replay.frames import SettingsItem, StateQuestion, UnreadableMail
+from varco_common.eventsourcing.replay.frames import SettingsItem, StateQuestion
 from varco_common.eventsourcing.replay.replayable import Sections, SettingsView
-from varco_common.eventsourcing.replay.result_stream import ResultStream
+from varco_common.eventsourcing.replay.result_stream import ResultStream, read_settings
 
 _NOTHING: Mapping[str, Any] = {}
 _Place = tuple[str, str, str]  # key of the state, section, item
@@ -55,14 +54,7 @@ async def replay_settings(
 ) -> dict[str, int]:
     view.begin(question.account, question.at, own=question.own)
     origins = ItemOrigins(view)
-    async with aclosing(bus.events.read(*view.filters, after=0, last=question.last)) as events:
-        async for stored in events:
-            if isinstance(stored, UnreadableEvent):
-                await results.add(UnreadableMail(sequence=stored.sequence, why=stored.why))
-            else:
-                origins.apply(stored)
-            if results.due:
-                await results.flush()
+    await read_settings(bus, view.filters, question.last, results, origins.apply)
     items = [*origins.items()]
     for item in items:
         await results.add(item)

@@ -4,12 +4,12 @@ import heapq
 from itertools import count
 
 from varco_common.eventsourcing.replay.cases import mail_of
-from varco_common.eventsourcing.replay.compare import differing_fields
 from varco_common.eventsourcing.replay.frames import VerifyQuestion, VoteDifference
-from varco_common.eventsourcing.replay.mail_replay import MailReplay, is_silent, load_settings
+from varco_common.eventsourcing.replay.mail_replay import MailReplay, is_silent
 from varco_common.eventsourcing.replay.replayable import ReplayCase, UnclearDecision
 from varco_common.mail.ballot import Vote
 
+COMPARED = ("reply", "reason", "text", "convert", "counts_on")  # the figures are inputs, taken from the recorded vote
 _Waiting = tuple[int, int, ReplayCase, Vote]  # the sequence in MAIL that it needs; its place in the queue
 
 
@@ -17,7 +17,7 @@ class Verification(MailReplay[VerifyQuestion]):
     """A vote that needs mails which EVENTS has only later waits for them."""
 
     async def run(self) -> dict[str, int]:
-        await load_settings(self.bus, self.results, self.voter, self.question.last)
+        await self.load_settings()
         waiting: list[_Waiting] = []
         place, counted = count(), 0
         async for case in self.cases(assumed=False):
@@ -68,3 +68,7 @@ class Verification(MailReplay[VerifyQuestion]):
             await self.results.add(
                 VoteDifference(mail=mail, voter=voter, fields=fields, recorded=recorded, again=again)
             )
+
+
+def differing_fields(recorded: Vote, again: Vote) -> tuple[str, ...]:
+    return tuple(name for name in COMPARED if getattr(recorded, name) != getattr(again, name))

@@ -9,10 +9,10 @@ from itertools import count
 
 from varco_common.events import decode_event
 from varco_common.eventsourcing.replay.cases import mail_of
-from varco_common.eventsourcing.replay.compare import other_outcome
 from varco_common.eventsourcing.replay.frames import ChangedVote, VoteOutcomes, WhatIfQuestion
-from varco_common.eventsourcing.replay.mail_replay import MailReplay, is_silent, load_settings
+from varco_common.eventsourcing.replay.mail_replay import MailReplay, is_silent
 from varco_common.eventsourcing.replay.replayable import ReplayCase
+from varco_common.mail.ballot import Vote
 from varco_common.mail.replies import Reply
 
 _MAX_WAITING = 10_000  # refusals that wait for the mails that were accepted before them; bounds the memory
@@ -24,7 +24,7 @@ class WhatIf(MailReplay[WhatIfQuestion]):
     async def run(self) -> dict[str, int]:
         question = self.question
         outcomes = await self._outcomes() if question.staged else {}
-        await load_settings(self.bus, self.results, self.voter, question.last)
+        await self.load_settings()
         assumed = [decode_event(bytes(event)) for event in question.assumed]
         await self.voter.assume(question.account, question.sections, assumed)
         async for case in self._as_decided():
@@ -81,3 +81,9 @@ class WhatIf(MailReplay[WhatIfQuestion]):
             if not reply.more:
                 break
         return outcomes
+
+
+def other_outcome(recorded: Vote, again: Vote) -> bool:
+    """Whether the mail would be treated differently; the wording of the votes does not matter."""
+    links = recorded.convert != again.convert or recorded.counts_on != again.counts_on
+    return links or recorded.reply.accepts != again.reply.accepts
