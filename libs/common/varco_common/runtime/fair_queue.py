@@ -1,5 +1,6 @@
-"""A queue in which everybody has a turn, however much one of them puts in. Pure."""
+"""A queue in which everybody has a turn, however much one of them puts in."""
 
+import asyncio
 from collections import OrderedDict, deque
 from typing import Generic, TypeVar
 
@@ -47,3 +48,47 @@ class FairQueue(Generic[T]):
             lane[key] = items  # behind the other keys
         self._size -= 1
         return work
+
+
+class FairSemaphore:
+    """As asyncio.Semaphore, but those who wait take turns by key."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._taken = 0
+
+    @property
+    def locked(self) -> bool:
+        """Whether the next one must wait."""
+        return self._taken >= self._slots
+
+    @property
+    def in_hand(self) -> int:
+        """How many have a slot or wait for one."""
+        return self._taken + len(self._queue)
+
+    def waiting(self, key: str) -> int:
+        return self._queue.waiting(key)
+
+    async def acquire(self, key: str, *, favoured: bool = False) -> None:
+        if not self.locked:
+            self._taken += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._queue.push(key, turn, favoured=favoured)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # the slot was given to it already
+                self.release()
+            raise
+
+    def release(self) -> None:
+        """Gives the slot to the next one that still waits."""
+        while self._queue:
+            turn = self._queue.pop()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._taken -= 1

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from varco_common.base.errors import TransientError
-from varco_common.runtime.fair_queue import FairQueue
+from varco_common.runtime.fair_queue import FairSemaphore
 
 R = TypeVar("R")
 
@@ -107,9 +107,8 @@ class PasswordVerifier:
     """
 
     def __init__(self, hashes: PasswordHashes, pool: ThreadPoolExecutor, threads: int, bound: int) -> None:
-        self._hashes, self._pool, self._threads, self._bound = hashes, pool, threads, bound
-        self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
-        self._hashing = 0
+        self._hashes, self._pool, self._bound = hashes, pool, bound
+        self._slots = FairSemaphore(threads)
 
     @classmethod
     @asynccontextmanager
@@ -123,7 +122,7 @@ class PasswordVerifier:
 
     @property
     def waiting(self) -> int:
-        return self._hashing + len(self._queue)
+        return self._slots.in_hand
 
     async def verify(self, digest: str, password: str, key: str = "", *, favoured: bool = False) -> bool:
         """As `hashes.verify`. Raises TooManyLoginsError."""
@@ -137,33 +136,12 @@ class PasswordVerifier:
         return self._hashes.outdated(digest)
 
     async def _run(self, work: Callable[[], R], key: str, *, favoured: bool = False) -> R:
-        if self._hashing < self._threads:
-            self._hashing += 1
-        else:
-            await self._turn(key, favoured=favoured)
+        """Waits for a thread. A key may use half of the queue, so that others find a place."""
+        full = self.waiting >= self._bound or (key and self._slots.waiting(key) >= self._bound // 2)
+        if self._slots.locked and full:
+            raise TooManyLoginsError(f"{self.waiting} passwords are being hashed: try again later")
+        await self._slots.acquire(key, favoured=favoured)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
-            self._pass_on()
-
-    async def _turn(self, key: str, *, favoured: bool) -> None:
-        """Waits for a thread. A key may use half of the queue, so that others find a place."""
-        if self.waiting >= self._bound or (key and self._queue.waiting(key) >= self._bound // 2):
-            raise TooManyLoginsError(f"{self.waiting} passwords are being hashed: try again later")
-        turn = asyncio.get_running_loop().create_future()
-        self._queue.push(key, turn, favoured=favoured)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # the thread was given to it already
-                self._pass_on()
-            raise
-
-    def _pass_on(self) -> None:
-        """Gives the thread to the next password that still wants one."""
-        while self._queue:
-            turn = self._queue.pop()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._hashing -= 1
+            self._slots.release()

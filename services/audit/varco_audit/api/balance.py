@@ -10,33 +10,10 @@ from pydantic import BaseModel
 from varco_audit.api.parameters import as_utc, visible_account
 from varco_audit.reconciliation.checker import BalanceChecker, UnaccountedMail
 from varco_audit.reconciliation.counts import OutstandingMail
-from varco_audit.reconciliation.store import BalanceStore, HourlyCounts
+from varco_audit.reconciliation.store import BalanceLine, BalanceStore
 from varco_common.runtime.auth import Caller
 
 _CLOCK_SKEW_MS = 60_000  # between the bus and this machine
-
-
-class BalanceLineOut(BaseModel):
-    """Recipients of the mails of one account and kind that were accepted in the hour from `hour`.
-
-    accepted = delivered + bounced + expired + dropped + in_flight + unaccounted, which must be 0.
-    """
-
-    account: str
-    hour: datetime
-    kind: str
-    accepted: int
-    delivered: int
-    bounced: int
-    expired: int
-    dropped: int
-    in_flight: int = 0
-    unaccounted: int = 0
-    balanced: bool = True
-
-    @classmethod
-    def of(cls, counts: HourlyCounts) -> "BalanceLineOut":
-        return cls(**counts._asdict() | {"hour": datetime.fromtimestamp(counts.hour * 3600, UTC)})
 
 
 class UnaccountedMailOut(BaseModel):
@@ -68,7 +45,7 @@ class BalanceOut(BaseModel):
     """As of the event at `applied`."""
 
     applied: int
-    lines: list[BalanceLineOut]
+    lines: list[BalanceLine]
     unaccounted: list[UnaccountedMailOut]
 
 
@@ -87,7 +64,7 @@ def router(store: BalanceStore, checker: BalanceChecker) -> APIRouter:
         """By hour and account, with all unaccounted mails. An account's token sees its own."""
         account = visible_account(token, account)
         unaccounted = [lost for lost in await checker.check() if account in ("", lost.mail.account)]
-        lines = [BalanceLineOut.of(counts) for counts in await store.lines(as_utc(since), account)]
+        lines = await store.lines(as_utc(since), account)
         outstanding = await store.outstanding(int(time() * 1000) + _CLOCK_SKEW_MS)
         _add_outstanding(lines, outstanding, {lost.mail.mail for lost in unaccounted})
         return BalanceOut(
@@ -97,7 +74,7 @@ def router(store: BalanceStore, checker: BalanceChecker) -> APIRouter:
     return api
 
 
-def _add_outstanding(lines: list[BalanceLineOut], outstanding: list[OutstandingMail], unaccounted: set[str]) -> None:
+def _add_outstanding(lines: list[BalanceLine], outstanding: list[OutstandingMail], unaccounted: set[str]) -> None:
     by_key = {(line.account, int(line.hour.timestamp()) // 3600, line.kind): line for line in lines}
     for mail in outstanding:
         if line := by_key.get(mail.line):

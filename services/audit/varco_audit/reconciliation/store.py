@@ -1,9 +1,10 @@
 """The balance as it is stored: sums by hour, and the mails that are outstanding."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -34,17 +35,24 @@ _MAX_OUTSTANDING = 50_000
 _EARLY_KEPT_MS = 24 * HOUR_MS
 
 
-class HourlyCounts(NamedTuple):
-    """One line of the balance: recipients of the mails of one account, kind and hour."""
+@dataclass
+class BalanceLine:
+    """Recipients of the mails of one account and kind that were accepted in the hour from `hour`.
+
+    accepted = delivered + bounced + expired + dropped + in_flight + unaccounted, which must be 0.
+    """
 
     account: str
-    hour: int
+    hour: datetime
     kind: str
     accepted: int
     delivered: int
     bounced: int
     expired: int
     dropped: int
+    in_flight: int = 0
+    unaccounted: int = 0
+    balanced: bool = True
 
 
 class BalanceStore(TableProjection):
@@ -56,16 +64,16 @@ class BalanceStore(TableProjection):
     def __init__(self, bus: Bus, engine: AsyncEngine, limits: BatchLimits = LIMITS) -> None:
         super().__init__(bus, engine, limits)
 
-    async def lines(self, since: datetime | None, account: str) -> list[HourlyCounts]:
+    async def lines(self, since: datetime | None, account: str) -> list[BalanceLine]:
         """By hour and account, the oldest first."""
         columns = hourly_counts.c
-        query = sa.select(*(columns[name] for name in HourlyCounts._fields))
-        query = query.order_by(columns.hour, columns.account, columns.kind)
+        query = sa.select(hourly_counts).order_by(columns.hour, columns.account, columns.kind)
         if since:
             query = query.where(columns.hour >= int(since.timestamp()) // 3600)
         if account:
             query = query.where(columns.account == account)
-        return [HourlyCounts(*row) for row in await self.read(query)]
+        rows = await self.read(query)
+        return [BalanceLine(who, datetime.fromtimestamp(hour * 3600, UTC), *counts) for who, hour, *counts in rows]
 
     async def outstanding(self, before_ms: int, mails: Sequence[str] | None = None) -> list[OutstandingMail]:
         """Outstanding mails that were stored before `before_ms`, the oldest first.

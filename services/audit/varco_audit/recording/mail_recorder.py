@@ -1,6 +1,5 @@
 """Appends a MailRecorded to EVENTS for each record of MAIL: once, and in MAIL's order (ADR 17)."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import time
@@ -10,8 +9,9 @@ import msgspec
 from varco_audit import metrics
 from varco_audit.batches import Batches, BatchLimits
 from varco_audit.recording.recorded_position import RECORDED, RECORDS, recorded_position
-from varco_common.base import log, subjects
+from varco_common.base import subjects
 from varco_common.base.errors import ConflictError, TransientError
+from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus, StoredRecord
 from varco_common.events import MailRecorded
 from varco_common.events.audit import encode_recorded
@@ -19,9 +19,7 @@ from varco_common.mail.record import decode_record
 
 LIMITS = BatchLimits(items=250)  # ADR 17 measures it; NATS takes 1,000 in an atomic batch
 
-_RETRY_SECONDS = 0.5
 _SINGLE_APPENDS = 4  # up to this number, single appends cost less than an atomic batch
-_log = log.get(__name__)
 
 EncodedEvent = tuple[str, bytes]  # subject, JSON
 
@@ -40,18 +38,15 @@ class MailRecorder:
 
     async def run(self) -> None:
         """Records for ever, and begins again at the last MailRecorded after any error."""
-        while True:
-            try:
-                self._last_event, self.recorded = await recorded_position(self._bus)
-                records = self._bus.mail.follow(RECORDS, after=self.recorded)
-                async with Batches.of(records, self._limits, lambda record: len(record.record)) as batches:
-                    async for batch in batches:
-                        await self._record(batch)
-            except ConflictError:
-                _log.info("another process was faster: reading the position again")
-            except TransientError as error:
-                _log.warning("records can't be written to EVENTS", error=str(error))
-                await asyncio.sleep(_RETRY_SECONDS)
+        retry_on = (ConflictError, TransientError)  # a conflict: another process was faster
+        await retry_until_available(self._follow, "records can't be written to EVENTS", retry_on=retry_on)
+
+    async def _follow(self) -> None:
+        self._last_event, self.recorded = await recorded_position(self._bus)
+        records = self._bus.mail.follow(RECORDS, after=self.recorded)
+        async with Batches.of(records, self._limits, lambda record: len(record.record)) as batches:
+            async for batch in batches:
+                await self._record(batch)
 
     async def _record(self, records: Sequence[StoredRecord]) -> None:
         """Parks what is no record. Everything before it is appended first, to keep the order."""

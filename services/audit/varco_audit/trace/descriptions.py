@@ -40,6 +40,23 @@ from varco_common.mail.record import MailConverted
 
 Description = tuple[StepTone, str, tuple[str, ...]]  # tone, sentence, details
 
+
+def _good(sentence: str, *details: str) -> Description:
+    return StepTone.GOOD, sentence, tuple(filter(None, details))
+
+
+def _bad(sentence: str, *details: str) -> Description:
+    return StepTone.BAD, sentence, tuple(filter(None, details))
+
+
+def _waits(sentence: str, *details: str) -> Description:
+    return StepTone.WAITS, sentence, tuple(filter(None, details))
+
+
+def _told(sentence: str, *details: str) -> Description:
+    return StepTone.TOLD, sentence, tuple(filter(None, details))
+
+
 _REMOVED = {
     RemovalCause.RETENTION: "its time was over",
     RemovalCause.CLIENT: "a POP3 client deleted it",
@@ -54,28 +71,28 @@ def describe(event: AnyEvent, part: str) -> Description:  # noqa: PLR0911 - a ca
         case MailRecorded():
             return _recorded(event)
         case MailRefused(answer=answer):
-            return StepTone.BAD, "refused; nothing was kept", (_quoted(answer),)
+            return _bad("refused; nothing was kept", _quoted(answer))
         case MailDelivered():
             tls = f" ({event.tls})" if event.tls else ""
             to = f"{whose}{_names(event.recipients)}: delivered to {event.host}{tls}{_attempt(event.attempt)}"
-            return StepTone.GOOD, to, (_quoted(event.answer),)
+            return _good(to, _quoted(event.answer))
         case MailDeferred():
             what = f"{whose}not yet delivered{_attempt(event.attempt)}: {event.host}"
-            return StepTone.WAITS, what, (*_failures(event.failures), f"next try at {_time(event.next_at)}")
+            return _waits(what, *_failures(event.failures), f"next try at {_time(event.next_at)}")
         case MailBounced():
             what = f"{whose}refused for good by {event.host or 'the gate'}{_attempt(event.attempt)}"
-            return StepTone.BAD, what, (*_failures(event.failures), *_notification(event.dsn))
+            return _bad(what, *_failures(event.failures), _notification(event.dsn))
         case MailExpired():
             what = f"{whose}given up after {event.attempt} attempts"
-            return StepTone.BAD, what, (*_failures(event.failures), *_notification(event.dsn))
+            return _bad(what, *_failures(event.failures), _notification(event.dsn))
         case MailDropped():
-            by = (f"{event.by}: {event.reason}",) if event.by or event.reason else ()
-            return StepTone.BAD, f"{whose}taken out of the queue by hand, undelivered: {_names(event.recipients)}", by
+            by = f"{event.by}: {event.reason}" if event.by or event.reason else ""
+            return _bad(f"{whose}taken out of the queue by hand, undelivered: {_names(event.recipients)}", by)
         case MailHeld() | MailReleased() | MailRetryRequested():
             verb = {MailHeld: "held in the queue", MailReleased: "released", MailRetryRequested: "to be tried at once"}
-            return StepTone.TOLD, f"{whose}{verb[type(event)]} by hand", tuple(filter(None, (event.by, event.reason)))
+            return _told(f"{whose}{verb[type(event)]} by hand", event.by, event.reason)
         case SenderNotified():
-            return StepTone.TOLD, "the sender is being notified", (f"notification {event.dsn}",)
+            return _told("the sender is being notified", f"notification {event.dsn}")
     return _describe_related(event)
 
 
@@ -83,77 +100,53 @@ def _describe_related(event: AnyEvent) -> Description:  # noqa: C901, PLR0911, P
     """Events that are neither the decision nor a delivery."""
     match event:
         case RecipientRefused():
-            return (
-                StepTone.BAD,
-                f"recipient {event.recipient} refused; the mail may go on with the others",
-                (_quoted(event.answer),),
-            )
+            what = f"recipient {event.recipient} refused; the mail may go on with the others"
+            return _bad(what, _quoted(event.answer))
         case AttachmentLinked():
-            until = f"until {_time(event.expires_at)}"
-            name = f'"{event.name}" ({_size(event.size)}) became a link {until}'
-            return StepTone.TOLD, name, (event.url, f"sha256 {event.sha256}")
+            name = f'"{event.name}" ({_size(event.size)}) became a link until {_time(event.expires_at)}'
+            return _told(name, event.url, f"sha256 {event.sha256}")
         case LinkDownloaded():
             amount = "whole" if event.complete else f"{_size(event.sent)} of it"
-            return StepTone.GOOD, f"the link was downloaded from {event.host} ({amount})", (f"link {event.link}",)
+            return _good(f"the link was downloaded from {event.host} ({amount})", f"link {event.link}")
         case LinkExtended():
-            return StepTone.TOLD, f"the link lives until {_time(event.expires_at)}", (f"link {event.link}",)
+            return _told(f"the link lives until {_time(event.expires_at)}", f"link {event.link}")
         case LinkExpired():
-            return StepTone.TOLD, "the link's time is over", (f"link {event.link}",)
+            return _told("the link's time is over", f"link {event.link}")
         case LinkRevoked():
-            return (
-                StepTone.TOLD,
-                "the link was ended by hand",
-                tuple(filter(None, (f"link {event.link}", event.reason))),
-            )
+            return _told("the link was ended by hand", f"link {event.link}", event.reason)
         case CopyForwarded():
-            return StepTone.GOOD, f"a copy was sent on to {event.address}", (f"copy {event.copy}",)
+            return _good(f"a copy was sent on to {event.address}", f"copy {event.copy}")
         case CopyBounced():
-            return StepTone.BAD, f"the copy for {event.address} won't get there", (_quoted(event.answer),)
+            return _bad(f"the copy for {event.address} won't get there", _quoted(event.answer))
         case CopyRemoved():
-            return StepTone.TOLD, f"the copy in the mailbox was removed: {_REMOVED[event.cause]}", ()
+            return _told(f"the copy in the mailbox was removed: {_REMOVED[event.cause]}")
         case RouteFailed():
-            return (
-                StepTone.WAITS,
-                f"the account's route is down, so its mail waits: {event.host}",
-                (_quoted(event.why),),
-            )
+            return _waits(f"the account's route is down, so its mail waits: {event.host}", _quoted(event.why))
         case DeliveryHeld():
-            return (
-                StepTone.WAITS,
-                "all mail of the account is held by hand",
-                tuple(filter(None, (event.by, event.reason))),
-            )
+            return _waits("all mail of the account is held by hand", event.by, event.reason)
         case QuotaNearlyReached() | QuotaExceeded():
             how = "exceeded" if isinstance(event, QuotaExceeded) else "nearly reached"
             of = f"{event.used} of {event.limit.limit} {event.meter.value} per {event.limit.per.value}"
-            return (
-                StepTone.WAITS,
-                f"quota {how}: {of}",
-                (f"sender {event.sender}" if event.sender else "whole account",),
-            )
+            return _waits(f"quota {how}: {of}", f"sender {event.sender}" if event.sender else "whole account")
         case HostFound(strike=strike):
-            return StepTone.BAD, f"a strike against host {strike.host}: {strike.cause.value}", ()
+            return _bad(f"a strike against host {strike.host}: {strike.cause.value}")
         case HostIgnored(strike=strike):
-            return StepTone.TOLD, f"no strike against host {strike.host}: {event.ignored} is ignored", ()
-    return StepTone.TOLD, wire_name(type(event)), ()
+            return _told(f"no strike against host {strike.host}: {event.ignored} is ignored")
+    return _told(wire_name(type(event)))
 
 
 def _recorded(event: MailRecorded) -> Description:
-    place = (f"record {event.sequence} of stream MAIL",)
-    match event.record, event.kind:
-        case MailConverted(links=links), _:
-            return StepTone.GOOD, f"rewritten: {_count(len(links), 'attachment')} left as links", place
-        case record, "convert":
-            return (
-                StepTone.GOOD,
-                f"accepted and kept; {_count(len(record.convert), 'attachment')} to become links",
-                place,
-            )
-        case record, "dsn":
-            return StepTone.TOLD, f"a notification to {_names(record.envelope.recipients)} was written", place
-        case record, "copy":
-            return StepTone.TOLD, f"a copy for {_names(record.envelope.recipients)} was written", place
-    return StepTone.GOOD, "accepted and kept", place
+    place, record = f"record {event.sequence} of stream MAIL", event.record
+    if isinstance(record, MailConverted):
+        return _good(f"rewritten: {_count(len(record.links), 'attachment')} left as links", place)
+    match event.kind:
+        case "convert":
+            return _good(f"accepted and kept; {_count(len(record.convert), 'attachment')} to become links", place)
+        case "dsn":
+            return _told(f"a notification to {_names(record.envelope.recipients)} was written", place)
+        case "copy":
+            return _told(f"a copy for {_names(record.envelope.recipients)} was written", place)
+    return _good("accepted and kept", place)
 
 
 def _failures(failures: tuple[Failure, ...]) -> tuple[str, ...]:
@@ -163,8 +156,8 @@ def _failures(failures: tuple[Failure, ...]) -> tuple[str, ...]:
     )
 
 
-def _notification(dsn: str) -> tuple[str, ...]:
-    return (f"the sender is owed notification {dsn}",) if dsn else ("nobody to notify: the null sender",)
+def _notification(dsn: str) -> str:
+    return f"the sender is owed notification {dsn}" if dsn else "nobody to notify: the null sender"
 
 
 def _attempt(attempt: int) -> str:

@@ -35,12 +35,12 @@ class MailSummary:
     at: datetime
     sender: str
     recipients: tuple[str, ...]
-    subject: str
-    message_id: str
-    size: int
-    accepted: bool
-    kind: str
-    answer: str
+    subject: str = ""
+    message_id: str = ""
+    size: int = 0
+    accepted: bool = False
+    kind: str = "refused"
+    answer: str = ""
 
 
 @dataclass(frozen=True)

@@ -87,19 +87,8 @@ def summary_of(event: AnyEvent) -> MailSummary | None:
     """None if the event has neither a ballot nor a refused recipient."""
     match event:
         case RecipientRefused():
-            return MailSummary(
-                mail=event.mail,
-                account=event.account,
-                at=event.at.astimezone(UTC),
-                sender=event.sender,
-                recipients=(event.recipient,),
-                subject="",
-                message_id="",
-                size=0,
-                accepted=False,
-                kind="refused",
-                answer=event.answer,
-            )
+            at, recipients = event.at.astimezone(UTC), (event.recipient,)
+            return MailSummary(event.mail, event.account, at, event.sender, recipients, answer=event.answer)
         case MailRefused(ballot=ballot, answer=answer):
             return _summary(ballot.envelope, ballot.manifest, kind="refused", answer=answer)
         case MailRecorded(record=MailAccepted(envelope=envelope, manifest=manifest, message_id=own_id), kind=kind):
@@ -139,15 +128,8 @@ def _session(envelope: Envelope) -> MailSession:
 
 
 def _vote_view(vote: Vote) -> VoteView:
-    return VoteView(
-        voter=vote.voter,
-        reply=vote.reply.value,
-        reason=vote.reason,
-        text=vote.text,
-        sequence=vote.sequence,
-        figures=dict(vote.figures),
-        convert=vote.convert,
-    )
+    reply, figures = vote.reply.value, dict(vote.figures)
+    return VoteView(vote.voter, reply, vote.reason, vote.text, vote.sequence, figures, vote.convert)
 
 
 def _step(mail: str, sequenced: SequencedEvent, copies: set[str]) -> TimelineStep:
