@@ -3,6 +3,7 @@
 Folded from events. Pure.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -31,7 +32,8 @@ SettingsEvent = (
 FILTERS = tuple(event.subject_filter() for event in (*SettingsEvent.__args__, AccountClosed))
 
 
-class SendersStatement(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class SendersStatement:
     """Who vouched that the senders know of the copies, when, and in which words."""
 
     statement: str

@@ -1,8 +1,6 @@
-"""Normal forms of logins and mail addresses. Raises RefusedCommand that says what is wrong."""
+"""Normal forms of logins and mail addresses. Raises ValueError that says what is wrong."""
 
 import re
-
-from varco_common.base.errors import RefusedCommand
 
 ACCOUNT = r"^[a-z0-9][a-z0-9-]{0,62}$"
 MAX_PASSWORD_BYTES = 1024
@@ -16,7 +14,7 @@ def login(text: str) -> str:
     """In lower case. The argument of POP3's USER is one word."""
     normal = text.strip().lower()
     if not _LOGIN.fullmatch(normal):
-        raise RefusedCommand(f"{text!r} is no login: up to 254 characters without blanks and colons")
+        raise ValueError(f"{text!r} is no login: up to 254 characters without blanks and colons")
     return normal
 
 
@@ -24,5 +22,5 @@ def address(text: str) -> str:
     """Without blanks around it, otherwise unchanged."""
     normal = text.strip()
     if not normal.isascii() or not (match := _ADDRESS.fullmatch(normal)) or len(match[1]) > 253:
-        raise RefusedCommand(f"{text!r} is no mail address: write boss@acme.example")
+        raise ValueError(f"{text!r} is no mail address: write boss@acme.example")
     return normal

@@ -7,18 +7,10 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from varco_archive import normalization
-from varco_common.base.errors import RefusedCommand
 from varco_common.base.settings import CommaList, Duration, env_prefix
 from varco_common.bus.settings import WithMailDays
 from varco_common.runtime.settings import ServiceSettings, WithBalancers, WithHostname, WithPop3Ports
 from varco_common.storage.settings import WithDatabase, WithObjectStore
-
-
-def _return_path(text: str) -> str:
-    try:
-        return normalization.address(text) if text else ""
-    except RefusedCommand as refusal:
-        raise ValueError(str(refusal)) from None
 
 
 class Settings(
@@ -49,7 +41,7 @@ class Settings(
         description="certificate:key files in PEM, separated by commas. Empty: each <name>.crt with <name>.key in "
         "VARCO_HOME/tls.",
     )
-    return_path: Annotated[str, AfterValidator(_return_path)] = Field(
+    return_path: Annotated[str, AfterValidator(lambda text: text and normalization.address(text))] = Field(
         default="",
         description="Envelope sender of forwarded copies for accounts that name none: an address whose bounces an "
         "operator reads. Empty: the null sender <>, so that no bounce is sent.",

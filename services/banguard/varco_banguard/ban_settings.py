@@ -3,6 +3,7 @@
 One state for the whole product, folded. Pure.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -12,7 +13,8 @@ from varco_common.events import AnyEvent, BanRules, BanRulesChanged, NetworkIgno
 from varco_common.events.ban_table import address_of, network_of
 
 
-class IgnoredNetwork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+@dataclass(frozen=True, kw_only=True)
+class IgnoredNetwork:
     """A network whose failures do not count.
 
     If `account` is set, only failures that concern it do not count.

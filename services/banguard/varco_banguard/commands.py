@@ -37,16 +37,14 @@ def ignore(settings: BanSettings | None, context: CommandContext, network: str, 
     """If `account` is empty, no failure counts; else those that concern the account do not."""
     if (settings or BanSettings()).ignored_network(network, account):
         return []
-    at, by, reason = context.at, context.by, context.reason
-    event = NetworkIgnored(at=at, by=by, reason=reason, network=network, account=account)
+    event = context.event(NetworkIgnored, network=network, account=account)
     return [Change("add", "ignored network", network, account, event)]
 
 
 def unignore(settings: BanSettings | None, context: CommandContext, network: str, account: str) -> list[Change]:
     if not (settings or BanSettings()).ignored_network(network, account):
         raise NotFound(f"{network} is not ignored")
-    at, by, reason = context.at, context.by, context.reason
-    event = NetworkUnignored(at=at, by=by, reason=reason, network=network, account=account)
+    event = context.event(NetworkUnignored, network=network, account=account)
     return [Change("remove", "ignored network", network, account, event)]
 
 
@@ -56,7 +54,7 @@ def change_rules(settings: BanSettings | None, context: CommandContext, given: M
     rules = changed_rules(before, given)
     if rules == before:
         return []
-    event = BanRulesChanged(at=context.at, by=context.by, reason=context.reason, rules=rules)
+    event = context.event(BanRulesChanged, rules=rules)
     return [Change("change", "ban rules", "", " ".join(f"{name}={value}" for name, value in given.items()), event)]
 
 

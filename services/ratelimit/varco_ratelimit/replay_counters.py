@@ -78,14 +78,7 @@ class _Counted:
         return self._sums.room_from(place, since, most, self._end)
 
 
-class _Nothing:
-    """The UsageCounter of a sender that sent nothing."""
-
-    def used(self, place: int, since: int) -> int:  # noqa: ARG002
-        return 0
-
-    def room_from(self, place: int, since: int, most: int) -> None:
-        """None: there is room."""
+_NOTHING = RunningSums()
 
 
 class ReplayCounters:
@@ -106,8 +99,8 @@ class ReplayCounters:
     def as_of(self, sequence: int, pending: Amounts = NO_AMOUNTS, whole: Amounts = NO_AMOUNTS) -> "CountersAsOf":
         return CountersAsOf(self, sequence, pending, whole)
 
-    def sums(self, sender: str) -> RunningSums | None:
-        return self._whole if sender == WHOLE_ACCOUNT else self._senders.get(sender)
+    def sums(self, sender: str) -> RunningSums:
+        return self._whole if sender == WHOLE_ACCOUNT else self._senders.get(sender, _NOTHING)
 
 
 class CountersAsOf:
@@ -118,9 +111,9 @@ class CountersAsOf:
     def __init__(self, recount: ReplayCounters, sequence: int, pending: Amounts, whole: Amounts) -> None:
         self._recount, self._sequence, self._pending, self._whole = recount, sequence, pending, whole
 
-    def of(self, sender: str) -> _Counted | _Nothing:
+    def of(self, sender: str) -> _Counted:
         sums = self._recount.sums(sender)
-        return _Counted(sums, sums.before(self._sequence)) if sums else _Nothing()
+        return _Counted(sums, sums.before(self._sequence))
 
     def pending(self, sender: str, place: int) -> int:
         return (self._whole if sender == WHOLE_ACCOUNT else self._pending)[place]

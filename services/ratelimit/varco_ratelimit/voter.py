@@ -4,6 +4,7 @@ Decides from memory, and logs each reservation before the vote leaves.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 
 from msgspec.structs import replace
@@ -28,55 +29,50 @@ NOT_YET = Vote(voter=VOTER, reply=Reply.SERVICE_MISSING, reason="not all mails t
 _log = log.get(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Voter:
     """Called with each ballot; None where another process votes.
 
     `now` is the clock, in milliseconds since 1970.
     """
 
-    def __init__(
-        self,
-        *,
-        quotas: Projection[AccountQuotas],
-        counters: QuotaCounters,
-        known: KnownRecipients,
-        reservation_log: ReservationLog,
-        owner: PartitionOwner,
-        alerts: AlertPublisher,
-        now: Callable[[], int],
-    ) -> None:
-        self._quotas, self._counters, self._known = quotas, counters, known
-        self._reservation_log, self._owner, self._alerts, self._now = reservation_log, owner, alerts, now
+    quotas: Projection[AccountQuotas]
+    counters: QuotaCounters
+    known: KnownRecipients
+    reservation_log: ReservationLog
+    owner: PartitionOwner
+    alerts: AlertPublisher
+    now: Callable[[], int]
 
     def __call__(self, ballot: Ballot) -> Vote | None:
         started = perf_counter()
-        status = self._owner.status(subjects.partition(ballot.envelope.account))
+        status = self.owner.status(subjects.partition(ballot.envelope.account))
         if status is PartitionStatus.OTHER:
             return None
         ready = status is PartitionStatus.READY
-        vote = self._vote(ballot) if ready else replace(NOT_YET, sequence=self._quotas.sequence)
+        vote = self._vote(ballot) if ready else replace(NOT_YET, sequence=self.quotas.sequence)
         metrics.VOTES[vote.reply].inc()
         metrics.VOTE_SECONDS.observe(perf_counter() - started)
         return vote
 
     def _vote(self, ballot: Ballot) -> Vote:
-        envelope, now = ballot.envelope, self._now()
+        envelope, now = ballot.envelope, self.now()
         self._end_lapsed(now)
-        account, sender = self._quotas.get(envelope.account), sender_key(envelope.sender)
+        account, sender = self.quotas.get(envelope.account), sender_key(envelope.sender)
         amounts = amounts_of(ballot, self._first_time(account, ballot, sender, now))
-        counters = self._counters.account_counters(envelope.account)
+        counters = self.counters.account_counters(envelope.account)
         decision = decide(ballot, account, counters, amounts, now)
-        figures = figures_of(counters, sender, amounts, clock=now, counted=self._counters.sequence)
+        figures = figures_of(counters, sender, amounts, clock=now, counted=self.counters.sequence)
         if decision.vote.reply.accepts and account:
             reservation = Reservation(envelope.id, envelope.account, sender, amounts, now)
-            self._reservation_log.write(reservation)
-            self._counters.reserve(reservation)
+            self.reservation_log.write(reservation)
+            self.counters.reserve(reservation)
         for alert in decision.alerts:
-            self._alerts.publish(envelope.account, alert, envelope.id, now)
-        return replace(decision.vote, sequence=self._quotas.sequence, figures=figures)
+            self.alerts.publish(envelope.account, alert, envelope.id, now)
+        return replace(decision.vote, sequence=self.quotas.sequence, figures=figures)
 
     def _end_lapsed(self, now: int) -> None:
-        if lapsed := self._counters.lapse(now):
+        if lapsed := self.counters.lapse(now):
             metrics.LAPSED.inc(len(lapsed))
             _log.warning("accepted mails were neither stored nor refused", mails=[mail.mail for mail in lapsed])
 
@@ -87,4 +83,4 @@ class Voter:
         if Meter.FIRST_TIME not in account.quotas.whole and Meter.FIRST_TIME not in account.limits(sender, now):
             return 0
         envelope = ballot.envelope
-        return first_time_count(self._known, envelope.account, sender, map(sender_key, envelope.recipients), now)
+        return first_time_count(self.known, envelope.account, sender, map(sender_key, envelope.recipients), now)

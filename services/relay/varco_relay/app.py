@@ -15,12 +15,12 @@ from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service, run
 from varco_common.storage import database, retention
 from varco_common.storage.object_store import open_store
+from varco_relay import mail_retention
 from varco_relay.api import queue as queue_api
 from varco_relay.api import routes as routes_api
 from varco_relay.delivery_attempt import Deliverer
 from varco_relay.dsn_sender import DsnSender
 from varco_relay.gauges import Gauges
-from varco_relay.mail_retention import RelayRetention
 from varco_relay.model import account_route, queue
 from varco_relay.queue_runner import QueueRunner
 from varco_relay.queue_service import QueueService
@@ -75,7 +75,7 @@ async def serve(settings: Settings) -> None:
         )
         try:
             async with routes.following(), queued.following(), run_in_background(workers.run(), runner.run()):
-                await RelayRetention(bus, queued).serve()
+                await mail_retention.serve(bus, queued)
                 with Gauges(queue_service, workers, pools).registered():
                     async with ReplayServer.answering(bus, "relay", "varco_relay.past_settings", settings):
                         objects = degrades(object_store.check, "large mail waits")

@@ -1,4 +1,4 @@
-"""Times of stored messages: nanoseconds since 1970, written as RFC 3339 in UTC."""
+"""Times of stored messages, in nanoseconds since 1970 and as RFC 3339, and times in requests."""
 
 from datetime import UTC, datetime
 
@@ -18,3 +18,8 @@ def nanoseconds(text: str) -> int:
         raise ValueError(f"no time in UTC: {text!r}")
     seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
     return seconds * _BILLION + int(f"{fraction:0<9}")
+
+
+def as_utc(at: datetime | None) -> datetime | None:
+    """A time without an offset is UTC, whatever the zone of this machine."""
+    return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at

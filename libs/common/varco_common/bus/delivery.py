@@ -64,20 +64,6 @@ class Delivery:
     not get the answer, the mail comes again: every handler must bear that.
     """
 
-    __slots__ = (
-        "_owner",
-        "at",
-        "body",
-        "deliveries",
-        "is_waiting",
-        "record",
-        "redelivered",
-        "reply",
-        "sequence",
-        "size",
-        "subject",
-    )
-
     def __init__(
         self,
         owner: DeliveryOwner,

@@ -4,11 +4,10 @@ The one answer for ingress, the firewall and banguard's vote, folded from bangua
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
-
-import msgspec
 
 from varco_common.base.subjects import event, everyone
 from varco_common.events import HostBanned, HostUnbanned, NetworkIgnored, NetworkUnignored
@@ -22,7 +21,8 @@ ENFORCER_STATUS = everyone("bans")
 NEVER: tuple[Network, ...] = (IPv4Network("127.0.0.1/32"), IPv6Network("::1/128"))
 
 
-class EnforcerStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+@dataclass(frozen=True, kw_only=True)
+class EnforcerStatus:
     """One process that enforces bans, asked about one host.
 
     `sequence` is the last event that it has applied.

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from varco_common.events import AccountEvent, Event
+from varco_common.events import Event
 
 S = TypeVar("S")
-E = TypeVar("E", bound=AccountEvent)
+E = TypeVar("E", bound=Event)
 Op = Literal["add", "remove", "change"]
 
 _SIGNS: dict[Op, str] = {"add": "+", "remove": "-", "change": "~"}
@@ -58,7 +58,9 @@ class CommandContext(NamedTuple):
     reason: str = ""
 
     def event(self, kind: type[E], **fields: Any) -> E:
-        return kind(**{"account": self.account, "at": self.at, "by": self.by, "reason": self.reason, **fields})
+        """An event with those of the shared fields that its kind has."""
+        shared = {name: value for name, value in self._asdict().items() if name in kind.__struct_fields__}
+        return kind(**shared | fields)
 
 
 class CommandResult(NamedTuple):

@@ -42,9 +42,18 @@ async def _admin(token: Annotated[ApiToken, Depends(caller)]) -> ApiToken:
 
 
 async def _of_account(account: Annotated[str, Path()], token: Annotated[ApiToken, Depends(caller)]) -> ApiToken:
-    if not token.covers(account):
-        raise HTTPException(403, f"This token is for account {token.scope} alone.")
+    visible_account(token, account)
     return token
+
+
+def visible_account(token: ApiToken, account: str = "") -> str:
+    """The account that a query is limited to; empty for all accounts.
+
+    Raises 403 if an account's token names another account.
+    """
+    if account and not token.covers(account):
+        raise HTTPException(403, f"This token is for account {token.scope} alone.")
+    return account if token.is_admin else token.scope
 
 
 def _unauthorised(detail: str, challenge: str) -> HTTPException:

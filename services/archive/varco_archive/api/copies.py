@@ -12,6 +12,7 @@ from varco_archive.copy_index import CopyQuery
 from varco_archive.copy_reader import unstuffed
 from varco_archive.copy_service import CopyService
 from varco_common.base.errors import NotFound, PoisonError
+from varco_common.base.timestamps import as_utc
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import Command, ReasonedCommand
@@ -34,7 +35,7 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     ) -> CopyPage:
         """By parts of addresses and of the subject, in any case; by arrival in [since, until)."""
-        criteria = CopyQuery(sender, recipient, subject, _utc(since), _utc(until))
+        criteria = CopyQuery(sender, recipient, subject, as_utc(since), as_utc(until))
         copies = await service.index.search(account, criteria, after=cursor, limit=limit)
         cursor = copies[-1].id if len(copies) == limit else 0
         return CopyPage(copies=[CopyOut.of(copy) for copy in copies], next=cursor)
@@ -44,8 +45,8 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
         account: AccountName, command: Command, _: AccountScope, since: Time = None, until: Time = None
     ) -> None:
         """To be called before an export, so that an event says who took out what."""
-        end = _utc(until) or datetime.now(UTC)
-        begin = _utc(since) or end - timedelta(days=366)
+        end = as_utc(until) or datetime.now(UTC)
+        begin = as_utc(since) or end - timedelta(days=366)
         await service.note_export(account, command.by, command.reason, begin, end)
 
     @api.get("/accounts/{account}/archive/copies/{mail}", summary="A copy's text", response_class=StreamingResponse)
@@ -70,8 +71,3 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
     yield first
     async for piece in rest:
         yield piece
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    """A time without an offset is UTC."""
-    return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at

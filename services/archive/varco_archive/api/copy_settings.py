@@ -11,7 +11,6 @@ from varco_archive.api.schemas import (
     ArchiveIn,
     ArchiveOut,
     ArchiveSection,
-    SendersToldOut,
     StatusOut,
     document,
     section,
@@ -42,8 +41,7 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
     async def show(account: AccountName, _: AccountScope) -> ArchiveOut:
         version = await accounts.version(account)
         settings = accounts.settings_of(account)
-        told = SendersToldOut.of(settings.statement) if settings.statement else None
-        return ArchiveOut(account=account, archive=section(settings), told=told, version=version)
+        return ArchiveOut(account=account, archive=section(settings), told=settings.statement, version=version)
 
     @api.put("/accounts/{account}/archive", summary="Set it, as a whole")
     async def put(

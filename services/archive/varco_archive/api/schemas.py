@@ -4,13 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from varco_archive import normalization
 from varco_archive.copy_index import CopyDetails
 from varco_archive.model import DEFAULT_KEEP_SECONDS, CopySettings, ForwardingTarget, SendersStatement
 from varco_common.base import units
-from varco_common.base.errors import RefusedCommand
 from varco_common.base.settings import Duration
 from varco_common.events import CopyForm, CopySource
 
@@ -24,18 +23,8 @@ def _forward(value: object) -> object:
     return {"to": value} if isinstance(value, str) else value
 
 
-def _normal(normal: Any) -> BeforeValidator:
-    def check(value: object) -> object:
-        try:
-            return normal(value) if isinstance(value, str) else value
-        except RefusedCommand as refusal:
-            raise ValueError(str(refusal)) from None
-
-    return BeforeValidator(check)
-
-
 AccountName = Annotated[str, Path(pattern=normalization.ACCOUNT, description="The account's name.")]
-Address = Annotated[str, _normal(normalization.address)]
+Address = Annotated[str, AfterValidator(normalization.address)]
 
 
 class StrictModel(BaseModel):
@@ -51,7 +40,7 @@ class Pop3In(StrictModel):
         json_schema_extra={"examples": [{"login": "archive@acme.example", "password": "a-long-secret"}]}
     )
 
-    login: Annotated[str, _normal(normalization.login)] = Field(
+    login: Annotated[str, AfterValidator(normalization.login)] = Field(
         description="The user name of the mailbox.", examples=["archive@acme.example"]
     )
     password: SecretStr | None = Field(
@@ -139,18 +128,6 @@ class ArchiveIn(StrictModel):
 ArchiveSection = Annotated[ArchiveIn | None, BeforeValidator(_off)]
 
 
-class SendersToldOut(BaseModel):
-    """Who vouched that senders know of the copies, and when."""
-
-    statement: str
-    by: str
-    at: datetime
-
-    @classmethod
-    def of(cls, statement: SendersStatement) -> "SendersToldOut":
-        return cls(statement=statement.statement, by=statement.by, at=statement.at)
-
-
 class ArchiveOut(BaseModel):
     """`archive` as in an account file, without the password; None if nothing is copied.
 
@@ -159,7 +136,7 @@ class ArchiveOut(BaseModel):
 
     account: str
     archive: dict[str, Any] | None
-    told: SendersToldOut | None
+    told: SendersStatement | None
     version: int
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from varco_audit.api.parameters import as_utc, visible_account
 from varco_audit.reconciliation.checker import BalanceChecker, UnaccountedMail
 from varco_audit.reconciliation.counts import OutstandingMail
 from varco_audit.reconciliation.store import BalanceLine, BalanceStore
-from varco_common.runtime.auth import Caller
+from varco_common.base.timestamps import as_utc
+from varco_common.runtime.auth import Caller, visible_account
 
 _CLOCK_SKEW_MS = 60_000  # between the bus and this machine
 

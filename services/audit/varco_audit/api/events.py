@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from varco_audit.api import ndjson
 from varco_audit.api.event_models import EventOut, EventPage, IndexOut, json_line
-from varco_audit.api.parameters import FACTS, SERVICES, as_utc, check_known, visible_account
+from varco_audit.api.parameters import FACTS, SERVICES, check_known
 from varco_audit.index.event_index import EventIndex
 from varco_audit.index.index_fields import index_row
 from varco_audit.recording.mail_recorder import MailRecorder
@@ -19,10 +19,11 @@ from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventQuery
 from varco_audit.trace.timeline import decode_readable
 from varco_common.base.errors import NotFound
+from varco_common.base.timestamps import as_utc
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.events import TokenIssued
 from varco_common.events import fact as fact_of
-from varco_common.runtime.auth import Admin, Caller
+from varco_common.runtime.auth import Admin, Caller, visible_account
 from varco_common.runtime.follower_limit import FollowerLimit
 
 _WORD = r"^[a-z0-9-]{1,64}$"

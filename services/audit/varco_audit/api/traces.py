@@ -4,10 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from varco_audit.api.parameters import visible_account
 from varco_audit.trace.model import Trace
 from varco_audit.trace.tracer import Tracer
-from varco_common.runtime.auth import Caller
+from varco_common.runtime.auth import Caller, visible_account
 
 
 def router(tracer: Tracer) -> APIRouter:

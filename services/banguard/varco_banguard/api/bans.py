@@ -7,8 +7,8 @@ import msgspec
 from fastapi import APIRouter
 
 from varco_banguard import commands, unban_decisions
-from varco_banguard.api.parameters import CommandWithReason, NetworkPath, account_of
-from varco_banguard.api.schemas import BanIn, BanOut, EnforcerOut, HostOut, LiftedOut, is_visible, visible_strikes
+from varco_banguard.api.parameters import CommandWithReason, NetworkPath
+from varco_banguard.api.schemas import BanIn, BanOut, HostOut, LiftedOut, is_visible, visible_strikes
 from varco_banguard.ban_settings import IgnoredNetwork
 from varco_banguard.model import Host, strikes_of_account
 from varco_banguard.normalization import normal_network
@@ -18,7 +18,7 @@ from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.bus import Bus
 from varco_common.events import HostEvent
 from varco_common.events.ban_table import ENFORCER_STATUS, EnforcerStatus, Network, address_of, key_of, network_of
-from varco_common.runtime.auth import Admin, Caller
+from varco_common.runtime.auth import Admin, Caller, visible_account
 from varco_common.runtime.tokens import ApiToken
 
 _enforcer_status = msgspec.json.Decoder(EnforcerStatus)
@@ -78,7 +78,7 @@ def router(bus: Bus, state: BanguardState) -> APIRouter:
         """
         attribution = Attribution(datetime.now(UTC), command.by, command.reason)
         key = key_of(normal_network(network))
-        host = await _lift(state, normal_network(network), account_of(token), attribution)
+        host = await _lift(state, normal_network(network), visible_account(token), attribution)
         banned = bool(host and host.ban)
         why = "it rests on strikes that concern others, or was set by hand" if banned else ""
         return LiftedOut(network=key, banned=banned, why=why)
@@ -107,10 +107,9 @@ async def _lift(state: BanguardState, network: Network, account: str, attributio
     return await state.settle(key, if_known(decide))
 
 
-async def _enforcers(bus: Bus, host: str) -> list[EnforcerOut]:
+async def _enforcers(bus: Bus, host: str) -> list[EnforcerStatus]:
     replies = await bus.requests.ask_everyone(ENFORCER_STATUS, host.encode())
-    enforcers = [EnforcerOut.model_validate(_enforcer_status.decode(reply)) for reply in replies]
-    return sorted(enforcers, key=lambda enforcer: (enforcer.service, enforcer.process))
+    return sorted(map(_enforcer_status.decode, replies), key=lambda enforcer: (enforcer.service, enforcer.process))
 
 
 def _may_see(host: Host, token: ApiToken) -> bool:

@@ -1,4 +1,4 @@
-"""Parameters that several routes have, and whose request it is."""
+"""Parameters that several routes have."""
 
 from typing import Annotated
 
@@ -7,7 +7,6 @@ from fastapi import Depends, Path, Query
 from varco_common.eventsourcing.commands import CommandRequest
 from varco_common.runtime.auth import Caller
 from varco_common.runtime.command_api import IfMatch, command_request
-from varco_common.runtime.tokens import ApiToken
 
 NetworkPath = Annotated[str, Path(description="An address or a network.")]
 RequiredReason = Annotated[str, Query(min_length=1, max_length=1_000, description="Why; it goes into the event.")]
@@ -18,8 +17,3 @@ def _with_reason(token: Caller, reason: RequiredReason, if_match: IfMatch = None
 
 
 CommandWithReason = Annotated[CommandRequest, Depends(_with_reason)]
-
-
-def account_of(token: ApiToken) -> str:
-    """The account whose token it is; empty for an admin's."""
-    return "" if token.is_admin else token.scope

@@ -8,17 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from varco_banguard.model import Ban
 from varco_common.events import Strike
+from varco_common.events.ban_table import EnforcerStatus
 from varco_common.runtime.tokens import ApiToken
 
 
-class OfAttributes(BaseModel):
-    """A schema whose fields are attributes of the object that it shows."""
+class StrikeOut(BaseModel):
+    """One strike."""
 
     model_config = ConfigDict(from_attributes=True)
-
-
-class StrikeOut(OfAttributes):
-    """One strike."""
 
     at: datetime
     cause: str
@@ -47,18 +44,6 @@ class BanOut(BaseModel):
         return cls.model_validate({**asdict(ban), "network": network, "evidence": evidence})
 
 
-class EnforcerOut(OfAttributes):
-    """A process that refuses banned hosts, and whether it refuses this one."""
-
-    service: str
-    process: str
-    how: str
-    sequence: int = Field(description="The last event that it has applied.")
-    bans: int
-    enforces: bool
-    why_not: str
-
-
 class HostOut(BaseModel):
     """Everything that is known of a host."""
 
@@ -67,7 +52,9 @@ class HostOut(BaseModel):
     strikes: list[StrikeOut] = Field(description="Those that have not led to a ban.")
     bans: int = Field(description="Bans in a row.")
     ignored: list[str] = Field(description="The ignored networks that cover it.")
-    enforcers: list[EnforcerOut]
+    enforcers: list[EnforcerStatus] = Field(
+        description="The processes that refuse banned hosts, and whether each refuses this one."
+    )
 
 
 class BanIn(BaseModel):
@@ -76,16 +63,6 @@ class BanIn(BaseModel):
     network: str = Field(description="An address or a network.")
     bantime: str | None = Field(None, description="`1h`, `7 days`, -1 for ever. Left out: as the rules say.")
     reason: str = Field(min_length=1, max_length=1_000)
-
-
-class IgnoredOut(OfAttributes):
-    """A network whose failures do not count."""
-
-    network: str
-    account: str = Field(description="Only failures that concern this account do not count; empty: none counts.")
-    since: datetime
-    by: str
-    reason: str
 
 
 class LiftedOut(BaseModel):

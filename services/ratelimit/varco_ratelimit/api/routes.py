@@ -13,9 +13,8 @@ from varco_common.events import Meter
 from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
 from varco_common.eventsourcing.projection import Projection
-from varco_common.runtime.auth import AccountScope, Admin, Caller
+from varco_common.runtime.auth import AccountScope, Admin, Caller, visible_account
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun, ReasonedCommand
-from varco_common.runtime.tokens import ApiToken
 from varco_ratelimit import commands
 from varco_ratelimit.api import schemas
 from varco_ratelimit.api.schemas import QuotaCommand
@@ -158,7 +157,7 @@ def _usage(api: APIRouter, usage: UsageReader) -> None:
         """Who sends most. Quotas need not be set."""
         if not timedelta() < per <= _FARTHEST:
             raise RefusedCommand(f"the counters go back one day: they know nothing of {units.format_duration(per)}")
-        return await usage.top(_visible(token, account), Meter(by), per, limit)
+        return await usage.top(visible_account(token, account), Meter(by), per, limit)
 
     @api.get("/quotas/senders/{sender:path}")
     async def show_sender(
@@ -169,11 +168,4 @@ def _usage(api: APIRouter, usage: UsageReader) -> None:
     ) -> list[SenderOut]:
         """What a sender has used of each limit, and the mails that count, in each account."""
         name = sender if sender == NULL_SENDER else sender_key(sender)
-        return await usage.sender(name, _visible(token, account), mails)
-
-
-def _visible(token: ApiToken, account: str) -> str:
-    """The account that the token may see; empty for all. Raises 403."""
-    if not token.is_admin and account not in ("", token.scope):
-        raise HTTPException(403, f"This token is for account {token.scope} alone.")
-    return account if token.is_admin else token.scope
+        return await usage.sender(name, visible_account(token, account), mails)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
 
-from varco_common.runtime.auth import Caller
+from varco_common.runtime.auth import Caller, visible_account
 from varco_common.runtime.tokens import ApiToken
 from varco_relay.api.schemas import DropIn, QueuedOut, QueuePage, QueueReasonIn, UntriedOut
 from varco_relay.commands import drop_mail, hold_mail, release_mail, retry_mail
@@ -28,7 +28,7 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
         *,
         held: Annotated[bool | None, Query(description="Only those held, or only those not held")] = None,
     ) -> QueuePage:
-        scope = _scope(token, account)
+        scope = visible_account(token, account)
         mails, total = queue.page(scope, held=held, after=cursor, limit=limit)
         return QueuePage(
             mails=[QueuedOut.of(state) for state in mails],
@@ -43,7 +43,7 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
     async def show(token: Caller, mail: str) -> QueuedOut:
         """Also one that waits for its first attempt, among the oldest 1,000 of those."""
         if queue.get(mail) is None:
-            for untried in await _untried(workers, _scope(token, ""), _MAX_UNTRIED):
+            for untried in await _untried(workers, visible_account(token, ""), _MAX_UNTRIED):
                 if untried.mail == mail:
                     return untried.as_queued()
         return QueuedOut.of(_queued(queue, token, mail))
@@ -65,13 +65,6 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
         await queue.execute(drop_mail, _queued(queue, token, mail), by=f"token:{token.id}", reason=why.reason)
 
     return api
-
-
-def _scope(token: ApiToken, account: str) -> str:
-    """The account whose mails are listed; empty for all."""
-    if account and not token.covers(account):
-        raise HTTPException(403, f"This token is for account {token.scope} alone.")
-    return account or ("" if token.is_admin else token.scope)
 
 
 async def _untried(workers: WorkerSupervisor, scope: str, limit: int) -> list[UntriedOut]:
