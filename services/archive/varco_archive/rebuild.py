@@ -17,10 +17,15 @@ from varco_archive.settings import Settings
 from varco_archive.tables import copies, marks
 from varco_common.bus import Bus, StoredRecord
 from varco_common.events import CopyRemoved
-from varco_common.eventsourcing.folded_states import FoldedStates
 from varco_common.eventsourcing.rebuild.event_reader import read_events
 from varco_common.eventsourcing.rebuild.mail_reader import read_records
-from varco_common.eventsourcing.rebuild.rebuildable import ComparedTable, FoldedProjection, RebuildSink
+from varco_common.eventsourcing.rebuild.rebuildable import (
+    ComparedTable,
+    FoldedProjection,
+    RebuildableTables,
+    RebuildSink,
+    fold_events,
+)
 from varco_common.mail.record import MailAccepted, decode_record
 
 REMOVALS = "removals"
@@ -28,7 +33,7 @@ _BATCH = 500
 _NOT_COMPARED = "tombstones, and copies for forwarding only: MAIL and CopyForwarded settle those"
 
 
-class CopiesRebuild:
+class CopiesRebuild(RebuildableTables):
     """The index of copies.
 
     `applied_sequence` reads the bus first: what is acknowledged there is in any later snapshot.
@@ -117,12 +122,7 @@ class CopiesRebuild:
 
 async def _all_settings(bus: Bus) -> dict[str, CopySettings]:
     """The settings of now, which contain what held at any earlier time."""
-    memory: FoldedStates[CopySettings] = FoldedStates(PROJECTION.apply, PROJECTION.key)
-    until = await bus.events.last_sequence(*PROJECTION.filters)
-    async with aclosing(read_events(bus, *PROJECTION.filters, until=until)) as events:
-        async for sequence, event in events:
-            memory.apply(sequence, event)
-    return memory.states
+    return (await fold_events(bus, PROJECTION, await bus.events.last_sequence(*PROJECTION.filters))).states
 
 
 SETTINGS = Settings

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from varco_audit.batches import BatchLimits
 from varco_audit.dead_letters import model
@@ -18,22 +18,19 @@ from varco_common.bus import Bus, StreamMessage
 from varco_common.eventsourcing.rebuild.rebuildable import (
     ComparedTable,
     FoldedProjection,
+    RebuildableTables,
     RebuildSink,
-    applied_sequence,
 )
 
 _BATCH = 2_000  # events in one transaction
 
 
-class RebuildableProjection:
+class RebuildableProjection(RebuildableTables):
     """The tables of one TableProjection."""
 
     def __init__(self, projection: type[TableProjection], *tables: ComparedTable) -> None:
         self.name = projection.NAME
         self._projection, self._tables = projection, tables
-
-    async def applied_sequence(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
-        return await applied_sequence(live, self.name)
 
     async def build(
         self, bus: Bus, fresh: AsyncEngine, until: int, on_progress: RebuildSink

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from varco_common.bus import Bus
 from varco_common.eventsourcing.rebuild.mail_reader import read_records
 from varco_common.eventsourcing.rebuild.rebuildable import (
     ComparedTable,
     FoldedProjection,
+    RebuildableTables,
     RebuildSink,
-    applied_sequence,
 )
 from varco_ratelimit import counted_mail_store
 from varco_ratelimit.counted_record import COUNTED
@@ -31,13 +31,10 @@ _BATCH = 5_000
 _OLDER = "rows that tell of mails before the first record that the streams still have can't be made from them"
 
 
-class CountedMails:
+class CountedMails(RebuildableTables):
     """The mails that count, and the recipients that each sender has written to."""
 
-    name = "counted"
-
-    async def applied_sequence(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
-        return await applied_sequence(live, counted_mail_store.PROGRESS)
+    name = counted_mail_store.PROGRESS
 
     async def build(
         self, bus: Bus, fresh: AsyncEngine, until: int, on_progress: RebuildSink

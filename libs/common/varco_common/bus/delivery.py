@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from varco_common.base.errors import TransientError
 from varco_common.base.ids import new_id
 from varco_common.mail.record import MailRecord
+
+if TYPE_CHECKING:
+    from varco_common.bus.durable_consumer import DurableConsumer
 
 ACK = b"+ACK"
 NAK = b"-NAK"
@@ -44,65 +48,51 @@ def ack_metadata(reply: bytes) -> AckMetadata:
     return AckMetadata(*map(int, words[at : at + 5]))
 
 
-class DeliveryOwner(Protocol):
-    """The consumer that handed a delivery out."""
-
-    paused: bool
-
-    def finish(self, delivery: "Delivery", answer: bytes) -> None: ...
-    def send_answer(self, reply: str, answer: bytes) -> None: ...
-    async def park(self, sequence: int, why: str, again: str = "") -> None: ...
-
-
+@dataclass(eq=False)
 class Delivery:
     """One mail in hand.
 
     Finish it with `ack`, `nak` or `park` after the effect; report `progress` while that takes long.
 
     `deliveries` counts from 1. More than 1 means that an earlier try was not finished, but a bus
-    that was killed may have forgotten it. `body` is the inline body in wire form. When the bus does
-    not get the answer, the mail comes again: every handler must bear that.
+    that was killed may have forgotten it. `at` is when MAIL stored it, UTC. `body` is the inline
+    body in wire form. When the bus does not get the answer, the mail comes again: every handler
+    must bear that.
+
+    A parked mail that is `redelivered` gets its answer there: the bus knows nothing of it.
     """
 
-    def __init__(
-        self,
-        owner: DeliveryOwner,
-        subject: str,
-        metadata: AckMetadata,
-        reply: str,
-        *,
-        record: MailRecord,
-        body: bytes,
-        size: int,
-        redelivered: "asyncio.Future[bytes] | None" = None,
-    ) -> None:
-        self._owner = owner
-        self.subject, self.reply = subject, reply
-        self.sequence, self.deliveries = metadata.sequence, metadata.delivered
-        self.at = datetime.fromtimestamp(metadata.at / 1e9, UTC)
-        self.record, self.body, self.size = record, body, size
-        self.redelivered = redelivered  # of a parked mail: gets the answer, of which the bus knows nothing
-        self.is_waiting = False
+    owner: "DurableConsumer"
+    subject: str
+    sequence: int
+    deliveries: int
+    at: datetime
+    reply: str
+    record: MailRecord
+    body: bytes
+    size: int
+    redelivered: "asyncio.Future[bytes] | None" = None
+    is_waiting: bool = False
 
     async def ack(self) -> None:
         """Done: this consumer never gets the mail again."""
-        self._owner.finish(self, ACK)
+        self.owner.finish(self, ACK)
 
     async def nak(self, delay: float = 0.0) -> None:
         """Not now: the mail comes again after `delay` seconds."""
-        self._owner.finish(self, b'%s {"delay": %d}' % (NAK, int(delay * 1e9)) if delay > 0 else NAK)
+        self.owner.finish(self, b'%s {"delay": %d}' % (NAK, int(delay * 1e9)) if delay > 0 else NAK)
 
     async def park(self, why: str) -> None:
         """Never: appends `RecordParked`, then takes the mail off this consumer.
 
         It stays in MAIL.
         """
-        await self._owner.park(self.sequence, why, again=f"-{new_id()}" if self.redelivered else "")
-        self._owner.finish(self, TERM)
+        await self.owner.park(self.sequence, why, again=f"-{new_id()}" if self.redelivered else "")
+        self.owner.finish(self, TERM)
 
     async def progress(self) -> None:
         """Still in work: the ack wait begins anew."""
-        self._owner.send_answer(self.reply, IN_PROGRESS)
+        self.owner.send_answer(self.reply, IN_PROGRESS)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -111,7 +101,7 @@ class Delivery:
         A MailWorker that ends cancels the handler inside this block and returns the mail at once.
         Raises MailReturned if the worker is ending already.
         """
-        if self._owner.paused:
+        if self.owner.paused:
             raise MailReturned("the process ends while the mail waits")
         self.is_waiting = True
         try:
@@ -122,4 +112,4 @@ class Delivery:
     def renew(self, reply: str, deliveries: int) -> None:
         """The bus sent the mail again while it is in hand, and expects an answer to that."""
         self.reply, self.deliveries = reply, deliveries
-        self._owner.send_answer(reply, IN_PROGRESS)
+        self.owner.send_answer(reply, IN_PROGRESS)

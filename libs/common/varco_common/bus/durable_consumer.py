@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Any, Self
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Self
 
 from varco_common.base import subjects
 from varco_common.base.errors import PoisonError, TransientError
@@ -21,27 +21,29 @@ from varco_common.bus.stored_mail import MissingMail, get_mail, record_of
 ACK_WAIT_SECONDS = 60.0
 
 
-class DurableConsumer:
-    """Mails of one durable consumer.
+class ConsumerLimits(NamedTuple):
+    """At most `in_flight` mails of about `max_bytes` together are in hand. `ack_wait`: seconds."""
 
-    At most `in_flight` mails of about `max_bytes` together are in hand.
-    """
+    in_flight: int
+    max_bytes: int
+    headers_only: bool = False
+    ack_wait: float = ACK_WAIT_SECONDS
+
+
+class DurableConsumer:
+    """Mails of one durable consumer."""
 
     def __init__(
         self,
         connection: NatsConnection,
         durable: str,
         filters: tuple[str, ...],
-        *,
-        in_flight: int,
-        max_bytes: int,
-        headers_only: bool,
-        ack_wait: float,
+        limits: ConsumerLimits,
         timeout: float,
     ) -> None:
         self._connection, self.durable, self._filters = connection, durable, filters
-        self._in_flight, self._max_bytes, self._headers_only = in_flight, max_bytes, headers_only
-        self.ack_wait, self._timeout = ack_wait, timeout
+        self._limits, self._timeout = limits, timeout
+        self.ack_wait = limits.ack_wait
         self.paused = False
         self._in_hand: dict[int, Delivery] = {}
         self._bytes = 0
@@ -53,9 +55,14 @@ class DurableConsumer:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, connection: NatsConnection, durable: str, filters: tuple[str, ...], **limits: Any
+        cls,
+        connection: NatsConnection,
+        durable: str,
+        filters: tuple[str, ...],
+        limits: ConsumerLimits,
+        timeout: float,
     ) -> AsyncIterator[Self]:
-        self = cls(connection, durable, filters, **limits)
+        self = cls(connection, durable, filters, limits, timeout)
         task = asyncio.create_task(self._pulls.run(), name=f"pull {durable}")
         try:
             with consumer_lags.shown(FollowerName(connection.name, subjects.MAIL, durable), self._lag):
@@ -141,12 +148,9 @@ class DurableConsumer:
             return RedeliveryResult("gone", str(error))
         except PoisonError as error:
             return RedeliveryResult("parked", str(error))
-        metadata = AckMetadata(2, sequence, 0, int(stored.at.timestamp() * 1e9), self._pending)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        record, body = stored.record, stored.body
-        self._hand_out(
-            Delivery(self, stored.subject, metadata, "", record=record, body=body, size=len(body), redelivered=future)
-        )
+        content, size = (stored.record, stored.body), len(stored.body)
+        self._hand_out(Delivery(self, stored.subject, sequence, 2, stored.at, "", *content, size, future))
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 answer = await asyncio.shield(future)
@@ -161,9 +165,10 @@ class DurableConsumer:
     def _budget(self) -> FetchBudget:
         """Asks again when half of the limits is free: one pull then brings many mails."""
         in_hand = len(self._in_hand) + len(self._parking)
-        if in_hand * 2 > self._in_flight or self._bytes * 2 > self._max_bytes:
+        limits = self._limits
+        if in_hand * 2 > limits.in_flight or self._bytes * 2 > limits.max_bytes:
             return FetchBudget(0, 0)
-        return FetchBudget(self._in_flight - in_hand, self._max_bytes - self._bytes)
+        return FetchBudget(limits.in_flight - in_hand, limits.max_bytes - self._bytes)
 
     async def _prepare(self) -> str:
         config: dict[str, Any] = {
@@ -175,7 +180,7 @@ class DurableConsumer:
             "max_deliver": -1,  # parking ends a delivery, a count never does
             "max_ack_pending": -1,  # what is pulled bounds it
             "filter_subjects": list(self._filters),
-            "headers_only": self._headers_only,
+            "headers_only": self._limits.headers_only,
         }
         question = {"stream_name": subjects.MAIL, "config": config, "action": ""}
         await jetstream.api(self._connection, f"CONSUMER.CREATE.{subjects.MAIL}.{self.durable}", question)
@@ -193,10 +198,9 @@ class DurableConsumer:
             task = asyncio.create_task(self._park_unreadable(sequence, reply.decode(), str(error)))
             self._parking[sequence] = task
             return None
-        size = len(headers) + len(payload)
-        return self._hand_out(
-            Delivery(self, subject.decode(), metadata, reply.decode(), record=record, body=payload, size=size)
-        )
+        at, size = datetime.fromtimestamp(metadata.at / 1e9, UTC), len(headers) + len(payload)
+        place = (subject.decode(), sequence, metadata.delivered, at, reply.decode())
+        return self._hand_out(Delivery(self, *place, record, payload, size))
 
     def _hand_out(self, delivery: Delivery) -> None:
         self._in_hand[delivery.sequence] = delivery

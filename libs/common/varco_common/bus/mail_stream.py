@@ -10,7 +10,7 @@ import msgspec
 from varco_common.base import subjects
 from varco_common.bus import jetstream
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.durable_consumer import ACK_WAIT_SECONDS, DurableConsumer
+from varco_common.bus.durable_consumer import ACK_WAIT_SECONDS, ConsumerLimits, DurableConsumer
 from varco_common.bus.headers import header
 from varco_common.bus.ordered_consumer import OrderedConsumer
 from varco_common.bus.redelivery import REDELIVER, WAIT_SECONDS, RedeliveryRequest, RedeliveryResult
@@ -118,16 +118,8 @@ class MailStream:
             self._redelivery_subscribed = True
             subject = subjects.request(self._connection.name, REDELIVER)
             self._requests.subscribe(subject, self._connection.name, self._connection.redeliveries.answer)
-        return DurableConsumer.open(
-            self._connection,
-            durable,
-            filters,
-            in_flight=in_flight,
-            max_bytes=max_bytes,
-            headers_only=headers_only,
-            ack_wait=ack_wait,
-            timeout=self._timeout,
-        )
+        limits = ConsumerLimits(in_flight, max_bytes, headers_only, ack_wait)
+        return DurableConsumer.open(self._connection, durable, filters, limits, self._timeout)
 
     async def redeliver(self, service: str, consumer: str, sequence: int) -> RedeliveryResult:
         """Hands a parked record to the consumer that parked it, once more."""

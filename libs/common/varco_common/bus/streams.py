@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from typing import Any
 
 import nats
 import nats.errors
@@ -20,6 +21,22 @@ DAY = 86_400.0
 TEN_YEARS = 3_653 * DAY
 DEDUPE_SECONDS = 120.0
 _ENSURE_SECONDS = 10.0
+_KEPT: dict[str, Any] = {
+    "discard": DiscardPolicy.NEW,  # a full stream refuses what is new
+    "duplicate_window": DEDUPE_SECONDS,
+    "allow_direct": True,
+}
+
+
+def _stream(name: str, subject: str, settings: BusSettings, **more: Any) -> StreamConfig:
+    return StreamConfig(
+        name=name,
+        subjects=[subject],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        num_replicas=settings.replicas,
+        **more,
+    )
 
 
 def mail_stream(settings: BusSettings) -> StreamConfig:
@@ -27,39 +44,16 @@ def mail_stream(settings: BusSettings) -> StreamConfig:
 
     When it is full, it refuses new mail and never drops old mail.
     """
-    return StreamConfig(
-        name=subjects.MAIL,
-        subjects=["mail.*.*"],
-        retention=RetentionPolicy.LIMITS,
-        storage=StorageType.FILE,
-        discard=DiscardPolicy.NEW,
-        max_age=settings.mail_days * DAY,
-        max_bytes=settings.mail_max_bytes,
-        num_replicas=settings.replicas,
-        duplicate_window=DEDUPE_SECONDS,
-        allow_direct=True,
-    )
+    limits = {"max_age": settings.mail_days * DAY, "max_bytes": settings.mail_max_bytes}
+    return _stream(subjects.MAIL, "mail.*.*", settings, **limits, **_KEPT)
 
 
 def events_stream(settings: BusSettings) -> StreamConfig:
     """Every event for ten years. No message can be deleted."""
-    return StreamConfig(
-        name=subjects.EVENTS,
-        subjects=["events.>"],
-        retention=RetentionPolicy.LIMITS,
-        storage=StorageType.FILE,
-        discard=DiscardPolicy.NEW,
-        max_age=TEN_YEARS,
-        max_bytes=settings.events_max_bytes,
-        num_replicas=settings.replicas,
-        duplicate_window=DEDUPE_SECONDS,
-        compression=StoreCompression.S2,
-        deny_delete=True,
-        deny_purge=True,
-        allow_direct=True,
-        allow_atomic=True,
-        republish=RePublish(src=f"events.{subjects.TOLD}.>", dest=f"passing.{subjects.TOLD}.>", headers_only=True),
-    )
+    limits = {"max_age": TEN_YEARS, "max_bytes": settings.events_max_bytes}
+    kept = {"compression": StoreCompression.S2, "deny_delete": True, "deny_purge": True, "allow_atomic": True}
+    told = RePublish(src=f"events.{subjects.TOLD}.>", dest=f"passing.{subjects.TOLD}.>", headers_only=True)
+    return _stream(subjects.EVENTS, "events.>", settings, republish=told, **limits, **kept, **_KEPT)
 
 
 def leases_stream(settings: BusSettings) -> StreamConfig:
@@ -67,15 +61,7 @@ def leases_stream(settings: BusSettings) -> StreamConfig:
 
     On disk, so that leases survive a restart of the bus.
     """
-    return StreamConfig(
-        name=subjects.LEASES,
-        subjects=["lease.*"],
-        retention=RetentionPolicy.LIMITS,
-        storage=StorageType.FILE,
-        max_msgs_per_subject=1,
-        max_bytes=64 * 1024 * 1024,
-        num_replicas=settings.replicas,
-    )
+    return _stream(subjects.LEASES, "lease.*", settings, max_msgs_per_subject=1, max_bytes=64 * 1024 * 1024)
 
 
 async def ensure(connection: Client, settings: BusSettings | None = None) -> None:

@@ -1,9 +1,10 @@
 """What a service offers to a rebuild: the tables that the streams can make again, and how."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -51,14 +52,17 @@ class ComparedTable:
         return [*(self.table.columns[name] for name in self.key), *rest]
 
 
-class RebuildableTables(Protocol):
-    """One projection of a service."""
+class RebuildableTables(ABC):
+    """One projection of a service; `name` is the one in table `progress`."""
 
     name: str
 
-    async def applied_sequence(self, bus: Bus, live: AsyncConnection) -> int:
-        """The sequence that the live tables have applied, in the snapshot of `live`."""
+    async def applied_sequence(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - some ask the bus
+        """The sequence that the live tables have applied, in the snapshot of `live`; 0: none."""
+        query = sa.select(progress.c.sequence).where(progress.c.projection == self.name)
+        return int(await live.scalar(query) or 0)
 
+    @abstractmethod
     async def build(
         self, bus: Bus, fresh: AsyncEngine, until: int, on_progress: RebuildSink
     ) -> Sequence[ComparedTable]:
@@ -68,24 +72,17 @@ class RebuildableTables(Protocol):
         """
 
 
-class FoldedProjection(Generic[S]):
+class FoldedProjection(RebuildableTables, Generic[S]):
     """The snapshots of a `Projection`."""
 
     def __init__(self, spec: ProjectionSpec[S]) -> None:
         self.name = spec.name
         self._spec = spec
 
-    async def applied_sequence(self, bus: Bus, live: AsyncConnection) -> int:  # noqa: ARG002 - the table says it
-        return await applied_sequence(live, self.name)
-
     async def build(
         self, bus: Bus, fresh: AsyncEngine, until: int, on_progress: RebuildSink
     ) -> Sequence[ComparedTable]:
-        folded: FoldedStates[S] = FoldedStates(self._spec.apply, self._spec.key)
-        async with aclosing(read_events(bus, *self._spec.filters, until=until)) as events:
-            async for sequence, event in events:
-                folded.apply(sequence, event)
-                on_progress(sequence)
+        folded = await fold_events(bus, self._spec, until, on_progress)
         snapshots: SnapshotStore[S] = SnapshotStore(fresh, self.name, self._spec.state)
         await snapshots.save(folded.take(), after=0, sequence=until)
         decoder = msgspec.json.Decoder(self._spec.state)
@@ -101,9 +98,16 @@ class FoldedProjection(Generic[S]):
         ]
 
 
-async def applied_sequence(live: AsyncConnection, projection: str) -> int:
-    """The sequence in table `progress`; 0 without a row."""
-    return int(await live.scalar(sa.select(progress.c.sequence).where(progress.c.projection == projection)) or 0)
+async def fold_events(
+    bus: Bus, spec: ProjectionSpec[S], until: int, on_progress: RebuildSink = lambda _: None
+) -> FoldedStates[S]:
+    """The states after the event at `until`."""
+    folded: FoldedStates[S] = FoldedStates(spec.apply, spec.key)
+    async with aclosing(read_events(bus, *spec.filters, until=until)) as events:
+        async for sequence, event in events:
+            folded.apply(sequence, event)
+            on_progress(sequence)
+    return folded
 
 
 def _shown(decoder: "msgspec.json.Decoder[Any]", document: bytes) -> Any:
