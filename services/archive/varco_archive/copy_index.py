@@ -1,19 +1,16 @@
 """The index in SQL: which mails were copied, are in a mailbox, or are to be forwarded."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from varco_archive.tables import Forward, copies, marks
-from varco_common.base.errors import TransientError
 from varco_common.base.tasks import uncancellable
-from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY, in_words
+from varco_common.storage.database.table_access import TableAccess
 
 _TOMBSTONE = {"live": False, "size": 0, "sender": "", "recipients": "", "subject": ""}
 _IS_OWED = copies.c.forward == sa.literal_column("1")  # no parameter: the partial index is used
@@ -105,10 +102,8 @@ class CopyIndex:
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._read_only = engine.execution_options(**READ_ONLY)
-        dialect: Any = postgresql if engine.dialect.name == "postgresql" else sqlite
-        self._insert: Callable[[sa.Table], Any] = dialect.insert
+        self._access = TableAccess(engine)
+        self._insert, self._read = self._access.insert, self._access.read
 
     # marks
 
@@ -247,27 +242,13 @@ class CopyIndex:
         insert = self._insert(marks).values(name=name, value=value)
         return insert.on_conflict_do_update(index_elements=["name"], set_={"value": value})
 
-    async def _read(self, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
-        with _transient():
-            async with self._read_only.connect() as connection:
-                return [tuple(row) for row in await connection.execute(query)]
-
     async def _write(self, statements: Sequence[Statement]) -> None:
         await uncancellable(self._execute(statements))
 
     async def _execute(self, statements: Sequence[Statement]) -> None:
-        with _transient():
-            async with self._engine.begin() as connection:
-                for statement, values in statements:
-                    await connection.execute(statement, values or None)
-
-
-@contextmanager
-def _transient() -> Iterator[None]:
-    try:
-        yield
-    except DATABASE_ERRORS as error:
-        raise TransientError(f"the database is away: {in_words(error)}") from error
+        async with self._access.transaction() as connection:
+            for statement, values in statements:
+                await connection.execute(statement, values or None)
 
 
 def _values(row: CopyRow) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from time import time
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_audit.batches import Batches, BatchLimits
@@ -17,7 +15,8 @@ from varco_common.base.errors import ConflictError, Degraded, TransientError
 from varco_common.base.tasks import done_within, uncancellable
 from varco_common.base.watermark import Watermark
 from varco_common.bus import Bus, StreamMessage
-from varco_common.storage.database import DATABASE_ERRORS, READ_ONLY, in_words, progress
+from varco_common.storage.database import progress
+from varco_common.storage.database.table_access import TableAccess
 
 ALL_EVENTS = "events.>"
 
@@ -37,9 +36,9 @@ class TableProjection(ABC):
     FILTERS: ClassVar[tuple[str, ...]]
 
     def __init__(self, bus: Bus, engine: AsyncEngine, limits: BatchLimits) -> None:
-        self._bus, self._engine, self._limits = bus, engine, limits
-        self._reader = engine.execution_options(**READ_ONLY)
-        self.dialect: Any = postgresql if engine.dialect.name == "postgresql" else sqlite
+        self._bus, self._limits = bus, limits
+        self._access = TableAccess(engine)
+        self.insert, self.read = self._access.insert, self._access.read
         self._applied = Watermark()
         self._failure = ""
         self._oldest: float | None = None  # when the oldest event was stored that isn't applied
@@ -74,13 +73,12 @@ class TableProjection(ABC):
 
     async def open(self) -> int:
         """Reads the position of the tables, and returns it."""
-        with database_errors_translated():
-            async with self._engine.begin() as connection:
-                first = self.dialect.insert(progress).values(projection=self.NAME, sequence=0)
-                await connection.execute(first.on_conflict_do_nothing())
-                query = sa.select(progress.c.sequence).where(progress.c.projection == self.NAME)
-                position = int((await connection.execute(query)).scalar_one())
-                await self.load(connection)
+        async with self._access.transaction() as connection:
+            first = self.insert(progress).values(projection=self.NAME, sequence=0)
+            await connection.execute(first.on_conflict_do_nothing())
+            query = sa.select(progress.c.sequence).where(progress.c.projection == self.NAME)
+            position = int((await connection.execute(query)).scalar_one())
+            await self.load(connection)
         self._applied.advance(position)
         return position
 
@@ -92,12 +90,6 @@ class TableProjection(ABC):
         await uncancellable(self._transaction(events))
         self._failure = ""
         self._applied.advance(events[-1].sequence)
-
-    async def read(self, query: "sa.Select[Any]") -> list[tuple[Any, ...]]:
-        """The rows of the query. A reader waits for no writer."""
-        with database_errors_translated():
-            async with self._reader.connect() as connection:
-                return [tuple(row) for row in await connection.execute(query)]
 
     async def wait_until_applied(self, sequence: int, timeout: float | None = None) -> None:
         """Returns once all events up to `sequence`, which passes the filters, are applied.
@@ -129,21 +121,9 @@ class TableProjection(ABC):
 
     async def _transaction(self, events: Sequence[StreamMessage]) -> None:
         position = (progress.c.projection == self.NAME, progress.c.sequence == self.applied)
-        with database_errors_translated():
-            async with self._engine.begin() as connection:
-                moved = await connection.execute(
-                    progress.update().where(*position).values(sequence=events[-1].sequence)
-                )
-                if not moved.rowcount:
-                    raise ConflictError(f"another process writes {self.NAME} as well")
-                await self.write(connection, events)
+        async with self._access.transaction() as connection:
+            moved = await connection.execute(progress.update().where(*position).values(sequence=events[-1].sequence))
+            if not moved.rowcount:
+                raise ConflictError(f"another process writes {self.NAME} as well")
+            await self.write(connection, events)
         self.written(events)
-
-
-@contextmanager
-def database_errors_translated() -> Iterator[None]:
-    """Raises TransientError in place of the error of a database that is away."""
-    try:
-        yield
-    except DATABASE_ERRORS as error:
-        raise TransientError(f"the database is away: {in_words(error)}") from error

@@ -104,7 +104,7 @@ class BalanceStore(TableProjection):
             key = dict(zip(("account", "hour", "kind"), line, strict=True))
             rows.setdefault(line, key | dict.fromkeys(_COUNTERS, 0))[counter] += count
         if rows:
-            insert = self.dialect.insert(hourly_counts)
+            insert = self.insert(hourly_counts)
             added = {name: hourly_counts.c[name] + insert.excluded[name] for name in _COUNTERS}
             query = insert.on_conflict_do_update(index_elements=["account", "hour", "kind"], set_=added)
             await connection.execute(query, [*rows.values()])
