@@ -17,6 +17,7 @@ from varco_archive.copy_indexer import FILTERS as MAIL_FILTERS
 from varco_archive.copy_reader import CopyReader
 from varco_archive.copy_service import CopyService
 from varco_archive.forwarder import Forwarder
+from varco_archive.mailboxes import Mailboxes
 from varco_archive.maildrop_locks import MaildropLocks
 from varco_archive.model import FILTERS
 from varco_archive.pop3.server import Pop3Server
@@ -80,7 +81,7 @@ async def serve(settings: Settings) -> None:
         )
         failures, guesses = BackgroundAppends(bus.events), GuessDigest()
         stack.push_async_callback(failures.flush)
-        context = SessionContext(
+        mailboxes = Mailboxes(
             accounts=accounts,
             index=index,
             bodies=bodies,
@@ -88,6 +89,9 @@ async def serve(settings: Settings) -> None:
             sweeper=sweeper,
             locks=locks,
             passwords=passwords,
+        )
+        context = SessionContext(
+            mailboxes=mailboxes,
             throttle=LoginThrottle(GUESS_SECONDS, MAX_GUESSES_WAITING),
             guesses=guesses,
             certificates=certificates,
@@ -95,18 +99,7 @@ async def serve(settings: Settings) -> None:
             report=failures.append,
         )
         server = Pop3Server(settings, context, BanTable(settings.never_banned))
-        copies = CopyService(
-            bus=bus,
-            accounts=accounts,
-            senders=senders,
-            index=index,
-            bodies=bodies,
-            passwords=passwords,
-            locks=locks,
-            deletion=deletion,
-            sweeper=sweeper,
-            max_keep=max_keep,
-        )
+        copies = CopyService(bus=bus, mailboxes=mailboxes, senders=senders, max_keep=max_keep)
         http.include(rebuild_api.router(NAME, "varco_archive.rebuild", settings))
         http.include(api.router(copies))
         await deletion.catch_up()

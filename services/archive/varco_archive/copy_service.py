@@ -4,21 +4,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from varco_archive.account_senders import EVENTS, AccountSenders
-from varco_archive.accounts import ArchiveAccounts
 from varco_archive.commands import DesiredCopies, changes
-from varco_archive.copy_deletion import CopyDeletion
-from varco_archive.copy_index import CopyIndex
-from varco_archive.copy_reader import CopyReader
-from varco_archive.maildrop_locks import MaildropLocks
+from varco_archive.mailboxes import Mailboxes
 from varco_archive.model import CopySettings
-from varco_archive.retention_sweeper import RetentionSweeper
 from varco_common.base import subjects
 from varco_common.base.errors import ConflictError, NotFound
 from varco_common.bus import Bus
 from varco_common.events import CopyExported, MailboxClosed, RemovalCause
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest, CommandResult
 from varco_common.eventsourcing.projection import Projection
-from varco_common.runtime.passwords import PasswordVerifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +20,8 @@ class CopyService:
     """`max_keep` is how long stream MAIL keeps mail."""
 
     bus: Bus
-    accounts: ArchiveAccounts
+    mailboxes: Mailboxes
     senders: Projection[AccountSenders]
-    index: CopyIndex
-    bodies: CopyReader
-    passwords: PasswordVerifier
-    locks: MaildropLocks
-    deletion: CopyDeletion
-    sweeper: RetentionSweeper
     max_keep: timedelta
 
     async def change(
@@ -47,11 +35,11 @@ class CopyService:
 
         def decide(settings: CopySettings | None, context: CommandContext) -> list[Change]:
             current = settings or CopySettings(account=account)
-            return changes(current, context, desired, self.accounts.owner, senders)
+            return changes(current, context, desired, self.mailboxes.accounts.owner, senders)
 
-        result = await self.accounts.execute(account, request, decide, dry_run=dry_run)
+        result = await self.mailboxes.accounts.execute(account, request, decide, dry_run=dry_run)
         if result.applied and any(isinstance(change.event, MailboxClosed) for change in result.changes):
-            await self.sweeper.sweep(account)
+            await self.mailboxes.sweeper.sweep(account)
         return result
 
     async def _senders_of(self, account: str) -> AccountSenders:
@@ -62,12 +50,12 @@ class CopyService:
 
     async def remove(self, account: str, mail: str, by: str, reason: str) -> None:
         """Raises NotFound; ConflictError while a client has the mailbox open."""
-        async with self.locks.exclusive(account):
-            if self.locks.holder(account):
+        async with self.mailboxes.locks.exclusive(account):
+            if self.mailboxes.locks.holder(account):
                 raise ConflictError("a client has the mailbox open: try again when its session is over")
-            if not await self.index.get(account, mail):
+            if not await self.mailboxes.index.get(account, mail):
                 raise NotFound(f"no copy of mail {mail} is in the mailbox")
-            await self.deletion.remove(account, [mail], RemovalCause.OPERATOR, by=by, reason=reason)
+            await self.mailboxes.deletion.remove(account, [mail], RemovalCause.OPERATOR, by=by, reason=reason)
 
     async def note_export(self, account: str, by: str, reason: str, since: datetime, until: datetime) -> None:
         """Appends who takes copies out."""

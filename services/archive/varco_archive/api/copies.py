@@ -36,7 +36,7 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
     ) -> CopyPage:
         """By parts of addresses and of the subject, in any case; by arrival in [since, until)."""
         criteria = CopyQuery(sender, recipient, subject, as_utc(since), as_utc(until))
-        copies = await service.index.search(account, criteria, after=cursor, limit=limit)
+        copies = await service.mailboxes.index.search(account, criteria, after=cursor, limit=limit)
         cursor = copies[-1].id if len(copies) == limit else 0
         return CopyPage(copies=[CopyOut.of(copy) for copy in copies], next=cursor)
 
@@ -52,10 +52,10 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
     @api.get("/accounts/{account}/archive/copies/{mail}", summary="A copy's text", response_class=StreamingResponse)
     async def fetch(account: AccountName, mail: MailId, _: AccountScope) -> StreamingResponse:
         """The mail as a client would get it, envelope fields included, as message/rfc822."""
-        copy = await service.index.get(account, mail)
+        copy = await service.mailboxes.index.get(account, mail)
         if not copy:
             raise NotFound(f"no copy of mail {mail} is in the mailbox")
-        text = unstuffed(service.bodies.read(copy.sequence))
+        text = unstuffed(service.mailboxes.bodies.read(copy.sequence))
         try:
             first = await anext(text)  # before the response begins, so that a missing mail is a 404
         except PoisonError as error:

@@ -31,7 +31,7 @@ _SHORT = {"forward": "to"}  # `forward: boss@acme.example`
 
 
 def add_routes(api: APIRouter, service: CopyService) -> None:
-    accounts = service.accounts
+    accounts = service.mailboxes.accounts
 
     @api.get("/archive", summary="Every account whose mail is copied")
     async def list_all(token: Caller) -> list[StatusOut]:
@@ -106,8 +106,8 @@ async def _password_hash(service: CopyService, current: CopySettings, form: Arch
     pop3 = form.pop3
     if pop3 and pop3.password:
         password = pop3.password.get_secret_value()
-        same = current.login == pop3.login and await service.passwords.verify(current.hash, password)
-        return current.hash if same else await service.passwords.make(password)
+        same = current.login == pop3.login and await service.mailboxes.passwords.verify(current.hash, password)
+        return current.hash if same else await service.mailboxes.passwords.make(password)
     if pop3 and pop3.password_hash:
         digest = pop3.password_hash.get_secret_value()
         if not good_argon2(digest):
@@ -117,7 +117,10 @@ async def _password_hash(service: CopyService, current: CopySettings, form: Arch
 
 
 async def _status(service: CopyService, settings: CopySettings) -> StatusOut:
-    totals, oldest = await service.index.totals(settings.account), await service.index.oldest(settings.account)
+    totals, oldest = (
+        await service.mailboxes.index.totals(settings.account),
+        await service.mailboxes.index.oldest(settings.account),
+    )
     return StatusOut(
         account=settings.account,
         login=settings.login,
@@ -126,5 +129,5 @@ async def _status(service: CopyService, settings: CopySettings) -> StatusOut:
         copies=totals.copies,
         octets=totals.octets,
         oldest=datetime.fromtimestamp(oldest / 1000, UTC) if oldest else None,
-        in_session=service.locks.holder(settings.account) is not None,
+        in_session=service.mailboxes.locks.holder(settings.account) is not None,
     )

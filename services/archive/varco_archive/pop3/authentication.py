@@ -53,12 +53,12 @@ async def log_in(session: Pop3Session, login: str, password: str) -> None:
     Raises TransientError.
     """
     context = session.context
-    settings = context.accounts.by_login(login)
+    settings = context.mailboxes.accounts.by_login(login)
     if not await context.throttle.wait_for_turn(login, session.host):
         metrics.LOGINS.labels("waited").inc()
         return session.reject(replies.GUARDED)
     # an unknown login is verified too: the answer takes as long as for a wrong password
-    if not await context.passwords.verify(settings.hash if settings else "", password):
+    if not await context.mailboxes.passwords.verify(settings.hash if settings else "", password):
         if session.guesses.is_new(guess := context.guesses.of(login, password)):
             account = settings.account if settings else ""
             _report_failure(session, AuthCause.WRONG_CREDENTIALS, login, account, guess=guess)
@@ -81,14 +81,14 @@ async def log_in(session: Pop3Session, login: str, password: str) -> None:
 
 async def _open(session: Pop3Session, account: str) -> Maildrop:
     """Expired copies are removed first, so that the client never sees them."""
-    context = session.context
-    async with context.locks.exclusive(account):
-        context.locks.acquire(account, session)
+    mailboxes = session.context.mailboxes
+    async with mailboxes.locks.exclusive(account):
+        mailboxes.locks.acquire(account, session)
         try:
-            await context.sweeper.remove_expired(account)
-            session.maildrop = await open_maildrop(context.index, account)
+            await mailboxes.sweeper.remove_expired(account)
+            session.maildrop = await open_maildrop(mailboxes.index, account)
         except BaseException:
-            context.locks.release(account, session)
+            mailboxes.locks.release(account, session)
             raise
     return session.maildrop
 

@@ -29,7 +29,7 @@ async def capa(session: Pop3Session, _: str) -> None:
     else:
         lines.append("STLS")
     if session.maildrop:
-        settings = session.context.accounts.get(session.maildrop.account)
+        settings = session.context.mailboxes.accounts.get(session.maildrop.account)
         lines.append(f"EXPIRE {max(1, (settings.keep_seconds if settings else 0) // 86_400)}")
     lines.append("IMPLEMENTATION Varco")
     session.connection.write("\r\n".join(["+OK", *lines, ".", ""]).encode())
@@ -113,17 +113,17 @@ async def noop(session: Pop3Session, _: str) -> None:
 async def quit_(session: Pop3Session, _: str) -> None:
     """Removes the copies that are marked as deleted; no other command removes any (RFC 1939 6)."""
     session.over = True
-    maildrop, context = session.maildrop, session.context
+    maildrop, mailboxes = session.maildrop, session.context.mailboxes
     if not maildrop:
         return session.reply(replies.BYE)
     try:
         async for mails in maildrop.marked():
-            await context.deletion.remove(maildrop.account, mails, RemovalCause.CLIENT, by=f"pop3:{session.host}")
+            await mailboxes.deletion.remove(maildrop.account, mails, RemovalCause.CLIENT, by=f"pop3:{session.host}")
     except TransientError:
         return session.reply(replies.NOT_REMOVED)
     finally:
         # before the reply: the client may log in again at once
-        context.locks.release(maildrop.account, session)
+        mailboxes.locks.release(maildrop.account, session)
     return session.reply(replies.BYE)
 
 
@@ -167,7 +167,7 @@ async def _send(
     """
     begun = False
     try:
-        async with aclosing(session.context.bodies.read(entry.sequence)) as chunks:
+        async with aclosing(session.context.mailboxes.bodies.read(entry.sequence)) as chunks:
             async for chunk in transform(chunks):
                 session.connection.write(*([] if begun else [status.encode() + b"\r\n"]), chunk)
                 begun = True

@@ -10,21 +10,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from varco_archive.accounts import ArchiveAccounts
-from varco_archive.copy_deletion import CopyDeletion
-from varco_archive.copy_index import CopyIndex
-from varco_archive.copy_reader import CopyReader
-from varco_archive.maildrop_locks import MaildropLocks
+from varco_archive.mailboxes import Mailboxes
 from varco_archive.pop3 import replies
 from varco_archive.pop3.connection import MAX_COMMAND, MAX_LINE, LineTooLong, Pop3Connection
 from varco_archive.pop3.maildrop import Maildrop
-from varco_archive.retention_sweeper import RetentionSweeper
 from varco_common.base import log
 from varco_common.base.client_text import decode_client_text
 from varco_common.base.errors import TransientError
 from varco_common.events import AuthFailed
 from varco_common.runtime.login_throttle import LoginThrottle
-from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.repeated_guesses import GuessDigest, RepeatedGuesses
 from varco_common.runtime.tls import Certificates
 
@@ -41,13 +35,7 @@ _log = log.get(__name__)
 class SessionContext:
     """What all sessions share. `report` appends a failed login to EVENTS in the background."""
 
-    accounts: ArchiveAccounts
-    index: CopyIndex
-    bodies: CopyReader
-    deletion: CopyDeletion
-    sweeper: RetentionSweeper
-    locks: MaildropLocks
-    passwords: PasswordVerifier
+    mailboxes: Mailboxes
     throttle: LoginThrottle
     guesses: GuessDigest
     certificates: Certificates
@@ -103,7 +91,7 @@ class Pop3Session:
             self.reply(replies.TOO_LONG)
         finally:
             if self.maildrop:
-                self.context.locks.release(self.maildrop.account, self)
+                self.context.mailboxes.locks.release(self.maildrop.account, self)
             with suppress(OSError):
                 self.connection.close()
 
