@@ -1,4 +1,4 @@
-"""What the HTTP API and the POP3 sessions share: settings, index, bodies, and who may remove copies."""
+"""What the HTTP API and the POP3 sessions share: settings, index, bodies, what removes copies."""
 
 from dataclasses import dataclass
 

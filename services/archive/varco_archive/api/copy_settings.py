@@ -117,10 +117,8 @@ async def _password_hash(service: CopyService, current: CopySettings, form: Arch
 
 
 async def _status(service: CopyService, settings: CopySettings) -> StatusOut:
-    totals, oldest = (
-        await service.mailboxes.index.totals(settings.account),
-        await service.mailboxes.index.oldest(settings.account),
-    )
+    index = service.mailboxes.index
+    totals, oldest = await index.totals(settings.account), await index.oldest(settings.account)
     return StatusOut(
         account=settings.account,
         login=settings.login,
