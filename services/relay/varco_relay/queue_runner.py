@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from heapq import heappop, heappush
 
 from varco_common.base import log
+from varco_common.base.due_queue import DueQueue
 from varco_common.base.errors import TransientError
-from varco_common.base.tasks import done_within
 from varco_common.bus import MissingMail, StoredMail
 from varco_common.events import AnyEvent
 from varco_common.eventsourcing.projection import Projection
@@ -25,7 +24,7 @@ _log = log.get(__name__)
 
 
 class QueueRunner:
-    """A heap of what is due, filled from the events of the projection.
+    """A queue of what is due, filled from the events of the projection.
 
     One task at a time works at a mail. `destination_of` gives the destination of an account's mail,
     `grace` is in seconds.
@@ -42,9 +41,8 @@ class QueueRunner:
     ) -> None:
         self._queue, self._deliverer, self._dsn_sender = queue, deliverer, dsn_sender
         self._destination_of, self._grace = destination_of, grace
-        self._due: list[tuple[datetime, str]] = []
+        self._due = DueQueue()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._changed = asyncio.Event()
         self._free = asyncio.Semaphore(MAX_ATTEMPTS)
 
     async def run(self) -> None:
@@ -54,9 +52,9 @@ class QueueRunner:
             self._schedule(mail)
         try:
             while True:
-                await self._until_due()
+                mail = await self._due.pop()
                 await self._free.acquire()
-                self._start(heappop(self._due)[1])
+                self._start(mail)
         finally:
             if self._tasks:
                 _, late = await asyncio.wait(self._tasks.values(), timeout=self._grace)
@@ -67,17 +65,10 @@ class QueueRunner:
         self._schedule(mail)
 
     def _schedule(self, mail: str, at: datetime | None = None) -> None:
-        """Puts the mail on the heap: at that time, or when it is due."""
+        """Puts the mail into the queue: at that time, or when it is due."""
         state = self._queue.get(mail)
         if at := at or (state.due if state else None):
-            heappush(self._due, (at, mail))
-            self._changed.set()
-
-    async def _until_due(self) -> None:
-        while not self._due or self._due[0][0] > utc_now():
-            self._changed.clear()
-            seconds = (self._due[0][0] - utc_now()).total_seconds() if self._due else None
-            await done_within(self._changed.wait(), seconds)
+            self._due.push(at, mail)
 
     def _start(self, mail: str) -> None:
         """Starts a task, unless the mail is no longer due or has one already."""

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from fastapi import Depends, Header, HTTPException, Query
 from pydantic import BaseModel
 
-from varco_common.eventsourcing.commands import Change, CommandRequest, CommandResult, Op
+from varco_common.eventsourcing.commands import CommandRequest, CommandResult, Op
 from varco_common.runtime.auth import Caller
 
 Reason = Annotated[str, Query(max_length=1_000, description="Why; it goes into the event.")]
@@ -57,18 +57,6 @@ class ChangeOut(BaseModel):
     removes: list[str]
     destroys: str
 
-    @classmethod
-    def of(cls, change: Change) -> Self:
-        return cls(
-            op=change.op,
-            section=change.section,
-            key=change.key,
-            detail=change.detail,
-            line=change.line,
-            removes=[*change.removes],
-            destroys=change.destroys,
-        )
-
 
 class ChangedOut(BaseModel):
     """What was changed; or what would be, where `applied` is false. `version` is for If-Match."""
@@ -80,5 +68,4 @@ class ChangedOut(BaseModel):
 
     @classmethod
     def of(cls, result: CommandResult) -> Self:
-        changes = [ChangeOut.of(change) for change in result.changes]
-        return cls(account=result.account, applied=result.applied, version=result.version, changes=changes)
+        return cls.model_validate(result, from_attributes=True)

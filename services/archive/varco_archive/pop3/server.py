@@ -80,8 +80,6 @@ class Pop3Server:
                 session.close()
 
     async def _accept(self, name: str, listener: socket.socket) -> None:
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
         loop = asyncio.get_running_loop()
         while True:
             try:

@@ -31,7 +31,7 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
         scope = visible_account(token, account)
         mails, total = queue.page(scope, held=held, after=cursor, limit=limit)
         return QueuePage(
-            mails=[QueuedOut.of(state) for state in mails],
+            mails=[QueuedOut.model_validate(state) for state in mails],
             next=mails[-1].mail if len(mails) == limit else "",
             total=total,
             oldest_seconds=oldest_seconds(queue, workers, scope),
@@ -46,7 +46,7 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
             for untried in await _untried(workers, visible_account(token, ""), _MAX_UNTRIED):
                 if untried.mail == mail:
                     return untried.as_queued()
-        return QueuedOut.of(_queued(queue, token, mail))
+        return QueuedOut.model_validate(_queued(queue, token, mail))
 
     @api.post("/{mail}/retry", summary="Try it now")
     async def retry(token: Caller, mail: str, why: QueueReasonIn | None = None) -> QueuedOut:
@@ -93,4 +93,4 @@ async def _changed(
     state = queue.get(mail)
     if state is None:
         raise HTTPException(404, f"No mail {mail} waits in the queue any more.")
-    return QueuedOut.of(state)
+    return QueuedOut.model_validate(state)

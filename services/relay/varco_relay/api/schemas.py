@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from varco_common.events import TlsUse
 from varco_relay.commands import RouteRequest
-from varco_relay.model.queue import QueuedMail
 from varco_relay.model.untried_mail import UntriedMail
 
 
@@ -65,6 +64,8 @@ class RouteOut(BaseModel):
 class FailureOut(BaseModel):
     """The last answer to one recipient."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     recipient: str
     status: str
     answer: str
@@ -73,31 +74,18 @@ class FailureOut(BaseModel):
 class QueuedOut(BaseModel):
     """One mail that waits."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     mail: str
     account: str
     sender: str
     size: int
     accepted_at: datetime | None
     next_at: datetime | None
-    attempts: int
-    next_hop: str
+    attempts: int = Field(validation_alias="attempt")
+    next_hop: str = Field(validation_alias="host")
     held: bool
     failures: list[FailureOut]
-
-    @classmethod
-    def of(cls, state: QueuedMail) -> Self:
-        return cls(
-            mail=state.mail,
-            account=state.account,
-            sender=state.sender,
-            size=state.size,
-            accepted_at=state.accepted_at,
-            next_at=state.next_at,
-            attempts=state.attempt,
-            next_hop=state.host,
-            held=state.held,
-            failures=[FailureOut(recipient=f.recipient, status=f.status, answer=f.answer) for f in state.failures],
-        )
 
 
 class UntriedOut(BaseModel):
@@ -122,18 +110,8 @@ class UntriedOut(BaseModel):
     def as_queued(self) -> QueuedOut:
         """As a mail in the queue, with the reason as the answer to each recipient."""
         waiting = [FailureOut(recipient=recipient, status="", answer=self.waits_for) for recipient in self.recipients]
-        return QueuedOut(
-            mail=self.mail,
-            account=self.account,
-            sender=self.sender,
-            size=self.size,
-            accepted_at=self.accepted_at,
-            next_at=None,
-            attempts=0,
-            next_hop=self.next_hop,
-            held=False,
-            failures=waiting,
-        )
+        state = {"attempt": 0, "host": self.next_hop, "next_at": None, "held": False, "failures": waiting}
+        return QueuedOut.model_validate({**self.model_dump(), **state})
 
 
 class QueuePage(BaseModel):
