@@ -3,13 +3,16 @@
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import sqlalchemy as sa
+from fastapi import Query
+from pydantic import AfterValidator
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from varco_archive.tables import Forward, copies, marks
 from varco_common.base.tasks import uncancellable
+from varco_common.base.timestamps import as_utc
 from varco_common.storage.database.table_access import TableAccess
 
 _TOMBSTONE = {"live": False, "size": 0, "sender": "", "recipients": "", "subject": ""}
@@ -65,17 +68,20 @@ class OwedCopy(NamedTuple):
     copy: str
 
 
+Time = Annotated[datetime | None, AfterValidator(as_utc), Query(description="RFC 3339, with its offset from UTC.")]
+
+
 class CopyQuery(NamedTuple):
     """Parts of addresses and of the subject, in any case, and times of arrival [since, until).
 
-    Empty matches all.
+    As the API takes it; empty matches all.
     """
 
     sender: str = ""
     recipient: str = ""
     subject: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Time = None
+    until: Time = None
 
 
 class CopyDetails(NamedTuple):

@@ -4,38 +4,31 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
 from varco_archive.api.schemas import AccountName, CopyOut, CopyPage
-from varco_archive.copy_index import CopyQuery
+from varco_archive.copy_index import CopyQuery, Time
 from varco_archive.copy_reader import unstuffed
 from varco_archive.copy_service import CopyService
 from varco_common.base.errors import NotFound, PoisonError
-from varco_common.base.timestamps import as_utc
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import Command, ReasonedCommand
 
 MailId = Annotated[str, Path(pattern=r"^[0-9a-z]{20}$", description="The mail's id.")]
-Time = Annotated[datetime | None, Query(description="RFC 3339, with its offset from UTC.")]
 
 
 def add_routes(api: APIRouter, service: CopyService) -> None:
     @api.get("/accounts/{account}/archive/copies", summary="Copies in the mailbox, oldest first")
-    async def search(  # noqa: PLR0917 - the parameters of a search
+    async def search(
         account: AccountName,
         _: AccountScope,
-        sender: str = "",
-        recipient: str = "",
-        subject: str = "",
-        since: Time = None,
-        until: Time = None,
+        criteria: Annotated[CopyQuery, Depends()],
         cursor: Annotated[int, Query(ge=0, le=MAX_SEQUENCE, description="`next` of the page before")] = 0,
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     ) -> CopyPage:
         """By parts of addresses and of the subject, in any case; by arrival in [since, until)."""
-        criteria = CopyQuery(sender, recipient, subject, as_utc(since), as_utc(until))
         copies = await service.mailboxes.index.search(account, criteria, after=cursor, limit=limit)
         cursor = copies[-1].id if len(copies) == limit else 0
         return CopyPage(copies=[CopyOut.of(copy) for copy in copies], next=cursor)
@@ -45,8 +38,8 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
         account: AccountName, command: Command, _: AccountScope, since: Time = None, until: Time = None
     ) -> None:
         """To be called before an export, so that an event says who took out what."""
-        end = as_utc(until) or datetime.now(UTC)
-        begin = as_utc(since) or end - timedelta(days=366)
+        end = until or datetime.now(UTC)
+        begin = since or end - timedelta(days=366)
         await service.note_export(account, command.by, command.reason, begin, end)
 
     @api.get("/accounts/{account}/archive/copies/{mail}", summary="A copy's text", response_class=StreamingResponse)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -19,18 +18,12 @@ from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventQuery
 from varco_audit.trace.timeline import decode_readable
 from varco_common.base.errors import NotFound
-from varco_common.base.timestamps import as_utc
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.events import TokenIssued
 from varco_common.events import fact as fact_of
 from varco_common.runtime.auth import Admin, Caller, visible_account
 from varco_common.runtime.follower_limit import FollowerLimit
 
-_WORD = r"^[a-z0-9-]{1,64}$"
-_MAX_TEXT = 1_000
-
-Text = Annotated[str, Query(max_length=_MAX_TEXT, pattern=r"^[^\x00]*$")]
-Time = Annotated[datetime | None, Query(description="RFC 3339; without an offset it is UTC.")]
 Place = Annotated[int, Query(ge=0, le=MAX_SEQUENCE)]
 
 
@@ -41,36 +34,11 @@ class EventOrder(StrEnum):
     OLDEST = "oldest"
 
 
-def event_query(  # noqa: PLR0917 - the parameters of a query
-    token: Caller,
-    mail: Annotated[Text, Query(description="A mail's id, which is its decision's as well.")] = "",
-    message_id: Text = "",
-    sender: Text = "",
-    recipient: Text = "",
-    host: Text = "",
-    login: Text = "",
-    account: Text = "",
-    service: Annotated[str, Query(pattern=r"^[a-z0-9-]{0,64}$")] = "",
-    fact: Annotated[list[Annotated[str, Query(pattern=_WORD)]] | None, Query(description="Any of these.")] = None,
-    since: Time = None,
-    until: Time = None,
-) -> EventQuery:
+def event_query(token: Caller, query: Annotated[EventQuery, Depends()]) -> EventQuery:
     """Raises 403 if an account's token asks for another account, 422 for what no event can be."""
-    check_known("fact", fact or (), FACTS)
-    check_known("service", filter(None, [service]), SERVICES)
-    return EventQuery(
-        mail=mail.lower(),
-        message_id=message_id,
-        sender=sender,
-        recipient=recipient,
-        host=host,
-        login=login,
-        account=visible_account(token, account),
-        service=service,
-        facts=tuple(fact or ()),
-        since=as_utc(since),
-        until=as_utc(until),
-    )
+    check_known("fact", query.facts, FACTS)
+    check_known("service", filter(None, [query.service]), SERVICES)
+    return query._replace(mail=query.mail.lower(), account=visible_account(token, query.account))
 
 
 Asked = Annotated[EventQuery, Depends(event_query)]

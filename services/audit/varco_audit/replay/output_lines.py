@@ -47,8 +47,11 @@ class ChangeLine(OutputLine, frozen=True, kw_only=True, tag="change"):
     text: str
 
 
-class MailLine(OutputLine, frozen=True, kw_only=True, tag="mail"):
-    """A mail with another outcome. `outcome` is a WhatIfOutcome, `rule` the reply that decides."""
+class MailLine(OutputLine, frozen=True, tag="mail"):
+    """A mail with another outcome. `outcome` is a WhatIfOutcome.
+
+    `voter` decides, or decided, against it, by the reply `rule`.
+    """
 
     outcome: str
     mail: ReplayedMail

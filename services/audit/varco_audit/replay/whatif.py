@@ -12,7 +12,6 @@ from varco_audit.replay.output_lines import (
     ChangeLine,
     CombinedProgress,
     FailedLine,
-    MailLine,
     OutputLine,
     ProgressLine,
     UnreadableLine,
@@ -79,7 +78,7 @@ class WhatIfRun:
         for change in self._votes.changes():
             tally.add(change)
             if self._listed:
-                yield MailLine(**change._asdict())
+                yield change
         yield self._result(tally)
 
     async def _plan(self) -> AsyncGenerator[OutputLine, None]:

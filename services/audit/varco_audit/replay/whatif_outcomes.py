@@ -3,9 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import NamedTuple
 
-from varco_common.eventsourcing.replay.frames import ChangedVote, ReplayedMail
+from varco_audit.replay.output_lines import MailLine
+from varco_common.eventsourcing.replay.frames import ChangedVote
 from varco_common.mail.ballot import Vote
 from varco_common.mail.replies import Reply
 from varco_common.mail.verdict import verdict
@@ -18,16 +18,6 @@ class WhatIfOutcome(StrEnum):
     PASSED = "would be let through"
     PAST_ENVELOPE = "would get past the envelope, body unknown"
     CONVERTED = "would have other attachments turned into links"
-
-
-class ChangedMail(NamedTuple):
-    """A mail whose outcome would change. `voter` and `rule` decide, or decided, against it."""
-
-    outcome: WhatIfOutcome
-    mail: ReplayedMail
-    voter: str
-    rule: str
-    reason: str
 
 
 class MailVotes:
@@ -43,11 +33,11 @@ class MailVotes:
         """Whether all voters but one would accept it. False after an early refusal."""
         return not self.early and all(vote.reply.accepts for vote in self._changed_votes() if vote.voter != without)
 
-    def change(self) -> ChangedMail | None:
+    def change(self) -> MailLine | None:
         """None if the outcome would be the same."""
         if self.early:
             first = self.votes[0]
-            return ChangedMail(WhatIfOutcome.PAST_ENVELOPE, self.mail, first.voter, first.reply.value, first.reason)
+            return MailLine(WhatIfOutcome.PAST_ENVELOPE, self.mail, first.voter, first.reply.value, first.reason)
         voters, changed = [vote.voter for vote in self.votes], self._changed_votes()
         before, after = verdict(self.votes, voters), verdict(changed, voters)
         if before.accepted and not after.accepted:
@@ -56,17 +46,17 @@ class MailVotes:
             return self._decided_by(WhatIfOutcome.PASSED, before.reply, self.votes)
         if after.accepted and {*after.convert} != {*before.convert}:
             reason = f"{len(after.convert)} parts, {len(before.convert)} before"
-            return ChangedMail(WhatIfOutcome.CONVERTED, self.mail, "filelink", "links", reason)
+            return MailLine(WhatIfOutcome.CONVERTED, self.mail, "filelink", "links", reason)
         return None
 
     def _changed_votes(self) -> list[Vote]:
         return [self.again.get(vote.voter, vote) for vote in self.votes]
 
-    def _decided_by(self, outcome: WhatIfOutcome, reply: Reply, votes: Iterable[Vote]) -> ChangedMail:
+    def _decided_by(self, outcome: WhatIfOutcome, reply: Reply, votes: Iterable[Vote]) -> MailLine:
         vote = next((vote for vote in votes if vote.reply is reply), None)
         if vote is None:  # a yes that depends on links which would not be made
-            return ChangedMail(outcome, self.mail, "policy", reply.value, "the links that it needs would not be made")
-        return ChangedMail(outcome, self.mail, vote.voter, reply.value, vote.reason)
+            return MailLine(outcome, self.mail, "policy", reply.value, "the links that it needs would not be made")
+        return MailLine(outcome, self.mail, vote.voter, reply.value, vote.reason)
 
 
 class WhatIfVotes:
@@ -84,7 +74,7 @@ class WhatIfVotes:
         """By mail id, whether all voters but one would accept the mail."""
         return {votes.mail.id: votes.passes(without=without) for votes in self._mails.values() if not votes.early}
 
-    def changes(self) -> Iterator[ChangedMail]:
+    def changes(self) -> Iterator[MailLine]:
         return filter(None, (votes.change() for votes in self._mails.values()))
 
 
@@ -96,7 +86,7 @@ class WhatIfTally:
         self.senders: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.rules: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
-    def add(self, changed: ChangedMail) -> None:
+    def add(self, changed: MailLine) -> None:
         self.outcomes[changed.outcome] += 1
         self.senders[changed.mail.sender or "<>"][changed.outcome] += 1
         self.rules[f"{changed.voter}: {changed.rule}"][changed.outcome] += 1

@@ -2,33 +2,40 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import sqlalchemy as sa
+from fastapi import Query
+from pydantic import AfterValidator
 
 from varco_audit.index.event_index import EventIndex
 from varco_audit.index.index_fields import bare_message_id
 from varco_audit.index.tables import events, others, recipients
+from varco_common.base.timestamps import as_utc
+
+_Text = Annotated[str, Query(max_length=1_000, pattern=r"^[^\x00]*$")]
+_Word = Annotated[str, Query(pattern=r"^[a-z0-9-]{1,64}$")]
+_Time = Annotated[datetime | None, AfterValidator(as_utc), Query(description="RFC 3339; without an offset it is UTC.")]
 
 
 class EventQuery(NamedTuple):
-    """What to search for; an empty field matches all.
+    """What to search for, as the API takes it; an empty field matches all.
 
     `since` <= time in the stream < `until`. `mail` also finds what was made of that mail (its
     notification, its copy, its links).
     """
 
-    mail: str = ""
-    message_id: str = ""
-    sender: str = ""
-    recipient: str = ""
-    host: str = ""
-    login: str = ""
-    account: str = ""
-    service: str = ""
-    facts: tuple[str, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
+    mail: Annotated[_Text, Query(description="A mail's id, which is its decision's as well.")] = ""
+    message_id: _Text = ""
+    sender: _Text = ""
+    recipient: _Text = ""
+    host: _Text = ""
+    login: _Text = ""
+    account: _Text = ""
+    service: Annotated[str, Query(pattern=r"^[a-z0-9-]{0,64}$")] = ""
+    facts: Annotated[tuple[_Word, ...], Query(alias="fact", description="Any of these.")] = ()
+    since: _Time = None
+    until: _Time = None
 
     @property
     def by_subject(self) -> bool:
