@@ -86,6 +86,7 @@ Size = Annotated[int, BeforeValidator(units.parse_size), PlainSerializer(units.f
 Duration = Annotated[timedelta, BeforeValidator(units.parse_duration), PlainSerializer(units.format_duration)]
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list), PlainSerializer(",".join)]
 NetworkList = Annotated[CommaList, AfterValidator(_networks)]
+HostName = Annotated[str, matches(r"[A-Za-z0-9.-]{1,255}", "a host name")]
 SecretFile = Annotated[Path, AfterValidator(_readable)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
