@@ -18,7 +18,7 @@ from varco_common.runtime.follower_limit import FollowerLimit
 def router(ban_log: BanLog) -> APIRouter:
     api, followers = APIRouter(tags=["log"]), FollowerLimit()
 
-    @api.get("/log", response_class=PlainTextResponse)
+    @api.get("/log", response_class=PlainTextResponse, responses={200: {"content": {"application/x-ndjson": {}}}})
     async def read_log(
         token: Caller,
         ip: Annotated[str, Query(description="Only the lines of this host, all that there ever were.")] = "",
