@@ -26,22 +26,20 @@ from varco_archive.retention_sweeper import RetentionSweeper
 from varco_archive.settings import Settings
 from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
-from varco_common.bus import Bus
 from varco_common.bus.background_appends import BackgroundAppends
 from varco_common.events import MailRecorded
 from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.server import ReplayServer
-from varco_common.runtime import rebuild_api
 from varco_common.runtime.ban_enforcement import BanEnforcement
-from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.login_throttle import GUARDED, LoginThrottle
+from varco_common.runtime.parts import open_parts
 from varco_common.runtime.passwords import Argon2, PasswordVerifier
 from varco_common.runtime.readiness import degrades
 from varco_common.runtime.repeated_guesses import GUESS_KEY, GuessDigest
 from varco_common.runtime.service import Service, run
 from varco_common.runtime.tls import Certificates
-from varco_common.storage import database, retention
+from varco_common.storage import retention
 from varco_common.storage.object_store import open_store
 
 ARGON2_MEMORY_KIB = 65_536  # RFC 9106 4, the second recommended choice
@@ -56,12 +54,9 @@ async def serve(settings: Settings) -> None:
     )
     max_keep = timedelta(days=settings.mail_days)
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(HttpServer.open(settings, NAME))
-        bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
-        engine = await stack.enter_async_context(database.connect(settings.database_of(NAME), NAME))
+        http, bus, engine = await stack.enter_async_context(open_parts(settings, NAME))
         argon2 = Argon2(ARGON2_MEMORY_KIB)
         passwords = await stack.enter_async_context(PasswordVerifier.open(argon2, HASH_THREADS, MAX_HASHES))
-        await database.migrate(engine, "varco_archive")
         objects = open_store(settings.object_store)
         stack.push_async_callback(objects.close)
         accounts = await stack.enter_async_context(ArchiveAccounts.open(bus, engine))
@@ -100,7 +95,6 @@ async def serve(settings: Settings) -> None:
         )
         server = Pop3Server(settings, context, BanTable(settings.never_banned))
         copies = CopyService(bus=bus, mailboxes=mailboxes, senders=senders, max_keep=max_keep)
-        http.include(rebuild_api.router(NAME, "varco_archive.rebuild", settings))
         http.include(api.router(copies))
         await deletion.catch_up()
         await mail_retention.serve(bus, index, NAME)

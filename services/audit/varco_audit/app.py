@@ -22,23 +22,18 @@ from varco_audit.transparency.factory import open_transparency
 from varco_audit.transparency.log_verification import verify_periodically
 from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
-from varco_common.bus import Bus
 from varco_common.bus.permissions import ERASE_MAIL
 from varco_common.bus.redelivery import REDELIVER
 from varco_common.eventsourcing.replay.server import ReplayServer
-from varco_common.runtime import rebuild_api
-from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.parts import open_parts
 from varco_common.runtime.service import Service, draining, run
-from varco_common.storage import database, retention
+from varco_common.storage import retention
 
 
 async def serve(settings: Settings) -> None:
     """Runs until cancelled. Each router and each coroutine of `work` is one task of audit."""
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(HttpServer.open(settings, NAME))
-        bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME, whole_log=True))
-        engine = await stack.enter_async_context(database.connect(settings.database_of(NAME), NAME))
-        await database.migrate(engine, "varco_audit")
+        server, bus, engine = await stack.enter_async_context(open_parts(settings, NAME, whole_log=True))
         recorder = MailRecorder(bus)
         index = EventIndex(bus, engine)
         metrics.INDEX_PENDING.set_function(lambda: index.pending)
@@ -51,7 +46,6 @@ async def serve(settings: Settings) -> None:
         balance = BalanceStore(bus, engine)
         checker = BalanceChecker(bus, balance, dead_letters.contains)
         for router in (
-            rebuild_api.router(NAME, "varco_audit.rebuild", settings),
             api.balance.router(balance, checker),
             api.dead_letters.router(dead_letters),
             api.events.router(index, reader, recorder),

@@ -7,11 +7,11 @@ from typing import ClassVar
 from pydantic import Field
 
 from varco_common.base.settings import CommaList, Duration, Internal, env_prefix
-from varco_common.runtime.settings import ServiceSettings, WithVoters
-from varco_common.storage.settings import WithDatabase, WithObjectStore
+from varco_common.runtime.settings import TableServiceSettings, WithVoters
+from varco_common.storage.settings import WithObjectStore
 
 
-class Settings(ServiceSettings, WithDatabase, WithObjectStore, WithVoters):
+class Settings(TableServiceSettings, WithObjectStore, WithVoters):
     """`VARCO_AUDIT_*`, and what services share."""
 
     model_config = env_prefix("VARCO_AUDIT_")

@@ -13,14 +13,12 @@ from varco_banguard.voter import BanguardVoter
 from varco_common.base.settings import BrokenSetting
 from varco_common.base.subjects import event, replay_frames, replay_request
 from varco_common.base.tasks import run_in_background
-from varco_common.bus import Bus
 from varco_common.events.ban_table import ENFORCER_STATUS
 from varco_common.eventsourcing.replay.cases import mail_filters
 from varco_common.eventsourcing.replay.server import ReplayServer
-from varco_common.runtime import rebuild_api, service
-from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime import service
+from varco_common.runtime.parts import open_parts
 from varco_common.runtime.service import Service
-from varco_common.storage import database
 
 ALL = event(NAME, "*", "*")
 
@@ -29,22 +27,18 @@ async def serve(settings: Settings) -> None:
     """Votes once it has caught up; until then it does not answer, which is never a yes."""
     log_file = _log_file(settings)
     async with (
-        HttpServer.open(settings, NAME) as server,
-        Bus.connect(settings.bus, NAME) as bus,
-        database.connect(settings.database_of(NAME), NAME) as engine,
+        open_parts(settings, NAME) as (server, bus, engine),
+        BanguardState(bus, engine, settings.never_banned).following() as state,
     ):
-        await database.migrate(engine, "varco_banguard")
-        async with BanguardState(bus, engine, settings.never_banned).following() as state:
-            metrics.BANNED.set_function(lambda: len(state.table))
-            metrics.HOSTS.set_function(lambda: len(state.hosts))
-            state.hosts.on_event(lambda _, event: metrics.count_event(event))
-            ban_log = BanLog(bus, log_file, service.draining())
-            server.include(rebuild_api.router(NAME, "varco_banguard.rebuild", settings))
-            server.include(api.router(bus, state, ban_log))
-            async with run_in_background(StrikeProcessor(bus, state).run(), BanExpiry(state).run(), ban_log.run()):
-                await bus.voting.serve(VOTER, BanguardVoter(state))
-                async with ReplayServer.answering(bus, NAME, "varco_banguard.replay", settings):
-                    await server.serve(bus, database=state.hosts.check)
+        metrics.BANNED.set_function(lambda: len(state.table))
+        metrics.HOSTS.set_function(lambda: len(state.hosts))
+        state.hosts.on_event(lambda _, event: metrics.count_event(event))
+        ban_log = BanLog(bus, log_file, service.draining())
+        server.include(api.router(bus, state, ban_log))
+        async with run_in_background(StrikeProcessor(bus, state).run(), BanExpiry(state).run(), ban_log.run()):
+            await bus.voting.serve(VOTER, BanguardVoter(state))
+            async with ReplayServer.answering(bus, NAME, "varco_banguard.replay", settings):
+                await server.serve(bus, database=state.hosts.check)
 
 
 def _log_file(settings: Settings) -> BanLogFile | None:

@@ -5,12 +5,10 @@ from pathlib import Path
 from pydantic import Field
 
 from varco_common.base.settings import env_prefix
-from varco_common.bus.settings import WithBus
-from varco_common.runtime.settings import WithApi, WithBalancers
-from varco_common.storage.settings import WithDatabase
+from varco_common.runtime.settings import TableServiceSettings, WithBalancers
 
 
-class Settings(WithBus, WithApi, WithDatabase, WithBalancers):
+class Settings(TableServiceSettings, WithBalancers):
     """`VARCO_BANGUARD_*`, and shared settings."""
 
     model_config = env_prefix("VARCO_BANGUARD_")

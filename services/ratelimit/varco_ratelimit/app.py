@@ -9,13 +9,11 @@ from time import time
 
 from varco_common.base import subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
-from varco_common.bus import Bus
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.server import ReplayServer
-from varco_common.runtime import rebuild_api, service
-from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime import service
+from varco_common.runtime.parts import open_parts
 from varco_common.runtime.service import Service
-from varco_common.storage import database
 from varco_ratelimit import counted_mail_store, metrics
 from varco_ratelimit.alerts import AlertPublisher
 from varco_ratelimit.api import routes
@@ -49,12 +47,7 @@ async def serve(settings: Settings) -> None:
     """
     lapse = int(LAPSE_SECONDS * 1000)
     with ReservationLog.open(settings.reservation_directory, lapse) as reservation_log:
-        async with (
-            HttpServer.open(settings, VOTER) as server,
-            Bus.connect(settings.bus, VOTER) as bus,
-            database.connect(settings.database_of(VOTER), VOTER) as engine,
-        ):
-            await database.migrate(engine, "varco_ratelimit")
+        async with open_parts(settings, VOTER) as (server, bus, engine):
             counters, known = QuotaCounters(lapse), KnownRecipients()
             counters.restore(reservation_log.found, now())
             counter = MailCounter(bus, counters, known)
@@ -66,7 +59,6 @@ async def serve(settings: Settings) -> None:
             alerts = AlertPublisher(bus, quotas)
             metrics.SENDERS.set_function(lambda: sum(len(account.senders) for account in counters.accounts.values()))
             metrics.PAIRS.set_function(lambda: len(known))
-            server.include(rebuild_api.router(VOTER, "varco_ratelimit.rebuild", settings))
             server.include(
                 routes.router(quotas, UsageReader(bus, quotas, counters, partial(counted_mail_store.ids, engine)))
             )

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from varco_common.base.settings import env_prefix
-from varco_common.runtime.settings import ServiceSettings, WithVoteTimeout
-from varco_common.storage.settings import WithDatabase
+from varco_common.runtime.settings import TableServiceSettings, WithVoteTimeout
 
 
-class Settings(ServiceSettings, WithDatabase, WithVoteTimeout):
+class Settings(TableServiceSettings, WithVoteTimeout):
     """ratelimit has no settings of its own: quotas are set for each account, over HTTP."""
 
     model_config = env_prefix("VARCO_RATELIMIT_")

@@ -5,15 +5,13 @@ import ssl
 from varco_common.base import subjects
 from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import run_in_background
-from varco_common.bus import Bus
 from varco_common.events import Language
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.server import ReplayServer
-from varco_common.runtime import rebuild_api
-from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.parts import open_parts
 from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service, run
-from varco_common.storage import database, retention
+from varco_common.storage import retention
 from varco_common.storage.object_store import open_store
 from varco_relay import mail_retention
 from varco_relay.api import queue as queue_api
@@ -42,12 +40,7 @@ _KEY = (
 async def serve(settings: Settings) -> None:
     """Runs until it is cancelled. Attempts in flight then end."""
     secret_box, dialer = _secret_box(settings), _dialer(settings)
-    async with (
-        HttpServer.open(settings, "relay") as http,
-        Bus.connect(settings.bus, "relay") as bus,
-        database.connect(settings.database_of("relay"), "relay") as engine,
-    ):
-        await database.migrate(engine, "varco_relay")
+    async with open_parts(settings, "relay") as (http, bus, engine):
         object_store = open_store(settings.object_store)
         deliverer = Deliverer(bus, object_store, settings.schedule)
         pools = PoolRegistry(dialer, PoolLimits(connections=settings.connections), secret_box, settings.route)
@@ -61,7 +54,6 @@ async def serve(settings: Settings) -> None:
         dsn_sender = DsnSender(bus, object_store, settings.own_name, language_of)
         runner = QueueRunner(queued, deliverer, dsn_sender, workers.destination, grace=settings.grace)
         queue_service = QueueService(bus, queued)
-        http.include(rebuild_api.router("relay", "varco_relay.rebuild", settings))
         http.include(queue_api.router(queue_service, workers))
         http.include(
             routes_api.router(

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field
 
 from varco_common.base.settings import Duration, Internal, env_prefix, matches
 from varco_common.events import Blackhole, Route, Smarthost
-from varco_common.runtime.settings import WithApi, WithHostname
-from varco_common.storage.settings import WithDatabase, WithObjectStore
+from varco_common.runtime.settings import TableServiceSettings, WithHostname
+from varco_common.storage.settings import WithObjectStore
 from varco_relay.decide.retry_schedule import RetrySchedule
 from varco_relay.smtp.target import BLACKHOLE, parse_smarthost
 
@@ -20,7 +20,7 @@ def _route(text: str) -> str:
     return text.strip()
 
 
-class Settings(WithApi, WithDatabase, WithHostname, WithObjectStore):
+class Settings(TableServiceSettings, WithHostname, WithObjectStore):
     """`VARCO_RELAY_*`, and what is shared."""
 
     model_config = env_prefix("VARCO_RELAY_")

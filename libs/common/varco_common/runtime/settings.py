@@ -24,6 +24,7 @@ from varco_common.base.settings import (
 from varco_common.bus.settings import WithBus
 from varco_common.runtime.token_signer import KEY_BYTES, TokenSigner
 from varco_common.runtime.tokens import Keyring
+from varco_common.storage.settings import WithDatabase
 
 _PUBLIC_KEY = "VARCO_TOKEN_PUBLIC_KEY_FILE"
 _PUBLIC = "a readable file with policy's public key in PEM, as `varco up` and `varco init` write it"
@@ -194,8 +195,12 @@ class WithTokenKey(Settings):
 class ServiceSettings(WithBus, WithApi):
     """What every service reads.
 
-    Add WithDatabase and WithObjectStore where a service has tables or bodies.
+    Add WithObjectStore where it has bodies.
     """
+
+
+class TableServiceSettings(ServiceSettings, WithDatabase):
+    """What every service with tables reads."""
 
 
 class WithVoteTimeout(Settings):

@@ -1,5 +1,7 @@
 """A service's tables: SQLite by default, or a schema of its own in PostgreSQL."""
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from varco_common.storage.database.engine import DATABASE_ERRORS, READ_ONLY, connect, in_words, schema_of
 from varco_common.storage.database.migration import migrate, revisions
 from varco_common.storage.database.projection_tables import create_projection_tables, progress, states
@@ -7,6 +9,7 @@ from varco_common.storage.database.projection_tables import create_projection_ta
 __all__ = [
     "DATABASE_ERRORS",
     "READ_ONLY",
+    "AsyncEngine",
     "connect",
     "create_projection_tables",
     "in_words",
