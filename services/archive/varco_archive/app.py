@@ -30,7 +30,6 @@ from varco_common.bus.background_appends import BackgroundAppends
 from varco_common.events import MailRecorded
 from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
 from varco_common.eventsourcing.projection import Projection
-from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime.ban_enforcement import BanEnforcement
 from varco_common.runtime.login_throttle import GUARDED, LoginThrottle
 from varco_common.runtime.parts import open_parts
@@ -54,7 +53,8 @@ async def serve(settings: Settings) -> None:
     )
     max_keep = timedelta(days=settings.mail_days)
     async with AsyncExitStack() as stack:
-        http, bus, engine = await stack.enter_async_context(open_parts(settings, NAME))
+        parts = open_parts(settings, NAME, replay="varco_archive.past_settings")
+        http, bus, engine = await stack.enter_async_context(parts)
         argon2 = Argon2(ARGON2_MEMORY_KIB)
         passwords = await stack.enter_async_context(PasswordVerifier.open(argon2, HASH_THREADS, MAX_HASHES))
         objects = open_store(settings.object_store)
@@ -102,7 +102,7 @@ async def serve(settings: Settings) -> None:
         workers = (indexer.run(), forwarder.run(), bounce_listener.listen(bus, index), sweeper.run(), bans.run())
         async with run_in_background(*workers, guesses.follow(bus)):
             await bans.caught_up.wait()
-            async with server.listening(), ReplayServer.answering(bus, NAME, "varco_archive.past_settings", settings):
+            async with server.listening():
                 store = degrades(objects.check, "copies of large mail can't be fetched")
                 checks = {"accounts": accounts.check, "senders": senders.check, "certificates": certificates.check}
                 await http.serve(bus, **checks, objects=store)

@@ -24,16 +24,18 @@ from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
 from varco_common.bus.permissions import ERASE_MAIL
 from varco_common.bus.redelivery import REDELIVER
-from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime.parts import open_parts
 from varco_common.runtime.service import Service, draining, run
 from varco_common.storage import retention
+
+REPLAY = "varco_audit.replay.verdict_replay"
 
 
 async def serve(settings: Settings) -> None:
     """Runs until cancelled. Each router and each coroutine of `work` is one task of audit."""
     async with AsyncExitStack() as stack:
-        server, bus, engine = await stack.enter_async_context(open_parts(settings, NAME, whole_log=True))
+        parts = open_parts(settings, NAME, replay=REPLAY, whole_log=True)
+        server, bus, engine = await stack.enter_async_context(parts)
         recorder = MailRecorder(bus)
         index = EventIndex(bus, engine)
         metrics.INDEX_PENDING.set_function(lambda: index.pending)
@@ -65,9 +67,6 @@ async def serve(settings: Settings) -> None:
             retention_worker.run(),
         )
         await stack.enter_async_context(run_in_background(*work))
-        await stack.enter_async_context(
-            ReplayServer.answering(bus, NAME, "varco_audit.replay.verdict_replay", settings)
-        )
         await server.serve(bus, database=dead_letters.check, index=index.check)
 
 

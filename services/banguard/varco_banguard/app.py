@@ -15,7 +15,6 @@ from varco_common.base.subjects import event, replay_frames, replay_request
 from varco_common.base.tasks import run_in_background
 from varco_common.events.ban_table import ENFORCER_STATUS
 from varco_common.eventsourcing.replay.cases import mail_filters
-from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import service
 from varco_common.runtime.parts import open_parts
 from varco_common.runtime.service import Service
@@ -27,7 +26,7 @@ async def serve(settings: Settings) -> None:
     """Votes once it has caught up; until then it does not answer, which is never a yes."""
     log_file = _log_file(settings)
     async with (
-        open_parts(settings, NAME) as (server, bus, engine),
+        open_parts(settings, NAME, replay="varco_banguard.replay") as (server, bus, engine),
         BanguardState(bus, engine, settings.never_banned).following() as state,
     ):
         metrics.BANNED.set_function(lambda: len(state.table))
@@ -37,8 +36,7 @@ async def serve(settings: Settings) -> None:
         server.include(api.router(bus, state, ban_log))
         async with run_in_background(StrikeProcessor(bus, state).run(), BanExpiry(state).run(), ban_log.run()):
             await bus.voting.serve(VOTER, BanguardVoter(state))
-            async with ReplayServer.answering(bus, NAME, "varco_banguard.replay", settings):
-                await server.serve(bus, database=state.hosts.check)
+            await server.serve(bus, database=state.hosts.check)
 
 
 def _log_file(settings: Settings) -> BanLogFile | None:

@@ -10,7 +10,6 @@ from time import time
 from varco_common.base import subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
 from varco_common.eventsourcing.projection import Projection
-from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import service
 from varco_common.runtime.parts import open_parts
 from varco_common.runtime.service import Service
@@ -47,7 +46,7 @@ async def serve(settings: Settings) -> None:
     """
     lapse = int(LAPSE_SECONDS * 1000)
     with ReservationLog.open(settings.reservation_directory, lapse) as reservation_log:
-        async with open_parts(settings, VOTER) as (server, bus, engine):
+        async with open_parts(settings, VOTER, replay="varco_ratelimit.replay") as (server, bus, engine):
             counters, known = QuotaCounters(lapse), KnownRecipients()
             counters.restore(reservation_log.found, now())
             counter = MailCounter(bus, counters, known)
@@ -83,8 +82,7 @@ async def serve(settings: Settings) -> None:
                 ),
             ):
                 try:
-                    async with ReplayServer.answering(bus, VOTER, "varco_ratelimit.replay", settings):
-                        await server.serve(bus, quotas=quotas.check, partitions=owner.check)
+                    await server.serve(bus, quotas=quotas.check, partitions=owner.check)
                 finally:
                     await alerts.finish()
 

@@ -7,7 +7,6 @@ from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import run_in_background
 from varco_common.events import Language
 from varco_common.eventsourcing.projection import Projection
-from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime.parts import open_parts
 from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service, run
@@ -40,7 +39,7 @@ _KEY = (
 async def serve(settings: Settings) -> None:
     """Runs until it is cancelled. Attempts in flight then end."""
     secret_box, dialer = _secret_box(settings), _dialer(settings)
-    async with open_parts(settings, "relay") as (http, bus, engine):
+    async with open_parts(settings, "relay", replay="varco_relay.past_settings") as (http, bus, engine):
         object_store = open_store(settings.object_store)
         deliverer = Deliverer(bus, object_store, settings.schedule)
         pools = PoolRegistry(dialer, PoolLimits(connections=settings.connections), secret_box, settings.route)
@@ -69,9 +68,8 @@ async def serve(settings: Settings) -> None:
             async with routes.following(), queued.following(), run_in_background(workers.run(), runner.run()):
                 await mail_retention.serve(bus, queued)
                 with Gauges(queue_service, workers, pools).registered():
-                    async with ReplayServer.answering(bus, "relay", "varco_relay.past_settings", settings):
-                        objects = degrades(object_store.check, "large mail waits")
-                        await http.serve(bus, routes=routes.check, queue=queued.check, objects=objects)
+                    objects = degrades(object_store.check, "large mail waits")
+                    await http.serve(bus, routes=routes.check, queue=queued.check, objects=objects)
         finally:
             await pools.close()
             await object_store.close()

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from varco_common.bus import Bus
+from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.settings import TableServiceSettings
@@ -20,11 +21,13 @@ class ServiceParts(NamedTuple):
 
 
 @asynccontextmanager
-async def open_parts(settings: TableServiceSettings, name: str, *, whole_log: bool = False) -> AsyncIterator[ServiceParts]:
+async def open_parts(
+    settings: TableServiceSettings, name: str, *, replay: str, whole_log: bool = False
+) -> AsyncIterator[ServiceParts]:
     """Waits for the bus and the database; `/livez` answers meanwhile. Closes all at the end.
 
-    `varco_<name>` has the migrations, and the projections that `POST /rebuild` builds.
-    With `whole_log` the service may read every event.
+    `varco_<name>` has the migrations, and the projections that `POST /rebuild` builds. `replay` is
+    the module that answers replay questions. With `whole_log` the service may read every event.
     """
     package = f"varco_{database.schema_of(name)}"
     async with (
@@ -34,4 +37,5 @@ async def open_parts(settings: TableServiceSettings, name: str, *, whole_log: bo
     ):
         await database.migrate(engine, package)
         http.include(rebuild_api.router(name, f"{package}.rebuild", settings))
-        yield ServiceParts(http, bus, engine)
+        async with ReplayServer.answering(bus, name, replay, settings):
+            yield ServiceParts(http, bus, engine)
