@@ -121,7 +121,8 @@ def _sentence(  # noqa: PLR0911 - a table of cases
         case "json_invalid":
             return "the body is no JSON"
         case "missing":
-            return f"{error['loc'][-1]} is missing" + (f": write {name}: {field.examples}" if field.examples else "")
+            what = error["loc"][-1] if error["loc"] else "the body"
+            return f"{what} is missing" + (f": write {name}: {field.examples}" if field.examples else "")
         case "extra_forbidden":
             return f"unknown key {shown(name)}{near(name, keys_at(kind, place[:-1]))}"
         case "string_type" if isinstance(value, int | float):
