@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from varco_common.base.errors import NotFound
 from varco_common.base.merge_patch import is_off, merged
-from varco_common.events import Blackhole, Route, Smarthost
+from varco_common.events import Route
 from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
 from varco_common.eventsourcing.projection import Projection
@@ -26,7 +26,7 @@ from varco_relay.commands import (
     set_route,
 )
 from varco_relay.model.account_route import AccountRoute
-from varco_relay.smtp.target import BLACKHOLE, describe_route, format_smarthost
+from varco_relay.smtp.target import BLACKHOLE, describe_route, route_section
 from varco_relay.worker_supervisor import WorkerSupervisor
 
 _FORM: TypeAdapter[SmarthostIn] = TypeAdapter(SmarthostIn)
@@ -57,7 +57,7 @@ def router(
         learned = state.learned
         return RouteOut(
             account=account,
-            route=_route_out(state.route),
+            route=route_section(state.route),
             goes_to=describe_route(state.route or default_route),
             waiting=workers.destination(account).down_reason,
             version=version,
@@ -148,19 +148,7 @@ def _add_test_and_hold(
 
 def _patched(current: Route | None, patch: Any) -> RouteForm | None:
     """The route after the patch; None for the default one. Raises RequestValidationError."""
-    document = merged(_route_out(current), patch)
+    document = merged(route_section(current), patch)
     if is_off(document):
         return None
     return BLACKHOLE if document == BLACKHOLE else parsed(_FORM, document).request()
-
-
-def _route_out(route: Route | None) -> dict[str, str] | Literal["blackhole"] | None:
-    """As an account file has it, without the password."""
-    match route:
-        case None:
-            return None
-        case Blackhole():
-            return BLACKHOLE
-        case Smarthost(host=host, port=port, tls=tls, login=login):
-            shown = {"smarthost": format_smarthost(host, port), "tls": str(tls)}
-            return shown | ({"login": login} if login else {})

@@ -80,6 +80,18 @@ def describe_route(route: Route | None) -> str:
             return f"{format_smarthost(route.host, route.port)} tls {route.tls}{login}"
 
 
+def route_section(route: Route | None) -> dict[str, str] | Literal["blackhole"] | None:
+    """As an account file has it, without the password."""
+    match route:
+        case None:
+            return None
+        case Blackhole():
+            return BLACKHOLE
+        case Smarthost(host=host, port=port, tls=tls, login=login):
+            shown = {"smarthost": format_smarthost(host, port), "tls": str(tls)}
+            return shown | ({"login": login} if login else {})
+
+
 def _is_host(host: str, *, bracketed: bool) -> bool:
     """Whether a connection to it could be tried: a name that IDNA takes, or an address."""
     allowed = ":.%" if bracketed else ".-_"
