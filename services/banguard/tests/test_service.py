@@ -11,11 +11,11 @@ from varco_common.bus import Bus
 from varco_common.events import (
     AuthCause,
     AuthFailed,
-    CredentialAdded,
     CredentialUsed,
     HostBanned,
     HostFound,
     HostUnbanned,
+    LoginNamed,
     MailboxNamed,
     NetworkTrusted,
     SenderAuthorised,
@@ -209,7 +209,7 @@ async def test_a_sender_authorised_afterwards_takes_its_strikes_and_the_ban_back
 
 async def test_a_login_that_many_hosts_guess_at_is_guarded_and_its_own_hosts_are_known(banguard):
     now, login = datetime.now(UTC), "mario@acme.example"
-    await banguard.bus.events.append(CredentialAdded(at=now, account="acme", login=login, name="", hash="x"))
+    await banguard.bus.events.append(LoginNamed(at=now, account="acme", login=login))
     await banguard.bus.events.append(CredentialUsed(at=now, account="acme", login=login, host="203.0.113.9"))
     for n in range(12):
         await banguard.fail(f"198.51.100.{n}", login="Mario@acme.example", account="acme")
@@ -225,12 +225,13 @@ async def test_many_failures_have_the_same_consequences_whether_the_login_exists
     login = "mario@acme.example"
     if exists:
         now = datetime.now(UTC)
-        await banguard.bus.events.append(CredentialAdded(at=now, account="acme", login=login, name="", hash="x"))
+        await banguard.bus.events.append(LoginNamed(at=now, account="acme", login=login))
     for n in range(12):
         await banguard.fail(f"198.51.100.{n}", login="Mario@acme.example", account="acme" if exists else "")
     guarded = await banguard.next_event("login-guarded")
     await banguard.until_events(12, "host-found")
-    assert (guarded.login, guarded.known, guarded.tried) == (login, (), 10)
+    assert (guarded.login, guarded.known) == (login, ())
+    assert guarded.tried >= 10  # some more may have failed before it was decided
     assert len(await banguard.all_events("login-guarded")) == 1
     assert not await banguard.all_events("host-banned")
 
@@ -247,9 +248,7 @@ async def test_a_mailbox_that_many_hosts_guess_at_is_guarded_as_a_login_is(bangu
 
 async def test_an_account_sees_and_lifts_what_rests_on_its_own_evidence(banguard):
     now = datetime.now(UTC)
-    await banguard.bus.events.append(
-        CredentialAdded(at=now, account="acme", login="mario@acme.example", name="", hash="x")
-    )
+    await banguard.bus.events.append(LoginNamed(at=now, account="acme", login="mario@acme.example"))
     await banguard.bus.events.append(NetworkTrusted(at=now, account="acme", network="203.0.113.0/24"))
     own, mixed, foreign, trusted = HOST, "192.0.2.8", "192.0.2.9", "203.0.113.5"
     for _ in range(3):
