@@ -19,4 +19,4 @@ def check_known(parameter: str, values: Iterable[str], known: Iterable[str]) -> 
             similar = get_close_matches(value, known, n=1)
             hint = f"did you mean {similar[0]}?" if similar else f"expected one of {', '.join(sorted(known))}"
             error = {"loc": ("query", parameter), "msg": f"no event has the {parameter} {value}: {hint}"}
-            raise RequestValidationError([error | {"type": "unknown"}])
+            raise RequestValidationError([error | {"type": "refused"}])

@@ -89,7 +89,7 @@ class NetworkForm(AccountForm):
         " header, MAIL and RCPT without brackets.",
         examples=[True],
     )
-    domain: str = Field(
+    domain: str | None = Field(
         default="",
         max_length=253,
         description="The domain of addresses without one, such as `root`; needs `normalise`.",
