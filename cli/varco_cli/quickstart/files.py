@@ -16,7 +16,7 @@ def texts(answers: Answers, user_password: str) -> Mapping[str, str]:
     """Returns the text of each file by its name below `answers.directory`."""
     names = _names(answers)
     filled = {
-        name: Template((TEMPLATES / name).read_text()).substitute(names)
+        name: Template((TEMPLATES / f"{name}.template").read_text()).substitute(names)
         for name in ("varco.env", "varco.service", "Caddyfile", "CHECKLIST.md")
     }
     return {f"{answers.account}.yaml": _account_file(answers, user_password), **filled}
