@@ -126,6 +126,9 @@ KINDS = {
     ),
     "a line of one blank before the content": with_fields(PDF_NAME + b" \r\nMZ\x90\x03\x01: y\r\n", b"hello\r\n"),
     "a line without a colon as content": with_fields(PDF_NAME + b"X: y\r\nMZ\x90\x03\x01\x02 y\r\n", b"hello\r\n"),
+    "behind the second line without a colon": with_fields(
+        b"Content-Type: x/y\r\nA name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n" + BASE64_EXE, b""
+    ),
     "a multipart without a delimiter": MIXED + b"\r\nMZ\x90\x03\x01\x02\r\n",
 }
 
@@ -153,6 +156,7 @@ NAMES = {
     "two semicolons within it": b"filename=v;;rus.exe",
     "a sign before its number": b'filename*0="virus"; filename*<1=.exe',
     "a semicolon behind its number": b'filename*0="virus"; filename*1;=.exe',
+    "a question mark behind its number": b'filename*0="virus"; filename*1?==.exe',
     "two stars": b"filename*0**=utf-8''virus.exe",
     "hyphens before the parameter": b'filename*0="virus"; --filename*1=.exe',
     "letters before the parameter": b'filename*0="virus"; \\afilename*1=.exe',

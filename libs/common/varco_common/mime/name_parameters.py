@@ -16,7 +16,7 @@ _MAX_OCCURRENCES = 48  # of name= in one field, RFC 2231 pieces included
 _BLANKS = rb"(?:\s|\([^()]*\))*"
 _SIGN = rb"[^\w\s=;:,?()\"'\\]"  # a star, or what some clients skip: `filename*<1=`
 _PARAMETER = re.compile(
-    rb"(?:(?<![\w*.-])name|filename)(\s*" + _SIGN + rb"{1,4}\s*[0-9]*\s*\*{0,2};?)?" + _BLANKS + rb"=" + _BLANKS
+    rb"(?:(?<![\w*.-])name|filename)(\s*" + _SIGN + rb"{1,4}\s*[0-9]*\s*\*{0,2}[;?]?)?" + _BLANKS + rb"=" + _BLANKS
     + rb'(?=("(?:[^"\\]|\\.)*"?)?([^;]*))',
     re.IGNORECASE | re.DOTALL,
 )  # fmt: skip
@@ -67,7 +67,7 @@ def _continued(starred: list[tuple[bytes, bytes | None, bytes]], defects: Defect
     for star, quoted, rest in starred:
         signs = b"".join(star.split())
         number = _NOT_DIGITS.sub(b"", signs)
-        pieces.append(Piece(int(number or -1), signs.rstrip(b";").endswith(b"*"), _piece_value(quoted, rest)))
+        pieces.append(Piece(int(number or -1), signs.rstrip(b";?").endswith(b"*"), _piece_value(quoted, rest)))
         if len(number) > 1 and number.startswith(b"0"):
             defects.add(Defect.BAD_PARAMETER)
     yield from continued_readings(pieces, defects)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from varco_common.mime.buffer import Buffer
@@ -19,6 +19,7 @@ from varco_common.mime.headers import (
 
 MAX_HEADERS = 150  # places that look like a header
 _MAX_CONTENT = 1 << 20  # bytes of a content that only a skipped delimiter uncovers
+_MAX_ENDS = 3  # lines of one header that may end it
 _HEADER_ENDS_EARLY = re.compile(rb"\r\n(?:[ \t]+(?:\r\n|\Z)|(?=[^:\r\n \t][^:\r\n]*(?:\r\n|\Z)))")
 
 
@@ -80,8 +81,8 @@ def views(body: Buffer, header: PossibleHeader, defects: Defects) -> Iterator[Vi
     for fields in _readings(text, defects):
         yield View((start, max(start, header.content_end)), fields)
     first = FIELD_OF_CONTENT.search(b"\r\n" + text)
-    early = _HEADER_ENDS_EARLY.search(text, max(first.end() - 2, 0)) if first else None
-    if early:
+    ends = _HEADER_ENDS_EARLY.finditer(text, max(first.end() - 2, 0)) if first else iter(())
+    for early in islice(ends, _MAX_ENDS):
         start = header.start + early.end()
         yield View((start, max(start, header.content_end)), parse_fields(text[: early.start()], defects))
     if body.slice(header.end, header.end + 4) != b"\r\n\r\n":  # a line like a delimiter, which some skip
