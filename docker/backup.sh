@@ -20,7 +20,7 @@ docker compose exec -T postgres pg_dump --username postgres --dbname varco --cle
 step "keys of audit"
 docker compose exec -T audit tar --create --directory /var/lib/varco secrets > "$unfinished/audit.tar"
 step "mail, events, objects"
-docker compose run --rm --no-TTY operator backup "/backup/.$name/gate.tar"
+docker compose run --rm --no-TTY operator backup "/backup/.$name/gate.tar" >&2
 step "secrets and settings"
 files=("$settings"); [ ! -r varco.env ] || files+=(varco.env)
 tar --create --file "$unfinished/secrets.tar" --directory "$(dirname "${VARCO_HOME:-./var}")" "$(basename "${VARCO_HOME:-./var}")"

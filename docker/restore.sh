@@ -22,7 +22,7 @@ step "bus, database and object store start"
 docker compose up --detach --wait nats postgres minio
 docker compose run --rm --no-TTY prepare
 step "mail, events, objects"
-docker compose run --rm --no-TTY operator restore "/backup/${inside#"$root"/}/gate.tar"
+docker compose run --rm --no-TTY operator restore "/backup/${inside#"$root"/}/gate.tar" >&2
 step "tables"
 docker compose exec -T postgres psql --username postgres --dbname varco --quiet < "$folder/tables.sql"
 step "keys of audit"
