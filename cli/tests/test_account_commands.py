@@ -86,3 +86,12 @@ def test_a_sender_may_attach_more_for_a_while(office: Path, varco: Varco) -> Non
     assert "cad@office.example" in [item["key"] for item in state["items"]]
     assert varco(*ask, "--remove", "--reason", "over").code == 0
     assert json.loads(varco("rules", "show", "office", "--json").out)["exceptions"] == []
+
+
+def test_the_end_of_a_quota_exception_is_a_time_as_people_write_it(varco: Varco, office: Path) -> None:
+    ask = ("quota", "except", "office", "news@office.example", "messages=5", "--reason", "a test", "--until")
+    refused = varco(*ask, "24/12/2026", home=office)
+    assert refused.code == 2
+    assert "--until 24/12/2026: expected how long (30d, 12h) or a time such as 18:00, 2026-11-24" in refused.error
+    for until in ("30m", "23:59", "2036-12-24"):
+        assert varco(*ask, until, home=office).code == 0, until

@@ -1,6 +1,6 @@
 """`varco quota`: the limits of an account's senders, and their usage."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -133,7 +133,7 @@ def except_sender(
         list[str] | None, typer.Argument(help="As for `set`, or `unlimited`.", metavar="LIMITS...")
     ] = None,
     until: Annotated[
-        str, typer.Option("--until", help="End of the exception: `30d`, 2026-12-24, or 2026-12-24T18:00.")
+        str, typer.Option("--until", help="End of the exception: `30d`, 18:00, 2026-12-24, or 2026-12-24T18:00.")
     ] = "",
     remove: Annotated[
         bool, typer.Option("--remove", help="Remove the exception: the limits of the account hold again.")
@@ -206,11 +206,12 @@ def _limit(text: str) -> tuple[str, Any]:
 
 
 def _end(until: str) -> str:
-    """Returns the time after a duration. The service reads other texts, in the account's zone."""
+    """A date without an offset is sent as it is: the account's time zone holds."""
     try:
-        return (datetime.now(UTC) + times.ago(until)).isoformat()
-    except (ValueError, OverflowError):
-        return until
+        datetime.fromisoformat(until)
+    except ValueError:
+        return times.later(until, "--until").isoformat()
+    return until
 
 
 def _print_account(answer: dict[str, Any]) -> None:
