@@ -2,8 +2,7 @@
 
 import io
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,12 +17,10 @@ COMMON: dict[str, Any] = {"at": NOW, "account": "acme", "mail": "m1", "sequence"
 
 
 @pytest.fixture
-def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def lines() -> Callable[[], list[dict[str, Any]]]:
     stream = io.StringIO()
     log.configure("info", stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    logging.getLogger().handlers.clear()
-    log._output.stream = None
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def test_a_delivery_names_recipients_next_hop_and_its_words(lines: Callable[[], list[dict[str, Any]]]) -> None:

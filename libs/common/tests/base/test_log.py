@@ -16,9 +16,7 @@ from varco_common.base import log
 def lines():
     stream = io.StringIO()
     log.configure("info", stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    logging.getLogger().handlers.clear()
-    log._output.stream = None
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def test_a_line_names_service_and_mail(lines):

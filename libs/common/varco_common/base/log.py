@@ -48,6 +48,19 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings hold URLs with a signature that opens an object
 
 
+@contextmanager
+def as_it_was() -> Iterator[None]:
+    """What is configured inside the block counts until its end, as for one test among others."""
+    before, root = (_output.level, _output.stream), logging.getLogger()
+    try:
+        yield
+    finally:
+        _output.level, _output.stream = before
+        _configure_structlog()
+        for bridge in [handler for handler in root.handlers if isinstance(handler, _Bridge)]:
+            root.removeHandler(bridge)
+
+
 def _configure_structlog() -> None:
     structlog.configure(
         processors=[_named, structlog.processors.add_log_level, _with_traceback, _stamped],

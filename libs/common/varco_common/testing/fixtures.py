@@ -1,10 +1,12 @@
 """Real servers as pytest fixtures; the root pyproject.toml loads them for every test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
+from varco_common.base import log
 from varco_common.bus import Bus
 from varco_common.storage.object_store import ObjectStore, open_store
 from varco_common.storage.settings import ObjectStoreSettings
@@ -12,6 +14,13 @@ from varco_common.testing.databases import database_url, postgres, postgres_url,
 from varco_common.testing.disks import small_disk
 from varco_common.testing.nats import NatsServer, nats_server
 from varco_common.testing.s3 import S3Server, s3_server
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """A command configures the log of its process: the next test does not inherit that."""
+    with log.as_it_was():
+        yield
 
 
 @pytest_asyncio.fixture
@@ -44,4 +53,15 @@ async def s3() -> AsyncIterator[S3Server]:
         yield server
 
 
-__all__ = ["bodies", "bus", "database_url", "nats", "postgres", "postgres_url", "s3", "small_disk", "sqlite_url"]
+__all__ = [
+    "bodies",
+    "bus",
+    "database_url",
+    "log_as_it_was",
+    "nats",
+    "postgres",
+    "postgres_url",
+    "s3",
+    "small_disk",
+    "sqlite_url",
+]
