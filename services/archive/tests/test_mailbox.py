@@ -3,7 +3,10 @@
 import asyncio
 import poplib
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from varco_common.base.errors import TransientError
 from varco_common.base.ids import new_id
@@ -241,15 +244,13 @@ async def test_turning_it_off_empties_the_mailbox_and_ends_its_session(gate):
             box.pass_("another-secret")
             return box
 
-        box = await asyncio.to_thread(open_box)
-        answer = await http.put("/accounts/acme/archive", json=False)
-        assert [one["line"] for one in answer.json()["changes"]] == [f"- archive pop3 {LOGIN}, with its copies"]
-        assert await count(http) == 0
-        try:
-            await asyncio.to_thread(box.noop)
-            raise AssertionError("the session goes on")
-        except (poplib.error_proto, OSError):
-            box.close()
+        with closing(await asyncio.to_thread(open_box)) as box:
+            answer = await http.put("/accounts/acme/archive", json=False)
+            lost = f"(destroys the mailbox {LOGIN} with its copies)"
+            assert [change["line"] for change in answer.json()["changes"]] == [f"- archive pop3 {LOGIN} {lost}"]
+            assert await count(http) == 0
+            with pytest.raises((poplib.error_proto, OSError)):
+                await asyncio.to_thread(box.noop)
         await gate.mail()
         assert (await http.get("/archive")).json() == []
 
