@@ -142,9 +142,9 @@ class Gate:
     def pop(self, login: str = LOGIN, password: str = PASSWORD, *, implicit: bool = False) -> Iterator[poplib.POP3]:
         """A client that has logged in; to be used in a thread."""
         box = (
-            poplib.POP3_SSL("127.0.0.1", self.pop3s, timeout=20, context=self.trusting)
+            poplib.POP3_SSL("127.0.0.1", self.pop3s, timeout=60, context=self.trusting)
             if implicit
-            else poplib.POP3("127.0.0.1", self.pop3, timeout=20)
+            else poplib.POP3("127.0.0.1", self.pop3, timeout=60)
         )
         try:
             if not implicit:
@@ -165,13 +165,13 @@ async def count(http: httpx.AsyncClient, account: str = "acme") -> int:
     return (await http.get(f"/accounts/{account}/archive/status")).json()["copies"]
 
 
-async def copies(http: httpx.AsyncClient, wanted: int, account: str = "acme", seconds: float = 10.0) -> None:
+async def copies(http: httpx.AsyncClient, wanted: int, account: str = "acme") -> None:
     """Waits until so many are in the mailbox."""
 
     async def there() -> bool:
         return await count(http, account) == wanted
 
-    await eventually(there, seconds)
+    await eventually(there)
 
 
 @pytest.fixture(autouse=True)

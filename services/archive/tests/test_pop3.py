@@ -211,7 +211,7 @@ async def test_at_a_guessed_mailbox_strangers_wait_their_turn_and_known_hosts_do
         waiting: list[asyncio.StreamWriter] = []
         assert sequence
         try:
-            await eventually(turned_away, 20)
+            await eventually(turned_away)
             async with logged_in(gate) as client:
                 assert (await client.command("STAT")).startswith("+OK")
         finally:

@@ -195,7 +195,7 @@ async def test_a_client_that_does_not_read_loses_its_session(gate, monkeypatch):
             async def ended() -> bool:
                 return not (await http.get("/accounts/acme/archive/status")).json()["in_session"]
 
-            await eventually(ended, 20)
+            await eventually(ended)
 
 
 async def test_a_large_mail_that_is_gone_from_the_store_ends_no_session(gate, bodies):
@@ -249,7 +249,7 @@ async def test_while_the_bus_is_away_nothing_is_removed_and_the_client_may_try_a
                     return (await client.command("DELE 1", "QUIT")) == "+OK\r\n"
             return False
 
-        await eventually(works, 30)
+        await eventually(works)
         await copies(http, 0)
 
 

@@ -113,7 +113,7 @@ class Gate:
 
     async def converted_body(self, mail: str, account: str = "acme") -> bytes:
         """The body of the converted mail, once it is in MAIL."""
-        [stored] = await eventually(lambda: self.converted(mail, account), 40)
+        [stored] = await eventually(lambda: self.converted(mail, account))
         where = stored.record.body
         body = await self.bodies.get(where.object) if where.object else stored.body
         assert hashlib.sha256(body).hexdigest() == where.sha256

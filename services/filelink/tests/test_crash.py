@@ -43,16 +43,16 @@ async def test_killed_at_any_point_the_mail_leaves_once_with_links_that_work(gat
         if moment == "uploading":
             await eventually(lambda: uploads(gate))
         elif moment == "linked":
-            await eventually(lambda: gate.events(AttachmentLinked), 20)
+            await eventually(lambda: gate.events(AttachmentLinked))
         else:
-            await eventually(lambda: gate.converted(mail), 20)
+            await eventually(lambda: gate.converted(mail))
         process.send_signal(signal.SIGKILL)
         await asyncio.to_thread(process.wait)
         process = gate.process()
         try:
             await running.ready(client)
             left = await gate.converted_body(mail)
-            await eventually(lambda: idle(gate), 60)
+            await eventually(lambda: idle(gate))
         finally:
             [link] = await gate.events(AttachmentLinked)
             sizes = await works(link.url)
@@ -84,7 +84,7 @@ async def test_a_mail_that_comes_again_is_not_sent_again(gate, filelink):
     ballot = gate.ballot(layouts.APPLE)
     await eventually(lambda: gate.bus.voting.collect(ballot, ["filelink"], 1))
     await gate.converted_body(await gate.take(ballot, ("2.2",), layouts.APPLE))
-    await eventually(lambda: idle(gate), 60)
+    await eventually(lambda: idle(gate))
     assert len(await gate.converted(mail)) == 1
     assert len(await gate.events(AttachmentLinked)) == 2
 
@@ -99,7 +99,7 @@ async def test_while_the_store_is_away_conversions_wait_and_downloads_are_503(na
             await gate.converted_body(await gate.accept(layouts.mail(layouts.pdf(content=bytes(20_000)))))
             other, link = (await client.get("/links")).json()["links"]
             await store.kill()
-            answer = await web.get(link["url"], timeout=30)
+            answer = await web.get(link["url"])
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
             assert (await web.get(link["url"], headers={"Accept": "text/html"})).status_code == 200
             mail = await gate.accept(layouts.APPLE)
@@ -110,7 +110,7 @@ async def test_while_the_store_is_away_conversions_wait_and_downloads_are_503(na
             await store.start()
             await gate.converted_body(mail)
             assert await works(link["url"]) == len(layouts.PDF)
-            [revoked] = await eventually(lambda: gate.events(LinkRevoked), 20)
+            [revoked] = await eventually(lambda: gate.events(LinkRevoked))
             assert (revoked.link, revoked.reason) == (other["link"], "wrong")
             assert not await gate.files.exists(revoked.gone)
         await gate.files.close()
@@ -131,5 +131,5 @@ async def test_a_mail_whose_body_is_gone_is_parked(gate, filelink):
     where = BodyReference(size=len(layouts.GMAIL), object="never-stored")
     record = MailAccepted(envelope=ballot.envelope, manifest=ballot.manifest, votes=(), body=where, convert=("2",))
     await gate.bus.mail.append("convert", record, b"")
-    await eventually(lambda: gate.bus.events.last_sequence("events.parked.record-parked.filelink"), 20)
+    await eventually(lambda: gate.bus.events.last_sequence("events.parked.record-parked.filelink"))
     assert await gate.converted(ballot.envelope.id) == []

@@ -15,7 +15,7 @@ async def test_a_mail_is_needed_until_it_is_converted(gate, filelink):
     assert (await ask(1)).needed == (1,)
     assert (await ask(1, kind="accepted")).needed == ()
     mail = await gate.accept(layouts.GMAIL)
-    assert len(await eventually(lambda: gate.converted(mail), 40)) == 1
+    assert len(await eventually(lambda: gate.converted(mail))) == 1
 
     async def done() -> bool:
         return (await ask(1, 3)).needed == (3,)

@@ -104,7 +104,7 @@ async def test_links_whose_time_is_over_are_ended_once_although_both_look_after_
         live = {"state": "live"}, {"state": "ending"}
         for client in both.clients:
             for state in live:
-                await eventually(lambda c=client, s=state: none(c, s), 20)
+                await eventually(lambda c=client, s=state: none(c, s))
         ended = await gate.events(LinkExpired)
         assert sorted(event.link for event in ended) == sorted(event.link for event in made)
         assert {event.gone for event in ended} == {event.object for event in made}
@@ -117,11 +117,11 @@ async def none(client: httpx.AsyncClient, params: dict[str, str]) -> bool:
 async def test_what_one_left_when_it_was_killed_the_other_takes_up(gate, forgetful):
     async with pair(gate) as both:
         mails = [await gate.accept(heavy(f"{n}"), stored=True) for n in range(4)]
-        await eventually(lambda: uploads(gate), 20)
+        await eventually(lambda: uploads(gate))
         both.processes[0].kill()
         for mail in mails:
             await gate.converted_body(mail)
-        await eventually(lambda: idle(gate), 20)
+        await eventually(lambda: idle(gate))
         made = await gate.events(AttachmentLinked)
         assert sorted(event.mail for event in made) == sorted(mails)
         assert [len(await gate.converted(mail)) for mail in mails] == [1] * 4
@@ -136,14 +136,14 @@ async def test_one_that_wakes_after_the_other_did_its_work_sends_nothing_a_secon
         parts = [(await gate.vote(ballot)).convert for ballot in ballots]  # while both can vote
         second.send_signal(signal.SIGSTOP)
         mail = await gate.take(ballots[0], parts[0], bodies[0], stored=True)
-        await eventually(lambda: uploads(gate), 20)
+        await eventually(lambda: uploads(gate))
         first.send_signal(signal.SIGSTOP)
         second.send_signal(signal.SIGCONT)
         await gate.converted_body(mail)
         second.send_signal(signal.SIGSTOP)
         first.send_signal(signal.SIGCONT)
         await gate.converted_body(await gate.take(ballots[1], parts[1], bodies[1]))  # by the one that was stopped
-        await eventually(lambda: idle(gate), 20)
+        await eventually(lambda: idle(gate))
         assert len(await gate.converted(mail)) == 1
         [made] = [event for event in await gate.events(AttachmentLinked) if event.mail == mail]
         assert await works(made.url) == SIZE
@@ -155,7 +155,7 @@ async def test_neither_sweeps_what_the_other_writes(gate):
         await gate.files.put("acme/lost/2", b"left behind by a crash")
         for mail in mails:
             await gate.converted_body(mail)
-        await eventually(lambda: swept(gate), 20)
+        await eventually(lambda: swept(gate))
         for event in await gate.events(AttachmentLinked):
             assert await works(event.url) == SIZE
 

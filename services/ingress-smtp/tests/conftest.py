@@ -257,7 +257,7 @@ async def spawn(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Callable[...,
                 env=os.environ | given | environment,
             )
             stack.push_async_callback(_stopped, process)
-            await eventually(lambda: _answers(port), 30)
+            await eventually(lambda: _answers(port))
             return Ingress(process, port, api, bus, TokenSigner(running.KEY.encode()).mint_admin()[1])
 
         yield begin

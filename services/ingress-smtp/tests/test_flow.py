@@ -157,7 +157,7 @@ async def test_a_bus_that_dies_is_a_451_and_sessions_outlive_it(world, client):
         await client.say("RCPT TO:<bob@remote.example>")
         return (await client.data()).startswith("250 ")
 
-    await eventually(accepted, 20)
+    await eventually(accepted)
     assert len(await world.records()) == 2
 
 

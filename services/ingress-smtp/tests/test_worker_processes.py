@@ -37,10 +37,10 @@ async def ready(port):
 
 async def test_siblings_take_mail_come_back_and_end_with_the_first(spawn):
     ingress = await spawn(VARCO_INGRESS_PROCESSES="2")
-    await eventually(lambda: ready(ingress.api), 20)
+    await eventually(lambda: ready(ingress.api))
     found = await processes(ingress)
     (sibling,) = [pid for pid, port in found.items() if port]
-    await eventually(lambda: ready(found[sibling]), 20)
+    await eventually(lambda: ready(found[sibling]))
     for _ in range(10):
         async with Client.open(ingress.port) as client:
             await client.hello()
@@ -50,15 +50,15 @@ async def test_siblings_take_mail_come_back_and_end_with_the_first(spawn):
     async def another():
         return [pid for pid, port in (await processes(ingress)).items() if port and pid != sibling]
 
-    (other,) = await eventually(another, 20)
+    (other,) = await eventually(another)
     ingress.process.kill()
     await ingress.process.wait()
-    await eventually(lambda: not alive(other), 20)
+    await eventually(lambda: not alive(other))
 
 
 async def test_sigterm_ends_all(spawn):
     ingress = await spawn(VARCO_INGRESS_PROCESSES="2")
-    await eventually(lambda: ready(ingress.api), 20)
+    await eventually(lambda: ready(ingress.api))
     found = await processes(ingress)
     ingress.process.terminate()
     assert await ingress.process.wait() == 0
@@ -67,7 +67,7 @@ async def test_sigterm_ends_all(spawn):
 
 async def test_the_sessions_are_shown(spawn):
     ingress = await spawn()
-    await eventually(lambda: ready(ingress.api), 20)
+    await eventually(lambda: ready(ingress.api))
     async with Client.open(ingress.port) as client, httpx.AsyncClient(timeout=60) as http:
         await client.hello()
         await client.envelope()

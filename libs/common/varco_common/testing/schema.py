@@ -39,7 +39,7 @@ def call_everything(
         def call(case: Any) -> None:
             if adapt:
                 adapt(case)
-            case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, checks=CHECKS, timeout=20)
+            case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, checks=CHECKS, timeout=60)
 
         call()
     return called
