@@ -16,8 +16,13 @@ async def processes(ingress):
         with suppress(httpx.HTTPError):
             answer = await http.get("/processes")
             if answer.status_code == 200:
-                return {one["pid"]: one["api_port"] for one in answer.json()}
+                return {each["pid"]: each["api_port"] for each in answer.json()}
     return {}
+
+
+async def siblings(ingress, but=0):
+    """The API ports of the other processes by pid, without that of a process that was killed."""
+    return {pid: port for pid, port in (await processes(ingress)).items() if port and pid != but}
 
 
 def alive(pid):
@@ -38,19 +43,14 @@ async def ready(port):
 async def test_siblings_take_mail_come_back_and_end_with_the_first(spawn):
     ingress = await spawn(VARCO_INGRESS_PROCESSES="2")
     await eventually(lambda: ready(ingress.api))
-    found = await processes(ingress)
-    (sibling,) = [pid for pid, port in found.items() if port]
-    await eventually(lambda: ready(found[sibling]))
+    ((sibling, api),) = (await eventually(lambda: siblings(ingress))).items()
+    await eventually(lambda: ready(api))
     for _ in range(10):
         async with Client.open(ingress.port) as client:
             await client.hello()
             assert (await client.mail()).startswith("250 ")
     os.kill(sibling, signal.SIGKILL)
-
-    async def another():
-        return [pid for pid, port in (await processes(ingress)).items() if port and pid != sibling]
-
-    (other,) = await eventually(another)
+    (other,) = await eventually(lambda: siblings(ingress, but=sibling))
     ingress.process.kill()
     await ingress.process.wait()
     await eventually(lambda: not alive(other))
@@ -58,11 +58,13 @@ async def test_siblings_take_mail_come_back_and_end_with_the_first(spawn):
 
 async def test_sigterm_ends_all(spawn):
     ingress = await spawn(VARCO_INGRESS_PROCESSES="2")
+    await eventually(lambda: siblings(ingress))
     await eventually(lambda: ready(ingress.api))
-    found = await processes(ingress)
+    running = await processes(ingress)
+    assert len(running) == 2
     ingress.process.terminate()
     assert await ingress.process.wait() == 0
-    assert not any(map(alive, found))
+    assert not any(map(alive, running))
 
 
 async def test_the_sessions_are_shown(spawn):
