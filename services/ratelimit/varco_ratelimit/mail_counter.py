@@ -85,6 +85,8 @@ class MailCounter:
     async def _count_all(self) -> None:
         async with aclosing(self._bus.mail.follow(*ACCEPTED, after=self.sequence, name="counted")) as stored:
             async for record in stored:
+                if self._missed.is_set():
+                    return  # records before this one may be missing
                 self.count(record)
 
     async def _count_recorded(self) -> None:
