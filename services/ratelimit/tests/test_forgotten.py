@@ -1,7 +1,9 @@
 """What MAIL has forgotten counts all the same: EVENTS has its record."""
 
+import signal
 from datetime import UTC, datetime
 
+from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus
 from varco_common.events import MailRecorded
 from varco_common.mail.replies import Reply
@@ -49,15 +51,35 @@ async def test_a_mail_stream_that_is_empty_makes_no_stranger_of_its_database(sta
         assert [await gate.send(ballot()) for _ in range(2)] == [Reply.ACCEPTED, Reply.QUOTA_EXCEEDED]
 
 
-async def test_what_was_forgotten_while_a_process_was_away_from_the_bus_counts(start, nats):
+async def test_what_was_forgotten_while_a_process_was_away_from_the_bus_counts(processes, nats, bus):
+    one, mail = processes(), record(ballot())
+    await one.start()
+    await one.gate.ready()
+    await one.gate.quotas(messages=PER_DAY)
+    assert await one.gate.send(ballot()) is Reply.ACCEPTED
+    await one.gate.counted(1)
+    one.process.send_signal(signal.SIGSTOP)
+    try:
+        await nats.restart()  # the connection of the process is gone, and it makes no new one yet
+        await forgotten(bus, await retry_until_available(lambda: bus.mail.append("accepted", mail, b"x\r\n")))
+    finally:
+        one.process.send_signal(signal.SIGCONT)
+    await one.gate.counted(2)
+
+
+async def test_an_event_of_a_record_that_mail_never_had_leaves_no_mail_uncounted(start, tmp_path):
     async with start() as gate:
         await gate.quotas(messages=PER_DAY)
         assert await gate.send(ballot()) is Reply.ACCEPTED
-        await gate.counted(1)
-        mail = await gate.bus.mail.get(1)
-        passed_by = MailRecorded(
-            at=datetime.now(UTC), sequence=2, kind="accepted", stored_at=mail.at, record=record(ballot())
-        )
-        await gate.bus.events.append(passed_by)
-        await nats.restart()
-        await gate.counted(2)
+        await forgotten(gate.bus, 1)
+        now = datetime.now(UTC)
+        mail = record(ballot("carol@acme.example"))
+        never = MailRecorded(at=now, sequence=2**62, kind="accepted", stored_at=now, record=mail)
+        await gate.bus.events.append(never)
+        assert await gate.send(ballot()) is Reply.ACCEPTED
+        await forgotten(gate.bus, 2)
+    (tmp_path / "data" / "ratelimit.sqlite").unlink()
+    async with start() as gate:
+        assert await gate.used() == 2
+        assert [await gate.send(ballot()) for _ in range(3)] == [Reply.ACCEPTED] * 2 + [Reply.QUOTA_EXCEEDED]
+        await gate.counted(4)
