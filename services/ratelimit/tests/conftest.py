@@ -22,7 +22,7 @@ from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest
 from varco_common.runtime.token_signer import TokenSigner
-from varco_common.testing import NatsServer, free_port
+from varco_common.testing import NatsServer
 from varco_common.testing.running import public_key
 from varco_ratelimit import app
 from varco_ratelimit.app import serve
@@ -50,7 +50,7 @@ def record(ballot: Ballot, *votes: Vote) -> MailAccepted:
     return MailAccepted(envelope=ballot.envelope, manifest=ballot.manifest, votes=votes, body=BodyReference(size=2))
 
 
-async def until(fact, seconds=20):
+async def until(fact, seconds=60):
     """Asks until the fact is there."""
     async with asyncio.timeout(seconds):
         while not (found := await fact()):  # noqa: ASYNC110  # it comes about elsewhere
@@ -61,10 +61,21 @@ async def until(fact, seconds=20):
 class Gate:
     """One running ratelimit, and the ingress before it."""
 
-    def __init__(self, port: int, bus: Bus) -> None:
+    def __init__(self, home: Path, bus: Bus) -> None:
         self.bus, self.signer = bus, TokenSigner(KEY.encode())
-        self.base = f"http://127.0.0.1:{port}"
+        self.port_file, self.base = home / "port", ""
+        self.port_file.unlink(missing_ok=True)
         self.http = self.client(self.signer.mint_admin()[1])
+
+    async def listens(self, ended=lambda: False) -> None:
+        """Until the service has a port, which it chooses itself: no other process can have that."""
+
+        async def has_port():
+            assert not ended()
+            return self.port_file.exists()
+
+        await until(has_port)
+        self.base = self.http.base_url = f"http://127.0.0.1:{self.port_file.read_text()}"
 
     def client(self, token: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.base, headers={"Authorization": f"Bearer {token}"}, timeout=20)
@@ -114,12 +125,14 @@ class Gate:
             one = ballot(one.envelope.sender, *one.envelope.recipients, account=one.envelope.account)
         return reply
 
-    async def ready(self, seconds=30) -> None:
+    async def ready(self) -> None:
+        await self.listens()
+
         async def is_ready():
             with suppress(httpx.TransportError):
                 return (await self.http.get("/readyz")).status_code == 200
 
-        await until(is_ready, seconds)
+        await until(is_ready)
 
     async def counted(self, number: int) -> None:
         """Returns once so many mails of alice's are counted."""
@@ -133,10 +146,11 @@ class Gate:
 @asynccontextmanager
 async def running(nats: NatsServer, home: Path, bus: Bus, **settings: object) -> AsyncIterator[Gate]:
     """ratelimit from start to drained end, in this process."""
-    facts = {"api_port": free_port(), "token_public_key_file": public_key(home, KEY), **FAST, **settings}
+    gate = Gate(home, bus)
+    port = {"api_port": 0, "api_port_file": gate.port_file}
+    facts = {"token_public_key_file": public_key(home, KEY), **port, **FAST, **settings}
     chosen = Settings(**{"home": home, "nats_url": nats.url, **facts})
     task = asyncio.create_task(serve(chosen))
-    gate = Gate(chosen.api_port, bus)
     ready = asyncio.create_task(gate.ready())
     try:
         await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
@@ -158,18 +172,18 @@ class Process:
     def __init__(
         self, nats: NatsServer, home: Path, bus: Bus, lease: float = LEASE_SECONDS, lapse: float = 120.0, **environment
     ) -> None:
-        self.port = free_port()
+        self.gate, self.times = Gate(home, bus), (lease, lapse)
         facts = {
             "VARCO_HOME": home,
             "VARCO_NATS_URL": nats.url,
             "VARCO_TOKEN_PUBLIC_KEY_FILE": public_key(home, KEY),
-            "VARCO_API_PORT": self.port,
+            "VARCO_API_PORT": 0,
+            "VARCO_API_PORT_FILE": self.gate.port_file,
             "VARCO_INGRESS_VOTE_TIMEOUT": "1s",
             **environment,
         }
         own = {name: value for name, value in os.environ.items() if not name.startswith("VARCO_")}
         self.environment = own | {name: str(value) for name, value in facts.items()}
-        self.gate, self.times = Gate(self.port, bus), (lease, lapse)
         self.home = home
         self.process = None
 
@@ -178,8 +192,11 @@ class Process:
         return (self.home / "ratelimit" / "0" / "identity").read_text().split()[0]
 
     async def start(self) -> None:
+        """Until it listens."""
+        self.gate.port_file.unlink(missing_ok=True)
         program = f"from varco_ratelimit import app; app.LEASE_SECONDS, app.LAPSE_SECONDS = {self.times}; app.main()"
         self.process = await create_subprocess_exec(sys.executable, "-c", program, env=self.environment, stderr=DEVNULL)
+        await self.gate.listens(lambda: self.process.returncode is not None)
 
     async def kill(self, number=signal.SIGKILL) -> None:
         self.process.send_signal(number)
