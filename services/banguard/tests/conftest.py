@@ -60,10 +60,10 @@ class Banguard:
             MailRefused(at=datetime.now(UTC), ballot=ballot, votes=(vote,), reply=reply, answer="550 no")
         )
 
-    async def next_event(self, *facts: str, seconds: float = 10) -> AnyEvent:
+    async def next_event(self, *facts: str) -> AnyEvent:
         """The first event of banguard with one of these wire names."""
         filters = [f"events.banguard.{fact}.*" for fact in facts]
-        async with asyncio.timeout(seconds), aclosing(self.bus.events.follow(*filters)) as events:
+        async with asyncio.timeout(60), aclosing(self.bus.events.follow(*filters)) as events:
             async for stored in events:
                 if stored.event:
                     await self.applied(stored.sequence, *facts)
@@ -96,14 +96,14 @@ class Banguard:
             found = await self.all_events(*facts)
             return found if len(found) >= count else []
 
-        found = await eventually(enough, seconds=20)
+        found = await eventually(enough)
         await self.applied(
             await self.bus.events.last_sequence(*[f"events.banguard.{fact}.*" for fact in facts]), *facts
         )
         return found
 
     async def vote(self, host: str) -> Vote:
-        (vote,) = await self.bus.voting.collect(ballot_of(host, "acme", "mario@acme.example"), ["banguard"], 5)
+        (vote,) = await self.bus.voting.collect(ballot_of(host, "acme", "mario@acme.example"), ["banguard"], 60)
         return vote
 
     async def banned(self) -> list[str]:
