@@ -50,7 +50,7 @@ async def test_the_account_file_is_applied_as_it_stands(
     clean.setenv("VARCO_HOME", str(stack.home.path))
     options = ("--yes", "--no-checks", "--domain", "quick.example", "--next-hop", f"127.0.0.1:{hop.port}")
     made = await asyncio.to_thread(
-        varco, "quickstart", *options, "--networks", "192.0.2.0/28", "--directory", str(tmp_path)
+        varco, "quickstart", *options, "--networks", "203.0.113.224/28", "--directory", str(tmp_path)
     )
     assert made.code == 0, made.error
     applied = await asyncio.to_thread(varco, "apply", "-f", str(tmp_path / "quick.yaml"), "--yes")

@@ -14,7 +14,7 @@ FILE = f"""\
 account: {LONG}
 users: [{{login: "a.rather.long.name@subsidiary.{LONG}.example", password: a-long-secret}}]
 senders: ["@{LONG}.example", "someone.with.a.long.name@subsidiary.{LONG}.example"]
-networks: ["2001:db8:1234:5678::/64", "192.0.2.0/28"]
+networks: ["2001:db8:1234:5678::/64", "203.0.113.240/28"]
 route: {{smarthost: "smtp-relay-number-one.provider.example:587", tls: required}}
 quotas: {{messages: 500, account: {{recipients: 10000}}}}
 """

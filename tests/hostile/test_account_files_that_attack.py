@@ -42,7 +42,7 @@ def test_the_file_is_refused_in_one_line_and_at_once(text, why):
         AccountFile("acme.yaml", text)
     assert why in str(refusal.value)
     assert len(str(refusal.value).splitlines()) == 1
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30  # an attack would take hours
 
 
 def test_an_alias_that_somebody_means_is_taken():

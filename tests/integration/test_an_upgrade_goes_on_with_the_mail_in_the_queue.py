@@ -36,7 +36,7 @@ def test_settings_bans_links_and_copies_are_there(upgraded: Gate) -> None:
     acme = upgraded.json("show", "acme")
     assert acme["senders"] == ["@acme.test", "sales@partner.test"]
     assert acme["rules"]["max_size"] == "2MB"
-    assert acme["quotas"] == {"messages": {"limit": 9, "per": "1 day"}}
+    assert acme["quotas"]["messages"] == {"limit": 9, "per": "1 day"}
     assert acme["route"] == {"smarthost": "127.0.0.77:2599", "tls": "none", "login": "gate"}
     assert [ban["network"] for ban in upgraded.json("bans", "list")] == ["203.0.113.7"]
     assert [link["name"] for link in upgraded.json("links", "list")["links"]] == ["big.pdf"]

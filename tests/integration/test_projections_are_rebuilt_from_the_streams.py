@@ -28,7 +28,7 @@ archive: {pop3: {login: archive@acme.test, password: another-secret}, forward: b
 """
 OF_SERVICE = {
     "archive": ["archives", "copies", "marks", "senders"],
-    "audit": ["balance_debts", "balance_hours", "dead-letters", "events", "facts", "others", "recipients"],
+    "audit": ["balance_debts", "balance_hours", "dead-letters", "events", "facts", "others", "recipients", "subjects"],
     "banguard": ["gate", "hosts", "known-logins", "trusted"],
     "filelink": ["links", "terms"],
     "policy": ["accounts", "admin-tokens"],

@@ -30,7 +30,7 @@ FIELD_OF_CONTENT = re.compile(
 )
 _ALMOST_NAME = re.compile(rb"(?i)content-(?:type|disposition|transfer-encoding)")
 _SIGNS = re.compile(rb"[^\s:]{0,16}[ \t]*:|[^\w\s\"(]{0,16}")  # behind such a name
-_NAMES_FILE = re.compile(rb"(?i)name[ \t]*(?:\*[0-9]*\*?)?[ \t]*=")
+_NAMES_FILE = re.compile(rb"(?i)name[ \t]*+(?:\*[0-9]*\*?[ \t]*+)?=")
 _ODD_SIGNS = bytes(c for c in range(256) if not 32 < c < 127)
 _BCC = re.compile(rb"(?i)(?:^|\r\n)((?:resent-)?bcc[ \t]*:.*?(?:\r\n(?![ \t])|\Z))", re.DOTALL)
 

@@ -13,10 +13,10 @@ _MAX_OCCURRENCES = 48  # of name= in one field, RFC 2231 pieces included
 
 # `name` or `filename` anywhere before a "=": after a semicolon, after none, in quotes that only
 # some clients see. The lookahead consumes no value, so a parameter inside a value is found, too.
-_BLANKS = rb"(?:\s|\([^()]*\))*"
+_BLANKS = rb"(?:\s|\([^()]*\))*+"
 _SIGN = rb"[^\w\s=;:,?()\"'\\]"  # a star, or what some clients skip: `filename*<1=`
 _PARAMETER = re.compile(
-    rb"(?:(?<![\w*.-])name|filename)(\s*" + _SIGN + rb"{1,4}\s*[0-9]*\s*\*{0,2}[;?]?)?" + _BLANKS + rb"=" + _BLANKS
+    rb"(?:(?<![\w*.-])name|filename)(\s*+" + _SIGN + rb"{1,4}+\s*+[0-9]*+\s*+\*{0,2}+[;?]?+)?" + _BLANKS + rb"=" + _BLANKS
     + rb'(?=("(?:[^"\\]|\\.)*"?)?([^;]*))',
     re.IGNORECASE | re.DOTALL,
 )  # fmt: skip
