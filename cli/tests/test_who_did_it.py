@@ -15,10 +15,10 @@ FILE = "account: named\nsenders: ['@named.example']\nusers: [{login: joe@named.e
 
 @pytest.fixture
 def home(stack: Stack, varco: Varco, clean: pytest.MonkeyPatch) -> Path:
-    """An account that the first admin made, and that a token called `the night script` changed."""
+    """An account that the first admin made, and that a token called `night-script` changed."""
     home = stack.home.path
     assert varco("apply", "-", "--yes", "--prune", home=home, given=FILE).code == 0
-    issued = json.loads(varco("tokens", "issue", "the night script", "--json").out)
+    issued = json.loads(varco("tokens", "issue", "night-script", "--json").out)
     clean.setenv("VARCO_TOKEN", issued["token"])
     varco("senders", "add", "named", "sales@named.example")
     varco("bans", "add", "203.0.113.77", "--reason", "scans")
@@ -40,10 +40,10 @@ def home(stack: Stack, varco: Varco, clean: pytest.MonkeyPatch) -> Path:
 def test_who_is_a_name_for_people_and_an_id_for_programs(home: Path, varco: Varco, command: tuple[str, ...]) -> None:
     shown = varco(*command, home=home)
     end = time.monotonic() + 60  # audit indexes an event a moment after it was answered
-    while "the night script" not in shown.out and time.monotonic() < end:
+    while "night-script" not in shown.out and time.monotonic() < end:
         shown = varco(*command, home=home)
     assert shown.code == 0
-    assert "the night script" in shown.out
+    assert "night-script" in shown.out
     assert "token:" not in shown.out
     assert "token:" in varco(*command, "--json").out
 
