@@ -1,5 +1,8 @@
 """banguard, a voter and worker: turns strikes into bans, and refuses the mail of banned hosts."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
 from varco_banguard import api, metrics
 from varco_banguard.ban_expiry import BanExpiry
 from varco_banguard.ban_log import BanLog
@@ -24,29 +27,34 @@ ALL = event(NAME, "*", "*")
 
 async def serve(settings: Settings) -> None:
     """Votes once it has caught up; until then it does not answer, which is never a yes."""
-    log_file = _log_file(settings)
-    async with (
-        open_parts(settings, NAME, replay="varco_banguard.replay") as (server, bus, engine),
-        BanguardState(bus, engine, settings.never_banned).following() as state,
-    ):
-        metrics.BANNED.set_function(lambda: len(state.table))
-        metrics.HOSTS.set_function(lambda: len(state.hosts))
-        state.hosts.on_event(lambda _, event: metrics.count_event(event))
-        ban_log = BanLog(bus, log_file, service.draining())
-        server.include(api.router(bus, state, ban_log))
-        async with run_in_background(StrikeProcessor(bus, state).run(), BanExpiry(state).run(), ban_log.run()):
-            await bus.voting.serve(VOTER, BanguardVoter(state))
-            await server.serve(bus, database=state.hosts.check)
+    with _log_file(settings) as log_file:
+        async with (
+            open_parts(settings, NAME, replay="varco_banguard.replay") as (server, bus, engine),
+            BanguardState(bus, engine, settings.never_banned).following() as state,
+        ):
+            metrics.BANNED.set_function(lambda: len(state.table))
+            metrics.HOSTS.set_function(lambda: len(state.hosts))
+            state.hosts.on_event(lambda _, event: metrics.count_event(event))
+            ban_log = BanLog(bus, log_file, service.draining())
+            server.include(api.router(bus, state, ban_log))
+            async with run_in_background(StrikeProcessor(bus, state).run(), BanExpiry(state).run(), ban_log.run()):
+                await bus.voting.serve(VOTER, BanguardVoter(state))
+                await server.serve(bus, database=state.hosts.check)
 
 
-def _log_file(settings: Settings) -> BanLogFile | None:
+@contextmanager
+def _log_file(settings: Settings) -> Iterator[BanLogFile | None]:
+    """Opens the file of the ban log, if there is to be one, and closes it in the end."""
     if not settings.log:
-        return None
+        yield None
+        return
     try:
-        return BanLogFile(settings.log_path)
+        file = BanLogFile(settings.log_path)
     except OSError as error:
         expected = f"a file that can be written ({error.strerror})"
         raise BrokenSetting("VARCO_BANGUARD_LOG_FILE", settings.log_path, expected) from None
+    with closing(file):
+        yield file
 
 
 SERVICE = Service(
