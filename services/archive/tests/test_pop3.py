@@ -1,6 +1,7 @@
 """The protocol, line by line: what is offered when, what is refused, and what is a strike."""
 
 import asyncio
+import itertools
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -13,10 +14,9 @@ from varco_archive.copy_reader import unstuffed
 from varco_archive.pop3 import session
 from varco_archive.pop3.multiline import terminated, top
 from varco_common.events import AuthCause, AuthFailed, HostBanned, LoginGuarded
-from varco_common.testing.waiting import eventually
 
 from .conftest import LOGIN, PASSWORD, copies, switch_on
-from .pop3_client import Client, connected, logged_in
+from .pop3_client import connected, logged_in
 
 
 async def test_login_is_offered_inside_tls_alone(gate):
@@ -194,29 +194,30 @@ async def test_at_a_guessed_mailbox_strangers_wait_their_turn_and_known_hosts_do
         guarded = LoginGuarded(at=now, login=LOGIN, account="acme", until=now + timedelta(hours=1), known=(), tried=30)
         sequence = await gate.bus.events.append(guarded)
 
-        async def turned_away() -> bool:
-            """Two strangers wait for an hour; the third hears that it is to come again."""
-            reader, writer = await asyncio.open_connection("127.0.0.1", gate.pop3, local_addr=("127.0.0.9", 0))
-            client = Client(reader, writer)
-            waiting.append(writer)
-            await client.line()
-            await client.start_tls(gate.trusting)
-            await client.command(f"USER {LOGIN}")
-            writer.write(f"PASS {PASSWORD}\r\n".encode())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.5):
-                    return (await client.reader.readline()).startswith(b"-ERR [SYS/TEMP]")
-            return False
+        async def stranger() -> str:
+            """What a host that never logged in hears to the right password."""
+            async with connected(gate, host=f"127.0.1.{next(numbers)}") as client:
+                await client.start_tls(gate.trusting)
+                return await client.log_in()
 
-        waiting: list[asyncio.StreamWriter] = []
         assert sequence
+        numbers = itertools.count(1)  # a host that gets in before the guard is in force is no stranger afterwards
+        waiting = {asyncio.create_task(stranger()) for _ in range(3)}
         try:
-            await eventually(turned_away)
+            heard = {"+OK"}
+            while all(reply.startswith("+OK") for reply in heard):
+                done, waiting = await asyncio.wait(waiting, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+                assert done, "all three wait"
+                heard = {task.result() for task in done}
+                waiting |= {asyncio.create_task(stranger()) for _ in done}
+            # one may wait for an hour, the next one is turned away
+            assert any(reply.startswith("-ERR [SYS/TEMP]") for reply in heard)
             async with logged_in(gate) as client:
                 assert (await client.command("STAT")).startswith("+OK")
         finally:
-            for writer in waiting:
-                writer.transport.abort()
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_no_session_lasts_for_ever_however_busy_it_is(gate, monkeypatch):
