@@ -28,7 +28,7 @@ from varco_common.mime import Manifest, scan
 from varco_policy.decide import decide
 from varco_policy.extensions import type_extensions
 from varco_policy.file_names import extension
-from varco_policy.model import Account
+from varco_policy.model.account import Account
 
 _INVENTED = re.compile(r"[a-z]{10}\.txt|<.*>")  # what mail-parser calls a part without a name
 _AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from varco_common.mime.scanner import scan_or_raise
 from varco_policy.decide import decide
 from varco_policy.extensions import EXECUTABLE
 from varco_policy.file_names import extension
-from varco_policy.model import Account
+from varco_policy.model.account import Account
 
 from .attacks import ATTACKS, PROGRAM
 from .mutations import mutated

@@ -22,10 +22,11 @@ from varco_common.mail.ballot import Ballot
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest, Part, scan
-from varco_policy.account_projection import apply
 from varco_policy.decide import ACCEPT, decide
 from varco_policy.grant_responder import upload_limit
-from varco_policy.model import Account, Credential
+from varco_policy.model.account import Account
+from varco_policy.model.account_projection import apply
+from varco_policy.model.credential import Credential
 
 AT = datetime(2026, 11, 2, tzinfo=UTC)
 ACME = Account(

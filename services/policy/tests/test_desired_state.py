@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from varco_common.base.errors import RefusedCommand
 from varco_common.events import Language, Notice, Rules
 from varco_common.eventsourcing.commands import CommandContext
-from varco_policy.account_projection import apply
 from varco_policy.desired_state import DesiredAccount, DesiredNetwork, DesiredUser, Owners, changes_to
+from varco_policy.model.account_projection import apply
 
 CONTEXT = CommandContext("acme", datetime(2026, 11, 2, tzinfo=UTC), "token:test")
 NOBODY = Owners(login=lambda _: None, network=lambda _: None)

@@ -4,11 +4,11 @@ from hypothesis import given
 
 from varco_common.events import TokenIssued, TokenRevoked
 from varco_common.testing.folding import folds_alike, histories
-from varco_policy import admin_tokens
 from varco_policy.account_directory import FOLLOWED, account_of
-from varco_policy.account_projection import apply
-from varco_policy.admin_tokens import AdminTokens
-from varco_policy.model import Account
+from varco_policy.model import admin_tokens
+from varco_policy.model.account import Account
+from varco_policy.model.account_projection import apply
+from varco_policy.model.admin_tokens import AdminTokens
 
 
 @given(histories(*FOLLOWED))

@@ -34,8 +34,8 @@ from varco_common.events import (
     decode_event,
     encode_event,
 )
-from varco_policy.account_projection import apply
-from varco_policy.model import Account
+from varco_policy.model.account import Account
+from varco_policy.model.account_projection import apply
 
 AT = datetime(2026, 11, 2, tzinfo=UTC)
 logins = st.sampled_from(["a@acme.example", "b@acme.example"])

@@ -17,10 +17,10 @@ from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest, Part
 from varco_common.testing.diversion import divert
 from varco_common.testing.waiting import eventually
-from varco_policy.account_projection import apply
 from varco_policy.app import MAX_HASHING_PER_THREAD
 from varco_policy.decide import decide
-from varco_policy.model import Account
+from varco_policy.model.account import Account
+from varco_policy.model.account_projection import apply
 
 ACME = {
     "language": "it",

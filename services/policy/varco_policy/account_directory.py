@@ -26,9 +26,10 @@ from varco_common.events import (
 )
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
-from varco_policy.account_projection import apply
 from varco_policy.domain_index import DomainIndex
-from varco_policy.model import Account, Credential, TrustedNetwork
+from varco_policy.model.account import Account, TrustedNetwork
+from varco_policy.model.account_projection import apply
+from varco_policy.model.credential import Credential
 from varco_policy.network_index import NetworkIndex
 
 NAME = "policy"

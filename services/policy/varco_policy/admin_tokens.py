@@ -1,41 +1,15 @@
-"""The admin tokens that were issued and not revoked.
-
-An account's own tokens are part of the account. Pure.
-"""
+"""The projection of the admin tokens, and revoking one. An account has its own tokens itself."""
 
 import re
-
-import msgspec
-from msgspec.structs import replace
 
 from varco_common.base import subjects
 from varco_common.base.errors import NotFound
 from varco_common.base.ids import ALPHABET, LENGTH
-from varco_common.events import AnyEvent, TokenIssued, TokenRevoked
+from varco_common.events import TokenRevoked
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 from varco_common.runtime.tokens import ADMIN
-from varco_policy.model import IssuedToken
-
-
-class AdminTokens(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens by id."""
-
-    tokens: dict[str, IssuedToken] = {}
-
-
-def apply(state: AdminTokens | None, event: AnyEvent) -> AdminTokens | None:
-    """The tokens after the event."""
-    state = state or AdminTokens()
-    match event:
-        case TokenIssued(token=token):
-            issued = IssuedToken(id=token, name=event.name, issued_at=event.at)
-            return replace(state, tokens={**state.tokens, token: issued})
-        case TokenRevoked(token=token):
-            return replace(state, tokens={key: issued for key, issued in state.tokens.items() if key != token})
-        case _:
-            return state
-
+from varco_policy.model.admin_tokens import AdminTokens, apply
 
 _ID = re.compile(rf"[{ALPHABET}]{{{LENGTH}}}")
 

@@ -33,7 +33,7 @@ from varco_common.events import (
     TokenRevoked,
 )
 from varco_common.eventsourcing.commands import Change, CommandContext
-from varco_policy.model import Account
+from varco_policy.model.account import Account
 
 Owner = Callable[[str], str | None]
 """The account that a login or a network belongs to."""

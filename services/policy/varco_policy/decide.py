@@ -12,7 +12,7 @@ from varco_common.mail.replies import Reply
 from varco_common.mail.sender_patterns import narrowest_pattern
 from varco_common.mime import Defect, Manifest
 from varco_policy.attachments import first_forbidden
-from varco_policy.model import Account
+from varco_policy.model.account import Account
 
 VOTER = "policy"
 ACCEPT = accept(VOTER)

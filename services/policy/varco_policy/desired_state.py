@@ -12,7 +12,7 @@ from varco_common.events import Language, Notice, Rules
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_policy import commands
 from varco_policy.commands import Owner
-from varco_policy.model import Account
+from varco_policy.model.account import Account
 
 
 class DesiredUser(NamedTuple):

@@ -18,7 +18,8 @@ from varco_common.mail.grants import Denied, Grant, GrantAnswer, LoginQuestion, 
 from varco_common.runtime.passwords import PasswordVerifier, TooManyLoginsError
 from varco_policy.account_directory import NAME, AccountDirectory
 from varco_policy.metrics import HASHING, LOGINS
-from varco_policy.model import Account, Credential
+from varco_policy.model.account import Account
+from varco_policy.model.credential import Credential
 from varco_policy.password_hashes import MAX_PASSWORD_BYTES
 
 USE_INTERVAL = timedelta(hours=1)  # between two CredentialUsed events of one login from one host

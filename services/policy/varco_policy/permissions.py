@@ -24,7 +24,7 @@ from varco_common.events import (
     SenderWithdrawn,
 )
 from varco_common.eventsourcing.commands import Change
-from varco_policy.model import Account
+from varco_policy.model.account import Account
 
 _ALLOWED = (
     AttachmentExceptionRemoved,

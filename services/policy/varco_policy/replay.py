@@ -32,13 +32,14 @@ from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.replies import Reply
 from varco_policy.account_directory import account_of
-from varco_policy.account_projection import apply
 from varco_policy.api.account_patch import patched_document
 from varco_policy.api.request_parsing import parse_without_users
 from varco_policy.api.response_rendering import rules_out
 from varco_policy.decide import VOTER, decide
 from varco_policy.desired_state import DesiredUser, Owners, changes_to
-from varco_policy.model import Account, Credential
+from varco_policy.model.account import Account
+from varco_policy.model.account_projection import apply
+from varco_policy.model.credential import Credential
 from varco_policy.normalization import normal_login
 from varco_policy.settings import Settings
 

@@ -9,9 +9,9 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.token_signer import TokenSigner
 from varco_policy.account_directory import AccountDirectory
-from varco_policy.admin_tokens import AdminTokens
 from varco_policy.api import accounts, networks, rules, senders, tokens, users
 from varco_policy.api.command_runner import CommandRunner
+from varco_policy.model.admin_tokens import AdminTokens
 
 
 def router(

@@ -13,7 +13,7 @@ from varco_common.events import Language, Rules
 from varco_common.runtime.documents import parsed
 from varco_policy.api.request_schemas import AccountDocument
 from varco_policy.api.response_rendering import rules_out
-from varco_policy.model import Account
+from varco_policy.model.account import Account
 
 _FORM: TypeAdapter[AccountDocument] = TypeAdapter(AccountDocument)
 _REMOVED: dict[str, Any] = {"language": Language.EN, "hosts": [], "users": [], "senders": [], "networks": []}

@@ -19,7 +19,7 @@ from varco_policy.api.request_schemas import AccountDocument
 from varco_policy.api.response_rendering import account_out, account_summary
 from varco_policy.api.response_schemas import AccountOut, AccountSummary
 from varco_policy.desired_state import changes_to
-from varco_policy.model import Account
+from varco_policy.model.account import Account
 
 Describe = Callable[[Account | None], AccountDocument]
 """From the account as it is (None: it is not open) to the document that is asked for."""

@@ -11,7 +11,7 @@ from varco_common.eventsourcing.commands import Change, CommandContext, CommandR
 from varco_common.runtime.command_api import ChangedOut
 from varco_policy.account_directory import AccountDirectory
 from varco_policy.desired_state import Owners
-from varco_policy.model import Account
+from varco_policy.model.account import Account
 from varco_policy.normalization import ACCOUNT_NAME, RESERVED_NAMES
 from varco_policy.permissions import DomainFacts, refusal_for_account_token
 from varco_policy.public_domains import is_mail_provider, is_public_suffix

@@ -29,7 +29,8 @@ from varco_policy.api.request_schemas import (
     UserIn,
 )
 from varco_policy.desired_state import DesiredAccount, DesiredNetwork, DesiredUser
-from varco_policy.model import Account, Credential, TrustedNetwork, hash_fingerprint
+from varco_policy.model.account import Account, TrustedNetwork
+from varco_policy.model.credential import Credential, hash_fingerprint
 from varco_policy.password_hashes import imported_hash
 
 T = TypeVar("T")

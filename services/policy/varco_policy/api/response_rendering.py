@@ -18,7 +18,8 @@ from varco_policy.api.response_schemas import (
     UserName,
     UserOut,
 )
-from varco_policy.model import Account, AttachmentException, Credential
+from varco_policy.model.account import Account, AttachmentException
+from varco_policy.model.credential import Credential
 
 _HASH_KINDS = {
     "$argon2id$": "argon2id",

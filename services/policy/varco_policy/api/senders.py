@@ -11,7 +11,7 @@ from varco_policy import commands
 from varco_policy.api.command_runner import AccountName, CommandRunner
 from varco_policy.api.request_schemas import SenderQuestion
 from varco_policy.api.response_schemas import AuthorisedSenderOut, SenderAnswer
-from varco_policy.model import Account
+from varco_policy.model.account import Account
 from varco_policy.normalization import normal_sender_pattern
 
 

@@ -13,17 +13,19 @@ from varco_common.runtime.auth import AccountScope, Admin
 from varco_common.runtime.command_api import ChangedOut, Command
 from varco_common.runtime.token_signer import TokenSigner
 from varco_common.runtime.tokens import ADMIN
-from varco_policy import admin_tokens, commands
+from varco_policy import commands
+from varco_policy.admin_tokens import revoke_admin_token
 from varco_policy.api.command_runner import AccountName, CommandRunner
 from varco_policy.api.request_schemas import TokenForm
 from varco_policy.api.response_schemas import IssuedTokenOut, TokenOut
+from varco_policy.model.admin_tokens import AdminTokens
 
 Unlisted = Annotated[
     bool, Query(description="Revoke it even if it is not listed, as the first admin token and those of a lost file.")
 ]
 
 
-def router(runner: CommandRunner, admins: Projection[admin_tokens.AdminTokens], signer: TokenSigner) -> APIRouter:
+def router(runner: CommandRunner, admins: Projection[AdminTokens], signer: TokenSigner) -> APIRouter:
     api = APIRouter(tags=["tokens"])
     admin_executor = CommandExecutor(admins)
 
@@ -75,7 +77,7 @@ def router(runner: CommandRunner, admins: Projection[admin_tokens.AdminTokens], 
         await admin_executor.execute(
             ADMIN,
             command,
-            lambda state, context: admin_tokens.revoke_admin_token(state, context, token, unlisted=unlisted),
+            lambda state, context: revoke_admin_token(state, context, token, unlisted=unlisted),
         )
 
     return api

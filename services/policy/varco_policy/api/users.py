@@ -14,7 +14,7 @@ from varco_policy.api.request_schemas import MAX_USERS, PasswdFile, PasswordForm
 from varco_policy.api.response_rendering import user_out
 from varco_policy.api.response_schemas import UserOut
 from varco_policy.desired_state import DesiredUser
-from varco_policy.model import Account
+from varco_policy.model.account import Account
 from varco_policy.normalization import normal_login
 from varco_policy.password_hashes import PasswdEntry, parse_passwd_line
 

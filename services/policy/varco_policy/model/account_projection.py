@@ -34,11 +34,9 @@ from varco_common.events import (
     TokenIssued,
     TokenRevoked,
 )
-from varco_policy.model import Account, AttachmentException, Credential, IssuedToken, TrustedNetwork, hash_fingerprint
+from varco_policy.model.account import Account, AttachmentException, IssuedToken, TrustedNetwork
+from varco_policy.model.credential import CredentialChange, changed_credential, new_credential
 
-CredentialChange: TypeAlias = (
-    CredentialRenamed | PasswordChanged | CredentialUpgraded | CredentialDisabled | CredentialEnabled | CredentialUsed
-)
 AccountChange: TypeAlias = AnyPolicyEvent | FilelinkChosen | FilelinkWithdrawn
 _CHANGES = get_args(AccountChange)
 K = TypeVar("K")
@@ -63,7 +61,7 @@ def _changed(account: Account, event: AccountChange) -> Account | None:  # noqa:
         case HostsNamed():
             return replace(account, hosts=event.hosts)
         case CredentialAdded():
-            return _with_new_credential(account, event)
+            return replace(account, credentials={**account.credentials, event.login: new_credential(event)})
         case (
             CredentialRenamed()
             | PasswordChanged()
@@ -124,38 +122,11 @@ def _changed(account: Account, event: AccountChange) -> Account | None:  # noqa:
             assert_never(event)
 
 
-def _with_new_credential(account: Account, event: CredentialAdded) -> Account:
-    credential = Credential(
-        login=event.login,
-        name=event.name,
-        hash=event.hash,
-        origin=hash_fingerprint(event.hash),
-        added_at=event.at,
-        changed_at=event.at,
-    )
-    return replace(account, credentials={**account.credentials, event.login: credential})
-
-
 def _with_changed_credential(account: Account, event: CredentialChange) -> Account:
     credential = account.credentials.get(event.login)
     if credential is None:  # a use or an upgrade that was appended after the login was removed
         return account
-    match event:
-        case CredentialRenamed():
-            changed = replace(credential, name=event.name)
-        case PasswordChanged():
-            changed = replace(credential, hash=event.hash, origin=hash_fingerprint(event.hash), changed_at=event.at)
-        case CredentialUpgraded():
-            changed = replace(credential, hash=event.hash)
-        case CredentialDisabled():
-            changed = replace(credential, disabled=True)
-        case CredentialEnabled():
-            changed = replace(credential, disabled=False)
-        case CredentialUsed():
-            changed = replace(credential, used_at=event.at)
-        case _:
-            assert_never(event)
-    return replace(account, credentials={**account.credentials, event.login: changed})
+    return replace(account, credentials={**account.credentials, event.login: changed_credential(credential, event)})
 
 
 def _without(mapping: dict[K, V], key: K) -> dict[K, V]:

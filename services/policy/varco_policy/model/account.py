@@ -4,30 +4,13 @@ See account_projection.py for how events change it. Pure.
 """
 
 from datetime import datetime
-from hashlib import sha256
 
 import msgspec
 from msgspec.structs import replace
 
 from varco_common.events import Language, Notice, Rules
 from varco_common.mail.sender_patterns import narrowest_pattern
-
-
-class Credential(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A login, its display name, and the hash of its password (PHC or crypt form).
-
-    `origin` is the fingerprint of the hash as it was first given: an imported hash that was
-    upgraded since is still recognised by it.
-    """
-
-    login: str
-    name: str
-    hash: str
-    origin: str
-    added_at: datetime
-    changed_at: datetime
-    used_at: datetime | None = None
-    disabled: bool = False
+from varco_policy.model.credential import Credential
 
 
 class TrustedNetwork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -102,8 +85,3 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     def own_notice(self, notice: Notice) -> str:
         """The account's own text in its own language; empty if it has none."""
         return self.notices.get(notice, {}).get(self.language, "")
-
-
-def hash_fingerprint(password_hash: str) -> str:
-    """The SHA-256 of a password hash, in hex."""
-    return sha256(password_hash.encode()).hexdigest()
