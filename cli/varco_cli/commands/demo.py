@@ -1,9 +1,11 @@
 """`varco demo`: demonstrates each rule with a mail."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from varco_cli import output
+import typer
+
+from varco_cli import catalogue, output, recipient_limit
 from varco_cli.commands.balance import print_balance
 from varco_cli.commands.stack_failures import command_failures
 from varco_cli.commands.trace import print_story
@@ -14,7 +16,17 @@ if TYPE_CHECKING:
     from varco_cli.demo.run import DemoReport
 
 
-def demo(as_json: Json = False) -> None:
+app = typer.Typer(
+    name="demo",
+    help=catalogue.ENTRIES["demo"].about,
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def demo(context: typer.Context, as_json: Json = False) -> None:
     """Starts a separate gate, sends mails that show each rule, and prints their outcomes.
 
     It has its own next hop, free ports and a temporary home, and leaves nothing behind. Exit code 1
@@ -22,6 +34,8 @@ def demo(as_json: Json = False) -> None:
 
     Example: `varco demo`
     """
+    if context.invoked_subcommand:
+        return
     from varco_cli.demo import run  # noqa: PLC0415 - no other command needs what it imports
 
     log.configure("error")
@@ -39,6 +53,22 @@ def demo(as_json: Json = False) -> None:
     ]
     output.show(rows, as_json, lambda: _show(report))
     run.check(report.outcomes)
+
+
+@app.command("recipients")
+def list_recipients(
+    count: Annotated[int, typer.Option(help="How many.", min=1, max=100_000)] = recipient_limit.COUNT,
+    domain: Annotated[str, typer.Option(help="The domain of the addresses.")] = recipient_limit.DOMAIN,
+    as_json: Json = False,
+) -> None:
+    """Prints addresses for trying a limit of recipients, one on each line.
+
+    Give their domain a route into the black hole, or a server that discards mail to it.
+
+    Example: `varco demo recipients --count 300 --domain test.acme.example > recipients.txt`
+    """
+    addresses = [*recipient_limit.addresses(count, domain)]
+    output.show(addresses, as_json, lambda: output.lines(addresses))
 
 
 def _show(report: "DemoReport") -> None:
