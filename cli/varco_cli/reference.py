@@ -36,10 +36,16 @@ The exit code says how a command ended:
 def pages(command: Any, name: str) -> Iterator[str]:
     """Yields a section for each command, in the order of the help text."""
     if hasattr(command, "list_commands"):
+        if command.invoke_without_command and name != "varco":  # a group that does something by itself, as demo
+            yield from _page(command, name)
         context = command.make_context(name, [], resilient_parsing=True)
         for sub in command.list_commands(context):
             yield from pages(command.get_command(context, sub), f"{name} {sub}")
-        return
+    else:
+        yield from _page(command, name)
+
+
+def _page(command: Any, name: str) -> Iterator[str]:
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     options = [
         parameter
