@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from varco_cli import catalogue, output, recipient_limit
+from varco_cli import output, recipient_limit
 from varco_cli.commands.balance import print_balance
 from varco_cli.commands.stack_failures import command_failures
 from varco_cli.commands.trace import print_story
@@ -16,13 +16,7 @@ if TYPE_CHECKING:
     from varco_cli.demo.run import DemoReport
 
 
-app = typer.Typer(
-    name="demo",
-    help=catalogue.ENTRIES["demo"].about,
-    invoke_without_command=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+app = typer.Typer(name="demo", invoke_without_command=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()
