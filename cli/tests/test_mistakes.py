@@ -72,7 +72,7 @@ def test_files_that_are_not_there_or_not_utf8(tmp_path: Path) -> None:
     assert read(str(marked)).account == "acme"
 
 
-HOP = "{smarthost: mx.provider.example:587, tls: required} or blackhole"
+HOP = "{smarthost: mx.provider.example:587, tls: required} or mx or blackhole"
 ROWS = (
     ("rules: {max_sise: 20MB}", "line 2, rules.max_sise: unknown key max_sise: did you mean max_size?"),
     ("rules: {max_size: big}", "line 2, rules.max_size: big: expected a size such as 20MB, 256 KiB or 1000000"),

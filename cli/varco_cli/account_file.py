@@ -47,6 +47,7 @@ OWNERS = (
         whole=True,
     ),
     Owner("relay", "/accounts/{account}/route", ("route",)),
+    Owner("relay", "/accounts/{account}/routes", ("routes",)),
     Owner("ratelimit", "/accounts/{account}/quotas", ("quotas",)),
     Owner("filelink", "/accounts/{account}/filelink", ("filelink",)),
     Owner("archive", "/accounts/{account}/archive", ("archive",)),

@@ -44,7 +44,7 @@ def _completed(value: Any, field: dict[str, Any], root: dict[str, Any]) -> Any:
     for name, inner in shape["properties"].items():
         if name in value:
             result[name] = _completed(value[name], inner, root)
-        elif not inner.get("writeOnly"):
+        elif not inner.get("writeOnly") and ("beside" not in inner or inner["beside"] in value):
             result[name] = (
                 inner["default"]
                 if inner.get("default") not in (None, "")

@@ -32,6 +32,7 @@ def show_route(account: Account, as_json: Json = False) -> None:
     Example: `varco routes show acme`
     """
     answer = api_client.call("relay", "GET", f"/accounts/{account}/route")
+    answer["routes"] = api_client.call("relay", "GET", f"/accounts/{account}/routes")["routes"]
     output.show(answer, as_json, lambda: output.record(answer))
 
 
@@ -52,25 +53,37 @@ def try_route(account: Account, as_json: Json = False) -> None:
 @app.command("set")
 def set_route(
     account: Account,
-    to: Annotated[str, typer.Argument(help="`host:port`, or `blackhole`.", metavar="TO")],
+    to: Annotated[
+        list[str],
+        typer.Argument(
+            help="`host:port` or `mx:name`, also several in order of preference; `mx` or `blackhole`.", metavar="TO..."
+        ),
+    ],
     tls: Annotated[str | None, typer.Option(help="none, opportunistic or required.")] = None,
     login: Annotated[
         str | None,
         typer.Option(help="Login at the next hop; empty for none. Its password is read from standard input."),
     ] = None,
+    balance: Annotated[bool, typer.Option("--balance", help="Spread mail over the next hops.")] = False,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Sets the next hop of an account. TLS and login stay as they are unless they are given.
+    """Sets the next hops of an account. TLS and login stay as they are unless they are given.
+
+    Mail goes to the first next hop that is up, with --balance to all. `mx` is direct delivery to
+    the mail servers of each recipient, `mx:name` to those of that name.
 
     A new host or login needs the password again, so that it never goes to a host by mistake. A
     first route has opportunistic TLS and no login.
 
     Examples: `varco routes set acme mx.provider.example:25 --tls required` ·
+    `varco routes set acme mx1.provider.example:25 mx2.provider.example:25` ·
     `varco routes set acme blackhole`
     """
     check_account(account)
-    route = to if to == "blackhole" else _smarthost(_route(account)["route"], to, tls, login)
+    route = to[0] if to in (["blackhole"], ["mx"]) else _smarthost(_route(account)["route"], to, tls, login)
+    if balance and isinstance(route, dict):
+        route["balance"] = True
     change("relay", "PUT", f"/accounts/{account}/route", reason, as_json, json=route)
 
 
@@ -83,15 +96,17 @@ def remove_route(account: Account, reason: Reason = "", as_json: Json = False) -
     change("relay", "DELETE", f"/accounts/{account}/route", reason, as_json)
 
 
-def _smarthost(present: object, to: str, tls: str | None, login: str | None) -> dict[str, str]:
+def _smarthost(present: object, to: list[str], tls: str | None, login: str | None) -> dict[str, Any]:
     """The route to send: what was not given is taken from the present one."""
     before = present if isinstance(present, dict) else {}
-    route = {"smarthost": to, "tls": tls or before.get("tls", "opportunistic")}
+    hops = {"smarthost": to[0]} if len(to) == 1 else {"smarthosts": to}
+    route: dict[str, Any] = {**hops, "tls": tls or before.get("tls", "opportunistic")}
     name = before.get("login", "") if login is None else login
     if name:
         route["login"] = name
-        if login is not None or (name, to) != (before.get("login"), before["smarthost"]):
-            route["password"] = _password(name, to)
+        known = [before.get("smarthost"), *before.get("smarthosts", ())]
+        if login is not None or name != before.get("login") or not all(hop in known for hop in to):
+            route["password"] = _password(name, ", ".join(to))
     return route
 
 

@@ -12,6 +12,8 @@ from varco_common.base.wording import flow
 GROUP = "varco.account_file"  # entry points: `account` for the file itself, others by section
 SECTIONS = {  # after those of the file itself
     "route": "Where the account's mail goes. Without a route of its own, VARCO_RELAY_DEFAULT_ROUTE holds.",
+    "routes": "Routes for some of the mail, by sender and recipient. The first that covers both holds; where none does, "
+    "`route` holds. Entries are known by their senders and recipients.",
     "quotas": "How much each sender, and the account as a whole, may send.",
     "filelink": "Which attachments leave as links, and for how long their files are kept.",
     "archive": "A blind copy of all mail (docs/archive.md).",
@@ -56,7 +58,7 @@ def schema() -> dict[str, Any]:
         root["properties"][name] = {
             "description": description,
             "examples": part.pop("examples"),
-            "default": None if name == "route" else "off",
+            "default": None if name in ("route", "routes") else "off",
             "anyOf": [{"$ref": f"#/$defs/{name}"}],
         }
     for shape in (root, *root["$defs"].values()):
@@ -70,7 +72,9 @@ def _fit(root: dict[str, Any], shape: dict[str, Any]) -> None:
     shape.pop("required", None)
     shape.pop("title", None)
     for name, field in shape.get("properties", {}).items():
-        about = {key: field.pop(key) for key in ("description", "default", "examples", "writeOnly") if key in field}
+        about = {
+            key: field.pop(key) for key in ("description", "default", "examples", "writeOnly", "beside") if key in field
+        }
         for key in ("title", "expected"):
             field.pop(key, None)
         inner = {"type": "string"} if field.get("format") == "duration" else field

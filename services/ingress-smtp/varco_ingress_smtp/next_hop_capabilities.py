@@ -3,10 +3,10 @@
 from contextlib import aclosing
 
 from varco_common.bus import Bus
-from varco_common.events import RouteLearned, RouteRemoved, RouteSet
+from varco_common.events import RouteLearned, RouteRemoved, RouteRulesSet, RouteSet
 from varco_common.mail.replies import Reply
 
-ROUTE_EVENTS = tuple(kind.subject_filter() for kind in (RouteLearned, RouteSet, RouteRemoved))
+ROUTE_EVENTS = tuple(kind.subject_filter() for kind in (RouteLearned, RouteSet, RouteRemoved, RouteRulesSet))
 
 
 class NextHopCapabilities:
@@ -25,7 +25,7 @@ class NextHopCapabilities:
         match event:
             case RouteLearned():
                 self._learned[event.account] = event
-            case RouteSet() | RouteRemoved():  # nothing is known of another next hop yet
+            case RouteSet() | RouteRemoved() | RouteRulesSet():  # nothing is known of another next hop yet
                 self._learned.pop(event.account, None)
 
     def objection(self, account: str, *, smtputf8: bool, eight_bit: bool) -> Reply | None:

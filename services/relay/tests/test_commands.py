@@ -16,22 +16,15 @@ from varco_common.events import (
     TlsUse,
 )
 from varco_common.eventsourcing.commands import CommandContext
-from varco_relay.commands import (
-    RouteFreedom,
-    RouteRequest,
-    drop_mail,
-    hold_mail,
-    release_mail,
-    remove_route,
-    retry_mail,
-    set_route,
-)
+from varco_relay.commands import drop_mail, hold_mail, release_mail, retry_mail
 from varco_relay.model import account_route
 from varco_relay.model.queue import QueuedMail
+from varco_relay.route_commands import remove_route, set_route
+from varco_relay.route_requests import HopRequest, RouteFreedom
 from varco_relay.secret_box import SecretBox
 
 CONTEXT = CommandContext("acme", datetime(2026, 11, 24, 9, tzinfo=UTC), "admin", "as asked")
-REQUEST = RouteRequest("mx.example:587", TlsUse.REQUIRED, "acme", "s3cret")
+REQUEST = HopRequest("mx.example:587", TlsUse.REQUIRED, "acme", "s3cret")
 
 
 @pytest.fixture
@@ -153,7 +146,7 @@ def public_only(state, request, secret_box, freedom: RouteFreedom) -> list[bool]
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "[::1]", "localhost", "nats"])
 def test_an_account_sets_no_route_to_a_private_address_unless_that_is_allowed(secret_box, host):
-    request = RouteRequest(f"{host}:25", TlsUse.NONE)
+    request = HopRequest(f"{host}:25", TlsUse.NONE)
     with pytest.raises(RefusedCommand, match="only an operator may set such a route"):
         set_route(None, CONTEXT, request, secret_box, RouteFreedom.PUBLIC)
     assert public_only(None, request, secret_box, RouteFreedom.ANY) == [False]
@@ -165,7 +158,7 @@ def test_a_route_that_an_account_set_is_checked_when_connecting(secret_box):
 
 
 def test_an_account_keeps_the_private_host_that_an_operator_chose(secret_box):
-    request = RouteRequest("127.0.0.1:25", TlsUse.NONE)
+    request = HopRequest("127.0.0.1:25", TlsUse.NONE)
     state = state_with(request, secret_box)
     assert set_route(state, CONTEXT, request, secret_box, RouteFreedom.PUBLIC) == []
     assert public_only(state, request._replace(tls=TlsUse.OPPORTUNISTIC), secret_box, RouteFreedom.PUBLIC) == [False]

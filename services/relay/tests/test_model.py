@@ -8,6 +8,7 @@ import pytest
 from varco_common.events import (
     AccountOpened,
     Blackhole,
+    DirectDelivery,
     Failure,
     Language,
     LanguageChosen,
@@ -22,9 +23,12 @@ from varco_common.events import (
     RouteFailed,
     RouteRecovered,
     RouteRemoved,
+    RouteRule,
+    RouteRulesSet,
     RouteSet,
     SenderNotified,
     Smarthost,
+    TlsUse,
 )
 from varco_relay import past_settings
 from varco_relay.model import account_route, queue
@@ -137,3 +141,12 @@ def test_a_past_state_shows_where_an_accounts_mail_went():
     smarthost = Smarthost(host="h", port=25, login="l", secret="x")
     view.apply(2, RouteSet(at=NOW, account="acme", route=smarthost))
     assert view.sections("acme") == {"route": {"smarthost": "h:25", "tls": "opportunistic", "login": "l"}}
+
+
+def test_a_past_state_shows_the_routes_of_some_mail():
+    view = past_settings.settings_view(Settings())
+    view.begin("acme", NOW, own=False)
+    rule = RouteRule(recipients=("@partner.example",), route=DirectDelivery(tls=TlsUse.REQUIRED))
+    view.apply(1, RouteRulesSet(at=NOW, account="acme", rules=(rule,)))
+    section = {"recipients": ["@partner.example"], "to": "mx", "tls": "required"}
+    assert view.sections("acme") == {"route": {}, "routes": {"recipients @partner.example": section}}

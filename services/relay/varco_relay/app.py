@@ -14,11 +14,12 @@ from varco_common.storage import retention
 from varco_common.storage.object_store import open_store
 from varco_relay import mail_retention
 from varco_relay.api import queue as queue_api
+from varco_relay.api import route_rules as rules_api
 from varco_relay.api import routes as routes_api
 from varco_relay.delivery_attempt import Deliverer
 from varco_relay.dsn_sender import DsnSender
 from varco_relay.gauges import Gauges
-from varco_relay.model import account_route, queue
+from varco_relay.model import account_route, queue, route_rules
 from varco_relay.queue_runner import QueueRunner
 from varco_relay.queue_service import QueueService
 from varco_relay.route_tester import RouteTester
@@ -44,6 +45,7 @@ async def serve(settings: Settings) -> None:
         deliverer = Deliverer(bus, object_store, settings.schedule)
         pools = PoolRegistry(dialer, PoolLimits(connections=settings.connections), secret_box, settings.route)
         routes = Projection(account_route.PROJECTION, bus, engine, "relay")
+        rules = Projection(route_rules.PROJECTION, bus, engine, "relay")
         queued = Projection(queue.PROJECTION, bus, engine, "relay")
         workers = WorkerSupervisor(routes, deliverer, pools, settings.grace)
 
@@ -64,12 +66,18 @@ async def serve(settings: Settings) -> None:
                 private_routes=settings.private_routes,
             )
         )
+        http.include(rules_api.router(rules, secret_box, private_routes=settings.private_routes))
         try:
-            async with routes.following(), queued.following(), run_in_background(workers.run(), runner.run()):
+            async with (
+                routes.following(),
+                rules.following(),
+                queued.following(),
+                run_in_background(workers.run(), runner.run()),
+            ):
                 await mail_retention.serve(bus, queued)
                 with Gauges(queue_service, workers, pools).registered():
                     objects = degrades(object_store.check, "large mail waits")
-                    await http.serve(bus, routes=routes.check, queue=queued.check, objects=objects)
+                    await http.serve(bus, routes=routes.check, rules=rules.check, queue=queued.check, objects=objects)
         finally:
             await pools.close()
             await object_store.close()
@@ -109,6 +117,7 @@ SERVICE = Service(
     subscribes=(
         retention.subject("relay"),
         *account_route.PROJECTION.filters,
+        *route_rules.PROJECTION.filters,
         *queue.FILTERS,
         *(subjects.mail(kind, "*") for kind in subjects.READY),
         subjects.replay_request("relay"),

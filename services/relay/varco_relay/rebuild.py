@@ -1,8 +1,12 @@
 """relay's projections, which `varco replay rebuild relay` builds anew."""
 
 from varco_common.eventsourcing.rebuild.rebuildable import FoldedProjection
-from varco_relay.model import account_route, queue
+from varco_relay.model import account_route, queue, route_rules
 from varco_relay.settings import Settings
 
 SETTINGS = Settings
-PROJECTIONS = (FoldedProjection(account_route.PROJECTION), FoldedProjection(queue.PROJECTION))
+PROJECTIONS = (
+    FoldedProjection(account_route.PROJECTION),
+    FoldedProjection(route_rules.PROJECTION),
+    FoldedProjection(queue.PROJECTION),
+)

@@ -4,7 +4,7 @@ from time import monotonic
 from typing import Any
 
 from varco_common.base.errors import TransientError
-from varco_common.events import Blackhole, Route
+from varco_common.events import Blackhole, Route, Smarthost
 from varco_relay.secret_box import SecretBox
 from varco_relay.smtp.dialer import Dialer, RouteDown
 from varco_relay.smtp.target import SmtpTarget
@@ -22,6 +22,8 @@ class RouteTester:
             return {"ready": False, "why": "no route is set, and there is no default one"}
         if isinstance(route, Blackhole):
             return {"ready": True}
+        if not isinstance(route, Smarthost):
+            return {"ready": False, "why": "such a route can't be tested yet"}
         begin = monotonic()
         try:
             target = SmtpTarget.of(route, self._secret_box.decrypt(route.secret) if route.secret else "")

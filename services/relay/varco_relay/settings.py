@@ -11,7 +11,8 @@ from varco_common.events import Blackhole, Route, Smarthost
 from varco_common.runtime.settings import TableServiceSettings, WithHostname
 from varco_common.storage.settings import WithObjectStore
 from varco_relay.decide.retry_schedule import RetrySchedule
-from varco_relay.smtp.target import BLACKHOLE, parse_smarthost
+from varco_relay.route_document import BLACKHOLE
+from varco_relay.smtp.target import parse_smarthost
 
 
 def _route(text: str) -> str:

@@ -25,7 +25,8 @@ class Smarthost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     """A next hop.
 
     `secret` is the password, sealed with relay's own key: it is of use to relay alone. With
-    `public_only` an account's own token chose the host, so it must not be a private address.
+    `public_only` an account's own token chose the host, so it must not be a private address. With
+    `mx` the host is a name whose MX records list the next hops.
     """
 
     host: str
@@ -34,13 +35,54 @@ class Smarthost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     login: str = ""
     secret: str = ""
     public_only: bool = False
+    mx: bool = False
+
+
+class Smarthosts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="smarthosts"):
+    """Several next hops, in order of preference. With `balance` each gets its share of the mail."""
+
+    hops: tuple[Smarthost, ...]
+    balance: bool = False
+
+
+class AddressFamilies(StrEnum):
+    """Over which protocols next hops are reached."""
+
+    BOTH = "both"
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+
+class DirectDelivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mx"):
+    """Each recipient's own mail servers are the next hops (RFC 5321 5.1).
+
+    `source` has the gate's addresses that mail leaves from, one of each family at most; empty: what
+    the system chooses. With `public_only` an account's own token set the route.
+    """
+
+    tls: TlsUse = TlsUse.OPPORTUNISTIC
+    families: AddressFamilies = AddressFamilies.BOTH
+    source: tuple[str, ...] = ()
+    public_only: bool = False
 
 
 class Blackhole(msgspec.Struct, frozen=True, kw_only=True, tag="blackhole"):
     """Takes everything and sends nothing: for trying limits."""
 
 
-Route = Smarthost | Blackhole
+Route = Smarthost | Smarthosts | DirectDelivery | Blackhole
+
+
+class RouteRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Mail from these senders to these recipients takes this route; an empty list covers all.
+
+    Patterns are `a@b.c` (an address), `@b.c` (a domain) and `@.b.c` (its subdomains), in the form
+    of `sender_patterns.normal`.
+    """
+
+    senders: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    route: Route
 
 
 class RouteEvent(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,6 +99,15 @@ class RouteSet(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="r
 
 class RouteRemoved(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.removed.v1"):
     """The account has no route of its own any more: the default one holds."""
+
+
+class RouteRulesSet(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.rules.set.v1"):
+    """The first of these rules that covers sender and recipient says where a mail goes.
+
+    Where none does, the account's route holds. An empty list: there are no rules any more.
+    """
+
+    rules: tuple[RouteRule, ...]
 
 
 class RouteLearned(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.learned.v1"):
@@ -216,6 +267,7 @@ class SenderNotified(MailOutcome, frozen=True, kw_only=True, omit_defaults=True,
 AnyRelayEvent = (
     RouteSet
     | RouteRemoved
+    | RouteRulesSet
     | RouteLearned
     | RouteFailed
     | RouteRecovered

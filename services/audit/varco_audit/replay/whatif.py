@@ -40,7 +40,7 @@ OWNERS = {
     FILELINK: ("filelink",),
     RATELIMIT: ("quotas",),
 }
-WITHOUT_VOTE = ("route", "archive")  # no vote depends on these sections
+WITHOUT_VOTE = ("route", "routes", "archive")  # no vote depends on these sections
 _OUTCOMES_PER_PAGE = 20_000
 
 

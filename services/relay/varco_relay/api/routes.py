@@ -4,33 +4,25 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Response
-from pydantic import TypeAdapter
 
 from varco_common.base.errors import NotFound
-from varco_common.base.merge_patch import is_off, merged
 from varco_common.events import Route
 from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
-from varco_common.runtime.documents import parsed
-from varco_relay.api.schemas import RouteOut, RouteTestOut, SmarthostIn
-from varco_relay.commands import (
-    Encrypts,
-    RouteFreedom,
-    RouteRequest,
-    hold_account,
-    release_account,
-    remove_route,
-    set_route,
-)
+from varco_relay.api.not_yet import refuse_unhonoured
+from varco_relay.api.route_forms import RouteIn
+from varco_relay.api.route_patches import patched_route
+from varco_relay.api.schemas import RouteOut, RouteTestOut
+from varco_relay.commands import hold_account, release_account
 from varco_relay.model.account_route import AccountRoute
-from varco_relay.smtp.target import BLACKHOLE, describe_route, route_section
+from varco_relay.route_commands import remove_route, set_route
+from varco_relay.route_document import describe_route, route_section
+from varco_relay.route_maker import Encrypts
+from varco_relay.route_requests import DirectRequest, RouteFreedom, RouteRequest
 from varco_relay.worker_supervisor import WorkerSupervisor
-
-_FORM: TypeAdapter[SmarthostIn] = TypeAdapter(SmarthostIn)
-RouteForm = RouteRequest | Literal["blackhole"]
 
 RouteTest = Callable[[Route | None], Awaitable[dict[str, Any]]]
 
@@ -73,12 +65,12 @@ def router(
         account: str,
         command: Command,
         _: AccountScope,
-        route: SmarthostIn | Literal["blackhole"],
+        route: RouteIn | Literal["blackhole", "mx"],
         *,
         dry_run: DryRun = False,
     ) -> ChangedOut:
         """An account that is not open yet may have its route set."""
-        request = BLACKHOLE if isinstance(route, str) else route.request()
+        request = _named(route) if isinstance(route, str) else route.request()
         return await change(account, command, lambda _: request, dry_run=dry_run)
 
     @api.patch("", summary="Change what the request names")
@@ -91,12 +83,12 @@ def router(
         dry_run: DryRun = False,
     ) -> ChangedOut:
         """What is left out stays; null removes. null alone: back to the default route."""
-        return await change(account, command, lambda current: _patched(current, route), dry_run=dry_run)
+        return await change(account, command, lambda current: patched_route(current, route), dry_run=dry_run)
 
     async def change(
         account: str,
         command: CommandRequest,
-        desire: Callable[[Route | None], RouteForm | None],
+        desire: Callable[[Route | None], RouteRequest | None],
         *,
         dry_run: bool,
     ) -> ChangedOut:
@@ -105,6 +97,7 @@ def router(
         def decide(state: AccountRoute | None, context: CommandContext) -> list[Change]:
             current = state.route if state else None
             if request := desire(current):
+                refuse_unhonoured(request)
                 return set_route(state, context, request, secret_box, freedom)
             return remove_route(state, context) if current else []
 
@@ -146,9 +139,5 @@ def _add_test_and_hold(
         return ChangedOut.of(await executor.execute(account, command, release_account))
 
 
-def _patched(current: Route | None, patch: Any) -> RouteForm | None:
-    """The route after the patch; None for the default one. Raises RequestValidationError."""
-    document = merged(route_section(current), patch)
-    if is_off(document):
-        return None
-    return BLACKHOLE if document == BLACKHOLE else parsed(_FORM, document).request()
+def _named(route: Literal["blackhole", "mx"]) -> RouteRequest:
+    return DirectRequest() if route == "mx" else route

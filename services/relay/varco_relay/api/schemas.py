@@ -1,56 +1,21 @@
 """What relay's API takes and gives, as JSON."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
-from varco_common.events import TlsUse
-from varco_relay.commands import RouteRequest
 from varco_relay.model.untried_mail import UntriedMail
 
 
-class SmarthostIn(BaseModel):
-    """A next hop. Without `password` the one that is there is kept."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"smarthost": "mx.provider.example:587", "tls": "required"}, "blackhole"]},
-    )
-
-    smarthost: str = Field(
-        max_length=300,
-        description="The next hop: its name or address, and the port.",
-        examples=["mx.provider.example:587"],
-    )
-    tls: TlsUse = Field(
-        default=TlsUse.OPPORTUNISTIC,
-        description="`required` verifies the certificate, `opportunistic` encrypts where it can, `none` never does.",
-        examples=["required"],
-    )
-    login: str = Field(
-        default="", max_length=320, description="The login at the next hop.", examples=["acme@provider.example"]
-    )
-    password: SecretStr | None = Field(
-        default=None,
-        description="Its password. Left out, the one that is there is kept while host and login stay.",
-        examples=["a-long-secret"],
-        json_schema_extra={"writeOnly": True},
-    )
-
-    def request(self) -> RouteRequest:
-        password = self.password.get_secret_value() if self.password else None
-        return RouteRequest(self.smarthost, self.tls, self.login, password)
-
-
 class RouteOut(BaseModel):
-    """`route` is as in an account file, without the password; None if the default route holds.
+    """`route` is as in an account file, without passwords; None if the default route holds.
 
     `waiting` says why mail waits; `held`, that a person holds it. `version` is for If-Match.
     """
 
     account: str
-    route: dict[str, str] | Literal["blackhole"] | None
+    route: dict[str, Any] | Literal["blackhole", "mx"] | None
     goes_to: str
     waiting: str
     version: int
@@ -59,6 +24,14 @@ class RouteOut(BaseModel):
     max_size: int | None = None
     untried: int = 0
     held: bool = False
+
+
+class RouteRulesOut(BaseModel):
+    """`routes` is as in an account file, without passwords. `version` is for If-Match."""
+
+    account: str
+    routes: list[dict[str, Any]]
+    version: int
 
 
 class FailureOut(BaseModel):

@@ -10,11 +10,12 @@ from typing import Protocol
 from varco_common.base import log
 from varco_common.base.tasks import ended
 from varco_relay.decide.retry_schedule import Backoff
+from varco_relay.route_document import BLACKHOLE
 from varco_relay.smtp.client import ConnectionLost, SmtpClient
 from varco_relay.smtp.dialer import Dialer, RouteDown
 from varco_relay.smtp.pending_transaction import Completed, NotAttempted, PendingTransaction, Result, Stage
 from varco_relay.smtp.smtp_reply import MAX_TEXT, SmtpReply
-from varco_relay.smtp.target import BLACKHOLE, SmtpTarget
+from varco_relay.smtp.target import SmtpTarget
 from varco_relay.smtp.transaction import Capabilities, SmtpTransaction
 
 RECONNECT = Backoff(first=timedelta(seconds=2), longest=timedelta(minutes=5))  # a short restart costs seconds

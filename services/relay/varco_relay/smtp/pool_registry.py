@@ -43,8 +43,10 @@ class PoolRegistry:
             case Blackhole():
                 listener.on_capabilities(self._blackhole.name, self._blackhole.capabilities)
                 return self._blackhole
-            case Smarthost() as smarthost:
+            case Smarthost(mx=False) as smarthost:
                 return self._pool(smarthost, listener)
+            case _:
+                return Unroutable("this version doesn't deliver by such a route")
 
     def leave(self, destination: Destination, listener: PoolListener) -> None:
         """Ends the listening. Retires the pool when its last account leaves."""

@@ -1,13 +1,13 @@
-"""The address of a next hop, and how a route is written as text."""
+"""The address of a next hop, and how it is written as text."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Literal, Self
+from typing import Self
 
-from varco_common.events import Blackhole, Route, Smarthost, TlsUse
+from varco_common.events import Smarthost, TlsUse
 
 SUBMISSIONS_PORT = 465  # RFC 8314 3.3: TLS from the first byte
-BLACKHOLE: Literal["blackhole"] = "blackhole"
+MX_PREFIX = "mx:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,28 +68,31 @@ def parse_smarthost(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def describe_route(route: Route | None) -> str:
-    """The route for people, without its password."""
-    match route:
-        case None:
-            return "none"
-        case Blackhole():
-            return BLACKHOLE
-        case Smarthost():
-            login = f" as {route.login}" if route.login else ""
-            return f"{format_smarthost(route.host, route.port)} tls {route.tls}{login}"
+def parse_next_hop(text: str) -> tuple[str, int, bool]:
+    """As `parse_smarthost`; or `mx:name`, for which the third value is true.
+
+    Raises ValueError.
+    """
+    name = text.strip()
+    looked_up = (
+        name.startswith(MX_PREFIX) and not name.removeprefix(MX_PREFIX).isdecimal()
+    )  # mx:25 is a host and a port
+    host, port = parse_smarthost(name.removeprefix(MX_PREFIX) if looked_up else name)
+    if looked_up and _is_address(host):
+        raise ValueError("expected a name after mx:, not an address")
+    return host, port, looked_up
 
 
-def route_section(route: Route | None) -> dict[str, str] | Literal["blackhole"] | None:
-    """As an account file has it, without the password."""
-    match route:
-        case None:
-            return None
-        case Blackhole():
-            return BLACKHOLE
-        case Smarthost(host=host, port=port, tls=tls, login=login):
-            shown = {"smarthost": format_smarthost(host, port), "tls": str(tls)}
-            return shown | ({"login": login} if login else {})
+def format_next_hop(host: str, port: int, *, mx: bool) -> str:
+    """As `parse_next_hop` reads it."""
+    return f"{MX_PREFIX}{host}{'' if port == 25 else f':{port}'}" if mx else format_smarthost(host, port)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 def _is_host(host: str, *, bracketed: bool) -> bool:

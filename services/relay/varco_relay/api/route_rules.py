@@ -1,0 +1,73 @@
+"""HTTP: routes for some of an account's mail, by sender and recipient."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Response
+
+from varco_common.base.errors import RefusedCommand
+from varco_common.events import RouteRule
+from varco_common.eventsourcing.command_executor import CommandExecutor
+from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
+from varco_common.eventsourcing.projection import Projection
+from varco_common.runtime.auth import AccountScope
+from varco_common.runtime.command_api import ChangedOut, Command, DryRun
+from varco_relay.api.route_forms import RouteRulesIn
+from varco_relay.api.route_patches import patched_rules
+from varco_relay.api.schemas import RouteRulesOut
+from varco_relay.model.route_rules import RouteRules
+from varco_relay.route_commands import set_rules
+from varco_relay.route_document import rules_section
+from varco_relay.route_maker import Encrypts
+from varco_relay.route_requests import RouteFreedom, RuleRequest
+
+
+def router(rules: Projection[RouteRules], secret_box: Encrypts, *, private_routes: bool) -> APIRouter:
+    """`private_routes`: accounts' own tokens may set routes to private addresses, too."""
+    api = APIRouter(prefix="/accounts/{account}/routes")
+    executor = CommandExecutor(rules)
+
+    @api.get("", summary="Routes by sender and recipient")
+    async def show(account: str, _: AccountScope, response: Response) -> RouteRulesOut:
+        """The first that covers a mail's sender and a recipient holds; else the account's route."""
+        version = await rules.version(account)
+        state = rules.get(account)
+        response.headers["ETag"] = f'"{version}"'
+        return RouteRulesOut(account=account, routes=rules_section(state.rules if state else ()), version=version)
+
+    @api.put("", summary="Set the whole list")
+    async def put(
+        account: str, command: Command, _: AccountScope, routes: RouteRulesIn, *, dry_run: DryRun = False
+    ) -> ChangedOut:
+        requests = [route.rule() for route in routes]
+        return await change(account, command, lambda _: requests, dry_run=dry_run)
+
+    @api.patch("", summary="Set the whole list, and keep what its entries leave out")
+    async def patch(
+        account: str,
+        command: Command,
+        _: AccountScope,
+        routes: Annotated[Any, Body()] = None,
+        *,
+        dry_run: DryRun = False,
+    ) -> ChangedOut:
+        """Entries are known by their senders and recipients. null removes all."""
+        return await change(account, command, lambda current: patched_rules(current, routes), dry_run=dry_run)
+
+    async def change(
+        account: str,
+        command: CommandRequest,
+        desire: Callable[[tuple[RouteRule, ...]], list[RuleRequest]],
+        *,
+        dry_run: bool,
+    ) -> ChangedOut:
+        freedom = RouteFreedom.of(command, private_routes=private_routes)
+
+        def decide(state: RouteRules | None, context: CommandContext) -> list[Change]:
+            if requests := desire(state.rules if state else ()):
+                raise RefusedCommand("this version has one route for all mail of an account")
+            return set_rules(state, context, requests, secret_box, freedom)
+
+        return ChangedOut.of(await executor.execute(account, command, decide, dry_run=dry_run))
+
+    return api

@@ -1,0 +1,124 @@
+"""Makes routes of what a request asks for. Pure."""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
+from typing import Protocol
+
+from varco_common.base.errors import RefusedCommand
+from varco_common.events import Blackhole, DirectDelivery, Route, Smarthost, Smarthosts
+from varco_relay.route_document import describe_hop
+from varco_relay.route_requests import DirectRequest, HopListRequest, HopRequest, RouteFreedom, RouteRequest
+from varco_relay.smtp.private_addresses import is_private_host
+from varco_relay.smtp.target import parse_next_hop
+
+
+class Encrypts(Protocol):
+    """What a command needs of a SecretBox."""
+
+    def encrypt(self, password: str) -> str: ...
+    def matches(self, secret: str, password: str) -> bool: ...
+
+
+def hops_of(route: Route | None) -> tuple[Smarthost | DirectDelivery, ...]:
+    """The next hops that the route names; of direct delivery the route itself."""
+    match route:
+        case Smarthosts(hops=hops):
+            return hops
+        case Smarthost() | DirectDelivery():
+            return (route,)
+        case _:
+            return ()
+
+
+class RouteMaker:
+    """`before` are the present routes: a password that is not given is taken from them.
+
+    An account may change what is around a host that an operator chose.
+    """
+
+    def __init__(self, secret_box: Encrypts, freedom: RouteFreedom, before: Iterable[Route]) -> None:
+        self._secret_box, self._freedom = secret_box, freedom
+        old = [hop for route in before for hop in hops_of(route)]
+        self._hops = [hop for hop in old if isinstance(hop, Smarthost)]
+        self._direct = [hop for hop in old if isinstance(hop, DirectDelivery)]
+
+    def route(self, request: RouteRequest) -> Route:
+        """Raises RefusedCommand."""
+        match request:
+            case HopRequest():
+                return self._hop(request)
+            case HopListRequest(hops=hops, balance=balance):
+                return self._several(hops, balance=balance)
+            case DirectRequest():
+                return self._direct_delivery(request)
+            case _:
+                return Blackhole()
+
+    def _several(self, requests: Sequence[HopRequest], *, balance: bool) -> Smarthosts:
+        hops = tuple(map(self._hop, requests))
+        names = [describe_hop(hop) for hop in hops]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise RefusedCommand(f"{twice} is in the list twice")
+        return Smarthosts(hops=hops, balance=balance)
+
+    def _hop(self, request: HopRequest) -> Smarthost:
+        try:
+            host, port, mx = parse_next_hop(request.smarthost)
+        except ValueError as error:
+            raise RefusedCommand(str(error)) from None
+        if request.password and not request.login:
+            raise RefusedCommand("a password without a login: give both, or neither")
+        old = [hop for hop in self._hops if (hop.host, hop.port, hop.mx) == (host, port, mx)]
+        return Smarthost(
+            host=host,
+            port=port,
+            tls=request.tls,
+            login=request.login,
+            secret=self._secret(request, old) if request.login else "",
+            public_only=self._public_only(host, [hop.public_only for hop in old]),
+            mx=mx,
+        )
+
+    def _secret(self, request: HopRequest, old: list[Smarthost]) -> str:
+        """Keeps the old secret for the same password: each encryption of it looks like a change."""
+        secrets = [hop.secret for hop in old if hop.login == request.login and hop.secret]
+        if request.password is None:
+            if not secrets:
+                raise RefusedCommand("a login needs its password")
+            return secrets[0]
+        password = request.password
+        kept = next((secret for secret in secrets if self._secret_box.matches(secret, password)), None)
+        return kept or self._secret_box.encrypt(password)
+
+    def _direct_delivery(self, request: DirectRequest) -> DirectDelivery:
+        source = _addresses(request.source)
+        known = {address for route in self._direct for address in route.source}
+        if self._freedom is not RouteFreedom.ANY and not known.issuperset(source):
+            raise RefusedCommand("only an operator may choose which of the gate's addresses mail leaves from")
+        return DirectDelivery(
+            tls=request.tls,
+            families=request.families,
+            source=source,
+            public_only=self._freedom is not RouteFreedom.ANY and all(route.public_only for route in self._direct),
+        )
+
+    def _public_only(self, host: str, before: list[bool]) -> bool:
+        """Whether the host must not be a private address. Raises RefusedCommand if it is one."""
+        public_only = self._freedom is not RouteFreedom.ANY and all(before)
+        if public_only and self._freedom is RouteFreedom.PUBLIC and is_private_host(host):
+            raise RefusedCommand(
+                f"{host} is a private address or a local name: only an operator may set such a route "
+                "(or allow it with VARCO_RELAY_PRIVATE_ROUTES)"
+            )
+        return public_only
+
+
+def _addresses(texts: Sequence[str]) -> tuple[str, ...]:
+    """One of each family at most."""
+    try:
+        addresses = [ip_address(text.strip()) for text in texts]
+    except ValueError:
+        raise RefusedCommand("source: expected addresses of this gate, such as 192.0.2.10") from None
+    if len({address.version for address in addresses}) < len(addresses):
+        raise RefusedCommand("source: one IPv4 and one IPv6 address at most")
+    return tuple(map(str, addresses))
