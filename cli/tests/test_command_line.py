@@ -162,7 +162,7 @@ def test_a_plain_command_loads_nothing_heavy(arguments: tuple[str, ...], tmp_pat
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("varco se", {"senders"}), ("varco senders ", {"list", "add", "remove", "test"}), ("varco queue ho", {"hold"})],
+    [("varco sen", {"senders"}), ("varco senders ", {"list", "add", "remove", "test"}), ("varco queue ho", {"hold"})],
 )
 def test_the_shell_completes_commands(words: str, expected: set[str], tmp_path: Path) -> None:
     environment = {

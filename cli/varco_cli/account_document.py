@@ -1,7 +1,5 @@
 """An account as the text of its file, and as it was at a time in the past."""
 
-import re
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -40,48 +38,6 @@ def past_document(account: str, at: str) -> dict[str, Any]:
     if answer["missing"]:
         service, why = next(iter(answer["missing"].items()))
         raise Unreachable(f"{service} gave no answer: {why}")
-    sections: dict[str, dict[str, Any]] = {}
-    for item in answer["items"]:
-        sections.setdefault(item["section"], {})[item["key"]] = item["value"]
-    if "account" not in sections:
+    if answer["document"] is None:
         raise Refused(f"account {account} was not open at {answer['at']}")
-    return {"account": account, **_document(sections)}
-
-
-def _document(sections: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """From the parts of a past state to the sections of an account file."""
-    account, quotas = sections["account"], dict(sections.get("quotas", {}))
-    if whole := sections.get("quotas of the account"):
-        quotas["account"] = whole
-    if exceptions := [entry for entry in sections.get("quota exceptions", {}).values() if not _is_over(entry)]:
-        quotas["exceptions"] = exceptions
-    route = sections.get("route", {})
-    filelink = sections.get("filelink", {})
-    return {
-        "language": account["language"],
-        "hosts": account["hosts"],
-        "users": [{"login": login, **user} for login, user in sections.get("users", {}).items()],
-        "senders": [*sections.get("senders", {})],
-        "networks": [{"network": network, **trusted} for network, trusted in sections.get("networks", {}).items()],
-        "rules": sections.get("rules", {}),
-        "notices": _notices(sections.get("notices", {})),
-        "route": (route["to"] if [*route] == ["to"] else route) or None,
-        "routes": [*sections.get("routes", {}).values()] or None,
-        "quotas": quotas,
-        "filelink": {} if filelink.get("over") == "off" else filelink,
-        "archive": sections.get("archive", {}),
-    }
-
-
-def _notices(texts: dict[str, str]) -> dict[str, dict[str, str]]:
-    notices: dict[str, dict[str, str]] = {}
-    for name, text in texts.items():
-        if match := re.fullmatch(r"(\S+) \((\w+)\)", name):
-            notices.setdefault(match[1], {})[match[2]] = text
-    return notices
-
-
-def _is_over(exception: dict[str, Any]) -> bool:
-    """An exception that has ended since can't be made again."""
-    until = str(exception.get("until") or "")
-    return bool(until) and datetime.fromisoformat(until).astimezone(UTC) <= datetime.now(UTC)
+    return {"account": account, **answer["document"]}

@@ -30,6 +30,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "apply": Entry("apply:apply", "Changes an account to what a file says. Shows the difference first."),
         "show": Entry("apply:show", "Prints an account as a file."),
         "whatif": Entry("whatif:whatif", "Decides past mails again under other rules. Changes nothing."),
+        "settings": Entry("settings:app", "What was changed, when and by whom; the opposite of a change."),
         "account": Entry("account:app", "The JSON Schema of account files, for editors."),
         "accounts": Entry("accounts:app", "Accounts: list, open, close."),
         "users": Entry("users:app", "Logins of an account."),

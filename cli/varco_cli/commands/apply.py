@@ -38,7 +38,11 @@ def apply(
     Examples: `varco apply acme.yaml` ·
     `varco show acme | sed s/20MB/30MB/ | varco apply - --yes`
     """
-    account_file = read(the_file(file, file_option))
+    apply_file(read(the_file(file, file_option)), reason, as_json, yes=yes, prune=prune, dry_run=dry_run)
+
+
+def apply_file(account_file: AccountFile, reason: str, as_json: bool, *, yes: bool, prune: bool, dry_run: bool) -> None:
+    """Shows the difference, asks, and applies it. Raises a CommandFailure."""
     owners = _owners(account_file)
     planned = [_put(owner, account_file, {"dry_run": True, "reason": reason}) for owner in owners]
     changes = [change for answer in planned for change in answer["changes"]]

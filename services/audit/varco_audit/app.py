@@ -12,6 +12,7 @@ from varco_audit.reconciliation.checker import BalanceChecker
 from varco_audit.reconciliation.store import BalanceStore
 from varco_audit.recording.mail_recorder import MailRecorder
 from varco_audit.recording.recorded_position import RECORDS
+from varco_audit.replay.replay_turns import ReplayTurns
 from varco_audit.retention.retention_worker import LEASE, RetentionWorker
 from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventSearch
@@ -45,7 +46,7 @@ async def serve(settings: Settings) -> None:
         history, signer = await stack.enter_async_context(open_transparency(bus, settings))
         retention_worker = await stack.enter_async_context(RetentionWorker.opened(bus, settings))
         dead_letters = await stack.enter_async_context(DeadLetters.opened(bus, engine))
-        balance = BalanceStore(bus, engine)
+        balance, turns = BalanceStore(bus, engine), ReplayTurns()
         checker = BalanceChecker(bus, balance, dead_letters.contains)
         for router in (
             api.balance.router(balance, checker),
@@ -53,7 +54,8 @@ async def serve(settings: Settings) -> None:
             api.events.router(index, reader, recorder),
             api.traces.router(Tracer(reader, subject_index)),
             api.proof.router(bus, history, signer),
-            api.replay.router(bus, settings.voters),
+            api.replay.router(bus, settings.voters, turns),
+            api.changes.router(bus, turns),
         ):
             server.include(router)
         work = (

@@ -11,9 +11,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
 from varco_audit.api import ndjson
+from varco_audit.changes.account_document import account_document, is_open
 from varco_audit.replay.output_lines import FailedLine, OutputLine, encode
 from varco_audit.replay.past_settings import point_in_time, settings_at
-from varco_audit.replay.replay_turns import ACCOUNT_SECONDS, ADMIN_SECONDS, ReplayTurns
+from varco_audit.replay.replay_turns import ReplayTurns, seconds_for
 from varco_audit.replay.verify import verify
 from varco_audit.replay.whatif import WhatIfRun
 from varco_common.base import subjects
@@ -57,7 +58,11 @@ class SettingsItemOut(BaseModel):
 
 
 class PastSettingsOut(BaseModel):
-    """`missing`: services that failed, with the reason; `unreadable`: undecodable events."""
+    """`missing`: services that failed, with the reason; `unreadable`: undecodable events.
+
+    `document` has the items as the sections of an account file; none where the account was not
+    open.
+    """
 
     account: str
     sequence: int
@@ -65,11 +70,12 @@ class PastSettingsOut(BaseModel):
     items: list[SettingsItemOut]
     missing: dict[str, str]
     unreadable: list[int] = []
+    document: dict[str, Any] | None = None
 
 
-def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
+def router(bus: Bus, voters: Sequence[str], turns: ReplayTurns) -> APIRouter:
     """All routes about replays."""
-    api, turns = APIRouter(tags=["replay"]), ReplayTurns()
+    api = APIRouter(tags=["replay"])
 
     async def streamed(token: ApiToken, lines: AsyncGenerator[OutputLine, None]) -> StreamingResponse:
         return await _streamed(_in_turn(turns, token, lines))
@@ -111,7 +117,7 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
             raise RefusedCommand("give a time (at) or a sequence, one of the two")
         await _check_account(bus, account)
         point = await point_in_time(bus, when)
-        async with turns.turn(token.scope, _seconds(token)):
+        async with turns.turn(token.scope, seconds_for(token)):
             settings = await settings_at(bus, account, point, own=not token.is_admin)
         return PastSettingsOut(
             account=account,
@@ -120,6 +126,7 @@ def router(bus: Bus, voters: Sequence[str]) -> APIRouter:
             items=[SettingsItemOut.model_validate(item) for item in settings.items],
             missing=settings.missing,
             unreadable=sorted(settings.unreadable),
+            document=account_document(settings.items, datetime.now(UTC)) if is_open(settings.items) else None,
         )
 
     return api
@@ -135,7 +142,7 @@ async def _in_turn(
     turns: ReplayTurns, token: ApiToken, lines: AsyncGenerator[OutputLine, None]
 ) -> AsyncGenerator[OutputLine, None]:
     """The lines once it is this replay's turn, until its time is over."""
-    seconds = _seconds(token)
+    seconds = seconds_for(token)
     async with turns.turn(token.scope, seconds), aclosing(lines):
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
@@ -149,10 +156,6 @@ async def _in_turn(
                     f"the replay took more than {seconds:.0f} seconds: ask for a shorter time"
                 ) from None
             yield line
-
-
-def _seconds(token: ApiToken) -> float:
-    return ADMIN_SECONDS if token.is_admin else ACCOUNT_SECONDS
 
 
 async def _streamed(lines: AsyncGenerator[OutputLine, None]) -> StreamingResponse:

@@ -1,6 +1,7 @@
 """The settings of an account at a time, each with the event that made it so."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -41,11 +42,13 @@ async def point_in_time(bus: Bus, at: datetime | int) -> PointInTime:
     return PointInTime(at, datetime.fromtimestamp((await bus.events.get(at)).at / 1e9, UTC))
 
 
-async def settings_at(bus: Bus, account: str, point: PointInTime, *, own: bool) -> PastSettings:
-    """Asks all services. With `own`, only what is the account's own business."""
+async def settings_at(
+    bus: Bus, account: str, point: PointInTime, *, own: bool, services: Sequence[str] = SERVICES
+) -> PastSettings:
+    """Asks these services. With `own`, only what is the account's own business."""
     question = StateQuestion(frames="", last=point.sequence, account=account, at=point.at, own=own)
     settings = PastSettings([], {}, set())
-    for part in await asyncio.gather(*(_settings_of(bus, service, question) for service in SERVICES)):
+    for part in await asyncio.gather(*(_settings_of(bus, service, question) for service in services)):
         settings.items.extend(part.items)
         settings.missing.update(part.missing)
         settings.unreadable.update(part.unreadable)

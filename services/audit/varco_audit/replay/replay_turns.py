@@ -6,10 +6,16 @@ from contextlib import ExitStack, asynccontextmanager
 
 from varco_common.base.errors import ConflictError
 from varco_common.runtime.fair_queue import FairSemaphore
+from varco_common.runtime.tokens import ApiToken
 
 MAX_WAITING = 3  # replays of one account that wait
 ACCOUNT_SECONDS = 120.0  # for a replay that an account's token asked for
 ADMIN_SECONDS = 6 * 3600.0  # a year of mails takes minutes
+
+
+def seconds_for(token: ApiToken) -> float:
+    """How long a replay may last that this token asked for."""
+    return ADMIN_SECONDS if token.is_admin else ACCOUNT_SECONDS
 
 
 class ReplayTurns:
