@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import time
 
 import pytest
 from hypothesis import given
@@ -99,3 +100,33 @@ async def test_a_renewed_token_has_the_same_id_and_scope():
 def test_what_is_no_public_key_is_refused(key):
     with pytest.raises(ValueError):  # noqa: PT011 - the library's own text
         Keyring(key)
+
+
+async def test_a_limited_token_says_for_whom_and_until_when_it_reads():
+    until = int(time.time()) + 300
+    token, text = SIGNER.mint_limited("acme", read_only=True, until=until, person="anna_b@acme.example")
+    assert await RING.verify(text) == token
+    assert (token.scope, token.read_only, token.until, token.by) == ("acme", True, until, "person:anna_b@acme.example")
+    assert SIGNER.mint("acme")[0].by.startswith("token:")
+
+
+async def test_a_limited_token_ends():
+    _, text = SIGNER.mint_limited("acme", until=int(time.time()))
+    with pytest.raises(InvalidToken):
+        await RING.verify(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("_read_", "_change_"), ("_anna_", "_bert_"), ("varco2_acme_", "varco2_admin_"), ("_77", "_97")]
+)
+async def test_no_limit_of_a_token_can_be_changed(old, new):
+    _, text = SIGNER.mint_limited("acme", read_only=True, until=7_700_000_000, person="anna")
+    assert await RING.verify(text)
+    with pytest.raises(InvalidToken):
+        await RING.verify(text.replace(old, new, 1))
+
+
+def test_a_person_whose_name_would_not_be_read_back_gets_no_token():
+    for person in ("Anna", "a b", "a/b", "a" * 65):
+        with pytest.raises(ValueError, match="no scope"):
+            SIGNER.mint_limited("acme", person=person)

@@ -7,15 +7,28 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from varco_common.runtime.tokens import ApiToken, InvalidToken, Keyring
 
+READS = {"x-reads": True}
+"""`openapi_extra` of a route that changes nothing, though its method could: a test, a replay."""
+
 _bearer = HTTPBearer(auto_error=False, description="A token as `varco tokens issue` prints it.")
 
 
 async def caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> ApiToken:
-    """Any valid token. Raises TransientError until the revoked tokens are known."""
-    request.state.token = await _verified(request, credentials.credentials if credentials else "")
-    return request.state.token  # type: ignore[no-any-return]
+    """Any valid token. Raises TransientError until the revoked tokens are known.
+
+    Raises 403 if the token is for reading alone, and the route is not.
+    """
+    token = request.state.token = await _verified(request, credentials.credentials if credentials else "")
+    if token.read_only and not _reads(request):
+        raise HTTPException(403, "This token is for reading alone.")
+    return token
+
+
+def _reads(request: Request) -> bool:
+    extra = getattr(request.scope.get("route"), "openapi_extra", None) or {}
+    return request.method in ("GET", "HEAD") or extra == READS
 
 
 async def verified_token(request: Request) -> ApiToken:

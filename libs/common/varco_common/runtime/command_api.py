@@ -32,7 +32,7 @@ def expected_version(if_match: str | None) -> int | None:
 
 
 def command_request(token: Caller, reason: Reason = "", if_match: IfMatch = None) -> CommandRequest:
-    return CommandRequest(f"token:{token.id}", token.is_admin, reason, expected_version(if_match))
+    return CommandRequest(token.by, token.is_admin, reason, expected_version(if_match))
 
 
 def reasoned_request(token: Caller, reason: RequiredReason, if_match: IfMatch = None) -> CommandRequest:

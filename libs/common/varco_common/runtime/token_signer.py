@@ -44,6 +44,15 @@ class TokenSigner:
             raise ValueError("no account can be called admin: its tokens would open all others")
         return self._mint(ApiToken(id=new_id(), scope=account))
 
+    def mint_limited(
+        self, scope: str, *, read_only: bool = False, until: int = 0, person: str = ""
+    ) -> tuple[ApiToken, str]:
+        """A token that reads only, ends (`until`, seconds since 1970), or acts for a person.
+
+        Raises ValueError for what no token can hold.
+        """
+        return self._mint(ApiToken(id=new_id(), scope=scope, read_only=read_only, until=until, person=person))
+
     def renewed(self, text: str) -> str:
         """The token of an earlier version as it is signed today, under the same id.
 
@@ -65,5 +74,5 @@ class TokenSigner:
         try:
             token_parts(text)
         except InvalidToken:
-            raise ValueError(f"no scope for a token: {token.scope!r}") from None
+            raise ValueError(f"no scope for a token: {token.scope!r} {token.person}".rstrip()) from None
         return token, text

@@ -5,6 +5,7 @@ They are stateless: a service verifies them with policy's public key, without a 
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -19,7 +20,13 @@ from varco_common.base.errors import VarcoError
 ADMIN = "admin"
 EARLIER_BYTES = 32  # the signature of an earlier version's token: HMAC-SHA256 with a key of all services
 
-_TOKEN = re.compile(r"varco_([A-Za-z0-9._@+=:-]+)_([0-9a-z]{20})_((?:[0-9a-f]{64}){1,2})", re.ASCII)
+PERSON_NAME = r"[a-z0-9][a-z0-9._@-]{0,63}"
+
+_SCOPE_AND_ID = r"([A-Za-z0-9._@+=:-]+)_([0-9a-z]{20})"
+_TOKEN = re.compile(rf"varco_{_SCOPE_AND_ID}_((?:[0-9a-f]{{64}}){{1,2}})", re.ASCII)
+_LIMITED = re.compile(
+    rf"varco2_{_SCOPE_AND_ID}_(read|change)_(\d{{1,12}})_({PERSON_NAME}|)_([0-9a-f]{{128}})", re.ASCII
+)
 
 
 class InvalidToken(VarcoError):
@@ -29,11 +36,25 @@ class InvalidToken(VarcoError):
 class ApiToken(msgspec.Struct, frozen=True, kw_only=True):
     """`scope` is `admin`, or the name of the only account that the token opens.
 
-    `id` is the token's name.
+    `id` is the token's name. A `read_only` token changes nothing. `until` is when it ends, in
+    seconds since 1970; 0: never. `person` is the one that the console acts for (ADR 36).
     """
 
     id: str
     scope: str
+    read_only: bool = False
+    until: int = 0
+    person: str = ""
+
+    @property
+    def by(self) -> str:
+        """Who did something with it, as events say it."""
+        return f"person:{self.person}" if self.person else f"token:{self.id}"
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether its text needs more than a scope."""
+        return bool(self.read_only or self.until or self.person)
 
     @property
     def is_admin(self) -> bool:
@@ -51,16 +72,27 @@ class TokenParts(NamedTuple):
 
 
 def token_parts(text: str) -> TokenParts:
-    """Parses `varco_<scope>_<id>_<signature>`. Raises InvalidToken."""
-    if not (match := _TOKEN.fullmatch(text)):
-        raise InvalidToken("invalid token")
-    scope, token_id, signature = match.groups()
-    return TokenParts(ApiToken(id=token_id, scope=scope), bytes.fromhex(signature))
+    """Parses `varco_<scope>_<id>_<signature>`.
+
+    A limited one is `varco2_<scope>_<id>_<right>_<until>_<person>_<signature>`. Raises
+    InvalidToken.
+    """
+    if match := _TOKEN.fullmatch(text):
+        scope, token_id, signature = match.groups()
+        return TokenParts(ApiToken(id=token_id, scope=scope), bytes.fromhex(signature))
+    if match := _LIMITED.fullmatch(text):
+        scope, token_id, right, until, person, signature = match.groups()
+        token = ApiToken(id=token_id, scope=scope, read_only=right == "read", until=int(until), person=person)
+        return TokenParts(token, bytes.fromhex(signature))
+    raise InvalidToken("invalid token")
 
 
 def signed_text(token: ApiToken) -> bytes:
     """What the signature is over."""
-    return f"varco_{token.scope}_{token.id}".encode()
+    if not token.is_limited:
+        return f"varco_{token.scope}_{token.id}".encode()
+    right = "read" if token.read_only else "change"
+    return f"varco2_{token.scope}_{token.id}_{right}_{token.until}_{token.person}".encode()
 
 
 async def _unknown(_text: str) -> bool:
@@ -87,12 +119,17 @@ class Keyring:
         """Raises InvalidToken; TransientError if policy must be asked and is away."""
         token, signature = token_parts(text)
         earlier = len(signature) == EARLIER_BYTES
-        if token.id in self._revoked or not (await self.verify_earlier(text) if earlier else self.is_signed(text)):
+        ended = token.until and token.until <= time.time()
+        if (
+            ended
+            or token.id in self._revoked
+            or not (await self.verify_earlier(text) if earlier else self.is_signed(text))
+        ):
             raise InvalidToken("invalid token")
         return token
 
     def is_signed(self, text: str) -> bool:
-        """Whether the private key signed it, revoked or not."""
+        """Whether the private key signed it, revoked, ended or not."""
         try:
             token, signature = token_parts(text)
             self._key.verify(signature, signed_text(token))

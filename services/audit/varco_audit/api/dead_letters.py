@@ -84,13 +84,13 @@ def router(dead_letters: DeadLetters) -> APIRouter:
     @api.post("/deadletters/{name}/redelivery")
     async def redeliver(name: str, token: Admin, reason: Reason = "") -> ClosedDeadLetterOut:
         """The consumer that parked it handles it again, and no other. 422 if it can't."""
-        await dead_letters.redeliver(name, f"token:{token.id}", reason)
+        await dead_letters.redeliver(name, token.by, reason)
         return ClosedDeadLetterOut(id=name)
 
     @api.delete("/deadletters/{name}")
     async def drop(name: str, token: Admin, reason: NeededReason) -> ClosedDeadLetterOut:
         """It will never be handled. The record stays in MAIL for VARCO_NATS_MAIL_DAYS."""
-        await dead_letters.drop(name, f"token:{token.id}", reason)
+        await dead_letters.drop(name, token.by, reason)
         return ClosedDeadLetterOut(id=name)
 
     return api

@@ -18,7 +18,7 @@ from varco_audit.transparency.signing_key_file import BadKeyFile
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.bus import Bus
-from varco_common.runtime.auth import Admin
+from varco_common.runtime.auth import READS, Admin
 from varco_common.transparency import leaf
 from varco_common.transparency.checkpoint import Checkpoint
 from varco_common.transparency.signed_note import BadNote
@@ -113,7 +113,7 @@ def _add_proof_routes(api: APIRouter, bus: Bus, history: SignedHistory) -> None:
         """All leaf hashes, 32 bytes each: with them a verifier names the altered event."""
         return FileResponse(history.tree.path, media_type="application/octet-stream")
 
-    @api.post("/proof/verification")
+    @api.post("/proof/verification", openapi_extra=READS)
     async def verify_log(form: VerificationIn, _: Admin) -> StreamingResponse:
         """Lines of JSON: progress, and at last the result."""
         try:

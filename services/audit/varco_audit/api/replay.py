@@ -22,7 +22,7 @@ from varco_common.base.errors import ConflictError, NotFound, RefusedCommand, Va
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.bus import Bus
 from varco_common.events import AccountOpened
-from varco_common.runtime.auth import AccountScope, Admin
+from varco_common.runtime.auth import READS, AccountScope, Admin
 from varco_common.runtime.tokens import ApiToken
 
 AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The account's name.")]
@@ -95,7 +95,7 @@ def router(bus: Bus, voters: Sequence[str], turns: ReplayTurns) -> APIRouter:
         await _check_account(bus, account)
         return await streamed(token, verify(bus, voters, begin, end, account))
 
-    @api.post("/accounts/{account}/whatif")
+    @api.post("/accounts/{account}/whatif", openapi_extra=READS)
     async def whatif(account: AccountName, form: WhatIfForm, token: AccountScope) -> StreamingResponse:
         """Decides the account's mails again as if these sections had held. Changes nothing."""
         begin, end = _span(form.since, form.until)

@@ -45,7 +45,7 @@ def router(bus: Bus, state: BanguardState) -> APIRouter:
             if exempt := state.table.exempt(address_of(form.network.strip())):
                 raise RefusedCommand(f"{form.network} is never banned: {exempt} is ignored")
         await state.hosts.check()
-        attribution, rules = Attribution(datetime.now(UTC), f"token:{token.id}", form.reason), state.settings.rules
+        attribution, rules = Attribution(datetime.now(UTC), token.by, form.reason), state.settings.rules
         host = await state.settle(network, lambda host: commands.ban(host, network, form.bantime, rules, attribution))
         assert host
         assert host.ban

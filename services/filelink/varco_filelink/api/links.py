@@ -46,7 +46,7 @@ def add_routes(api: APIRouter, links: LinkStore, max_keep: timedelta) -> None:
     @api.post("/links/{link}/revoke", summary="End it, and delete its file", tags=["links"])
     async def revoke(token: Caller, link: str, form: ReasonIn | None = None) -> LinkOut:
         reason = form.reason if form else ""
-        return LinkOut.of(await links.end(_visible(links, token, link), Ending.REVOKED, _by(token), reason))
+        return LinkOut.of(await links.end(_visible(links, token, link), Ending.REVOKED, token.by, reason))
 
     @api.post("/links/{link}/extend", summary="Let it live longer", tags=["links"])
     async def extend(token: Caller, link: str, form: ExtendIn) -> LinkOut:
@@ -58,16 +58,12 @@ def add_routes(api: APIRouter, links: LinkStore, max_keep: timedelta) -> None:
             raise RefusedCommand("`until` needs a time zone, such as Z")
         if not token.is_admin and (refusal := extension_refusal(until, datetime.now(UTC), max_keep)):
             raise HTTPException(403, refusal)
-        return LinkOut.of(await links.extend(current, until, _by(token), form.reason))
+        return LinkOut.of(await links.extend(current, until, token.by, form.reason))
 
 
 def _position(link: Link) -> str:
     """The sort key of links, and the cursor of a page."""
     return f"{link.linked_at.isoformat()}_{link.link}"
-
-
-def _by(token: ApiToken) -> str:
-    return f"token:{token.id}"
 
 
 def _scope(token: ApiToken, account: str) -> str:

@@ -4,7 +4,7 @@ from fastapi import APIRouter, HTTPException
 
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.mail.sender_patterns import narrowest_pattern, normal
-from varco_common.runtime.auth import AccountScope, Caller
+from varco_common.runtime.auth import READS, AccountScope, Caller
 from varco_common.runtime.command_api import ChangedOut, Command
 from varco_common.runtime.tokens import ApiToken
 from varco_policy import commands
@@ -40,7 +40,7 @@ def router(runner: CommandRunner) -> APIRouter:
             account, command, lambda state, context: commands.withdraw_sender(state, context, pattern)
         )
 
-    @api.post("/senders/test")
+    @api.post("/senders/test", openapi_extra=READS)
     async def test_sender(question: SenderQuestion, token: Caller) -> SenderAnswer:
         """Explains why a login, or an account, may or may not send as an address."""
         account = _account_asked_about(question, token, runner)

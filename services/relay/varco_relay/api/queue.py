@@ -62,7 +62,7 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
 
     @api.post("/{mail}/drop", summary="Give it up, without a notification", status_code=204)
     async def drop(token: Caller, mail: str, why: DropIn) -> None:
-        await queue.execute(drop_mail, _queued(queue, token, mail), by=f"token:{token.id}", reason=why.reason)
+        await queue.execute(drop_mail, _queued(queue, token, mail), by=token.by, reason=why.reason)
 
     return api
 
@@ -89,7 +89,7 @@ async def _changed(
     queue: QueueService, token: ApiToken, mail: str, command: QueueCommand, why: QueueReasonIn | None
 ) -> QueuedOut:
     reason = why.reason if why else ""
-    await queue.execute(command, _queued(queue, token, mail), by=f"token:{token.id}", reason=reason)
+    await queue.execute(command, _queued(queue, token, mail), by=token.by, reason=reason)
     state = queue.get(mail)
     if state is None:
         raise HTTPException(404, f"No mail {mail} waits in the queue any more.")
