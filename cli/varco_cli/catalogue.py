@@ -49,6 +49,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "restart": Entry("restart:restart", "Drains and restarts services, one after the other."),
         "down": Entry("down:down", "Drains and ends the gateway."),
         "bans": Entry("bans:app", "Banned hosts, the rules of bans, networks that are not banned."),
+        "people": Entry("people:app", "People who use the console: add, list, link, remove."),
         "backup": Entry("backup:backup", "Writes the state of the gateway to a new directory or file."),
         "restore": Entry("backup:restore", "Restores a backup into an empty gateway."),
         "demo": Entry("demo:app", "Shows each rule with a mail, on a separate gateway."),

@@ -13,6 +13,7 @@ from varco_cli import output
 from varco_cli.commands.stack_failures import command_failures
 from varco_cli.failures import Conflict, Misused
 from varco_cli.stack import AlreadyRunning, Stack
+from varco_cli.stack.first_operator import console_url, first_operator_link
 from varco_cli.stack.trial_account import TrialAccount, open_trial
 from varco_common.base import log
 
@@ -54,7 +55,7 @@ async def _run(processes: str) -> None:
         log.configure(stack.settings.log_level, lines)
         try:
             if await _started(stack, stop):
-                _welcome(stack, await open_trial(stack))
+                _welcome(stack, await open_trial(stack), await first_operator_link(stack))
                 _signal_ready()
                 await stop.wait()
         finally:
@@ -75,7 +76,7 @@ async def _started(stack: Stack, stop: asyncio.Event) -> bool:
     return True
 
 
-def _welcome(stack: Stack, trial: TrialAccount | None) -> None:
+def _welcome(stack: Stack, trial: TrialAccount | None, operator_link: str) -> None:
     ports = stack.ports
     output.line(f"Varco is ready; its state is in {stack.home.path}.")
     output.line(
@@ -83,6 +84,8 @@ def _welcome(stack: Stack, trial: TrialAccount | None) -> None:
     )
     for service, url in stack.apis.items():
         output.line(f"  {service:<12} {url}/docs")
+    if "console" in stack.apis:
+        output.line(f"  pages        {console_url(stack)}")
     output.line(f"  secrets      {stack.home.secrets}, admin token {stack.home.admin_token}")
     output.line(f"  certificate  {stack.home.certificate}")
     output.line(f"  logs         {stack.home.logs}")
@@ -91,6 +94,9 @@ def _welcome(stack: Stack, trial: TrialAccount | None) -> None:
             f"Other servers can't know the name {stack.settings.hostname}, which stands in each mail: "
             "before real mail leaves, set VARCO_HOSTNAME, such as smtp.acme.example."
         )
+    if operator_link:
+        output.line("The first operator of the console sets a password here (the link works once):")
+        output.line(f"  {operator_link}")
     if trial:
         output.line(f"Account {trial.account} is for trying ({trial.route}). Send a mail, with swaks or with curl:")
         output.line(f"  {trial.swaks}")

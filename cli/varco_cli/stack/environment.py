@@ -1,12 +1,13 @@
 """The environment of each service, from VARCO_HOME, the ports and the installed services."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.settings import StackSettings
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import subjects
 
+APIS = "VARCO_APIS"
 _SIGNER = "policy"  # the service that signs tokens
 
 
@@ -37,3 +38,8 @@ def of_service(
         "VARCO_NATS_USER": service.name,
         "VARCO_NATS_PASSWORD_FILE": str(home.bus_password(service.name)),
     }
+
+
+def of_apis(service: ServiceDescription, apis: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variable with the addresses of all APIs, for a service that calls others."""
+    return {APIS: ",".join(f"{name}={url}" for name, url in apis.items())} if APIS in service.variables else {}

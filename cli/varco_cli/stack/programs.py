@@ -85,7 +85,10 @@ class Programs:
         }
         chosen = {name: os.environ.get(name, value) for name, value in lists.items()}
         return (
-            environment.of_service(self._home, self._settings, service, port) | chosen | dict(self._extra_environment)
+            environment.of_service(self._home, self._settings, service, port)
+            | chosen
+            | environment.of_apis(service, apis)
+            | dict(self._extra_environment)
         )
 
 

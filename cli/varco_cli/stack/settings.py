@@ -8,7 +8,14 @@ from pydantic import Field
 
 from varco_common.base.settings import BrokenSetting, Port, Size
 from varco_common.bus.settings import WithMailDays
-from varco_common.runtime.settings import API_PORT, WithHostname, WithLinksPort, WithPop3Ports, WithSmtpPorts
+from varco_common.runtime.settings import (
+    API_PORT,
+    WithConsolePort,
+    WithHostname,
+    WithLinksPort,
+    WithPop3Ports,
+    WithSmtpPorts,
+)
 
 SERVICES = 20  # ports from VARCO_API_PORT on for the services; that of the bus follows
 
@@ -24,7 +31,7 @@ class WithMailLimits(WithMailDays):
     )
 
 
-class StackSettings(WithHostname, WithLinksPort, WithMailLimits, WithPop3Ports, WithSmtpPorts):
+class StackSettings(WithConsolePort, WithHostname, WithLinksPort, WithMailLimits, WithPop3Ports, WithSmtpPorts):
     """The settings of the stack. It checks the ports of the listeners before anything starts."""
 
     retired: ClassVar[frozenset[str]] = frozenset({"VARCO_S3_PORT"})
@@ -57,6 +64,7 @@ class StackSettings(WithHostname, WithLinksPort, WithMailLimits, WithPop3Ports, 
             pop3=self.pop3_port,
             pop3s=self.pop3s_port,
             links=self.links_port,
+            console=self.console_port,
             api=self.api_port,
             nats=nats,
         )
@@ -72,20 +80,21 @@ class Ports:
     pop3: int
     pop3s: int
     links: int
+    console: int
     api: int
     nats: int
 
     @classmethod
     def free(cls, address: str = "127.0.0.1") -> Self:
         """Returns ports that are free now, for tests and the demo."""
-        names = ("smtp", "submission", "smtps", "pop3", "pop3s", "links", "nats")
+        names = ("smtp", "submission", "smtps", "pop3", "pop3s", "links", "console", "nats")
         first = free_block(address, SERVICES + len(names))
         return cls(api=first, **{name: first + SERVICES + place for place, name in enumerate(names)})
 
     @property
     def environment(self) -> dict[str, str]:
         """Returns the variables of the listeners' ports."""
-        listeners = ("smtp", "submission", "smtps", "pop3", "pop3s", "links")
+        listeners = ("smtp", "submission", "smtps", "pop3", "pop3s", "links", "console")
         return {f"VARCO_{name.upper()}_PORT": str(getattr(self, name)) for name in listeners}
 
 

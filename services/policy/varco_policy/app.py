@@ -12,7 +12,7 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.cases import mail_filters
 from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.mail.grants import LOGIN, NETWORK
-from varco_common.runtime import earlier_tokens, rebuild_api, service
+from varco_common.runtime import earlier_tokens, person_tokens, rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.service import Service
@@ -61,6 +61,8 @@ async def serve(settings: Settings) -> None:
             await bus.requests.answer(LOGIN, NAME, responder.on_login)
             await bus.requests.answer(NETWORK, NAME, responder.on_network)
             await bus.requests.answer(earlier_tokens.QUESTION, NAME, earlier_tokens.answering(signer))
+            people = person_tokens.answering(signer, lambda account: accounts.get(account) is not None)
+            await bus.requests.answer(person_tokens.QUESTION, NAME, people)
             try:
                 async with ReplayServer.answering(bus, NAME, "varco_policy.replay", settings):
                     await server.serve(bus, accounts=accounts.projection.check)
@@ -96,6 +98,7 @@ SERVICE = Service(
         LOGIN,
         NETWORK,
         earlier_tokens.QUESTION,
+        person_tokens.QUESTION,
         subjects.replay_request(NAME),
     ),
 )

@@ -12,6 +12,7 @@ from varco_common.events.archive import *
 from varco_common.events.audit import *
 from varco_common.events.banguard import *
 from varco_common.events.base import *
+from varco_common.events.console import *
 from varco_common.events.filelink import *
 from varco_common.events.ingress import *
 from varco_common.events.parked import *
@@ -31,6 +32,7 @@ AnyEvent = (
     | AnyFilelinkEvent
     | AnyArchiveEvent
     | AnyAuditEvent
+    | AnyConsoleEvent
 )
 
 _encoder = msgspec.json.Encoder()

@@ -126,6 +126,14 @@ class WithLinksPort(Settings):
     )
 
 
+class WithConsolePort(Settings):
+    """Where people use the console."""
+
+    console_port: Port = Field(
+        default=8190, validation_alias="VARCO_CONSOLE_PORT", description="HTTP port of the console's web pages."
+    )
+
+
 API_PORT: Any = Field(
     default=8100,
     validation_alias="VARCO_API_PORT",

@@ -1,0 +1,1 @@
+"""console's HTTP API: people and their links, for the command line."""

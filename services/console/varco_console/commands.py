@@ -1,0 +1,122 @@
+"""Commands on people: a person's state and a request become events. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from varco_common.base.errors import ConflictError, NotFound, RefusedCommand
+from varco_common.events import (
+    PasswordLinkIssued,
+    PersonAdded,
+    PersonEvent,
+    PersonPasswordSet,
+    PersonRemoved,
+    PersonRole,
+    PersonSignedIn,
+    PersonSignedOut,
+    SessionUsed,
+    SignOutCause,
+)
+from varco_console.model import Person
+
+LINK_LIFE = timedelta(days=7)
+SESSION_LIFE = timedelta(hours=12)
+MAX_SESSIONS = 20  # of one person; the oldest one ends
+
+
+class CommandOrigin(NamedTuple):
+    """When, by whom (as events say it) and why."""
+
+    at: datetime
+    by: str
+    reason: str = ""
+
+
+def add(
+    person: Person | None, who: CommandOrigin, name: str, *, role: PersonRole, account: str, digest: str
+) -> list[PersonEvent]:
+    """Adds a person and issues the link for the password. Raises ConflictError, RefusedCommand."""
+    if person:
+        raise ConflictError(f"{name} is there already, as {described(person.role, person.account)}")
+    if role.sees_all and account:
+        raise RefusedCommand(f"the role {role} sees all accounts: name none")
+    if not role.sees_all and not account:
+        raise RefusedCommand(f"the role {role} belongs to an account: name it")
+    added = PersonAdded(at=who.at, person=name, by=who.by, reason=who.reason, role=role, account=account)
+    return [added, _link(name, who, digest)]
+
+
+def remove(person: Person | None, who: CommandOrigin, name: str) -> list[PersonEvent]:
+    """Raises NotFound."""
+    existing(person, name)
+    return [PersonRemoved(at=who.at, person=name, by=who.by, reason=who.reason)]
+
+
+def issue_link(person: Person | None, who: CommandOrigin, name: str, digest: str) -> list[PersonEvent]:
+    """Raises NotFound."""
+    existing(person, name)
+    return [_link(name, who, digest)]
+
+
+def set_password(person: Person | None, who: CommandOrigin, link: str, new_hash: str) -> list[PersonEvent]:
+    """Sets it by a link (its digest), which ends with that. Raises NotFound."""
+    if not person or not person.link or person.link.digest != link or person.link.until <= who.at:
+        raise NotFound("the link was used, has ended, or never was one")
+    return [PersonPasswordSet(at=who.at, person=person.name, by=who.by, hash=new_hash)]
+
+
+def sign_in(
+    person: Person | None, at: datetime, session: str, *, host: str, agent: str, verified_hash: str
+) -> list[PersonEvent]:
+    """Begins a session. `verified_hash` is the hash of the password that was verified.
+
+    Raises NotFound if the person was removed, or the password changed, in between.
+    """
+    if not person or person.hash != verified_hash:
+        raise NotFound("the person was changed meanwhile")
+    by = f"person:{person.name}"
+    begun = PersonSignedIn(
+        at=at, person=person.name, by=by, session=session, host=host, until=at + SESSION_LIFE, agent=agent
+    )
+    oldest = sorted(person.sessions, key=lambda key: person.sessions[key].used_at)[: -(MAX_SESSIONS - 1)]
+    return [*_ended(person.name, oldest, CommandOrigin(at, by), SignOutCause.REVOKED), begun]
+
+
+def sign_out(
+    person: Person | None, who: CommandOrigin, sessions: Iterable[str], cause: SignOutCause
+) -> list[PersonEvent]:
+    """Ends those of the sessions that there are."""
+    if not person:
+        return []
+    return _ended(person.name, [session for session in sessions if session in person.sessions], who, cause)
+
+
+def use_session(person: Person | None, at: datetime, session: str, host: str) -> list[PersonEvent]:
+    """Notes that a session is in use."""
+    if not person or session not in person.sessions:
+        return []
+    return [SessionUsed(at=at, person=person.name, by=f"person:{person.name}", session=session, host=host)]
+
+
+def existing(person: Person | None, name: str) -> Person:
+    """Raises NotFound."""
+    if not person:
+        raise NotFound(f"there is nobody called {name}: `varco people list` has all names")
+    return person
+
+
+def described(role: PersonRole, account: str) -> str:
+    return f"{role} of {account}" if account else role.value
+
+
+def _link(name: str, who: CommandOrigin, digest: str) -> PasswordLinkIssued:
+    return PasswordLinkIssued(
+        at=who.at, person=name, by=who.by, reason=who.reason, digest=digest, until=who.at + LINK_LIFE
+    )
+
+
+def _ended(name: str, sessions: Iterable[str], who: CommandOrigin, cause: SignOutCause) -> list[PersonEvent]:
+    return [
+        PersonSignedOut(at=who.at, person=name, by=who.by, reason=who.reason, session=session, cause=cause)
+        for session in sessions
+    ]

@@ -1,0 +1,1 @@
+"""console's tables: small, forward-only steps; the version before still runs."""

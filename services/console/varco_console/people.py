@@ -1,0 +1,135 @@
+"""The people and their sessions: looks them up, and carries commands out."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from cachetools import LRUCache
+
+from varco_common.base import log
+from varco_common.base.errors import ConflictError, RefusedCommand, TransientError
+from varco_common.bus import Bus
+from varco_common.events import PersonEvent, PersonRole, SignOutCause
+from varco_common.eventsourcing.projection import Projection
+from varco_common.runtime.passwords import PasswordVerifier
+from varco_common.runtime.person_tokens import PersonRights, RightsRefused, token_of
+from varco_console import commands
+from varco_console.commands import CommandOrigin
+from varco_console.model import Person, Session
+from varco_console.secret_values import SecretValue, new_secret, parse_secret
+
+USE_NOTED_EVERY = timedelta(hours=1)
+_REMEMBERED = 10_000  # sessions
+_log = log.get(__name__)
+
+
+class BrowserSession(NamedTuple):
+    """A person who is signed in, and by which secret."""
+
+    person: Person
+    session: Session
+    secret: SecretValue
+
+
+class People:
+    """Commands raise what `commands` raise, ConflictError, and TransientError."""
+
+    def __init__(self, bus: Bus, projection: Projection[Person], passwords: PasswordVerifier) -> None:
+        self._bus, self._projection, self._passwords = bus, projection, passwords
+        self._last_uses: LRUCache[str, datetime] = LRUCache(_REMEMBERED)
+        self._noted_uses: LRUCache[str, datetime] = LRUCache(_REMEMBERED)
+
+    def get(self, name: str) -> Person | None:
+        return self._projection.get(name)
+
+    def all(self) -> list[Person]:
+        """By name."""
+        return [person for _, person in sorted(self._projection.items())]
+
+    def session_count(self) -> int:
+        now = datetime.now(UTC)
+        return sum(
+            now < session.until for _, person in self._projection.items() for session in person.sessions.values()
+        )
+
+    async def add(self, name: str, role: PersonRole, account: str, by: str, reason: str) -> SecretValue:
+        """The secret of the link with which the person sets a password."""
+        link, who = new_secret(name), _origin(by, reason)
+        decide = partial(commands.add, who=who, name=name, role=role, account=account, digest=link.digest)
+        decide(self.get(name))  # refuses before policy is asked
+        if account:
+            await self._check_account(name, role, account)
+        await self._commit(name, decide)
+        return link
+
+    async def remove(self, name: str, by: str, reason: str) -> None:
+        who = _origin(by, reason)
+        await self._commit(name, lambda person: commands.remove(person, who, name))
+
+    async def issue_link(self, name: str, by: str, reason: str) -> SecretValue:
+        link, who = new_secret(name), _origin(by, reason)
+        await self._commit(name, lambda person: commands.issue_link(person, who, name, link.digest))
+        return link
+
+    def link_person(self, text: str) -> Person | None:
+        """Who may set a password with this link now."""
+        secret = parse_secret(text)
+        person = self.get(secret.person)
+        link = person.link if person else None
+        return person if link and link.digest == secret.digest and link.until > datetime.now(UTC) else None
+
+    async def set_password(self, text: str, password: str) -> None:
+        secret = parse_secret(text)
+        new_hash = await self._passwords.make(password, secret.person)
+        who = _origin(f"person:{secret.person}", "")
+        await self._commit(secret.person, lambda person: commands.set_password(person, who, secret.digest, new_hash))
+
+    async def sign_in(self, person: Person, host: str, agent: str) -> SecretValue:
+        """Begins a session for somebody whose password was verified."""
+        secret, at = new_secret(person.name), datetime.now(UTC)
+        await self._commit(
+            person.name,
+            lambda now: commands.sign_in(now, at, secret.digest, host=host, agent=agent, verified_hash=person.hash),
+        )
+        return secret
+
+    async def sign_out(self, name: str, sessions: Iterable[str], by: str, cause: SignOutCause) -> None:
+        who, ending = _origin(by, ""), [*sessions]
+        await self._commit(name, lambda person: commands.sign_out(person, who, ending, cause))
+
+    def open_session(self, cookie: str) -> BrowserSession | None:
+        """The session of a cookie, if it has not ended."""
+        secret = parse_secret(cookie)
+        person = self.get(secret.person)
+        session = person.session(secret.digest, datetime.now(UTC)) if person else None
+        return BrowserSession(person, session, secret) if person and session else None
+
+    def last_use(self, digest: str, session: Session) -> datetime:
+        return max(session.used_at, self._last_uses.get(digest, session.used_at))
+
+    async def note_use(self, opened: BrowserSession, host: str) -> None:
+        """Remembers the use of a session; an event records it once an hour, and for each host."""
+        now, digest = datetime.now(UTC), opened.secret.digest
+        noted = max(opened.session.used_at, self._noted_uses.get(digest, opened.session.used_at))
+        self._last_uses[digest] = now
+        if opened.session.host == host and now - noted < USE_NOTED_EVERY:
+            return
+        self._noted_uses[digest] = now
+        try:
+            await self._commit(opened.person.name, lambda person: commands.use_session(person, now, digest, host))
+        except (TransientError, ConflictError) as error:
+            _log.warning("the use of a session is not recorded", person=opened.person.name, error=str(error))
+
+    async def _check_account(self, name: str, role: PersonRole, account: str) -> None:
+        try:
+            await token_of(self._bus, PersonRights(person=name, role=role, account=account))
+        except RightsRefused:
+            raise RefusedCommand(f"there is no account {account}") from None
+
+    async def _commit(self, name: str, decide: Callable[[Person | None], list[PersonEvent]]) -> None:
+        await self._projection.commit(name, decide)
+
+
+def _origin(by: str, reason: str) -> CommandOrigin:
+    return CommandOrigin(datetime.now(UTC), by, reason)

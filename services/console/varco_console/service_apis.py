@@ -1,0 +1,112 @@
+"""Calls the services' HTTP APIs with the rights of the person who is signed in."""
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+from cachetools import TTLCache
+
+from varco_common.base.errors import VarcoError
+from varco_common.bus import Bus
+from varco_common.runtime.person_tokens import LIFE_SECONDS, PersonRights, token_of
+from varco_console.model import Person
+
+if TYPE_CHECKING:
+    import httpx
+
+SECONDS = 20.0
+RENEWED_SECONDS = 60.0  # before its end a token is replaced
+
+
+class ApiFailure(VarcoError):
+    """A service refused or is away. `status` is that of HTTP; 503 if it can't be reached."""
+
+    def __init__(self, service: str, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.service, self.status = service, status
+
+
+class ServiceApis:
+    """`urls` has the base URL of each service's API."""
+
+    def __init__(self, bus: Bus, urls: Mapping[str, str], client: "httpx.AsyncClient") -> None:
+        self.urls, self._bus, self._client = urls, bus, client
+        self._tokens: TTLCache[PersonRights, str] = TTLCache(10_000, LIFE_SECONDS - RENEWED_SECONDS, time.monotonic)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, bus: Bus, urls: Mapping[str, str]) -> AsyncIterator[Self]:
+        import httpx  # noqa: PLC0415 - other services that are forked from the same process do without
+
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+        async with httpx.AsyncClient(timeout=SECONDS, limits=limits, trust_env=False) as client:
+            yield cls(bus, urls, client)
+
+    def of(self, person: Person) -> "PersonApi":
+        return PersonApi(self, PersonRights(person=person.name, role=person.role, account=person.account))
+
+    async def token(self, rights: PersonRights) -> str:
+        """A token that is valid for a minute or more. Raises TransientError, RightsRefused."""
+        if not (token := self._tokens.get(rights)):
+            token, _ = await token_of(self._bus, rights)
+            self._tokens[rights] = token
+        return token
+
+    async def call(self, service: str, method: str, path: str, token: str = "", **options: Any) -> "httpx.Response":
+        """Raises ApiFailure if the service can't be reached."""
+        import httpx  # noqa: PLC0415
+
+        if service not in self.urls:
+            raise ApiFailure(service, 503, f"{service} is not installed here")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= options.pop("headers", None) or {}
+        try:
+            return await self._client.request(method, self.urls[service] + path, headers=headers, **options)
+        except httpx.HTTPError as error:
+            raise ApiFailure(service, 503, f"{service} does not answer ({type(error).__name__})") from None
+
+
+class PersonApi:
+    """The APIs as this person may use them. Raises ApiFailure, TransientError, RightsRefused."""
+
+    def __init__(self, apis: ServiceApis, rights: PersonRights) -> None:
+        self._apis, self._rights = apis, rights
+
+    @property
+    def services(self) -> list[str]:
+        return sorted(self._apis.urls)
+
+    async def get(self, service: str, path: str, **params: Any) -> Any:
+        """The decoded answer. Parameters that are None or empty are left out."""
+        return await self._send(service, "GET", path, params=_given(params))
+
+    async def change(
+        self, service: str, method: str, path: str, *, reason: str = "", body: object = None, **options: Any
+    ) -> Any:
+        """Sends a command; the service's event names the person."""
+        params = _given({"reason": reason, **options.pop("params", {})})
+        return await self._send(service, method, path, params=params, json=body, **options)
+
+    async def probe(self, service: str) -> Any:
+        """What /readyz says, whatever its status."""
+        return (await self._apis.call(service, "GET", "/readyz")).json()
+
+    async def _send(self, service: str, method: str, path: str, **options: Any) -> Any:
+        token = await self._apis.token(self._rights)
+        answer = await self._apis.call(service, method, path, token, **options)
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise ApiFailure(service, answer.status_code, _detail(answer))
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value not in (None, "")}
+
+
+def _detail(answer: "httpx.Response") -> str:
+    try:
+        problem = answer.json()
+    except ValueError:
+        return answer.reason_phrase
+    return str(problem.get("detail") or problem.get("title") or answer.status_code)

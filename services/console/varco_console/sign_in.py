@@ -1,0 +1,74 @@
+"""Signing in with a password: guarded, counted, and as slow for unknown names as for known ones."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import Enum, auto
+
+from varco_common.events import AuthCause, AuthFailed
+from varco_common.runtime.login_throttle import LoginThrottle
+from varco_common.runtime.passwords import PasswordVerifier, TooManyLoginsError
+from varco_common.runtime.repeated_guesses import GuessDigest
+from varco_console import metrics
+from varco_console.model import NAME
+from varco_console.people import People
+from varco_console.secret_values import SecretValue
+
+MAX_NAME = 256  # characters of the claimed name that go into an event
+MAX_PASSWORD = 1_024
+
+
+class Refusal(Enum):
+    """Why nobody is signed in; also the key of the text."""
+
+    WRONG = auto()
+    BUSY = auto()
+
+
+class SignIn:
+    """`report` appends the event of a failure, in the background."""
+
+    def __init__(
+        self,
+        people: People,
+        passwords: PasswordVerifier,
+        throttle: LoginThrottle,
+        guesses: GuessDigest,
+        report: Callable[[AuthFailed], None],
+    ) -> None:
+        self._people, self._passwords = people, passwords
+        self._throttle, self._guesses, self._report = throttle, guesses, report
+
+    async def attempt(self, name: str, password: str, host: str, agent: str) -> SecretValue | Refusal:
+        """The secret of a new session. Raises TransientError."""
+        name = name.strip().lower()[:MAX_NAME]
+        if not await self._throttle.wait_for_turn(name, host):
+            return _counted(Refusal.BUSY)
+        person = self._people.get(name)
+        try:
+            right = await self._passwords.verify(person.hash if person else "", password[:MAX_PASSWORD], name)
+        except TooManyLoginsError:
+            return _counted(Refusal.BUSY)
+        if not person or not right:
+            self._report(self._failure(name, password, host, person.account if person else ""))
+            return _counted(Refusal.WRONG)
+        self._throttle.remember(name, host)
+        secret = await self._people.sign_in(person, host, agent)
+        metrics.SIGN_INS.labels("ok").inc()
+        return secret
+
+    def _failure(self, name: str, password: str, host: str, account: str) -> AuthFailed:
+        return AuthFailed(
+            at=datetime.now(UTC),
+            host=host,
+            login=name,
+            cause=AuthCause.WRONG_CREDENTIALS,
+            account=account,
+            guess=self._guesses.of(name, password),
+            listener="console",
+            service=NAME,
+        )
+
+
+def _counted(refusal: Refusal) -> Refusal:
+    metrics.SIGN_INS.labels(refusal.name.lower()).inc()
+    return refusal

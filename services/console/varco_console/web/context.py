@@ -1,0 +1,36 @@
+"""What the routes of a running console share."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from varco_console.people import People
+from varco_console.service_apis import PersonApi, ServiceApis
+from varco_console.sign_in import SignIn
+from varco_console.web.access import opened_session
+from varco_console.web.rendering import Renderer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Console:
+    """`url` is what browsers call the console, without a path."""
+
+    people: People
+    sign_in: SignIn
+    apis: ServiceApis
+    renderer: Renderer
+    url: str
+
+    @property
+    def has_tls(self) -> bool:
+        return self.url.startswith("https:")
+
+
+def console_of(request: Request) -> Console:
+    console: Console = request.app.state.console
+    return console
+
+
+def person_api(request: Request) -> PersonApi:
+    """The services' APIs with the rights of the person who is signed in."""
+    return console_of(request).apis.of(opened_session(request).person)
