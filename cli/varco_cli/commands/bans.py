@@ -1,6 +1,8 @@
 """`varco bans`: banned hosts, the rules of bans, and networks that are never banned."""
 
+from ipaddress import ip_network
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -19,18 +21,49 @@ Network = Annotated[str, typer.Argument(help="An address or a network: 192.0.2.7
 
 @app.command("list")
 def list_bans(as_json: Json = False) -> None:
-    """Lists the bans in force and their evidence, the newest first.
+    """Lists the bans in force and their evidence, the newest first; then logins that are stopped.
+
+    With --json only the bans; for the others see `varco bans stopped`.
 
     Example: `varco bans list`
     """
     answer = api_client.call("banguard", "GET", "/bans")
+    output.show(answer, as_json, lambda: _print_bans(answer))
+
+
+@app.command("stopped")
+def list_stopped(as_json: Json = False) -> None:
+    """Lists the logins that are stopped at a host that several people share, the newest first.
+
+    Example: `varco bans stopped`
+    """
+    answer = api_client.call("banguard", "GET", "/stops")
+    output.show(answer, as_json, lambda: _print_stops(answer))
+
+
+def _print_bans(answer: list[dict[str, Any]]) -> None:
     columns = ["network", "since", "until", "n-th", "by", "evidence"]
     names = TokenNames()
     rows = [
         (ban["network"], ban["since"], _until(ban), ban["count"], names.named(ban["by"]), _causes(ban["evidence"]))
         for ban in answer
     ]
-    output.show(answer, as_json, lambda: output.table(columns, rows, empty="nobody is banned"))
+    output.table(columns, rows, empty="no host is banned")
+    if stops := api_client.call("banguard", "GET", "/stops"):
+        output.line("")
+        _print_stops(stops)
+
+
+def _print_stops(stops: list[dict[str, Any]]) -> None:
+    columns = ["stopped login", "at", "since", "until", "n-th", "why not the host"]
+    rows = [
+        (_who(stop), stop["network"], stop["since"], _until(stop), stop["count"], stop["because"]) for stop in stops
+    ]
+    output.table(columns, rows, empty="no login is stopped")
+
+
+def _who(stop: dict[str, Any]) -> str:
+    return stop["login"] or f"{stop['account']}, without a login"
 
 
 @app.command("show")
@@ -60,16 +93,40 @@ def add_ban(
 
 
 @app.command("lift")
-def lift(network: Network, reason: NeededReason, as_json: Json = False) -> None:
-    """Lifts a ban. With the token of an account, cancels only the strikes that concern it.
+def lift(
+    target: Annotated[str, typer.Argument(help="An address, a network, or a stopped login.", metavar="NETWORK|LOGIN")],
+    reason: NeededReason,
+    as_json: Json = False,
+) -> None:
+    """Lifts a ban and the stops of logins at that host, or all stops of a login.
 
-    Example: `varco bans lift 192.0.2.7 --reason "mail client mended"`
+    With the token of an account, only the strikes and stops that concern it.
+
+    Examples: `varco bans lift 192.0.2.7 --reason "mail client mended"` ·
+    `varco bans lift mario@acme.example --reason "printer mended"`
     """
+    if "@" in target or not _is_network(target):
+        _lift_stops(target, reason, as_json=as_json)
+        return
+    network = target
     done = api_client.call("banguard", "DELETE", f"/bans/{network}", params={"reason": reason})
     text = f"still banned: {done['why']}" if done["banned"] else "no longer banned"
     output.show(done, as_json, lambda: output.line(f"{done['network']} is {text}"))
     if done["banned"]:
         raise typer.Exit(1)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text.strip(), strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _lift_stops(login: str, reason: str, *, as_json: bool) -> None:
+    done = api_client.call("banguard", "DELETE", f"/stops/{quote(login, safe='@')}", params={"reason": reason})
+    output.show(done, as_json, lambda: output.line(f"{done['login']} may send again"))
 
 
 @app.command("ignored")
@@ -176,7 +233,10 @@ def _print_host(answer: dict[str, Any]) -> None:
         facts |= {"by": TokenNames().named(ban["by"])}
         facts |= {"reason": ban["reason"]}
     output.record(facts | {"ignored by": answer["ignored"]})
-    strikes = [*(ban["evidence"] if ban else []), *answer["strikes"]]
+    if answer["stops"]:
+        _print_stops(answer["stops"])
+    stopped = [strike for stop in answer["stops"] for strike in stop["evidence"]]
+    strikes = [*(ban["evidence"] if ban else []), *stopped, *answer["strikes"]]
     columns = ("at", "cause", "host", "login", "sender", "mail", "accounts")
     output.rows(columns, strikes, empty="no strikes")
     enforcer_columns = ("service", "process", "how", "sequence", "enforces", "why_not")

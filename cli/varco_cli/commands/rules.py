@@ -37,6 +37,9 @@ def set_rules(
     display_addresses: Annotated[
         str, typer.Option(help="`accept` or `refuse` sender names that hold an address of somebody else.")
     ] = "",
+    unauthorised_senders: Annotated[
+        str, typer.Option(help="`stop` the login, or `ban` the host, at a host that several people share.")
+    ] = "",
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
@@ -50,6 +53,7 @@ def set_rules(
         "max_size": max_size or None,
         "max_recipients": max_recipients or None,
         "display_addresses": display_addresses or None,
+        "unauthorised_senders": unauthorised_senders or None,
     }
     form |= _attachments(attachments) if attachments else {}
     form = {name: value for name, value in form.items() if value is not None}

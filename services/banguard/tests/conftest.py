@@ -53,9 +53,11 @@ class Banguard:
             AuthFailed(at=datetime.now(UTC), host=host, login=login, cause=cause, account=account, service=service)
         )
 
-    async def refuse(self, host: str, account: str, sender: str, reply=Reply.SENDER_NOT_AUTHORISED) -> int:
+    async def refuse(
+        self, host: str, account: str, sender: str, reply=Reply.SENDER_NOT_AUTHORISED, login: str = ""
+    ) -> int:
         vote = Vote(voter="policy", reply=reply)
-        ballot = ballot_of(host, account, sender)
+        ballot = ballot_of(host, account, sender, login)
         return await self.bus.events.append(
             MailRefused(at=datetime.now(UTC), ballot=ballot, votes=(vote,), reply=reply, answer="550 no")
         )
@@ -102,8 +104,9 @@ class Banguard:
         )
         return found
 
-    async def vote(self, host: str) -> Vote:
-        (vote,) = await self.bus.voting.collect(ballot_of(host, "acme", "mario@acme.example"), ["banguard"], 60)
+    async def vote(self, host: str, login: str = "") -> Vote:
+        ballot = ballot_of(host, "acme", "mario@acme.example", login)
+        (vote,) = await self.bus.voting.collect(ballot, ["banguard"], 60)
         return vote
 
     async def banned(self) -> list[str]:
@@ -113,13 +116,14 @@ class Banguard:
         await ready(self.http)
 
 
-def ballot_of(host: str, account: str, sender: str) -> Ballot:
+def ballot_of(host: str, account: str, sender: str, login: str = "") -> Ballot:
     envelope = Envelope(
         id=new_id(),
         account=account,
         sender=sender,
         recipients=("a@partner.example",),
         host=host,
+        login=login,
         received_at=datetime.now(UTC),
     )
     return Ballot(envelope=envelope, manifest=Manifest())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from varco_banguard import ban_decisions, ban_settings, model, unban_decisions
 from varco_banguard.ban_duration import ban_end, ban_seconds
 from varco_banguard.ban_settings import BanSettings
+from varco_banguard.shared_hosts import HostUse
 from varco_banguard.unban_decisions import Attribution
 from varco_common.events import (
     AnyEvent,
@@ -19,6 +20,8 @@ from varco_common.events import (
     HostEvent,
     HostFound,
     HostUnbanned,
+    LoginResumed,
+    LoginStopped,
     NetworkIgnored,
     SenderAuthorised,
     Strike,
@@ -30,7 +33,12 @@ from varco_common.events.ban_table import BanTable, banned_as
 
 T0 = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 HOSTS = ("192.0.2.7", "192.0.2.8", "127.0.0.1", "2001:db8::7", "2001:db8::8")
+SHARED = ("192.0.2.8", "2001:db8::7", "2001:db8::8")  # hosts in a trusted network
 SENDERS = ("a@acme.example", "b@acme.example")
+
+
+def use_of(host: str) -> HostUse:
+    return HostUse(trusted=host in SHARED)
 
 
 class World:
@@ -77,7 +85,9 @@ class World:
             case Strike():
                 strike = event
                 host = self.hosts.get(banned_as(strike.host))
-                return ban_decisions.on_strike(strike, host, self.settings, self.table, now=strike.at, chance=0)
+                return ban_decisions.on_strike(
+                    strike, host, self.settings, self.table, use=use_of(strike.host), now=strike.at, chance=0
+                )
             case SenderAuthorised():
                 steps = (
                     unban_decisions.on_authorised(event, host, self.settings.rules, event.at)
@@ -169,6 +179,24 @@ def test_bans_begin_and_end_in_turns_and_hosts_that_are_never_banned_are_not(ste
 
 
 @given(_steps)
+def test_stops_begin_and_end_in_turns_and_only_where_several_people_share_a_host(steps):
+    world = live(World(), steps)
+    stops = [event for event in world.events if isinstance(event, LoginStopped | LoginResumed)]
+    for network in {stop.network for stop in stops}:
+        turns = [isinstance(stop, LoginStopped) for stop in stops if stop.network == network]
+        assert all(one != other for one, other in pairwise(turns))
+        assert turns[0]
+    assert {stop.network for stop in stops} <= {banned_as(host) for host in SHARED}
+
+
+@given(_steps)
+def test_an_unauthorised_sender_never_bans_a_shared_host(steps):
+    for event in live(World(), steps).events:
+        if isinstance(event, HostBanned) and event.network in map(banned_as, SHARED):
+            assert StrikeCause.SENDER_NOT_AUTHORISED not in {strike.cause for strike in event.strikes}
+
+
+@given(_steps)
 def test_every_ban_rests_on_evidence_within_findtime(steps):
     world = live(World(), steps)
     for event in world.events:
@@ -235,7 +263,7 @@ def test_repeated_credentials_weigh_nothing_within_findtime_if_the_rules_say_so(
         at = T0 + timedelta(seconds=seconds)
         strike = Strike(sequence=seconds + 1, at=at, cause=StrikeCause.WRONG_CREDENTIALS, host="192.0.2.7", guess=guess)
         settings = BanSettings(rules=BanRules(count_repeats=count_repeats))
-        event = ban_decisions.on_strike(strike, host, settings, BanTable(), now=at, chance=0.0)
+        event = ban_decisions.on_strike(strike, host, settings, BanTable(), use=HostUse(), now=at, chance=0.0)
         assert isinstance(event, HostFound)
         return event
 

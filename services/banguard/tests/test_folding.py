@@ -2,7 +2,8 @@
 
 from hypothesis import given
 
-from varco_banguard import ban_settings, known_logins, model
+from varco_banguard import account_choices, ban_settings, known_logins, model
+from varco_banguard.account_choices import ACCOUNT_FILTERS, AccountChoices
 from varco_banguard.ban_settings import BanSettings
 from varco_banguard.known_logins import KnownLogin, NetworkOwner
 from varco_banguard.model import Host
@@ -28,3 +29,8 @@ def test_logins_fold_alike(history):
 @given(histories(*known_logins.NETWORK_FILTERS))
 def test_trusted_networks_fold_alike(history):
     folds_alike(history, apply=known_logins.apply_network, state=NetworkOwner, key=known_logins.network_key)
+
+
+@given(histories(*ACCOUNT_FILTERS))
+def test_accounts_fold_alike(history):
+    folds_alike(history, apply=account_choices.apply, state=AccountChoices)

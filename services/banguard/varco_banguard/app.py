@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from varco_banguard import api, metrics
+from varco_banguard.account_choices import ACCOUNT_FILTERS
 from varco_banguard.ban_expiry import BanExpiry
 from varco_banguard.ban_log import BanLog
 from varco_banguard.ban_log_file import BanLogFile
@@ -33,6 +34,7 @@ async def serve(settings: Settings) -> None:
             BanguardState(bus, engine, settings.never_banned).following() as state,
         ):
             metrics.BANNED.set_function(lambda: len(state.table))
+            metrics.STOPPED.set_function(lambda: len(state.table.stops))
             metrics.HOSTS.set_function(lambda: len(state.hosts))
             state.hosts.on_event(lambda _, event: metrics.count_event(event))
             ban_log = BanLog(bus, log_file, service.draining())
@@ -63,7 +65,16 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=(ALL, ENFORCER_STATUS, replay_frames("*")),
-    subscribes=(ALL, "ballot.*", *INPUTS, *LOGIN_FILTERS, *NETWORK_FILTERS, *mail_filters(), replay_request(NAME)),
+    subscribes=(
+        ALL,
+        "ballot.*",
+        *INPUTS,
+        *LOGIN_FILTERS,
+        *NETWORK_FILTERS,
+        *ACCOUNT_FILTERS,
+        *mail_filters(),
+        replay_request(NAME),
+    ),
 )
 
 

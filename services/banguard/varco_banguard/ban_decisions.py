@@ -15,7 +15,8 @@ from varco_banguard.ban_settings import BanSettings
 from varco_banguard.decide import VOTER
 from varco_banguard.known_logins import KnownLogin
 from varco_banguard.model import Host, strikes_within, total_weight
-from varco_banguard.unban_decisions import Attribution, unbanned
+from varco_banguard.shared_hosts import HostUse, stop_decision, stops_login
+from varco_banguard.unban_decisions import Attribution, resumed, unbanned
 from varco_common.events import (
     AuthFailed,
     BanRules,
@@ -24,7 +25,6 @@ from varco_common.events import (
     HostForgotten,
     HostFound,
     HostIgnored,
-    HostUnbanned,
     LoginGuarded,
     MailRefused,
     Strike,
@@ -57,9 +57,16 @@ def strike_of(sequence: int, event: object, rules: BanRules, login_owner: Owner,
 
 
 def on_strike(
-    strike: Strike, host: Host | None, settings: BanSettings, table: BanTable, *, now: datetime, chance: float
+    strike: Strike,
+    host: Host | None,
+    settings: BanSettings,
+    table: BanTable,
+    *,
+    use: HostUse,
+    now: datetime,
+    chance: float,
 ) -> HostEvent | None:
-    """A new strike is found or ignored. After that it may be the one that bans."""
+    """A new strike is found or ignored. After that it may be the one that stops a login or bans."""
     network = banned_as(strike.host)
     if host is None or strike.sequence > host.last:
         if ignored := _ignored(strike, settings, table):
@@ -67,7 +74,8 @@ def on_strike(
         if host and _is_repeated(strike, host, settings.rules):
             strike = replace(strike, weight=0)
         return HostFound(at=now, network=network, strike=strike)
-    return ban_decision(host, settings.rules, now, chance)
+    rules = settings.rules
+    return stop_decision(host, use, rules, now, chance) or ban_decision(host, use, rules, now, chance)
 
 
 def _is_repeated(strike: Strike, host: Host, rules: BanRules) -> bool:
@@ -77,9 +85,13 @@ def _is_repeated(strike: Strike, host: Host, rules: BanRules) -> bool:
     return any(earlier.guess == strike.guess for earlier in strikes_within(host.strikes, rules.findtime, strike.at))
 
 
-def ban_decision(host: Host, rules: BanRules, now: datetime, chance: float) -> HostBanned | None:
-    """A ban, if the strikes within findtime weigh `maxretry` and the host is not banned yet."""
-    strikes = strikes_within(host.strikes, rules.findtime, now)
+def ban_decision(host: Host, use: HostUse, rules: BanRules, now: datetime, chance: float) -> HostBanned | None:
+    """A ban, if the strikes within findtime weigh `maxretry` and the host is not banned yet.
+
+    Those that stop a login do not count towards it.
+    """
+    recent = strikes_within(host.strikes, rules.findtime, now)
+    strikes = tuple(strike for strike in recent if not stops_login(strike, use, rules))
     if host.ban or total_weight(strikes) < rules.maxretry:
         return None
     earlier = bans_in_a_row(host, rules, now)
@@ -94,13 +106,16 @@ def bans_in_a_row(host: Host | None, rules: BanRules, now: datetime) -> int:
     return host.bans if now - host.banned_at < timedelta(seconds=rules.dbpurgeage) else 0
 
 
-def on_time(host: Host, rules: BanRules, now: datetime) -> HostUnbanned | HostForgotten | None:
-    """Ends a ban that is over, or forgets a host whose strikes and bans are too old."""
+def on_time(host: Host, rules: BanRules, now: datetime) -> HostEvent | None:
+    """Ends stops and a ban that are over, or forgets a host whose strikes and bans are too old."""
+    for stop in host.active_stops:
+        if stop.until is not None and stop.until <= now:
+            return resumed(host, stop, UnbanCause.EXPIRED, Attribution(now))
     if host.ban:
         due = host.ban.until is not None and host.ban.until <= now
         return unbanned(host, host.ban, UnbanCause.EXPIRED, Attribution(now)) if due else None
-    keep = max(rules.findtime, rules.dbpurgeage if host.bans else 0)
-    if now - host.seen_at > timedelta(seconds=keep):
+    keep = max(rules.findtime, rules.dbpurgeage if host.bans or host.stops else 0)
+    if not host.active_stops and now - host.seen_at > timedelta(seconds=keep):
         return HostForgotten(at=now, network=host.network, by=VOTER)
     return None
 

@@ -1,4 +1,4 @@
-"""Ends each ban when its time is over, and forgets hosts whose strikes and bans are too old."""
+"""Ends bans and stops when their time is over, and forgets hosts of which all is too old."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,20 +7,23 @@ from varco_banguard.model import Host
 from varco_banguard.projections import BanguardState, if_known
 from varco_common.base.due_queue import DueQueue
 from varco_common.base.tasks import retry_until_available
-from varco_common.events import AnyEvent, HostBanned, HostEvent
+from varco_common.events import AnyEvent, HostBanned, HostEvent, LoginStopped
 
 SWEEP_SECONDS = 600.0  # old hosts only cost memory, and a look at all of them takes milliseconds
 _SWEEP = ""  # in the place of a network
 
 
 class BanExpiry:
-    """Waits for the next end of a ban, and for the next look at all hosts."""
+    """Waits for the next end of a ban or stop, and for the next look at all hosts."""
 
     def __init__(self, state: BanguardState) -> None:
         self._state, self._due = state, DueQueue()
         for network, host in state.hosts.items():
             if host.ban and host.ban.until:
                 self._due.push(host.ban.until, network)
+            for stop in host.active_stops:
+                if stop.until:
+                    self._due.push(stop.until, network)
         state.hosts.on_event(self._on_host_event)
 
     async def run(self) -> None:
@@ -42,5 +45,5 @@ class BanExpiry:
         return on_time(host, self._state.settings.rules, datetime.now(UTC))
 
     def _on_host_event(self, network: str, event: AnyEvent) -> None:
-        if isinstance(event, HostBanned) and event.until:
+        if isinstance(event, HostBanned | LoginStopped) and event.until:
             self._due.push(event.until, network)

@@ -1,8 +1,10 @@
-"""banguard's vote on a mail: a banned host's mail is refused. Pure."""
+"""banguard's vote on a mail: that of a banned host or a stopped login is refused. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from varco_common.events.ban_table import BanTable
 from varco_common.mail.ballot import Ballot, Vote, accept
@@ -24,7 +26,8 @@ def decide(ballot: Ballot, table: BanTable, now: datetime) -> Vote:
     """The vote. It does not matter by which listener the mail came in."""
     ban = table.banned(ballot.envelope.host, now)
     if ban is None:
-        return accept(VOTER, table.sequence)
+        objection = table.stopped(ballot.envelope, VOTER, now)
+        return replace(objection, sequence=table.sequence) if objection else accept(VOTER, table.sequence)
     until = f"until {ban.until:%Y-%m-%dT%H:%M:%SZ}" if ban.until else "for ever"
     return Vote(
         voter=VOTER, reply=Reply.HOST_BANNED, reason=f"{ban.network} is banned {until}", sequence=table.sequence

@@ -4,6 +4,7 @@ Folded from events of policy, archive and banguard. Pure. Logins that do not exi
 memory alone, and only the newest of them: strangers can name any number.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -91,6 +92,29 @@ class UnknownLogins:
         if name and isinstance(event, HostFound | LoginGuarded) and (changed := apply(login, event)) != login:
             assert changed
             self._logins[name] = changed
+
+
+class LoginsOfHosts:
+    """The known hosts of each login, seen from the host: which logins used it, and when."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, dict[str, datetime]] = {}
+        self._hosts: dict[str, Iterable[str]] = {}
+
+    def put(self, login: str, known: Mapping[str, datetime]) -> None:
+        """`known` are all hosts that the login was used from; none if it does not exist."""
+        for host in self._hosts.pop(login, ()):
+            del self._used[host][login]
+            if not self._used[host]:
+                del self._used[host]
+        if known and login:
+            self._hosts[login] = tuple(known)
+            for host, at in known.items():
+                self._used.setdefault(host, {})[login] = at
+
+    def used_since(self, host: str, since: datetime) -> int:
+        """How many logins were used from the host since then."""
+        return sum(at > since for at in self._used.get(host, {}).values())
 
 
 def network_key(event: AnyEvent) -> str:

@@ -8,15 +8,24 @@ from typing import Self, get_args
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from varco_banguard import ban_settings, model
+from varco_banguard.account_choices import ACCOUNTS, AccountChoices
 from varco_banguard.ban_settings import BanSettings
 from varco_banguard.decide import Position
-from varco_banguard.known_logins import KNOWN_LOGINS, NETWORK_OWNERS, KnownLogin, UnknownLogins
-from varco_banguard.model import Host
+from varco_banguard.known_logins import (
+    KNOWN_LOGINS,
+    NETWORK_FILTERS,
+    NETWORK_OWNERS,
+    KnownLogin,
+    LoginsOfHosts,
+    UnknownLogins,
+)
+from varco_banguard.model import Host, active_stop
+from varco_banguard.shared_hosts import USED_WITHIN, HostUse
 from varco_common.base.errors import ConflictError
 from varco_common.base.subjects import event, token
 from varco_common.bus import Bus
-from varco_common.events import AnyBanguardEvent, AnyEvent, GateEvent, HostEvent, HostFound
-from varco_common.events.ban_table import BanTable, Network, Networks, address_of, key_of, network_of
+from varco_common.events import AnyBanguardEvent, AnyEvent, CredentialUsed, GateEvent, HostEvent, HostFound
+from varco_common.events.ban_table import BanTable, Network, Networks, address_of, banned_as, key_of, network_of
 from varco_common.events.banguard import GATE
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
@@ -38,7 +47,7 @@ def if_known(decide: Callable[[Host], HostEvent | None]) -> NextEvent:
 
 
 class BanguardState:
-    """Four projections, and what is derived from them.
+    """Five projections, and what is derived from them.
 
     `never` are networks that are never banned.
     """
@@ -49,16 +58,24 @@ class BanguardState:
         self.settings_projection = Projection(BAN_SETTINGS, bus, engine, NAME)
         self.logins = Projection(KNOWN_LOGINS, bus, engine, NAME)
         self._network_owners = Projection(NETWORK_OWNERS, bus, engine, NAME)
+        self._accounts = Projection(ACCOUNTS, bus, engine, NAME)
         self.table = BanTable(never)
         self._trusted = Networks()
         self._unknown_logins = UnknownLogins()
+        self._logins_of_hosts = LoginsOfHosts()
         self._versions: dict[str, int] = {}  # of hosts: the sequence that the next append expects
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[Self]:
         """Caught up with the bus, and following it inside the block."""
         async with AsyncExitStack() as stack:
-            for projection in (self.hosts, self.settings_projection, self.logins, self._network_owners):
+            for projection in (
+                self.hosts,
+                self.settings_projection,
+                self.logins,
+                self._network_owners,
+                self._accounts,
+            ):
                 await stack.enter_async_context(projection.following())
             self._derive()
             self.hosts.on_event(self._on_host_event)
@@ -93,6 +110,23 @@ class BanguardState:
         owner = self._network_owners.get(str(network)) if network else None
         return owner.account if owner else ""
 
+    def use_of(self, host: str, now: datetime) -> HostUse:
+        """Who uses a host."""
+        logins = self._logins_of_hosts.used_since(banned_as(host), now - USED_WITHIN)
+        return HostUse(trusted=bool(self.host_owner(host)), logins=logins, choices=self.choices)
+
+    def choices(self, account: str) -> AccountChoices:
+        """What an account has chosen."""
+        return self._accounts.get(account) or AccountChoices()
+
+    async def reach_uses(self) -> None:
+        """Returns when the last login that was used is known, and the last network.
+
+        Raises TransientError.
+        """
+        await self.logins.reach_last(CredentialUsed.subject_filter())
+        await self._network_owners.reach_last(*NETWORK_FILTERS)
+
     def banned_around(self, network: Network, now: datetime) -> Host | None:
         """The banned host that is this network, or a wider one with this network in it."""
         ban = self.table.banned(str(network.network_address), now)
@@ -124,10 +158,14 @@ class BanguardState:
         for network, host in self.hosts.items():
             if host.ban:
                 self.table.ban(network_of(network), host.ban.until)
+            for stop in host.active_stops:
+                self.table.stops.add(network, stop.account, active_stop(stop))
             for strike in (*(host.ban.strikes if host.ban else ()), *host.strikes):
                 self._on_login_event(
                     strike.login.strip().lower(), HostFound(at=strike.at, network=network, strike=strike)
                 )
+        for login, known in self.logins.items():
+            self._logins_of_hosts.put(login, known.known)
         for entry in self.settings.ignored:
             if not entry.account:
                 self.table.ignored.add(network_of(entry.network))
@@ -141,8 +179,11 @@ class BanguardState:
         self.table.apply(self.hosts.sequence, event)
 
     def _on_login_event(self, name: str, event: AnyEvent) -> None:
-        if self.logins.get(name) is None:
+        login = self.logins.get(name)
+        if login is None:
             self._unknown_logins.note(name, event)
+        if login is None or isinstance(event, CredentialUsed):
+            self._logins_of_hosts.put(name, login.known if login else {})
 
     def _on_network_event(self, network: str, _: AnyEvent) -> None:
         if self._network_owners.get(network):

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from varco_banguard import ban_settings, model
 from varco_banguard.ban_settings import BanSettings
 from varco_banguard.decide import VOTER, Position, decide, recorded_position
-from varco_banguard.model import Host, accounts_of
+from varco_banguard.model import Ban, Host, Stop, accounts_of
 from varco_banguard.projections import HOST_FILTERS, SETTINGS_FILTERS
 from varco_banguard.rule_settings import shown_rules
 from varco_banguard.settings import Settings
-from varco_common.events import AnyEvent, GateEvent, HostBanned, HostEvent, HostUnbanned
+from varco_common.events import AnyEvent, GateEvent, HostBanned, HostEvent, HostUnbanned, LoginResumed, LoginStopped
 from varco_common.events.ban_table import BanTable
+from varco_common.events.stop_table import STOPPED
 from varco_common.eventsourcing.replay.replayable import (
     ReplayCase,
     ReplayWithoutSettings,
@@ -29,7 +30,7 @@ class BanguardReplay(ReplayWithoutSettings):
     """Hosts and ban settings have a position each: the table is made as of both."""
 
     voter = VOTER
-    settings = (HostBanned.subject_filter(), HostUnbanned.subject_filter(), *SETTINGS_FILTERS)
+    settings = (HostBanned.subject_filter(), HostUnbanned.subject_filter(), *STOPPED, *SETTINGS_FILTERS)
 
     def __init__(self, settings: Settings) -> None:
         self._never = settings.never_banned
@@ -101,19 +102,38 @@ class BanSettingsView:
         before = self._hosts.pop(event.network, None)
         if after := model.apply(before, event):
             self._hosts[event.network] = after
-        return event.network if isinstance(event, HostBanned | HostUnbanned) or (before and before.ban) else None
+        shown = isinstance(event, HostBanned | HostUnbanned | LoginStopped | LoginResumed)
+        return event.network if shown or (before and (before.ban or before.active_stops)) else None
 
     def sections(self, key: str) -> Sections:
         if not key:
             return self._settings_sections()
         host = self._hosts.get(key)
-        if not host or not host.ban or (host.ban.until and host.ban.until <= self._at):
+        if not host:
             return {}
-        accounts = accounts_of(host.ban.strikes)
-        if self._own and self._account not in accounts:
+        sections: dict[str, dict[str, object]] = {}
+        if host.ban and (ban := self._ban(host.ban)):
+            sections["bans"] = {key: ban}
+        stops: dict[str, object] = {
+            f"{key} {stop.login or stop.account}": _shown_stop(stop) for stop in self._stops(host)
+        }
+        if stops:
+            sections["stopped logins"] = stops
+        return sections
+
+    def _ban(self, ban: Ban) -> dict[str, object]:
+        accounts = accounts_of(ban.strikes)
+        if (ban.until and ban.until <= self._at) or (self._own and self._account not in accounts):
             return {}
-        ban = {"until": host.ban.until, "in_a_row": host.ban.count, "strikes": len(host.ban.strikes)}
-        return {"bans": {key: ban if self._own else ban | {"accounts": accounts}}}
+        shown: dict[str, object] = {"until": ban.until, "in_a_row": ban.count, "strikes": len(ban.strikes)}
+        return shown if self._own else shown | {"accounts": accounts}
+
+    def _stops(self, host: Host) -> list[Stop]:
+        return [
+            stop
+            for stop in host.active_stops
+            if not (stop.until and stop.until <= self._at) and (not self._own or stop.account == self._account)
+        ]
 
     def _settings_sections(self) -> Sections:
         ignored = {
@@ -124,6 +144,10 @@ class BanSettingsView:
         if self._own:
             return {"ignored networks": ignored}
         return {"ignored networks": ignored, "ban rules": shown_rules(self._settings.rules)}
+
+
+def _shown_stop(stop: Stop) -> dict[str, object]:
+    return {"account": stop.account, "until": stop.until, "in_a_row": stop.count, "strikes": len(stop.strikes)}
 
 
 def voter(settings: Settings) -> BanguardReplay:

@@ -132,6 +132,19 @@ RULE_SETTINGS = {
         lambda on: str(on).lower(),
         "Whether wrong credentials that a host repeats within findtime, in another session, are strikes again.",
     ),
+    "shared.logins": RuleSetting(
+        "shared_logins",
+        lambda text: 0 if text == "off" else _number(1)(text),
+        lambda logins: str(logins or "off"),
+        "From a host that so many logins were used from within a week, unauthorised senders stop their login, and "
+        "do not ban the host. off: they ban it.",
+    ),
+    "shared.networks": RuleSetting(
+        "shared_networks",
+        _boolean,
+        lambda on: str(on).lower(),
+        "Whether the same holds for every host in a trusted network.",
+    ),
     "guard.maxhosts": RuleSetting(
         "guard_maxhosts", _number(2), str, "A login at which so many unknown hosts fail within findtime is guarded."
     ),

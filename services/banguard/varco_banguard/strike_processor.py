@@ -94,6 +94,8 @@ class StrikeProcessor:
     async def _on_strike(self, strike: Strike) -> None:
         """Raises TransientError; the caller then calls it again."""
         network = banned_as(strike.host)
+        if strike.cause is StrikeCause.SENDER_NOT_AUTHORISED:
+            await self._state.reach_uses()
         await self._state.settle(network, lambda host: self._strike_decision(strike, host))
         if strike.login and strike.cause is StrikeCause.WRONG_CREDENTIALS:
             await self._state.logins.reach_last(HostFound.subject_filter(token(network)))
@@ -102,7 +104,8 @@ class StrikeProcessor:
 
     def _strike_decision(self, strike: Strike, host: Host | None) -> HostEvent | None:
         settings, table, now = self._state.settings, self._state.table, datetime.now(UTC)
-        return ban_decisions.on_strike(strike, host, settings, table, now=now, chance=self._chance.random())
+        use, chance = self._state.use_of(strike.host, now), self._chance.random()
+        return ban_decisions.on_strike(strike, host, settings, table, use=use, now=now, chance=chance)
 
     async def _guard(self, strike: Strike) -> None:
         name = strike.login.strip().lower()

@@ -3,7 +3,19 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from varco_common.events import ConnectionsRefused, HostBanned, LoginGuarded, RefusedConnections
+from varco_common.events import (
+    ConnectionsRefused,
+    HostBanned,
+    Language,
+    LoginGuarded,
+    LoginResumed,
+    LoginStopped,
+    MailRefused,
+    RefusedConnections,
+    SharedBecause,
+    UnbanCause,
+)
+from varco_common.mail.replies import Reply
 from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.smtp import admission
@@ -69,6 +81,39 @@ async def test_behind_a_balancer_the_ban_falls_on_the_client(start):
     line = b"PROXY TCP4 %s 192.0.2.1 999 25\r\n"
     assert await first_words(world.ports["smtp"], HOST, line % b"203.0.113.9") == b""
     assert (await first_words(world.ports["smtp"], HOST, line % b"203.0.113.8")).startswith(b"220 ")
+
+
+async def test_a_stopped_login_is_told_before_its_upload_until_when_and_nobody_else(world):
+    """`alice` logs in; without a login the same host's network goes on."""
+    until = datetime.now(UTC) + HOUR
+    stopped = LoginStopped(
+        at=datetime.now(UTC),
+        network="127.0.0.1",
+        account="acme",
+        login="alice",
+        until=until,
+        because=SharedBecause.SEVERAL_LOGINS,
+        language=Language.IT,
+        time_zone="Europe/Rome",
+    )
+    world.admission.bans.table.apply(1, stopped)
+    async with world.connect("submission") as client:
+        await client.hello()
+        assert (await client.say("MAIL FROM:<alice@acme.example>")).startswith("250 ")
+        await client.say("RSET")
+        await client.start_tls(world.trust)
+        await client.say("EHLO client.example")
+        assert (await client.say("AUTH PLAIN AGFsaWNlAHNlY3JldA==")).startswith("235 ")
+        for sender in ("alice@acme.example", "boss@other.example"):
+            answer = await client.say(f"MAIL FROM:<{sender}>")
+            assert answer.startswith("450 4.7.1 Il login alice e' sospeso fino alle ")
+        refused = await world.events(MailRefused)
+        assert [event.reply for event in refused] == [Reply.LOGIN_STOPPED] * 2
+        resumed = LoginResumed(
+            at=datetime.now(UTC), network="127.0.0.1", account="acme", login="alice", cause=UnbanCause.LIFTED
+        )
+        world.admission.bans.table.apply(2, resumed)
+        assert (await client.say("MAIL FROM:<alice@acme.example>")).startswith("250 ")
 
 
 def guarded(until: timedelta = HOUR, known: tuple[str, ...] = ("192.0.2.1",)) -> LoginGuarded:

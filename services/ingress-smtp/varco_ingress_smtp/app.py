@@ -10,7 +10,8 @@ from varco_common.base import log, subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
 from varco_common.base.units import format_size
 from varco_common.bus import Bus
-from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS
+from varco_common.events.ban_table import ENFORCED, ENFORCER_STATUS, BanTable
+from varco_common.events.stop_table import STOPPED
 from varco_common.mail.grants import LOGIN, NETWORK
 from varco_common.runtime import service
 from varco_common.runtime.ban_enforcement import BanEnforcement
@@ -55,7 +56,9 @@ async def serve(settings: Settings) -> None:
         admission = build(settings, bus, bodies, next_hops, certificates)
         http.include(api.router(admission, workers))
         bans = admission.bans
-        enforcement = BanEnforcement(bus, bans.table, NAME, "closes at accept", on_event=bans.on_event, also=(GUARDED,))
+        enforcement = BanEnforcement(
+            bus, bans.table, NAME, "closes at accept", on_event=bans.on_event, also=(GUARDED, *STOPPED)
+        )
         async with run_in_background(
             next_hops.follow(bus),
             retry_until_available(bodies.ensure),
@@ -83,8 +86,9 @@ def build(
     authenticator = Authenticator(bus.requests)
     bus.events.listen(POLICY_EVENTS, callback=authenticator.on_policy_event)
     bus.on_reconnect(authenticator.on_reconnect)
-    pipeline = MailPipeline(settings, bus, recorder, authenticator, next_hops)
-    admission = Admission(settings, pipeline, recorder, authenticator, certificates)
+    table = BanTable(settings.never_banned)
+    pipeline = MailPipeline(settings, bus, recorder, authenticator, next_hops, table=table)
+    admission = Admission(settings, pipeline, recorder, authenticator, certificates, table=table)
     metrics.GRANTS.set_function(lambda: len(authenticator))
     metrics.CONNECTIONS.set_function(lambda: len(admission.connections))
     return admission
@@ -114,7 +118,7 @@ SERVICE = Service(
         "mail.convert.*",
         GUESS_KEY,
     ),
-    subscribes=(subjects.passing(POLICY_EVENTS), *ROUTE_EVENTS, *ENFORCED, GUARDED, ENFORCER_STATUS),
+    subscribes=(subjects.passing(POLICY_EVENTS), *ROUTE_EVENTS, *ENFORCED, GUARDED, *STOPPED, ENFORCER_STATUS),
 )
 
 

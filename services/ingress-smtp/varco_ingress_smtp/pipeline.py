@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from varco_common.base import log
 from varco_common.base.ids import new_id
 from varco_common.bus import Bus
+from varco_common.events.ban_table import BanTable
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.grants import Denied, Grant, NetworkQuestion, Unavailable
 from varco_common.mail.hops import MAX_HOPS, count_hops
@@ -50,12 +51,15 @@ class MailPipeline:
         recorder: Recorder,
         authenticator: Authenticator,
         next_hops: NextHopCapabilities,
+        *,
+        table: BanTable,
     ) -> None:
         self._settings = settings
         self._bus = bus
         self._recorder = recorder
         self._authenticator = authenticator
         self._next_hops = next_hops
+        self._table = table
         self._voters = settings.voters
         self._vote_seconds = settings.vote_timeout.total_seconds()
         self._spools = settings.home / "spool"
@@ -100,11 +104,19 @@ class MailPipeline:
         ):
             return answer
         mail.address_bytes = len(path.address.encode())
-        objection = None if self._authenticator.account_changed(granted) else envelope_checks.sender_objection(mail)
+        objection = self._stop_objection(info, mail)
+        if not objection and not self._authenticator.account_changed(granted):
+            objection = envelope_checks.sender_objection(mail)
         if mail.declared_size > (max_size := self._max_size(mail)):
             objection = objection or envelope_checks.size_objection(mail, max_size)
         objection = objection or self._next_hop_objection(mail, smtputf8=not mail.sender.isascii())
         return await self._refuse(info, mail, objection) if objection else mail
+
+    def _stop_objection(self, info: SessionInfo, mail: Transaction) -> Vote | None:
+        """The objection to a stopped login. Where ingress is behind, banguard's vote has it."""
+        if not self._table.stops:
+            return None
+        return self._table.stopped(mail.envelope(info), envelope_checks.VOTER, datetime.now(UTC))
 
     async def rcpt(self, info: SessionInfo, mail: Transaction, path: MailPath) -> str:
         """Adds a recipient. A repeated one counts once."""

@@ -29,6 +29,7 @@ SHOWN = {
         "attachments": {"allow": ["pdf", "txt"]},
         "encrypted": "refuse",
         "display_addresses": "refuse",
+        "unauthorised_senders": "stop",
     },
     "notices": {"attachment": {"it": "Niente {name}"}},
 }
@@ -173,13 +174,15 @@ async def test_an_account_s_token_sees_and_changes_that_account_alone(policy):
         assert (await partner.put("/accounts/acme/users/bob", json={"password": SECRET})).status_code == 200
         taken = await partner.put("/accounts/acme/senders/boss@mail.other.example")
         assert (taken.status_code, "declared by another" in taken.json()["detail"]) == (403, True)
-        assert (await partner.put("/accounts/acme/rules", json={"max_recipients": 10})).status_code == 200
+        stricter = {"max_recipients": 10, "unauthorised_senders": "ban"}
+        assert (await partner.put("/accounts/acme/rules", json=stricter)).status_code == 200
         for looser in (
             {"max_recipients": 11},
             {"max_size": "11MB"},
             {"attachments": "any"},
             {"encrypted": "accept"},
             {"display_addresses": "accept"},
+            {"unauthorised_senders": "stop"},
         ):
             assert (await partner.put("/accounts/acme/rules", json=looser)).status_code == 403
         assert (await partner.put("/accounts/acme", json={"networks": []})).status_code == 403

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from varco_common.events import (
+    AtSharedHosts,
     AttachmentExceptionRemoved,
     Choice,
     CredentialAdded,
@@ -98,5 +99,7 @@ def is_looser(old: Rules, new: Rules) -> bool:
     if new.encrypted is Choice.ACCEPT and old.encrypted is Choice.REFUSE:
         return True
     if new.display_addresses is Choice.ACCEPT and old.display_addresses is Choice.REFUSE:
+        return True
+    if new.unauthorised_senders is AtSharedHosts.STOP and old.unauthorised_senders is AtSharedHosts.BAN:
         return True
     return new.max_size > old.max_size or new.max_recipients > old.max_recipients

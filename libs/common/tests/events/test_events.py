@@ -100,7 +100,9 @@ def test_unknown_fields_are_ignored_and_unknown_types_refused():
     ("name", "section", "field", "default"),
     [
         ("rules.changed.v1", "rules", "display_addresses", "refuse"),
+        ("rules.changed.v1", "rules", "unauthorised_senders", "stop"),
         ("ban.rules.changed.v1", "rules", "count_repeats", True),
+        ("ban.rules.changed.v1", "rules", "shared_logins", 2),
         ("network.trusted.v1", "", "domain", ""),
         ("auth.failed.v1", "", "guess", ""),
     ],

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from varco_common.base.subjects import event, everyone
 from varco_common.events import HostBanned, HostUnbanned, NetworkIgnored, NetworkUnignored
+from varco_common.events.stop_table import StopTable
+from varco_common.mail.ballot import Vote
+from varco_common.mail.envelope import Envelope
 
 Network = IPv4Network | IPv6Network
 
@@ -139,6 +142,7 @@ class BanTable:
         self._always = Networks(self.never)
         self._bans: dict[Network, ActiveBan] = {}
         self._networks = Networks()
+        self.stops = StopTable()
 
     def __len__(self) -> int:
         return len(self._bans)
@@ -147,11 +151,12 @@ class BanTable:
         return self._bans.values()
 
     def apply(self, sequence: int, fact: object) -> None:
-        """Folds one event in; others than ENFORCED change nothing.
+        """Folds one event in; others than ENFORCED and STOPPED change nothing.
 
         An account's own ignored networks are no ban's end.
         """
         self.sequence = max(sequence, self.sequence)
+        self.stops.apply(fact)
         match fact:
             case HostBanned(network=network, until=until):
                 self.ban(network_of(network), until)
@@ -181,6 +186,12 @@ class BanTable:
         if not bans or self.exempt(address):
             return None
         return bans[0]
+
+    def stopped(self, envelope: Envelope, voter: str, now: datetime) -> Vote | None:
+        """The vote of `voter` against a mail whose login is stopped at its host."""
+        if not self.stops or not envelope.host:
+            return None
+        return self.stops.objection(banned_as(envelope.host), envelope, voter, now)
 
     def exempt(self, address: IPv4Address | IPv6Address) -> Network | None:
         """What keeps this address from ever being refused."""

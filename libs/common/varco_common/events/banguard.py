@@ -10,6 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from varco_common.events.base import Event
+from varco_common.mail.notices import Language
 
 GATE = "gate"
 
@@ -30,6 +31,14 @@ class UnbanCause(StrEnum):
     LIFTED = "lifted"
     IGNORED = "ignored"
     FORGIVEN = "forgiven"
+
+
+class SharedBecause(StrEnum):
+    """Why a host stands for several people, so that a ban of it would hit those who did nothing."""
+
+    SEVERAL_LOGINS = "several-logins"
+    TRUSTED_NETWORK = "trusted-network"
+    GATEWAY = "gateway"
 
 
 class Strike(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,6 +72,9 @@ class BanRules(msgspec.Struct, frozen=True, kw_only=True):
     is added by chance. `strikes` has what each cause weighs; 0 is off. A login that
     `guard_maxhosts` unknown hosts fail at within `findtime` is guarded for `guard_bantime`. Without
     `count_repeats` wrong credentials that a host repeats within `findtime` weigh nothing.
+
+    From a host that `shared_logins` logins were used from lately (0: no such host), and with
+    `shared_networks` from a trusted network, unauthorised senders stop the login and ban nobody.
     """
 
     maxretry: int = 3
@@ -78,6 +90,8 @@ class BanRules(msgspec.Struct, frozen=True, kw_only=True):
     guard_maxhosts: int = 10
     guard_bantime: int = 3_600
     count_repeats: bool = True
+    shared_logins: int = 2
+    shared_networks: bool = True
 
 
 class BanEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -132,6 +146,33 @@ class HostUnbanned(HostEvent, frozen=True, kw_only=True, omit_defaults=True, tag
 
     cause: UnbanCause
     accounts: tuple[str, ...] = ()
+
+
+class LoginStopped(HostEvent, frozen=True, kw_only=True, omit_defaults=True, tag="login.stopped.v1"):
+    """Mail of one login from one host is refused until `until` (None: until somebody lifts it).
+
+    The host itself is not banned. An empty `login` stands for what the host may send without one,
+    because `account` trusts its network. `strikes` are the evidence; `count` says that it is the
+    login's n-th stop in a row there. `language` and `time_zone` (an IANA name) are the account's,
+    for the answer to the client.
+    """
+
+    account: str
+    login: str = ""
+    until: datetime | None
+    count: int = 1
+    because: SharedBecause
+    strikes: tuple[Strike, ...] = ()
+    language: Language = Language.EN
+    time_zone: str = "UTC"
+
+
+class LoginResumed(HostEvent, frozen=True, kw_only=True, omit_defaults=True, tag="login.resumed.v1"):
+    """A stop has ended: the login, or the network if `login` is empty, may send from the host."""
+
+    account: str
+    login: str = ""
+    cause: UnbanCause
 
 
 class StrikesForgiven(HostEvent, frozen=True, kw_only=True, omit_defaults=True, tag="strikes.forgiven.v1"):
@@ -203,6 +244,8 @@ AnyBanguardEvent = (
     | HostIgnored
     | HostBanned
     | HostUnbanned
+    | LoginStopped
+    | LoginResumed
     | StrikesForgiven
     | HostForgotten
     | NetworkIgnored

@@ -20,6 +20,16 @@ class Choice(StrEnum):
     ACCEPT = "accept"
 
 
+class AtSharedHosts(StrEnum):
+    """What unauthorised senders lead to at a host that several people share.
+
+    `stop`: the login, or the network's grant, is stopped there. `ban`: the host is banned.
+    """
+
+    STOP = "stop"
+    BAN = "ban"
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What an account's mails may be.
 
@@ -29,7 +39,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     the dot; None lets any pass. `encrypted` says what becomes of encrypted and opaquely signed
     mails (S/MIME, PGP), whose attachments can't be seen. `display_addresses` says what becomes of
     mails whose From or Sender holds an address, beside the author's, that the account may not send
-    as.
+    as. `unauthorised_senders` says what these lead to at a host that several people share.
     """
 
     max_size: int = 20_000_000
@@ -37,6 +47,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     attachments: tuple[str, ...] | None = ("pdf", "txt", "gif", "jpg", "jpeg", "png")
     encrypted: Choice = Choice.REFUSE
     display_addresses: Choice = Choice.REFUSE
+    unauthorised_senders: AtSharedHosts = AtSharedHosts.STOP
 
 
 class PolicyEvent(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):

@@ -48,6 +48,7 @@ class Reply(StrEnum):
     ROUTE_LACKS_SMTPUTF8 = "route-lacks-smtputf8", 550, "5.6.7", "The next hop can't carry internationalised addresses"
     ROUTE_LACKS_8BITMIME = "route-lacks-8bitmime", 554, "5.6.3", "The next hop takes 7-bit messages only"
     QUOTA_EXCEEDED_FINALLY = "quota-exceeded-finally", 550, "5.7.1", "Quota exceeded"
+    LOGIN_STOPPED = "login-stopped", 450, "4.7.1", "Stopped for now after too many failures"
     QUOTA_EXCEEDED = "quota-exceeded", 450, "4.7.1", "Quota exceeded"
     TOO_MANY_RECIPIENTS = "too-many-recipients", 452, "4.5.3", "Too many recipients"
     STORE_FULL = "store-full", 452, "4.3.1", "Insufficient system storage"

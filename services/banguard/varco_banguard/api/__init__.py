@@ -6,7 +6,7 @@ those.
 
 from fastapi import APIRouter
 
-from varco_banguard.api import bans, ignored_networks, log, rules
+from varco_banguard.api import bans, ignored_networks, log, rules, stops
 from varco_banguard.ban_log import BanLog
 from varco_banguard.projections import BanguardState
 from varco_common.bus import Bus
@@ -19,6 +19,7 @@ def router(bus: Bus, state: BanguardState, ban_log: BanLog) -> APIRouter:
     api = APIRouter()
     for part in (
         bans.router(bus, state),
+        stops.router(state),
         ignored_networks.router(state, executor),
         rules.router(state, executor),
         log.router(ban_log),

@@ -8,9 +8,9 @@ from fastapi import APIRouter
 
 from varco_banguard import commands, unban_decisions
 from varco_banguard.api.parameters import CommandWithReason, NetworkPath
-from varco_banguard.api.schemas import BanIn, BanOut, HostOut, LiftedOut, is_visible, visible_strikes
+from varco_banguard.api.schemas import BanIn, BanOut, HostOut, LiftedOut, is_visible, visible_stops, visible_strikes
 from varco_banguard.ban_settings import IgnoredNetwork
-from varco_banguard.model import Host, strikes_of_account
+from varco_banguard.model import Host, counted_strikes, strikes_of_account
 from varco_banguard.normalization import normal_network
 from varco_banguard.projections import BanguardState, if_known
 from varco_banguard.unban_decisions import Attribution
@@ -64,6 +64,7 @@ def router(bus: Bus, state: BanguardState) -> APIRouter:
         return HostOut(
             network=key,
             ban=BanOut.of(banned.network, banned.ban, token) if banned and banned.ban else None,
+            stops=visible_stops(host, token) if host else [],
             strikes=visible_strikes(host.strikes, token) if host else [],
             bans=host.bans if host else 0,
             ignored=[entry.network for entry in state.settings.ignored if _overlaps(entry, normal, token)],
@@ -72,7 +73,7 @@ def router(bus: Bus, state: BanguardState) -> APIRouter:
 
     @api.delete("/{network:path}")
     async def lift_ban(network: NetworkPath, command: CommandWithReason, token: Caller) -> LiftedOut:
-        """Ends a ban.
+        """Ends the ban of a host, and the stops of logins there.
 
         An account's token takes back its own strikes; the ban stands if the others suffice.
         """
@@ -93,7 +94,7 @@ async def _lift(state: BanguardState, network: Network, account: str, attributio
     """
     key = key_of(network)
     host = state.hosts.get(key)
-    if not host or not host.ban or (account and not strikes_of_account(host, account)):
+    if not host or not (host.ban or host.active_stops) or (account and not _concerns(host, account)):
         wider = None if account else state.banned_around(network, attribution.at)
         raise NotFound(f"{key} is not banned by itself: {wider.network} is" if wider else f"{key} is not banned")
     await state.hosts.check()
@@ -102,7 +103,9 @@ async def _lift(state: BanguardState, network: Network, account: str, attributio
     def decide(host: Host) -> HostEvent | None:
         if not account:
             return unban_decisions.lift(host, attribution)
-        return unban_decisions.forgive(host, strikes_of_account(host, account), rules, attribution)
+        return unban_decisions.lift_stops(host, attribution, account=account) or unban_decisions.forgive(
+            host, strikes_of_account(host, account), rules, attribution
+        )
 
     return await state.settle(key, if_known(decide))
 
@@ -112,9 +115,13 @@ async def _enforcers(bus: Bus, host: str) -> list[EnforcerStatus]:
     return sorted(map(_enforcer_status.decode, replies), key=lambda enforcer: (enforcer.service, enforcer.process))
 
 
+def _concerns(host: Host, account: str) -> bool:
+    stopped = any(stop.account == account for stop in host.active_stops)
+    return stopped or bool(host.ban and strikes_of_account(host, account))
+
+
 def _may_see(host: Host, token: ApiToken) -> bool:
-    strikes = (*host.strikes, *(host.ban.strikes if host.ban else ()))
-    return token.is_admin or any(is_visible(strike, token) for strike in strikes)
+    return token.is_admin or any(is_visible(strike, token) for strike in counted_strikes(host))
 
 
 def _overlaps(ignored: IgnoredNetwork, network: Network, token: ApiToken) -> bool:

@@ -9,6 +9,7 @@ from varco_common.runtime.auth import Caller
 from varco_common.runtime.command_api import IfMatch, command_request
 
 NetworkPath = Annotated[str, Path(description="An address or a network.")]
+LoginPath = Annotated[str, Path(min_length=1, max_length=256, description="A login.")]
 RequiredReason = Annotated[str, Query(min_length=1, max_length=1_000, description="Why; it goes into the event.")]
 
 

@@ -6,7 +6,7 @@ from typing import Self
 from msgspec.structs import asdict
 from pydantic import BaseModel, ConfigDict, Field
 
-from varco_banguard.model import Ban
+from varco_banguard.model import Ban, Host, Stop
 from varco_common.events import Strike
 from varco_common.events.ban_table import EnforcerStatus
 from varco_common.runtime.tokens import ApiToken
@@ -44,12 +44,31 @@ class BanOut(BaseModel):
         return cls.model_validate({**asdict(ban), "network": network, "evidence": evidence})
 
 
+class StopOut(BaseModel):
+    """A login that is stopped at one host, while the host is not banned."""
+
+    network: str
+    account: str
+    login: str = Field(description="Empty: what the host may send without a login, as its network is trusted.")
+    since: datetime
+    until: datetime | None = Field(description="None: until it is lifted.")
+    count: int = Field(description="The login's n-th stop in a row at this host.")
+    because: str = Field(description="Why the host is not banned: several-logins, trusted-network, gateway.")
+    evidence: list[StrikeOut]
+
+    @classmethod
+    def of(cls, network: str, stop: Stop) -> Self:
+        evidence = [StrikeOut.model_validate(strike) for strike in stop.strikes]
+        return cls.model_validate({**asdict(stop), "network": network, "evidence": evidence})
+
+
 class HostOut(BaseModel):
     """Everything that is known of a host."""
 
     network: str = Field(description="What a ban covers: the address, or its IPv6 /64.")
     ban: BanOut | None
-    strikes: list[StrikeOut] = Field(description="Those that have not led to a ban.")
+    stops: list[StopOut] = Field(description="Logins that are stopped at it.")
+    strikes: list[StrikeOut] = Field(description="Those that have not led to a ban or a stop.")
     bans: int = Field(description="Bans in a row.")
     ignored: list[str] = Field(description="The ignored networks that cover it.")
     enforcers: list[EnforcerStatus] = Field(
@@ -73,6 +92,13 @@ class LiftedOut(BaseModel):
     why: str = Field(description="Why the host is still banned; empty if it is not.")
 
 
+class ResumedOut(BaseModel):
+    """A login that may send again."""
+
+    login: str
+    networks: list[str] = Field(description="The hosts at which it was stopped.")
+
+
 class RuleOut(BaseModel):
     """One setting, by fail2ban's name."""
 
@@ -83,6 +109,13 @@ class RuleOut(BaseModel):
 
 def visible_strikes(strikes: tuple[Strike, ...], token: ApiToken) -> list[StrikeOut]:
     return [StrikeOut.model_validate(strike) for strike in strikes if is_visible(strike, token)]
+
+
+def visible_stops(host: Host, token: ApiToken) -> list[StopOut]:
+    """The stops in force at a host, of the token's account alone."""
+    return [
+        StopOut.of(host.network, stop) for stop in host.active_stops if token.is_admin or token.scope == stop.account
+    ]
 
 
 def is_visible(strike: Strike, token: ApiToken) -> bool:

@@ -54,6 +54,8 @@ class Admission:
         recorder: Recorder,
         authenticator: Authenticator,
         certificates: Certificates,
+        *,
+        table: BanTable,
     ) -> None:
         self.settings = settings
         self.pipeline = pipeline
@@ -66,7 +68,7 @@ class Admission:
         self.empty.set()
         self.guesses = GuessDigest()
         self.login_throttle = LoginThrottle(GUARD_INTERVAL_SECONDS, GUARD_WAITING)
-        self.bans = BannedHosts(BanTable(settings.never_banned), self.login_throttle, self._close_banned)
+        self.bans = BannedHosts(table, self.login_throttle, self._close_banned)
         self._hidden_clients = HiddenClientsWarning()
         self._limit = ConnectionLimit(settings.max_connections, settings.max_connections_per_host)
         self._refusals = RefusalReports()

@@ -158,7 +158,7 @@ def parse_rules(form: RulesForm, current: Rules) -> Rules:
     """The current rules with those of the form."""
     given: dict[str, Any] = {
         name: value
-        for name in ("max_size", "max_recipients", "encrypted", "display_addresses")
+        for name in ("max_size", "max_recipients", "encrypted", "display_addresses", "unauthorised_senders")
         if (value := getattr(form, name)) is not None
     }
     if form.attachments is not None:

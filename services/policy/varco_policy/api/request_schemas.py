@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr
 
 from varco_common.base import units
-from varco_common.events import Choice, Language, Notice
+from varco_common.events import AtSharedHosts, Choice, Language, Notice
 from varco_policy.password_hashes import MAX_PASSWORD_BYTES
 
 MAX_MAIL = 1_000_000_000
@@ -151,6 +151,14 @@ class RulesForm(AccountForm):
         json_schema_extra={"default": "refuse"},
         description="What becomes of a mail whose From or Sender holds, in its name, an address that the account may"
         " not send as.",
+    )
+    unauthorised_senders: AtSharedHosts | None = Field(
+        default=None,
+        examples=["ban"],
+        json_schema_extra={"default": "stop"},
+        description="What three unauthorised senders lead to at a host that several people share (docs/bans.md):"
+        " `stop` stops the login, or what the network may send without one; `ban` bans the host. Other hosts are"
+        " banned in any case.",
     )
 
 

@@ -89,6 +89,7 @@ def rules_out(rules: Rules) -> RulesOut:
         attachments="any" if rules.attachments is None else Attachments(allow=[*rules.attachments]),
         encrypted=rules.encrypted,
         display_addresses=rules.display_addresses,
+        unauthorised_senders=rules.unauthorised_senders,
     )
 
 

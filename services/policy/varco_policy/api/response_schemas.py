@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from varco_common.events import Choice, Language, Notice
+from varco_common.events import AtSharedHosts, Choice, Language, Notice
 from varco_policy.api.request_schemas import Attachments, Size
 
 
@@ -50,6 +50,7 @@ class RulesOut(BaseModel):
     attachments: Literal["any"] | Attachments
     encrypted: Choice
     display_addresses: Choice
+    unauthorised_senders: AtSharedHosts
 
 
 class AttachmentExceptionOut(BaseModel):
