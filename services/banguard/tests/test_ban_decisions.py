@@ -19,6 +19,7 @@ from varco_common.events import (
     HostBanned,
     HostEvent,
     HostFound,
+    HostIgnored,
     HostUnbanned,
     LoginResumed,
     LoginStopped,
@@ -277,3 +278,11 @@ def test_repeated_credentials_weigh_nothing_within_findtime_if_the_rules_say_so(
 
     assert weights(count_repeats=False) == [1, 0, 1, 0, 1, 1, 1]
     assert weights(count_repeats=True) == [1] * 7
+
+
+def test_an_ignored_host_is_stated_again_after_a_minute():
+    world = World()
+    for number, second in enumerate((0, 1, 59, 61, 100, 130), 1):
+        failure = strike(number, "127.0.0.1", T0 + timedelta(seconds=second))
+        world.deal_with(number, failure)
+    assert [event.strike.sequence for event in world.events if isinstance(event, HostIgnored)] == [1, 4, 6]

@@ -190,6 +190,20 @@ async def test_an_ignored_network_lifts_its_bans_at_once_and_its_failures_are_lo
     assert len(await banguard.until_events(4, "host-found")) == 4
 
 
+async def test_a_flood_from_an_ignored_host_is_stated_once_a_minute_and_later_strikes_count(banguard):
+    await banguard.http.put(f"/ignored/{HOST}", params={"reason": "the office"})
+    for _ in range(20):
+        await banguard.refuse(HOST, "acme", "x@y.example")
+    other = "192.0.2.8"
+    await banguard.refuse(other, "acme", "x@y.example")
+    assert (await banguard.next_event("host-found")).network == other
+    assert len(await banguard.all_events("host-ignored")) == 1
+    await banguard.http.delete(f"/ignored/{HOST}", params={"reason": "moved"})
+    for _ in range(3):
+        await banguard.refuse(HOST, "acme", "x@y.example")
+    assert (await banguard.next_event("host-banned")).network == HOST
+
+
 async def test_a_sender_authorised_afterwards_takes_its_strikes_and_the_ban_back(banguard):
     for _ in range(2):
         await banguard.refuse(HOST, "acme", "new@acme.example")

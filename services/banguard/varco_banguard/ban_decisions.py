@@ -34,6 +34,8 @@ from varco_common.events import (
 from varco_common.events.ban_table import BanTable, address_of, banned_as
 from varco_common.mail.replies import Reply
 
+IGNORED_INTERVAL = timedelta(minutes=1)  # between two HostIgnored of one host
+
 Owner = Callable[[str], str]  # the account of a login, or of the network that a host is in; empty if there is none
 
 
@@ -68,6 +70,8 @@ def on_strike(
 ) -> HostEvent | None:
     """A new strike is found or ignored. After that it may be the one that stops a login or bans."""
     network = banned_as(strike.host)
+    if is_noted(strike, host, settings, table, now):
+        return None
     if host is None or strike.sequence > host.last:
         if ignored := _ignored(strike, settings, table):
             return HostIgnored(at=now, network=network, strike=strike, ignored=ignored)
@@ -76,6 +80,16 @@ def on_strike(
         return HostFound(at=now, network=network, strike=strike)
     rules = settings.rules
     return stop_decision(host, use, rules, now, chance) or ban_decision(host, use, rules, now, chance)
+
+
+def is_noted(strike: Strike, host: Host | None, settings: BanSettings, table: BanTable, now: datetime) -> bool:
+    """Whether the strike does not count, and EVENTS has said so of its host within the last minute.
+
+    The failure itself is an event. A second one for each would double what a flood costs.
+    """
+    if host is None or host.ignored_at is None or now - host.ignored_at >= IGNORED_INTERVAL:
+        return False
+    return bool(_ignored(strike, settings, table))
 
 
 def _is_repeated(strike: Strike, host: Host, rules: BanRules) -> bool:

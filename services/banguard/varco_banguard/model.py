@@ -69,8 +69,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `strikes` have not led to a ban yet. `last` is the sequence of the newest strike, ignored ones
     included: a strike with a lower sequence was processed before. `bans` counts the bans in a row,
-    the last of which began at `banned_at`. `seen_at` is the time of the last event. `stops` has one
-    entry for each login that was stopped here.
+    the last of which began at `banned_at`. `seen_at` is the time of the last event, `ignored_at`
+    that of the last HostIgnored. `stops` has one entry for each login that was stopped here.
     """
 
     network: str
@@ -80,6 +80,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ban: Ban | None = None
     bans: int = 0
     banned_at: datetime | None = None
+    ignored_at: datetime | None = None
     stops: tuple[Stop, ...] = ()
 
     @property
@@ -101,7 +102,7 @@ def apply(host: Host | None, event: AnyEvent) -> Host | None:  # noqa: PLR0911 -
             strikes = (*host.strikes, strike)[-MAX_STRIKES:]
             return replace(host, strikes=strikes, last=max(host.last, strike.sequence))
         case HostIgnored(strike=strike):
-            return replace(host, last=max(host.last, strike.sequence))
+            return replace(host, last=max(host.last, strike.sequence), ignored_at=event.at)
         case HostBanned():
             return _with_ban(host, event)
         case HostUnbanned(cause=cause):

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from varco_banguard import ban_decisions, unban_decisions
+from varco_banguard import ban_decisions, metrics, unban_decisions
 from varco_banguard.keyed_executor import MAX_SEQUENCE_SPAN, KeyedExecutor
 from varco_banguard.model import Host
 from varco_banguard.projections import BanguardState, if_known
@@ -56,6 +56,9 @@ class StrikeProcessor:
                     await executor.idle()  # it forgives the strikes before it, and none after it
                     await retry_until_available(partial(self._on_forgiving_event, stored))
                 elif isinstance(stored, StoredEvent) and (strike := self._strike(stored)):
+                    if self._is_noted(strike):
+                        metrics.IGNORED[strike.cause].inc()
+                        continue
                     work = partial(retry_until_available, partial(self._on_strike, strike))
                     await executor.submit(stored.sequence, banned_as(strike.host), work)
 
@@ -90,6 +93,10 @@ class StrikeProcessor:
         if strike is None or strike.at <= datetime.now(UTC) - timedelta(seconds=rules.findtime):
             return None
         return strike
+
+    def _is_noted(self, strike: Strike) -> bool:
+        state, now = self._state, datetime.now(UTC)
+        return ban_decisions.is_noted(strike, state.hosts.get(banned_as(strike.host)), state.settings, state.table, now)
 
     async def _on_strike(self, strike: Strike) -> None:
         """Raises TransientError; the caller then calls it again."""

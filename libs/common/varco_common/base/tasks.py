@@ -12,7 +12,8 @@ from varco_common.base.errors import TransientError, VarcoError
 
 T = TypeVar("T")
 
-_PAUSE = wait_exponential_jitter(multiplier=0.1, max=2.0, jitter=0.1)
+_FIRST_PAUSE_SECONDS = 0.1
+_PAUSE = wait_exponential_jitter(multiplier=2 * _FIRST_PAUSE_SECONDS, max=2.0, jitter=0.1)
 _CANCEL_AGAIN_SECONDS = 2.0
 _log = log.get(__name__)
 
@@ -29,6 +30,11 @@ async def retry_until_available(
     The pauses between attempts grow from 0.1 to 2 seconds. Before each, `message` and `fields` are
     logged with the error. For a loop that must go on, let `attempt` be the loop itself.
     """
+    try:  # most attempts succeed, and cost less than what tenacity does around them
+        return await attempt()
+    except retry_on as error:
+        _log.warning(message, error=str(error), **fields)
+    await asyncio.sleep(_FIRST_PAUSE_SECONDS)
 
     async def awaited() -> T:  # tenacity awaits no result of a lambda
         return await attempt()

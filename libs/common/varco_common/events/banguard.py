@@ -122,7 +122,10 @@ class HostFound(HostEvent, frozen=True, kw_only=True, omit_defaults=True, tag="h
 
 
 class HostIgnored(HostEvent, frozen=True, kw_only=True, omit_defaults=True, tag="host.ignored.v1"):
-    """A strike that doesn't count: `ignored` is the network that covers the host."""
+    """A strike that doesn't count: `ignored` is the network that covers the host.
+
+    At most one a minute for each host.
+    """
 
     strike: Strike
     ignored: str
