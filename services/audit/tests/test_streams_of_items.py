@@ -43,11 +43,24 @@ async def test_a_batch_ends_with_the_item_that_makes_it_too_large():
     assert all(sum(batch[:-1]) < 50 for batch in batches)
 
 
-async def test_two_batches_are_apart_by_the_linger():
+async def test_two_batches_of_many_items_are_apart_by_the_linger():
     loop = asyncio.get_running_loop()
     began = loop.time()
-    batches = await taken(BatchLimits(items=2, size=1_000, linger=0.05), 1, 2, 3, 4, 5, 6)
-    assert loop.time() - began >= 0.05 * (len(batches) - 1) * 0.9
+    batches = await taken(BatchLimits(items=100, size=10, linger=0.05), *[1] * 40)
+    assert len(batches) > 2
+    assert loop.time() - began >= 0.05 * (len(batches) - 2) * 0.9
+
+
+async def test_a_lone_item_delays_the_next_one_by_a_tenth_of_the_linger():
+    async with asyncio.timeout(60):
+        batches = await taken(BatchLimits(items=100, size=1, linger=100), 1, 1)
+    assert len(batches) == 2
+
+
+async def test_a_full_batch_waits_for_no_linger():
+    async with asyncio.timeout(60):
+        batches = await taken(BatchLimits(items=2, size=1_000, linger=3_600), 1, 2, 3, 4, 5, 6)
+    assert len(batches) >= 3
 
 
 async def test_an_error_of_the_source_ends_the_block_and_closes_the_source():
