@@ -29,11 +29,18 @@ class Pools:
         self.made: list[ConnectionPool] = []
 
     def to(
-        self, hop: NextHop, *, limits: PoolLimits = LIMITS, timeouts: Timeouts = QUICK, trust=None, **target
+        self,
+        hop: NextHop,
+        *,
+        limits: PoolLimits | None = None,
+        timeouts: Timeouts = QUICK,
+        trust=None,
+        tokens=None,
+        **target,
     ) -> ConnectionPool:
         verified = ssl.create_default_context(cafile=trust)
-        dialer = Dialer(name="gate.test", timeouts=timeouts, verified=verified)
-        pool = ConnectionPool(SmtpTarget(host="127.0.0.1", port=hop.port, **target), dialer, limits)
+        dialer = Dialer(name="gate.test", timeouts=timeouts, verified=verified, tokens=tokens)
+        pool = ConnectionPool(SmtpTarget(host="127.0.0.1", port=hop.port, **target), dialer, limits or LIMITS)
         self.made.append(pool)
         return pool
 

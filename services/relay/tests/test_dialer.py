@@ -7,7 +7,7 @@ import pytest
 from varco_common.events import TlsUse
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.next_hop import NextHop
-from varco_relay.smtp import dialer, target
+from varco_relay.smtp import public_addresses, target
 from varco_relay.smtp.connection_pool import PoolLimits
 from varco_relay.smtp.dialer import Dialer, RouteDown
 from varco_relay.smtp.pending_transaction import Completed, NotAttempted
@@ -103,7 +103,7 @@ async def test_a_public_route_connects_to_the_public_addresses_of_its_host(hop: 
         checked.append(address)
         return address.startswith("10.")
 
-    monkeypatch.setattr(dialer, "is_private", only_ten_is_private)
+    monkeypatch.setattr(public_addresses, "is_private", only_ten_is_private)
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up, raising=False)
     client = await Dialer(name="gate.test", timeouts=QUICK).dial(
         SmtpTarget(host="mx.example", port=hop.port, public_only=True)

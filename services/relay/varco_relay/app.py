@@ -1,6 +1,7 @@
 """relay, a worker: takes accepted mail to its next hop, and records what became of it."""
 
 import ssl
+from functools import partial
 
 from varco_common.base import subjects
 from varco_common.base.settings import BrokenSetting
@@ -20,6 +21,8 @@ from varco_relay.delivery_attempt import Deliverer
 from varco_relay.dsn_sender import DsnSender
 from varco_relay.gauges import Gauges
 from varco_relay.model import account_route, queue, route_rules
+from varco_relay.oauth.token_store import TokenStore
+from varco_relay.oauth.tokens import Tokens, TokenSource
 from varco_relay.queue_runner import QueueRunner
 from varco_relay.queue_service import QueueService
 from varco_relay.route_tester import RouteTester
@@ -39,9 +42,11 @@ _KEY = (
 
 async def serve(settings: Settings) -> None:
     """Runs until it is cancelled. Attempts in flight then end."""
-    secret_box, dialer = _secret_box(settings), _dialer(settings)
+    secret_box, verified = _secret_box(settings), _trusted_certificates(settings)
     async with open_parts(settings, "relay", replay="varco_relay.past_settings") as (http, bus, engine):
         object_store = open_store(settings.object_store)
+        tokens = Tokens(partial(_open_provider, settings, verified), TokenStore(engine, secret_box))
+        dialer = _dialer(settings, verified, tokens)
         deliverer = Deliverer(bus, object_store, settings.schedule)
         pools = PoolRegistry(dialer, PoolLimits(connections=settings.connections), secret_box, settings.route)
         routes = Projection(account_route.PROJECTION, bus, engine, "relay")
@@ -92,7 +97,7 @@ def _secret_box(settings: Settings) -> SecretBox:
         raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.secret_key_file, _KEY) from None
 
 
-def _dialer(settings: Settings) -> Dialer:
+def _trusted_certificates(settings: Settings) -> ssl.SSLContext:
     verified = ssl.create_default_context()
     if settings.ca_file:
         try:
@@ -100,12 +105,23 @@ def _dialer(settings: Settings) -> Dialer:
         except (OSError, ssl.SSLError) as error:
             expected = f"certificates in PEM ({error})"
             raise BrokenSetting("VARCO_RELAY_CA_FILE", settings.ca_file, expected) from None
+    return verified
+
+
+def _dialer(settings: Settings, verified: ssl.SSLContext, tokens: Tokens) -> Dialer:
     return Dialer(
         name=settings.own_name,
+        tokens=tokens,
         private_routes=settings.private_routes,
         timeouts=Timeouts().scaled(settings.timeout_factor),
         verified=verified,
     )
+
+
+def _open_provider(settings: Settings, verified: ssl.SSLContext) -> TokenSource:
+    from varco_relay.oauth.provider import Provider  # noqa: PLC0415 - only routes with OAuth take its libraries
+
+    return Provider(verified, private_routes=settings.private_routes)
 
 
 SERVICE = Service(

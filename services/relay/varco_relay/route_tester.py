@@ -7,7 +7,7 @@ from varco_common.base.errors import TransientError
 from varco_common.events import Blackhole, Route, Smarthost
 from varco_relay.secret_box import SecretBox
 from varco_relay.smtp.dialer import Dialer, RouteDown
-from varco_relay.smtp.target import SmtpTarget
+from varco_relay.targets import open_target
 
 
 class RouteTester:
@@ -26,7 +26,7 @@ class RouteTester:
             return {"ready": False, "why": "such a route can't be tested yet"}
         begin = monotonic()
         try:
-            target = SmtpTarget.of(route, self._secret_box.decrypt(route.secret) if route.secret else "")
+            target = open_target(route, self._secret_box)
             client = await self._dialer.dial(target)
         except (RouteDown, TransientError) as error:
             return {"ready": False, "why": str(error), "seconds": round(monotonic() - begin, 3)}

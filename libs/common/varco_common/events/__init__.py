@@ -15,6 +15,7 @@ from varco_common.events.base import *
 from varco_common.events.console import *
 from varco_common.events.filelink import *
 from varco_common.events.ingress import *
+from varco_common.events.oauth import *
 from varco_common.events.parked import *
 from varco_common.events.policy import *
 from varco_common.events.ratelimit import *

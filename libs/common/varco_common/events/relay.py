@@ -8,6 +8,7 @@ import msgspec
 
 from varco_common.base import subjects
 from varco_common.events.base import AccountEvent
+from varco_common.events.oauth import OAuth
 
 
 class TlsUse(StrEnum):
@@ -24,9 +25,9 @@ class TlsUse(StrEnum):
 class Smarthost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="smarthost"):
     """A next hop.
 
-    `secret` is the password, sealed with relay's own key: it is of use to relay alone. With
-    `public_only` an account's own token chose the host, so it must not be a private address. With
-    `mx` the host is a name whose MX records list the next hops.
+    `secret` is the password, sealed with relay's own key: it is of use to relay alone. With `oauth`
+    a token takes its place. With `public_only` an account's own token chose the host, so it must
+    not be a private address. With `mx` the host is a name whose MX records list the next hops.
     """
 
     host: str
@@ -34,6 +35,7 @@ class Smarthost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     tls: TlsUse = TlsUse.OPPORTUNISTIC
     login: str = ""
     secret: str = ""
+    oauth: OAuth | None = None
     public_only: bool = False
     mx: bool = False
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ DROP = "DROP"  # as an answer: closes the connection; at the end of data, after 
 LOSE = "LOSE"  # at the end of data: closes the connection without storing the mail
 HANG = "HANG"  # never answers
 MAX_LINE = 64 * 1024
+REFUSED_TOKEN = b'{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,8 @@ class NextHop:
     logins: dict[str, str] = field(default_factory=dict)
     auth: tuple[str, ...] = ("PLAIN", "LOGIN")
     refused_mechanisms: tuple[str, ...] = ()  # offered, and then answered 504
+    takes_token: Callable[[str, str], bool] | None = None  # by login and token; with XOAUTH2 or OAUTHBEARER in `auth`
+    explains_refused_tokens: bool = True  # first 334 with JSON, as Google; without, at once 535, as Microsoft
     close_after_421: bool = False
     keep: bool = True
     host: str = "127.0.0.1"
@@ -75,6 +78,10 @@ class NextHop:
         """Listens on `host`, after `stop` on the same port again."""
         self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=MAX_LINE)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    @property
+    def takes_logins(self) -> bool:
+        return bool(self.logins or self.takes_token)
 
     async def stop(self) -> None:
         """Stops listening, and closes every connection."""
@@ -182,7 +189,7 @@ class _Session:
             *(["SMTPUTF8"] if hop.smtputf8 else []),
             *([f"SIZE {hop.max_size or ''}".strip()] if hop.max_size is not None else []),
             *(["STARTTLS"] if hop.context and not self.tls else []),
-            *([f"AUTH {' '.join(hop.auth)}"] if hop.logins else []),
+            *([f"AUTH {' '.join(hop.auth)}"] if hop.takes_logins else []),
             "ENHANCEDSTATUSCODES",
         ]
         lines = ["next-hop.test", *offered]
@@ -203,6 +210,8 @@ class _Session:
         mechanism, _, initial = rest.partition(" ")
         if mechanism in self.hop.refused_mechanisms:
             return await self.write("504 5.5.4 unrecognised authentication type")
+        if mechanism in ("XOAUTH2", "OAUTHBEARER"):
+            return await self.on_token(mechanism, initial)
         if mechanism == "PLAIN":
             _, login, password = b64decode(initial).decode().split("\0")
         else:
@@ -216,8 +225,22 @@ class _Session:
             self.login = login
         return None
 
+    async def on_token(self, mechanism: str, initial: str) -> None:
+        """A refused token is explained in JSON, and refused once the client has answered that."""
+        if not initial:
+            await self.write("334 ")
+            initial = (await self.reader.readline()).decode().strip()
+        login, token = _login_and_token(mechanism, b64decode(initial).decode())
+        assert self.hop.takes_token
+        good = self.hop.takes_token(login, token)
+        if not good and self.hop.explains_refused_tokens:
+            await self.write(f"334 {b64encode(REFUSED_TOKEN).decode()}")
+            self.hop.said((await self.reader.readline()).decode().rstrip("\r\n"))
+        if await self.say("AUTH", "235 2.7.0 accepted" if good else "535 5.7.8 Username and Password not accepted"):
+            self.login = login
+
     async def on_mail(self, rest: str) -> None:
-        if self.hop.logins and not self.login:
+        if self.hop.takes_logins and not self.login:
             return await self.write("530 5.7.0 authentication required")
         address, _, parameters = rest.partition(">")
         if await self.say("MAIL", "250 2.1.0 ok"):
@@ -281,6 +304,13 @@ class _Session:
     async def on_quit(self, _: str) -> str:
         await self.write("221 2.0.0 bye")
         return "bye"
+
+
+def _login_and_token(mechanism: str, response: str) -> tuple[str, str]:
+    """`user=...^Aauth=Bearer ...^A^A`, or `n,a=...,^Ahost=...^Aport=...^Aauth=Bearer ...^A^A`."""
+    first, *others = response.rstrip("\x01").split("\x01")
+    name = first.removeprefix("user=") if mechanism == "XOAUTH2" else first.split(",")[1].removeprefix("a=")
+    return name.replace("=2C", ",").replace("=3D", "="), others[-1].removeprefix("auth=Bearer ")
 
 
 @contextlib.asynccontextmanager

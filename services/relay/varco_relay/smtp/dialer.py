@@ -1,21 +1,17 @@
 """Opens connections: greeting, EHLO, TLS, login."""
 
 import asyncio
-import socket
 import ssl
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
 from dataclasses import dataclass, field
 
 from varco_common.events import TlsUse
+from varco_relay.oauth.errors import TokenRefused, TokenUnavailable
+from varco_relay.oauth.tokens import Tokens
 from varco_relay.smtp.client import ConnectionLost, SmtpClient, Timeouts
-from varco_relay.smtp.private_addresses import is_private
-from varco_relay.smtp.smtp_reply import SmtpReply
+from varco_relay.smtp.login import LoginFailed, TokenRejected, check_login, login_with_password, login_with_token
+from varco_relay.smtp.public_addresses import public_addresses
 from varco_relay.smtp.target import SmtpTarget
 from varco_relay.smtp.transaction import Capabilities, parse_capabilities
-
-# RFC 4954 6, RFC 5321 4.2.2: the next hop does not take this mechanism, whatever the password is
-_MECHANISM_REFUSED = (500, 501, 502, 503, 504, 534)
 
 
 class RouteDown(Exception):
@@ -24,6 +20,10 @@ class RouteDown(Exception):
 
 class _TlsFailed(Exception):
     """The handshake failed."""
+
+
+class LoginRefused(RouteDown):
+    """The next hop or the provider of tokens does not take the route's login."""
 
 
 def _unverified() -> ssl.SSLContext:
@@ -38,10 +38,12 @@ def _unverified() -> ssl.SSLContext:
 class Dialer:
     """How this gate connects: its EHLO name, its timeouts, and the certificates that it trusts.
 
-    With `private_routes` the routes that accounts set may lead to private addresses.
+    With `private_routes` the routes that accounts set may lead to private addresses. `tokens` None:
+    no route uses OAuth.
     """
 
     name: str
+    tokens: Tokens | None = None
     private_routes: bool = False
     timeouts: Timeouts = field(default_factory=Timeouts)
     verified: ssl.SSLContext = field(default_factory=ssl.create_default_context)
@@ -49,15 +51,42 @@ class Dialer:
 
     async def dial(self, target: SmtpTarget) -> SmtpClient:
         """A connection that is ready for MAIL FROM. Raises RouteDown."""
+        token = await self._token(target)
+        try:
+            return await self._dial(target, token)
+        except TokenRejected as error:
+            token = await self._token(target, rejected=token)
+            try:
+                return await self._dial(target, token)
+            except TokenRejected:
+                raise LoginRefused(str(error)) from error
+
+    async def _token(self, target: SmtpTarget, rejected: str = "") -> str:
+        """The token that logs in, and another one than `rejected`; empty without OAuth."""
+        if not target.oauth:
+            return ""
+        if not self.tokens:
+            raise LoginRefused("this relay has no place for tokens")
+        try:
+            return await (
+                self.tokens.renewed(target.oauth, rejected) if rejected else self.tokens.current(target.oauth)
+            )
+        except TokenRefused as error:
+            raise LoginRefused(f"the provider gives no token for {target.login}: {error}") from error
+        except TokenUnavailable as error:
+            raise RouteDown(f"no token for {target.login} now: {error}") from error
+
+    async def _dial(self, target: SmtpTarget, token: str) -> SmtpClient:
+        """Raises TokenRejected, too."""
         encrypt = target.tls is not TlsUse.NONE
         try:
-            return await self._dial(target, encrypt=encrypt)
+            return await self._dial_once(target, token, encrypt=encrypt)
         except _TlsFailed as error:
             if target.tls is TlsUse.REQUIRED:
                 raise RouteDown(str(error)) from error
-        return await self._dial(target, encrypt=False)
+        return await self._dial_once(target, token, encrypt=False)
 
-    async def _dial(self, target: SmtpTarget, *, encrypt: bool) -> SmtpClient:
+    async def _dial_once(self, target: SmtpTarget, token: str, *, encrypt: bool) -> SmtpClient:
         client = await self._connect(target, encrypt=encrypt)
         try:
             greeting = await client.reply(self.timeouts.greeting)
@@ -67,11 +96,13 @@ class Dialer:
             if encrypt and not client.tls:
                 await self._start_tls(client, target)
             if target.login:
-                await _login(client, target)
+                await _log_in(client, target, token)
         except BaseException as error:
             client.abort("never used")
             if isinstance(error, ConnectionLost):
                 raise RouteDown(str(error)) from error
+            if isinstance(error, LoginFailed) and not isinstance(error, TokenRejected):
+                raise LoginRefused(str(error)) from error
             raise
         return client
 
@@ -101,11 +132,7 @@ class Dialer:
 
     async def _open_public(self, target: SmtpTarget, *, encrypt: bool) -> SmtpClient:
         """Connects to the addresses that were checked: a second look-up may give others."""
-        found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-        addresses = dict.fromkeys(str(address[0]) for *_, address in found)
-        public = [address for address in addresses if not is_private(address)]
-        if not public:
-            raise OSError("it has private addresses only, and those take an operator's leave")
+        public = await public_addresses(target.host, target.port)
         for address in public[:-1]:
             try:
                 return await self._open(target, address, encrypt=encrypt)
@@ -146,42 +173,6 @@ class Dialer:
         return self.verified if target.tls is TlsUse.REQUIRED else self.unverified
 
 
-async def _login(client: SmtpClient, target: SmtpTarget) -> None:
-    """AUTH PLAIN (RFC 4616), else LOGIN, also where PLAIN is offered and then not taken.
-
-    A password that the next hop refuses is not sent again. It travels in clear only if the route
-    says `tls: none`.
-    """
-    if not client.tls and target.tls is not TlsUse.NONE:
-        raise RouteDown("the next hop offers no TLS that works, and without it the password isn't sent")
-    reply: SmtpReply | None = None
-    for mechanism, attempt in (("PLAIN", _plain), ("LOGIN", _in_two_steps)):
-        if mechanism in client.capabilities.auth and (reply is None or reply.code in _MECHANISM_REFUSED):
-            reply = await attempt(client, target)
-    if reply is None:
-        raise RouteDown("the route has a login, and the next hop offers neither AUTH PLAIN nor LOGIN")
-    if reply.code != 235:  # RFC 4954 6
-        raise RouteDown(f"the next hop refuses the login {target.login}: {_readable(reply)}")
-
-
-async def _plain(client: SmtpClient, target: SmtpTarget) -> SmtpReply:
-    secret = b64encode(f"\0{target.login}\0{target.password}".encode())
-    return await client.command(b"AUTH PLAIN " + secret + b"\r\n")
-
-
-async def _in_two_steps(client: SmtpClient, target: SmtpTarget) -> SmtpReply:
-    """AUTH LOGIN: the server asks for the login, then for the password."""
-    reply = await client.command(b"AUTH LOGIN\r\n")
-    for word in (target.login, target.password):
-        if reply.code == 334:
-            reply = await client.command(b64encode(word.encode()) + b"\r\n")
-    return reply
-
-
-def _readable(reply: SmtpReply) -> str:
-    if reply.code != 334:
-        return reply.line
-    try:
-        return f"334 {b64decode(reply.text).decode('utf-8', 'replace')}"
-    except NotBase64:
-        return reply.line
+async def _log_in(client: SmtpClient, target: SmtpTarget, token: str) -> None:
+    check_login(client, target)
+    await (login_with_token(client, target, token) if target.oauth else login_with_password(client, target))

@@ -8,6 +8,7 @@ from varco_relay.secret_box import SecretBox
 from varco_relay.smtp.connection_pool import BlackholeSink, ConnectionPool, PoolLimits, PoolListener
 from varco_relay.smtp.dialer import Dialer
 from varco_relay.smtp.target import SmtpTarget
+from varco_relay.targets import open_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,9 @@ class PoolRegistry:
 
     def _pool(self, smarthost: Smarthost, listener: PoolListener) -> ConnectionPool | Unroutable:
         try:
-            password = self._secret_box.decrypt(smarthost.secret) if smarthost.secret else ""
+            target = open_target(smarthost, self._secret_box)
         except TransientError as error:
             return Unroutable(str(error))
-        target = SmtpTarget.of(smarthost, password)
         pool = self._pools.setdefault(target, ConnectionPool(target, self._dialer, self._limits))
         pool.listeners.add(listener)
         if pool.down_reason:  # another account's mail has shown it

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from typing import Self
 
 from varco_common.events import Smarthost, TlsUse
+from varco_relay.oauth.credentials import OAuthCredentials
 
 SUBMISSIONS_PORT = 465  # RFC 8314 3.3: TLS from the first byte
 MX_PREFIX = "mx:"
@@ -14,7 +15,8 @@ MX_PREFIX = "mx:"
 class SmtpTarget:
     """A next hop with its credentials. Accounts with the same target share its connections.
 
-    With `public_only` no connection is made to a private address.
+    With `oauth` a token takes the place of the password. With `public_only` no connection is made
+    to a private address.
     """
 
     host: str
@@ -22,17 +24,19 @@ class SmtpTarget:
     tls: TlsUse = TlsUse.OPPORTUNISTIC
     login: str = ""
     password: str = ""
+    oauth: OAuthCredentials | None = None
     public_only: bool = False
 
     @classmethod
-    def of(cls, route: Smarthost, password: str) -> Self:
-        """The target of a route, whose password is decrypted."""
+    def of(cls, route: Smarthost, password: str, oauth: OAuthCredentials | None = None) -> Self:
+        """The target of a route, whose secrets are decrypted."""
         return cls(
             host=route.host,
             port=route.port,
             tls=route.tls,
             login=route.login,
             password=password,
+            oauth=oauth,
             public_only=route.public_only,
         )
 
