@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from varco_common.base.errors import VarcoError
+from varco_relay.seven_bit.conversion import seven_bit
+from varco_relay.seven_bit.walker import NotConvertible
 from varco_relay.smtp.pending_transaction import NextTransaction, PendingTransaction, Stage
 from varco_relay.smtp.smtp_reply import NotSmtp, ReplyReader, SmtpReply
 from varco_relay.smtp.transaction import BodyChunks, Capabilities, envelope_commands, obstacle
@@ -186,7 +188,7 @@ class SmtpClient(asyncio.Protocol):
         A transaction that is not done then was lost with the connection. With PIPELINING (RFC 2920)
         the commands of a mail travel in one write, together with the body of the mail before it.
         """
-        pending = self._next(take_next)
+        pending = await self._next(take_next)
         if self.capabilities.pipelining:
             self.write(*_commands(pending))
         while pending:
@@ -210,13 +212,13 @@ class SmtpClient(asyncio.Protocol):
         last = await self._answer(data, self.timeouts.data) if ahead or accepted else [mail, *answers][-1]
         if last.code == 354 and accepted:
             return await self._send_body(pending, take_next)
-        following = self._next(take_next) if ahead and not last.closing else None
+        following = await self._next(take_next) if ahead and not last.closing else None
         if not last.closing:
             # RFC 2920 3.1: a next hop may accept DATA without a recipient, and waits for its end
             self.write(END_OF_DATA if last.code == 354 else b"RSET\r\n", *_commands(following))
             await self.reply(self.timeouts.end)
         self._complete(pending, last)
-        return following if ahead else self._next(take_next)
+        return following if ahead else await self._next(take_next)
 
     async def _answer(self, line: bytes, seconds: float) -> SmtpReply:
         """The reply to a command of a mail, which with PIPELINING is written already."""
@@ -227,12 +229,12 @@ class SmtpClient(asyncio.Protocol):
         pending.stage = Stage.BODY
         body = pending.transaction.body
         last = body if isinstance(body, bytes) else await self._send_all_but_last(pending, body)
-        following = self._next(take_next) if self.capabilities.pipelining else None
+        following = await self._next(take_next) if self.capabilities.pipelining else None
         self.write(last, END_OF_DATA, *_commands(following))
         with suppress(ConnectionLost):  # a next hop may answer and close at once: its answer counts
             await self._drained()
         self._complete(pending, await self.reply(self.timeouts.end))
-        return following if self.capabilities.pipelining else self._next(take_next)
+        return following if self.capabilities.pipelining else await self._next(take_next)
 
     async def _send_all_but_last(self, pending: PendingTransaction, body: BodyChunks) -> bytes:
         """Sends chunks as fast as the next hop reads; returns the last, to send with the end."""
@@ -258,13 +260,16 @@ class SmtpClient(asyncio.Protocol):
         if final.closing:
             self.abort("the next hop closes: " + final.line)
 
-    def _next(self, take_next: NextTransaction) -> PendingTransaction | None:
+    async def _next(self, take_next: NextTransaction) -> PendingTransaction | None:
         """The next mail that this next hop can carry.
 
         Those that it cannot carry are refused here.
         """
         while not self.closed and (pending := take_next()):
-            if not (refusal := obstacle(pending.transaction, self.capabilities)):
+            refusal = obstacle(pending.transaction, self.capabilities)
+            if not refusal and pending.transaction.eight_bit and not self.capabilities.eight_bit:
+                refusal = await _make_seven_bit(pending)
+            if not refusal:
                 pending.stage = Stage.ENVELOPE
                 pending.commands = envelope_commands(pending.transaction, self.capabilities)
                 return pending
@@ -285,6 +290,18 @@ class SmtpClient(asyncio.Protocol):
     def _early_refusal(self) -> SmtpReply | None:
         """What the next hop said when it ended the connection in the middle of a body."""
         return next((reply for reply in self._replies if reply.code >= 400), None)
+
+
+async def _make_seven_bit(pending: PendingTransaction) -> SmtpReply | None:
+    """Encodes the mail for a next hop without 8BITMIME (RFC 6152 3), or says why it cannot."""
+    try:
+        pending.transaction = await seven_bit(pending.transaction)
+    except NotConvertible as error:
+        text = "5.6.3 The next hop takes 7-bit messages only (no 8BITMIME), and this one has 8-bit characters"
+        return SmtpReply(554, f"{text} that can't be encoded: {error}", by_gate=True)
+    except VarcoError as error:
+        return SmtpReply(0, f"4.3.0 the body can't be read: {error}", by_gate=True)
+    return None
 
 
 def _commands(pending: PendingTransaction | None) -> list[bytes]:

@@ -126,19 +126,13 @@ def _refuse_injection(sender: str, recipients: tuple[str, ...], body: bytes | Bo
 
 
 def obstacle(transaction: SmtpTransaction, capabilities: Capabilities) -> SmtpReply | None:
-    """Why this next hop cannot carry this mail, as a permanent refusal; None if it can.
-
-    An 8-bit body is not converted, because that would break signatures. RFC 6152 3 leaves refusal.
-    """
+    """Why this next hop cannot carry this mail, as a permanent refusal; None if it can."""
     if transaction.hops > MAX_HOPS:
         text = f"5.4.6 The mail came through {transaction.hops} servers already: it goes round in a circle"
         return SmtpReply(554, text, by_gate=True)
     if transaction.smtputf8 and not capabilities.smtputf8:  # RFC 6531 3.5
         text = "5.6.7 The next hop can't carry internationalised addresses or header fields (no SMTPUTF8)"
         return SmtpReply(550, text, by_gate=True)
-    if transaction.eight_bit and not capabilities.eight_bit:
-        text = "5.6.3 The next hop takes 7-bit messages only (no 8BITMIME), and this one has 8-bit characters"
-        return SmtpReply(554, text, by_gate=True)
     return None
 
 
