@@ -10,6 +10,7 @@ import typer
 import yaml
 
 from varco_cli import yaml_mistakes
+from varco_cli.account_secrets import with_secrets
 from varco_cli.failures import Misused
 from varco_common.base.wording import ACCOUNT_EXPECTED, near, shown
 
@@ -95,7 +96,7 @@ class AccountFile:
                 raise Misused(
                     f"{self.place([str(section)])}: unknown section {shown(section)}{near(str(section), KEYS)}"
                 )
-        return content
+        return with_secrets(content, Path(self.name).parent, self.place)
 
     def _values(self) -> dict[str, Any]:
         """What the file says, in values that JSON has."""

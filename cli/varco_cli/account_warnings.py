@@ -54,7 +54,8 @@ def _of_rules(rules: dict[str, Any], max_mail_size: int) -> Iterator[Warned]:
 
 def _of_route(route: dict[str, Any]) -> Iterator[Warned]:
     if route.get("tls") == "none" and route.get("login"):
-        yield Warned(("route", "tls"), "the password goes to the next hop unencrypted: use tls: required")
+        secret = "token" if route.get("oauth") else "password"
+        yield Warned(("route", "tls"), f"the {secret} goes to the next hop unencrypted: use tls: required")
 
 
 def _of_archive(archive: dict[str, Any], users: Any) -> Iterator[Warned]:

@@ -107,6 +107,8 @@ def _smarthost(present: object, to: list[str], tls: str | None, login: str | Non
         known = [before.get("smarthost"), *before.get("smarthosts", ())]
         if login is not None or name != before.get("login") or not all(hop in known for hop in to):
             route["password"] = _password(name, ", ".join(to))
+        elif "oauth" in before:
+            route["oauth"] = before["oauth"]
     return route
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from varco_cli.account_secrets import FILE_SUFFIX
 from varco_cli.docs.markdown import GENERATED, code, table
 from varco_common.base.wording import flow
 
@@ -44,7 +45,11 @@ that the printed file names in its first line.
 def page() -> str:
     """Returns the page: the file itself, then each mapping in it."""
     root = schema()
-    parts = [f"## {title}\n\n{_keys(shape)}" for title, shape in _mappings(root, root, "")]
+    titles: dict[int, str] = {}
+    parts = []
+    for title, shape in _mappings(root, root, ""):
+        first = titles.setdefault(id(shape), title)
+        parts.append(f"## {title}\n\n" + (_keys(shape) if first is title else f"As `{first}`.\n"))
     return "\n".join([GENERATED + INTRODUCTION, *parts])
 
 
@@ -71,10 +76,12 @@ def _fit(root: dict[str, Any], shape: dict[str, Any]) -> None:
     """Makes the schema of a body that of a part of the file, where anything may be left out."""
     shape.pop("required", None)
     shape.pop("title", None)
-    for name, field in shape.get("properties", {}).items():
+    for name in [*shape.get("properties", {})]:
+        field = shape["properties"].pop(name)
         about = {
             key: field.pop(key) for key in ("description", "default", "examples", "writeOnly", "beside") if key in field
         }
+        in_file = field.pop("file", False)
         for key in ("title", "expected"):
             field.pop(key, None)
         inner = {"type": "string"} if field.get("format") == "duration" else field
@@ -84,6 +91,19 @@ def _fit(root: dict[str, Any], shape: dict[str, Any]) -> None:
         _fit_entries(inner)
         off = [] if name == "account" and shape is root else [_OFF]
         shape["properties"][name] = {**about, "anyOf": [inner, *wider, *off]}
+        if in_file:
+            shape["properties"][f"{name}{FILE_SUFFIX}"] = _file_key(name)
+
+
+def _file_key(name: str) -> dict[str, Any]:
+    """The key that names a file instead; the command line reads it."""
+    words = f"The same, in a file beside the account file: `{name}` is read from it and sent."
+    return {
+        "description": words,
+        "examples": [f"acme.{name.replace('_', '-')}"],
+        "writeOnly": True,
+        "anyOf": [{"type": "string"}],
+    }
 
 
 def _fit_entries(field: dict[str, Any]) -> None:

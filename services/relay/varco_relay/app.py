@@ -69,9 +69,14 @@ async def serve(settings: Settings) -> None:
                 settings.route,
                 RouteTester(dialer, secret_box).test,
                 private_routes=settings.private_routes,
+                plain_oauth=settings.plain_oauth,
             )
         )
-        http.include(rules_api.router(rules, secret_box, private_routes=settings.private_routes))
+        http.include(
+            rules_api.router(
+                rules, secret_box, private_routes=settings.private_routes, plain_oauth=settings.plain_oauth
+            )
+        )
         try:
             async with (
                 routes.following(),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from varco_common.base.errors import NotFound, RefusedCommand
-from varco_common.events import Route, RouteRemoved, RouteRule, RouteRulesSet, RouteSet
+from varco_common.events import Route, RouteRemoved, RouteRule, RouteRulesSet, RouteSet, Smarthost
 from varco_common.eventsourcing.commands import Change, CommandContext, Op
 from varco_common.mail.sender_patterns import normal
 from varco_relay.model.account_route import AccountRoute
@@ -106,4 +106,5 @@ def _hidden_change(before: Route, route: Route) -> str:
     old, new = hops_of(before), hops_of(route)
     if [hop.public_only for hop in old] != [hop.public_only for hop in new]:
         return "may be a private address" if any(hop.public_only for hop in old) else "must be a public address"
-    return "password changed"
+    of_old, of_new = ([hop.oauth for hop in hops if isinstance(hop, Smarthost)] for hops in (old, new))
+    return "password changed" if of_old == of_new else "oauth changed"

@@ -6,6 +6,8 @@ from varco_common.events import (
     AddressFamilies,
     Blackhole,
     DirectDelivery,
+    OAuth,
+    OAuthMechanism,
     Route,
     RouteRule,
     Smarthost,
@@ -38,6 +40,7 @@ def describe_route(route: Route | None) -> str:
             return f"{MX} tls {tls}{over}{leaving}"
         case Smarthost():
             login = f" as {route.login}" if route.login else ""
+            login += f" by token ({route.oauth.provider})" if route.oauth else ""
             return f"{describe_hop(route)} tls {route.tls}{login}"
         case Smarthosts(hops=hops, balance=balance):
             return (", " if balance else ", else ").join(map(describe_route, hops)) + (", balanced" if balance else "")
@@ -90,6 +93,14 @@ def _direct_section(route: DirectDelivery) -> RouteDocument:
     return MX if section == {"to": MX, "tls": str(TlsUse.OPPORTUNISTIC)} else section
 
 
-def _session(hop: Smarthost) -> dict[str, str]:
+def _session(hop: Smarthost) -> dict[str, Any]:
     """How a session with it begins."""
-    return {"tls": str(hop.tls)} | ({"login": hop.login} if hop.login else {})
+    session: dict[str, Any] = {"tls": str(hop.tls)} | ({"login": hop.login} if hop.login else {})
+    return session | ({"oauth": _oauth_section(hop.oauth)} if hop.oauth else {})
+
+
+def _oauth_section(oauth: OAuth) -> dict[str, str]:
+    """Without what the provider's usual settings say."""
+    names = ("tenant", "client_id", "token_url", "scope")
+    section = {"provider": str(oauth.provider)} | {name: getattr(oauth, name) for name in names if getattr(oauth, name)}
+    return section | ({} if oauth.mechanism is OAuthMechanism.XOAUTH2 else {"mechanism": str(oauth.mechanism)})

@@ -4,10 +4,20 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from varco_common.base.errors import RefusedCommand
-from varco_common.events import Blackhole, DirectDelivery, Route, Smarthost, Smarthosts
+from varco_common.events import Blackhole, DirectDelivery, OAuth, Route, Smarthost, Smarthosts
+from varco_relay.oauth_maker import make_oauth, token_host
 from varco_relay.route_document import describe_hop
-from varco_relay.route_requests import DirectRequest, HopListRequest, HopRequest, RouteFreedom, RouteRequest
+from varco_relay.route_requests import (
+    DirectRequest,
+    HopListRequest,
+    HopRequest,
+    OAuthRequest,
+    RouteFreedom,
+    RouteRequest,
+)
 from varco_relay.smtp.private_addresses import is_private_host
 from varco_relay.smtp.target import parse_next_hop
 
@@ -16,6 +26,7 @@ class Encrypts(Protocol):
     """What a command needs of a SecretBox."""
 
     def encrypt(self, password: str) -> str: ...
+    def decrypt(self, secret: str) -> str: ...
     def matches(self, secret: str, password: str) -> bool: ...
 
 
@@ -68,13 +79,16 @@ class RouteMaker:
             raise RefusedCommand(str(error)) from None
         if request.password and not request.login:
             raise RefusedCommand("a password without a login: give both, or neither")
+        if request.oauth and (request.password or not request.login):
+            raise RefusedCommand("oauth takes the place of a password, and needs a login")
         old = [hop for hop in self._hops if (hop.host, hop.port, hop.mx) == (host, port, mx)]
         return Smarthost(
             host=host,
             port=port,
             tls=request.tls,
             login=request.login,
-            secret=self._secret(request, old) if request.login else "",
+            secret=self._secret(request, old) if request.login and not request.oauth else "",
+            oauth=self._oauth(request.oauth, request.login, old) if request.oauth else None,
             public_only=self._public_only(host, [hop.public_only for hop in old]),
             mx=mx,
         )
@@ -89,6 +103,14 @@ class RouteMaker:
         password = request.password
         kept = next((secret for secret in secrets if self._secret_box.matches(secret, password)), None)
         return kept or self._secret_box.encrypt(password)
+
+    def _oauth(self, request: OAuthRequest, login: str, old: list[Smarthost]) -> OAuth:
+        before = [hop.oauth for hop in old if hop.oauth and hop.login == login]
+        oauth = make_oauth(request, before, self._secret_box)
+        if not oauth.token_url:
+            return oauth
+        same = [other.public_only for other in before if other.token_url == oauth.token_url]
+        return replace(oauth, public_only=self._public_only(token_host(oauth), same))
 
     def _direct_delivery(self, request: DirectRequest) -> DirectDelivery:
         source = _addresses(request.source)

@@ -3,8 +3,21 @@
 from enum import Enum
 from typing import Literal, NamedTuple
 
-from varco_common.events import AddressFamilies, TlsUse
+from varco_common.events import AddressFamilies, OAuthMechanism, OAuthProvider, TlsUse
 from varco_common.eventsourcing.commands import CommandRequest
+from varco_relay.oauth.credentials import OAuthSecrets
+
+
+class OAuthRequest(NamedTuple):
+    """OAuth settings. Empty `secrets` keep the old ones if next hop, login and client stay."""
+
+    provider: OAuthProvider
+    tenant: str = ""
+    client_id: str = ""
+    token_url: str = ""
+    scope: str = ""
+    mechanism: OAuthMechanism = OAuthMechanism.XOAUTH2
+    secrets: OAuthSecrets = OAuthSecrets()
 
 
 class HopRequest(NamedTuple):
@@ -14,6 +27,7 @@ class HopRequest(NamedTuple):
     tls: TlsUse
     login: str = ""
     password: str | None = None
+    oauth: OAuthRequest | None = None
 
 
 class HopListRequest(NamedTuple):

@@ -64,6 +64,10 @@ class Settings(TableServiceSettings, WithHostname, WithObjectStore):
         description="Whether accounts' own tokens may set routes to private, loopback and metadata addresses. "
         "Operators' tokens always may.",
     )
+    plain_oauth: Internal[bool] = Field(
+        default=False,
+        description="Whether routes may send tokens in clear, and ask for them at http:// on this host: for the demo.",
+    )
     timeout_factor: Internal[float] = Field(
         default=1.0, gt=0, le=10, description="The timeouts of RFC 5321 4.5.3.2 are multiplied by this."
     )

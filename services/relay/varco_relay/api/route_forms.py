@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr
 
 from varco_common.base.errors import RefusedCommand
 from varco_common.events import AddressFamilies, TlsUse
+from varco_relay.api.oauth_form import OAuthIn
 from varco_relay.route_requests import DirectRequest, HopListRequest, HopRequest, RouteRequest, RuleRequest
 
 MAX_HOPS = 10
@@ -46,10 +47,16 @@ class SessionForm(BaseModel):
         json_schema_extra={"writeOnly": True},
     )
 
+    oauth: OAuthIn | None = Field(
+        default=None,
+        description="Log in with a token instead of a password.",
+        examples=[{"provider": "microsoft"}],
+    )
+
     def hop(self, smarthost: str) -> HopRequest:
         """This session with that next hop."""
         password = self.password.get_secret_value() if self.password else None
-        return HopRequest(smarthost, self.tls, self.login, password)
+        return HopRequest(smarthost, self.tls, self.login, password, self.oauth.request() if self.oauth else None)
 
 
 class HopIn(SessionForm):
@@ -133,7 +140,7 @@ class RouteIn(SessionForm):
             name for name, its in others.items() if its != kind and getattr(self, name) not in (False, [], "both")
         ]
         if self.to:
-            strange += [name for name in ("login", "password") if getattr(self, name)]
+            strange += [name for name in ("login", "password", "oauth") if getattr(self, name)]
         if strange:
             raise RefusedCommand(f"{strange[0]} has no meaning beside {kind}")
 

@@ -16,14 +16,17 @@ from varco_relay.api.route_forms import RouteRulesIn
 from varco_relay.api.route_patches import patched_rules
 from varco_relay.api.schemas import RouteRulesOut
 from varco_relay.model.route_rules import RouteRules
+from varco_relay.oauth_maker import refuse_plain
 from varco_relay.route_commands import set_rules
 from varco_relay.route_document import rules_section
 from varco_relay.route_maker import Encrypts
 from varco_relay.route_requests import RouteFreedom, RuleRequest
 
 
-def router(rules: Projection[RouteRules], secret_box: Encrypts, *, private_routes: bool) -> APIRouter:
-    """`private_routes`: accounts' own tokens may set routes to private addresses, too."""
+def router(
+    rules: Projection[RouteRules], secret_box: Encrypts, *, private_routes: bool, plain_oauth: bool
+) -> APIRouter:
+    """`private_routes` and `plain_oauth` as in the router of routes."""
     api = APIRouter(prefix="/accounts/{account}/routes")
     executor = CommandExecutor(rules)
 
@@ -66,6 +69,8 @@ def router(rules: Projection[RouteRules], secret_box: Encrypts, *, private_route
         def decide(state: RouteRules | None, context: CommandContext) -> list[Change]:
             if requests := desire(state.rules if state else ()):
                 raise RefusedCommand("this version has one route for all mail of an account")
+            for request in requests:
+                refuse_plain(request.route, plain_oauth=plain_oauth)
             return set_rules(state, context, requests, secret_box, freedom)
 
         return ChangedOut.of(await executor.execute(account, command, decide, dry_run=dry_run))

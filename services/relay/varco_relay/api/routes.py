@@ -18,6 +18,7 @@ from varco_relay.api.route_patches import patched_route
 from varco_relay.api.schemas import RouteOut, RouteTestOut
 from varco_relay.commands import hold_account, release_account
 from varco_relay.model.account_route import AccountRoute
+from varco_relay.oauth_maker import refuse_plain
 from varco_relay.route_commands import remove_route, set_route
 from varco_relay.route_document import describe_route, route_section
 from varco_relay.route_maker import Encrypts
@@ -35,8 +36,12 @@ def router(
     test_route: RouteTest,
     *,
     private_routes: bool,
+    plain_oauth: bool,
 ) -> APIRouter:
-    """`private_routes`: accounts' own tokens may set routes to private addresses, too."""
+    """`private_routes`: accounts' own tokens may set routes to private addresses, too.
+
+    `plain_oauth` as in the settings.
+    """
     api = APIRouter(prefix="/accounts/{account}/route")
     executor = CommandExecutor(routes)
 
@@ -98,6 +103,7 @@ def router(
             current = state.route if state else None
             if request := desire(current):
                 refuse_unhonoured(request)
+                refuse_plain(request, plain_oauth=plain_oauth)
                 return set_route(state, context, request, secret_box, freedom)
             return remove_route(state, context) if current else []
 
