@@ -29,7 +29,10 @@ class NextHopCapabilities:
                 self._learned.pop(event.account, None)
 
     def objection(self, account: str, *, smtputf8: bool, eight_bit: bool) -> Reply | None:
-        """Why this account's next hop can't take a mail that needs these extensions."""
+        """Why this account's next hop can't take a mail that needs these extensions.
+
+        With `eight_bit` its body has 8-bit bytes that relay must not encode.
+        """
         learned = self._learned.get(account)
         if learned and smtputf8 and not learned.smtputf8:
             return Reply.ROUTE_LACKS_SMTPUTF8  # RFC 6531 3.5

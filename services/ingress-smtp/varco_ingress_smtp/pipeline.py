@@ -214,7 +214,8 @@ class MailPipeline:
             return await self._refuse(info, mail, Vote(voter=envelope_checks.VOTER, reply=Reply.LOOP), ballot)
         if len(received.header) > MAX_HEADER:
             return await self._refuse(info, mail, Vote(voter=envelope_checks.VOTER, reply=Reply.AMBIGUOUS_BODY), ballot)
-        if objection := self._next_hop_objection(mail, smtputf8=smtputf8, eight_bit=body.eight_bit):
+        fixed = body.eight_bit and (manifest.signed or manifest.encrypted)  # relay encodes any other mail
+        if objection := self._next_hop_objection(mail, smtputf8=smtputf8, eight_bit=fixed):
             return await self._refuse(info, mail, objection, ballot)
         return await self._vote(mail, ballot, received)
 
