@@ -28,8 +28,19 @@ archive: {pop3: {login: archive@acme.test, password: another-secret}, forward: b
 """
 OF_SERVICE = {
     "archive": ["archives", "copies", "marks", "senders"],
-    "audit": ["balance_debts", "balance_hours", "dead-letters", "events", "facts", "others", "recipients", "subjects"],
+    "audit": [
+        "balance_debts",
+        "balance_hours",
+        "dead-letters",
+        "events",
+        "facts",
+        "mail_texts",
+        "others",
+        "recipients",
+        "subjects",
+    ],
     "banguard": ["gate", "hosts", "known-logins", "trusted"],
+    "console": ["people"],
     "filelink": ["links", "terms"],
     "policy": ["accounts", "admin-tokens"],
     "ratelimit": ["counted", "met", "quotas"],

@@ -6,6 +6,7 @@ from varco_audit import api, metrics
 from varco_audit.batches import BatchLimits
 from varco_audit.dead_letters.operations import DeadLetters
 from varco_audit.index.event_index import EventIndex
+from varco_audit.index.mail_texts import MailTexts
 from varco_audit.index.subject_index import SubjectIndex
 from varco_audit.names import NAME
 from varco_audit.reconciliation.checker import BalanceChecker
@@ -16,6 +17,7 @@ from varco_audit.replay.replay_turns import ReplayTurns
 from varco_audit.retention.retention_worker import LEASE, RetentionWorker
 from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventSearch
+from varco_audit.search.mail_finder import MailFinder
 from varco_audit.settings import Settings
 from varco_audit.table_projection import ALL_EVENTS
 from varco_audit.trace.tracer import Tracer
@@ -42,7 +44,8 @@ async def serve(settings: Settings) -> None:
         metrics.INDEX_PENDING.set_function(lambda: index.pending)
         metrics.INDEX_LAG.set_function(index.lag)
         subject_index = SubjectIndex(bus, engine, BatchLimits())
-        reader = EventReader(bus, index, EventSearch(index), draining())
+        mail_texts, search = MailTexts(bus, engine, BatchLimits()), EventSearch(index)
+        reader = EventReader(bus, index, search, draining())
         history, signer = await stack.enter_async_context(open_transparency(bus, settings))
         retention_worker = await stack.enter_async_context(RetentionWorker.opened(bus, settings))
         dead_letters = await stack.enter_async_context(DeadLetters.opened(bus, engine))
@@ -52,7 +55,7 @@ async def serve(settings: Settings) -> None:
             api.balance.router(balance, checker),
             api.dead_letters.router(dead_letters),
             api.events.router(index, reader, recorder),
-            api.traces.router(Tracer(reader, subject_index)),
+            api.traces.router(Tracer(reader, subject_index), MailFinder(reader, search, mail_texts)),
             api.proof.router(bus, history, signer),
             api.replay.router(bus, settings.voters, turns),
             api.changes.router(bus, turns),
@@ -62,6 +65,7 @@ async def serve(settings: Settings) -> None:
             recorder.run(),
             index.run(),
             subject_index.run(),
+            mail_texts.run(),
             balance.run(),
             checker.run(),
             signer.run(),

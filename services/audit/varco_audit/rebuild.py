@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from varco_audit.batches import BatchLimits
 from varco_audit.dead_letters import model
 from varco_audit.index.event_index import EventIndex
+from varco_audit.index.mail_texts import MailTexts
 from varco_audit.index.subject_index import SubjectIndex
-from varco_audit.index.tables import events, facts, others, recipients, subjects
+from varco_audit.index.tables import events, facts, mail_texts, others, recipients, subjects
 from varco_audit.reconciliation.store import BalanceStore
 from varco_audit.reconciliation.tables import hourly_counts, outstanding_mails
 from varco_audit.settings import Settings
@@ -58,6 +59,7 @@ PROJECTIONS = (
         ComparedTable(name="others", table=others, key=("id", "sequence")),
     ),
     RebuildableProjection(SubjectIndex, ComparedTable(name="subjects", table=subjects, key=("sequence",))),
+    RebuildableProjection(MailTexts, ComparedTable(name="mail_texts", table=mail_texts, key=("sequence",))),
     RebuildableProjection(
         BalanceStore,
         ComparedTable(name="balance_hours", table=hourly_counts, key=("account", "hour", "kind")),

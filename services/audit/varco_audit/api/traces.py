@@ -1,17 +1,39 @@
-"""The route that tells what became of one mail."""
+"""The routes that find mails, and tell what became of one."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel
 
-from varco_audit.trace.model import Trace
+from varco_audit.search.mail_finder import FindQuery, MailFinder
+from varco_audit.trace.model import MailSummary, Trace
 from varco_audit.trace.tracer import Tracer
+from varco_common.base.units import MAX_SEQUENCE
 from varco_common.runtime.auth import Caller, visible_account
 
 
-def router(tracer: Tracer) -> APIRouter:
-    """The only route."""
+class FoundMailsOut(BaseModel):
+    """Mails, the newest first. `next` is the cursor of the next page; 0 on the last page."""
+
+    mails: list[MailSummary]
+    next: int
+
+
+def router(tracer: Tracer, finder: MailFinder) -> APIRouter:
+    """All routes about mails."""
     api = APIRouter(tags=["traces"])
+
+    @api.get("/mails", summary="Find mails")
+    async def find(
+        token: Caller,
+        query: Annotated[FindQuery, Depends()],
+        cursor: Annotated[int, Query(ge=0, le=MAX_SEQUENCE, description="`next` of the page before.")] = 0,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> FoundMailsOut:
+        """Mails that clients sent and that have all the words. An account's token finds its own."""
+        query = query._replace(account=visible_account(token, query.account))
+        found = await finder.find(query, cursor=cursor, limit=limit)
+        return FoundMailsOut(mails=found.mails, next=found.next)
 
     @api.get("/traces/{what:path}", summary="What became of a mail")
     async def trace(

@@ -25,7 +25,7 @@ class SubjectIndex(TableProjection):
         rows = []
         for sequence, event in decode_readable(events):
             summary = summary_of(event)
-            if summary and summary.kind in (*FROM_CLIENTS, "refused") and (subject := _searchable(summary.subject)):
+            if summary and summary.kind in (*FROM_CLIENTS, "refused") and (subject := searchable(summary.subject)):
                 rows.append({"sequence": sequence, "account": summary.account, "subject": subject})
         if rows:
             await connection.execute(subjects.insert(), rows)
@@ -37,7 +37,7 @@ class SubjectIndex(TableProjection):
         for a million.
         """
         query = sa.select(subjects.c.sequence).order_by(subjects.c.sequence.desc()).limit(limit)
-        if not (searched := _searchable(words).split()):
+        if not (searched := searchable(words).split()):
             return []
         for word in searched:
             query = query.where(subjects.c.subject.contains(word, autoescape=True))
@@ -46,6 +46,6 @@ class SubjectIndex(TableProjection):
         return [row[0] for row in await self.read(query)]
 
 
-def _searchable(text: str) -> str:
+def searchable(text: str) -> str:
     """In lower case, without control characters: no database has them all in a text."""
     return "".join([c if c.isprintable() else " " for c in text.lower()]).strip()

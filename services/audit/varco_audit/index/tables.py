@@ -53,6 +53,18 @@ subjects = sa.Table(
     sa.Column("subject", sa.Text, nullable=False),
 )
 
+# What a mail is searched by, in lower case: by the event of its decision, or of a failed attempt.
+mail_texts = sa.Table(
+    "mail_texts",
+    metadata,
+    sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("mail", sa.Text, nullable=False),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Index("mail_texts_account", "account", "sequence"),
+)
+
 
 def _index(name: str) -> None:
     """An index that lists the events of a value in their order.

@@ -59,9 +59,9 @@ class EventSearch:
         if cursor:
             select = select.where(sequence < cursor if newest_first else sequence > cursor)
         if query.since:
-            select = select.where(sequence >= await self._first_at(query.since))
+            select = select.where(sequence >= await self.first_at(query.since))
         if query.until:
-            select = select.where(sequence < await self._first_at(query.until))
+            select = select.where(sequence < await self.first_at(query.until))
         rows = await self._index.read(select.order_by(sequence.desc() if newest_first else sequence).limit(limit))
         return [row[0] for row in rows]
 
@@ -75,7 +75,7 @@ class EventSearch:
             if query.service in ("", service) and (not query.facts or fact in query.facts)
         ]
 
-    async def _first_at(self, at: datetime) -> int:
+    async def first_at(self, at: datetime) -> int:
         """The first sequence at that time or later. In the stream, times ascend."""
         query = sa.select(events.c.sequence).where(events.c.at_ms >= at.timestamp() * 1000)
         rows = await self._index.read(query.order_by(events.c.at_ms, events.c.sequence).limit(1))
