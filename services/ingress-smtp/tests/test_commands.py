@@ -16,6 +16,7 @@ async def test_ehlo_offers_what_the_design_lists_and_auth_only_inside_tls(world)
             "8BITMIME",
             "SMTPUTF8",
             "ENHANCEDSTATUSCODES",
+            "DSN",
             "STARTTLS",
         ]
         await client.start_tls(world.trust)

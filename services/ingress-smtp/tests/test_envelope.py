@@ -5,6 +5,7 @@ import pytest
 
 from varco_common.events import MailRefused, RecipientRefused, RouteLearned
 from varco_common.events.policy import SenderAuthorised
+from varco_common.mail.delivery_options import Notify, RecipientOptions
 from varco_common.mail.notices import Language
 from varco_common.mail.replies import Reply
 from varco_common.testing.waiting import eventually
@@ -119,7 +120,15 @@ def session_grant(world):
         (f"MAIL FROM:<{'a' * 65}@acme.example>", "553 5.1.7"),
         ("MAIL FROM:<alice@acme.example> SIZE=x", "501 5.5.4"),
         ("MAIL FROM:<alice@acme.example> BODY=BINARYMIME", "501 5.5.4"),
-        ("MAIL FROM:<alice@acme.example> RET=FULL", "555 5.5.4"),
+        ("MAIL FROM:<alice@acme.example> HOLDFOR=60", "555 5.5.4"),
+        ("MAIL FROM:<alice@acme.example> REQUIRETLS", "555 5.5.4"),
+        ("MAIL FROM:<alice@acme.example> RET=full ENVID=QQ+2B314", "250 2.1.0"),
+        ("MAIL FROM:<alice@acme.example> RET=ALL", "501 5.5.4"),
+        ("MAIL FROM:<alice@acme.example> RET", "501 5.5.4"),
+        ("MAIL FROM:<alice@acme.example> RET=FULL RET=HDRS", "501 5.5.4"),
+        ("MAIL FROM:<alice@acme.example> ENVID=a+2b", "501 5.5.4"),
+        ("MAIL FROM:<alice@acme.example> ENVID", "501 5.5.4"),
+        (f"MAIL FROM:<alice@acme.example> ENVID={'x' * 101}", "501 5.5.4"),
         ("MAIL FROM:<alicé@acme.example>", "553 5.6.7"),
         ("MAIL FROM:<alice@acme.example> BODY=8BITMIME SIZE=100 AUTH=<>", "250 2.1.0"),
         ("mail from: <alice@acme.example>  size=5 ", "250 2.1.0"),
@@ -143,7 +152,18 @@ async def test_each_command_gets_its_answer(client, line, answer):
         ("RCPT TO:<taro..suzuki.@docomo.example>", "250 2.1.5"),
         ("RCPT TO:<.hanako@docomo.example>", "250 2.1.5"),
         ("RCPT TO:<bob@docomo..example>", "553 5.1.3"),
-        ("RCPT TO:<bob@remote.example> NOTIFY=NEVER", "555 5.5.4"),
+        ("RCPT TO:<bob@remote.example> NOTIFY=NEVER", "250 2.1.5"),
+        ("RCPT TO:<bob@remote.example> notify=Success,failure,DELAY ORCPT=rfc822;b+2Bob@x.example", "250 2.1.5"),
+        ("RCPT TO:<bob@remote.example> ORCPT=utf-8;b\\x{F6}b@x.example", "250 2.1.5"),
+        ("RCPT TO:<bob@remote.example> NOTIFY=NEVER,SUCCESS", "501 5.5.4"),
+        ("RCPT TO:<bob@remote.example> NOTIFY=SOMETIMES", "501 5.5.4"),
+        ("RCPT TO:<bob@remote.example> NOTIFY=DELAY,", "501 5.5.4"),
+        ("RCPT TO:<bob@remote.example> NOTIFY", "501 5.5.4"),
+        ("RCPT TO:<bob@remote.example> NOTIFY=NEVER NOTIFY=NEVER", "501 5.5.4"),
+        ("RCPT TO:<bob@remote.example> ORCPT=bob@x.example", "501 5.5.4"),
+        ("RCPT TO:<bob@remote.example> ORCPT=rfc822;b+xx", "501 5.5.4"),
+        (f"RCPT TO:<bob@remote.example> ORCPT=rfc822;{'x' * 494}", "501 5.5.4"),
+        ("RCPT TO:<bob@remote.example> RRVS=2020-01-01T00:00:00Z", "555 5.5.4"),
         ("RCPT TO:<böb@remote.example>", "553 5.6.7"),
         ("DATA", "554 5.5.1"),
         ("DATA now", "501 5.5.4"),
@@ -153,6 +173,53 @@ async def test_each_command_gets_its_answer(client, line, answer):
 async def test_each_command_inside_a_mail_gets_its_answer(client, line, answer):
     await client.say("MAIL FROM:<alice@acme.example>")
     assert (await client.say(line)).startswith(answer + " ")
+
+
+async def test_what_a_client_asks_to_hear_is_in_the_record(world, client):
+    await client.say("MAIL FROM:<alice@acme.example> RET=hdrs ENVID=QQ314")
+    await client.say("RCPT TO:<bob@remote.example> NOTIFY=success,FAILURE ORCPT=rfc822;bob@old.example")
+    await client.say("RCPT TO:<eve@remote.example>")
+    await client.say("RCPT TO:<bob@remote.example> NOTIFY=NEVER")  # a repeated one counts once
+    assert (await client.data()).startswith("250 ")
+    (stored,) = await world.records()
+    envelope = stored.record.envelope
+    assert (envelope.returns, envelope.envid, envelope.require_tls) == ("HDRS", "QQ314", False)
+    options = RecipientOptions(
+        recipient="bob@remote.example", notify=(Notify.SUCCESS, Notify.FAILURE), orcpt="rfc822;bob@old.example"
+    )
+    assert envelope.options == (options,)
+    assert envelope.recipients == ("bob@remote.example", "eve@remote.example")
+
+
+async def test_requiretls_is_offered_inside_tls_where_the_next_hop_takes_it(world, client):
+    """RFC 8689 2. The client is known by its network, from its first mail on."""
+    await client.start_tls(world.trust)
+    await client.say("EHLO me")
+    await client.mail()
+    assert "REQUIRETLS" not in await client.say("EHLO me")
+    at = world.policy.ballots[0].envelope.received_at
+    await world.bus.events.append(RouteLearned(at=at, account="acme", host="mx.example:25", require_tls=True))
+
+    async def offered() -> bool:
+        return "250-REQUIRETLS" in await client.say("EHLO me")
+
+    await eventually(offered)
+    assert (await client.say("MAIL FROM:<alice@acme.example> REQUIRETLS=1")).startswith("501 ")
+    assert (await client.say("MAIL FROM:<alice@acme.example> REQUIRETLS")).startswith("250 ")
+    await client.say("RCPT TO:<bob@remote.example>")
+    assert (await client.data()).startswith("250 ")
+    *_, stored = await world.records()
+    assert stored.record.envelope.require_tls
+
+
+async def test_many_options_are_refused_one_by_one_before_the_record_is_too_large(world, client):
+    await client.say("MAIL FROM:<alice@acme.example>")
+    answers = []
+    for number in range(100):
+        orcpt = f"rfc822;{number}{'x' * 480}"
+        answers.append(await client.say(f"RCPT TO:<r{number}@remote.example> NOTIFY=DELAY ORCPT={orcpt}"))
+    assert {answer[:4] for answer in answers} == {"250 ", "452 "}
+    assert (await client.data()).startswith("250 ")
 
 
 async def test_internationalised_addresses_pass_with_smtputf8(world, client):

@@ -28,6 +28,11 @@ class NextHopCapabilities:
             case RouteSet() | RouteRemoved() | RouteRulesSet():  # nothing is known of another next hop yet
                 self._learned.pop(event.account, None)
 
+    def require_tls(self, account: str) -> bool:
+        """Whether this account's next hop is known to honour REQUIRETLS (RFC 8689)."""
+        learned = self._learned.get(account)
+        return bool(learned and learned.require_tls)
+
     def objection(self, account: str, *, smtputf8: bool, eight_bit: bool) -> Reply | None:
         """Why this account's next hop can't take a mail that needs these extensions.
 

@@ -8,6 +8,7 @@ from varco_common.base.ids import new_id
 from varco_common.bus import Bus
 from varco_common.events.ban_table import BanTable
 from varco_common.mail.ballot import Ballot, Vote
+from varco_common.mail.delivery_options import RecipientOptions
 from varco_common.mail.grants import Denied, Grant, NetworkQuestion, Unavailable
 from varco_common.mail.hops import MAX_HOPS, count_hops
 from varco_common.mail.notices import ascii_of
@@ -17,6 +18,7 @@ from varco_common.mime import Manifest, scan
 from varco_ingress_smtp import envelope_checks, metrics
 from varco_ingress_smtp.authentication import Authenticator, CachedGrant
 from varco_ingress_smtp.next_hop_capabilities import NextHopCapabilities
+from varco_ingress_smtp.parameters import read_mail_parameters, read_recipient_parameters, recipient_bytes
 from varco_ingress_smtp.recorder import Recorder, Votes
 from varco_ingress_smtp.settings import Settings
 from varco_ingress_smtp.smtp import answers, body_reader
@@ -99,9 +101,7 @@ class MailPipeline:
         if not isinstance(granted, CachedGrant):
             return granted
         mail = Transaction(id=new_id(), granted=granted, sender=path.address, received_at=datetime.now(UTC))
-        if (path.parameters or not path.address.isascii()) and (
-            answer := envelope_checks.read_mail_parameters(mail, path.parameters)
-        ):
+        if (path.parameters or not path.address.isascii()) and (answer := self._read_parameters(info, mail, path)):
             return answer
         mail.address_bytes = len(path.address.encode())
         objection = self._stop_objection(info, mail)
@@ -118,11 +118,22 @@ class MailPipeline:
             return None
         return self._table.stopped(mail.envelope(info), envelope_checks.VOTER, datetime.now(UTC))
 
+    def _read_parameters(self, info: SessionInfo, mail: Transaction, path: MailPath) -> str:
+        if path.repeated:
+            return answers.BAD_PARAMETER
+        offered = self.offers_require_tls(info)
+        return read_mail_parameters(mail, path.parameters, offers_require_tls=offered)
+
+    def offers_require_tls(self, info: SessionInfo) -> bool:
+        """Inside TLS, to an account whose next hop takes it: else the mail could only bounce."""
+        return bool(info.tls and info.granted and self._next_hops.require_tls(info.granted.grant.account))
+
     async def rcpt(self, info: SessionInfo, mail: Transaction, path: MailPath) -> str:
         """Adds a recipient. A repeated one counts once."""
         address = path.address
-        if path.parameters:
-            return answers.UNKNOWN_PARAMETER
+        options = _recipient_options(info, path)
+        if isinstance(options, str):
+            return options
         if not address.isascii():
             if not mail.smtputf8:
                 return answers.NEEDS_SMTPUTF8  # RFC 6531 3.5
@@ -130,10 +141,12 @@ class MailPipeline:
                 return await self._refuse(info, mail, objection)
         if address in mail.recipients:
             return answers.RECIPIENT_OK
-        if envelope_checks.recipient_limit_reached(mail, address, self._max_recipients(mail)):
+        if envelope_checks.recipient_limit_reached(mail, options, self._max_recipients(mail)):
             return await self._too_many(info, mail, address)
         mail.recipients[address] = None
-        mail.address_bytes += len(address.encode())
+        mail.address_bytes += recipient_bytes(options)
+        if path.parameters:
+            mail.options[address] = options
         return answers.RECIPIENT_OK
 
     async def _too_many(self, info: SessionInfo, mail: Transaction, address: str) -> str:
@@ -262,6 +275,13 @@ class MailPipeline:
             },
         )
         return answer
+
+
+def _recipient_options(info: SessionInfo, path: MailPath) -> RecipientOptions | str:
+    """The parameters of RCPT, or the answer to bad ones."""
+    if path.parameters and not info.extended:
+        return answers.UNKNOWN_PARAMETER
+    return answers.BAD_PARAMETER if path.repeated else read_recipient_parameters(path.address, path.parameters)
 
 
 async def _scanned(body: BodyReader) -> tuple[Manifest, ReceivedBody]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from varco_common.mail.delivery_options import RecipientOptions, Return
 from varco_common.mail.envelope import Envelope
 from varco_common.runtime.repeated_guesses import RepeatedGuesses
 from varco_ingress_smtp.authentication import CachedGrant
@@ -41,6 +42,10 @@ class Transaction:
     declared_size: int = 0
     recipients: dict[str, None] = field(default_factory=dict)
     address_bytes: int = 0
+    returns: Return | None = None
+    envid: str = ""
+    require_tls: bool = False
+    options: dict[str, RecipientOptions] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)  # recipients over the limit whose refusal is an event
 
     @property
@@ -66,4 +71,8 @@ class Transaction:
             listener=info.listener,
             smtputf8=smtputf8,
             eight_bit=eight_bit,
+            returns=self.returns,
+            envid=self.envid,
+            require_tls=self.require_tls,
+            options=tuple(self.options.values()),
         )

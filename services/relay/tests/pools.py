@@ -68,7 +68,9 @@ class Listener:
         self.back.set()
 
 
-def mail(*recipients: str, body=BODY, sender="alice@acme.example", smtputf8=False, eight_bit=False) -> SmtpTransaction:
+def mail(
+    *recipients: str, body=BODY, sender="alice@acme.example", smtputf8=False, eight_bit=False, **more
+) -> SmtpTransaction:
     recipients = recipients or ("bob@x.example",)
     envelope = Envelope(
         id=new_id(),
@@ -79,6 +81,7 @@ def mail(*recipients: str, body=BODY, sender="alice@acme.example", smtputf8=Fals
         received_at=datetime.now(UTC),
         smtputf8=smtputf8,
         eight_bit=eight_bit,
+        **more,
     )
     return make_transaction(envelope, recipients, body, len(body) if isinstance(body, bytes) else 0)
 

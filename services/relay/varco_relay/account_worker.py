@@ -127,6 +127,7 @@ class AccountWorker:
             smtputf8=capabilities.smtputf8,
             eight_bit=capabilities.eight_bit,
             max_size=capabilities.max_size,
+            require_tls=capabilities.require_tls,
         )
         if not self._learned or _facts(self._learned) != _facts(event):
             self._learned = event
@@ -220,4 +221,4 @@ def _held(hold: DeliveryHeld) -> Unroutable:
 
 
 def _facts(event: RouteLearned) -> tuple[object, ...]:
-    return event.host, event.smtputf8, event.eight_bit, event.max_size
+    return event.host, event.smtputf8, event.eight_bit, event.max_size, event.require_tls

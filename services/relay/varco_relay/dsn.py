@@ -8,10 +8,12 @@ from textwrap import wrap
 import msgspec
 
 from varco_common.events import Failure, Language
+from varco_common.mail.delivery_options import decode_xtext
 from varco_common.mail.envelope import Envelope
 from varco_relay import dsn_text
 
 MAX_HEADERS = 64 * 1024  # bytes of the original that go back
+MAX_RETURNED = 192 * 1024  # bytes of an original that goes back whole (RET=FULL): a DSN stays in its record
 CRLF = "\r\n"
 
 
@@ -19,7 +21,8 @@ class DsnContent(msgspec.Struct, frozen=True, kw_only=True):
     """What a DSN is made of.
 
     `reporter` is the host name of this gate, `host` that of the next hop, empty if it was not
-    asked. `language` is the account's; None: not known, so the text is in all.
+    asked. `language` is the account's; None: not known, so the text is in all. `original` is the
+    whole mail, if it goes back whole; else `headers` do.
     """
 
     id: str
@@ -29,6 +32,7 @@ class DsnContent(msgspec.Struct, frozen=True, kw_only=True):
     failures: tuple[Failure, ...]
     headers: bytes
     now: datetime
+    original: bytes = b""
     expired: bool = False
     language: Language | None = None
 
@@ -42,6 +46,12 @@ def headers_of(body: bytes) -> bytes:
     return section[1:] if section.startswith(b"..") else section
 
 
+def plain(wire: bytes) -> bytes:
+    """A body without dot-stuffing."""
+    content = wire.replace(b"\r\n..", b"\r\n.")
+    return content[1:] if content.startswith(b"..") else content
+
+
 def internationalised(content: DsnContent) -> bool:
     """Whether an address is not ASCII. Then the DSN needs SMTPUTF8, as the mail did."""
     return not all(a.isascii() for a in (content.envelope.sender, *(f.recipient for f in content.failures)))
@@ -50,8 +60,8 @@ def internationalised(content: DsnContent) -> bool:
 def compose(content: DsnContent) -> bytes:
     """The DSN in wire form: CRLF, dot-stuffed, without the final dot.
 
-    It is plain ASCII if the addresses are, so that every next hop can carry it: the sender of a DSN
-    is never told that it failed.
+    It is plain ASCII if the addresses and an original that goes back whole are, so that every next
+    hop can carry it: the sender of a DSN is never told that it failed.
     """
     utf8 = internationalised(content)
     boundary = f"=_{content.id}"
@@ -60,7 +70,9 @@ def compose(content: DsnContent) -> bytes:
         _text_part(_text(content, utf8=utf8).encode(), utf8=utf8),
         # RFC 6533 3: the global forms where addresses are not ASCII
         _part(f"message/{'global-' if utf8 else ''}delivery-status", _status(content, utf8=utf8).encode(), utf8=utf8),
-        _part("message/global-headers" if utf8 else "text/rfc822-headers", headers, utf8=utf8),
+        _original_part(content.original, utf8=utf8)
+        if content.original
+        else _part("message/global-headers" if utf8 else "text/rfc822-headers", headers, utf8=utf8),
     ]
     marker = f"--{boundary}".encode()
     body = b"".join(marker + b"\r\n" + part + b"\r\n" for part in parts) + marker + b"--\r\n"
@@ -79,7 +91,13 @@ def _head(content: DsnContent, boundary: str, *, utf8: bool) -> str:
         "Content-Type": "multipart/report;"
         f' report-type={"global-" if utf8 else ""}delivery-status;{CRLF} boundary="{boundary}"',
     }
+    if utf8 or not content.original.isascii():
+        fields["Content-Transfer-Encoding"] = "8bit"  # RFC 2045 6.4: as the parts
     return "".join(f"{name}: {value}{CRLF}" for name, value in fields.items())
+
+
+def _original_part(original: bytes, *, utf8: bool) -> bytes:
+    return _part("message/global" if utf8 else "message/rfc822", original, utf8=utf8 or not original.isascii())
 
 
 def _part(kind: str, content: bytes, *, utf8: bool) -> bytes:
@@ -114,10 +132,11 @@ def _status(content: DsnContent, *, utf8: bool) -> str:
             "X-Varco-Mail": content.envelope.id,
             "Arrival-Date": format_datetime(content.envelope.received_at),
         }
+        | _envelope_id(content, utf8=utf8)
     ]
     blocks += [
         {
-            "Original-Recipient": f"{'utf-8' if utf8 else 'rfc822'}; {failure.recipient}",
+            "Original-Recipient": _original_recipient(content.envelope, failure.recipient, utf8=utf8),
             "Final-Recipient": f"{'utf-8' if utf8 else 'rfc822'}; {failure.recipient}",
             "Action": "failed",  # RFC 3464 2.3.3
             "Status": _final(failure.status, expired=content.expired),
@@ -127,6 +146,20 @@ def _status(content: DsnContent, *, utf8: bool) -> str:
         for failure in content.failures
     ]
     return CRLF.join("".join(f"{name}: {value}{CRLF}" for name, value in block.items()) for block in blocks)
+
+
+def _envelope_id(content: DsnContent, *, utf8: bool) -> dict[str, str]:
+    """RFC 3464 2.2.1: as the client gave it."""
+    envid = content.envelope.envid
+    return {"Original-Envelope-Id": _folded(decode_xtext(envid), utf8=utf8)} if envid else {}
+
+
+def _original_recipient(envelope: Envelope, recipient: str, *, utf8: bool) -> str:
+    """RFC 3464 2.3.1: ORCPT if the client gave one."""
+    kind, _, address = envelope.options_of(recipient).orcpt.partition(";")
+    if not address:
+        return f"{'utf-8' if utf8 else 'rfc822'}; {recipient}"
+    return f"{kind}; {_folded(decode_xtext(address), utf8=utf8)}"
 
 
 def _asked(content: DsnContent, failure: Failure) -> dict[str, str]:

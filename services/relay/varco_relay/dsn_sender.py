@@ -6,13 +6,14 @@ from datetime import datetime
 from varco_common.base.errors import VarcoError
 from varco_common.bus import Bus, StoredMail
 from varco_common.events import Language, SenderNotified
+from varco_common.mail.delivery_options import Notify, Return
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mime import Manifest
 from varco_common.storage.object_store import ObjectStore
 from varco_relay import metrics
 from varco_relay.delivery_attempt import utc_now
-from varco_relay.dsn import DsnContent, compose, headers_of, internationalised
+from varco_relay.dsn import MAX_RETURNED, DsnContent, compose, headers_of, internationalised, plain
 from varco_relay.model.queue import PendingDsn, QueuedMail
 
 
@@ -35,15 +36,16 @@ class DsnSender:
         two minutes, so a repeated call does no harm.
         """
         recipients = tuple(failure.recipient for failure in pending.failures)
+        envelope = stored.record.envelope if stored else outline(state, recipients, state.accepted_at or pending.since)
+        original = await self._original(stored)
         content = DsnContent(
             id=pending.dsn,
             reporter=self._reporter,
             host=pending.host,
-            envelope=stored.record.envelope
-            if stored
-            else outline(state, recipients, state.accepted_at or pending.since),
-            failures=pending.failures,
-            headers=await self._headers(stored),
+            envelope=envelope,
+            failures=tuple(f for f in pending.failures if envelope.wants(f.recipient, Notify.FAILURE)),
+            headers=headers_of(original),
+            original=plain(original) if _goes_back_whole(stored) else b"",
             now=utc_now(),
             expired=pending.expired,
             language=self._language_of(state.account),
@@ -57,18 +59,29 @@ class DsnSender:
         metrics.notified.inc()
         return sequence
 
-    async def _headers(self, stored: StoredMail | None) -> bytes:
-        """The header section of the original. Without it the DSN is still worth sending."""
+    async def _original(self, stored: StoredMail | None) -> bytes:
+        """The original in wire form, or its beginning. Without it the DSN is worth sending, too."""
         if not stored:
             return b""
         if not (key := stored.record.body.object):
-            return headers_of(stored.body)
+            return stored.body
+        original = b""
         try:
             async for chunk in self._object_store.stream(key):
-                return headers_of(chunk)
+                original += chunk
+                if not _goes_back_whole(stored):
+                    break
         except VarcoError:
             pass
-        return b""
+        return original
+
+
+def _goes_back_whole(stored: StoredMail | None) -> bool:
+    """RFC 3461 4.3. What asks for TLS goes back without its content (RFC 8689 5)."""
+    if not stored or stored.record.body.size > MAX_RETURNED:
+        return False
+    envelope = stored.record.envelope
+    return envelope.returns is Return.FULL and not envelope.require_tls
 
 
 def outline(state: QueuedMail, recipients: tuple[str, ...], received_at: datetime) -> Envelope:
@@ -95,5 +108,6 @@ def _record(content: DsnContent, body: bytes) -> MailAccepted:
         listener="internal",
         smtputf8=internationalised(content),
         eight_bit=not body.isascii(),
+        require_tls=content.envelope.require_tls,  # RFC 8689 5
     )
     return MailAccepted(envelope=envelope, manifest=Manifest(), votes=(), body=BodyReference(size=len(body)))

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from varco_common.events import Failure, MailBounced, MailDeferred, MailDelivered, MailExpired
+from varco_common.mail.delivery_options import Notify
 from varco_common.mail.envelope import Envelope
 from varco_relay.decide.outcome import AttemptOutcome
 from varco_relay.decide.retry_schedule import RetrySchedule
@@ -76,10 +77,14 @@ def expired_event(
 def _failure_fields(
     message: OutgoingMessage, failures: tuple[Failure, ...], now: datetime, host: str, new_id: Callable[[], str]
 ) -> dict[str, Any]:
-    """RFC 5321 4.5.5: a null sender gets no DSN. Mail about mail could go round for ever."""
-    sender = message.envelope.sender
+    """RFC 5321 4.5.5: a null sender gets no DSN. Mail about mail could go round for ever.
+
+    Nor does one that wants none for these recipients (RFC 3461 4.1).
+    """
+    envelope = message.envelope
+    told = envelope.sender and any(envelope.wants(failure.recipient, Notify.FAILURE) for failure in failures)
     fields = _common_fields(message, now, host)
-    return fields | {"failures": failures, "sender": sender, "dsn": new_id() if sender else ""}
+    return fields | {"failures": failures, "sender": envelope.sender, "dsn": new_id() if told else ""}
 
 
 def _common_fields(message: OutgoingMessage, now: datetime, host: str) -> dict[str, Any]:

@@ -115,13 +115,15 @@ class RouteRulesSet(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, t
 class RouteLearned(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.learned.v1"):
     """The capabilities of the next hop; published when first seen and when they change.
 
-    `host` is `name:port`, or `blackhole`. `max_size` is in bytes; 0 where it names none.
+    `host` is `name:port`, or `blackhole`. `max_size` is in bytes; 0 where it names none. With
+    `require_tls` it takes REQUIRETLS (RFC 8689), inside TLS whose certificate was verified.
     """
 
     host: str
     smtputf8: bool = False
     eight_bit: bool = False
     max_size: int = 0
+    require_tls: bool = False
 
 
 class RouteFailed(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="route.failed.v1"):

@@ -30,6 +30,7 @@ class Received:
     connection: int
     tls: bool
     login: str
+    asked: dict[str, str] = field(default_factory=dict)  # the parameters of RCPT by recipient, as they came
 
     @property
     def content(self) -> bytes:
@@ -52,6 +53,8 @@ class NextHop:
     pipelining: bool = True
     eight_bit: bool = True
     smtputf8: bool = True
+    dsn: bool = False
+    require_tls: bool = False  # offered inside TLS
     ehlo: bool = True
     max_size: int | None = 0
     context: ssl.SSLContext | None = None
@@ -150,6 +153,7 @@ class _Session:
         self.sender: str | None = None
         self.parameters: frozenset[str] = frozenset()
         self.recipients: list[str] = []
+        self.asked: dict[str, str] = {}
 
     async def run(self) -> None:
         await self.say("GREETING", "220 next-hop.test ESMTP")
@@ -188,6 +192,8 @@ class _Session:
             *(["8BITMIME"] if hop.eight_bit else []),
             *(["SMTPUTF8"] if hop.smtputf8 else []),
             *([f"SIZE {hop.max_size or ''}".strip()] if hop.max_size is not None else []),
+            *(["DSN"] if hop.dsn else []),
+            *(["REQUIRETLS"] if hop.require_tls and self.tls else []),
             *(["STARTTLS"] if hop.context and not self.tls else []),
             *([f"AUTH {' '.join(hop.auth)}"] if hop.takes_logins else []),
             "ENHANCEDSTATUSCODES",
@@ -244,7 +250,7 @@ class _Session:
             return await self.write("530 5.7.0 authentication required")
         address, _, parameters = rest.partition(">")
         if await self.say("MAIL", "250 2.1.0 ok"):
-            self.sender, self.recipients = address.partition("<")[2], []
+            self.sender, self.recipients, self.asked = address.partition("<")[2], [], {}
             self.parameters = frozenset(parameters.upper().split())
         return None
 
@@ -254,6 +260,7 @@ class _Session:
             return await self.write("503 5.5.1 MAIL first")
         if await self.say(address, "250 2.1.5 ok"):
             self.recipients.append(address)
+            self.asked[address] = rest.partition(">")[2].strip()
         return None
 
     async def on_data(self, _: str) -> None:
@@ -289,6 +296,7 @@ class _Session:
                     connection=self.number,
                     tls=self.tls,
                     login=self.login,
+                    asked=self.asked,
                 )
             )
         self.sender, self.recipients = None, []

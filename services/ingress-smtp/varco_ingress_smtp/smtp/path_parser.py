@@ -27,10 +27,14 @@ _BRACKETS = re.compile(r": *<[^<>]*>")
 
 @dataclass(frozen=True, slots=True)
 class MailPath:
-    """`address` comes without brackets and route, empty for `<>`; parameters by upper-case name."""
+    """`address` comes without brackets and route, empty for `<>`; parameters by upper-case name.
+
+    `repeated`: a parameter stands twice.
+    """
 
     address: str
     parameters: dict[str, str]
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,10 @@ def _parse(form: re.Pattern[str], argument: str, keyword: str) -> MailPath | Mal
     if address and not _within_lengths(match["local"], match["domain"]):
         return MalformedPath(address=True)
     given = match["parameters"]
-    return MailPath(address, _parameters(given) if given else {})
+    if not given:
+        return MailPath(address, {})
+    parameters = _parameters(given)
+    return MailPath(address, parameters, repeated=len(parameters) < len(given.split()))
 
 
 def _within_lengths(local: str, domain: str) -> bool:

@@ -25,8 +25,8 @@ MAX_COMMAND = 512  # bytes of a command line with its CRLF (RFC 5321 4.5.3.1.4)
 MAX_LINE = sasl.MAX_LINE
 
 # What extensions add to a command's length: RFC 1870 3 (26), RFC 6152 2 (17), RFC 6531 3.4 (10),
-# RFC 4954 5 (500).
-_EXTRA_LENGTH = {b"MAIL": 553, b"RCPT": 500, b"AUTH": MAX_LINE}
+# RFC 4954 5 (500), RFC 3461 4.3 and 4.4 (118), RFC 8689 2 (11).
+_EXTRA_LENGTH = {b"MAIL": 682, b"RCPT": 500, b"AUTH": MAX_LINE}
 _LINE_ERRORS = {LineError.TOO_LONG: answers.LINE_TOO_LONG, LineError.BARE_LINE_END: answers.BARE_LINE_END}
 _GREETINGS = (b"EHLO", b"HELO")
 _MAX_NAME = 255  # characters (RFC 5321 4.5.3.1.2)
@@ -158,9 +158,10 @@ class SmtpSession(NoNames, SMTP):
         if info.granted:
             max_size = min(max_size, info.granted.grant.max_size)
         last = ("AUTH PLAIN LOGIN" if not info.login else "HELP") if info.tls else "STARTTLS"
+        require_tls = "250-REQUIRETLS\r\n" if self.admission.pipeline.offers_require_tls(info) else ""
         return (
             f"250-{self.hostname}\r\n250-PIPELINING\r\n250-SIZE {max_size}\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
-            f"250-ENHANCEDSTATUSCODES\r\n250 {last}"
+            f"250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n{require_tls}250 {last}"
         )
 
     @command

@@ -4,6 +4,8 @@ import asyncio
 import ssl
 from dataclasses import dataclass, field
 
+import msgspec
+
 from varco_common.events import TlsUse
 from varco_relay.oauth.errors import TokenRefused, TokenUnavailable
 from varco_relay.oauth.tokens import Tokens
@@ -95,6 +97,8 @@ class Dialer:
             await self._hello(client)
             if encrypt and not client.tls:
                 await self._start_tls(client, target)
+            if not client.tls or target.tls is not TlsUse.REQUIRED:  # RFC 8689 4.2.1: verified, or not at all
+                client.capabilities = msgspec.structs.replace(client.capabilities, require_tls=False)
             if target.login:
                 await _log_in(client, target, token)
         except BaseException as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from varco_common.base.errors import PoisonError
+from varco_common.mail.delivery_options import RecipientOptions, Return
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.hops import MAX_HOPS, count_hops
 from varco_relay.smtp.smtp_reply import SmtpReply
@@ -20,7 +21,8 @@ BodyChunks = Callable[[], AsyncGenerator[bytes, None]]
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a next hop offers in its answer to EHLO. After HELO it is nothing.
 
-    `max_size` 0: no limit named.
+    `max_size` 0: no limit named. `dsn` is RFC 3461. `require_tls` is RFC 8689, which counts only
+    where the certificate was verified.
     """
 
     pipelining: bool = False
@@ -28,6 +30,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     smtputf8: bool = False
     size: bool = False
     max_size: int = 0
+    dsn: bool = False
+    require_tls: bool = False
     starttls: bool = False
     auth: tuple[str, ...] = ()
 
@@ -45,6 +49,8 @@ def parse_capabilities(reply: SmtpReply) -> Capabilities:
         smtputf8="SMTPUTF8" in keywords,
         size="SIZE" in keywords,
         max_size=min(int(size[0]), MAX_SIZE) if size and size[0].isdecimal() else 0,
+        dsn="DSN" in keywords,
+        require_tls="REQUIRETLS" in keywords,
         starttls="STARTTLS" in keywords,
         auth=tuple(keywords.get("AUTH", ())),
     )
@@ -55,7 +61,8 @@ class SmtpTransaction:
     """One mail for one group of recipients.
 
     `body` is in wire form: CRLF, dot-stuffed, no final dot. Chunks are read anew for each attempt.
-    `size` is in bytes, `hops` counts the servers that the mail came through.
+    `size` is in bytes, `hops` counts the servers that the mail came through. `returns`, `envid`,
+    `require_tls` and `options` as in the envelope.
     """
 
     sender: str
@@ -65,6 +72,10 @@ class SmtpTransaction:
     eight_bit: bool = False
     smtputf8: bool = False
     hops: int = 0
+    returns: Return | None = None
+    envid: str = ""
+    require_tls: bool = False
+    options: tuple[RecipientOptions, ...] = ()
 
 
 def make_transaction(
@@ -94,6 +105,10 @@ def make_transaction(
         eight_bit=eight_bit,
         smtputf8=smtputf8,
         hops=count_hops(header),
+        returns=envelope.returns,
+        envid=envelope.envid,
+        require_tls=envelope.require_tls,
+        options=envelope.options,
     )
 
 
@@ -130,6 +145,9 @@ def obstacle(transaction: SmtpTransaction, capabilities: Capabilities) -> SmtpRe
     if transaction.hops > MAX_HOPS:
         text = f"5.4.6 The mail came through {transaction.hops} servers already: it goes round in a circle"
         return SmtpReply(554, text, by_gate=True)
+    if transaction.require_tls and not capabilities.require_tls:  # RFC 8689 4.2.1
+        text = "5.7.30 REQUIRETLS support required: the next hop doesn't offer it over verified TLS"
+        return SmtpReply(550, text, by_gate=True)
     if transaction.smtputf8 and not capabilities.smtputf8:  # RFC 6531 3.5
         text = "5.6.7 The next hop can't carry internationalised addresses or header fields (no SMTPUTF8)"
         return SmtpReply(550, text, by_gate=True)
@@ -144,8 +162,20 @@ def envelope_commands(transaction: SmtpTransaction, capabilities: Capabilities) 
         parameters += " BODY=8BITMIME"
     if transaction.smtputf8:
         parameters += " SMTPUTF8"
+    if transaction.require_tls:
+        parameters += " REQUIRETLS"
+    asked: dict[str, str] = {}
+    if capabilities.dsn:  # RFC 3461 5.2.1: the next hop then owes the notifications
+        parameters += f" RET={transaction.returns}" if transaction.returns else ""
+        parameters += f" ENVID={transaction.envid}" if transaction.envid else ""
+        asked = {options.recipient: _parameters_of(options) for options in transaction.options}
     return [
         f"MAIL FROM:<{transaction.sender}>{parameters}\r\n".encode(),
-        *[f"RCPT TO:<{recipient}>\r\n".encode() for recipient in transaction.recipients],
+        *[f"RCPT TO:<{to}>{asked.get(to, '')}\r\n".encode() for to in transaction.recipients],
         b"DATA\r\n",
     ]
+
+
+def _parameters_of(options: RecipientOptions) -> str:
+    notify = f" NOTIFY={','.join(options.notify)}" if options.notify else ""
+    return notify + (f" ORCPT={options.orcpt}" if options.orcpt else "")
