@@ -12,6 +12,6 @@ step "users of the bus, streams and schemas"
 docker compose exec -T nats sh -c 'kill -HUP 1' # not `docker kill`: after that, Docker would not start it again
 docker compose run --rm --no-TTY prepare
 step "voters and workers"
-replace policy ratelimit banguard filelink relay archive audit console
+replace policy ratelimit banguard filelink relay domains archive audit console
 step "ingress and firewall"
 replace ingress-smtp firewall

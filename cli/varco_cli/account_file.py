@@ -47,6 +47,7 @@ OWNERS = (
         ("language", "hosts", "users", "senders", "networks", "rules", "notices"),
         whole=True,
     ),
+    Owner("domains", "/accounts/{account}/domains", ("domains",)),  # after the senders that need them
     Owner("relay", "/accounts/{account}/route", ("route",)),
     Owner("relay", "/accounts/{account}/routes", ("routes",)),
     Owner("ratelimit", "/accounts/{account}/quotas", ("quotas",)),

@@ -22,6 +22,7 @@ import varco_archive
 import varco_audit
 import varco_banguard
 import varco_common
+import varco_domains
 import varco_filelink
 import varco_ingress_smtp
 import varco_policy
@@ -29,8 +30,8 @@ import varco_ratelimit
 import varco_relay
 
 SERVICES = (
-    *(varco_archive, varco_audit, varco_banguard, varco_common, varco_filelink, varco_ingress_smtp),
-    *(varco_policy, varco_ratelimit, varco_relay),
+    *(varco_archive, varco_audit, varco_banguard, varco_common, varco_domains, varco_filelink),
+    *(varco_ingress_smtp, varco_policy, varco_ratelimit, varco_relay),
 )
 # These see what an operator writes, or what the service itself has made.
 TRUSTED = {"varco_common.testing"}

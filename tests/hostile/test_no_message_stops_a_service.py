@@ -11,7 +11,8 @@ from varco_common.runtime.service import Service, installed
 from varco_common.testing import NatsServer, free_port
 from varco_common.testing.certificates import self_signed
 
-SERVICES = ("archive", "banguard", "filelink", "ingress-smtp", "policy", "ratelimit", "relay")  # audit has its own test
+# audit has its own test
+SERVICES = ("archive", "banguard", "domains", "filelink", "ingress-smtp", "policy", "ratelimit", "relay")
 PAYLOADS = (b"", b"\xff\x00", b"{}", b"null", b"[]", b'{"type":1}', b'{"type":"%s.v1","at":"9999-99-99"}', b"[" * 5_000)
 
 

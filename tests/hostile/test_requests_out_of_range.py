@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 import varco_archive.api
 import varco_audit.api
 import varco_banguard.api
+import varco_domains.api.routes
 import varco_filelink.api
 import varco_policy.api
 import varco_ratelimit.api.routes
@@ -24,6 +25,7 @@ SERVICES = (
     varco_archive.api,
     *(getattr(varco_audit.api, name) for name in varco_audit.api.__all__),
     varco_banguard.api,
+    varco_domains.api.routes,
     varco_filelink.api,
     varco_policy.api,
     varco_ratelimit.api.routes,

@@ -41,8 +41,9 @@ OF_SERVICE = {
     ],
     "banguard": ["gate", "hosts", "known-logins", "trusted"],
     "console": ["people"],
+    "domains": ["domains"],
     "filelink": ["links", "terms"],
-    "policy": ["accounts", "admin-tokens"],
+    "policy": ["accounts", "admin-tokens", "domains"],
     "ratelimit": ["counted", "met", "quotas"],
     "relay": ["queue", "routes"],
 }

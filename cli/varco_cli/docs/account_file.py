@@ -12,6 +12,8 @@ from varco_common.base.wording import flow
 
 GROUP = "varco.account_file"  # entry points: `account` for the file itself, others by section
 SECTIONS = {  # after those of the file itself
+    "domains": "The domains of the account. Each is proven by a record in the DNS (docs/domains.md): then the account's "
+    "own token may authorise senders under it.",
     "route": "Where the account's mail goes. Without a route of its own, VARCO_RELAY_DEFAULT_ROUTE holds.",
     "routes": "Routes for some of the mail, by sender and recipient. The first that covers both holds; where none does, "
     "`route` holds. Entries are known by their senders and recipients.",

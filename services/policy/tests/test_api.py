@@ -170,7 +170,7 @@ async def test_an_account_s_token_sees_and_changes_that_account_alone(policy):
             answer = await partner.request(method, path, json={"name": "x", "hosts": []} if method != "GET" else None)
             assert answer.status_code in (403, 422), (method, path)
             assert method == "PUT" or answer.status_code == 403
-        assert (await partner.put("/accounts/acme/senders/@mine.example")).status_code == 200
+        assert (await partner.put("/accounts/acme/senders/@mine.acme.example")).status_code == 200
         assert (await partner.put("/accounts/acme/users/bob", json={"password": SECRET})).status_code == 200
         taken = await partner.put("/accounts/acme/senders/boss@mail.other.example")
         assert (taken.status_code, "declared by another" in taken.json()["detail"]) == (403, True)

@@ -22,8 +22,10 @@ from varco_policy import api
 from varco_policy.account_directory import ALL, FOLLOWED, NAME, AccountDirectory
 from varco_policy.admin_tokens import ADMIN_TOKENS
 from varco_policy.decide import VOTER
+from varco_policy.domain_ownership import OWNED_DOMAINS
 from varco_policy.grant_responder import GrantResponder
 from varco_policy.metrics import ACCOUNTS
+from varco_policy.owned_domains import OwnedDomains
 from varco_policy.password_hashes import ImportedHashes
 from varco_policy.settings import Settings
 from varco_policy.voter import PolicyVoter
@@ -46,9 +48,11 @@ async def serve(settings: Settings) -> None:
     ):
         await database.migrate(engine, "varco_policy")
         admin_tokens = Projection(ADMIN_TOKENS, bus, engine, NAME)
+        domains = Projection(OWNED_DOMAINS, bus, engine, NAME)
         async with (
             AccountDirectory.open(bus, engine) as accounts,
             admin_tokens.following(),
+            domains.following(),
             run_in_background(
                 name_logins(bus, accounts.projection, LoginNamed, lambda account: account.credentials, _named)
             ),
@@ -56,7 +60,8 @@ async def serve(settings: Settings) -> None:
             ACCOUNTS.set_function(lambda: len(accounts.projection))
             responder = GrantResponder(bus, accounts, verifier)
             server.include(rebuild_api.router(NAME, "varco_policy.rebuild", settings))
-            server.include(api.router(accounts, admin_tokens, verifier, signer))
+            owned_domains = OwnedDomains(domains, proof_required=settings.proof_required)
+            server.include(api.router(accounts, admin_tokens, verifier, signer, owned_domains))
             await bus.voting.serve(VOTER, PolicyVoter(accounts))
             await bus.requests.answer(LOGIN, NAME, responder.on_login)
             await bus.requests.answer(NETWORK, NAME, responder.on_network)
@@ -93,6 +98,7 @@ SERVICE = Service(
     publishes=(ALL, subjects.replay_frames("*")),
     subscribes=(
         *FOLLOWED,
+        *OWNED_DOMAINS.filters,
         *mail_filters(),
         "ballot.*",
         LOGIN,

@@ -25,6 +25,7 @@ from varco_common.events import (
     SenderWithdrawn,
 )
 from varco_common.eventsourcing.commands import Change
+from varco_policy.domain_ownership import Ownership
 from varco_policy.model.account import Account
 
 _ALLOWED = (
@@ -46,12 +47,13 @@ class DomainFacts(NamedTuple):
     """What decides over a domain.
 
     `claiming` takes a sender pattern and returns the accounts with a sender at its domain, above it
-    or below it. The others take a domain.
+    or below it. `ownership` takes an account and a pattern. The others take a domain.
     """
 
     claiming: Callable[[str], set[str]]
     is_public_suffix: Callable[[str], bool]
     is_mail_provider: Callable[[str], bool]
+    ownership: Callable[[str, str], Ownership]
 
 
 def refusal_for_account_token(account: Account | None, changes: Iterable[Change], domains: DomainFacts) -> str:
@@ -79,9 +81,26 @@ def _sender_refusal(pattern: str, account: str, domains: DomainFacts) -> str:
         return f"anybody can have an address at {domain}: only an admin may authorise {pattern}"
     if domains.is_public_suffix(domain):
         return f"{domain} is a public suffix, below which others have domains: only an admin may authorise {pattern}"
-    if domains.claiming(pattern) - {account}:
-        return f"the domain of {pattern} is declared by another account: only an admin may share it"
-    return ""
+    return _ownership_refusal(pattern, account, domains)
+
+
+def _ownership_refusal(pattern: str, account: str, domains: DomainFacts) -> str:
+    """A proof settles it; what an operator vouches for must not be declared by another account."""
+    domain = pattern.rpartition("@")[2].removeprefix(".")
+    match domains.ownership(account, pattern):
+        case Ownership.PROVEN:
+            return ""
+        case Ownership.OTHERS:
+            return f"the domain of {pattern} is proven by another account: only an admin may share it"
+        case _ if domains.claiming(pattern) - {account}:
+            return f"the domain of {pattern} is declared by another account: only an admin may share it"
+        case Ownership.VOUCHED:
+            return ""
+        case Ownership.NONE:
+            return (
+                f"{domain} is not proven: `varco domains add {account} {domain}` prints a record to publish; "
+                "or ask an operator to vouch for the domain"
+            )
 
 
 def _is_others_login(login: str, account: str, domains: DomainFacts) -> bool:

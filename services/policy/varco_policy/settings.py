@@ -6,11 +6,11 @@ from pydantic import Field
 
 from varco_common.base.settings import env_prefix
 from varco_common.bus.settings import WithBus
-from varco_common.runtime.settings import WithApi, WithTokenKey
+from varco_common.runtime.settings import WithApi, WithDomainProof, WithTokenKey
 from varco_common.storage.settings import WithDatabase
 
 
-class Settings(WithBus, WithApi, WithDatabase, WithTokenKey):
+class Settings(WithBus, WithApi, WithDatabase, WithTokenKey, WithDomainProof):
     """`VARCO_POLICY_*`, and shared settings."""
 
     model_config = env_prefix("VARCO_POLICY_")

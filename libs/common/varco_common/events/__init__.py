@@ -13,6 +13,7 @@ from varco_common.events.audit import *
 from varco_common.events.banguard import *
 from varco_common.events.base import *
 from varco_common.events.console import *
+from varco_common.events.domains import *
 from varco_common.events.filelink import *
 from varco_common.events.ingress import *
 from varco_common.events.oauth import *
@@ -30,6 +31,7 @@ AnyEvent = (
     | AnyPolicyEvent
     | AnyRelayEvent
     | AnyRatelimitEvent
+    | AnyDomainEvent
     | AnyFilelinkEvent
     | AnyArchiveEvent
     | AnyAuditEvent

@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from pydantic import AfterValidator, Field
@@ -93,6 +93,21 @@ class WithHostname(Settings):
         """Whether other servers can know the name. RFC 6761, 6762 and 8375 reserve local ones."""
         first, dot, domain = self.hostname.lower().rstrip(".").partition(".")
         return bool(first and dot) and domain.rpartition(".")[2] not in _LOCAL_DOMAINS
+
+
+class WithDomainProof(Settings):
+    """Whether a domain must be proven: policy asks for it, domains tells of it."""
+
+    domains_proof: Literal["on", "off"] = Field(
+        default="on",
+        validation_alias="VARCO_DOMAINS_PROOF",
+        description="Whether an account's own token may authorise senders only under domains that the account has "
+        "proven, or an operator vouches for. `off` is for closed networks, where no DNS has the records.",
+    )
+
+    @property
+    def proof_required(self) -> bool:
+        return self.domains_proof == "on"
 
 
 class WithSmtpPorts(Settings):

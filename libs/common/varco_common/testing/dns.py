@@ -1,6 +1,7 @@
 """A DNS server for tests, on loopback, over UDP and TCP; its zone can be changed at any time."""
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -174,7 +175,11 @@ def _listeners(server: DnsServer) -> list[Any]:
 
 
 def forbid_other_dns() -> None:
-    """From now on this process can ask no DNS server beyond loopback. It cannot be undone."""
+    """From now on this process can ask no DNS server beyond loopback. It cannot be undone.
+
+    What it starts asks a silent port of loopback, unless it is told to ask another one.
+    """
+    os.environ["VARCO_RESOLVER"] = SILENT
     sys.addaudithook(_refuse_dns)
 
 

@@ -12,11 +12,11 @@ from varco_common.storage.object_store import ObjectStore, open_store
 from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing.databases import database_url, postgres, postgres_url, sqlite_url
 from varco_common.testing.disks import small_disk
-from varco_common.testing.dns import SILENT, DnsServer, dns_server, forbid_other_dns
+from varco_common.testing.dns import DnsServer, dns_server, forbid_other_dns
 from varco_common.testing.nats import NatsServer, nats_server
 from varco_common.testing.s3 import S3Server, s3_server
 
-forbid_other_dns()
+forbid_other_dns()  # before any fixture starts a process
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +24,6 @@ def log_as_it_was() -> Iterator[None]:
     """A command configures the log of its process: the next test does not inherit that."""
     with log.as_it_was():
         yield
-
-
-@pytest.fixture(autouse=True)
-def no_dns_beyond_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test starts asks a silent port of loopback, unless it names another one."""
-    monkeypatch.setenv("VARCO_RESOLVER", SILENT)
 
 
 @pytest.fixture
@@ -76,7 +70,6 @@ __all__ = [
     "dns",
     "log_as_it_was",
     "nats",
-    "no_dns_beyond_this_machine",
     "postgres",
     "postgres_url",
     "s3",

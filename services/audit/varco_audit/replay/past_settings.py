@@ -12,7 +12,7 @@ from varco_common.base.errors import NotFound, RefusedCommand, TransientError
 from varco_common.bus import Bus
 from varco_common.eventsourcing.replay.frames import ReplayFailed, SettingsItem, StateQuestion, UnreadableMail
 
-SERVICES = ("policy", "relay", "ratelimit", "filelink", "archive", "banguard")
+SERVICES = ("policy", "relay", "ratelimit", "filelink", "archive", "banguard", "domains")
 
 
 class PointInTime(NamedTuple):

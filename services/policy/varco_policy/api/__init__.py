@@ -12,13 +12,18 @@ from varco_policy.account_directory import AccountDirectory
 from varco_policy.api import accounts, networks, rules, senders, tokens, users
 from varco_policy.api.command_runner import CommandRunner
 from varco_policy.model.admin_tokens import AdminTokens
+from varco_policy.owned_domains import OwnedDomains
 
 
 def router(
-    directory: AccountDirectory, admin_tokens: Projection[AdminTokens], verifier: PasswordVerifier, signer: TokenSigner
+    directory: AccountDirectory,
+    admin_tokens: Projection[AdminTokens],
+    verifier: PasswordVerifier,
+    signer: TokenSigner,
+    owned_domains: OwnedDomains,
 ) -> APIRouter:
     """All routes of the service."""
-    runner = CommandRunner(directory)
+    runner = CommandRunner(directory, owned_domains)
     api = APIRouter()
     for part in (
         accounts.router(runner, verifier),

@@ -13,6 +13,7 @@ from varco_policy.account_directory import AccountDirectory
 from varco_policy.desired_state import Owners
 from varco_policy.model.account import Account
 from varco_policy.normalization import ACCOUNT_NAME, RESERVED_NAMES
+from varco_policy.owned_domains import OwnedDomains
 from varco_policy.permissions import DomainFacts, refusal_for_account_token
 from varco_policy.public_domains import is_mail_provider, is_public_suffix
 
@@ -23,10 +24,13 @@ AccountDecision = Callable[[Account, CommandContext], list[Change]]
 class CommandRunner:
     """`change` and `apply` raise what the decision raises, ConflictError, TransientError, 403."""
 
-    def __init__(self, accounts: AccountDirectory) -> None:
+    def __init__(self, accounts: AccountDirectory, owned_domains: OwnedDomains) -> None:
         self.accounts = accounts
         self.owners = Owners(login=accounts.login_owner, network=accounts.network_owner)
-        self._domains = DomainFacts(accounts.accounts_claiming_domain, is_public_suffix, is_mail_provider)
+        self._owned_domains = owned_domains
+        self._domains = DomainFacts(
+            accounts.accounts_claiming_domain, is_public_suffix, is_mail_provider, owned_domains.ownership
+        )
         self._executor = CommandExecutor(accounts.projection)
 
     def existing(self, name: str) -> Account:
@@ -46,6 +50,9 @@ class CommandRunner:
         """
         if name in RESERVED_NAMES:
             raise RefusedCommand(f"no account can be called {name}")
+
+        if not request.is_admin:
+            await self._owned_domains.catch_up(name)
 
         def permitted(account: Account | None, context: CommandContext) -> list[Change]:
             changes = decide(account, context)

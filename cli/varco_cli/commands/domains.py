@@ -1,0 +1,105 @@
+"""`varco domains`: the domains of an account, and the records that prove them."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from varco_cli import api_client, output
+from varco_cli.catalogue import group
+from varco_cli.commands.shared import Account, NeededReason, Reason, accounts_like, change, check_account, differences
+from varco_cli.failures import Refused
+from varco_cli.output import Json
+
+app = group("domains")
+_SERVICE = "domains"
+
+Domain = Annotated[str, typer.Argument(help="The domain, such as acme.example.", metavar="DOMAIN")]
+OneAccount = Annotated[
+    str, typer.Argument(help="Only of this account.", metavar="[ACCOUNT]", autocompletion=accounts_like)
+]
+
+
+@app.command("list")
+def list_domains(account: OneAccount = "", as_json: Json = False) -> None:
+    """Lists domains and how they are owned: proven, vouched for by an operator, or pending.
+
+    Examples: `varco domains list` · `varco domains list acme --json`
+    """
+    params = {"account": account} if account else {}
+    domains = api_client.call(_SERVICE, "GET", "/domains", params=params)
+    rows = [(entry["account"], entry["domain"], entry["status"], entry["since"], entry["why"]) for entry in domains]
+    output.show(domains, as_json, lambda: output.table(["account", "domain", "status", "since", "why"], rows))
+
+
+@app.command("show")
+def show_domain(account: Account, domain: Domain, as_json: Json = False) -> None:
+    """Prints a domain: how it is owned, the record to publish, and what the last look saw.
+
+    Example: `varco domains show acme acme.example`
+    """
+    answer = api_client.call(_SERVICE, "GET", _path(account, domain))
+    output.show(answer, as_json, lambda: _print(answer))
+
+
+@app.command("add")
+def add_domain(account: Account, domain: Domain, reason: Reason = "", as_json: Json = False) -> None:
+    """Adds a domain and prints the TXT record that proves it, to be published in the DNS.
+
+    Example: `varco domains add acme acme.example`
+    """
+    check_account(account)
+    answer = api_client.call(_SERVICE, "PUT", _path(account, domain), params={"reason": reason})
+    shown = api_client.call(_SERVICE, "GET", _path(account, domain))
+
+    def text() -> None:
+        differences(answer["changes"])
+        _print(shown)
+
+    output.show(answer | shown, as_json, text)
+
+
+@app.command("check")
+def check_domain(account: Account, domain: Domain, as_json: Json = False) -> None:
+    """Looks for the record now. Exit code 1 where the domain is not proven.
+
+    Example: `varco domains check acme acme.example`
+    """
+    answer = api_client.call(_SERVICE, "POST", f"{_path(account, domain)}/check")
+    output.show(answer, as_json, lambda: _print(answer))
+    if answer["status"] != "proven":
+        raise typer.Exit(Refused.exit_code)
+
+
+@app.command("vouch")
+def vouch_for_domain(account: Account, domain: Domain, reason: NeededReason = "", as_json: Json = False) -> None:
+    """Vouches for a domain, as an operator, instead of a proof. Adds it if need be.
+
+    Example: `varco domains vouch acme acme.example --reason "contract of 3 March"`
+    """
+    check_account(account)
+    change(_SERVICE, "POST", f"{_path(account, domain)}/vouch", reason, as_json)
+
+
+@app.command("remove")
+def remove_domain(account: Account, domain: Domain, reason: Reason = "", as_json: Json = False) -> None:
+    """Removes a domain. The senders under it must be withdrawn first.
+
+    Example: `varco domains remove acme acme.example --reason "sold"`
+    """
+    change(_SERVICE, "DELETE", _path(account, domain), reason, as_json)
+
+
+def _print(domain: dict[str, Any]) -> None:
+    output.line(f"{domain['domain']} of account {domain['account']}: {domain['status']} since {domain['since']}")
+    output.line(f"  {domain['why']}")
+    if domain["finding"]:
+        following = f"; the next look is at {domain['next_check_at']}" if domain["next_check_at"] else ""
+        output.line(f"  looked at {domain['checked_at']}: {domain['finding']}{following}")
+    if domain["record"] and domain["status"] != "proven":
+        output.line("  publish this record, then run `varco domains check`:")
+        output.line(f'    {domain["record"]["name"]}. TXT "{domain["record"]["value"]}"')
+
+
+def _path(account: str, domain: str) -> str:
+    return f"/accounts/{quote(account, safe='')}/domains/{quote(domain, safe='')}"

@@ -1,0 +1,162 @@
+import asyncio
+from functools import partial
+
+import pytest
+
+from varco_common.events import AccountClosed, SenderAuthorised, SenderWithdrawn
+from varco_common.testing.schema import call_everything, of_account
+from varco_common.testing.waiting import eventually
+
+ACME = "/accounts/acme/domains/acme.example"
+
+
+async def test_a_domain_is_proven_once_its_record_is_there(domains):
+    record = (await domains.add("acme", "acme.example"))["record"]
+    assert record["name"] == "_varco.acme.example"
+    first = (await domains.admin.post(f"{ACME}/check")).json()
+    assert (first["status"], first["finding"]) == ("pending", "there is no TXT record at _varco.acme.example")
+    domains.dns.add_txt(record["name"], "something else", record["value"])
+    second = (await domains.admin.post(f"{ACME}/check")).json()
+    assert second["status"] == "proven"
+
+
+async def test_the_service_looks_by_itself(domains):
+    record = (await domains.add("acme", "acme.example"))["record"]
+    domains.dns.add_txt(record["name"], record["value"])
+
+    async def proven():
+        return (await domains.admin.get(ACME)).json()["status"] == "proven"
+
+    await eventually(proven)
+
+
+async def test_each_account_and_domain_has_a_value_of_its_own(domains):
+    values = [
+        (await domains.add(account, domain))["record"]["value"]
+        for account in ("acme", "other")
+        for domain in ("acme.example", "acme.test")
+    ]
+    assert len({*values}) == 4
+
+
+async def test_the_value_of_another_account_proves_nothing(domains):
+    record = (await domains.add("acme", "acme.example"))["record"]
+    await domains.add("other", "acme.example")
+    domains.dns.add_txt(record["name"], record["value"])
+    answer = (await domains.admin.post("/accounts/other/domains/acme.example/check")).json()
+    assert answer["status"] == "pending"
+    assert answer["finding"].startswith("_varco.acme.example has other values: 'varco-domain=")
+
+
+@pytest.mark.parametrize("how", ["SERVFAIL", "REFUSED"])
+async def test_a_dns_server_that_fails_says_nothing_about_a_domain(domains, how):
+    domains.dns.fail("_varco.acme.example", how)
+    await domains.add("acme", "acme.example")
+    answer = (await domains.admin.post(f"{ACME}/check")).json()
+    assert answer["status"] == "pending"
+    assert answer["finding"].startswith("cannot tell now: TXT of _varco.acme.example")
+
+
+async def test_a_record_that_goes_or_a_server_that_fails_unproves_nothing(domains):
+    await domains.prove("acme", "acme.example")
+    domains.dns.remove("_varco.acme.example", "TXT")
+    assert (await domains.admin.post(f"{ACME}/check")).json()["status"] == "proven"
+    domains.dns.fail("_varco.acme.example", "SERVFAIL")
+    assert (await domains.admin.post(f"{ACME}/check")).json()["status"] == "proven"
+
+
+async def test_a_domain_that_another_account_has_proven_is_refused(domains):
+    await domains.add("other", "acme.example")
+    await domains.prove("acme", "acme.example")
+    for answer in (
+        await domains.admin.put("/accounts/third/domains/acme.example"),
+        await domains.admin.post("/accounts/third/domains/acme.example/vouch?reason=contract"),
+        await domains.admin.patch("/accounts/third/domains", json=["acme.example"]),
+    ):
+        assert answer.status_code == 422
+        assert "another account has proven acme.example" in answer.json()["detail"]
+    record = (await domains.admin.get("/accounts/other/domains/acme.example")).json()["record"]
+    domains.dns.add_txt(record["name"], record["value"])
+    late = await domains.admin.post("/accounts/other/domains/acme.example/check")
+    assert late.status_code == 422
+
+
+async def test_an_operator_vouches_with_a_reason_and_an_account_never(domains):
+    assert (await domains.admin.post(f"{ACME}/vouch")).status_code == 422
+    async with domains.account("acme") as account:
+        assert (await account.post(f"{ACME}/vouch?reason=mine")).status_code == 403
+    await domains.admin.post(f"{ACME}/vouch?reason=contract of 3 March")
+    shown = (await domains.admin.get(ACME)).json()
+    assert shown["status"] == "vouched"
+    assert shown["why"].endswith("vouches for it: contract of 3 March")
+
+
+async def test_an_account_sees_and_changes_its_own_domains_only(domains):
+    await domains.prove("other", "other.example")
+    async with domains.account("acme") as account:
+        assert (await account.put(ACME)).status_code == 200
+        assert [entry["domain"] for entry in (await account.get("/domains")).json()] == ["acme.example"]
+        assert (await account.put("/accounts/other/domains/acme.test")).status_code == 403
+        assert (await account.get("/domains?account=other")).status_code == 403
+        assert (await account.delete(ACME)).status_code == 200
+
+
+async def test_domains_in_use_count_as_vouched_for(domains):
+    await domains.append(SenderAuthorised, "acme", pattern="@acme.example")
+    await domains.append(SenderAuthorised, "acme", pattern="@.acme.example")
+    await domains.append(SenderAuthorised, "acme", pattern="boss@sub.acme.example")
+
+    async def listed():
+        return [(entry["domain"], entry["status"]) for entry in (await domains.admin.get("/domains")).json()]
+
+    assert await eventually(listed) == [("acme.example", "vouched")]
+    section = (await domains.admin.get("/accounts/acme/domains")).json()
+    assert section["domains"] == []
+    assert section["all"][0]["why"] == "in use: senders are authorised under it"
+    refused = await domains.admin.delete(ACME)
+    assert refused.status_code == 422
+    assert "may still send as" in refused.json()["detail"]
+    for pattern in ("@acme.example", "@.acme.example", "boss@sub.acme.example"):
+        await domains.append(SenderWithdrawn, "acme", pattern=pattern)
+    await eventually(lambda: _gone(domains))
+
+
+async def _gone(domains) -> bool:
+    return (await domains.admin.get("/domains")).json() == []
+
+
+async def test_a_closed_account_has_no_domains(domains):
+    await domains.prove("acme", "acme.example")
+    await domains.append(AccountClosed, "acme")
+    await eventually(lambda: _gone(domains))
+    await domains.prove("other", "acme.example")
+
+
+async def test_the_section_of_an_account_file_is_the_whole_list(domains):
+    await domains.admin.patch("/accounts/acme/domains", json=["Acme.example", "straße.example"])
+    section = (await domains.admin.get("/accounts/acme/domains")).json()
+    assert section["domains"] == ["acme.example", "xn--strae-oqa.example"]
+    plan = (await domains.admin.patch("/accounts/acme/domains?dry_run=true", json=["acme.example"])).json()
+    assert plan["changes"][0]["removes"] == ["domain xn--strae-oqa.example"]
+    stale = await domains.admin.patch("/accounts/acme/domains", json=[], headers={"If-Match": '"1"'})
+    assert stale.status_code == 409
+    assert (await domains.admin.patch("/accounts/acme/domains", json="off")).status_code == 200
+    assert (await domains.admin.get("/accounts/acme/domains")).json()["domains"] == []
+    wrong = await domains.admin.patch("/accounts/acme/domains", json=["acme.example", "no domain"])
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["where"] == ["body", "1"]
+
+
+async def test_what_was_proven_survives_a_restart(start):
+    async with start() as domains:
+        await domains.prove("acme", "acme.example")
+        domains.dns.fail("_varco.acme.example", "TIMEOUT")
+    async with start() as domains:
+        assert (await domains.admin.get(ACME)).json()["status"] == "proven"
+
+
+async def test_no_request_makes_an_error_of_ours(domains):
+    await domains.add("acme", "acme.example")
+    call = partial(call_everything, adapt=of_account("acme"))
+    token = domains.admin.headers["Authorization"].split()[1]
+    assert len(await asyncio.to_thread(call, str(domains.admin.base_url), token)) > 3

@@ -1,0 +1,89 @@
+"""How domains are written in account files and over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from varco_common.base.errors import RefusedCommand
+from varco_common.events.domain_table import AccountDomain
+from varco_domains import metrics
+from varco_domains.decide import record_name
+from varco_domains.normalization import normal_domain
+from varco_domains.proof_checker import Look
+
+ACCOUNT = r"^[a-z0-9][a-z0-9-]{0,62}$"
+MAX_DOMAINS = 1_000  # of one account
+
+
+def _normal(text: str) -> str:
+    try:
+        return normal_domain(text)
+    except RefusedCommand as refusal:
+        raise ValueError(str(refusal)) from None
+
+
+DomainsSection = Annotated[
+    list[Annotated[str, Field(max_length=300), AfterValidator(_normal)]],
+    Field(max_length=MAX_DOMAINS, examples=[["acme.example"]]),
+]
+
+
+class RecordOut(BaseModel):
+    """A record to publish in the DNS."""
+
+    name: str
+    type: Literal["TXT"] = "TXT"
+    value: str
+
+
+class DomainOut(BaseModel):
+    """A domain of an account.
+
+    `vouched`: an operator vouches for it, or authorised senders under it. `record` proves it; None
+    where nobody added it. `finding` is what the last look saw, at `checked_at`.
+    """
+
+    account: str
+    domain: str
+    status: Literal["proven", "vouched", "pending"]
+    why: str
+    since: datetime
+    added: bool
+    record: RecordOut | None = None
+    checked_at: datetime | None = None
+    finding: str = ""
+    next_check_at: datetime | None = None
+
+    @classmethod
+    def of(cls, account: str, domain: AccountDomain, look: Look | None) -> Self:
+        fields: dict[str, Any] = {"account": account, "domain": domain.name, "added": domain.added}
+        fields |= {"status": metrics.status(domain), "why": _why(domain), "since": _since(domain)}
+        if domain.added:
+            fields["record"] = RecordOut(name=record_name(domain.name), value=domain.proof)
+        if look:
+            next_at = None if domain.proven_at else look.next_at
+            fields |= {"checked_at": look.at, "finding": look.finding.text, "next_check_at": next_at}
+        return cls(**fields)
+
+
+class AccountDomainsOut(BaseModel):
+    """`domains` as an account file has it; `all` has also those that are only in use."""
+
+    account: str
+    version: int
+    domains: list[str]
+    all: list[DomainOut]
+
+
+def _why(domain: AccountDomain) -> str:
+    if domain.proven_at:
+        return "its record was seen"
+    if domain.voucher:
+        return f"{domain.voucher.by or 'an operator'} vouches for it: {domain.voucher.reason}"
+    return "in use: senders are authorised under it" if domain.used_since else "its record was not seen yet"
+
+
+def _since(domain: AccountDomain) -> datetime:
+    vouched = domain.voucher.at if domain.voucher else domain.used_since
+    return domain.proven_at or vouched or domain.since

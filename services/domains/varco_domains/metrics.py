@@ -1,0 +1,33 @@
+"""domains' metrics."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from prometheus_client import Counter, Gauge
+
+from varco_common.events.domain_table import AccountDomain, AccountDomains
+from varco_domains.decide import ProofResult
+
+STATUSES = ("proven", "vouched", "pending")
+
+_domains = Gauge("varco_domains_domains", "Domains of accounts, by how they are owned.", ["status"])
+_looks = Counter("varco_domains_proof_looks", "Looks at the TXT records of proofs, by what was found.", ["result"])
+
+LOOKS = {result: _looks.labels(result.value) for result in ProofResult}
+
+
+def status(domain: AccountDomain) -> str:
+    """How the domain is owned: one of STATUSES."""
+    if domain.proven_at:
+        return "proven"
+    return "vouched" if domain.owned else "pending"
+
+
+def count_domains(states: Callable[[], Iterable[AccountDomains]]) -> None:
+    """Keeps the gauges current."""
+    for name in STATUSES:
+        _domains.labels(name).set_function(partial(_count, states, name))
+
+
+def _count(states: Callable[[], Iterable[AccountDomains]], name: str) -> int:
+    return sum(status(domain) == name for state in states() for domain in state.domains.values())

@@ -1,0 +1,1 @@
+"""domains' tables: small, forward-only steps; the version before still runs."""
