@@ -42,6 +42,12 @@ LIST = {
     "senders": ["@list.example"],
     "rules": {"max_recipients": 300},
 }
+CLOUD_LOGIN = "printer@cloud.example"  # keeps its password; the gate shows a token to the next hop
+CLOUD = {
+    "language": "en",
+    "users": [{"login": CLOUD_LOGIN, "password": PASSWORD}],
+    "senders": ["@cloud.example"],
+}
 STUDIO = {
     "language": "it",
     "users": [{"login": "studio@studio.example", "password": PASSWORD}],

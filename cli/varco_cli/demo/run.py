@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from varco_cli import output
-from varco_cli.demo.demo_gate import ACME, ARCHIVE, HEAVY, LIST, QUOTAS, STUDIO, DemoGate, DemoRow, SmtpAnswer
+from varco_cli.demo.demo_gate import ACME, ARCHIVE, CLOUD, HEAVY, LIST, QUOTAS, STUDIO, DemoGate, DemoRow, SmtpAnswer
 from varco_cli.demo.rows import ROWS
 from varco_cli.failures import CommandFailure
 from varco_cli.stack import Ports, Stack, bus
 from varco_common.bus import Bus
 from varco_common.events import AttachmentLinked, MailDelivered
 from varco_common.testing.next_hop import NextHop, next_hop
+from varco_common.testing.token_endpoint import TokenEndpoint, token_endpoint
 
 FACTS = (MailDelivered.subject_filter(), AttachmentLinked.subject_filter())
 TIMEOUT_SECONDS = 20.0
 LINKED = " is at "
+PLAIN = {"VARCO_RELAY_PLAIN_OAUTH": "true"}  # the demo's token endpoint and its next hop are on this host
 
 
 class DemoOutcome(NamedTuple):
@@ -43,8 +45,14 @@ class DemoReport(NamedTuple):
 async def run() -> DemoReport:
     """Runs the demo and waits for the deliveries. Leaves nothing behind."""
     with tempfile.TemporaryDirectory(prefix="varco-demo-") as home:
-        async with next_hop() as hop, Stack(Path(home) / "var", ports=Ports.free(), on_progress=output.step) as stack:
+        async with (
+            next_hop() as hop,
+            token_endpoint() as provider,
+            next_hop(auth=("XOAUTH2",), takes_token=provider.takes) as token_hop,
+            Stack(Path(home) / "var", ports=Ports.free(), extra_environment=PLAIN, on_progress=output.step) as stack,
+        ):
             await _open_accounts(stack, hop)
+            await _open_cloud(stack, token_hop, provider)
             output.step(f"sending {len(ROWS)} mails")
             answers = [await asyncio.to_thread(row.send, _demo_gate(stack)) for row in ROWS]
             went = await _deliveries(stack, {outcome.decision: outcome.taken for outcome in answers if outcome.taken})
@@ -88,6 +96,20 @@ async def _open_accounts(stack: Stack, hop: NextHop) -> None:
             (await relay.put(f"/accounts/{account}/route", json=route)).raise_for_status()
     async with stack.client("filelink") as filelink:
         (await filelink.put("/accounts/studio/filelink", json={"over": HEAVY})).raise_for_status()
+
+
+async def _open_cloud(stack: Stack, hop: NextHop, provider: TokenEndpoint) -> None:
+    """An account whose next hop takes tokens alone, as Microsoft 365 does."""
+    oauth = {
+        "provider": "generic",
+        "client_id": "gate",
+        "client_secret": provider.clients["gate"],
+        "token_url": provider.url,
+    }
+    route = {"smarthost": f"127.0.0.1:{hop.port}", "tls": "none", "login": "gate@cloud.example", "oauth": oauth}
+    async with stack.client("policy") as policy, stack.client("relay") as relay:
+        (await policy.put("/accounts/cloud", json=CLOUD)).raise_for_status()
+        (await relay.put("/accounts/cloud/route", json=route)).raise_for_status()
 
 
 async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
