@@ -138,3 +138,18 @@ async def test_where_passwords_are_switched_off_the_reason_says_what_to_use(hop:
     hop.answer("AUTH", answer)
     pool = pools.to(hop, login="acme", password="right", tls=TlsUse.NONE, limits=ONCE)
     assert f"{answer}. The provider takes no password here any more: use oauth" in await down_reason(pool)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["530 5.7.57 Client not authenticated to send mail", "550 5.7.30 Basic authentication is not supported"],
+)
+async def test_a_login_that_is_denied_at_the_mail_bounces_nothing(token_hop, pools: Pools, provider, answer):
+    """Every mail would be answered so. The one that was goes when the next hop takes the login."""
+    token_hop.answer("MAIL", answer)
+    pool = pool_to(token_hop, pools, provider, limits=None)
+    result = await pool.send(mail())
+    assert result == NotAttempted(reason=f"the next hop takes no mail from {LOGIN}: {answer}")
+    while pool.down_reason:
+        await token_hop.news()
+    assert await codes(pool, mail()) == TO_BOB

@@ -32,6 +32,10 @@ class ConnectionLost(Exception):
         super().__init__(self.reply.line)
 
 
+class LoginDenied(ConnectionLost):
+    """The next hop took the login, and then takes no mail from it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Timeouts:
     """In seconds. RFC 5321 4.5.3.2 gives these as minimum."""
@@ -56,6 +60,7 @@ class SmtpClient(asyncio.Protocol):
         self.tls = ""
         self.completed = 0
         self.closed = False
+        self.logged_in = False
         self.on_closed: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -146,6 +151,12 @@ class SmtpClient(asyncio.Protocol):
             raise ConnectionLost("TLS: the connection closed in the handshake")
         self.connection_made(transport)
 
+    @property
+    def certificate(self) -> bytes:
+        """That of the next hop, in DER; empty without TLS."""
+        tls = self._transport.get_extra_info("ssl_object")
+        return (tls.getpeercert(True) or b"") if tls else b""
+
     async def quit(self) -> None:
         """Sends QUIT and closes (RFC 5321 4.1.1.10)."""
         with suppress(ConnectionLost):
@@ -199,6 +210,8 @@ class SmtpClient(asyncio.Protocol):
         ahead = self.capabilities.pipelining
         mail_from, *recipients, data = pending.commands
         mail = await self._answer(mail_from, self.timeouts.command)
+        if self.logged_in and mail.denies_login:
+            raise LoginDenied(mail)
         if mail.closing:
             raise ConnectionLost(mail)
         answers: list[SmtpReply] = []

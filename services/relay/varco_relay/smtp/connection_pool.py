@@ -11,7 +11,7 @@ from varco_common.base import log
 from varco_common.base.tasks import ended
 from varco_relay.decide.retry_schedule import Backoff
 from varco_relay.route_document import BLACKHOLE
-from varco_relay.smtp.client import ConnectionLost, SmtpClient
+from varco_relay.smtp.client import ConnectionLost, LoginDenied, SmtpClient
 from varco_relay.smtp.dialer import Dialer, RouteDown
 from varco_relay.smtp.pending_transaction import Completed, NotAttempted, PendingTransaction, Result, Stage
 from varco_relay.smtp.smtp_reply import MAX_TEXT, SmtpReply
@@ -177,6 +177,8 @@ class ConnectionPool:
                 await client.send_all(lambda: self._take_next(connection))
                 self._lost_in_a_row = self._failures = 0
             await client.quit()
+        except LoginDenied as error:
+            self._on_denied(connection, error)
         except ConnectionLost as error:
             self._on_lost(connection, client, error.reply)
         finally:
@@ -232,6 +234,13 @@ class ConnectionPool:
             self._failures = 0
         elif deferred and (reply.closing or self._lost_in_a_row >= LOST_CONNECTIONS_UNTIL_DOWN):
             self._mark_down(reply.line, connection)
+
+    def _on_denied(self, connection: _PooledConnection, error: LoginDenied) -> None:
+        """No mail is at fault: all of it waits until the next hop takes the login."""
+        for pending in reversed(connection.unfinished()):
+            pending.requeue()
+            self._queue.appendleft(pending)
+        self._mark_down(f"the next hop takes no mail from {self.target.login}: {error}", connection)
 
     def _mark_down(self, reason: str, connection: _PooledConnection) -> None:
         """The next hop is down, unless another connection works: then it only accepts no more."""

@@ -180,3 +180,4 @@ class Dialer:
 async def _log_in(client: SmtpClient, target: SmtpTarget, token: str) -> None:
     check_login(client, target)
     await (login_with_token(client, target, token) if target.oauth else login_with_password(client, target))
+    client.logged_in = True

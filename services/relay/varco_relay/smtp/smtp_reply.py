@@ -45,6 +45,14 @@ class SmtpReply(NamedTuple):
         """421: the next hop closes the connection (RFC 5321 3.8)."""
         return self.code == 421
 
+    @property
+    def denies_login(self) -> bool:
+        """The login is at fault, not the mail (RFC 4954 6), whichever command was answered.
+
+        With 550 5.7.30 Exchange Online says that it takes no passwords.
+        """
+        return self.code in (530, 534, 535, 538) or (self.code == 550 and "basic authentication" in self.text.lower())
+
 
 class NotSmtp(Exception):
     """The next hop does not speak SMTP. The text shows the start of what it sent."""
