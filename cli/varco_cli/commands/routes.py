@@ -50,6 +50,21 @@ def try_route(account: Account, as_json: Json = False) -> None:
         raise typer.Exit(Refused.exit_code)
 
 
+@app.command("check")
+def check_route(account: Account, as_json: Json = False) -> None:
+    """Checks every next hop of an account step by step, and says what is missing at the provider.
+
+    Looks up its name, connects, encrypts, gets a token and logs in, as a mail would, and sends
+    none. `routes test` says only whether mail would go. Exit code 1 where a step failed.
+
+    Example: `varco routes check acme`
+    """
+    answer = api_client.call("relay", "POST", f"/accounts/{account}/route/check")
+    output.show(answer, as_json, lambda: _print_check(answer))
+    if not answer["ready"]:
+        raise typer.Exit(Refused.exit_code)
+
+
 @app.command("set")
 def set_route(
     account: Account,
@@ -110,6 +125,17 @@ def _smarthost(present: object, to: list[str], tls: str | None, login: str | Non
         elif "oauth" in before:
             route["oauth"] = before["oauth"]
     return route
+
+
+def _print_check(answer: dict[str, Any]) -> None:
+    if answer["why"] or not answer["hops"]:
+        output.line(f"{answer['goes_to']}: {answer['why'] or 'there is no next hop to check'}")
+    for hop in answer["hops"]:
+        output.line(f"{hop['next_hop']} ({hop['used_for']}): {'ready' if hop['ready'] else 'not ready'}")
+        for step in hop["steps"]:
+            output.line(f"  {'ok' if step['ok'] else 'FAILED':<8}{step['step']:<12}{step['text']}")
+            if step["advice"]:
+                output.line(f"          what to do: {step['advice']}")
 
 
 def _print_test(answer: dict[str, Any]) -> None:

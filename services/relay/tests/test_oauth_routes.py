@@ -30,8 +30,8 @@ def token_hop(hop: NextHop, provider: TokenEndpoint) -> NextHop:
     return hop
 
 
-def route(hop: NextHop, provider: TokenEndpoint, **oauth) -> dict[str, object]:
-    settings = {"provider": "generic", "client_id": "gate", "token_url": provider.url, "client_secret": "client-secret"}
+def route(hop: NextHop, endpoint: TokenEndpoint, **oauth) -> dict[str, object]:
+    settings = {"provider": "generic", "client_id": "gate", "token_url": endpoint.url, "client_secret": "client-secret"}
     session = {"smarthost": f"127.0.0.1:{hop.port}", "tls": "none", "login": LOGIN}
     return {**session, "oauth": {key: value for key, value in (settings | oauth).items() if value is not None}}
 

@@ -15,6 +15,7 @@ from varco_common.storage import retention
 from varco_common.storage.object_store import open_store
 from varco_relay import mail_retention
 from varco_relay.api import queue as queue_api
+from varco_relay.api import route_check as route_check_api
 from varco_relay.api import route_rules as rules_api
 from varco_relay.api import routes as routes_api
 from varco_relay.delivery_attempt import Deliverer
@@ -25,6 +26,7 @@ from varco_relay.oauth.token_store import TokenStore
 from varco_relay.oauth.tokens import Tokens, TokenSource
 from varco_relay.queue_runner import QueueRunner
 from varco_relay.queue_service import QueueService
+from varco_relay.route_checker import RouteChecker
 from varco_relay.route_tester import RouteTester
 from varco_relay.secret_box import SecretBox
 from varco_relay.settings import Settings
@@ -61,6 +63,8 @@ async def serve(settings: Settings) -> None:
         runner = QueueRunner(queued, deliverer, dsn_sender, workers.destination, grace=settings.grace)
         queue_service = QueueService(bus, queued)
         http.include(queue_api.router(queue_service, workers))
+        checker = RouteChecker(dialer, secret_box, tokens)
+        http.include(route_check_api.router(routes, rules, settings.route, checker))
         http.include(
             routes_api.router(
                 routes,

@@ -1,0 +1,141 @@
+"""Walks along a route as a mail would, and says of each step what was found or is missing."""
+
+import asyncio
+import json
+import socket
+from base64 import urlsafe_b64decode
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from cryptography import x509
+
+from varco_common.base.errors import TransientError
+from varco_common.events import OAuthProvider, Smarthost, TlsUse
+from varco_relay.advice import advice_on_connection, advice_on_login, advice_on_token, missing_in_token
+from varco_relay.oauth.credentials import OAuthCredentials
+from varco_relay.oauth.errors import TokenRefused, TokenUnavailable
+from varco_relay.oauth.tokens import Tokens
+from varco_relay.secret_box import SecretBox
+from varco_relay.smtp.client import SmtpClient
+from varco_relay.smtp.dialer import Dialer, RouteDown
+from varco_relay.smtp.target import SmtpTarget
+from varco_relay.targets import open_target
+
+
+class CheckedStep(NamedTuple):
+    """One step: `text` says what was found, `advice` what to do where it failed."""
+
+    step: str
+    ok: bool
+    text: str
+    advice: str = ""
+
+
+class RouteChecker:
+    """Uses connections of its own, one without and one with a login."""
+
+    def __init__(self, dialer: Dialer, secret_box: SecretBox, tokens: Tokens) -> None:
+        self._dialer, self._secret_box, self._tokens = dialer, secret_box, tokens
+
+    async def check(self, hop: Smarthost) -> list[CheckedStep]:
+        """Up to the first step that fails."""
+        steps: list[CheckedStep] = []
+        try:
+            target = open_target(hop, self._secret_box)
+        except TransientError as error:
+            return [CheckedStep("secrets", ok=False, text=str(error), advice="apply the account file with its secrets")]
+        async for step in self._steps(target):
+            steps.append(step)
+            if not step.ok:
+                break
+        return steps
+
+    async def _steps(self, target: SmtpTarget) -> AsyncIterator[CheckedStep]:
+        yield await _look_up(target)
+        provider = target.oauth.provider if target.oauth else None
+        try:
+            client = await self._dialer.dial(replace(target, login="", password="", oauth=None))
+        except RouteDown as error:
+            yield _failed_connection(error)
+            return
+        await client.quit()
+        yield CheckedStep("connection", ok=True, text=f"{target.name} answers, and offers {_offers(client)}")
+        yield _encryption(client, target)
+        if target.oauth:
+            yield await self._token(target.oauth)
+        if target.login:
+            yield await self._login(target, provider)
+
+    async def _token(self, credentials: OAuthCredentials) -> CheckedStep:
+        """A token that lacks a permission is fetched anew: the permission may be newer."""
+        try:
+            token = await self._tokens.current(credentials)
+            if missing_in_token(_claims(token), credentials.provider):
+                token = await self._tokens.renewed(credentials, token)
+        except (TokenRefused, TokenUnavailable) as error:
+            return CheckedStep("token", False, str(error), advice_on_token(str(error), credentials.provider))
+        if advice := missing_in_token(_claims(token), credentials.provider):
+            return CheckedStep("token", False, "the token does not allow to send mail", advice)
+        return CheckedStep("token", ok=True, text=f"{credentials.provider} gives a token for {credentials.login}")
+
+    async def _login(self, target: SmtpTarget, provider: OAuthProvider | None) -> CheckedStep:
+        try:
+            client = await self._dialer.dial(target)
+        except RouteDown as error:
+            return CheckedStep("login", False, str(error), advice_on_login(str(error), provider))
+        await client.quit()
+        how = f"token ({target.oauth.mechanism})" if target.oauth else "password"
+        return CheckedStep("login", ok=True, text=f"{target.login} is logged in by {how}")
+
+
+async def _look_up(target: SmtpTarget) -> CheckedStep:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        return CheckedStep("dns", False, f"{target.host}: {error}", "the name does not exist: check smarthost")
+    addresses = dict.fromkeys(str(address[0]) for *_, address in found)
+    return CheckedStep("dns", ok=True, text=f"{target.host} is at {', '.join(addresses)}")
+
+
+def _failed_connection(error: RouteDown) -> CheckedStep:
+    text = str(error)
+    step = "tls" if text.startswith(("TLS", "the route requires TLS", "STARTTLS")) else "connection"
+    return CheckedStep(step, False, text, advice_on_connection(text))
+
+
+def _encryption(client: SmtpClient, target: SmtpTarget) -> CheckedStep:
+    if not client.tls:
+        return CheckedStep("tls", ok=True, text="no TLS: mail and login travel in clear")
+    verified = "verified" if target.tls is TlsUse.REQUIRED else "not verified"
+    return CheckedStep("tls", ok=True, text=f"{client.tls}, {verified}: {_describe(client.certificate)}")
+
+
+def _describe(der: bytes) -> str:
+    """Whom a certificate is for, who issued it, and its last day."""
+    certificate = x509.load_der_x509_certificate(der)
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        subject = ", ".join(str(name.value) for name in names)
+    except x509.ExtensionNotFound:
+        subject = certificate.subject.rfc4514_string()
+    until = certificate.not_valid_after_utc.date().isoformat()
+    return f"certificate of {subject}, issued by {certificate.issuer.rfc4514_string()}, good until {until}"
+
+
+def _offers(client: SmtpClient) -> str:
+    offers = client.capabilities
+    words = {"8BITMIME": offers.eight_bit, "SMTPUTF8": offers.smtputf8, "DSN": offers.dsn, "STARTTLS": offers.starttls}
+    auth = [f"AUTH {' '.join(offers.auth)}"] if offers.auth else []
+    size = [f"mails of up to {offers.max_size} bytes"] if offers.max_size else []
+    return ", ".join([*(word for word, offered in words.items() if offered), *auth, *size]) or "nothing besides SMTP"
+
+
+def _claims(token: str) -> dict[str, object]:
+    """The claims of a token that is a JWT (RFC 7519 3), not verified; empty for others."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
