@@ -48,7 +48,9 @@ async def test_a_service_shows_its_own_metrics_alone(stack: Stack) -> None:
             text = (await client.get("/metrics")).text
         kinds = set(
             re.findall(
-                r"^varco_(archive|audit|banguard|domains|filelink|ingress|policy|ratelimit|relay)_", text, re.MULTILINE
+                r"^varco_(archive|audit|banguard|console|domains|filelink|ingress|policy|ratelimit|relay)_",
+                text,
+                re.MULTILINE,
             )
         )
         assert kinds == {service.name.partition("-")[0]}

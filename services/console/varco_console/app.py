@@ -30,6 +30,7 @@ from varco_console.service_apis import ServiceApis
 from varco_console.settings import Settings
 from varco_console.sign_in import SignIn
 from varco_console.web.application import web_application
+from varco_console.web.background_jobs import BackgroundJobs
 from varco_console.web.context import Console
 from varco_console.web.rendering import Renderer
 
@@ -51,7 +52,9 @@ async def serve(settings: Settings) -> None:
         projection = await stack.enter_async_context(Projection(PEOPLE, bus, engine, NAME).following())
         apis = await stack.enter_async_context(ServiceApis.open(bus, settings.api_urls))
         people, guesses, failures = People(bus, projection, passwords), GuessDigest(), BackgroundAppends(bus.events)
+        jobs = BackgroundJobs()
         stack.push_async_callback(failures.flush)
+        stack.push_async_callback(jobs.close)
         metrics.SESSIONS.set_function(people.session_count)
         throttle, bans = LoginThrottle(GUESS_SECONDS, MAX_GUESSES_WAITING), BanTable(map(ip_network, settings.proxies))
         console = Console(
@@ -59,6 +62,7 @@ async def serve(settings: Settings) -> None:
             sign_in=SignIn(people, passwords, throttle, guesses, failures.append),
             apis=apis,
             renderer=Renderer(NAVIGATION),
+            jobs=jobs,
             url=settings.base_url,
         )
         http.include(rebuild_api.router(NAME, "varco_console.rebuild", settings))

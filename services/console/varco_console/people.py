@@ -31,6 +31,11 @@ class BrowserSession(NamedTuple):
     session: Session
     secret: SecretValue
 
+    @property
+    def by(self) -> str:
+        """Who changes something in it, as events say it."""
+        return f"person:{self.person.name}"
+
 
 class People:
     """Commands raise what `commands` raise, ConflictError, and TransientError."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
 from cachetools import TTLCache
 
 from varco_common.base.errors import VarcoError
@@ -66,6 +67,22 @@ class ServiceApis:
         except httpx.HTTPError as error:
             raise ApiFailure(service, 503, f"{service} does not answer ({type(error).__name__})") from None
 
+    async def lines(self, service: str, path: str, token: str, body: object) -> AsyncIterator[Any]:
+        """The decoded lines of an answer, without a bound on the time between them."""
+        import httpx  # noqa: PLC0415
+
+        url, headers = self.urls[service] + path, {"Authorization": f"Bearer {token}"}
+        timeout = httpx.Timeout(SECONDS, read=None)
+        try:
+            async with self._client.stream("POST", url, json=body, headers=headers, timeout=timeout) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise ApiFailure(service, answer.status_code, _detail(answer))
+                async for line in answer.aiter_lines():
+                    yield msgspec.json.decode(line)
+        except httpx.HTTPError as error:
+            raise ApiFailure(service, 503, f"{service} does not answer ({type(error).__name__})") from None
+
 
 class PersonApi:
     """The APIs as this person may use them. Raises ApiFailure, TransientError, RightsRefused."""
@@ -88,9 +105,19 @@ class PersonApi:
         params = _given({"reason": reason, **options.pop("params", {})})
         return await self._send(service, method, path, params=params, json=body, **options)
 
+    async def lines(self, service: str, path: str, body: object) -> AsyncIterator[Any]:
+        """The decoded lines of an answer to a POST, as they arrive. Raises ApiFailure."""
+        token = await self._apis.token(self._rights)
+        async for line in self._apis.lines(service, path, token, body):
+            yield line
+
     async def probe(self, service: str) -> Any:
         """What /readyz says, whatever its status."""
         return (await self._apis.call(service, "GET", "/readyz")).json()
+
+    async def metrics(self, service: str) -> str:
+        """The text of /metrics, which needs no token."""
+        return (await self._apis.call(service, "GET", "/metrics")).text
 
     async def _send(self, service: str, method: str, path: str, **options: Any) -> Any:
         token = await self._apis.token(self._rights)

@@ -183,3 +183,22 @@ async def test_who_sends_most_is_listed_by_messages_recipients_or_bytes(gate):
     async with token(gate) as mine:
         assert {account for account, _ in await top(mine)} == {"acme"}
         assert (await mine.get("/quotas/top", params={"account": "other"})).status_code == 403
+
+
+async def test_who_has_used_most_of_a_limit_is_listed_first(gate):
+    await gate.quotas(messages={"limit": 4, "per": "1 day"})
+    await gate.send(ballot("few@acme.example"))
+    for _ in range(3):
+        await gate.send(ballot("many@acme.example"))
+    await gate.send(ballot("free@other.example", account="other"))
+
+    async def fullest() -> bool:
+        answer = await gate.done(gate.http.get("/quotas/fullest"))
+        return [(entry["sender"], entry["full"]) for entry in answer] == [
+            ("many@acme.example", 0.75),
+            ("few@acme.example", 0.25),
+        ]
+
+    await eventually(fullest)
+    async with token(gate) as mine:
+        assert (await mine.get("/quotas/fullest", params={"account": "other"})).status_code == 403

@@ -8,6 +8,7 @@ from varco_console.people import People
 from varco_console.service_apis import PersonApi, ServiceApis
 from varco_console.sign_in import SignIn
 from varco_console.web.access import opened_session
+from varco_console.web.background_jobs import BackgroundJobs
 from varco_console.web.rendering import Renderer
 
 
@@ -19,6 +20,7 @@ class Console:
     sign_in: SignIn
     apis: ServiceApis
     renderer: Renderer
+    jobs: BackgroundJobs
     url: str
 
     @property

@@ -23,10 +23,6 @@ class Texts:
     def has(self, key: str) -> bool:
         return key in self._texts
 
-    def or_key(self, key: str) -> str:
-        """The text, or the key as it is: for words of the services that a page need not know."""
-        return self._texts.get(key, {}).get(self.language, key)
-
 
 @cache
 def catalogue(page: str) -> Mapping[str, Mapping[str, str]]:

@@ -18,7 +18,7 @@ from varco_common.runtime.command_api import ChangedOut, Command, DryRun, Reason
 from varco_ratelimit import commands
 from varco_ratelimit.api import schemas
 from varco_ratelimit.api.schemas import QuotaCommand
-from varco_ratelimit.api.sender_usage import MeterOut, SenderOut, SenderUsage, TopSender, UsageReader
+from varco_ratelimit.api.sender_usage import FullSender, MeterOut, SenderOut, SenderUsage, TopSender, UsageReader
 from varco_ratelimit.model import NULL_SENDER, AccountQuotas, sender_key
 
 _FARTHEST = timedelta(days=1)
@@ -158,6 +158,13 @@ def _usage(api: APIRouter, usage: UsageReader) -> None:
         if not timedelta() < per <= _FARTHEST:
             raise RefusedCommand(f"the counters go back one day: they know nothing of {units.format_duration(per)}")
         return await usage.top(visible_account(token, account), Meter(by), per, limit)
+
+    @api.get("/quotas/fullest")
+    async def fullest(
+        token: Caller, account: str = "", limit: Annotated[int, Query(ge=1, le=1_000)] = 20
+    ) -> list[FullSender]:
+        """Who has used most of a limit, the fullest first."""
+        return await usage.fullest(visible_account(token, account), limit)
 
     @api.get("/quotas/senders/{sender:path}")
     async def show_sender(

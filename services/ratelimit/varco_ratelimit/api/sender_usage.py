@@ -78,6 +78,14 @@ class TopSender(BaseModel):
     bytes: int
 
 
+class FullSender(BaseModel):
+    """A sender, and the share of its fullest limit that it has used; at 1.0 no mail passes."""
+
+    account: str
+    sender: str
+    full: float
+
+
 class SenderOut(BaseModel):
     """A sender in one account. `exception` is the pattern of the exception that holds for it."""
 
@@ -124,6 +132,15 @@ class UsageReader:
                     await asyncio.sleep(0)
             largest = heapq.nlargest(limit, largest)
         return [self._top_sender(name, sender, since) for _, name, sender in largest]
+
+    async def fullest(self, account: str, limit: int) -> list[FullSender]:
+        """The senders that have used most of a limit, in the account (empty: in all)."""
+        found: list[FullSender] = []
+        for name in [account] if account else sorted(self._counters.accounts):
+            usages = await self.senders(name, limit)
+            found += [FullSender(account=name, sender=used.sender, full=used.full) for used in usages if used.full]
+            found = heapq.nlargest(limit, found, key=lambda sender: sender.full)
+        return found
 
     def _top_sender(self, account: str, sender: str, since: int) -> TopSender:
         usage = self._account_counters(account).of(sender)

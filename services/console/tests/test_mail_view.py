@@ -1,0 +1,70 @@
+"""What mends a refusal is shown to those who may do it."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from varco_common.events import PersonRole
+from varco_console.html_pages.find_mail.view import Question, found_mail
+from varco_console.html_pages.mail.view import Fix, fixes, quota_exception
+from varco_console.model import Person
+from varco_console.web.csv_export import as_text
+
+
+def person(role: PersonRole) -> Person:
+    return Person(name="anna", role=role, account="" if role.sees_all else "acme", added_at=datetime.now(UTC))
+
+
+def story(reply: str, state: str = "refused") -> dict:
+    return {
+        "mail": "06eqkv3g8w3x5m7n2p4q",
+        "ballot": {"sender": "eve@acme.example"},
+        "session": {"host": "192.0.2.7"},
+        "votes": [{"reply": "accepted"}, {"reply": reply}],
+        "fates": [{"state": state}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("reply", "role", "expected"),
+    [
+        ("sender-not-authorised", PersonRole.OWNER, [Fix("sender", "eve@acme.example")]),
+        ("sender-not-authorised", PersonRole.READER, []),
+        ("sender-not-authorised", PersonRole.AUDITOR, []),
+        ("quota-exceeded", PersonRole.OPERATOR, [Fix("quota", "eve@acme.example")]),
+        ("quota-exceeded", PersonRole.OWNER, []),
+        ("host-banned", PersonRole.OWNER, [Fix("ban", "192.0.2.7")]),
+        ("too-big", PersonRole.OPERATOR, []),
+    ],
+)
+def test_a_refusal_is_mended_by_those_who_may(reply, role, expected):
+    assert [*fixes(story(reply), person(role))] == expected
+
+
+def test_a_mail_that_waits_can_be_tried_again():
+    assert [fix.kind for fix in fixes(story("accepted", "deferred"), person(PersonRole.OWNER))] == ["retry"]
+    assert not [*fixes(story("accepted", "delivered"), person(PersonRole.OWNER))]
+
+
+def test_a_quota_is_raised_until_a_day_or_for_good():
+    assert quota_exception(50, date(2026, 12, 24)) == {"messages": 50, "until": "2026-12-24"}
+    assert quota_exception(50, "") == {"messages": 50}
+
+
+def test_a_question_stands_in_the_address_of_the_page():
+    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    question = Question("bob & co", outcome="refused", period="day")
+    assert question.query(cursor=7) == "what=bob+%26+co&outcome=refused&period=day&cursor=7"
+    assert question.parameters(now)["since"] == "2026-11-28T12:00:00+00:00"
+    assert Question(outcome="nonsense").parameters(now)["outcome"] == ""
+
+
+def test_a_mail_with_many_recipients_is_one_line():
+    summary = {"recipients": ["a@x.example", "b@x.example"], "sender": "", "answer": "554 no\r\nnever"}
+    line = found_mail(dict.fromkeys(("mail", "at", "account", "subject", "accepted"), "") | summary)
+    assert (line.recipients, line.sender, line.answer) == ("a@x.example +1", "<>", "554 no")
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"])
+def test_no_cell_of_an_export_is_computed(cell):
+    assert as_text(cell) == f"'{cell}"

@@ -1,0 +1,70 @@
+"""The people who may sign in: add, issue a link, remove, end a session."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Form, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, Field
+
+from varco_common.events import PersonRole, SignOutCause
+from varco_common.runtime.tokens import PERSON_NAME
+from varco_console.html_pages.people.view import people_list
+from varco_console.secret_values import SecretValue
+from varco_console.web.access import OPERATORS, SEES_ALL, PageRoutes, SignedIn
+from varco_console.web.context import console_of
+
+routes = PageRoutes()
+Reason = Annotated[str, Form(max_length=1_000)]
+
+
+class PersonForm(BaseModel):
+    """A new person. `account` is for the roles owner and reader."""
+
+    name: str = Field(pattern=f"^{PERSON_NAME}$")
+    role: PersonRole
+    account: str = Field("", max_length=63)
+    reason: str = Field("", max_length=1_000)
+
+
+@routes.page("/people", roles=SEES_ALL)
+async def show_people(request: Request) -> Response:
+    return _page(request)
+
+
+@routes.change("/people", roles=OPERATORS)
+async def add_person(request: Request, opened: SignedIn, form: Annotated[PersonForm, Form()]) -> Response:
+    people = console_of(request).people
+    link = await people.add(form.name, form.role, form.account.strip(), opened.by, form.reason)
+    return _page(request, link)
+
+
+@routes.change("/people/{name}/link", roles=OPERATORS)
+async def issue_link(request: Request, name: str, opened: SignedIn, reason: Reason = "") -> Response:
+    return _page(request, await console_of(request).people.issue_link(name, opened.by, reason))
+
+
+@routes.change("/people/{name}/remove", roles=OPERATORS)
+async def remove_person(request: Request, name: str, opened: SignedIn, reason: Reason = "") -> Response:
+    await console_of(request).people.remove(name, opened.by, reason)
+    return _to_list()
+
+
+@routes.change("/people/{name}/sessions", roles=OPERATORS)
+async def end_session(
+    request: Request, name: str, opened: SignedIn, session: Annotated[str, Form(max_length=64)]
+) -> Response:
+    await console_of(request).people.sign_out(name, [session], opened.by, SignOutCause.REVOKED)
+    return _to_list()
+
+
+def _page(request: Request, link: SecretValue | None = None) -> Response:
+    console = console_of(request)
+    url, of = (f"{console.url}/password/{link.text}", link.person) if link else ("", "")
+    view = people_list(console.people.all(), datetime.now(UTC), console.people.last_use, url, of)
+    return console.renderer.page(request, "people/page.html", view, roles=[*PersonRole], pattern=PERSON_NAME)
+
+
+def _to_list() -> RedirectResponse:
+    return RedirectResponse("/people", HTTPStatus.SEE_OTHER)

@@ -1,0 +1,58 @@
+"""The tokens of the APIs: list, issue, revoke."""
+
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import quote, urlencode
+
+from fastapi import Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from varco_console.html_pages.tokens.view import token_list
+from varco_console.people import BrowserSession
+from varco_console.web.access import OPERATORS, PageRoutes, SignedIn, visible_account
+from varco_console.web.context import console_of, person_api
+
+routes = PageRoutes()
+Reason = Annotated[str, Form(max_length=1_000)]
+Account = Annotated[str, Form(max_length=63)]
+
+
+@routes.page("/tokens")
+async def show_tokens(request: Request, opened: SignedIn, account: str = "") -> Response:
+    return await _page(request, opened, visible_account(opened, account))
+
+
+@routes.change("/tokens", roles=OPERATORS)
+async def issue_token(
+    request: Request,
+    opened: SignedIn,
+    name: Annotated[str, Form(min_length=1, max_length=100)],
+    account: Account = "",
+    reason: Reason = "",
+) -> Response:
+    """Only this answer has the token."""
+    answer = await person_api(request).change("policy", "POST", _path(account), reason=reason, body={"name": name})
+    return await _page(request, opened, account, answer["token"])
+
+
+@routes.change("/tokens/{token}/revoke")
+async def revoke_token(
+    request: Request, token: str, opened: SignedIn, account: Account = "", reason: Reason = ""
+) -> Response:
+    account = visible_account(opened, account)
+    path = f"{_path(account)}/{quote(token, safe='')}"
+    await person_api(request).change("policy", "DELETE", path, reason=reason)
+    query = f"?{urlencode({'account': account})}" if account else ""
+    return RedirectResponse(f"/tokens{query}", HTTPStatus.SEE_OTHER)
+
+
+async def _page(request: Request, opened: BrowserSession, account: str, issued: str = "") -> Response:
+    api, sees_all = person_api(request), opened.person.role.sees_all
+    tokens = await api.get("policy", _path(account))
+    accounts = [entry["account"] for entry in await api.get("policy", "/accounts")] if sees_all else []
+    view = token_list(opened.person, account, tokens, accounts, issued)
+    return console_of(request).renderer.page(request, "tokens/page.html", view)
+
+
+def _path(account: str) -> str:
+    return f"/accounts/{quote(account, safe='')}/tokens" if account else "/tokens"
