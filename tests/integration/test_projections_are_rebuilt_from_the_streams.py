@@ -39,7 +39,7 @@ OF_SERVICE = {
         "recipients",
         "subjects",
     ],
-    "banguard": ["gate", "hosts", "known-logins", "trusted"],
+    "banguard": ["accounts", "gate", "hosts", "known-logins", "trusted"],
     "console": ["people"],
     "domains": ["domains"],
     "filelink": ["links", "terms"],

@@ -14,6 +14,7 @@ from varco_cli.output import Json
 from varco_cli.token_names import TokenNames
 
 app = group("bans")
+_GATEWAY = "it is a gateway, and other clients come from it, too (docs/docker.md, The client's address)"
 
 
 Network = Annotated[str, typer.Argument(help="An address or a network: 192.0.2.7, 192.0.2.0/28.", metavar="NETWORK")]
@@ -49,6 +50,9 @@ def _print_bans(answer: list[dict[str, Any]]) -> None:
         for ban in answer
     ]
     output.table(columns, rows, empty="no host is banned")
+    for gateway in api_client.call("banguard", "GET", "/gateways"):
+        if gateway["spared"]:
+            output.line(f"{gateway['host']} is not banned, though it failed: {_GATEWAY}")
     if stops := api_client.call("banguard", "GET", "/stops"):
         output.line("")
         _print_stops(stops)

@@ -13,7 +13,7 @@ from varco_common.testing.folding import folds_alike, histories
 
 @given(histories(*HOST_FILTERS))
 def test_hosts_fold_alike(history):
-    folds_alike(history, apply=model.apply, state=Host)
+    folds_alike(history, apply=model.apply, state=Host, key=model.network_key)
 
 
 @given(histories(*SETTINGS_FILTERS))

@@ -18,4 +18,4 @@ async def test_no_request_makes_an_error_of_ours(banguard):
     await banguard.next_event("host-banned")
     call = partial(call_everything, adapt=to_the_end)
     called = await asyncio.to_thread(call, banguard.base, banguard.signer.mint_admin()[1])
-    assert len(called) == 13
+    assert len(called) == 14

@@ -17,6 +17,7 @@ from varco_banguard.voter import BanguardVoter
 from varco_common.base.settings import BrokenSetting
 from varco_common.base.subjects import event, replay_frames, replay_request
 from varco_common.base.tasks import run_in_background
+from varco_common.events import GatewayDetected
 from varco_common.events.ban_table import ENFORCER_STATUS
 from varco_common.eventsourcing.replay.cases import mail_filters
 from varco_common.runtime import service
@@ -41,7 +42,7 @@ async def serve(settings: Settings) -> None:
             server.include(api.router(bus, state, ban_log))
             async with run_in_background(StrikeProcessor(bus, state).run(), BanExpiry(state).run(), ban_log.run()):
                 await bus.voting.serve(VOTER, BanguardVoter(state))
-                await server.serve(bus, database=state.hosts.check)
+                await server.serve(bus, database=state.hosts.check, gateway=state.check_gateways)
 
 
 @contextmanager
@@ -72,6 +73,7 @@ SERVICE = Service(
         *LOGIN_FILTERS,
         *NETWORK_FILTERS,
         *ACCOUNT_FILTERS,
+        GatewayDetected.subject_filter(),
         *mail_filters(),
         replay_request(NAME),
     ),

@@ -5,7 +5,7 @@ caller appends it, waits until the state has it, and asks again until the answer
 between two events loses nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -32,6 +32,7 @@ from varco_common.events import (
     UnbanCause,
 )
 from varco_common.events.ban_table import BanTable, address_of, banned_as
+from varco_common.events.stop_table import normal_login
 from varco_common.mail.replies import Reply
 
 IGNORED_INTERVAL = timedelta(minutes=1)  # between two HostIgnored of one host
@@ -102,8 +103,10 @@ def _is_repeated(strike: Strike, host: Host, rules: BanRules) -> bool:
 def ban_decision(host: Host, use: HostUse, rules: BanRules, now: datetime, chance: float) -> HostBanned | None:
     """A ban, if the strikes within findtime weigh `maxretry` and the host is not banned yet.
 
-    Those that stop a login do not count towards it.
+    Those that stop a login do not count towards it. A gateway is never banned.
     """
+    if use.gateway:
+        return None
     recent = strikes_within(host.strikes, rules.findtime, now)
     strikes = tuple(strike for strike in recent if not stops_login(strike, use, rules))
     if host.ban or total_weight(strikes) < rules.maxretry:
@@ -128,14 +131,18 @@ def on_time(host: Host, rules: BanRules, now: datetime) -> HostEvent | None:
     if host.ban:
         due = host.ban.until is not None and host.ban.until <= now
         return unbanned(host, host.ban, UnbanCause.EXPIRED, Attribution(now)) if due else None
+    if host.gateways:
+        return None
     keep = max(rules.findtime, rules.dbpurgeage if host.bans or host.stops else 0)
     if not host.active_stops and now - host.seen_at > timedelta(seconds=keep):
         return HostForgotten(at=now, network=host.network, by=VOTER)
     return None
 
 
-def guard_decision(login: KnownLogin | None, name: str, rules: BanRules, now: datetime) -> LoginGuarded | None:
-    """Guards a login at which many unknown hosts fail.
+def guard_decision(
+    login: KnownLogin | None, name: str, rules: BanRules, now: datetime, gateways: Sequence[Host] = ()
+) -> LoginGuarded | None:
+    """Guards a login at which many unknown hosts fail, or one of the `gateways`, which hide hosts.
 
     Guarded again once half of guard.bantime is over.
     """
@@ -146,11 +153,28 @@ def guard_decision(login: KnownLogin | None, name: str, rules: BanRules, now: da
         return None
     since = now - timedelta(seconds=rules.findtime)
     tried = sum(at > since for host, at in login.tries.items() if host not in login.known)
-    if tried < rules.guard_maxhosts:
+    if tried < rules.guard_maxhosts and _failures_at(name, gateways, rules, now) < rules.maxretry:
         return None
-    until = now + timedelta(seconds=rules.guard_bantime)
-    known = tuple(login.known)
-    return LoginGuarded(at=now, by=VOTER, login=name, account=login.account, until=until, known=known, tried=tried)
+    return LoginGuarded(
+        at=now,
+        by=VOTER,
+        login=name,
+        account=login.account,
+        until=now + timedelta(seconds=rules.guard_bantime),
+        known=tuple(login.known),
+        tried=tried,
+        hiding=tuple(gateway.network for gateway in gateways),
+    )
+
+
+def _failures_at(login: str, gateways: Iterable[Host], rules: BanRules, now: datetime) -> int:
+    """What the wrong passwords for a login from these hosts weigh within findtime."""
+    return sum(
+        strike.weight
+        for gateway in gateways
+        for strike in strikes_within(gateway.strikes, rules.findtime, now)
+        if strike.cause is StrikeCause.WRONG_CREDENTIALS and normal_login(strike.login) == login
+    )
 
 
 def _ignored(strike: Strike, settings: BanSettings, table: BanTable) -> str:

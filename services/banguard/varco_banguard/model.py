@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from varco_common.events import (
     AnyEvent,
+    GatewayDetected,
     HostBanned,
     HostEvent,
     HostForgotten,
@@ -26,6 +27,7 @@ from varco_common.events import (
     StrikesForgiven,
     UnbanCause,
 )
+from varco_common.events.ban_table import banned_as, normal_address
 from varco_common.events.stop_table import ActiveStop, normal_login
 
 MAX_STRIKES = 100  # the newest strikes of a host; no sensible maxretry needs more
@@ -71,6 +73,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     included: a strike with a lower sequence was processed before. `bans` counts the bans in a row,
     the last of which began at `banned_at`. `seen_at` is the time of the last event, `ignored_at`
     that of the last HostIgnored. `stops` has one entry for each login that was stopped here.
+    `gateways` are its addresses that hide other hosts.
     """
 
     network: str
@@ -82,6 +85,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     banned_at: datetime | None = None
     ignored_at: datetime | None = None
     stops: tuple[Stop, ...] = ()
+    gateways: tuple[str, ...] = ()
 
     @property
     def active_stops(self) -> tuple[Stop, ...]:
@@ -94,10 +98,12 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def apply(host: Host | None, event: AnyEvent) -> Host | None:  # noqa: PLR0911 - one case an event
     """The state after the event; None if nothing is known of the host any more."""
-    if not isinstance(event, HostEvent) or isinstance(event, HostForgotten):
+    if not isinstance(event, HostEvent | GatewayDetected) or isinstance(event, HostForgotten):
         return None
-    host = replace(host, seen_at=event.at) if host else Host(network=event.network, seen_at=event.at)
+    host = replace(host, seen_at=event.at) if host else Host(network=network_key(event), seen_at=event.at)
     match event:
+        case GatewayDetected(host=address):
+            return replace(host, gateways=tuple(sorted({*host.gateways, normal_address(address)})))
         case HostFound(strike=strike):
             strikes = (*host.strikes, strike)[-MAX_STRIKES:]
             return replace(host, strikes=strikes, last=max(host.last, strike.sequence))
@@ -117,6 +123,11 @@ def apply(host: Host | None, event: AnyEvent) -> Host | None:  # noqa: PLR0911 -
             return replace(host, ban=ban, stops=stops, strikes=_without(host.strikes, forgiven))
         case _:
             return host
+
+
+def network_key(event: AnyEvent) -> str:
+    """The network that an event is about."""
+    return banned_as(event.host) if isinstance(event, GatewayDetected) else event.key
 
 
 def total_weight(strikes: Iterable[Strike]) -> int:

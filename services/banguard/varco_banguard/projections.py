@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self, get_args
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from varco_banguard import ban_settings, model
+from varco_banguard import ban_settings, gateways, model
 from varco_banguard.account_choices import ACCOUNTS, AccountChoices
 from varco_banguard.ban_settings import BanSettings
 from varco_banguard.decide import Position
@@ -19,22 +19,42 @@ from varco_banguard.known_logins import (
     LoginsOfHosts,
     UnknownLogins,
 )
-from varco_banguard.model import Host, active_stop
+from varco_banguard.model import Host, active_stop, network_key
 from varco_banguard.shared_hosts import USED_WITHIN, HostUse
 from varco_common.base.errors import ConflictError
 from varco_common.base.subjects import event, token
 from varco_common.bus import Bus
-from varco_common.events import AnyBanguardEvent, AnyEvent, CredentialUsed, GateEvent, HostEvent, HostFound
-from varco_common.events.ban_table import BanTable, Network, Networks, address_of, banned_as, key_of, network_of
+from varco_common.events import (
+    AnyBanguardEvent,
+    AnyEvent,
+    CredentialUsed,
+    GateEvent,
+    GatewayDetected,
+    HostEvent,
+    HostFound,
+)
+from varco_common.events.ban_table import (
+    BanTable,
+    Network,
+    Networks,
+    address_of,
+    banned_as,
+    key_of,
+    network_of,
+    normal_address,
+)
 from varco_common.events.banguard import GATE
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 NAME = "banguard"
 _EVENTS = get_args(AnyBanguardEvent)
-HOST_FILTERS = tuple(kind.subject_filter() for kind in _EVENTS if issubclass(kind, HostEvent))
+HOST_FILTERS = (
+    *(kind.subject_filter() for kind in _EVENTS if issubclass(kind, HostEvent)),
+    GatewayDetected.subject_filter(),
+)
 SETTINGS_FILTERS = tuple(kind.subject_filter(GATE) for kind in _EVENTS if issubclass(kind, GateEvent))
-HOSTS = ProjectionSpec("hosts", HOST_FILTERS, model.apply, Host)
+HOSTS = ProjectionSpec("hosts", HOST_FILTERS, model.apply, Host, network_key)
 BAN_SETTINGS = ProjectionSpec("gate", SETTINGS_FILTERS, ban_settings.apply, BanSettings)
 
 NextEvent = Callable[[Host | None], HostEvent | None]
@@ -113,7 +133,16 @@ class BanguardState:
     def use_of(self, host: str, now: datetime) -> HostUse:
         """Who uses a host."""
         logins = self._logins_of_hosts.used_since(banned_as(host), now - USED_WITHIN)
-        return HostUse(trusted=bool(self.host_owner(host)), logins=logins, choices=self.choices)
+        gateway, trusted = normal_address(host) in self.table.gateways, bool(self.host_owner(host))
+        return HostUse(gateway=gateway, trusted=trusted, logins=logins, choices=self.choices)
+
+    def gateways(self) -> list[Host]:
+        """The hosts that hide all clients behind them."""
+        return [host for address in self.table.gateways if (host := self.hosts.get(banned_as(address)))]
+
+    def check_gateways(self) -> None:
+        """For /readyz: raises Degraded while a gateway is spared a ban."""
+        gateways.check(self.gateways(), self.settings.rules, datetime.now(UTC))
 
     def choices(self, account: str) -> AccountChoices:
         """What an account has chosen."""
@@ -158,6 +187,7 @@ class BanguardState:
         for network, host in self.hosts.items():
             if host.ban:
                 self.table.ban(network_of(network), host.ban.until)
+            self.table.gateways.update(host.gateways)
             for stop in host.active_stops:
                 self.table.stops.add(network, stop.account, active_stop(stop))
             for strike in (*(host.ban.strikes if host.ban else ()), *host.strikes):
@@ -173,7 +203,8 @@ class BanguardState:
         self._trusted = Networks(network_of(network) for network, _ in self._network_owners.items() if network)
 
     def _on_host_event(self, network: str, event: AnyEvent) -> None:
-        self._versions[network] = self.hosts.sequence
+        if isinstance(event, HostEvent):
+            self._versions[network] = self.hosts.sequence
         if self.hosts.get(network) is None:
             self._versions.pop(network)
         self.table.apply(self.hosts.sequence, event)

@@ -10,7 +10,16 @@ from varco_banguard.model import Ban, Host, Stop, accounts_of
 from varco_banguard.projections import HOST_FILTERS, SETTINGS_FILTERS
 from varco_banguard.rule_settings import shown_rules
 from varco_banguard.settings import Settings
-from varco_common.events import AnyEvent, GateEvent, HostBanned, HostEvent, HostUnbanned, LoginResumed, LoginStopped
+from varco_common.events import (
+    AnyEvent,
+    GateEvent,
+    GatewayDetected,
+    HostBanned,
+    HostEvent,
+    HostUnbanned,
+    LoginResumed,
+    LoginStopped,
+)
 from varco_common.events.ban_table import BanTable
 from varco_common.events.stop_table import STOPPED
 from varco_common.eventsourcing.replay.replayable import (
@@ -30,7 +39,13 @@ class BanguardReplay(ReplayWithoutSettings):
     """Hosts and ban settings have a position each: the table is made as of both."""
 
     voter = VOTER
-    settings = (HostBanned.subject_filter(), HostUnbanned.subject_filter(), *STOPPED, *SETTINGS_FILTERS)
+    settings = (
+        HostBanned.subject_filter(),
+        HostUnbanned.subject_filter(),
+        GatewayDetected.subject_filter(),
+        *STOPPED,
+        *SETTINGS_FILTERS,
+    )
 
     def __init__(self, settings: Settings) -> None:
         self._never = settings.never_banned

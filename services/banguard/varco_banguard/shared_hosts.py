@@ -21,9 +21,11 @@ USED_WITHIN = timedelta(days=7)  # an office is still shared on a Monday morning
 class HostUse(NamedTuple):
     """Who uses a host.
 
-    `trusted`: an account trusts its network. `logins` were used from it within USED_WITHIN.
+    `gateway`: it hides all clients behind it. `trusted`: an account trusts its network. `logins`
+    were used from it within USED_WITHIN.
     """
 
+    gateway: bool = False
     trusted: bool = False
     logins: int = 0
     choices: Callable[[str], AccountChoices] = lambda _: AccountChoices()
@@ -31,6 +33,8 @@ class HostUse(NamedTuple):
 
 def shared_because(use: HostUse, rules: BanRules) -> SharedBecause | None:
     """Why the host stands for several people; None if it does not."""
+    if use.gateway:
+        return SharedBecause.GATEWAY
     if use.trusted and rules.shared_networks:
         return SharedBecause.TRUSTED_NETWORK
     if rules.shared_logins and use.logins >= rules.shared_logins:
@@ -42,7 +46,7 @@ def stops_login(strike: Strike, use: HostUse, rules: BanRules) -> bool:
     """Whether this strike counts towards a stop of its login, and not towards a ban of the host."""
     if (who := sender_of(strike)) is None or not shared_because(use, rules):
         return False
-    return use.choices(who[0]).at_shared_hosts is AtSharedHosts.STOP
+    return use.gateway or use.choices(who[0]).at_shared_hosts is AtSharedHosts.STOP
 
 
 def stop_decision(host: Host, use: HostUse, rules: BanRules, now: datetime, chance: float) -> LoginStopped | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from varco_banguard import ban_decisions, metrics, unban_decisions
+from varco_banguard.gateways import GatewayWarning
 from varco_banguard.keyed_executor import MAX_SEQUENCE_SPAN, KeyedExecutor
 from varco_banguard.model import Host
 from varco_banguard.projections import BanguardState, if_known
@@ -46,6 +47,7 @@ class StrikeProcessor:
         self._bus, self._state = bus, state
         self._chance = random.Random()  # noqa: S311 - when a ban ends is no secret
         self._guarding = asyncio.Lock()
+        self._gateway_warning = GatewayWarning()
 
     async def run(self) -> None:
         """Until cancelled. Begins before the last strike that was processed."""
@@ -103,7 +105,8 @@ class StrikeProcessor:
         network = banned_as(strike.host)
         if strike.cause is StrikeCause.SENDER_NOT_AUTHORISED:
             await self._state.reach_uses()
-        await self._state.settle(network, lambda host: self._strike_decision(strike, host))
+        host = await self._state.settle(network, lambda host: self._strike_decision(strike, host))
+        self._gateway_warning.note(host, self._state.settings.rules, datetime.now(UTC))
         if strike.login and strike.cause is StrikeCause.WRONG_CREDENTIALS:
             await self._state.logins.reach_last(HostFound.subject_filter(token(network)))
             async with self._guarding:  # when two hosts fail at one login, it is guarded once
@@ -117,9 +120,10 @@ class StrikeProcessor:
     async def _guard(self, strike: Strike) -> None:
         name = strike.login.strip().lower()
         rules = self._state.settings.rules
-        guarded = ban_decisions.guard_decision(self._state.login(name), name, rules, datetime.now(UTC))
+        login, gateways = self._state.login(name), self._state.gateways()
+        guarded = ban_decisions.guard_decision(login, name, rules, datetime.now(UTC), gateways)
         if guarded:
-            _log.warning("many unknown hosts fail at a login", login=name, tried_from=guarded.tried)
+            _log.warning("many unknown hosts, or a gateway, fail at a login", login=name, tried_from=guarded.tried)
             await self._state.logins.reached(await self._bus.events.append(guarded))
 
     async def _resume_position(self) -> int:

@@ -3,8 +3,11 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from varco_common.events import (
     ConnectionsRefused,
+    GatewayDetected,
     HostBanned,
     Language,
     LoginGuarded,
@@ -18,6 +21,7 @@ from varco_common.events import (
 from varco_common.mail.replies import Reply
 from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.testing.waiting import eventually
+from varco_ingress_smtp.gateways import state_gateways
 from varco_ingress_smtp.smtp import admission
 from varco_ingress_smtp.smtp.banned_hosts import HIDDEN_CLIENTS_SAMPLE, HiddenClientsWarning
 
@@ -137,6 +141,44 @@ async def test_who_is_no_stranger_at_a_guarded_login_does_not_wait():
     assert not stranger.done()
     stranger.cancel()
     await asyncio.wait([stranger])
+
+
+async def test_who_comes_from_a_gateway_waits_though_the_login_is_used_from_there():
+    login_throttle = LoginThrottle(3600, 10)
+    login_throttle.add(replace(guarded(), hiding=("192.0.2.1",)))
+    login_throttle.remember("alice", "192.0.2.1")
+    hidden = asyncio.create_task(login_throttle.wait_for_turn("alice", "192.0.2.1"))
+    await asyncio.sleep(0)
+    assert not hidden.done()
+    hidden.cancel()
+    await asyncio.wait([hidden])
+
+
+async def test_a_password_that_was_right_lately_does_not_wait_behind_those_who_guess(world):
+    login_throttle = world.admission.login_throttle
+
+    async def log_in() -> float:
+        async with world.connect("submission") as client:
+            await client.hello()
+            await client.start_tls(world.trust)
+            await client.say("EHLO client.example")
+            began = asyncio.get_running_loop().time()
+            assert (await client.say("AUTH PLAIN AGFsaWNlAHNlY3JldA==")).startswith("235 ")
+            return asyncio.get_running_loop().time() - began
+
+    await log_in()
+    login_throttle.add(replace(guarded(), hiding=("127.0.0.1",)))
+    guesses = [asyncio.create_task(login_throttle.wait_for_turn("alice", "127.0.0.1")) for _ in range(9)]
+    assert await log_in() < 5
+    for guess in guesses:
+        guess.cancel()
+    await asyncio.gather(*guesses, return_exceptions=True)
+
+
+async def test_a_gateway_is_stated_once(world):
+    for _ in range(2):
+        await state_gateways(world.bus, ("172.18.0.1", "fd00::1"))
+    assert [event.host for event in await world.events(GatewayDetected)] == ["172.18.0.1", "fd00::1"]
 
 
 async def test_strangers_wait_their_turn_at_a_guarded_login():

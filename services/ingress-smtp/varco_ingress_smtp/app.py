@@ -5,6 +5,7 @@ This file only wires.
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 from varco_common.base import log, subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
@@ -15,6 +16,7 @@ from varco_common.events.stop_table import STOPPED
 from varco_common.mail.grants import LOGIN, NETWORK
 from varco_common.runtime import service
 from varco_common.runtime.ban_enforcement import BanEnforcement
+from varco_common.runtime.default_gateway import default_gateways
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.login_throttle import GUARDED
 from varco_common.runtime.readiness import degrades
@@ -25,6 +27,7 @@ from varco_common.storage.object_store import ObjectStore, open_store
 from varco_ingress_smtp import api, metrics
 from varco_ingress_smtp.authentication import POLICY_EVENTS, Authenticator
 from varco_ingress_smtp.blob_sweeper import delete_expired_bodies
+from varco_ingress_smtp.gateways import state_gateways
 from varco_ingress_smtp.next_hop_capabilities import ROUTE_EVENTS, NextHopCapabilities
 from varco_ingress_smtp.pipeline import MailPipeline
 from varco_ingress_smtp.recorder import Recorder
@@ -69,6 +72,7 @@ async def serve(settings: Settings) -> None:
         ):
             try:
                 await enforcement.caught_up.wait()
+                await retry_until_available(partial(state_gateways, bus, default_gateways()))
                 async with listening(admission, sockets):
                     large = f"mail over {format_size(admission.recorder.inline_bytes)} is answered 451"
                     objects = degrades(bodies.check, large)

@@ -71,9 +71,16 @@ class Authenticator:
     def __len__(self) -> int:
         return len(self._logins) + len(self._networks)
 
+    def knows(self, question: LoginQuestion) -> bool:
+        """Whether this login with this password was granted lately."""
+        return self._login_key(question) in self._logins
+
+    def _login_key(self, question: LoginQuestion) -> bytes:
+        return blake2b(msgspec.msgpack.encode(question), key=self._hash_key).digest()  # policy notes each host
+
     async def login(self, question: LoginQuestion) -> CachedGrant | Denied | Unavailable:
         """The grant of a login and its password."""
-        key = blake2b(msgspec.msgpack.encode(question), key=self._hash_key).digest()  # policy notes each host
+        key = self._login_key(question)
         if known := self._logins.get(key):
             return known
         async with self._login_slots.of(question.host):

@@ -10,15 +10,19 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import NamedTuple
 
 from varco_common.base.subjects import event, everyone
-from varco_common.events import HostBanned, HostUnbanned, NetworkIgnored, NetworkUnignored
+from varco_common.events import GatewayDetected, HostBanned, HostUnbanned, NetworkIgnored, NetworkUnignored
 from varco_common.events.stop_table import StopTable
 from varco_common.mail.ballot import Vote
 from varco_common.mail.envelope import Envelope
 
 Network = IPv4Network | IPv6Network
 
-ENFORCED = tuple(
-    event("banguard", fact, "*") for fact in ("host-banned", "host-unbanned", "network-ignored", "network-unignored")
+ENFORCED = (
+    *(
+        event("banguard", fact, "*")
+        for fact in ("host-banned", "host-unbanned", "network-ignored", "network-unignored")
+    ),
+    GatewayDetected.subject_filter(),
 )
 ENFORCER_STATUS = everyone("bans")
 NEVER: tuple[Network, ...] = (IPv4Network("127.0.0.1/32"), IPv6Network("::1/128"))
@@ -139,6 +143,7 @@ class BanTable:
         self.sequence = 0
         self.never = (*NEVER, *never)
         self.ignored = Networks()
+        self.gateways: set[str] = set()
         self._always = Networks(self.never)
         self._bans: dict[Network, ActiveBan] = {}
         self._networks = Networks()
@@ -162,6 +167,8 @@ class BanTable:
                 self.ban(network_of(network), until)
             case HostUnbanned(network=network):
                 self.lift(network_of(network))
+            case GatewayDetected(host=host):
+                self.gateways.add(normal_address(host))
             case NetworkIgnored(network=network, account=""):
                 self.ignored.add(network_of(network))
             case NetworkUnignored(network=network, account=""):
@@ -183,9 +190,7 @@ class BanTable:
             return None
         address = address_of(host)
         bans = [ban for network in self._networks.covering(address) if not (ban := self._bans[network]).over(now)]
-        if not bans or self.exempt(address):
-            return None
-        return bans[0]
+        return bans[0] if bans and not self.why_spared(address) else None
 
     def stopped(self, envelope: Envelope, voter: str, now: datetime) -> Vote | None:
         """The vote of `voter` against a mail whose login is stopped at its host."""
@@ -194,12 +199,18 @@ class BanTable:
         return self.stops.objection(banned_as(envelope.host), envelope, voter, now)
 
     def exempt(self, address: IPv4Address | IPv6Address) -> Network | None:
-        """What keeps this address from ever being refused."""
+        """The network because of which the failures of this address do not count."""
         return next(self._always.covering(address), None) or next(self.ignored.covering(address), None)
+
+    def why_spared(self, address: IPv4Address | IPv6Address) -> str:
+        """What keeps this address from ever being refused; empty if nothing does."""
+        if exempt := self.exempt(address):
+            return str(exempt)
+        return f"{address} is a gateway that hides clients" if str(address) in self.gateways else ""
 
     def answer(self, host: str, now: datetime, *, service: str, process: str, how: str) -> EnforcerStatus:
         """What this process says of a host when it is asked."""
-        exempt = self.exempt(address_of(host))
+        spared = self.why_spared(address_of(host))
         banned = self.banned(host, now)
         return EnforcerStatus(
             service=service,
@@ -208,7 +219,7 @@ class BanTable:
             sequence=self.sequence,
             bans=len(self),
             enforces=banned is not None,
-            why_not="" if banned else f"never banned: {exempt}" if exempt else "not banned",
+            why_not="" if banned else f"never banned: {spared}" if spared else "not banned",
         )
 
 

@@ -228,7 +228,7 @@ class LoginGuarded(BanEvent, frozen=True, kw_only=True, omit_defaults=True, tag=
     Until `until` hosts that aren't among `known` wait for their turn to log in as it.
 
     `known` are hosts (IPv6 by /64) that it was used from; `tried` says from how many others it was
-    tried.
+    tried. `hiding` are gateways that hide many hosts: who comes from there waits in any case.
     """
 
     login: str
@@ -236,6 +236,7 @@ class LoginGuarded(BanEvent, frozen=True, kw_only=True, omit_defaults=True, tag=
     until: datetime
     known: tuple[str, ...] = ()
     tried: int = 0
+    hiding: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -110,4 +110,18 @@ class ConnectionsRefused(IngressEvent, frozen=True, kw_only=True, omit_defaults=
         return self.host
 
 
-AnyIngressEvent = AuthFailed | MailRefused | RecipientRefused | ConnectionsRefused
+class GatewayDetected(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, tag="gateway.detected.v1"):
+    """A default gateway of a machine or container that SMTP clients connect to.
+
+    Clients that a container engine or NAT hides all come from it, so it is never banned. Stated
+    once for each address.
+    """
+
+    host: str
+
+    @property
+    def key(self) -> str:
+        return self.host
+
+
+AnyIngressEvent = AuthFailed | MailRefused | RecipientRefused | ConnectionsRefused | GatewayDetected

@@ -16,8 +16,9 @@ MAX_REMEMBERED = 10_000
 class LoginThrottle:
     """Which logins many hosts guess at (banguard's LoginGuarded), and who waits for an attempt.
 
-    Hosts that the login knows are not slowed down. All others share one attempt each `seconds`. If
-    more than `max_waiting` wait already, a further host is told to try again later.
+    Hosts that the login knows are not slowed down, unless they hide others. All others share one
+    attempt each `seconds`. If more than `max_waiting` wait already, a further host is told to try
+    again later.
     """
 
     def __init__(self, seconds: float, max_waiting: int) -> None:
@@ -49,6 +50,8 @@ class LoginThrottle:
         return True
 
     def _knows(self, guarded: LoginGuarded, host: str) -> bool:
+        if host in guarded.hiding:
+            return False
         return host in guarded.known or (guarded.login, host) in self._remembered
 
     def _guard_end(self, login: str, _: float, now: float) -> float:

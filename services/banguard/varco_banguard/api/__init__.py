@@ -6,7 +6,7 @@ those.
 
 from fastapi import APIRouter
 
-from varco_banguard.api import bans, ignored_networks, log, rules, stops
+from varco_banguard.api import bans, gateways, ignored_networks, log, rules, stops
 from varco_banguard.ban_log import BanLog
 from varco_banguard.projections import BanguardState
 from varco_common.bus import Bus
@@ -20,6 +20,7 @@ def router(bus: Bus, state: BanguardState, ban_log: BanLog) -> APIRouter:
     for part in (
         bans.router(bus, state),
         stops.router(state),
+        gateways.router(state),
         ignored_networks.router(state, executor),
         rules.router(state, executor),
         log.router(ban_log),

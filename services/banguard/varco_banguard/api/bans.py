@@ -42,8 +42,11 @@ def router(bus: Bus, state: BanguardState) -> APIRouter:
         """Bans by hand; a ban that is there is replaced."""
         network = key_of(normal_network(form.network))
         with suppress(ValueError):
-            if exempt := state.table.exempt(address_of(form.network.strip())):
+            address = address_of(form.network.strip())
+            if exempt := state.table.exempt(address):
                 raise RefusedCommand(f"{form.network} is never banned: {exempt} is ignored")
+            if spared := state.table.why_spared(address):
+                raise RefusedCommand(f"{form.network} is never banned: {spared}")
         await state.hosts.check()
         attribution, rules = Attribution(datetime.now(UTC), token.by, form.reason), state.settings.rules
         host = await state.settle(network, lambda host: commands.ban(host, network, form.bantime, rules, attribution))

@@ -76,6 +76,14 @@ class HostOut(BaseModel):
     )
 
 
+class GatewayOut(BaseModel):
+    """An address that hides the clients behind it, so that it is never banned."""
+
+    host: str
+    failures: int = Field(description="What its strikes of the last hour weigh.")
+    spared: bool = Field(description="Whether it would be banned if it were no gateway.")
+
+
 class BanIn(BaseModel):
     """A ban by hand."""
 

@@ -35,7 +35,10 @@ async def _log_in(admission: Admission, info: SessionInfo, mechanism: str, initi
     try:
         login, password = await sasl.credentials(mechanism, initial, ask)
         question = LoginQuestion(login=login, password=password, host=info.host, server_name=info.server_name)
-        if not await admission.login_throttle.wait_for_turn(login, info.host):
+        # A password that was right lately is no guess: who guesses at its login keeps nobody out.
+        if not admission.authenticator.knows(question) and not await admission.login_throttle.wait_for_turn(
+            login, info.host
+        ):
             return answers.LOGIN_UNAVAILABLE
         answer = await admission.authenticator.login(question)
     except sasl.SaslError as error:
