@@ -139,6 +139,16 @@ def test_networks_are_refused_but_for_what_is_ignored(gate: Gate):
 
 
 @needs_namespaces
+def test_a_gateway_that_hides_clients_is_refused_by_no_ban(gate: Gate):
+    gate.ban(NEIGHBOUR)
+    gate.ban("10.99.0.0/24")
+    until(lambda: gate.sees(NEIGHBOUR), REFUSED)
+    gate.append(type="gateway.detected.v1", at=datetime.now(UTC).isoformat(), host=NEIGHBOUR)
+    until(lambda: gate.sees(NEIGHBOUR), CONNECTED)
+    assert gate.sees(CLIENT) == REFUSED
+
+
+@needs_namespaces
 def test_an_agent_that_died_takes_its_table_up_again_and_one_that_ends_removes_it_alone(gate: Gate):
     gate.places.nft("add", "table", "inet", "somebody")
     gate.ban(CLIENT)

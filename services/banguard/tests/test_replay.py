@@ -11,10 +11,14 @@ from varco_banguard.decide import VOTER, Position, decide, position_figures
 from varco_banguard.replay import BanguardReplay, BanSettingsView, settings_view, voter
 from varco_banguard.settings import Settings
 from varco_common.events import (
+    GatewayDetected,
     HostBanned,
     HostUnbanned,
+    LoginResumed,
+    LoginStopped,
     NetworkIgnored,
     NetworkUnignored,
+    SharedBecause,
     Strike,
     StrikeCause,
     UnbanCause,
@@ -27,6 +31,7 @@ from varco_common.mail.replies import Reply
 from .conftest import ballot_of
 
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
+LOGINS = ("", "mario@acme.example")
 HOSTS = ("192.0.2.7", "192.0.2.8", "2001:db8::5")
 NETWORKS = ("192.0.2.7", "192.0.2.0/28", "2001:db8::/64")
 ENDS = st.sampled_from([None, START + timedelta(seconds=30), START + timedelta(hours=1)])
@@ -47,15 +52,39 @@ FACTS = st.one_of(
         NetworkUnignored, at=st.just(START), network=st.sampled_from(NETWORKS), account=st.sampled_from(["", "acme"])
     ),
 )
+STOPS = st.one_of(
+    st.builds(
+        LoginStopped,
+        at=st.just(START),
+        network=st.sampled_from(HOSTS[:2]),
+        account=st.just("acme"),
+        login=st.sampled_from(LOGINS),
+        until=ENDS,
+        because=st.just("several-logins"),
+        time_zone=st.sampled_from(["UTC", "Europe/Rome"]),
+    ),
+    st.builds(
+        LoginResumed,
+        at=st.just(START),
+        network=st.sampled_from(HOSTS[:2]),
+        account=st.just("acme"),
+        login=st.sampled_from(LOGINS),
+        cause=st.sampled_from(UnbanCause),
+    ),
+    st.builds(GatewayDetected, at=st.just(START), host=st.sampled_from(HOSTS)),
+)
 GATES = (NetworkIgnored, NetworkUnignored)
 
 
-def case(host: str, vote=None) -> ReplayCase:
+def case(host: str, vote=None, login: str = "") -> ReplayCase:
     votes = (vote,) if vote else ()
-    return ReplayCase(1, ballot_of(host, "acme", "mario@acme.example"), votes, Reply.ACCEPTED, None)
+    return ReplayCase(1, ballot_of(host, "acme", "mario@acme.example", login), votes, Reply.ACCEPTED, None)
 
 
-@given(st.lists(FACTS, max_size=20), st.lists(st.tuples(st.sampled_from(HOSTS), st.data()), min_size=1, max_size=8))
+@given(
+    st.lists(st.one_of(FACTS, STOPS), max_size=20),
+    st.lists(st.tuples(st.sampled_from(HOSTS), st.data()), min_size=1, max_size=8),
+)
 def test_a_vote_comes_out_the_same_wherever_its_two_followings_stood(facts, asked):
     hosts = [(number, fact) for number, fact in enumerate(facts, 1) if not isinstance(fact, GATES)]
     gate = [(number, fact) for number, fact in enumerate(facts, 1) if isinstance(fact, GATES)]
@@ -71,10 +100,10 @@ def test_a_vote_comes_out_the_same_wherever_its_two_followings_stood(facts, aske
             *gate[: sum(n <= position.settings for n, _ in gate)],
         ]:
             table.apply(number, fact)
-        one = case(host)
+        one = case(host, login=data.draw(st.sampled_from(LOGINS)))
         live = replace(decide(one.ballot, table, now), figures=position_figures(position, now))
         again = replay.decide(one, live)
-        assert (again.reply, again.reason) == (live.reply, live.reason)
+        assert (again.reply, again.reason, again.text) == (live.reply, live.reason, live.text)
 
 
 def test_a_vote_without_figures_cant_be_cast_again():
@@ -115,6 +144,23 @@ def test_bans_in_force_are_told_and_those_that_are_over_are_not():
     assert [*sections_of(settings_view(Settings()), *facts)] == ["192.0.2.7"]
     lifted = HostUnbanned(at=START, network="192.0.2.7", cause=UnbanCause.LIFTED)
     assert sections_of(settings_view(Settings()), *facts, lifted) == {}
+
+
+def stopped(account: str, until=None) -> LoginStopped:
+    return LoginStopped(
+        at=START, network=HOSTS[0], account=account, login="x", until=until, because=SharedBecause.SEVERAL_LOGINS
+    )
+
+
+def test_stopped_logins_are_told_to_their_account_while_the_stop_is_in_force():
+    view, key = settings_view(Settings()), "192.0.2.7 x"
+    assert sections_of(view, stopped("acme"))[key]["until"] is None
+    assert sections_of(settings_view(Settings()), stopped("acme"), own=True).keys() == {key}
+    assert sections_of(settings_view(Settings()), stopped("beta"), own=True) == {}
+    over = stopped("acme", until=START - timedelta(seconds=1))
+    assert sections_of(settings_view(Settings()), over) == {}
+    resumed = LoginResumed(at=START, network=HOSTS[0], account="acme", login="x", cause=UnbanCause.LIFTED)
+    assert sections_of(settings_view(Settings()), stopped("acme"), resumed) == {}
 
 
 def test_an_account_is_told_of_its_own_bans_alone():

@@ -74,4 +74,4 @@ class FirewallAgent:
         self._rebuild, self._failure = False, ""
 
     def _never_banned(self) -> list[Network]:
-        return [*self._table.never, *self._table.ignored]
+        return [*self._table.never, *self._table.ignored, *map(network_of, self._table.gateways)]

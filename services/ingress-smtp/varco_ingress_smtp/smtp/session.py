@@ -209,6 +209,7 @@ class SmtpSession(NoNames, SMTP):
             return answers.UNKNOWN_PARAMETER
         mail = await self.admission.pipeline.mail(info, path)
         if isinstance(mail, str):
+            self.error_count += mail.startswith("450 ")  # a stopped login may try only so often
             return mail
         info.mail = mail
         return answers.SENDER_OK
