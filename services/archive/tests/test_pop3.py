@@ -14,6 +14,7 @@ from varco_archive.copy_reader import unstuffed
 from varco_archive.pop3 import session
 from varco_archive.pop3.multiline import terminated, top
 from varco_common.events import AuthCause, AuthFailed, HostBanned, LoginGuarded
+from varco_common.testing.waiting import eventually
 
 from .conftest import LOGIN, PASSWORD, copies, switch_on
 from .pop3_client import connected, logged_in
@@ -143,6 +144,22 @@ async def test_a_banned_host_hears_nothing_and_loses_its_session(gate):
         with suppress(OSError):
             assert await reader.readline() == b""
         writer.close()
+
+
+async def test_a_banned_host_hears_why_if_the_settings_say_so(gate):
+    async with gate.archive(tell_banned=True):
+        await gate.bus.events.append(HostBanned(at=datetime.now(UTC), network="127.0.0.9", until=None))
+
+        async def greeting() -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gate.pop3, local_addr=("127.0.0.9", 0))
+            try:
+                line = await reader.readline()
+                return b"" if line.startswith(b"+OK") else line
+            finally:
+                writer.close()
+
+        said = await eventually(greeting)
+        assert said == b"-ERR [SYS/TEMP] 127.0.0.9 is banned for good: by an administrator\r\n"
 
 
 async def test_octets_are_counted_without_the_dots_that_the_wire_doubles(gate):

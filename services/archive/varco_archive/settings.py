@@ -9,11 +9,19 @@ from pydantic import AfterValidator, Field
 from varco_archive import normalization
 from varco_common.base.settings import CommaList, Duration, env_prefix
 from varco_common.bus.settings import WithMailDays
-from varco_common.runtime.settings import TableServiceSettings, WithBalancers, WithHostname, WithPop3Ports
+from varco_common.runtime.settings import (
+    TableServiceSettings,
+    WithBalancers,
+    WithBanAnswer,
+    WithHostname,
+    WithPop3Ports,
+)
 from varco_common.storage.settings import WithObjectStore
 
 
-class Settings(TableServiceSettings, WithBalancers, WithHostname, WithMailDays, WithObjectStore, WithPop3Ports):
+class Settings(
+    TableServiceSettings, WithBalancers, WithBanAnswer, WithHostname, WithMailDays, WithObjectStore, WithPop3Ports
+):
     """`VARCO_ARCHIVE_*`, and the shared variables."""
 
     model_config = env_prefix("VARCO_ARCHIVE_")

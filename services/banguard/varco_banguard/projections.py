@@ -38,6 +38,7 @@ from varco_common.events.ban_table import (
     Network,
     Networks,
     address_of,
+    ban_cause,
     banned_as,
     key_of,
     network_of,
@@ -186,7 +187,7 @@ class BanguardState:
     def _derive(self) -> None:
         for network, host in self.hosts.items():
             if host.ban:
-                self.table.ban(network_of(network), host.ban.until)
+                self.table.ban(network_of(network), host.ban.until, ban_cause(host.ban.strikes))
             self.table.gateways.update(host.gateways)
             for stop in host.active_stops:
                 self.table.stops.add(network, stop.account, active_stop(stop))

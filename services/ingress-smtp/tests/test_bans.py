@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from msgspec.structs import replace
 
 from varco_common.events import (
@@ -16,6 +17,8 @@ from varco_common.events import (
     MailRefused,
     RefusedConnections,
     SharedBecause,
+    Strike,
+    StrikeCause,
     UnbanCause,
 )
 from varco_common.mail.replies import Reply
@@ -61,6 +64,27 @@ async def test_a_banned_host_is_closed_before_any_banner_and_reported_once_a_min
     assert (await first_words(world.ports["smtp"], "127.0.0.8")).startswith(b"220 ")
     (event,) = await world.events(ConnectionsRefused)
     assert (event.host, event.count, event.cause) == (HOST, 1, RefusedConnections.BANNED)
+
+
+@pytest.mark.parametrize(
+    ("fact", "why"),
+    [
+        ({}, "by an administrator"),
+        ({"cause": "wrong-credentials"}, "too many failed logins"),
+        ({"cause": "sender-not-authorised"}, "too many unauthorised senders"),
+    ],
+)
+async def test_a_banned_host_hears_why_and_until_when_if_the_settings_say_so(start, fact, why):
+    world = await start(tell_banned=True)
+    now = datetime.now(UTC)
+    strikes = tuple(Strike(sequence=1, at=now, cause=StrikeCause(cause), host=HOST) for cause in fact.values())
+    until = datetime(2100, 1, 1, 12, 0, 30, tzinfo=UTC)
+    ban(world, HostBanned(at=now, network=HOST, until=until, reason="a secret", strikes=strikes))
+    for name in ("smtp", "submission"):
+        said = await first_words(world.ports[name])
+        assert said.decode() == f"554 5.7.1 {HOST} is banned until 2100-01-01 12:01 UTC: {why}\r\n"
+    assert await first_words(world.ports["smtps"]) == b""
+    assert not world.admission.connections
 
 
 async def test_open_sessions_of_a_banned_host_end_and_no_others(world):

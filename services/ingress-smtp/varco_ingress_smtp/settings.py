@@ -11,6 +11,7 @@ from varco_common.bus.settings import WithMailDays
 from varco_common.runtime.settings import (
     ServiceSettings,
     WithBalancers,
+    WithBanAnswer,
     WithHostname,
     WithSmtpPorts,
     WithVoters,
@@ -26,6 +27,7 @@ class Settings(
     ServiceSettings,
     WithObjectStore,
     WithBalancers,
+    WithBanAnswer,
     WithHostname,
     WithMailDays,
     WithSmtpPorts,

@@ -5,12 +5,20 @@ The one answer for ingress, the firewall and banguard's vote, folded from bangua
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
 from varco_common.base.subjects import event, everyone
-from varco_common.events import GatewayDetected, HostBanned, HostUnbanned, NetworkIgnored, NetworkUnignored
+from varco_common.events import (
+    GatewayDetected,
+    HostBanned,
+    HostUnbanned,
+    NetworkIgnored,
+    NetworkUnignored,
+    Strike,
+    StrikeCause,
+)
 from varco_common.events.stop_table import StopTable
 from varco_common.mail.ballot import Vote
 from varco_common.mail.envelope import Envelope
@@ -46,11 +54,21 @@ class EnforcerStatus:
     why_not: str = ""
 
 
+_MINUTE = timedelta(seconds=59, microseconds=999_999)  # rounded up: nobody comes too early
+
+
 class ActiveBan(NamedTuple):
-    """A network that is refused until `until`; None is for ever."""
+    """A network that is refused until `until`; None is for ever. `why` is for the client."""
 
     network: Network
     until: datetime | None
+    why: str = ""
+
+    @property
+    def text(self) -> str:
+        """`192.0.2.7 is banned until 2026-11-29 15:04 UTC: too many failed logins`."""
+        until = f"until {self.until + _MINUTE:%Y-%m-%d %H:%M} UTC" if self.until else "for good"
+        return f"{key_of(self.network)} is banned {until}: {self.why}"
 
     def over(self, now: datetime) -> bool:
         return self.until is not None and self.until <= now
@@ -163,8 +181,8 @@ class BanTable:
         self.sequence = max(sequence, self.sequence)
         self.stops.apply(fact)
         match fact:
-            case HostBanned(network=network, until=until):
-                self.ban(network_of(network), until)
+            case HostBanned(network=network, until=until, strikes=strikes):
+                self.ban(network_of(network), until, ban_cause(strikes))
             case HostUnbanned(network=network):
                 self.lift(network_of(network))
             case GatewayDetected(host=host):
@@ -176,8 +194,8 @@ class BanTable:
             case _:
                 pass
 
-    def ban(self, network: Network, until: datetime | None) -> None:
-        self._bans[network] = ActiveBan(network, until)
+    def ban(self, network: Network, until: datetime | None, why: str = "") -> None:
+        self._bans[network] = ActiveBan(network, until, why)
         self._networks.add(network)
 
     def lift(self, network: Network) -> None:
@@ -221,6 +239,16 @@ class BanTable:
             enforces=banned is not None,
             why_not="" if banned else f"never banned: {spared}" if spared else "not banned",
         )
+
+
+def ban_cause(strikes: Iterable[Strike]) -> str:
+    """What a banned client may know of the reason; what a person wrote stays inside."""
+    causes = {strike.cause for strike in strikes}
+    if causes == {StrikeCause.SENDER_NOT_AUTHORISED}:
+        return "too many unauthorised senders"
+    if not causes:
+        return "by an administrator"
+    return "too many failures" if StrikeCause.SENDER_NOT_AUTHORISED in causes else "too many failed logins"
 
 
 def _length(network: Network) -> tuple[int, int]:

@@ -67,6 +67,18 @@ class WithBalancers(Settings):
         return self.balancer_networks + self.pop3_balancer_networks
 
 
+class WithBanAnswer(Settings):
+    """What a banned client hears at the ports of SMTP and POP3."""
+
+    tell_banned: bool = Field(
+        default=False,
+        validation_alias="VARCO_TELL_BANNED",
+        description="Whether a banned client hears why and until when (SMTP: 554 in place of a greeting, POP3: -ERR) "
+        "before its connection is closed. Otherwise it hears nothing. With the firewall agent, or inside TLS from the "
+        "start, it never does.",
+    )
+
+
 class WithVoters(Settings):
     """The voters: ingress-smtp asks them for each mail, and audit asks them again later."""
 

@@ -23,4 +23,5 @@ NO_SUCH = "-ERR no such message"
 GONE = "-ERR [SYS/PERM] the message's time is over"
 NOT_REMOVED = "-ERR [SYS/TEMP] some messages are not removed"
 TOO_MANY_ERRORS = "-ERR too many errors"
+BANNED = "-ERR [SYS/TEMP]"  # and why
 TOO_MANY = "-ERR [SYS/TEMP] too many connections"

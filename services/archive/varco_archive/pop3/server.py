@@ -108,7 +108,11 @@ class Pop3Server:
             self._limit.leave(client.host)
 
     def _is_refused(self, name: str, host: str, connection: socket.socket) -> bool:
-        if self.bans.banned(host, datetime.now(UTC)):
+        if ban := self.bans.banned(host, datetime.now(UTC)):
+            if self._settings.tell_banned and name == "pop3":
+                with suppress(OSError):
+                    connection.send(f"{replies.BANNED} {ban.text}\r\n".encode())
+                return True
             # RST, without a reply, as at the SMTP ports
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return True

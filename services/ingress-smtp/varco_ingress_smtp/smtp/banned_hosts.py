@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from varco_common.base import log
 from varco_common.events import AnyEvent, HostBanned, LoginGuarded
-from varco_common.events.ban_table import BanTable, Network, address_of, network_of
+from varco_common.events.ban_table import ActiveBan, BanTable, Network, address_of, network_of
 from varco_common.runtime.login_throttle import LoginThrottle
 
 HIDDEN_CLIENTS_SAMPLE = 20  # connections after a start that are compared
@@ -29,9 +29,13 @@ class BannedHosts:
             case _:
                 pass
 
+    def ban_of(self, host: str) -> ActiveBan | None:
+        """The ban that refuses the host now."""
+        return self.table.banned(host, datetime.now(UTC))
+
     def refuses(self, host: str) -> bool:
         """Whether the host is banned now."""
-        return self.table.banned(host, datetime.now(UTC)) is not None
+        return self.ban_of(host) is not None
 
 
 class HiddenClientsWarning:

@@ -159,12 +159,20 @@ class ClientConnection(asyncio.BufferedProtocol):
     # Inside
 
     def _turn_away(self) -> None:
-        if self._refused is RefusedConnections.BANNED:
+        answer = self._refusal() if self.info.listener != "smtps" else ""
+        if answer:
+            self.write(answer)
+        elif self._refused is RefusedConnections.BANNED:
             self.transport.abort()
             return
-        if self.info.listener != "smtps":
-            self.transport.write(answers.TOO_MANY_CONNECTIONS.encode() + b"\r\n")
         self.transport.close()
+
+    def _refusal(self) -> str:
+        """What is said in place of a greeting (RFC 5321 3.1); empty: nothing."""
+        if self._refused is not RefusedConnections.BANNED:
+            return answers.TOO_MANY_CONNECTIONS
+        ban = self.admission.bans.ban_of(self.info.host)
+        return f"554 5.7.1 {ban.text}" if ban and self.admission.settings.tell_banned else ""
 
     async def _run(self) -> None:
         try:
