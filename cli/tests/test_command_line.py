@@ -26,7 +26,7 @@ VERBS = {  # scripts use them
     "archive": "disable enable export remove search status",
     "audit": "balance check checkpoint export key prove rotate-key verify",
     "backup": "",
-    "bans": "add ignore ignored lift list log rules show unignore",
+    "bans": "add ignore ignored lift list log rules show stopped unignore",
     "deadletters": "drop list redeliver show",
     "demo": "",
     "down": "",
