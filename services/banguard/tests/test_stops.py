@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
+from urllib.parse import quote
 
 import pytest
 
@@ -171,6 +172,15 @@ async def test_stops_and_their_ends_survive_restarts_and_each_is_longer(start):
         await wrong_senders(banguard)
         again = (await banguard.until_events(2, "login-stopped"))[-1]
         assert (again.count, again.until - again.at) == (2, timedelta(seconds=4))
+
+
+async def test_a_login_of_any_spelling_can_be_lifted(office):
+    login = "acme/mario?#%"
+    await wrong_senders(office, login)
+    await office.next_event("login-stopped")
+    path = f"/stops/{quote(login, safe='@')}"
+    answer = await office.http.delete(path, params={"reason": "mended"})
+    assert answer.json() == {"login": login, "networks": [OFFICE]}
 
 
 async def test_a_stop_is_lifted_by_host_by_login_and_by_its_account(office):

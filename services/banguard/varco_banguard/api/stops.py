@@ -25,7 +25,7 @@ def router(state: BanguardState) -> APIRouter:
         stops = [stop for _, host in state.hosts.items() for stop in visible_stops(host, token)]
         return sorted(stops, key=lambda stop: stop.since, reverse=True)
 
-    @api.delete("/{login}")
+    @api.delete("/{login:path}")
     async def lift_stops(login: LoginPath, command: CommandWithReason, token: Caller) -> ResumedOut:
         """Ends every stop of a login. To end all stops at a host, lift its ban."""
         account, name = visible_account(token), normal_login(login)
