@@ -58,6 +58,9 @@ lint: venv ## style, types, layers, stale documents
 docs: venv ## write the generated documents anew
 	$(BIN)/python -m varco_cli.docs docs
 
+screenshots: venv ## make the pictures of docs/console.md anew (needs Chromium)
+	$(BIN)/python -m bench.screenshots
+
 bench: venv ## how fast, beside peers where they can be had
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.voters
@@ -71,4 +74,4 @@ lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \
 	  $(addprefix --no-emit-package ,varco-common $(patsubst services/%,varco-%,$(SERVICES)) varco-cli)
 
-.PHONY: help venv up secrets backup restore upgrade demo test test-compose lint docs bench lock
+.PHONY: help venv up secrets backup restore upgrade demo test test-compose lint docs screenshots bench lock

@@ -46,18 +46,27 @@ def list_people(as_json: Json = False) -> None:
     Example: `varco people list`
     """
     answer = api_client.call("console", "GET", "/people")
-    columns = ("name", "role", "account", "added_at", "has_password", "sessions")
+    columns = ("name", "role", "account", "added_at", "has_password", "has_second_factor", "sessions")
     output.show(answer, as_json, lambda: output.rows(columns, answer))
 
 
 @app.command("link")
-def link(name: Name, reason: Reason = "", as_json: Json = False) -> None:
+def link(
+    name: Name,
+    without_code: Annotated[
+        bool, typer.Option("--without-code", help="Remove the second factor, whose device is lost.")
+    ] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
     """Prints a new link for somebody who has no password, or has lost it.
 
     The old password is valid until the link is used. An earlier link ends.
 
     Example: `varco people link anna --reason "lost the password"`
     """
+    if without_code:
+        api_client.call("console", "DELETE", f"{_path(name)}/second-factor", params={"reason": reason})
     _show_link(api_client.call("console", "POST", f"{_path(name)}/link", params={"reason": reason}), as_json)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,8 +43,17 @@ class DemoReport(NamedTuple):
     balance: dict[str, Any]
 
 
-async def run() -> DemoReport:
-    """Runs the demo and waits for the deliveries. Leaves nothing behind."""
+Linger = Callable[[Stack, DemoReport], Awaitable[None]]
+
+
+async def _end_at_once(_stack: Stack, _report: DemoReport) -> None: ...
+
+
+async def run(linger: Linger = _end_at_once) -> DemoReport:
+    """Runs the demo and waits for the deliveries. Leaves nothing behind.
+
+    The gate is up until `linger` returns.
+    """
     with tempfile.TemporaryDirectory(prefix="varco-demo-") as home:
         async with (
             next_hop() as hop,
@@ -60,7 +70,9 @@ async def run() -> DemoReport:
                 DemoOutcome(row, answer, went[answer.decision] if answer.taken else "nowhere")
                 for row, answer in zip(ROWS, answers, strict=True)
             ]
-            return DemoReport(outcomes, await _story(stack, _most_interesting(outcomes)), await _balance(stack))
+            report = DemoReport(outcomes, await _story(stack, _most_interesting(outcomes)), await _balance(stack))
+            await linger(stack, report)
+            return report
 
 
 def print_outcomes(outcomes: list[DemoOutcome]) -> None:

@@ -39,7 +39,8 @@ def make(home: StateDirectory, environment: Path, services: Sequence[ServiceDesc
     make_directory(home.path / "bus")
     for name, length in ((SUPERUSER, 32), ("s3.access", 10), ("s3.secret", 20), ("grafana.password", 16)):
         home.secret(name, length)
-    home.secret("relay.key", make=lambda _: Fernet.generate_key().decode())
+    for name in ("relay.key", "console.key"):
+        home.secret(name, make=lambda _: Fernet.generate_key().decode())
     for service in services:
         if service.tables:
             home.secret(database_password(service.name))

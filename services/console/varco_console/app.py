@@ -6,6 +6,7 @@ This file only wires.
 from contextlib import AsyncExitStack
 from ipaddress import ip_network
 
+from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.bus.background_appends import BackgroundAppends
@@ -26,6 +27,7 @@ from varco_console.api import people as people_api
 from varco_console.html_pages.catalogue import NAVIGATION, PAGES
 from varco_console.model import ALL, NAME, PEOPLE
 from varco_console.people import People
+from varco_console.second_factor import FactorSeal
 from varco_console.service_apis import ServiceApis
 from varco_console.settings import Settings
 from varco_console.sign_in import SignIn
@@ -42,6 +44,7 @@ MAX_REQUESTS = 100
 
 async def serve(settings: Settings) -> None:
     """Runs until cancelled."""
+    seal = _factor_seal(settings)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(HttpServer.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
@@ -59,7 +62,10 @@ async def serve(settings: Settings) -> None:
         throttle, bans = LoginThrottle(GUESS_SECONDS, MAX_GUESSES_WAITING), BanTable(map(ip_network, settings.proxies))
         console = Console(
             people=people,
-            sign_in=SignIn(people, passwords, throttle, guesses, failures.append),
+            sign_in=SignIn(
+                people, passwords=passwords, throttle=throttle, guesses=guesses, seal=seal, report=failures.append
+            ),
+            seal=seal,
             apis=apis,
             renderer=Renderer(NAVIGATION),
             jobs=jobs,
@@ -81,6 +87,16 @@ async def serve(settings: Settings) -> None:
                 proxies=settings.proxies,
             ):
                 await http.serve(bus, people=projection.check)
+
+
+def _factor_seal(settings: Settings) -> FactorSeal:
+    """Raises BrokenSetting."""
+    path = settings.factor_key_file
+    try:
+        return FactorSeal.from_file(path)
+    except (OSError, ValueError) as error:
+        why = f"a file with a key, as the first start makes it ({error})"
+        raise BrokenSetting("VARCO_CONSOLE_KEY_FILE", path, why) from None
 
 
 def _guard(throttle: LoginThrottle, event: AnyEvent) -> None:

@@ -14,6 +14,8 @@ from varco_common.events import (
     PersonRole,
     PersonSignedIn,
     PersonSignedOut,
+    SecondFactorRemoved,
+    SecondFactorSet,
     SessionUsed,
     SignOutCause,
 )
@@ -65,18 +67,51 @@ def set_password(person: Person | None, who: CommandOrigin, link: str, new_hash:
     return [PersonPasswordSet(at=who.at, person=person.name, by=who.by, hash=new_hash)]
 
 
-def sign_in(
-    person: Person | None, at: datetime, session: str, *, host: str, agent: str, verified_hash: str
-) -> list[PersonEvent]:
-    """Begins a session. `verified_hash` is the hash of the password that was verified.
+class Proof(NamedTuple):
+    """Who vouches for a person: the state that was verified, and by what."""
 
-    Raises NotFound if the person was removed, or the password changed, in between.
+    person: Person
+    code_step: int = 0
+    provider: str = ""
+
+
+def set_factor(person: Person | None, who: CommandOrigin, sealed: str) -> list[PersonEvent]:
+    """Raises NotFound."""
+    name = existing(person, "").name
+    return [SecondFactorSet(at=who.at, person=name, by=who.by, reason=who.reason, secret=sealed)]
+
+
+def remove_factor(person: Person | None, who: CommandOrigin, name: str) -> list[PersonEvent]:
+    """Raises NotFound."""
+    if not existing(person, name).factor:
+        return []
+    return [SecondFactorRemoved(at=who.at, person=name, by=who.by, reason=who.reason)]
+
+
+def sign_in(
+    person: Person | None, at: datetime, session: str, *, host: str, agent: str, proof: Proof
+) -> list[PersonEvent]:
+    """Begins a session.
+
+    Raises NotFound if the person was removed, or the password or the second factor changed, since
+    they were verified; or if the same code was used in between.
     """
-    if not person or person.hash != verified_hash:
+    known = proof.person
+    if not person or (person.hash, person.factor) != (known.hash, known.factor):
         raise NotFound("the person was changed meanwhile")
+    if proof.code_step and proof.code_step <= person.code_step:
+        raise NotFound("the code was used meanwhile")
     by = f"person:{person.name}"
     begun = PersonSignedIn(
-        at=at, person=person.name, by=by, session=session, host=host, until=at + SESSION_LIFE, agent=agent
+        at=at,
+        person=person.name,
+        by=by,
+        session=session,
+        host=host,
+        until=at + SESSION_LIFE,
+        agent=agent,
+        code_step=proof.code_step,
+        provider=proof.provider,
     )
     oldest = sorted(person.sessions, key=lambda key: person.sessions[key].used_at)[: -(MAX_SESSIONS - 1)]
     return [*_ended(person.name, oldest, CommandOrigin(at, by), SignOutCause.REVOKED), begun]

@@ -16,6 +16,8 @@ from varco_common.events import (
     PersonRole,
     PersonSignedIn,
     PersonSignedOut,
+    SecondFactorRemoved,
+    SecondFactorSet,
     SessionUsed,
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
@@ -29,6 +31,8 @@ FILTERS = tuple(
         PersonRemoved,
         PasswordLinkIssued,
         PersonPasswordSet,
+        SecondFactorSet,
+        SecondFactorRemoved,
         PersonSignedIn,
         PersonSignedOut,
         SessionUsed,
@@ -54,7 +58,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """`hash` is empty until a password is set. Sessions are by the digest of their secret."""
+    """`hash` is empty until a password is set. Sessions are by the digest of their secret.
+
+    `factor` is the encrypted secret of the second factor, or empty. `code_step` is the period of
+    the last code that was given.
+    """
 
     name: str
     role: PersonRole
@@ -62,6 +70,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
     hash: str = ""
     link: PasswordLink | None = None
+    factor: str = ""
+    code_step: int = 0
     sessions: dict[str, Session] = {}
 
     def session(self, digest: str, now: datetime) -> Session | None:
@@ -82,16 +92,21 @@ def apply(person: Person | None, event: AnyEvent) -> Person | None:
     return _changed(person, event) if isinstance(event, PersonEvent) else person
 
 
-def _changed(person: Person, event: PersonEvent) -> Person:
+def _changed(person: Person, event: PersonEvent) -> Person:  # noqa: PLR0911
     match event:
         case PasswordLinkIssued(digest=digest, until=until):
             return replace(person, link=PasswordLink(digest=digest, until=until))
         case PersonPasswordSet(hash=digest):
             return replace(person, hash=digest, link=None, sessions={})
+        case SecondFactorSet(secret=secret):
+            return replace(person, factor=secret, code_step=0)
+        case SecondFactorRemoved():
+            return replace(person, factor="", code_step=0)
         case PersonSignedIn(session=digest, until=until, host=host, agent=agent):
             current = {key: session for key, session in person.sessions.items() if event.at < session.until}
             begun = Session(since=event.at, until=until, host=host, agent=agent, used_at=event.at)
-            return replace(person, sessions={**current, digest: begun})
+            step = max(person.code_step, event.code_step)
+            return replace(person, sessions={**current, digest: begun}, code_step=step)
         case PersonSignedOut(session=digest):
             return replace(person, sessions={key: value for key, value in person.sessions.items() if key != digest})
         case SessionUsed(session=digest, host=host) if session := person.sessions.get(digest):

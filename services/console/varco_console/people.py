@@ -15,7 +15,7 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.person_tokens import PersonRights, RightsRefused, token_of
 from varco_console import commands
-from varco_console.commands import CommandOrigin
+from varco_console.commands import CommandOrigin, Proof
 from varco_console.model import Person, Session
 from varco_console.secret_values import SecretValue, new_secret, parse_secret
 
@@ -90,12 +90,20 @@ class People:
         who = _origin(f"person:{secret.person}", "")
         await self._commit(secret.person, lambda person: commands.set_password(person, who, secret.digest, new_hash))
 
-    async def sign_in(self, person: Person, host: str, agent: str) -> SecretValue:
-        """Begins a session for somebody whose password was verified."""
-        secret, at = new_secret(person.name), datetime.now(UTC)
+    async def set_factor(self, name: str, sealed: str) -> None:
+        who = _origin(f"person:{name}", "")
+        await self._commit(name, lambda person: commands.set_factor(person, who, sealed))
+
+    async def remove_factor(self, name: str, by: str, reason: str = "") -> None:
+        who = _origin(by, reason)
+        await self._commit(name, lambda person: commands.remove_factor(person, who, name))
+
+    async def sign_in(self, proof: Proof, host: str, agent: str) -> SecretValue:
+        """Begins a session for somebody who was verified."""
+        name = proof.person.name
+        secret, at = new_secret(name), datetime.now(UTC)
         await self._commit(
-            person.name,
-            lambda now: commands.sign_in(now, at, secret.digest, host=host, agent=agent, verified_hash=person.hash),
+            name, lambda now: commands.sign_in(now, at, secret.digest, host=host, agent=agent, proof=proof)
         )
         return secret
 

@@ -1,6 +1,7 @@
 """console's settings."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -22,6 +23,11 @@ class Settings(TableServiceSettings, WithConsolePort):
     proxies: NetworkList = Field(
         default=(), description="Networks of the reverse proxies whose X-Forwarded-For names the client."
     )
+    key_file: Path | None = Field(
+        default=None,
+        description="The key that encrypts the secrets of second factors. The first start makes it. Empty: "
+        "`secrets/console.key` in VARCO_HOME.",
+    )
     apis: Internal[CommaList] = Field(
         default=(),
         validation_alias="VARCO_APIS",
@@ -32,6 +38,10 @@ class Settings(TableServiceSettings, WithConsolePort):
     def base_url(self) -> str:
         host = f"[{self.bind}]" if ":" in self.bind else self.bind
         return self.url or f"http://{host}:{self.console_port}"
+
+    @property
+    def factor_key_file(self) -> Path:
+        return self.key_file or self.home / "secrets" / "console.key"
 
     @property
     def has_tls(self) -> bool:

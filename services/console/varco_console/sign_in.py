@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum, auto
+from typing import NamedTuple
 
 from varco_common.events import AuthCause, AuthFailed
 from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.runtime.passwords import PasswordVerifier, TooManyLoginsError
 from varco_common.runtime.repeated_guesses import GuessDigest
 from varco_console import metrics
-from varco_console.model import NAME
+from varco_console.commands import Proof
+from varco_console.model import NAME, Person
 from varco_console.people import People
+from varco_console.second_factor import FactorSeal, code_step
 from varco_console.secret_values import SecretValue
 
 MAX_NAME = 256  # characters of the claimed name that go into an event
@@ -24,22 +27,37 @@ class Refusal(Enum):
     BUSY = auto()
 
 
+class GivenSecrets(NamedTuple):
+    """What a person typed. `code` is empty for those without a second factor."""
+
+    name: str
+    password: str
+    code: str = ""
+
+
 class SignIn:
     """`report` appends the event of a failure, in the background."""
 
     def __init__(
         self,
         people: People,
+        *,
         passwords: PasswordVerifier,
         throttle: LoginThrottle,
         guesses: GuessDigest,
+        seal: FactorSeal,
         report: Callable[[AuthFailed], None],
     ) -> None:
+        self._seal = seal
         self._people, self._passwords = people, passwords
         self._throttle, self._guesses, self._report = throttle, guesses, report
 
-    async def attempt(self, name: str, password: str, host: str, agent: str) -> SecretValue | Refusal:
-        """The secret of a new session. Raises TransientError."""
+    async def attempt(self, given: GivenSecrets, host: str, agent: str) -> SecretValue | Refusal:
+        """The secret of a new session.
+
+        The answer never says which of name, password and code is wrong. Raises TransientError.
+        """
+        name, password = given.name, given.password
         name = name.strip().lower()[:MAX_NAME]
         if not await self._throttle.wait_for_turn(name, host):
             return _counted(Refusal.BUSY)
@@ -48,13 +66,19 @@ class SignIn:
             right = await self._passwords.verify(person.hash if person else "", password[:MAX_PASSWORD], name)
         except TooManyLoginsError:
             return _counted(Refusal.BUSY)
-        if not person or not right:
-            self._report(self._failure(name, password, host, person.account if person else ""))
+        step = self._code_step(person, given.code) if person and right else 0
+        if not person or not right or (person.factor and not step):
+            self._report(self._failure(name, f"{password}{given.code}", host, person.account if person else ""))
             return _counted(Refusal.WRONG)
         self._throttle.remember(name, host)
-        secret = await self._people.sign_in(person, host, agent)
+        secret = await self._people.sign_in(Proof(person, step), host, agent)
         metrics.SIGN_INS.labels("ok").inc()
         return secret
+
+    def _code_step(self, person: Person, code: str) -> int:
+        if not person.factor:
+            return 0
+        return code_step(self._seal.open(person.factor), code, datetime.now(UTC), person.code_step)
 
     def _failure(self, name: str, password: str, host: str, account: str) -> AuthFailed:
         return AuthFailed(

@@ -75,16 +75,33 @@ class PersonPasswordSet(PersonEvent, frozen=True, kw_only=True, omit_defaults=Tr
     hash: str
 
 
+class SecondFactorSet(PersonEvent, frozen=True, kw_only=True, omit_defaults=True, tag="second.factor.set.v1"):
+    """From now on the person also gives a code (TOTP, RFC 6238) when signing in.
+
+    `secret` is what codes are made of, encrypted with the console's key.
+    """
+
+    secret: str
+
+
+class SecondFactorRemoved(PersonEvent, frozen=True, kw_only=True, omit_defaults=True, tag="second.factor.removed.v1"):
+    """The password alone is enough again."""
+
+
 class PersonSignedIn(PersonEvent, frozen=True, kw_only=True, omit_defaults=True, tag="person.signed.in.v1"):
     """A session began, and ends at `until`.
 
     `session` is the SHA-256 of the cookie's secret, `agent` what the browser calls itself.
+    `code_step` is the period of the code that was given: no code is valid twice. `provider` is the
+    issuer that vouched for the person, where no password was asked for.
     """
 
     session: str
     host: str
     until: datetime
     agent: str = ""
+    code_step: int = 0
+    provider: str = ""
 
 
 class PersonSignedOut(PersonEvent, frozen=True, kw_only=True, omit_defaults=True, tag="person.signed.out.v1"):
@@ -106,6 +123,8 @@ AnyConsoleEvent = (
     | PersonRemoved
     | PasswordLinkIssued
     | PersonPasswordSet
+    | SecondFactorSet
+    | SecondFactorRemoved
     | PersonSignedIn
     | PersonSignedOut
     | SessionUsed

@@ -32,6 +32,7 @@ class PersonOut(BaseModel):
     account: str
     added_at: datetime
     has_password: bool
+    has_second_factor: bool
     sessions: int
 
     @classmethod
@@ -43,6 +44,7 @@ class PersonOut(BaseModel):
             account=person.account,
             added_at=person.added_at,
             has_password=bool(person.hash),
+            has_second_factor=bool(person.factor),
             sessions=sum(now < session.until for session in person.sessions.values()),
         )
 
@@ -74,6 +76,11 @@ def router(people: People, url: str) -> APIRouter:
         """A new link. The password stays until it is used; an earlier link ends."""
         link = await people.issue_link(name, token.by, reason)
         return PasswordLinkOut(name=name, url=f"{url}/password/{link.text}")
+
+    @api.delete("/{name}/second-factor", status_code=204)
+    async def remove_factor(name: Name, token: Admin, reason: Reason = "") -> None:
+        """For somebody who has lost the device with the codes: the password alone is enough."""
+        await people.remove_factor(name, token.by, reason)
 
     @api.delete("/{name}", status_code=204)
     async def remove_person(name: Name, token: Admin, reason: Reason = "") -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from varco_console.people import People
+from varco_console.second_factor import FactorSeal
 from varco_console.service_apis import PersonApi, ServiceApis
 from varco_console.sign_in import SignIn
 from varco_console.web.access import opened_session
@@ -18,6 +19,7 @@ class Console:
 
     people: People
     sign_in: SignIn
+    seal: FactorSeal
     apis: ServiceApis
     renderer: Renderer
     jobs: BackgroundJobs

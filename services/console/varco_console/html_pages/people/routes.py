@@ -45,6 +45,13 @@ async def issue_link(request: Request, name: str, opened: SignedIn, reason: Reas
     return _page(request, await console_of(request).people.issue_link(name, opened.by, reason))
 
 
+@routes.change("/people/{name}/second-factor", roles=OPERATORS)
+async def remove_factor(request: Request, name: str, opened: SignedIn, reason: Reason = "") -> Response:
+    """For somebody who has lost the device with the codes."""
+    await console_of(request).people.remove_factor(name, opened.by, reason)
+    return _to_list()
+
+
 @routes.change("/people/{name}/remove", roles=OPERATORS)
 async def remove_person(request: Request, name: str, opened: SignedIn, reason: Reason = "") -> Response:
     await console_of(request).people.remove(name, opened.by, reason)

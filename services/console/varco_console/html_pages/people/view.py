@@ -24,6 +24,7 @@ class PersonLine(NamedTuple):
     role: PersonRole
     account: str
     has_password: bool
+    has_factor: bool
     sessions: tuple[OpenedAt, ...]
 
 
@@ -49,4 +50,4 @@ def _line(person: Person, now: datetime, last_use: Callable[[str, Session], date
         if person.session(digest, now)
     ]
     sessions.sort(key=lambda session: session.used_at, reverse=True)
-    return PersonLine(person.name, person.role, person.account, bool(person.hash), tuple(sessions))
+    return PersonLine(person.name, person.role, person.account, bool(person.hash), bool(person.factor), tuple(sessions))

@@ -6,24 +6,36 @@ from typing import Annotated
 
 from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from markupsafe import Markup
+from pydantic import BaseModel, Field
 
 from varco_common.base.errors import NotFound
 from varco_common.events import SignOutCause
-from varco_console.commands import SESSION_LIFE
 from varco_console.people import BrowserSession
+from varco_console.second_factor import code_step, new_factor_secret, setup_uri
 from varco_console.secret_values import SecretValue
-from varco_console.web.access import ALL_ROLES, PageRoutes, SignedIn
+from varco_console.sign_in import GivenSecrets
+from varco_console.web.access import ALL_ROLES, PageRoutes, SignedIn, opened_session
 from varco_console.web.context import console_of
-from varco_console.web.cookies import FORM, LANGUAGE, SESSION, delete_cookie, set_cookie
+from varco_console.web.cookies import LANGUAGE, SESSION, delete_cookie, set_cookie
 from varco_console.web.return_path import safe_path
+from varco_console.web.session_answer import agent_of, host_of, signed_in_answer
 from varco_console.web.texts import LANGUAGES
 
 MIN_PASSWORD = 12  # characters
-MAX_AGENT = 200
 LANGUAGE_LIFE = timedelta(days=365)
 
 routes = PageRoutes()
 Text = Annotated[str, Form(max_length=1_024)]
+
+
+class SignInForm(BaseModel):
+    """`code` is for those who have a second factor."""
+
+    name: str = Field("", max_length=1_024)
+    password: str = Field("", max_length=1_024)
+    code: str = Field("", max_length=20)
+    next: str = "/"
 
 
 @routes.public_page("/login")
@@ -36,24 +48,46 @@ async def show_sign_in(
 
 
 @routes.public_change("/login")
-async def sign_in(
-    request: Request, name: Text = "", password: Text = "", next_path: Annotated[str, Form(alias="next")] = "/"
-) -> Response:
-    console, agent = console_of(request), request.headers.get("user-agent", "")[:MAX_AGENT]
-    outcome = await console.sign_in.attempt(name, password, _host(request), agent)
+async def sign_in(request: Request, form: Annotated[SignInForm, Form()]) -> Response:
+    console = console_of(request)
+    given = GivenSecrets(form.name, form.password, form.code)
+    outcome = await console.sign_in.attempt(given, host_of(request), agent_of(request))
     if not isinstance(outcome, SecretValue):
         return console.renderer.page(
             request,
             "sign_in/page.html",
             status=HTTPStatus.FORBIDDEN,
-            next=safe_path(next_path),
-            name=name,
+            next=safe_path(form.next),
+            name=form.name,
             refusal=outcome.name.lower(),
         )
-    answer = _go(safe_path(next_path))
-    set_cookie(request, answer, SESSION, outcome.text, SESSION_LIFE)
-    delete_cookie(request, answer, FORM)
-    return answer
+    return signed_in_answer(request, outcome, form.next)
+
+
+@routes.change("/me/second-factor/remove", roles=ALL_ROLES)
+async def remove_factor(request: Request, opened: SignedIn) -> Response:
+    await console_of(request).people.remove_factor(opened.person.name, opened.by)
+    return _go("/me")
+
+
+@routes.page("/me/second-factor")
+async def show_factor_form(request: Request) -> Response:
+    return _factor_page(request, new_factor_secret())
+
+
+@routes.change("/me/second-factor", roles=ALL_ROLES)
+async def set_factor(
+    request: Request,
+    opened: SignedIn,
+    secret: Annotated[str, Form(pattern=r"^[A-Z2-7]{32}$")],
+    code: Annotated[str, Form(max_length=20)] = "",
+) -> Response:
+    """A code shows that the app has the secret."""
+    if not code_step(secret, code, datetime.now(UTC), 0):
+        return _factor_page(request, secret, HTTPStatus.UNPROCESSABLE_ENTITY)
+    console = console_of(request)
+    await console.people.set_factor(opened.person.name, console.seal.seal(secret))
+    return _go("/me")
 
 
 @routes.change("/logout", roles=ALL_ROLES)
@@ -114,6 +148,16 @@ async def choose_language(
     return answer
 
 
+def _factor_page(request: Request, secret: str, status: int = HTTPStatus.OK) -> Response:
+    import segno  # noqa: PLC0415 - few people set up codes
+
+    uri = setup_uri(secret, opened_session(request).person.name)
+    code = Markup(segno.make(uri).svg_inline(scale=5, border=4, light="white", omitsize=True))  # noqa: S704 - its own SVG
+    return console_of(request).renderer.page(
+        request, "sign_in/second_factor.html", status=status, secret=secret, qr_code=code, wrong=status != HTTPStatus.OK
+    )
+
+
 async def _end(request: Request, opened: BrowserSession, session: str, cause: SignOutCause) -> None:
     name = opened.person.name
     await console_of(request).people.sign_out(name, [session], f"person:{name}", cause)
@@ -121,7 +165,3 @@ async def _end(request: Request, opened: BrowserSession, session: str, cause: Si
 
 def _go(path: str) -> RedirectResponse:
     return RedirectResponse(path, HTTPStatus.SEE_OTHER)
-
-
-def _host(request: Request) -> str:
-    return request.client.host if request.client else ""

@@ -1,0 +1,65 @@
+"""A second factor: codes of an app, each valid once."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyotp
+import pytest
+
+from varco_common.base.errors import TransientError
+from varco_common.testing.waiting import eventually
+from varco_console.second_factor import FactorSeal, code_step, new_factor_secret
+
+from .conftest import PASSWORD, send_form
+
+NOW = datetime(2026, 11, 29, 12, 0, 15, tzinfo=UTC)
+
+
+def test_a_code_is_valid_around_its_time_and_once():
+    secret = new_factor_secret()
+    code = pyotp.TOTP(secret).at(NOW)
+    step = code_step(secret, code, NOW, 0)
+    assert step == int(NOW.timestamp()) // 30
+    assert code_step(secret, f"{code[:3]} {code[3:]}", NOW + timedelta(seconds=30), 0) == step
+    assert code_step(secret, code, NOW + timedelta(seconds=90), 0) == 0
+    assert code_step(secret, code, NOW, after=step) == 0
+    assert code_step(secret, "", NOW, 0) == 0
+
+
+def test_a_secret_is_opened_by_its_own_key_alone(tmp_path: Path):
+    seal = FactorSeal.from_file(tmp_path / "console.key")
+    sealed = seal.seal("SECRET")
+    assert "SECRET" not in sealed
+    assert FactorSeal.from_file(tmp_path / "console.key").open(sealed) == "SECRET"
+    with pytest.raises(TransientError, match=r"console\.key"):
+        FactorSeal.from_file(tmp_path / "other.key").open(sealed)
+    assert (tmp_path / "console.key").stat().st_mode & 0o777 == 0o600
+
+
+async def attempt(console, **fields: str):
+    async with console.browser() as browser:
+        return await send_form(browser, "/login", name="anna", password=PASSWORD, **fields)
+
+
+async def test_who_has_set_it_up_signs_in_with_a_code_that_works_once(console):
+    await console.add_with_password("anna", "operator")
+    async with console.signed_in("anna") as browser:
+        page = (await browser.get("/me/second-factor")).text
+        assert "<svg" in page
+        secret = page.partition('name="secret" value="')[2].partition('"')[0]
+        wrong = await send_form(browser, "/me", "/me/second-factor", secret=secret, code="000000x")
+        assert wrong.status_code == 422
+        code = pyotp.TOTP(secret).now()
+        assert (await send_form(browser, "/me", "/me/second-factor", secret=secret, code=code)).status_code == 303
+    assert (await attempt(console)).status_code == 403
+    assert (await attempt(console, code="123")).status_code == 403
+
+    async def signed_in():  # the period may end between the code and its use
+        code = pyotp.TOTP(secret).now()
+        answer = await attempt(console, code=code)
+        return code if answer.status_code == 303 else None
+
+    used = await eventually(signed_in)
+    assert (await attempt(console, code=used)).status_code == 403
+    assert (await console.admin.delete("/people/anna/second-factor")).status_code == 204
+    assert (await attempt(console)).status_code == 303
