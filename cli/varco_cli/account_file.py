@@ -44,7 +44,7 @@ OWNERS = (
     Owner(
         "policy",
         "/accounts/{account}",
-        ("language", "hosts", "users", "senders", "networks", "rules", "notices"),
+        ("language", "time_zone", "hosts", "users", "senders", "networks", "rules", "notices"),
         whole=True,
     ),
     Owner("domains", "/accounts/{account}/domains", ("domains",)),  # after the senders that need them

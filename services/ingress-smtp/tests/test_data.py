@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varco_common.events import MailRefused
+from varco_common.mail.account_texts import AccountTexts
+from varco_common.mail.notice_texts import Language, Notice
 from varco_common.mail.replies import Reply
 from varco_common.testing.smtp import TEXT
 from varco_ingress_smtp.smtp import body_reader
@@ -196,3 +198,16 @@ async def test_a_mail_that_goes_round_in_a_circle_is_refused_in_the_session_what
     assert (await client.mail(passed * 100 + TEXT + text * lines)).startswith("554 5.4.6 ")
     (event,) = await world.events(MailRefused)
     assert event.reply is Reply.LOOP
+
+
+async def test_a_refusal_without_facts_is_in_the_words_of_the_account_too(world):
+    texts = AccountTexts(
+        languages=(Language.IT, Language.EN), notices={Notice.LINE_LENGTH: {Language.EN: "Too long: ask Bob."}}
+    )
+    grant = world.policy.networks["127.0.0.1"]
+    world.policy.networks["127.0.0.1"] = msgspec.structs.replace(grant, texts=texts)
+    async with world.connect() as client:
+        await client.hello()
+        answer = await client.mail(TEXT + b"x" * 999 + b"\r\n")
+    assert answer.startswith("554-5.6.0 Una riga del messaggio e' troppo lunga")
+    assert "554 5.6.0 Too long: ask Bob. (" in answer

@@ -5,8 +5,13 @@ import pytest
 
 from varco_common.events import MailRefused, RecipientRefused, RouteLearned
 from varco_common.events.policy import SenderAuthorised
+<<<<<<< HEAD
 from varco_common.mail.delivery_options import Notify, RecipientOptions
 from varco_common.mail.notices import Language
+=======
+from varco_common.mail.account_texts import AccountTexts
+from varco_common.mail.notice_texts import Language
+>>>>>>> 9758efe (policy: languages, time zone and every text of an account)
 from varco_common.mail.replies import Reply
 from varco_common.testing.waiting import eventually
 
@@ -46,13 +51,14 @@ async def test_a_size_over_the_limit_is_refused_at_mail_naming_the_limit(world, 
     assert (await client.say("MAIL FROM:<alice@acme.example> SIZE=2000000")).startswith("250 ")
 
 
-async def test_notices_speak_the_accounts_language(world):
+async def test_notices_speak_the_accounts_languages_in_their_order(world):
     world.policy.networks["127.0.0.1"] = msgspec.structs.replace(
-        world.policy.networks["127.0.0.1"], language=Language.IT
+        world.policy.networks["127.0.0.1"], texts=AccountTexts(languages=(Language.IT, Language.EN))
     )
     async with world.connect() as client:
         await client.hello()
-        assert "(2000000 byte) del server" in await client.say("MAIL FROM:<alice@acme.example> SIZE=2000001")
+        answer = await client.say("MAIL FROM:<alice@acme.example> SIZE=2000001")
+        assert answer.index("(2000000 byte) del server") < answer.index("(2000000 bytes) of the server")
 
 
 async def test_each_recipient_over_the_limit_hears_452_and_that_is_stated(world, client):

@@ -8,13 +8,20 @@ from collections.abc import Mapping
 from varco_common.mail.ballot import Vote
 from varco_common.mail.delivery_options import RecipientOptions
 from varco_common.mail.envelope import MAX_ADDRESS_BYTES
-from varco_common.mail.notices import Notice, notice
+from varco_common.mail.notice_texts import Notice
 from varco_common.mail.replies import Reply
 from varco_common.mail.sender_patterns import narrowest_pattern
 from varco_ingress_smtp.parameters import recipient_bytes
 from varco_ingress_smtp.transaction import Transaction
 
 VOTER = "ingress-smtp"  # the voter of these refusals
+_NOTICES = {  # those that say no more than the reply does
+    Reply.BARE_LINE_END: Notice.LINE_END,
+    Reply.LINE_TOO_LONG: Notice.LINE_LENGTH,
+    Reply.LOOP: Notice.LOOP,
+    Reply.ROUTE_LACKS_SMTPUTF8: Notice.SMTPUTF8,
+    Reply.ROUTE_LACKS_8BITMIME: Notice.EIGHT_BIT,
+}
 
 
 def sender_objection(mail: Transaction) -> Vote | None:
@@ -38,8 +45,13 @@ def recipient_limit_reached(mail: Transaction, options: RecipientOptions, limit:
     return len(mail.recipients) >= limit or mail.address_bytes + recipient_bytes(options) > MAX_ADDRESS_BYTES
 
 
+def plain_objection(mail: Transaction, reply: Reply) -> Vote:
+    """A refusal without facts; without a notice for it, in the words of the reply."""
+    kind = _NOTICES.get(reply)
+    return objection(mail, reply, kind, {}) if kind else Vote(voter=VOTER, reply=reply)
+
+
 def objection(mail: Transaction, reply: Reply, kind: Notice, facts: Mapping[str, object]) -> Vote:
-    """A vote with a notice in the account's language, or in the account's own words."""
-    grant = mail.granted.grant
-    own_words = grant.notices.get(kind, "")
-    return Vote(voter=VOTER, reply=reply, text=notice(kind, grant.language, facts, own_words, smtputf8=mail.smtputf8))
+    """A vote with a notice in the account's languages, or in the account's own words."""
+    texts = mail.granted.grant.texts
+    return Vote(voter=VOTER, reply=reply, text=texts.reply(kind, facts, smtputf8=mail.smtputf8))

@@ -180,7 +180,7 @@ class MailPipeline:
     def _next_hop_objection(self, mail: Transaction, *, smtputf8: bool, eight_bit: bool = False) -> Vote | None:
         """The objection to a mail that the account's next hop is known not to support."""
         reply = self._next_hops.objection(mail.granted.grant.account, smtputf8=smtputf8, eight_bit=eight_bit)
-        return Vote(voter=envelope_checks.VOTER, reply=reply) if reply else None
+        return envelope_checks.plain_objection(mail, reply) if reply else None
 
     # DATA
 
@@ -216,7 +216,7 @@ class MailPipeline:
             vote = (
                 envelope_checks.size_objection(mail, self._max_size(mail))
                 if too_big
-                else Vote(voter=envelope_checks.VOTER, reply=reply)
+                else envelope_checks.plain_objection(mail, reply)
             )
             return await self._refuse(info, mail, vote)
         manifest, received = await _scanned(body)
@@ -224,9 +224,9 @@ class MailPipeline:
         envelope = mail.envelope(info, size=body.spool.size, smtputf8=smtputf8, eight_bit=body.eight_bit)
         ballot = Ballot(envelope=envelope, manifest=manifest)
         if count_hops(received.header) >= MAX_HOPS:  # the gate's own Received field comes on top
-            return await self._refuse(info, mail, Vote(voter=envelope_checks.VOTER, reply=Reply.LOOP), ballot)
+            return await self._refuse(info, mail, envelope_checks.plain_objection(mail, Reply.LOOP), ballot)
         if len(received.header) > MAX_HEADER:
-            return await self._refuse(info, mail, Vote(voter=envelope_checks.VOTER, reply=Reply.AMBIGUOUS_BODY), ballot)
+            return await self._refuse(info, mail, envelope_checks.plain_objection(mail, Reply.AMBIGUOUS_BODY), ballot)
         fixed = body.eight_bit and (manifest.signed or manifest.encrypted)  # relay encodes any other mail
         if objection := self._next_hop_objection(mail, smtputf8=smtputf8, eight_bit=fixed):
             return await self._refuse(info, mail, objection, ballot)

@@ -19,6 +19,7 @@ ACME = {
 SHOWN = {
     "account": "acme",
     "language": "it",
+    "time_zone": "UTC",
     "hosts": ["smtp.acme.example"],
     "users": [{"login": "alice@acme.example", "name": "Alice's laptop"}],
     "senders": ["@acme.example", "sales@partner.example"],
@@ -284,7 +285,8 @@ async def test_notices_are_written_shown_and_withdrawn(policy):
     }
     assert (await policy.http.delete(path)).is_success
     assert (await policy.http.get(path)).json()["own"] is False
-    assert len((await policy.http.get("/accounts/acme/notices")).json()) == 14
+    notices = (await policy.http.get("/accounts/acme/notices")).json()
+    assert {notice["notice"] for notice in notices} >= {"quota", "link", "bounce", "bounce-subject"}
 
 
 async def test_an_answer_comes_when_the_change_can_be_read(policy):

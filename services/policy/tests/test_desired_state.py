@@ -19,7 +19,8 @@ logins = st.sampled_from(["alice", "bob", "carol"])
 texts = st.dictionaries(st.sampled_from(list(Language)), st.sampled_from(["one", "two"]), min_size=1)
 files = st.builds(
     DesiredAccount,
-    language=st.none() | st.sampled_from(list(Language)),
+    languages=st.none() | st.lists(st.sampled_from(list(Language)), min_size=1, unique=True).map(tuple),
+    time_zone=st.none() | st.sampled_from(["UTC", "Europe/Rome"]),
     hosts=st.none() | st.sampled_from([(), ("smtp.acme.example",), ("a.example", "b.example")]),
     users=st.none() | st.dictionaries(logins, st.builds(DesiredUser, st.none() | st.just("x"), st.just("$6$hash"))),
     senders=st.none() | st.lists(st.sampled_from(["@a.example", "b@c.example", "@.d.example"]), unique=True).map(tuple),

@@ -19,6 +19,7 @@ from varco_common.events import (
     HostsNamed,
     Language,
     LanguageChosen,
+    LanguagesChosen,
     NetworkTrusted,
     NetworkWithdrawn,
     Notice,
@@ -29,11 +30,13 @@ from varco_common.events import (
     RulesChanged,
     SenderAuthorised,
     SenderWithdrawn,
+    TimeZoneChosen,
     TokenIssued,
     TokenRevoked,
     decode_event,
     encode_event,
 )
+from varco_common.eventsourcing import account_texts
 from varco_policy.model.account import Account
 from varco_policy.model.account_projection import apply
 
@@ -62,6 +65,8 @@ facts = st.one_of(
     fact(AccountOpened, language=languages),
     fact(AccountClosed),
     fact(LanguageChosen, language=languages),
+    fact(LanguagesChosen, languages=st.sampled_from([(Language.IT, Language.EN), (Language.EN, Language.IT)])),
+    fact(TimeZoneChosen, time_zone=st.sampled_from(["UTC", "Europe/Rome"])),
     fact(HostsNamed, hosts=st.just(("smtp.acme.example",))),
     fact(CredentialAdded, login=logins, name=st.just("x"), hash=hashes),
     fact(CredentialRenamed, login=logins, name=st.just("y")),
@@ -110,6 +115,15 @@ def test_a_state_is_never_changed_in_place(events):
         after = apply(account, event)
         assert msgspec.json.encode(account) == before
         account = after
+
+
+@given(st.lists(facts))
+def test_what_users_read_is_the_same_in_policy_as_in_other_services(events):
+    texts = None
+    for event in events:
+        texts = account_texts.apply(texts, event)
+    account = folded(events)
+    assert texts is None or texts.closed if account is None else texts == account.texts
 
 
 def test_opening_an_open_account_again_changes_nothing():

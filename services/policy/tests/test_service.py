@@ -89,7 +89,7 @@ async def test_a_login_is_granted_what_its_account_may_do(policy):
         20_000_000,
         100,
     )
-    assert (grant.language, grant.normalise) == (Language.IT, False)
+    assert (grant.texts.languages, grant.normalise) == ((Language.IT,), False)
     assert grant.sequence >= version
 
 

@@ -18,6 +18,7 @@ from varco_common.events import (
     HostsNamed,
     Language,
     LanguageChosen,
+    LanguagesChosen,
     LoginNamed,
     NetworkTrusted,
     NetworkWithdrawn,
@@ -29,6 +30,7 @@ from varco_common.events import (
     RulesChanged,
     SenderAuthorised,
     SenderWithdrawn,
+    TimeZoneChosen,
     TokenIssued,
     TokenRevoked,
 )
@@ -50,11 +52,24 @@ def close_account(account: Account, context: CommandContext) -> list[Change]:
     return [*revoked, Change("remove", "account", context.account, "with all that it holds", closed)]
 
 
-def choose_language(account: Account, context: CommandContext, language: Language) -> list[Change]:
-    if language is account.language:
+def choose_languages(account: Account, context: CommandContext, languages: tuple[Language, ...]) -> list[Change]:
+    current = account.languages
+    if languages == current:
         return []
-    detail = f"{account.language} -> {language}"
-    return [Change("change", "language", "", detail, context.event(LanguageChosen, language=language))]
+    detail = f"{' '.join(current)} -> {' '.join(languages)}"
+    event = (
+        context.event(LanguagesChosen, languages=languages)
+        if len(languages) > 1
+        else context.event(LanguageChosen, language=languages[0])
+    )
+    return [Change("change", "language", "", detail, event)]
+
+
+def choose_time_zone(account: Account, context: CommandContext, time_zone: str) -> list[Change]:
+    if time_zone == account.time_zone:
+        return []
+    detail = f"{account.time_zone} -> {time_zone}"
+    return [Change("change", "time zone", "", detail, context.event(TimeZoneChosen, time_zone=time_zone))]
 
 
 def name_hosts(account: Account, context: CommandContext, hosts: tuple[str, ...]) -> list[Change]:

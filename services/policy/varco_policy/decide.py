@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from varco_common.events import Choice, Language, Notice
+from varco_common.events import Choice, Notice
 from varco_common.mail import link_eligibility
 from varco_common.mail.ballot import Ballot, Vote, accept
-from varco_common.mail.notices import notice
 from varco_common.mail.replies import Reply
 from varco_common.mail.sender_patterns import narrowest_pattern
 from varco_common.mime import Defect, Manifest
@@ -17,23 +16,6 @@ from varco_policy.model.account import Account
 VOTER = "policy"
 ACCEPT = accept(VOTER)
 NO_ACCOUNT = Vote(voter=VOTER, reply=Reply.NOT_AUTHENTICATED, reason="the account is not, or no longer, open")
-
-_NOT_CONVERTIBLE = {  # added to the notice of a mail that is too big
-    Language.EN: "\nIts attachments can't become links: it is signed, encrypted or of a broken structure.",
-    Language.IT: "\nGli allegati non possono diventare link: il messaggio e' firmato, cifrato o di struttura difettosa.",
-}
-
-_ENCRYPTED_TEXT = {  # in the place of the notice about an attachment: there is none
-    Language.EN: (
-        "The message contains text that is encrypted (a PGP block),\nand your company's policy does not accept"
-        " encrypted messages.\n\nThe mail has been stopped.\nFor further information, contact the IT Administrator"
-    ),
-    Language.IT: (
-        "Il messaggio contiene testo cifrato (un blocco PGP),\ne la politica di sicurezza della vostra azienda non"
-        " ammette messaggi cifrati.\n\nLa spedizione e' stata bloccata.\n"
-        "Per ulteriori informazioni, contattare l'Amministratore IT"
-    ),
-}
 
 Rule = Callable[[Ballot, Account], Vote | None]
 
@@ -130,7 +112,7 @@ def size_within(ballot: Ballot, account: Account) -> Vote | None:
     reason, text = f"{size} bytes, at most {limit}", _notice(Notice.SIZE, ballot, account, limit=limit)
     if obstacle := _obstacle_to_links(ballot, account):
         reason += f"; it can't be given links: {obstacle}"
-        text += _NOT_CONVERTIBLE[account.language]
+        text += "\n" + _notice(Notice.NO_LINKS, ballot, account)
     return _object(Reply.TOO_BIG, reason, text)
 
 
@@ -138,9 +120,7 @@ def attachments_safe(ballot: Ballot, account: Account) -> Vote | None:
     """No forbidden attachment, and nothing in the mail's structure that could hide one."""
     rules = account.rules_of(ballot.envelope.sender, ballot.envelope.received_at)
     if forbidden := first_forbidden(ballot.manifest, rules):
-        text = _notice(Notice.ATTACHMENT, ballot, account, name=forbidden.name or "(PGP)")
-        if not forbidden.name and not account.own_notice(Notice.ATTACHMENT):
-            text = _ENCRYPTED_TEXT[account.language]
+        text = _attachment_notice(forbidden.name, ballot, account)
         return _object(Reply.FORBIDDEN_ATTACHMENT, f"{forbidden.name or 'the text'!r} {forbidden.why}", text)
     if rules.attachments is None:
         return None
@@ -189,9 +169,19 @@ def _ambiguous(ballot: Ballot, account: Account, defects: list[str]) -> Vote | N
     return _object(Reply.AMBIGUOUS_BODY, reason, _notice(Notice.STRUCTURE, ballot, account, reason=reason))
 
 
+def _attachment_notice(name: str, ballot: Ballot, account: Account) -> str:
+    """Without a name it is a PGP block in the text.
+
+    An account that has its own text of the notice about attachments only wants that one for it.
+    """
+    if name or (Notice.ATTACHMENT in account.notices and Notice.ENCRYPTED not in account.notices):
+        return _notice(Notice.ATTACHMENT, ballot, account, name=name or "(PGP)")
+    return _notice(Notice.ENCRYPTED, ballot, account)
+
+
 def _notice(kind: Notice, ballot: Ballot, of: Account, **facts: object) -> str:
     """The text that the client gets: the account's own, or Varco's."""
-    return notice(kind, of.language, facts, of.own_notice(kind), smtputf8=ballot.envelope.smtputf8)
+    return of.texts.reply(kind, facts, smtputf8=ballot.envelope.smtputf8)
 
 
 def _object(reply: Reply, reason: str, text: str) -> Vote:

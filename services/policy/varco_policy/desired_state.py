@@ -36,7 +36,8 @@ class DesiredAccount(msgspec.Struct, frozen=True, kw_only=True):
     `networks` are by CIDR, `users` by login.
     """
 
-    language: Language | None = None
+    languages: tuple[Language, ...] | None = None
+    time_zone: str | None = None
     hosts: tuple[str, ...] | None = None
     users: dict[str, DesiredUser] | None = None
     senders: tuple[str, ...] | None = None
@@ -61,7 +62,7 @@ def changes_to(
     """
     if account is not None:
         return [*_changes(desired, account, context, owners)]
-    language = desired.language or Language.EN
+    language = (desired.languages or (Language.EN,))[0]
     new = Account(name=context.account, language=language, opened_at=context.at)
     changes = _changes(desired, new, context, owners)
     opened = commands.open_account(context, language)
@@ -69,8 +70,10 @@ def changes_to(
 
 
 def _changes(desired: DesiredAccount, account: Account, context: CommandContext, owners: Owners) -> Iterator[Change]:
-    if desired.language is not None:
-        yield from commands.choose_language(account, context, desired.language)
+    if desired.languages is not None:
+        yield from commands.choose_languages(account, context, desired.languages)
+    if desired.time_zone is not None:
+        yield from commands.choose_time_zone(account, context, desired.time_zone)
     if desired.hosts is not None:
         yield from commands.name_hosts(account, context, desired.hosts)
     if desired.users is not None:

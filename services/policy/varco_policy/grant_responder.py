@@ -12,9 +12,18 @@ from varco_common.base import log
 from varco_common.base.errors import VarcoError
 from varco_common.base.json_decoding import decode_json
 from varco_common.bus import Bus
-from varco_common.events import CredentialUpgraded, CredentialUsed, Event, Notice
+from varco_common.events import CredentialUpgraded, CredentialUsed, Event
 from varco_common.events.ban_table import banned_as
-from varco_common.mail.grants import Denied, Grant, GrantAnswer, LoginQuestion, NetworkQuestion, Unavailable, encode
+from varco_common.mail.grants import (
+    INGRESS_NOTICES,
+    Denied,
+    Grant,
+    GrantAnswer,
+    LoginQuestion,
+    NetworkQuestion,
+    Unavailable,
+    encode,
+)
 from varco_common.runtime.passwords import PasswordVerifier, TooManyLoginsError
 from varco_policy.account_directory import NAME, AccountDirectory
 from varco_policy.metrics import HASHING, LOGINS
@@ -143,8 +152,7 @@ def grant(account: Account, sequence: int, *, normalise: bool = False, domain: s
         senders=tuple(account.senders),
         max_size=upload_limit(account),
         max_recipients=account.rules.max_recipients,
-        language=account.language,
-        notices={notice: text for notice in Notice if (text := account.own_notice(notice))},
+        texts=account.texts.only(*INGRESS_NOTICES),
         normalise=normalise,
         domain=domain,
         sequence=sequence,

@@ -16,6 +16,7 @@ from varco_common.events import (
     CredentialRemoved,
     CredentialRenamed,
     LanguageChosen,
+    LanguagesChosen,
     NoticeWithdrawn,
     NoticeWritten,
     PasswordChanged,
@@ -23,6 +24,7 @@ from varco_common.events import (
     RulesChanged,
     SenderAuthorised,
     SenderWithdrawn,
+    TimeZoneChosen,
 )
 from varco_common.eventsourcing.commands import Change
 from varco_policy.domain_ownership import Ownership
@@ -36,10 +38,12 @@ _ALLOWED = (
     CredentialRemoved,
     CredentialRenamed,
     LanguageChosen,
+    LanguagesChosen,
     NoticeWithdrawn,
     NoticeWritten,
     PasswordChanged,
     SenderWithdrawn,
+    TimeZoneChosen,
 )
 
 

@@ -34,7 +34,7 @@ from varco_common.mail.replies import Reply
 from varco_policy.account_directory import account_of
 from varco_policy.api.account_patch import patched_document
 from varco_policy.api.request_parsing import parse_without_users
-from varco_policy.api.response_rendering import rules_out
+from varco_policy.api.response_rendering import language_out, rules_out
 from varco_policy.decide import VOTER, decide
 from varco_policy.desired_state import DesiredUser, Owners, changes_to
 from varco_policy.model.account import Account
@@ -154,7 +154,12 @@ def _folded(account: Account | None, events: Iterable[Event]) -> Account | None:
 def _show(account: Account) -> Sections:
     """The account as its file has it, in parts that can be changed one by one."""
     return {
-        "account": {"language": account.language, "hosts": account.hosts, "opened": account.opened_at},
+        "account": {
+            "language": language_out(account),
+            "time_zone": account.time_zone,
+            "hosts": account.hosts,
+            "opened": account.opened_at,
+        },
         "users": {login: _shown_user(credential) for login, credential in account.credentials.items()},
         "senders": account.senders,
         "networks": {

@@ -21,8 +21,8 @@ from varco_common.events.parked import *
 from varco_common.events.policy import *
 from varco_common.events.ratelimit import *
 from varco_common.events.relay import *
-from varco_common.mail.notices import Language as Language
-from varco_common.mail.notices import Notice as Notice
+from varco_common.mail.notice_texts import Language as Language
+from varco_common.mail.notice_texts import Notice as Notice
 
 AnyEvent = (
     AnyIngressEvent

@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from varco_common.events.base import AccountEvent
-from varco_common.mail.notices import Language, Notice
+from varco_common.mail.notice_texts import Language, Notice
 
 
 class Choice(StrEnum):
@@ -67,9 +67,21 @@ class AccountClosed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class LanguageChosen(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="language.chosen.v1"):
-    """The language of an account's notices."""
+    """The only language of an account's notices."""
 
     language: Language
+
+
+class LanguagesChosen(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="languages.chosen.v1"):
+    """The languages of an account's notices, in the order in which the texts follow one another."""
+
+    languages: tuple[Language, ...]
+
+
+class TimeZoneChosen(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="time.zone.chosen.v1"):
+    """The time zone in which an account's users read times; an IANA name."""
+
+    time_zone: str
 
 
 class HostsNamed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="hosts.named.v1"):
@@ -214,7 +226,7 @@ class AttachmentExceptionRemoved(
 
 
 class NoticeWritten(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="notice.written.v1"):
-    """An account's own words for a refusal, in one language.
+    """An account's own words for a text that its users read, in one language.
 
     `{name}`, `{limit}` ... stand for the facts.
     """
@@ -251,6 +263,8 @@ AnyPolicyEvent = (
     AccountOpened
     | AccountClosed
     | LanguageChosen
+    | LanguagesChosen
+    | TimeZoneChosen
     | HostsNamed
     | CredentialAdded
     | LoginNamed

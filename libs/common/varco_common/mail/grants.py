@@ -4,10 +4,21 @@ import msgspec
 
 from varco_common.base.json_decoding import decode_json
 from varco_common.base.subjects import request
-from varco_common.mail.notices import Language, Notice
+from varco_common.mail.account_texts import AccountTexts
+from varco_common.mail.notice_texts import Notice
 
 LOGIN = request("policy", "login")
 NETWORK = request("policy", "network")
+INGRESS_NOTICES = (  # what ingress refuses without asking the voters
+    Notice.SIZE,
+    Notice.SENDER,
+    Notice.RECIPIENTS,
+    Notice.LINE_END,
+    Notice.LINE_LENGTH,
+    Notice.LOOP,
+    Notice.SMTPUTF8,
+    Notice.EIGHT_BIT,
+)
 
 
 class LoginQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,17 +40,16 @@ class NetworkQuestion(msgspec.Struct, frozen=True, kw_only=True):
 class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="grant"):
     """An account's rules that can refuse a mail before its upload. The vote on the ballot decides.
 
-    `senders` are patterns for `sender_patterns`; sizes are bytes. `language` and `notices` (the
-    account's own texts) are for `notices.notice`. `normalise` and `domain` are the network's.
-    `sequence` is the last stream sequence that the rules include.
+    `senders` are patterns for `sender_patterns`; sizes are bytes. `texts` has the account's own
+    texts of INGRESS_NOTICES. `normalise` and `domain` are the network's. `sequence` is the last
+    stream sequence that the rules include.
     """
 
     account: str
     senders: tuple[str, ...]
     max_size: int
     max_recipients: int
-    language: Language = Language.EN
-    notices: dict[Notice, str] = {}
+    texts: AccountTexts = AccountTexts()
     normalise: bool = False
     domain: str = ""
     sequence: int = 0

@@ -1,102 +1,17 @@
-"""The texts of refusals in each language, which tell the sender of a mail what to change."""
+"""Texts for end users: facts are inserted, and each line is made fit for an SMTP reply.
+
+An account's own text of a notice stands in the place of Varco's. Pure.
+"""
 
 import re
 import unicodedata
 from collections.abc import Mapping
-from enum import StrEnum
 
-MAX_LINE_BYTES = 480  # RFC 5321 4.5.3.1.5: a reply line has 512 octets, code and CRLF included
+from varco_common.mail.notice_texts import FACTS, ONE_LINE, TEXTS, Language, Notice
+
+# RFC 5321 4.5.3.1.5: a reply line has 512 octets. Codes, the mail's id and CRLF need up to 38.
+MAX_LINE_BYTES = 474
 MAX_NAME = 120
-
-
-class Language(StrEnum):
-    """The languages that a notice can be in."""
-
-    IT = "it"
-    EN = "en"
-
-
-class Notice(StrEnum):
-    """The refusals whose text an account can choose."""
-
-    ATTACHMENT = "attachment"
-    SIZE = "size"
-    SENDER = "sender"
-    RECIPIENTS = "recipients"
-    STRUCTURE = "structure"
-    AUTHOR = "author"
-    DISPLAY_NAME = "display-name"
-
-
-# The Italian texts are the provider's own. They have `e'` for `è`, as a reply is ASCII unless the
-# client used SMTPUTF8.
-TEXTS: dict[Notice, dict[Language, str]] = {
-    Notice.ATTACHMENT: {
-        Language.IT: (
-            'L\'allegato "{name}"\n'
-            "ha violato la politica di sicurezza della vostra azienda.\n"
-            "\n"
-            "La spedizione e' stata bloccata.\n"
-            "Per ulteriori informazioni, contattare l'Amministratore IT"
-        ),
-        Language.EN: (
-            'The attachment "{name}"\n'
-            "violated your company's security policy.\n"
-            "\n"
-            "The mail has been stopped.\n"
-            "For further information, contact the IT Administrator"
-        ),
-    },
-    Notice.SIZE: {
-        Language.IT: (
-            "La dimensione del messaggio che si sta tentando di inviare supera\n"
-            "il limite di dimensione globale ({limit} byte) del server.\n"
-            "Il messaggio non è stato inviato; ridurre la dimensione del messaggio e riprovare."
-        ),
-        Language.EN: (
-            "The size of the message that you are trying to send exceeds\n"
-            "the global size limit ({limit} bytes) of the server.\n"
-            "The message was not sent; reduce the message size and try again."
-        ),
-    },
-    Notice.SENDER: {
-        Language.IT: 'Mittente non autorizzato: "{sender}" ({seen}) non è tra i mittenti dell\'account "{account}"',
-        Language.EN: 'Sender not authorised: "{sender}" ({seen}) is not among the senders of account "{account}"',
-    },
-    Notice.RECIPIENTS: {
-        Language.IT: "Troppi destinatari: al massimo {limit} per messaggio",
-        Language.EN: "Too many recipients: at most {limit} for each message",
-    },
-    Notice.STRUCTURE: {
-        Language.IT: "La struttura del messaggio è ambigua o difettosa e potrebbe nascondere un allegato: {reason}",
-        Language.EN: "The message's structure is ambiguous or broken and could hide an attachment: {reason}",
-    },
-    Notice.AUTHOR: {
-        Language.IT: (
-            "Il campo From (mittente) del messaggio non è leggibile.\n"
-            "Deve avere questa forma: From: Alice Rossi <alice@example.com>\n"
-            'Un nome con una virgola o altri segni va tra virgolette: From: "Rossi, Alice" <alice@example.com>'
-        ),
-        Language.EN: (
-            "The From field of the message can't be read.\n"
-            "It must look like this: From: Alice Rossi <alice@example.com>\n"
-            'A name with a comma or other signs needs quotation marks: From: "Rossi, Alice" <alice@example.com>'
-        ),
-    },
-    Notice.DISPLAY_NAME: {
-        Language.IT: 'Il nome del mittente contiene "{address}", che non è tra i mittenti dell\'account "{account}"',
-        Language.EN: 'The sender\'s name holds "{address}", which is not among the senders of account "{account}"',
-    },
-}
-FACTS: dict[Notice, tuple[str, ...]] = {
-    Notice.ATTACHMENT: ("name",),
-    Notice.SIZE: ("limit",),
-    Notice.SENDER: ("sender", "seen", "account"),
-    Notice.RECIPIENTS: ("limit",),
-    Notice.STRUCTURE: ("reason",),
-    Notice.AUTHOR: (),
-    Notice.DISPLAY_NAME: ("address", "account"),
-}
 
 _FACT = re.compile(r"\{(\w+)\}")
 _ASCII = str.maketrans(
@@ -125,9 +40,18 @@ def notice(
     `own` is the account's own text. The result is ASCII unless the client used SMTPUTF8 (RFC 6531
     3.7.4.2). Facts are inserted without control characters.
     """
-    template = own or TEXTS[kind][language]
-    text = _FACT.sub(lambda match: shown(str(facts.get(match[1], ""))), template)
+    text = with_facts(own or TEXTS[kind][language], facts)
     return "\n".join(_fit(line if smtputf8 else ascii_of(line)) for line in text.split("\n"))
+
+
+def with_facts(template: str, facts: Mapping[str, object]) -> str:
+    """The template with what stands in curly brackets replaced: each fact as one short line."""
+    return filled(template, {name: shown(str(fact)) for name, fact in facts.items()})
+
+
+def filled(template: str, facts: Mapping[str, str]) -> str:
+    """The template with what stands in curly brackets replaced in one pass, as it is."""
+    return _FACT.sub(lambda match: facts.get(match[1], ""), template)
 
 
 def shown(fact: str) -> str:
@@ -152,9 +76,12 @@ def wrong_with(kind: Notice, text: str) -> str:
     unknown = [name for name in _FACT.findall(text) if name not in FACTS[kind]]
     lines = text.split("\n")
     if unknown:
-        return f"{{{unknown[0]}}} is not known here; known are {', '.join(f'{{{name}}}' for name in FACTS[kind])}"
+        known = ", ".join(f"{{{name}}}" for name in FACTS[kind])
+        return f"{{{unknown[0]}}} is not known here; {f'known are {known}' if known else 'no fact is'}"
     if not text.strip():
         return "a notice needs words"
+    if kind in ONE_LINE and len(lines) > 1:
+        return "this notice is one line"
     if len(lines) > 20 or any(len(line.encode()) > 300 for line in lines):
         return "a notice has at most 20 lines of 300 bytes"
     if any(unicodedata.category(c)[0] == "C" for line in lines for c in line):

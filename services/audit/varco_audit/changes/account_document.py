@@ -24,6 +24,7 @@ def account_document(items: Iterable[SettingsItem], now: datetime) -> dict[str, 
     filelink = sections.get("filelink", {})
     return {
         "language": account.get("language"),
+        "time_zone": account.get("time_zone"),
         "hosts": account.get("hosts", {}),
         "users": [{"login": login, **user} for login, user in sections.get("users", {}).items()],
         "senders": [*sections.get("senders", {})],

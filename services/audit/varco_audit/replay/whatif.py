@@ -36,7 +36,7 @@ from varco_common.eventsourcing.replay.frames import (
 
 POLICY, RATELIMIT, FILELINK = "policy", "ratelimit", "filelink"
 OWNERS = {
-    POLICY: ("language", "hosts", "users", "senders", "networks", "rules", "notices"),
+    POLICY: ("language", "time_zone", "hosts", "users", "senders", "networks", "rules", "notices"),
     FILELINK: ("filelink",),
     RATELIMIT: ("quotas",),
 }

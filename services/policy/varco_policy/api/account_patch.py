@@ -10,13 +10,21 @@ from pydantic import TypeAdapter
 
 from varco_common.base.merge_patch import is_off, merged
 from varco_common.events import Language, Rules
+from varco_common.mail.account_texts import UTC
 from varco_common.runtime.documents import parsed
 from varco_policy.api.request_schemas import AccountDocument
 from varco_policy.api.response_rendering import rules_out
 from varco_policy.model.account import Account
 
 _FORM: TypeAdapter[AccountDocument] = TypeAdapter(AccountDocument)
-_REMOVED: dict[str, Any] = {"language": Language.EN, "hosts": [], "users": [], "senders": [], "networks": []}
+_REMOVED: dict[str, Any] = {
+    "language": Language.EN,
+    "time_zone": UTC,
+    "hosts": [],
+    "users": [],
+    "senders": [],
+    "networks": [],
+}
 
 
 def patched_document(patch: Any, account: Account | None) -> AccountDocument:

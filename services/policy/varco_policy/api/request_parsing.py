@@ -71,7 +71,9 @@ async def parse_document(
 
 def parse_without_users(document: AccountDocument, account: Account | None, reason: str) -> DesiredAccount:
     """As `parse_document`, without the section `users`."""
-    sections: dict[str, Any] = {"language": document.language}
+    sections: dict[str, Any] = {"time_zone": document.time_zone}
+    if document.language is not None:
+        sections["languages"] = tuple(document.language)
     if document.hosts is not None:
         sections["hosts"] = _unique(_each("hosts", document.hosts, normalization.normal_host_name))
     if document.senders is not None:

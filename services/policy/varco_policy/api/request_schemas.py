@@ -2,9 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+)
 
 from varco_common.base import units
+from varco_common.base.time_zones import known_zone
 from varco_common.events import AtSharedHosts, Choice, Language, Notice
 from varco_policy.password_hashes import MAX_PASSWORD_BYTES
 
@@ -27,6 +37,25 @@ NoticeText = Annotated[str, Field(max_length=6_000)]
 def _attachments(value: Any) -> Any:
     """A list is short for `{"allow": list}`."""
     return {"allow": value} if isinstance(value, list) else value
+
+
+def _languages(value: Any) -> Any:
+    """One language is short for a list of it."""
+    return [value] if isinstance(value, str) else value
+
+
+def _distinct(languages: list[Language]) -> list[Language]:
+    if len({*languages}) < len(languages):
+        raise ValueError("each language once")
+    return languages
+
+
+Languages = Annotated[
+    list[Language],
+    Field(min_length=1),
+    AfterValidator(_distinct),
+    BeforeValidator(_languages, json_schema_input_type=Language | list[Language]),
+]
 
 
 class AccountForm(BaseModel):
@@ -182,11 +211,18 @@ class AccountDocument(AccountForm):
     account: str | None = Field(
         default=None, description="The name of the account: small letters, digits and '-'.", examples=["acme"]
     )
-    language: Language | None = Field(
+    language: Languages | None = Field(
         default=None,
-        description="The language of what the account's users read.",
-        examples=["it"],
+        description="The language of what the account's users read: refusals, link notices, bounces. With a list,"
+        " each text is in all of them, in that order.",
+        examples=["it", ["it", "en"]],
         json_schema_extra={"default": "en"},
+    )
+    time_zone: Annotated[str, AfterValidator(known_zone)] | None = Field(
+        default=None,
+        description="The time zone of dates and times in these texts.",
+        examples=["Europe/Rome"],
+        json_schema_extra={"default": "UTC"},
     )
     hosts: HostNameList | None = Field(
         default=None,
@@ -221,8 +257,8 @@ class AccountDocument(AccountForm):
     )
     notices: dict[Notice, dict[Language, NoticeText]] | None = Field(
         default=None,
-        description="The account's own texts, by name and language; `varco notices list` shows all of them with the"
-        " facts that may stand in curly brackets.",
+        description="The account's own texts, by name and language (docs/texts.md): what may stand in curly brackets,"
+        " such as {name}, is known for each.",
         examples=[{"attachment": {"it": "Niente {name}"}}],
     )
 

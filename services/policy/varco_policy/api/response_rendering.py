@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec.structs import asdict
 
 from varco_common.events import Language, Notice, Rules
-from varco_common.mail.notices import FACTS, TEXTS
+from varco_common.mail.notice_texts import FACTS, TEXTS
 from varco_policy.api.request_schemas import Attachments
 from varco_policy.api.response_schemas import (
     AccountOut,
@@ -33,7 +33,8 @@ _HASH_KINDS = {
 def account_out(account: Account) -> AccountOut:
     return AccountOut(
         account=account.name,
-        language=account.language,
+        language=language_out(account),
+        time_zone=account.time_zone,
         hosts=[*account.hosts],
         users=[_user_in_file(credential) for credential in account.credentials.values()],
         senders=[*account.senders],
@@ -46,6 +47,11 @@ def account_out(account: Account) -> AccountOut:
         rules=rules_out(account.rules),
         notices=account.notices,
     )
+
+
+def language_out(account: Account) -> Language | list[Language]:
+    """As an account file has it."""
+    return [*account.languages] if account.also else account.language
 
 
 def _user_in_file(credential: Credential) -> DisabledUser | UserName:
@@ -68,7 +74,7 @@ def attachment_exception_out(exception: AttachmentException, now: datetime) -> A
 def account_summary(account: Account) -> AccountSummary:
     return AccountSummary(
         account=account.name,
-        language=account.language,
+        language=language_out(account),
         opened_at=account.opened_at,
         hosts=[*account.hosts],
         users=len(account.credentials),

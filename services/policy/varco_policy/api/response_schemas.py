@@ -69,7 +69,8 @@ class AccountOut(BaseModel):
     """An account as its file would describe it, without secrets."""
 
     account: str
-    language: Language
+    language: Language | list[Language]
+    time_zone: str
     hosts: list[str]
     users: list[DisabledUser | UserName]
     senders: list[str]
@@ -82,7 +83,7 @@ class AccountSummary(BaseModel):
     """One line of the list of accounts."""
 
     account: str
-    language: Language
+    language: Language | list[Language]
     opened_at: datetime
     hosts: list[str]
     users: int

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from varco_common.events import Language, Notice, Rules
+from varco_common.mail.account_texts import UTC, AccountTexts
 from varco_common.mail.sender_patterns import narrowest_pattern
 from varco_policy.model.credential import Credential
 
@@ -56,12 +57,15 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     Keys: `credentials` by login, `exceptions` (of attachments) by pattern, `senders` by pattern
     (the value is since when), `networks` by CIDR, `notices` by notice and then language, `tokens`
-    by id. Attachments of more than `links_over` bytes leave as links; 0 means that none does.
+    by id. `also` are the languages in which texts are repeated after the first one. Attachments of
+    more than `links_over` bytes leave as links; 0 means that none does.
     """
 
     name: str
     language: Language
     opened_at: datetime
+    also: tuple[Language, ...] = ()
+    time_zone: str = UTC
     hosts: tuple[str, ...] = ()
     credentials: dict[str, Credential] = {}
     senders: dict[str, datetime] = {}
@@ -82,6 +86,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         besides = self.exceptions[pattern].attachments
         return replace(self.rules, attachments=None if besides is None else (*self.rules.attachments, *besides))
 
-    def own_notice(self, notice: Notice) -> str:
-        """The account's own text in its own language; empty if it has none."""
-        return self.notices.get(notice, {}).get(self.language, "")
+    @property
+    def languages(self) -> tuple[Language, ...]:
+        return (self.language, *self.also)
+
+    @property
+    def texts(self) -> AccountTexts:
+        """What its users read."""
+        return AccountTexts(languages=self.languages, time_zone=self.time_zone, notices=self.notices)

@@ -22,6 +22,7 @@ from varco_common.events import (
     FilelinkWithdrawn,
     HostsNamed,
     LanguageChosen,
+    LanguagesChosen,
     LoginNamed,
     NetworkTrusted,
     NetworkWithdrawn,
@@ -31,9 +32,11 @@ from varco_common.events import (
     RulesChanged,
     SenderAuthorised,
     SenderWithdrawn,
+    TimeZoneChosen,
     TokenIssued,
     TokenRevoked,
 )
+from varco_common.eventsourcing.account_texts import changed_notices
 from varco_policy.model.account import Account, AttachmentException, IssuedToken, TrustedNetwork
 from varco_policy.model.credential import CredentialChange, changed_credential, new_credential
 
@@ -57,7 +60,13 @@ def _changed(account: Account, event: AccountChange) -> Account | None:  # noqa:
         case AccountClosed():
             return None
         case LanguageChosen():
-            return replace(account, language=event.language)
+            return replace(account, language=event.language, also=())
+        case LanguagesChosen(languages=(first, *others)):
+            return replace(account, language=first, also=tuple(others))
+        case LanguagesChosen():  # none are never chosen
+            return account
+        case TimeZoneChosen():
+            return replace(account, time_zone=event.time_zone)
         case HostsNamed():
             return replace(account, hosts=event.hosts)
         case CredentialAdded():
@@ -102,13 +111,8 @@ def _changed(account: Account, event: AccountChange) -> Account | None:  # noqa:
             return replace(account, exceptions={**account.exceptions, pattern: exception})
         case AttachmentExceptionRemoved():
             return replace(account, exceptions=_without(account.exceptions, event.pattern))
-        case NoticeWritten():
-            texts = {**account.notices.get(event.notice, {}), event.language: event.text}
-            return replace(account, notices={**account.notices, event.notice: texts})
-        case NoticeWithdrawn():
-            texts = _without(account.notices.get(event.notice, {}), event.language)
-            others = _without(account.notices, event.notice)
-            return replace(account, notices={**others, event.notice: texts} if texts else others)
+        case NoticeWritten() | NoticeWithdrawn():
+            return replace(account, notices=changed_notices(account.notices, event))
         case TokenIssued(token=token):
             issued = IssuedToken(id=token, name=event.name, issued_at=event.at)
             return replace(account, tokens={**account.tokens, token: issued})
