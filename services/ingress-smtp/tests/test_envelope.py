@@ -5,13 +5,9 @@ import pytest
 
 from varco_common.events import MailRefused, RecipientRefused, RouteLearned
 from varco_common.events.policy import SenderAuthorised
-<<<<<<< HEAD
-from varco_common.mail.delivery_options import Notify, RecipientOptions
-from varco_common.mail.notices import Language
-=======
 from varco_common.mail.account_texts import AccountTexts
+from varco_common.mail.delivery_options import Notify, RecipientOptions
 from varco_common.mail.notice_texts import Language
->>>>>>> 9758efe (policy: languages, time zone and every text of an account)
 from varco_common.mail.replies import Reply
 from varco_common.testing.waiting import eventually
 

@@ -5,11 +5,14 @@ from email import message_from_bytes
 from email.policy import SMTP
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from varco_common.events import Failure, Language
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.envelope import Envelope
+from varco_common.mail.notice_texts import Notice
+from varco_common.mail.notices import wrong_with
 from varco_relay.dsn import DsnContent, compose, headers_of
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -83,7 +86,7 @@ def test_a_notification_is_what_rfc_3464_says():
     ],
 )
 def test_the_text_is_in_the_language_of_the_account(language, subject, words, others):
-    body = compose(content(language=language))
+    body = compose(content(texts=AccountTexts(languages=(language,))))
     assert body.isascii()  # every next hop can carry it
     message = message_from_bytes(unstuffed(body), policy=SMTP)
     text = next(message.iter_parts()).get_content()
@@ -91,6 +94,43 @@ def test_the_text_is_in_the_language_of_the_account(language, subject, words, ot
     assert words in text
     assert others not in text
     assert "<bob@x.example>\n    550 5.1.1 no such user" in text.replace("\r\n", "\n")
+
+
+OWN = AccountTexts(
+    languages=(Language.IT, Language.EN),
+    time_zone="Europe/Rome",
+    notices={
+        Notice.BOUNCE: {Language.IT: "Il messaggio del {sent} non è partito.\nChiamare il 118."},
+        Notice.BOUNCE_SUBJECT: {Language.IT: "Perché è tornato \u2013 " + "così " * 30},
+    },
+)
+
+
+def test_the_words_the_languages_and_the_time_zone_are_the_accounts():
+    body = compose(content(texts=OWN))
+    assert body.isascii()
+    assert max(map(len, unstuffed(body).partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= 998
+    message = message_from_bytes(unstuffed(body), policy=SMTP)
+    assert message.defects == []
+    assert message["Subject"].startswith("Perché è tornato \u2013 così così")
+    assert message["Subject"].endswith(" / Undelivered mail")
+    assert message["Date"].endswith("+0100")
+    text = next(message.iter_parts()).get_content().replace("\r\n", "\n")
+    italian, _, english = text.partition("Your mail m1 of 24 November 2026, 10:00 (+0100) could not be delivered")
+    assert italian == "Il messaggio del 24 novembre 2026, 10:00 (+0100) non è partito.\nChiamare il 118.\n\n"
+    assert english
+
+
+@given(st.sampled_from([Notice.BOUNCE, Notice.BOUNCE_SUBJECT]), st.text(max_size=400), st.booleans())
+def test_no_own_text_adds_a_field_or_a_part(kind, text, eight_bit):
+    assume(not wrong_with(kind, text))
+    texts = AccountTexts(notices={kind: {Language.EN: text}})
+    sender = "àlice@acme.example" if eight_bit else "alice@acme.example"
+    message = message_from_bytes(unstuffed(compose(content(texts=texts, envelope=envelope(sender)))))
+    plain = message_from_bytes(unstuffed(compose(content(texts=AccountTexts(), envelope=envelope(sender)))))
+    assert message.keys() == plain.keys()
+    assert len(message.get_payload()) == 3
+    assert [part.keys() for part in message.get_payload()[1:]] == [part.keys() for part in plain.get_payload()[1:]]
 
 
 def test_a_status_that_ran_out_of_time_is_a_permanent_one():

@@ -11,7 +11,6 @@ from varco_common.events import (
     DirectDelivery,
     Failure,
     Language,
-    LanguageChosen,
     MailBounced,
     MailDeferred,
     MailDelivered,
@@ -39,17 +38,14 @@ NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 def test_an_accounts_route_is_folded_from_events():
     state = account_route.apply(None, AccountOpened(at=NOW, account="acme", language=Language.IT))
-    assert state == account_route.AccountRoute(account="acme", language=Language.IT)
-    state = account_route.apply(state, LanguageChosen(at=NOW, account="acme", language=Language.EN))
-    assert state is not None
-    assert state.language is Language.EN
+    assert state == account_route.AccountRoute(account="acme")
     state = account_route.apply(state, RouteSet(at=NOW, account="acme", route=Blackhole()))
     state = account_route.apply(state, RouteFailed(at=NOW, account="acme", host="h", why="refused"))
     assert state is not None
     assert (state.route, state.failed) == (Blackhole(), "refused")
     state = account_route.apply(state, RouteRecovered(at=NOW, account="acme", host="h"))
     state = account_route.apply(state, RouteRemoved(at=NOW, account="acme"))
-    assert state == account_route.AccountRoute(account="acme", language=Language.EN)
+    assert state == account_route.AccountRoute(account="acme")
 
 
 ABOUT = {"at": NOW, "account": "acme", "mail": "m1", "sequence": 7}

@@ -6,7 +6,7 @@ from functools import partial
 from varco_common.base import subjects
 from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import run_in_background
-from varco_common.events import Language
+from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.parts import open_parts
 from varco_common.runtime.readiness import degrades
@@ -55,11 +55,8 @@ async def serve(settings: Settings) -> None:
         rules = Projection(route_rules.PROJECTION, bus, engine, "relay")
         queued = Projection(queue.PROJECTION, bus, engine, "relay")
         workers = WorkerSupervisor(routes, deliverer, pools, settings.grace)
-
-        def language_of(account: str) -> Language | None:
-            return state.language if (state := routes.get(account)) else None
-
-        dsn_sender = DsnSender(bus, object_store, settings.own_name, language_of)
+        texts = Projection(ACCOUNT_TEXTS, bus, engine, "relay")
+        dsn_sender = DsnSender(bus, object_store, settings.own_name, texts.get)
         runner = QueueRunner(queued, deliverer, dsn_sender, workers.destination, grace=settings.grace)
         queue_service = QueueService(bus, queued)
         http.include(queue_api.router(queue_service, workers))
@@ -86,12 +83,20 @@ async def serve(settings: Settings) -> None:
                 routes.following(),
                 rules.following(),
                 queued.following(),
+                texts.following(),
                 run_in_background(workers.run(), runner.run()),
             ):
                 await mail_retention.serve(bus, queued)
                 with Gauges(queue_service, workers, pools).registered():
                     objects = degrades(object_store.check, "large mail waits")
-                    await http.serve(bus, routes=routes.check, rules=rules.check, queue=queued.check, objects=objects)
+                    await http.serve(
+                        bus,
+                        routes=routes.check,
+                        rules=rules.check,
+                        queue=queued.check,
+                        texts=texts.check,
+                        objects=objects,
+                    )
         finally:
             await pools.close()
             await object_store.close()
@@ -144,6 +149,7 @@ SERVICE = Service(
         *account_route.PROJECTION.filters,
         *route_rules.PROJECTION.filters,
         *queue.FILTERS,
+        *ACCOUNT_TEXTS.filters,
         *(subjects.mail(kind, "*") for kind in subjects.READY),
         subjects.replay_request("relay"),
     ),

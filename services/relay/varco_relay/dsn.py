@@ -2,12 +2,14 @@
 
 import quopri
 from datetime import datetime
+from email.header import Header
 from email.utils import format_datetime
 from textwrap import wrap
 
 import msgspec
 
-from varco_common.events import Failure, Language
+from varco_common.events import Failure
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.delivery_options import decode_xtext
 from varco_common.mail.envelope import Envelope
 from varco_relay import dsn_text
@@ -21,8 +23,8 @@ class DsnContent(msgspec.Struct, frozen=True, kw_only=True):
     """What a DSN is made of.
 
     `reporter` is the host name of this gate, `host` that of the next hop, empty if it was not
-    asked. `language` is the account's; None: not known, so the text is in all. `original` is the
-    whole mail, if it goes back whole; else `headers` do.
+    asked. `texts` are what the account's users read. `original` is the whole mail, if it goes
+    back whole; else `headers` do.
     """
 
     id: str
@@ -34,7 +36,7 @@ class DsnContent(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     original: bytes = b""
     expired: bool = False
-    language: Language | None = None
+    texts: AccountTexts = dsn_text.UNKNOWN
 
 
 def headers_of(body: bytes) -> bytes:
@@ -83,9 +85,9 @@ def _head(content: DsnContent, boundary: str, *, utf8: bool) -> str:
     fields = {
         "From": f'"Mail Delivery System" <mailer-daemon@{content.reporter}>',
         "To": f"<{content.envelope.sender}>",
-        "Date": format_datetime(content.now),
+        "Date": format_datetime(content.texts.local(content.now)),
         "Message-ID": f"<{content.id}@{content.reporter}>",
-        "Subject": dsn_text.subject(dsn_text.languages_of(content.language)),
+        "Subject": Header(dsn_text.subject(content.texts), header_name="Subject").encode(linesep=CRLF),  # RFC 2047
         "Auto-Submitted": "auto-replied",  # RFC 3834 5
         "MIME-Version": "1.0",
         "Content-Type": "multipart/report;"
@@ -115,11 +117,9 @@ def _text_part(text: bytes, *, utf8: bool) -> bytes:
 
 
 def _text(content: DsnContent, *, utf8: bool) -> str:
-    days = max(1, round((content.now - content.envelope.received_at).total_seconds() / 86_400))
-    languages = dsn_text.languages_of(content.language)
-    lines = dsn_text.introduction(languages, content.envelope.id, days, expired=content.expired)
+    lines = dsn_text.introduction(content.texts, content.envelope, content.now, expired=content.expired)
     for failure in content.failures:
-        answer = dsn_text.answer(languages, failure.answer, by_gate=failure.by_gate)
+        answer = dsn_text.answer(content.texts, failure.answer, by_gate=failure.by_gate)
         lines += [f"<{failure.recipient}>", f"    {_folded(answer, utf8=utf8, indent='    ')}", ""]
     return CRLF.join(lines)
 

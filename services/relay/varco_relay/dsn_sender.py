@@ -5,7 +5,8 @@ from datetime import datetime
 
 from varco_common.base.errors import VarcoError
 from varco_common.bus import Bus, StoredMail
-from varco_common.events import Language, SenderNotified
+from varco_common.events import SenderNotified
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.delivery_options import Notify, Return
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
@@ -14,20 +15,21 @@ from varco_common.storage.object_store import ObjectStore
 from varco_relay import metrics
 from varco_relay.delivery_attempt import utc_now
 from varco_relay.dsn import MAX_RETURNED, DsnContent, compose, headers_of, internationalised, plain
+from varco_relay.dsn_text import UNKNOWN
 from varco_relay.model.queue import PendingDsn, QueuedMail
 
 
 class DsnSender:
     """`reporter` is the host name of this gate.
 
-    `language_of` has the language of an account; None: not known.
+    `texts_of` has what the users of an account read; None: not known.
     """
 
     def __init__(
-        self, bus: Bus, object_store: ObjectStore, reporter: str, language_of: Callable[[str], Language | None]
+        self, bus: Bus, object_store: ObjectStore, reporter: str, texts_of: Callable[[str], AccountTexts | None]
     ) -> None:
         self._bus, self._object_store, self._reporter = bus, object_store, reporter
-        self._language_of = language_of
+        self._texts_of = texts_of
 
     async def send(self, state: QueuedMail, pending: PendingDsn, stored: StoredMail | None) -> int:
         """Appends the DSN, then the event that it is written; returns the sequence of the event.
@@ -48,7 +50,7 @@ class DsnSender:
             original=plain(original) if _goes_back_whole(stored) else b"",
             now=utc_now(),
             expired=pending.expired,
-            language=self._language_of(state.account),
+            texts=self._texts_of(state.account) or UNKNOWN,
         )
         body = compose(content)
         await self._bus.mail.append("dsn", _record(content, body), body)

@@ -1,48 +1,33 @@
-"""What a DSN tells the sender of a mail, in the language of the account. Pure."""
+"""What a DSN tells the sender of a mail, in the languages and words of the account. Pure."""
 
-from collections.abc import Sequence
+from datetime import datetime
 
-from varco_common.events import Language
+from varco_common.mail.account_texts import AccountTexts
+from varco_common.mail.dates import format_time
+from varco_common.mail.envelope import Envelope
+from varco_common.mail.notice_texts import Language, Notice
 
-BOTH = (Language.EN, Language.IT)  # for an account whose language relay has not seen
+UNKNOWN = AccountTexts(languages=(Language.EN, Language.IT))  # of an account that relay has not seen
 
-_SUBJECTS = {Language.EN: "Undelivered mail", Language.IT: "Messaggio non consegnato"}
-_REFUSED = {
-    Language.EN: (
-        "Your mail {mail} could not be delivered: it was refused for good.",
-        "It will not be tried again. What was answered for each recipient:",
-    ),
-    Language.IT: (
-        "Il vostro messaggio {mail} non è stato consegnato: è stato rifiutato.",
-        "Non verrà ritentato. La risposta per ogni destinatario:",
-    ),
-}
-_EXPIRED = {
-    Language.EN: "Your mail {mail} could not be delivered: it was tried for {days} day(s), and is given up.",
-    Language.IT: "Il vostro messaggio {mail} non è stato consegnato: si è tentato per {days} giorno/i, senza successo.",
-}
 _BY_GATE = {Language.EN: "(this gate)", Language.IT: "(questo server)"}
 
 
-def languages_of(language: Language | None) -> tuple[Language, ...]:
-    """The languages of a DSN; None: the account's is not known."""
-    return BOTH if language is None else (language,)
+def subject(texts: AccountTexts) -> str:
+    return " / ".join(texts.text(Notice.BOUNCE_SUBJECT, language, {}) for language in texts.languages)
 
 
-def subject(languages: Sequence[Language]) -> str:
-    return " / ".join(_SUBJECTS[language] for language in languages)
-
-
-def introduction(languages: Sequence[Language], mail: str, days: int, *, expired: bool) -> list[str]:
-    """The lines before the recipients. `days` is how long the mail was tried."""
+def introduction(texts: AccountTexts, envelope: Envelope, now: datetime, *, expired: bool) -> list[str]:
+    """The lines before the recipients."""
+    days = max(1, round((now - envelope.received_at).total_seconds() / 86_400))
     lines = []
-    for language in languages:
-        refused, rest = _REFUSED[language]
-        first = _EXPIRED[language] if expired else refused
-        lines += [first.format(mail=mail, days=days), rest, ""]
+    for language in texts.languages:
+        sent = format_time(language, texts.local(envelope.received_at))
+        facts = {"mail": envelope.id, "sent": sent, "days": days}
+        text = texts.text(Notice.BOUNCE_EXPIRED if expired else Notice.BOUNCE, language, facts)
+        lines += [*text.split("\n"), ""]
     return lines
 
 
-def answer(languages: Sequence[Language], text: str, *, by_gate: bool) -> str:
+def answer(texts: AccountTexts, text: str, *, by_gate: bool) -> str:
     """The answer to one recipient, and who gave it if it was not the next hop."""
-    return f"{_BY_GATE[languages[0]]} {text}" if by_gate else text
+    return f"{_BY_GATE[texts.languages[0]]} {text}" if by_gate else text

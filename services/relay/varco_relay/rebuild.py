@@ -1,5 +1,6 @@
 """relay's projections, which `varco replay rebuild relay` builds anew."""
 
+from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.rebuild.rebuildable import FoldedProjection
 from varco_relay.model import account_route, queue, route_rules
 from varco_relay.settings import Settings
@@ -9,4 +10,5 @@ PROJECTIONS = (
     FoldedProjection(account_route.PROJECTION),
     FoldedProjection(route_rules.PROJECTION),
     FoldedProjection(queue.PROJECTION),
+    FoldedProjection(ACCOUNT_TEXTS),
 )

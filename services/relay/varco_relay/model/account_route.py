@@ -10,8 +10,6 @@ from varco_common.events import (
     AnyEvent,
     DeliveryHeld,
     DeliveryReleased,
-    Language,
-    LanguageChosen,
     Route,
     RouteFailed,
     RouteLearned,
@@ -23,14 +21,13 @@ from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
 SETTINGS_EVENTS = (RouteSet, RouteRemoved)
 HOLD_EVENTS = (DeliveryHeld, DeliveryReleased)
-_EVENTS = (*SETTINGS_EVENTS, *HOLD_EVENTS, RouteLearned, RouteFailed, RouteRecovered, AccountOpened, LanguageChosen)
+_EVENTS = (*SETTINGS_EVENTS, *HOLD_EVENTS, RouteLearned, RouteFailed, RouteRecovered, AccountOpened)
 
 
 class AccountRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An account with mail to send. `route` None: the default route.
 
     `failed` says why its route is down. `hold` is the event that holds all its mail, if one does.
-    `language` None: not seen yet, as in snapshots of earlier versions.
     """
 
     account: str
@@ -38,14 +35,13 @@ class AccountRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     learned: RouteLearned | None = None
     failed: str = ""
     hold: DeliveryHeld | None = None
-    language: Language | None = None
 
 
 def apply(state: AccountRoute | None, event: AnyEvent) -> AccountRoute | None:
     """The state after the event. A closed account stays: its accepted mail is still delivered."""
     match event:
-        case AccountOpened() | LanguageChosen():
-            change: dict[str, object] = {"language": event.language}
+        case AccountOpened():
+            change: dict[str, object] = {}
         case RouteSet():
             change = {"route": event.route, "failed": ""}
         case RouteRemoved():
