@@ -54,7 +54,7 @@ async def _asked(requests: int) -> dict[str, list[float]]:
     store = cast(LinkStore, SimpleNamespace(by_name=names.get))  # as in the service: one look into a table in memory
     files = cast("ObjectStore", None)
     server.MISSES_PER_MINUTE = NEVER
-    downloads = server.DownloadServer(store, files, cast("DownloadEvents", None))
+    downloads = server.DownloadServer(store, files, cast("DownloadEvents", None), lambda _: None)
     asked = [(name, path()) for name, path in kinds.items() for _ in range(requests)]  # now: making one warms caches
     source.shuffle(asked)
     taken: dict[str, list[float]] = {name: [] for name in kinds}

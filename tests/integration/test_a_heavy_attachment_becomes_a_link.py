@@ -21,7 +21,8 @@ from varco_common.events import AttachmentLinked, LinkDownloaded, MailDelivered
 PDF = b"%PDF-1.7\n" + random.Random(7).randbytes(4_000_000)
 STUDIO = """\
 account: studio
-language: it
+language: [en, it]
+time_zone: Europe/Rome
 senders: ["@studio.test"]
 networks: ["127.0.0.9/32"]
 route: {{smarthost: "127.0.0.1:{port}", tls: none}}

@@ -16,7 +16,7 @@ import uvloop
 from varco_common.base.ids import new_id
 from varco_common.base.settings import variables
 from varco_common.bus import Bus, StoredMail
-from varco_common.events import AccountOpened, AttachmentLinked, Language
+from varco_common.events import AccountOpened, AttachmentLinked, Language, LanguagesChosen
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
@@ -64,8 +64,11 @@ class Gate:
             self.settings["s3_access_key_file"] = str(store.access_key_file)
             self.settings["s3_secret_key_file"] = str(store.secret_key_file)
 
-    async def account(self, name: str = "acme", language: Language = Language.IT) -> None:
-        await self.bus.events.append(AccountOpened(at=datetime.now(UTC), account=name, language=language))
+    async def account(self, name: str = "acme") -> None:
+        """Its users read English and Italian."""
+        at = datetime.now(UTC)
+        await self.bus.events.append(AccountOpened(at=at, account=name, language=Language.IT))
+        await self.bus.events.append(LanguagesChosen(at=at, account=name, languages=(Language.EN, Language.IT)))
 
     def ballot(self, body: bytes, account: str = "acme", **more) -> Ballot:
         envelope = Envelope(

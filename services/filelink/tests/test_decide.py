@@ -11,11 +11,12 @@ from varco_common.events import (
     FilelinkChosen,
     FilelinkWithdrawn,
     Language,
-    LanguageChosen,
 )
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.ballot import Ballot
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.link_eligibility import convertible, leaving_size
+from varco_common.mail.notice_texts import Notice
 from varco_common.mail.replies import Reply
 from varco_common.mime import scan
 from varco_filelink.decide import ACCEPT, decide
@@ -24,7 +25,8 @@ from varco_filelink.model.account_settings import LinkSettings, apply
 from . import layouts
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
-TERMS = LinkSettings(account="acme", language=Language.IT, over=10_000, keep_seconds=3600)
+ITALIAN = AccountTexts(languages=(Language.IT,))
+TERMS = LinkSettings(account="acme", over=10_000, keep_seconds=3600)
 SIGNED = layouts.mail(
     layouts.multi(
         "signed; protocol=application/pkcs7-signature; micalg=sha-256",
@@ -45,7 +47,7 @@ def ballot(wire: bytes) -> Ballot:
 
 @pytest.mark.parametrize("client", layouts.LAYOUTS)
 def test_a_heavy_attachment_is_named(client):
-    vote = decide(ballot(layouts.LAYOUTS[client]), TERMS)
+    vote = decide(ballot(layouts.LAYOUTS[client]), TERMS, ITALIAN)
     parts = {part.path: part for part in scan(layouts.LAYOUTS[client]).parts}
     assert vote.reply is Reply.ACCEPTED
     assert [parts[path].names for path in vote.convert] == [("offerta.pdf",)]
@@ -53,31 +55,33 @@ def test_a_heavy_attachment_is_named(client):
 
 def test_nothing_is_named_where_it_is_off_or_light():
     wire = layouts.GMAIL
-    assert decide(ballot(wire), None) is ACCEPT
-    assert decide(ballot(wire), LinkSettings(account="acme", language=Language.IT)) is ACCEPT
-    assert decide(ballot(wire), LinkSettings(account="acme", language=Language.IT, over=len(layouts.PDF))) is ACCEPT
+    assert decide(ballot(wire), None, ITALIAN) is ACCEPT
+    assert decide(ballot(wire), LinkSettings(account="acme"), ITALIAN) is ACCEPT
+    assert decide(ballot(wire), LinkSettings(account="acme", over=len(layouts.PDF)), ITALIAN) is ACCEPT
 
 
 def test_an_image_of_the_html_and_the_text_itself_stay():
     big = layouts.part("image/png", bytes(30_000), Content_ID="<i>", Content_Disposition="inline; filename=i.png")
     wire = layouts.mail(layouts.multi("related", "r", layouts.html(content="<p>" + "x " * 20_000), big))
-    assert decide(ballot(wire), TERMS) is ACCEPT
+    assert decide(ballot(wire), TERMS, ITALIAN) is ACCEPT
 
 
 def test_an_attached_mail_is_one_attachment():
     inner = layouts.part("message/rfc822", layouts.GMAIL, "7bit")
     wire = layouts.mail(layouts.multi("mixed", "m", layouts.text(), inner))
-    assert decide(ballot(wire), TERMS).convert == ("2",)
+    assert decide(ballot(wire), TERMS, ITALIAN).convert == ("2",)
 
 
 @pytest.mark.parametrize(("wire", "why"), [(SIGNED, "signed"), (OPAQUE, "encrypted")])
 def test_what_cant_be_rewritten_goes_as_it_is_or_is_refused_saying_why(wire, why):
-    sent = decide(ballot(wire), TERMS)
+    sent = decide(ballot(wire), TERMS, ITALIAN)
     assert (sent.reply, sent.convert, sent.reason) == (Reply.ACCEPTED, (), f"not rewritten: {why}")
-    english = LinkSettings(account="acme", language=Language.EN, over=10_000, keep_seconds=1, signed=Choice.REFUSE)
-    refused = decide(ballot(wire), english)
+    strict = LinkSettings(account="acme", over=10_000, keep_seconds=1, signed=Choice.REFUSE)
+    refused = decide(ballot(wire), strict, AccountTexts(languages=(Language.EN, Language.IT)))
     assert refused.reply is Reply.TOO_BIG
-    assert f"the message is {why}" in refused.text
+    assert refused.text.index(f"the message is {why}") < refused.text.index("il messaggio e' ")
+    own = AccountTexts(notices={Notice.SIGNED: {Language.EN: "{why}: {name}"}})
+    assert decide(ballot(wire), strict, own).text.startswith(f"{why}: ")
     assert leaving_size(len(wire), scan(wire), 10_000) == len(wire)
 
 
@@ -85,7 +89,7 @@ def test_an_ambiguous_mail_is_never_rewritten():
     wire = layouts.GMAIL.removesuffix(b"--000000000000f1--\r\n")
     assert scan(wire).defects
     assert not convertible(scan(wire), 10_000)
-    assert decide(ballot(wire), TERMS).convert == ()
+    assert decide(ballot(wire), TERMS, ITALIAN).convert == ()
 
 
 def test_a_mail_weighs_what_it_will_leave_with():
@@ -95,16 +99,13 @@ def test_a_mail_weighs_what_it_will_leave_with():
 
 def test_terms_are_folded_from_events():
     opened = apply(None, AccountOpened(at=AT, account="acme", language=Language.EN))
-    assert opened == LinkSettings(account="acme", language=Language.EN)
+    assert opened == LinkSettings(account="acme")
     assert apply(None, FilelinkChosen(at=AT, account="acme", over=1, keep_seconds=1)) is None
     chosen = apply(opened, FilelinkChosen(at=AT, account="acme", over=5, keep_seconds=60, base_url="http://f.example"))
     assert chosen is not None
-    chosen = apply(chosen, LanguageChosen(at=AT, account="acme", language=Language.IT))
-    assert chosen == LinkSettings(
-        account="acme", language=Language.IT, over=5, keep_seconds=60, base_url="http://f.example"
-    )
+    assert chosen == LinkSettings(account="acme", over=5, keep_seconds=60, base_url="http://f.example")
     off = apply(chosen, FilelinkWithdrawn(at=AT, account="acme"))
     assert off is not None
-    assert (off.over, off.language) == (0, Language.IT)
+    assert off.over == 0
     assert off.keep.days == 365
     assert apply(off, AccountClosed(at=AT, account="acme")) is None

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varco_common.events import Language
+from varco_common.mail.account_texts import AccountTexts
+from varco_common.mail.notice_texts import Notice
 from varco_common.mime import Part, scan
 from varco_filelink.conversion.html_end import end_of_html
 from varco_filelink.conversion.notice_insertion import (
@@ -33,7 +35,9 @@ from . import layouts
 
 URL = "https://files.acme.example/files/e1eb3665a1a0766ea65616b6210cfd538c4950f8.pdf"
 YEAR = timedelta(days=365)
-BLOCK = link_notice([LinkedFile("esempio.pdf", 43_960_000, URL)], Language.IT, YEAR, datetime(2027, 11, 24, tzinfo=UTC))
+ENGLISH = AccountTexts()
+BOTH = AccountTexts(languages=(Language.EN, Language.IT))
+BLOCK = link_notice([LinkedFile("esempio.pdf", 43_960_000, URL)], BOTH, YEAR, datetime(2027, 11, 24, tzinfo=UTC))
 
 
 def part(kind: str = "text/plain", encoding: str = "7bit", charset: str = "utf-8") -> Part:
@@ -68,9 +72,40 @@ def test_base64_of_any_lines_in_any_pieces_is_decoded(plain, data):
     assert decoded + decoding.end() == plain
 
 
+def test_an_italian_account_has_no_english_words():
+    italian = link_notice(
+        [LinkedFile("esempio.pdf", 7_000_000, URL)],
+        AccountTexts(languages=(Language.IT,)),
+        YEAR,
+        datetime(2027, 11, 24, tzinfo=UTC),
+    )
+    assert italian.text == (
+        f"[esempio.pdf] (7 MB) spostato in:\n\n{URL}\n\nIl file verrà ELIMINATO dopo dodici mesi (24 novembre 2027)."
+    )
+    assert "moved" not in italian.html
+    assert 'lang="en"' not in italian.html
+
+
+def test_the_words_and_the_day_are_the_accounts():
+    own = {
+        Notice.LINK_FILE: {Language.EN: " <{size}> {name}: "},
+        Notice.LINK: {Language.EN: "Until {date}.\n  Call & ask. \n.\nFrom here"},
+    }
+    texts = AccountTexts(time_zone="Pacific/Auckland", notices=own)
+    name = 'an "offer" {date}.pdf'
+    block = link_notice([LinkedFile(name, 1_000_000, URL)], texts, YEAR, datetime(2027, 11, 24, 23, tzinfo=UTC))
+    assert block.text == f"<1 MB> {name}:\n\n{URL}\n\nUntil 25 November 2027.\nCall & ask.\n.\nFrom here"
+    assert f"&lt;1 MB&gt; <bdi>{name}</bdi>:" in block.html
+    assert "Call &amp; ask." in block.html
+    for encoding in ("7bit", "base64", "quoted-printable"):
+        written = with_notice(layouts.encoded(b"Hello\r\n", encoding), part(encoding=encoding), block)
+        assert written is not None
+        assert b"\r\n.\r\n" not in written
+
+
 def test_an_english_account_has_one_line_and_several_files_have_one_block():
     two = [LinkedFile("a.pdf", 1_000_000, URL), LinkedFile("b.pdf", 2_500_000, URL)]
-    text = link_notice(two, Language.EN, timedelta(days=30), datetime(2027, 1, 1, tzinfo=UTC)).text
+    text = link_notice(two, ENGLISH, timedelta(days=30), datetime(2027, 1, 1, tzinfo=UTC)).text
     assert text.count("moved to:") == 2
     assert text.endswith("\n\nThe files will be DELETED after 30 days (1 January 2027).")
 
@@ -219,7 +254,7 @@ def test_a_charset_that_isnt_like_ascii_is_left_alone():
 
 
 def test_a_name_stays_within_the_texts_charset_and_seven_bits():
-    named = link_notice([LinkedFile("perché 你.pdf", 1, URL)], Language.EN, YEAR, datetime(2027, 1, 1, tzinfo=UTC))
+    named = link_notice([LinkedFile("perché 你.pdf", 1, URL)], ENGLISH, YEAR, datetime(2027, 1, 1, tzinfo=UTC))
     latin = with_notice(b"x", part(encoding="quoted-printable", charset="iso-8859-1"), named)
     assert latin is not None
     assert b"[perche' ?.pdf]" in undone(latin, "quoted-printable")
@@ -236,7 +271,7 @@ def test_a_name_stays_within_the_texts_charset_and_seven_bits():
     assert b"perch&#233; &#20320;.pdf" in html
 
 
-NAMED = link_notice([LinkedFile("perché 你 Москва.pdf", 1, URL)], Language.EN, YEAR, datetime(2027, 1, 1, tzinfo=UTC))
+NAMED = link_notice([LinkedFile("perché 你 Москва.pdf", 1, URL)], ENGLISH, YEAR, datetime(2027, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -291,7 +326,7 @@ def test_no_line_of_the_notice_is_taken_for_flowed_or_quoted():
 
 
 def test_a_name_that_is_markup_is_shown_as_text():
-    html = link_notice([LinkedFile("<script>&.pdf", 1, URL)], Language.EN, YEAR, datetime(2027, 1, 1, tzinfo=UTC)).html
+    html = link_notice([LinkedFile("<script>&.pdf", 1, URL)], ENGLISH, YEAR, datetime(2027, 1, 1, tzinfo=UTC)).html
     assert "<bdi>&lt;script&gt;&amp;.pdf</bdi>" in html
 
 

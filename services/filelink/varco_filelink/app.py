@@ -8,6 +8,7 @@ import asyncio
 from varco_common.base import subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
 from varco_common.bus import Bus
+from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.cases import mail_filters
 from varco_common.eventsourcing.replay.server import ReplayServer
@@ -42,22 +43,24 @@ async def serve(settings: Settings) -> None:
         ):
             await database.migrate(engine, "varco_filelink")
             accounts = Projection(account_settings.PROJECTION, bus, engine, NAME)
-            async with accounts.following(), LinkStore.open(bus, engine, files) as links:
+            texts = Projection(ACCOUNT_TEXTS, bus, engine, NAME)
+            async with accounts.following(), texts.following(), LinkStore.open(bus, engine, files) as links:
                 metrics.STORED.set_function(lambda: links.stored)
                 metrics.LINKS.set_function(lambda: links.live)
                 http.include(rebuild_api.router(NAME, "varco_filelink.rebuild", settings))
                 http.include(api.router(accounts, links, settings.default_base_url, settings.max_keep))
                 await mail_retention.serve(bus)
-                await bus.voting.serve(VOTER, voter(accounts))
+                await bus.voting.serve(VOTER, voter(accounts, texts))
                 worker = ConversionWorker(
                     bus,
                     bodies,
                     Converter(files, bodies, settings.default_base_url),
                     links,
                     accounts.get,
+                    texts_of=texts.get,
                     grace=settings.drain.total_seconds() * 0.8,
                 )
-                downloads = DownloadServer(links, files, DownloadEvents(bus))
+                downloads = DownloadServer(links, files, DownloadEvents(bus), texts.get)
                 async with (
                     listening(
                         downloads.app,
@@ -71,7 +74,7 @@ async def serve(settings: Settings) -> None:
                     ReplayServer.answering(bus, NAME, "varco_filelink.replay", settings),
                 ):
                     objects = degrades(files.check, "mail with heavy attachments waits, and no file can be downloaded")
-                    await http.serve(bus, terms=accounts.check, links=links.check, objects=objects)
+                    await http.serve(bus, terms=accounts.check, texts=texts.check, links=links.check, objects=objects)
     finally:
         await files.close()
         await bodies.close()
@@ -97,6 +100,7 @@ SERVICE = Service(
         retention.subject(NAME),
         *account_settings.FILTERS,
         *link_state.FILTERS,
+        *ACCOUNT_TEXTS.filters,
         *mail_filters(),
         "ballot.*",
         subjects.mail("convert", "*"),

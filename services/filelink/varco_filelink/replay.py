@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 
 from varco_common.base import units
 from varco_common.events import AnyEvent, Choice
+from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.commands import CommandContext
 from varco_common.eventsourcing.replay.replayable import (
     IndependentReplay,
@@ -19,6 +20,7 @@ from varco_common.eventsourcing.replay.replayable import (
 )
 from varco_common.eventsourcing.replay.settings_history import SettingsHistory, SettingsVersion
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.ballot import Vote
 from varco_filelink.api.schemas import desired_after
 from varco_filelink.commands import DesiredLinkSettings, change_settings, format_keep, settings_event
@@ -36,20 +38,23 @@ class FilelinkReplay(IndependentReplay):
     """Each vote is decided on the settings as of its own sequence."""
 
     voter = VOTER
-    settings = account_settings.FILTERS
+    settings = (*account_settings.FILTERS, *ACCOUNT_TEXTS.filters)
 
     def __init__(self) -> None:
         self._history: SettingsHistory[LinkSettings] = SettingsHistory(account_settings.apply)
+        self._texts: SettingsHistory[AccountTexts] = SettingsHistory(ACCOUNT_TEXTS.apply)
         self._patch: Any = {}
         self._assumed: tuple[SettingsVersion[LinkSettings], LinkSettings | None] | None = None
         self._newest = 0
 
     def apply_event(self, sequence: int, event: AnyEvent) -> None:
         self._history.apply_event(sequence, event)
+        self._texts.apply_event(sequence, event)
         self._newest = sequence
 
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
-        return decide(case.ballot, self._history.as_of(case.envelope.account, recorded.sequence))
+        account, sequence = case.envelope.account, recorded.sequence
+        return decide(case.ballot, self._history.as_of(account, sequence), self._texts.as_of(account, sequence))
 
     async def assume(self, account: str, sections: Mapping[str, Any], assumed: Sequence[AnyEvent]) -> None:  # noqa: ARG002
         self._patch = sections.get(_SECTION, {})
@@ -66,8 +71,9 @@ class FilelinkReplay(IndependentReplay):
         if case.early:
             return None
         recorded = case.vote(VOTER)
-        version = self._history.version(case.envelope.account, recorded.sequence if recorded else case.sequence)
-        return decide(case.ballot, self._as_if(version, case.envelope.account))
+        account, sequence = case.envelope.account, recorded.sequence if recorded else case.sequence
+        version = self._history.version(account, sequence)
+        return decide(case.ballot, self._as_if(version, account), self._texts.as_of(account, sequence))
 
     def _as_if(self, version: SettingsVersion[LinkSettings], account: str) -> LinkSettings | None:
         """The settings of that version after the patch. The last result is kept."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from varco_common.base import log, subjects
 from varco_common.base.errors import PoisonError, TransientError
 from varco_common.bus import Bus, Delivery, DurableConsumer, MailWorker
-from varco_common.events import Language
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.record import MailAccepted, MailConverted
 from varco_common.storage.object_store import ObjectStore
 from varco_filelink import metrics
@@ -32,7 +32,7 @@ _log = log.get(__name__)
 
 
 class ConversionWorker:
-    """`settings_of` returns an account's settings.
+    """`settings_of` returns an account's settings, `texts_of` what its users read.
 
     At the end of the process conversions get `grace` seconds.
     """
@@ -45,10 +45,11 @@ class ConversionWorker:
         links: LinkStore,
         settings_of: Callable[[str], LinkSettings | None],
         *,
+        texts_of: Callable[[str], AccountTexts | None],
         grace: float,
     ) -> None:
         self._bus, self._bodies, self._converter, self._links = bus, bodies, converter, links
-        self._settings_of, self._grace = settings_of, grace
+        self._settings_of, self._texts_of, self._grace = settings_of, texts_of, grace
         self._outboxes: dict[str, OutboxDedup] = {}
 
     async def run(self) -> None:
@@ -87,9 +88,10 @@ class ConversionWorker:
             return
         await self._bus.admin.check_full()  # each try stores another body, which without a record takes room for days
         existing = await self._links.of_mail(envelope.account, envelope.id)
-        settings = self._settings_of(envelope.account) or LinkSettings(account=envelope.account, language=Language.EN)
+        settings = self._settings_of(envelope.account) or LinkSettings(account=envelope.account)
+        texts = self._texts_of(envelope.account) or AccountTexts()
         source = body_source(record.body, delivery.body, self._bodies)
-        converted = await self._converter.convert(record, source, settings, existing, datetime.now(UTC))
+        converted = await self._converter.convert(record, source, settings, existing, datetime.now(UTC), texts=texts)
         for event in converted.links:
             await self._links.add(event)
         links = (*(link.link for link in existing.values()), *(event.link for event in converted.links))

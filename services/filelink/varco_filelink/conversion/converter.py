@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from varco_common.base.errors import PoisonError
 from varco_common.events import AttachmentLinked
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.envelope import domain_of
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mail.wire_form import DotCounter
@@ -42,7 +43,14 @@ class Converter:
         self._files, self._bodies, self._base_url = files, bodies, base_url
 
     async def convert(
-        self, record: MailAccepted, source: BodySource, settings: LinkSettings, existing: dict[str, Link], now: datetime
+        self,
+        record: MailAccepted,
+        source: BodySource,
+        settings: LinkSettings,
+        existing: dict[str, Link],
+        now: datetime,
+        *,
+        texts: AccountTexts,
     ) -> ConvertedMail:
         """`existing` are the links that an earlier try appended, by part.
 
@@ -55,7 +63,7 @@ class Converter:
         first = planned[parts[0].path]
         linked_at = first.linked_at if isinstance(first, Link) else first.at
         files = [LinkedFile(link.name, part.size, link.url) for part, link in zip(parts, planned.values(), strict=True)]
-        notice = link_notice(files, settings.language, first.expires_at - linked_at, first.expires_at)
+        notice = link_notice(files, texts, first.expires_at - linked_at, first.expires_at)
         edits = await plan_edits(source, record, parts, notice)
         outgoing = OutgoingBody(self._bodies, f"{record.envelope.id}.{os.urandom(4).hex()}")
         try:

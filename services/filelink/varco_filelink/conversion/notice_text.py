@@ -1,13 +1,15 @@
-"""The text of the link notice, plain and as HTML, in English and the account's language. Pure."""
+"""The link notice, plain and as HTML, in the account's languages and words. Pure."""
 
 import html
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from varco_common.events import Language
-from varco_common.mail.notices import ascii_of
+from varco_common.mail.account_texts import AccountTexts
+from varco_common.mail.dates import format_date
+from varco_common.mail.notice_texts import Language, Notice
+from varco_common.mail.notices import ascii_of, filled
 from varco_filelink.model.account_settings import MONTH
 
 MAX_NAME = 160  # characters
@@ -16,18 +18,7 @@ _NUMBERS = {
     Language.EN: "one two three four five six seven eight nine ten eleven twelve",
     Language.IT: "un due tre quattro cinque sei sette otto nove dieci undici dodici",
 }
-_MONTHS = {
-    Language.EN: "January February March April May June July August September October November December",
-    Language.IT: "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
-}
 _UNITS = {Language.EN: (("month", "months"), ("day", "days")), Language.IT: (("mese", "mesi"), ("giorno", "giorni"))}
-_DELETED = {
-    Language.EN: (
-        "The file will be DELETED after {time} ({date}).",
-        "The files will be DELETED after {time} ({date}).",
-    ),
-    Language.IT: ("Il file verrà ELIMINATO dopo {time} ({date}).", "I file verranno ELIMINATI dopo {time} ({date})."),
-}
 
 
 class LinkedFile(NamedTuple):
@@ -50,35 +41,47 @@ class LinkNotice(NamedTuple):
     ascii_words: str
 
 
-def link_notice(files: Sequence[LinkedFile], language: Language, keep: timedelta, expires_at: datetime) -> LinkNotice:
-    """One notice for all attachments of a mail."""
-    languages = [Language.EN, *([language] if language is not Language.EN else [])]
-    deleted = [(name, _deleted(name, len(files), keep, expires_at)) for name in languages]
-    lines = [
-        line for file in files for line in (f"[{file.name}] ({format_size(file.size)}) moved to:", "", file.url, "")
-    ]
-    ends = [line for _, line in deleted]
-    text, ascii_words = ("\n".join([*lines, *words]) for words in (ends, map(ascii_of, ends)))
-    return LinkNotice(text, _html(files, deleted), ascii_words)
+def link_notice(files: Sequence[LinkedFile], texts: AccountTexts, keep: timedelta, expires_at: datetime) -> LinkNotice:
+    """One notice for all attachments of a mail. Their lines are in the account's first language."""
+    line = texts.template(Notice.LINK_FILE, texts.languages[0]).strip()
+    ends = [(language, _end(texts, language, len(files), keep, expires_at)) for language in texts.languages]
+    text, ascii_words = (
+        "\n".join([*_file_lines(files, words(line)), *(words(end) for _, end in ends)]) for words in (str, ascii_of)
+    )
+    return LinkNotice(text, _html(files, line, ends), ascii_words)
 
 
-def _html(files: Sequence[LinkedFile], deleted: Sequence[tuple[Language, str]]) -> str:
+def _file_lines(files: Sequence[LinkedFile], line: str) -> Iterator[str]:
+    for file in files:
+        yield from (filled(line, {"name": file.name, "size": format_size(file.size)}), "", file.url, "")
+
+
+def _html(files: Sequence[LinkedFile], line: str, ends: Sequence[tuple[Language, str]]) -> str:
     """A block in the reader's colours, left to right in any mail."""
     paragraphs = "\r\n".join(
-        f'<p style="margin:0 0 0.7em 0">[<bdi>{_escaped(file.name)}</bdi>] ({format_size(file.size)}) moved to:<br>\r\n'
+        f'<p style="margin:0 0 0.7em 0">{_html_line(file, line)}<br>\r\n'
         f'<a href="{_escaped(file.url)}">{_escaped(file.url)}</a></p>'
         for file in files
     )
-    ends = "<br>\r\n".join(f'<span lang="{language}">{_escaped(line)}</span>' for language, line in deleted)
+    last = "<br>\r\n".join(
+        f'<span lang="{language}">{_escaped(part)}</span>' for language, end in ends for part in end.split("\n")
+    )
     return (
-        '<div dir="ltr" lang="en" style="clear:both;margin:1.5em 0 0 0;padding:0.7em 0 0 0;'
+        f'<div dir="ltr" lang="{ends[0][0]}" style="clear:both;margin:1.5em 0 0 0;padding:0.7em 0 0 0;'
         'border-top:1px solid #888888;text-align:left;overflow-wrap:anywhere">\r\n'
-        f'{paragraphs}\r\n<p style="margin:0">{ends}</p>\r\n</div>'
+        f'{paragraphs}\r\n<p style="margin:0">{last}</p>\r\n</div>'
     )
 
 
-def _deleted(language: Language, count: int, keep: timedelta, at: datetime) -> str:
-    return _DELETED[language][count > 1].format(time=spell_duration(language, keep), date=format_date(language, at))
+def _html_line(file: LinkedFile, line: str) -> str:
+    return filled(_escaped(line), {"name": f"<bdi>{_escaped(file.name)}</bdi>", "size": format_size(file.size)})
+
+
+def _end(texts: AccountTexts, language: Language, count: int, keep: timedelta, at: datetime) -> str:
+    """When the files are deleted. No line begins or ends with a blank."""
+    facts = {"keep": spell_duration(language, keep), "date": format_date(language, texts.local(at))}
+    text = texts.text(Notice.LINKS if count > 1 else Notice.LINK, language, facts)
+    return "\n".join(line.strip() for line in text.split("\n"))
 
 
 def spell_duration(language: Language, keep: timedelta) -> str:
@@ -88,11 +91,6 @@ def spell_duration(language: Language, keep: timedelta) -> str:
     singular, plural = _UNITS[language][0 if months and not rest else 1]
     words = _NUMBERS[language].split()
     return f"{words[number - 1] if number <= len(words) else number} {singular if number == 1 else plural}"
-
-
-def format_date(language: Language, at: datetime) -> str:
-    """`24 November 2027`."""
-    return f"{at.day} {_MONTHS[language].split()[at.month - 1]} {at.year}"
 
 
 def format_size(size: int) -> str:

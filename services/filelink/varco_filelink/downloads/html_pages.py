@@ -5,10 +5,12 @@ Without scripts, in both languages.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 
 from varco_common.events import Language
-from varco_filelink.conversion.notice_text import format_date, format_size
+from varco_common.mail.dates import format_date
+from varco_filelink.conversion.notice_text import format_size
 from varco_filelink.model.link_state import Link
 
 STYLE = """
@@ -85,13 +87,16 @@ def negotiate_language(accept: str) -> Language:
     return best if weights.get(str(best), 0.0) > 0 else Language.EN
 
 
-def file_page(link: Link, language: Language) -> str:
-    """Name, size and end of a file, and the button that downloads it."""
+def file_page(link: Link, language: Language, expires_at: datetime) -> str:
+    """Name, size and end of a file, and the button that downloads it.
+
+    The end is the day of `expires_at` in the zone that it has.
+    """
     texts = _TEXTS[language]
     rows = (
         (texts["size"], format_size(link.size)),
         (texts["from"], link.domain or "-"),
-        (texts["until"], format_date(language, link.expires_at)),
+        (texts["until"], format_date(language, expires_at)),
     )
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
     button = f'<a class="button" href="?download" rel="nofollow">{escape(texts["download"])}</a>'

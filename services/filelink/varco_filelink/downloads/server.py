@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.events import Language
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.notices import ascii_of
 from varco_common.storage.object_store import MissingObject, ObjectStore
 from varco_filelink import metrics
@@ -47,10 +48,19 @@ _log = log.get(__name__)
 
 
 class DownloadServer:
-    """`events` records each download when it has ended."""
+    """`events` records each download when it has ended.
 
-    def __init__(self, links: LinkStore, files: ObjectStore, events: DownloadEvents) -> None:
-        self._links, self._files, self._events = links, files, events
+    `texts_of` has what the users of an account read, so that a page names the day in its time zone.
+    """
+
+    def __init__(
+        self,
+        links: LinkStore,
+        files: ObjectStore,
+        events: DownloadEvents,
+        texts_of: Callable[[str], AccountTexts | None],
+    ) -> None:
+        self._links, self._files, self._events, self._texts_of = links, files, events, texts_of
         self._limiter = MissLimiter(MISSES_PER_MINUTE)
 
     @property
@@ -78,7 +88,9 @@ class DownloadServer:
             return _message(request, 410, "revoked" if link.revoked else "gone")
         if _wants_page(request):
             metrics.ANSWERS.labels("200").inc()
-            return HTMLResponse(html_pages.file_page(link, _language(request)), headers=_ALWAYS | _PAGE)
+            expires_at = (self._texts_of(link.account) or AccountTexts()).local(link.expires_at)
+            page = html_pages.file_page(link, _language(request), expires_at)
+            return HTMLResponse(page, headers=_ALWAYS | _PAGE)
         return await self._file(request, link, host)
 
     async def _file(self, request: Request, link: Link, host: str) -> Response:

@@ -15,8 +15,6 @@ from varco_common.events import (
     Choice,
     FilelinkChosen,
     FilelinkWithdrawn,
-    Language,
-    LanguageChosen,
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
@@ -25,14 +23,13 @@ DEFAULT_KEEP = timedelta(days=365)
 MONTH = timedelta(days=365) / 12  # as varco_common.base.units has it
 
 SETTINGS_EVENTS = (FilelinkChosen, FilelinkWithdrawn)
-FILTERS = tuple(event.subject_filter() for event in (*SETTINGS_EVENTS, AccountOpened, AccountClosed, LanguageChosen))
+FILTERS = tuple(event.subject_filter() for event in (*SETTINGS_EVENTS, AccountOpened, AccountClosed))
 
 
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One account. `over` is in bytes of the decoded file; 0 is off, as for a new account."""
 
     account: str
-    language: Language
     over: int = 0
     keep_seconds: int = 0
     base_url: str = ""
@@ -44,17 +41,15 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return timedelta(seconds=self.keep_seconds) if self.keep_seconds else DEFAULT_KEEP
 
 
-def apply(settings: LinkSettings | None, event: AnyEvent) -> LinkSettings | None:  # noqa: PLR0911
+def apply(settings: LinkSettings | None, event: AnyEvent) -> LinkSettings | None:
     """The settings after the event. None before the account is opened and after it is closed."""
     if isinstance(event, AccountOpened):
-        return settings or LinkSettings(account=event.account, language=event.language)
+        return settings or LinkSettings(account=event.account)
     if settings is None:
         return None
     match event:
         case AccountClosed():
             return None
-        case LanguageChosen():
-            return replace(settings, language=event.language)
         case FilelinkChosen():
             return replace(
                 settings,
@@ -64,7 +59,7 @@ def apply(settings: LinkSettings | None, event: AnyEvent) -> LinkSettings | None
                 signed=event.signed,
             )
         case FilelinkWithdrawn():
-            return LinkSettings(account=settings.account, language=settings.language)
+            return LinkSettings(account=settings.account)
         case _:
             return settings
 
