@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from varco_common.events import (
     AccountClosed,
+    Language,
     Limit,
     Meter,
     QuotaExceeded,
@@ -21,6 +22,8 @@ from varco_common.events import (
     QuotaSet,
     Window,
 )
+from varco_common.mail.account_texts import AccountTexts
+from varco_common.mail.notice_texts import Notice
 from varco_common.mail.replies import Reply
 from varco_ratelimit import quota_windows
 from varco_ratelimit.counters import WHOLE_ACCOUNT, QuotaCounters, Reservation
@@ -28,6 +31,7 @@ from varco_ratelimit.decide import amounts_of, decide
 from varco_ratelimit.known_recipients import DAYS, KnownRecipients, pair_of
 from varco_ratelimit.limit_status import AccountView, frees_at, limit_statuses
 from varco_ratelimit.model import AccountQuotas, apply, sender_key
+from varco_ratelimit.quota_text import limit_text
 from varco_ratelimit.quota_windows import DAY, HOUR, milliseconds
 from varco_ratelimit.reservation_log import ReservationLog
 from varco_ratelimit.window_counter import WindowCounter
@@ -203,6 +207,37 @@ def test_the_answer_fits_into_a_reply_line_with_the_id():
     text = decide(ballot(long, long), state, counters.account_counters("acme"), (1, 1, 1, 0), NOW).vote.text
     assert len(f"450 4.7.1 {text} (12345678901234567890)\r\n") <= 512  # RFC 5321 4.5.3.1.5
     assert "has exceeded 0 messages per 1 day" in text
+
+
+ROME = AccountTexts(languages=(Language.IT, Language.EN), time_zone="Europe/Rome")
+
+
+def test_the_answer_is_in_the_languages_and_the_time_zone_of_the_account():
+    counters, state = QuotaCounters(LAPSE), account(messages=Limit(limit=2))
+    sent(counters, NOW - DAY + 1, NOW - HOUR)
+    one = ballot()
+    text = decide(one, state, counters.account_counters("acme"), amounts_of(one, 0), NOW, texts=ROME).vote.text
+    italian, english = text.split("\n")
+    assert italian.endswith(
+        " ha superato 2 messaggi in 1 giorno; prossimo messaggio ammesso alle 2026-11-24 11:00:01 +0100"
+    )
+    assert english.endswith(" has exceeded 2 messages per 1 day; next message allowed at 2026-11-24 11:00:01 +0100")
+
+
+def test_the_answer_is_in_the_words_of_the_account():
+    counters, state = QuotaCounters(LAPSE), account(messages=Limit(limit=0))
+    own = {Notice.QUOTA_MESSAGE: {Language.EN: "{sender}: {limit}. Ask Bob."}}
+    one = ballot()
+    texts = AccountTexts(notices=own)
+    vote = decide(one, state, counters.account_counters("acme"), amounts_of(one, 0), NOW, texts=texts).vote
+    assert vote.text == f"{one.envelope.sender}: 0 messages per 1 day. Ask Bob."
+
+
+@pytest.mark.parametrize("meter", Meter)
+@pytest.mark.parametrize("window", Window)
+def test_each_limit_has_words_in_each_language(meter, window):
+    texts = {limit_text(meter, Limit(limit=5, per=window), language) for language in Language}
+    assert len(texts) == len(Language)
 
 
 @given(st.lists(st.integers(1, 3 * HOUR), max_size=40), st.integers(1, 8), st.sampled_from(Window))

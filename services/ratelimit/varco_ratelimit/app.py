@@ -9,6 +9,7 @@ from time import time
 
 from varco_common.base import subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
+from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime import service
 from varco_common.runtime.parts import open_parts
@@ -62,8 +63,10 @@ async def serve(settings: Settings) -> None:
                 routes.router(quotas, UsageReader(bus, quotas, counters, partial(counted_mail_store.ids, engine)))
             )
             oldest = min((reservation.at for reservation in counters.reservations()), default=now())
+            texts = Projection(ACCOUNT_TEXTS, bus, engine, VOTER)
             voter = Voter(
                 quotas=quotas,
+                texts=texts,
                 counters=counters,
                 known=known,
                 reservation_log=reservation_log,
@@ -73,6 +76,7 @@ async def serve(settings: Settings) -> None:
             )
             async with (
                 quotas.following(),
+                texts.following(),
                 run_in_background(
                     counter.follow(loaded.sequence, loaded.at),
                     counter.follow_refusals(oldest),
@@ -82,7 +86,7 @@ async def serve(settings: Settings) -> None:
                 ),
             ):
                 try:
-                    await server.serve(bus, quotas=quotas.check, partitions=owner.check)
+                    await server.serve(bus, quotas=quotas.check, texts=texts.check, partitions=owner.check)
                 finally:
                     await alerts.finish()
 
@@ -100,7 +104,15 @@ SERVICE = Service(
     settings=Settings,
     serve=serve,
     publishes=(ALL, subjects.lease(VOTER), subjects.replay_frames("*")),
-    subscribes=(*FILTERS, REFUSED, RECORDED, subjects.ballot("*"), *ACCEPTED, subjects.replay_request(VOTER)),
+    subscribes=(
+        *FILTERS,
+        *ACCOUNT_TEXTS.filters,
+        REFUSED,
+        RECORDED,
+        subjects.ballot("*"),
+        *ACCEPTED,
+        subjects.replay_request(VOTER),
+    ),
 )
 
 

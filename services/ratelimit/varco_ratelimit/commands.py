@@ -16,8 +16,8 @@ from varco_common.events import (
     Window,
 )
 from varco_common.eventsourcing.commands import Change, CommandContext
-from varco_ratelimit.decide import amount_text
 from varco_ratelimit.model import AccountQuotas
+from varco_ratelimit.quota_text import amount_text
 
 
 class ExceptionRequest(NamedTuple):

@@ -5,12 +5,10 @@ Times are milliseconds since 1970.
 
 from typing import NamedTuple
 
-from varco_common.base import units
 from varco_common.events import Limit, Meter, QuotaExceeded, QuotaNearlyReached
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.ballot import Ballot, Vote, accept
 from varco_common.mail.replies import Reply
-from varco_ratelimit import quota_windows
-from varco_ratelimit.counters import WHOLE_ACCOUNT
 from varco_ratelimit.limit_status import (
     AccountView,
     LimitStatus,
@@ -20,11 +18,11 @@ from varco_ratelimit.limit_status import (
     limit_statuses,
 )
 from varco_ratelimit.model import AccountQuotas, alert_key, sender_key
+from varco_ratelimit.quota_text import quota_text
 from varco_ratelimit.window_counter import PLACE, Amounts
 
 VOTER = "ratelimit"
 YES = accept(VOTER)
-_MAX_TEXT = 400  # RFC 5321 4.5.3.1.5: a reply line has 512 octets, and ingress adds the mail's id
 
 
 class Alert(NamedTuple):
@@ -49,11 +47,18 @@ def amounts_of(ballot: Ballot, first_time: int) -> Amounts:
 
 
 def decide(
-    ballot: Ballot, account: AccountQuotas | None, counters: UsageCounters, amounts: Amounts, now: int
+    ballot: Ballot,
+    account: AccountQuotas | None,
+    counters: UsageCounters,
+    amounts: Amounts,
+    now: int,
+    *,
+    texts: AccountTexts | None = None,
 ) -> Decision:
     """The first limit that objects wins.
 
-    The limits of the sender come before those of the whole account.
+    The limits of the sender come before those of the whole account. `texts` are what its users
+    read.
     """
     if account is None:
         return Decision(YES)
@@ -62,21 +67,13 @@ def decide(
         amount = amounts[PLACE[status.meter]]
         total = status.used + status.pending + amount
         if amount and total > status.limit.limit:
-            return _refusal(ballot, view, status, amount)
+            return _refusal(ballot, view, status, amount, texts or AccountTexts())
         if amount and total * 10 >= status.limit.limit * 9:
             alerts.append(Alert(QuotaNearlyReached, status.sender, status.meter, status.limit, total))
     return Decision(YES, tuple(alert for alert in alerts if not _is_published(view, alert)))
 
 
-def amount_text(meter: Meter, amount: int) -> str:
-    """`100 messages`, `1 recipient`, `50MB`."""
-    if meter is Meter.BYTES:
-        return units.format_size(amount) if amount >= 1000 else f"{amount} bytes"
-    noun = {Meter.MESSAGES: "messages", Meter.RECIPIENTS: "recipients"}.get(meter, "first-time recipients")
-    return f"{amount} {noun.removesuffix('s') if amount == 1 else noun}"
-
-
-def _refusal(ballot: Ballot, view: AccountView, status: LimitStatus, amount: int) -> Decision:
+def _refusal(ballot: Ballot, view: AccountView, status: LimitStatus, amount: int, texts: AccountTexts) -> Decision:
     """A mail that exceeds a limit by itself would exceed it forever.
 
     Its client is not told to try again.
@@ -89,27 +86,10 @@ def _refusal(ballot: Ballot, view: AccountView, status: LimitStatus, amount: int
         reply=Reply.QUOTA_EXCEEDED_FINALLY if final else Reply.QUOTA_EXCEEDED,
         reason=f"{status.sender or 'the whole account'}: {used} and {amount} more, at most {status.limit.limit}"
         f" {status.meter} per {status.limit.per}",
-        text=_text(ballot, view.account, status, at),
+        text=quota_text(ballot, view.account, status, at, texts),
     )
     alert = Alert(QuotaExceeded, status.sender, status.meter, status.limit, used)
     return Decision(vote, () if _is_published(view, alert) else (alert,))
-
-
-def _text(ballot: Ballot, account: AccountQuotas, status: LimitStatus, at: int | None) -> str:
-    """Sendmail's wording, which people and programs know.
-
-    The address is cut to fit into a reply line.
-    """
-    envelope = ballot.envelope
-    who = f"account {account.account}" if status.sender == WHOLE_ACCOUNT else envelope.sender or "<>"
-    limit = f"{amount_text(status.meter, status.limit.limit)} per {quota_windows.text(status.limit.per)}"
-    after = "this message is over it by itself"
-    if at is not None:
-        after = f"next message allowed at {quota_windows.local_time(account.quotas.time_zone, at)}"
-    rest = f"... {who} has exceeded {limit}; {after}"
-    recipient = envelope.recipients[0] if envelope.recipients else ""
-    room = max(_MAX_TEXT - len(rest.encode()), 0)
-    return f"<{recipient.encode()[:room].decode(errors='ignore')}>{rest}"
 
 
 def _is_published(view: AccountView, alert: Alert) -> bool:

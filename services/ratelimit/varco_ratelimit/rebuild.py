@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from varco_common.bus import Bus
+from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.rebuild.mail_reader import read_records
 from varco_common.eventsourcing.rebuild.rebuildable import (
     ComparedTable,
@@ -80,4 +81,4 @@ def _compared(begun: int, *, all_there: bool) -> list[ComparedTable]:
 
 
 SETTINGS = Settings
-PROJECTIONS = (FoldedProjection(QUOTAS), CountedMails())
+PROJECTIONS = (FoldedProjection(QUOTAS), FoldedProjection(ACCOUNT_TEXTS), CountedMails())

@@ -16,6 +16,7 @@ from varco_common.events import (
     QuotaReset,
     QuotaSet,
 )
+from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.replay.replayable import (
     RefusedSection,
@@ -26,6 +27,7 @@ from varco_common.eventsourcing.replay.replayable import (
 )
 from varco_common.eventsourcing.replay.settings_history import SettingsHistory, SettingsVersion
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.ballot import Vote
 from varco_ratelimit.api import schemas
 from varco_ratelimit.decide import VOTER, amounts_of, decide
@@ -40,6 +42,7 @@ SETTINGS = Settings
 
 _SECTION = "quotas"
 _KINDS = (QuotaSet, QuotaExcepted, QuotaExceptionRemoved, QuotaReset, AccountClosed)
+_FILTERS = tuple(kind.subject_filter() for kind in _KINDS)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -50,10 +53,11 @@ class QuotaReplay:
     """
 
     voter = VOTER
-    settings = tuple(kind.subject_filter() for kind in _KINDS)
+    settings = (*_FILTERS, *ACCOUNT_TEXTS.filters)
 
     def __init__(self) -> None:
         self._quotas: SettingsHistory[AccountQuotas] = SettingsHistory(apply, account_of)
+        self._texts: SettingsHistory[AccountTexts] = SettingsHistory(ACCOUNT_TEXTS.apply)
         self._accounts: dict[str, ReplayCounters] = {}
         self._known = KnownRecipients()
         self._command = schemas.quotas_command(None)
@@ -63,6 +67,7 @@ class QuotaReplay:
 
     def apply_event(self, sequence: int, event: AnyEvent) -> None:
         self._quotas.apply_event(sequence, event)
+        self._texts.apply_event(sequence, event)
         self._newest = sequence
 
     def warm_up(self, *, assumed: bool) -> timedelta:
@@ -94,7 +99,9 @@ class QuotaReplay:
             return UnclearDecision("the vote is older than its figures")
         account = self._quotas.as_of(case.envelope.account, recorded.sequence)
         counters = self._counters(case).as_of(inputs.counted, inputs.pending, inputs.whole)
-        return decide(case.ballot, account, counters, amounts_of(case.ballot, inputs.first_time), inputs.clock).vote
+        amounts = amounts_of(case.ballot, inputs.first_time)
+        texts = self._texts.as_of(case.envelope.account, recorded.sequence)
+        return decide(case.ballot, account, counters, amounts, inputs.clock, texts=texts).vote
 
     def _counters(self, case: ReplayCase) -> ReplayCounters:
         name = case.envelope.account
@@ -125,11 +132,12 @@ class QuotaReplay:
         envelope, recorded = case.envelope, case.vote(VOTER)
         inputs = vote_inputs(recorded.figures) if recorded else None
         now = inputs.clock if inputs else milliseconds(envelope.received_at)
-        version = self._quotas.version(envelope.account, recorded.sequence if recorded else case.sequence)
+        sequence = recorded.sequence if recorded else case.sequence
+        version, texts = self._quotas.version(envelope.account, sequence), self._texts.as_of(envelope.account, sequence)
         account = self._as_if(version, envelope.account, envelope.received_at)
         sender, counters = sender_key(envelope.sender), self._counters(case)
         amounts = amounts_of(case.ballot, self._first_time(case, sender, now))
-        vote = decide(case.ballot, account, counters.as_of(self._passed), amounts, now).vote
+        vote = decide(case.ballot, account, counters.as_of(self._passed), amounts, now, texts=texts).vote
         if vote.reply.accepts and others:
             self._passed += 1
             counters.add(sender, now, self._passed, amounts)
@@ -190,4 +198,4 @@ def voter(_: Settings) -> QuotaReplay:
 
 def settings_view(_: Settings) -> FoldedSettings[AccountQuotas]:
     """For the settings as of a time."""
-    return FoldedSettings(*QuotaReplay.settings, apply=apply, show=_show, key=account_of)
+    return FoldedSettings(*_FILTERS, apply=apply, show=_show, key=account_of)

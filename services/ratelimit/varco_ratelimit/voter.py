@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from varco_common.base import log, subjects
 from varco_common.events import Meter
 from varco_common.eventsourcing.projection import Projection
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.replies import Reply
 from varco_ratelimit import metrics
@@ -37,6 +38,7 @@ class Voter:
     """
 
     quotas: Projection[AccountQuotas]
+    texts: Projection[AccountTexts]
     counters: QuotaCounters
     known: KnownRecipients
     reservation_log: ReservationLog
@@ -50,10 +52,15 @@ class Voter:
         if status is PartitionStatus.OTHER:
             return None
         ready = status is PartitionStatus.READY
-        vote = self._vote(ballot) if ready else replace(NOT_YET, sequence=self.quotas.sequence)
+        vote = self._vote(ballot) if ready else replace(NOT_YET, sequence=self._sequence)
         metrics.VOTES[vote.reply].inc()
         metrics.VOTE_SECONDS.observe(perf_counter() - started)
         return vote
+
+    @property
+    def _sequence(self) -> int:
+        """The last event that a vote goes by, so that it can be replayed."""
+        return max(self.quotas.sequence, self.texts.sequence)
 
     def _vote(self, ballot: Ballot) -> Vote:
         envelope, now = ballot.envelope, self.now()
@@ -61,7 +68,7 @@ class Voter:
         account, sender = self.quotas.get(envelope.account), sender_key(envelope.sender)
         amounts = amounts_of(ballot, self._first_time(account, ballot, sender, now))
         counters = self.counters.account_counters(envelope.account)
-        decision = decide(ballot, account, counters, amounts, now)
+        decision = decide(ballot, account, counters, amounts, now, texts=self.texts.get(envelope.account))
         figures = figures_of(counters, sender, amounts, clock=now, counted=self.counters.sequence)
         if decision.vote.reply.accepts and account:
             reservation = Reservation(envelope.id, envelope.account, sender, amounts, now)
@@ -69,7 +76,7 @@ class Voter:
             self.counters.reserve(reservation)
         for alert in decision.alerts:
             self.alerts.publish(envelope.account, alert, envelope.id, now)
-        return replace(decision.vote, sequence=self.quotas.sequence, figures=figures)
+        return replace(decision.vote, sequence=self._sequence, figures=figures)
 
     def _end_lapsed(self, now: int) -> None:
         if lapsed := self.counters.lapse(now):

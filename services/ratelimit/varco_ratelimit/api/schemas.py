@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
@@ -11,6 +11,7 @@ from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
 from varco_common.base.merge_patch import is_off, merged
 from varco_common.base.mistakes import TIME_EXPECTED
+from varco_common.base.time_zones import known_zone
 from varco_common.events import Limit, Meter, Quotas, Window
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.runtime.documents import parsed
@@ -182,12 +183,6 @@ class ExceptionForm(ExceptForm):
     )
 
 
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("a time zone such as Europe/Rome or UTC")
-    return name
-
-
 class QuotasForm(LimitsForm):
     """The `quotas` section of an account file.
 
@@ -204,7 +199,7 @@ class QuotasForm(LimitsForm):
         description="Limits for all mail of the account together, with the same keys.",
         examples=[{"messages": 5000}],
     )
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+    time_zone: Annotated[str, AfterValidator(known_zone)] = Field(
         default="UTC", description="The time zone of calendar days, and of `until`.", examples=["Europe/Rome"]
     )
     answer: Literal[450, 550] = Field(
