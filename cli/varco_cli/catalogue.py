@@ -40,7 +40,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "rules": Entry("rules:app", "Sizes, recipients and attachments of an account's mails."),
         "quota": Entry("quota:app", "How much an account's senders may send."),
         "routes": Entry("routes:app", "The next hop of each account."),
-        "notices": Entry("notices:app", "The texts of an account's refusals."),
+        "notices": Entry("notices:app", "The texts that an account's users read."),
         "tokens": Entry("tokens:app", "Tokens of the HTTP APIs."),
     },
     "Gate": {

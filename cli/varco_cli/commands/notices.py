@@ -1,4 +1,4 @@
-"""`varco notices`: the texts of an account's refusals."""
+"""`varco notices`: the texts that an account's users read."""
 
 import sys
 from typing import Annotated
@@ -13,13 +13,15 @@ from varco_cli.output import Json
 app = group("notices")
 
 
-Notice = Annotated[str, typer.Argument(help="attachment, size, sender, recipients or structure.", metavar="NOTICE")]
+Notice = Annotated[
+    str, typer.Argument(help="Its name, such as attachment, quota, link or bounce (docs/texts.md).", metavar="NOTICE")
+]
 Language = Annotated[str, typer.Argument(help="it or en.", metavar="LANGUAGE")]
 
 
 @app.command("list")
 def list_notices(account: Account, as_json: Json = False) -> None:
-    """Lists the text of every refusal in every language, with the names that it may contain.
+    """Lists every text in every language, with the names that it may contain.
 
     Example: `varco notices list acme`
     """
@@ -39,7 +41,7 @@ def set_notice(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Sets the account's own text of a refusal.
+    """Sets the account's own text of a refusal, a link notice or a bounce.
 
     Example: `varco notices set acme attachment en 'We do not send {name}. Ask Bob.'`
     """
@@ -52,7 +54,7 @@ def set_notice(
 def reset_notice(
     account: Account, notice: Notice, language: Language, reason: Reason = "", as_json: Json = False
 ) -> None:
-    """Resets a refusal to the text of Varco.
+    """Resets a text to Varco's own.
 
     Example: `varco notices reset acme attachment en`
     """

@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 
 from varco_cli.account_schema import FILE as SCHEMA
-from varco_cli.docs import account_file, answers, configuration, events
+from varco_cli.docs import account_file, answers, configuration, events, texts
 
 PAGES = {
     "account-file.md": account_file.page,
     "events.md": events.page,
     "configuration.md": configuration.page,
     "answers.md": answers.page,
+    "texts.md": texts.page,
 }
 USAGE = "usage: python -m varco_cli.docs [--check] FOLDER"
 

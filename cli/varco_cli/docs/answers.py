@@ -8,7 +8,8 @@ INTRODUCTION = """
 
 Every answer that a client can get to a mail, in the order of precedence: a permanent refusal outranks
 a temporary one, and each outranks an acceptance. The text after the codes may be replaced by one that
-says more, such as an account's own notice; the codes never change. The word is the name of the answer
+says more, in the languages or the own words of the account ([texts.md](texts.md)); the codes never
+change. The word is the name of the answer
 in events and logs.
 """
 
