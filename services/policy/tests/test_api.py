@@ -31,6 +31,7 @@ SHOWN = {
         "encrypted": "refuse",
         "display_addresses": "refuse",
         "unauthorised_senders": "stop",
+        "exceptions": [],
     },
     "notices": {"attachment": {"it": "Niente {name}"}},
 }

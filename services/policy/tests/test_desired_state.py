@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from varco_common.base.errors import RefusedCommand
 from varco_common.events import Language, Notice, Rules
 from varco_common.eventsourcing.commands import CommandContext
+from varco_policy.commands import AttachmentExceptionRequest
 from varco_policy.desired_state import DesiredAccount, DesiredNetwork, DesiredUser, Owners, changes_to
 from varco_policy.model.account_projection import apply
 
@@ -17,6 +18,18 @@ NOBODY = Owners(login=lambda _: None, network=lambda _: None)
 
 logins = st.sampled_from(["alice", "bob", "carol"])
 texts = st.dictionaries(st.sampled_from(list(Language)), st.sampled_from(["one", "two"]), min_size=1)
+patterns = st.sampled_from(["a@acme.example", "@acme.example"])
+exceptions = st.tuples(
+    st.none() | st.just(("zip",)),
+    st.none() | st.just(datetime(2099, 1, 1, tzinfo=UTC)),
+    st.sampled_from(["one", "two"]),
+)
+
+
+def with_patterns(entries):
+    return {pattern: AttachmentExceptionRequest(pattern, *entry) for pattern, entry in entries.items()}
+
+
 files = st.builds(
     DesiredAccount,
     languages=st.none() | st.lists(st.sampled_from(list(Language)), min_size=1, unique=True).map(tuple),
@@ -27,6 +40,7 @@ files = st.builds(
     networks=st.none()
     | st.dictionaries(st.sampled_from(["192.0.2.0/28", "::1/128"]), st.builds(DesiredNetwork, st.booleans())),
     rules=st.none() | st.builds(Rules, max_size=st.integers(1, 9), attachments=st.none() | st.just(("pdf",))),
+    exceptions=st.none() | st.dictionaries(patterns, exceptions).map(with_patterns),
     notices=st.none() | st.dictionaries(st.sampled_from(list(Notice)), texts),
 )
 
@@ -73,6 +87,11 @@ def test_what_a_file_says_is_so(desired):
     assert desired.users is None or account.credentials.keys() == desired.users.keys()
     assert desired.notices is None or account.notices == desired.notices
     assert account.rules == (desired.rules or Rules())
+    excepted = {
+        name: AttachmentExceptionRequest(name, one.attachments, one.until, one.reason)
+        for name, one in account.exceptions.items()
+    }
+    assert excepted == (desired.exceptions or {})
 
 
 def test_a_login_or_network_of_another_account_is_refused_before_any_event():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from varco_common.base import units
 from varco_common.base.errors import NotFound, RefusedCommand
@@ -36,6 +37,19 @@ from varco_common.events import (
 )
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_policy.model.account import Account
+
+
+class AttachmentExceptionRequest(NamedTuple):
+    """What the senders that `pattern` covers may attach besides; None for anything.
+
+    `until` is in UTC; None: it never ends.
+    """
+
+    pattern: str
+    attachments: tuple[str, ...] | None
+    until: datetime | None
+    reason: str
+
 
 Owner = Callable[[str], str | None]
 """The account that a login or a network belongs to."""
@@ -155,18 +169,19 @@ def _set_disabled(context: CommandContext, login: str, current: bool, desired: b
     return [Change("change", "user", login, "disabled" if desired else "enabled", event)]
 
 
-def except_attachments(
-    account: Account, context: CommandContext, pattern: str, attachments: tuple[str, ...] | None, until: datetime | None
-) -> list[Change]:
+def except_attachments(account: Account, context: CommandContext, request: AttachmentExceptionRequest) -> list[Change]:
     """Lets a sender attach more. Raises RefusedCommand if that would end before it begins."""
+    pattern, attachments, until, reason = request
     before = account.exceptions.get(pattern)
-    if before and (before.attachments, before.until, before.reason) == (attachments, until, context.reason):
+    if before and (before.attachments, before.until, before.reason) == (attachments, until, reason):
         return []
     if until and until <= context.at:
         raise RefusedCommand(f"the exception for {pattern} would end before it begins: {until.isoformat()}")
     detail = "any" if attachments is None else " ".join(attachments)
     detail += f" until {until.isoformat()}" if until else ""
-    event = context.event(AttachmentsExcepted, pattern=pattern, attachments=attachments, until=until)
+    event = context.event(
+        AttachmentsExcepted, pattern=pattern, attachments=attachments, until=until, reason=reason or context.reason
+    )
     return [Change("change" if before else "add", "attachment exception", pattern, detail, event)]
 
 
@@ -174,7 +189,7 @@ def remove_attachment_exception(account: Account, context: CommandContext, patte
     if pattern not in account.exceptions:
         raise NotFound(f"there is no attachment exception for {pattern} in {account.name}")
     event = context.event(AttachmentExceptionRemoved, pattern=pattern)
-    return [Change("remove", "attachment exception", pattern, "", event)]
+    return [Change("remove", "attachment exception", pattern, "", event, removes=(f"attachment exception {pattern}",))]
 
 
 def remove_user(account: Account, context: CommandContext, login: str) -> list[Change]:

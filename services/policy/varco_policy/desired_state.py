@@ -11,7 +11,7 @@ import msgspec
 from varco_common.events import Language, Notice, Rules
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_policy import commands
-from varco_policy.commands import Owner
+from varco_policy.commands import AttachmentExceptionRequest, Owner
 from varco_policy.model.account import Account
 
 
@@ -33,7 +33,7 @@ class DesiredNetwork(NamedTuple):
 class DesiredAccount(msgspec.Struct, frozen=True, kw_only=True):
     """The sections of an account file in normal form; None for a section that was left out.
 
-    `networks` are by CIDR, `users` by login.
+    `networks` are by CIDR, `users` by login, `exceptions` (of attachments) by pattern.
     """
 
     languages: tuple[Language, ...] | None = None
@@ -43,6 +43,7 @@ class DesiredAccount(msgspec.Struct, frozen=True, kw_only=True):
     senders: tuple[str, ...] | None = None
     networks: dict[str, DesiredNetwork] | None = None
     rules: Rules | None = None
+    exceptions: dict[str, AttachmentExceptionRequest] | None = None
     notices: dict[Notice, dict[Language, str]] | None = None
 
 
@@ -84,6 +85,8 @@ def _changes(desired: DesiredAccount, account: Account, context: CommandContext,
         yield from _network_changes(desired.networks, account, context, owners.network)
     if desired.rules is not None:
         yield from commands.change_rules(account, context, desired.rules)
+    if desired.exceptions is not None:
+        yield from _exception_changes(desired.exceptions, account, context)
     if desired.notices is not None:
         yield from _notice_changes(desired.notices, account, context)
 
@@ -111,6 +114,15 @@ def _network_changes(
         yield from commands.withdraw_network(account, context, network)
     for network, (normalise, domain) in networks.items():
         yield from commands.trust_network(account, context, network, owner, normalise=normalise, domain=domain)
+
+
+def _exception_changes(
+    requests: dict[str, AttachmentExceptionRequest], account: Account, context: CommandContext
+) -> Iterator[Change]:
+    for pattern in account.exceptions.keys() - requests.keys():
+        yield from commands.remove_attachment_exception(account, context, pattern)
+    for request in requests.values():
+        yield from commands.except_attachments(account, context, request)
 
 
 def _notice_changes(

@@ -34,7 +34,7 @@ from varco_common.mail.replies import Reply
 from varco_policy.account_directory import account_of
 from varco_policy.api.account_patch import patched_document
 from varco_policy.api.request_parsing import parse_without_users
-from varco_policy.api.response_rendering import language_out, rules_out
+from varco_policy.api.response_rendering import exceptions_out, language_out, rules_out
 from varco_policy.decide import VOTER, decide
 from varco_policy.desired_state import DesiredUser, Owners, changes_to
 from varco_policy.model.account import Account
@@ -168,8 +168,8 @@ def _show(account: Account) -> Sections:
         },
         "rules": rules_out(account.rules).model_dump(mode="json"),
         "attachment exceptions": {
-            pattern: {"attachments": exception.attachments or "any", "until": exception.until}
-            for pattern, exception in account.exceptions.items()
+            str(exception["sender"]): {name: value for name, value in exception.items() if name != "sender"}
+            for exception in exceptions_out(account)
         },
         "notices": {
             f"{notice} ({language})": text

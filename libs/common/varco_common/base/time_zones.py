@@ -1,6 +1,9 @@
-"""Names of time zones, as people write them."""
+"""Time zones, and times in them, as people write them."""
 
-from zoneinfo import available_timezones
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo, available_timezones
+
+from varco_common.base.errors import RefusedCommand
 
 
 def known_zone(name: str) -> str:
@@ -8,3 +11,15 @@ def known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("a time zone such as Europe/Rome or UTC")
     return name
+
+
+def in_utc(until: datetime | date, zone: str) -> datetime:
+    """A time without an offset is one in the zone, a date its first moment there.
+
+    Raises RefusedCommand for a time beyond every calendar.
+    """
+    at = until if isinstance(until, datetime) else datetime.combine(until, time())
+    try:
+        return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    except OverflowError:
+        raise RefusedCommand(f"{at.isoformat()} is beyond every calendar") from None

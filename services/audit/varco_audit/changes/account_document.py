@@ -29,7 +29,7 @@ def account_document(items: Iterable[SettingsItem], now: datetime) -> dict[str, 
         "users": [{"login": login, **user} for login, user in sections.get("users", {}).items()],
         "senders": [*sections.get("senders", {})],
         "networks": [{"network": network, **trusted} for network, trusted in sections.get("networks", {}).items()],
-        "rules": sections.get("rules", {}),
+        "rules": _rules(sections, now),
         "notices": _notices(sections.get("notices", {})),
         "route": (route["to"] if [*route] == ["to"] else route) or None,
         "routes": [*sections.get("routes", {}).values()] or None,
@@ -37,6 +37,12 @@ def account_document(items: Iterable[SettingsItem], now: datetime) -> dict[str, 
         "filelink": {} if filelink.get("over") == "off" else filelink,
         "archive": sections.get("archive", {}),
     }
+
+
+def _rules(sections: dict[str, dict[str, Any]], now: datetime) -> dict[str, Any]:
+    excepted = sections.get("attachment exceptions", {}).items()
+    exceptions = [{"sender": sender, **entry} for sender, entry in excepted if not _is_over(entry, now)]
+    return {**sections.get("rules", {}), "exceptions": exceptions}
 
 
 def _quotas(sections: dict[str, dict[str, Any]], now: datetime) -> dict[str, Any]:

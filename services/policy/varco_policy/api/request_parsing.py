@@ -12,7 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from msgspec.structs import replace
 
 from varco_common.base.errors import RefusedCommand
+from varco_common.base.time_zones import in_utc
 from varco_common.events import Language, Notice, Rules
+from varco_common.mail.account_texts import UTC
 from varco_common.mail.notices import wrong_with
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.tokens import ApiToken
@@ -20,6 +22,7 @@ from varco_policy import normalization
 from varco_policy.api.request_schemas import (
     MAX_USERS,
     AccountDocument,
+    AttachmentExceptionIn,
     Attachments,
     NetworkForm,
     NetworkIn,
@@ -28,6 +31,7 @@ from varco_policy.api.request_schemas import (
     RulesForm,
     UserIn,
 )
+from varco_policy.commands import AttachmentExceptionRequest
 from varco_policy.desired_state import DesiredAccount, DesiredNetwork, DesiredUser
 from varco_policy.model.account import Account, TrustedNetwork
 from varco_policy.model.credential import Credential, hash_fingerprint
@@ -86,6 +90,9 @@ def parse_without_users(document: AccountDocument, account: Account | None, reas
     if document.rules is not None:
         with _at("rules", "attachments"):
             sections["rules"] = parse_rules(document.rules, account.rules if account else Rules())
+        if document.rules.exceptions is not None:
+            zone = document.time_zone or (account.time_zone if account else UTC)
+            sections["exceptions"] = _parse_exceptions(document.rules.exceptions, zone)
     if document.notices is not None:
         sections["notices"] = _parse_notices(document.notices)
     return DesiredAccount(**sections)
@@ -220,6 +227,21 @@ def _network_item(
         kept.pop("domain", None)  # it is of use with `normalise` only
     form = form.model_copy(update=kept)
     return network, DesiredNetwork(form.normalise, parse_domain(form))
+
+
+def _parse_exceptions(entries: Iterable[AttachmentExceptionIn], zone: str) -> dict[str, AttachmentExceptionRequest]:
+    """The attachment exceptions by pattern."""
+    requests: dict[str, AttachmentExceptionRequest] = {}
+    for place, entry in enumerate(entries):
+        with _at("rules", "exceptions", place):
+            pattern = normalization.normal_sender_pattern(entry.sender)
+            if pattern in requests:
+                raise RefusedCommand(f"{pattern} is excepted twice")
+            until = in_utc(entry.until, zone) if entry.until else None
+            requests[pattern] = AttachmentExceptionRequest(
+                pattern, parse_attachments(entry.attachments), until, entry.reason
+            )
+    return requests
 
 
 def _parse_notices(notices: Mapping[Notice, Mapping[Language, str]]) -> dict[Notice, dict[Language, str]]:

@@ -1,5 +1,6 @@
 """The JSON that policy's API takes. Sections of an account that are left out stay as they are."""
 
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -14,6 +15,7 @@ from pydantic import (
 )
 
 from varco_common.base import units
+from varco_common.base.mistakes import TIME_EXPECTED
 from varco_common.base.time_zones import known_zone
 from varco_common.events import AtSharedHosts, Choice, Language, Notice
 from varco_policy.password_hashes import MAX_PASSWORD_BYTES
@@ -205,6 +207,49 @@ class AttachmentExceptionForm(AccountForm):
     until: AwareDatetime | None = None
 
 
+class AttachmentExceptionIn(AccountForm):
+    """An exception in an account file. What an entry leaves out stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"sender": "cad@acme.example", "attachments": ["dwg", "zip"], "reason": "a tender"}]
+        }
+    )
+
+    sender: str = Field(
+        max_length=320,
+        description="An address, or `@domain`.",
+        examples=["cad@acme.example", "@studio.acme.example"],
+    )
+    attachments: Annotated[Literal["any"] | Attachments, BeforeValidator(_attachments)] = Field(
+        description="The extensions that may pass besides those of the account, or `any`.",
+        examples=[["dwg", "zip"], "any"],
+    )
+    until: datetime | date | None = Field(
+        default=None,
+        examples=["2026-12-24"],
+        json_schema_extra={"expected": TIME_EXPECTED},
+        description="When it ends; without an offset, in the account's time zone. A date: its first moment.",
+    )
+    reason: str = Field(
+        min_length=3, max_length=1_000, description="Why, of at least 3 characters.", examples=["a tender"]
+    )
+
+
+class RulesSection(RulesForm):
+    """The `rules` of an account file."""
+
+    exceptions: list[AttachmentExceptionIn] | None = Field(
+        default=None,
+        max_length=10_000,
+        description="Senders that may attach more; the narrowest one holds.",
+        examples=[
+            [{"sender": "cad@acme.example", "attachments": ["dwg", "zip"], "until": "2026-12-24", "reason": "a tender"}]
+        ],
+        json_schema_extra={"default": []},
+    )
+
+
 class AccountDocument(AccountForm):
     """An account file."""
 
@@ -252,7 +297,7 @@ class AccountDocument(AccountForm):
         examples=[["192.0.2.0/28", {"network": "192.0.2.64/28", "normalise": True}]],
         json_schema_extra={"default": []},
     )
-    rules: RulesForm | None = Field(
+    rules: RulesSection | None = Field(
         default=None, description="What the account's mails may be.", examples=[{"max_size": "20MB"}]
     )
     notices: dict[Notice, dict[Language, NoticeText]] | None = Field(

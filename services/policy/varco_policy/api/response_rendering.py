@@ -1,6 +1,7 @@
 """From an account to what the API shows of it."""
 
 from datetime import datetime
+from typing import Any
 
 from msgspec.structs import asdict
 
@@ -14,6 +15,7 @@ from varco_policy.api.response_schemas import (
     DisabledUser,
     NetworkOut,
     NoticeOut,
+    RulesInFile,
     RulesOut,
     UserName,
     UserOut,
@@ -44,7 +46,7 @@ def account_out(account: Account) -> AccountOut:
             else trusted.network
             for trusted in account.networks.values()
         ],
-        rules=rules_out(account.rules),
+        rules=RulesInFile(**dict(rules_out(account.rules)), exceptions=exceptions_out(account)),
         notices=account.notices,
     )
 
@@ -97,6 +99,19 @@ def rules_out(rules: Rules) -> RulesOut:
         display_addresses=rules.display_addresses,
         unauthorised_senders=rules.unauthorised_senders,
     )
+
+
+def exceptions_out(account: Account) -> list[dict[str, Any]]:
+    """The exceptions of attachments, as an account file has them."""
+    return [
+        {
+            "sender": exception.pattern,
+            "attachments": "any" if exception.attachments is None else [*exception.attachments],
+            **({"until": exception.until.isoformat()} if exception.until else {}),
+            "reason": exception.reason or "not given",
+        }
+        for exception in account.exceptions.values()
+    ]
 
 
 def notice_out(account: Account, notice: Notice, language: Language) -> NoticeOut:

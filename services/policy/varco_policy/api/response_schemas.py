@@ -1,7 +1,7 @@
 """The JSON that policy's API answers with. No hash and no secret is ever in it."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -65,6 +65,12 @@ class AttachmentExceptionOut(BaseModel):
     reason: str
 
 
+class RulesInFile(RulesOut):
+    """With the exceptions of attachments, as an account file has them."""
+
+    exceptions: list[dict[str, Any]]
+
+
 class AccountOut(BaseModel):
     """An account as its file would describe it, without secrets."""
 
@@ -75,7 +81,7 @@ class AccountOut(BaseModel):
     users: list[DisabledUser | UserName]
     senders: list[str]
     networks: list[str | NetworkOut]
-    rules: RulesOut
+    rules: RulesInFile
     notices: dict[Notice, dict[Language, str]]
 
 

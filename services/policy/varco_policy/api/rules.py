@@ -50,12 +50,12 @@ def router(runner: CommandRunner) -> APIRouter:
 
         The narrowest exception holds.
         """
-        pattern, besides = normal_sender_pattern(sender), parse_attachments(form.attachments)
         until = form.until.astimezone(UTC) if form.until else None
+        request = commands.AttachmentExceptionRequest(
+            normal_sender_pattern(sender), parse_attachments(form.attachments), until, command.reason
+        )
         return await runner.change(
-            account,
-            command,
-            lambda state, context: commands.except_attachments(state, context, pattern, besides, until),
+            account, command, lambda state, context: commands.except_attachments(state, context, request)
         )
 
     @api.delete("/attachments/exceptions/{sender:path}", tags=["rules"])

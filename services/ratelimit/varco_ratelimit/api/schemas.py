@@ -1,9 +1,8 @@
 """How quotas are written in account files and over HTTP, in both directions."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
@@ -11,7 +10,7 @@ from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
 from varco_common.base.merge_patch import is_off, merged
 from varco_common.base.mistakes import TIME_EXPECTED
-from varco_common.base.time_zones import known_zone
+from varco_common.base.time_zones import in_utc, known_zone
 from varco_common.events import Limit, Meter, Quotas, Window
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.runtime.documents import parsed
@@ -152,16 +151,8 @@ class ExceptForm(Form):
 
     def exception_request(self, sender: str, time_zone: str, reason: str) -> ExceptionRequest:
         """Raises RefusedCommand where the sender or the end can't be read."""
-        return ExceptionRequest(pattern(sender), self.limits(), self._ends(time_zone), reason)
-
-    def _ends(self, time_zone: str) -> datetime | None:
-        if self.until is None:
-            return None
-        until = self.until if isinstance(self.until, datetime) else datetime.combine(self.until, time())
-        try:
-            return (until if until.tzinfo else until.replace(tzinfo=ZoneInfo(time_zone))).astimezone(UTC)
-        except OverflowError:
-            raise RefusedCommand(f"{until.isoformat()} is beyond every calendar") from None
+        until = in_utc(self.until, time_zone) if self.until else None
+        return ExceptionRequest(pattern(sender), self.limits(), until, reason)
 
 
 class ExceptionForm(ExceptForm):
