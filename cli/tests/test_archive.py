@@ -40,7 +40,11 @@ def test_copies_are_turned_on_found_taken_out_and_turned_off(
     assert (untold.code, "senders must be told" in untold.error) == (1, True)
     told = ("--senders-told", "HR, 2026-11-02", "--pop3", "box@kept.example", "--password-stdin")
     assert archive("enable", ACCOUNT, *told, given="another-secret\n").code == 0
-    assert archive("enable", ACCOUNT, "--keep", "3 days").out.startswith("~ archive keep 1 week -> 3 days")
+    unasked = archive("enable", ACCOUNT, "--keep", "3 days")
+    assert unasked.code == 2
+    assert "Delete the copies that are older than 3 days?" in unasked.err
+    shorter = archive("enable", ACCOUNT, "--keep", "3 days", "--yes")
+    assert shorter.out.startswith("~ archive keep 1 week -> 3 days")
     for subject in ("first", "second"):
         sent(stack, subject)
     until = time.monotonic() + 20

@@ -115,6 +115,11 @@ def test_the_help_has_the_commands_in_groups_on_one_line_each(varco: Varco) -> N
         (("senders", "lst"), 2, "Did you mean 'list'?"),
         (("senders", "add"), 2, "Missing argument 'ACCOUNT'"),
         (("quota", "top", "--by", "nonsense"), 2, "Invalid value for '--by'"),
+        (
+            ("quota", "top", "--limit", "ten"),
+            2,
+            "Invalid value for '--limit' / '-n': ten: expected a number, such as 500",
+        ),
         (("status",), 3, "no stack runs in"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -35,6 +35,13 @@ class LazyCommands(typer.core.TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature of click
         return typer.main.get_command(catalogue.load(cmd_name)) if cmd_name in catalogue.ENTRIES else None
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            _explain(error)
+            raise
+
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Completes names from the catalogue, and options as click does."""
         if incomplete.startswith("-"):
@@ -52,6 +59,14 @@ class LazyCommands(typer.core.TyperGroup):
         for text in (*HINTS, EXIT_CODES):
             formatter.write_paragraph()
             formatter.write_text(text)
+
+
+def _explain(error: typer.BadParameter) -> None:
+    """Says in words what an option of the wrong type should be."""
+    if (cause := error.__cause__) and hasattr(cause, "errors"):
+        from varco_cli.option_mistakes import sentence  # noqa: PLC0415 - costs time, and is seldom needed
+
+        error.message = sentence(cause.errors()[0])
 
 
 app = typer.Typer(

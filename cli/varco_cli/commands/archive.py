@@ -63,12 +63,14 @@ def enable(
     senders_told: Annotated[
         str, typer.Option("--senders-told", help="Who told the senders that they are copied, and when.")
     ] = "",
+    yes: Yes = False,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
     """Turns copies on or changes their settings. Settings that are not named stay.
 
-    The senders must have been told before.
+    The senders must have been told before. Asks before copies are deleted, as a shorter `--keep`
+    does.
 
     Examples: `varco archive enable acme --pop3 archive@acme.example --senders-told "HR,
     2026-11-02"` ·
@@ -89,6 +91,10 @@ def enable(
         named = {"to": forward, "form": form, "return_path": return_path}
         settings["forward"] = forwarding | {name: value for name, value in named.items() if value}
     settings |= {name: value for name, value in (("keep", keep), ("senders_told", senders_told)) if value}
+    params = {"reason": reason, "dry_run": True}
+    planned = api_client.call("archive", "PUT", path, params=params, json=settings)["changes"]
+    if destroyed := ", ".join(item["destroys"] for item in planned if item["destroys"]):
+        confirm(f"Delete {destroyed}?", yes)
     change("archive", "PUT", path, reason, as_json, json=settings)
 
 

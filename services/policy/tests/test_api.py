@@ -325,6 +325,14 @@ async def test_a_network_names_the_domain_of_unqualified_addresses(policy):
     assert (await policy.network("198.51.100.3")).domain == "xn--bro-hoa.acme.example"
 
 
+async def test_null_removes_what_a_network_mends(policy):
+    mended = {"network": "192.0.2.0/28", "normalise": True, "domain": "acme.example"}
+    await policy.put("/accounts/acme", **ACME | {"networks": [mended]})
+    plain = {"networks": [{"network": "192.0.2.0/28", "normalise": None}]}
+    assert (await policy.http.patch("/accounts/acme", json=plain)).is_success
+    assert (await policy.http.get("/accounts/acme")).json()["networks"] == ["192.0.2.0/28"]
+
+
 async def test_single_extensions_are_added_and_removed(policy):
     await policy.put("/accounts/acme", **ACME)
     changed = await policy.put("/accounts/acme/rules", add_attachments=["ZIP", "pdf"], remove_attachments=["txt"])

@@ -111,10 +111,16 @@ class UserIn(PasswordForm):
     )
 
 
+Switch = Annotated[
+    bool, BeforeValidator(lambda value: False if value is None else value, json_schema_input_type=bool | None)
+]
+"""Null is off, as everywhere in an account file."""
+
+
 class NetworkForm(AccountForm):
     """How a network is trusted."""
 
-    normalise: bool = Field(
+    normalise: Switch = Field(
         default=False,
         description="Correct what old devices send: bare line ends, a header without an empty line after it or no"
         " header, MAIL and RCPT without brackets.",
@@ -126,7 +132,7 @@ class NetworkForm(AccountForm):
         description="The domain of addresses without one, such as `root`; needs `normalise`.",
         examples=["acme.example"],
     )
-    force: bool = Field(
+    force: Switch = Field(
         default=False,
         description="Trust a network broader than /8 (IPv4) or /16 (IPv6); needs a reason.",
         examples=[True],
