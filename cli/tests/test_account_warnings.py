@@ -21,6 +21,7 @@ MIB = 1024 * 1024
         ({"archive": {"pop3": {"login": "A"}}, "users": [{"login": "a"}], "senders": ["a"]}, "archive.pop3.login", "also a"),
         ({"quotas": {"messages": {"limit": 0}}}, "quotas.messages", "lets nothing pass"),
         ({"quotas": {"exceptions": [{"sender": "@x", "bytes": "unlimited"}]}}, "quotas.exceptions.0.bytes", "changes nothing"),
+        ({"time_zone": "Europe/Rome", "quotas": {"messages": {"limit": 5, "per": "calendar day"}}}, "quotas", "midnight UTC"),
         ({"users": [{"login": "a"}], "senders": []}, "senders", "nobody may send"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",

@@ -29,6 +29,7 @@ def warnings(document: dict[str, Any], links_begin_with: str, max_mail_size: int
         *_of_route(_mapping(document.get("route"))),
         *_of_archive(_mapping(document.get("archive")), document.get("users") or ()),
         *_of_quotas(_mapping(document.get("quotas"))),
+        *_of_time_zone(document.get("time_zone"), _mapping(document.get("quotas"))),
         *_of_senders(document),
     ]
 
@@ -75,6 +76,13 @@ def _of_quotas(quotas: dict[str, Any]) -> Iterator[Warned]:
             if isinstance(exception, dict) and exception.get(meter) == "unlimited" and not quotas.get(meter):
                 text = f"{meter} has no limit in this account, so the exception changes nothing"
                 yield Warned(("quotas", "exceptions", str(place), meter), text)
+
+
+def _of_time_zone(zone: Any, quotas: dict[str, Any]) -> Iterator[Warned]:
+    limits = [_mapping(part.get(meter)) for part in (quotas, _mapping(quotas.get("account"))) for meter in _METERS]
+    by_day = any(limit.get("per") == "calendar day" for limit in limits)
+    if by_day and (zone or "UTC") != "UTC" and quotas.get("time_zone", "UTC") == "UTC":
+        yield Warned(("quotas",), f"calendar days end at midnight UTC: give quotas its time_zone, such as {zone}")
 
 
 def _of_senders(document: dict[str, Any]) -> Iterator[Warned]:

@@ -34,7 +34,9 @@ VOTERS = ("policy", "ratelimit", "banguard", "filelink")
 AUDIT = "varco_audit.replay.verdict_replay"
 ACME = """\
 account: acme
-language: it
+language: [it, en]
+time_zone: Europe/Rome
+notices: {{quota: {{it: "Basta: {{limit}} fino alle {{until}}"}}}}
 users:
   - {{login: alice@acme.test, password: correct-horse}}
 senders: ["@acme.test", "sales@partner.test"]
