@@ -20,6 +20,7 @@ from varco_common.events import (
     Rules,
     RulesChanged,
     SenderAuthorised,
+    TimeZoneChosen,
     UnbanCause,
 )
 from varco_common.mail.replies import Reply
@@ -89,10 +90,13 @@ async def test_a_trusted_network_is_stopped_without_a_login_and_its_logins_go_on
     assert (await banguard.vote("203.0.113.10")).reply is Reply.ACCEPTED, "the other printers go on"
 
 
-async def test_the_answer_is_in_the_language_and_time_zone_of_the_account(office):
+@pytest.mark.parametrize(("quotas", "chosen"), [("Europe/Rome", ""), ("Asia/Tokyo", "Europe/Rome")])
+async def test_the_answer_is_in_the_language_and_time_zone_of_the_account(office, quotas, chosen):
     now = datetime.now(UTC)
     await office.bus.events.append(AccountOpened(at=now, account="acme", language=Language.IT))
-    await office.bus.events.append(QuotaSet(at=now, account="acme", quotas=Quotas(time_zone="Europe/Rome")))
+    await office.bus.events.append(QuotaSet(at=now, account="acme", quotas=Quotas(time_zone=quotas)))
+    if chosen:
+        await office.bus.events.append(TimeZoneChosen(at=now, account="acme", time_zone=chosen))
     await wrong_senders(office)
     stopped = await office.next_event("login-stopped")
     assert (stopped.language, stopped.time_zone) == ("it", "Europe/Rome")

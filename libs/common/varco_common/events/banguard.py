@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from varco_common.events.base import Event
-from varco_common.mail.notices import Language
+from varco_common.mail.notice_texts import Language
 
 GATE = "gate"
 

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from varco_common.mail.notices import Language, shown
+from varco_common.mail.notice_texts import Language
+from varco_common.mail.notices import shown
 
 _NUMBERS = {
     Language.EN: ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
