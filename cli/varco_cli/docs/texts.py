@@ -30,8 +30,8 @@ as they are; `null` brings Varco's back.
   speaks SMTPUTF8. Link notices and bounces keep all letters. Codes never change.
 - An account that chooses no time zone reads times in UTC, and those of the quota answer in the time
   zone of its quotas.
-- The page behind a link follows the browser's language, and names the day in the account's time
-  zone.
+- The pages behind a link are in the browser's language. They name the day in the account's time
+  zone, and say in its words that a link has ended.
 - Answers before a login, and those to a wrong dialogue, are in English: no account is known there.
 """
 NAMES = {
@@ -59,6 +59,8 @@ _USES = {
     Notice.LINK_FILE: "above each link, in the first language",
     Notice.LINK: "below one link",
     Notice.LINKS: "below several links",
+    Notice.LINK_ENDED: "on the page of a link that has ended",
+    Notice.LINK_REVOKED: "on the page of a link that was revoked",
     Notice.BOUNCE_EXPIRED: "in the place of `bounce` after the last attempt",
 }
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.events import Language, LinkDownloaded
+from varco_common.events import Language, LinkDownloaded, Notice, NoticeWritten, TimeZoneChosen
+from varco_common.mail.dates import format_date
 from varco_common.testing.waiting import eventually
 from varco_filelink.downloads.byte_ranges import ByteRange, UnsatisfiableRange, requested_range
 from varco_filelink.downloads.html_pages import negotiate_language
@@ -53,6 +55,29 @@ async def test_a_browser_gets_a_page_in_its_language_and_the_file_from_its_butto
     assert "Available until" in english.text
     assert 'href="?download"' in page.text
     assert (await web.get(url + "?download", headers=BROWSER)).content == layouts.PDF
+
+
+async def test_a_page_names_the_day_in_the_accounts_zone_and_its_end_in_the_accounts_words(gate, filelink, url, web):
+    at = datetime.now(UTC)
+    zone = "Pacific/Kiritimati" if at.hour >= 10 else "Pacific/Pago_Pago"  # where it is another day now
+    await gate.bus.events.append(TimeZoneChosen(at=at, account="acme", time_zone=zone))
+    own = "Finito <qui>.\nChiamare Anna."
+    await gate.bus.events.append(
+        NoticeWritten(at=at, account="acme", notice=Notice.LINK_REVOKED, language=Language.IT, text=own)
+    )
+    [link] = (await filelink.get("/links")).json()["links"]
+    expires_at = datetime.fromisoformat(link["expires_at"]).astimezone(ZoneInfo(zone))
+    day = format_date(Language.IT, expires_at)
+
+    async def page() -> str:
+        return (await web.get(url, headers=BROWSER)).text
+
+    async def names_the_day() -> bool:
+        return f"<dd>{day}</dd>" in await page()
+
+    await eventually(names_the_day)
+    await filelink.post(f"/links/{link['link']}/revoke", json={"reason": "wrong person"})
+    assert "<p>Finito &lt;qui&gt;.<br>\nChiamare Anna.</p>" in await page()
 
 
 async def test_a_range_is_served_and_an_outdated_one_gets_the_whole(url, web):

@@ -36,6 +36,8 @@ class Notice(StrEnum):
     LINK_FILE = "link-file"
     LINK = "link"
     LINKS = "links"
+    LINK_ENDED = "link-ended"
+    LINK_REVOKED = "link-revoked"
     BOUNCE_SUBJECT = "bounce-subject"
     BOUNCE = "bounce"
     BOUNCE_EXPIRED = "bounce-expired"
@@ -172,6 +174,14 @@ TEXTS: dict[Notice, dict[Language, str]] = {
         Language.IT: "I file verranno ELIMINATI dopo {keep} ({date}).",
         Language.EN: "The files will be DELETED after {keep} ({date}).",
     },
+    Notice.LINK_ENDED: {
+        Language.IT: "Il link è scaduto e il file è stato eliminato. Chiedere al mittente di inviarlo di nuovo.",
+        Language.EN: "The link has ended and the file has been deleted. Ask the sender to send it again.",
+    },
+    Notice.LINK_REVOKED: {
+        Language.IT: "L'azienda del mittente ha revocato il link: il file non può più essere scaricato.",
+        Language.EN: "The sender's company has revoked the link, so the file can't be downloaded any more.",
+    },
     Notice.BOUNCE_SUBJECT: {
         Language.IT: "Messaggio non consegnato",
         Language.EN: "Undelivered mail",
@@ -220,6 +230,8 @@ FACTS: dict[Notice, tuple[str, ...]] = {
     Notice.LINK_FILE: ("name", "size"),
     Notice.LINK: ("keep", "date"),
     Notice.LINKS: ("keep", "date"),
+    Notice.LINK_ENDED: (),
+    Notice.LINK_REVOKED: (),
     Notice.BOUNCE_SUBJECT: (),
     Notice.BOUNCE: ("mail", "sent"),
     Notice.BOUNCE_EXPIRED: ("mail", "sent", "days"),

@@ -9,7 +9,9 @@ from datetime import datetime
 from html import escape
 
 from varco_common.events import Language
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.dates import format_date
+from varco_common.mail.notice_texts import Notice
 from varco_filelink.conversion.notice_text import format_size
 from varco_filelink.model.link_state import Link
 
@@ -47,9 +49,7 @@ _TEXTS: dict[Language, Mapping[str, str]] = {
         "until": "Available until",
         "download": "Download",
         "gone": "This file is no longer available",
-        "gone_text": "The link has ended and the file has been deleted. Ask the sender to send it again.",
         "revoked": "This file was revoked",
-        "revoked_text": "The sender's company has revoked the link, so the file can't be downloaded any more.",
         "unknown": "There is no such file",
         "unknown_text": "Check that the address is complete.",
         "busy": "Not available at the moment",
@@ -63,9 +63,7 @@ _TEXTS: dict[Language, Mapping[str, str]] = {
         "until": "Disponibile fino al",
         "download": "Scarica",
         "gone": "Il file non è più disponibile",
-        "gone_text": "Il link è scaduto e il file è stato eliminato. Chiedere al mittente di inviarlo di nuovo.",
         "revoked": "Il file è stato revocato",
-        "revoked_text": "L'azienda del mittente ha revocato il link: il file non può più essere scaricato.",
         "unknown": "Il file non esiste",
         "unknown_text": "Controllare che l'indirizzo sia completo.",
         "busy": "Al momento non disponibile",
@@ -103,10 +101,20 @@ def file_page(link: Link, language: Language, expires_at: datetime) -> str:
     return _page(language, link.name, f"<h1><bdi>{escape(link.name)}</bdi></h1>\n<dl>{facts}</dl>\n<p>{button}</p>")
 
 
+def ended_page(link: Link, language: Language, texts: AccountTexts) -> str:
+    """An ended link, in the words of its account."""
+    text = texts.text(Notice.LINK_REVOKED if link.revoked else Notice.LINK_ENDED, language, {})
+    return _message_page(_TEXTS[language]["revoked" if link.revoked else "gone"], text, language)
+
+
 def message_page(kind: str, language: Language) -> str:
-    """`gone`, `revoked`, `unknown`, `busy` or `slow`."""
-    title, text = _TEXTS[language][kind], _TEXTS[language][f"{kind}_text"]
-    return _page(language, title, f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>")
+    """`unknown`, `busy` or `slow`."""
+    return _message_page(_TEXTS[language][kind], _TEXTS[language][f"{kind}_text"], language)
+
+
+def _message_page(title: str, text: str, language: Language) -> str:
+    body = "<br>\n".join(map(escape, text.split("\n")))
+    return _page(language, title, f"<h1>{escape(title)}</h1>\n<p>{body}</p>")
 
 
 def _page(language: Language, title: str, body: str) -> str:

@@ -85,10 +85,10 @@ class DownloadServer:
             self._limiter.add_miss(host)
             return _message(request, 404, "unknown")
         if not link.live(datetime.now(UTC)):
-            return _message(request, 410, "revoked" if link.revoked else "gone")
+            return self._ended(request, link)
         if _wants_page(request):
             metrics.ANSWERS.labels("200").inc()
-            expires_at = (self._texts_of(link.account) or AccountTexts()).local(link.expires_at)
+            expires_at = self._texts(link).local(link.expires_at)
             page = html_pages.file_page(link, _language(request), expires_at)
             return HTMLResponse(page, headers=_ALWAYS | _PAGE)
         return await self._file(request, link, host)
@@ -113,9 +113,16 @@ class DownloadServer:
             return await self._open(link, host, span, status, headers)
         except MissingObject:
             _log.error("a link's object is gone", link=link.link[:8], object=link.object)
-            return _message(request, 410, "gone")
+            return self._ended(request, link)
         except TransientError:
             return _message(request, 503, "busy", {"Retry-After": "60"})
+
+    def _ended(self, request: Request, link: Link) -> Response:
+        kind, language = "revoked" if link.revoked else "gone", _language(request)
+        return _answer(request, 410, kind, lambda: html_pages.ended_page(link, language, self._texts(link)))
+
+    def _texts(self, link: Link) -> AccountTexts:
+        return self._texts_of(link.account) or AccountTexts()
 
     async def _open(self, link: Link, host: str, span: ByteRange, status: int, headers: dict[str, str]) -> Response:
         """Reads the first bytes before the status is sent. Raises MissingObject, TransientError."""
@@ -200,12 +207,18 @@ def content_disposition(name: str) -> str:
 
 
 def _message(request: Request, status: int, kind: str, extra: dict[str, str] | None = None) -> Response:
+    return _answer(request, status, kind, lambda: html_pages.message_page(kind, _language(request)), extra)
+
+
+def _answer(
+    request: Request, status: int, kind: str, page: Callable[[], str], extra: dict[str, str] | None = None
+) -> Response:
+    """A page for browsers, a line for programs."""
     metrics.ANSWERS.labels(str(status)).inc()
     headers = _ALWAYS | _PAGE | (extra or {})
-    language = _language(request)
     if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(html_pages.message_page(kind, language), status, headers=headers)
-    return PlainTextResponse(html_pages.title(kind, language) + "\n", status, headers=headers)
+        return HTMLResponse(page(), status, headers=headers)
+    return PlainTextResponse(html_pages.title(kind, _language(request)) + "\n", status, headers=headers)
 
 
 def _language(request: Request) -> Language:
