@@ -42,7 +42,7 @@ def test_copies_are_turned_on_found_taken_out_and_turned_off(
     assert archive("enable", ACCOUNT, *told, given="another-secret\n").code == 0
     unasked = archive("enable", ACCOUNT, "--keep", "3 days")
     assert unasked.code == 2
-    assert "Delete the copies that are older than 3 days?" in unasked.err
+    assert "Delete the copies that are older than 3 days?" in unasked.error
     shorter = archive("enable", ACCOUNT, "--keep", "3 days", "--yes")
     assert shorter.out.startswith("~ archive keep 1 week -> 3 days")
     for subject in ("first", "second"):

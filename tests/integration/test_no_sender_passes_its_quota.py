@@ -90,8 +90,8 @@ def test_the_answer_says_who_how_much_and_until_when_and_a_refused_mail_costs_no
         code, text = transact(client, sender, ["bob@dest.test", "ben@dest.test"], mail(sender))
     assert code == 450
     words = (
-        r"4\.7\.1 <bob@dest\.test>\.\.\. dora@acme\.test has exceeded 2 messages per 1 day; "
-        r"next message allowed at [\d-]+ [\d:]+ \+0000 \([0-9a-z]{20}\)"
+        r"4\.7\.1 <bob@dest\.test>\.\.\. dora@acme\.test ha superato 2 messaggi in 1 giorno; "
+        r"prossimo messaggio ammesso alle [\d-]+ [\d:]+ \+0000 \([0-9a-z]{20}\)"
     )
     assert re.fullmatch(words, text), text
     assert limited.varco("quota", "reset", sender, "--reason", "agreed").returncode == 0

@@ -42,10 +42,10 @@ OF_SERVICE = {
     "banguard": ["accounts", "gate", "hosts", "known-logins", "trusted"],
     "console": ["people"],
     "domains": ["domains"],
-    "filelink": ["links", "terms"],
+    "filelink": ["account-texts", "links", "terms"],
     "policy": ["accounts", "admin-tokens", "domains"],
-    "ratelimit": ["counted", "met", "quotas"],
-    "relay": ["queue", "routes"],
+    "ratelimit": ["account-texts", "counted", "met", "quotas"],
+    "relay": ["account-texts", "queue", "routes"],
 }
 
 
