@@ -208,6 +208,6 @@ async def test_a_refusal_without_facts_is_in_the_words_of_the_account_too(world)
     world.policy.networks["127.0.0.1"] = msgspec.structs.replace(grant, texts=texts)
     async with world.connect() as client:
         await client.hello()
-        answer = await client.mail(TEXT + b"x" * 999 + b"\r\n")
+        answer = await client.mail(TEXT + b"x" * 1000 + b"\r\n")
     assert answer.startswith("554-5.6.0 Una riga del messaggio e' troppo lunga")
     assert "554 5.6.0 Too long: ask Bob. (" in answer
