@@ -7,6 +7,7 @@ import pytest
 from varco_common.base.ids import new_id
 from varco_common.events import (
     AttachmentLinked,
+    Colour,
     CopyForwarded,
     Failure,
     LinkDownloaded,
@@ -16,6 +17,8 @@ from varco_common.events import (
     MailHeld,
     MailRefused,
     RecipientRefused,
+    ReputationChanged,
+    ReputationFinding,
     RouteFailed,
     RouteRecovered,
     SenderNotified,
@@ -147,6 +150,30 @@ async def test_a_deferred_bounced_copied_and_linked_mail_tells_everything(gate):
         async with gate.client("corp") as corp:
             for known in (mail, dsn, "1@acme.example", "bob@x.example"):
                 assert (await corp.get(f"/traces/{known}")).status_code == 404
+
+
+async def test_a_bounced_mail_tells_the_reputation_at_that_moment(gate):
+    red = ReputationFinding(check="SPF", colour=Colour.RED, text="acme.example has no SPF record")
+    green = ReputationFinding(check="SPF", colour=Colour.GREEN, text="covers 192.0.2.7")
+
+    def changed(domain: str, finding: ReputationFinding) -> ReputationChanged:
+        before, after, findings = Colour.UNKNOWN, finding.colour, (finding,)
+        return ReputationChanged(at=now(), account="acme", domain=domain, before=before, after=after, findings=findings)
+
+    mail = await gate.mail("bob@x.example")
+    failure = Failure(recipient="bob@x.example", status="5.7.26", answer="550 unauthenticated")
+    bounced = MailBounced(
+        at=now() + timedelta(seconds=1), account="acme", mail=mail, sequence=1, failures=(failure,), host="mx:25"
+    )
+    for event in (changed("acme.example", green), changed("acme.example", red), changed("other.example", green)):
+        await gate.bus.events.append(event)
+    await gate.bus.events.append(bounced)
+    async with gate.audit() as http:
+        story = (await trace_of(gate, http, mail, 3))["story"]
+    told = [step for step in story["steps"] if "reputation" in step["what"]]
+    assert [(step["what"], step["details"]) for step in told] == [
+        ("the reputation of acme.example is red since then", ["SPF: acme.example has no SPF record"])
+    ]
 
 
 async def test_a_waiting_mail_tells_that_its_route_is_down_and_why(gate):

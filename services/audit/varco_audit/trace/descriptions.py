@@ -7,6 +7,7 @@ from varco_common.base import units
 from varco_common.events import (
     AnyEvent,
     AttachmentLinked,
+    Colour,
     CopyBounced,
     CopyForwarded,
     CopyRemoved,
@@ -32,6 +33,7 @@ from varco_common.events import (
     QuotaNearlyReached,
     RecipientRefused,
     RemovalCause,
+    ReputationChanged,
     RouteFailed,
     SenderNotified,
     wire_name,
@@ -124,6 +126,9 @@ def _describe_related(event: AnyEvent) -> Description:  # noqa: C901, PLR0911, P
             return _waits(f"the account's route is down, so its mail waits: {event.host}", _quoted(event.why))
         case DeliveryHeld():
             return _waits("all mail of the account is held by hand", event.by, event.reason)
+        case ReputationChanged():
+            bad = [f"{finding.check}: {finding.text}" for finding in event.findings if finding.colour is Colour.RED]
+            return _told(f"the reputation of {event.domain} is {event.after.value} since then", *bad)
         case QuotaNearlyReached() | QuotaExceeded():
             how = "exceeded" if isinstance(event, QuotaExceeded) else "nearly reached"
             of = f"{event.used} of {event.limit.limit} {event.meter.value} per {event.limit.per.value}"

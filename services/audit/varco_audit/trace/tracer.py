@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Protocol
 
 from varco_audit.index.index_fields import bare_message_id, index_row
@@ -17,9 +18,11 @@ from varco_common.events import (
     CopyRemoved,
     DeliveryHeld,
     DeliveryReleased,
+    MailBounced,
     MailRecorded,
     MailRefused,
     RecipientRefused,
+    ReputationChanged,
     RouteEvent,
     RouteFailed,
     RouteRecovered,
@@ -102,6 +105,8 @@ class Tracer:
         for related in _related(mail, raws):
             raws += await self._events_about(related, account)
         events = list(decode_readable({raw.sequence: raw for raw in raws}.values()))
+        if bounces := [event.happened_at for event in events if isinstance(event.event, MailBounced)]:
+            events += await self._reputation_at(timeline_of(mail, events), bounces[-1])
         timeline = timeline_of(mail, events)
         if not any(status.state in NOT_FINAL for status in timeline.fates):
             return timeline
@@ -115,6 +120,18 @@ class Tracer:
             raws, _ = await self._reader.page(query, newest_first=True, limit=1)
             events += decode_readable(raws)
         return [event for event in events if isinstance(event.event, RouteFailed | DeliveryHeld)]
+
+    async def _reputation_at(self, timeline: MailTimeline, at: datetime) -> list[SequencedEvent]:
+        """What the world saw of the sender's domain when its mail bounced."""
+        fact_name, service = fact(ReputationChanged), ReputationChanged.SERVICE
+        query = EventQuery(account=timeline.account, service=service, facts=(fact_name,), until=at)
+        raws, _ = await self._reader.page(query, newest_first=True, limit=_MAX_RELATED)
+        domain = timeline.ballot.sender.rpartition("@")[2].lower() if timeline.ballot else ""
+        for found in decode_readable(raws):
+            of = found.event.domain if isinstance(found.event, ReputationChanged) else ""
+            if of and f".{domain}".endswith(f".{of}"):
+                return [found]
+        return []
 
     async def _events_about(self, mail: str, account: str) -> list[StreamMessage]:
         raws, _ = await self._reader.page(EventQuery(mail=mail, account=account), limit=_MAX_EVENTS)
