@@ -5,14 +5,15 @@ from urllib.parse import quote
 
 import typer
 
-from varco_cli import api_client, output
+from varco_cli import api_client, output, times
 from varco_cli.catalogue import group
 from varco_cli.commands.shared import Account, NeededReason, Reason, accounts_like, change, check_account, differences
 from varco_cli.failures import Refused
-from varco_cli.output import Json
+from varco_cli.output import Json, Styled
 
 app = group("domains")
 _SERVICE = "domains"
+_COLOURS = {"green": "green", "amber": "yellow", "red": "red", "unknown": "dim"}
 
 Domain = Annotated[str, typer.Argument(help="The domain, such as acme.example.", metavar="DOMAIN")]
 OneAccount = Annotated[
@@ -71,6 +72,24 @@ def check_domain(account: Account, domain: Domain, as_json: Json = False) -> Non
         raise typer.Exit(Refused.exit_code)
 
 
+@app.command("addresses")
+def show_addresses(as_json: Json = False) -> None:
+    """Prints the addresses that our mail leaves from, and what the world sees of them.
+
+    Example: `varco domains addresses`
+    """
+    addresses = api_client.call(_SERVICE, "GET", "/addresses")
+
+    def text() -> None:
+        for entry in addresses:
+            output.line(entry["address"])
+            _print_reputation(entry["reputation"])
+        if not addresses:
+            output.line("no public address is known: name them in VARCO_DOMAINS_ADDRESSES")
+
+    output.show(addresses, as_json, text)
+
+
 @app.command("vouch")
 def vouch_for_domain(account: Account, domain: Domain, reason: NeededReason = "", as_json: Json = False) -> None:
     """Vouches for a domain, as an operator, instead of a proof. Adds it if need be.
@@ -99,6 +118,23 @@ def _print(domain: dict[str, Any]) -> None:
     if domain["record"] and domain["status"] != "proven":
         output.line("  publish this record, then run `varco domains check`:")
         output.line(f'    {domain["record"]["name"]}. TXT "{domain["record"]["value"]}"')
+    if domain["reputation"]:
+        output.line()
+        _print_reputation(domain["reputation"])
+
+
+def _print_reputation(reputation: dict[str, Any] | None) -> None:
+    """Prints the colour of each check, and the records to publish."""
+    if not reputation:
+        output.line("  nobody has looked yet at what the world sees of it")
+        return
+    for finding in reputation["findings"]:
+        colour = Styled(f"  {finding['colour']:<7}", _COLOURS[finding["colour"]])
+        output.line(colour, f" {finding['check']}: {finding['text']} (since {times.local(finding['since'])})")
+        if finding["record"]:
+            output.line(f"            publish: {finding['record']}")
+    if reputation["looked_at"]:
+        output.line(f"  looked at {times.local(reputation['looked_at'])}")
 
 
 def _path(account: str, domain: str) -> str:

@@ -1,8 +1,11 @@
 """The events of domains: which domains an account has, and whether they are its own."""
 
+from enum import StrEnum
 from typing import ClassVar
 
-from varco_common.events.base import AccountEvent
+import msgspec
+
+from varco_common.events.base import AccountEvent, Event
 
 
 class DomainEvent(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,5 +36,55 @@ class DomainRemoved(DomainEvent, frozen=True, kw_only=True, omit_defaults=True, 
     """The domain is the account's no more."""
 
 
-AnyDomainEvent = DomainAdded | DomainProven | DomainVouched | DomainRemoved
+class Colour(StrEnum):
+    """Green: right. Amber: worth a change. Red: mail is refused for it. Unknown: cannot tell."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+    UNKNOWN = "unknown"
+
+
+class ReputationFinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One check and its result, in a sentence.
+
+    `record` is what to publish, word for word: the name, the type and the value.
+    """
+
+    check: str
+    colour: Colour
+    text: str
+    record: str = ""
+
+
+class ReputationChanged(DomainEvent, frozen=True, kw_only=True, omit_defaults=True, tag="reputation.changed.v1"):
+    """What the world sees of the domain is another than at the look before.
+
+    `before` and `after` are the colours of the whole; `findings` has every check.
+    """
+
+    before: Colour
+    after: Colour
+    findings: tuple[ReputationFinding, ...]
+
+
+class AddressReputationChanged(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="address.reputation.changed.v1"
+):
+    """As ReputationChanged, of an address that our mail leaves from."""
+
+    SERVICE: ClassVar[str] = "domains"
+    address: str
+    before: Colour
+    after: Colour
+    findings: tuple[ReputationFinding, ...]
+
+    @property
+    def key(self) -> str:
+        return self.address
+
+
+AnyDomainEvent = (
+    DomainAdded | DomainProven | DomainVouched | DomainRemoved | ReputationChanged | AddressReputationChanged
+)
 DOMAIN_SETTINGS = (DomainAdded, DomainVouched, DomainRemoved)  # what commands change

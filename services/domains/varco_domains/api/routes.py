@@ -16,9 +16,11 @@ from varco_common.runtime.auth import AccountScope, Admin, Caller, visible_accou
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun, ReasonedCommand
 from varco_common.runtime.documents import parsed
 from varco_domains import commands
+from varco_domains.api.reputation import ReputationView
 from varco_domains.api.schemas import ACCOUNT, AccountDomainsOut, DomainOut, DomainsSection
 from varco_domains.normalization import normal_domain
 from varco_domains.proof_checker import ProofChecker
+from varco_domains.reputation.model import domain_key
 
 _SECTION: TypeAdapter[list[str]] = TypeAdapter(DomainsSection)
 _PROOF_BYTES = 16
@@ -65,19 +67,21 @@ class DomainCommands:
         return ChangedOut.of(await self._executor.execute(account, request, decide))
 
 
-def router(domains: Projection[AccountDomains], checker: ProofChecker, prover: commands.Prover) -> APIRouter:
+def router(
+    domains: Projection[AccountDomains], checker: ProofChecker, prover: commands.Prover, view: ReputationView
+) -> APIRouter:
     """All routes of the service."""
     api, executor = APIRouter(tags=["domains"]), DomainCommands(domains, prover)
 
     def shown(account: str) -> list[DomainOut]:
         state = _state(domains.get(account), account)
         return [
-            DomainOut.of(account, domain, checker.last_look(account, name))
+            DomainOut.of(account, domain, checker.last_look(account, name), view.of(domain_key(account, name)))
             for name, domain in sorted(state.domains.items())
         ]
 
     _sections(api, executor, domains, shown)
-    _single(api, executor, checker, shown)
+    _single(api, executor, checker, view, shown)
 
     @api.get("/domains")
     async def list_domains(
@@ -122,7 +126,7 @@ def _sections(api: APIRouter, executor: DomainCommands, domains: Projection[Acco
         return await executor.set(account, request, section, dry_run=dry_run)
 
 
-def _single(api: APIRouter, executor: DomainCommands, checker: ProofChecker, shown: Any) -> None:
+def _single(api: APIRouter, executor: DomainCommands, checker: ProofChecker, view: ReputationView, shown: Any) -> None:
     place = "/accounts/{account}/domains/{domain}"
 
     @api.get(place)
@@ -146,8 +150,10 @@ def _single(api: APIRouter, executor: DomainCommands, checker: ProofChecker, sho
 
     @api.post(f"{place}/check")
     async def check(account: AccountName, domain: DomainName, request: Command, token: AccountScope) -> DomainOut:
-        """Looks for the record now."""
-        await checker.check(account, normal_domain(domain), request.by)
+        """Looks for the record now, and at what the world sees of an owned domain."""
+        name = normal_domain(domain)
+        await checker.check(account, name, request.by)
+        await view.look(account, name)
         return await show(account, domain, token)
 
     @api.post(f"{place}/vouch")

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from varco_common.base.errors import RefusedCommand
 from varco_common.events.domain_table import AccountDomain
 from varco_domains import metrics
+from varco_domains.api.reputation import ReputationOut
 from varco_domains.decide import record_name
 from varco_domains.normalization import normal_domain
 from varco_domains.proof_checker import Look
@@ -41,7 +42,8 @@ class DomainOut(BaseModel):
     """A domain of an account.
 
     `vouched`: an operator vouches for it, or authorised senders under it. `record` proves it; None
-    where nobody added it. `finding` is what the last look saw, at `checked_at`.
+    where nobody added it. `finding` is what the last look for it saw, at `checked_at`.
+    `reputation` is what the world sees of the domain.
     """
 
     account: str
@@ -54,11 +56,13 @@ class DomainOut(BaseModel):
     checked_at: datetime | None = None
     finding: str = ""
     next_check_at: datetime | None = None
+    reputation: ReputationOut | None = None
 
     @classmethod
-    def of(cls, account: str, domain: AccountDomain, look: Look | None) -> Self:
+    def of(cls, account: str, domain: AccountDomain, look: Look | None, reputation: ReputationOut | None) -> Self:
         fields: dict[str, Any] = {"account": account, "domain": domain.name, "added": domain.added}
         fields |= {"status": metrics.status(domain), "why": _why(domain), "since": _since(domain)}
+        fields["reputation"] = reputation
         if domain.added:
             fields["record"] = RecordOut(name=record_name(domain.name), value=domain.proof)
         if look:

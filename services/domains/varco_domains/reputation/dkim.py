@@ -1,0 +1,45 @@
+"""Whether the keys that we sign with are published. Pure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from varco_common.dns.answers import Answer, Found, Unknown
+from varco_common.events import Colour, ReputationFinding
+from varco_domains.reputation.finding import txt
+
+CHECK = "DKIM"
+
+
+class KeyRecord(NamedTuple):
+    """The name of a key's record, the value that belongs there, and what the DNS says."""
+
+    name: str
+    value: str
+    answer: Answer[str]
+
+
+def dkim_finding(domain: str, keys: Sequence[KeyRecord]) -> ReputationFinding:
+    """`keys` are those that sign now."""
+    if not keys:
+        text = f"mail of {domain} leaves unsigned: `varco domains rotate` makes a key and prints its record"
+        return ReputationFinding(check=CHECK, colour=Colour.AMBER, text=text)
+    for key in keys:
+        if isinstance(key.answer, Unknown):
+            return ReputationFinding(check=CHECK, colour=Colour.UNKNOWN, text=f"cannot tell now: {key.answer.reason}")
+        if not _published(key):
+            text = f"{key.name} has no record of the key that we sign with: receivers see broken signatures"
+            return ReputationFinding(check=CHECK, colour=Colour.RED, text=text, record=txt(key.name, key.value))
+    return ReputationFinding(
+        check=CHECK, colour=Colour.GREEN, text=f"signed with {', '.join(key.name for key in keys)}"
+    )
+
+
+def _published(key: KeyRecord) -> bool:
+    records = key.answer.records if isinstance(key.answer, Found) else ()
+    return any(_tags(record).get("p") == _tags(key.value)["p"] for record in records)
+
+
+def _tags(record: str) -> dict[str, str]:
+    """RFC 6376 3.2. White space inside a value does not count."""
+    pairs = (part.partition("=") for part in record.split(";"))
+    return {name.strip(): "".join(value.split()) for name, equals, value in pairs if equals}
