@@ -62,16 +62,16 @@ def form_token(html: str) -> str:
     return found[1]
 
 
-@pytest.fixture
-async def console(nats: NatsServer, tmp_path: Path) -> AsyncIterator[RunningConsole]:
-    port = free_port()
+@asynccontextmanager
+async def running_console(nats: NatsServer, home: Path, port: int, **more: object) -> AsyncIterator[RunningConsole]:
+    """A console whose pages are at this port."""
     settings = Settings(
-        home=tmp_path,
+        home=home,
         nats_url=nats.url,
         api_port=free_port(),
         console_port=port,
-        token_public_key_file=public_key(tmp_path),
-        url=f"http://127.0.0.1:{port}",
+        token_public_key_file=public_key(home),
+        **more,
     )
     signer = TokenSigner(KEY.encode())
     async with Bus.connect(nats.settings(), "test") as bus:
@@ -79,3 +79,9 @@ async def console(nats: NatsServer, tmp_path: Path) -> AsyncIterator[RunningCons
         await bus.requests.answer(person_tokens.QUESTION, "policy", answer)
         async with serving(serve(settings), client(settings.api_port)) as admin:
             yield RunningConsole(admin, port, bus)
+
+
+@pytest.fixture
+async def console(nats: NatsServer, tmp_path: Path) -> AsyncIterator[RunningConsole]:
+    async with running_console(nats, tmp_path, free_port()) as console:
+        yield console

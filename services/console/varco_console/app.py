@@ -26,6 +26,7 @@ from varco_console import metrics
 from varco_console.api import people as people_api
 from varco_console.html_pages.catalogue import NAVIGATION, PAGES
 from varco_console.model import ALL, NAME, PEOPLE
+from varco_console.oidc import OidcProvider
 from varco_console.people import People
 from varco_console.second_factor import FactorSeal
 from varco_console.service_apis import ServiceApis
@@ -70,6 +71,7 @@ async def serve(settings: Settings) -> None:
             renderer=Renderer(NAVIGATION),
             jobs=jobs,
             url=settings.base_url,
+            provider=OidcProvider(settings.oidc_client, apis.client) if settings.oidc_client else None,
         )
         http.include(rebuild_api.router(NAME, "varco_console.rebuild", settings))
         http.include(people_api.router(people, settings.base_url))

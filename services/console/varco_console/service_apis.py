@@ -32,7 +32,7 @@ class ServiceApis:
     """`urls` has the base URL of each service's API."""
 
     def __init__(self, bus: Bus, urls: Mapping[str, str], client: "httpx.AsyncClient") -> None:
-        self.urls, self._bus, self._client = urls, bus, client
+        self.urls, self.client, self._bus = urls, client, bus
         self._tokens: TTLCache[PersonRights, str] = TTLCache(10_000, LIFE_SECONDS - RENEWED_SECONDS, time.monotonic)
 
     @classmethod
@@ -63,7 +63,7 @@ class ServiceApis:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers |= options.pop("headers", None) or {}
         try:
-            return await self._client.request(method, self.urls[service] + path, headers=headers, **options)
+            return await self.client.request(method, self.urls[service] + path, headers=headers, **options)
         except httpx.HTTPError as error:
             raise ApiFailure(service, 503, f"{service} does not answer ({type(error).__name__})") from None
 
@@ -74,7 +74,7 @@ class ServiceApis:
         url, headers = self.urls[service] + path, {"Authorization": f"Bearer {token}"}
         timeout = httpx.Timeout(SECONDS, read=None)
         try:
-            async with self._client.stream("POST", url, json=body, headers=headers, timeout=timeout) as answer:
+            async with self.client.stream("POST", url, json=body, headers=headers, timeout=timeout) as answer:
                 if not answer.is_success:
                     await answer.aread()
                     raise ApiFailure(service, answer.status_code, _detail(answer))

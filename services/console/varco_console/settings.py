@@ -6,8 +6,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from varco_common.base.settings import CommaList, Internal, NetworkList, env_prefix, matches
+from varco_common.base.settings import (
+    BrokenSetting,
+    CommaList,
+    Internal,
+    NetworkList,
+    SecretFile,
+    env_prefix,
+    matches,
+    read_secret,
+)
 from varco_common.runtime.settings import TableServiceSettings, WithConsolePort
+from varco_console.oidc import OidcClient
 
 
 class Settings(TableServiceSettings, WithConsolePort):
@@ -28,6 +38,19 @@ class Settings(TableServiceSettings, WithConsolePort):
         description="The key that encrypts the secrets of second factors. The first start makes it. Empty: "
         "`secrets/console.key` in VARCO_HOME.",
     )
+    oidc_issuer: Annotated[str, matches(r"(https?://\S+)?", "the URL of an OpenID provider")] = Field(
+        default="",
+        description="The OpenID provider that people may sign in with, such as https://login.acme.example/realms/staff. "
+        "Its redirect URI is VARCO_CONSOLE_URL with /login/provider/back. Empty: none.",
+    )
+    oidc_client_id: str = Field(default="varco", description="The name by which the OpenID provider knows the console.")
+    oidc_client_secret_file: SecretFile | None = Field(
+        default=None, description="File with the secret that the OpenID provider gave the console."
+    )
+    oidc_claim: str = Field(
+        default="email",
+        description="The claim of the ID token that is a person's name here, such as preferred_username.",
+    )
     apis: Internal[CommaList] = Field(
         default=(),
         validation_alias="VARCO_APIS",
@@ -46,6 +69,18 @@ class Settings(TableServiceSettings, WithConsolePort):
     @property
     def has_tls(self) -> bool:
         return self.base_url.startswith("https:")
+
+    @cached_property
+    def oidc_client(self) -> OidcClient | None:
+        """None where no provider is set. Raises BrokenSetting."""
+        if not self.oidc_issuer:
+            return None
+        if not self.oidc_client_secret_file:
+            expected = "a file with the secret, because VARCO_CONSOLE_OIDC_ISSUER is set"
+            raise BrokenSetting("VARCO_CONSOLE_OIDC_CLIENT_SECRET_FILE", "", expected)
+        secret = read_secret(self.oidc_client_secret_file)
+        back = f"{self.base_url}/login/provider/back"
+        return OidcClient(self.oidc_issuer, self.oidc_client_id, secret, self.oidc_claim, back)
 
     @cached_property
     def api_urls(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from varco_console.oidc import OidcProvider
 from varco_console.people import People
 from varco_console.second_factor import FactorSeal
 from varco_console.service_apis import PersonApi, ServiceApis
@@ -15,7 +16,10 @@ from varco_console.web.rendering import Renderer
 
 @dataclass(frozen=True, kw_only=True)
 class Console:
-    """`url` is what browsers call the console, without a path."""
+    """`url` is what browsers call the console, without a path.
+
+    `provider` is the OpenID provider that people may sign in with, if there is one.
+    """
 
     people: People
     sign_in: SignIn
@@ -24,6 +28,7 @@ class Console:
     renderer: Renderer
     jobs: BackgroundJobs
     url: str
+    provider: OidcProvider | None = None
 
     @property
     def has_tls(self) -> bool:

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 SESSION = "varco_session"
 FORM = "varco_form"
 LANGUAGE = "varco_language"
+OIDC = "varco_oidc"
 
 
 def read_cookie(request: Request, name: str) -> str:

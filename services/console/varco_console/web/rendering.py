@@ -69,7 +69,7 @@ class Renderer:
             "form_field": FIELD,
             "form_token": form_token(request),
             "navigation": [entry for entry in self._navigation if person and person.role in entry.roles],
-            "now": datetime.now(UTC),
+            "provider": request.app.state.console.provider,
         }
 
 
