@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ class Readiness:
     def __init__(self, service: str, draining: asyncio.Event) -> None:
         self.checks: dict[str, Check] = {"start": _starting}
         self._service, self._draining = service, draining
+        self._measured: set[str] = set()  # checks that have a metric
 
     async def respond(self) -> JSONResponse:
         """200 while serving or degraded, else 503; with the result of each check."""
@@ -58,8 +60,12 @@ class Readiness:
         """Runs every check, and writes the results into the metrics."""
         checking = dict(self.checks)  # a start that ends meanwhile replaces them
         states = dict(zip(checking, await asyncio.gather(*map(_state, checking.values())), strict=True))
-        for name, state in states.items():
-            CHECK_OK.labels(self._service, name).set(not state.why)
+        for name in self._measured - self.checks.keys():  # else `start` would fail for ever
+            with suppress(KeyError):
+                CHECK_OK.remove(self._service, name)
+        self._measured = {name for name in states if name in self.checks}
+        for name in self._measured:
+            CHECK_OK.labels(self._service, name).set(not states[name].why)
         return states
 
 
