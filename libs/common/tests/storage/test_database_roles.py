@@ -3,6 +3,7 @@
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from varco_common.storage import database
 from varco_common.storage.database import roles
@@ -45,3 +46,23 @@ async def test_what_is_there_stays_and_what_is_missing_is_added(postgres_url, ex
         assert await connection.scalar(sa.text("SELECT text FROM notes")) == "kept"
         names = await connection.scalars(sa.text("SELECT nspname FROM pg_namespace WHERE nspname IN ('later')"))
         assert names.all() == ["later"]
+
+
+async def test_a_role_that_may_create_roles_and_owns_the_database_is_enough(postgres_url, example):
+    engine = create_async_engine(postgres_url)
+    async with engine.begin() as connection:
+        name = await connection.scalar(sa.text("SELECT current_database()"))
+        await connection.execute(sa.text("CREATE ROLE provided LOGIN CREATEROLE"))
+        await connection.execute(sa.text(f"ALTER DATABASE {name} OWNER TO provided"))
+    try:
+        for password in ("first", "second"):
+            await roles.ensure(postgres_url.replace("postgres@", "provided@"), {"by-provided": password})
+        async with database.connect(as_role(postgres_url, "by_provided"), "by-provided") as own:
+            await database.migrate(own, example)
+    finally:
+        async with engine.begin() as connection:
+            await connection.execute(sa.text(f"ALTER DATABASE {name} OWNER TO postgres"))
+            for role in ("by_provided", "provided"):
+                await connection.execute(sa.text(f"DROP OWNED BY {role} CASCADE"))
+                await connection.execute(sa.text(f"DROP ROLE {role}"))
+        await engine.dispose()

@@ -14,7 +14,8 @@ _MAX_CONNECTIONS = 30  # for one role, so that a faulty service leaves some to t
 async def ensure(url: str, passwords: Mapping[str, str]) -> None:
     """Creates the role and the schema of each service in `passwords`, and sets the role's password.
 
-    `url` is that of a superuser. Raises TransientError while the server can't be reached.
+    `url` is that of a superuser, or of a role that may create roles and owns the database, as
+    providers give one. Raises TransientError while the server can't be reached.
     """
     engine = create_async_engine(url, connect_args={"timeout": 5, "command_timeout": 30})
     try:
@@ -37,9 +38,12 @@ async def ensure(url: str, passwords: Mapping[str, str]) -> None:
 async def _ensure(connection: AsyncConnection, database: str, name: str, password: str) -> None:
     known = await connection.scalar(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name})
     verb = "ALTER" if known else "CREATE"
+    right = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+    grant = "" if await connection.scalar(sa.text(right)) else f"GRANT {name} TO CURRENT_USER"
     literal = await connection.scalar(sa.text("SELECT quote_literal(:password)"), {"password": password})
     for statement in (
-        f"{verb} ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT {_MAX_CONNECTIONS} PASSWORD {literal}",
+        f"{verb} ROLE {name} LOGIN CONNECTION LIMIT {_MAX_CONNECTIONS} PASSWORD {literal}",
+        *filter(None, [grant]),  # else nobody but a superuser may give a schema to the role
         f"GRANT CONNECT ON DATABASE {database} TO {name}",
         f"CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name}",
     ):
