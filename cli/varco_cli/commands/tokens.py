@@ -1,5 +1,7 @@
 """`varco tokens`: bearer tokens of the HTTP APIs."""
 
+import os
+import sys
 from typing import Annotated
 from urllib.parse import quote
 
@@ -8,8 +10,10 @@ import typer
 from varco_cli import api_client, output
 from varco_cli.catalogue import group
 from varco_cli.commands.shared import Reason
-from varco_cli.failures import Misused
+from varco_cli.failures import Misused, Unauthorised
 from varco_cli.output import Json
+from varco_common.base.durable_file import write_durable
+from varco_common.runtime.tokens import ApiToken, InvalidToken, token_parts
 
 app = group("tokens")
 
@@ -67,6 +71,46 @@ def revoke(
     params = {"reason": reason} | ({"unlisted": True} if unlisted else {})
     api_client.call("policy", "DELETE", f"{_path(account)}/{quote(token, safe='')}", params=params)
     output.show({"revoked": token}, as_json, lambda: output.line(f"{token} is revoked"))
+
+
+@app.command("rotate")
+def rotate(
+    to_output: Annotated[
+        bool, typer.Option("--print", help="Print the new token, and leave the file alone: for containers.")
+    ] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Replaces the admin token: issues another one, writes it to admin.token, revokes the old one.
+
+    Nothing is restarted. With docker compose, `make rotate-token` does this.
+
+    Example: `varco tokens rotate --reason "a laptop was stolen"`
+    """
+    old = _current()
+    if not old.is_admin:
+        raise Misused("the token in use is no admin token: an account's token is replaced by issue and revoke")
+    if os.environ.get("VARCO_TOKEN") and not to_output:
+        raise Misused("VARCO_TOKEN is set, and no file: add --print, and store what is printed")
+    new = api_client.call("policy", "POST", _path(""), params={"reason": reason}, json={"name": "admin.token"})["token"]
+    if to_output:
+        output.show({"token": new, "revoked": old.id}, as_json, lambda: output.line(new))
+        sys.stdout.flush()
+    else:
+        write_durable(api_client.state_directory().admin_token, f"{new}\n")
+    api_client.call("policy", "DELETE", f"{_path('')}/{old.id}", params={"reason": reason, "unlisted": True})
+    if not to_output:
+        file = str(api_client.state_directory().admin_token)
+        output.show(
+            {"file": file, "revoked": old.id}, as_json, lambda: output.line(f"{file} is new, {old.id} is revoked")
+        )
+
+
+def _current() -> ApiToken:
+    try:
+        return token_parts(api_client.token()).token
+    except InvalidToken:
+        raise Unauthorised("the token in use is none of Varco's") from None
 
 
 def _path(account: str) -> str:
