@@ -115,5 +115,6 @@ async def _shake_hands(connection: ClientConnection, accepted: socket.socket) ->
             ssl_handshake_timeout=settings.handshake_timeout.total_seconds(),
         )
     except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-        _log.info("TLS handshake failed", host=connection.info.host, error=str(error))
+        write = _log.debug if connection.info.is_health_check else _log.info  # it comes every few seconds
+        write("TLS handshake failed", host=connection.info.host, error=str(error))
         connection.leave()
