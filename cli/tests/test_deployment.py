@@ -168,3 +168,23 @@ def test_the_command_says_where_the_secrets_are(tmp_path: Path, monkeypatch: pyt
 def test_a_password_that_cant_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(BrokenSetting, match=r"db-policy\.password in it \(No such file or directory\)"):
         role_password(tmp_path, "policy")
+
+
+def test_ports_and_bus_stay_where_a_service_or_its_settings_change(compose: dict[str, Any]) -> None:
+    """What ingress waits for are the voters. What the bus waits for has an image that stays."""
+    services = compose["services"]
+    assert set(services["ingress-smtp"]["depends_on"]) == {
+        "prepare", "gate", "policy", "ratelimit", "banguard", "filelink",
+    }  # fmt: skip
+    assert not services["volumes"]["image"].startswith("varco/")
+    assert not services["gate"]["image"].startswith("varco/")
+
+
+def test_every_service_with_tables_finds_a_database_elsewhere(services: list[ServiceDescription]) -> None:
+    text = re.sub(r"!reset", "", (ROOT / "compose.external.yml").read_text())
+    external = yaml.safe_load(text)["services"]
+    for service in services:
+        if service.tables:
+            name = service.name.replace("-", "_")
+            url = external[service.name]["environment"]["VARCO_DATABASE_URL"]
+            assert url == f"postgresql+asyncpg://{name}@${{VARCO_DATABASE_SERVER}}"

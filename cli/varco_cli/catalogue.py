@@ -45,6 +45,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Gate": {
         "quickstart": Entry("quickstart:quickstart", "Asks a few questions and writes the first files of a gate."),
+        "check": Entry("check:check", "Finds wrong settings, files and ports before a start."),
         "up": Entry("up:up", "Starts the whole gateway."),
         "status": Entry("status:status", "What runs where, and whether it is ready."),
         "restart": Entry("restart:restart", "Drains and restarts services, one after the other."),

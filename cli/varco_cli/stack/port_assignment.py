@@ -13,18 +13,29 @@ from varco_common.base import log
 from varco_common.base.durable_file import write_durable
 from varco_common.base.settings import BrokenSetting
 
+_FILE = "places.json"
 _log = log.get(__name__)
 
 
 def assign_api_ports(home: StateDirectory, first: int, services: Sequence[ServiceDescription]) -> dict[str, int]:
     """Returns the API port of each service. A service keeps its port when others are installed."""
-    file = home.path / "places.json"
-    places = _read_places(file)
+    places = _places(home, services)
+    write_durable(home.path / _FILE, msgspec.json.encode(places))
+    return {service.name: first + places[service.name] for service in services}
+
+
+def api_ports(home: StateDirectory, first: int, services: Sequence[ServiceDescription]) -> dict[str, int]:
+    """Returns the API port that the next start will give to each service."""
+    places = _places(home, services)
+    return {service.name: first + places[service.name] for service in services}
+
+
+def _places(home: StateDirectory, services: Sequence[ServiceDescription]) -> dict[str, int]:
+    places = _read_places(home.path / _FILE)
     for service in services:
         if service.name not in places:
             places[service.name] = min(set(range(SERVICES)) - set(places.values()))
-    write_durable(file, msgspec.json.encode(places))
-    return {service.name: first + places[service.name] for service in services}
+    return places
 
 
 def _read_places(file: Path) -> dict[str, int]:
@@ -40,14 +51,21 @@ def _read_places(file: Path) -> dict[str, int]:
 
 def check_ports(settings: StackSettings, services: Sequence[ServiceDescription], api_ports: Mapping[str, int]) -> None:
     """Raises BrokenStart with a line for each port that is taken, with the variable to change."""
+    if taken := taken_ports(settings, services, api_ports):
+        raise BrokenStart("\n".join(map(str, taken)))
+
+
+def taken_ports(
+    settings: StackSettings, services: Sequence[ServiceDescription], api_ports: Mapping[str, int]
+) -> list[BrokenSetting]:
+    """Returns an error for each port that can't be listened on."""
     taken = []
     for address, port, variable in _listeners(settings, services, api_ports):
         try:
             check_listenable(address, port, variable)
         except BrokenSetting as error:
-            taken.append(str(error))
-    if taken:
-        raise BrokenStart("\n".join(taken))
+            taken.append(error)
+    return taken
 
 
 def _listeners(

@@ -1,11 +1,13 @@
 """Settings from environment variables: field types, the base class, and loading."""
 
 import difflib
+import inspect
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import cached_property
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
@@ -21,6 +23,7 @@ from varco_common.base.form_fields import field_at
 from varco_common.base.mistakes import expectation
 
 EXIT_BROKEN_SETTING = 2
+_PYDANTICS = frozenset(dir(BaseSettings))
 
 
 class BrokenSetting(VarcoError):
@@ -31,6 +34,7 @@ class BrokenSetting(VarcoError):
 
     def __init__(self, variable: str, value: object, expected: str) -> None:
         printable = re.sub(r"://([^:/@\s]*):[^@\s]*@", r"://\1:***@", str(value))  # hides a password in a URL
+        self.variable = variable
         super().__init__(" ".join(f"{variable}={printable}: expected {expected}".split()))
 
 
@@ -201,7 +205,32 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     try:
         return kind()
     except ValidationError as error:
-        raise _broken(kind, error) from None
+        raise _broken(kind, error.errors(include_url=False)[0]) from None
+
+
+def broken_settings(kind: type[Settings], environ: Mapping[str, str]) -> list[BrokenSetting]:
+    """Every unusable value that `load` would meet here, not only the first.
+
+    Without one, what the settings derive from files and from one another is tried as well.
+    """
+    try:
+        _check_names(kind, environ)
+        settings = kind()
+    except BrokenSetting as error:
+        return [error]
+    except ValidationError as error:
+        return [_broken(kind, mistake) for mistake in error.errors(include_url=False)]
+    return list(_broken_properties(settings))
+
+
+def _broken_properties(settings: Settings) -> Iterator[BrokenSetting]:
+    kind = type(settings)
+    for name in dir(kind):
+        if isinstance(inspect.getattr_static(kind, name), property | cached_property) and name not in _PYDANTICS:
+            try:
+                getattr(settings, name)
+            except BrokenSetting as error:
+                yield error
 
 
 def load_or_exit(kind: type[S]) -> S:
@@ -237,8 +266,7 @@ def _check_names(kind: type[Settings], environ: Mapping[str, str]) -> None:
             raise BrokenSetting(name, environ[name], near[0] if near else f"one of {', '.join(sorted(known))}")
 
 
-def _broken(kind: type[Settings], error: ValidationError) -> BrokenSetting:
-    first = error.errors(include_url=False)[0]
+def _broken(kind: type[Settings], first: Mapping[str, Any]) -> BrokenSetting:
     place = str(first["loc"][0]) if first["loc"] else ""
     name = next((name for name, field in kind.model_fields.items() if place in (name, field.validation_alias)), place)
     return BrokenSetting(variables(kind).get(name, place), first["input"], expectation(first, field_at(kind, [name])))

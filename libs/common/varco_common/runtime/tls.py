@@ -163,7 +163,7 @@ class Certificates:
             try:
                 self._loaded[pair] = _read(pair)
             except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-                self._unreadable[pair] = f"{pair.certificate} with {pair.key} ({_reason(error)})"
+                self._unreadable[pair] = f"{pair.certificate} with {pair.key} ({reason(error)})"
                 if pair in former:
                     self._loaded[pair] = former[pair]
         if not self._loaded:
@@ -197,11 +197,17 @@ def _read(pair: Pair) -> _Loaded:
     return _Loaded(context, _names_of(leaf), start, end, self_signed=leaf.issuer == leaf.subject)
 
 
+def end_of(pair: Pair) -> datetime:
+    """When a certificate ends. Raises OSError or ValueError where the pair can't be used."""
+    return _read(pair).end
+
+
 def _name(pair: Pair) -> str:
     return pair.certificate.stem.lower()
 
 
-def _reason(error: OSError | ValueError) -> str:
+def reason(error: OSError | ValueError) -> str:
+    """Why a pair can't be used, in a few words."""
     return (isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.strerror) or str(error)
 
 

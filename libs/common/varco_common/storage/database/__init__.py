@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from varco_common.storage.database.engine import DATABASE_ERRORS, READ_ONLY, connect, in_words, schema_of
+from varco_common.storage.database.engine import DATABASE_ERRORS, READ_ONLY, connect, in_words, log_in, schema_of
 from varco_common.storage.database.migration import migrate, revisions
 from varco_common.storage.database.projection_tables import create_projection_tables, progress, states
 
@@ -13,6 +13,7 @@ __all__ = [
     "connect",
     "create_projection_tables",
     "in_words",
+    "log_in",
     "migrate",
     "progress",
     "revisions",

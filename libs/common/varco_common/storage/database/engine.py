@@ -10,6 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from varco_common.base.errors import TransientError
 from varco_common.base.settings import BrokenSetting
 
 DATABASE_ERRORS = (SQLAlchemyError, OSError, TimeoutError)  # what a database that can't be reached raises
@@ -52,6 +53,20 @@ def check_login(error: BaseException, url: sa.URL) -> None:
     if sqlstate(error).startswith(_REFUSED):
         expected = f"a role, a password (VARCO_DATABASE_PASSWORD_FILE) and a database that fit: {in_words(error)}"
         raise BrokenSetting("VARCO_DATABASE_URL", url.render_as_string(), expected) from None
+
+
+async def log_in(url: str) -> None:
+    """Tries role, password and database. Raises BrokenSetting, or TransientError if it is away."""
+    parsed = sa.make_url(url)
+    engine = create_async_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+    try:
+        async with engine.connect():
+            pass
+    except DATABASE_ERRORS as error:
+        check_login(error, parsed)
+        raise TransientError(in_words(error)) from None
+    finally:
+        await engine.dispose()
 
 
 def schema_of(service: str) -> str:

@@ -1,0 +1,1 @@
+"""What `varco check` finds before anything starts: settings, files, ports, passwords."""
