@@ -1,6 +1,7 @@
 """monitoring/ names only metrics, label values, commands and files of a running gate."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -119,6 +120,41 @@ def test_every_alert_has_a_runbook_and_names_commands_that_exist():
         assert len(texts["runbook"]) > 80
         for command in re.findall(r"`(varco [a-z ]*[a-z])", texts["runbook"]):
             assert any(known == command or known.startswith(f"{command} ") for known in commands), command
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "",
+        "https://hooks.slack.com/services/T/B/x",
+        "https://alerts.example/hook",
+        "ops@acme.example",
+    ],
+)
+def test_amtool_takes_what_each_kind_of_receiver_is_written_as(to: str, tmp_path: Path) -> None:
+    written = alertmanager(tmp_path, VARCO_ALERT_TO=to, VARCO_ALERT_SMARTHOST="smtp.provider.example:587")
+    receivers = yaml.safe_load(written.read_text())["receivers"]
+    assert to in str(receivers)
+    if not (amtool := shutil.which("amtool")):
+        pytest.skip("amtool is not installed here (Debian: package prometheus-alertmanager)")
+    done = subprocess.run([amtool, "check-config", str(written)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("to", "smarthost"), [("pager", "smtp.provider.example:587"), ("ops@acme.example", "")])
+def test_a_receiver_that_cannot_be_reached_ends_the_start(to: str, smarthost: str, tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        alertmanager(tmp_path, VARCO_ALERT_TO=to, VARCO_ALERT_SMARTHOST=smarthost)
+    assert f"VARCO_ALERT_TO={to}" in failed.value.stderr
+
+
+def alertmanager(folder: Path, **variables: str) -> Path:
+    """Writes Alertmanager's configuration as its container does."""
+    file = folder / "alertmanager.yml"
+    environment = {"PATH": os.environ["PATH"], "VARCO_HOSTNAME": "smtp.acme.example", **variables}
+    command = ["sh", str(ROOT / "monitoring" / "alertmanager" / "start.sh"), str(file)]
+    subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return file
 
 
 def test_promtool_takes_the_rules_and_the_configuration():
