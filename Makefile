@@ -4,7 +4,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 SERVICES := $(patsubst %/pyproject.toml,%,$(sort $(wildcard services/*/pyproject.toml)))
-COMPOSE_HOME := $(abspath $(or $(VARCO_HOME),var))
+ENV_FILE := $(or $(COMPOSE_ENV_FILES),.env)
+setting = $(or $($(1)),$(shell sed -n 's/^ *$(1)=//p' $(ENV_FILE) 2> /dev/null | tail -n 1))
+COMPOSE_HOME := $(abspath $(or $(call setting,VARCO_HOME),var))
+CLI_IMAGE := varco/cli:$(or $(call setting,VARCO_VERSION),dev)
 PARTS := libs/common $(SERVICES) cli
 
 help: ## this list
@@ -24,10 +27,13 @@ up: venv ## start the whole gateway here; Ctrl-C ends it
 
 secrets: ## random secrets, .env and the bus's configuration for docker compose; what is there stays
 	@mkdir -p -m 700 "$(COMPOSE_HOME)"
-	docker build --quiet --build-arg SERVICE=cli --tag varco/cli:$${VARCO_VERSION:-dev} .
+	docker build --quiet --build-arg SERVICE=cli --tag $(CLI_IMAGE) .
 	@docker run --rm --network none --user "$$(id -u):$$(id -g)" --volume "$(CURDIR):$(CURDIR)" --volume "$(COMPOSE_HOME):$(COMPOSE_HOME)" \
-	  --workdir "$(CURDIR)" --env VARCO_HOME="$(COMPOSE_HOME)" varco/cli:$${VARCO_VERSION:-dev} \
-	  varco init --hostname "$${VARCO_HOSTNAME:-$$(hostname -f)}"
+	  --workdir "$(CURDIR)" --env VARCO_HOME="$(COMPOSE_HOME)" $(CLI_IMAGE) \
+	  varco init --env-file "$(ENV_FILE)" --hostname "$(or $(call setting,VARCO_HOSTNAME),$$(hostname -f))"
+
+check: ## with docker compose: what is wrong with settings, secrets and ports, before anything is replaced
+	@docker/check.sh
 
 backup: ## with docker compose: everything into one folder below ./backups
 	@docker/backup.sh
@@ -37,6 +43,9 @@ restore: ## with docker compose, into empty volumes: make restore FROM=backups/2
 
 upgrade: secrets ## with docker compose: replaces every service by the version in this folder
 	@docker/upgrade.sh
+
+rotate-token: ## with docker compose: another admin token; the old one ends
+	@docker/rotate-token.sh
 
 demo: venv ## start it with a local next hop, send mails that show each rule, print what became of them
 	@$(BIN)/varco demo
@@ -74,4 +83,4 @@ lock: ## resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock \
 	  $(addprefix --no-emit-package ,varco-common $(patsubst services/%,varco-%,$(SERVICES)) varco-cli)
 
-.PHONY: help venv up secrets backup restore upgrade demo test test-compose lint docs screenshots bench lock
+.PHONY: help venv up secrets check backup restore upgrade rotate-token demo test test-compose lint docs screenshots bench lock

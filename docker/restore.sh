@@ -4,27 +4,38 @@
 # Secrets and settings that are there stay. On a new machine they come out of the backup.
 set -euo pipefail
 folder=${1:?"which backup? For example: docker/restore.sh backups/2026-11-24-030000"}
-settings=${COMPOSE_ENV_FILES:-.env}
-for file in tables.sql audit.tar gate.tar secrets.tar; do
+for file in audit.tar gate.tar secrets.tar; do
     [ -r "$folder/$file" ] || { echo "$folder has no $file: it is no whole backup" >&2; exit 2; }
 done
 step() { echo "restore: $*" >&2; }
-if [ ! -e "$settings" ]; then
-    step "secrets and settings"
-    tar --extract --file "$folder/secrets.tar"
+if [ ! -e "${COMPOSE_ENV_FILES:-.env}" ]; then
+    step "settings"
+    tar --extract --file "$folder/secrets.tar" --wildcards '*.env'
 fi
-set -a; . "$settings"; set +a
-root=$(cd "${VARCO_BACKUPS:-./backups}" && pwd)
+. "$(dirname "$0")/settings.sh"
+home=$(setting VARCO_HOME ./var)
+if [ ! -e "$home" ]; then
+    step "secrets"
+    mkdir -p "$(dirname "$home")"
+    tar --extract --file "$folder/secrets.tar" --directory "$(dirname "$home")" "$(basename "$home")"
+fi
+! here postgres || [ -r "$folder/tables.sql" ] || { echo "$folder has no tables.sql: it is no whole backup" >&2; exit 2; }
+root=$(cd "$(setting VARCO_BACKUPS ./backups)" && pwd)
 inside=$(cd "$folder" && pwd)
 [ "${inside#"$root"/}" != "$inside" ] || { echo "$folder is not below $root, which VARCO_BACKUPS names: move it there" >&2; exit 2; }
+[ "$(id -u)" -ne 0 ] || chown -R "$(setting VARCO_UID 0):$(setting VARCO_GID 0)" "$inside" # the operator's container reads there
 
 step "bus, database and object store start"
-docker compose up --detach --wait nats postgres minio
+for service in nats postgres minio; do
+    if here "$service"; then docker compose up --detach --wait "$service"; fi
+done
 docker compose run --rm --no-TTY prepare
 step "mail, events, objects"
 docker compose run --rm --no-TTY operator restore "/backup/${inside#"$root"/}/gate.tar" >&2
-step "tables"
-docker compose exec -T postgres psql --username postgres --dbname varco --quiet < "$folder/tables.sql"
+if here postgres; then
+    step "tables"
+    docker compose exec -T postgres psql --username postgres --dbname varco --quiet < "$folder/tables.sql"
+fi
 step "keys of audit"
 docker compose run --rm --no-deps --no-TTY audit tar --extract --directory /var/lib/varco < "$folder/audit.tar"
 step "every service starts"

@@ -10,6 +10,7 @@
 | 5 | the token isn't accepted |
 """
 
+import errno
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,15 @@ class CommandFailure(Exception):
     def __init__(self, text: str, problem: Mapping[str, Any] | None = None) -> None:
         super().__init__(text)
         self.problem = problem or {}
+
+
+def in_words(error: OSError) -> str:
+    """Returns why a file can't be written, and what to do about it in a container."""
+    hint = {errno.EROFS: ": with Docker, write below /exports", errno.EACCES: _OF_ANOTHER_USER}
+    return f"{error.strerror or error}{hint.get(error.errno or 0, '')}"
+
+
+_OF_ANOTHER_USER = ": it belongs to another user than this command's"
 
 
 class Refused(CommandFailure):

@@ -1,6 +1,5 @@
 """`varco`: the command line. catalogue.py lists its commands; each noun has a file in commands/."""
 
-import errno
 import sys
 from importlib.metadata import version as installed_version
 from typing import Annotated, Any
@@ -107,8 +106,7 @@ def main() -> None:
         output.error(f"varco: {failure}")
         sys.exit(failure.exit_code)
     except OSError as error:
-        hint = ": with Docker, write below /exports" if error.errno == errno.EROFS else ""
-        output.error(f"varco: {error.filename or 'input or output'}: {error.strerror or error}{hint}")
+        output.error(f"varco: {error.filename or 'input or output'}: {failures.in_words(error)}")
         sys.exit(failures.Misused.exit_code)
 
 

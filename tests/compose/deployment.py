@@ -67,15 +67,24 @@ def later(code: int) -> int:
 class Deployment:
     """One project. `variables` go into its .env; `files` are the compose files."""
 
-    def __init__(self, folder: Path, *, files: tuple[str, ...] = ("docker-compose.yml",), **variables: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        files: tuple[str, ...] = ("docker-compose.yml",),
+        address: str = "127.0.0.1",
+        ports: Ports | None = None,
+        **variables: str,
+    ) -> None:
         self.project = f"varco-test-{token_hex(4)}"
         self.home = folder / "var"
-        self.ports = Ports.free()
+        self.address = address
+        self.ports = ports or Ports.free()
         self.files = files
         self.env_file = folder / ".env"
         lines = {
             "VARCO_HOME": str(self.home),
-            "VARCO_PUBLISH": "127.0.0.1",
+            "VARCO_PUBLISH": address,
             "VARCO_EXPORTS": str(folder / "exports"),
             "VARCO_BACKUPS": str(folder / "backups"),
             "VARCO_VERSION": f"test-{ROOT.stat().st_ino}",  # a work tree's own images
@@ -169,8 +178,11 @@ class Deployment:
 
     def caught(self, recipient: str) -> list[dict[str, Any]]:
         """Returns the mails for this recipient that reached the next hop (profile `demo`)."""
-        mails = [json.loads(line) for line in self.logs("catcher") if line.startswith("{")]
-        return [mail for mail in mails if recipient in mail["recipients"]]
+        return [mail for mail in self.all_caught() if recipient in mail["recipients"]]
+
+    def all_caught(self) -> list[dict[str, Any]]:
+        """Returns every mail that reached the next hop."""
+        return [json.loads(line) for line in self.logs("catcher") if line.startswith("{")]
 
     def containers(self, service: str = "") -> list[dict[str, Any]]:
         """Returns `docker inspect` of each container, including ended ones."""
@@ -193,7 +205,7 @@ class Deployment:
     @contextlib.contextmanager
     def smtp(self, login: str = "", password: str = "") -> Iterator[smtplib.SMTP]:
         """Returns a client of the submission port inside TLS, logged in where a login is given."""
-        client = smtplib.SMTP("127.0.0.1", self.ports.submission, timeout=60)
+        client = smtplib.SMTP(self.address, self.ports.submission, timeout=60)
         try:
             client.ehlo("client.test")
             client.starttls(context=trusting())

@@ -15,7 +15,7 @@ import typer
 from varco_cli import api_client, output
 from varco_cli.catalogue import group
 from varco_cli.commands.shared import Account, NeededReason, Reason, Yes, change, check_account, confirm, read_password
-from varco_cli.failures import Misused
+from varco_cli.failures import Misused, in_words
 from varco_cli.output import Json
 
 app = group("archive")
@@ -223,7 +223,7 @@ def _store(to: Path, form: Format) -> "mailbox.Mailbox[Any] | _StandardOutput":
     try:
         return mailbox.mbox(to) if form is Format.MBOX else mailbox.Maildir(to)
     except OSError as error:
-        raise Misused(f"{to}: {error.strerror}") from None
+        raise Misused(f"{to}: {in_words(error)}") from None
 
 
 def _pages(account: str, settings: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from varco_cli import api_client, offline_verify, output
 from varco_cli.catalogue import group
 from varco_cli.commands.balance import balance
 from varco_cli.commands.shared import Reason
-from varco_cli.failures import Conflict, Misused, Refused
+from varco_cli.failures import Conflict, Misused, Refused, in_words
 from varco_cli.offline_verify import VerificationResult
 from varco_cli.output import Json
 from varco_common.base.ids import LENGTH
@@ -99,7 +99,7 @@ def _write(file: Path, text: bytes) -> None:
     try:
         file.write_bytes(text)
     except OSError as error:
-        raise Misused(f"{file}: {error.strerror}") from None
+        raise Misused(f"{file}: {in_words(error)}") from None
 
 
 def _is_sequence(what: str) -> bool:
@@ -261,6 +261,6 @@ def _new_file(file: Path) -> Iterator[BinaryIO]:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise Misused(f"{file}: {error.strerror}") from None
+        raise Misused(f"{file}: {in_words(error)}") from None
     with os.fdopen(descriptor, "wb") as out:
         yield out

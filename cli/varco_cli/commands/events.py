@@ -12,7 +12,7 @@ import typer
 from varco_cli import api_client, output, times
 from varco_cli.catalogue import group
 from varco_cli.commands.shared import check_account
-from varco_cli.failures import Misused, Unreachable
+from varco_cli.failures import Misused, Unreachable, in_words
 from varco_cli.output import Json
 from varco_cli.times import moment
 from varco_cli.token_names import TokenNames
@@ -156,7 +156,7 @@ def export(
         with to.open("a", encoding="utf-8") as file:
             _export(file, question)
     except OSError as error:
-        raise Misused(f"{to}: {error.strerror}") from None
+        raise Misused(f"{to}: {in_words(error)}") from None
 
 
 def _export(file: IO[str], question: dict[str, Any]) -> None:
