@@ -114,7 +114,7 @@ def _do(mail: str, verb: str, reason: str, as_json: bool) -> None:
 
 
 def _print(answer: dict[str, Any]) -> None:
-    columns = ("mail", "account", "to", "tries", "next try", "why")
+    columns = ("mail", "account", "to", "next hop", "tries", "next try", "why")
     rows = [*map(_untried_row, answer["untried_mails"]), *map(_row, answer["mails"])]
     output.table(columns, sorted(rows), empty="no mail waits")
     if rows:
@@ -130,12 +130,13 @@ def _row(mail: dict[str, Any]) -> tuple[Any, ...]:
     failures = mail["failures"]
     due = "held" if mail["held"] else mail["next_at"]
     why = failures[0]["answer"] if failures else ""
-    return (mail["mail"], mail["account"], _first([f["recipient"] for f in failures]), mail["attempts"], due, why)
+    recipients = _first([f["recipient"] for f in failures])
+    return (mail["mail"], mail["account"], recipients, mail["next_hop"], mail["attempts"], due, why)
 
 
 def _untried_row(mail: dict[str, Any]) -> tuple[Any, ...]:
     due, why = ("waits", mail["waits_for"]) if mail["waits_for"] else ("now", "it is being tried")
-    return (mail["mail"], mail["account"], _first(mail["recipients"]), 0, due, why)
+    return (mail["mail"], mail["account"], _first(mail["recipients"]), mail["next_hop"], 0, due, why)
 
 
 def _first(recipients: list[str]) -> str:
@@ -143,6 +144,22 @@ def _first(recipients: list[str]) -> str:
 
 
 def _print_mail(answer: dict[str, Any]) -> None:
-    output.record({name: value for name, value in answer.items() if name != "failures"})
+    output.record({name: value for name, value in answer.items() if name not in ("failures", "deliveries")})
     rows = [(mail["recipient"], mail["status"], mail["answer"]) for mail in answer["failures"]]
     output.table(["recipient", "status", "answer"], rows)
+    if len(answer["deliveries"]) > 1:
+        _print_deliveries(answer["deliveries"])
+
+
+def _print_deliveries(deliveries: list[dict[str, Any]]) -> None:
+    """Where the recipients of one mail wait for different next hops."""
+    rows = [
+        (
+            each["next_hop"],
+            _first([failure["recipient"] for failure in each["failures"]]),
+            each["attempts"],
+            each["next_at"],
+        )
+        for each in deliveries
+    ]
+    output.table(["next hop", "to", "tries", "next try"], rows)

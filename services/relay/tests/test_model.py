@@ -83,7 +83,7 @@ def test_a_first_delivery_is_no_business_of_the_queue():
 def test_a_hold_keeps_a_mail_back_until_its_release():
     state = fold(deferred("a"), MailHeld(**ABOUT))
     assert state is not None
-    assert (state.due, state.attempt_due(NOW + timedelta(days=1))) == (None, False)
+    assert (state.due, state.attempts_due(NOW + timedelta(days=1))) == (None, ())
     state = queue.apply(state, MailReleased(**ABOUT))
     assert state is not None
     assert state.attempt_due(NOW)

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from varco_common.base import subjects
@@ -10,16 +9,18 @@ from varco_common.base.errors import TransientError
 from varco_common.base.tasks import done_within
 from varco_common.bus import Delivery, DurableConsumer, MailWorker
 from varco_common.bus.background_appends import BackgroundAppends
-from varco_common.events import DeliveryHeld, Event, Failure, Route, RouteFailed, RouteLearned, RouteRecovered
+from varco_common.events import DeliveryHeld, Event, Route, RouteFailed, RouteLearned, RouteRecovered
 from varco_common.eventsourcing.projection import Projection
 from varco_common.mail.record import decode_record
 from varco_relay import metrics
 from varco_relay.delivery_attempt import Deliverer, utc_now
 from varco_relay.model.account_route import AccountRoute
+from varco_relay.model.route_rules import RouteRules
 from varco_relay.model.untried_mail import UntriedMail
 from varco_relay.outgoing_message import OutgoingMessage
 from varco_relay.recorded_outcomes import RecordedOutcomes
-from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
+from varco_relay.route_table import Part, RouteTable
+from varco_relay.smtp.pool_registry import PoolRegistry, Unroutable
 from varco_relay.smtp.transaction import Capabilities
 
 MAX_IN_FLIGHT = 64  # mails of one account in hand: enough to fill four connections with pipelined mail
@@ -40,16 +41,18 @@ class AccountWorker:
         self,
         account: str,
         routes: Projection[AccountRoute],
+        rules: Projection[RouteRules],
         deliverer: Deliverer,
         pools: PoolRegistry,
+        *,
         grace: float,
     ) -> None:
         self.account = account
-        self.destination: Destination = Unroutable("not started")
-        self._routes, self._deliverer, self._pools, self._grace = routes, deliverer, pools, grace
+        self.table = RouteTable(Unroutable("not started"))
+        self._routes, self._rules, self._deliverer, self._pools, self._grace = routes, rules, deliverer, pools, grace
         self._bus = deliverer.bus
         self._recorded = RecordedOutcomes(self._bus, account)
-        self._route: Route | None = None
+        self._wanted: tuple[Route | None, RouteRules | None] = (None, None)
         self._route_changed = asyncio.Event()  # set and replaced when the route changed or came back
         self._appends = BackgroundAppends(self._bus.events)
         self._learned: RouteLearned | None = None
@@ -74,23 +77,30 @@ class AccountWorker:
                 await MailWorker(self._consumer, self._handle, grace=self._grace).run()
         finally:
             await self._appends.flush(self._grace)
-            self._pools.leave(self.destination, self)
-            self.destination = Unroutable("not started")
+            self._leave(self.table)
+            self.table = RouteTable(Unroutable("not started"))
 
     def update_route(self) -> None:
-        """Looks up the account's route again."""
-        state = self._routes.get(self.account)
-        route = state.route if state else None
+        """Looks up the account's route and rules again."""
+        state, rules = self._routes.get(self.account), self._rules.get(self.account)
         if state:
             self._learned, self._is_down = state.learned, bool(state.failed)
         hold = state.hold if state else None
-        if not hold and route == self._route and not isinstance(self.destination, Unroutable):
+        wanted = (state.route if state else None, rules)
+        if not hold and wanted == self._wanted and self.table.is_complete:
             return
-        before, self._route = self.destination, route
-        self.destination = _held(hold) if hold else self._pools.join(route, self)
-        if before is not self.destination:
-            self._pools.leave(before, self)
+        before, self._wanted = self.table, wanted
+        self.table = RouteTable(_held(hold)) if hold else self._joined(*wanted)
+        self._leave(before)
         self._wake()
+
+    def _joined(self, route: Route | None, rules: RouteRules | None) -> RouteTable:
+        others = [self._pools.join(rule.route, SilentListener()) for rule in rules.rules] if rules else ()
+        return RouteTable(self._pools.join(route, self), rules, others)
+
+    def _leave(self, table: RouteTable) -> None:
+        for destination in (table.default, *table.destinations):
+            self._pools.leave(destination)
 
     async def untried(self) -> int:
         """The number of accepted mails that were not tried yet."""
@@ -119,7 +129,10 @@ class AccountWorker:
     # Called by the connection pool (PoolListener)
 
     def on_capabilities(self, host: str, capabilities: Capabilities) -> None:
-        """Appends RouteLearned when they are new or have changed: ingress answers from it."""
+        """Appends RouteLearned when they are new or have changed: ingress answers from it.
+
+        It answers before it knows the recipients, so it learns nothing where they have rules.
+        """
         event = RouteLearned(
             at=utc_now(),
             account=self.account,
@@ -129,7 +142,8 @@ class AccountWorker:
             max_size=capabilities.max_size,
             require_tls=capabilities.require_tls,
         )
-        if not self._learned or _facts(self._learned) != _facts(event):
+        rules = self._wanted[1]
+        if not (rules and rules.rules) and (not self._learned or _facts(self._learned) != _facts(event)):
             self._learned = event
             self._append(event)
         if self._is_down:
@@ -177,24 +191,31 @@ class AccountWorker:
     async def _deliver(self, message: OutgoingMessage, delivery: Delivery) -> None:
         """Makes attempts until each recipient had one.
 
-        While the route is down, waits until the mail expires.
+        While the only route is down, waits until the mail expires. Where there are several, the
+        mail of one that is down is deferred: it must not hold up that of the others.
         """
         untried = message.recipients
         while untried:
-            message = replace(message, recipients=untried)
-            route_changed, destination = self._route_changed, self.destination
-            if not isinstance(destination, Unroutable) and not destination.down_reason:
-                untried, _ = await self._deliverer.attempt(message, destination)
-            elif self._deliverer.expired(message.envelope.received_at):
-                answer = f"4.4.1 {destination.down_reason}"
-                failures = tuple(Failure(recipient=r, status="4.4.1", answer=answer) for r in untried)
-                await self._deliverer.give_up(message, failures, destination.name)
-                return
-            else:
-                if not (isinstance(destination, Unroutable) and destination.held):
-                    self.on_down(destination.name, destination.down_reason)  # a pool has told it, no route has not
+            route_changed, table = self._route_changed, self.table
+            parts = table.parts(message.envelope.sender, untried)
+            attempts = [self._attempt(message.part(part.recipients, part.route), part, table) for part in parts]
+            results = [await attempts[0]] if len(attempts) == 1 else await asyncio.gather(*attempts)
+            untried = tuple(recipient for left in results for recipient in left)
+            if untried and table is self.table:
                 with delivery.waiting():
                     await done_within(route_changed.wait(), ACK_WAIT_SECONDS)
+
+    async def _attempt(self, message: OutgoingMessage, part: Part, table: RouteTable) -> tuple[str, ...]:
+        """Returns the recipients that wait for their route."""
+        destination, untried = part.destination, message.recipients
+        if not isinstance(destination, Unroutable) and not destination.down_reason:
+            untried, _ = await self._deliverer.attempt(message, destination)
+        if untried and (table.has_rules or self._deliverer.expired(message.envelope.received_at)):
+            await self._deliverer.defer(message.part(untried, message.route), destination)
+            return ()
+        if untried and not (isinstance(destination, Unroutable) and destination.held):
+            self.on_down(destination.name, destination.down_reason)  # a pool has told it, no route has not
+        return untried
 
     def _doubt(self) -> None:
         """A bus that died may have lost acks of its last seconds: looks those mails up."""
@@ -214,6 +235,14 @@ class AccountWorker:
 
     def _forget_learned(self) -> None:
         self._learned = None
+
+
+class SilentListener:
+    """For the next hops of a rule: the events about a route are about the account's own."""
+
+    def on_capabilities(self, host: str, capabilities: Capabilities) -> None: ...
+    def on_down(self, host: str, reason: str) -> None: ...
+    def on_recovered(self) -> None: ...
 
 
 def _held(hold: DeliveryHeld) -> Unroutable:

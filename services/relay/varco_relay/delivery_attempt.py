@@ -1,5 +1,6 @@
 """One attempt for one mail: sends it, and records what became of each recipient."""
 
+import asyncio
 import random
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
@@ -13,7 +14,8 @@ from varco_common.events import Failure
 from varco_common.mail.record import MailRecord
 from varco_common.storage.object_store import ObjectStore
 from varco_relay import metrics
-from varco_relay.decide.outcome import outcome_of
+from varco_relay.attempt_log import AttemptLog
+from varco_relay.decide.outcome import AttemptOutcome, outcome_of
 from varco_relay.decide.retry_schedule import RetrySchedule
 from varco_relay.outcome_log import log_outcome
 from varco_relay.outgoing_message import (
@@ -23,9 +25,11 @@ from varco_relay.outgoing_message import (
     expired_event,
     undelivered_events,
 )
-from varco_relay.smtp.connection_pool import BlackholeSink, ConnectionPool
+from varco_relay.smtp.hop_list import Hop, HopList
 from varco_relay.smtp.pending_transaction import NotAttempted
-from varco_relay.smtp.transaction import BodyChunks, make_transaction, read_header
+from varco_relay.smtp.pool_registry import Destination
+from varco_relay.smtp.smtp_reply import SmtpReply
+from varco_relay.smtp.transaction import BodyChunks, SmtpTransaction, make_transaction, read_header
 
 RECIPIENTS_PER_TRANSACTION = 100  # RFC 5321 4.5.3.1.8: every server takes that many
 
@@ -50,41 +54,85 @@ class Deliverer:
     def __init__(self, bus: Bus, object_store: ObjectStore, schedule: RetrySchedule) -> None:
         self.bus, self._object_store, self._schedule = bus, object_store, schedule
 
-    async def attempt(self, message: OutgoingMessage, destination: ConnectionPool | BlackholeSink) -> AttemptResult:
+    async def attempt(self, message: OutgoingMessage, destination: HopList) -> AttemptResult:
         """Tries every recipient once, in as many transactions as that takes.
 
-        Records all before it returns.
+        A recipient that one next hop defers is offered to the others. Records all before it
+        returns.
         """
-        untried, sequence = tuple(dict.fromkeys(message.recipients)), 0
-        bounced: list[Failure] = []
-        deferred: list[Failure] = []
         header = await _header(message)
+        groups = destination.groups(tuple(dict.fromkeys(message.recipients)))
+        attempts = [self._attempt_group(message, group, destination, header) for group in groups]
+        results = [await attempts[0]] if len(attempts) == 1 else await asyncio.gather(*attempts)
+        untried = tuple(recipient for result in results for recipient in result.untried)
+        return AttemptResult(untried, max(result.sequence for result in results))
+
+    async def _attempt_group(
+        self, message: OutgoingMessage, recipients: tuple[str, ...], destination: HopList, header: bytes
+    ) -> AttemptResult:
+        """For recipients that the same next hops take."""
+        attempt = _Attempt(message, header, destination.patience, AttemptLog())
+        left, log = recipients, attempt.log
+        chosen = await destination.choose(recipients)
+        if isinstance(chosen, SmtpReply):
+            log.note("", outcome_of(dict.fromkeys(recipients, chosen)))
+            left, chosen = (), ()
+        for hop in chosen:
+            left = await self._offer(attempt, left, hop)
+            if not left:
+                break
+        if left and destination.defers:
+            log.note_untried(left)
+        sequence = await self._record(message, log)
+        return AttemptResult(tuple(r for r in left if r not in log.failed), max(sequence, log.sequence))
+
+    async def _offer(self, attempt: "_Attempt", recipients: tuple[str, ...], hop: Hop) -> tuple[str, ...]:
+        """Offers the mail to one next hop. Returns the recipients that another one may take."""
+        untried, elsewhere, log = recipients, list[str](), attempt.log
         while untried:
             group, later = untried[:RECIPIENTS_PER_TRANSACTION], untried[RECIPIENTS_PER_TRANSACTION:]
-            result = await destination.send(
-                make_transaction(message.envelope, group, message.body, message.size, header)
-            )
+            result = await hop.send(attempt.transaction(group), attempt.patience)
             if isinstance(result, NotAttempted):
+                log.pass_over(hop.name, result.reason)
                 break
             outcome = outcome_of(result.replies)
-            bounced += outcome.bounced
-            deferred += outcome.deferred
+            log.note(hop.name, outcome)
+            metrics.count_at_hop(hop.label, outcome)
+            elsewhere += [r for r in group if r in log.failed and result.replies[r].may_go_elsewhere]
             untried = outcome.untried + later
             if outcome.delivered:
-                event = delivered_event(message, outcome, now=utc_now(), host=destination.name, tls=result.tls)
-                sequence = await self._append(event, len(outcome.delivered))
-        for failed in undelivered_events(
-            message,
-            bounced=tuple(bounced),
-            deferred=tuple(deferred),
-            host=destination.name,
-            now=utc_now(),
-            random=random.random(),  # noqa: S311 - jitter
-            schedule=self._schedule,
-            new_id=new_id,
-        ):
-            sequence = await self._append(failed, len(failed.failures))
-        return AttemptResult(untried, sequence)
+                message = attempt.message.part(attempt.message.recipients, log.route(attempt.message.route, hop.name))
+                event = delivered_event(message, outcome, now=utc_now(), host=hop.name, tls=result.tls)
+                log.sequence = await self._append(event, len(outcome.delivered))
+        return (*elsewhere, *untried)
+
+    async def _record(self, message: OutgoingMessage, log: AttemptLog) -> int:
+        """Appends the events of recipients that no next hop took. Returns the last sequence."""
+        sequence = 0
+        for host, failures in log.failures_by_host():
+            for failed in undelivered_events(
+                message.part(message.recipients, log.route(message.route, host)),
+                bounced=failures.bounced,
+                deferred=failures.deferred,
+                host=host,
+                now=utc_now(),
+                random=random.random(),  # noqa: S311 - jitter
+                schedule=self._schedule,
+                new_id=new_id,
+            ):
+                sequence = await self._append(failed, len(failed.failures))
+        return sequence
+
+    async def defer(self, message: OutgoingMessage, destination: Destination) -> int:
+        """Records that these recipients wait for their route, or are tried no more.
+
+        Returns the sequence of the event.
+        """
+        answer = f"4.4.1 {destination.down_reason}"
+        failures = tuple(Failure(recipient=r, status="4.4.1", answer=answer) for r in message.recipients)
+        log = AttemptLog()
+        log.note(destination.name, AttemptOutcome(deferred=failures))
+        return await self._record(message, log)
 
     def expired(self, accepted_at: datetime) -> bool:
         """Whether a mail that was accepted then is given up now."""
@@ -117,6 +165,19 @@ class Deliverer:
         metrics.count_outcome(event, recipients)
         log_outcome(event)
         return sequence
+
+
+class _Attempt(NamedTuple):
+    """`patience` is in seconds, as of a connection pool."""
+
+    message: OutgoingMessage
+    header: bytes
+    patience: float
+    log: AttemptLog
+
+    def transaction(self, recipients: tuple[str, ...]) -> SmtpTransaction:
+        message = self.message
+        return make_transaction(message.envelope, recipients, message.body, message.size, self.header)
 
 
 async def _header(message: OutgoingMessage) -> bytes:

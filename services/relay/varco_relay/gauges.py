@@ -50,7 +50,17 @@ class Gauges(Collector):
             oldest.add_metric([account], oldest_seconds(self._queue, self._workers, account))
             down.add_metric([account], bool(destination.down_reason) and not unroutable)
             no_route.add_metric([account], unroutable and not by_hand)
-        yield from (queue, held, oldest, down, no_route, self._connections())
+        yield from (queue, held, oldest, down, no_route, self._connections(), self._hops_down())
+
+    def _hops_down(self) -> GaugeMetricFamily:
+        text = "1 while a next hop can't be reached, even if others take its mail"
+        family = GaugeMetricFamily("varco_relay_next_hop_down", text, labels=["next_hop"])
+        down: dict[str, bool] = {}  # accounts may reach one next hop with several logins
+        for pool in self._pools.pools():
+            down[pool.name] = down.get(pool.name, False) or bool(pool.down_reason)
+        for name, is_down in down.items():
+            family.add_metric([name], is_down)
+        return family
 
     def _connections(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily("varco_relay_connections", "Open connections to a next hop", labels=["next_hop"])

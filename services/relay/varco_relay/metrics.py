@@ -1,10 +1,16 @@
 """The counters of relay."""
 
+from functools import cache
+
 from prometheus_client import Counter
 
 from varco_common.events import MailBounced, MailDeferred, MailDelivered, MailExpired
+from varco_relay.decide.outcome import AttemptOutcome
 
 _recipients = Counter("varco_relay_recipients_total", "Recipients by what became of them in an attempt", ["outcome"])
+_by_hop = Counter(
+    "varco_relay_next_hop_recipients_total", "Recipients by next hop and what it made of them", ["next_hop", "outcome"]
+)
 _BY_EVENT = {
     MailDelivered: _recipients.labels("delivered"),
     MailDeferred: _recipients.labels("deferred"),
@@ -15,6 +21,18 @@ _BY_EVENT = {
 mails = Counter("varco_relay_mails_total", "Mails that were tried for the first time")
 octets = Counter("varco_relay_body_bytes_total", "Bytes of the bodies of those mails")
 notified = Counter("varco_relay_notifications_total", "Delivery status notifications written")
+
+
+@cache
+def _at_hop(next_hop: str, outcome: str) -> Counter:
+    return _by_hop.labels(next_hop, outcome)
+
+
+def count_at_hop(next_hop: str, outcome: AttemptOutcome) -> None:
+    """Counts what one next hop made of the recipients of a transaction."""
+    for name in ("delivered", "deferred", "bounced"):
+        if recipients := getattr(outcome, name):
+            _at_hop(next_hop, name).inc(len(recipients))
 
 
 def count_outcome(event: MailDelivered | MailDeferred | MailBounced | MailExpired, recipients: int) -> None:

@@ -1,7 +1,7 @@
 """A mail as relay handles it, and the events that record what became of it. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,10 @@ OutcomeEvent = MailDelivered | MailDeferred | MailBounced | MailExpired
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:
-    """A mail, the recipients still to be tried, and the number of this attempt (1: the first)."""
+    """A mail, the recipients still to be tried, and the number of this attempt (1: the first).
+
+    `route` says how their next hop was chosen, as in events.
+    """
 
     envelope: Envelope
     sequence: int
@@ -25,6 +28,13 @@ class OutgoingMessage:
     body: bytes | BodyChunks
     size: int
     attempt: int = 1
+    route: str = ""
+
+    def part(self, recipients: tuple[str, ...], route: str) -> "OutgoingMessage":
+        """The same mail for some of its recipients, who take this route."""
+        if recipients == self.recipients and route == self.route:
+            return self
+        return replace(self, recipients=recipients, route=route)
 
 
 def delivered_event(
@@ -95,4 +105,5 @@ def _common_fields(message: OutgoingMessage, now: datetime, host: str) -> dict[s
         "sequence": message.sequence,
         "host": host,
         "attempt": message.attempt,
+        "route": message.route,
     }

@@ -10,11 +10,12 @@ from varco_common.base.errors import TransientError
 from varco_common.bus import MissingMail, StoredMail
 from varco_common.events import AnyEvent
 from varco_common.eventsourcing.projection import Projection
-from varco_relay.delivery_attempt import Deliverer, utc_now
+from varco_relay.delivery_attempt import AttemptResult, Deliverer, utc_now
 from varco_relay.dsn_sender import DsnSender, outline
-from varco_relay.model.queue import QueuedMail
+from varco_relay.model.queue import QueuedDelivery, QueuedMail
 from varco_relay.outgoing_message import OutgoingMessage
-from varco_relay.smtp.pool_registry import Destination, Unroutable
+from varco_relay.route_table import Part, RouteTable
+from varco_relay.smtp.pool_registry import Unroutable
 
 MAX_ATTEMPTS = 16  # at once: a long queue leaves connections to mail that was just accepted
 ROUTE_CHECK = timedelta(seconds=30)  # a mail whose route is down is looked at again; it costs a look into memory
@@ -26,8 +27,8 @@ _log = log.get(__name__)
 class QueueRunner:
     """A queue of what is due, filled from the events of the projection.
 
-    One task at a time works at a mail. `destination_of` gives the destination of an account's mail,
-    `grace` is in seconds.
+    One task at a time works at a mail. `table_of` tells where an account's mail goes, `grace` is in
+    seconds.
     """
 
     def __init__(
@@ -35,12 +36,12 @@ class QueueRunner:
         queue: Projection[QueuedMail],
         deliverer: Deliverer,
         dsn_sender: DsnSender,
-        destination_of: Callable[[str], Destination],
+        table_of: Callable[[str], RouteTable],
         *,
         grace: float,
     ) -> None:
         self._queue, self._deliverer, self._dsn_sender = queue, deliverer, dsn_sender
-        self._destination_of, self._grace = destination_of, grace
+        self._table_of, self._grace = table_of, grace
         self._due = DueQueue()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._free = asyncio.Semaphore(MAX_ATTEMPTS)
@@ -97,24 +98,35 @@ class QueueRunner:
         self._schedule(mail, again)
 
     async def _handle(self, state: QueuedMail) -> datetime | None:
-        """Writes the DSNs, then makes an attempt. Returns when to look again, if no event tells."""
-        destination, again = self._destination_of(state.account), utc_now() + ROUTE_CHECK
+        """Writes the DSNs, then makes attempts. Returns when to look again, if no event tells."""
         expired = state.accepted_at is not None and self._deliverer.expired(state.accepted_at)
-        waits = bool(destination.down_reason) and not expired
-        if waits and not state.owed:
+        due = [(delivery, part) for delivery in state.attempts_due(utc_now()) for part in self._parts(state, delivery)]
+        ready = [(delivery, part) for delivery, part in due if expired or not part.destination.down_reason]
+        again = utc_now() + ROUTE_CHECK if len(ready) < len(due) else None
+        if not ready and not state.owed:
             return again
         stored, sequence = await self._stored(state), 0
-        untried: tuple[str, ...] = ()
         for dsn in state.owed:
             sequence = await self._dsn_sender.send(state, dsn, stored)
-        if state.attempt_due(utc_now()) and not waits:
-            message = _message(state, stored, self._deliverer)
-            if stored is None or isinstance(destination, Unroutable) or destination.down_reason:
-                sequence = await self._deliverer.give_up(message, state.failures, destination.name)
-            else:
-                untried, sequence = await self._deliverer.attempt(message, destination)
-        await self._queue.reached(sequence)
-        return again if untried else None
+        attempts = [self._attempt(state, delivery, part, stored) for delivery, part in ready]
+        results = await asyncio.gather(*attempts)
+        await self._queue.reached(max([sequence, *(result.sequence for result in results)]))
+        return utc_now() + ROUTE_CHECK if any(result.untried for result in results) else again
+
+    def _parts(self, state: QueuedMail, delivery: QueuedDelivery) -> list[Part]:
+        """By the routes of now, which may have changed since the last attempt."""
+        return self._table_of(state.account).parts(state.sender, delivery.recipients)
+
+    async def _attempt(
+        self, state: QueuedMail, delivery: QueuedDelivery, part: Part, stored: StoredMail | None
+    ) -> AttemptResult:
+        """Only for a route that is up, or a mail that is given up."""
+        message = _message(state, delivery, stored, self._deliverer).part(part.recipients, part.route)
+        destination = part.destination
+        if stored is None or isinstance(destination, Unroutable) or destination.down_reason:
+            failures = tuple(failure for failure in delivery.failures if failure.recipient in part.recipients)
+            return AttemptResult((), await self._deliverer.give_up(message, failures, destination.name))
+        return await self._deliverer.attempt(message, destination)
 
     async def _stored(self, state: QueuedMail) -> StoredMail | None:
         try:
@@ -124,7 +136,9 @@ class QueueRunner:
             return None
 
 
-def _message(state: QueuedMail, stored: StoredMail | None, deliverer: Deliverer) -> OutgoingMessage:
+def _message(
+    state: QueuedMail, delivery: QueuedDelivery, stored: StoredMail | None, deliverer: Deliverer
+) -> OutgoingMessage:
     """The mail for the next attempt. Without its record, the envelope has only what a DSN needs."""
     if stored:
         envelope, body = stored.record.envelope, deliverer.body(stored.record, stored.body)
@@ -134,8 +148,8 @@ def _message(state: QueuedMail, stored: StoredMail | None, deliverer: Deliverer)
     return OutgoingMessage(
         envelope=envelope,
         sequence=state.sequence,
-        recipients=state.recipients,
+        recipients=delivery.recipients,
         body=body,
         size=state.size,
-        attempt=state.attempt + 1,
+        attempt=delivery.attempt + 1,
     )

@@ -14,7 +14,10 @@ from varco_relay.account_worker import AccountWorker
 from varco_relay.decide.retry_schedule import Backoff
 from varco_relay.delivery_attempt import Deliverer
 from varco_relay.model.account_route import HOLD_EVENTS, SETTINGS_EVENTS, AccountRoute
+from varco_relay.model.route_rules import SETTINGS_EVENTS as RULE_EVENTS
+from varco_relay.model.route_rules import RouteRules
 from varco_relay.model.untried_mail import UntriedMail
+from varco_relay.route_table import RouteTable
 from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
 
 RESTART = Backoff(first=timedelta(seconds=1), longest=timedelta(minutes=5))  # of a worker that failed
@@ -25,15 +28,22 @@ class WorkerSupervisor:
     """Runs the workers. `grace` is the time in seconds that attempts get at the end."""
 
     def __init__(
-        self, routes: Projection[AccountRoute], deliverer: Deliverer, pools: PoolRegistry, grace: float
+        self,
+        routes: Projection[AccountRoute],
+        rules: Projection[RouteRules],
+        deliverer: Deliverer,
+        pools: PoolRegistry,
+        *,
+        grace: float,
     ) -> None:
-        self._routes, self._deliverer, self._pools, self._grace = routes, deliverer, pools, grace
+        self._routes, self._rules, self._deliverer, self._pools, self._grace = routes, rules, deliverer, pools, grace
         self._workers: dict[str, AccountWorker] = {}
         self._changed: asyncio.Queue[str] = asyncio.Queue()
 
     async def run(self) -> None:
         """Runs until it is cancelled; then waits until every worker has ended."""
         self._routes.on_event(self._on_event)
+        self._rules.on_event(self._on_event)
         for account, _ in self._routes.items():  # noqa: PERF102 - no dict
             self._changed.put_nowait(account)
         async with asyncio.TaskGroup() as group:
@@ -43,20 +53,27 @@ class WorkerSupervisor:
                     with _error_of_one_account(account):
                         worker.update_route()
                 elif self._routes.get(account):
-                    worker = AccountWorker(account, self._routes, self._deliverer, self._pools, self._grace)
+                    worker = AccountWorker(
+                        account, self._routes, self._rules, self._deliverer, self._pools, grace=self._grace
+                    )
                     self._workers[account] = worker
                     group.create_task(_keep_running(worker), name=f"worker {account}")
 
     def _on_event(self, account: str, event: AnyEvent) -> None:
-        if account not in self._workers or isinstance(event, (*SETTINGS_EVENTS, *HOLD_EVENTS)):
+        if account not in self._workers or isinstance(event, (*SETTINGS_EVENTS, *HOLD_EVENTS, *RULE_EVENTS)):
             self._changed.put_nowait(account)
 
     def accounts(self) -> list[str]:
         return list(self._workers)
 
-    def destination(self, account: str) -> Destination:
+    def table(self, account: str) -> RouteTable:
+        """Where the account's mail goes."""
         worker = self._workers.get(account)
-        return worker.destination if worker else Unroutable(f"no account {account} is known")
+        return worker.table if worker else RouteTable(Unroutable(f"no account {account} is known"))
+
+    def destination(self, account: str) -> Destination:
+        """Where the account's mail goes that no rule is about."""
+        return self.table(account).default
 
     async def untried(self, account: str = "") -> int:
         """The number of accepted mails of the account (empty: of all) that were not tried yet."""

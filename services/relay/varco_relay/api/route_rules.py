@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
 
-from varco_common.base.errors import RefusedCommand
 from varco_common.events import RouteRule
 from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
+from varco_relay.api.not_yet import refuse_unhonoured
 from varco_relay.api.route_forms import RouteRulesIn
 from varco_relay.api.route_patches import patched_rules
 from varco_relay.api.schemas import RouteRulesOut
@@ -67,10 +67,10 @@ def router(
         freedom = RouteFreedom.of(command, private_routes=private_routes)
 
         def decide(state: RouteRules | None, context: CommandContext) -> list[Change]:
-            if requests := desire(state.rules if state else ()):
-                raise RefusedCommand("this version has one route for all mail of an account")
+            requests = desire(state.rules if state else ())
             for request in requests:
                 refuse_plain(request.route, plain_oauth=plain_oauth)
+                refuse_unhonoured(request.route)
             return set_rules(state, context, requests, secret_box, freedom)
 
         return ChangedOut.of(await executor.execute(account, command, decide, dry_run=dry_run))

@@ -15,7 +15,7 @@ from varco_common.runtime.command_api import ChangedOut, Command, DryRun
 from varco_relay.api.not_yet import refuse_unhonoured
 from varco_relay.api.route_forms import RouteIn
 from varco_relay.api.route_patches import patched_route
-from varco_relay.api.schemas import RouteOut, RouteTestOut
+from varco_relay.api.schemas import HopOut, RouteOut, RouteTestOut
 from varco_relay.commands import hold_account, release_account
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.oauth_maker import refuse_plain
@@ -23,6 +23,8 @@ from varco_relay.route_commands import remove_route, set_route
 from varco_relay.route_document import describe_route, route_section
 from varco_relay.route_maker import Encrypts
 from varco_relay.route_requests import DirectRequest, RouteFreedom, RouteRequest
+from varco_relay.smtp.hop_list import HopList
+from varco_relay.smtp.pool_registry import Destination
 from varco_relay.worker_supervisor import WorkerSupervisor
 
 RouteTest = Callable[[Route | None], Awaitable[dict[str, Any]]]
@@ -63,6 +65,7 @@ def router(
             max_size=learned.max_size if learned else None,
             untried=await workers.untried(account),
             held=state.hold is not None,
+            hops=_hops(workers.destination(account)),
         )
 
     @api.put("", summary="Set where it goes")
@@ -143,6 +146,12 @@ def _add_test_and_hold(
     @api.post("/release", summary="Deliver the account's mail again")
     async def release(account: str, command: Command, _: AccountScope) -> ChangedOut:
         return ChangedOut.of(await executor.execute(account, command, release_account))
+
+
+def _hops(destination: Destination) -> list[HopOut]:
+    """Those that the account's own route names."""
+    hops = destination.hops if isinstance(destination, HopList) else ()
+    return [HopOut.model_validate(hop) for hop in hops]
 
 
 def _named(route: Literal["blackhole", "mx"]) -> RouteRequest:

@@ -8,6 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from varco_relay.model.untried_mail import UntriedMail
 
 
+class HopOut(BaseModel):
+    """A next hop; `down` says why it takes no mail, empty if it does."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    down: str = Field(validation_alias="down_reason")
+
+
 class RouteOut(BaseModel):
     """`route` is as in an account file, without passwords; None if the default route holds.
 
@@ -24,6 +33,7 @@ class RouteOut(BaseModel):
     max_size: int | None = None
     untried: int = 0
     held: bool = False
+    hops: list[HopOut] = []
 
 
 class RouteRulesOut(BaseModel):
@@ -44,8 +54,23 @@ class FailureOut(BaseModel):
     answer: str
 
 
+class DeliveryOut(BaseModel):
+    """The recipients of a mail that were deferred together.
+
+    `route` says how their next hop was chosen; empty for the first of the account's route.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    next_at: datetime | None
+    attempts: int = Field(validation_alias="attempt")
+    next_hop: str = Field(validation_alias="host")
+    route: str
+    failures: list[FailureOut]
+
+
 class QueuedOut(BaseModel):
-    """One mail that waits."""
+    """One mail that waits; the fields of its next delivery, and each of them in `deliveries`."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -59,6 +84,7 @@ class QueuedOut(BaseModel):
     next_hop: str = Field(validation_alias="host")
     held: bool
     failures: list[FailureOut]
+    deliveries: list[DeliveryOut] = Field(default=[], validation_alias="waiting")
 
 
 class UntriedOut(BaseModel):

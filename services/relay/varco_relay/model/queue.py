@@ -48,10 +48,29 @@ class PendingDsn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expired: bool = False
 
 
+class QueuedDelivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The recipients of a mail that were deferred together: the last reply to each.
+
+    `attempt` is the number of the last attempt, `host` its next hop, `route` why it was that one.
+    """
+
+    failures: tuple[Failure, ...]
+    next_at: datetime | None = None
+    attempt: int = 0
+    host: str = ""
+    route: str = ""
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        return tuple(failure.recipient for failure in self.failures)
+
+
 class QueuedMail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One mail in the queue; `failures` has the last reply to each recipient that still waits.
 
-    `sequence` is the place of its record in MAIL, `attempt` the number of the last attempt.
+    `sequence` is the place of its record in MAIL, `attempt` the number of the last attempt. Where
+    the recipients wait for different things, `deliveries` has each; then the mail's own fields are
+    those of the next delivery, with the failures of all.
     """
 
     account: str
@@ -63,7 +82,9 @@ class QueuedMail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     next_at: datetime | None = None
     attempt: int = 0
     host: str = ""
+    route: str = ""
     failures: tuple[Failure, ...] = ()
+    deliveries: tuple[QueuedDelivery, ...] = ()
     held: bool = False
     owed: tuple[PendingDsn, ...] = ()
 
@@ -81,9 +102,19 @@ class QueuedMail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return min(dsn.since for dsn in self.owed)
         return None if self.held or not self.failures else self.next_at
 
-    def attempt_due(self, now: datetime) -> bool:
-        """Whether it is time for an attempt."""
-        return bool(self.failures) and not self.held and self.next_at is not None and self.next_at <= now
+    @property
+    def waiting(self) -> tuple[QueuedDelivery, ...]:
+        """What waits for an attempt; one delivery for recipients that wait for the same."""
+        if self.deliveries or not self.failures:
+            return self.deliveries
+        same = {name: getattr(self, name) for name in QueuedDelivery.__struct_fields__}
+        return (QueuedDelivery(**same),)
+
+    def attempts_due(self, now: datetime) -> tuple[QueuedDelivery, ...]:
+        """The deliveries for which it is time."""
+        if self.held:
+            return ()
+        return tuple(delivery for delivery in self.waiting if delivery.next_at is not None and delivery.next_at <= now)
 
 
 def key(event: AnyEvent) -> str:
@@ -105,9 +136,9 @@ def apply(state: QueuedMail | None, event: AnyEvent) -> QueuedMail | None:
         case MailHeld():
             after = msgspec.structs.replace(state, held=True)
         case MailReleased():
-            after = msgspec.structs.replace(state, held=False, next_at=event.at)
+            after = _all_due(msgspec.structs.replace(state, held=False), event.at)
         case MailRetryRequested():
-            after = msgspec.structs.replace(state, next_at=event.at)
+            after = _all_due(state, event.at)
         case SenderNotified():
             after = msgspec.structs.replace(state, owed=tuple(dsn for dsn in state.owed if dsn.dsn != event.dsn))
         case _:
@@ -120,18 +151,35 @@ def _from_event(event: MailDeferred | MailBounced | MailExpired) -> QueuedMail:
 
 
 def _deferred(before: QueuedMail, event: MailDeferred) -> QueuedMail:
-    """Replaces the failures of recipients that were tried again; the others keep theirs."""
-    tried = {failure.recipient for failure in event.failures}
-    return msgspec.structs.replace(
-        before,
+    """One more delivery, of the recipients that were tried again; the others keep theirs."""
+    after = msgspec.structs.replace(
+        _without(before, tuple(failure.recipient for failure in event.failures)),
         sender=event.sender,
         size=event.size,
         accepted_at=event.accepted_at,
-        next_at=event.next_at,
-        attempt=event.attempt,
-        host=event.host,
-        failures=(*(f for f in before.failures if f.recipient not in tried), *event.failures),
     )
+    same = {name: getattr(event, name) for name in QueuedDelivery.__struct_fields__}
+    return _with(after, (*after.waiting, QueuedDelivery(**same)))
+
+
+def _with(state: QueuedMail, waiting: tuple[QueuedDelivery, ...]) -> QueuedMail:
+    """The mail with these deliveries. Its own fields are what earlier versions read."""
+    if not waiting:
+        return msgspec.structs.replace(state, failures=(), deliveries=())
+    first = min(waiting, key=lambda delivery: (delivery.next_at is None, delivery.next_at))
+    return msgspec.structs.replace(
+        state,
+        next_at=first.next_at,
+        attempt=first.attempt,
+        host=first.host,
+        route=first.route,
+        failures=tuple(failure for delivery in waiting for failure in delivery.failures),
+        deliveries=waiting if len(waiting) > 1 else (),
+    )
+
+
+def _all_due(state: QueuedMail, at: datetime) -> QueuedMail:
+    return _with(state, tuple(msgspec.structs.replace(delivery, next_at=at) for delivery in state.waiting))
 
 
 def _failed(before: QueuedMail, event: MailBounced | MailExpired) -> QueuedMail:
@@ -146,7 +194,11 @@ def _failed(before: QueuedMail, event: MailBounced | MailExpired) -> QueuedMail:
 
 def _without(state: QueuedMail, recipients: tuple[str, ...]) -> QueuedMail:
     final = set(recipients)
-    return msgspec.structs.replace(state, failures=tuple(f for f in state.failures if f.recipient not in final))
+    left = []
+    for delivery in state.waiting:
+        failures = tuple(failure for failure in delivery.failures if failure.recipient not in final)
+        left += [msgspec.structs.replace(delivery, failures=failures)] if failures else []
+    return _with(state, tuple(left))
 
 
 PROJECTION = ProjectionSpec("queue", FILTERS, apply, QueuedMail, key)

@@ -16,9 +16,9 @@ class RouteRules(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     account: str
     rules: tuple[RouteRule, ...] = ()
 
-    def first(self, sender: str, recipient: str) -> RouteRule | None:
-        """The rule that covers them; None: the account's route holds."""
-        return next((rule for rule in self.rules if _covers(rule, sender, recipient)), None)
+    def first(self, sender: str, recipient: str) -> int | None:
+        """The place of the rule that covers them; None: the account's route holds."""
+        return next((number for number, rule in enumerate(self.rules) if _covers(rule, sender, recipient)), None)
 
 
 def apply(state: RouteRules | None, event: AnyEvent) -> RouteRules | None:

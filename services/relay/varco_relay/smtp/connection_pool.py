@@ -63,14 +63,16 @@ class ConnectionPool:
     """Mails wait in one queue, and connections take them from it.
 
     The longer the queue is, the more mails go in one write. `down_reason` is empty while the next
-    hop can be reached.
+    hop can be reached. `label` names it in metrics. `is_stalled`: a mail lost its patience, and
+    nothing has moved since.
     """
 
     def __init__(self, target: SmtpTarget, dialer: Dialer, limits: PoolLimits) -> None:
         self.target = target
-        self.name = target.name
+        self.name = self.label = target.name
         self.capabilities: Capabilities | None = None
         self.down_reason = ""
+        self.is_stalled = False
         self.listeners: set[PoolListener] = set()
         self._dialer, self._limits = dialer, limits
         self._queue: deque[PendingTransaction] = deque()
@@ -91,17 +93,30 @@ class ConnectionPool:
         """Whether a connection is open or dialled."""
         return bool(self._connections)
 
-    async def send(self, transaction: SmtpTransaction) -> Result:
+    async def send(self, transaction: SmtpTransaction, patience: float = 0.0) -> Result:
         """One attempt.
 
-        Returns when every recipient has a reply, or at once while the next hop is down.
+        Returns when every recipient has a reply, or at once while the next hop is down. With
+        `patience` (seconds) also when no connection took the mail in that time.
         """
         if self.down_reason:
             return NotAttempted(reason=self.down_reason)
-        pending = PendingTransaction(transaction, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        pending = PendingTransaction(transaction, loop.create_future())
         self._queue.append(pending)
         self._find_connection()
-        return await pending.result
+        if not patience:
+            return await pending.result
+        timer = loop.call_later(patience, self._give_back, pending, patience)
+        try:
+            return await pending.result
+        finally:
+            timer.cancel()
+
+    @property
+    def load(self) -> int:
+        """How many mails it has in hand."""
+        return len(self._queue) + sum(len(connection.unfinished()) for connection in self._connections.values())
 
     def retire(self) -> None:
         """Accepts no more mail. Mails that are being sent end; those that wait are NotAttempted."""
@@ -121,6 +136,13 @@ class ConnectionPool:
         await ended(*self._connections, *([self._reconnecting] if self._reconnecting else []))
         self._queue.extend(unfinished)
         self._reject_queue()
+
+    def _give_back(self, pending: PendingTransaction, patience: float) -> None:
+        """A mail that no connection took goes elsewhere, and so does the next one."""
+        if pending.stage is Stage.WAITING and pending in self._queue:
+            self._queue.remove(pending)
+            self.is_stalled = True
+            pending.finish(NotAttempted(reason=f"it took no mail within {patience:.0f} s"))
 
     # Connections
 
@@ -151,6 +173,7 @@ class ConnectionPool:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         connection = self._connections.pop(task)
+        self.is_stalled = False
         if task.cancelled():
             return
         if error := task.exception():
@@ -188,6 +211,7 @@ class ConnectionPool:
         connection.taken = connection.unfinished()
         while self._queue:
             if not (pending := self._queue.popleft()).done:
+                self.is_stalled = False
                 connection.taken.append(pending)
                 return pending
         return None
@@ -287,10 +311,11 @@ class BlackholeSink:
     """Accepts every mail and sends nothing."""
 
     name: str = BLACKHOLE
+    label = BLACKHOLE
     capabilities = Capabilities(eight_bit=True, smtputf8=True)
     down_reason = ""
 
-    async def send(self, transaction: SmtpTransaction) -> Result:
+    async def send(self, transaction: SmtpTransaction, patience: float = 0.0) -> Result:  # noqa: ARG002 - never waits
         return Completed(replies=dict.fromkeys(transaction.recipients, SmtpReply(250, "2.0.0 Ok: blackhole")))
 
 
@@ -302,4 +327,4 @@ def _lost_reply(pending: PendingTransaction, reply: SmtpReply) -> SmtpReply:
     if reply.code:
         return reply
     when = "while the body was sent, or after it" if pending.stage is Stage.BODY else "before the body"
-    return SmtpReply(0, f"4.4.2 connection lost {when}: {reply.text}")
+    return SmtpReply(0, f"4.4.2 connection lost {when}: {reply.text}", in_doubt=pending.stage is Stage.BODY)

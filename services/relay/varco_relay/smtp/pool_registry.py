@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from varco_common.base.errors import TransientError
-from varco_common.events import Blackhole, Route, Smarthost
+from varco_common.events import Blackhole, Route, Smarthost, Smarthosts
 from varco_relay.secret_box import SecretBox
 from varco_relay.smtp.connection_pool import BlackholeSink, ConnectionPool, PoolLimits, PoolListener
 from varco_relay.smtp.dialer import Dialer
+from varco_relay.smtp.hop_list import HopList
 from varco_relay.smtp.target import SmtpTarget
 from varco_relay.targets import open_target
 
@@ -20,7 +21,7 @@ class Unroutable:
     held: bool = False
 
 
-Destination = ConnectionPool | BlackholeSink | Unroutable
+Destination = HopList | Unroutable
 
 
 class PoolRegistry:
@@ -37,26 +38,30 @@ class PoolRegistry:
         self._blackhole = BlackholeSink()
 
     def join(self, route: Route | None, listener: PoolListener) -> Destination:
-        """The destination of the route. `listener` is told about it until it calls `leave`."""
-        match route or self.default:
-            case None:
-                return Unroutable("no route is set, and there is no default one")
-            case Blackhole():
-                listener.on_capabilities(self._blackhole.name, self._blackhole.capabilities)
-                return self._blackhole
-            case Smarthost(mx=False) as smarthost:
-                return self._pool(smarthost, listener)
-            case _:
-                return Unroutable("this version doesn't deliver by such a route")
+        """The destination of the route. `listener` is told about it until `leave` is called."""
+        try:
+            match route or self.default:
+                case None:
+                    return Unroutable("no route is set, and there is no default one")
+                case Blackhole():
+                    return HopList([self._blackhole], listener)
+                case Smarthost(mx=False) as smarthost:
+                    return HopList([self._pool(smarthost)], listener)
+                case Smarthosts(hops=hops, balance=balance):
+                    return HopList([self._pool(hop) for hop in hops], listener, balance=balance)
+                case _:
+                    return Unroutable("this version doesn't deliver by such a route")
+        except TransientError as error:
+            return Unroutable(str(error))
 
-    def leave(self, destination: Destination, listener: PoolListener) -> None:
-        """Ends the listening. Retires the pool when its last account leaves."""
-        if isinstance(destination, ConnectionPool):
-            destination.listeners.discard(listener)
-            if not destination.listeners:
-                self._pools.pop(destination.target, None)
-                destination.retire()
-                self._retired = [pool for pool in self._retired if pool.is_open] + [destination]
+    def leave(self, destination: Destination) -> None:
+        """Ends the listening. Retires pools when their last account leaves."""
+        if isinstance(destination, Unroutable):
+            return
+        for pool in destination.leave():
+            self._pools.pop(pool.target, None)
+            pool.retire()
+            self._retired = [retired for retired in self._retired if retired.is_open] + [pool]
 
     async def close(self) -> None:
         for pool in (*self._pools.values(), *self._retired):
@@ -65,15 +70,7 @@ class PoolRegistry:
     def pools(self) -> list[ConnectionPool]:
         return list(self._pools.values())
 
-    def _pool(self, smarthost: Smarthost, listener: PoolListener) -> ConnectionPool | Unroutable:
-        try:
-            target = open_target(smarthost, self._secret_box)
-        except TransientError as error:
-            return Unroutable(str(error))
-        pool = self._pools.setdefault(target, ConnectionPool(target, self._dialer, self._limits))
-        pool.listeners.add(listener)
-        if pool.down_reason:  # another account's mail has shown it
-            listener.on_down(pool.name, pool.down_reason)
-        elif pool.capabilities:
-            listener.on_capabilities(pool.name, pool.capabilities)
-        return pool
+    def _pool(self, smarthost: Smarthost) -> ConnectionPool:
+        """Raises TransientError where a secret can't be decrypted."""
+        target = open_target(smarthost, self._secret_box)
+        return self._pools.setdefault(target, ConnectionPool(target, self._dialer, self._limits))

@@ -15,12 +15,13 @@ class SmtpReply(NamedTuple):
     """A reply: its code, and the text of its lines separated by LF.
 
     Code 0 marks the gate's own words about the connection. With `by_gate` the gate itself decided,
-    and the next hop had no part in it.
+    and the next hop had no part in it. With `in_doubt` the next hop may have taken the mail.
     """
 
     code: int
     text: str
     by_gate: bool = False
+    in_doubt: bool = False
 
     @property
     def status(self) -> str:
@@ -39,6 +40,14 @@ class SmtpReply(NamedTuple):
     @property
     def positive(self) -> bool:
         return 200 <= self.code < 400
+
+    @property
+    def may_go_elsewhere(self) -> bool:
+        """Whether another next hop may take at once what this one did not.
+
+        RFC 5321 5.1: the client tries the next address.
+        """
+        return not self.in_doubt and (self.code < 200 or 400 <= self.code < 500 or self.by_gate)
 
     @property
     def closing(self) -> bool:
