@@ -120,11 +120,9 @@ def test_an_account_chooses_neither_private_hosts_nor_the_gates_addresses(secret
     for document in ({"smarthosts": ["mx.example:25", "127.0.0.1:25"]}, {"to": "mx", "source": ["192.0.2.1"]}):
         with pytest.raises(RefusedCommand, match="only an operator"):
             route_of(document, secret_box, freedom=RouteFreedom.PUBLIC)
-    direct, _ = route_of("mx", secret_box, freedom=RouteFreedom.PUBLIC)
-    assert direct.public_only
     operators, _ = route_of({"to": "mx", "source": ["192.0.2.1"]}, secret_box)
     theirs, _ = route_of({"to": "mx", "tls": "required"}, secret_box, operators, RouteFreedom.PUBLIC)
-    assert (theirs.source, theirs.public_only) == (("192.0.2.1",), False)
+    assert theirs.source == ("192.0.2.1",)
 
 
 def test_the_first_rule_that_covers_sender_and_recipient_holds(secret_box):

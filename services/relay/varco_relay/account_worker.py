@@ -210,6 +210,9 @@ class AccountWorker:
         destination, untried = part.destination, message.recipients
         if not isinstance(destination, Unroutable) and not destination.down_reason:
             untried, _ = await self._deliverer.attempt(message, destination)
+            if self._is_down and not untried and destination is table.default:  # no pool of an MX host tells it
+                self._is_down = False
+                self._append(RouteRecovered(at=utc_now(), account=self.account, host=destination.name))
         if untried and (table.has_rules or self._deliverer.expired(message.envelope.received_at)):
             await self._deliverer.defer(message.part(untried, message.route), destination)
             return ()

@@ -33,6 +33,7 @@ from varco_relay.settings import Settings
 from varco_relay.smtp.client import Timeouts
 from varco_relay.smtp.connection_pool import PoolLimits
 from varco_relay.smtp.dialer import Dialer
+from varco_relay.smtp.domain_rate import DomainRate
 from varco_relay.smtp.pool_registry import PoolRegistry
 from varco_relay.worker_supervisor import WorkerSupervisor
 
@@ -50,7 +51,14 @@ async def serve(settings: Settings) -> None:
         tokens = Tokens(partial(_open_provider, settings, verified), TokenStore(engine, secret_box))
         dialer = _dialer(settings, verified, tokens)
         deliverer = Deliverer(bus, object_store, settings.schedule)
-        pools = PoolRegistry(dialer, PoolLimits(connections=settings.connections), secret_box, settings.route)
+        pools = PoolRegistry(
+            dialer,
+            PoolLimits(connections=settings.connections),
+            secret_box,
+            settings.route,
+            rate=DomainRate(settings.mx_rate),
+            mx_port=settings.mx_port,
+        )
         routes = Projection(account_route.PROJECTION, bus, engine, "relay")
         queued = Projection(queue.PROJECTION, bus, engine, "relay")
         rules = Projection(route_rules.PROJECTION, bus, engine, "relay")
@@ -68,7 +76,7 @@ async def serve(settings: Settings) -> None:
                 workers,
                 secret_box,
                 settings.route,
-                RouteTester(dialer, secret_box).test,
+                RouteTester(dialer, secret_box, pools.mx.lookup).test,
                 private_routes=settings.private_routes,
                 plain_oauth=settings.plain_oauth,
             )
@@ -129,6 +137,7 @@ def _dialer(settings: Settings, verified: ssl.SSLContext, tokens: Tokens) -> Dia
         private_routes=settings.private_routes,
         timeouts=Timeouts().scaled(settings.timeout_factor),
         verified=verified,
+        resolver=settings.resolver(),
     )
 
 

@@ -26,6 +26,7 @@ from varco_relay.outgoing_message import (
     undelivered_events,
 )
 from varco_relay.smtp.hop_list import Hop, HopList
+from varco_relay.smtp.mx_hops import DirectHops
 from varco_relay.smtp.pending_transaction import NotAttempted
 from varco_relay.smtp.pool_registry import Destination
 from varco_relay.smtp.smtp_reply import SmtpReply
@@ -54,7 +55,7 @@ class Deliverer:
     def __init__(self, bus: Bus, object_store: ObjectStore, schedule: RetrySchedule) -> None:
         self.bus, self._object_store, self._schedule = bus, object_store, schedule
 
-    async def attempt(self, message: OutgoingMessage, destination: HopList) -> AttemptResult:
+    async def attempt(self, message: OutgoingMessage, destination: HopList | DirectHops) -> AttemptResult:
         """Tries every recipient once, in as many transactions as that takes.
 
         A recipient that one next hop defers is offered to the others. Records all before it
@@ -68,7 +69,7 @@ class Deliverer:
         return AttemptResult(untried, max(result.sequence for result in results))
 
     async def _attempt_group(
-        self, message: OutgoingMessage, recipients: tuple[str, ...], destination: HopList, header: bytes
+        self, message: OutgoingMessage, recipients: tuple[str, ...], destination: HopList | DirectHops, header: bytes
     ) -> AttemptResult:
         """For recipients that the same next hops take."""
         attempt = _Attempt(message, header, destination.patience, AttemptLog())

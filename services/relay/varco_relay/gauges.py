@@ -65,8 +65,8 @@ class Gauges(Collector):
     def _connections(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily("varco_relay_connections", "Open connections to a next hop", labels=["next_hop"])
         connections: Counter[str] = Counter()
-        for pool in self._pools.pools():
-            connections[pool.name] += pool.connections
+        for pool in (*self._pools.pools(), *self._pools.mx_pools()):
+            connections[pool.label] += pool.connections
         for name, count in connections.items():
             family.add_metric([name], count)
         return family

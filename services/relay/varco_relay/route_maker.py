@@ -30,12 +30,12 @@ class Encrypts(Protocol):
     def matches(self, secret: str, password: str) -> bool: ...
 
 
-def hops_of(route: Route | None) -> tuple[Smarthost | DirectDelivery, ...]:
-    """The next hops that the route names; of direct delivery the route itself."""
+def hops_of(route: Route | None) -> tuple[Smarthost, ...]:
+    """The next hops that the route names."""
     match route:
         case Smarthosts(hops=hops):
             return hops
-        case Smarthost() | DirectDelivery():
+        case Smarthost():
             return (route,)
         case _:
             return ()
@@ -49,9 +49,9 @@ class RouteMaker:
 
     def __init__(self, secret_box: Encrypts, freedom: RouteFreedom, before: Iterable[Route]) -> None:
         self._secret_box, self._freedom = secret_box, freedom
-        old = [hop for route in before for hop in hops_of(route)]
-        self._hops = [hop for hop in old if isinstance(hop, Smarthost)]
-        self._direct = [hop for hop in old if isinstance(hop, DirectDelivery)]
+        routes = list(before)
+        self._hops = [hop for route in routes for hop in hops_of(route)]
+        self._direct = [route for route in routes if isinstance(route, DirectDelivery)]
 
     def route(self, request: RouteRequest) -> Route:
         """Raises RefusedCommand."""
@@ -117,12 +117,7 @@ class RouteMaker:
         known = {address for route in self._direct for address in route.source}
         if self._freedom is not RouteFreedom.ANY and not known.issuperset(source):
             raise RefusedCommand("only an operator may choose which of the gate's addresses mail leaves from")
-        return DirectDelivery(
-            tls=request.tls,
-            families=request.families,
-            source=source,
-            public_only=self._freedom is not RouteFreedom.ANY and all(route.public_only for route in self._direct),
-        )
+        return DirectDelivery(tls=request.tls, families=request.families, source=source)
 
     def _public_only(self, host: str, before: list[bool]) -> bool:
         """Whether the host must not be a private address. Raises RefusedCommand if it is one."""

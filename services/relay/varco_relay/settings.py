@@ -7,21 +7,22 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from varco_common.base.settings import Duration, Internal, env_prefix, matches
-from varco_common.events import Blackhole, Route, Smarthost
+from varco_common.dns import WithResolver
+from varco_common.events import Blackhole, DirectDelivery, Route, Smarthost
 from varco_common.runtime.settings import TableServiceSettings, WithHostname
 from varco_common.storage.settings import WithObjectStore
 from varco_relay.decide.retry_schedule import RetrySchedule
-from varco_relay.route_document import BLACKHOLE
-from varco_relay.smtp.target import parse_smarthost
+from varco_relay.route_document import BLACKHOLE, MX
+from varco_relay.smtp.target import parse_next_hop
 
 
 def _route(text: str) -> str:
-    if text.strip() not in ("", BLACKHOLE):
-        parse_smarthost(text)
+    if text.strip() not in ("", BLACKHOLE, MX):
+        parse_next_hop(text)
     return text.strip()
 
 
-class Settings(TableServiceSettings, WithHostname, WithObjectStore):
+class Settings(TableServiceSettings, WithHostname, WithObjectStore, WithResolver):
     """`VARCO_RELAY_*`, and what is shared."""
 
     model_config = env_prefix("VARCO_RELAY_")
@@ -41,8 +42,8 @@ class Settings(TableServiceSettings, WithHostname, WithObjectStore):
 
     default_route: Annotated[str, AfterValidator(_route)] = Field(
         default="",
-        description="Where the mail of accounts without a route of their own goes: `host:port` (with TLS if it is "
-        "offered, without a login), or `blackhole`. Empty: it waits.",
+        description="Where the mail of accounts without a route of their own goes: `host:port` or `mx:name` (with TLS "
+        "if it is offered, without a login), `mx` (direct delivery), or `blackhole`. Empty: it waits.",
     )
     helo_name: Annotated[str, matches(r"[A-Za-z0-9.\[\]:_-]{0,253}", "a host name, or an address in brackets")] = Field(
         default="",
@@ -50,6 +51,13 @@ class Settings(TableServiceSettings, WithHostname, WithObjectStore):
         "VARCO_HOSTNAME.",
     )
     connections: int = Field(default=4, ge=1, le=100, description="Connections to one next hop at once.")
+    mx_rate: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="How many mails each domain gets in a minute by direct delivery (`route: mx`). 0: no limit.",
+    )
+    mx_port: Internal[int] = Field(default=25, gt=0, lt=65_536, description="The port of hosts that MX records name.")
     retry_first: Duration = Field(
         default=timedelta(minutes=2),
         description="The delay before the second attempt for a deferred mail. It doubles for each further attempt.",
@@ -101,8 +109,10 @@ class Settings(TableServiceSettings, WithHostname, WithObjectStore):
             return None
         if self.default_route == BLACKHOLE:
             return Blackhole()
-        host, port = parse_smarthost(self.default_route)
-        return Smarthost(host=host, port=port)
+        if self.default_route == MX:
+            return DirectDelivery()
+        host, port, mx = parse_next_hop(self.default_route)
+        return Smarthost(host=host, port=port, mx=mx)
 
     @property
     def secret_key_file(self) -> Path:

@@ -59,13 +59,12 @@ class DirectDelivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Each recipient's own mail servers are the next hops (RFC 5321 5.1).
 
     `source` has the gate's addresses that mail leaves from, one of each family at most; empty: what
-    the system chooses. With `public_only` an account's own token set the route.
+    the system chooses.
     """
 
     tls: TlsUse = TlsUse.OPPORTUNISTIC
     families: AddressFamilies = AddressFamilies.BOTH
     source: tuple[str, ...] = ()
-    public_only: bool = False
 
 
 class Blackhole(msgspec.Struct, frozen=True, kw_only=True, tag="blackhole"):

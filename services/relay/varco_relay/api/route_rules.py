@@ -11,7 +11,6 @@ from varco_common.eventsourcing.commands import Change, CommandContext, CommandR
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
-from varco_relay.api.not_yet import refuse_unhonoured
 from varco_relay.api.route_forms import RouteRulesIn
 from varco_relay.api.route_patches import patched_rules
 from varco_relay.api.schemas import RouteRulesOut
@@ -70,7 +69,6 @@ def router(
             requests = desire(state.rules if state else ())
             for request in requests:
                 refuse_plain(request.route, plain_oauth=plain_oauth)
-                refuse_unhonoured(request.route)
             return set_rules(state, context, requests, secret_box, freedom)
 
         return ChangedOut.of(await executor.execute(account, command, decide, dry_run=dry_run))

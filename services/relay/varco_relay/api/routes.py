@@ -12,7 +12,6 @@ from varco_common.eventsourcing.commands import Change, CommandContext, CommandR
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
-from varco_relay.api.not_yet import refuse_unhonoured
 from varco_relay.api.route_forms import RouteIn
 from varco_relay.api.route_patches import patched_route
 from varco_relay.api.schemas import HopOut, RouteOut, RouteTestOut
@@ -105,7 +104,6 @@ def router(
         def decide(state: AccountRoute | None, context: CommandContext) -> list[Change]:
             current = state.route if state else None
             if request := desire(current):
-                refuse_unhonoured(request)
                 refuse_plain(request, plain_oauth=plain_oauth)
                 return set_route(state, context, request, secret_box, freedom)
             return remove_route(state, context) if current else []

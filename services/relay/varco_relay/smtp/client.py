@@ -61,6 +61,7 @@ class SmtpClient(asyncio.Protocol):
         self.completed = 0
         self.closed = False
         self.logged_in = False
+        self.heard_at = 0.0
         self.on_closed: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -83,6 +84,7 @@ class SmtpClient(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closed_because:  # nothing that arrives after an abort counts
             return
+        self.heard_at = self._loop.time()
         try:
             self._replies.extend(self._reader.feed(data))
         except NotSmtp as error:

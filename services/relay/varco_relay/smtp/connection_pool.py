@@ -30,7 +30,7 @@ class PoolLimits:
 
     One more is opened when a mail has waited for `growth_delay`, and closed after `idle`. After the
     next hop refused one more, the pool does not grow for `growth_pause`. `reconnect` has the delays
-    before a next hop that is down is dialled again.
+    before a next hop that is down is dialled again; `lazy` ones are dialled for the next mail only.
     """
 
     connections: int = 4
@@ -38,6 +38,7 @@ class PoolLimits:
     growth_pause: float = 10.0
     idle: float = 30.0
     reconnect: Backoff = field(default_factory=lambda: RECONNECT)
+    lazy: bool = False
 
 
 class PoolListener(Protocol):
@@ -80,6 +81,7 @@ class ConnectionPool:
         self._connections: dict[asyncio.Task[None], _PooledConnection] = {}
         self._reconnecting: asyncio.Task[None] | None = None
         self._grower: asyncio.TimerHandle | None = None
+        self._pause: asyncio.TimerHandle | None = None
         self._lost_in_a_row = 0
         self._failures = 0
         self._no_growth_until = 0.0
@@ -92,6 +94,11 @@ class ConnectionPool:
     def is_open(self) -> bool:
         """Whether a connection is open or dialled."""
         return bool(self._connections)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it can be forgotten: it has no connection, and nothing is known against it."""
+        return not (self._connections or self._queue or self.down_reason)
 
     async def send(self, transaction: SmtpTransaction, patience: float = 0.0) -> Result:
         """One attempt.
@@ -121,7 +128,7 @@ class ConnectionPool:
     def retire(self) -> None:
         """Accepts no more mail. Mails that are being sent end; those that wait are NotAttempted."""
         self.down_reason = "the connections to the next hop are closed"
-        for timer in (self._grower, self._reconnecting):
+        for timer in (self._grower, self._pause, self._reconnecting):
             if timer:
                 timer.cancel()
         self._reject_queue()
@@ -138,11 +145,22 @@ class ConnectionPool:
         self._reject_queue()
 
     def _give_back(self, pending: PendingTransaction, patience: float) -> None:
-        """A mail that no connection took goes elsewhere, and so does the next one."""
+        """A mail that no connection took goes elsewhere, and so does the next one.
+
+        One whose commands get no answer takes its connection down, unless the body is on its way:
+        then the next hop may have it.
+        """
         if pending.stage is Stage.WAITING and pending in self._queue:
             self._queue.remove(pending)
             self.is_stalled = True
             pending.finish(NotAttempted(reason=f"it took no mail within {patience:.0f} s"))
+        elif pending.stage is Stage.ENVELOPE and (client := self._client_of(pending)):
+            silent = asyncio.get_running_loop().time() - client.heard_at
+            if silent >= patience:
+                client.abort(f"no answer within {patience:.0f} s")
+
+    def _client_of(self, pending: PendingTransaction) -> SmtpClient | None:
+        return next((each.client for each in self._connections.values() if pending in each.taken), None)
 
     # Connections
 
@@ -277,6 +295,10 @@ class ConnectionPool:
         self._failures += 1
         _log.warning("the next hop is down", next_hop=self.name, why=reason)
         self._reject_queue()
+        if self._limits.lazy:
+            delay = self._limits.reconnect.delay(self._failures, random.random())  # noqa: S311 - jitter
+            self._pause = asyncio.get_running_loop().call_later(delay.total_seconds(), self._end_pause)
+            return
         self._reconnecting = asyncio.create_task(self._reconnect(), name=f"reconnect {self.name}")
         for listener in self.listeners:
             listener.on_down(self.name, reason)
@@ -284,6 +306,9 @@ class ConnectionPool:
     def _reject_queue(self) -> None:
         while self._queue:
             self._queue.popleft().finish(NotAttempted(reason=self.down_reason))
+
+    def _end_pause(self) -> None:
+        self.down_reason = ""
 
     async def _reconnect(self) -> None:
         """Dials until the next hop answers."""
@@ -314,9 +339,27 @@ class BlackholeSink:
     label = BLACKHOLE
     capabilities = Capabilities(eight_bit=True, smtputf8=True)
     down_reason = ""
+    is_stalled = False
+    load = 0
 
     async def send(self, transaction: SmtpTransaction, patience: float = 0.0) -> Result:  # noqa: ARG002 - never waits
         return Completed(replies=dict.fromkeys(transaction.recipients, SmtpReply(250, "2.0.0 Ok: blackhole")))
+
+
+@dataclass(frozen=True, slots=True)
+class UnreachableHop:
+    """A next hop that is not known now; `down_reason` says why."""
+
+    name: str
+    down_reason: str
+    is_stalled: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    async def send(self, transaction: SmtpTransaction, patience: float = 0.0) -> Result:  # noqa: ARG002 - never sent
+        return NotAttempted(reason=self.down_reason)
 
 
 def _internal_error(error: BaseException) -> str:

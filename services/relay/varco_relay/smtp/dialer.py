@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from varco_common.dns import Resolver
 from varco_common.events import TlsUse
 from varco_relay.oauth.errors import TokenRefused, TokenUnavailable
 from varco_relay.oauth.tokens import Tokens
+from varco_relay.smtp.addresses import addresses_of, source_for
 from varco_relay.smtp.client import ConnectionLost, SmtpClient, Timeouts
 from varco_relay.smtp.login import LoginFailed, TokenRejected, check_login, login_with_password, login_with_token
-from varco_relay.smtp.public_addresses import public_addresses
+from varco_relay.smtp.public_addresses import only_public
 from varco_relay.smtp.target import SmtpTarget
 from varco_relay.smtp.transaction import Capabilities, parse_capabilities
 
@@ -50,6 +52,7 @@ class Dialer:
     timeouts: Timeouts = field(default_factory=Timeouts)
     verified: ssl.SSLContext = field(default_factory=ssl.create_default_context)
     unverified: ssl.SSLContext = field(default_factory=_unverified)
+    resolver: Resolver = field(default_factory=Resolver)
 
     async def dial(self, target: SmtpTarget) -> SmtpClient:
         """A connection that is ready for MAIL FROM. Raises RouteDown."""
@@ -113,17 +116,34 @@ class Dialer:
     async def _connect(self, target: SmtpTarget, *, encrypt: bool) -> SmtpClient:
         try:
             async with asyncio.timeout(self.timeouts.connect):
-                if not target.public_only or self.private_routes:
-                    return await self._open(target, target.host, encrypt=encrypt)
-                return await self._open_public(target, encrypt=encrypt)
+                return await self._open_any(target, encrypt=encrypt)
         except ssl.SSLError as error:
             raise _TlsFailed(f"TLS: {error}") from error
         # the errors of getaddrinfo are OSErrors as well; a name that IDNA refuses is a ValueError
         except (OSError, TimeoutError, ValueError) as error:
             raise RouteDown(f"can't connect to {target.name}: {error or 'timed out'}") from error
 
+    async def _open_any(self, target: SmtpTarget, *, encrypt: bool) -> SmtpClient:
+        """Connects to the first address that answers.
+
+        Addresses are checked here and connected to as such: a second look-up may give others.
+        """
+        addresses = await addresses_of(target, self.resolver)
+        if target.public_only and not self.private_routes:
+            addresses = only_public(addresses)
+        for address in addresses[:-1]:
+            try:
+                async with asyncio.timeout(self.timeouts.connect / len(addresses)):
+                    return await self._open(target, address, encrypt=encrypt)
+            except ssl.SSLError:
+                raise
+            except (OSError, TimeoutError):
+                continue
+        return await self._open(target, addresses[-1], encrypt=encrypt)
+
     async def _open(self, target: SmtpTarget, address: str, *, encrypt: bool) -> SmtpClient:
         implicit = encrypt and target.implicit_tls
+        source = source_for(target, address)
         _, client = await asyncio.get_running_loop().create_connection(
             lambda: SmtpClient(self.timeouts),
             address,
@@ -131,20 +151,9 @@ class Dialer:
             ssl=self._context(target) if implicit else None,
             server_hostname=target.host if implicit else None,
             ssl_handshake_timeout=self.timeouts.connect if implicit else None,
+            local_addr=(source, 0) if source else None,
         )
         return client
-
-    async def _open_public(self, target: SmtpTarget, *, encrypt: bool) -> SmtpClient:
-        """Connects to the addresses that were checked: a second look-up may give others."""
-        public = await public_addresses(target.host, target.port)
-        for address in public[:-1]:
-            try:
-                return await self._open(target, address, encrypt=encrypt)
-            except ssl.SSLError:
-                raise
-            except OSError:
-                continue
-        return await self._open(target, public[-1], encrypt=encrypt)
 
     async def _hello(self, client: SmtpClient) -> None:
         """EHLO, or HELO for a next hop that does not know EHLO (RFC 5321 3.2)."""

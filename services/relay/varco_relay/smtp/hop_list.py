@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from itertools import count
 
-from varco_relay.smtp.connection_pool import BlackholeSink, ConnectionPool, PoolListener
+from varco_relay.smtp.connection_pool import BlackholeSink, ConnectionPool, PoolListener, UnreachableHop
+from varco_relay.smtp.mx_hops import LookedUpHop
 from varco_relay.smtp.smtp_reply import SmtpReply
 from varco_relay.smtp.transaction import Capabilities
 
-Hop = ConnectionPool | BlackholeSink
+Hop = ConnectionPool | BlackholeSink | UnreachableHop
 PATIENCE_SECONDS = 30.0  # a next hop that took no mail in that time gives way to another one
 
 
@@ -19,10 +20,18 @@ class HopList:
 
     defers = False  # while no hop is up, mail waits without an attempt
 
-    def __init__(self, hops: Sequence[Hop], listener: PoolListener, *, balance: bool = False) -> None:
+    def __init__(
+        self,
+        hops: Sequence[ConnectionPool | BlackholeSink | LookedUpHop],
+        listener: PoolListener,
+        *,
+        balance: bool = False,
+    ) -> None:
         self.hops, self._listener, self._balance = tuple(hops), listener, balance
         self.name = ", ".join(hop.name for hop in hops)
-        self.patience = PATIENCE_SECONDS if len(hops) > 1 else 0.0
+        only = hops[0] if len(hops) == 1 else None
+        self._plain: Sequence[Hop] = (only,) if only and not isinstance(only, LookedUpHop) else ()
+        self.patience = 0.0 if self._plain else PATIENCE_SECONDS
         self._turn = count()
         for pool in self.pools:
             pool.listeners.add(self)
@@ -47,10 +56,16 @@ class HopList:
 
     async def choose(self, recipients: tuple[str, ...]) -> Sequence[Hop] | SmtpReply:  # noqa: ARG002 - all go there
         """The next hops in the order in which they are tried."""
-        if len(self.hops) == 1:
-            return self.hops
-        hops = self._balanced() if self._balance else list(self.hops)
-        return sorted(hops, key=lambda hop: isinstance(hop, ConnectionPool) and hop.is_stalled)
+        if self._plain:
+            return self._plain
+        found: list[Hop] = []
+        for hop in self._balanced() if self._balance else self.hops:
+            if isinstance(hop, LookedUpHop):
+                hops = await hop.hops()
+                found += [UnreachableHop(hop.name, hops)] if isinstance(hops, str) else hops
+            else:
+                found.append(hop)
+        return sorted(found, key=lambda hop: hop.is_stalled)
 
     def leave(self) -> list[ConnectionPool]:
         """Ends the listening; returns the pools that nobody listens to any more."""
@@ -58,10 +73,10 @@ class HopList:
             pool.listeners.discard(self)
         return [pool for pool in self.pools if not pool.listeners]
 
-    def _balanced(self) -> list[Hop]:
+    def _balanced(self) -> Sequence[ConnectionPool | BlackholeSink | LookedUpHop]:
         """The least loaded first; among equals one after the other."""
         turn = next(self._turn) % len(self.hops)
-        return sorted(self.hops[turn:] + self.hops[:turn], key=lambda hop: getattr(hop, "load", 0))
+        return sorted(self.hops[turn:] + self.hops[:turn], key=lambda hop: hop.load)
 
     def _tell_at_once(self) -> None:
         """What other accounts' mail has shown of the next hops."""

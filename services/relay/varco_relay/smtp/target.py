@@ -1,10 +1,11 @@
 """The address of a next hop, and how it is written as text."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Self
 
-from varco_common.events import Smarthost, TlsUse
+from varco_common.dns import TlsaRecord
+from varco_common.events import AddressFamilies, Smarthost, TlsUse
 from varco_relay.oauth.credentials import OAuthCredentials
 
 SUBMISSIONS_PORT = 465  # RFC 8314 3.3: TLS from the first byte
@@ -16,7 +17,9 @@ class SmtpTarget:
     """A next hop with its credentials. Accounts with the same target share its connections.
 
     With `oauth` a token takes the place of the password. With `public_only` no connection is made
-    to a private address.
+    to a private address. With `by_dns` the host is one that MX records name; then `families` and
+    `source` say how it is reached, `source` being the gate's own addresses. `dane` has the TLSA
+    records that its certificate must match (RFC 7672).
     """
 
     host: str
@@ -26,6 +29,10 @@ class SmtpTarget:
     password: str = ""
     oauth: OAuthCredentials | None = None
     public_only: bool = False
+    by_dns: bool = False
+    families: AddressFamilies = AddressFamilies.BOTH
+    source: tuple[str, ...] = ()
+    dane: tuple[TlsaRecord, ...] = ()
 
     @classmethod
     def of(cls, route: Smarthost, password: str, oauth: OAuthCredentials | None = None) -> Self:
@@ -39,6 +46,10 @@ class SmtpTarget:
             oauth=oauth,
             public_only=route.public_only,
         )
+
+    def at(self, host: str) -> Self:
+        """The same session with a host that MX records name."""
+        return replace(self, host=host, by_dns=True)
 
     @property
     def name(self) -> str:

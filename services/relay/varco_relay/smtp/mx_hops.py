@@ -1,0 +1,108 @@
+"""Next hops that MX records name: those of each recipient's domain, or of one name."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from varco_common.events import DirectDelivery
+from varco_relay.smtp.connection_pool import ConnectionPool
+from varco_relay.smtp.domain_rate import DomainRate
+from varco_relay.smtp.mx_lookup import MAX_HOSTS, MxHosts, MxLookup, domain_of
+from varco_relay.smtp.smtp_reply import SmtpReply
+from varco_relay.smtp.target import SmtpTarget
+
+SMTP_PORT = 25  # RFC 5321 4.5.4.2
+MX = "mx"
+_PATIENCE_SECONDS = 60.0  # then a mail gives its place among those in hand to others, and is deferred
+
+PoolOf = Callable[[SmtpTarget], ConnectionPool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MxSurroundings:
+    """What looking up and connecting take; `port` is 25 but in tests."""
+
+    lookup: MxLookup
+    rate: DomainRate
+    pool_of: PoolOf
+    port: int = SMTP_PORT
+
+
+class DirectHops:
+    """Direct delivery: the mail servers of each recipient's domain.
+
+    Never down as a whole. A mail whose servers are down is deferred: it must not hold up others.
+    """
+
+    name = MX
+    down_reason = ""
+    patience = _PATIENCE_SECONDS
+    defers = True
+
+    def __init__(self, route: DirectDelivery, surroundings: MxSurroundings) -> None:
+        self._route, self._surroundings = route, surroundings
+
+    def groups(self, recipients: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """By domain."""
+        by_domain: dict[str, list[str]] = {}
+        for recipient in recipients:
+            by_domain.setdefault(domain_of(recipient), []).append(recipient)
+        return [tuple(group) for group in by_domain.values()]
+
+    async def choose(self, recipients: tuple[str, ...]) -> Sequence[ConnectionPool] | SmtpReply:
+        """The servers of the domain, in order; or why there are none."""
+        found = await self._surroundings.lookup.hosts(domain_of(recipients[0]))
+        if isinstance(found, SmtpReply):
+            return found
+        if (wait := self._surroundings.rate.take(found.domain)) is None:
+            return SmtpReply(451, f"4.7.0 {found.domain} gets mail at a limited rate", by_gate=True)
+        await asyncio.sleep(wait)
+        return [self._surroundings.pool_of(target) for target in await self._targets(found)]
+
+    async def _targets(self, found: MxHosts) -> list[SmtpTarget]:
+        return [self._target(host) for host in found.hosts[:MAX_HOSTS]]
+
+    def _target(self, host: str) -> SmtpTarget:
+        """Never a private address: whoever owns the domain chose the host."""
+        route = self._route
+        return SmtpTarget(
+            host=host,
+            port=self._surroundings.port,
+            tls=route.tls,
+            public_only=True,
+            by_dns=True,
+            families=route.families,
+            source=route.source,
+        )
+
+
+class LookedUpHop:
+    """`mx:name`: the hosts that the MX records of one name list, as one next hop of a list."""
+
+    capabilities = None
+    is_stalled = False
+
+    def __init__(self, target: SmtpTarget, surroundings: MxSurroundings) -> None:
+        """`target` has the name as its host."""
+        self.name = self.label = f"mx:{target.host}"
+        self._target, self._surroundings = target, surroundings
+        self._pools: list[ConnectionPool] = []
+
+    @property
+    def down_reason(self) -> str:
+        """Why none of the hosts takes mail, as far as that is known."""
+        reasons = [pool.down_reason for pool in self._pools]
+        return reasons[0] if reasons and all(reasons) else ""
+
+    @property
+    def load(self) -> int:
+        return sum(pool.load for pool in self._pools)
+
+    async def hops(self) -> Sequence[ConnectionPool] | str:
+        """The hosts of now, in order; or why there are none."""
+        found = await self._surroundings.lookup.hosts(self._target.host)
+        if isinstance(found, SmtpReply):
+            return found.line
+        targets = [self._target.at(host) for host in found.hosts[:MAX_HOSTS]]
+        self._pools = [self._surroundings.pool_of(target) for target in targets]
+        return self._pools
