@@ -6,6 +6,7 @@ from functools import partial
 from varco_common.base import subjects
 from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import run_in_background
+from varco_common.bus import Bus
 from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.parts import open_parts
@@ -18,10 +19,11 @@ from varco_relay.api import queue as queue_api
 from varco_relay.api import route_check as route_check_api
 from varco_relay.api import route_rules as rules_api
 from varco_relay.api import routes as routes_api
-from varco_relay.delivery_attempt import Deliverer
+from varco_relay.delivery_attempt import Deliverer, utc_now
 from varco_relay.dsn_sender import DsnSender
 from varco_relay.gauges import Gauges
-from varco_relay.model import account_route, queue, route_rules
+from varco_relay.model import account_route, queue, route_rules, sts_policy
+from varco_relay.model.sts_policy import StsPolicy
 from varco_relay.oauth.token_store import TokenStore
 from varco_relay.oauth.tokens import Tokens, TokenSource
 from varco_relay.queue_runner import QueueRunner
@@ -35,6 +37,8 @@ from varco_relay.smtp.connection_pool import PoolLimits
 from varco_relay.smtp.dialer import Dialer
 from varco_relay.smtp.domain_rate import DomainRate
 from varco_relay.smtp.pool_registry import PoolRegistry
+from varco_relay.smtp.sts_fetch import fetch_policy
+from varco_relay.smtp.tls_policies import PolicyStore, TlsPolicies
 from varco_relay.worker_supervisor import WorkerSupervisor
 
 _KEY = (
@@ -51,11 +55,13 @@ async def serve(settings: Settings) -> None:
         tokens = Tokens(partial(_open_provider, settings, verified), TokenStore(engine, secret_box))
         dialer = _dialer(settings, verified, tokens)
         deliverer = Deliverer(bus, object_store, settings.schedule)
+        policies = Projection(sts_policy.PROJECTION, bus, engine, "relay")
         pools = PoolRegistry(
             dialer,
             PoolLimits(connections=settings.connections),
             secret_box,
             settings.route,
+            policies=_tls_policies(settings, dialer, bus, policies),
             rate=DomainRate(settings.mx_rate),
             mx_port=settings.mx_port,
         )
@@ -90,6 +96,7 @@ async def serve(settings: Settings) -> None:
             async with (
                 routes.following(),
                 rules.following(),
+                policies.following(),
                 queued.following(),
                 texts.following(),
                 run_in_background(workers.run(), runner.run()),
@@ -108,6 +115,15 @@ async def serve(settings: Settings) -> None:
         finally:
             await pools.close()
             await object_store.close()
+
+
+def _tls_policies(settings: Settings, dialer: Dialer, bus: Bus, known: Projection[StsPolicy]) -> TlsPolicies:
+    async def fetch(domain: str) -> str:
+        private, port = settings.private_routes, settings.mta_sts_port
+        return await fetch_policy(domain, dialer.resolver, dialer.verified, port=port, private=private)
+
+    store = PolicyStore(get=known.get, append=bus.events.append, now=utc_now)
+    return TlsPolicies(dialer.resolver, store, fetch)
 
 
 def _secret_box(settings: Settings) -> SecretBox:
@@ -157,6 +173,7 @@ SERVICE = Service(
         retention.subject("relay"),
         *account_route.PROJECTION.filters,
         *route_rules.PROJECTION.filters,
+        *sts_policy.PROJECTION.filters,
         *queue.FILTERS,
         *ACCOUNT_TEXTS.filters,
         *(subjects.mail(kind, "*") for kind in subjects.READY),

@@ -58,6 +58,9 @@ class Settings(TableServiceSettings, WithHostname, WithObjectStore, WithResolver
         description="How many mails each domain gets in a minute by direct delivery (`route: mx`). 0: no limit.",
     )
     mx_port: Internal[int] = Field(default=25, gt=0, lt=65_536, description="The port of hosts that MX records name.")
+    mta_sts_port: Internal[int] = Field(
+        default=443, gt=0, lt=65_536, description="The port of the servers of MTA-STS policies."
+    )
     retry_first: Duration = Field(
         default=timedelta(minutes=2),
         description="The delay before the second attempt for a deferred mail. It doubles for each further attempt.",

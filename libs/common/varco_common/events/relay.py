@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from varco_common.base import subjects
-from varco_common.events.base import AccountEvent
+from varco_common.events.base import AccountEvent, Event
 from varco_common.events.oauth import OAuth
 
 
@@ -152,6 +152,32 @@ class DeliveryReleased(RouteEvent, frozen=True, kw_only=True, omit_defaults=True
     """The account's mail is delivered again. Mails that are held one by one stay held."""
 
 
+class StsMode(StrEnum):
+    """What a policy asks of senders (RFC 8461 5)."""
+
+    ENFORCE = "enforce"
+    TESTING = "testing"
+    NONE = "none"
+
+
+class StsPolicyFetched(Event, frozen=True, kw_only=True, omit_defaults=True, tag="sts.policy.fetched.v1"):
+    """The MTA-STS policy of a domain (RFC 8461), which holds for `max_age` seconds from `at` on.
+
+    `policy` is its id in the DNS, `mx` the patterns of the hosts that may take its mail.
+    """
+
+    SERVICE: ClassVar[str] = "relay"
+    domain: str
+    policy: str
+    mode: StsMode
+    max_age: int
+    mx: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.domain
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why one recipient didn't get it.
 
@@ -286,6 +312,7 @@ AnyRelayEvent = (
     | RouteRecovered
     | DeliveryHeld
     | DeliveryReleased
+    | StsPolicyFetched
     | MailDelivered
     | MailDeferred
     | MailBounced

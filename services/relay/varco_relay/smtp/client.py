@@ -1,5 +1,6 @@
 """The only SMTP client: one connection to a next hop, over which mails go pipelined."""
 
+import _ssl
 import asyncio
 import ssl
 from collections import deque
@@ -158,6 +159,11 @@ class SmtpClient(asyncio.Protocol):
         """That of the next hop, in DER; empty without TLS."""
         tls = self._transport.get_extra_info("ssl_object")
         return (tls.getpeercert(True) or b"") if tls else b""
+
+    def certificates(self) -> list[bytes]:
+        """Those that the next hop presented, in DER, its own first."""
+        chain = self._transport.get_extra_info("ssl_object")._sslobj.get_unverified_chain()  # noqa: SLF001 - public from 3.13 on
+        return [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in chain or ()]
 
     async def quit(self) -> None:
         """Sends QUIT and closes (RFC 5321 4.1.1.10)."""

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,6 +13,7 @@ from varco_relay.oauth.errors import TokenRefused, TokenUnavailable
 from varco_relay.oauth.tokens import Tokens
 from varco_relay.smtp.addresses import addresses_of, source_for
 from varco_relay.smtp.client import ConnectionLost, SmtpClient, Timeouts
+from varco_relay.smtp.dane import mismatch
 from varco_relay.smtp.login import LoginFailed, TokenRejected, check_login, login_with_password, login_with_token
 from varco_relay.smtp.public_addresses import only_public
 from varco_relay.smtp.target import SmtpTarget
@@ -178,12 +180,15 @@ class Dialer:
             if reply.code != 220:
                 raise ConnectionLost(f"STARTTLS was answered {reply.line}")  # noqa: TRY301 - one way out
             await client.start_tls(self._context(target), target.host)
+            if target.dane and (wrong := mismatch(target.dane, client.certificates(), target.host, datetime.now(UTC))):
+                raise ConnectionLost(f"DANE: {wrong}")  # noqa: TRY301 - one way out
         except ConnectionLost as error:
             raise _TlsFailed(str(error)) from error
         await self._hello(client)  # RFC 3207 4.2: what was said before the handshake is forgotten
 
     def _context(self, target: SmtpTarget) -> ssl.SSLContext:
-        return self.verified if target.tls is TlsUse.REQUIRED else self.unverified
+        """With DANE the certificate is checked after the handshake, and not by who signed it."""
+        return self.verified if target.tls is TlsUse.REQUIRED and not target.dane else self.unverified
 
 
 async def _log_in(client: SmtpClient, target: SmtpTarget, token: str) -> None:

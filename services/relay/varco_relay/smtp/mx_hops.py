@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from varco_common.events import DirectDelivery
-from varco_relay.smtp.connection_pool import ConnectionPool
+from varco_relay.smtp.connection_pool import ConnectionPool, UnreachableHop
 from varco_relay.smtp.domain_rate import DomainRate
 from varco_relay.smtp.mx_lookup import MAX_HOSTS, MxHosts, MxLookup, domain_of
 from varco_relay.smtp.smtp_reply import SmtpReply
 from varco_relay.smtp.target import SmtpTarget
+from varco_relay.smtp.tls_policies import TlsPolicies
 
 SMTP_PORT = 25  # RFC 5321 4.5.4.2
 MX = "mx"
@@ -25,6 +26,7 @@ class MxSurroundings:
     lookup: MxLookup
     rate: DomainRate
     pool_of: PoolOf
+    policies: TlsPolicies
     port: int = SMTP_PORT
 
 
@@ -49,7 +51,7 @@ class DirectHops:
             by_domain.setdefault(domain_of(recipient), []).append(recipient)
         return [tuple(group) for group in by_domain.values()]
 
-    async def choose(self, recipients: tuple[str, ...]) -> Sequence[ConnectionPool] | SmtpReply:
+    async def choose(self, recipients: tuple[str, ...]) -> Sequence[ConnectionPool | UnreachableHop] | SmtpReply:
         """The servers of the domain, in order; or why there are none."""
         found = await self._surroundings.lookup.hosts(domain_of(recipients[0]))
         if isinstance(found, SmtpReply):
@@ -57,10 +59,13 @@ class DirectHops:
         if (wait := self._surroundings.rate.take(found.domain)) is None:
             return SmtpReply(451, f"4.7.0 {found.domain} gets mail at a limited rate", by_gate=True)
         await asyncio.sleep(wait)
-        return [self._surroundings.pool_of(target) for target in await self._targets(found)]
+        return [await self._hop(host, found) for host in found.hosts[:MAX_HOSTS]]
 
-    async def _targets(self, found: MxHosts) -> list[SmtpTarget]:
-        return [self._target(host) for host in found.hosts[:MAX_HOSTS]]
+    async def _hop(self, host: str, found: MxHosts) -> ConnectionPool | UnreachableHop:
+        """The host's pool, with the TLS that the domain asks for."""
+        plain = self._target(host)
+        target = await self._surroundings.policies.applied(plain, found)
+        return UnreachableHop(plain.name, target) if isinstance(target, str) else self._surroundings.pool_of(target)
 
     def _target(self, host: str) -> SmtpTarget:
         """Never a private address: whoever owns the domain chose the host."""

@@ -13,6 +13,7 @@ from varco_relay.smtp.hop_list import HopList
 from varco_relay.smtp.mx_hops import MX, SMTP_PORT, DirectHops, LookedUpHop, MxSurroundings
 from varco_relay.smtp.mx_lookup import MxLookup
 from varco_relay.smtp.target import SmtpTarget
+from varco_relay.smtp.tls_policies import TlsPolicies
 from varco_relay.targets import open_target
 
 
@@ -42,13 +43,15 @@ class PoolRegistry:
         secret_box: SecretBox,
         default: Route | None,
         *,
-        rate: DomainRate | None = None,
+        policies: TlsPolicies,
+        rate: DomainRate,
         mx_port: int = SMTP_PORT,
     ) -> None:
         self.default = default
         self.mx = MxSurroundings(
             lookup=MxLookup(dialer.resolver, dialer.name),
-            rate=rate or DomainRate(0),
+            rate=rate,
+            policies=policies,
             pool_of=self._mx_pool,
             port=mx_port,
         )

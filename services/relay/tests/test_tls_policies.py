@@ -1,0 +1,290 @@
+"""DANE and MTA-STS: what a recipient's domain asks of TLS is kept, or its mail waits."""
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from varco_common.dns import TlsaRecord
+from varco_common.events import DirectDelivery, MailDeferred, MailDelivered, RouteSet, StsMode, StsPolicyFetched
+from varco_common.testing.certificates import Certificate, self_signed
+from varco_common.testing.dns import DnsServer, dns_server
+from varco_common.testing.next_hop import NextHop
+from varco_relay.model.sts_policy import StsPolicy, parse_policy, policy_id
+from varco_relay.smtp.dane import mismatch
+
+NOW = datetime.now(UTC)
+SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
+MX = "mx.a.example"
+POLICY = f"version: STSv1\r\nmode: enforce\r\nmx: {MX}\r\nmax_age: 86400\r\n"
+
+
+@pytest.fixture
+def dns() -> Iterator[DnsServer]:
+    """a.example with its MX on loopback, proven by DNSSEC."""
+    with dns_server() as server:
+        server.add("a.example", "MX", f"10 {MX}.")
+        server.add(MX, "A", "127.0.0.1")
+        for name in ("a.example", MX):
+            server.sign(name)
+        yield server
+
+
+async def direct(gate) -> None:
+    await gate.account()
+    await gate.bus.events.append(RouteSet(at=gate.now(), account="acme", route=DirectDelivery()))
+
+
+def relay(gate, dns: DnsServer, hop: NextHop, **more):
+    settings = {"resolver_servers": (dns.address,), "mx_port": hop.port, "private_routes": True, **SLOW, **more}
+    return gate.relay(**settings)
+
+
+def add_tlsa(dns: DnsServer, hop: NextHop, usage: int, certificate: Certificate, *, signed: bool = True) -> None:
+    """A TLSA record with the SHA-256 of the certificate's public key."""
+    digest = hashlib.sha256(public_key(der_of(certificate))).hexdigest()
+    name = f"_{hop.port}._tcp.{MX}"
+    dns.add(name, "TLSA", f"{usage} 1 1 {digest}")
+    if signed:
+        dns.sign(name)
+
+
+def der_of(certificate: Certificate) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(certificate.certificate.read_text())
+
+
+def public_key(der: bytes) -> bytes:
+    key = x509.load_der_x509_certificate(der).public_key()
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+async def test_dane_takes_the_certificate_that_the_domain_names(gate, dns, hop: NextHop, tmp_path):
+    certificate = self_signed(tmp_path, "whatever.test")
+    hop.context = certificate.server
+    add_tlsa(dns, hop, 3, certificate)
+    await direct(gate)
+    async with relay(gate, dns, hop):
+        await gate.mail("one@a.example")
+        (event,) = await gate.facts.until(MailDelivered)
+    assert event.tls
+
+
+async def test_dane_refuses_any_other_certificate_and_does_without_tls_never(gate, dns, hop: NextHop, tmp_path):
+    add_tlsa(dns, hop, 3, self_signed(tmp_path, MX, file="named"))
+    hop.context = self_signed(tmp_path, MX, file="other").server
+    await direct(gate)
+    async with relay(gate, dns, hop, ca_file=str(tmp_path / "other.crt")):
+        await gate.mail("one@a.example")
+        (event,) = await gate.facts.until(MailDeferred)
+        assert "doesn't match the TLSA records" in event.failures[0].answer
+    assert hop.received == []
+
+
+async def test_dane_needs_tls(gate, dns, hop: NextHop, tmp_path):
+    add_tlsa(dns, hop, 3, self_signed(tmp_path, MX))
+    await direct(gate)
+    async with relay(gate, dns, hop):
+        await gate.mail("one@a.example")
+        (event,) = await gate.facts.until(MailDeferred)
+    assert "doesn't offer STARTTLS" in event.failures[0].answer
+    assert hop.received == []
+
+
+async def test_tlsa_records_that_nothing_proves_are_not_heeded(gate, dns, hop: NextHop, tmp_path):
+    add_tlsa(dns, hop, 3, self_signed(tmp_path, MX), signed=False)
+    await direct(gate)
+    async with relay(gate, dns, hop):
+        await gate.mail("one@a.example")
+        await gate.facts.until(MailDelivered)
+
+
+async def test_a_suppressed_tlsa_answer_is_no_way_around_dane(gate, dns, hop: NextHop):
+    """RFC 7672 2.1.2."""
+    dns.fail(f"_{hop.port}._tcp.{MX}", "SERVFAIL")
+    await direct(gate)
+    async with relay(gate, dns, hop):
+        await gate.mail("one@a.example")
+        (event,) = await gate.facts.until(MailDeferred)
+    assert "whether it has TLSA records isn't known" in event.failures[0].answer
+    assert hop.received == []
+
+
+def issued(issuer_key, issuer: str, name: str, *, days: int = 2) -> tuple[bytes, ec.EllipticCurvePrivateKey]:
+    """A certificate (DER) for `name`, and its key. Without an issuer's key it signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(days=5))
+        .not_valid_after(NOW + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(issuer_key or key, hashes.SHA256())
+    )
+    return built.public_bytes(serialization.Encoding.DER), key
+
+
+def test_a_trust_anchor_vouches_for_the_hosts_that_it_signed():
+    anchor, anchor_key = issued(None, "anchor", "anchor")
+    record = TlsaRecord(2, 1, 1, hashlib.sha256(public_key(anchor)).digest())
+    leaf, _ = issued(anchor_key, "anchor", MX)
+    assert mismatch([record], [leaf, anchor], MX, NOW) == ""
+    assert "is not for other.example" in mismatch([record], [leaf, anchor], "other.example", NOW)
+    wildcard, _ = issued(anchor_key, "anchor", "*.a.example")
+    assert mismatch([record], [wildcard, anchor], MX, NOW) == ""
+    assert mismatch([record], [wildcard, anchor], "x.mx.a.example", NOW)
+    late, _ = issued(anchor_key, "anchor", MX, days=-1)
+    assert "not valid now" in mismatch([record], [late, anchor], MX, NOW)
+    forged, _ = issued(None, "anchor", MX)
+    assert "don't lead to" in mismatch([record], [forged, anchor], MX, NOW)
+    assert "doesn't match" in mismatch([record], [leaf], MX, NOW)
+
+
+@pytest.mark.parametrize(
+    ("selector", "matching", "digest"),
+    [
+        (0, 0, lambda data: data),
+        (0, 1, lambda data: hashlib.sha256(data).digest()),
+        (1, 2, lambda data: hashlib.sha512(data).digest()),
+    ],
+)
+def test_each_way_to_name_a_certificate_is_known(selector, matching, digest):
+    leaf, _ = issued(None, "old.test", "old.test", days=-1)
+    data = leaf if selector == 0 else public_key(leaf)
+    assert mismatch([TlsaRecord(3, selector, matching, digest(data))], [leaf], MX, NOW) == ""
+    assert mismatch([TlsaRecord(3, selector, matching, digest(data + b"x"))], [leaf], MX, NOW)
+
+
+def test_records_that_cannot_be_used_authenticate_nobody_and_refuse_nobody():
+    leaf, _ = issued(None, "a.test", "a.test")
+    for record in (TlsaRecord(1, 1, 1, b"x"), TlsaRecord(3, 2, 1, b"x"), TlsaRecord(3, 1, 9, b"x")):
+        assert mismatch([record], [leaf], MX, NOW) == ""
+    assert "can't be read" in mismatch([TlsaRecord(3, 1, 1, b"x")], [b"no certificate"], MX, NOW)
+
+
+# MTA-STS
+
+
+class PolicyServer:
+    """An HTTPS server with a policy; `requests` counts them."""
+
+    def __init__(self) -> None:
+        self.policy, self.status, self.kind = POLICY, "200 OK", "text/plain"
+        self.requests = self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.requests += 1
+        content = self.policy.encode()
+        head = f"HTTP/1.1 {self.status}\r\nContent-Type: {self.kind}\r\nContent-Length: {len(content)}\r\n\r\n"
+        writer.write(head.encode() + content)
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def policy_server(dns: DnsServer, context: ssl.SSLContext) -> AsyncIterator[PolicyServer]:
+    server = PolicyServer()
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
+    server.port = listener.sockets[0].getsockname()[1]
+    dns.add("mta-sts.a.example", "A", "127.0.0.1")
+    dns.add_txt("_mta-sts.a.example", "v=STSv1; id=1;")
+    try:
+        yield server
+    finally:
+        listener.close()
+
+
+async def test_a_policy_is_enforced_and_outlives_a_restart_and_its_own_server(gate, dns, hop: NextHop, tmp_path):
+    trusted = self_signed(tmp_path, MX, "mta-sts.a.example")
+    hop.context = trusted.server
+    await direct(gate)
+    more = {"ca_file": str(trusted.certificate)}
+    async with policy_server(dns, trusted.server) as server:
+        more["mta_sts_port"] = server.port
+        async with relay(gate, dns, hop, **more):
+            await gate.mail("one@a.example")
+            await gate.facts.until(MailDelivered)
+            (fetched,) = await gate.facts.until(StsPolicyFetched)
+    assert (fetched.domain, fetched.policy, fetched.mode, fetched.mx) == ("a.example", "1", StsMode.ENFORCE, (MX,))
+    dns.remove("_mta-sts.a.example", "TXT")
+    hop.context = self_signed(tmp_path, MX, file="other").server
+    async with relay(gate, dns, hop, **more):
+        await gate.mail("two@a.example")
+        (event,) = await gate.facts.until(MailDeferred)
+    assert "TLS: " in event.failures[0].answer
+    assert len(hop.received) == 1
+    assert hop.received[0].tls
+
+
+async def test_a_host_that_the_policy_does_not_name_gets_nothing(gate, dns, hop: NextHop, tmp_path):
+    trusted = self_signed(tmp_path, MX, "mta-sts.a.example")
+    hop.context = trusted.server
+    await direct(gate)
+    async with policy_server(dns, trusted.server) as server:
+        server.policy = POLICY.replace(MX, "other.a.example")
+        async with relay(gate, dns, hop, ca_file=str(trusted.certificate), mta_sts_port=server.port):
+            await gate.mail("one@a.example")
+            (event,) = await gate.facts.until(MailDeferred)
+    assert event.failures[0].answer == f"4.4.1 the MTA-STS policy of a.example doesn't name {MX}"
+    assert hop.connections == 0
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"status": "404 Not Found"},
+        {"status": "302 Found"},
+        {"kind": "text/html"},
+        {"policy": "version: STSv2\r\n"},
+        {"policy": POLICY + "x" * 70_000},
+        {"policy": POLICY.replace("enforce", "testing")},
+        {"policy": "version: STSv1\r\nmode: none\r\nmax_age: 86400\r\n"},
+    ],
+)
+async def test_without_a_policy_to_enforce_mail_is_sent_as_ever(gate, dns, hop: NextHop, tmp_path, broken):
+    trusted = self_signed(tmp_path, "mta-sts.a.example")
+    await direct(gate)
+    async with policy_server(dns, trusted.server) as server:
+        vars(server).update(broken)
+        async with relay(gate, dns, hop, ca_file=str(trusted.certificate), mta_sts_port=server.port):
+            await gate.mail("one@a.example")
+            await gate.facts.until(MailDelivered)
+            assert server.requests == 1
+
+
+async def test_a_policy_server_nobody_vouches_for_sets_no_policy(gate, dns, hop: NextHop, tmp_path):
+    await direct(gate)
+    async with policy_server(dns, self_signed(tmp_path, "mta-sts.a.example").server) as server:
+        async with relay(gate, dns, hop, mta_sts_port=server.port):
+            await gate.mail("one@a.example")
+            await gate.facts.until(MailDelivered)
+        assert server.requests == 0
+    assert gate.facts.of(StsPolicyFetched) == []
+
+
+def test_a_policy_is_read_as_rfc_8461_writes_it():
+    assert parse_policy(POLICY) == (StsMode.ENFORCE, (MX,), 86_400)
+    for text in ("", "version: STSv1\nmode: enforce\nmax_age: 1", POLICY.replace("86400", "soon"), "mode: none"):
+        with pytest.raises(ValueError, match=r".+"):
+            parse_policy(text)
+    assert policy_id(("v=STSv1; id=20261101;", "other")) == "20261101"
+    assert policy_id(("v=STSv1; id=1", "v=STSv1; id=2")) == ""
+    assert policy_id(("v=STSv10; id=1",)) == ""
+
+
+def test_a_policy_holds_for_its_time_and_covers_its_hosts():
+    policy = StsPolicy(policy="1", mode=StsMode.ENFORCE, mx=(MX, "*.p.example"), max_age=100, fetched_at=NOW)
+    assert [policy.holds(NOW + timedelta(seconds=age)) for age in (0, 99, 100)] == [True, True, False]
+    assert [policy.is_stale(NOW + timedelta(seconds=age)) for age in (0, 49, 50)] == [False, False, True]
+    hosts = ("MX.a.example", "a.p.example", "p.example", "a.b.p.example", "a.example")
+    assert [policy.allows(host) for host in hosts] == [True, True, False, False, False]
