@@ -183,3 +183,10 @@ def test_a_linked_file_is_named_with_its_size_and_url():
 
 def test_an_event_that_has_no_sentence_is_shown_by_its_name():
     assert describe(AccountClosed(at=AT, account="acme"), "") == (StepTone.TOLD, "account.closed.v1", ())
+
+
+def test_why_it_was_this_next_hop_stands_in_the_details():
+    route = "recipients @partner.example; mx1:25 passed over: connection refused"
+    sent = MailDelivered(**MAIL, recipients=("a@partner.example",), host="mx2:25", answer="250 ok", route=route)
+    assert describe(sent, "")[2][-1] == f"route: {route}"
+    assert f"route: {route}" in describe(MailBounced(**FAILED, host="mx2:25", route=route), "")[2]

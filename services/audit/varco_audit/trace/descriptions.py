@@ -77,16 +77,16 @@ def describe(event: AnyEvent, part: str) -> Description:  # noqa: PLR0911 - a ca
         case MailDelivered():
             tls = f" ({event.tls})" if event.tls else ""
             to = f"{whose}{_names(event.recipients)}: delivered to {event.host}{tls}{_attempt(event.attempt)}"
-            return _good(to, _quoted(event.answer))
+            return _good(to, _quoted(event.answer), _route(event.route))
         case MailDeferred():
             what = f"{whose}not yet delivered{_attempt(event.attempt)}: {event.host}"
-            return _waits(what, *_failures(event.failures), f"next try at {_time(event.next_at)}")
+            return _waits(what, *_failures(event.failures), _route(event.route), f"next try at {_time(event.next_at)}")
         case MailBounced():
             what = f"{whose}refused for good by {event.host or 'the gate'}{_attempt(event.attempt)}"
-            return _bad(what, *_failures(event.failures), _notification(event.dsn))
+            return _bad(what, *_failures(event.failures), _route(event.route), _notification(event.dsn))
         case MailExpired():
             what = f"{whose}given up after {event.attempt} attempts"
-            return _bad(what, *_failures(event.failures), _notification(event.dsn))
+            return _bad(what, *_failures(event.failures), _route(event.route), _notification(event.dsn))
         case MailDropped():
             by = f"{event.by}: {event.reason}" if event.by or event.reason else ""
             return _bad(f"{whose}taken out of the queue by hand, undelivered: {_names(event.recipients)}", by)
@@ -159,6 +159,11 @@ def _failures(failures: tuple[Failure, ...]) -> tuple[str, ...]:
         f"{failure.recipient}: {'the gate itself: ' if failure.by_gate else ''}{_quoted(failure.answer)}"
         for failure in failures
     )
+
+
+def _route(route: str) -> str:
+    """Why it was this next hop; empty for the first one of the account's route."""
+    return f"route: {route}" if route else ""
 
 
 def _notification(dsn: str) -> str:
