@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
+from varco_cli.account_file import read
 from varco_cli.catalogue import group
 from varco_cli.commands.shared import Account, Reason, change, check_account
 from varco_cli.failures import Misused, Refused
@@ -100,6 +101,29 @@ def set_route(
     if balance and isinstance(route, dict):
         route["balance"] = True
     change("relay", "PUT", f"/accounts/{account}/route", reason, as_json, json=route)
+
+
+@app.command("which")
+def which_route(
+    account: Account,
+    recipients: Annotated[list[str], typer.Argument(help="The recipients of the mail.", metavar="RECIPIENT...")],
+    sender: Annotated[str, typer.Option("--from", help="The sender of the mail.")] = "",
+    file: Annotated[str, typer.Option("--file", "-f", help="Under the routes of this account file.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Says which route a mail would take, and why. Nothing is sent or changed.
+
+    Examples: `varco routes which acme carol@partner.example --from alice@acme.example` ·
+    `varco routes which acme carol@partner.example -f acme.yaml`
+    """
+    sections = read(file).sections if file else {}
+    form = {
+        "sender": sender,
+        "recipients": recipients,
+        "sections": {name: sections[name] for name in ("route", "routes") if name in sections},
+    }
+    answer = api_client.call("relay", "POST", f"/accounts/{account}/routes/chosen", json=form)
+    output.show(answer, as_json, lambda: output.rows(("recipient", "goes_to", "why"), answer))
 
 
 @app.command("remove")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from varco_cli import output
 from varco_cli.demo.demo_gate import ACME, ARCHIVE, CLOUD, HEAVY, LIST, QUOTAS, STUDIO, DemoGate, DemoRow, SmtpAnswer
 from varco_cli.demo.rows import ROWS
+from varco_cli.demo.rows.routes import partner_route
 from varco_cli.failures import CommandFailure
 from varco_cli.stack import Ports, Stack, bus
 from varco_common.bus import Bus
@@ -106,6 +107,7 @@ async def _open_accounts(stack: Stack, hop: NextHop) -> None:
         ):
             (await policy.put(f"/accounts/{account}", json=document)).raise_for_status()
             (await relay.put(f"/accounts/{account}/route", json=route)).raise_for_status()
+        (await relay.put("/accounts/acme/routes", json=[partner_route(hop)])).raise_for_status()
     async with stack.client("filelink") as filelink:
         (await filelink.put("/accounts/studio/filelink", json={"over": HEAVY})).raise_for_status()
 
@@ -181,7 +183,8 @@ async def _balance(stack: Stack) -> dict[str, Any]:
 
 def _place(event: MailDelivered, count: int) -> str:
     where = "the black hole" if event.host == "blackhole" else f"the next hop, {event.host}"
-    return f"{where} ({count} recipient{'s' if count > 1 else ''})"
+    why = f"; {event.route}" if event.route else ""
+    return f"{where} ({count} recipient{'s' if count > 1 else ''}){why}"
 
 
 def _demo_gate(stack: Stack) -> DemoGate:

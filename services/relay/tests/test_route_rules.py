@@ -230,3 +230,25 @@ async def test_mail_for_the_black_hole_of_a_rule_is_sent_nowhere(gate, hop: Next
         events = await gate.facts.until(MailDelivered, 2)
     assert {event.host for event in events} == {"blackhole", f"127.0.0.1:{hop.port}"}
     assert recipients(hop.received) == ["b@x.example"]
+
+
+async def test_which_route_a_mail_would_take_is_answered_without_a_mail(gate, hop: NextHop, partner: NextHop):
+    await gate.account()
+    await gate.route(hop)
+    async with gate.relay() as client:
+        question = {"sender": "a@acme.example", "recipients": ["b@partner.example", "c@x.example"]}
+
+        async def answers(**sections) -> list[tuple[str, str]]:
+            form = question | ({"sections": sections} if sections else {})
+            answer = await client.post(f"{URL}/chosen", json=form)
+            return [(each["goes_to"], each["why"]) for each in answer.json()]
+
+        own = f"127.0.0.1:{hop.port} tls opportunistic"
+        assert await answers() == [(own, "there are no rules")] * 2
+        rule = {"recipients": ["@partner.example"], **to(partner)}
+        theirs = (f"127.0.0.1:{partner.port} tls none", "rule 1: recipients @partner.example")
+        assert await answers(routes=[rule]) == [theirs, (own, "no rule covers it")]
+        assert await answers(routes=[rule], route="mx") == [theirs, ("mx tls opportunistic", "no rule covers it")]
+        assert (await client.get(URL)).json()["routes"] == []
+        refused = await client.post(f"{URL}/chosen", json=question | {"sections": {"routes": [{"to": "mx"}]}})
+        assert refused.status_code == 422

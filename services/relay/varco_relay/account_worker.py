@@ -19,7 +19,7 @@ from varco_relay.model.route_rules import RouteRules
 from varco_relay.model.untried_mail import UntriedMail
 from varco_relay.outgoing_message import OutgoingMessage
 from varco_relay.recorded_outcomes import RecordedOutcomes
-from varco_relay.route_table import Part, RouteTable
+from varco_relay.route_table import RoutePart, RouteTable
 from varco_relay.smtp.pool_registry import PoolRegistry, Unroutable
 from varco_relay.smtp.transaction import Capabilities
 
@@ -205,7 +205,7 @@ class AccountWorker:
                 with delivery.waiting():
                     await done_within(route_changed.wait(), ACK_WAIT_SECONDS)
 
-    async def _attempt(self, message: OutgoingMessage, part: Part, table: RouteTable) -> tuple[str, ...]:
+    async def _attempt(self, message: OutgoingMessage, part: RoutePart, table: RouteTable) -> tuple[str, ...]:
         """Returns the recipients that wait for their route."""
         destination, untried = part.destination, message.recipients
         if not isinstance(destination, Unroutable) and not destination.down_reason:

@@ -17,6 +17,7 @@ from varco_common.storage.object_store import open_store
 from varco_relay import mail_retention
 from varco_relay.api import queue as queue_api
 from varco_relay.api import route_check as route_check_api
+from varco_relay.api import route_question
 from varco_relay.api import route_rules as rules_api
 from varco_relay.api import routes as routes_api
 from varco_relay.delivery_attempt import Deliverer, utc_now
@@ -92,6 +93,7 @@ async def serve(settings: Settings) -> None:
                 rules, secret_box, private_routes=settings.private_routes, plain_oauth=settings.plain_oauth
             )
         )
+        http.include(route_question.router(routes, rules, settings.route))
         try:
             async with (
                 routes.following(),

@@ -14,7 +14,7 @@ from varco_relay.delivery_attempt import AttemptResult, Deliverer, utc_now
 from varco_relay.dsn_sender import DsnSender, outline
 from varco_relay.model.queue import QueuedDelivery, QueuedMail
 from varco_relay.outgoing_message import OutgoingMessage
-from varco_relay.route_table import Part, RouteTable
+from varco_relay.route_table import RoutePart, RouteTable
 from varco_relay.smtp.pool_registry import Unroutable
 
 MAX_ATTEMPTS = 16  # at once: a long queue leaves connections to mail that was just accepted
@@ -113,12 +113,12 @@ class QueueRunner:
         await self._queue.reached(max([sequence, *(result.sequence for result in results)]))
         return utc_now() + ROUTE_CHECK if any(result.untried for result in results) else again
 
-    def _parts(self, state: QueuedMail, delivery: QueuedDelivery) -> list[Part]:
+    def _parts(self, state: QueuedMail, delivery: QueuedDelivery) -> list[RoutePart]:
         """By the routes of now, which may have changed since the last attempt."""
         return self._table_of(state.account).parts(state.sender, delivery.recipients)
 
     async def _attempt(
-        self, state: QueuedMail, delivery: QueuedDelivery, part: Part, stored: StoredMail | None
+        self, state: QueuedMail, delivery: QueuedDelivery, part: RoutePart, stored: StoredMail | None
     ) -> AttemptResult:
         """Only for a route that is up, or a mail that is given up."""
         message = _message(state, delivery, stored, self._deliverer).part(part.recipients, part.route)

@@ -48,16 +48,23 @@ def set_rules(
     """Sets the whole list; no change if it is so already. Raises RefusedCommand."""
     before = state.rules if state else ()
     maker = RouteMaker(secret_box, freedom, [rule.route for rule in before])
-    rules = tuple(_rule(request, maker) for request in requests)
+    rules = rules_of(requests, maker)
     names = [describe_rule(rule) for rule in rules]
-    if twice := next((name for name in names if names.count(name) > 1), ""):
-        raise RefusedCommand(f"two routes are for {twice}, and the second would never hold")
     if rules == before:
         return []
     op: Op = "remove" if not rules else "change" if before else "add"
     removes = tuple(f"the route of {name}" for name in map(describe_rule, before) if name not in names)
     detail = _rules_difference(before, rules)
     return [Change(op, "routes", "", detail, context.event(RouteRulesSet, rules=rules), removes=removes)]
+
+
+def rules_of(requests: Sequence[RuleRequest], maker: RouteMaker) -> tuple[RouteRule, ...]:
+    """The rules that the requests ask for. Raises RefusedCommand."""
+    rules = tuple(_rule(request, maker) for request in requests)
+    names = [describe_rule(rule) for rule in rules]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise RefusedCommand(f"two routes are for {twice}, and the second would never hold")
+    return rules
 
 
 def _rule(request: RuleRequest, maker: RouteMaker) -> RouteRule:

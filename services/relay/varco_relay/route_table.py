@@ -9,7 +9,7 @@ from varco_relay.route_document import describe_rule
 from varco_relay.smtp.pool_registry import Destination, Unroutable
 
 
-class Part(NamedTuple):
+class RoutePart(NamedTuple):
     """The recipients of a mail that take one route.
 
     `route` says why they do; it is empty for the account's own.
@@ -41,16 +41,16 @@ class RouteTable:
     def has_rules(self) -> bool:
         return self._rules is not None
 
-    def parts(self, sender: str, recipients: tuple[str, ...]) -> list[Part]:
+    def parts(self, sender: str, recipients: tuple[str, ...]) -> list[RoutePart]:
         """The recipients by the route that they take, each once."""
         if self._rules is None:
-            return [Part(self.default, recipients)]
+            return [RoutePart(self.default, recipients)]
         by_rule: dict[int | None, list[str]] = {}
         for recipient in recipients:
             by_rule.setdefault(self._rules.first(sender, recipient), []).append(recipient)
         return [self._part(rule, tuple(covered), self._rules.rules) for rule, covered in by_rule.items()]
 
-    def _part(self, number: int | None, recipients: tuple[str, ...], rules: Sequence[RouteRule]) -> Part:
+    def _part(self, number: int | None, recipients: tuple[str, ...], rules: Sequence[RouteRule]) -> RoutePart:
         if number is None:
-            return Part(self.default, recipients)
-        return Part(self.destinations[number], recipients, describe_rule(rules[number]))
+            return RoutePart(self.default, recipients)
+        return RoutePart(self.destinations[number], recipients, describe_rule(rules[number]))

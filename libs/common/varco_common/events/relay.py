@@ -199,7 +199,7 @@ class MailOutcome(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):
     sequence: int
 
 
-class AttemptOutcome(MailOutcome, frozen=True, kw_only=True, omit_defaults=True):
+class RoutedOutcome(MailOutcome, frozen=True, kw_only=True, omit_defaults=True):
     """What an attempt achieved for some recipients of a mail.
 
     `route` says how the next hop was chosen: the rule that matched, and the hops that were passed
@@ -209,7 +209,7 @@ class AttemptOutcome(MailOutcome, frozen=True, kw_only=True, omit_defaults=True)
     route: str = ""
 
 
-class MailDelivered(AttemptOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.delivered.v1"):
+class MailDelivered(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.delivered.v1"):
     """The next hop took it for these recipients.
 
     `host` is `name:port` or `blackhole`, `tls` the protocol or empty.
@@ -235,7 +235,7 @@ class MailDelivered(AttemptOutcome, frozen=True, kw_only=True, omit_defaults=Tru
         return subjects.event(cls.SERVICE, "mail-delivered-later", key)
 
 
-class MailDeferred(AttemptOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.deferred.v1"):
+class MailDeferred(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.deferred.v1"):
     """These recipients wait until `next_at`.
 
     `accepted_at` is when the gate took it, `attempt` how often it tried.
@@ -250,7 +250,7 @@ class MailDeferred(AttemptOutcome, frozen=True, kw_only=True, omit_defaults=True
     attempt: int = 1
 
 
-class MailBounced(AttemptOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.bounced.v1"):
+class MailBounced(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.bounced.v1"):
     """Refused for good by the next hop `host`; with an empty `host`, by the gate itself.
 
     `dsn` is the id of the notification that the sender is owed; empty for a null sender.
@@ -263,7 +263,7 @@ class MailBounced(AttemptOutcome, frozen=True, kw_only=True, omit_defaults=True,
     attempt: int = 1
 
 
-class MailExpired(AttemptOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.expired.v1"):
+class MailExpired(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.expired.v1"):
     """Tried for as long as the gate tries; `failures` hold the last answers.
 
     `dsn` as in MailBounced.

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from varco_common.dns import TlsaRecord
+from varco_common.dns.answers import TlsaRecord
 
 _TRUST_ANCHOR, _END_ENTITY = 2, 3  # RFC 7672 3.1.3: the other usages can't be used for SMTP
 _DIGESTS: dict[int, Callable[[bytes], bytes]] = {  # RFC 6698 2.1.3

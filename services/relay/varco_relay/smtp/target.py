@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Self
 
-from varco_common.dns import TlsaRecord
+from varco_common.dns.answers import TlsaRecord
 from varco_common.events import AddressFamilies, Smarthost, TlsUse
 from varco_relay.oauth.credentials import OAuthCredentials
 
