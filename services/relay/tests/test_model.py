@@ -55,10 +55,10 @@ def failure(recipient: str, status="4.2.2", answer="452 4.2.2 full") -> Failure:
     return Failure(recipient=recipient, status=status, answer=answer)
 
 
-def deferred(*recipients: str, attempt=1) -> MailDeferred:
+def deferred(*recipients: str, attempt=1, **more) -> MailDeferred:
     failures = tuple(failure(r) for r in recipients)
     about = {"sender": "alice@acme.example", "size": 9, "accepted_at": NOW, "next_at": NOW + timedelta(minutes=attempt)}
-    return MailDeferred(**ABOUT, **about, failures=failures, host="h:25", attempt=attempt)
+    return MailDeferred(**ABOUT | about | {"failures": failures, "host": "h:25", "attempt": attempt} | more)
 
 
 def fold(*events):
@@ -86,7 +86,7 @@ def test_a_hold_keeps_a_mail_back_until_its_release():
     assert (state.due, state.attempts_due(NOW + timedelta(days=1))) == (None, ())
     state = queue.apply(state, MailReleased(**ABOUT))
     assert state is not None
-    assert state.attempt_due(NOW)
+    assert state.attempts_due(NOW)
 
 
 def test_a_hurried_mail_is_due_now():
@@ -146,3 +146,35 @@ def test_a_past_state_shows_the_routes_of_some_mail():
     view.apply(1, RouteRulesSet(at=NOW, account="acme", rules=(rule,)))
     section = {"recipients": ["@partner.example"], "to": "mx", "tls": "required"}
     assert view.sections("acme") == {"route": {}, "routes": {"recipients @partner.example": section}}
+
+
+def test_each_delivery_of_a_mail_waits_by_itself():
+    later = NOW + timedelta(minutes=5)
+    other = deferred("b", host="two:25", next_at=later, route="recipients b", attempt=3)
+    first = (deferred("a", host="one:25", next_at=NOW), other)
+    state = fold(*first)
+    assert state is not None
+    waiting = [(each.host, each.route, each.recipients, each.attempt, each.next_at) for each in state.waiting]
+    assert waiting == [("one:25", "", ("a",), 1, NOW), ("two:25", "recipients b", ("b",), 3, later)]
+    assert (state.recipients, state.host, state.due) == (("a", "b"), "one:25", NOW)
+    assert [each.host for each in state.attempts_due(NOW)] == ["one:25"]
+    hurried = fold(*first, MailRetryRequested(**ABOUT))
+    assert hurried is not None
+    assert [each.host for each in hurried.attempts_due(NOW)] == ["one:25", "two:25"]
+    moved = fold(*first, deferred("a", host="two:25", next_at=later))
+    assert moved is not None
+    assert [each.recipients for each in moved.waiting] == [("b",), ("a",)]
+    sent = MailDelivered(**ABOUT, recipients=("b",), host="two:25", answer="250 ok", attempt=4)
+    assert fold(*first, sent, MailDropped(**ABOUT, recipients=("a",))) is None
+
+
+def test_a_snapshot_of_an_earlier_version_is_read_and_may_be_read_by_it_again():
+    failures = [{"recipient": "a", "status": "4.2.2", "answer": "full"}]
+    old = {"account": "acme", "mail": "m1", "sequence": 7, "next_at": NOW, "attempt": 2, "host": "one:25"}
+    state = msgspec.convert(old | {"failures": failures}, queue.QueuedMail)
+    (delivery,) = state.waiting
+    assert (delivery.host, delivery.recipients, delivery.attempt, delivery.next_at) == ("one:25", ("a",), 2, NOW)
+    after = queue.apply(state, deferred("b", host="two:25", next_at=NOW + timedelta(minutes=5)))
+    written = msgspec.to_builtins(after, builtin_types=(datetime,))
+    assert [failure["recipient"] for failure in written["failures"]] == ["a", "b"]
+    assert (written["host"], written["next_at"]) == ("one:25", NOW)
