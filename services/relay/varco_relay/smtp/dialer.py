@@ -13,7 +13,7 @@ from varco_relay.oauth.errors import TokenRefused, TokenUnavailable
 from varco_relay.oauth.tokens import Tokens
 from varco_relay.smtp.addresses import addresses_of, source_for
 from varco_relay.smtp.client import ConnectionLost, SmtpClient, Timeouts
-from varco_relay.smtp.dane import mismatch
+from varco_relay.smtp.dane import mismatch, usable
 from varco_relay.smtp.login import LoginFailed, TokenRejected, check_login, login_with_password, login_with_token
 from varco_relay.smtp.public_addresses import only_public
 from varco_relay.smtp.target import SmtpTarget
@@ -102,7 +102,10 @@ class Dialer:
             await self._hello(client)
             if encrypt and not client.tls:
                 await self._start_tls(client, target)
-            if not client.tls or target.tls is not TlsUse.REQUIRED:  # RFC 8689 4.2.1: verified, or not at all
+            unproven = bool(target.dane) and not any(map(usable, target.dane))
+            if (
+                not client.tls or target.tls is not TlsUse.REQUIRED or unproven
+            ):  # RFC 8689 4.2.1: verified, or not at all
                 client.capabilities = msgspec.structs.replace(client.capabilities, require_tls=False)
             if target.login:
                 await _log_in(client, target, token)

@@ -95,6 +95,7 @@ class HopList:
         return Capabilities(
             eight_bit=unknown or any(offered.eight_bit for offered in known),
             smtputf8=unknown or any(offered.smtputf8 for offered in known),
+            require_tls=not unknown and all(offered.require_tls for offered in known),  # it promises it for all
             max_size=0 if unknown or 0 in sizes else max(sizes),
         )
 
