@@ -117,6 +117,7 @@ async def test_a_domain_without_a_mail_server_bounces_at_once(
         (event,) = await gate.facts.until(MailBounced)
         await gate.facts.until(SenderNotified)
         await hop.got(1)
+    assert len(gate.facts.of(MailBounced)) == 1
     (failure,) = event.failures
     assert (failure.status, failure.by_gate, event.host) == (status, True, "")
     assert words in failure.answer
@@ -241,6 +242,7 @@ async def test_a_domain_gets_no_more_mail_in_a_minute_than_the_setting_says(gate
         await gate.facts.until(MailDelivered)
         await gate.mail("two@a.example")
         (event,) = await gate.facts.until(MailDeferred)
+        assert event.host == "mx"
         await gate.mail("three@b.example")
         await gate.facts.until(MailDelivered, 2)
     assert event.failures[0].answer == "451 4.7.0 a.example gets mail at a limited rate"

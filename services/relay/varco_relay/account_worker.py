@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from varco_common.base import subjects
 from varco_common.base.errors import TransientError
-from varco_common.base.tasks import done_within
+from varco_common.base.tasks import all_results, done_within
 from varco_common.bus import Delivery, DurableConsumer, MailWorker
 from varco_common.bus.background_appends import BackgroundAppends
 from varco_common.events import DeliveryHeld, Event, Route, RouteFailed, RouteLearned, RouteRecovered
@@ -199,7 +199,7 @@ class AccountWorker:
             route_changed, table = self._route_changed, self.table
             parts = table.parts(message.envelope.sender, untried)
             attempts = [self._attempt(message.part(part.recipients, part.route), part, table) for part in parts]
-            results = [await attempts[0]] if len(attempts) == 1 else await asyncio.gather(*attempts)
+            results = await all_results(attempts)
             untried = tuple(recipient for left in results for recipient in left)
             if untried and table is self.table:
                 with delivery.waiting():
@@ -216,7 +216,8 @@ class AccountWorker:
         if untried and (table.has_rules or self._deliverer.expired(message.envelope.received_at)):
             await self._deliverer.defer(message.part(untried, message.route), destination)
             return ()
-        if untried and not (isinstance(destination, Unroutable) and destination.held):
+        by_hand = isinstance(destination, Unroutable) and destination.held
+        if untried and destination.down_reason and not by_hand:
             self.on_down(destination.name, destination.down_reason)  # a pool has told it, no route has not
         return untried
 

@@ -1,6 +1,5 @@
 """One attempt for one mail: sends it, and records what became of each recipient."""
 
-import asyncio
 import random
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from typing import NamedTuple
 
 from varco_common.base.errors import TransientError, VarcoError
 from varco_common.base.ids import new_id
-from varco_common.base.tasks import retry_until_available
+from varco_common.base.tasks import all_results, retry_until_available
 from varco_common.bus import Bus
 from varco_common.events import Failure
 from varco_common.mail.record import MailRecord
@@ -64,7 +63,7 @@ class Deliverer:
         header = await _header(message)
         groups = destination.groups(tuple(dict.fromkeys(message.recipients)))
         attempts = [self._attempt_group(message, group, destination, header) for group in groups]
-        results = [await attempts[0]] if len(attempts) == 1 else await asyncio.gather(*attempts)
+        results = await all_results(attempts)
         untried = tuple(recipient for result in results for recipient in result.untried)
         return AttemptResult(untried, max(result.sequence for result in results))
 
@@ -76,7 +75,7 @@ class Deliverer:
         left, log = recipients, attempt.log
         chosen = await destination.choose(recipients)
         if isinstance(chosen, SmtpReply):
-            log.note("", outcome_of(dict.fromkeys(recipients, chosen)))
+            log.note(destination.name, outcome_of(dict.fromkeys(recipients, chosen)))
             left, chosen = (), ()
         for hop in chosen:
             left = await self._offer(attempt, left, hop)

@@ -58,7 +58,7 @@ def undelivered_events(
 ) -> list[MailBounced | MailExpired | MailDeferred]:
     """What becomes of recipients without a delivery: bounced, expired, or tried again later."""
     events: list[MailBounced | MailExpired | MailDeferred] = []
-    for refused_by in (host, ""):
+    for refused_by in dict.fromkeys((host, "")):
         refusals = tuple(failure for failure in bounced if failure.by_gate is not bool(refused_by))
         if refusals:
             events.append(MailBounced(**_failure_fields(message, refusals, now, refused_by, new_id)))

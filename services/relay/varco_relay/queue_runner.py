@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from varco_common.base import log
 from varco_common.base.due_queue import DueQueue
 from varco_common.base.errors import TransientError
+from varco_common.base.tasks import all_results
 from varco_common.bus import MissingMail, StoredMail
 from varco_common.events import AnyEvent
 from varco_common.eventsourcing.projection import Projection
@@ -109,7 +110,7 @@ class QueueRunner:
         for dsn in state.owed:
             sequence = await self._dsn_sender.send(state, dsn, stored)
         attempts = [self._attempt(state, delivery, part, stored) for delivery, part in ready]
-        results = await asyncio.gather(*attempts)
+        results = await all_results(attempts)
         await self._queue.reached(max([sequence, *(result.sequence for result in results)]))
         return utc_now() + ROUTE_CHECK if any(result.untried for result in results) else again
 

@@ -72,8 +72,8 @@ class Settings(TableServiceSettings, WithHostname, WithObjectStore, WithResolver
     )
     private_routes: bool = Field(
         default=False,
-        description="Whether accounts' own tokens may set routes to private, loopback and metadata addresses. "
-        "Operators' tokens always may.",
+        description="Whether accounts' own tokens may set routes to private, loopback and metadata addresses, and "
+        "whether direct delivery follows MX records there. Routes of operators' tokens always may lead there.",
     )
     plain_oauth: Internal[bool] = Field(
         default=False,

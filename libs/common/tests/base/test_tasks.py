@@ -7,7 +7,7 @@ import pytest
 
 from varco_common.base import tasks
 from varco_common.base.errors import ConflictError, PoisonError, TransientError
-from varco_common.base.tasks import ended, retry_until_available
+from varco_common.base.tasks import all_results, ended, retry_until_available
 
 
 async def test_who_waits_for_others_to_end_can_be_cancelled_meanwhile():
@@ -84,3 +84,21 @@ async def test_a_conflict_is_retried_where_that_is_asked_for():
         await retry_until_available(write)
     errors = [ConflictError("another one was faster")]
     assert await retry_until_available(write, retry_on=(ConflictError, TransientError)) == 1
+
+
+async def test_the_first_error_of_several_is_raised_when_all_have_ended():
+    done: list[str] = []
+
+    async def slow() -> str:
+        await asyncio.sleep(0.05)
+        done.append("slow")
+        return "slow"
+
+    async def broken() -> str:
+        raise TransientError("away")
+
+    assert await all_results([slow(), slow()]) == ["slow", "slow"]
+    done.clear()
+    with pytest.raises(TransientError):
+        await all_results([broken(), slow()])
+    assert done == ["slow"]

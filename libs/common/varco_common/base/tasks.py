@@ -1,7 +1,7 @@
 """Coroutines: run in the background, repeated until they succeed, not cancelled halfway."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -48,6 +48,20 @@ async def retry_until_available(
         ),
     )
     return await retrying(awaited)
+
+
+async def all_results(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Runs the coroutines at the same time, and returns their results in order.
+
+    Raises the first error when all have ended: none goes on unseen, as after asyncio.gather.
+    """
+    if len(coroutines) == 1:
+        return [await coroutines[0]]
+    results = await asyncio.gather(*coroutines, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 @asynccontextmanager
