@@ -271,6 +271,11 @@ async def test_the_mx_of_a_name_are_next_hops_of_a_smarthost(gate, dns: DnsServe
         await hop.got(1)
         tested = (await client.post("/accounts/acme/route/test")).json()
         assert tested["ready"], tested
+        checked = (await client.post("/accounts/acme/route/check")).json()
+        texts = [step["text"] for step in checked["hops"][0]["steps"]]
+        assert texts[0] == "mail of provider.example goes to mx1.provider.example, mx2.provider.example"
+        assert texts[1] == "mx1.provider.example is at 127.0.0.1"
+        assert checked["ready"], checked
         await hop.stop()
         await gate.mail("three@x.example")
         await second.got(1)

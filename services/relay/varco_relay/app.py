@@ -75,7 +75,7 @@ async def serve(settings: Settings) -> None:
         runner = QueueRunner(queued, deliverer, dsn_sender, workers.table, grace=settings.grace)
         queue_service = QueueService(bus, queued)
         http.include(queue_api.router(queue_service, workers))
-        checker = RouteChecker(dialer, secret_box, tokens)
+        checker = RouteChecker(dialer, secret_box, tokens, pools.mx.lookup)
         http.include(route_check_api.router(routes, rules, settings.route, checker))
         http.include(
             routes_api.router(

@@ -1,8 +1,6 @@
 """Walks along a route as a mail would, and says of each step what was found or is missing."""
 
-import asyncio
 import json
-import socket
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -17,8 +15,11 @@ from varco_relay.oauth.credentials import OAuthCredentials
 from varco_relay.oauth.errors import TokenRefused, TokenUnavailable
 from varco_relay.oauth.tokens import Tokens
 from varco_relay.secret_box import SecretBox
+from varco_relay.smtp.addresses import addresses_of
 from varco_relay.smtp.client import SmtpClient
 from varco_relay.smtp.dialer import Dialer, RouteDown
+from varco_relay.smtp.mx_lookup import MxLookup
+from varco_relay.smtp.smtp_reply import SmtpReply
 from varco_relay.smtp.target import SmtpTarget
 from varco_relay.targets import open_target
 
@@ -35,8 +36,8 @@ class CheckedStep(NamedTuple):
 class RouteChecker:
     """Uses connections of its own, one without and one with a login."""
 
-    def __init__(self, dialer: Dialer, secret_box: SecretBox, tokens: Tokens) -> None:
-        self._dialer, self._secret_box, self._tokens = dialer, secret_box, tokens
+    def __init__(self, dialer: Dialer, secret_box: SecretBox, tokens: Tokens, lookup: MxLookup) -> None:
+        self._dialer, self._secret_box, self._tokens, self._lookup = dialer, secret_box, tokens, lookup
 
     async def check(self, hop: Smarthost) -> list[CheckedStep]:
         """Up to the first step that fails."""
@@ -45,6 +46,12 @@ class RouteChecker:
             target = open_target(hop, self._secret_box)
         except TransientError as error:
             return [CheckedStep("secrets", ok=False, text=str(error), advice="apply the account file with its secrets")]
+        if hop.mx:
+            found = await self._lookup.hosts(hop.host)
+            if isinstance(found, SmtpReply):
+                return [CheckedStep("dns", ok=False, text=found.line, advice="check the name after mx:")]
+            steps.append(CheckedStep("dns", ok=True, text=f"mail of {hop.host} goes to {', '.join(found.hosts)}"))
+            target = target.at(found.hosts[0])
         async for step in self._steps(target):
             steps.append(step)
             if not step.ok:
@@ -52,7 +59,7 @@ class RouteChecker:
         return steps
 
     async def _steps(self, target: SmtpTarget) -> AsyncIterator[CheckedStep]:
-        yield await _look_up(target)
+        yield await self._look_up(target)
         provider = target.oauth.provider if target.oauth else None
         try:
             client = await self._dialer.dial(replace(target, login="", password="", oauth=None))
@@ -66,6 +73,13 @@ class RouteChecker:
             yield await self._token(target.oauth)
         if target.login:
             yield await self._login(target, provider)
+
+    async def _look_up(self, target: SmtpTarget) -> CheckedStep:
+        try:
+            addresses = await addresses_of(target, self._dialer.resolver)
+        except (OSError, UnicodeError) as error:
+            return CheckedStep("dns", False, f"{target.host}: {error}", "the name does not exist: check smarthost")
+        return CheckedStep("dns", ok=True, text=f"{target.host} is at {', '.join(addresses)}")
 
     async def _token(self, credentials: OAuthCredentials) -> CheckedStep:
         """A token that lacks a permission is fetched anew: the permission may be newer."""
@@ -87,15 +101,6 @@ class RouteChecker:
         await client.quit()
         how = f"token ({target.oauth.mechanism})" if target.oauth else "password"
         return CheckedStep("login", ok=True, text=f"{target.login} is logged in by {how}")
-
-
-async def _look_up(target: SmtpTarget) -> CheckedStep:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        return CheckedStep("dns", False, f"{target.host}: {error}", "the name does not exist: check smarthost")
-    addresses = dict.fromkeys(str(address[0]) for *_, address in found)
-    return CheckedStep("dns", ok=True, text=f"{target.host} is at {', '.join(addresses)}")
 
 
 def _failed_connection(error: RouteDown) -> CheckedStep:

@@ -68,8 +68,8 @@ def router(
 def _hops(route: Route | None, rules: RouteRules | None) -> Iterator[tuple[Smarthost, str]]:
     """Each next hop that a route names, and for which mail."""
     for rule in rules.rules if rules else ():
-        yield from ((hop, describe_rule(rule)) for hop in hops_of(rule.route) if isinstance(hop, Smarthost))
-    yield from ((hop, "all other mail") for hop in hops_of(route) if isinstance(hop, Smarthost))
+        yield from ((hop, describe_rule(rule)) for hop in hops_of(rule.route))
+    yield from ((hop, "all other mail") for hop in hops_of(route))
 
 
 async def _checked(checker: RouteChecker, hop: Smarthost, used_for: str) -> HopCheckOut:
