@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -17,6 +18,8 @@ from varco_common.testing.nats import NatsServer, nats_server
 from varco_common.testing.s3 import S3Server, s3_server
 
 forbid_other_dns()  # before any fixture starts a process
+hypothesis.settings.register_profile("varco", deadline=None)  # a busy machine makes any example slow
+hypothesis.settings.load_profile("varco")
 
 
 @pytest.fixture(autouse=True)
