@@ -56,6 +56,16 @@ async def test_three_bad_logins_of_a_gateway_guard_the_login_and_ban_nobody(bang
     assert "a gateway failed too often and is not banned" in capfd.readouterr().err
 
 
+async def test_a_gateway_that_an_operator_ignores_is_not_warned_of(banguard):
+    await detect(banguard)
+    await fail(banguard)
+    await banguard.until_events(3, "host-found")
+    assert await missing(banguard)
+    await banguard.http.put(f"/ignored/{GATEWAY}", params={"reason": "we know it"})
+    assert not await missing(banguard)
+    assert (await banguard.http.get("/gateways")).json() == []
+
+
 async def test_no_kind_of_failure_bans_a_gateway(banguard):
     await detect(banguard)
     for cause in (AuthCause.INSECURE_CHANNEL, AuthCause.BROKEN_OFF):

@@ -138,8 +138,9 @@ class BanguardState:
         return HostUse(gateway=gateway, trusted=trusted, logins=logins, choices=self.choices)
 
     def gateways(self) -> list[Host]:
-        """The hosts that hide all clients behind them."""
-        return [host for address in self.table.gateways if (host := self.hosts.get(banned_as(address)))]
+        """The hosts that hide all clients behind them, but for ignored ones."""
+        counted = [address for address in self.table.gateways if not self.table.exempt(address_of(address))]
+        return [host for address in counted if (host := self.hosts.get(banned_as(address)))]
 
     def check_gateways(self) -> None:
         """For /readyz: raises Degraded while a gateway is spared a ban."""
