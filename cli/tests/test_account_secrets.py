@@ -51,9 +51,13 @@ def test_it_is_found_in_lists_too(tmp_path: Path) -> None:
         ("client_secret_file: secret.txt", b"\xff\xfe\xff", "is not text"),
         ("client_secret_file: 5", b"", "expected the name of a file"),
         ("client_secret_file: secret.txt, client_secret: x", b"s", "not both"),
+        ("client_secret_file: /etc/hostname", b"", "is not in the folder"),
+        ("client_secret_file: ../secret.txt", b"", "is not in the folder"),
+        ("client_secret_file: link.txt", b"", "is not in the folder"),
     ],
 )
 def test_what_is_no_secret_is_told_with_its_line(tmp_path: Path, keys: str, content: bytes, complaint: str) -> None:
     (tmp_path / "secret.txt").write_bytes(content)
+    (tmp_path / "link.txt").symlink_to("/etc/hostname")
     with pytest.raises(Misused, match=complaint):
         read(written(tmp_path, ROUTE % keys))

@@ -17,7 +17,8 @@ Place = Callable[[Sequence[str]], str]
 def with_secrets(content: dict[str, Any], folder: Path, place: Place) -> dict[str, Any]:
     """The content with each secret in place of the name of its file. Raises Misused.
 
-    A relative name begins at `folder`, that of the account file.
+    The files are in `folder`, that of the account file, or below it: an account file that somebody
+    else has written must not have other files of this host sent to a token URL of its choice.
     """
     return {
         section: _with_secrets(value, folder, place, [section]) if section in _SECTIONS else value
@@ -45,6 +46,8 @@ def _content(file: object, folder: Path, at: str) -> str:
     if not isinstance(file, str) or not file:
         raise Misused(f"{at}: expected the name of a file")
     path = folder / file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise Misused(f"{at}: {file} is not in the folder of the account file: put it there")
     try:
         with path.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
