@@ -30,10 +30,11 @@ def test_off_is_off() -> None:
 
 
 def test_each_owner_gets_its_sections() -> None:
-    bodies = {owner.service: body(owner, AccountFile("acme.yaml", ACME).sections) for owner in OWNERS}
-    assert set(bodies["policy"]) == {"users", "rules"}
-    assert bodies["relay"] == "blackhole"
-    assert bodies["archive"] == {}
+    file = AccountFile("acme.yaml", ACME)
+    bodies = {owner.path.rpartition("/")[2]: body(owner, file.sections) for owner in OWNERS}
+    assert set(bodies["{account}"]) == {"users", "rules"}
+    assert bodies["route"] == "blackhole"
+    assert bodies["routes"] == bodies["archive"] == {}
 
 
 @pytest.mark.parametrize(

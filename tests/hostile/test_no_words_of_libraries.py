@@ -16,7 +16,7 @@ from varco_common.base.mistakes import mistakes
 from varco_filelink.api.schemas import LinkSettingsIn
 from varco_policy.api.request_schemas import AccountDocument
 from varco_ratelimit.api.schemas import QuotasForm
-from varco_relay.api.schemas import SmarthostIn
+from varco_relay.api.route_forms import RouteIn
 
 from .test_requests_out_of_range import SERVICES, Anything
 
@@ -25,7 +25,7 @@ WORDS = re.compile(
     r"|codec can't|body\.|Value error|block end|while (parsing|scanning)|not permitted|constructor|unhashable|JSON compliant"
     r"|serializable|instance of|NoneType|datetime\.|literal\[|function-|Field required|ctx|pydantic|yaml\.org|Traceback"
 )
-FORMS = (AccountDocument, LinkSettingsIn, QuotasForm, ArchiveIn, SmarthostIn)
+FORMS = (AccountDocument, LinkSettingsIn, QuotasForm, ArchiveIn, RouteIn)
 VALUES = (
     None, True, False, 0, -1, 2.5, 10**30, "", "x", "off", "@acme.example", "\0", "é" * 5_000, "24/12/2026", "500/day", "1e99",
     "99999999999999999999 years", "-5MB", "\ud800", [], [None], ["x", 5], [[]], {}, {"x": 1}, {"limit": "x"}, {"to": 5},
