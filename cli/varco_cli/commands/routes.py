@@ -144,10 +144,13 @@ def _smarthost(present: object, to: list[str], tls: str | None, login: str | Non
     if name:
         route["login"] = name
         known = [before.get("smarthost"), *before.get("smarthosts", ())]
-        if login is not None or name != before.get("login") or not all(hop in known for hop in to):
-            route["password"] = _password(name, ", ".join(to))
-        elif "oauth" in before:
+        same = login is None and all(hop in known for hop in to)
+        if "oauth" in before and login is None:
+            if not same:
+                raise Misused("this route logs in by token: set another next hop with varco apply, or give --login")
             route["oauth"] = before["oauth"]
+        elif not same:
+            route["password"] = _password(name, ", ".join(to))
     return route
 
 
