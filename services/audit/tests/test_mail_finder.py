@@ -89,6 +89,21 @@ async def test_an_account_finds_its_own_mails_alone(gate, mails):
         assert (await acme.get("/mails", params={"account": "other"})).status_code == 403
 
 
+async def test_refusals_are_counted_by_reason_since_a_time(gate, mails):
+    await refuse(gate, "other")
+    now = datetime.now(UTC)
+    async with gate.audit() as http, gate.client("acme") as acme:
+        await eventually(lambda: _count(http, 3))
+
+        async def counted(client, hours: int) -> dict[str, int]:
+            return (await client.get("/refusals", params={"since": (now + timedelta(hours=hours)).isoformat()})).json()
+
+        assert await counted(http, -1) == {"forbidden-attachment": 2}
+        assert await counted(acme, -1) == {"forbidden-attachment": 1}
+        assert await counted(http, 1) == {}
+        assert (await acme.get("/refusals", params={"since": now.isoformat(), "account": "other"})).status_code == 403
+
+
 async def test_pages_have_each_row_once(gate):
     sent = [await gate.mail(subject=f"number {number}") for number in range(7)]
     async with gate.audit() as http:

@@ -1,13 +1,15 @@
 """The routes that find mails, and tell what became of one."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from varco_audit.search.mail_finder import FindQuery, MailFinder
 from varco_audit.trace.model import MailSummary, Trace
 from varco_audit.trace.tracer import Tracer
+from varco_common.base.timestamps import as_utc
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.runtime.auth import Caller, visible_account
 
@@ -34,6 +36,15 @@ def router(tracer: Tracer, finder: MailFinder) -> APIRouter:
         query = query._replace(account=visible_account(token, query.account))
         found = await finder.find(query, cursor=cursor, limit=limit)
         return FoundMailsOut(mails=found.mails, next=found.next)
+
+    @api.get("/refusals", summary="Count refused mails by reason")
+    async def refusals(
+        token: Caller,
+        since: Annotated[datetime, AfterValidator(as_utc), Query(description="RFC 3339; without an offset it is UTC.")],
+        account: str = "",
+    ) -> dict[str, int]:
+        """From reply to number, the most frequent first. An account's token counts its own."""
+        return await finder.refusals(visible_account(token, account), since)
 
     @api.get("/traces/{what:path}", summary="What became of a mail")
     async def trace(

@@ -30,12 +30,13 @@ class TextKind(IntEnum):
 
 
 class TextRow(NamedTuple):
-    """The place of an event, and what its mail may be found by."""
+    """The place of an event, and what its mail may be found by. `reply` is that of a refusal."""
 
     account: str
     mail: str
     kind: TextKind
     text: str
+    reply: str = ""
 
 
 class MailTexts(TableProjection):
@@ -77,14 +78,24 @@ class MailTexts(TableProjection):
         rows = await self.read(query.order_by(table.sequence.desc()).limit(limit))
         return [(row[0], row[1]) for row in rows]
 
+    async def refusals(self, account: str, first: int) -> dict[str, int]:
+        """How many mails were refused since that sequence, by reply, the most frequent first."""
+        table, count = mail_texts.c, sa.func.count()
+        query = sa.select(table.reply, count).where(table.kind == TextKind.REFUSED.value, table.sequence >= first)
+        if account:
+            query = query.where(table.account == account)
+        rows = await self.read(query.group_by(table.reply).order_by(count.desc(), table.reply))
+        return {row[0]: row[1] for row in rows}
+
 
 def row_of(event: AnyEvent) -> TextRow | None:
     """The row of an event; None if it is about no mail that a client sent."""
     match event:
         case MailRecorded(record=MailAccepted(envelope=envelope, manifest=manifest), kind=kind):
             return _row(envelope, manifest, TextKind.ACCEPTED) if kind in FROM_CLIENTS else None
-        case MailRefused(ballot=ballot, answer=answer):
-            return _row(ballot.envelope, ballot.manifest, TextKind.REFUSED, answer)
+        case MailRefused(ballot=ballot, answer=answer, reply=reply):
+            row = _row(ballot.envelope, ballot.manifest, TextKind.REFUSED, answer)
+            return row._replace(reply=reply.value)
         case MailDeferred() | MailBounced() | MailExpired():
             failed = TextKind.DEFERRED if isinstance(event, MailDeferred) else TextKind.BOUNCED
             answers = (f"{failure.recipient} {failure.answer}" for failure in event.failures[:_RECIPIENTS])

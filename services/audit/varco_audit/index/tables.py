@@ -61,8 +61,10 @@ mail_texts = sa.Table(
     sa.Column("account", sa.Text, nullable=False),
     sa.Column("mail", sa.Text, nullable=False),
     sa.Column("kind", sa.SmallInteger, nullable=False),
+    sa.Column("reply", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Index("mail_texts_account", "account", "sequence"),
+    sa.Index("mail_texts_reply", "kind", "sequence", "reply"),  # counts refusals without the rows
 )
 
 

@@ -83,6 +83,10 @@ class MailFinder:
         )
         return FoundMails([summary for summary in found if summary], rows[-1][0] if len(rows) == limit else 0)
 
+    async def refusals(self, account: str, since: datetime) -> dict[str, int]:
+        """How many mails were refused since then, by reply."""
+        return await self._texts.refusals(account, await self._search.first_at(since))
+
     async def _decision(self, mail: str, account: str) -> MailSummary | None:
         """A converted mail has two records: the first is what the client sent."""
         query = EventQuery(mail=mail, account=account, facts=DECISIONS)

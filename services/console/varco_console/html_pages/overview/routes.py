@@ -17,7 +17,7 @@ from varco_console.web.context import console_of, person_api
 from varco_console.web.rendering import language_of
 from varco_console.web.texts import Texts
 
-COUNTED = 200  # refusals and downloads: each refusal has its whole ballot
+COUNTED = 50  # downloads: more are shown as "50+"
 
 routes = PageRoutes()
 
@@ -39,7 +39,7 @@ async def _answers(api: PersonApi, now: datetime, *, sees_all: bool) -> Overview
         asyncio.gather(*(_or_none(api.probe(service)) for service in services)),
         asyncio.gather(*(_or_none(api.metrics(service)) for service in services)),
         _or_none(api.get("audit", "/balance", since=since)),
-        _or_none(api.get("audit", "/events", fact="mail-refused", since=since, limit=COUNTED)),
+        _or_none(api.get("audit", "/refusals", since=since)),
         _or_none(api.get("relay", "/queue", limit=1)),
         _or_none(api.get("ratelimit", "/quotas/fullest")),
         _or_none(api.get("banguard", "/bans")),

@@ -1,6 +1,5 @@
 """What the overview shows, from the answers of the services. Pure."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -56,7 +55,7 @@ class OverviewAnswers(NamedTuple):
     health: Mapping[str, Mapping[str, Any] | None]
     metrics: Mapping[str, Sequence[float]]
     balance: Mapping[str, Any] | None
-    refused: Mapping[str, Any] | None
+    refused: Mapping[str, int] | None
     queue: Mapping[str, Any] | None
     senders: Sequence[Mapping[str, Any]] | None
     bans: Sequence[Mapping[str, Any]] | None
@@ -70,7 +69,6 @@ class Overview(NamedTuple):
     figures: tuple[Figure, ...]
     mails: HourlyMails
     refusals: tuple[tuple[str, int], ...]
-    more_refusals: bool
     senders: tuple[SenderShare, ...]
 
     @property
@@ -79,13 +77,11 @@ class Overview(NamedTuple):
 
 
 def overview(answers: OverviewAnswers, now: datetime) -> Overview:
-    refused = answers.refused or {"events": [], "next": 0}
     return Overview(
         services=tuple(service_health(name, answer) for name, answer in answers.health.items()),
         figures=tuple(figures(answers, now)),
         mails=hourly_mails(answers.balance["lines"] if answers.balance else (), now),
-        refusals=tuple(Counter(stored["event"]["reply"] for stored in refused["events"]).most_common()),
-        more_refusals=bool(refused["next"]),
+        refusals=tuple((answers.refused or {}).items()),
         senders=tuple(map(full_sender, (answers.senders or ())[:SHOWN_SENDERS])),
     )
 

@@ -1,0 +1,116 @@
+"""Measures how long the console's pages take, and how much they weigh, over a long history.
+
+`python -m bench.console_pages [--events 1000000]` runs a gate, fills its bus with the events of
+mails, waits until audit has indexed them, and prints the table of docs/performance.md.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import uvloop
+
+from bench.audit_index import Traffic, fill, step
+from bench.screenshots import PASSWORD
+from varco_cli.stack import Ports, Stack, bus
+from varco_cli.stack.first_operator import NAME, first_operator_link
+from varco_common.bus import Bus
+from varco_common.testing.waiting import eventually
+
+REQUESTS = 30
+
+
+async def run(count: int) -> None:
+    traffic = Traffic()
+    with tempfile.TemporaryDirectory(prefix="varco-bench-") as home:
+        async with Stack(Path(home) / "var", ports=Ports.free(), on_progress=lambda _: None) as stack:
+            settings = replace(
+                bus.operator(stack.home, stack.settings.inner, stack.ports.nats), append_timeout_seconds=60.0
+            )
+            async with Bus.connect(settings, "bench") as connected:
+                await _fill(connected, traffic, count)
+                last = await connected.events.last_sequence("events.audit.mail-recorded.*")
+            await _indexed(stack, traffic, last)
+            await _measure(stack, traffic)
+
+
+async def _fill(connected: Bus, traffic: Traffic, count: int) -> None:
+    """The gate appends events of its own meanwhile: another attempt goes on behind them."""
+    began = time.perf_counter()
+    await fill(connected, traffic, count, exclusive=False)
+    step(f"{count:,} events appended in {time.perf_counter() - began:.0f} s")
+
+
+async def _indexed(stack: Stack, traffic: Traffic, last: int) -> None:
+    began, newest = time.perf_counter(), traffic.mails[-1][1].partition("@")[0]
+    async with stack.client("audit") as audit:  # each of its tables follows the events by itself
+
+        async def applied(path: str, **query: str) -> bool:
+            return int((await audit.get(path, params=query)).json()["applied"]) >= last
+
+        async def found() -> bool:
+            await asyncio.sleep(1)  # each search looks at all texts, and takes time from the indexing
+            return bool((await audit.get("/mails", params={"what": newest})).json()["mails"])
+
+        await eventually(lambda: applied("/index"), seconds=3_600)
+        await eventually(found, seconds=3_600)
+        await eventually(lambda: applied("/balance", account="nobody"), seconds=3_600)
+    step(f"indexed in {time.perf_counter() - began:.0f} s")
+
+
+async def _measure(stack: Stack, traffic: Traffic) -> None:
+    mail, message_id, recipient, _ = traffic.mails[0]
+    pages = {
+        "overview": "/",
+        "mails, newest": "/mails",
+        "mails, a word of nearly all": "/mails?what=offer",
+        "mails, a recipient": f"/mails?what={recipient}",
+        "mails, a Message-ID": f"/mails?what={message_id}",
+        "mails, a word of none": "/mails?what=nonsense",
+        "mails, refused, of an account": "/mails?account=company7&outcome=refused",
+        "one mail": f"/mails/{mail}",
+        "events, newest": "/events",
+        "events of a host": "/events?host=203.0.113.7",
+        "audit": "/audit",
+        "people": "/people",
+    }
+    link = await first_operator_link(stack)
+    async with httpx.AsyncClient(base_url=link.partition("/password")[0], timeout=60) as browser:
+        await _sign_in(browser, link)
+        print("| page | median, ms | 95 %, ms | KB |\n| --- | ---: | ---: | ---: |")
+        for name, path in pages.items():
+            took = []
+            for _ in range(REQUESTS):
+                began = time.perf_counter()
+                answer = await browser.get(path)
+                took.append((time.perf_counter() - began) * 1e3)
+                answer.raise_for_status()
+            slow = statistics.quantiles(took, n=20)[-1]
+            print(
+                f"| {name} | {statistics.median(took):.0f} | {slow:.0f} | {len(answer.content) / 1e3:.1f} |", flush=True
+            )
+
+
+async def _sign_in(browser: httpx.AsyncClient, link: str) -> None:
+    for page, fields in (
+        (link, {"password": PASSWORD, "again": PASSWORD}),
+        ("/login", {"name": NAME, "password": PASSWORD}),
+    ):
+        html = (await browser.get(page)).text
+        token = html.partition('name="form_token" value="')[2].partition('"')[0]
+        assert (await browser.post(page, data={"form_token": token, **fields})).status_code == 303
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    uvloop.run(run(parser.parse_args().events))
+
+
+if __name__ == "__main__":
+    main()
