@@ -53,7 +53,7 @@ async def test_wrong_name_and_wrong_password_are_answered_alike_and_are_strikes(
         wrong = await send_form(browser, "/login", name="anna", password="nonsense")
         unknown = await send_form(browser, "/login", name="bert", password="nonsense")
     assert wrong.status_code == unknown.status_code == 403
-    assert "Name or password is wrong" in wrong.text
+    assert "Name, password or code is wrong" in wrong.text
     assert wrong.text.replace("anna", "bert") == unknown.text
 
     async def failures():
