@@ -35,7 +35,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "accounts": Entry("accounts:app", "Accounts: list, open, close."),
         "users": Entry("users:app", "Logins of an account."),
         "senders": Entry("senders:app", "Addresses that an account may send as."),
-        "domains": Entry("domains:app", "Domains of an account: add, prove, vouch for."),
+        "domains": Entry("domains:app", "Domains of an account: proof, DKIM keys."),
         "networks": Entry("networks:app", "Networks that may send for an account without a login."),
         "rules": Entry("rules:app", "Sizes, recipients and attachments of an account's mails."),
         "quota": Entry("quota:app", "How much an account's senders may send."),

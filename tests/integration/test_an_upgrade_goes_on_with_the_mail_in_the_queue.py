@@ -43,6 +43,22 @@ def test_settings_bans_links_and_copies_are_there(upgraded: Gate) -> None:
     assert upgraded.json("archive", "status")[0]["copies"] == 8
 
 
+def test_domains_in_use_count_as_vouched_for(upgraded: Gate) -> None:
+    domains = upgraded.json("domains", "list", "acme")
+    assert {entry["domain"]: entry["status"] for entry in domains} == {
+        "acme.test": "vouched",
+        "partner.test": "vouched",
+    }
+    assert not any(entry["added"] for entry in domains)
+    token = upgraded.json("tokens", "issue", "partner", "--account", "acme")["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=upgraded.apis()["policy"], headers=headers, timeout=60) as account:
+        assert account.put("/accounts/acme/senders/@new.acme.test").status_code == 200
+        refused = account.put("/accounts/acme/senders/@other.test")
+        assert (refused.status_code, "other.test is not proven" in refused.json()["detail"]) == (403, True)
+        assert account.delete("/accounts/acme/senders/@new.acme.test").status_code == 200
+
+
 def test_the_linked_file_was_moved_out_of_seaweedfs(upgraded: Gate) -> None:
     [link] = upgraded.json("links", "list")["links"]
     name = link["url"].rpartition("/")[2]

@@ -44,13 +44,21 @@ def show_domain(account: Account, domain: Domain, as_json: Json = False) -> None
 
 
 @app.command("add")
-def add_domain(account: Account, domain: Domain, reason: Reason = "", as_json: Json = False) -> None:
-    """Adds a domain and prints the TXT record that proves it, to be published in the DNS.
+def add_domain(
+    account: Account,
+    domain: Domain,
+    ed25519: Annotated[bool, typer.Option("--ed25519", help="Sign with an Ed25519 key, too.")] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Adds a domain and prints its records, to be published in the DNS.
+
+    One proves the domain, the other has the key that verifies the signatures of its mail (DKIM).
 
     Example: `varco domains add acme acme.example`
     """
     check_account(account)
-    answer = api_client.call(_SERVICE, "PUT", _path(account, domain), params={"reason": reason})
+    answer = api_client.call(_SERVICE, "PUT", _path(account, domain), params={"reason": reason, "ed25519": ed25519})
     shown = api_client.call(_SERVICE, "GET", _path(account, domain))
 
     def text() -> None:
@@ -62,7 +70,7 @@ def add_domain(account: Account, domain: Domain, reason: Reason = "", as_json: J
 
 @app.command("check")
 def check_domain(account: Account, domain: Domain, as_json: Json = False) -> None:
-    """Looks for the record now. Exit code 1 where the domain is not proven.
+    """Looks for the records now. Exit code 1 where the domain is not proven.
 
     Example: `varco domains check acme acme.example`
     """
@@ -88,6 +96,33 @@ def show_addresses(as_json: Json = False) -> None:
             output.line("no public address is known: name them in VARCO_DOMAINS_ADDRESSES")
 
     output.show(addresses, as_json, text)
+
+
+@app.command("rotate")
+def rotate_key(
+    account: Account,
+    domain: Domain,
+    ed25519: Annotated[
+        bool | None, typer.Option("--ed25519/--no-ed25519", help="Whether an Ed25519 key signs, too. Left out: as now.")
+    ] = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Makes the next DKIM key and prints its record. It signs once the record was seen.
+
+    The key before it is retired seven days later.
+
+    Example: `varco domains rotate acme acme.example`
+    """
+    params: dict[str, Any] = {"reason": reason} | ({} if ed25519 is None else {"ed25519": ed25519})
+    answer = api_client.call(_SERVICE, "POST", f"{_path(account, domain)}/rotate", params=params)
+    shown = api_client.call(_SERVICE, "GET", _path(account, domain))
+
+    def text() -> None:
+        differences(answer["changes"])
+        _print(shown)
+
+    output.show(answer | shown, as_json, text)
 
 
 @app.command("vouch")
@@ -118,6 +153,8 @@ def _print(domain: dict[str, Any]) -> None:
     if domain["record"] and domain["status"] != "proven":
         output.line("  publish this record, then run `varco domains check`:")
         output.line(f'    {domain["record"]["name"]}. TXT "{domain["record"]["value"]}"')
+    for key in domain["keys"]:
+        _print_key(key)
     if domain["reputation"]:
         output.line()
         _print_reputation(domain["reputation"])
@@ -135,6 +172,17 @@ def _print_reputation(reputation: dict[str, Any] | None) -> None:
             output.line(f"            publish: {finding['record']}")
     if reputation["looked_at"]:
         output.line(f"  looked at {times.local(reputation['looked_at'])}")
+
+
+def _print_key(key: dict[str, Any]) -> None:
+    output.line(f"  DKIM key {key['selector']} ({key['algorithm']}): {key['status']} since {key['since']}")
+    if key["finding"]:
+        output.line(f"    {key['finding']}")
+    if key["status"] == "waits for its record":
+        output.line("    publish this record:")
+        output.line(f'    {key["record"]["name"]}. TXT "{key["record"]["value"]}"')
+    if key["retires_at"]:
+        output.line(f"    its record must stay until {key['retires_at']}")
 
 
 def _path(account: str, domain: str) -> str:

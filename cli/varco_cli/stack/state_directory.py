@@ -20,7 +20,7 @@ _REMEDIES = {
     "token.key": f"{_RESTORE} delete it: the next start makes another key and another admin token, "
     "and every account needs a new token",
     "relay.key": f"{_RESTORE} delete it, and set the routes that have a password again after the start: "
-    "no other key decrypts their passwords",
+    "no other key decrypts their passwords; then `varco domains rotate` for each domain that signs",
     "grafana.password": "write the password that Grafana has into it",
     "postgres.password": "write the password of PostgreSQL's superuser into it",
 }

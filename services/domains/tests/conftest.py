@@ -1,5 +1,7 @@
 """The whole service on a real bus, database and DNS server, over real HTTP."""
 
+import base64
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -11,11 +13,32 @@ import pytest
 
 from varco_common.bus import Bus
 from varco_common.events import Event
+from varco_common.mail.dkim_keys import DKIM_KEY, DkimKeyAnswer, decode_question, encode
 from varco_common.testing import NatsServer, free_port
 from varco_common.testing.dns import DnsServer
 from varco_common.testing.running import client, public_key, serving
 from varco_domains.app import serve
 from varco_domains.settings import Settings
+
+
+class Relay:
+    """Answers as relay does, with keys that sign nothing."""
+
+    def __init__(self) -> None:
+        self.questions: list[str] = []
+
+    async def answer(self, data: bytes) -> bytes:
+        self.questions.append(decode_question(data).algorithm)
+        public = base64.b64encode(secrets.token_bytes(294)).decode()
+        return encode(DkimKeyAnswer(public=public, secret="sealed"))
+
+
+@asynccontextmanager
+async def fake_relay(bus: Bus) -> AsyncIterator[Relay]:
+    relay = Relay()
+    end = await bus.requests.answer(DKIM_KEY, "relay", relay.answer)
+    yield relay
+    end()
 
 
 class Domains:
@@ -65,6 +88,12 @@ def start(tmp_path: Path, nats: NatsServer, bus: Bus, dns: DnsServer) -> Start:
             yield Domains(port, admin, bus, dns)
 
     return started
+
+
+@pytest.fixture
+async def relay(bus: Bus) -> AsyncIterator[Relay]:
+    async with fake_relay(bus) as relay:
+        yield relay
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from varco_common.events import AccountClosed, SenderAuthorised, SenderWithdrawn
 from varco_common.testing.schema import call_everything, of_account
 from varco_common.testing.waiting import eventually
 
+from .conftest import fake_relay
+
 ACME = "/accounts/acme/domains/acme.example"
 
 
@@ -160,3 +162,75 @@ async def test_no_request_makes_an_error_of_ours(domains):
     call = partial(call_everything, adapt=of_account("acme"))
     token = domains.admin.headers["Authorization"].split()[1]
     assert len(await asyncio.to_thread(call, str(domains.admin.base_url), token)) > 3
+
+
+async def test_a_key_signs_only_once_its_record_is_there(domains, relay):
+    shown = await domains.add("acme", "acme.example")
+    (key,) = shown["keys"]
+    assert (key["selector"], key["status"]) == ("varco1", "waits for its record")
+    assert key["record"]["name"] == "varco1._domainkey.acme.example"
+    assert key["record"]["value"].startswith("v=DKIM1; k=rsa; h=sha256; p=")
+    looked = (await domains.admin.post(f"{ACME}/check")).json()["keys"][0]
+    assert looked["finding"] == "there is no TXT record at varco1._domainkey.acme.example"
+    domains.dns.add_txt(key["record"]["name"], key["record"]["value"][:-4])
+    cut = (await domains.admin.post(f"{ACME}/check")).json()["keys"][0]
+    assert (cut["status"], cut["finding"].endswith("a part of it was cut off")) == ("waits for its record", True)
+    domains.dns.remove(key["record"]["name"], "TXT")
+    domains.dns.add(key["record"]["name"], "CNAME", "keys.acme.example.")
+    domains.dns.add_txt("keys.acme.example", key["record"]["value"].replace("p=", "p= "))
+    assert (await domains.admin.post(f"{ACME}/check")).json()["keys"][0]["status"] == "signs"
+    assert relay.questions == ["rsa"]
+
+
+async def test_a_dns_failure_takes_no_key_away(domains, relay):
+    await _sign(domains)
+    domains.dns.fail("varco1._domainkey.acme.example", "SERVFAIL")
+    assert (await domains.admin.post(f"{ACME}/check")).json()["keys"][0]["status"] == "signs"
+
+
+async def test_the_next_key_takes_over_when_its_record_is_there(domains, relay):
+    await _sign(domains)
+    assert (await domains.admin.post(f"{ACME}/rotate?ed25519=true")).status_code == 200
+    assert await _keys(domains) == {
+        "varco1": "signs",
+        "varco2": "waits for its record",
+        "varco2e": "waits for its record",
+    }
+    again = await domains.admin.post(f"{ACME}/rotate")
+    assert (again.status_code, "the next key is there already" in again.json()["detail"]) == (422, True)
+    await _publish(domains)
+    assert await _keys(domains) == {"varco1": "replaced", "varco2": "signs", "varco2e": "signs"}
+    early = await domains.admin.post(f"{ACME}/rotate")
+    assert (early.status_code, "its selector is in use" in early.json()["detail"]) == (422, True)
+    assert relay.questions == ["rsa", "rsa", "ed25519"]
+
+
+async def test_while_relay_is_away_a_domain_is_added_and_gets_its_key_later(domains):
+    assert (await domains.add("acme", "acme.example"))["keys"] == []
+    assert (await domains.admin.post(f"{ACME}/rotate")).status_code == 503
+    async with fake_relay(domains.bus):
+        await eventually(lambda: _keys(domains))
+
+
+async def test_no_answer_has_a_private_key(domains, relay):
+    await _sign(domains)
+    answers = [await domains.admin.get(path) for path in (ACME, "/domains", "/accounts/acme/domains")]
+    assert not any("sealed" in answer.text for answer in answers)
+
+
+async def _keys(domains) -> dict[str, str]:
+    return {key["selector"]: key["status"] for key in (await domains.admin.get(ACME)).json()["keys"]}
+
+
+async def _publish(domains) -> None:
+    """Publishes the records of all keys that wait, and looks."""
+    for key in (await domains.admin.get(ACME)).json()["keys"]:
+        if key["status"] == "waits for its record":
+            domains.dns.add_txt(key["record"]["name"], key["record"]["value"])
+    (await domains.admin.post(f"{ACME}/check")).raise_for_status()
+
+
+async def _sign(domains) -> None:
+    await domains.add("acme", "acme.example")
+    await _publish(domains)
+    assert await _keys(domains) == {"varco1": "signs"}

@@ -7,11 +7,13 @@ from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
 from varco_common.events.domain_table import AccountDomains
 from varco_common.eventsourcing.projection import Projection
+from varco_common.mail.dkim_keys import DKIM_KEY
 from varco_common.runtime.parts import open_parts
 from varco_common.runtime.service import Service, run
-from varco_domains import metrics
+from varco_domains import dkim, metrics
 from varco_domains.api import addresses, routes
 from varco_domains.api.reputation import ReputationView
+from varco_domains.key_keeper import KeyKeeper
 from varco_domains.model import DOMAINS
 from varco_domains.proof_checker import ProofChecker
 from varco_domains.reputation.daily_look import DailyLook
@@ -26,21 +28,25 @@ async def serve(settings: Settings) -> None:
     async with open_parts(settings, NAME, replay="varco_domains.past_settings") as (http, bus, engine):
         domains = Projection(DOMAINS, bus, engine, NAME)
 
-        prover = partial(_proving_account, domains)
-        checker = ProofChecker(domains, settings.resolver(), prover)
+        resolver, prover = settings.resolver(), partial(_proving_account, domains)
+        checker, keeper = ProofChecker(domains, resolver, prover), KeyKeeper(bus, domains, resolver)
         reputations = Projection(REPUTATIONS, bus, engine, NAME)
-        daily = DailyLook(bus, domains, reputations, _no_keys, settings.look())
+        daily = DailyLook(bus, domains, reputations, partial(_published_keys, domains), settings.look())
         view = ReputationView(reputations, daily)
-        http.include(routes.router(domains, checker, prover, view))
+        http.include(routes.router(domains, checker, keeper, prover, view))
         http.include(addresses.router(view))
         metrics.count_domains(lambda: [state for _, state in domains.items()])
         metrics.count_reputations(lambda: [state for _, state in reputations.items()])
-        async with domains.following(), reputations.following(), run_in_background(checker.run(), daily.run()):
+        work = run_in_background(checker.run(), keeper.run(), daily.run())
+        async with domains.following(), reputations.following(), work:
             await http.serve(bus, domains=domains.check, reputations=reputations.check)
 
 
-def _no_keys(_: str, __: str) -> Mapping[str, str]:
-    return {}
+def _published_keys(domains: Projection[AccountDomains], account: str, name: str) -> Mapping[str, str]:
+    """The records of the keys that sign now, by name."""
+    state = domains.get(account)
+    keys = domain.signing_keys if state and (domain := state.domains.get(name)) else []
+    return {dkim.key_record_name(name, key): dkim.key_record(key) for key in keys}
 
 
 def _proving_account(domains: Projection[AccountDomains], name: str) -> str:
@@ -59,7 +65,7 @@ SERVICE = Service(
     role=("worker",),
     settings=Settings,
     serve=serve,
-    publishes=(subjects.event(NAME, "*", "*"), subjects.replay_frames("*")),
+    publishes=(subjects.event(NAME, "*", "*"), DKIM_KEY, subjects.replay_frames("*")),
     subscribes=(*DOMAINS.filters, *REPUTATIONS.filters, subjects.replay_request(NAME)),
 )
 

@@ -48,6 +48,6 @@ def proof_finding(domain: AccountDomain, answer: Answer[str]) -> ProofFinding:
             return ProofFinding(ProofResult.MISSING, f"{name} has other values: {shown}")
 
 
-def next_look(domain: AccountDomain, now: datetime) -> datetime:
-    """The older the domain is, the longer the delay."""
-    return now + min(max((now - domain.since) / _GROWTH, _FIRST), _LONGEST)
+def later(since: datetime, now: datetime) -> datetime:
+    """When to look again for what has been awaited `since`: the longer, the later."""
+    return now + min(max((now - since) / _GROWTH, _FIRST), _LONGEST)

@@ -8,6 +8,7 @@ from prometheus_client import Counter, Gauge
 from varco_common.events import Colour
 from varco_common.events.domain_table import AccountDomain, AccountDomains
 from varco_domains.decide import ProofResult
+from varco_domains.dkim import KeyResult
 from varco_domains.reputation.model import Reputation
 
 STATUSES = ("proven", "vouched", "pending")
@@ -17,6 +18,9 @@ _looks = Counter("varco_domains_proof_looks", "Looks at the TXT records of proof
 
 _reputations = Gauge("varco_domains_reputations", "Domains and addresses, by what the world sees of them.", ["colour"])
 
+_key_looks = Counter("varco_domains_key_looks", "Looks at the records of DKIM keys, by what was found.", ["result"])
+
+KEY_LOOKS = {result: _key_looks.labels(result.value) for result in KeyResult}
 LOOKS = {result: _looks.labels(result.value) for result in ProofResult}
 
 

@@ -13,7 +13,7 @@ from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
 from varco_common.eventsourcing.projection import Projection
 from varco_domains import commands, metrics
-from varco_domains.decide import ProofFinding, ProofResult, next_look, proof_finding, record_name
+from varco_domains.decide import ProofFinding, ProofResult, later, proof_finding, record_name
 
 _SCAN_SECONDS = 5.0  # between looks into memory for domains that are due
 _log = log.get(__name__)
@@ -53,7 +53,7 @@ class ProofChecker:
         finding = proof_finding(domain, await self._resolver.txt(record_name(name)))
         metrics.LOOKS[finding.result].inc()
         now = self._now()
-        self._looks[account, name] = look = Look(now, finding, next_look(domain, now))
+        self._looks[account, name] = look = Look(now, finding, later(domain.since, now))
         if finding.result is ProofResult.FOUND:
             await self._prove(account, name, by)
         return look

@@ -11,7 +11,7 @@ from varco_common.bus import Delivery, DurableConsumer, MailWorker
 from varco_common.bus.background_appends import BackgroundAppends
 from varco_common.events import DeliveryHeld, Event, Route, RouteFailed, RouteLearned, RouteRecovered
 from varco_common.eventsourcing.projection import Projection
-from varco_common.mail.record import decode_record
+from varco_common.mail.record import MailConverted, decode_record
 from varco_relay import metrics
 from varco_relay.delivery_attempt import Deliverer, utc_now
 from varco_relay.model.account_route import AccountRoute
@@ -181,6 +181,7 @@ class AccountWorker:
                 recipients=recipients,
                 body=self._deliverer.body(record, delivery.body),
                 size=record.body.size,
+                converted=isinstance(record, MailConverted),
             )
             await self._deliver(message, delivery)
             self._recorded.add(delivery.sequence, recipients)

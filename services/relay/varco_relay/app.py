@@ -9,6 +9,7 @@ from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.projection import Projection
+from varco_common.mail.dkim_keys import DKIM_KEY
 from varco_common.runtime.parts import open_parts
 from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service, run
@@ -21,6 +22,9 @@ from varco_relay.api import route_question
 from varco_relay.api import route_rules as rules_api
 from varco_relay.api import routes as routes_api
 from varco_relay.delivery_attempt import Deliverer, utc_now
+from varco_relay.dkim.domains import SIGNING_DOMAINS, KeyMaker
+from varco_relay.dkim.keys import OpenKeys
+from varco_relay.dkim.signer import MailSigner
 from varco_relay.dsn_sender import DsnSender
 from varco_relay.gauges import Gauges
 from varco_relay.model import account_route, queue, route_rules, sts_policy
@@ -55,7 +59,10 @@ async def serve(settings: Settings) -> None:
         object_store = open_store(settings.object_store)
         tokens = Tokens(partial(_open_provider, settings, verified), TokenStore(engine, secret_box))
         dialer = _dialer(settings, verified, tokens)
-        deliverer = Deliverer(bus, object_store, settings.schedule)
+        domains = Projection(SIGNING_DOMAINS, bus, engine, "relay")
+        remove_broken = settings.broken_signatures == "remove"
+        signer = MailSigner(domains.get, OpenKeys(secret_box), remove_broken=remove_broken)
+        deliverer = Deliverer(bus, object_store, settings.schedule, signer)
         policies = Projection(sts_policy.PROJECTION, bus, engine, "relay")
         pools = PoolRegistry(
             dialer,
@@ -99,11 +106,13 @@ async def serve(settings: Settings) -> None:
                 routes.following(),
                 rules.following(),
                 policies.following(),
+                domains.following(),
                 queued.following(),
                 texts.following(),
                 run_in_background(workers.run(), runner.run()),
             ):
                 await mail_retention.serve(bus, queued)
+                await bus.requests.answer(DKIM_KEY, "relay", KeyMaker(secret_box).answer)
                 with Gauges(queue_service, workers, pools).registered():
                     objects = degrades(object_store.check, "large mail waits")
                     await http.serve(
@@ -178,6 +187,8 @@ SERVICE = Service(
         *sts_policy.PROJECTION.filters,
         *queue.FILTERS,
         *ACCOUNT_TEXTS.filters,
+        *SIGNING_DOMAINS.filters,
+        DKIM_KEY,
         *(subjects.mail(kind, "*") for kind in subjects.READY),
         subjects.replay_request("relay"),
     ),

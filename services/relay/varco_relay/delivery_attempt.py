@@ -2,7 +2,9 @@
 
 import random
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from varco_common.base.errors import TransientError, VarcoError
@@ -16,6 +18,7 @@ from varco_relay import metrics
 from varco_relay.attempt_log import AttemptLog
 from varco_relay.decide.outcome import AttemptOutcome, outcome_of
 from varco_relay.decide.retry_schedule import RetrySchedule
+from varco_relay.dkim.signer import MailSigner
 from varco_relay.outcome_log import log_outcome
 from varco_relay.outgoing_message import (
     OutcomeEvent,
@@ -29,7 +32,7 @@ from varco_relay.smtp.mx_hops import DirectHops
 from varco_relay.smtp.pending_transaction import NotAttempted
 from varco_relay.smtp.pool_registry import Destination
 from varco_relay.smtp.smtp_reply import SmtpReply
-from varco_relay.smtp.transaction import BodyChunks, SmtpTransaction, make_transaction, read_header
+from varco_relay.smtp.transaction import BodyChunks, Sign, SmtpTransaction, make_transaction, read_header
 
 RECIPIENTS_PER_TRANSACTION = 100  # RFC 5321 4.5.3.1.8: every server takes that many
 
@@ -51,8 +54,10 @@ class AttemptResult(NamedTuple):
 class Deliverer:
     """Makes attempts and records them as events."""
 
-    def __init__(self, bus: Bus, object_store: ObjectStore, schedule: RetrySchedule) -> None:
-        self.bus, self._object_store, self._schedule = bus, object_store, schedule
+    def __init__(
+        self, bus: Bus, object_store: ObjectStore, schedule: RetrySchedule, signer: MailSigner | None = None
+    ) -> None:
+        self.bus, self._object_store, self._schedule, self._signer = bus, object_store, schedule, signer
 
     async def attempt(self, message: OutgoingMessage, destination: HopList | DirectHops) -> AttemptResult:
         """Tries every recipient once, in as many transactions as that takes.
@@ -91,7 +96,8 @@ class Deliverer:
         untried, elsewhere, log = recipients, list[str](), attempt.log
         while untried:
             group, later = untried[:RECIPIENTS_PER_TRANSACTION], untried[RECIPIENTS_PER_TRANSACTION:]
-            result = await hop.send(attempt.transaction(group), attempt.patience)
+            transaction = replace(attempt.transaction(group), sign=self._sign_for(attempt.message))
+            result = await hop.send(transaction, attempt.patience)
             if isinstance(result, NotAttempted):
                 log.pass_over(hop.name, result.reason)
                 break
@@ -102,7 +108,9 @@ class Deliverer:
             untried = outcome.untried + later
             if outcome.delivered:
                 message = attempt.message.part(attempt.message.recipients, log.route(attempt.message.route, hop.name))
-                event = delivered_event(message, outcome, now=utc_now(), host=hop.name, tls=result.tls)
+                event = delivered_event(
+                    message, outcome, now=utc_now(), host=hop.name, tls=result.tls, dkim=result.dkim
+                )
                 log.sequence = await self._append(event, len(outcome.delivered))
         return (*elsewhere, *untried)
 
@@ -133,6 +141,11 @@ class Deliverer:
         log = AttemptLog()
         log.note(destination.name, AttemptOutcome(deferred=failures))
         return await self._record(message, log)
+
+    def _sign_for(self, message: OutgoingMessage) -> Sign | None:
+        if self._signer is None:
+            return None
+        return partial(self._signer.sign, account=message.envelope.account, converted=message.converted)
 
     def expired(self, accepted_at: datetime) -> bool:
         """Whether a mail that was accepted then is given up now."""

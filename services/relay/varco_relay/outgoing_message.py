@@ -19,7 +19,8 @@ OutcomeEvent = MailDelivered | MailDeferred | MailBounced | MailExpired
 class OutgoingMessage:
     """A mail, the recipients still to be tried, and the number of this attempt (1: the first).
 
-    `route` says how their next hop was chosen, as in events.
+    `route` says how their next hop was chosen, as in events. `converted`: filelink changed the
+    body.
     """
 
     envelope: Envelope
@@ -28,6 +29,7 @@ class OutgoingMessage:
     body: bytes | BodyChunks
     size: int
     attempt: int = 1
+    converted: bool = False
     route: str = ""
 
     def part(self, recipients: tuple[str, ...], route: str) -> "OutgoingMessage":
@@ -38,11 +40,11 @@ class OutgoingMessage:
 
 
 def delivered_event(
-    message: OutgoingMessage, outcome: AttemptOutcome, *, now: datetime, host: str, tls: str
+    message: OutgoingMessage, outcome: AttemptOutcome, *, now: datetime, host: str, tls: str, dkim: str = ""
 ) -> MailDelivered:
     """One event for all recipients of one transaction."""
     fields = _common_fields(message, now, host)
-    return MailDelivered(**fields, recipients=outcome.delivered, answer=outcome.answer, tls=tls)
+    return MailDelivered(**fields, recipients=outcome.delivered, answer=outcome.answer, tls=tls, dkim=dkim)
 
 
 def undelivered_events(

@@ -11,6 +11,7 @@ from varco_common.base.tasks import all_results
 from varco_common.bus import MissingMail, StoredMail
 from varco_common.events import AnyEvent
 from varco_common.eventsourcing.projection import Projection
+from varco_common.mail.record import MailConverted
 from varco_relay.delivery_attempt import AttemptResult, Deliverer, utc_now
 from varco_relay.dsn_sender import DsnSender, outline
 from varco_relay.model.queue import QueuedDelivery, QueuedMail
@@ -153,4 +154,5 @@ def _message(
         body=body,
         size=state.size,
         attempt=delivery.attempt + 1,
+        converted=stored is not None and isinstance(stored.record, MailConverted),
     )

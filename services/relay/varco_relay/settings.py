@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -86,9 +86,14 @@ class Settings(TableServiceSettings, WithHostname, WithObjectStore, WithResolver
         default=None,
         description="Certificates (PEM) that routes with `tls: required` trust besides those of the system.",
     )
+    broken_signatures: Literal["remove", "keep"] = Field(
+        default="remove",
+        description="What becomes of the client's own DKIM signatures when an attachment became a link, which breaks "
+        "them.",
+    )
     key_file: Path | None = Field(
         default=None,
-        description="The key that encrypts the passwords of routes. The first start makes it. "
+        description="The key that encrypts the passwords of routes and DKIM keys. The first start makes it. "
         "Unset: `secrets/relay.key` in VARCO_HOME.",
     )
 

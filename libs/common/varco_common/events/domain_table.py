@@ -14,6 +14,10 @@ from msgspec.structs import replace
 from varco_common.events import (
     AccountClosed,
     AnyEvent,
+    DkimAlgorithm,
+    DkimKeyActivated,
+    DkimKeyMade,
+    DkimKeyRetired,
     DomainAdded,
     DomainProven,
     DomainRemoved,
@@ -22,8 +26,10 @@ from varco_common.events import (
     SenderWithdrawn,
 )
 
-EVENTS = (DomainAdded, DomainProven, DomainVouched, DomainRemoved, SenderAuthorised, SenderWithdrawn, AccountClosed)
-FILTERS = tuple(kind.subject_filter() for kind in EVENTS)
+_OWNERSHIP = (DomainAdded, DomainProven, DomainVouched, DomainRemoved, SenderAuthorised, SenderWithdrawn, AccountClosed)
+_KEYS = (DkimKeyMade, DkimKeyActivated, DkimKeyRetired)
+FILTERS = tuple(kind.subject_filter() for kind in _OWNERSHIP)
+KEY_FILTERS = tuple(kind.subject_filter() for kind in _KEYS)  # for those that need the keys, too
 
 
 class Voucher(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,11 +40,28 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
 
 
+class DkimKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A key of a domain, with the meaning of DkimKeyMade."""
+
+    selector: str
+    algorithm: DkimAlgorithm
+    generation: int
+    public: str
+    secret: str
+    made_at: datetime
+    active_since: datetime | None = None
+    replaced_at: datetime | None = None
+
+    @property
+    def signs(self) -> bool:
+        return self.active_since is not None and self.replaced_at is None
+
+
 class AccountDomain(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A domain of an account.
 
     `proof` is what its TXT record must hold; empty if nobody added it. `used_since`: senders are
-    authorised under it, and no other domain of the account covers them.
+    authorised under it, and no other domain of the account covers them. `keys` are by selector.
     """
 
     name: str
@@ -47,6 +70,12 @@ class AccountDomain(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     proven_at: datetime | None = None
     voucher: Voucher | None = None
     used_since: datetime | None = None
+    keys: dict[str, DkimKey] = {}
+
+    @property
+    def signing_keys(self) -> list[DkimKey]:
+        """The keys that sign mail now."""
+        return [key for key in self.keys.values() if key.signs]
 
     @property
     def added(self) -> bool:
@@ -74,6 +103,10 @@ class AccountDomains(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         """The narrowest proven domain at or above `name`."""
         return next((domain for domain in self.at_or_above(name) if domain.proven_at), None)
 
+    def signing(self, name: str) -> AccountDomain | None:
+        """The narrowest owned domain at or above `name` with keys that sign."""
+        return next((domain for domain in self.at_or_above(name) if domain.owned and domain.signing_keys), None)
+
     def at_or_above(self, name: str) -> Iterator[AccountDomain]:
         """Narrowest first."""
         return (self.domains[parent] for parent in upwards(name) if parent in self.domains)
@@ -100,9 +133,34 @@ def apply(state: AccountDomains | None, event: AnyEvent) -> AccountDomains | Non
     """The state after the event; None for a closed account."""
     if isinstance(event, AccountClosed):
         return None
-    if not isinstance(event, EVENTS):
+    if isinstance(event, _KEYS):
+        return _with_key(state, event) if state else state
+    if not isinstance(event, _OWNERSHIP):
         return state
     return _changed(state or AccountDomains(account=event.account), event)
+
+
+def _with_key(state: AccountDomains, event: DkimKeyMade | DkimKeyActivated | DkimKeyRetired) -> AccountDomains:
+    """A key of a domain that was removed meanwhile changes nothing."""
+    if not (domain := state.domains.get(event.domain)):
+        return state
+    keys = domain.keys
+    match event:
+        case DkimKeyMade():
+            fields = {
+                name: getattr(event, name) for name in ("selector", "algorithm", "generation", "public", "secret")
+            }
+            keys = {**keys, event.selector: DkimKey(**fields, made_at=event.at)}
+        case DkimKeyActivated(selector=selector) if key := keys.get(selector):
+            older = {name: replace(k, replaced_at=event.at) for name, k in keys.items() if _is_replaced(k, key)}
+            keys = {**keys, **older, selector: replace(key, active_since=event.at)}
+        case DkimKeyRetired(selector=selector):
+            keys = {name: key for name, key in keys.items() if name != selector}
+    return _put(state, replace(domain, keys=keys))
+
+
+def _is_replaced(key: DkimKey, by: DkimKey) -> bool:
+    return key.generation < by.generation and key.replaced_at is None
 
 
 def _changed(state: AccountDomains, event: AnyEvent) -> AccountDomains:  # noqa: PLR0911 - one case an event

@@ -84,7 +84,48 @@ class AddressReputationChanged(
         return self.address
 
 
+class DkimAlgorithm(StrEnum):
+    """As `k=` of a key record names it (RFC 6376 3.6.1, RFC 8463 4)."""
+
+    RSA = "rsa"
+    ED25519 = "ed25519"
+
+
+class DkimKeyMade(DomainEvent, frozen=True, kw_only=True, omit_defaults=True, tag="dkim.key.made.v1"):
+    """A key that will sign the domain's mail once its record was seen.
+
+    `public` is `p=` of the record. `secret` is the private key, sealed with relay's own key: it is
+    of use to relay alone. Keys of one `generation` sign together; the next one replaces them.
+    """
+
+    selector: str
+    algorithm: DkimAlgorithm
+    generation: int
+    public: str
+    secret: str
+
+
+class DkimKeyActivated(DomainEvent, frozen=True, kw_only=True, omit_defaults=True, tag="dkim.key.activated.v1"):
+    """The key's record was seen: it signs, and keys of earlier generations no longer do."""
+
+    selector: str
+
+
+class DkimKeyRetired(DomainEvent, frozen=True, kw_only=True, omit_defaults=True, tag="dkim.key.retired.v1"):
+    """Mail that the key has signed has arrived by now: its record may be removed."""
+
+    selector: str
+
+
 AnyDomainEvent = (
-    DomainAdded | DomainProven | DomainVouched | DomainRemoved | ReputationChanged | AddressReputationChanged
+    DomainAdded
+    | DomainProven
+    | DomainVouched
+    | DomainRemoved
+    | ReputationChanged
+    | AddressReputationChanged
+    | DkimKeyMade
+    | DkimKeyActivated
+    | DkimKeyRetired
 )
 DOMAIN_SETTINGS = (DomainAdded, DomainVouched, DomainRemoved)  # what commands change

@@ -212,7 +212,8 @@ class RoutedOutcome(MailOutcome, frozen=True, kw_only=True, omit_defaults=True):
 class MailDelivered(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.delivered.v1"):
     """The next hop took it for these recipients.
 
-    `host` is `name:port` or `blackhole`, `tls` the protocol or empty.
+    `host` is `name:port` or `blackhole`, `tls` the protocol or empty. `dkim` has the domain and the
+    selectors of the gate's signatures, or why there is none; empty where none was tried.
     """
 
     recipients: tuple[str, ...]
@@ -220,6 +221,7 @@ class MailDelivered(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True
     answer: str
     tls: str = ""
     attempt: int = 1
+    dkim: str = ""
 
     @property
     def subject(self) -> str:

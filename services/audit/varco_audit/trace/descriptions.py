@@ -77,7 +77,7 @@ def describe(event: AnyEvent, part: str) -> Description:  # noqa: PLR0911 - a ca
         case MailDelivered():
             tls = f" ({event.tls})" if event.tls else ""
             to = f"{whose}{_names(event.recipients)}: delivered to {event.host}{tls}{_attempt(event.attempt)}"
-            return _good(to, _quoted(event.answer), _route(event.route))
+            return _good(to, _quoted(event.answer), _route(event.route), event.dkim)
         case MailDeferred():
             what = f"{whose}not yet delivered{_attempt(event.attempt)}: {event.host}"
             return _waits(what, *_failures(event.failures), _route(event.route), f"next try at {_time(event.next_at)}")

@@ -1,12 +1,14 @@
 """The HTTP API: the domains of each account, and their proof."""
 
 import secrets
-from typing import Annotated, Any
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import TypeAdapter
 
-from varco_common.base.errors import NotFound
+from varco_common.base.errors import NotFound, TransientError
 from varco_common.base.merge_patch import is_off
 from varco_common.events.domain_table import AccountDomains
 from varco_common.eventsourcing.command_executor import CommandExecutor
@@ -18,6 +20,7 @@ from varco_common.runtime.documents import parsed
 from varco_domains import commands
 from varco_domains.api.reputation import ReputationView
 from varco_domains.api.schemas import ACCOUNT, AccountDomainsOut, DomainOut, DomainsSection
+from varco_domains.key_keeper import KeyKeeper
 from varco_domains.normalization import normal_domain
 from varco_domains.proof_checker import ProofChecker
 from varco_domains.reputation.model import domain_key
@@ -27,6 +30,9 @@ _PROOF_BYTES = 16
 
 AccountName = Annotated[str, Path(pattern=ACCOUNT, description="The account's name.")]
 DomainName = Annotated[str, Path(max_length=300, description="The domain, also in its international form.")]
+
+
+Ed25519 = Annotated[bool, Query(description="An Ed25519 key beside the RSA key (RFC 8463).")]
 
 
 def make_proof() -> str:
@@ -67,8 +73,20 @@ class DomainCommands:
         return ChangedOut.of(await self._executor.execute(account, request, decide))
 
 
+class Checks(NamedTuple):
+    """What looks at a domain: for its proof, for its keys, and as the world sees it."""
+
+    proof: ProofChecker
+    keys: KeyKeeper
+    view: ReputationView
+
+
 def router(
-    domains: Projection[AccountDomains], checker: ProofChecker, prover: commands.Prover, view: ReputationView
+    domains: Projection[AccountDomains],
+    checker: ProofChecker,
+    keeper: KeyKeeper,
+    prover: commands.Prover,
+    view: ReputationView,
 ) -> APIRouter:
     """All routes of the service."""
     api, executor = APIRouter(tags=["domains"]), DomainCommands(domains, prover)
@@ -76,12 +94,18 @@ def router(
     def shown(account: str) -> list[DomainOut]:
         state = _state(domains.get(account), account)
         return [
-            DomainOut.of(account, domain, checker.last_look(account, name), view.of(domain_key(account, name)))
+            DomainOut.of(
+                account,
+                domain,
+                checker.last_look(account, name),
+                view.of(domain_key(account, name)),
+                partial(keeper.finding, account, name),
+            )
             for name, domain in sorted(state.domains.items())
         ]
 
     _sections(api, executor, domains, shown)
-    _single(api, executor, checker, view, shown)
+    _single(api, executor, Checks(checker, keeper, view), shown)
 
     @api.get("/domains")
     async def list_domains(
@@ -126,7 +150,7 @@ def _sections(api: APIRouter, executor: DomainCommands, domains: Projection[Acco
         return await executor.set(account, request, section, dry_run=dry_run)
 
 
-def _single(api: APIRouter, executor: DomainCommands, checker: ProofChecker, view: ReputationView, shown: Any) -> None:
+def _single(api: APIRouter, executor: DomainCommands, checks: Checks, shown: Any) -> None:
     place = "/accounts/{account}/domains/{domain}"
 
     @api.get(place)
@@ -139,9 +163,15 @@ def _single(api: APIRouter, executor: DomainCommands, checker: ProofChecker, vie
         raise NotFound(f"{name} is not among the domains of {account}")
 
     @api.put(place)
-    async def add(account: AccountName, domain: DomainName, request: Command, _: AccountScope) -> ChangedOut:
-        """Adds a domain, which is then to be proven."""
-        return await executor.add(account, request, normal_domain(domain))
+    async def add(
+        account: AccountName, domain: DomainName, request: Command, _: AccountScope, *, ed25519: Ed25519 = False
+    ) -> ChangedOut:
+        """Adds a domain, which is then to be proven, and makes its first DKIM key."""
+        name = normal_domain(domain)
+        answer = await executor.add(account, request, name)
+        with suppress(TransientError):  # relay is away: the key is made when it is back
+            await checks.keys.make_first(account, name, ed25519=ed25519)
+        return answer
 
     @api.delete(place)
     async def remove(account: AccountName, domain: DomainName, request: Command, _: AccountScope) -> ChangedOut:
@@ -150,11 +180,24 @@ def _single(api: APIRouter, executor: DomainCommands, checker: ProofChecker, vie
 
     @api.post(f"{place}/check")
     async def check(account: AccountName, domain: DomainName, request: Command, token: AccountScope) -> DomainOut:
-        """Looks for the record now, and at what the world sees of an owned domain."""
+        """Looks for the records now, and at what the world sees of an owned domain."""
         name = normal_domain(domain)
-        await checker.check(account, name, request.by)
-        await view.look(account, name)
+        await checks.keys.check(account, name)
+        await checks.proof.check(account, name, request.by)
+        await checks.view.look(account, name)
         return await show(account, domain, token)
+
+    @api.post(f"{place}/rotate")
+    async def rotate(
+        account: AccountName,
+        domain: DomainName,
+        request: Command,
+        _: AccountScope,
+        *,
+        ed25519: Ed25519 | None = None,
+    ) -> ChangedOut:
+        """Makes the next DKIM key, which signs once its record was seen."""
+        return ChangedOut.of(await checks.keys.rotate(account, normal_domain(domain), request, ed25519=ed25519))
 
     @api.post(f"{place}/vouch")
     async def vouch(account: AccountName, domain: DomainName, request: ReasonedCommand, _: Admin) -> ChangedOut:

@@ -6,7 +6,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from varco_common.base.errors import VarcoError
@@ -14,7 +14,7 @@ from varco_relay.seven_bit.conversion import seven_bit
 from varco_relay.seven_bit.walker import NotConvertible
 from varco_relay.smtp.pending_transaction import NextTransaction, PendingTransaction, Stage
 from varco_relay.smtp.smtp_reply import NotSmtp, ReplyReader, SmtpReply
-from varco_relay.smtp.transaction import BodyChunks, Capabilities, envelope_commands, obstacle
+from varco_relay.smtp.transaction import BodyChunks, Capabilities, Sign, envelope_commands, obstacle
 
 END_OF_DATA = b".\r\n"
 MAX_UNREAD_REPLIES = 512  # twice what the pipelined commands of two mails to 100 recipients each are answered
@@ -290,6 +290,8 @@ class SmtpClient(asyncio.Protocol):
             refusal = obstacle(pending.transaction, self.capabilities)
             if not refusal and pending.transaction.eight_bit and not self.capabilities.eight_bit:
                 refusal = await _make_seven_bit(pending)
+            if not refusal and pending.transaction.sign:
+                refusal = await _sign(pending, pending.transaction.sign)
             if not refusal:
                 pending.stage = Stage.ENVELOPE
                 pending.commands = envelope_commands(pending.transaction, self.capabilities)
@@ -320,6 +322,15 @@ async def _make_seven_bit(pending: PendingTransaction) -> SmtpReply | None:
     except NotConvertible as error:
         text = "5.6.3 The next hop takes 7-bit messages only (no 8BITMIME), and this one has 8-bit characters"
         return SmtpReply(554, f"{text} that can't be encoded: {error}", by_gate=True)
+    except VarcoError as error:
+        return SmtpReply(0, f"4.3.0 the body can't be read: {error}", by_gate=True)
+    return None
+
+
+async def _sign(pending: PendingTransaction, sign: Sign) -> SmtpReply | None:
+    """Signs the bytes that leave, once."""
+    try:
+        pending.transaction = replace(await sign(pending.transaction), sign=None)
     except VarcoError as error:
         return SmtpReply(0, f"4.3.0 the body can't be read: {error}", by_gate=True)
     return None

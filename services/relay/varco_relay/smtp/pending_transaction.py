@@ -24,11 +24,12 @@ class Stage(IntEnum):
 class Completed:
     """The attempt is over, with a reply for each recipient.
 
-    `tls` is the TLS version, empty without TLS.
+    `tls` is the TLS version, empty without TLS; `dkim` as in MailDelivered.
     """
 
     replies: dict[str, SmtpReply]
     tls: str = ""
+    dkim: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ class PendingTransaction:
         """Completes the attempt: `reply` holds for every recipient without a reply of its own."""
         for recipient in self.transaction.recipients:
             self.replies.setdefault(recipient, reply)
-        self.finish(Completed(replies=self.replies, tls=tls))
+        self.finish(Completed(replies=self.replies, tls=tls, dkim=self.transaction.dkim))
 
     def finish(self, result: Result) -> None:
         if not self.done:

@@ -1,6 +1,6 @@
 """One mail transaction: what is sent, what it requires, and what the next hop offers."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -62,7 +62,8 @@ class SmtpTransaction:
 
     `body` is in wire form: CRLF, dot-stuffed, no final dot. Chunks are read anew for each attempt.
     `size` is in bytes, `hops` counts the servers that the mail came through. `returns`, `envid`,
-    `require_tls` and `options` as in the envelope.
+    `require_tls` and `options` as in the envelope. `sign` signs the mail once its bytes are those
+    that leave; `dkim` says what became of that.
     """
 
     sender: str
@@ -76,6 +77,11 @@ class SmtpTransaction:
     envid: str = ""
     require_tls: bool = False
     options: tuple[RecipientOptions, ...] = ()
+    sign: "Sign | None" = None
+    dkim: str = ""
+
+
+Sign = Callable[[SmtpTransaction], Awaitable[SmtpTransaction]]
 
 
 def make_transaction(

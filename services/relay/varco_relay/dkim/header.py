@@ -1,0 +1,37 @@
+"""The header of a mail as signatures see it: fields, the domain of From, old signatures. Pure."""
+
+import re
+from email.utils import getaddresses
+
+from varco_common.mail.envelope import domain_of
+from varco_common.mail.sender_patterns import normal
+
+_SIGNATURE = b"dkim-signature"
+
+
+def fields_of(header: bytes) -> list[bytes]:
+    """The fields with their folding, without the CRLF at their ends."""
+    return re.split(rb"\r\n(?![ \t])", header.removesuffix(b"\r\n")) if header else []
+
+
+def name_of(field: bytes) -> bytes:
+    """In lower case."""
+    return field.partition(b":")[0].strip().lower()
+
+
+def from_domain(fields: list[bytes]) -> str:
+    """The domain of the only author, in ASCII; empty where there is not exactly one.
+
+    DMARC wants one, too (RFC 7489 6.6.1).
+    """
+    values = [field.partition(b":")[2] for field in fields if name_of(field) == b"from"]
+    if len(values) != 1:
+        return ""
+    text = values[0].replace(b"\r\n", b"").decode("utf-8", "replace")
+    domains = {domain_of(normal(address)) for _, address in getaddresses([text]) if "@" in address}
+    return domains.pop() if len(domains) == 1 else ""
+
+
+def without_signatures(fields: list[bytes]) -> list[bytes]:
+    """The fields without DKIM signatures."""
+    return [field for field in fields if name_of(field) != _SIGNATURE]
