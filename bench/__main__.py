@@ -22,6 +22,7 @@ from bench.workloads import WORKLOADS, Workload
 console = Console()
 console.width = max(console.width, 140)  # the tables have spreads
 SETTLE_SECONDS = 6.0  # what ingress learns so soon after a change of the account it doesn't remember
+GATES = "varco,postfix"
 WARM_UP = WORKLOADS["W2"].scaled(0.07)
 
 
@@ -30,8 +31,12 @@ def main(
     rounds: Annotated[int, typer.Option(help="of each workload; medians are shown")] = 3,
     scale: Annotated[float, typer.Option(help="factor on the number of mails")] = 1.0,
     gates: Annotated[
-        str, typer.Option(help="comma list: varco, varco-one (all services in one process), postfix, postfix-copy")
-    ] = ("varco,postfix,postfix-copy"),
+        str,
+        typer.Option(
+            help="comma list: varco, varco-copy (copies of each mail), varco-one (all services in one process), "
+            "postfix, postfix-copy"
+        ),
+    ] = GATES,
     flow_delay: Annotated[str, typer.Option(help="Postfix's in_flow_delay; its own default is 1s")] = "1s",
     peers: Annotated[
         Path | None,
@@ -61,9 +66,7 @@ def main(
         raise typer.Exit(1)
 
 
-def reported(
-    workloads: list[str], rounds: int, scale: float, gates: str = "varco,postfix,postfix-copy", flow_delay: str = "1s"
-) -> Report:
+def reported(workloads: list[str], rounds: int, scale: float, gates: str = GATES, flow_delay: str = "1s") -> Report:
     """Runs a measurement and shows its progress."""
     chosen = [WORKLOADS[name].scaled(scale) for name in workloads]
     return Report(

@@ -11,8 +11,6 @@ from rich.table import Table
 from bench.measure import Result
 from bench.workloads import WORKLOADS
 
-BASE = ("postfix-copy", "postfix", "varco")  # what ratios refer to: the first of these that took part
-
 
 class Machine(msgspec.Struct, kw_only=True):
     """What the figures depend on, without anything that identifies the machine."""
@@ -85,7 +83,6 @@ def tables(results: Iterable[Result]) -> Iterable[tuple[str, Row, list[Row]]]:
         workload = WORKLOADS[name]
         mails = next(iter(gates.values()))[0].mails
         columns = (REFUSED if workload.expects == "refused" else ACCEPTED) + ALWAYS
-        base = next((gates[gate] for gate in BASE if gate in gates), [])
         headings = [
             "gate",
             *(h for c in columns for h in ([c.heading, "x"] if c.ratio else [c.heading])),
@@ -94,8 +91,37 @@ def tables(results: Iterable[Result]) -> Iterable[tuple[str, Row, list[Row]]]:
         yield (
             f"{name}: {workload.text}; {mails:,} mails",
             headings,
-            [_row(gate, rs, columns, base) for gate, rs in gates.items()],
+            [_row(gate, rs, columns, gates.get(peer_of(gate), [])) for gate, rs in gates.items()],
         )
+
+
+def peer_of(gate: str) -> str:
+    """The Postfix that does the same job: it makes a copy of each mail if the gate does."""
+    return "postfix-copy" if gate.endswith("-copy") else "postfix"
+
+
+def summary(results: list[Result]) -> tuple[Row, list[Row]]:
+    """Returns the headings and rows of the first table: each gate in units of its Postfix.
+
+    Medians of all rounds; `-` where its Postfix took no part.
+    """
+    workloads = list(dict.fromkeys(one.workload for one in results))
+    gates = [gate for gate in dict.fromkeys(one.gate for one in results) if not gate.startswith("postfix")]
+    figures = {"mails/s": lambda one: one.delivered or one.answered, "CPU for each mail": lambda one: one.cpu}
+    rows = [
+        [f"{gate}: {what}, times {peer_of(gate)}", *(_times(results, gate, workload, figure) for workload in workloads)]
+        for gate in gates
+        for what, figure in figures.items()
+    ]
+    return ["", *workloads], rows
+
+
+def _times(results: list[Result], gate: str, workload: str, figure: Callable[[Result], float]) -> str:
+    ours, theirs = (
+        [figure(one) for one in results if (one.gate, one.workload) == (name, workload)]
+        for name in (gate, peer_of(gate))
+    )
+    return f"{median(ours) / median(theirs):.2f}" if ours and theirs and median(theirs) else "-"
 
 
 def _row(gate: str, results: list[Result], columns: tuple[Column, ...], base: list[Result]) -> Row:
@@ -114,8 +140,8 @@ def _spread(figures: list[float], decimals: int) -> str:
     return middle if len(figures) == 1 else f"{middle} ({least}-{most})"
 
 
-def rich_tables(results: Iterable[Result]) -> Iterable[Table]:
-    for title, headings, rows in tables(results):
+def rich_tables(results: list[Result]) -> Iterable[Table]:
+    for title, headings, rows in [("In units of Postfix", *summary(results)), *tables(results)]:
         table = Table(title=title, title_justify="left", title_style="bold")
         for number, heading in enumerate(headings):
             table.add_column(heading, justify="right" if number else "left", no_wrap=True)
@@ -130,7 +156,7 @@ def markdown(report: Report) -> str:
     how = f"`{report.command}`, {report.date}. Medians of {rounds(report.results)} rounds (least-most)."
     where = f"{facts.processors} processors ({facts.model}), {facts.memory_gb} GB, Linux {facts.kernel}, Python {facts.python}."
     lines = [how, where]
-    for title, headings, rows in tables(report.results):
+    for title, headings, rows in [("In units of Postfix", *summary(report.results)), *tables(report.results)]:
         lines += ["", f"### {title}", "", _line(headings), _line(["---", *["---:"] * (len(headings) - 1)])]
         lines += map(_line, rows)
     return "\n".join(lines) + "\n"

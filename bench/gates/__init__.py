@@ -12,8 +12,8 @@ from bench.sink import Ports
 async def opened(stack: AsyncExitStack, name: str, home: Path, sink: Ports, flow_delay: str) -> Gate | str:
     """Opens the gate until `stack` ends, or returns why it isn't available here."""
     match name:
-        case "varco" | "varco-one":
-            return await stack.enter_async_context(varco(home, sink.mails, one_process=name == "varco-one"))
+        case "varco" | "varco-copy" | "varco-one":
+            return await stack.enter_async_context(varco(home, sink.mails, name))
         case "postfix" | "postfix-copy":
             if why := why_not():
                 return why

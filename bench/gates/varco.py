@@ -35,15 +35,18 @@ class Stack(msgspec.Struct, kw_only=True):
 
 
 @contextlib.asynccontextmanager
-async def varco(home: Path, sink: int, *, one_process: bool = False) -> AsyncIterator[Gate]:
-    """Runs the embedded stack as a gate that delivers everything to port `sink`."""
-    async with running(home, sink, one_process=one_process) as stack:
-        yield Gate(name="varco-one" if one_process else "varco", port=stack.smtp_port, roots=lambda: [stack.pid])
+async def varco(home: Path, sink: int, name: str = "varco") -> AsyncIterator[Gate]:
+    """Runs the embedded stack as a gate that delivers everything to port `sink`.
+
+    `varco-one` has all services in one process, `varco-copy` an account with copies.
+    """
+    async with running(home, sink, one_process=name == "varco-one", copies=name == "varco-copy") as stack:
+        yield Gate(name=name, port=stack.smtp_port, roots=lambda: [stack.pid])
 
 
 @contextlib.asynccontextmanager
 async def running(
-    home: Path, sink: int, *, one_process: bool = False, more: Mapping[str, str] | None = None
+    home: Path, sink: int, *, one_process: bool = False, copies: bool = True, more: Mapping[str, str] | None = None
 ) -> AsyncIterator[Stack]:
     """Runs the embedded stack with the account of the bench. `more` are further settings."""
     environment = _environment(home, Ports.free(), more or {})
@@ -58,7 +61,7 @@ async def running(
     try:
         stack = Stack(pid=process.pid, home=home, environment=environment)
         await _ready(process, log)
-        await apply(stack, account(sink))
+        await apply(stack, account(sink, copies=copies))
         yield stack
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -67,11 +70,12 @@ async def running(
             await process.wait()
 
 
-def account(sink: int) -> dict[str, object]:
+def account(sink: int, *, copies: bool = True) -> dict[str, object]:
     """Returns the account file of the bench.
 
-    It lists 500 senders, trusts the loopback, and has what W4, W7 and copies need.
+    It lists 500 senders, trusts the loopback, and has what W4, W7 and perhaps copies need.
     """
+    mailbox = {"pop3": {"login": "copies@corp.test", "password": "for-the-bench-alone"}, "senders_told": "bench"}
     return {
         "account": "bench",
         "language": "en",
@@ -79,7 +83,7 @@ def account(sink: int) -> dict[str, object]:
         "networks": ["127.0.0.0/8"],
         "route": {"smarthost": f"127.0.0.1:{sink}", "tls": "none"},
         "rules": {"max_size": "50MB", "max_recipients": 100, "attachments": {"allow": ["pdf", "txt"]}},
-        "archive": {"pop3": {"login": "copies@corp.test", "password": "for-the-bench-alone"}, "senders_told": "bench"},
+        **({"archive": mailbox} if copies else {}),
     }
 
 
