@@ -19,7 +19,8 @@ from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventSearch
 from varco_audit.search.mail_finder import MailFinder
 from varco_audit.settings import Settings
-from varco_audit.table_projection import ALL_EVENTS
+from varco_audit.stream_feed import event_feed, mail_feed
+from varco_audit.table_projection import ALL_EVENTS, TableProjection
 from varco_audit.trace.tracer import Tracer
 from varco_audit.transparency.factory import open_transparency
 from varco_audit.transparency.log_verification import verify_periodically
@@ -50,6 +51,11 @@ async def serve(settings: Settings) -> None:
         retention_worker = await stack.enter_async_context(RetentionWorker.opened(bus, settings))
         dead_letters = await stack.enter_async_context(DeadLetters.opened(bus, engine))
         balance, turns = BalanceStore(bus, engine), ReplayTurns()
+        events, mail = event_feed(bus), mail_feed(bus)
+        tables: tuple[TableProjection, ...] = (index, subject_index, mail_texts, balance)
+        for table in tables:
+            table.follow = events.follow
+        recorder.follow = retention_worker.follow = mail.follow
         checker = BalanceChecker(bus, balance, dead_letters.contains)
         for router in (
             api.balance.router(balance, checker),
@@ -62,11 +68,10 @@ async def serve(settings: Settings) -> None:
         ):
             server.include(router)
         work = (
+            events.run(),
+            mail.run(),
             recorder.run(),
-            index.run(),
-            subject_index.run(),
-            mail_texts.run(),
-            balance.run(),
+            *(table.run() for table in tables),
             checker.run(),
             signer.run(),
             verify_periodically(bus, history, settings.verify_every),

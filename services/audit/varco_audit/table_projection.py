@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from time import time
 from typing import ClassVar
 
@@ -30,13 +30,15 @@ class TableProjection(ABC):
     Lost or incomplete tables are filled from the events themselves; no other state is needed.
     Several processes may run the same projection: each batch is written by one of them.
     Methods that read or write raise TransientError while the database is away.
+    `follow` is how they get their events: from a consumer of their own, or from a StreamFeed.
     """
 
     NAME: ClassVar[str]  # the key in table `progress`
     FILTERS: ClassVar[tuple[str, ...]]
 
     def __init__(self, bus: Bus, engine: AsyncEngine, limits: BatchLimits) -> None:
-        self._bus, self._limits = bus, limits
+        self._limits = limits
+        self.follow: Callable[..., AsyncGenerator[StreamMessage, None]] = bus.events.follow_raw
         self._access = TableAccess(engine)
         self.insert, self.read = self._access.insert, self._access.read
         self._applied = Watermark()
@@ -111,7 +113,7 @@ class TableProjection(ABC):
         return max(time() - self._oldest, 0) if self._oldest else 0.0
 
     async def _follow(self, after: int) -> None:
-        events = self._bus.events.follow_raw(*self.FILTERS, after=after)
+        events = self.follow(*self.FILTERS, after=after)
         async with Batches.of(events, self._limits, lambda raw: len(raw.payload)) as batches:
             async for batch in batches:
                 last = batch[-1]

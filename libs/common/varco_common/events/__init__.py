@@ -3,6 +3,7 @@
 A module ends with the union of its events: add a new event there, and nowhere else.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 import msgspec
@@ -56,13 +57,13 @@ def decode_event(data: bytes) -> AnyEvent:
     return event
 
 
-def decode_authenticated(subject: str, data: bytes) -> AnyEvent:
-    """As `decode_event`, of a message stored at `subject`. Raises msgspec.DecodeError.
+def decode_authenticated(subject: str, data: bytes, decode: Callable[[bytes], AnyEvent] = decode_event) -> AnyEvent:
+    """As `decode` does it, of a message stored at `subject`. Raises msgspec.DecodeError.
 
     The bus lets a service publish below its own name only. So an event of one service that stands
     below the name of another is forged, and refused.
     """
-    event = decode_event(data)
+    event = decode(data)
     # RecordParked and AuthFailed stand below the name of the service that publishes them
     usual = subject.startswith(_place(type(event))) and not isinstance(event, RecordParked)
     if not usual and subject != event.subject:

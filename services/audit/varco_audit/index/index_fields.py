@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from varco_audit.decoding import decode_once
 from varco_common.bus import StreamMessage
 from varco_common.events import (
     AnyEvent,
@@ -16,7 +17,6 @@ from varco_common.events import (
     HostIgnored,
     MailRecorded,
     MailRefused,
-    decode_event,
 )
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import MailAccepted
@@ -63,7 +63,7 @@ def index_row(raw: StreamMessage) -> IndexRow:
 
 def _decoded_fields(raw: StreamMessage) -> IndexFields:
     try:
-        return fields_of(decode_event(raw.payload)) if raw.own else IndexFields()
+        return fields_of(decode_once(raw.payload)) if raw.own else IndexFields()
     except msgspec.DecodeError:
         return IndexFields()
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from varco_audit.batches import BatchLimits
+from varco_audit.decoding import decode_message
 from varco_audit.reconciliation.counts import (
     ACCEPTED,
     FILTERS,
@@ -23,7 +24,7 @@ from varco_audit.reconciliation.counts import (
 from varco_audit.reconciliation.tables import early_outcomes, hourly_counts, outstanding_mails
 from varco_audit.table_projection import TableProjection
 from varco_common.bus import Bus, StreamMessage
-from varco_common.events import AnyEvent, decode_authenticated
+from varco_common.events import AnyEvent
 
 LIMITS = BatchLimits(linger=1.0)  # each batch costs 8 ms of CPU (docs/balance.md)
 
@@ -152,6 +153,6 @@ def _mail_of_row(row: Any) -> OutstandingMail:
 
 def _decoded(raw: StreamMessage) -> AnyEvent | None:
     try:
-        return decode_authenticated(raw.subject, raw.payload)
+        return decode_message(raw)
     except msgspec.DecodeError:
         return None

@@ -1,6 +1,6 @@
 """Appends a MailRecorded to EVENTS for each record of MAIL: once, and in MAIL's order (ADR 17)."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
 from time import time
 
@@ -33,6 +33,7 @@ class MailRecorder:
     def __init__(self, bus: Bus, limits: BatchLimits = LIMITS) -> None:
         self._bus = bus
         self._limits = limits
+        self.follow: Callable[..., AsyncGenerator[StoredRecord, None]] = bus.mail.follow  # or that of a StreamFeed
         self._last_event = 0  # the last MailRecorded in EVENTS
         self.recorded = 0
 
@@ -43,7 +44,7 @@ class MailRecorder:
 
     async def _follow(self) -> None:
         self._last_event, self.recorded = await recorded_position(self._bus)
-        records = self._bus.mail.follow(RECORDS, after=self.recorded)
+        records = self.follow(RECORDS, after=self.recorded)
         async with Batches.of(records, self._limits, lambda record: len(record.record)) as batches:
             async for batch in batches:
                 await self._record(batch)

@@ -4,7 +4,7 @@ Every service that reads MAIL is asked first. If one does not answer, nothing is
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic, time
@@ -23,7 +23,7 @@ from varco_common.base import log, subjects
 from varco_common.base.errors import TransientError
 from varco_common.base.tasks import done_within, retry_until_available, run_in_background, wait_forever
 from varco_common.base.watermark import Watermark
-from varco_common.bus import Bus
+from varco_common.bus import Bus, StoredRecord
 from varco_common.events import MailErased, RecordParked
 from varco_common.storage import retention
 from varco_common.storage.object_store import ObjectStore, open_store
@@ -62,6 +62,7 @@ class RetentionWorker:
         self._age = age.total_seconds()
         self._interval = min(_MAX_SWEEP_INTERVAL, max(_MIN_SWEEP_INTERVAL, self._age / _SWEEPS_PER_AGE))
         self._lease = LeaderLease(bus, LEASE, max(1.0, 3 * self._interval))
+        self.follow: Callable[..., AsyncGenerator[StoredRecord, None]] = bus.mail.follow  # or that of a StreamFeed
         self.records = RetainedRecords()
         self._query_seconds = 0.0  # what this sweep spent on queries
         self._parked = Watermark()  # the sequence of EVENTS up to which dead letters are known
@@ -91,7 +92,7 @@ class RetentionWorker:
 
     async def follow_mail(self) -> None:
         """Keeps `records` current, for ever."""
-        async with aclosing(self._bus.mail.follow(subjects.mail("*", "*"))) as records:
+        async with aclosing(self.follow(subjects.mail("*", "*"))) as records:
             async for record in records:
                 self.records.add(record)
 

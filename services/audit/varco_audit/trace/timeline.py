@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from varco_audit.decoding import decode_message
 from varco_audit.trace.descriptions import describe
 from varco_audit.trace.model import MailSession, MailSummary, MailTimeline, TimelineStep, VoteView
 from varco_audit.trace.recipient_status import recipient_statuses
@@ -18,7 +19,6 @@ from varco_common.events import (
     MailRecorded,
     MailRefused,
     RecipientRefused,
-    decode_authenticated,
     fact,
 )
 from varco_common.mail.ballot import Vote
@@ -47,7 +47,7 @@ def decode_readable(raws: Iterable[StreamMessage]) -> Iterator[SequencedEvent]:
     for raw in raws:
         try:
             if raw.own:
-                yield SequencedEvent(raw.sequence, decode_authenticated(raw.subject, raw.payload))
+                yield SequencedEvent(raw.sequence, decode_message(raw))
         except msgspec.DecodeError:
             continue
 
