@@ -45,7 +45,7 @@ OF_SERVICE = {
     "filelink": ["account-texts", "links", "terms"],
     "policy": ["accounts", "admin-tokens", "domains"],
     "ratelimit": ["account-texts", "counted", "met", "quotas"],
-    "relay": ["account-texts", "domains", "queue", "route_rules", "routes"],
+    "relay": ["account-texts", "domains", "queue", "route_rules", "routes", "sts_policies"],
 }
 
 
