@@ -41,7 +41,7 @@ OF_SERVICE = {
     ],
     "banguard": ["accounts", "gate", "hosts", "known-logins", "trusted"],
     "console": ["people"],
-    "domains": ["domains"],
+    "domains": ["domains", "reputations"],
     "filelink": ["account-texts", "links", "terms"],
     "policy": ["accounts", "admin-tokens", "domains"],
     "ratelimit": ["account-texts", "counted", "met", "quotas"],
@@ -111,7 +111,7 @@ def tamper(gate: Gate, service: str, statement: str) -> None:
 TAMPERED = {
     "audit": ("UPDATE events SET sender = 'mallory@evil.test' WHERE sequence = 9", ("events", "9", "sender")),
     "policy": (
-        "UPDATE states SET document = replace(document, 'sales@partner.test', 'sales@evil.test') WHERE key = 'acme'",
+        "UPDATE states SET document = replace(document, 'sales@', 'spy@') WHERE projection = 'accounts' AND key = 'acme'",
         ("accounts", "acme", "senders"),
     ),
     "ratelimit": ("DELETE FROM counted WHERE sequence = (SELECT min(sequence) FROM counted)", ("counted", "", "row")),
