@@ -1,11 +1,12 @@
 """RFC 3461 and RFC 8689: what clients ask for is passed on, and obeyed by the gate's own DSNs."""
 
+from datetime import timedelta
 from email import message_from_bytes
 from email.policy import SMTP
 
 import pytest
 
-from varco_common.events import MailBounced, SenderNotified, TlsUse
+from varco_common.events import MailBounced, MailDeferred, MailDelivered, SenderNotified, TlsUse
 from varco_common.mail.delivery_options import Notify, RecipientOptions, Return, decode_xtext
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.next_hop import NextHop
@@ -146,3 +147,84 @@ async def test_the_dsn_of_such_a_mail_requires_tls_and_has_no_content(gate, hop:
     assert bounced[1].mail == bounced[0].dsn
     assert [failure.status for event in bounced for failure in event.failures] == ["5.7.30", "5.7.30"]
     assert hop.received == []
+
+
+# Success and delay
+
+
+def wants(when: Notify, *recipients: str) -> tuple[RecipientOptions, ...]:
+    return tuple(RecipientOptions(recipient=recipient, notify=(when,)) for recipient in recipients)
+
+
+def told(received) -> tuple[str | None, str | None, str | None]:
+    """Action, status and recipient of a DSN about one recipient."""
+    _, status, _ = message_from_bytes(received.content, policy=SMTP).iter_parts()
+    _, recipient = status.get_payload()
+    return recipient["Action"], recipient["Status"], recipient["Final-Recipient"]
+
+
+async def test_who_asks_for_success_hears_that_the_mail_was_relayed(gate, hop: NextHop):
+    """RFC 3461 5.2.2: the next hop offers no DSN, and so nobody else would tell."""
+    await gate.account()
+    await gate.route(hop)
+    async with gate.relay():
+        sent = await gate.mail(BOB, EVE, options=wants(Notify.SUCCESS, BOB), returns=Return.FULL)
+        (delivered,) = await gate.facts.until(MailDelivered, mail=sent)
+        (notified,) = await gate.facts.until(SenderNotified)
+        _, dsn = await hop.got(2)
+    assert delivered.dsn == notified.dsn
+    assert told(dsn) == ("relayed", "2.0.0", f"rfc822; {BOB}")
+    assert b"message/rfc822" not in dsn.content  # RFC 3461 4.3: a whole mail comes back only if it failed
+    assert dsn.recipients == ("alice@acme.example",)
+
+
+async def test_a_next_hop_with_dsn_tells_of_success_itself(gate, hop: NextHop):
+    hop.dsn = True
+    await gate.account()
+    await gate.route(hop)
+    async with gate.relay():
+        await gate.mail(BOB, options=wants(Notify.SUCCESS, BOB))
+        (delivered,) = await gate.facts.until(MailDelivered)
+    assert delivered.dsn == ""
+
+
+async def test_who_asks_for_delay_hears_of_it_once(gate, hop: NextHop):
+    await gate.account()
+    await gate.route(hop)
+    hop.answer(BOB, *["450 4.2.1 busy"] * 3)
+    async with gate.relay():
+        sent = await gate.mail(BOB, age=timedelta(hours=5), options=wants(Notify.DELAY, BOB))
+        await gate.facts.until(MailDelivered, mail=sent)
+        await gate.facts.until(SenderNotified)
+        received = await hop.got(2)
+    (dsn,) = [mail for mail in received if not mail.sender]
+    assert told(dsn) == ("delayed", "4.2.1", f"rfc822; {BOB}")
+    assert len(gate.facts.of(SenderNotified)) == 1
+    assert len([event for event in gate.facts.of(MailDeferred, sent) if event.dsn]) == 1
+
+
+@pytest.mark.parametrize(("age", "when"), [(timedelta(hours=3), Notify.DELAY), (timedelta(hours=5), Notify.FAILURE)])
+async def test_nobody_else_hears_of_a_delay(gate, hop: NextHop, age, when):
+    await gate.account()
+    await gate.route(hop)
+    hop.answer(BOB, "450 4.2.1 busy")
+    async with gate.relay():
+        sent = await gate.mail(BOB, age=age, options=wants(when, BOB))
+        await gate.facts.until(MailDelivered, mail=sent)
+    assert not any(event.dsn for event in gate.facts.of(MailDeferred))
+
+
+async def test_a_restart_between_delivery_and_dsn_loses_no_dsn_and_sends_none_twice(gate, hop: NextHop):
+    await gate.account()
+    await gate.route(hop)
+    delivered = MailDelivered(
+        at=gate.now(), account="acme", mail="m1", sequence=1, recipients=(BOB,), host="mx:25", answer="250 ok", dsn="d1"
+    )
+    assert delivered.subject.endswith("mail-delivered-later.acme")
+    async with gate.relay():
+        sent = await gate.mail(BOB, options=wants(Notify.SUCCESS, BOB))
+        await gate.facts.until(MailDelivered, mail=sent)
+    async with gate.relay():
+        await gate.facts.until(SenderNotified)
+        await hop.got(2)
+    assert len([mail for mail in hop.received if not mail.sender]) == 1

@@ -109,7 +109,14 @@ class Deliverer:
             if outcome.delivered:
                 message = attempt.message.part(attempt.message.recipients, log.route(attempt.message.route, hop.name))
                 event = delivered_event(
-                    message, outcome, now=utc_now(), host=hop.name, tls=result.tls, dkim=result.dkim
+                    message,
+                    outcome,
+                    now=utc_now(),
+                    host=hop.name,
+                    tls=result.tls,
+                    dkim=result.dkim,
+                    told=result.dsn,
+                    new_id=new_id,
                 )
                 log.sequence = await self._append(event, len(outcome.delivered))
         return (*elsewhere, *untried)

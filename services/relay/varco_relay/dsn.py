@@ -13,6 +13,7 @@ from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.delivery_options import decode_xtext
 from varco_common.mail.envelope import Envelope
 from varco_relay import dsn_text
+from varco_relay.model.queue import DsnAction
 
 MAX_HEADERS = 64 * 1024  # bytes of the original that go back
 MAX_RETURNED = 192 * 1024  # bytes of an original that goes back whole (RET=FULL): a DSN stays in its record
@@ -36,6 +37,7 @@ class DsnContent(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     original: bytes = b""
     expired: bool = False
+    action: DsnAction = DsnAction.FAILED
     texts: AccountTexts = dsn_text.UNKNOWN
 
 
@@ -87,7 +89,9 @@ def _head(content: DsnContent, boundary: str, *, utf8: bool) -> str:
         "To": f"<{content.envelope.sender}>",
         "Date": format_datetime(content.texts.local(content.now)),
         "Message-ID": f"<{content.id}@{content.reporter}>",
-        "Subject": Header(dsn_text.subject(content.texts), header_name="Subject").encode(linesep=CRLF),  # RFC 2047
+        "Subject": Header(dsn_text.subject(content.texts, content.action), header_name="Subject").encode(
+            linesep=CRLF
+        ),  # RFC 2047
         "Auto-Submitted": "auto-replied",  # RFC 3834 5
         "MIME-Version": "1.0",
         "Content-Type": "multipart/report;"
@@ -117,7 +121,10 @@ def _text_part(text: bytes, *, utf8: bool) -> bytes:
 
 
 def _text(content: DsnContent, *, utf8: bool) -> str:
-    lines = dsn_text.introduction(content.texts, content.envelope, content.now, expired=content.expired)
+    if content.action is DsnAction.FAILED:
+        lines = dsn_text.introduction(content.texts, content.envelope, content.now, expired=content.expired)
+    else:
+        lines = dsn_text.progress(content.texts, content.envelope.id, content.action)
     for failure in content.failures:
         answer = dsn_text.answer(content.texts, failure.answer, by_gate=failure.by_gate)
         lines += [f"<{failure.recipient}>", f"    {_folded(answer, utf8=utf8, indent='    ')}", ""]
@@ -138,8 +145,10 @@ def _status(content: DsnContent, *, utf8: bool) -> str:
         {
             "Original-Recipient": _original_recipient(content.envelope, failure.recipient, utf8=utf8),
             "Final-Recipient": f"{'utf-8' if utf8 else 'rfc822'}; {failure.recipient}",
-            "Action": "failed",  # RFC 3464 2.3.3
-            "Status": _final(failure.status, expired=content.expired),
+            "Action": str(content.action),  # RFC 3464 2.3.3
+            "Status": _final(failure.status, expired=content.expired)
+            if content.action is DsnAction.FAILED
+            else failure.status,
             **_asked(content, failure),
             "Diagnostic-Code": f"{'x-varco' if failure.by_gate else 'smtp'}; {_folded(failure.answer, utf8=utf8)}",
         }

@@ -7,7 +7,7 @@ from varco_common.base.errors import VarcoError
 from varco_common.bus import Bus, StoredMail
 from varco_common.events import SenderNotified
 from varco_common.mail.account_texts import AccountTexts
-from varco_common.mail.delivery_options import Notify, Return
+from varco_common.mail.delivery_options import Return
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mime import Manifest
@@ -16,7 +16,7 @@ from varco_relay import metrics
 from varco_relay.delivery_attempt import utc_now
 from varco_relay.dsn import MAX_RETURNED, DsnContent, compose, headers_of, internationalised, plain
 from varco_relay.dsn_text import UNKNOWN
-from varco_relay.model.queue import PendingDsn, QueuedMail
+from varco_relay.model.queue import DsnAction, PendingDsn, QueuedMail
 
 
 class DsnSender:
@@ -39,21 +39,24 @@ class DsnSender:
         """
         recipients = tuple(failure.recipient for failure in pending.failures)
         envelope = stored.record.envelope if stored else outline(state, recipients, state.accepted_at or pending.since)
-        original = await self._original(stored)
+        whole = pending.action is DsnAction.FAILED and _goes_back_whole(stored)
+        original = await self._original(stored, whole=whole)
         content = DsnContent(
             id=pending.dsn,
             reporter=self._reporter,
             host=pending.host,
             envelope=envelope,
-            failures=tuple(f for f in pending.failures if envelope.wants(f.recipient, Notify.FAILURE)),
+            failures=tuple(f for f in pending.failures if envelope.wants(f.recipient, pending.action.wanted_by)),
             headers=headers_of(original),
-            original=plain(original) if _goes_back_whole(stored) else b"",
+            original=plain(original) if whole else b"",
             now=utc_now(),
             expired=pending.expired,
+            action=pending.action,
             texts=self._texts_of(state.account) or UNKNOWN,
         )
-        body = compose(content)
-        await self._bus.mail.append("dsn", _record(content, body), body)
+        if envelope.sender and content.failures:  # what is known of a mail whose record is gone may be too little
+            body = compose(content)
+            await self._bus.mail.append("dsn", _record(content, body), body)
         event = SenderNotified(
             at=content.now, account=state.account, mail=state.mail, sequence=state.sequence, dsn=pending.dsn
         )
@@ -61,7 +64,7 @@ class DsnSender:
         metrics.notified.inc()
         return sequence
 
-    async def _original(self, stored: StoredMail | None) -> bytes:
+    async def _original(self, stored: StoredMail | None, *, whole: bool) -> bytes:
         """The original in wire form, or its beginning. Without it the DSN is worth sending, too."""
         if not stored:
             return b""
@@ -71,7 +74,7 @@ class DsnSender:
         try:
             async for chunk in self._object_store.stream(key):
                 original += chunk
-                if not _goes_back_whole(stored):
+                if not whole:
                     break
         except VarcoError:
             pass

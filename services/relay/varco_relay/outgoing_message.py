@@ -1,8 +1,8 @@
 """A mail as relay handles it, and the events that record what became of it. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from varco_common.events import Failure, MailBounced, MailDeferred, MailDelivered, MailExpired
@@ -12,6 +12,7 @@ from varco_relay.decide.outcome import AttemptOutcome
 from varco_relay.decide.retry_schedule import RetrySchedule
 from varco_relay.smtp.transaction import BodyChunks
 
+DELAY_TOLD_AFTER = timedelta(hours=4)  # long enough for greylisting and a restart
 OutcomeEvent = MailDelivered | MailDeferred | MailBounced | MailExpired
 
 
@@ -20,7 +21,7 @@ class OutgoingMessage:
     """A mail, the recipients still to be tried, and the number of this attempt (1: the first).
 
     `route` says how their next hop was chosen, as in events. `converted`: filelink changed the
-    body.
+    body. `delay_told`: the sender has been told that it is late.
     """
 
     envelope: Envelope
@@ -31,6 +32,7 @@ class OutgoingMessage:
     attempt: int = 1
     converted: bool = False
     route: str = ""
+    delay_told: bool = False
 
     def part(self, recipients: tuple[str, ...], route: str) -> "OutgoingMessage":
         """The same mail for some of its recipients, who take this route."""
@@ -40,11 +42,29 @@ class OutgoingMessage:
 
 
 def delivered_event(
-    message: OutgoingMessage, outcome: AttemptOutcome, *, now: datetime, host: str, tls: str, dkim: str = ""
+    message: OutgoingMessage,
+    outcome: AttemptOutcome,
+    *,
+    now: datetime,
+    host: str,
+    tls: str,
+    told: bool,
+    new_id: Callable[[], str],
+    dkim: str = "",
 ) -> MailDelivered:
-    """One event for all recipients of one transaction."""
-    fields = _common_fields(message, now, host)
-    return MailDelivered(**fields, recipients=outcome.delivered, answer=outcome.answer, tls=tls, dkim=dkim)
+    """One event for all recipients of one transaction.
+
+    `told`: the next hop sends the notifications that the sender asked for.
+    """
+    owed = not told and _wants(message, outcome.delivered, Notify.SUCCESS)  # RFC 3461 5.2.2
+    return MailDelivered(
+        **_common_fields(message, now, host),
+        recipients=outcome.delivered,
+        answer=outcome.answer,
+        tls=tls,
+        dkim=dkim,
+        dsn=new_id() if owed else "",
+    )
 
 
 def undelivered_events(
@@ -74,6 +94,7 @@ def undelivered_events(
             size=message.size,
             accepted_at=message.envelope.received_at,
             next_at=schedule.next_attempt(now, message.attempt, random),
+            dsn=new_id() if _is_late(message, deferred, now) else "",
         )
         events.append(event)
     return events
@@ -93,10 +114,21 @@ def _failure_fields(
 
     Nor does one that wants none for these recipients (RFC 3461 4.1).
     """
-    envelope = message.envelope
-    told = envelope.sender and any(envelope.wants(failure.recipient, Notify.FAILURE) for failure in failures)
+    told = _wants(message, (failure.recipient for failure in failures), Notify.FAILURE)
     fields = _common_fields(message, now, host)
-    return fields | {"failures": failures, "sender": envelope.sender, "dsn": new_id() if told else ""}
+    return fields | {"failures": failures, "sender": message.envelope.sender, "dsn": new_id() if told else ""}
+
+
+def _is_late(message: OutgoingMessage, deferred: tuple[Failure, ...], now: datetime) -> bool:
+    """Whether it is time to tell the sender of the delay, which happens once for a mail."""
+    late = now - message.envelope.received_at >= DELAY_TOLD_AFTER and not message.delay_told
+    return late and _wants(message, (failure.recipient for failure in deferred), Notify.DELAY)
+
+
+def _wants(message: OutgoingMessage, recipients: Iterable[str], when: Notify) -> bool:
+    """Whether there is a sender who wants to hear of any of them."""
+    envelope = message.envelope
+    return bool(envelope.sender) and any(envelope.wants(recipient, when) for recipient in recipients)
 
 
 def _common_fields(message: OutgoingMessage, now: datetime, host: str) -> dict[str, Any]:

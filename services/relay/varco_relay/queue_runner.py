@@ -155,4 +155,5 @@ def _message(
         size=state.size,
         attempt=delivery.attempt + 1,
         converted=stored is not None and isinstance(stored.record, MailConverted),
+        delay_told=state.delay_told,
     )

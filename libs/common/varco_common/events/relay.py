@@ -214,6 +214,8 @@ class MailDelivered(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True
 
     `host` is `name:port` or `blackhole`, `tls` the protocol or empty. `dkim` has the domain and the
     selectors of the gate's signatures, or why there is none; empty where none was tried.
+    `dsn` is the id of the notification for those who asked to hear of it, where the next hop sends
+    none; else empty.
     """
 
     recipients: tuple[str, ...]
@@ -222,25 +224,31 @@ class MailDelivered(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True
     tls: str = ""
     attempt: int = 1
     dkim: str = ""
+    dsn: str = ""
 
     @property
     def subject(self) -> str:
-        """A delivery out of the queue has its own subject.
+        """A delivery out of the queue, or with a notification, has its own subject.
 
         Relay follows it without every first delivery.
         """
-        return super().subject if self.attempt == 1 else self.later_subject_filter(subjects.token(self.key))
+        return (
+            super().subject
+            if self.attempt == 1 and not self.dsn
+            else self.later_subject_filter(subjects.token(self.key))
+        )
 
     @classmethod
     def later_subject_filter(cls, key: str = "*") -> str:
-        """The subject of deliveries that took more than one attempt."""
+        """The subject of deliveries that took more than one attempt, or have a notification."""
         return subjects.event(cls.SERVICE, "mail-delivered-later", key)
 
 
 class MailDeferred(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.deferred.v1"):
     """These recipients wait until `next_at`.
 
-    `accepted_at` is when the gate took it, `attempt` how often it tried.
+    `accepted_at` is when the gate took it, `attempt` how often it tried. `dsn` is the id of the
+    notification for those who asked to hear of the delay; empty if none is due.
     """
 
     failures: tuple[Failure, ...]
@@ -250,6 +258,7 @@ class MailDeferred(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True,
     accepted_at: datetime
     next_at: datetime
     attempt: int = 1
+    dsn: str = ""
 
 
 class MailBounced(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.bounced.v1"):

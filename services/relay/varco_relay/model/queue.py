@@ -4,6 +4,7 @@ Folded from events.
 """
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -21,6 +22,7 @@ from varco_common.events import (
     SenderNotified,
 )
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
+from varco_common.mail.delivery_options import Notify
 
 _EVENTS = (
     MailDeferred,
@@ -35,10 +37,24 @@ _EVENTS = (
 FILTERS = (*(kind.subject_filter() for kind in _EVENTS), MailDelivered.later_subject_filter())
 
 
+class DsnAction(StrEnum):
+    """What a notification tells of (RFC 3464 2.3.3)."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    RELAYED = "relayed"
+
+    @property
+    def wanted_by(self) -> Notify:
+        """The word of RFC 3461 4.1 that asks for it."""
+        return {"failed": Notify.FAILURE, "delayed": Notify.DELAY, "relayed": Notify.SUCCESS}[self]
+
+
 class PendingDsn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A notification that is not written yet.
 
-    `since` is when the failure became final, `host` is the name of the next hop.
+    `since` is when the failure became final, `host` is the name of the next hop. `failures` have
+    the reply to each recipient, also to one that was relayed.
     """
 
     dsn: str
@@ -46,6 +62,7 @@ class PendingDsn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     host: str
     since: datetime
     expired: bool = False
+    action: DsnAction = DsnAction.FAILED
 
 
 class QueuedDelivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -86,6 +103,7 @@ class QueuedMail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failures: tuple[Failure, ...] = ()
     deliveries: tuple[QueuedDelivery, ...] = ()
     held: bool = False
+    delay_told: bool = False
     owed: tuple[PendingDsn, ...] = ()
 
     @property
@@ -129,6 +147,8 @@ def apply(state: QueuedMail | None, event: AnyEvent) -> QueuedMail | None:
             after = _deferred(state or _from_event(event), event)
         case MailBounced() | MailExpired():
             after = _failed(state or _from_event(event), event)
+        case MailDelivered() if event.dsn:
+            after = _relayed(state or _from_event(event), event)
         case _ if state is None:
             return None
         case MailDelivered() | MailDropped():
@@ -146,8 +166,10 @@ def apply(state: QueuedMail | None, event: AnyEvent) -> QueuedMail | None:
     return after if after.failures or after.owed else None
 
 
-def _from_event(event: MailDeferred | MailBounced | MailExpired) -> QueuedMail:
-    return QueuedMail(account=event.account, mail=event.mail, sequence=event.sequence, sender=event.sender)
+def _from_event(event: MailDeferred | MailBounced | MailExpired | MailDelivered) -> QueuedMail:
+    """A delivery says nothing of the sender: the record of the mail does."""
+    sender = "" if isinstance(event, MailDelivered) else event.sender
+    return QueuedMail(account=event.account, mail=event.mail, sequence=event.sequence, sender=sender)
 
 
 def _deferred(before: QueuedMail, event: MailDeferred) -> QueuedMail:
@@ -159,7 +181,11 @@ def _deferred(before: QueuedMail, event: MailDeferred) -> QueuedMail:
         accepted_at=event.accepted_at,
     )
     same = {name: getattr(event, name) for name in QueuedDelivery.__struct_fields__}
-    return _with(after, (*after.waiting, QueuedDelivery(**same)))
+    after = _with(after, (*after.waiting, QueuedDelivery(**same)))
+    if not event.dsn:
+        return after
+    dsn = PendingDsn(dsn=event.dsn, failures=event.failures, host=event.host, since=event.at, action=DsnAction.DELAYED)
+    return msgspec.structs.replace(_owing(after, dsn), delay_told=True)
 
 
 def _with(state: QueuedMail, waiting: tuple[QueuedDelivery, ...]) -> QueuedMail:
@@ -184,12 +210,26 @@ def _all_due(state: QueuedMail, at: datetime) -> QueuedMail:
 
 def _failed(before: QueuedMail, event: MailBounced | MailExpired) -> QueuedMail:
     after = _without(before, tuple(failure.recipient for failure in event.failures))
-    if not event.dsn or any(dsn.dsn == event.dsn for dsn in after.owed):
+    if not event.dsn:
         return after
     dsn = PendingDsn(
         dsn=event.dsn, failures=event.failures, host=event.host, since=event.at, expired=isinstance(event, MailExpired)
     )
-    return msgspec.structs.replace(after, owed=(*after.owed, dsn))
+    return _owing(after, dsn)
+
+
+def _relayed(before: QueuedMail, event: MailDelivered) -> QueuedMail:
+    """The next hop tells nobody whether it delivers, so the gate tells how far the mail got."""
+    replies = tuple(Failure(recipient=r, status="2.0.0", answer=event.answer) for r in event.recipients)
+    dsn = PendingDsn(dsn=event.dsn, failures=replies, host=event.host, since=event.at, action=DsnAction.RELAYED)
+    return _owing(_without(before, event.recipients), dsn)
+
+
+def _owing(state: QueuedMail, dsn: PendingDsn) -> QueuedMail:
+    """An event may come twice."""
+    if any(other.dsn == dsn.dsn for other in state.owed):
+        return state
+    return msgspec.structs.replace(state, owed=(*state.owed, dsn))
 
 
 def _without(state: QueuedMail, recipients: tuple[str, ...]) -> QueuedMail:

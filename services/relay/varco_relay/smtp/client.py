@@ -277,7 +277,7 @@ class SmtpClient(asyncio.Protocol):
         self.completed += 1
         if final.positive and final.code >= 300:  # 354 after the body, or without recipients, answers no mail
             final = SmtpReply(0, f"the next hop answered {final.line}")
-        pending.complete(final, self.tls)
+        pending.complete(final, self.tls, dsn=self.capabilities.dsn)
         if final.closing:
             self.abort("the next hop closes: " + final.line)
 

@@ -343,7 +343,7 @@ class BlackholeSink:
     load = 0
 
     async def send(self, transaction: SmtpTransaction, patience: float = 0.0) -> Result:  # noqa: ARG002 - never waits
-        return Completed(replies=dict.fromkeys(transaction.recipients, SmtpReply(250, "2.0.0 Ok: blackhole")))
+        return Completed(replies=dict.fromkeys(transaction.recipients, SmtpReply(250, "2.0.0 Ok: blackhole")), dsn=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,14 @@ class Stage(IntEnum):
 class Completed:
     """The attempt is over, with a reply for each recipient.
 
-    `tls` is the TLS version, empty without TLS; `dkim` as in MailDelivered.
+    `tls` is the TLS version, empty without TLS; `dkim` as in MailDelivered. `dsn`: the next hop
+    sends the notifications that the sender asked for.
     """
 
     replies: dict[str, SmtpReply]
     tls: str = ""
     dkim: str = ""
+    dsn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +58,11 @@ class PendingTransaction:
     def done(self) -> bool:
         return self.result.done()
 
-    def complete(self, reply: SmtpReply, tls: str = "") -> None:
+    def complete(self, reply: SmtpReply, tls: str = "", *, dsn: bool = False) -> None:
         """Completes the attempt: `reply` holds for every recipient without a reply of its own."""
         for recipient in self.transaction.recipients:
             self.replies.setdefault(recipient, reply)
-        self.finish(Completed(replies=self.replies, tls=tls, dkim=self.transaction.dkim))
+        self.finish(Completed(replies=self.replies, tls=tls, dsn=dsn, dkim=self.transaction.dkim))
 
     def finish(self, result: Result) -> None:
         if not self.done:
