@@ -199,6 +199,15 @@ async def test_a_token_url_is_https(gate, token_hop, provider, url):
         assert "expected a URL such as https://" in refused.text
 
 
+async def test_a_token_goes_to_no_host_that_dns_names(gate, token_hop, provider):
+    await gate.account()
+    async with gate.relay() as client:
+        document = route(token_hop, provider, token_url="https://login.example/") | {"tls": "required"}
+        refused = await client.put(URL, json=document | {"smarthost": "mx:provider.example"})
+        assert refused.status_code == 422
+        assert "MX records could lead the token elsewhere" in refused.text
+
+
 async def test_a_token_takes_verified_tls(gate, token_hop, provider):
     await gate.account()
     async with gate.relay() as client:

@@ -9,6 +9,7 @@ from varco_common.base.errors import RefusedCommand, TransientError
 from varco_common.events import OAuth, OAuthProvider, TlsUse
 from varco_relay.oauth.credentials import OAuthSecrets, usual_token_url
 from varco_relay.route_requests import HopListRequest, HopRequest, OAuthRequest, RouteRequest
+from varco_relay.smtp.target import MX_PREFIX
 
 _LOOPBACK = ("127.0.0.1", "::1")
 
@@ -55,6 +56,8 @@ def refuse_plain(request: RouteRequest, *, plain_oauth: bool) -> None:
             continue
         if hop.tls is not TlsUse.REQUIRED and not plain_oauth:
             raise RefusedCommand("oauth needs tls: required, so that nobody else gets the token")
+        if hop.smarthost.startswith(MX_PREFIX):
+            raise RefusedCommand("oauth needs the name of a next hop: MX records could lead the token elsewhere")
         _check_url(hop.oauth.token_url, plain_oauth=plain_oauth)
 
 

@@ -28,10 +28,6 @@ class _TlsFailed(Exception):
     """The handshake failed."""
 
 
-class LoginRefused(RouteDown):
-    """The next hop or the provider of tokens does not take the route's login."""
-
-
 def _unverified() -> ssl.SSLContext:
     """RFC 7435: some encryption is better than none, even with an unknown next hop."""
     context = ssl.create_default_context()
@@ -66,20 +62,20 @@ class Dialer:
             try:
                 return await self._dial(target, token)
             except TokenRejected:
-                raise LoginRefused(str(error)) from error
+                raise RouteDown(str(error)) from error
 
     async def _token(self, target: SmtpTarget, rejected: str = "") -> str:
         """The token that logs in, and another one than `rejected`; empty without OAuth."""
         if not target.oauth:
             return ""
         if not self.tokens:
-            raise LoginRefused("this relay has no place for tokens")
+            raise RouteDown("this relay has no place for tokens")
         try:
             return await (
                 self.tokens.renewed(target.oauth, rejected) if rejected else self.tokens.current(target.oauth)
             )
         except TokenRefused as error:
-            raise LoginRefused(f"the provider gives no token for {target.login}: {error}") from error
+            raise RouteDown(f"the provider gives no token for {target.login}: {error}") from error
         except TokenUnavailable as error:
             raise RouteDown(f"no token for {target.login} now: {error}") from error
 
@@ -114,7 +110,7 @@ class Dialer:
             if isinstance(error, ConnectionLost):
                 raise RouteDown(str(error)) from error
             if isinstance(error, LoginFailed) and not isinstance(error, TokenRejected):
-                raise LoginRefused(str(error)) from error
+                raise RouteDown(str(error)) from error
             raise
         return client
 
