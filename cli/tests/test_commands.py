@@ -47,7 +47,7 @@ def test_what_is_left_out_is_left_as_it_is(stack: Stack, varco: Callable[..., An
     assert less.out == "~ rules max_recipients: 100 -> 7\napplied to account left\n"
     shown = json.loads(varco("show", "left", "--json", home=home).out)
     assert shown["rules"]["max_size"] == "20MB"
-    assert shown["route"] == {"smarthost": "mx.provider.example:25", "tls": "required", "login": None}
+    assert shown["route"] == {"smarthost": "mx.provider.example:25", "tls": "required", "login": None, "oauth": None}
 
 
 def test_nothing_is_applied_where_nobody_can_be_asked(stack: Stack, varco: Callable[..., Any]) -> None:

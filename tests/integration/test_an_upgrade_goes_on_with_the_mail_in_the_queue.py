@@ -37,7 +37,7 @@ def test_settings_bans_links_and_copies_are_there(upgraded: Gate) -> None:
     assert acme["senders"] == ["@acme.test", "sales@partner.test"]
     assert acme["rules"]["max_size"] == "2MB"
     assert acme["quotas"]["messages"] == {"limit": 9, "per": "1 day"}
-    assert acme["route"] == {"smarthost": "127.0.0.77:2599", "tls": "none", "login": "gate"}
+    assert acme["route"] == {"smarthost": "127.0.0.77:2599", "tls": "none", "login": "gate", "oauth": None}
     assert [ban["network"] for ban in upgraded.json("bans", "list")] == ["203.0.113.7"]
     assert [link["name"] for link in upgraded.json("links", "list")["links"]] == ["big.pdf"]
     assert upgraded.json("archive", "status")[0]["copies"] == 8
