@@ -4,9 +4,10 @@ import _ssl
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from varco_common.base.errors import VarcoError
@@ -290,9 +291,9 @@ class SmtpClient(asyncio.Protocol):
             refusal = obstacle(pending.transaction, self.capabilities)
             if not refusal and pending.transaction.eight_bit and not self.capabilities.eight_bit:
                 refusal = await _make_seven_bit(pending)
-            if not refusal and pending.transaction.sign:
-                refusal = await _sign(pending, pending.transaction.sign)
             if not refusal:
+                if pending.transaction.sign:
+                    await _sign(pending, pending.transaction.sign)
                 pending.stage = Stage.ENVELOPE
                 pending.commands = envelope_commands(pending.transaction, self.capabilities)
                 return pending
@@ -327,13 +328,21 @@ async def _make_seven_bit(pending: PendingTransaction) -> SmtpReply | None:
     return None
 
 
-async def _sign(pending: PendingTransaction, sign: Sign) -> SmtpReply | None:
-    """Signs the bytes that leave, once."""
+async def _sign(pending: PendingTransaction, sign: Sign) -> None:
+    """Signs the bytes that leave, once.
+
+    If they can't be read, the envelope still goes to the next hop: what it refuses bounces, and
+    what it takes is deferred when the body is due. The mail never leaves unsigned for that.
+    """
     try:
         pending.transaction = replace(await sign(pending.transaction), sign=None)
     except VarcoError as error:
-        return SmtpReply(0, f"4.3.0 the body can't be read: {error}", by_gate=True)
-    return None
+        pending.transaction = replace(pending.transaction, sign=None, body=partial(_unreadable, error))
+
+
+async def _unreadable(error: VarcoError) -> AsyncGenerator[bytes, None]:
+    raise error
+    yield b""
 
 
 def _commands(pending: PendingTransaction | None) -> list[bytes]:
