@@ -48,8 +48,8 @@ async def stack(tmp_path_factory: pytest.TempPathFactory, hop: NextHop) -> Async
 
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without Varco's variables."""
-    for name in [name for name in os.environ if name.startswith("VARCO_")]:
+    """An environment without Varco's variables, and without a width for tables."""
+    for name in [name for name in os.environ if name.startswith("VARCO_") or name == "COLUMNS"]:
         monkeypatch.delenv(name)
     return monkeypatch
 

@@ -18,7 +18,7 @@ OTHER = f"""\
 account: other
 users: [{{login: user@{FOREIGN}.test, password: correct-horse}}]
 senders: ["@{FOREIGN}.test"]
-networks: ["127.0.0.9/32"]
+networks: ["127.0.0.109/32"]
 route: blackhole
 archive: {{pop3: {{login: copies@{FOREIGN}.test, password: another-secret}}, senders_told: "{FOREIGN}"}}
 """
@@ -33,7 +33,7 @@ class People:
         self.url = f"http://127.0.0.1:{gate.ports.console}"
         gate.apply(OTHER)
         self.own = _send(gate, "127.0.0.1", "alice@acme.test")
-        self.foreign = _send(gate, "127.0.0.9", f"user@{FOREIGN}.test")
+        self.foreign = _send(gate, "127.0.0.109", f"user@{FOREIGN}.test")
         for role, account in ROLES.items():
             self._add(role, account)
         for found in (self.own, self.foreign):

@@ -43,7 +43,7 @@ class Gate:
         self.home = StateDirectory(home)
         self.ports = Ports.free()
         self.environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "COLUMNS"},  # tables as in a pipe
             "VARCO_HOME": str(home),
             "VARCO_API_PORT": str(self.ports.api),
             "VARCO_NATS_PORT": str(self.ports.nats),
