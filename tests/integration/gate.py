@@ -20,6 +20,7 @@ from varco_cli.stack.settings import Ports
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.bus import Bus
 from varco_common.events import AnyEvent
+from varco_common.testing.processes import alive
 
 T = TypeVar("T")
 VARCO = str(Path(sys.executable).with_name("varco"))
@@ -173,11 +174,3 @@ def mail(sender: str, body: str = "hello\r\n", **fields: str) -> bytes:
     """Returns a small mail in wire form."""
     head = {"From": sender, "To": "someone@dest.test", "Subject": "a test", **fields}
     return ("".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in head.items()) + "\r\n" + body).encode()
-
-
-def alive(pid: int) -> bool:
-    """Says whether the process runs. A zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # gone, or going while it was read
-        return False

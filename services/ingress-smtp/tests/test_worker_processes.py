@@ -3,10 +3,10 @@
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 
+from varco_common.testing.processes import alive
 from varco_common.testing.smtp import Client
 from varco_common.testing.waiting import eventually
 
@@ -24,14 +24,6 @@ async def processes(ingress):
 async def siblings(ingress, but=0):
     """The API ports of the other processes by pid, without that of a process that was killed."""
     return {pid: port for pid, port in (await processes(ingress)).items() if port and pid != but}
-
-
-def alive(pid):
-    """Whether it runs. One that ended, and that nobody has waited for, is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 async def ready(port):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from varco_common.testing import free_port
 from varco_common.testing.certificates import Certificate
+from varco_common.testing.processes import alive
 from varco_common.testing.waiting import eventually
 
 WHY_NOT = (
@@ -81,7 +82,7 @@ async def postfix_hop(home: Path, sink: int, certificate: Certificate) -> AsyncI
         yield port
     finally:
         os.kill(master, signal.SIGTERM)
-        await eventually(lambda: not Path(f"/proc/{master}").exists())
+        await eventually(lambda: not alive(master))
 
 
 def _write(home: Path, port: int, sink: int, certificate: Certificate) -> None:

@@ -29,6 +29,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def alive(pid: int) -> bool:
+    """Says whether the process runs. A zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # gone, or going while it was read
+        return False
+
+
 class Server:
     """A process that can be killed and started again with the same store and ports.
 
