@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from varco_common.events import AuthFailed, PersonSignedIn, PersonSignedOut, SignOutCause
 from varco_common.testing.waiting import eventually
 
@@ -149,3 +151,26 @@ async def test_many_can_sign_in_at_once(console):
             return (await browser.get("/")).status_code
 
     assert await asyncio.gather(*(sign_in() for _ in range(5))) == [200] * 5
+
+
+async def test_a_form_that_is_too_large_is_refused_before_it_is_read(console):
+    async with console.browser() as browser:
+        answer = await browser.post("/login", data={"name": "x" * 100_000})
+        assert answer.status_code == 413
+
+        async def endless():
+            for _ in range(100):
+                yield b"a=" + b"x" * 10_000 + b"&"
+
+        answer = await browser.post(
+            "/login", content=endless(), headers={"Content-Type": "application/x-www-form-urlencoded"}
+        )
+        assert answer.status_code in (400, 413)  # FastAPI calls a body that it can't read whole a bad request
+
+
+@pytest.mark.parametrize("path", ["//[", "https://[", "//evil.example", "/\\evil.example"])
+async def test_no_path_that_was_asked_for_makes_an_error_of_ours(console, path):
+    async with console.browser() as browser:
+        assert (await browser.get("/login", params={"next": path})).status_code == 200
+        answer = await browser.post("/login", data={"form_token": "0" * 64}, headers={"Origin": path})
+        assert answer.status_code == 403

@@ -93,8 +93,8 @@ class OidcProvider:
         if self.client.claim == "email" and claims.get("email_verified") is not True:
             raise OidcFailure("the provider has not verified the e-mail address")
         name = claims.get(self.client.claim)
-        if not isinstance(name, str) or not name:
-            raise OidcFailure(f"the provider's ID token has no claim {self.client.claim}")
+        if not isinstance(name, str) or not name or not name.isascii():  # the Kelvin sign in lower case is a k
+            raise OidcFailure(f"the provider's ID token has no claim {self.client.claim} of ASCII letters")
         return name.lower()
 
     async def _discover(self) -> dict[str, Any]:

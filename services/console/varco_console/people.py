@@ -20,6 +20,7 @@ from varco_console.model import Person, Session
 from varco_console.secret_values import SecretValue, new_secret, parse_secret
 
 USE_NOTED_EVERY = timedelta(hours=1)
+MOVE_NOTED_EVERY = timedelta(minutes=10)  # at another host: with IPv4 and IPv6 a browser has two
 _REMEMBERED = 10_000  # sessions
 _log = log.get(__name__)
 
@@ -122,11 +123,11 @@ class People:
         return max(session.used_at, self._last_uses.get(digest, session.used_at))
 
     async def note_use(self, opened: BrowserSession, host: str) -> None:
-        """Remembers the use of a session; an event records it once an hour, and for each host."""
+        """Remembers the use of a session. An event records it once an hour, a new host sooner."""
         now, digest = datetime.now(UTC), opened.secret.digest
         noted = max(opened.session.used_at, self._noted_uses.get(digest, opened.session.used_at))
         self._last_uses[digest] = now
-        if opened.session.host == host and now - noted < USE_NOTED_EVERY:
+        if now - noted < (USE_NOTED_EVERY if opened.session.host == host else MOVE_NOTED_EVERY):
             return
         self._noted_uses[digest] = now
         try:

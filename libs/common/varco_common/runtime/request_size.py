@@ -14,7 +14,6 @@ from varco_common.runtime.problems import RETRY_AFTER_SECONDS, problem
 MAX_BODY = 4 << 20
 MAX_OF_CALLER = 2 * MAX_BODY  # bytes in progress; a caller is an account with all its tokens, or the admins
 MAX_OF_ALL = 8 * MAX_BODY
-_DETAIL = f"A request has at most {MAX_BODY} bytes."
 
 
 class _Bodies:
@@ -36,24 +35,27 @@ class _Bodies:
             del self._of_caller[caller]
 
 
-def limit_request_size(app: ASGIApp) -> ASGIApp:
-    """Refuses by the declared length, and by what arrives if no length is declared."""
-    bodies = _Bodies()
+def limit_request_size(app: ASGIApp, max_body: int = MAX_BODY) -> ASGIApp:
+    """Refuses by the declared length, and by what arrives if no length is declared.
+
+    `max_body` is in bytes. Strangers are one caller: where they may send bodies, it must be small.
+    """
+    bodies, detail = _Bodies(), f"A request has at most {max_body} bytes."
 
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await app(scope, receive, send)
         declared = dict(scope["headers"]).get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > MAX_BODY:
-            return await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _DETAIL)(scope, receive, send)
+        if declared.isdigit() and int(declared) > max_body:
+            return await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)(scope, receive, send)
         received, caller = 0, scope.get("state", {}).get("caller", "")
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             size = len(message.get("body", b""))
-            if received + size > MAX_BODY:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _DETAIL)
+            if received + size > max_body:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
             bodies.add(caller, size)
             received += size
             return message

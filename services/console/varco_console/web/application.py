@@ -16,6 +16,7 @@ from varco_common.base import log
 from varco_common.base.errors import ConflictError, NotFound, RefusedCommand, TransientError, VarcoError
 from varco_common.events.ban_table import BanTable
 from varco_common.runtime.person_tokens import RightsRefused
+from varco_common.runtime.request_size import limit_request_size
 from varco_console.service_apis import ApiFailure
 from varco_console.web.access import PageRoutes, SignInNeeded, declared_access
 from varco_console.web.context import Console
@@ -36,6 +37,7 @@ _STATUS: dict[type[Exception], HTTPStatus] = {
     RefusedCommand: HTTPStatus.UNPROCESSABLE_ENTITY,
     TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+MAX_FORM = 64 << 10  # bytes: FastAPI reads a form before it asks who sends it
 Middleware = Callable[[Request, RequestResponseEndpoint], Awaitable[Response]]
 _log = log.get(__name__)
 
@@ -50,6 +52,7 @@ def web_application(console: Console, pages: Sequence[PageRoutes], bans: BanTabl
     app.add_api_route("/livez", _live, include_in_schema=False)
     app.mount("/static", StaticFiles(packages=[("varco_console", "static")]))
     app.middleware("http")(_session_middleware(console, bans))
+    app.add_middleware(limit_request_size, max_body=MAX_FORM)
     for kind in (HTTPException, RequestValidationError, SignInNeeded, RightsRefused, VarcoError, Exception):
         app.add_exception_handler(kind, _on_error)
     return app

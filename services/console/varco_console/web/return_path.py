@@ -1,6 +1,6 @@
 """Where a person goes on after signing in: a path of the console, never another site."""
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import Request
 
@@ -15,6 +15,5 @@ def sign_in_path(request: Request) -> str:
 
 def safe_path(asked: str) -> str:
     """The path, if it is one of this site; else the first page."""
-    parts = urlsplit(asked)
-    local = asked.startswith("/") and not asked.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    local = asked.startswith("/") and not asked.startswith(("//", "/\\"))
     return asked if local and asked.isprintable() else "/"
