@@ -173,7 +173,8 @@ def _record(envelope: Envelope, body: BodyReference) -> MailAccepted:
 def _envelope(original: Envelope, owed: OwedCopy, return_path: str) -> Envelope:
     """The copy's own envelope, whose return path keeps bounces away from the sender.
 
-    SMTPUTF8 is taken over: the envelope fields hold the original's addresses.
+    SMTPUTF8 is taken over, since the fields hold the original's addresses, and REQUIRETLS, since
+    the copy holds its content.
     """
     return Envelope(
         id=owed.copy,
@@ -185,4 +186,5 @@ def _envelope(original: Envelope, owed: OwedCopy, return_path: str) -> Envelope:
         listener="internal",
         smtputf8=original.smtputf8,
         eight_bit=original.eight_bit,
+        require_tls=original.require_tls,
     )

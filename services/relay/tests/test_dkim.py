@@ -241,3 +241,9 @@ async def test_relay_signs_with_a_key_that_it_has_made(gate, hop: NextHop):
     assert key.secret.encode() not in received
     published = f"v=DKIM1; k=rsa; p={key.public}".encode()
     assert dkim.DKIM(received).verify(dnsfunc=lambda *_args, **_more: published)
+
+
+def test_a_from_field_with_deep_comments_is_read_as_ingress_reads_it() -> None:
+    deep = b"(\r\n " * 600 + b"x" + b")\r\n " * 600
+    assert from_domain([b"From: " + deep + b" a@acme.example"]) == "acme.example"
+    assert from_domain([b"From: a@acme.example, b@other.example"]) == ""

@@ -184,3 +184,32 @@ async def test_balanced_mail_is_spread_and_a_hop_that_is_down_gets_none(gate, ho
     assert sorted(recipients([*hop.received, *other.received])) == sorted(
         [f"r{number}@x.example" for number in range(40)] + [f"s{number}@x.example" for number in range(10)]
     )
+
+
+async def test_who_was_deferred_before_is_delivered_once_by_a_hop_with_few_recipients(
+    gate, hop: NextHop, other: NextHop
+):
+    names = [f"r{number}@x.example" for number in range(4)]
+    for name in names:
+        hop.answer(name, "450 4.7.1 greylisted")
+    for name in names[2:]:
+        other.answer(name, "452 4.5.3 too many recipients")
+    async with next_hop() as third:
+        await prefer(gate, hop, other, third)
+        async with gate.relay():
+            await gate.mail(*names)
+            await eventually(lambda: sorted(r for e in gate.facts.of(MailDelivered) for r in e.recipients) == names)
+        assert recipients(third.received) == []
+    assert sorted(recipients(other.received)) == names
+    assert gate.facts.of(MailDeferred) == []
+
+
+async def test_a_mail_waits_for_the_hop_that_can_carry_it_while_it_is_down(gate, hop: NextHop, other: NextHop):
+    other.smtputf8 = False
+    await hop.stop()
+    await prefer(gate, hop, other)
+    async with gate.relay():
+        await gate.mail("bj\u00f6rn@x.example", smtputf8=True)
+        (deferred,) = await gate.facts.until(MailDeferred)
+    assert deferred.failures[0].status == "4.4.1"
+    assert gate.facts.of(MailBounced) == []

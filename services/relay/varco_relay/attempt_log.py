@@ -20,6 +20,7 @@ class AttemptLog:
         self.sequence = 0
         self._bounced: set[str] = set()
         self._passed_over: dict[str, str] = {}
+        self._not_asked = ""  # why a next hop was not asked
 
     def note(self, host: str, outcome: AttemptOutcome) -> None:
         """What became of some recipients at one next hop."""
@@ -34,7 +35,16 @@ class AttemptLog:
 
     def pass_over(self, host: str, reason: str) -> None:
         """The next hop was not asked."""
-        self._passed_over[host] = reason
+        self._passed_over[host] = self._not_asked = reason
+
+    def wait_for_passed_over(self) -> None:
+        """Whom only the gate refused, waits: the hop that was not asked may carry the mail."""
+        for recipient in [*self._bounced] if self._not_asked else []:
+            host, failure = self.failed[recipient]
+            if failure.by_gate:
+                answer = f"4.4.1 {self._not_asked}"[:MAX_TEXT]
+                self.failed[recipient] = (host, Failure(recipient=recipient, status="4.4.1", answer=answer))
+                self._bounced.discard(recipient)
 
     def note_untried(self, recipients: tuple[str, ...]) -> None:
         """No next hop could be asked for these: the last reason holds, unless one has answered."""

@@ -88,6 +88,7 @@ class Deliverer:
                 break
         if left and destination.defers:
             log.note_untried(left)
+        log.wait_for_passed_over()
         sequence = await self._record(message, log)
         return AttemptResult(tuple(r for r in left if r not in log.failed), max(sequence, log.sequence))
 
@@ -104,7 +105,8 @@ class Deliverer:
             outcome = outcome_of(result.replies)
             log.note(hop.name, outcome)
             metrics.count_at_hop(hop.label, outcome)
-            elsewhere += [r for r in group if r in log.failed and result.replies[r].may_go_elsewhere]
+            failed = {failure.recipient for failure in (*outcome.bounced, *outcome.deferred)}  # here, not before
+            elsewhere += [r for r in group if r in failed and result.replies[r].may_go_elsewhere]
             untried = outcome.untried + later
             if outcome.delivered:
                 message = attempt.message.part(attempt.message.recipients, log.route(attempt.message.route, hop.name))

@@ -1,10 +1,11 @@
 """The header of a mail as signatures see it: fields, the domain of From, old signatures. Pure."""
 
 import re
-from email.utils import getaddresses
 
 from varco_common.mail.envelope import domain_of
 from varco_common.mail.sender_patterns import normal
+from varco_common.mime.addresses import parse_addresses
+from varco_common.mime.defects import Defect
 
 _SIGNATURE = b"dkim-signature"
 
@@ -27,9 +28,10 @@ def from_domain(fields: list[bytes]) -> str:
     values = [field.partition(b":")[2] for field in fields if name_of(field) == b"from"]
     if len(values) != 1:
         return ""
-    text = values[0].replace(b"\r\n", b"").decode("utf-8", "replace")
-    domains = {domain_of(normal(address)) for _, address in getaddresses([text]) if "@" in address}
-    return domains.pop() if len(domains) == 1 else ""
+    defects: set[Defect] = set()
+    authors = parse_addresses(values, defects)  # as the senders of the mail were judged
+    domains = {domain_of(normal(author)) for author in authors if "@" in author}
+    return domains.pop() if len(domains) == 1 and not defects else ""
 
 
 def without_signatures(fields: list[bytes]) -> list[bytes]:

@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
-from varco_common.base.errors import VarcoError
+from varco_common.base import log
+from varco_common.base.errors import TransientError, VarcoError
 from varco_relay.seven_bit.conversion import seven_bit
 from varco_relay.seven_bit.walker import NotConvertible
 from varco_relay.smtp.pending_transaction import NextTransaction, PendingTransaction, Stage
 from varco_relay.smtp.smtp_reply import NotSmtp, ReplyReader, SmtpReply
 from varco_relay.smtp.transaction import BodyChunks, Capabilities, Sign, envelope_commands, obstacle
 
+_log = log.get(__name__)
 END_OF_DATA = b".\r\n"
 MAX_UNREAD_REPLIES = 512  # twice what the pipelined commands of two mails to 100 recipients each are answered
 MAX_UNREAD_TEXT = 256 * 1024  # characters
@@ -338,6 +340,10 @@ async def _sign(pending: PendingTransaction, sign: Sign) -> None:
         pending.transaction = replace(await sign(pending.transaction), sign=None)
     except VarcoError as error:
         pending.transaction = replace(pending.transaction, sign=None, body=partial(_unreadable, error))
+    except Exception as error:  # noqa: BLE001 - a mail that breaks the signer must not take the connection along
+        _log.exception("a mail could not be signed")
+        broken = TransientError(f"it could not be signed: {type(error).__name__}")
+        pending.transaction = replace(pending.transaction, sign=None, body=partial(_unreadable, broken))
 
 
 async def _unreadable(error: VarcoError) -> AsyncGenerator[bytes, None]:
