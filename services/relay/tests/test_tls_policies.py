@@ -12,13 +12,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from varco_common.dns import TlsaRecord
-from varco_common.events import DirectDelivery, MailDeferred, MailDelivered, RouteSet, StsMode, StsPolicyFetched
+from varco_common.dns import Resolver, TlsaRecord
+from varco_common.events import DirectDelivery, MailDeferred, MailDelivered, RouteSet, StsMode, StsPolicyFetched, TlsUse
 from varco_common.testing.certificates import Certificate, self_signed
 from varco_common.testing.dns import DnsServer, dns_server
 from varco_common.testing.next_hop import NextHop
 from varco_relay.model.sts_policy import StsPolicy, parse_policy, policy_id
 from varco_relay.smtp.dane import mismatch
+from varco_relay.smtp.mx_lookup import MxHosts
+from varco_relay.smtp.target import SmtpTarget
+from varco_relay.smtp.tls_policies import PolicyStore, TlsPolicies
 
 NOW = datetime.now(UTC)
 SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
@@ -224,6 +227,42 @@ async def test_a_policy_is_enforced_and_outlives_a_restart_and_its_own_server(ga
     assert "TLS: " in event.failures[0].answer
     assert len(hop.received) == 1
     assert hop.received[0].tls
+
+
+async def test_mails_that_come_while_a_policy_is_fetched_wait_for_it(dns):
+    dns.add_txt("_mta-sts.a.example", "v=STSv1; id=1;")
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def fetch(_: str) -> str:
+        asked.set()
+        await answered.wait()
+        return POLICY
+
+    async def append(_: StsPolicyFetched) -> None: ...
+
+    store = PolicyStore(get=lambda _: None, append=append, now=lambda: datetime.now(UTC))  # it lags behind
+    policies = TlsPolicies(Resolver([dns.address]), store, fetch)
+    found = MxHosts(domain="a.example", hosts=(MX, "other.a.example"), validated=False)
+    targets = [SmtpTarget(host=host, port=25, tls=TlsUse.OPPORTUNISTIC) for host in found.hosts]
+    first = asyncio.create_task(policies.applied(targets[0], found))
+    await asked.wait()
+    second = asyncio.create_task(policies.applied(targets[1], found))
+    await asyncio.sleep(0)
+    assert not second.done()
+    answered.set()
+    allowed, refused = await first, await second
+    assert isinstance(allowed, SmtpTarget)
+    assert allowed.tls is TlsUse.REQUIRED
+    assert refused == "the MTA-STS policy of a.example doesn't name other.a.example"
+
+
+async def test_an_address_that_nobody_tells_is_no_way_around_dane(gate, dns, hop: NextHop):
+    dns.fail(MX, "SERVFAIL")
+    await direct(gate)
+    async with relay(gate, dns, hop):
+        await gate.mail("one@a.example")
+        await gate.facts.until(MailDeferred)
+    assert hop.received == []
 
 
 async def test_a_host_that_the_policy_does_not_name_gets_nothing(gate, dns, hop: NextHop, tmp_path):

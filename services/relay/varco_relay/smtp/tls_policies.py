@@ -1,5 +1,6 @@
 """What recipients' domains ask of TLS: DANE (RFC 7672) and MTA-STS (RFC 8461)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -36,7 +37,7 @@ class TlsPolicies:
 
     def __init__(self, resolver: Resolver, store: PolicyStore, fetch: Fetch) -> None:
         self._resolver, self._store, self._fetch = resolver, store, fetch
-        self._checked: TTLCache[str, bool] = TTLCache(_MAX_CHECKED, _CHECKED_SECONDS)
+        self._looks: TTLCache[str, asyncio.Task[StsPolicy | None]] = TTLCache(_MAX_CHECKED, _CHECKED_SECONDS)
 
     async def applied(self, target: SmtpTarget, found: MxHosts) -> SmtpTarget | str:
         """The target with what the domain asks for; or why its mail must not go there.
@@ -62,6 +63,8 @@ class TlsPolicies:
         if not found.validated:
             return ()
         name = await self._proven_name(target.host)
+        if isinstance(name, Unknown):  # RFC 7672 2.1.2, as below
+            return f"whether it has TLSA records isn't known: {name.reason}"
         if not name:
             return ()
         answer = await self._resolver.tlsa(f"_{target.port}._tcp.{name}")
@@ -73,20 +76,29 @@ class TlsPolicies:
             case _:
                 return ()
 
-    async def _proven_name(self, host: str) -> str:
+    async def _proven_name(self, host: str) -> str | Unknown:
         """The host's name, behind CNAMEs, if its addresses are proven; else empty."""
+        unknown: Unknown | None = None
         for question in (self._resolver.a, self._resolver.aaaa):
             answer = await question(host, dnssec=True)
             if isinstance(answer, Found):
                 return answer.name if answer.validated else ""
-        return ""
+            if isinstance(answer, Unknown):
+                unknown = answer
+        return unknown or ""
 
     async def _sts_policy(self, domain: str) -> StsPolicy | None:
-        """The policy that holds now: a new one, or the one that is known (RFC 8461 5.1)."""
-        known = self._store.get(domain)
-        if domain not in self._checked:
-            self._checked[domain] = True
-            known = await self._renewed(domain, known) or known
+        """The policy that holds now: a new one, or the one that is known (RFC 8461 5.1).
+
+        Mails that come while it is fetched wait for it: without it they could leave in clear.
+        """
+        if not (look := self._looks.get(domain)):
+            look = self._looks[domain] = asyncio.create_task(self._renewed(domain, self._store.get(domain)))
+        try:
+            known = await asyncio.shield(look) or self._store.get(domain)
+        except TransientError:
+            self._looks.pop(domain, None)
+            raise
         return known if known and known.holds(self._store.now()) else None
 
     async def _renewed(self, domain: str, known: StsPolicy | None) -> StsPolicy | None:
