@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -17,7 +18,7 @@ from varco_console.app import serve
 from varco_console.settings import Settings
 
 PASSWORD = "correct horse battery"
-ACCOUNTS = ("acme", "other")
+OPENED = dict.fromkeys(("acme", "other"), datetime(2026, 11, 1, tzinfo=UTC))
 ROLES = {"operator": "", "auditor": "", "owner": "acme", "reader": "acme"}
 
 
@@ -75,7 +76,7 @@ async def running_console(nats: NatsServer, home: Path, port: int, **more: objec
     )
     signer = TokenSigner(KEY.encode())
     async with Bus.connect(nats.settings(), "test") as bus:
-        answer = person_tokens.answering(signer, lambda account: account in ACCOUNTS)
+        answer = person_tokens.answering(signer, OPENED.get)
         await bus.requests.answer(person_tokens.QUESTION, "policy", answer)
         async with serving(serve(settings), client(settings.api_port)) as admin:
             yield RunningConsole(admin, port, bus)

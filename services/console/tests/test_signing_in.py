@@ -1,13 +1,14 @@
 """Links, passwords, sessions and cookies."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
 from varco_common.events import AuthFailed, PersonSignedIn, PersonSignedOut, SignOutCause
 from varco_common.testing.waiting import eventually
 
-from .conftest import PASSWORD, send_form
+from .conftest import OPENED, PASSWORD, send_form
 
 
 async def events(console, kind):
@@ -174,3 +175,10 @@ async def test_no_path_that_was_asked_for_makes_an_error_of_ours(console, path):
         assert (await browser.get("/login", params={"next": path})).status_code == 200
         answer = await browser.post("/login", data={"form_token": "0" * 64}, headers={"Origin": path})
         assert answer.status_code == 403
+
+
+async def test_an_account_that_was_closed_and_opened_again_is_somebody_elses(console, monkeypatch):
+    await console.add_with_password("olga", "owner", "acme")
+    monkeypatch.setitem(OPENED, "acme", datetime.now(UTC))
+    async with console.signed_in("olga") as browser:
+        assert (await browser.get("/")).status_code == 403

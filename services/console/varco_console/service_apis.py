@@ -45,7 +45,8 @@ class ServiceApis:
             yield cls(bus, urls, client)
 
     def of(self, person: Person) -> "PersonApi":
-        return PersonApi(self, PersonRights(person=person.name, role=person.role, account=person.account))
+        rights = PersonRights(person=person.name, role=person.role, account=person.account, since=person.added_at)
+        return PersonApi(self, rights)
 
     async def token(self, rights: PersonRights) -> str:
         """A token that is valid for a minute or more. Raises TransientError, RightsRefused."""

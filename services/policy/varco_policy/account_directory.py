@@ -5,6 +5,7 @@ Kept current by the events.
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -71,6 +72,11 @@ class AccountDirectory:
 
     def get(self, name: str) -> Account | None:
         return self.projection.get(name)
+
+    def opened_at(self, name: str) -> datetime | None:
+        """None for an account that is not open."""
+        account = self.get(name)
+        return account.opened_at if account else None
 
     def all(self) -> Iterable[Account]:
         """The accounts as they are now, by name."""

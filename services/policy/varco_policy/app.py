@@ -66,7 +66,7 @@ async def serve(settings: Settings) -> None:
             await bus.requests.answer(LOGIN, NAME, responder.on_login)
             await bus.requests.answer(NETWORK, NAME, responder.on_network)
             await bus.requests.answer(earlier_tokens.QUESTION, NAME, earlier_tokens.answering(signer))
-            people = person_tokens.answering(signer, lambda account: accounts.get(account) is not None)
+            people = person_tokens.answering(signer, accounts.opened_at)
             await bus.requests.answer(person_tokens.QUESTION, NAME, people)
             try:
                 async with ReplayServer.answering(bus, NAME, "varco_policy.replay", settings):

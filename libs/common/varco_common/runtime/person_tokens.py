@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -19,11 +20,15 @@ LIFE_SECONDS = 300
 
 
 class PersonRights(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is signed in, as what. `account` is empty for roles that see all accounts."""
+    """Who is signed in, as what. `account` is empty for roles that see all accounts.
+
+    `since` is when the person was added: a later account of the same name is somebody else's.
+    """
 
     person: Annotated[str, msgspec.Meta(pattern=f"^{PERSON_NAME}$")]
     role: PersonRole
     account: str = ""
+    since: datetime | None = None
 
 
 _decoder = msgspec.json.Decoder(PersonRights)
@@ -41,8 +46,11 @@ async def token_of(bus: Bus, rights: PersonRights) -> tuple[str, float]:
     return text, time.time() + LIFE_SECONDS
 
 
-def answering(signer: TokenSigner, is_account: Callable[[str], bool]) -> RequestHandler:
-    """How policy answers: with the text of a token, or with nothing."""
+def answering(signer: TokenSigner, opened_at: Callable[[str], datetime | None]) -> RequestHandler:
+    """How policy answers: with the text of a token, or with nothing.
+
+    `opened_at` tells when an account was opened; None if it is not open.
+    """
 
     async def answer(payload: bytes) -> bytes:
         try:
@@ -50,10 +58,14 @@ def answering(signer: TokenSigner, is_account: Callable[[str], bool]) -> Request
         except msgspec.DecodeError:
             return b""
         scope = ADMIN if rights.role.sees_all else rights.account
-        if not rights.role.sees_all and not is_account(scope):
+        if not rights.role.sees_all and not _covers(rights, opened_at(scope)):
             return b""
         until = int(time.time()) + LIFE_SECONDS
         _, text = signer.mint_limited(scope, read_only=not rights.role.may_change, until=until, person=rights.person)
         return text.encode()
 
     return answer
+
+
+def _covers(rights: PersonRights, opened: datetime | None) -> bool:
+    return opened is not None and (rights.since is None or opened <= rights.since)
