@@ -39,7 +39,7 @@ async def test_no_unreadable_event_stops_a_service(name: str, nats: NatsServer, 
         async with start(serve, service.settings, **listeners(service, tmp_path)):
             for subject in subjects(service):
                 for payload in PAYLOADS:
-                    await raw.request(subject, payload)
+                    await raw.request(subject, payload, timeout=30)  # stored, however busy the machine
         async with start(
             serve, service.settings, **listeners(service, tmp_path)
         ) as running:  # `start` waits until it is ready

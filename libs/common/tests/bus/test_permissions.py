@@ -141,7 +141,9 @@ async def test_an_answer_that_is_diverted_into_a_stream_is_no_mail_and_no_event(
 ):
     async with manager(guarded.settings("policy", "policy")) as raw:
         subject, config = "$JS.API.CONSUMER.CREATE.EVENTS.bait.events.policy.>", {"filter_subject": "events.policy.>"}
-        await raw.request(subject, json.dumps({"stream_name": "EVENTS", "config": {"name": "bait", **config}}).encode())
+        await raw.request(
+            subject, json.dumps({"stream_name": "EVENTS", "config": {"name": "bait", **config}}).encode(), timeout=30
+        )
         for target in ("mail.accepted.acme", "events.ingress-smtp.auth-failed.x"):
             await raw.publish("$JS.API.CONSUMER.MSG.NEXT.EVENTS.bait", b'{"no_wait":true}', reply=target)
         await raw.flush()

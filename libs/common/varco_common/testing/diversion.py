@@ -9,7 +9,7 @@ from varco_common.testing.nats import NatsServer
 async def divert(nats: NatsServer, subject: str, payload: bytes, bait: str = "events.bait.thing.x") -> None:
     """Stores `payload` at `subject`, as the answer to a direct get of a message at `bait`."""
     async with manager(nats.settings()) as raw:
-        stored = json.loads((await raw.request(bait, payload)).data)
+        stored = json.loads((await raw.request(bait, payload, timeout=30)).data)
         before = (await raw.jetstream().stream_info("EVENTS")).state.last_seq
         request = json.dumps({"seq": stored["seq"]}).encode()
         await raw.publish("$JS.API.DIRECT.GET.EVENTS", request, reply=subject)
