@@ -190,3 +190,14 @@ def test_why_it_was_this_next_hop_stands_in_the_details():
     sent = MailDelivered(**MAIL, recipients=("a@partner.example",), host="mx2:25", answer="250 ok", route=route)
     assert describe(sent, "")[2][-1] == f"route: {route}"
     assert f"route: {route}" in describe(MailBounced(**FAILED, host="mx2:25", route=route), "")[2]
+
+
+def test_how_a_mail_was_signed_stands_in_the_details_of_every_attempt():
+    later = {"sender": "a", "size": 1, "accepted_at": AT, "next_at": AT}
+    for event in (
+        MailDelivered(**MAIL, recipients=("a@x",), host="mx:25", answer="250", dkim="unsigned: why"),
+        MailDeferred(**FAILED, **later, host="mx:25", dkim="unsigned: why"),
+        MailBounced(**FAILED, host="mx:25", dkim="unsigned: why"),
+        MailExpired(**FAILED, host="mx:25", dkim="unsigned: why"),
+    ):
+        assert "unsigned: why" in describe(event, "")[2]

@@ -20,10 +20,12 @@ class AttemptLog:
         self.sequence = 0
         self._bounced: set[str] = set()
         self._passed_over: dict[str, str] = {}
+        self._dkim: dict[str, str] = {}
         self._not_asked = ""  # why a next hop was not asked
 
-    def note(self, host: str, outcome: AttemptOutcome) -> None:
-        """What became of some recipients at one next hop."""
+    def note(self, host: str, outcome: AttemptOutcome, dkim: str = "") -> None:
+        """What became of some recipients at one next hop; `dkim` as in events."""
+        self._dkim[host] = dkim
         for recipient in outcome.delivered:
             self.failed.pop(recipient, None)
         for failure in (*outcome.bounced, *outcome.deferred):
@@ -59,6 +61,10 @@ class AttemptLog:
         """Why it was this next hop: the rule, and those that did not take the mail before it."""
         passed = (f"{name} passed over: {why}" for name, why in self._passed_over.items() if name != host)
         return "; ".join(filter(None, (rule, *passed)))[:_MAX_ROUTE]
+
+    def dkim(self, host: str) -> str:
+        """How the mail was signed that this next hop was offered last; empty if it was not."""
+        return self._dkim.get(host, "")
 
     def failures_by_host(self) -> Iterator[tuple[str, AttemptOutcome]]:
         """The bounced and deferred recipients of each next hop that had the last word."""

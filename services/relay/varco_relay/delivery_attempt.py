@@ -103,7 +103,7 @@ class Deliverer:
                 log.pass_over(hop.name, result.reason)
                 break
             outcome = outcome_of(result.replies)
-            log.note(hop.name, outcome)
+            log.note(hop.name, outcome, result.dkim)
             metrics.count_at_hop(hop.label, outcome)
             failed = {failure.recipient for failure in (*outcome.bounced, *outcome.deferred)}  # here, not before
             elsewhere += [r for r in group if r in failed and result.replies[r].may_go_elsewhere]
@@ -136,6 +136,7 @@ class Deliverer:
                 random=random.random(),  # noqa: S311 - jitter
                 schedule=self._schedule,
                 new_id=new_id,
+                dkim=log.dkim(host),
             ):
                 sequence = await self._append(failed, len(failed.failures))
         return sequence

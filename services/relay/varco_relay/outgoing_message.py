@@ -58,11 +58,10 @@ def delivered_event(
     """
     owed = not told and _wants(message, outcome.delivered, Notify.SUCCESS)  # RFC 3461 5.2.2
     return MailDelivered(
-        **_common_fields(message, now, host),
+        **_common_fields(message, now, host, dkim),
         recipients=outcome.delivered,
         answer=outcome.answer,
         tls=tls,
-        dkim=dkim,
         dsn=new_id() if owed else "",
     )
 
@@ -77,18 +76,21 @@ def undelivered_events(
     random: float,
     schedule: RetrySchedule,
     new_id: Callable[[], str],
+    dkim: str = "",
 ) -> list[MailBounced | MailExpired | MailDeferred]:
     """What becomes of recipients without a delivery: bounced, expired, or tried again later."""
     events: list[MailBounced | MailExpired | MailDeferred] = []
     for refused_by in dict.fromkeys((host, "")):
         refusals = tuple(failure for failure in bounced if failure.by_gate is not bool(refused_by))
         if refusals:
-            events.append(MailBounced(**_failure_fields(message, refusals, now, refused_by, new_id)))
+            events.append(
+                MailBounced(**_failure_fields(message, refusals, now=now, host=refused_by, new_id=new_id, dkim=dkim))
+            )
     if deferred and schedule.expired(now, message.envelope.received_at):
-        events.append(expired_event(message, deferred, host=host, now=now, new_id=new_id))
+        events.append(expired_event(message, deferred, host=host, now=now, new_id=new_id, dkim=dkim))
     elif deferred:
         event = MailDeferred(
-            **_common_fields(message, now, host),
+            **_common_fields(message, now, host, dkim),
             failures=deferred,
             sender=message.envelope.sender,
             size=message.size,
@@ -101,21 +103,33 @@ def undelivered_events(
 
 
 def expired_event(
-    message: OutgoingMessage, failures: tuple[Failure, ...], *, host: str, now: datetime, new_id: Callable[[], str]
+    message: OutgoingMessage,
+    failures: tuple[Failure, ...],
+    *,
+    host: str,
+    now: datetime,
+    new_id: Callable[[], str],
+    dkim: str = "",
 ) -> MailExpired:
     """The time for attempts is over."""
-    return MailExpired(**_failure_fields(message, failures, now, host, new_id))
+    return MailExpired(**_failure_fields(message, failures, now=now, host=host, new_id=new_id, dkim=dkim))
 
 
 def _failure_fields(
-    message: OutgoingMessage, failures: tuple[Failure, ...], now: datetime, host: str, new_id: Callable[[], str]
+    message: OutgoingMessage,
+    failures: tuple[Failure, ...],
+    *,
+    now: datetime,
+    host: str,
+    new_id: Callable[[], str],
+    dkim: str,
 ) -> dict[str, Any]:
     """RFC 5321 4.5.5: a null sender gets no DSN. Mail about mail could go round for ever.
 
     Nor does one that wants none for these recipients (RFC 3461 4.1).
     """
     told = _wants(message, (failure.recipient for failure in failures), Notify.FAILURE)
-    fields = _common_fields(message, now, host)
+    fields = _common_fields(message, now, host, dkim)
     return fields | {"failures": failures, "sender": message.envelope.sender, "dsn": new_id() if told else ""}
 
 
@@ -131,7 +145,7 @@ def _wants(message: OutgoingMessage, recipients: Iterable[str], when: Notify) ->
     return bool(envelope.sender) and any(envelope.wants(recipient, when) for recipient in recipients)
 
 
-def _common_fields(message: OutgoingMessage, now: datetime, host: str) -> dict[str, Any]:
+def _common_fields(message: OutgoingMessage, now: datetime, host: str, dkim: str) -> dict[str, Any]:
     return {
         "at": now,
         "account": message.envelope.account,
@@ -140,4 +154,5 @@ def _common_fields(message: OutgoingMessage, now: datetime, host: str) -> dict[s
         "host": host,
         "attempt": message.attempt,
         "route": message.route,
+        "dkim": dkim,
     }

@@ -203,19 +203,20 @@ class RoutedOutcome(MailOutcome, frozen=True, kw_only=True, omit_defaults=True):
     """What an attempt achieved for some recipients of a mail.
 
     `route` says how the next hop was chosen: the rule that matched, and the hops that were passed
-    over. It is empty for the first next hop of the account's route.
+    over. It is empty for the first next hop of the account's route. `dkim` has the domain and the
+    selectors of the gate's signatures, or why there is none; empty where the next hop was not
+    offered the mail.
     """
 
     route: str = ""
+    dkim: str = ""
 
 
 class MailDelivered(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True, tag="mail.delivered.v1"):
     """The next hop took it for these recipients.
 
-    `host` is `name:port` or `blackhole`, `tls` the protocol or empty. `dkim` has the domain and the
-    selectors of the gate's signatures, or why there is none; empty where none was tried.
-    `dsn` is the id of the notification for those who asked to hear of it, where the next hop sends
-    none; else empty.
+    `host` is `name:port` or `blackhole`, `tls` the protocol or empty. `dsn` is the id of the
+    notification for those who asked to hear of it, where the next hop sends none; else empty.
     """
 
     recipients: tuple[str, ...]
@@ -223,7 +224,6 @@ class MailDelivered(RoutedOutcome, frozen=True, kw_only=True, omit_defaults=True
     answer: str
     tls: str = ""
     attempt: int = 1
-    dkim: str = ""
     dsn: str = ""
 
     @property

@@ -80,13 +80,13 @@ def describe(event: AnyEvent, part: str) -> Description:  # noqa: PLR0911 - a ca
             return _good(to, _quoted(event.answer), _route(event.route), event.dkim)
         case MailDeferred():
             what = f"{whose}not yet delivered{_attempt(event.attempt)}: {event.host}"
-            return _waits(what, *_failures(event.failures), _route(event.route), f"next try at {_time(event.next_at)}")
+            next_try = f"next try at {_time(event.next_at)}"
+            return _waits(what, *_failures(event.failures), _route(event.route), event.dkim, next_try)
         case MailBounced():
             what = f"{whose}refused for good by {event.host or 'the gate'}{_attempt(event.attempt)}"
-            return _bad(what, *_failures(event.failures), _route(event.route), _notification(event.dsn))
+            return _undelivered(what, event)
         case MailExpired():
-            what = f"{whose}given up after {event.attempt} attempts"
-            return _bad(what, *_failures(event.failures), _route(event.route), _notification(event.dsn))
+            return _undelivered(f"{whose}given up after {event.attempt} attempts", event)
         case MailDropped():
             by = f"{event.by}: {event.reason}" if event.by or event.reason else ""
             return _bad(f"{whose}taken out of the queue by hand, undelivered: {_names(event.recipients)}", by)
@@ -152,6 +152,10 @@ def _recorded(event: MailRecorded) -> Description:
         case "copy":
             return _told(f"a copy for {_names(record.envelope.recipients)} was written", place)
     return _good("accepted and kept", place)
+
+
+def _undelivered(what: str, event: MailBounced | MailExpired) -> Description:
+    return _bad(what, *_failures(event.failures), _route(event.route), event.dkim, _notification(event.dsn))
 
 
 def _failures(failures: tuple[Failure, ...]) -> tuple[str, ...]:
