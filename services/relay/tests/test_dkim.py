@@ -16,10 +16,12 @@ from varco_common.events import (
     DkimKeyMade,
     DomainAdded,
     DomainVouched,
+    MailBounced,
+    MailDeferred,
     MailDelivered,
 )
 from varco_common.events.domain_table import AccountDomains, apply
-from varco_common.mail.dkim_keys import DKIM_KEY, DkimKeyQuestion, decode_answer, encode
+from varco_common.mail.dkim_keys import DKIM_KEY, DkimKeyAnswer, DkimKeyQuestion, decode_answer, encode
 from varco_common.testing.next_hop import NextHop
 from varco_relay.dkim.canonical import RelaxedBodyHash
 from varco_relay.dkim.header import fields_of, from_domain
@@ -56,8 +58,10 @@ def signer(state: AccountDomains | None, box: SecretBox = BOX, *, remove_broken:
     return MailSigner(lambda _: state, OpenKeys(box), remove_broken=remove_broken)
 
 
-def transaction(body) -> SmtpTransaction:
-    return SmtpTransaction(sender="alice@acme.example", recipients=("bob@dest.example",), body=body, size=len(MAIL))
+def transaction(body, *, rewritten: bool = False) -> SmtpTransaction:
+    return SmtpTransaction(
+        sender="alice@acme.example", recipients=("bob@dest.example",), body=body, size=len(MAIL), rewritten=rewritten
+    )
 
 
 def in_chunks(mail: bytes, size: int):
@@ -68,8 +72,8 @@ def in_chunks(mail: bytes, size: int):
     return chunks
 
 
-async def sign(state: AccountDomains | None, body=MAIL, *, converted: bool = False) -> SmtpTransaction:
-    return await signer(state).sign(transaction(body), "acme", converted=converted)
+async def sign(state: AccountDomains | None, body=MAIL, *, rewritten: bool = False) -> SmtpTransaction:
+    return await signer(state).sign(transaction(body, rewritten=rewritten), "acme")
 
 
 def record(name: bytes, timeout: int = 0) -> bytes:
@@ -195,52 +199,92 @@ def test_the_author_has_one_domain_or_none(value, domain):
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_signatures_of_the_client_that_filelink_broke_are_removed_or_kept(chunked):
-    mail = b"DKIM-Signature: v=1; d=acme.example;\r\n\tb=abc\r\n" + MAIL
+async def test_signatures_of_the_client_that_the_gate_broke_are_removed_or_kept(chunked):
+    mail = b"DKIM-Signature: v=1; d=acme.example;\r\n\tb=abc\r\nARC-Seal: i=1\r\n" + MAIL
     body = in_chunks(mail, 50) if chunked else mail
 
     async def wire(signed: SmtpTransaction) -> bytes:
         return signed.body if isinstance(signed.body, bytes) else b"".join([chunk async for chunk in signed.body()])
 
-    assert await wire(await sign(None, body, converted=True)) == MAIL
+    assert await wire(await sign(None, body, rewritten=True)) == MAIL
     assert await wire(await sign(None, body)) == mail
     keeping = signer(domains(DkimAlgorithm.RSA), remove_broken=False)
-    kept = await wire(await keeping.sign(transaction(body), "acme", converted=True))
+    kept = await wire(await keeping.sign(transaction(body, rewritten=True), "acme"))
     assert kept.endswith(mail)
-    removed = await wire(await sign(domains(DkimAlgorithm.RSA), body, converted=True))
+    removed = await wire(await sign(domains(DkimAlgorithm.RSA), body, rewritten=True))
     assert removed.lower().count(b"dkim-signature:") == 1
     assert verified(removed)
 
 
 async def test_a_key_of_another_gate_stops_no_mail():
     state = domains(DkimAlgorithm.RSA)
-    signed = await signer(state, SecretBox(Fernet.generate_key())).sign(transaction(MAIL), "acme", converted=False)
+    signed = await signer(state, SecretBox(Fernet.generate_key())).sign(transaction(MAIL), "acme")
     assert signed.body == MAIL
     assert "can't be opened" in signed.dkim
+
+
+async def signing(gate) -> DkimKeyAnswer:
+    """Makes a key for acme.example in the relay that runs; returns once that signs with it."""
+    question = encode(DkimKeyQuestion(algorithm="rsa"))
+    key = decode_answer(await gate.bus.requests.ask(DKIM_KEY, question, 60))
+    fields = {"at": AT, "account": "acme", "domain": "acme.example"}
+    await gate.bus.events.append(DomainVouched(**fields))
+    made = DkimKeyMade(
+        **fields, selector="varco1", algorithm=DkimAlgorithm.RSA, generation=1, public=key.public, secret=key.secret
+    )
+    await gate.bus.events.append(made)
+    await gate.bus.events.append(DkimKeyActivated(**fields, selector="varco1"))
+    delivered, count = "", 0
+    while not delivered.startswith("signed"):  # the projection follows a moment later
+        await gate.mail(body=MAIL)
+        count += 1
+        delivered = (await gate.facts.until(MailDelivered, count, timeout=60))[-1].dkim
+        await asyncio.sleep(0)
+    return key
+
+
+def verified_with(key: DkimKeyAnswer, received: bytes) -> bool:
+    published = f"v=DKIM1; k=rsa; p={key.public}".encode()
+    return dkim.DKIM(received).verify(dnsfunc=lambda *_args, **_more: published)
 
 
 async def test_relay_signs_with_a_key_that_it_has_made(gate, hop: NextHop):
     await gate.account()
     async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
-        question = encode(DkimKeyQuestion(algorithm="rsa"))
-        key = decode_answer(await gate.bus.requests.ask(DKIM_KEY, question, 20))
-        fields = {"at": AT, "account": "acme", "domain": "acme.example"}
-        await gate.bus.events.append(DomainVouched(**fields))
-        made = DkimKeyMade(
-            **fields, selector="varco1", algorithm=DkimAlgorithm.RSA, generation=1, public=key.public, secret=key.secret
-        )
-        await gate.bus.events.append(made)
-        await gate.bus.events.append(DkimKeyActivated(**fields, selector="varco1"))
-        delivered, count = "", 0
-        while not delivered.startswith("signed"):  # the projection follows a moment later
-            await gate.mail(body=MAIL)
-            count += 1
-            delivered = (await gate.facts.until(MailDelivered, count))[-1].dkim
-            await asyncio.sleep(0)
+        key = await signing(gate)
     received = hop.received[-1].content
     assert key.secret.encode() not in received
-    published = f"v=DKIM1; k=rsa; p={key.public}".encode()
-    assert dkim.DKIM(received).verify(dnsfunc=lambda *_args, **_more: published)
+    assert verified_with(key, received)
+
+
+@pytest.mark.parametrize("choice", ["remove", "keep"])
+async def test_a_signature_that_the_7_bit_conversion_breaks_is_removed_or_kept(gate, hop: NextHop, choice: str):
+    hop.eight_bit = False
+    await gate.account()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", broken_signatures=choice):
+        key = await signing(gate)
+        mail = b"DKIM-Signature: v=1; d=acme.example;\r\n\tb=abc\r\n" + MAIL + "perché\r\n".encode()
+        await gate.facts.until(MailDelivered, mail=await gate.mail(body=mail), timeout=60)
+    received = hop.received[-1].content
+    assert received.isascii()
+    assert (b"\tb=abc" in received) == (choice == "keep")
+    assert received.lower().count(b"dkim-signature:") == (2 if choice == "keep" else 1)
+    assert verified_with(key, received)
+
+
+async def test_deferred_and_bounced_attempts_tell_how_the_mail_was_signed(gate, hop: NextHop):
+    await gate.account()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}"):
+        await signing(gate)
+        hop.answer("END", "451 4.7.1 later", "550 5.7.26 unauthenticated mail is refused")
+        mail = await gate.mail(body=MAIL)
+        (deferred,) = await gate.facts.until(MailDeferred, mail=mail, timeout=60)
+        (bounced,) = await gate.facts.until(MailBounced, mail=mail, timeout=60)
+        hop.answer("END", "550 5.7.26 unauthenticated mail is refused")
+        unsigned = await gate.mail(body=MAIL.replace(b"acme.example", b"other.example"))
+        (other,) = await gate.facts.until(MailBounced, mail=unsigned, timeout=60)
+    assert {deferred.dkim, bounced.dkim} == {"signed by acme.example (varco1)"}
+    assert other.dkim == "unsigned: no published key of other.example"
 
 
 def test_a_from_field_with_deep_comments_is_read_as_ingress_reads_it() -> None:

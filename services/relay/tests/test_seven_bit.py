@@ -151,7 +151,6 @@ SIGNED = (
             SIGNED % b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xc3\xa8",
             "signed",
         ),
-        (b"DKIM-Signature: v=1; a=rsa-sha256\r\n\r\n\xc3\xa8\r\n", "signed"),
         (b"Content-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xe8\r\n", "encrypted"),
         (b"Subject: \xe8\r\n\r\nx\r\n", "header field"),
         (b"Content-Type: multipart/mixed\r\n\r\n\xe8\r\n", "boundary"),
@@ -211,6 +210,17 @@ async def test_a_large_mail_is_converted_in_pieces():
     assert abs(result.size - len(whole)) < len(whole) / 2
 
 
+async def test_a_large_mail_that_is_declared_8_bit_and_is_not_leaves_as_it_is():
+    body = b"DKIM-Signature: v=1; a=rsa-sha256\r\nContent-Type: text/plain\r\n\r\n" + b"plain text\r\n" * 10_000
+
+    async def chunks():
+        yield body
+
+    result = await seven_bit(mail(body=chunks, eight_bit=True))
+    assert (result.eight_bit, result.rewritten, result.body) == (False, False, chunks)
+    assert (await seven_bit(mail(body=body + "è\r\n".encode()))).rewritten
+
+
 # At a next hop
 
 
@@ -236,9 +246,9 @@ async def test_a_next_hop_with_8bitmime_gets_the_mail_as_it_is(hop: NextHop, poo
 async def test_a_signed_mail_bounces_with_clear_words_and_the_next_one_goes(hop: NextHop, pools: Pools):
     hop.eight_bit = False
     pool = pools.to(hop)
-    refused = await lines(pool, mail(body=b"DKIM-Signature: v=1\r\n\r\n\xc3\xa8\r\n"))
+    refused = await lines(pool, mail(body=b"Content-Type: application/pkcs7-mime\r\n\r\n\xc3\xa8\r\n"))
     assert refused == {
         "bob@x.example": "554 5.6.3 The next hop takes 7-bit messages only (no 8BITMIME), and this one has 8-bit "
-        "characters that can't be encoded: it is signed (DKIM)"
+        "characters that can't be encoded: it is signed or encrypted"
     }
     assert await codes(pool, mail()) == {"bob@x.example": 250}

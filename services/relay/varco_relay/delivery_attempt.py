@@ -97,7 +97,11 @@ class Deliverer:
         untried, elsewhere, log = recipients, list[str](), attempt.log
         while untried:
             group, later = untried[:RECIPIENTS_PER_TRANSACTION], untried[RECIPIENTS_PER_TRANSACTION:]
-            transaction = replace(attempt.transaction(group), sign=self._sign_for(attempt.message))
+            transaction = replace(
+                attempt.transaction(group),
+                rewritten=attempt.message.converted,
+                sign=self._sign_for(attempt.message),
+            )
             result = await hop.send(transaction, attempt.patience)
             if isinstance(result, NotAttempted):
                 log.pass_over(hop.name, result.reason)
@@ -132,11 +136,11 @@ class Deliverer:
                 bounced=failures.bounced,
                 deferred=failures.deferred,
                 host=host,
+                dkim=log.dkim(host),
                 now=utc_now(),
                 random=random.random(),  # noqa: S311 - jitter
                 schedule=self._schedule,
                 new_id=new_id,
-                dkim=log.dkim(host),
             ):
                 sequence = await self._append(failed, len(failed.failures))
         return sequence
@@ -155,7 +159,7 @@ class Deliverer:
     def _sign_for(self, message: OutgoingMessage) -> Sign | None:
         if self._signer is None:
             return None
-        return partial(self._signer.sign, account=message.envelope.account, converted=message.converted)
+        return partial(self._signer.sign, account=message.envelope.account)
 
     def expired(self, accepted_at: datetime) -> bool:
         """Whether a mail that was accepted then is given up now."""

@@ -88,8 +88,8 @@ class Settings(TableServiceSettings, WithHostname, WithObjectStore, WithResolver
     )
     broken_signatures: Literal["remove", "keep"] = Field(
         default="remove",
-        description="What becomes of the client's own DKIM signatures when an attachment became a link, which breaks "
-        "them.",
+        description="What becomes of the client's own DKIM and ARC signatures in a mail that the gate changed, which "
+        "breaks them: an attachment became a link, or 8-bit characters were encoded for a next hop without 8BITMIME.",
     )
     key_file: Path | None = Field(
         default=None,

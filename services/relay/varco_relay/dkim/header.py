@@ -7,7 +7,12 @@ from varco_common.mail.sender_patterns import normal
 from varco_common.mime.addresses import parse_addresses
 from varco_common.mime.defects import Defect
 
-_SIGNATURE = b"dkim-signature"
+_SIGNATURES = (  # those over the body, and an ARC set is nothing without each of its fields (RFC 8617 4.1)
+    b"dkim-signature",
+    b"arc-message-signature",
+    b"arc-seal",
+    b"arc-authentication-results",
+)
 
 
 def fields_of(header: bytes) -> list[bytes]:
@@ -35,5 +40,5 @@ def from_domain(fields: list[bytes]) -> str:
 
 
 def without_signatures(fields: list[bytes]) -> list[bytes]:
-    """The fields without DKIM signatures."""
-    return [field for field in fields if name_of(field) != _SIGNATURE]
+    """The fields without those of DKIM and ARC."""
+    return [field for field in fields if name_of(field) not in _SIGNATURES]

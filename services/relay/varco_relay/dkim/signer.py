@@ -36,18 +36,19 @@ class MailSigner:
     ) -> None:
         self._domains_of, self._keys, self._remove_broken = domains_of, keys, remove_broken
 
-    async def sign(self, transaction: SmtpTransaction, account: str, *, converted: bool) -> SmtpTransaction:
+    async def sign(self, transaction: SmtpTransaction, account: str) -> SmtpTransaction:
         """The transaction with the gate's signatures, and what became of them in `dkim`.
 
-        `converted`: the gate changed the body, so the client's own signatures are broken. Large
-        bodies are read once more, in pieces. Raises the errors of reading the body.
+        Broken signatures of the client are removed from a mail that was rewritten, unless they
+        shall stay. Large bodies are read once more, in pieces. Raises the errors of reading the
+        body.
         """
         body = transaction.body
         fields = fields_of(await _header(body))
         author = from_domain(fields)
         state = self._domains_of(account)
         domain = state.signing(author) if state and author else None
-        removes = self._remove_broken and converted and without_signatures(fields) != fields
+        removes = self._remove_broken and transaction.rewritten and without_signatures(fields) != fields
         if not domain and not removes:
             return replace(transaction, dkim=_unsigned(author))
         reading = await _read(body, hashed=domain is not None)

@@ -24,12 +24,14 @@ async def seven_bit(transaction: SmtpTransaction) -> SmtpTransaction:
         async for line in lines:
             survey.feed(line)
     plan = survey.plan()
+    if not plan.changes:
+        return replace(transaction, eight_bit=False)
     if isinstance(body, bytes):
         async with aclosing(_converted(body, plan)) as pieces:
             converted = b"".join([piece async for piece in pieces])
-        return replace(transaction, body=converted, size=len(converted), eight_bit=False)
+        return replace(transaction, body=converted, size=len(converted), eight_bit=False, rewritten=True)
     size = transaction.size + plan.growth
-    return replace(transaction, body=lambda: _converted(body, plan), size=size, eight_bit=False)
+    return replace(transaction, body=lambda: _converted(body, plan), size=size, eight_bit=False, rewritten=True)
 
 
 async def _converted(body: bytes | BodyChunks, plan: ConversionPlan) -> AsyncGenerator[bytes, None]:

@@ -14,12 +14,14 @@ class ConversionPlan:
     """The new Content-Transfer-Encoding of entities by number; `7bit` leaves the content as it is.
 
     `charset` is that of a mail without MIME fields, which gets them; else empty. `growth` is about
-    how many bytes the mail grows by.
+    how many bytes the mail grows by. Without `changes` it leaves as it is: clients declare 8BITMIME
+    for plain ASCII, too.
     """
 
     encodings: dict[int, str]
     charset: str = ""
     growth: int = 0
+    changes: bool = True
 
 
 @dataclass(slots=True)
@@ -38,10 +40,12 @@ class Survey:
     _walker: Walker = field(default_factory=Walker)
     _entities: list[_Seen] = field(default_factory=list)
     _has_type: bool = False
+    _ascii: bool = True
     _utf8: codecs.IncrementalDecoder | None = field(default_factory=codecs.getincrementaldecoder("utf-8"))
 
     def feed(self, line: bytes) -> None:
         """Raises NotConvertible."""
+        self._ascii = self._ascii and line.isascii()
         for step in self._walker.feed(line):
             self._see(step)
 
@@ -55,7 +59,9 @@ class Survey:
                 encodings[seen.entity.number] = encoding
         charset = "" if self._has_type else "utf-8" if self._utf8 else "unknown-8bit"  # RFC 1428 3
         growth = sum(seen.size // 2 + 2 * seen.eight_bit for seen in self._entities if seen.entity.number in encodings)
-        return ConversionPlan(encodings=encodings, charset=charset, growth=growth)
+        return ConversionPlan(
+            encodings=encodings, charset=charset, growth=growth, changes=bool(encodings) or not self._ascii
+        )
 
     def _see(self, step: Step) -> None:
         match step:

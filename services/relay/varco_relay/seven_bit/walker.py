@@ -1,6 +1,5 @@
 """Walks over a mail line by line: which entity (RFC 2045 2.4) each line belongs to. Pure."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,7 +12,6 @@ MAX_DEPTH = 40
 MAX_HEADER_LINES = 10_000
 MESSAGES = ("message/rfc822", "message/global")
 _SEALED = ("multipart/signed", "multipart/encrypted")
-_SERVER_SIGNATURES = re.compile(rb"(?im)^(?:dkim-signature|arc-message-signature):")  # RFC 6376, RFC 8617
 _SEALED_LEAVES = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
 
@@ -140,8 +138,6 @@ class Walker:
         content = parse_content(fields, above.default if above else "text/plain", defects, names=())
         if defects:  # another reader may see another structure, and another mail after the conversion
             raise NotConvertible(f"it is ambiguous ({', '.join(sorted(defect.value for defect in defects))})")
-        if not self._count and _SERVER_SIGNATURES.search(block):
-            raise NotConvertible("it is signed (DKIM)")
         is_message = content.media_type in MESSAGES
         is_container = (is_message or bool(content.boundary)) and content.encoding in IDENTITY
         if content.media_type.startswith("multipart/") and not is_container:

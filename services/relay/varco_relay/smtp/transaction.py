@@ -62,8 +62,9 @@ class SmtpTransaction:
 
     `body` is in wire form: CRLF, dot-stuffed, no final dot. Chunks are read anew for each attempt.
     `size` is in bytes, `hops` counts the servers that the mail came through. `returns`, `envid`,
-    `require_tls` and `options` as in the envelope. `sign` signs the mail once its bytes are those
-    that leave; `dkim` says what became of that.
+    `require_tls` and `options` as in the envelope. `rewritten`: the gate changed the body, so the
+    client's own signatures are broken. `sign` signs the mail once its bytes are those that leave;
+    `dkim` says what became of that.
     """
 
     sender: str
@@ -77,6 +78,7 @@ class SmtpTransaction:
     envid: str = ""
     require_tls: bool = False
     options: tuple[RecipientOptions, ...] = ()
+    rewritten: bool = False
     sign: "Sign | None" = None
     dkim: str = ""
 
