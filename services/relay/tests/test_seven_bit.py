@@ -1,6 +1,7 @@
 """8-bit mail is encoded for a next hop without 8BITMIME, and says the same afterwards."""
 
 import random
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage, Message
 from email.mime.application import MIMEApplication
@@ -10,9 +11,10 @@ from email.mime.text import MIMEText
 
 import pytest
 
-from varco_common.testing.next_hop import NextHop
+from varco_common.testing.next_hop import DROP, NextHop
 from varco_relay.seven_bit.conversion import PIECE, seven_bit
 from varco_relay.seven_bit.walker import NotConvertible
+from varco_relay.smtp.transaction import SmtpTransaction
 
 from .pools import Pools, codes, lines, mail
 
@@ -241,6 +243,28 @@ async def test_a_next_hop_with_8bitmime_gets_the_mail_as_it_is(hop: NextHop, poo
     body = "Subject: x\r\n\r\nperché\r\n".encode()
     await codes(pools.to(hop), mail(body=body))
     assert hop.received[0].body == body
+
+
+async def test_a_mail_that_was_signed_for_a_lost_connection_is_encoded_and_signed_for_the_next(
+    hop: NextHop, pools: Pools
+):
+    """The next host behind the name may offer less."""
+
+    async def sign(transaction: SmtpTransaction) -> SmtpTransaction:
+        assert isinstance(transaction.body, bytes)
+        return replace(transaction, body=b"DKIM-Signature: v=1\r\n" + transaction.body)
+
+    pool = pools.to(hop)
+    await codes(pool, mail())
+    hop.eight_bit = False
+    hop.answer("MAIL", DROP)
+    body = "Subject: x\r\n\r\nperché\r\n".encode()
+    assert await codes(pool, replace(mail(body=body), sign=sign)) == {"bob@x.example": 250}
+    received = hop.received[1].body
+    assert received.startswith(b"DKIM-Signature: v=1\r\n")
+    assert received.count(b"DKIM-Signature") == 1
+    assert received.isascii()
+    assert hop.connections == 2
 
 
 async def test_a_signed_mail_bounces_with_clear_words_and_the_next_one_goes(hop: NextHop, pools: Pools):

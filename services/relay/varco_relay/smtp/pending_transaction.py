@@ -46,13 +46,20 @@ Result = Completed | NotAttempted
 
 @dataclass(slots=True, eq=False)
 class PendingTransaction:
-    """A transaction on its way, with the replies for its recipients so far."""
+    """A transaction on its way, with the replies for its recipients so far.
 
-    transaction: SmtpTransaction
+    `transaction` is as the connection needs it, in 7 bits or signed; `given` as it came.
+    """
+
+    given: SmtpTransaction
     result: "asyncio.Future[Result]"
     stage: Stage = Stage.WAITING
     commands: list[bytes] = field(default_factory=list)
     replies: dict[str, SmtpReply] = field(default_factory=dict)
+    transaction: SmtpTransaction = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.transaction = self.given
 
     @property
     def done(self) -> bool:
@@ -69,7 +76,8 @@ class PendingTransaction:
             self.result.set_result(result)
 
     def requeue(self) -> None:
-        """Forgets what the lost connection achieved."""
+        """Forgets what the lost connection achieved: the next one may need the mail otherwise."""
+        self.transaction = self.given
         self.stage = Stage.WAITING
         self.replies.clear()
 
