@@ -28,7 +28,7 @@ from varco_relay.dkim.header import fields_of, from_domain
 from varco_relay.dkim.keys import OpenKeys, make_key
 from varco_relay.dkim.signer import MailSigner
 from varco_relay.secret_box import SecretBox
-from varco_relay.smtp.transaction import SmtpTransaction
+from varco_relay.smtp.transaction import MAX_HEADER, SmtpTransaction
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
 BOX = SecretBox(Fernet.generate_key())
@@ -214,6 +214,21 @@ async def test_signatures_of_the_client_that_the_gate_broke_are_removed_or_kept(
     removed = await wire(await sign(domains(DkimAlgorithm.RSA), body, rewritten=True))
     assert removed.lower().count(b"dkim-signature:") == 1
     assert verified(removed)
+
+
+@pytest.mark.parametrize("excess", [-10, 1, 70_000])
+async def test_a_long_header_in_chunks_is_signed_whole_or_left_as_it_is(excess):
+    long = HEADER + b"X-Long: " + b"x" * (MAX_HEADER + excess - len(HEADER) - 12) + b"\r\n"
+    mail = long + b"\r\nHello\r\n"
+    assert len(long) == MAX_HEADER + excess - 2
+    body = in_chunks(mail, MAX_HEADER // 16)
+    signed = await sign(domains(DkimAlgorithm.RSA), body, converted=True)
+    content = b"".join([chunk async for chunk in signed.body()])
+    assert content.endswith(mail)
+    if content == mail:
+        assert signed.dkim == f"unsigned: the header is longer than {MAX_HEADER} bytes"
+    else:
+        assert verified(content)
 
 
 async def test_a_key_of_another_gate_stops_no_mail():

@@ -20,6 +20,10 @@ _ALGORITHMS = {DkimAlgorithm.RSA: "rsa-sha256", DkimAlgorithm.ED25519: "ed25519-
 _log = log.get(__name__)
 
 
+class _HeaderTooLong(Exception):
+    """Of a body that comes in chunks: it would have to be in memory."""
+
+
 class _Reading(NamedTuple):
     """What one reading of a mail found: its fields, the bytes of its header, the body's hash."""
 
@@ -44,7 +48,11 @@ class MailSigner:
         body.
         """
         body = transaction.body
-        fields = fields_of(await _header(body))
+        try:
+            header = await _header(body)
+        except _HeaderTooLong:
+            return replace(transaction, dkim=f"unsigned: the header is longer than {MAX_HEADER} bytes")
+        fields = fields_of(header)
         author = from_domain(fields)
         state = self._domains_of(account)
         domain = state.signing(author) if state and author else None
@@ -127,11 +135,13 @@ def _reading(header: bytes, digest: RelaxedBodyHash) -> _Reading:
 
 
 async def _until_body(chunks: AsyncGenerator[bytes, None]) -> tuple[bytes, bytes]:
-    """The header, and the beginning of the body behind it."""
+    """The header, and the beginning of the body behind it. Raises _HeaderTooLong."""
     start = b""
     async for chunk in chunks:
         start += chunk
-        if b"\r\n\r\n" in start or len(start) >= MAX_HEADER:
+        if b"\r\n\r\n" in start:
             break
+        if len(start) >= MAX_HEADER:
+            raise _HeaderTooLong
     header, _, content = start.partition(b"\r\n\r\n")
     return header, content
