@@ -10,7 +10,7 @@ from varco_relay.smtp import connection_pool
 def hurry() -> None:
     """Sets the constants that nobody else changes."""
     account_worker.ACK_WAIT_SECONDS = 2.0
-    queue_runner.ROUTE_CHECK = timedelta(seconds=0.02)
+    queue_runner.ROUTE_CHECK = queue_runner.HELD_CHECK = timedelta(seconds=0.02)
     connection_pool.RECONNECT = Backoff(first=timedelta(seconds=0.05), longest=timedelta(seconds=0.2))
 
 

@@ -15,10 +15,14 @@ from varco_common.events import (
     MailExpired,
     MailHeld,
     RouteFailed,
+    RouteRecovered,
+    RouteSet,
     SenderNotified,
+    Smarthost,
 )
 from varco_common.storage.object_store import ObjectStore
 from varco_common.testing.certificates import self_signed
+from varco_common.testing.dns import dns_server
 from varco_common.testing.next_hop import NextHop, recipients
 from varco_common.testing.waiting import eventually
 
@@ -126,6 +130,72 @@ async def test_a_held_mail_is_still_held_after_a_restart(gate, hop: NextHop):
         assert 'varco_relay_queue_held_mails{account="acme"} 1.0' in (await client.get("/metrics")).text
         await client.post(f"/queue/{held}/release")
         await gate.facts.until(MailDelivered, 1, held)
+
+
+async def test_a_held_mail_is_given_up_once_its_record_has_left_mail(gate, hop: NextHop):
+    """It can't be sent any more, and its sender must hear that."""
+    await gate.account()
+    hop.answer("held@x.example", LATER)
+    hop.answer("other@x.example", LATER, LATER)
+    async with gate.relay(**to(hop), **SLOW) as client:
+        held = await gate.mail("held@x.example")
+        await gate.mail("other@x.example")
+        (deferred,) = await gate.facts.until(MailDeferred, 1, held)
+        await gate.facts.until(MailDeferred, 2)
+        await eventually(lambda: queued(client, held))
+        await client.post(f"/queue/{held}/hold")
+    async with gate.relay(**to(hop), **SLOW, give_up="0.1s") as client:
+        other = next(event.mail for event in gate.facts.of(MailDeferred) if event.mail != held)
+        await eventually(lambda: queued(client, other))
+        await client.post(f"/queue/{other}/retry")
+        await gate.facts.until(MailExpired, 1, other)
+        assert (await client.get(f"/queue/{held}")).json()["held"] is True
+        await gate.bus.admin.erase(deferred.sequence, overwrite=False)
+        await gate.facts.until(MailExpired, 1, held)
+        await gate.facts.until(SenderNotified, 1, held)
+    assert "held@x.example" not in recipients(hop.received)
+
+
+async def test_a_mail_whose_next_hop_dns_does_not_tell_waits_longer_each_time_and_is_given_up(gate, hop: NextHop):
+    await gate.account()
+    hop.answer("bob@x.example", LATER)
+    async with gate.relay(**to(hop), **SLOW):
+        mail = await gate.mail("bob@x.example")
+        await gate.facts.until(MailDeferred)
+    way = Smarthost(host="provider.example", port=hop.port, mx=True)
+    await gate.bus.events.append(RouteSet(at=gate.now(), account="acme", route=way))
+    with dns_server() as dns:
+        dns.fail("provider.example", "SERVFAIL")
+        more = {"resolver_servers": (dns.address,)}
+        async with gate.relay(**more, retry_first="0.1s", retry_longest="100s") as client:
+            await eventually(lambda: queued(client, mail))
+            await client.post(f"/queue/{mail}/retry")
+            _, second, third = await gate.facts.until(MailDeferred, 3, timeout=60)
+        async with gate.relay(**more, **SLOW, give_up="0.1s") as client:
+            await eventually(lambda: queued(client, mail))
+            await client.post(f"/queue/{mail}/retry")
+            (expired,) = await gate.facts.until(MailExpired, timeout=60)
+    assert (second.attempt, third.attempt) == (2, 3)
+    assert "DNS gives no answer" in second.failures[0].answer
+    assert third.next_at - third.at > second.next_at - second.at
+    assert "DNS gives no answer" in expired.failures[0].answer
+
+
+async def test_an_account_is_told_that_dns_does_not_tell_its_next_hop(gate, hop: NextHop):
+    await gate.account()
+    way = Smarthost(host="provider.example", port=hop.port, mx=True)
+    await gate.bus.events.append(RouteSet(at=gate.now(), account="acme", route=way))
+    with dns_server() as dns:
+        dns.fail("provider.example", "SERVFAIL")
+        async with gate.relay(resolver_servers=(dns.address,)):
+            await gate.mail("bob@x.example")
+            (failed,) = await gate.facts.until(RouteFailed, timeout=60)
+            assert "DNS gives no answer" in failed.why
+            dns.mend("provider.example")
+            dns.add("provider.example", "MX", "10 mx.provider.example.")
+            dns.add("mx.provider.example", "A", "127.0.0.1")
+            await gate.facts.until(MailDelivered, timeout=60)
+            await gate.facts.until(RouteRecovered)
 
 
 async def test_a_mail_that_became_due_while_relay_was_down_is_tried_at_its_start(gate, hop: NextHop):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -32,6 +33,11 @@ def test_a_broken_setting_is_named(monkeypatch, name, value):
     monkeypatch.setenv(f"VARCO_RELAY_{name}", value)
     with pytest.raises(BrokenSetting, match=f"^VARCO_RELAY_{name}=[^\n]+$"):
         load(Settings)
+
+
+def test_a_mail_is_given_up_before_its_record_leaves_mail():
+    assert Settings(give_up="30 days", mail_days=10.0).schedule.give_up == timedelta(days=9)
+    assert Settings().schedule.give_up == timedelta(days=5)
 
 
 @pytest.mark.parametrize("variable", sorted(Settings.retired))

@@ -208,18 +208,18 @@ class AccountWorker:
 
     async def _attempt(self, message: OutgoingMessage, part: RoutePart, table: RouteTable) -> tuple[str, ...]:
         """Returns the recipients that wait for their route."""
-        destination, untried = part.destination, message.recipients
+        destination, untried, why = part.destination, message.recipients, ""
         if not isinstance(destination, Unroutable) and not destination.down_reason:
-            untried, _ = await self._deliverer.attempt(message, destination)
+            untried, _, why = await self._deliverer.attempt(message, destination)
             if self._is_down and not untried and destination is table.default:  # no pool of an MX host tells it
                 self._is_down = False
                 self._append(RouteRecovered(at=utc_now(), account=self.account, host=destination.name))
         if untried and (table.has_rules or self._deliverer.expired(message.envelope.received_at)):
-            await self._deliverer.defer(message.part(untried, message.route), destination)
+            await self._deliverer.defer(message.part(untried, message.route), destination, why)
             return ()
         by_hand = isinstance(destination, Unroutable) and destination.held
-        if untried and destination.down_reason and not by_hand:
-            self.on_down(destination.name, destination.down_reason)  # a pool has told it, no route has not
+        if untried and not by_hand and (reason := destination.down_reason or why):
+            self.on_down(destination.name, reason)  # a pool has told it; no route, and a DNS without answer, have not
         return untried
 
     def _doubt(self) -> None:

@@ -12,16 +12,17 @@ _MAX_ROUTE = 1_000  # characters
 class AttemptLog:
     """`failed` has the next hop and the failure of each recipient without a delivery.
 
-    `sequence` is that of the last event that was appended, or 0.
+    `sequence` is that of the last event that was appended, or 0; `not_asked` is why a next hop was
+    not asked.
     """
 
     def __init__(self) -> None:
         self.failed: dict[str, tuple[str, Failure]] = {}
         self.sequence = 0
+        self.not_asked = ""
         self._bounced: set[str] = set()
         self._passed_over: dict[str, str] = {}
         self._dkim: dict[str, str] = {}
-        self._not_asked = ""  # why a next hop was not asked
 
     def note(self, host: str, outcome: AttemptOutcome, dkim: str = "") -> None:
         """What became of some recipients at one next hop; `dkim` as in events."""
@@ -37,14 +38,14 @@ class AttemptLog:
 
     def pass_over(self, host: str, reason: str) -> None:
         """The next hop was not asked."""
-        self._passed_over[host] = self._not_asked = reason
+        self._passed_over[host] = self.not_asked = reason
 
     def wait_for_passed_over(self) -> None:
         """Whom only the gate refused, waits: the hop that was not asked may carry the mail."""
-        for recipient in [*self._bounced] if self._not_asked else []:
+        for recipient in [*self._bounced] if self.not_asked else []:
             host, failure = self.failed[recipient]
             if failure.by_gate:
-                answer = f"4.4.1 {self._not_asked}"[:MAX_TEXT]
+                answer = f"4.4.1 {self.not_asked}"[:MAX_TEXT]
                 self.failed[recipient] = (host, Failure(recipient=recipient, status="4.4.1", answer=answer))
                 self._bounced.discard(recipient)
 

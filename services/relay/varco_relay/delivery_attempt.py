@@ -31,7 +31,7 @@ from varco_relay.smtp.hop_list import Hop, HopList
 from varco_relay.smtp.mx_hops import DirectHops
 from varco_relay.smtp.pending_transaction import NotAttempted
 from varco_relay.smtp.pool_registry import Destination
-from varco_relay.smtp.smtp_reply import SmtpReply
+from varco_relay.smtp.smtp_reply import MAX_TEXT, SmtpReply
 from varco_relay.smtp.transaction import BodyChunks, Sign, SmtpTransaction, make_transaction, read_header
 
 RECIPIENTS_PER_TRANSACTION = 100  # RFC 5321 4.5.3.1.8: every server takes that many
@@ -42,13 +42,14 @@ def utc_now() -> datetime:
 
 
 class AttemptResult(NamedTuple):
-    """`untried` got no attempt, because the route went down.
+    """`untried` got no attempt, because of `why`: no next hop could be asked.
 
     `sequence` is that of the last event, or 0.
     """
 
     untried: tuple[str, ...]
     sequence: int
+    why: str = ""
 
 
 class Deliverer:
@@ -70,7 +71,8 @@ class Deliverer:
         attempts = [self._attempt_group(message, group, destination, header) for group in groups]
         results = await all_results(attempts)
         untried = tuple(recipient for result in results for recipient in result.untried)
-        return AttemptResult(untried, max(result.sequence for result in results))
+        why = next((result.why for result in results if result.untried), "")
+        return AttemptResult(untried, max(result.sequence for result in results), why)
 
     async def _attempt_group(
         self, message: OutgoingMessage, recipients: tuple[str, ...], destination: HopList | DirectHops, header: bytes
@@ -90,7 +92,8 @@ class Deliverer:
             log.note_untried(left)
         log.wait_for_passed_over()
         sequence = await self._record(message, log)
-        return AttemptResult(tuple(r for r in left if r not in log.failed), max(sequence, log.sequence))
+        untried = tuple(recipient for recipient in left if recipient not in log.failed)
+        return AttemptResult(untried, max(sequence, log.sequence), log.not_asked)
 
     async def _offer(self, attempt: "_Attempt", recipients: tuple[str, ...], hop: Hop) -> tuple[str, ...]:
         """Offers the mail to one next hop. Returns the recipients that another one may take."""
@@ -145,12 +148,13 @@ class Deliverer:
                 sequence = await self._append(failed, len(failed.failures))
         return sequence
 
-    async def defer(self, message: OutgoingMessage, destination: Destination) -> int:
+    async def defer(self, message: OutgoingMessage, destination: Destination, why: str = "") -> int:
         """Records that these recipients wait for their route, or are tried no more.
 
-        Returns the sequence of the event.
+        `why` no next hop could be asked; empty: the destination says it. Returns the sequence of
+        the event.
         """
-        answer = f"4.4.1 {destination.down_reason}"
+        answer = f"4.4.1 {destination.down_reason or why}"[:MAX_TEXT]
         failures = tuple(Failure(recipient=r, status="4.4.1", answer=answer) for r in message.recipients)
         log = AttemptLog()
         log.note(destination.name, AttemptOutcome(deferred=failures))
@@ -164,6 +168,10 @@ class Deliverer:
     def expired(self, accepted_at: datetime) -> bool:
         """Whether a mail that was accepted then is given up now."""
         return self._schedule.expired(utc_now(), accepted_at)
+
+    def over_at(self, accepted_at: datetime) -> datetime:
+        """When the time of a mail is over that was accepted then."""
+        return accepted_at + self._schedule.give_up
 
     async def give_up(self, message: OutgoingMessage, failures: tuple[Failure, ...], host: str) -> int:
         """Records that these recipients are tried no more; returns the sequence of the event."""

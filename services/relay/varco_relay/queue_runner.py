@@ -21,6 +21,7 @@ from varco_relay.smtp.pool_registry import Unroutable
 
 MAX_ATTEMPTS = 16  # at once: a long queue leaves connections to mail that was just accepted
 ROUTE_CHECK = timedelta(seconds=30)  # a mail whose route is down is looked at again; it costs a look into memory
+HELD_CHECK = timedelta(hours=1)  # whether MAIL still has the record of a mail that is held beyond its time
 _BUS_RETRY = timedelta(seconds=2)  # a bus that restarts is back within seconds
 _BUG_RETRY = timedelta(minutes=1)  # a bug seldom goes away by itself
 _log = log.get(__name__)
@@ -69,14 +70,18 @@ class QueueRunner:
 
     def _schedule(self, mail: str, at: datetime | None = None) -> None:
         """Puts the mail into the queue: at that time, or when it is due."""
-        state = self._queue.get(mail)
-        if at := at or (state.due if state else None):
+        if at := at or self._due_at(self._queue.get(mail)):
             self._due.push(at, mail)
+
+    def _due_at(self, state: QueuedMail | None) -> datetime | None:
+        """A held mail is looked at when its time is over: its record will leave MAIL."""
+        if state and state.held and state.failures and state.accepted_at:
+            return state.due or self._deliverer.over_at(state.accepted_at)
+        return state.due if state else None
 
     def _start(self, mail: str) -> None:
         """Starts a task, unless the mail is no longer due or has one already."""
-        state = self._queue.get(mail)
-        due = state.due if state else None
+        due = self._due_at(self._queue.get(mail))
         if mail in self._tasks or due is None or due > utc_now():
             self._free.release()
             return
@@ -101,9 +106,10 @@ class QueueRunner:
 
     async def _handle(self, state: QueuedMail) -> datetime | None:
         """Writes the DSNs, then makes attempts. Returns when to look again, if no event tells."""
-        expired = state.accepted_at is not None and self._deliverer.expired(state.accepted_at)
+        if state.held and not state.owed:
+            return await self._give_up_if_gone(state)
         due = [(delivery, part) for delivery in state.attempts_due(utc_now()) for part in self._parts(state, delivery)]
-        ready = [(delivery, part) for delivery, part in due if expired or not part.destination.down_reason]
+        ready = [(delivery, part) for delivery, part in due if self._is_over(state) or not part.destination.down_reason]
         again = utc_now() + ROUTE_CHECK if len(ready) < len(due) else None
         if not ready and not state.owed:
             return again
@@ -114,6 +120,19 @@ class QueueRunner:
         results = await all_results(attempts)
         await self._queue.reached(max([sequence, *(result.sequence for result in results)]))
         return utc_now() + ROUTE_CHECK if any(result.untried for result in results) else again
+
+    async def _give_up_if_gone(self, state: QueuedMail) -> datetime | None:
+        """Without its record in MAIL a held mail can't be sent any more: its sender hears of it."""
+        if await self._stored(state):
+            return utc_now() + HELD_CHECK
+        parts = [(delivery, part) for delivery in state.waiting for part in self._parts(state, delivery)]
+        results = await all_results([self._attempt(state, delivery, part, None) for delivery, part in parts])
+        await self._queue.reached(max(result.sequence for result in results))
+        return None
+
+    def _is_over(self, state: QueuedMail) -> bool:
+        """Whether the mail is given up if its next hop can't be asked now."""
+        return state.accepted_at is not None and self._deliverer.expired(state.accepted_at)
 
     def _parts(self, state: QueuedMail, delivery: QueuedDelivery) -> list[RoutePart]:
         """By the routes of now, which may have changed since the last attempt."""
@@ -128,7 +147,12 @@ class QueueRunner:
         if stored is None or isinstance(destination, Unroutable) or destination.down_reason:
             failures = tuple(failure for failure in delivery.failures if failure.recipient in part.recipients)
             return AttemptResult((), await self._deliverer.give_up(message, failures, destination.name))
-        return await self._deliverer.attempt(message, destination)
+        result = await self._deliverer.attempt(message, destination)
+        if result.untried and (not destination.down_reason or self._is_over(state)):
+            # none is known to be down (DNS gave none, or all hang): nobody tells when one is back
+            left = message.part(result.untried, part.route)
+            return AttemptResult((), await self._deliverer.defer(left, destination, result.why))
+        return result
 
     async def _stored(self, state: QueuedMail) -> StoredMail | None:
         try:

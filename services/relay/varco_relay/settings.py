@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from varco_common.base.settings import Duration, Internal, env_prefix, matches
+from varco_common.bus.settings import WithMailDays
 from varco_common.dns import WithResolver
 from varco_common.events import Blackhole, DirectDelivery, Route, Smarthost
 from varco_common.runtime.settings import TableServiceSettings, WithHostname
@@ -15,6 +16,8 @@ from varco_relay.decide.retry_schedule import RetrySchedule
 from varco_relay.route_document import BLACKHOLE, MX
 from varco_relay.smtp.target import parse_next_hop
 
+_SHARE_OF_MAIL_DAYS = 0.9  # the rest is for a relay that is down when a mail's time is over
+
 
 def _route(text: str) -> str:
     if text.strip() not in ("", BLACKHOLE, MX):
@@ -22,7 +25,7 @@ def _route(text: str) -> str:
     return text.strip()
 
 
-class Settings(TableServiceSettings, WithHostname, WithObjectStore, WithResolver):
+class Settings(TableServiceSettings, WithHostname, WithObjectStore, WithResolver, WithMailDays):
     """`VARCO_RELAY_*`, and what is shared."""
 
     model_config = env_prefix("VARCO_RELAY_")
@@ -68,7 +71,8 @@ class Settings(TableServiceSettings, WithHostname, WithObjectStore, WithResolver
     retry_longest: Duration = Field(default=timedelta(hours=2), description="The longest delay between two attempts.")
     give_up: Duration = Field(
         default=timedelta(days=5),
-        description="How long after its acceptance a mail is tried. Then its sender is notified.",
+        description="How long after its acceptance a mail is tried. Then its sender is notified. At most nine tenths of "
+        "VARCO_NATS_MAIL_DAYS: a mail must not leave MAIL before.",
     )
     private_routes: bool = Field(
         default=False,
@@ -103,7 +107,8 @@ class Settings(TableServiceSettings, WithHostname, WithObjectStore, WithResolver
 
     @property
     def schedule(self) -> RetrySchedule:
-        return RetrySchedule(first=self.retry_first, longest=self.retry_longest, give_up=self.give_up)
+        give_up = min(self.give_up, timedelta(days=self.mail_days) * _SHARE_OF_MAIL_DAYS)
+        return RetrySchedule(first=self.retry_first, longest=self.retry_longest, give_up=give_up)
 
     @property
     def grace(self) -> float:
