@@ -222,7 +222,7 @@ async def test_a_long_header_in_chunks_is_signed_whole_or_left_as_it_is(excess):
     mail = long + b"\r\nHello\r\n"
     assert len(long) == MAX_HEADER + excess - 2
     body = in_chunks(mail, MAX_HEADER // 16)
-    signed = await sign(domains(DkimAlgorithm.RSA), body, converted=True)
+    signed = await sign(domains(DkimAlgorithm.RSA), body, rewritten=True)
     content = b"".join([chunk async for chunk in signed.body()])
     assert content.endswith(mail)
     if content == mail:
