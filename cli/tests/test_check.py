@@ -68,7 +68,7 @@ def test_a_wrong_variable_is_one_line(
 
 
 def test_every_wrong_variable_is_named_at_once(gate: pytest.MonkeyPatch, varco: Varco) -> None:
-    for name in ("VARCO_RELAY_CONNECTIONS", "VARCO_INGRESS_MAX_SIZE", "VARCO_INGRESS_MAX_ERRORS"):
+    for name in ("VARCO_RELAY_CONNECTIONS", "VARCO_INGRESS_MAX_SIZE", "VARCO_INGRESS_MAX_RECIPIENTS"):
         gate.setenv(name, "many")
     assert len(found(varco, 2)) == 3
 

@@ -11,7 +11,7 @@ import pytest
 
 from varco_archive import app
 from varco_archive.copy_reader import unstuffed
-from varco_archive.pop3 import session
+from varco_archive.pop3 import server, session
 from varco_archive.pop3.multiline import terminated, top
 from varco_common.events import AuthCause, AuthFailed, HostBanned, LoginGuarded
 from varco_common.testing.waiting import eventually
@@ -112,19 +112,22 @@ async def test_a_line_without_end_and_endless_errors_end_the_session(gate):
             assert await client.line() == ""
 
 
-async def test_a_silent_client_loses_its_mailbox(gate):
-    async with gate.archive(idle="0.3s") as http, connected(gate) as client:
+async def test_a_silent_client_loses_its_mailbox(gate, monkeypatch):
+    async with gate.archive() as http, connected(gate) as client:
         await switch_on(http)
         await client.start_tls(gate.trusting)
         await client.command(f"USER {LOGIN}")
         assert (await client.command(f"PASS {PASSWORD}")).startswith("+OK")
         assert (await http.get("/accounts/acme/archive/status")).json()["in_session"]
+        monkeypatch.setattr(session, "IDLE_SECONDS", 0.3)
+        assert (await client.command("NOOP")).startswith("+OK")
         assert await client.line() == ""
         assert not (await http.get("/accounts/acme/archive/status")).json()["in_session"]
 
 
-async def test_more_connections_than_allowed_are_turned_away(gate):
-    async with gate.archive(max_connections_per_host=1), connected(gate):
+async def test_more_connections_than_allowed_are_turned_away(gate, monkeypatch):
+    monkeypatch.setattr(server, "MAX_CONNECTIONS_PER_HOST", 1)
+    async with gate.archive(), connected(gate):
         reader, writer = await asyncio.open_connection("127.0.0.1", gate.pop3)
         assert (await reader.readline()).startswith(b"-ERR [SYS/TEMP]")
         writer.close()

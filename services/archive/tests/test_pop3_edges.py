@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from varco_archive.pop3 import commands, connection, session
+from varco_archive.pop3 import commands, connection, server, session
 from varco_common.base.ids import new_id
 from varco_common.events import AuthCause, AuthFailed
 from varco_common.testing.waiting import eventually
@@ -155,8 +155,9 @@ async def test_top_gives_the_header_and_as_many_lines_as_were_asked_for(gate):
                 assert await client.command(f"TOP {argument}") == SYNTAX
 
 
-async def test_all_ports_together_take_no_more_connections_than_allowed(gate):
-    async with gate.archive(max_connections=2):
+async def test_all_ports_together_take_no_more_connections_than_allowed(gate, monkeypatch):
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 2)
+    async with gate.archive():
         async with connected(gate), connected(gate, "127.0.0.2"):
             reader, writer = await asyncio.open_connection("127.0.0.1", gate.pop3, local_addr=("127.0.0.3", 0))
             assert await reader.readline() == b"-ERR [SYS/TEMP] too many connections\r\n"
@@ -185,7 +186,8 @@ async def test_a_failed_handshake_ends_the_session(gate):
 async def test_a_client_that_does_not_read_loses_its_session(gate, monkeypatch):
     """Its mailbox must not stay locked for ever."""
     monkeypatch.setattr(connection, "MAX_UNSENT", 0)
-    async with gate.archive(idle="0.3s") as http:
+    monkeypatch.setattr(session, "IDLE_SECONDS", 0.3)
+    async with gate.archive() as http:
         await switch_on(http)
         await gate.mail(body=b"Subject: large\r\n\r\n" + b"x" * 900_000 + b"\r\n")
         await copies(http, 1)

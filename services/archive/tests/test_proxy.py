@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from varco_archive.pop3 import server
 from varco_common.events import AuthFailed, HostBanned
 from varco_common.testing.waiting import eventually
 
@@ -70,8 +71,9 @@ async def test_the_header_comes_before_tls_on_pop3s(gate):
             assert (await client.log_in()).startswith("+OK")
 
 
-async def test_bans_and_limits_are_the_clients_before_any_handshake(gate):
-    async with gate.archive(pop3_balancers=BALANCER, max_connections_per_host=1) as http:
+async def test_bans_and_limits_are_the_clients_before_any_handshake(gate, monkeypatch):
+    monkeypatch.setattr(server, "MAX_CONNECTIONS_PER_HOST", 1)
+    async with gate.archive(pop3_balancers=BALANCER) as http:
         await switch_on(http)
         async with through(gate, v1("192.0.2.7")) as first:
             assert (await first.line()).startswith("+OK")
@@ -137,8 +139,9 @@ async def test_a_header_cut_into_bytes_is_read_and_not_one_byte_more(gate):
         assert (await client.line()).startswith("+OK")
 
 
-async def test_a_session_that_ended_leaves_its_place(gate):
-    async with gate.archive(pop3_balancers=BALANCER, max_connections_per_host=1):
+async def test_a_session_that_ended_leaves_its_place(gate, monkeypatch):
+    monkeypatch.setattr(server, "MAX_CONNECTIONS_PER_HOST", 1)
+    async with gate.archive(pop3_balancers=BALANCER):
         for _ in range(3):
 
             async def greeted() -> bool:

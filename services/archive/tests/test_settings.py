@@ -11,8 +11,6 @@ from varco_common.base.settings import BrokenSetting, load
     [
         ("VARCO_HOSTNAME", "a_b", "a host name"),
         ("VARCO_ARCHIVE_RETURN_PATH", "copies", "no mail address"),
-        ("VARCO_ARCHIVE_MAX_CONNECTIONS", "0", "at least 1"),
-        ("VARCO_ARCHIVE_IDLE", "soon", "VARCO_ARCHIVE_IDLE=soon"),
         ("VARCO_POP3_PORT", "70000", "65535"),
         ("VARCO_NATS_MAIL_DAYS", "0", "more than"),
     ],
@@ -29,5 +27,5 @@ def test_a_setting_of_an_earlier_version_is_ignored_with_a_warning(monkeypatch, 
         monkeypatch.setenv(variable, "1")
     load(Settings)
     warnings = capsys.readouterr().err.splitlines()
-    assert len(warnings) == len(Settings.retired) == 10
+    assert len(warnings) == len(Settings.retired) == 13
     assert "VARCO_ARCHIVE_SWEEP is no longer a setting and is ignored: remove it" in warnings

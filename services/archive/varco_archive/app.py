@@ -90,7 +90,6 @@ async def serve(settings: Settings) -> None:
             throttle=LoginThrottle(GUESS_SECONDS, MAX_GUESSES_WAITING),
             guesses=guesses,
             certificates=certificates,
-            idle=settings.idle,
             report=failures.append,
         )
         server = Pop3Server(settings, context, BanTable(settings.never_banned))

@@ -1,13 +1,12 @@
 """archive's settings."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
 from varco_archive import normalization
-from varco_common.base.settings import CommaList, Duration, env_prefix
+from varco_common.base.settings import CommaList, env_prefix
 from varco_common.bus.settings import WithMailDays
 from varco_common.runtime.settings import (
     TableServiceSettings,
@@ -33,6 +32,9 @@ class Settings(
             "GUARD_INTERVAL",
             "GUARD_WAITING",
             "HANDSHAKE_TIMEOUT",
+            "IDLE",
+            "MAX_CONNECTIONS",
+            "MAX_CONNECTIONS_PER_HOST",
             "SWEEP",
             "ARGON2_MEMORY_KIB",
             "ACK_WAIT",
@@ -51,10 +53,4 @@ class Settings(
         default="",
         description="Envelope sender of forwarded copies for accounts that name none: an address whose bounces an "
         "operator reads. Empty: the null sender <>, so that no bounce is sent.",
-    )
-    max_connections: int = Field(default=200, ge=1, description="Open POP3 connections.")
-    max_connections_per_host: int = Field(default=20, ge=1, description="Open POP3 connections of one client address.")
-    idle: Duration = Field(
-        default=timedelta(minutes=10),
-        description="How long a session waits for the next command, or for a client that does not read (RFC 1939 3).",
     )

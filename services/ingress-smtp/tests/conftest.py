@@ -152,7 +152,7 @@ Start = Callable[..., Awaitable[World]]
 
 @pytest.fixture
 async def start(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Start]:
-    """Starts a world with given settings; `await start(max_errors=3)`."""
+    """Starts a world with given settings; `await start(max_connections=3)`."""
     async with AsyncExitStack() as stack:
 
         async def begin(

@@ -14,6 +14,7 @@ from varco_common.mail import grants
 from varco_common.mail.grants import Denied, LoginQuestion, NetworkQuestion
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp import authentication
+from varco_ingress_smtp.smtp import limits
 from varco_ingress_smtp.smtp.limits import PerHostSemaphore
 
 
@@ -237,7 +238,7 @@ async def test_a_host_that_waits_no_more_leaves_nothing_behind():
 
 async def test_a_login_that_can_not_be_checked_is_not_tried_without_end(world, client):
     world.policy.unavailable = True
-    for _ in range(world.settings.max_errors):
+    for _ in range(limits.MAX_ERRORS):
         assert (await client.say(f"AUTH PLAIN {plain()}")).startswith("454 4.7.0 ")
     assert (await client.reply()).startswith("421 ")
 

@@ -15,6 +15,7 @@ from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.notice_texts import Language, Notice
 from varco_common.mail.replies import Reply
 from varco_common.testing.smtp import TEXT
+from varco_ingress_smtp import pipeline
 from varco_ingress_smtp.smtp import body_reader
 from varco_ingress_smtp.smtp.body_reader import BodyReader
 from varco_ingress_smtp.smtp.line_endings import LineEndNormaliser, LineLengthCheck, has_bare_line_end
@@ -171,8 +172,9 @@ def test_too_long_is_any_line_over_the_limit_however_cut(sizes, cuts):
     assert lengths.too_long == any(size + 2 > 11 for size in sizes)
 
 
-async def test_a_body_that_finds_no_room_on_disk_is_452_and_its_rest_is_no_command(start, tmp_path):
-    world = await start(memory=1_000)
+async def test_a_body_that_finds_no_room_on_disk_is_452_and_its_rest_is_no_command(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "BODY_MEMORY", 1_000)
+    world = await start()
     (tmp_path / "spool").write_text("a file where the directory should be")
     async with world.connect() as client:
         await (await client.hello()).envelope()

@@ -46,22 +46,24 @@ def test_refusals_are_counted_between_reports():
     assert [refusals.to_report("h", cause, now) for now in (0.0, 1.0, 59.0, 61.0, 62.0)] == [1, 0, 0, 3, 0]
 
 
-async def test_a_silent_session_hears_421(start):
-    world = await start(command_timeout="200 ms")
+async def test_a_silent_session_hears_421(world, monkeypatch):
     async with world.connect() as client:
         await client.hello()
+        monkeypatch.setattr(limits, "COMMAND_SECONDS", 0.2)
+        await client.say("NOOP")
         assert await client.reply() == "421 4.4.2 Timeout\r\n"
         assert await client.reply() == ""
 
 
-async def test_a_body_that_comes_in_too_slowly_is_ended_and_others_dont_notice(start, monkeypatch):
-    monkeypatch.setattr(limits, "DATA_GRACE_SECONDS", 0.2)
-    world = await start(data_rate="1 MB")
+async def test_a_body_that_comes_in_too_slowly_is_ended_and_others_dont_notice(world, monkeypatch):
     async with world.connect() as slow, world.connect() as other:
         await slow.hello()
         await other.hello()
         await slow.envelope()
-        await slow.say("DATA")
+        with monkeypatch.context() as changed:
+            changed.setattr(limits, "DATA_GRACE_SECONDS", 0.2)
+            changed.setattr(limits, "MIN_DATA_RATE", 1_000_000)
+            await slow.say("DATA")
         slow.send(b"Subject: x\r\n")
         assert (await other.mail()).startswith("250 ")
         assert (await slow.reply()).startswith("421 4.4.2 The mail comes in too slowly")
@@ -103,7 +105,7 @@ async def test_the_end_waits_only_so_long(world):
         ("VARCO_INGRESS_VOTERS", ""),
         ("VARCO_INGRESS_VOTERS", "policy,policy"),
         ("VARCO_INGRESS_BALANCERS", "lb.example"),
-        ("VARCO_INGRESS_MAX_ERRORS", "0"),
+        ("VARCO_INGRESS_MAX_RECIPIENTS", "0"),
         ("VARCO_HOSTNAME", "two words"),
         ("VARCO_SMTP_PORT", "70000"),
         ("VARCO_INGRESS_MAXSIZE", "1"),
@@ -115,8 +117,8 @@ def test_a_broken_setting_is_named(monkeypatch, variable, value):
         load(Settings)
 
 
-async def test_talk_without_a_mail_comes_to_an_end(world, client):
-    most = MAX_IDLE_COMMANDS + world.settings.max_errors
+async def test_talk_without_a_mail_comes_to_an_end(client):
+    most = MAX_IDLE_COMMANDS + limits.MAX_ERRORS
     client.send(b"NOOP\r\n" * (most + 1))
     said = [await client.reply() for _ in range(most)]
     assert [line[:3] for line in said[:-1]] == ["250"] * (most - 1)

@@ -7,6 +7,7 @@ import pytest
 
 from varco_common.testing.smtp import Client
 from varco_common.testing.waiting import eventually
+from varco_ingress_smtp.smtp import limits
 
 
 @asynccontextmanager
@@ -78,8 +79,8 @@ async def test_a_host_s_connections_are_counted_before_their_handshake(start):
     await eventually(lambda: not world.admission.connections)
 
 
-async def test_a_handshake_that_does_not_come_ends(start):
-    world = await start(handshake_timeout="0.3s")
+async def test_a_handshake_that_does_not_come_ends(world, monkeypatch):
+    monkeypatch.setattr(limits, "HANDSHAKE_SECONDS", 0.3)
     async with from_host(world, "127.0.0.2", "smtps") as silent:
         assert await turned_away(silent)
     await eventually(lambda: not world.admission.connections)

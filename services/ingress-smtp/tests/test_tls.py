@@ -18,6 +18,7 @@ from varco_common.base.settings import BrokenSetting
 from varco_common.runtime import tls
 from varco_common.runtime.tls import Certificates
 from varco_common.testing.certificates import self_signed
+from varco_ingress_smtp.smtp import limits
 
 
 async def test_what_was_said_in_the_clear_after_starttls_ends_the_session(world):
@@ -182,8 +183,8 @@ def test_a_file_named_default_is_for_clients_without_a_name(tmp_path: Path):
     assert shown(Certificates(tmp_path, (), "a.example"), None) == "d.example"
 
 
-async def test_a_handshake_that_takes_too_long_is_ended(start):
-    world = await start(handshake_timeout="200 ms")
+async def test_a_handshake_that_takes_too_long_is_ended(world, monkeypatch):
+    monkeypatch.setattr(limits, "HANDSHAKE_SECONDS", 0.2)
     async with world.connect("smtps") as client:
         assert await client.reply() == ""
 

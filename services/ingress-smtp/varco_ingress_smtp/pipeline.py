@@ -30,6 +30,7 @@ from varco_ingress_smtp.spool import SMALL_BYTES, MemoryBudget, Spool
 from varco_ingress_smtp.stored_message import ReceivedBody
 from varco_ingress_smtp.transaction import SessionInfo, Transaction
 
+BODY_MEMORY = 64 * 1024 * 1024  # bytes for the bodies of all sessions of a process; others wait on disk
 MAX_SCAN = 262_144  # bytes; a larger body is scanned in a thread, so that the other sessions go on
 MAX_RECORDED_REFUSALS = 100  # recipients of one mail whose refusal becomes an event
 MAX_LOGGED_RECIPIENTS = 20  # a log line stays readable; the event has all of them
@@ -65,7 +66,7 @@ class MailPipeline:
         self._voters = settings.voters
         self._vote_seconds = settings.vote_timeout.total_seconds()
         self._spools = settings.home / "spool"
-        self._memory = MemoryBudget(settings.memory)
+        self._memory = MemoryBudget(BODY_MEMORY)
 
     # Who sends
 

@@ -1,4 +1,4 @@
-"""What an operator can set for ingress-smtp: names, certificates, limits, timeouts."""
+"""What an operator can set for ingress-smtp: names, certificates, limits."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from varco_common.base.settings import CommaList, Duration, Internal, Size, env_prefix
+from varco_common.base.settings import CommaList, Internal, Size, env_prefix
 from varco_common.bus.settings import WithMailDays
 from varco_common.runtime.settings import (
     ServiceSettings,
@@ -19,8 +19,7 @@ from varco_common.runtime.settings import (
 )
 from varco_common.storage.settings import WithObjectStore
 
-KIB = 1024
-MIB = 1024 * KIB
+MIB = 1024 * 1024
 
 
 class Settings(
@@ -40,12 +39,17 @@ class Settings(
     retired: ClassVar[frozenset[str]] = frozenset(
         f"VARCO_INGRESS_{name}"
         for name in (
+            "COMMAND_TIMEOUT",
             "DATA_GRACE",
+            "DATA_RATE",
             "DISCARD",
             "GUARD_INTERVAL",
             "GUARD_WAITING",
+            "HANDSHAKE_TIMEOUT",
             "MAX_COMMAND",
+            "MAX_ERRORS",
             "MAX_LINE",
+            "MEMORY",
             "REMEMBER",
             "REMEMBER_NETWORKS",
         )
@@ -65,26 +69,12 @@ class Settings(
         description="A body up to this size travels in its record, a larger one goes to the object store. Unset: the "
         "size from which the store costs less.",
     )
-    memory: Size = Field(
-        default=64 * MIB,
-        description="Memory for the bodies of all sessions of a process. Bodies beyond it wait on disk.",
-    )
     max_connections: int = Field(default=1000, ge=1, description="Open connections in each process.")
     max_connections_per_host: int = Field(
         default=50, ge=1, description="Open connections of one client address in each process."
     )
-    max_errors: int = Field(
-        default=10, ge=1, description="Rejected commands in one session before it is closed with 421."
-    )
     max_recipients: int = Field(
         default=1000, ge=100, description="Recipients of one mail, whatever the account's rule (RFC 5321 4.5.3.1.8)."
-    )
-    command_timeout: Duration = Field(
-        default=timedelta(minutes=5), description="How long a session waits for the next command (RFC 5321 4.5.3.2.7)."
-    )
-    handshake_timeout: Duration = Field(default=timedelta(seconds=30), description="How long a TLS handshake may take.")
-    data_rate: Size = Field(
-        default=KIB, ge=1, description="Bytes a second that a body must reach on average after its first minute."
     )
     port_reuse: Internal[bool] = Field(
         default=False, description="Share the ports with other processes that do so too (SO_REUSEPORT)."

@@ -21,6 +21,7 @@ from varco_common.runtime.connection_limit import ConnectionLimit
 from varco_common.runtime.proxy_protocol import client_of
 from varco_common.runtime.uvicorn_server import bound_socket
 
+MAX_CONNECTIONS, MAX_CONNECTIONS_PER_HOST = 1_000, 50  # an office behind one address collects by many clients
 BACKLOG = 256
 ACCEPT_RETRY_SECONDS = 0.5
 # Idle seconds, seconds between probes, probes: a vanished client keeps its mailbox locked for two
@@ -40,7 +41,7 @@ class Pop3Server:
         self._settings, self._context, self.bans = settings, context, bans
         self._sessions: dict[Pop3Session, asyncio.Task[None]] = {}
         self._connections: set[asyncio.Task[None]] = set()
-        self._limit = ConnectionLimit(settings.max_connections, settings.max_connections_per_host)
+        self._limit = ConnectionLimit(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_HOST)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:

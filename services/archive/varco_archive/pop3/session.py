@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import NamedTuple
 
 from varco_archive.mailboxes import Mailboxes
@@ -23,6 +22,7 @@ from varco_common.runtime.repeated_guesses import GuessDigest, RepeatedGuesses
 from varco_common.runtime.tls import Certificates
 
 MAX_ERRORS = 10
+IDLE_SECONDS = 600.0  # for the next command, or for a client that does not read (RFC 1939 3)
 LOGIN_IDLE_SECONDS = 60.0  # before the login: unknown hosts do not hold connections for long
 MAX_SESSION_SECONDS = 6 * 3_600.0  # the mailbox is locked meanwhile, and expired copies stay in it
 HANDSHAKE_SECONDS = 30.0
@@ -39,7 +39,7 @@ class SessionContext:
     throttle: LoginThrottle
     guesses: GuessDigest
     certificates: Certificates
-    idle: timedelta
+
     report: Callable[[AuthFailed], None]
 
 
@@ -74,7 +74,7 @@ class Pop3Session:
 
     @property
     def idle_seconds(self) -> float:
-        return self.context.idle.total_seconds() if self.maildrop else LOGIN_IDLE_SECONDS
+        return IDLE_SECONDS if self.maildrop else LOGIN_IDLE_SECONDS
 
     async def run(self) -> None:
         """Serves the client, then releases the mailbox. Only QUIT removes copies (RFC 1939 6)."""

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 from varco_common.base import log
 from varco_common.events import RefusedConnections
 from varco_common.events.ban_table import normal_address
-from varco_ingress_smtp.smtp import answers
+from varco_ingress_smtp.smtp import answers, limits
 from varco_ingress_smtp.smtp.admission import Admission
 from varco_ingress_smtp.smtp.limits import Deadline
 from varco_ingress_smtp.smtp.line_reader import LineReader
@@ -124,10 +124,13 @@ class ClientConnection(asyncio.BufferedProtocol):
     async def start_tls(self) -> bool:
         """Starts TLS and forgets what the client sent before (RFC 3207 4.2). False if it failed."""
         info, certificates = self.info, self.admission.certificates
-        seconds = self.admission.settings.handshake_timeout.total_seconds()
         try:
             transport = await self.loop.start_tls(
-                self.transport, self, certificates.context, server_side=True, ssl_handshake_timeout=seconds
+                self.transport,
+                self,
+                certificates.context,
+                server_side=True,
+                ssl_handshake_timeout=limits.HANDSHAKE_SECONDS,
             )
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             _log.info("TLS handshake failed", host=info.host, error=str(error))
@@ -176,7 +179,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     async def _run(self) -> None:
         try:
-            self.deadline.within(self.admission.settings.command_timeout.total_seconds())
+            self.deadline.within(limits.COMMAND_SECONDS)
             await self._make_session(self).converse()
         except (EOFError, ConnectionError):
             pass

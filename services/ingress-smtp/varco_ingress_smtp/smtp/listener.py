@@ -10,6 +10,7 @@ from varco_common.base import log
 from varco_common.base.settings import BrokenSetting
 from varco_common.runtime.proxy_protocol import client_of
 from varco_ingress_smtp.settings import Settings
+from varco_ingress_smtp.smtp import limits
 from varco_ingress_smtp.smtp.admission import Admission
 from varco_ingress_smtp.smtp.connection import ClientConnection
 from varco_ingress_smtp.smtp.session import SmtpSession
@@ -106,13 +107,12 @@ async def _open(admission: Admission, name: ListenerName, accepted: socket.socke
 
 
 async def _shake_hands(connection: ClientConnection, accepted: socket.socket) -> None:
-    settings, certificates = connection.admission.settings, connection.admission.certificates
     try:
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: connection,
             accepted,
-            ssl=certificates.context,
-            ssl_handshake_timeout=settings.handshake_timeout.total_seconds(),
+            ssl=connection.admission.certificates.context,
+            ssl_handshake_timeout=limits.HANDSHAKE_SECONDS,
         )
     except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
         write = _log.debug if connection.info.is_health_check else _log.info  # it comes every few seconds

@@ -83,14 +83,13 @@ class SmtpSession(NoNames, SMTP):
         Raises EOFError and ConnectionError when the client is gone.
         """
         connection, reader = self.connection, self.connection.reader
-        seconds = self.admission.settings.command_timeout.total_seconds()
         connection.write(f"220 {self.hostname} ESMTP Varco")
         count = 0
         while not connection.closing:
             if self.admission.draining and not connection.info.mail:
                 connection.send_last(answers.CLOSING)
                 return
-            connection.deadline.within(seconds)
+            connection.deadline.within(limits.COMMAND_SECONDS)
             connection.idle = True
             line = await reader.line(MAX_LINE)
             connection.idle = False
@@ -261,9 +260,8 @@ class SmtpSession(NoNames, SMTP):
         return ""
 
     def _data_rate(self) -> MinimumDataRate:
-        settings = self.admission.settings
-        idle = settings.command_timeout.total_seconds()
-        return MinimumDataRate(self.connection.deadline, limits.DATA_GRACE_SECONDS, settings.data_rate, idle)
+        deadline = self.connection.deadline
+        return MinimumDataRate(deadline, limits.DATA_GRACE_SECONDS, limits.MIN_DATA_RATE, limits.COMMAND_SECONDS)
 
     @command
     async def smtp_RSET(self, argument: str) -> str:
@@ -319,7 +317,7 @@ class SmtpSession(NoNames, SMTP):
         connection.write(answer)
         if answer[0] == "5" or self.error_count:
             self.error_count += answer[0] == "5"
-            if self.error_count >= self.admission.settings.max_errors:
+            if self.error_count >= limits.MAX_ERRORS:
                 connection.send_last(answers.TOO_MANY_ERRORS)
         if connection.writable:
             await connection.writable
