@@ -50,8 +50,8 @@ rotate-token: ## with docker compose: another admin token; the old one ends
 demo: venv ## start it with a local next hop, send mails that show each rule, print what became of them
 	@$(BIN)/varco demo
 
-test: venv ## every test, two files at a time
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+test: venv ## every test, four files at a time, because most of them wait
+	$(BIN)/pytest --numprocesses 4 --dist loadfile
 
 test-compose: venv ## the gate in Docker, for real (needs a Docker Engine with Compose v2; minutes)
 	$(BIN)/pytest tests/compose

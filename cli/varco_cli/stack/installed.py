@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ class ServiceDescription(msgspec.Struct, frozen=True, kw_only=True):
 decode_descriptions = msgspec.json.Decoder(list[ServiceDescription]).decode
 
 
+@cache
 def installed_services(*, everywhere: bool = False) -> list[ServiceDescription]:
     """Returns the services that are to run here, or all. A child process imports them.
 
