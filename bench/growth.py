@@ -21,6 +21,7 @@ from bench.measure import Sink, drained, generate
 from bench.whatif import Office, settled
 from bench.workloads import WORKLOADS, Workload
 from varco_cli.stack.bus import operator
+from varco_cli.stack.settings import SERVICES
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.bus import Bus
 from varco_common.events.audit import MailRecorded, encode_recorded
@@ -81,7 +82,7 @@ async def _median(stack: Stack, sink: Sink, load: Workload, rounds: int) -> floa
 
 async def _fill(stack: Stack, count: int) -> None:
     """Appends events until EVENTS has `count` of them."""
-    settings = operator(StateDirectory(stack.home), "127.0.0.1", int(stack.environment["VARCO_NATS_PORT"]))
+    settings = operator(StateDirectory(stack.home), "127.0.0.1", int(stack.environment["VARCO_API_PORT"]) + SERVICES)
     async with Bus.connect(settings, "bench") as bus:
         missing = count - await bus.events.last_sequence("events.>")
         last = await bus.events.last_sequence(RECORDED)

@@ -23,6 +23,7 @@ from bench import proc
 from bench.gates.varco import Stack, running
 from bench.report import machine
 from varco_cli.stack.bus import operator
+from varco_cli.stack.settings import SERVICES
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base.ids import new_id
 from varco_common.bus import Bus
@@ -173,7 +174,9 @@ async def run(mails: int) -> None:
     with tempfile.TemporaryDirectory(prefix="varco-bench-") as folder:
         async with running(Path(folder) / "home", 9) as stack:
             allow(stack)
-            settings = operator(StateDirectory(stack.home), "127.0.0.1", int(stack.environment["VARCO_NATS_PORT"]))
+            settings = operator(
+                StateDirectory(stack.home), "127.0.0.1", int(stack.environment["VARCO_API_PORT"]) + SERVICES
+            )
             async with Bus.connect(settings, "bench") as bus:
                 await fill(bus, mails)
             await settled(stack)

@@ -90,11 +90,10 @@ def account(sink: int, *, copies: bool = True) -> dict[str, object]:
 def _environment(home: Path, ports: Ports, more: Mapping[str, str]) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("VARCO_")}
-    single = {"VARCO_API_PORT": ports.api, "VARCO_NATS_PORT": ports.nats}
     return {
         **inherited,
         **ports.environment,
-        **{name: str(port) for name, port in single.items()},
+        "VARCO_API_PORT": str(ports.api),
         "VARCO_HOME": str(home),
         **more,
     }

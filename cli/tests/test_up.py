@@ -27,7 +27,6 @@ class Machine:
             **self.ports.environment,
             "VARCO_HOME": str(home),
             "VARCO_API_PORT": str(self.ports.api),
-            "VARCO_NATS_PORT": str(self.ports.nats),
         }
 
     def varco(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -106,7 +105,7 @@ def test_nothing_outlives_a_killed_supervisor(machine: Machine) -> None:
     assert again.returncode == 0, again.stderr
 
 
-@pytest.mark.parametrize("variable", ["VARCO_API_PORT", "VARCO_NATS_PORT", "VARCO_SMTP_PORT"])
+@pytest.mark.parametrize("variable", ["VARCO_API_PORT", "VARCO_SMTP_PORT"])
 def test_a_taken_port_is_told_with_its_variable(machine: Machine, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -42,5 +42,5 @@ def start(nats: NatsServer, tmp_path: Path):
 
 @pytest.fixture
 async def policy(start) -> AsyncIterator[Running]:
-    async with start(policy_app.serve, PolicySettings, argon2_memory_kib=8_192) as running:
+    async with start(policy_app.serve, PolicySettings) as running:
         yield running

@@ -47,7 +47,6 @@ class Gate:
             **{name: value for name, value in os.environ.items() if name != "COLUMNS"},  # tables as in a pipe
             "VARCO_HOME": str(home),
             "VARCO_API_PORT": str(self.ports.api),
-            "VARCO_NATS_PORT": str(self.ports.nats),
             **self.ports.environment,
             **settings,
         }

@@ -77,4 +77,4 @@ def _listeners(
         for variable in service.ports:
             if port := int(settings.ports.environment.get(variable, "0")):
                 yield settings.bind, port, variable
-    yield settings.inner, settings.ports.nats, "VARCO_NATS_PORT"
+    yield settings.inner, settings.ports.nats, "VARCO_API_PORT"

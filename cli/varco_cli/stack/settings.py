@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from varco_common.base.settings import BrokenSetting, Port, Size
+from varco_common.base.settings import BrokenSetting, Size
 from varco_common.bus.settings import WithMailDays
 from varco_common.runtime.settings import (
     API_PORT,
@@ -17,7 +17,7 @@ from varco_common.runtime.settings import (
     WithSmtpPorts,
 )
 
-SERVICES = 20  # ports from VARCO_API_PORT on for the services; that of the bus follows
+SERVICES = 20  # ports from VARCO_API_PORT on for the services; that of the bus follows, at a loopback address
 
 
 class WithMailLimits(WithMailDays):
@@ -34,14 +34,10 @@ class WithMailLimits(WithMailDays):
 class StackSettings(WithConsolePort, WithHostname, WithLinksPort, WithMailLimits, WithPop3Ports, WithSmtpPorts):
     """The settings of the stack. It checks the ports of the listeners before anything starts."""
 
-    retired: ClassVar[frozenset[str]] = frozenset({"VARCO_S3_PORT"})
+    retired: ClassVar[frozenset[str]] = frozenset({"VARCO_NATS_PORT", "VARCO_S3_PORT"})
 
     api_port: Annotated[int, Field(ge=1, le=65_000)] = API_PORT
-    nats_port: Port = Field(
-        default=0,
-        validation_alias="VARCO_NATS_PORT",
-        description="Port of the bus, on a loopback address. 0: VARCO_API_PORT + 20.",
-    )
+
     processes: Literal["each", "one"] = Field(
         default="each",
         validation_alias="VARCO_PROCESSES",
@@ -56,7 +52,6 @@ class StackSettings(WithConsolePort, WithHostname, WithLinksPort, WithMailLimits
 
     @property
     def ports(self) -> "Ports":
-        nats = self.nats_port or self.api_port + SERVICES
         return Ports(
             smtp=self.smtp_port,
             submission=self.submission_port,
@@ -66,13 +61,12 @@ class StackSettings(WithConsolePort, WithHostname, WithLinksPort, WithMailLimits
             links=self.links_port,
             console=self.console_port,
             api=self.api_port,
-            nats=nats,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Every port of a stack. `api` is the first of SERVICES ports."""
+    """Every port of a stack. `api` is the first of SERVICES ports; that of the bus follows."""
 
     smtp: int
     submission: int
@@ -82,14 +76,17 @@ class Ports:
     links: int
     console: int
     api: int
-    nats: int
+
+    @property
+    def nats(self) -> int:
+        return self.api + SERVICES
 
     @classmethod
     def free(cls, address: str = "127.0.0.1") -> Self:
         """Returns ports that are free now, for tests and the demo."""
-        names = ("smtp", "submission", "smtps", "pop3", "pop3s", "links", "console", "nats")
-        first = free_block(address, SERVICES + len(names))
-        return cls(api=first, **{name: first + SERVICES + place for place, name in enumerate(names)})
+        names = ("smtp", "submission", "smtps", "pop3", "pop3s", "links", "console")
+        first = free_block(address, SERVICES + 1 + len(names))
+        return cls(api=first, **{name: first + SERVICES + place for place, name in enumerate(names, 1)})
 
     @property
     def environment(self) -> dict[str, str]:

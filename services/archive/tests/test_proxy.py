@@ -49,7 +49,7 @@ async def ended(client: Client) -> bool:
 
 @pytest.mark.parametrize("header", [v1("192.0.2.7"), v1("::ffff:192.0.2.7"), v1("::ffff:c000:207"), v2("192.0.2.7")])
 async def test_a_failure_behind_the_balancer_is_the_clients(gate, header):
-    async with gate.archive(pop3_balancers=BALANCER) as http:
+    async with gate.archive(balancers=BALANCER) as http:
         await switch_on(http)
         async with through(gate, header) as client:
             assert (await client.line()).startswith("+OK")
@@ -63,7 +63,7 @@ async def test_a_failure_behind_the_balancer_is_the_clients(gate, header):
 
 async def test_the_header_comes_before_tls_on_pop3s(gate):
     """As haproxy sends it, with the client's handshake right behind it."""
-    async with gate.archive(pop3_balancers=BALANCER) as http:
+    async with gate.archive(balancers=BALANCER) as http:
         await switch_on(http)
         async with through(gate, v2("192.0.2.7"), gate.pop3s) as client:
             await client.writer.start_tls(gate.trusting, server_hostname="localhost")
@@ -73,7 +73,7 @@ async def test_the_header_comes_before_tls_on_pop3s(gate):
 
 async def test_bans_and_limits_are_the_clients_before_any_handshake(gate, monkeypatch):
     monkeypatch.setattr(server, "MAX_CONNECTIONS_PER_HOST", 1)
-    async with gate.archive(pop3_balancers=BALANCER) as http:
+    async with gate.archive(balancers=BALANCER) as http:
         await switch_on(http)
         async with through(gate, v1("192.0.2.7")) as first:
             assert (await first.line()).startswith("+OK")
@@ -91,7 +91,7 @@ async def test_bans_and_limits_are_the_clients_before_any_handshake(gate, monkey
 
 
 async def test_a_ban_of_the_balancer_itself_closes_nothing(gate):
-    async with gate.archive(pop3_balancers="127.0.0.9") as http:
+    async with gate.archive(balancers="127.0.0.9") as http:
         await switch_on(http)
         await gate.bus.events.append(HostBanned(at=datetime.now(UTC), network="127.0.0.9", until=None))
         await gate.bus.events.append(HostBanned(at=datetime.now(UTC), network="127.0.0.8", until=None))
@@ -106,18 +106,18 @@ async def test_a_ban_of_the_balancer_itself_closes_nothing(gate):
 
 
 async def test_a_balancers_own_check_gets_a_greeting(gate):
-    async with gate.archive(pop3_balancers=BALANCER), through(gate, v2("192.0.2.7", command=0)) as client:
+    async with gate.archive(balancers=BALANCER), through(gate, v2("192.0.2.7", command=0)) as client:
         assert (await client.line()).startswith("+OK")
 
 
 @pytest.mark.parametrize("header", [b"CAPA\r\n" * 30, b"PROXY TCP4 192.0.2.7\r\n", b"PROXY TCP4 " + b"1" * 200])
 async def test_a_balancer_without_a_good_header_is_closed_on(gate, header):
-    async with gate.archive(pop3_balancers=BALANCER), through(gate, header) as client:
+    async with gate.archive(balancers=BALANCER), through(gate, header) as client:
         assert await ended(client)
 
 
 async def test_others_need_no_header_and_may_send_none(gate):
-    async with gate.archive(pop3_balancers="192.0.2.0/24") as http:
+    async with gate.archive(balancers="192.0.2.0/24") as http:
         await switch_on(http)
 
         def fetched() -> int:
@@ -131,7 +131,7 @@ async def test_others_need_no_header_and_may_send_none(gate):
 
 
 async def test_a_header_cut_into_bytes_is_read_and_not_one_byte_more(gate):
-    async with gate.archive(pop3_balancers=BALANCER), through(gate, b"") as client:
+    async with gate.archive(balancers=BALANCER), through(gate, b"") as client:
         for byte in v2("192.0.2.7") + b"CAPA\r\n":
             client.writer.write(bytes([byte]))
             await client.writer.drain()
@@ -141,7 +141,7 @@ async def test_a_header_cut_into_bytes_is_read_and_not_one_byte_more(gate):
 
 async def test_a_session_that_ended_leaves_its_place(gate, monkeypatch):
     monkeypatch.setattr(server, "MAX_CONNECTIONS_PER_HOST", 1)
-    async with gate.archive(pop3_balancers=BALANCER):
+    async with gate.archive(balancers=BALANCER):
         for _ in range(3):
 
             async def greeted() -> bool:

@@ -48,9 +48,7 @@ GUESS_SECONDS, MAX_GUESSES_WAITING = 1.0, 10  # at a guarded mailbox, for each u
 
 async def serve(settings: Settings) -> None:
     """Runs until cancelled. POP3 sessions then end, and remove nothing that QUIT did not remove."""
-    certificates = Certificates(
-        settings.home / "tls", settings.certificates, settings.hostname, variable="VARCO_ARCHIVE_CERTIFICATES"
-    )
+    certificates = Certificates(settings.home / "tls", settings.certificates, settings.hostname)
     max_keep = timedelta(days=settings.mail_days)
     async with AsyncExitStack() as stack:
         parts = open_parts(settings, NAME, replay="varco_archive.past_settings")

@@ -6,12 +6,13 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from varco_archive import normalization
-from varco_common.base.settings import CommaList, env_prefix
+from varco_common.base.settings import env_prefix
 from varco_common.bus.settings import WithMailDays
 from varco_common.runtime.settings import (
     TableServiceSettings,
     WithBalancers,
     WithBanAnswer,
+    WithCertificates,
     WithHostname,
     WithPop3Ports,
 )
@@ -19,7 +20,14 @@ from varco_common.storage.settings import WithObjectStore
 
 
 class Settings(
-    TableServiceSettings, WithBalancers, WithBanAnswer, WithHostname, WithMailDays, WithObjectStore, WithPop3Ports
+    TableServiceSettings,
+    WithBalancers,
+    WithBanAnswer,
+    WithCertificates,
+    WithHostname,
+    WithMailDays,
+    WithObjectStore,
+    WithPop3Ports,
 ):
     """`VARCO_ARCHIVE_*`, and the shared variables."""
 
@@ -43,12 +51,10 @@ class Settings(
         )
     )
 
-    renamed: ClassVar[Mapping[str, str]] = {"hostname": "VARCO_ARCHIVE_HOSTNAME"}
-    certificates: CommaList = Field(
-        default=(),
-        description="certificate:key files in PEM, separated by commas. Empty: each <name>.crt with <name>.key in "
-        "VARCO_HOME/tls.",
-    )
+    renamed: ClassVar[Mapping[str, str]] = {
+        "certificates": "VARCO_ARCHIVE_CERTIFICATES",
+        "hostname": "VARCO_ARCHIVE_HOSTNAME",
+    }
     return_path: Annotated[str, AfterValidator(lambda text: text and normalization.address(text))] = Field(
         default="",
         description="Envelope sender of forwarded copies for accounts that name none: an address whose bounces an "

@@ -6,9 +6,11 @@ A real store is copied, altered and served again.
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
+from varco_audit import app
 from varco_common.base import subjects
 from varco_common.bus import Bus
 from varco_common.testing.nats import NatsServer
@@ -206,8 +208,9 @@ async def test_a_second_version_of_the_log_that_the_key_signed_is_named_so(gate,
     assert "two versions" in frame["text"]
 
 
-async def test_what_was_altered_is_found_without_being_asked(gate, kept, tmp_path):
-    async with copied(gate, tmp_path, one_byte_changed) as copy, copy.audit(verify_every="50ms") as audit:
+async def test_what_was_altered_is_found_without_being_asked(gate, kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "VERIFY_EVERY", timedelta(milliseconds=50))
+    async with copied(gate, tmp_path, one_byte_changed) as copy, copy.audit() as audit:
         before = await failures(audit)
 
         async def found() -> bool:

@@ -11,8 +11,6 @@ from varco_common.base.settings import BrokenSetting, load
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("VARCO_AUDIT_VERIFY_EVERY", "0s"),
-        ("VARCO_AUDIT_VERIFY_EVERY", "often"),
         ("VARCO_AUDIT_ERASE_AFTER", "soon"),
         ("VARCO_AUDIT_KEEPER", "relay"),
     ],

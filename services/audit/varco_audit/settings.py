@@ -28,6 +28,7 @@ class Settings(TableServiceSettings, WithObjectStore, WithVoters):
             "BALANCE_GRACE",
             "CHECKPOINT_EVERY",
             "SWEEP",
+            "VERIFY_EVERY",
         )
     )
 
@@ -35,12 +36,6 @@ class Settings(TableServiceSettings, WithObjectStore, WithVoters):
         default=None,
         description="File of mode 0600 with the key that signs checkpoints; made at the first start. "
         "Empty: `secrets/audit-signing.key` in VARCO_HOME.",
-    )
-    verify_every: Duration = Field(
-        default=timedelta(days=1),
-        gt=timedelta(0),
-        description="How often audit reads all events again and compares them with the last checkpoint "
-        "(about 10 s of CPU for a million).",
     )
     keepers: Internal[CommaList] = Field(
         default=(),

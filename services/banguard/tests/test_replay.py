@@ -110,7 +110,7 @@ def test_a_vote_without_figures_cant_be_cast_again():
     assert isinstance(BanguardReplay(Settings()).decide(case(HOSTS[0]), accept(VOTER)), UnclearDecision)
 
 
-@pytest.mark.parametrize("setting", ["balancers", "pop3_balancers"])
+@pytest.mark.parametrize("setting", ["balancers", "smtp_balancers", "pop3_balancers"])
 def test_a_balancer_is_refused_as_little_as_it_was(setting):
     replay = voter(Settings(**{setting: "192.0.2.7"}))
     replay.apply_event(1, HostBanned(at=START, network="192.0.2.7", until=None, count=1, strikes=()))

@@ -48,7 +48,7 @@ async def serve(settings: Settings) -> None:
 @contextmanager
 def _log_file(settings: Settings) -> Iterator[BanLogFile | None]:
     """Opens the file of the ban log, if there is to be one, and closes it in the end."""
-    if not settings.log:
+    if not settings.log_path:
         yield None
         return
     try:

@@ -1,6 +1,7 @@
 """Settings of banguard. The rules of bans are not among them: see `varco bans rules`."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -13,13 +14,17 @@ class Settings(TableServiceSettings, WithBalancers):
 
     model_config = env_prefix("VARCO_BANGUARD_")
 
-    log: bool = Field(default=True, description="Whether the ban log is also written to a file.")
+    retired: ClassVar[frozenset[str]] = frozenset({"VARCO_BANGUARD_LOG"})
+
     log_file: Path | None = Field(
         default=None,
-        description="The ban log in fail2ban's format; any logrotate may move it. Empty: `logs/fail2ban.log` in"
+        description="The ban log in fail2ban's format; any logrotate may move it. `off`: none. Empty: `logs/fail2ban.log` in"
         " VARCO_HOME.",
     )
 
     @property
-    def log_path(self) -> Path:
+    def log_path(self) -> Path | None:
+        """None for no file."""
+        if self.log_file == Path("off"):
+            return None
         return self.log_file or self.home / "logs" / "fail2ban.log"

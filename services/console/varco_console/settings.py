@@ -1,8 +1,9 @@
 """console's settings."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -10,28 +11,25 @@ from varco_common.base.settings import (
     BrokenSetting,
     CommaList,
     Internal,
-    NetworkList,
     SecretFile,
     env_prefix,
     matches,
     read_secret,
 )
-from varco_common.runtime.settings import TableServiceSettings, WithConsolePort
+from varco_common.runtime.settings import TableServiceSettings, WithConsolePort, WithProxies
 from varco_console.oidc import OidcClient
 
 
-class Settings(TableServiceSettings, WithConsolePort):
+class Settings(TableServiceSettings, WithConsolePort, WithProxies):
     """`VARCO_CONSOLE_*`, and the shared variables."""
 
     model_config = env_prefix("VARCO_CONSOLE_")
+    renamed: ClassVar[Mapping[str, str]] = {"proxies": "VARCO_CONSOLE_PROXIES"}
 
     url: Annotated[str, matches(r"(https?://[^/\s]+)?", "https://host or http://host:port, without a path")] = Field(
         default="",
         description="The address that browsers use, such as https://console.acme.example. With https, cookies are for "
         "TLS alone. Empty: VARCO_BIND and VARCO_CONSOLE_PORT, which works on this host only.",
-    )
-    proxies: NetworkList = Field(
-        default=(), description="Networks of the reverse proxies whose X-Forwarded-For names the client."
     )
     key_file: Path | None = Field(
         default=None,

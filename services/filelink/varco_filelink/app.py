@@ -31,6 +31,8 @@ from varco_filelink.settings import Settings
 from varco_filelink.voter import voter
 from varco_filelink.worker import ConversionWorker
 
+MAX_DOWNLOADS = 200  # at a time; further ones are answered with 503
+
 
 async def serve(settings: Settings) -> None:
     """Runs until cancelled. Conversions begin when the object store answers."""
@@ -67,7 +69,7 @@ async def serve(settings: Settings) -> None:
                         settings.bind,
                         settings.links_port,
                         "VARCO_LINKS_PORT",
-                        max_requests=settings.downloads,
+                        max_requests=MAX_DOWNLOADS,
                         proxies=settings.proxies,
                     ),
                     run_in_background(_with_buckets(files, bodies, worker, LinkSweeper(links, files))),

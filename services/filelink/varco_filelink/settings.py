@@ -1,33 +1,31 @@
 """filelink's settings."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from varco_common.base.settings import Duration, NetworkList, env_prefix
-from varco_common.runtime.settings import ServiceSettings, WithLinksPort
+from varco_common.base.settings import Duration, env_prefix
+from varco_common.runtime.settings import ServiceSettings, WithLinksPort, WithProxies
 from varco_common.storage.settings import WithDatabase, WithObjectStore
 from varco_filelink import normalization
 
 
-class Settings(ServiceSettings, WithDatabase, WithLinksPort, WithObjectStore):
+class Settings(ServiceSettings, WithDatabase, WithLinksPort, WithObjectStore, WithProxies):
     """`VARCO_FILELINK_*`, and the shared variables."""
 
     model_config = env_prefix("VARCO_FILELINK_")
+    renamed: ClassVar[Mapping[str, str]] = {"proxies": "VARCO_FILELINK_PROXIES"}
     retired: ClassVar[frozenset[str]] = frozenset(
         f"VARCO_FILELINK_{name}"
-        for name in ("CONVERSIONS", "INLINE", "TRIES", "SWEEP", "ORPHAN_AGE", "EXPIRE", "ACK_WAIT")
+        for name in ("CONVERSIONS", "DOWNLOADS", "INLINE", "TRIES", "SWEEP", "ORPHAN_AGE", "EXPIRE", "ACK_WAIT")
     )
 
     base_url: Annotated[str, AfterValidator(normalization.base_url)] = Field(
         default="",
         description="What links begin with, for accounts without a base URL of their own. Empty: VARCO_BIND and "
         "VARCO_LINKS_PORT, which works on this host only.",
-    )
-    downloads: int = Field(default=200, ge=1, description="Downloads at a time; further ones are answered with 503.")
-    proxies: NetworkList = Field(
-        default=(), description="Networks of the reverse proxies whose X-Forwarded-For names the client."
     )
 
     max_keep: Duration = Field(

@@ -104,7 +104,7 @@ async def test_the_end_waits_only_so_long(world):
     [
         ("VARCO_INGRESS_VOTERS", ""),
         ("VARCO_INGRESS_VOTERS", "policy,policy"),
-        ("VARCO_INGRESS_BALANCERS", "lb.example"),
+        ("VARCO_BALANCERS", "lb.example"),
         ("VARCO_INGRESS_MAX_RECIPIENTS", "0"),
         ("VARCO_HOSTNAME", "two words"),
         ("VARCO_SMTP_PORT", "70000"),

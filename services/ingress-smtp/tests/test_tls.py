@@ -109,16 +109,16 @@ async def test_the_server_name_is_told_to_policy(world):
 
 
 def test_no_certificate_stops_the_start_and_names_the_setting(tmp_path):
-    with pytest.raises(BrokenSetting, match="VARCO_INGRESS_CERTIFICATES="):
+    with pytest.raises(BrokenSetting, match="VARCO_CERTIFICATES="):
         Certificates(tmp_path / "none")
-    with pytest.raises(BrokenSetting, match="VARCO_INGRESS_CERTIFICATES="):
+    with pytest.raises(BrokenSetting, match="VARCO_CERTIFICATES="):
         Certificates(tmp_path, ("only-one-file.pem",))
 
 
 def test_a_broken_certificate_stops_the_start_and_names_its_file(tmp_path):
     (tmp_path / "smtp.crt").write_text("garbage")
     (tmp_path / "smtp.key").write_text("garbage")
-    with pytest.raises(BrokenSetting, match=r"VARCO_INGRESS_CERTIFICATES=.*/smtp\.crt: expected .* in .*/smtp\.key"):
+    with pytest.raises(BrokenSetting, match=r"VARCO_CERTIFICATES=.*/smtp\.crt: expected .* in .*/smtp\.key"):
         Certificates(tmp_path)
 
 

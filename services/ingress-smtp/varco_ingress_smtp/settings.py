@@ -6,12 +6,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from varco_common.base.settings import CommaList, Internal, Size, env_prefix
+from varco_common.base.settings import Internal, Size, env_prefix
 from varco_common.bus.settings import WithMailDays
 from varco_common.runtime.settings import (
     ServiceSettings,
     WithBalancers,
     WithBanAnswer,
+    WithCertificates,
     WithHostname,
     WithSmtpPorts,
     WithVoters,
@@ -27,6 +28,7 @@ class Settings(
     WithObjectStore,
     WithBalancers,
     WithBanAnswer,
+    WithCertificates,
     WithHostname,
     WithMailDays,
     WithSmtpPorts,
@@ -56,12 +58,10 @@ class Settings(
     )
 
     processes: int = Field(default=1, ge=1, le=64, description="Processes that share the SMTP ports.")
-    renamed: ClassVar[Mapping[str, str]] = {"hostname": "VARCO_INGRESS_HOSTNAME"}
-    certificates: CommaList = Field(
-        default=(),
-        description="certificate:key files in PEM, separated by commas. Empty: each <name>.crt with <name>.key in "
-        "VARCO_HOME/tls.",
-    )
+    renamed: ClassVar[Mapping[str, str]] = {
+        "certificates": "VARCO_INGRESS_CERTIFICATES",
+        "hostname": "VARCO_INGRESS_HOSTNAME",
+    }
     max_size: Size = Field(default=100 * MIB, description="The largest mail that any account may send.")
     inline: Internal[Size | None] = Field(
         default=None,

@@ -12,6 +12,7 @@ from varco_common.mail.grants import LOGIN, NETWORK, GrantAnswer, LoginQuestion,
 from varco_common.runtime.token_signer import TokenSigner
 from varco_common.testing import NatsServer, free_port
 from varco_common.testing.running import public_key, ready, serving
+from varco_policy import app
 from varco_policy.app import serve
 from varco_policy.settings import Settings
 
@@ -51,7 +52,7 @@ async def running(nats: NatsServer, home: Path, **values: object) -> AsyncIterat
     key = home / "token.key"
     key.write_text(KEY)
     keys = {"token_key_file": key, "token_public_key_file": public_key(home, KEY)}
-    values = {"argon2_memory_kib": 8_192, "api_port": free_port(), **keys, **values}
+    values = {"api_port": free_port(), **keys, **values}
     settings = Settings(home=home, nats_url=nats.url, **values)
     async with Bus.connect(nats.settings(), "test") as bus:
         policy = Policy(settings.api_port, bus)
@@ -60,8 +61,11 @@ async def running(nats: NatsServer, home: Path, **values: object) -> AsyncIterat
 
 
 @pytest.fixture
-def start(nats: NatsServer, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Policy]]:
+def start(
+    nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., AbstractAsyncContextManager[Policy]]:
     """Starts policy on the test's bus; again with the same database."""
+    monkeypatch.setattr(app, "ARGON2_MEMORY_KIB", 8_192)  # the least that it may be, for speed
     return lambda **settings: running(nats, **{"home": tmp_path, **settings})
 
 

@@ -17,6 +17,7 @@ from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest, Part
 from varco_common.testing.diversion import divert
 from varco_common.testing.waiting import eventually
+from varco_policy import app
 from varco_policy.app import MAX_HASHING_PER_THREAD
 from varco_policy.decide import decide
 from varco_policy.model.account import Account
@@ -137,8 +138,10 @@ async def test_the_narrowest_trusted_network_grants(policy):
     assert isinstance(await policy.network("198.51.100.1"), Denied)
 
 
-async def test_a_flood_of_logins_is_put_off_and_never_a_strike(start):
-    async with start(hashing_threads=1, argon2_memory_kib=32_768) as policy:
+async def test_a_flood_of_logins_is_put_off_and_never_a_strike(start, monkeypatch):
+    monkeypatch.setattr(app, "HASHING_THREADS", 1)
+    monkeypatch.setattr(app, "ARGON2_MEMORY_KIB", 32_768)
+    async with start() as policy:
         await policy.put("/accounts/acme", **ACME)
         answers = await asyncio.gather(*(policy.login("nobody", "x") for _ in range(MAX_HASHING_PER_THREAD + 30)))
         kinds = [type(answer) for answer in answers]

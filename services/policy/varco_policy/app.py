@@ -30,6 +30,8 @@ from varco_policy.password_hashes import ImportedHashes
 from varco_policy.settings import Settings
 from varco_policy.voter import PolicyVoter
 
+ARGON2_MEMORY_KIB = 65_536  # RFC 9106 4, the second recommended choice
+HASHING_THREADS = 2  # passwords that are hashed at once, at some 100 ms of CPU each
 # Passwords that wait for a thread or are being hashed, for each thread: 100 first logins at once
 # find a place. At some 100 ms each, all are answered before ingress gives up (15 s); a login beyond
 # them is answered with 4xx at once.
@@ -39,12 +41,12 @@ MAX_HASHING_PER_THREAD = 64
 async def serve(settings: Settings) -> None:
     """Votes once it has caught up. Until then it does not answer, which is never a yes."""
     signer = _signer(settings)
-    hashes, threads = ImportedHashes(settings.argon2_memory_kib), settings.hashing_threads
+    hashes, places = ImportedHashes(ARGON2_MEMORY_KIB), HASHING_THREADS * MAX_HASHING_PER_THREAD
     async with (
         HttpServer.open(settings, NAME) as server,
         Bus.connect(settings.bus, NAME) as bus,
         database.connect(settings.database_of(NAME), NAME) as engine,
-        PasswordVerifier.open(hashes, threads, threads * MAX_HASHING_PER_THREAD) as verifier,
+        PasswordVerifier.open(hashes, HASHING_THREADS, places) as verifier,
     ):
         await database.migrate(engine, "varco_policy")
         admin_tokens = Projection(ADMIN_TOKENS, bus, engine, NAME)

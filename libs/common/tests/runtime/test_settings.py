@@ -66,7 +66,7 @@ BROKEN = {
     ),
     "VARCO_API_PORT": ("70000", "at most 65535"),
     "VARCO_TOKEN_KEY_FILE": ("/nowhere", "a readable file (No such file or directory)"),
-    "VARCO_INGRESS_BALANCERS": ("lb.example", "addresses or networks (192.0.2.0/28), parted by commas"),
+    "VARCO_BALANCERS": ("lb.example", "addresses or networks (192.0.2.0/28), parted by commas"),
     "VARCO_INGRESS_VOTERS": (
         "policy,policy",
         "the names of voters, each once, parted by commas; at least one: no answer is never a yes",
@@ -227,6 +227,15 @@ def test_a_retired_variable_is_named_in_a_warning_and_ignored(monkeypatch, capsy
     monkeypatch.setenv("VARCO_EXAMPLE_SWEEP", "1 minute")
     load(Example)
     assert capsys.readouterr().err == "VARCO_EXAMPLE_SWEEP is no longer a setting and is ignored: remove it\n"
+
+
+def test_balancers_that_an_earlier_version_named_count_at_their_own_ports(monkeypatch):
+    for name, value in {"VARCO": "192.0.2.1", "VARCO_INGRESS": "192.0.2.2", "VARCO_ARCHIVE": "192.0.2.3"}.items():
+        monkeypatch.setenv(f"{name}_BALANCERS", value)
+    settings = load(WithBalancers)
+    assert [*map(str, settings.smtp_balancer_networks)] == ["192.0.2.1/32", "192.0.2.2/32"]
+    assert [*map(str, settings.pop3_balancer_networks)] == ["192.0.2.1/32", "192.0.2.3/32"]
+    assert {str(network)[8] for network in settings.never_banned} == {"1", "2", "3"}
 
 
 def test_a_bus_on_another_machine_needs_an_s3_server_for_the_objects(monkeypatch, tmp_path):

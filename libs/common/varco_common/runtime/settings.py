@@ -44,27 +44,55 @@ class WithBalancers(Settings):
 
     balancers: NetworkList = Field(
         default=(),
-        validation_alias="VARCO_INGRESS_BALANCERS",
-        description="Load balancers that must send a PROXY header (v1 or v2) with the client's address. They are never banned.",
+        validation_alias="VARCO_BALANCERS",
+        description="Load balancers that must send a PROXY header (v1 or v2) with the client's address, to the ports of "
+        "SMTP and POP3. They are never banned.",
     )
-    pop3_balancers: NetworkList = Field(
+    smtp_balancers: Internal[NetworkList] = Field(
+        default=(),
+        validation_alias="VARCO_INGRESS_BALANCERS",
+        description="Of an earlier version: further balancers, for SMTP alone.",
+    )
+    pop3_balancers: Internal[NetworkList] = Field(
         default=(),
         validation_alias="VARCO_ARCHIVE_BALANCERS",
-        description="Load balancers that must send a PROXY header (v1 or v2) to the POP3 ports. They are never banned.",
+        description="Of an earlier version: further balancers, for POP3 alone.",
     )
 
     @property
-    def balancer_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        return tuple(map(ip_network, self.balancers))
+    def smtp_balancer_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(map(ip_network, self.balancers + self.smtp_balancers))
 
     @property
     def pop3_balancer_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        return tuple(map(ip_network, self.pop3_balancers))
+        return tuple(map(ip_network, self.balancers + self.pop3_balancers))
 
     @property
     def never_banned(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Every balancer: a ban is for the clients behind it."""
-        return self.balancer_networks + self.pop3_balancer_networks
+        return self.smtp_balancer_networks + self.pop3_balancer_networks
+
+
+class WithProxies(Settings):
+    """The reverse proxies in front of what browsers open: the console and the downloads."""
+
+    proxies: NetworkList = Field(
+        default=(),
+        validation_alias="VARCO_PROXIES",
+        description="Networks of the reverse proxies, in front of the console and the downloads, whose X-Forwarded-For "
+        "names the client.",
+    )
+
+
+class WithCertificates(Settings):
+    """The certificates of the ports for SMTP and POP3."""
+
+    certificates: CommaList = Field(
+        default=(),
+        validation_alias="VARCO_CERTIFICATES",
+        description="certificate:key files in PEM, separated by commas. Empty: each <name>.crt with <name>.key in "
+        "VARCO_HOME/tls.",
+    )
 
 
 class WithBanAnswer(Settings):
@@ -241,7 +269,7 @@ class TableServiceSettings(ServiceSettings, WithDatabase):
 class WithVoteTimeout(Settings):
     """How long ingress-smtp waits for votes. A mail may be accepted that long after its votes."""
 
-    vote_timeout: Duration = Field(
+    vote_timeout: Internal[Duration] = Field(
         default=timedelta(seconds=5),
         validation_alias="VARCO_INGRESS_VOTE_TIMEOUT",
         description="How long a mail waits for the votes on it; then it is answered 451.",

@@ -29,6 +29,8 @@ START = Gauge(
     "varco_tls_certificate_start_timestamp_seconds", "When a certificate in use began (seconds since 1970)", ["name"]
 )
 
+_VARIABLE = "VARCO_CERTIFICATES"  # for errors
+
 _log = log.get(__name__)
 _Stamp = tuple[tuple[str, int, int], ...]
 
@@ -55,8 +57,7 @@ class Certificates:
 
     A client that asks for no name, or for an unknown one, gets `default.crt`, else a certificate
     for the host name `default`, else the first that is not self-signed. A pair that can't be read
-    is left out, and its former content stays in use. `variable` is the setting that lists the
-    certificates; errors name it.
+    is left out, and its former content stays in use.
     """
 
     def __init__(
@@ -64,12 +65,9 @@ class Certificates:
         directory: Path,
         listed: tuple[str, ...] = (),
         default: str = "",
-        *,
-        variable: str = "VARCO_INGRESS_CERTIFICATES",
     ) -> None:
         self._directory = directory
-        self._variable = variable
-        self._listed = tuple(_listed_pair(entry, variable) for entry in listed)
+        self._listed = tuple(map(_listed_pair, listed))
         self._default = default
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._names: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
@@ -157,7 +155,7 @@ class Certificates:
     def _load(self, pairs: tuple[Pair, ...]) -> None:
         """Raises BrokenSetting where no pair can be read."""
         if not pairs:
-            raise BrokenSetting(self._variable, "", f"<name>.crt and <name>.key in {self._directory}")
+            raise BrokenSetting(_VARIABLE, "", f"<name>.crt and <name>.key in {self._directory}")
         former, self._loaded, self._unreadable = self._loaded, {}, {}
         for pair in pairs:
             try:
@@ -168,7 +166,7 @@ class Certificates:
                     self._loaded[pair] = former[pair]
         if not self._loaded:
             expected = f"a certificate in PEM form, and its key in {pairs[0].key}: {self._unreadable[pairs[0]]}"
-            raise BrokenSetting(self._variable, pairs[0].certificate, expected)
+            raise BrokenSetting(_VARIABLE, pairs[0].certificate, expected)
         for files in self._unreadable.values():
             _log.error("a certificate can't be used: make both files readable for this user", files=files)
         self._contexts, self._stamp = self._by_name(), _stamped(pairs)
@@ -233,8 +231,8 @@ def _stamped(pairs: tuple[Pair, ...]) -> _Stamp:
     return tuple((str(path), stat.st_mtime_ns, stat.st_ino) for path, stat in stats)
 
 
-def _listed_pair(entry: str, variable: str) -> Pair:
+def _listed_pair(entry: str) -> Pair:
     certificate, _, key = entry.partition(":")
     if not key:
-        raise BrokenSetting(variable, entry, "certificate and key file, parted by a colon")
+        raise BrokenSetting(_VARIABLE, entry, "certificate and key file, parted by a colon")
     return Pair(Path(certificate), Path(key))

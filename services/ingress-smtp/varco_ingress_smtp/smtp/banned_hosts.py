@@ -59,7 +59,7 @@ class HiddenClientsWarning:
         elif not self._left:
             _log.warning(
                 "all clients seem to come from one private address: a container gateway or a NAT hides them, and a ban "
-                "would hit them all; use host networking, or a balancer that speaks PROXY (VARCO_INGRESS_BALANCERS)",
+                "would hit them all; use host networking, or a balancer that speaks PROXY (VARCO_BALANCERS)",
                 host=host,
             )
 

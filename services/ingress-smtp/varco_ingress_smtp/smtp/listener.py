@@ -60,7 +60,7 @@ async def listening(admission: Admission, sockets: dict[ListenerName, socket.soc
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         for name, listener in sockets.items():
-            if name == "smtps" or admission.settings.balancer_networks:
+            if name == "smtps" or admission.settings.smtp_balancer_networks:
                 accepting = loop.create_task(_accept(admission, name, listener))
                 stack.callback(listener.close)
                 stack.callback(accepting.cancel)
@@ -91,7 +91,7 @@ async def _accept(admission: Admission, name: ListenerName, listener: socket.soc
 
 async def _open(admission: Admission, name: ListenerName, accepted: socket.socket, peer: str) -> None:
     try:
-        client = await client_of(accepted, peer, admission.settings.balancer_networks)
+        client = await client_of(accepted, peer, admission.settings.smtp_balancer_networks)
     except OSError:
         client = None
     if not client:
