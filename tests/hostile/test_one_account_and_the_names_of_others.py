@@ -2,7 +2,8 @@
 
 import pytest
 
-from varco_policy.public_domains import is_mail_provider, is_public_suffix
+from varco_common.mail.mail_providers import is_mail_provider
+from varco_policy.public_domains import is_public_suffix
 
 
 @pytest.mark.parametrize(

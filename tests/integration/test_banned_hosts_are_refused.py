@@ -172,7 +172,7 @@ def test_a_sender_authorised_afterwards_ends_the_ban(gate: Gate):
 def test_an_accounts_own_token_sees_and_lifts_its_own(gate: Gate):
     own, foreign = "127.0.1.8", "127.0.1.9"
     ban(gate, own, "alice@acme.test")
-    ban(gate, foreign)
+    ban(gate, foreign, "nobody@stranger.test")
     token = gate.json("tokens", "issue", "bans", "--account", "acme")["token"]
     with httpx.Client(base_url=gate.apis()["banguard"], headers={"Authorization": f"Bearer {token}"}) as mine:
         seen = {one["network"] for one in mine.get("/bans").json()}

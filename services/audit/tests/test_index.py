@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,10 +22,15 @@ from varco_common.events import (
     CopyForwarded,
     CopyRemoved,
     Failure,
+    HostBanned,
+    HostUnbanned,
     Language,
     MailBounced,
     MailDelivered,
     RemovalCause,
+    Strike,
+    StrikeCause,
+    UnbanCause,
 )
 from varco_common.storage import database
 from varco_common.testing import nats_server
@@ -179,3 +185,33 @@ def test_what_is_known_by_several_names_is_found_by_each():
     assert (fields_of(copy).others, fields_of(copy).recipients) == (("c" * 20,), ("boss@acme.example",))
     removed = CopyRemoved(at=AT, account="acme", mails=("a" * 20, "b" * 20), cause=RemovalCause.CLIENT)
     assert fields_of(removed).others == ("a" * 20, "b" * 20)
+
+
+def strike(accounts: tuple[str, ...] = (), seen_by: tuple[str, ...] = ()) -> Strike:
+    cause = StrikeCause.WRONG_CREDENTIALS
+    return Strike(sequence=1, at=AT, cause=cause, host="192.0.2.7", accounts=accounts, seen_by=seen_by)
+
+
+@pytest.mark.parametrize(
+    ("strikes", "account"),
+    [
+        ((strike(("acme",)), strike(("acme",))), "acme"),
+        ((strike(seen_by=("acme",)), strike(("acme",))), "acme"),
+        ((strike(("acme",)), strike(("corp",))), ""),
+        ((strike(("acme",)), strike()), ""),
+        ((strike(("acme",), ("corp",)),), ""),
+        ((), ""),
+    ],
+)
+def test_a_ban_is_of_the_account_that_may_see_all_of_its_evidence(strikes, account):
+    banned = HostBanned(at=AT, network="192.0.2.7", until=None, strikes=strikes)
+    assert fields_of(banned).account == account
+    assert fields_of(banned).host == "192.0.2.7"
+
+
+def test_the_end_of_a_ban_is_of_the_account_that_it_concerned_alone():
+    ends = [
+        HostUnbanned(at=AT, network="192.0.2.7", cause=UnbanCause.EXPIRED, accounts=accounts)
+        for accounts in (("acme",), ("acme", "corp"), ())
+    ]
+    assert [fields_of(end).account for end in ends] == ["acme", "", ""]

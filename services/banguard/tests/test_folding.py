@@ -2,9 +2,10 @@
 
 from hypothesis import given
 
-from varco_banguard import account_choices, ban_settings, known_logins, model
+from varco_banguard import account_choices, ban_settings, claimed_names, known_logins, model
 from varco_banguard.account_choices import ACCOUNT_FILTERS, AccountChoices
 from varco_banguard.ban_settings import BanSettings
+from varco_banguard.claimed_names import AccountNames
 from varco_banguard.known_logins import KnownLogin, NetworkOwner
 from varco_banguard.model import Host
 from varco_banguard.projections import HOST_FILTERS, SETTINGS_FILTERS
@@ -34,3 +35,9 @@ def test_trusted_networks_fold_alike(history):
 @given(histories(*ACCOUNT_FILTERS))
 def test_accounts_fold_alike(history):
     folds_alike(history, apply=account_choices.apply, state=AccountChoices)
+
+
+@given(histories(*claimed_names.NAME_FILTERS))
+def test_names_of_accounts_fold_alike(history):
+    key = claimed_names.CLAIMED_NAMES.key
+    folds_alike(history, apply=claimed_names.apply, state=AccountNames, key=key)

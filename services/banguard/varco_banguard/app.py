@@ -8,6 +8,7 @@ from varco_banguard.account_choices import ACCOUNT_FILTERS
 from varco_banguard.ban_expiry import BanExpiry
 from varco_banguard.ban_log import BanLog
 from varco_banguard.ban_log_file import BanLogFile
+from varco_banguard.claimed_names import NAME_FILTERS
 from varco_banguard.decide import VOTER
 from varco_banguard.known_logins import LOGIN_FILTERS, NETWORK_FILTERS
 from varco_banguard.projections import NAME, BanguardState
@@ -73,6 +74,7 @@ SERVICE = Service(
         *LOGIN_FILTERS,
         *NETWORK_FILTERS,
         *ACCOUNT_FILTERS,
+        *NAME_FILTERS,
         GatewayDetected.subject_filter(),
         *mail_filters(),
         replay_request(NAME),

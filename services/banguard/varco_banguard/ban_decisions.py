@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from varco_banguard.ban_duration import ban_end
 from varco_banguard.ban_settings import BanSettings
+from varco_banguard.claimed_names import Concerned
 from varco_banguard.decide import VOTER
 from varco_banguard.known_logins import KnownLogin
 from varco_banguard.model import Host, strikes_within, total_weight
@@ -37,26 +38,34 @@ from varco_common.mail.replies import Reply
 
 IGNORED_INTERVAL = timedelta(minutes=1)  # between two HostIgnored of one host
 
-Owner = Callable[[str], str]  # the account of a login, or of the network that a host is in; empty if there is none
+Whose = Callable[[AuthFailed], Concerned]
 
 
-def strike_of(sequence: int, event: object, rules: BanRules, login_owner: Owner, host_owner: Owner) -> Strike | None:
+def strike_of(sequence: int, event: object, rules: BanRules, whose: Whose) -> Strike | None:
     """The strike for an event; None if it is no failure, or if the rules switch its cause off."""
     match event:
         case AuthFailed(host=host) if host:
-            cause = StrikeCause(event.cause.value)
-            owner = event.account or login_owner(event.login.strip().lower()) or host_owner(host)
+            cause, concerned = StrikeCause(event.cause.value), whose(event)
             details = {"login": event.login, "guess": event.guess}
         case MailRefused(reply=Reply.SENDER_NOT_AUTHORISED) if host := event.ballot.envelope.host:
             envelope = event.ballot.envelope
-            cause, owner = StrikeCause.SENDER_NOT_AUTHORISED, envelope.account
+            cause = StrikeCause.SENDER_NOT_AUTHORISED
+            concerned = Concerned(accounts=(envelope.account,) if envelope.account else ())
             details = {"login": envelope.login, "sender": envelope.sender, "mail": envelope.id}
         case _:
             return None
     if not (weight := rules.strikes.get(cause, 1)):
         return None
-    accounts = (owner,) if owner else ()
-    return Strike(sequence=sequence, at=event.at, cause=cause, host=host, weight=weight, accounts=accounts, **details)
+    return Strike(
+        sequence=sequence,
+        at=event.at,
+        cause=cause,
+        host=host,
+        weight=weight,
+        accounts=concerned.accounts,
+        seen_by=concerned.seen_by,
+        **details,
+    )
 
 
 def on_strike(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, tzinfo
 
-from varco_banguard.model import accounts_of
+from varco_banguard.model import readers_of
 from varco_common.events import HostBanned, HostEvent, HostFound, HostIgnored, HostUnbanned
 
 JAIL = "smtp"
@@ -51,9 +51,9 @@ def accounts_allowed_to_read(event: HostEvent) -> Iterable[str]:
     """The accounts whose tokens may read the line of the event."""
     match event:
         case HostFound(strike=strike) | HostIgnored(strike=strike):
-            return strike.accounts
+            return strike.readers
         case HostBanned(strikes=strikes):
-            return accounts_of(strikes)
+            return readers_of(strikes)
         case HostUnbanned(accounts=accounts):
             return accounts
         case _:

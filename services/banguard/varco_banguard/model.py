@@ -150,9 +150,9 @@ def strikes_of_account(host: Host, account: str) -> tuple[int, ...]:
     return tuple(strike.sequence for strike in counted_strikes(host) if account in strike.accounts)
 
 
-def accounts_of(strikes: Iterable[Strike]) -> tuple[str, ...]:
-    """The accounts that the strikes concern, sorted."""
-    return tuple(sorted({account for strike in strikes for account in strike.accounts}))
+def readers_of(strikes: Iterable[Strike]) -> tuple[str, ...]:
+    """The accounts that see one of the strikes, sorted."""
+    return tuple(sorted({account for strike in strikes for account in strike.readers}))
 
 
 def _with_ban(host: Host, event: HostBanned) -> Host:

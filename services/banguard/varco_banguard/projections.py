@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from varco_banguard import ban_settings, gateways, model
 from varco_banguard.account_choices import ACCOUNTS, AccountChoices
 from varco_banguard.ban_settings import BanSettings
+from varco_banguard.claimed_names import CLAIMED_NAMES, ClaimedNames, Concerned
 from varco_banguard.decide import Position
 from varco_banguard.known_logins import (
     KNOWN_LOGINS,
@@ -27,6 +28,7 @@ from varco_common.bus import Bus
 from varco_common.events import (
     AnyBanguardEvent,
     AnyEvent,
+    AuthFailed,
     CredentialUsed,
     GateEvent,
     GatewayDetected,
@@ -45,6 +47,7 @@ from varco_common.events.ban_table import (
     normal_address,
 )
 from varco_common.events.banguard import GATE
+from varco_common.events.stop_table import normal_login
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
@@ -68,7 +71,7 @@ def if_known(decide: Callable[[Host], HostEvent | None]) -> NextEvent:
 
 
 class BanguardState:
-    """Five projections, and what is derived from them.
+    """Six projections, and what is derived from them.
 
     `never` are networks that are never banned.
     """
@@ -80,6 +83,8 @@ class BanguardState:
         self.logins = Projection(KNOWN_LOGINS, bus, engine, NAME)
         self._network_owners = Projection(NETWORK_OWNERS, bus, engine, NAME)
         self._accounts = Projection(ACCOUNTS, bus, engine, NAME)
+        self._names = Projection(CLAIMED_NAMES, bus, engine, NAME)
+        self._claimed_names = ClaimedNames()
         self.table = BanTable(never)
         self._trusted = Networks()
         self._unknown_logins = UnknownLogins()
@@ -96,6 +101,7 @@ class BanguardState:
                 self.logins,
                 self._network_owners,
                 self._accounts,
+                self._names,
             ):
                 await stack.enter_async_context(projection.following())
             self._derive()
@@ -105,6 +111,7 @@ class BanguardState:
             )
             self._network_owners.on_event(self._on_network_event)
             self.logins.on_event(self._on_login_event)
+            self._names.on_event(lambda name, _: self._claimed_names.put(name, self._names.get(name)))
             yield self
 
     @property
@@ -120,10 +127,13 @@ class BanguardState:
         """A login (in lower case) that exists, or that hosts failed at lately."""
         return self.logins.get(name) or self._unknown_logins.get(name)
 
-    def login_owner(self, login: str) -> str:
-        """The account of a login (in lower case); empty if it does not exist."""
+    def whose(self, event: AuthFailed) -> Concerned:
+        """The accounts that a failed login concerns: that of the login, if it exists."""
+        login = normal_login(event.login)
         known = self.logins.get(login)
-        return known.account if known else ""
+        if owner := event.account or (known.account if known else ""):
+            return Concerned(accounts=(owner,))
+        return self._claimed_names.concerned(login, event.server_name, self.host_owner(event.host))
 
     def host_owner(self, host: str) -> str:
         """The account that trusts the narrowest network with this host in it, or empty."""
@@ -198,6 +208,8 @@ class BanguardState:
                 )
         for login, known in self.logins.items():
             self._logins_of_hosts.put(login, known.known)
+        for account, names in self._names.items():
+            self._claimed_names.put(account, names)
         for entry in self.settings.ignored:
             if not entry.account:
                 self.table.ignored.add(network_of(entry.network))

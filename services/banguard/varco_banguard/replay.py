@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from varco_banguard import ban_settings, model
 from varco_banguard.ban_settings import BanSettings
 from varco_banguard.decide import VOTER, Position, decide, recorded_position
-from varco_banguard.model import Ban, Host, Stop, accounts_of
+from varco_banguard.model import Ban, Host, Stop, readers_of
 from varco_banguard.projections import HOST_FILTERS, SETTINGS_FILTERS
 from varco_banguard.rule_settings import shown_rules
 from varco_banguard.settings import Settings
@@ -137,7 +137,7 @@ class BanSettingsView:
         return sections
 
     def _ban(self, ban: Ban) -> dict[str, object]:
-        accounts = accounts_of(ban.strikes)
+        accounts = readers_of(ban.strikes)
         if (ban.until and ban.until <= self._at) or (self._own and self._account not in accounts):
             return {}
         shown: dict[str, object] = {"until": ban.until, "in_a_row": ban.count, "strikes": len(ban.strikes)}

@@ -85,7 +85,7 @@ class StrikeProcessor:
     def _strike(self, stored: StoredEvent) -> Strike | None:
         state, rules = self._state, self._state.settings.rules
         try:
-            strike = ban_decisions.strike_of(stored.sequence, stored.event, rules, state.login_owner, state.host_owner)
+            strike = ban_decisions.strike_of(stored.sequence, stored.event, rules, state.whose)
             if strike:
                 banned_as(strike.host)
         except ValueError as error:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from varco_banguard.decide import VOTER
-from varco_banguard.model import Ban, Host, Stop, accounts_of, counted_strikes, strikes_of_account, total_weight
+from varco_banguard.model import Ban, Host, Stop, counted_strikes, readers_of, strikes_of_account, total_weight
 from varco_common.events import (
     BanRules,
     HostEvent,
@@ -100,5 +100,5 @@ def resumed(host: Host, stop: Stop, cause: UnbanCause, attribution: Attribution)
 
 def unbanned(host: Host, ban: Ban, cause: UnbanCause, attribution: Attribution) -> HostUnbanned:
     at, by, reason = attribution
-    accounts = accounts_of(ban.strikes)
+    accounts = readers_of(ban.strikes)
     return HostUnbanned(at=at, by=by, reason=reason, network=host.network, cause=cause, accounts=accounts)

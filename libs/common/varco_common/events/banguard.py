@@ -44,9 +44,10 @@ class SharedBecause(StrEnum):
 class Strike(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One failure of `host`: the evidence. `sequence` is where its event lies in EVENTS.
 
-    `accounts` are those that it concerns: the login's, the sender's, and who trusts the host's
-    network. `mail` is the id of the refused mail. `weight` is what the rules gave it when it
-    happened. `guess` is the same for the same wrong credentials; empty: unknown.
+    `accounts` are those that it concerns: the login's, the sender's, who has the login's domain, or
+    who trusts the host's network. They may take it back; `seen_by` only see it. `mail` is the id of
+    the refused mail. `weight` is what the rules gave it when it happened. `guess` is the same for
+    the same wrong credentials; empty: unknown.
     """
 
     sequence: int
@@ -59,6 +60,12 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mail: str = ""
     accounts: tuple[str, ...] = ()
     guess: str = ""
+    seen_by: tuple[str, ...] = ()
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """All accounts that see it."""
+        return (*self.accounts, *self.seen_by)
 
 
 class BanRules(msgspec.Struct, frozen=True, kw_only=True):

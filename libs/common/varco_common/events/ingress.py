@@ -36,6 +36,7 @@ class AuthFailed(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, ta
 
     `service` is whose listener it was; it stands in the subject, and so tells who may say this.
     `guess` is the same for the same credentials: a hash, whose key is replaced each day.
+    `server_name` is the name that the client connected to (SNI), in lower case.
     """
 
     host: str
@@ -44,6 +45,7 @@ class AuthFailed(IngressEvent, frozen=True, kw_only=True, omit_defaults=True, ta
     guess: str = ""
     account: str = ""
     listener: str = ""
+    server_name: str = ""
     service: str = "ingress-smtp"
 
     @property

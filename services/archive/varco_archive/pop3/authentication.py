@@ -105,6 +105,7 @@ def _report_failure(session: Pop3Session, cause: AuthCause, login: str, account:
             guess=guess,
             listener=session.listener,
             service="archive",
+            server_name=session.context.certificates.server_name(session.connection.ssl_object),
         )
     )
 

@@ -36,8 +36,13 @@ class Pop3Connection:
     @property
     def tls(self) -> str:
         """The version of the protocol; empty when the connection is not encrypted."""
+        return (self.ssl_object.version() or "TLS") if self.ssl_object else ""
+
+    @property
+    def ssl_object(self) -> ssl.SSLObject | None:
+        """None when the connection is not encrypted."""
         connection: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")
-        return (connection.version() or "TLS") if connection else ""
+        return connection
 
     async def read_line(self, seconds: float) -> bytes:
         """Returns the next line without its end. Raises LineTooLong."""

@@ -13,8 +13,10 @@ from varco_common.bus import StreamMessage
 from varco_common.events import (
     AnyEvent,
     CopyRemoved,
+    HostBanned,
     HostFound,
     HostIgnored,
+    HostUnbanned,
     MailRecorded,
     MailRefused,
 )
@@ -78,12 +80,30 @@ def fields_of(event: AnyEvent) -> IndexFields:
         case MailRefused(ballot=ballot):
             return _of_ballot(ballot.envelope, ballot.manifest)
         case HostFound(strike=strike) | HostIgnored(strike=strike):
-            account = strike.accounts[0] if len(strike.accounts) == 1 else ""
+            account = strike.readers[0] if len(strike.readers) == 1 else ""
             sender, login = strike.sender.lower(), strike.login.lower()
             return IndexFields(account=account, mail=strike.mail, sender=sender, host=strike.host, login=login)
         case CopyRemoved(account=account, mails=mails):
             return IndexFields(account, mails[0]) if len(mails) == 1 else IndexFields(account, others=mails)
     return _of_names(event)
+
+
+def _account_of_ban(event: AnyEvent) -> str:
+    match event:
+        case HostBanned(strikes=strikes):
+            return _only_one(strike.readers for strike in strikes)
+        case HostUnbanned(accounts=accounts):
+            return _only_one([accounts])
+        case _:
+            return ""
+
+
+def _only_one(readers: Iterable[tuple[str, ...]]) -> str:
+    """The account that is alone in each of them, so it may read all; empty if there is none."""
+    match [*{*readers}]:
+        case [(only,)]:
+            return only
+    return ""
 
 
 def _of_ballot(envelope: Envelope, manifest: Manifest) -> IndexFields:
@@ -108,7 +128,7 @@ def _of_names(event: AnyEvent) -> IndexFields:
     addresses += [address for address in several if isinstance(address, str)] if isinstance(several, tuple) else []
     addresses += [failure.recipient for failure in getattr(event, "failures", ())]
     return IndexFields(
-        account=text("account"),
+        account=text("account") or _account_of_ban(event),
         mail=text("mail"),
         sender=text("sender").lower(),
         host=next(filter(None, map(text, _HOSTS)), ""),

@@ -10,7 +10,7 @@ from varco_banguard import commands, unban_decisions
 from varco_banguard.api.parameters import CommandWithReason, NetworkPath
 from varco_banguard.api.schemas import BanIn, BanOut, HostOut, LiftedOut, is_visible, visible_stops, visible_strikes
 from varco_banguard.ban_settings import IgnoredNetwork
-from varco_banguard.model import Host, counted_strikes, strikes_of_account
+from varco_banguard.model import Host, counted_strikes, readers_of, strikes_of_account
 from varco_banguard.normalization import normal_network
 from varco_banguard.projections import BanguardState, if_known
 from varco_banguard.unban_decisions import Attribution
@@ -120,7 +120,7 @@ async def _enforcers(bus: Bus, host: str) -> list[EnforcerStatus]:
 
 def _concerns(host: Host, account: str) -> bool:
     stopped = any(stop.account == account for stop in host.active_stops)
-    return stopped or bool(host.ban and strikes_of_account(host, account))
+    return stopped or bool(host.ban and account in readers_of(counted_strikes(host)))
 
 
 def _may_see(host: Host, token: ApiToken) -> bool:

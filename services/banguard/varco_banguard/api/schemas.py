@@ -127,4 +127,4 @@ def visible_stops(host: Host, token: ApiToken) -> list[StopOut]:
 
 
 def is_visible(strike: Strike, token: ApiToken) -> bool:
-    return token.is_admin or token.scope in strike.accounts
+    return token.is_admin or token.scope in strike.readers

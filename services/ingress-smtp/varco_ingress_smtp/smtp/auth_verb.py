@@ -80,5 +80,6 @@ def _append_failure(
         account=account,
         guess=guess,
         listener=info.listener,
+        server_name=info.server_name,
     )
     admission.recorder.append_in_background(event)

@@ -8,6 +8,7 @@ from fastapi import HTTPException, Path
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest, Decide
+from varco_common.mail.mail_providers import is_mail_provider
 from varco_common.runtime.command_api import ChangedOut
 from varco_policy.account_directory import AccountDirectory
 from varco_policy.desired_state import Owners
@@ -15,7 +16,7 @@ from varco_policy.model.account import Account
 from varco_policy.normalization import ACCOUNT_NAME, RESERVED_NAMES
 from varco_policy.owned_domains import OwnedDomains
 from varco_policy.permissions import DomainFacts, refusal_for_account_token
-from varco_policy.public_domains import is_mail_provider, is_public_suffix
+from varco_policy.public_domains import is_public_suffix
 
 AccountName = Annotated[str, Path(pattern=ACCOUNT_NAME, description="The account's name.")]
 AccountDecision = Callable[[Account, CommandContext], list[Change]]
