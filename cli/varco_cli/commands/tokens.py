@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from varco_cli import api_client, output
+from varco_cli import api_client, output, times
 from varco_cli.catalogue import group
 from varco_cli.commands.shared import Reason
 from varco_cli.failures import Misused, Unauthorised
@@ -25,12 +25,14 @@ OfAccount = Annotated[
 
 @app.command("list")
 def list_tokens(account: OfAccount = "", as_json: Json = False) -> None:
-    """Lists the tokens that were issued and not revoked.
+    """Lists the tokens that were issued and not revoked, with their ends and last uses.
+
+    A last use is known to the hour.
 
     Example: `varco tokens list --account acme`
     """
     answer = api_client.call("policy", "GET", _path(account))
-    columns = ("id", "name", "issued_at")
+    columns = ("id", "name", "issued_at", "until", "used_at")
     output.show(answer, as_json, lambda: output.rows(columns, answer))
 
 
@@ -38,14 +40,18 @@ def list_tokens(account: OfAccount = "", as_json: Json = False) -> None:
 def issue(
     name: Annotated[str, typer.Argument(help="The owner or the purpose of the token.")],
     account: OfAccount = "",
+    until: Annotated[
+        str, typer.Option("--until", help="End of the token: `90d`, 2026-12-24, or 2026-12-24T18:00. Default: none.")
+    ] = "",
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
     """Issues a token and prints it. It can't be shown again.
 
-    Example: `varco tokens issue "the partner's script" --account acme`
+    Example: `varco tokens issue "the partner's script" --account acme --until 90d`
     """
-    answer = api_client.call("policy", "POST", _path(account), params={"reason": reason}, json={"name": name})
+    form = {"name": name} | ({"until": times.later(until, "--until").isoformat()} if until else {})
+    answer = api_client.call("policy", "POST", _path(account), params={"reason": reason}, json=form)
     output.show(answer, as_json, lambda: output.line(answer["token"]))
 
 

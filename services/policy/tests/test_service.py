@@ -2,19 +2,21 @@
 
 import asyncio
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import bcrypt
 import httpx
 import pytest
 
 from varco_common.base.errors import TransientError
-from varco_common.events import AccountOpened, CredentialAdded, Language, SenderAuthorised
+from varco_common.events import AccountOpened, CredentialAdded, Language, SenderAuthorised, TokenUsed
 from varco_common.mail.ballot import Ballot
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.grants import LOGIN, Denied, Grant, Unavailable
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest, Part
+from varco_common.runtime import token_uses
+from varco_common.runtime.tokens import token_parts
 from varco_common.testing.diversion import divert
 from varco_common.testing.waiting import eventually
 from varco_policy import app
@@ -282,3 +284,47 @@ def test_a_vote_can_be_cast_again_from_the_state_it_was_cast_on():
     said = SenderAuthorised(at=datetime.now(UTC), account="acme", pattern="@acme.example")
     assert decide(ballot(), account).reply is Reply.SENDER_NOT_AUTHORISED
     assert decide(ballot(), apply(account, said)).reply is Reply.ACCEPTED
+
+
+async def test_a_token_has_a_last_use_and_one_event_an_hour(policy):
+    await policy.http.put("/accounts/acme", json=ACME)
+    issued = (await policy.http.post("/accounts/acme/tokens", json={"name": "theirs"})).json()
+    version = (await policy.http.get("/accounts/acme")).headers["etag"]
+
+    async def listed(path: str) -> dict:
+        (token,) = (await policy.http.get(path)).json()
+        return token
+
+    assert (await listed("/accounts/acme/tokens"))["used_at"] is None
+    admin = (await policy.http.post("/tokens", json={"name": "an admin's"})).json()
+    for text, path in ((issued["token"], "/accounts/acme/tokens"), (admin["token"], "/tokens")):
+        async with policy.client(text) as client:
+            for _ in range(5):
+                assert (await client.get(path)).status_code == 200
+
+        async def used(path=path) -> bool:
+            return bool((await listed(path))["used_at"])
+
+        await eventually(used)
+    assert await count(policy.bus, TokenUsed.subject_filter()) == 2
+    assert (await policy.http.get("/accounts/acme")).headers["etag"] == version, "a use is no change of settings"
+
+
+async def test_the_use_of_a_token_that_is_not_listed_is_no_event(policy):
+    assert (await policy.http.get("/tokens")).status_code == 200  # the first admin token has no list
+    assert await policy.bus.requests.ask(token_uses.QUESTION, b"0" * 20, timeout=30) == b""
+    assert await count(policy.bus, TokenUsed.subject_filter()) == 0
+
+
+async def test_a_token_is_issued_to_an_end(policy):
+    await policy.http.put("/accounts/acme", json=ACME)
+    until = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+    form = {"name": "for a day", "until": until.isoformat()}
+    issued = (await policy.http.post("/accounts/acme/tokens", json=form)).json()
+    (listed,) = (await policy.http.get("/accounts/acme/tokens")).json()
+    assert datetime.fromisoformat(listed["until"]) == until
+    assert token_parts(issued["token"]).token.until == until.timestamp()
+    async with policy.client(issued["token"]) as client:
+        assert (await client.get("/accounts/acme")).status_code == 200
+    over = {"name": "x", "until": "2020-01-01T00:00:00Z"}
+    assert (await policy.http.post("/accounts/acme/tokens", json=over)).status_code == 422

@@ -5,7 +5,7 @@ import re
 from varco_common.base import subjects
 from varco_common.base.errors import NotFound
 from varco_common.base.ids import ALPHABET, LENGTH
-from varco_common.events import TokenRevoked
+from varco_common.events import TokenRevoked, TokenUsed
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 from varco_common.runtime.tokens import ADMIN
@@ -30,4 +30,10 @@ def revoke_admin_token(
     return [Change("remove", "token", token, issued.name if issued else "", context.event(TokenRevoked, token=token))]
 
 
-ADMIN_TOKENS = ProjectionSpec("admin-tokens", (subjects.event("policy", "*", ADMIN),), apply, AdminTokens)
+ADMIN_TOKENS = ProjectionSpec(
+    "admin-tokens",
+    (subjects.event("policy", "*", ADMIN), TokenUsed.subject_filter()),
+    apply,
+    AdminTokens,
+    lambda event: str(getattr(event, "account", "")),
+)

@@ -12,7 +12,7 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.cases import mail_filters
 from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.mail.grants import LOGIN, NETWORK
-from varco_common.runtime import earlier_tokens, person_tokens, rebuild_api, service
+from varco_common.runtime import earlier_tokens, person_tokens, rebuild_api, service, token_uses
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.service import Service
@@ -28,6 +28,7 @@ from varco_policy.metrics import ACCOUNTS
 from varco_policy.owned_domains import OwnedDomains
 from varco_policy.password_hashes import ImportedHashes
 from varco_policy.settings import Settings
+from varco_policy.token_uses import TokenUseRecorder
 from varco_policy.voter import PolicyVoter
 
 ARGON2_MEMORY_KIB = 65_536  # RFC 9106 4, the second recommended choice
@@ -68,6 +69,7 @@ async def serve(settings: Settings) -> None:
             await bus.requests.answer(LOGIN, NAME, responder.on_login)
             await bus.requests.answer(NETWORK, NAME, responder.on_network)
             await bus.requests.answer(earlier_tokens.QUESTION, NAME, earlier_tokens.answering(signer))
+            await bus.requests.answer(token_uses.QUESTION, NAME, TokenUseRecorder(bus, accounts, admin_tokens).on_used)
             people = person_tokens.answering(signer, accounts.opened_at)
             await bus.requests.answer(person_tokens.QUESTION, NAME, people)
             try:
@@ -107,6 +109,7 @@ SERVICE = Service(
         NETWORK,
         earlier_tokens.QUESTION,
         person_tokens.QUESTION,
+        token_uses.QUESTION,
         subjects.replay_request(NAME),
     ),
 )

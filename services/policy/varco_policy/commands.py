@@ -237,8 +237,9 @@ def withdraw_notice(account: Account, context: CommandContext, notice: Notice, l
     return [Change("remove", "notice", f"{notice} ({language})", "", event)]
 
 
-def issue_token(context: CommandContext, token: str, name: str) -> list[Change]:
-    return [Change("add", "token", token, name, context.event(TokenIssued, token=token, name=name))]
+def issue_token(context: CommandContext, token: str, name: str, until: datetime | None) -> list[Change]:
+    event = context.event(TokenIssued, token=token, name=name, until=until)
+    return [Change("add", "token", token, name, event)]
 
 
 def revoke_token(account: Account, context: CommandContext, token: str) -> list[Change]:

@@ -17,6 +17,7 @@ from varco_common.events import (
     FilelinkChosen,
     FilelinkWithdrawn,
     PasswordChanged,
+    TokenUsed,
 )
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.replay.replayable import (
@@ -45,7 +46,12 @@ from varco_policy.settings import Settings
 
 SETTINGS = Settings
 
-_WITHOUT_EFFECT = (PasswordChanged, CredentialUpgraded, CredentialUsed)  # many, and nothing shown depends on them
+_WITHOUT_EFFECT = (
+    PasswordChanged,
+    CredentialUpgraded,
+    CredentialUsed,
+    TokenUsed,
+)  # many, and nothing shown depends on them
 _FILTERS = tuple(kind.subject_filter() for kind in get_args(AnyPolicyEvent) if kind not in _WITHOUT_EFFECT)
 _NO_OWNERS = Owners(login=lambda _: None, network=lambda _: None)
 _ANY_HASH = "(a replay hashes nothing)"

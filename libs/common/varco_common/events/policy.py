@@ -246,17 +246,31 @@ class NoticeWithdrawn(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True
 class TokenIssued(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="token.issued.v1"):
     """A bearer token: `token` is its id, never its secret.
 
-    `account` is its scope: an account's name, or `admin`.
+    `account` is its scope: an account's name, or `admin`. `until` None: it has no end.
     """
 
     token: str
     name: str = ""
+    until: datetime | None = None
 
 
 class TokenRevoked(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="token.revoked.v1"):
     """A bearer token, by its id, that opens nothing any more."""
 
     token: str
+
+
+class TokenUsed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="token.used.v1"):
+    """A bearer token that an API was called with; at most one event an hour for each.
+
+    Its subject's key is not the bare account, as that of CredentialUsed.
+    """
+
+    token: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.account}+{self.token}"
 
 
 AnyPolicyEvent = (
@@ -286,4 +300,5 @@ AnyPolicyEvent = (
     | NoticeWithdrawn
     | TokenIssued
     | TokenRevoked
+    | TokenUsed
 )

@@ -43,14 +43,22 @@ async def _verified(request: Request, text: str) -> ApiToken:
         raise _unauthorised("A bearer token is required.", "Bearer")
     request.app.state.revocations.check()
     try:
-        return await keyring.verify(text)
+        token = await keyring.verify(text)
     except InvalidToken:
         raise _unauthorised("The token is invalid.", 'Bearer error="invalid_token"') from None  # RFC 6750 3.1
+    request.app.state.token_uses.note(token)
+    return token
 
 
 async def _admin(token: Annotated[ApiToken, Depends(caller)]) -> ApiToken:
     if not token.is_admin:
         raise HTTPException(403, "Only an admin's token may do this.")
+    return token
+
+
+async def _full_admin(token: Annotated[ApiToken, Depends(_admin)]) -> ApiToken:
+    if token.read_only:
+        raise HTTPException(403, "This shows secrets as they are stored: a token for reading alone may not.")
     return token
 
 
@@ -75,4 +83,5 @@ def _unauthorised(detail: str, challenge: str) -> HTTPException:
 
 Caller = Annotated[ApiToken, Depends(caller)]
 Admin = Annotated[ApiToken, Depends(_admin)]
+FullAdmin = Annotated[ApiToken, Depends(_full_admin)]  # for what shows hashes of passwords and sealed secrets
 AccountScope = Annotated[ApiToken, Depends(_of_account)]  # for routes with `{account}` in their path

@@ -19,6 +19,7 @@ from varco_common.runtime.readiness import Check, Readiness
 from varco_common.runtime.request_counter import RequestCounter
 from varco_common.runtime.revocations import Revocations
 from varco_common.runtime.settings import WithApi
+from varco_common.runtime.token_uses import TokenUses
 from varco_common.runtime.tokens import Keyring
 from varco_common.storage import disk_usage
 
@@ -41,6 +42,7 @@ class HttpServer:
         self._readiness = Readiness(name, service.draining())
         self._requests = RequestCounter(service.draining())
         self._revocations = Revocations(keyring)
+        self._token_uses = TokenUses()
         self.app = self._application()
 
     @classmethod
@@ -71,6 +73,7 @@ class HttpServer:
         """
         self._bus = bus
         self.keyring.verify_earlier = EarlierTokens(bus).verify
+        self._token_uses.bus = bus
         self._readiness.checks = {
             "bus": bus.check,
             "store": bus.admin.check_room,
@@ -87,6 +90,7 @@ class HttpServer:
         # FastAPIOffline serves the scripts of /docs itself, since a closed network reaches no CDN.
         app = FastAPIOffline(title=f"Varco {self._name}", version=version("varco-common"), redoc_url=None)
         app.state.keyring, app.state.revocations = self.keyring, self._revocations
+        app.state.token_uses = self._token_uses
         app.add_middleware(request_size.limit_request_size)
         app.add_middleware(token_middleware.end_at_revocation(self.keyring))
         app.add_middleware(token_middleware.require_token_before_body)

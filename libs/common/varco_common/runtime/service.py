@@ -15,7 +15,7 @@ import uvloop
 
 from varco_common.base import log
 from varco_common.base.settings import BrokenSetting, Settings, exit_broken, load_or_exit
-from varco_common.runtime.earlier_tokens import QUESTION
+from varco_common.runtime import earlier_tokens, token_uses
 from varco_common.runtime.network_watch import network_lost
 from varco_common.runtime.revocations import REVOKED
 
@@ -47,8 +47,8 @@ class Service:
     wanted: Callable[[], bool] = lambda: True
 
     def __post_init__(self) -> None:
-        """Adds what the HTTP server needs to verify tokens."""
-        object.__setattr__(self, "publishes", (*self.publishes, QUESTION))
+        """Adds what the HTTP server needs to verify tokens, and to tell that they are used."""
+        object.__setattr__(self, "publishes", (*self.publishes, earlier_tokens.QUESTION, token_uses.QUESTION))
         object.__setattr__(self, "subscribes", (*self.subscribes, REVOKED))
 
 

@@ -324,6 +324,7 @@ class HostNames(AccountForm):
 
 class TokenForm(AccountForm):
     name: str = Field(min_length=1, max_length=200, description="Whose it is, or what for.")
+    until: AwareDatetime | None = Field(default=None, description="When it ends. Left out: it has no end.")
 
 
 class SenderQuestion(AccountForm):

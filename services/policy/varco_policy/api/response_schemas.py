@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from varco_common.events import AtSharedHosts, Choice, Language, Notice
 from varco_policy.api.request_schemas import Attachments, Size
@@ -132,6 +132,8 @@ class TokenOut(BaseModel):
     id: str
     name: str
     issued_at: datetime
+    until: datetime | None = Field(description="None: it has no end.")
+    used_at: datetime | None = Field(description="Its last use, to the hour. None: it was never used.")
 
 
 class IssuedTokenOut(BaseModel):

@@ -3,16 +3,19 @@
 Only an admin issues them; an account's tokens may list and revoke each other.
 """
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from varco_common.base.errors import RefusedCommand
 from varco_common.eventsourcing.command_executor import CommandExecutor
+from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope, Admin
 from varco_common.runtime.command_api import ChangedOut, Command
 from varco_common.runtime.token_signer import TokenSigner
-from varco_common.runtime.tokens import ADMIN
+from varco_common.runtime.tokens import ADMIN, ApiToken
 from varco_policy import commands
 from varco_policy.admin_tokens import revoke_admin_token
 from varco_policy.api.command_runner import AccountName, CommandRunner
@@ -38,8 +41,8 @@ def router(runner: CommandRunner, admins: Projection[AdminTokens], signer: Token
     async def issue_account_token(account: AccountName, form: TokenForm, command: Command, _: Admin) -> IssuedTokenOut:
         """A token that sees and changes only this account. It is shown this once."""
         runner.existing(account)
-        token, text = signer.mint(account)
-        await runner.change(account, command, lambda _, context: commands.issue_token(context, token.id, form.name))
+        token, text = _mint(signer, account, form)
+        await runner.change(account, command, lambda _, context: _issued(context, token, form.name))
         return IssuedTokenOut(id=token.id, name=form.name, token=text)
 
     @api.delete("/accounts/{account}/tokens/{token}")
@@ -61,10 +64,8 @@ def router(runner: CommandRunner, admins: Projection[AdminTokens], signer: Token
     @api.post("/tokens", status_code=201)
     async def issue_admin_token(form: TokenForm, command: Command, _: Admin) -> IssuedTokenOut:
         """A token for everything. It is shown this once."""
-        token, text = signer.mint_admin()
-        await admin_executor.execute(
-            ADMIN, command, lambda _, context: commands.issue_token(context, token.id, form.name)
-        )
+        token, text = _mint(signer, ADMIN, form)
+        await admin_executor.execute(ADMIN, command, lambda _, context: _issued(context, token, form.name))
         return IssuedTokenOut(id=token.id, name=form.name, token=text)
 
     @api.delete("/tokens/{token}", status_code=204)
@@ -81,3 +82,17 @@ def router(runner: CommandRunner, admins: Projection[AdminTokens], signer: Token
         )
 
     return api
+
+
+def _mint(signer: TokenSigner, scope: str, form: TokenForm) -> tuple[ApiToken, str]:
+    """Raises RefusedCommand for an end that is over."""
+    if form.until is None:
+        return signer.mint_admin() if scope == ADMIN else signer.mint(scope)
+    if form.until <= datetime.now(UTC):
+        raise RefusedCommand(f"until {form.until.isoformat()}: expected a time to come")
+    return signer.mint_limited(scope, until=int(form.until.timestamp()))
+
+
+def _issued(context: CommandContext, token: ApiToken, name: str) -> list[Change]:
+    until = datetime.fromtimestamp(token.until, UTC) if token.until else None
+    return commands.issue_token(context, token.id, name, until)

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from varco_common.events import Language, Notice, Rules
+from varco_common.events import Language, Notice, Rules, TokenIssued, TokenRevoked, TokenUsed
 from varco_common.mail.account_texts import UTC, AccountTexts
 from varco_common.mail.sender_patterns import narrowest_pattern
 from varco_policy.model.credential import Credential
@@ -45,11 +45,28 @@ class AttachmentException(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
 
 
 class IssuedToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A bearer token that was issued and not revoked. Its secret is never stored."""
+    """A bearer token that was issued and not revoked. Its secret is never stored.
+
+    `until` None: it has no end. `used_at` is its last use, to the hour; None: it was never used.
+    """
 
     id: str
     name: str
     issued_at: datetime
+    until: datetime | None = None
+    used_at: datetime | None = None
+
+
+def with_token(tokens: dict[str, IssuedToken], event: TokenIssued | TokenRevoked | TokenUsed) -> dict[str, IssuedToken]:
+    """The tokens after the event."""
+    match event:
+        case TokenIssued(token=token):
+            return {**tokens, token: IssuedToken(id=token, name=event.name, issued_at=event.at, until=event.until)}
+        case TokenRevoked(token=token):
+            return {key: issued for key, issued in tokens.items() if key != token}
+        case TokenUsed(token=token):
+            issued = tokens.get(token)
+            return {**tokens, token: replace(issued, used_at=event.at)} if issued else tokens
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,9 +35,10 @@ from varco_common.events import (
     TimeZoneChosen,
     TokenIssued,
     TokenRevoked,
+    TokenUsed,
 )
 from varco_common.eventsourcing.account_texts import changed_notices
-from varco_policy.model.account import Account, AttachmentException, IssuedToken, TrustedNetwork
+from varco_policy.model.account import Account, AttachmentException, TrustedNetwork, with_token
 from varco_policy.model.credential import CredentialChange, changed_credential, new_credential
 
 AccountChange: TypeAlias = AnyPolicyEvent | FilelinkChosen | FilelinkWithdrawn
@@ -113,11 +114,8 @@ def _changed(account: Account, event: AccountChange) -> Account | None:  # noqa:
             return replace(account, exceptions=_without(account.exceptions, event.pattern))
         case NoticeWritten() | NoticeWithdrawn():
             return replace(account, notices=changed_notices(account.notices, event))
-        case TokenIssued(token=token):
-            issued = IssuedToken(id=token, name=event.name, issued_at=event.at)
-            return replace(account, tokens={**account.tokens, token: issued})
-        case TokenRevoked():
-            return replace(account, tokens=_without(account.tokens, event.token))
+        case TokenIssued() | TokenRevoked() | TokenUsed():
+            return replace(account, tokens=with_token(account.tokens, event))
         case FilelinkChosen():
             return replace(account, links_over=event.over)
         case FilelinkWithdrawn():

@@ -6,8 +6,8 @@ An account's own tokens are part of the account. Pure.
 import msgspec
 from msgspec.structs import replace
 
-from varco_common.events import AnyEvent, TokenIssued, TokenRevoked
-from varco_policy.model.account import IssuedToken
+from varco_common.events import AnyEvent, TokenIssued, TokenRevoked, TokenUsed
+from varco_policy.model.account import IssuedToken, with_token
 
 
 class AdminTokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,12 +18,11 @@ class AdminTokens(msgspec.Struct, frozen=True, kw_only=True):
 
 def apply(state: AdminTokens | None, event: AnyEvent) -> AdminTokens | None:
     """The tokens after the event."""
-    state = state or AdminTokens()
     match event:
-        case TokenIssued(token=token):
-            issued = IssuedToken(id=token, name=event.name, issued_at=event.at)
-            return replace(state, tokens={**state.tokens, token: issued})
-        case TokenRevoked(token=token):
-            return replace(state, tokens={key: issued for key, issued in state.tokens.items() if key != token})
+        case TokenUsed() if state is None:  # a token of an account
+            return None
+        case TokenIssued() | TokenRevoked() | TokenUsed():
+            state = state or AdminTokens()
+            return replace(state, tokens=with_token(state.tokens, event))
         case _:
-            return state
+            return state or AdminTokens()

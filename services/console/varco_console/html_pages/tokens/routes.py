@@ -29,9 +29,12 @@ async def issue_token(
     name: Annotated[str, Form(min_length=1, max_length=100)],
     account: Account = "",
     reason: Reason = "",
+    *,
+    until: Annotated[str, Form(pattern=r"^(\d{4}-\d\d-\d\d)?$", description="A day, UTC.")] = "",
 ) -> Response:
     """Only this answer has the token."""
-    answer = await person_api(request).change("policy", "POST", _path(account), reason=reason, body={"name": name})
+    body = {"name": name} | ({"until": f"{until}T23:59:59Z"} if until else {})
+    answer = await person_api(request).change("policy", "POST", _path(account), reason=reason, body=body)
     return await _page(request, opened, account, answer["token"])
 
 
