@@ -102,6 +102,11 @@ class Gate:
         """An HTTP client with a token of the account, or of the admin."""
         return running.client(self.port, account)
 
+    def reader(self) -> httpx.AsyncClient:
+        """An HTTP client with a token that reads everything, as an auditor's."""
+        _, text = TokenSigner(running.KEY.encode()).mint_limited("admin", read_only=True, person="auditor")
+        return httpx.AsyncClient(base_url=self.base, headers={"Authorization": f"Bearer {text}"}, timeout=60)
+
     def token(self, account: str = "") -> str:
         signer = TokenSigner(running.KEY.encode())
         return (signer.mint(account) if account else signer.mint_admin())[1]

@@ -11,7 +11,7 @@ from varco_audit.app import serve
 from varco_audit.settings import Settings
 from varco_audit.transparency.checkpoint_signer import CheckpointSigner
 from varco_common.base.settings import BrokenSetting
-from varco_common.events import AuthCause, AuthFailed, CheckpointKeyRotated, CheckpointSigned
+from varco_common.events import AuthCause, AuthFailed, CheckpointKeyRotated, CheckpointSigned, CredentialAdded
 from varco_common.testing.waiting import eventually
 from varco_common.transparency import inclusion
 from varco_common.transparency.checkpoint import Chain, Checkpoint, Rotation
@@ -248,6 +248,32 @@ async def test_an_account_may_ask_for_no_proof(gate):
         await signed(audit)
         async with gate.client("acme") as account:
             assert (await account.get("/proof/events/1")).status_code == 403
+
+
+async def test_a_token_for_reading_gets_no_hash_by_the_raw_log(gate):
+    plain = await append_events(gate)
+    added = CredentialAdded(at=datetime.now(UTC), account="acme", login="m@acme.example", name="M", hash="$argon2id$x")
+    secret = await gate.bus.events.append(added)
+    async with gate.audit() as audit, gate.reader() as reader:
+        await signed(audit)
+        assert "$argon2id$x" in (await audit.get("/proof/log")).text
+        assert "$argon2id$x" in (await audit.get(f"/proof/events/{secret}")).text
+        assert (await reader.get(f"/proof/events/{plain}")).status_code == 200
+        for path in ("/proof/log", f"/proof/events/{secret}"):
+            answer = await reader.get(path)
+            assert answer.status_code == 403
+            assert "$argon2id$x" not in answer.text
+        shown = (await reader.get("/events/stream")).text
+        assert len(shown.splitlines()) == await gate.bus.events.last_sequence("events.>")
+        assert "$argon2id$x" not in shown
+
+
+async def test_a_rotation_names_who_asked_for_it(gate):
+    async with gate.audit() as audit:
+        await proof(audit)
+        (await audit.post("/proof/key/rotations", params={"reason": "a test"})).raise_for_status()
+    (event,) = await gate.events(CheckpointKeyRotated.subject_filter())
+    assert event.event.by.startswith("token:")
 
 
 async def test_how_old_the_last_checkpoint_is_can_be_measured(gate):

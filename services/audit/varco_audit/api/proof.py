@@ -5,11 +5,12 @@ from contextlib import aclosing
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from varco_audit.api import ndjson
+from varco_audit.search.redaction import has_secrets
 from varco_audit.table_projection import ALL_EVENTS
 from varco_audit.transparency.checkpoint_signer import CheckpointSigner
 from varco_audit.transparency.log_verification import verify_events
@@ -18,7 +19,7 @@ from varco_audit.transparency.signing_key_file import BadKeyFile
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.bus import Bus
-from varco_common.runtime.auth import READS, Admin
+from varco_common.runtime.auth import READS, Admin, FullAdmin
 from varco_common.transparency import leaf
 from varco_common.transparency.checkpoint import Checkpoint
 from varco_common.transparency.signed_note import BadNote
@@ -90,7 +91,7 @@ def _add_checkpoint_routes(api: APIRouter, history: SignedHistory, signer: Check
     async def rotate_key(token: Admin, reason: Reason = "") -> ProofOut:
         """A new key signs from now on. The old key signs the change."""
         try:
-            await signer.rotate(f"token {token.id}", reason)
+            await signer.rotate(token.by, reason)
         except BadKeyFile as error:
             raise RefusedCommand(f"the key file isn't {error}") from None
         return ProofOut.of(history)
@@ -98,13 +99,22 @@ def _add_checkpoint_routes(api: APIRouter, history: SignedHistory, signer: Check
 
 def _add_proof_routes(api: APIRouter, bus: Bus, history: SignedHistory) -> None:
     @api.get("/proof/events/{sequence}")
-    async def prove_event(sequence: Sequence, _: Admin) -> Response:
-        """The proof of this event; it shows no other. 409: no checkpoint covers it yet."""
-        return Response(history.proof(await history.event(sequence)), media_type="application/json")
+    async def prove_event(sequence: Sequence, token: Admin) -> Response:
+        """The proof of this event; it shows no other. 409: no checkpoint covers it yet.
+
+        A token for reading alone gets 403 for an event with a hash or a secret in it.
+        """
+        event = await history.event(sequence)
+        if token.read_only and has_secrets(event.payload):
+            raise HTTPException(403, "The event holds a secret: a token for reading alone may not have its proof.")
+        return Response(history.proof(event), media_type="application/json")
 
     @api.get("/proof/log", response_class=StreamingResponse)
-    async def exact_log(_: Admin, after: Annotated[int, Query(ge=0, le=MAX_SEQUENCE)] = 0) -> StreamingResponse:
-        """All events, exact, for verification elsewhere. Password hashes are included."""
+    async def exact_log(_: FullAdmin, after: Annotated[int, Query(ge=0, le=MAX_SEQUENCE)] = 0) -> StreamingResponse:
+        """All events, exact, for verification elsewhere. Password hashes are included.
+
+        So a token for reading alone gets 403: `/events/stream` is for reading.
+        """
         lines = ndjson.in_chunks(_exact_lines(bus, after))
         return StreamingResponse(lines, media_type=ndjson.MEDIA_TYPE)
 

@@ -25,6 +25,15 @@ def redacted(payload: bytes) -> bytes:
     return payload
 
 
+def has_secrets(payload: bytes) -> bool:
+    """Whether some reader may not get the stored bytes. What is no JSON counts as secret."""
+    try:
+        event = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return True
+    return bool(_without_secrets(event) != event)
+
+
 def _without_secrets(value: Any) -> Any:
     match value:
         case dict():
