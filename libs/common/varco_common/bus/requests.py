@@ -62,7 +62,8 @@ class BusRequests:
                 log.exception("a request on %s got no reply", subject)
 
         def received(_subject: bytes, reply: bytes, _headers: bytes, payload: bytes) -> None:
-            if reply:
+            # What was diverted here out of a stream is no question: it wants to be acknowledged.
+            if reply and not reply.startswith(b"$JS."):
                 task = asyncio.create_task(send_reply(reply.decode(), payload))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
