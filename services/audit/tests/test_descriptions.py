@@ -1,6 +1,9 @@
 """Each event of a mail is described in words; what a sentence leaves out stands in its details."""
 
+import re
+import tomllib
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 
 import pytest
 
@@ -35,6 +38,7 @@ from varco_common.events import (
     Strike,
     StrikeCause,
 )
+from varco_common.mail.notice_texts import Language
 from varco_common.mail.record import MailConverted
 from varco_common.testing import samples
 
@@ -64,7 +68,7 @@ def converted(links: int) -> MailConverted:
     )
 
 
-@pytest.mark.parametrize(
+SENTENCES = pytest.mark.parametrize(
     ("event", "tone", "sentence"),
     [
         (recorded("accepted"), StepTone.GOOD, "accepted and kept"),
@@ -136,6 +140,9 @@ def converted(links: int) -> MailConverted:
     ],
     ids=lambda value: type(value).__name__ if hasattr(value, "at") else "",
 )
+
+
+@SENTENCES
 def test_an_event_is_described_in_a_sentence(event, tone, sentence):
     assert describe(event, "")[:2] == (tone, sentence)
 
@@ -201,3 +208,25 @@ def test_how_a_mail_was_signed_stands_in_the_details_of_every_attempt():
         MailExpired(**FAILED, host="mx:25", dkim="unsigned: why"),
     ):
         assert "unsigned: why" in describe(event, "")[2]
+
+
+@SENTENCES
+def test_each_sentence_is_there_in_italian_with_the_same_facts(event, tone, sentence):
+    told, italian, details = describe(event, "", Language.IT)
+    assert told is tone
+    assert italian != sentence
+    assert re.findall(r"[\w:.]+@[\w.]+|\d+", italian) == re.findall(r"[\w:.]+@[\w.]+|\d+", sentence)
+    assert len(details) == len(describe(event, "")[2])
+
+
+def test_a_notification_is_told_in_italian():
+    delivered = MailDelivered(**MAIL, recipients=("a@x",), host="mx:25", answer="250 ok", attempt=2)
+    sentence = "la notifica: a@x: consegnata a mx:25, tentativo 2"
+    assert describe(delivered, "notification", Language.IT) == (StepTone.GOOD, sentence, ("“250 ok”",))
+
+
+def test_every_sentence_has_both_languages_and_the_same_facts():
+    for key, texts in tomllib.loads((files("varco_audit") / "trace" / "sentences.toml").read_text()).items():
+        assert texts.keys() == {"en", "it"}, key
+        english, italian = (sorted(re.findall(r"{\w+}", texts[language])) for language in ("en", "it"))
+        assert english == italian, key

@@ -11,6 +11,7 @@ from varco_audit.trace.model import MailSummary, Trace
 from varco_audit.trace.tracer import Tracer
 from varco_common.base.timestamps import as_utc
 from varco_common.base.units import MAX_SEQUENCE
+from varco_common.mail.notice_texts import Language
 from varco_common.runtime.auth import Caller, visible_account
 
 
@@ -55,8 +56,9 @@ def router(tracer: Tracer, finder: MailFinder) -> APIRouter:
             ),
         ],
         token: Caller,
+        language: Annotated[Language, Query(description="Of the sentences.")] = Language.EN,
     ) -> Trace:
         """The mail's timeline, or the mails that match. An account's token sees its own."""
-        return await tracer.trace(what, visible_account(token))
+        return await tracer.trace(what, visible_account(token), language)
 
     return api

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from varco_audit.trace.model import StepTone
+from varco_audit.trace.sentences import Sentences
 from varco_common.base import units
 from varco_common.events import (
     AnyEvent,
@@ -32,12 +33,12 @@ from varco_common.events import (
     QuotaExceeded,
     QuotaNearlyReached,
     RecipientRefused,
-    RemovalCause,
     ReputationChanged,
     RouteFailed,
     SenderNotified,
     wire_name,
 )
+from varco_common.mail.notice_texts import Language
 from varco_common.mail.record import MailConverted
 
 Description = tuple[StepTone, str, tuple[str, ...]]  # tone, sentence, details
@@ -59,132 +60,134 @@ def _told(sentence: str, *details: str) -> Description:
     return StepTone.TOLD, sentence, tuple(filter(None, details))
 
 
-_REMOVED = {
-    RemovalCause.RETENTION: "its time was over",
-    RemovalCause.CLIENT: "a POP3 client deleted it",
-    RemovalCause.OPERATOR: "an operator removed it",
-}
-
-
-def describe(event: AnyEvent, part: str) -> Description:  # noqa: PLR0911 - a case for each fact
+def describe(event: AnyEvent, part: str, language: Language = Language.EN) -> Description:
     """`part` is "notification" or "copy" if the step is not the mail's own; else it is empty."""
-    whose = f"the {part}: " if part else ""
+    t = Sentences(language)
+    return _describe_delivery(event, t, t(f"whose_{part}") if part else "")
+
+
+def _describe_delivery(event: AnyEvent, t: Sentences, whose: str) -> Description:  # noqa: PLR0911 - a case for each fact
     match event:
         case MailRecorded():
-            return _recorded(event)
+            return _recorded(event, t)
         case MailRefused(answer=answer):
-            return _bad("refused; nothing was kept", _quoted(answer))
+            return _bad(t("refused"), _quoted(answer))
         case MailDelivered():
-            tls = f" ({event.tls})" if event.tls else ""
-            to = f"{whose}{_names(event.recipients)}: delivered to {event.host}{tls}{_attempt(event.attempt)}"
-            return _good(to, _quoted(event.answer), _route(event.route), event.dkim)
+            tls, names, tried = f" ({event.tls})" if event.tls else "", _names(event.recipients, t), event.attempt
+            to = t("delivered", whose=whose, names=names, host=event.host, tls=tls, attempt=_attempt(tried, t))
+            return _good(to, _quoted(event.answer), _route(event.route, t), event.dkim)
         case MailDeferred():
-            what = f"{whose}not yet delivered{_attempt(event.attempt)}: {event.host}"
-            next_try = f"next try at {_time(event.next_at)}"
-            return _waits(what, *_failures(event.failures), _route(event.route), event.dkim, next_try)
+            what = t("deferred", whose=whose, attempt=_attempt(event.attempt, t), host=event.host)
+            later = t("next_try", at=_time(event.next_at))
+            return _waits(what, *_failures(event.failures, t), _route(event.route, t), event.dkim, later)
         case MailBounced():
-            what = f"{whose}refused for good by {event.host or 'the gate'}{_attempt(event.attempt)}"
-            return _undelivered(what, event)
+            host = event.host or t("the_gate")
+            return _undelivered(t("bounced", whose=whose, host=host, attempt=_attempt(event.attempt, t)), event, t)
         case MailExpired():
-            return _undelivered(f"{whose}given up after {event.attempt} attempts", event)
+            return _undelivered(t("given_up", whose=whose, number=event.attempt), event, t)
         case MailDropped():
             by = f"{event.by}: {event.reason}" if event.by or event.reason else ""
-            return _bad(f"{whose}taken out of the queue by hand, undelivered: {_names(event.recipients)}", by)
+            return _bad(t("dropped", whose=whose, names=_names(event.recipients, t)), by)
         case MailHeld() | MailReleased() | MailRetryRequested():
-            verb = {MailHeld: "held in the queue", MailReleased: "released", MailRetryRequested: "to be tried at once"}
-            return _told(f"{whose}{verb[type(event)]} by hand", event.by, event.reason)
+            verb = {MailHeld: "held", MailReleased: "released", MailRetryRequested: "retried"}
+            return _told(t(verb[type(event)], whose=whose), event.by, event.reason)
         case SenderNotified():
-            return _told("the sender is being notified", f"notification {event.dsn}")
-    return _describe_related(event)
+            return _told(t("notifying"), t("notification", id=event.dsn))
+    return _describe_related(event, t)
 
 
-def _describe_related(event: AnyEvent) -> Description:  # noqa: C901, PLR0911, PLR0912 - a case for each fact
+def _describe_related(event: AnyEvent, t: Sentences) -> Description:  # noqa: C901, PLR0911, PLR0912 - a case for each fact
     """Events that are neither the decision nor a delivery."""
     match event:
         case RecipientRefused():
-            what = f"recipient {event.recipient} refused; the mail may go on with the others"
-            return _bad(what, _quoted(event.answer))
+            return _bad(t("recipient_refused", recipient=event.recipient), _quoted(event.answer))
         case AttachmentLinked():
-            name = f'"{event.name}" ({_size(event.size)}) became a link until {_time(event.expires_at)}'
-            return _told(name, event.url, f"sha256 {event.sha256}")
+            what = t("linked", name=event.name, size=_size(event.size), at=_time(event.expires_at))
+            return _told(what, event.url, f"sha256 {event.sha256}")
         case LinkDownloaded():
-            amount = "whole" if event.complete else f"{_size(event.sent)} of it"
-            return _good(f"the link was downloaded from {event.host} ({amount})", f"link {event.link}")
+            amount = t("whole") if event.complete else t("part_of_it", size=_size(event.sent))
+            return _good(t("downloaded", host=event.host, amount=amount), t("link", id=event.link))
         case LinkExtended():
-            return _told(f"the link lives until {_time(event.expires_at)}", f"link {event.link}")
+            return _told(t("link_extended", at=_time(event.expires_at)), t("link", id=event.link))
         case LinkExpired():
-            return _told("the link's time is over", f"link {event.link}")
+            return _told(t("link_expired"), t("link", id=event.link))
         case LinkRevoked():
-            return _told("the link was ended by hand", f"link {event.link}", event.reason)
+            return _told(t("link_revoked"), t("link", id=event.link), event.reason)
         case CopyForwarded():
-            return _good(f"a copy was sent on to {event.address}", f"copy {event.copy}")
+            return _good(t("copy_forwarded", address=event.address), t("copy", id=event.copy))
         case CopyBounced():
-            return _bad(f"the copy for {event.address} won't get there", _quoted(event.answer))
+            return _bad(t("copy_bounced", address=event.address), _quoted(event.answer))
         case CopyRemoved():
-            return _told(f"the copy in the mailbox was removed: {_REMOVED[event.cause]}")
+            return _told(t("copy_removed", why=t(f"removed_{event.cause.value}")))
         case RouteFailed():
-            return _waits(f"the account's route is down, so its mail waits: {event.host}", _quoted(event.why))
+            return _waits(t("route_failed", host=event.host), _quoted(event.why))
         case DeliveryHeld():
-            return _waits("all mail of the account is held by hand", event.by, event.reason)
+            return _waits(t("all_held"), event.by, event.reason)
         case ReputationChanged():
             bad = [f"{finding.check}: {finding.text}" for finding in event.findings if finding.colour is Colour.RED]
-            return _told(f"the reputation of {event.domain} is {event.after.value} since then", *bad)
+            return _told(t("reputation", domain=event.domain, colour=t(f"colour_{event.after.value}")), *bad)
         case QuotaNearlyReached() | QuotaExceeded():
-            how = "exceeded" if isinstance(event, QuotaExceeded) else "nearly reached"
-            of = f"{event.used} of {event.limit.limit} {event.meter.value} per {event.limit.per.value}"
-            return _waits(f"quota {how}: {of}", f"sender {event.sender}" if event.sender else "whole account")
+            return _quota(event, t)
         case HostFound(strike=strike):
-            return _bad(f"a strike against host {strike.host}: {strike.cause.value}")
+            return _bad(t("strike", host=strike.host, cause=strike.cause.value))
         case HostIgnored(strike=strike):
-            return _told(f"no strike against host {strike.host}: {event.ignored} is ignored")
+            return _told(t("no_strike", host=strike.host, ignored=event.ignored))
     return _told(wire_name(type(event)))
 
 
-def _recorded(event: MailRecorded) -> Description:
-    place, record = f"record {event.sequence} of stream MAIL", event.record
+def _quota(event: QuotaNearlyReached | QuotaExceeded, t: Sentences) -> Description:
+    what = t(
+        "quota_exceeded" if isinstance(event, QuotaExceeded) else "quota_nearly",
+        used=event.used,
+        limit=event.limit.limit,
+        meter=t(f"meter_{event.meter.value}"),
+        period=t(f"period_{event.limit.per.name.lower()}"),
+    )
+    return _waits(what, t("sender", address=event.sender) if event.sender else t("whole_account"))
+
+
+def _recorded(event: MailRecorded, t: Sentences) -> Description:
+    place, record = t("record", sequence=event.sequence), event.record
     if isinstance(record, MailConverted):
-        return _good(f"rewritten: {_count(len(record.links), 'attachment')} left as links", place)
+        return _good(t.counted("rewritten", len(record.links)), place)
     match event.kind:
         case "convert":
-            return _good(f"accepted and kept; {_count(len(record.convert), 'attachment')} to become links", place)
+            return _good(t.counted("to_convert", len(record.convert)), place)
         case "dsn":
-            return _told(f"a notification to {_names(record.envelope.recipients)} was written", place)
+            return _told(t("dsn_written", names=_names(record.envelope.recipients, t)), place)
         case "copy":
-            return _told(f"a copy for {_names(record.envelope.recipients)} was written", place)
-    return _good("accepted and kept", place)
+            return _told(t("copy_written", names=_names(record.envelope.recipients, t)), place)
+    return _good(t("accepted"), place)
 
 
-def _undelivered(what: str, event: MailBounced | MailExpired) -> Description:
-    return _bad(what, *_failures(event.failures), _route(event.route), event.dkim, _notification(event.dsn))
+def _undelivered(what: str, event: MailBounced | MailExpired, t: Sentences) -> Description:
+    why = _failures(event.failures, t)
+    return _bad(what, *why, _route(event.route, t), event.dkim, _notification(event.dsn, t))
 
 
-def _failures(failures: tuple[Failure, ...]) -> tuple[str, ...]:
+def _failures(failures: tuple[Failure, ...], t: Sentences) -> tuple[str, ...]:
     return tuple(
-        f"{failure.recipient}: {'the gate itself: ' if failure.by_gate else ''}{_quoted(failure.answer)}"
+        f"{failure.recipient}: {t('gate_itself') if failure.by_gate else ''}{_quoted(failure.answer)}"
         for failure in failures
     )
 
 
-def _route(route: str) -> str:
+def _route(route: str, t: Sentences) -> str:
     """Why it was this next hop; empty for the first one of the account's route."""
-    return f"route: {route}" if route else ""
+    return t("route", route=route) if route else ""
 
 
-def _notification(dsn: str) -> str:
-    return f"the sender is owed notification {dsn}" if dsn else "nobody to notify: the null sender"
+def _notification(dsn: str, t: Sentences) -> str:
+    return t("owed", id=dsn) if dsn else t("null_sender")
 
 
-def _attempt(attempt: int) -> str:
-    return f", attempt {attempt}" if attempt > 1 else ""
+def _attempt(attempt: int, t: Sentences) -> str:
+    return t("attempt", number=attempt) if attempt > 1 else ""
 
 
-def _names(addresses: tuple[str, ...]) -> str:
+def _names(addresses: tuple[str, ...], t: Sentences) -> str:
     first = ", ".join(addresses[:3])
-    return first if len(addresses) <= 3 else f"{first} and {len(addresses) - 3} more"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    return first if len(addresses) <= 3 else t("and_more", first=first, number=len(addresses) - 3)
 
 
 def _quoted(answer: str) -> str:

@@ -23,6 +23,7 @@ from varco_common.events import (
 )
 from varco_common.mail.ballot import Vote
 from varco_common.mail.envelope import Envelope
+from varco_common.mail.notice_texts import Language
 from varco_common.mail.record import MailAccepted
 from varco_common.mail.replies import Reply
 from varco_common.mime import Manifest
@@ -52,7 +53,7 @@ def decode_readable(raws: Iterable[StreamMessage]) -> Iterator[SequencedEvent]:
             continue
 
 
-def timeline_of(mail: str, events: Iterable[SequencedEvent]) -> MailTimeline:
+def timeline_of(mail: str, events: Iterable[SequencedEvent], language: Language = Language.EN) -> MailTimeline:
     """`events` are about the mail or about what was made of it, in any order."""
     ordered = sorted(events, key=lambda event: (event.happened_at, event.sequence))
     decision = _decision(mail, ordered)
@@ -73,7 +74,7 @@ def timeline_of(mail: str, events: Iterable[SequencedEvent]) -> MailTimeline:
         session=_session(envelope) if envelope else None,
         votes=tuple(map(_vote_view, votes)),
         fates=statuses,
-        steps=tuple(_step(mail, event, copies) for event in ordered),
+        steps=tuple(_step(mail, event, copies, language) for event in ordered),
     )
 
 
@@ -132,9 +133,9 @@ def _vote_view(vote: Vote) -> VoteView:
     return VoteView(vote.voter, reply, vote.reason, vote.text, vote.sequence, figures, vote.convert)
 
 
-def _step(mail: str, sequenced: SequencedEvent, copies: set[str]) -> TimelineStep:
+def _step(mail: str, sequenced: SequencedEvent, copies: set[str], language: Language) -> TimelineStep:
     event, whose = sequenced.event, ""
     if isinstance(event, MailOutcome) and event.mail != mail:
         whose = "copy" if event.mail in copies else "notification"
-    tone, what, details = describe(event, whose)
+    tone, what, details = describe(event, whose, language)
     return TimelineStep(sequenced.sequence, sequenced.happened_at, fact(type(event)), tone, what, details)

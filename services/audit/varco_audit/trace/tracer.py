@@ -30,6 +30,7 @@ from varco_common.events import (
     RouteSet,
     fact,
 )
+from varco_common.mail.notice_texts import Language
 
 DECISIONS = tuple(fact(kind) for kind in (MailRecorded, MailRefused, RecipientRefused))
 _ROUTE_STATES = tuple(fact(kind) for kind in (RouteFailed, RouteRecovered, RouteSet, RouteRemoved))
@@ -54,7 +55,7 @@ class Tracer:
     def __init__(self, reader: EventReader, subjects: SubjectSearch) -> None:
         self._reader, self._subjects = reader, subjects
 
-    async def trace(self, what: str, account: str) -> Trace:
+    async def trace(self, what: str, account: str, language: Language = Language.EN) -> Trace:
         """By mail id (or decision id), Message-ID, recipient, sender or words of the subject.
 
         Raises NotFound.
@@ -63,7 +64,7 @@ class Tracer:
             raise NotFound(f"nothing was asked for: give {_ASKABLE}")
         mail = bare_message_id(what).partition("@")[0].lower()  # the gate's own Message-IDs begin with the mail's id
         if _MAIL_ID.fullmatch(mail) and (raws := await self._events_about(mail, account)):
-            return await self._trace_of("mail", mail, raws, account)
+            return await self._trace_of("mail", mail, raws, account, language)
         query = EventQuery(account=account, facts=DECISIONS)
         for asked, narrowed in (
             ("message_id", query._replace(message_id=what)),
@@ -72,17 +73,19 @@ class Tracer:
         ):
             raws, further = await self._reader.page(narrowed, newest_first=True, limit=_MAX_MAILS)
             if mails := self._mails(raws):
-                return await self._one_or_all(asked, mails, account, more=bool(further))
+                return await self._one_or_all(asked, mails, account, language, more=bool(further))
         sequences = await self._subjects.search(what, account, _MAX_MAILS + 1)
         if mails := self._mails(await self._reader.fetch(sequences[:_MAX_MAILS])):
-            return await self._one_or_all("subject", mails, account, more=len(sequences) > _MAX_MAILS)
+            return await self._one_or_all("subject", mails, account, language, more=len(sequences) > _MAX_MAILS)
         raise NotFound(f"nothing is known of {what}: give {_ASKABLE}")
 
-    async def _one_or_all(self, asked: str, mails: list[MailSummary], account: str, *, more: bool) -> Trace:
+    async def _one_or_all(
+        self, asked: str, mails: list[MailSummary], account: str, language: Language, *, more: bool
+    ) -> Trace:
         if len(mails) > 1 or more:
             return Trace(asked, None, mails, more)
         mail = mails[0].mail
-        return await self._trace_of(asked, mail, await self._events_about(mail, account), account)
+        return await self._trace_of(asked, mail, await self._events_about(mail, account), account, language)
 
     def _mails(self, raws: Iterable[StreamMessage]) -> list[MailSummary]:
         """Each mail once, as its client sent it if possible, in the order of the events."""
@@ -93,11 +96,13 @@ class Tracer:
                 mails[summary.mail] = summary
         return list(mails.values())
 
-    async def _trace_of(self, asked: str, mail: str, raws: list[StreamMessage], account: str) -> Trace:
+    async def _trace_of(
+        self, asked: str, mail: str, raws: list[StreamMessage], account: str, language: Language
+    ) -> Trace:
         more = len(raws) >= _MAX_EVENTS
-        return Trace(asked, await self._timeline(mail, raws, account), more=more)
+        return Trace(asked, await self._timeline(mail, raws, account, language), more=more)
 
-    async def _timeline(self, mail: str, raws: list[StreamMessage], account: str) -> MailTimeline:
+    async def _timeline(self, mail: str, raws: list[StreamMessage], account: str, language: Language) -> MailTimeline:
         """The timeline of a notification or a copy is in that of the mail that it was made of."""
         original = _original(mail, list(decode_readable(raws)))
         if original and (of_original := await self._events_about(original, account)):
@@ -107,10 +112,10 @@ class Tracer:
         events = list(decode_readable({raw.sequence: raw for raw in raws}.values()))
         if bounces := [event.happened_at for event in events if isinstance(event.event, MailBounced)]:
             events += await self._reputation_at(timeline_of(mail, events), bounces[-1])
-        timeline = timeline_of(mail, events)
+        timeline = timeline_of(mail, events, language)
         if not any(status.state in NOT_FINAL for status in timeline.fates):
             return timeline
-        return timeline_of(mail, [*events, *await self._why_all_wait(timeline.account)])
+        return timeline_of(mail, [*events, *await self._why_all_wait(timeline.account)], language)
 
     async def _why_all_wait(self, account: str) -> list[SequencedEvent]:
         """Why all mail of the account waits: a route that is down, a hold, or both."""

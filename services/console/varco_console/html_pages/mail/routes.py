@@ -14,6 +14,7 @@ from varco_common.base.ids import ALPHABET, LENGTH
 from varco_console.html_pages.mail.view import MailStory, mail_story, quota_exception
 from varco_console.web.access import OPERATORS, PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
+from varco_console.web.rendering import language_of
 
 routes = PageRoutes()
 MailId = Annotated[str, Path(pattern=rf"^[{ALPHABET}]{{{LENGTH}}}$")]
@@ -74,7 +75,7 @@ async def retry(request: Request, mail: MailId, opened: SignedIn, reason: Reason
 
 async def _story(request: Request, mail: str, opened: SignedIn) -> MailStory:
     """Raises NotFound for a mail that is not there, or is somebody else's."""
-    answer = await person_api(request).get("audit", f"/traces/{mail}")
+    answer = await person_api(request).get("audit", f"/traces/{mail}", language=language_of(request))
     if not answer["story"]:
         raise NotFound(mail)
     return mail_story(answer, opened.person)
