@@ -7,6 +7,7 @@ import pyotp
 import pytest
 
 from varco_common.base.errors import TransientError
+from varco_common.events import AnyEvent, Event, SecondFactorRemoved, SecondFactorSet
 from varco_common.testing.waiting import eventually
 from varco_console.second_factor import FactorSeal, code_step, new_factor_secret
 
@@ -28,11 +29,11 @@ def test_a_code_is_valid_around_its_time_and_once():
 
 def test_a_secret_is_opened_by_its_own_key_alone(tmp_path: Path):
     seal = FactorSeal.from_file(tmp_path / "console.key")
-    sealed = seal.seal("SECRET")
+    sealed = seal.encrypt("SECRET")
     assert "SECRET" not in sealed
-    assert FactorSeal.from_file(tmp_path / "console.key").open(sealed) == "SECRET"
+    assert FactorSeal.from_file(tmp_path / "console.key").decrypt(sealed) == "SECRET"
     with pytest.raises(TransientError, match=r"console\.key"):
-        FactorSeal.from_file(tmp_path / "other.key").open(sealed)
+        FactorSeal.from_file(tmp_path / "other.key").decrypt(sealed)
     assert (tmp_path / "console.key").stat().st_mode & 0o777 == 0o600
 
 
@@ -41,16 +42,63 @@ async def attempt(console, **fields: str):
         return await send_form(browser, "/login", name="anna", password=PASSWORD, **fields)
 
 
+async def set_up(browser, secret: str, proof: str) -> None:
+    """The period may end between the code and its use."""
+
+    async def is_set() -> bool:
+        code = pyotp.TOTP(secret).now()
+        answer = await send_form(browser, "/me", "/me/second-factor", secret=secret, code=code, proof=proof)
+        return answer.status_code == 303
+
+    await eventually(is_set)
+
+
+async def test_a_stolen_session_alone_neither_replaces_nor_removes_it(console):
+    await console.add_with_password("anna", "operator")
+    first, second = new_factor_secret(), new_factor_secret()
+
+    async def facts(*kinds: type[Event]) -> list[AnyEvent]:
+        filters = [kind.subject_filter() for kind in kinds]
+        last = await console.bus.events.last_sequence(*filters)
+        return [stored.event async for stored in console.bus.events.read(*filters, after=0, last=last)] if last else []
+
+    async with console.signed_in("anna") as browser:
+        await set_up(browser, first, PASSWORD)
+        for proof in ("", "no password of hers", pyotp.TOTP(second).now()):
+            code = pyotp.TOTP(second).now()
+            replaced = await send_form(browser, "/me", "/me/second-factor", secret=second, code=code, proof=proof)
+            removed = await send_form(browser, "/me", "/me/second-factor/remove", proof=proof)
+            assert (replaced.status_code, removed.status_code) == (422, 422)
+        assert len(await facts(SecondFactorSet)) == 1
+        assert await facts(SecondFactorRemoved) == []
+
+        async def strikes() -> bool:
+            filters = "events.console.auth-failed.*"
+            last = await console.bus.events.last_sequence(filters)
+            read = console.bus.events.read(filters, after=0, last=last)
+            return len([stored async for stored in read]) == 4 if last else False
+
+        await eventually(strikes)  # each guess; what was left empty is none
+        await set_up(browser, second, PASSWORD)
+
+        async def removed_by_a_code() -> bool:
+            code = pyotp.TOTP(second).now()
+            return (await send_form(browser, "/me", "/me/second-factor/remove", proof=code)).status_code == 303
+
+        await eventually(removed_by_a_code)
+        assert len(await facts(SecondFactorRemoved)) == 1
+
+
 async def test_who_has_set_it_up_signs_in_with_a_code_that_works_once(console):
     await console.add_with_password("anna", "operator")
     async with console.signed_in("anna") as browser:
         page = (await browser.get("/me/second-factor")).text
         assert "<svg" in page
         secret = page.partition('name="secret" value="')[2].partition('"')[0]
-        wrong = await send_form(browser, "/me", "/me/second-factor", secret=secret, code="000000x")
+        own = {"secret": secret, "proof": PASSWORD}
+        wrong = await send_form(browser, "/me", "/me/second-factor", **own, code="000000x")
         assert wrong.status_code == 422
-        code = pyotp.TOTP(secret).now()
-        assert (await send_form(browser, "/me", "/me/second-factor", secret=secret, code=code)).status_code == 303
+        await set_up(browser, **own)
     assert (await attempt(console)).status_code == 403
     assert (await attempt(console, code="123")).status_code == 403
 

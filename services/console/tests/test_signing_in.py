@@ -124,7 +124,7 @@ async def test_an_owner_of_an_account_that_is_not_there_is_refused(console):
     assert "there is no account nobody" in answer.json()["detail"]
 
 
-async def test_cookies_are_for_tls_alone_behind_tls(console):
+async def test_without_tls_cookies_are_sent_without_it(console):
     async with console.browser() as browser:
         assert "Secure" not in (await browser.get("/login")).headers["set-cookie"]
 

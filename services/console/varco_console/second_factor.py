@@ -2,44 +2,17 @@
 
 from datetime import datetime
 from hmac import compare_digest
-from pathlib import Path
-from typing import Self
 
-from cryptography.fernet import Fernet, InvalidToken
-
-from varco_common.base.durable_file import create_durable, make_directory
-from varco_common.base.errors import TransientError
+from varco_common.runtime.secret_box import SecretBox
 
 STEP_SECONDS = 30
 _ISSUER = "Varco"
 
 
-class FactorSeal:
-    """Encrypts the secrets of codes: other services read events (as ADR 10)."""
+class FactorSeal(SecretBox):
+    """Encrypts the secrets of codes, with the key in console.key."""
 
-    def __init__(self, key: bytes) -> None:
-        self._fernet = Fernet(key)
-
-    @classmethod
-    def from_file(cls, path: Path) -> Self:
-        """The first start makes the file, of mode 0600.
-
-        Raises ValueError if it holds no key, and OSError if it can't be read or made.
-        """
-        make_directory(path.parent)
-        if not path.exists():
-            create_durable(path, Fernet.generate_key() + b"\n")
-        return cls(path.read_bytes().strip())
-
-    def seal(self, secret: str) -> str:
-        return self._fernet.encrypt(secret.encode()).decode()
-
-    def open(self, sealed: str) -> str:
-        """Raises TransientError if it was sealed with another key."""
-        try:
-            return self._fernet.decrypt(sealed).decode()
-        except InvalidToken:
-            raise TransientError("the second factor was sealed with another console.key: set it up again") from None
+    LOST = "the second factor was sealed with another console.key: set it up again"
 
 
 def new_factor_secret() -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import unquote
 
 import msgspec
 from cachetools import TTLCache
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
 SECONDS = 20.0
+_DOT_SEGMENTS = (".", "..")
 RENEWED_SECONDS = 60.0  # before its end a token is replaced
 
 
@@ -59,20 +61,30 @@ class ServiceApis:
         """Raises ApiFailure if the service can't be reached."""
         import httpx  # noqa: PLC0415
 
-        if service not in self.urls:
-            raise ApiFailure(service, 503, f"{service} is not installed here")
+        url = self._url(service, path)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers |= options.pop("headers", None) or {}
         try:
-            return await self.client.request(method, self.urls[service] + path, headers=headers, **options)
+            return await self.client.request(method, url, headers=headers, **options)
         except httpx.HTTPError as error:
             raise ApiFailure(service, 503, f"{service} does not answer ({type(error).__name__})") from None
+
+    def _url(self, service: str, path: str) -> str:
+        """Raises ApiFailure for a service that isn't there, and for a path that is another one.
+
+        `quote` leaves dots alone, and httpx takes `a/../b` for `b` (RFC 3986 5.2.4).
+        """
+        if service not in self.urls:
+            raise ApiFailure(service, 503, f"{service} is not installed here")
+        if any(unquote(part) in _DOT_SEGMENTS for part in path.partition("?")[0].split("/")):
+            raise ApiFailure(service, 404, "there is nothing of this name")
+        return self.urls[service] + path
 
     async def lines(self, service: str, path: str, token: str, body: object) -> AsyncIterator[Any]:
         """The decoded lines of an answer, without a bound on the time between them."""
         import httpx  # noqa: PLC0415
 
-        url, headers = self.urls[service] + path, {"Authorization": f"Bearer {token}"}
+        url, headers = self._url(service, path), {"Authorization": f"Bearer {token}"}
         timeout = httpx.Timeout(SECONDS, read=None)
         try:
             async with self.client.stream("POST", url, json=body, headers=headers, timeout=timeout) as answer:

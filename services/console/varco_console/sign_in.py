@@ -1,5 +1,6 @@
 """Signing in with a password: guarded, counted, and as slow for unknown names as for known ones."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -18,6 +19,7 @@ from varco_console.secret_values import SecretValue
 
 MAX_NAME = 256  # characters of the claimed name that go into an event
 MAX_PASSWORD = 1_024
+_CODE = re.compile(r"\d{6}", re.ASCII)
 
 
 class Refusal(Enum):
@@ -75,10 +77,35 @@ class SignIn:
         metrics.SIGN_INS.labels("ok").inc()
         return secret
 
+    async def confirm(self, person: Person, given: str, host: str) -> Refusal | None:
+        """Asks somebody who is signed in once more: for the password, or a code of the present app.
+
+        Whoever has neither, because a provider says who they are, is not asked. A wrong answer is
+        a strike, as at signing in. Raises TransientError.
+        """
+        if not person.hash and not person.factor:
+            return None
+        if not await self._throttle.wait_for_turn(person.name, host):
+            return _counted(Refusal.BUSY)
+        try:
+            right = await self._is_proof(person, given)
+        except TooManyLoginsError:
+            return _counted(Refusal.BUSY)
+        if right:
+            return None
+        self._report(self._failure(person.name, given, host, person.account))
+        return _counted(Refusal.WRONG)
+
+    async def _is_proof(self, person: Person, given: str) -> bool:
+        if _CODE.fullmatch(given.replace(" ", "")):  # no password is so short
+            return bool(self._code_step(person, given))
+        right = await self._passwords.verify(person.hash, given[:MAX_PASSWORD], person.name)
+        return right and bool(person.hash)
+
     def _code_step(self, person: Person, code: str) -> int:
         if not person.factor:
             return 0
-        return code_step(self._seal.open(person.factor), code, datetime.now(UTC), person.code_step)
+        return code_step(self._seal.decrypt(person.factor), code, datetime.now(UTC), person.code_step)
 
     def _failure(self, name: str, password: str, host: str, account: str) -> AuthFailed:
         return AuthFailed(

@@ -14,7 +14,7 @@ from varco_common.events import SignOutCause
 from varco_console.people import BrowserSession
 from varco_console.second_factor import code_step, new_factor_secret, setup_uri
 from varco_console.secret_values import SecretValue
-from varco_console.sign_in import GivenSecrets
+from varco_console.sign_in import GivenSecrets, Refusal
 from varco_console.web.access import ALL_ROLES, PageRoutes, SignedIn, opened_session
 from varco_console.web.context import console_of
 from varco_console.web.cookies import LANGUAGE, SESSION, delete_cookie, set_cookie
@@ -65,14 +65,18 @@ async def sign_in(request: Request, form: Annotated[SignInForm, Form()]) -> Resp
 
 
 @routes.change("/me/second-factor/remove", roles=ALL_ROLES)
-async def remove_factor(request: Request, opened: SignedIn) -> Response:
-    await console_of(request).people.remove_factor(opened.person.name, opened.by)
+async def remove_factor(request: Request, opened: SignedIn, proof: Text = "") -> Response:
+    """A session alone, which may be stolen, is not enough."""
+    if opened.person.factor:
+        if refusal := await _unproven(request, opened, proof):
+            return await _own_page(request, opened, refusal)
+        await console_of(request).people.remove_factor(opened.person.name, opened.by)
     return _go("/me")
 
 
 @routes.page("/me/second-factor")
 async def show_factor_form(request: Request) -> Response:
-    return _factor_page(request, new_factor_secret())
+    return _factor_page(request, new_factor_secret(), "")
 
 
 @routes.change("/me/second-factor", roles=ALL_ROLES)
@@ -81,12 +85,15 @@ async def set_factor(
     opened: SignedIn,
     secret: Annotated[str, Form(pattern=r"^[A-Z2-7]{32}$")],
     code: Annotated[str, Form(max_length=20)] = "",
+    proof: Text = "",
 ) -> Response:
-    """A code shows that the app has the secret."""
+    """A code shows that the app has the secret; the proof, that nobody stole the session."""
     if not code_step(secret, code, datetime.now(UTC), 0):
-        return _factor_page(request, secret, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _factor_page(request, secret, "code")
+    if refusal := await _unproven(request, opened, proof):
+        return _factor_page(request, secret, refusal)
     console = console_of(request)
-    await console.people.set_factor(opened.person.name, console.seal.seal(secret))
+    await console.people.set_factor(opened.person.name, console.seal.encrypt(secret))
     return _go("/me")
 
 
@@ -100,14 +107,7 @@ async def sign_out(request: Request, opened: SignedIn) -> Response:
 
 @routes.page("/me")
 async def show_own_sessions(request: Request, opened: SignedIn) -> Response:
-    people = console_of(request).people
-    sessions = [
-        (digest, session, people.last_use(digest, session))
-        for digest, session in opened.person.sessions.items()
-        if opened.person.session(digest, datetime.now(UTC))
-    ]
-    sessions.sort(key=lambda entry: entry[2], reverse=True)
-    return console_of(request).renderer.page(request, "sign_in/me.html", sessions, own=opened.secret.digest)
+    return await _own_page(request, opened)
 
 
 @routes.change("/me/sessions", roles=ALL_ROLES)
@@ -148,13 +148,44 @@ async def choose_language(
     return answer
 
 
-def _factor_page(request: Request, secret: str, status: int = HTTPStatus.OK) -> Response:
+async def _own_page(request: Request, opened: BrowserSession, refusal: str = "") -> Response:
+    people = console_of(request).people
+    sessions = [
+        (digest, session, people.last_use(digest, session))
+        for digest, session in opened.person.sessions.items()
+        if opened.person.session(digest, datetime.now(UTC))
+    ]
+    sessions.sort(key=lambda entry: entry[2], reverse=True)
+    return console_of(request).renderer.page(
+        request, "sign_in/me.html", sessions, own=opened.secret.digest, refusal=refusal, status=_status(refusal)
+    )
+
+
+async def _unproven(request: Request, opened: BrowserSession, proof: str) -> str:
+    """Why the person is not taken for who signed in: the key of a text, or empty."""
+    person = opened.person
+    if not proof and (person.hash or person.factor):
+        return "proof"  # asked for, and no strike: a script may have sent the form without it
+    refusal = await console_of(request).sign_in.confirm(person, proof, host_of(request))
+    return {None: "", Refusal.BUSY: "busy", Refusal.WRONG: "proof"}[refusal]
+
+
+def _status(refusal: str) -> HTTPStatus:
+    return HTTPStatus.UNPROCESSABLE_ENTITY if refusal else HTTPStatus.OK
+
+
+def _factor_page(request: Request, secret: str, refusal: str) -> Response:
     import segno  # noqa: PLC0415 - few people set up codes
 
     uri = setup_uri(secret, opened_session(request).person.name)
     code = Markup(segno.make(uri).svg_inline(scale=5, border=4, light="white", omitsize=True))  # noqa: S704 - its own SVG
     return console_of(request).renderer.page(
-        request, "sign_in/second_factor.html", status=status, secret=secret, qr_code=code, wrong=status != HTTPStatus.OK
+        request,
+        "sign_in/second_factor.html",
+        status=_status(refusal),
+        secret=secret,
+        qr_code=code,
+        refusal=refusal,
     )
 
 
