@@ -1,14 +1,16 @@
 """Measures how long the console's pages take, and how much they weigh, over a long history.
 
-`python -m bench.console_pages [--events 1000000]` runs a gate, fills its bus with the events of
-mails, waits until audit has indexed them, and prints the table of docs/performance.md.
+`python -m bench.console_pages [--events 1000000] [--home DIR]` runs a gate, fills its bus with the
+events of mails, waits until audit has indexed them, and prints the table of docs/performance.md.
 """
 
 import argparse
 import asyncio
+import json
 import statistics
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,25 +20,32 @@ import uvloop
 from bench.audit_index import Traffic, fill, step
 from bench.screenshots import PASSWORD
 from varco_cli.stack import Ports, Stack, bus
-from varco_cli.stack.first_operator import NAME, first_operator_link
+from varco_cli.stack.first_operator import NAME, console_url, first_operator_link
 from varco_common.bus import Bus
 from varco_common.testing.waiting import eventually
 
 REQUESTS = 30
 
 
-async def run(count: int) -> None:
+async def run(count: int, home: Path, *, prepare_only: bool = False) -> None:
+    """A home that was prepared before is measured as it is."""
+    known = home / "first-mail.json"
+    async with Stack(home / "var", ports=Ports.free(), on_progress=lambda _: None) as stack:
+        if not known.exists():
+            known.write_text(json.dumps(await _prepare(stack, count)))
+        if not prepare_only:
+            await _measure(stack, json.loads(known.read_text()))
+
+
+async def _prepare(stack: Stack, count: int) -> list[str]:
+    """Returns what is known of one mail: its id, its Message-ID and its recipient."""
     traffic = Traffic()
-    with tempfile.TemporaryDirectory(prefix="varco-bench-") as home:
-        async with Stack(Path(home) / "var", ports=Ports.free(), on_progress=lambda _: None) as stack:
-            settings = replace(
-                bus.operator(stack.home, stack.settings.inner, stack.ports.nats), append_timeout_seconds=60.0
-            )
-            async with Bus.connect(settings, "bench") as connected:
-                await _fill(connected, traffic, count)
-                last = await connected.events.last_sequence("events.audit.mail-recorded.*")
-            await _indexed(stack, traffic, last)
-            await _measure(stack, traffic)
+    settings = replace(bus.operator(stack.home, stack.settings.inner, stack.ports.nats), append_timeout_seconds=60.0)
+    async with Bus.connect(settings, "bench") as connected:
+        await _fill(connected, traffic, count)
+        last = await connected.events.last_sequence("events.audit.mail-recorded.*")
+    await _indexed(stack, traffic, last)
+    return [*traffic.mails[0][:3]]
 
 
 async def _fill(connected: Bus, traffic: Traffic, count: int) -> None:
@@ -63,8 +72,8 @@ async def _indexed(stack: Stack, traffic: Traffic, last: int) -> None:
     step(f"indexed in {time.perf_counter() - began:.0f} s")
 
 
-async def _measure(stack: Stack, traffic: Traffic) -> None:
-    mail, message_id, recipient, _ = traffic.mails[0]
+async def _measure(stack: Stack, known: list[str]) -> None:
+    mail, message_id, recipient = known
     pages = {
         "overview": "/",
         "mails, newest": "/mails",
@@ -79,9 +88,8 @@ async def _measure(stack: Stack, traffic: Traffic) -> None:
         "audit": "/audit",
         "people": "/people",
     }
-    link = await first_operator_link(stack)
-    async with httpx.AsyncClient(base_url=link.partition("/password")[0], timeout=60) as browser:
-        await _sign_in(browser, link)
+    async with httpx.AsyncClient(base_url=console_url(stack), timeout=60) as browser:
+        await _sign_in(browser, await first_operator_link(stack))
         print("| page | median, ms | 95 %, ms | KB |\n| --- | ---: | ---: | ---: |")
         for name, path in pages.items():
             took = []
@@ -97,10 +105,9 @@ async def _measure(stack: Stack, traffic: Traffic) -> None:
 
 
 async def _sign_in(browser: httpx.AsyncClient, link: str) -> None:
-    for page, fields in (
-        (link, {"password": PASSWORD, "again": PASSWORD}),
-        ("/login", {"name": NAME, "password": PASSWORD}),
-    ):
+    """`link` is empty where the password was set before."""
+    password = [(link, {"password": PASSWORD, "again": PASSWORD})] if link else []
+    for page, fields in (*password, ("/login", {"name": NAME, "password": PASSWORD})):
         html = (await browser.get(page)).text
         token = html.partition('name="form_token" value="')[2].partition('"')[0]
         assert (await browser.post(page, data={"form_token": token, **fields})).status_code == 303
@@ -109,7 +116,12 @@ async def _sign_in(browser: httpx.AsyncClient, link: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
-    uvloop.run(run(parser.parse_args().events))
+    parser.add_argument("--home", type=Path, help="keeps the history there, so that the next run only measures")
+    parser.add_argument("--prepare-only", action="store_true", help="measures nothing: needs --home")
+    chosen = parser.parse_args()
+    with nullcontext(chosen.home) if chosen.home else tempfile.TemporaryDirectory(prefix="varco-bench-") as home:
+        Path(home).mkdir(parents=True, exist_ok=True)
+        uvloop.run(run(chosen.events, Path(home), prepare_only=chosen.prepare_only))
 
 
 if __name__ == "__main__":
