@@ -3,13 +3,13 @@
 from datetime import datetime
 from hmac import compare_digest
 
-from varco_common.runtime.secret_box import SecretBox
+from varco_common.runtime.secret_cipher import SecretCipher
 
 STEP_SECONDS = 30
 _ISSUER = "Varco"
 
 
-class FactorSeal(SecretBox):
+class FactorSeal(SecretCipher):
     """Encrypts the secrets of codes, with the key in console.key."""
 
     LOST = "the second factor was sealed with another console.key: set it up again"

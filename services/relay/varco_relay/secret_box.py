@@ -3,10 +3,10 @@
 from hmac import compare_digest
 
 from varco_common.base.errors import TransientError
-from varco_common.runtime import secret_box
+from varco_common.runtime.secret_cipher import SecretCipher
 
 
-class SecretBox(secret_box.SecretBox):
+class SecretBox(SecretCipher):
     """With the key in relay.key."""
 
     LOST = "the route's password was sealed with another key: set the route again"

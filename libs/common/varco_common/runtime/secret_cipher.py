@@ -9,7 +9,7 @@ from varco_common.base.durable_file import create_durable, make_directory
 from varco_common.base.errors import TransientError
 
 
-class SecretBox:
+class SecretCipher:
     """Encrypts and decrypts with the key in a file of mode 0600, which the first start makes."""
 
     LOST: ClassVar[str] = "the secret was encrypted with another key"
