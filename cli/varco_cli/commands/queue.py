@@ -56,12 +56,18 @@ def show_mail(mail: Mail, as_json: Json = False) -> None:
 
 
 @app.command("retry")
-def retry(mail: Mail, reason: Reason = "", as_json: Json = False) -> None:
-    """Starts a delivery attempt now.
+def retry(mail: MailOrNone = "", account: AllOf = "", reason: Reason = "", as_json: Json = False) -> None:
+    """Starts a delivery attempt now, of a mail or of all that wait for another one.
 
-    Example: `varco queue retry 06d2k3m8s1x7v0c2b9qa`
+    With --account, mails that are held stay held.
+
+    Examples: `varco queue retry 06d2k3m8s1x7v0c2b9qa` · `varco queue retry --account acme`
     """
-    _do(mail, "retry", reason, as_json)
+    _check_one(mail, account)
+    if mail:
+        _do(mail, "retry", reason, as_json)
+    else:
+        _do_all(account, "retry", reason, "are tried now", as_json)
 
 
 @app.command("hold")
@@ -89,19 +95,40 @@ def release(mail: MailOrNone = "", account: AllOf = "", reason: Reason = "", as_
 
 
 @app.command("drop")
-def drop(mail: Mail, reason: NeededReason, yes: Yes = False, as_json: Json = False) -> None:
+def drop(
+    reason: NeededReason, mail: MailOrNone = "", account: AllOf = "", yes: Yes = False, as_json: Json = False
+) -> None:
     """Drops a mail without a notification to its sender. The mail is lost. Asks first.
 
-    Example: `varco queue drop 06d2k3m8s1x7v0c2b9qa --reason "spam of a stolen account"`
+    With --account, all that wait for another attempt. Those that wait for their first are still
+    tried.
+
+    Examples: `varco queue drop 06d2k3m8s1x7v0c2b9qa --reason "spam of a stolen account"` ·
+    `varco queue drop --account acme --reason "stolen password"`
     """
-    confirm(f"Drop mail {mail} for good?", yes)
+    _check_one(mail, account)
+    confirm(f"Drop {f'mail {mail}' if mail else f'the waiting mail of {account}'} for good?", yes)
+    if account:
+        _do_all(account, "drop", reason, "are dropped", as_json)
+        return
     api_client.call("relay", "POST", f"/queue/{mail}/drop", json={"reason": reason})
     output.show({"dropped": mail}, as_json, lambda: output.line(f"{mail} is dropped"))
 
 
-def _do_one_or_all(mail: str, account: str, verb: str, reason: str, as_json: bool) -> None:
+def _check_one(mail: str, account: str) -> None:
+    """Raises Misused."""
     if bool(mail) == bool(account):
         raise Misused("name either a mail, or an account with --account")
+
+
+def _do_all(account: str, verb: str, reason: str, done: str, as_json: bool) -> None:
+    check_account(account)
+    answer = api_client.call("relay", "POST", f"/accounts/{account}/queue/{verb}", json={"reason": reason})
+    output.show(answer, as_json, lambda: output.line(f"{answer['mails']} mails {done}"))
+
+
+def _do_one_or_all(mail: str, account: str, verb: str, reason: str, as_json: bool) -> None:
+    _check_one(mail, account)
     if mail:
         _do(mail, verb, reason, as_json)
     else:

@@ -174,3 +174,55 @@ async def test_a_hold_outlives_the_relay_and_holds_the_queue_as_well(gate, hop: 
         await client.post("/accounts/acme/route/release")
         await gate.facts.until(MailDelivered)
     assert len(gate.facts.of(MailDeferred)) == 1
+
+
+async def test_all_mail_of_an_account_is_retried_and_dropped(gate, hop: NextHop):
+    for account in ("acme", "other"):
+        await gate.account(account)
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", **SLOW) as admin, gate.client("acme") as client:
+        mails = await deferred(gate, hop, "a@x.example", "b@x.example", "held@x.example")
+        others = await deferred(gate, hop, "c@x.example", account="other")
+        await queued(admin, mails + others)
+        await client.post(f"/queue/{mails[2]}/hold")
+        assert (await client.post("/accounts/other/queue/retry")).status_code == 403
+        assert (await client.post("/accounts/acme/queue/retry", json={"reason": "mended"})).json() == {"mails": 2}
+        await gate.facts.until(MailDelivered, 2)
+        async with asyncio.timeout(60):
+            while await listed(client) != mails[2:]:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        assert (await client.post("/accounts/acme/queue/drop")).status_code == 422
+        assert (await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})).json() == {"mails": 1}
+        assert await listed(admin) == others
+    assert recipients(hop.received) == ["a@x.example", "b@x.example"]
+
+
+async def routes_of(client, **query) -> list[tuple[str, str]]:
+    answer = await client.get("/routes", params=query)
+    return [(route["account"], route["state"]) for route in answer.json()["routes"]]
+
+
+async def test_routes_that_take_no_mail_come_first_with_the_reason_and_since_when(gate, hop: NextHop):
+    for account in ("acme", "held", "other"):
+        await gate.account(account)
+    await gate.route(None, "acme")
+    await hop.stop()
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}", **SLOW) as client, gate.client("acme") as own:
+        await gate.mail("bob@x.example", account="other")
+        failures = await gate.facts.until(RouteFailed, 2)  # `held` has the same next hop
+        [failed] = [event for event in failures if event.account == "other"]
+        await client.post("/accounts/held/route/hold", params={"reason": "stolen password"})
+        expected = [("held", "held"), ("other", "down"), ("acme", "up")]
+        async with asyncio.timeout(60):
+            while await routes_of(client) != expected:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        held, down, up = (await client.get("/routes")).json()["routes"]
+        assert (held["words"], held["goes_to"]) == ("held by hand: stolen password", "-")
+        assert (down["untried"], down["since"][:19]) == (1, failed.at.isoformat()[:19])
+        assert "can't connect" in down["words"]
+        assert down["hops"] == [{"name": f"127.0.0.1:{hop.port}", "down": down["words"]}]
+        assert (up["goes_to"], up["words"], up["since"]) == ("blackhole", "", None)
+        assert (await client.get("/accounts/other/route")).json()["since"] == down["since"]
+        first = (await client.get("/routes", params={"limit": 2})).json()
+        assert await routes_of(client, limit=2, cursor=first["next"]) == expected[2:]
+        assert await routes_of(own) == expected[2:]
+        assert (await own.get("/routes", params={"account": "other"})).status_code == 403

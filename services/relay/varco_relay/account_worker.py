@@ -99,7 +99,7 @@ class AccountWorker:
         return RouteTable(self._pools.join(route, self), rules, others)
 
     def _leave(self, table: RouteTable) -> None:
-        for destination in (table.default, *table.destinations):
+        for destination in table.all:
             self._pools.leave(destination)
 
     async def untried(self) -> int:

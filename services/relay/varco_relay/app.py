@@ -16,9 +16,9 @@ from varco_common.runtime.service import Service, run
 from varco_common.storage import retention
 from varco_common.storage.object_store import open_store
 from varco_relay import mail_retention
+from varco_relay.api import account_queue, route_health, route_question
 from varco_relay.api import queue as queue_api
 from varco_relay.api import route_check as route_check_api
-from varco_relay.api import route_question
 from varco_relay.api import route_rules as rules_api
 from varco_relay.api import routes as routes_api
 from varco_relay.delivery_attempt import Deliverer, utc_now
@@ -82,6 +82,8 @@ async def serve(settings: Settings) -> None:
         runner = QueueRunner(queued, deliverer, dsn_sender, workers.table, grace=settings.grace)
         queue_service = QueueService(bus, queued)
         http.include(queue_api.router(queue_service, workers))
+        http.include(account_queue.router(queue_service))
+        http.include(route_health.router(routes, workers, queue_service))
         checker = RouteChecker(dialer, secret_box, tokens, pools.mx.lookup)
         http.include(route_check_api.router(routes, rules, settings.route, checker))
         http.include(

@@ -33,9 +33,13 @@ class RouteTable:
         self._rules = rules if rules and rules.rules else None
 
     @property
+    def all(self) -> tuple[Destination, ...]:
+        return (self.default, *self.destinations)
+
+    @property
     def is_complete(self) -> bool:
         """Whether each route leads somewhere."""
-        return not any(isinstance(each, Unroutable) for each in (self.default, *self.destinations))
+        return not any(isinstance(each, Unroutable) for each in self.all)
 
     @property
     def has_rules(self) -> bool:

@@ -13,8 +13,9 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
 from varco_relay.api.route_forms import RouteIn
+from varco_relay.api.route_health import hops_of, waiting_since
 from varco_relay.api.route_patches import patched_route
-from varco_relay.api.schemas import HopOut, RouteOut, RouteTestOut
+from varco_relay.api.schemas import RouteOut, RouteTestOut
 from varco_relay.commands import hold_account, release_account
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.oauth_maker import refuse_plain
@@ -22,8 +23,6 @@ from varco_relay.route_commands import remove_route, set_route
 from varco_relay.route_document import describe_route, route_section
 from varco_relay.route_maker import Encrypts
 from varco_relay.route_requests import DirectRequest, RouteFreedom, RouteRequest
-from varco_relay.smtp.hop_list import HopList
-from varco_relay.smtp.pool_registry import Destination
 from varco_relay.worker_supervisor import WorkerSupervisor
 
 RouteTest = Callable[[Route | None], Awaitable[dict[str, Any]]]
@@ -58,13 +57,14 @@ def router(
             route=route_section(state.route),
             goes_to=describe_route(state.route or default_route),
             waiting=workers.destination(account).down_reason,
+            since=waiting_since(state, workers.destination(account)),
             version=version,
             smtputf8=learned.smtputf8 if learned else None,
             eight_bit=learned.eight_bit if learned else None,
             max_size=learned.max_size if learned else None,
             untried=await workers.untried(account),
             held=state.hold is not None,
-            hops=_hops(workers.destination(account)),
+            hops=hops_of(workers.destination(account)),
         )
 
     @api.put("", summary="Set where it goes")
@@ -144,12 +144,6 @@ def _add_test_and_hold(
     @api.post("/release", summary="Deliver the account's mail again")
     async def release(account: str, command: Command, _: AccountScope) -> ChangedOut:
         return ChangedOut.of(await executor.execute(account, command, release_account))
-
-
-def _hops(destination: Destination) -> list[HopOut]:
-    """Those that the account's own route names."""
-    hops = destination.hops if isinstance(destination, HopList) else ()
-    return [HopOut.model_validate(hop) for hop in hops]
 
 
 def _named(route: Literal["blackhole", "mx"]) -> RouteRequest:

@@ -1,6 +1,7 @@
 """What relay's API takes and gives, as JSON."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,13 +21,15 @@ class HopOut(BaseModel):
 class RouteOut(BaseModel):
     """`route` is as in an account file, without passwords; None if the default route holds.
 
-    `waiting` says why mail waits; `held`, that a person holds it. `version` is for If-Match.
+    `waiting` says why mail waits, and `since` when, if it is known; `held`, that a person holds it.
+    `version` is for If-Match.
     """
 
     account: str
     route: dict[str, Any] | Literal["blackhole", "mx"] | None
     goes_to: str
     waiting: str
+    since: datetime | None = None
     version: int
     smtputf8: bool | None = None
     eight_bit: bool | None = None
@@ -34,6 +37,40 @@ class RouteOut(BaseModel):
     untried: int = 0
     held: bool = False
     hops: list[HopOut] = []
+
+
+class RouteState(StrEnum):
+    """Whether an account's mail leaves: down and none are faults, held is a person's wish."""
+
+    UP = "up"
+    DOWN = "down"
+    NONE = "none"
+    HELD = "held"
+
+
+class RouteHealthOut(BaseModel):
+    """`words` say why mail waits, such as the next hop's answer, and `since` when, if it is known.
+
+    `untried` mails wait for their first attempt, `queued` ones for another. `hops` are those that
+    the account's routes name.
+    """
+
+    account: str
+    goes_to: str
+    state: RouteState
+    words: str
+    since: datetime | None
+    untried: int
+    queued: int
+    hops: list[HopOut]
+
+
+class RouteHealthPage(BaseModel):
+    """`next` is the cursor of the next page, empty on the last."""
+
+    routes: list[RouteHealthOut]
+    next: str
+    total: int
 
 
 class RouteRulesOut(BaseModel):
@@ -156,3 +193,9 @@ class DropIn(BaseModel):
     """A mail that is dropped is lost: say why."""
 
     reason: str = Field(min_length=3, max_length=1_000)
+
+
+class TouchedOut(BaseModel):
+    """How many mails a command did something with."""
+
+    mails: int

@@ -3,6 +3,8 @@
 Folded from events of policy and relay.
 """
 
+from datetime import datetime
+
 import msgspec
 
 from varco_common.events import (
@@ -22,18 +24,21 @@ from varco_common.eventsourcing.projection_spec import ProjectionSpec
 SETTINGS_EVENTS = (RouteSet, RouteRemoved)
 HOLD_EVENTS = (DeliveryHeld, DeliveryReleased)
 _EVENTS = (*SETTINGS_EVENTS, *HOLD_EVENTS, RouteLearned, RouteFailed, RouteRecovered, AccountOpened)
+_UP: dict[str, object] = {"failed": "", "failed_at": None}
 
 
 class AccountRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An account with mail to send. `route` None: the default route.
 
-    `failed` says why its route is down. `hold` is the event that holds all its mail, if one does.
+    `failed` says why its route is down, since `failed_at`. `hold` is the event that holds all its
+    mail, if one does.
     """
 
     account: str
     route: Route | None = None
     learned: RouteLearned | None = None
     failed: str = ""
+    failed_at: datetime | None = None
     hold: DeliveryHeld | None = None
 
 
@@ -43,15 +48,15 @@ def apply(state: AccountRoute | None, event: AnyEvent) -> AccountRoute | None:
         case AccountOpened():
             change: dict[str, object] = {}
         case RouteSet():
-            change = {"route": event.route, "failed": ""}
+            change = {"route": event.route, **_UP}
         case RouteRemoved():
-            change = {"route": None, "failed": ""}
+            change = {"route": None, **_UP}
         case RouteLearned():
             change = {"learned": event}
         case RouteFailed():
-            change = {"failed": event.why}
+            change = {"failed": event.why, "failed_at": event.at}
         case RouteRecovered():
-            change = {"failed": ""}
+            change = {**_UP}
         case DeliveryHeld():
             change = {"hold": event}
         case DeliveryReleased():
