@@ -41,6 +41,7 @@ async def _visit(stack: Stack, report: run.DemoReport) -> None:
             ("mails", "/mails"),
             ("mail", f"/mails/{report.story['mail']}"),
             ("refusal", f"/mails/{refused}"),
+            ("queue", "/queue"),
             ("audit", "/audit"),
         ):
             await _picture(page, name, path)

@@ -35,24 +35,25 @@ class People:
         self.own = _send(gate, "127.0.0.1", "alice@acme.test")
         self.foreign = _send(gate, "127.0.0.109", f"user@{FOREIGN}.test")
         for role, account in ROLES.items():
-            self._add(role, account)
+            self.add(role, role, account)
         for found in (self.own, self.foreign):
             wait_for(lambda found=found: gate.varco("trace", found).returncode == 0)
 
-    def _add(self, role: str, account: str) -> None:
+    def add(self, name: str, role: str, account: str) -> None:
         options = ["--account", account] if account else []
-        done = self.gate.varco("people", "add", role, "--role", role, *options)
+        done = self.gate.varco("people", "add", name, "--role", role, *options)
         if done.returncode:  # an earlier test of the session has added them
-            done = self.gate.varco("people", "link", role)
+            done = self.gate.varco("people", "link", name)
         link = done.stdout.strip()
         with httpx.Client(base_url=self.url) as browser:
             answer = send_form(browser, link, password=PASSWORD, again=PASSWORD)
             assert answer.status_code == 303, answer.text
 
     @contextmanager
-    def signed_in(self, role: str) -> Iterator[httpx.Client]:
+    def signed_in(self, name: str) -> Iterator[httpx.Client]:
+        """The people of ROLES are named after their role."""
         with httpx.Client(base_url=self.url, timeout=60) as browser:
-            assert send_form(browser, "/login", name=role, password=PASSWORD).headers["location"] == "/"
+            assert send_form(browser, "/login", name=name, password=PASSWORD).headers["location"] == "/"
             yield browser
 
     @cached_property
@@ -60,7 +61,7 @@ class People:
         """What stands for each parameter of a path: of the own account, and of the other one."""
         return {
             "own": {"account": "acme", "mail": self.own},
-            "foreign": {"account": "other", "mail": self.foreign, "pattern": f"@{FOREIGN}.test"},
+            "foreign": {"account": "other", "mail": self.foreign, "pattern": f"@{FOREIGN}.test", "verb": "hold"},
         }
 
     def path(self, route: APIRoute, whose: str) -> str:

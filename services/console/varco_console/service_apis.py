@@ -80,19 +80,21 @@ class ServiceApis:
             raise ApiFailure(service, 404, "there is nothing of this name")
         return self.urls[service] + path
 
-    async def lines(self, service: str, path: str, token: str, body: object) -> AsyncIterator[Any]:
-        """The decoded lines of an answer, without a bound on the time between them."""
+    @asynccontextmanager
+    async def stream(
+        self, service: str, method: str, path: str, token: str, **options: Any
+    ) -> AsyncIterator["httpx.Response"]:
+        """An answer that is read as it comes, without a bound on the time between its parts."""
         import httpx  # noqa: PLC0415
 
         url, headers = self._url(service, path), {"Authorization": f"Bearer {token}"}
         timeout = httpx.Timeout(SECONDS, read=None)
         try:
-            async with self.client.stream("POST", url, json=body, headers=headers, timeout=timeout) as answer:
+            async with self.client.stream(method, url, headers=headers, timeout=timeout, **options) as answer:
                 if not answer.is_success:
                     await answer.aread()
                     raise ApiFailure(service, answer.status_code, _detail(answer))
-                async for line in answer.aiter_lines():
-                    yield msgspec.json.decode(line)
+                yield answer
         except httpx.HTTPError as error:
             raise ApiFailure(service, 503, f"{service} does not answer ({type(error).__name__})") from None
 
@@ -107,22 +109,40 @@ class PersonApi:
     def services(self) -> list[str]:
         return sorted(self._apis.urls)
 
+    async def accounts(self) -> list[str]:
+        """The accounts that a page lets somebody choose from; empty for people of one account."""
+        if not self._rights.role.sees_all:
+            return []
+        return [entry["account"] for entry in await self.get("policy", "/accounts")]
+
     async def get(self, service: str, path: str, **params: Any) -> Any:
         """The decoded answer. Parameters that are None or empty are left out."""
-        return await self._send(service, "GET", path, params=_given(params))
+        return _decoded(await self._send(service, "GET", path, params=_given(params)))
+
+    async def text(self, service: str, path: str, **params: Any) -> str:
+        """An answer that is text."""
+        return (await self._send(service, "GET", path, params=_given(params))).text
 
     async def change(
         self, service: str, method: str, path: str, *, reason: str = "", body: object = None, **options: Any
     ) -> Any:
         """Sends a command; the service's event names the person."""
         params = _given({"reason": reason, **options.pop("params", {})})
-        return await self._send(service, method, path, params=params, json=body, **options)
+        return _decoded(await self._send(service, method, path, params=params, json=body, **options))
 
     async def lines(self, service: str, path: str, body: object) -> AsyncIterator[Any]:
         """The decoded lines of an answer to a POST, as they arrive. Raises ApiFailure."""
         token = await self._apis.token(self._rights)
-        async for line in self._apis.lines(service, path, token, body):
-            yield line
+        async with self._apis.stream(service, "POST", path, token, json=body) as answer:
+            async for line in answer.aiter_lines():
+                yield msgspec.json.decode(line)
+
+    async def chunks(self, service: str, path: str) -> AsyncIterator[bytes]:
+        """An answer of any size, as it arrives. Raises ApiFailure."""
+        token = await self._apis.token(self._rights)
+        async with self._apis.stream(service, "GET", path, token) as answer:
+            async for chunk in answer.aiter_bytes():
+                yield chunk
 
     async def probe(self, service: str) -> Any:
         """What /readyz says, whatever its status."""
@@ -132,12 +152,16 @@ class PersonApi:
         """The text of /metrics, which needs no token."""
         return (await self._apis.call(service, "GET", "/metrics")).text
 
-    async def _send(self, service: str, method: str, path: str, **options: Any) -> Any:
+    async def _send(self, service: str, method: str, path: str, **options: Any) -> "httpx.Response":
         token = await self._apis.token(self._rights)
         answer = await self._apis.call(service, method, path, token, **options)
         if answer.is_success:
-            return answer.json() if answer.content else None
+            return answer
         raise ApiFailure(service, answer.status_code, _detail(answer))
+
+
+def _decoded(answer: "httpx.Response") -> Any:
+    return answer.json() if answer.content else None
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,10 @@ class BackgroundJobs:
     def state(self, key: str) -> JobState | None:
         return self._states.get(key)
 
+    def report(self, key: str, state: JobState) -> None:
+        """How far an answer is that a browser reads."""
+        self._states[key] = state
+
     def start(self, key: str, lines: AsyncIterator[dict[str, Any]]) -> None:
         """Raises RefusedCommand while too many run."""
         if old := self._tasks.get(key):
