@@ -42,6 +42,7 @@ async def _visit(stack: Stack, report: run.DemoReport) -> None:
             ("mail", f"/mails/{report.story['mail']}"),
             ("refusal", f"/mails/{refused}"),
             ("queue", "/queue"),
+            ("bans", "/bans"),
             ("audit", "/audit"),
         ):
             await _picture(page, name, path)
