@@ -43,6 +43,7 @@ async def _visit(stack: Stack, report: run.DemoReport) -> None:
             ("refusal", f"/mails/{refused}"),
             ("queue", "/queue"),
             ("bans", "/bans"),
+            ("links", "/links"),
             ("audit", "/audit"),
         ):
             await _picture(page, name, path)

@@ -20,6 +20,7 @@ Link = Annotated[str, typer.Argument(help="URL of the link, or its 40 digits.", 
 def list_links(
     account: Annotated[str, typer.Option("--account", help="Only links of this account.")] = "",
     mail: Annotated[str, typer.Option("--mail", help="Only links of this mail.")] = "",
+    name: Annotated[str, typer.Option("--name", help="Only links of files whose name has this in it.")] = "",
     state: Annotated[
         str, typer.Option("--state", help="Only links in this state: live, ending, expired or revoked.")
     ] = "",
@@ -29,7 +30,7 @@ def list_links(
 
     Example: `varco links list --account acme --state live`
     """
-    query = {"account": account, "mail": mail, "state": state}
+    query = {"account": account, "mail": mail, "name": name, "state": state}
     first, *others = api_client.pages("filelink", "/links", query)
     links = [link for page in (first, *others) for link in page["links"]]
     if not links:

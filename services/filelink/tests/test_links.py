@@ -50,6 +50,13 @@ async def test_equal_files_of_an_account_are_stored_once_and_deleted_with_the_la
     assert [event.gone for event in await gate.events(LinkRevoked)] == ["", events[0].object]
 
 
+async def test_links_are_found_by_a_part_of_the_files_name(gate, filelink):
+    link = await linked(gate, filelink)
+    for name, found in ((link["name"][1:5].upper(), [link["link"]]), ("no such file", [])):
+        answer = await filelink.get("/links", params={"name": name})
+        assert [each["link"] for each in answer.json()["links"]] == found
+
+
 async def test_another_accounts_equal_file_is_its_own(gate, filelink):
     await gate.account("other")
     await gate.set_links(filelink, "other")

@@ -21,16 +21,20 @@ def add_routes(api: APIRouter, links: LinkStore, max_keep: timedelta) -> None:
         token: Caller,
         account: str = "",
         mail: str = "",
+        *,
+        name: Annotated[str, Query(max_length=255, description="Part of the file's name, in any case.")] = "",
         state: LinkState | None = None,
         cursor: str = "",
-        *,
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     ) -> LinkPage:
         scope = _scope(token, account)
         matching = [
             link
             for link in links.all()
-            if scope in ("", link.account) and mail in ("", link.mail) and state in (None, link.state)
+            if scope in ("", link.account)
+            and mail in ("", link.mail)
+            and state in (None, link.state)
+            and name.casefold() in link.name.casefold()
         ]
         matching.sort(key=_position, reverse=True)
         rest = [link for link in matching if not cursor or _position(link) < cursor]
