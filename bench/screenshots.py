@@ -44,6 +44,7 @@ async def _visit(stack: Stack, report: run.DemoReport) -> None:
             ("queue", "/queue"),
             ("bans", "/bans"),
             ("links", "/links"),
+            ("copies", "/copies?account=acme"),
             ("audit", "/audit"),
         ):
             await _picture(page, name, path)

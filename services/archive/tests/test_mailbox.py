@@ -70,10 +70,13 @@ async def test_what_is_deleted_is_gone_at_quit_and_only_then(gate):
 
         await asyncio.to_thread(broken_off)
         assert await count(http) == 3
+        assert (await http.get("/archive")).json()[0]["collected"] is None
         assert len(await asyncio.to_thread(fetch_all, gate, delete=True)) == 3
         assert await count(http) == 0
         (event,) = await gate.events("events.archive.copy-removed.*")
         assert isinstance(event, CopyRemoved)
+        collected = datetime.fromisoformat((await http.get("/archive")).json()[0]["collected"])
+        assert abs(collected - event.at) < timedelta(milliseconds=2)
         assert (len(event.mails), event.cause) == (3, RemovalCause.CLIENT)
 
 

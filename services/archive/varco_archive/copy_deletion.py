@@ -30,7 +30,8 @@ class CopyDeletion:
         for start in range(0, len(mails), DELETION_BATCH):
             batch = tuple(mails[start : start + DELETION_BATCH])
             event = CopyRemoved(at=datetime.now(UTC), account=account, by=by, reason=reason, mails=batch, cause=cause)
-            await self._index.mark_removed(account, batch, await self._bus.events.append(event))
+            sequence = await self._bus.events.append(event)
+            await self._index.mark_removed(account, batch, sequence, collected=collected(event))
             metrics.REMOVED.labels(cause.value).inc(len(batch))
 
     async def catch_up(self) -> None:
@@ -49,4 +50,11 @@ class CopyDeletion:
         _log.info("index caught up with removed copies", after=after, until=until)
 
     async def _apply(self, event: CopyRemoved, sequence: int) -> None:
-        await self._index.mark_removed(event.account, event.mails, sequence, insert_missing=True)
+        await self._index.mark_removed(
+            event.account, event.mails, sequence, insert_missing=True, collected=collected(event)
+        )
+
+
+def collected(event: CopyRemoved) -> datetime | None:
+    """When a client took the copies; None if something else removed them."""
+    return event.at if event.cause is RemovalCause.CLIENT else None

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from varco_common.base.timestamps import as_utc
 from varco_common.storage.database.table_access import TableAccess
 
 _TOMBSTONE = {"live": False, "size": 0, "sender": "", "recipients": "", "subject": ""}
+_COLLECTED = "collected "  # and an account: the mark of its mailbox
 _IS_OWED = copies.c.forward == sa.literal_column("1")  # no parameter: the partial index is used
 
 Statement = tuple[Any, list[dict[str, Any]]]  # what to execute, and its rows of values
@@ -132,11 +133,17 @@ class CopyIndex:
         await self._write(statements)
 
     async def mark_removed(
-        self, account: str, mails: Sequence[str], sequence: int, *, insert_missing: bool = False
+        self,
+        account: str,
+        mails: Sequence[str],
+        sequence: int,
+        *,
+        insert_missing: bool = False,
+        collected: datetime | None = None,
     ) -> None:
         """Turns copies into tombstones, as event `sequence` tells.
 
-        `insert_missing`: of mails not indexed yet, too.
+        `insert_missing`: of mails not indexed yet, too. `collected`: when a client took them.
         """
         statements: list[Statement] = [(sa.update(copies).where(copies.c.mail.in_(mails)).values(**_TOMBSTONE), [])]
         if insert_missing:
@@ -151,7 +158,14 @@ class CopyIndex:
             }
             statements.append((self._insert_new(), [tombstone | {"mail": mail} for mail in mails]))
         statements.append((self._upsert_mark("removals", sequence), []))
+        if collected:
+            statements.append((self._upsert_mark(f"{_COLLECTED}{account}", unix_ms(collected)), []))
         await self._write(statements)
+
+    async def collected(self, account: str) -> datetime | None:
+        """When a client last took copies out of the mailbox; None: never."""
+        ms = await self.mark(f"{_COLLECTED}{account}")
+        return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
 
     async def needed_and_removed(self, sequences: Sequence[int]) -> tuple[set[int], set[int]]:
         """The sequences whose mail is still to be read, and those whose copy left a mailbox."""

@@ -127,5 +127,6 @@ async def _status(service: CopyService, settings: CopySettings) -> StatusOut:
         copies=totals.copies,
         octets=totals.octets,
         oldest=datetime.fromtimestamp(oldest / 1000, UTC) if oldest else None,
+        collected=await index.collected(settings.account),
         in_session=service.mailboxes.locks.holder(settings.account) is not None,
     )

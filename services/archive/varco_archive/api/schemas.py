@@ -141,7 +141,10 @@ class ArchiveOut(BaseModel):
 
 
 class StatusOut(BaseModel):
-    """One account's copies. `in_session`: a client has the mailbox open."""
+    """One account's copies.
+
+    `collected`: when a client last took some out. `in_session`: it has the mailbox open.
+    """
 
     account: str
     login: str
@@ -150,6 +153,7 @@ class StatusOut(BaseModel):
     copies: int
     octets: int
     oldest: datetime | None
+    collected: datetime | None = None
     in_session: bool
 
 

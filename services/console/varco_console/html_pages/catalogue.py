@@ -2,6 +2,7 @@
 
 from varco_console.html_pages.audit.routes import routes as audit
 from varco_console.html_pages.bans.routes import routes as bans
+from varco_console.html_pages.copies.routes import routes as copies
 from varco_console.html_pages.events.routes import routes as events
 from varco_console.html_pages.find_mail.routes import routes as find_mail
 from varco_console.html_pages.links.routes import routes as links
@@ -15,13 +16,14 @@ from varco_console.html_pages.tokens.routes import routes as tokens
 from varco_console.web.access import ALL_ROLES, SEES_ALL
 from varco_console.web.rendering import NavigationEntry
 
-PAGES = (sign_in, oidc, overview, find_mail, mail, queue, bans, links, people, tokens, audit, events)
+PAGES = (sign_in, oidc, overview, find_mail, mail, queue, bans, links, copies, people, tokens, audit, events)
 NAVIGATION = (
     NavigationEntry("/", "nav_overview", ALL_ROLES),
     NavigationEntry("/mails", "nav_mails", ALL_ROLES),
     NavigationEntry("/queue", "nav_queue", ALL_ROLES),
     NavigationEntry("/bans", "nav_bans", ALL_ROLES),
     NavigationEntry("/links", "nav_links", ALL_ROLES),
+    NavigationEntry("/copies", "nav_copies", ALL_ROLES),
     NavigationEntry("/audit", "nav_audit", SEES_ALL),
     NavigationEntry("/events", "nav_events", ALL_ROLES),
     NavigationEntry("/people", "nav_people", SEES_ALL),
