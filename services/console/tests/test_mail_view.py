@@ -6,7 +6,7 @@ import pytest
 
 from varco_common.events import PersonRole
 from varco_console.html_pages.find_mail.view import Question, found_mail
-from varco_console.html_pages.mail.view import Fix, fixes, quota_exception
+from varco_console.html_pages.mail.view import Fix, attachment_exception, fixes, quota_exception
 from varco_console.model import Person
 from varco_console.web.csv_export import as_text
 
@@ -15,12 +15,15 @@ def person(role: PersonRole) -> Person:
     return Person(name="anna", role=role, account="" if role.sees_all else "acme", added_at=datetime.now(UTC))
 
 
+REASON = "'plans.dwg' extension dwg is not allowed"
+
+
 def story(reply: str, state: str = "refused") -> dict:
     return {
         "mail": "06eqkv3g8w3x5m7n2p4q",
         "ballot": {"sender": "eve@acme.example"},
         "session": {"host": "192.0.2.7"},
-        "votes": [{"reply": "accepted"}, {"reply": reply}],
+        "votes": [{"reply": "accepted", "reason": ""}, {"reply": reply, "reason": REASON}],
         "fates": [{"state": state}],
     }
 
@@ -33,6 +36,8 @@ def story(reply: str, state: str = "refused") -> dict:
         ("sender-not-authorised", PersonRole.AUDITOR, []),
         ("quota-exceeded", PersonRole.OPERATOR, [Fix("quota", "eve@acme.example")]),
         ("quota-exceeded", PersonRole.OWNER, []),
+        ("forbidden-attachment", PersonRole.OPERATOR, [Fix("attachment", "eve@acme.example", "dwg")]),
+        ("forbidden-attachment", PersonRole.OWNER, []),
         ("host-banned", PersonRole.OWNER, [Fix("ban", "192.0.2.7")]),
         ("too-big", PersonRole.OPERATOR, []),
     ],
@@ -49,6 +54,22 @@ def test_a_mail_that_waits_can_be_tried_again():
 def test_a_quota_is_raised_until_a_day_or_for_good():
     assert quota_exception(50, date(2026, 12, 24)) == {"messages": 50, "until": "2026-12-24"}
     assert quota_exception(50, "") == {"messages": 50}
+
+
+def test_an_exception_adds_to_what_the_sender_may_attach_already():
+    def entry(sender: str, attachments: object, *, ended: bool = False) -> dict:
+        return {"sender": sender, "attachments": attachments, "ended": ended}
+
+    exceptions = [
+        entry("@acme.example", {"allow": ["exe"]}),
+        entry("eve@acme.example", {"allow": ["zip"]}),
+        entry("over@acme.example", {"allow": ["zip"]}, ended=True),
+        entry("all@acme.example", "any"),
+    ]
+    body = attachment_exception(exceptions, "Eve@acme.example", " .DWG, dxf,", date(2026, 12, 24))
+    assert body == {"attachments": {"allow": ["dwg", "dxf", "zip"]}, "until": "2026-12-25T00:00:00+00:00"}
+    assert attachment_exception(exceptions, "over@acme.example", "dwg", "") == {"attachments": {"allow": ["dwg"]}}
+    assert attachment_exception(exceptions, "all@acme.example", "dwg", "") == {"attachments": "any"}
 
 
 def test_a_question_stands_in_the_address_of_the_page():

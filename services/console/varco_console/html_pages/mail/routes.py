@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from varco_common.base.errors import NotFound
 from varco_common.base.ids import ALPHABET, LENGTH
-from varco_console.html_pages.mail.view import MailStory, mail_story, quota_exception
+from varco_console.html_pages.mail.view import MailStory, attachment_exception, mail_story, quota_exception
 from varco_console.web.access import OPERATORS, PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
 from varco_console.web.rendering import language_of
@@ -28,6 +28,16 @@ class QuotaForm(BaseModel):
     model_config = ConfigDict(extra="ignore")  # the form's token
 
     limit: int = Field(ge=1)
+    until: date | Literal[""] = ""
+    reason: str = Field(min_length=3, max_length=1_000)
+
+
+class AttachmentForm(BaseModel):
+    """Extensions, with commas between them. An empty `until` is for good."""
+
+    model_config = ConfigDict(extra="ignore")  # the form's token
+
+    extensions: str = Field(min_length=1, max_length=500)
     until: date | Literal[""] = ""
     reason: str = Field(min_length=3, max_length=1_000)
 
@@ -55,6 +65,19 @@ async def raise_quota(request: Request, mail: MailId, opened: SignedIn, form: An
     body = quota_exception(form.limit, form.until)
     await person_api(request).change("ratelimit", "PUT", path, reason=form.reason, body=body)
     return _done(mail, "quota")
+
+
+@routes.change("/mails/{mail}/attachment", roles=OPERATORS)
+async def except_attachments(
+    request: Request, mail: MailId, opened: SignedIn, form: Annotated[AttachmentForm, Form()]
+) -> Response:
+    """The sender of this mail may attach more than the account's rules allow, until a day."""
+    story, api = await _story(request, mail, opened), person_api(request)
+    sender = _subject(story, "attachment")
+    path = f"/accounts/{_part(story.account)}/attachments/exceptions"
+    body = attachment_exception(await api.get("policy", path), sender, form.extensions, form.until)
+    await api.change("policy", "PUT", f"{path}/{_part(sender)}", reason=form.reason, body=body)
+    return _done(mail, "attachment")
 
 
 @routes.change("/mails/{mail}/ban")

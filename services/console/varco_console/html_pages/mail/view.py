@@ -1,27 +1,32 @@
 """The story of one mail, and what would mend its refusal. Pure."""
 
-from collections.abc import Iterator, Mapping
-from datetime import date
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from varco_console.model import Person
 
 _FINAL = ("delivered", "bounced", "expired", "dropped", "refused")
+_FORBIDDEN = "forbidden-attachment"
+_EXTENSION = re.compile(r"extension (\w{1,20}) ")
 _CLOCK = "clock"  # the time of the decision, for replays: not a counter
 
 
 class Fix(NamedTuple):
     """A change that would let the next such mail pass, or try this one again.
 
-    `kind` is sender, quota, ban or retry; `subject` is the address or host that it is about.
+    `kind` is sender, quota, attachment, ban or retry; `subject` is the address or host that it is
+    about. `proposed` is what the form has to begin with.
     """
 
     kind: str
     subject: str
+    proposed: str = ""
 
     @property
     def needs_reason(self) -> bool:
-        return self.kind in ("quota", "ban")
+        return self.kind in ("quota", "attachment", "ban")
 
 
 class VoteLine(NamedTuple):
@@ -76,6 +81,8 @@ def fixes(story: Mapping[str, Any], person: Person) -> Iterator[Fix]:
         yield Fix("sender", ballot["sender"])
     if replies & {"quota-exceeded", "quota-exceeded-finally"} and person.role.sees_all:
         yield Fix("quota", ballot["sender"])
+    if _FORBIDDEN in replies and ballot.get("sender") and person.role.sees_all:
+        yield Fix("attachment", ballot["sender"], forbidden_extension(story["votes"]))
     if "host-banned" in replies and session.get("host"):
         yield Fix("ban", session["host"])
     if any(recipient["state"] not in _FINAL for recipient in story["fates"]):
@@ -90,3 +97,30 @@ def _vote(vote: Mapping[str, Any]) -> VoteLine:
 def quota_exception(limit: int, until: date | str) -> dict[str, Any]:
     """The body of a quota exception: so many mails a day."""
     return {"messages": limit} | ({"until": str(until)} if until else {})
+
+
+def forbidden_extension(votes: Iterable[Mapping[str, Any]]) -> str:
+    """The extension that a vote names; empty if the attachment was refused for something else."""
+    reasons = (vote["reason"] for vote in votes if vote["reply"] == _FORBIDDEN)
+    found = next(filter(None, map(_EXTENSION.search, reasons)), None)
+    return found[1] if found else ""
+
+
+def attachment_exception(
+    exceptions: Iterable[Mapping[str, Any]], sender: str, extensions: str, until: date | str
+) -> dict[str, Any]:
+    """The body of an exception for the sender: what it may attach already, and these extensions.
+
+    It ends with the day `until`, in UTC.
+    """
+    wanted = [name.strip(" .").lower() for name in extensions.split(",")]
+    present: Any = next((entry["attachments"] for entry in exceptions if _is_of(entry, sender)), {"allow": []})
+    allowed = "any" if present == "any" else {"allow": sorted({*present["allow"], *filter(None, wanted)})}
+    if not isinstance(until, date):
+        return {"attachments": allowed}
+    end = datetime.combine(until + timedelta(days=1), time(), UTC)
+    return {"attachments": allowed, "until": end.isoformat()}
+
+
+def _is_of(exception: Mapping[str, Any], sender: str) -> bool:
+    return exception["sender"] == sender.lower() and not exception["ended"]
