@@ -14,7 +14,9 @@ from varco_console.people import BrowserSession
 from varco_console.service_apis import ApiFailure, PersonApi
 from varco_console.web.access import OPERATORS, SEES_ALL, PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
+from varco_console.web.csv_export import csv_response
 
+COLUMNS = ("id", "service", "stream", "sequence", "consumer", "at", "times", "why")
 BALANCE_PERIOD = timedelta(days=7)
 
 routes = PageRoutes()
@@ -28,6 +30,12 @@ async def show_audit(request: Request, opened: SignedIn) -> Response:
     )
     view = audit_page(proof, console_of(request).jobs.state(_job(opened)), balance, letters)
     return console_of(request).renderer.page(request, "audit/page.html", view)
+
+
+@routes.page("/audit/deadletters.csv", roles=SEES_ALL)
+async def export_dead_letters(request: Request) -> Response:
+    letters = await person_api(request).get("audit", "/deadletters")
+    return csv_response("deadletters.csv", COLUMNS, ([letter[name] for name in COLUMNS] for letter in letters))
 
 
 @routes.change("/audit/verification", roles=SEES_ALL)

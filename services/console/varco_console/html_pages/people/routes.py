@@ -10,10 +10,11 @@ from pydantic import BaseModel, Field
 
 from varco_common.events import PersonRole, SignOutCause
 from varco_common.runtime.tokens import PERSON_NAME
-from varco_console.html_pages.people.view import people_list
+from varco_console.html_pages.people.view import ExportedPerson, exported_people, people_list
 from varco_console.secret_values import SecretValue
 from varco_console.web.access import OPERATORS, SEES_ALL, PageRoutes, SignedIn
 from varco_console.web.context import console_of
+from varco_console.web.csv_export import csv_response
 
 routes = PageRoutes()
 Reason = Annotated[str, Form(max_length=1_000)]
@@ -31,6 +32,13 @@ class PersonForm(BaseModel):
 @routes.page("/people", roles=SEES_ALL)
 async def show_people(request: Request) -> Response:
     return _page(request)
+
+
+@routes.page("/people.csv", roles=SEES_ALL)
+async def export_people(request: Request) -> Response:
+    people = console_of(request).people
+    view = people_list(people.all(), datetime.now(UTC), people.last_use)
+    return csv_response("people.csv", ExportedPerson._fields, exported_people(view))
 
 
 @routes.change("/people", roles=OPERATORS)

@@ -1,6 +1,6 @@
 """The list of people and where each is signed in. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -28,6 +28,18 @@ class PersonLine(NamedTuple):
     sessions: tuple[OpenedAt, ...]
 
 
+class ExportedPerson(NamedTuple):
+    """A row of the CSV."""
+
+    name: str
+    role: str
+    account: str
+    password: bool
+    second_factor: bool
+    sessions: int
+    used_at: str
+
+
 class PeopleList(NamedTuple):
     """The whole page. `link` is a new link for `link_of`, shown this once."""
 
@@ -51,3 +63,12 @@ def _line(person: Person, now: datetime, last_use: Callable[[str, Session], date
     ]
     sessions.sort(key=lambda session: session.used_at, reverse=True)
     return PersonLine(person.name, person.role, person.account, bool(person.hash), bool(person.factor), tuple(sessions))
+
+
+def exported_people(view: PeopleList) -> Iterator[ExportedPerson]:
+    """`used_at` is the last use of any session that is open."""
+    for line in view.people:
+        used_at = line.sessions[0].used_at.isoformat() if line.sessions else ""
+        yield ExportedPerson(
+            line.name, line.role, line.account, line.has_password, line.has_factor, len(line.sessions), used_at
+        )
