@@ -51,6 +51,11 @@ def test_an_added_domain_is_not_owned_before_it_is_proven():
     )
 
 
+def test_a_domain_that_is_removed_while_its_record_is_seen_is_not_proven():
+    added, removed = at(DomainAdded, domain="acme.example", proof="p"), at(DomainRemoved, domain="acme.example")
+    assert not state_of(added, removed, at(DomainProven, domain="acme.example")).domains
+
+
 def test_a_removed_domain_that_senders_need_is_in_use():
     """Nobody may remove it, but the sender may have been authorised at the same moment."""
     state = state_of(

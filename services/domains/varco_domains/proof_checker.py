@@ -8,6 +8,7 @@ from typing import NamedTuple
 from varco_common.base import log
 from varco_common.base.errors import NotFound, RefusedCommand, TransientError
 from varco_common.dns import Resolver
+from varco_common.events import DomainProven
 from varco_common.events.domain_table import AccountDomain, AccountDomains
 from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
@@ -17,6 +18,7 @@ from varco_domains.decide import ProofFinding, ProofResult, later, proof_finding
 
 _SCAN_SECONDS = 5.0  # between looks into memory for domains that are due
 _log = log.get(__name__)
+_EVERY_PROOF = DomainProven.subject_filter()  # no two processes prove a domain for two accounts (ADR 37)
 
 
 class Look(NamedTuple):
@@ -72,7 +74,7 @@ class ProofChecker:
         def decide(state: AccountDomains | None, context: CommandContext) -> list[Change]:
             return commands.prove(state or AccountDomains(account=account), context, name, self._prover)
 
-        await self._executor.execute(account, CommandRequest(by), decide)
+        await self._executor.execute(account, CommandRequest(by), decide, guard=_EVERY_PROOF)
 
     def _added(self, account: str, name: str) -> AccountDomain:
         state = self._domains.get(account)

@@ -173,8 +173,9 @@ def _changed(state: AccountDomains, event: AnyEvent) -> AccountDomains:  # noqa:
             return _covered(_without(state, name), state.senders, event.at)
         case DomainAdded(domain=name):
             return _put(state, replace(_domain(state, name, event.at), proof=event.proof, since=event.at))
-        case DomainProven(domain=name):
-            return _put(state, replace(_domain(state, name, event.at), proven_at=event.at))
+        case DomainProven(domain=name):  # of one that was removed in the same moment, nothing is proven
+            domain = state.domains.get(name)
+            return _put(state, replace(domain, proven_at=event.at)) if domain and domain.added else state
         case DomainVouched(domain=name):
             voucher = Voucher(at=event.at, by=event.by, reason=event.reason)
             return _put(state, replace(_domain(state, name, event.at), voucher=voucher))

@@ -21,13 +21,14 @@ class CommandExecutor(Generic[S]):
         self._projection, self._now = projection, now
 
     async def execute(
-        self, account: str, request: CommandRequest, decide: Decide[S], *, dry_run: bool = False
+        self, account: str, request: CommandRequest, decide: Decide[S], *, dry_run: bool = False, guard: str = ""
     ) -> CommandResult:
         """Carries the command out, or with `dry_run` only shows what it would change.
 
         `decide` may run several times; it runs again when another process changed the state.
         The version of a dry run is read before `decide` runs, so a change that is sent with it as
-        the expected version is never made on a newer state than the one that was shown.
+        the expected version is never made on a newer state than the one that was shown. `guard` as
+        in Projection.commit: for decisions that look beyond the account.
         Raises what `decide` raises, ConflictError, or TransientError (bus or database away).
         """
         context = CommandContext(account, self._now(), request.by, request.reason)
@@ -40,5 +41,5 @@ class CommandExecutor(Generic[S]):
             changes[:] = decide(state, context)
             return [event for change in changes for event in (change.also, change.event) if event]
 
-        version = await self._projection.commit(account, events, expect=request.expected_version)
+        version = await self._projection.commit(account, events, expect=request.expected_version, guard=guard)
         return CommandResult(account, True, version, changes)

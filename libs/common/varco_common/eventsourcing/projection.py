@@ -115,35 +115,42 @@ class Projection(Generic[S]):
         return await self.reach_last(*filters or [self._guard(key)])
 
     async def commit(
-        self, key: str, decide: Callable[[S | None], Event | Sequence[Event]], *, expect: int | None = None
+        self,
+        key: str,
+        decide: Callable[[S | None], Event | Sequence[Event]],
+        *,
+        expect: int | None = None,
+        guard: str = "",
     ) -> int:
         """Decides on the newest state of `key`, appends the events, returns the new version.
 
         Memory has applied them then. `decide` returns the events; it runs again when the state
         changed meanwhile. Commits of this process take turns, so `decide` may look at other keys.
         All events are stored, or none (up to 1,000 of them). `expect` is the version that the
-        caller has seen: any other is a ConflictError. Raises also what `decide` raises, and
-        TransientError.
+        caller has seen: any other is a ConflictError. `guard` is the subject filter of the events
+        that `decide` depends on; left out, those of the service about `key`. Raises also what
+        `decide` raises, and TransientError.
         """
         await self.check()
         async with self._commit_turn:
             deadline = monotonic() + _COMMIT_SECONDS
             while True:
                 try:
-                    return await self._try_commit(key, decide, expect)
+                    return await self._try_commit(key, decide, expect, guard or self._guard(key))
                 except _GuardFailed as error:
                     if monotonic() >= deadline:
                         raise ConflictError(f"{key} changes too fast: try again") from error
 
     async def _try_commit(
-        self, key: str, decide: Callable[[S | None], Event | Sequence[Event]], expect: int | None
+        self, key: str, decide: Callable[[S | None], Event | Sequence[Event]], expect: int | None, guard: str
     ) -> int:
         """The sequence that the append expects is read before the state is.
 
         What comes later fails the append.
         """
-        guard = self._guard(key)
         last = await self._bus.events.last_sequence(guard)
+        if guard != self._guard(key):
+            await self._reach(last)
         version = await self.version(key) if self._spec.settings else await self._reach(last)
         if expect not in (None, version):
             raise ConflictError(f"{key} stands at {version}, not at {expect}: read it again")

@@ -1,0 +1,56 @@
+"""Two processes of the service at one bus."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from varco_common.testing import NatsServer, free_port, running
+from varco_common.testing.dns import DnsServer
+from varco_domains.settings import Settings
+
+DOMAINS = [f"d{number}.example" for number in range(5)]
+
+
+@pytest.fixture
+async def processes(nats: NatsServer, dns: DnsServer, tmp_path: Path) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
+    """An admin's client of each process, by the account that it is used for."""
+    async with AsyncExitStack() as stack:
+        clients = {}
+        for account in ("acme", "other"):
+            home, port = tmp_path / account, free_port()
+            home.mkdir()
+            values = {
+                "home": home,
+                "nats_url": nats.url,
+                "api_port": port,
+                "token_public_key_file": running.public_key(home),
+                "resolver_servers": dns.address,
+            }
+            clients[account] = running.client(port)
+            process = running.process("domains", Settings, values, home / "log", clients[account])
+            await stack.enter_async_context(process)
+        yield clients
+
+
+async def test_two_processes_never_prove_a_domain_for_two_accounts(
+    processes: dict[str, httpx.AsyncClient], dns: DnsServer
+) -> None:
+    for account, http in processes.items():
+        for name in DOMAINS:
+            (await http.put(f"/accounts/{account}/domains/{name}")).raise_for_status()
+            record = (await http.get(f"/accounts/{account}/domains/{name}")).json()["record"]
+            dns.add_txt(record["name"], record["value"])
+    checks = [
+        http.post(f"/accounts/{account}/domains/{name}/check")
+        for name in DOMAINS
+        for account, http in processes.items()
+    ]
+    answers = [answer.status_code for answer in await asyncio.gather(*checks)]
+    assert [sorted(answers[at : at + 2]) for at in range(0, len(answers), 2)] == [[200, 422]] * len(DOMAINS)
+    for http in processes.values():
+        listed = (await http.get("/domains")).json()
+        assert sorted(entry["domain"] for entry in listed if entry["status"] == "proven") == DOMAINS
