@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from varco_common.base import log
 from varco_common.base.errors import TransientError
+from varco_common.base.tasks import all_results
 from varco_common.bus import Bus
 from varco_common.dns import Resolver
 from varco_common.events import DkimAlgorithm
@@ -17,6 +18,7 @@ from varco_common.mail.dkim_keys import DKIM_KEY, DkimKeyAnswer, DkimKeyQuestion
 from varco_domains import dkim, key_commands, metrics
 from varco_domains.decide import later
 from varco_domains.dkim import KeyFinding, KeyResult
+from varco_domains.turns import take_turns
 
 _SCAN_SECONDS = 5.0  # between looks into memory for keys that are due
 _ASK_SECONDS = 10.0  # relay makes an RSA key in some 100 ms, on a busy machine in more
@@ -71,8 +73,9 @@ class KeyKeeper:
     async def check(self, account: str, name: str) -> None:
         """Looks for the records of keys that wait; those that are there sign from now on."""
         state = self._domains.get(account)
-        for key in dkim.waiting_keys(domain) if state and (domain := state.domains.get(name)) else []:
-            answer = await self._resolver.txt(dkim.key_record_name(name, key))
+        keys = dkim.waiting_keys(domain) if state and (domain := state.domains.get(name)) else []
+        answers = await all_results([self._resolver.txt(dkim.key_record_name(name, key)) for key in keys])
+        for key, answer in zip(keys, answers, strict=True):
             finding = dkim.key_finding(name, key, answer)
             metrics.KEY_LOOKS[finding.result].inc()
             self._findings[account, name, key.selector] = finding
@@ -83,21 +86,23 @@ class KeyKeeper:
     async def run(self) -> None:
         """Does what is due for all keys, until it is cancelled."""
         while True:
-            for account, domain in [*self._every_domain()]:
-                try:
-                    await self._keep(account, domain)
-                except TransientError as error:
-                    _log.warning("the keys of a domain wait", account=account, domain=domain.name, error=str(error))
+            await take_turns(self._due(), self._keep)
             await asyncio.sleep(_SCAN_SECONDS)
 
     async def _keep(self, account: str, domain: AccountDomain) -> None:
-        name, now = domain.name, self._now()
-        if domain.added and not domain.keys:
+        name = domain.name
+        try:
             await self.make_first(account, name)
-        if dkim.waiting_keys(domain) and self._next.get((account, name), now) <= now:
-            await self.check(account, name)
-        if dkim.retiring_keys(domain, now):
-            await self._execute(account, _BY, lambda state, context: key_commands.retire(state, context, name))
+            if self._is_look_due(account, domain):
+                await self.check(account, name)
+            if dkim.retiring_keys(domain, self._now()):
+                await self._execute(account, _BY, lambda state, context: key_commands.retire(state, context, name))
+        except TransientError as error:
+            _log.warning("the keys of a domain wait", account=account, domain=name, error=str(error))
+
+    def _is_look_due(self, account: str, domain: AccountDomain) -> bool:
+        now = self._now()
+        return bool(dkim.waiting_keys(domain)) and self._next.get((account, domain.name), now) <= now
 
     async def _activate(self, account: str, name: str, selector: str) -> None:
         await self._execute(account, _BY, lambda state, context: key_commands.activate(state, context, name, selector))
@@ -122,7 +127,10 @@ class KeyKeeper:
         domain = state.domains.get(name) if state else None
         return domain is not None and not domain.keys
 
-    def _every_domain(self) -> Iterator[tuple[str, AccountDomain]]:
+    def _due(self) -> Iterator[tuple[str, AccountDomain]]:
+        now = self._now()
         for account, state in self._domains.items():
             for domain in state.domains.values():
-                yield account, domain
+                keyless = domain.added and not domain.keys
+                if keyless or self._is_look_due(account, domain) or dkim.retiring_keys(domain, now):
+                    yield account, domain

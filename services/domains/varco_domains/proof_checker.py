@@ -15,10 +15,11 @@ from varco_common.eventsourcing.commands import Change, CommandContext, CommandR
 from varco_common.eventsourcing.projection import Projection
 from varco_domains import commands, metrics
 from varco_domains.decide import ProofFinding, ProofResult, later, proof_finding, record_name
+from varco_domains.turns import take_turns
 
 _SCAN_SECONDS = 5.0  # between looks into memory for domains that are due
-_log = log.get(__name__)
 _EVERY_PROOF = DomainProven.subject_filter()  # no two processes prove a domain for two accounts (ADR 37)
+_log = log.get(__name__)
 
 
 class Look(NamedTuple):
@@ -63,12 +64,14 @@ class ProofChecker:
     async def run(self) -> None:
         """Looks at each domain that is not proven whenever it is due, until it is cancelled."""
         while True:
-            for account, name in [*self._due()]:
-                try:
-                    await self.check(account, name, "domains")
-                except (NotFound, RefusedCommand, TransientError) as error:
-                    _log.warning("a domain could not be checked", account=account, domain=name, error=str(error))
+            await take_turns(self._due(), self._check_due)
             await asyncio.sleep(_SCAN_SECONDS)
+
+    async def _check_due(self, account: str, name: str) -> None:
+        try:
+            await self.check(account, name, "domains")
+        except (NotFound, RefusedCommand, TransientError) as error:
+            _log.warning("a domain could not be checked", account=account, domain=name, error=str(error))
 
     async def _prove(self, account: str, name: str, by: str) -> None:
         def decide(state: AccountDomains | None, context: CommandContext) -> list[Change]:
