@@ -39,7 +39,7 @@ OF_SERVICE = {
         "recipients",
         "subjects",
     ],
-    "banguard": ["accounts", "claimed-names", "gate", "hosts", "known-logins", "trusted"],
+    "banguard": ["account-texts", "accounts", "claimed-names", "gate", "hosts", "known-logins", "trusted"],
     "console": ["people"],
     "domains": ["domains", "reputations"],
     "filelink": ["account-texts", "links", "terms"],

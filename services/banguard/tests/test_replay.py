@@ -11,13 +11,17 @@ from varco_banguard.decide import VOTER, Position, decide, position_figures
 from varco_banguard.replay import BanguardReplay, BanSettingsView, settings_view, voter
 from varco_banguard.settings import Settings
 from varco_common.events import (
+    AccountOpened,
     GatewayDetected,
     HostBanned,
     HostUnbanned,
+    Language,
     LoginResumed,
     LoginStopped,
     NetworkIgnored,
     NetworkUnignored,
+    Notice,
+    NoticeWritten,
     SharedBecause,
     Strike,
     StrikeCause,
@@ -25,6 +29,7 @@ from varco_common.events import (
 )
 from varco_common.events.ban_table import BanTable
 from varco_common.eventsourcing.replay.replayable import ReplayCase, UnclearDecision
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.ballot import accept
 from varco_common.mail.replies import Reply
 
@@ -101,9 +106,24 @@ def test_a_vote_comes_out_the_same_wherever_its_two_followings_stood(facts, aske
         ]:
             table.apply(number, fact)
         one = case(host, login=data.draw(st.sampled_from(LOGINS)))
-        live = replace(decide(one.ballot, table, now), figures=position_figures(position, now))
+        live = replace(decide(one.ballot, table, now, None), figures=position_figures(position, now))
         again = replay.decide(one, live)
         assert (again.reply, again.reason, again.text) == (live.reply, live.reason, live.text)
+
+
+def test_the_words_of_a_vote_are_those_of_its_time():
+    replay, table = voter(Settings()), BanTable()
+    opened = AccountOpened(at=START, account="acme", language=Language.IT)
+    own = NoticeWritten(at=START, account="acme", notice=Notice.LOGIN_STOPPED, language=Language.IT, text="{login}: 42")
+    for number, fact in enumerate((stopped("acme"), opened, own), 1):
+        replay.apply_event(number, fact)
+    table.apply(1, stopped("acme"))
+    one = case(HOSTS[0], login="x")
+    for texts, number in ((None, 0), (AccountTexts(languages=(Language.IT,)), 2)):
+        live = replace(decide(one.ballot, table, START, texts), figures=position_figures(Position(1, 0, number), START))
+        assert replay.decide(one, live).text == live.text
+    newest = replace(live, figures=position_figures(Position(1, 0, 3), START))
+    assert replay.decide(one, newest).text == "x: 42"
 
 
 def test_a_vote_without_figures_cant_be_cast_again():

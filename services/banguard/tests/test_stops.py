@@ -15,6 +15,8 @@ from varco_common.events import (
     LoginNamed,
     NetworkTrusted,
     NetworkWithdrawn,
+    Notice,
+    NoticeWritten,
     Quotas,
     QuotaSet,
     Rules,
@@ -24,6 +26,7 @@ from varco_common.events import (
     UnbanCause,
 )
 from varco_common.mail.replies import Reply
+from varco_common.testing.waiting import eventually
 
 OFFICE, HOME = "203.0.113.9", "198.51.100.7"
 MARIO, ANNA = "mario@acme.example", "anna@acme.example"
@@ -101,8 +104,23 @@ async def test_the_answer_is_in_the_language_and_time_zone_of_the_account(office
     stopped = await office.next_event("login-stopped")
     assert (stopped.language, stopped.time_zone) == ("it", "Europe/Rome")
     text = (await office.vote(OFFICE, MARIO)).text
-    assert text.startswith(f"Il login {MARIO} è sospeso fino alle ")
+    assert text.startswith(f"Il login {MARIO} e' sospeso fino alle ")
     assert text.endswith(" dopo tre mittenti non autorizzati")
+
+
+async def test_an_account_words_the_answer_itself(office):
+    now = datetime.now(UTC)
+    await office.bus.events.append(AccountOpened(at=now, account="acme", language=Language.EN))
+    own = {"at": now, "account": "acme", "language": Language.EN}
+    await office.bus.events.append(NoticeWritten(**own, notice=Notice.LOGIN_STOPPED, text="{login} {end}: call 42"))
+    await wrong_senders(office)
+    await office.next_event("login-stopped")
+
+    async def text():
+        vote = await office.vote(OFFICE, MARIO)
+        return vote.text if vote.text.endswith("call 42") else ""
+
+    assert (await eventually(text)).startswith(f"{MARIO} until ")
 
 
 async def test_one_login_makes_no_shared_host(banguard):

@@ -20,6 +20,7 @@ from varco_common.base.subjects import event, replay_frames, replay_request
 from varco_common.base.tasks import run_in_background
 from varco_common.events import GatewayDetected
 from varco_common.events.ban_table import ENFORCER_STATUS
+from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.replay.cases import mail_filters
 from varco_common.runtime import service
 from varco_common.runtime.parts import open_parts
@@ -75,6 +76,7 @@ SERVICE = Service(
         *NETWORK_FILTERS,
         *ACCOUNT_FILTERS,
         *NAME_FILTERS,
+        *ACCOUNT_TEXTS.filters,
         GatewayDetected.subject_filter(),
         *mail_filters(),
         replay_request(NAME),

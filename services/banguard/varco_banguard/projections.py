@@ -48,6 +48,7 @@ from varco_common.events.ban_table import (
 )
 from varco_common.events.banguard import GATE
 from varco_common.events.stop_table import normal_login
+from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec
 
@@ -71,7 +72,7 @@ def if_known(decide: Callable[[Host], HostEvent | None]) -> NextEvent:
 
 
 class BanguardState:
-    """Six projections, and what is derived from them.
+    """Seven projections, and what is derived from them.
 
     `never` are networks that are never banned.
     """
@@ -85,6 +86,7 @@ class BanguardState:
         self._accounts = Projection(ACCOUNTS, bus, engine, NAME)
         self._names = Projection(CLAIMED_NAMES, bus, engine, NAME)
         self._claimed_names = ClaimedNames()
+        self.texts = Projection(ACCOUNT_TEXTS, bus, engine, NAME)
         self.table = BanTable(never)
         self._trusted = Networks()
         self._unknown_logins = UnknownLogins()
@@ -102,6 +104,7 @@ class BanguardState:
                 self._network_owners,
                 self._accounts,
                 self._names,
+                self.texts,
             ):
                 await stack.enter_async_context(projection.following())
             self._derive()
@@ -120,8 +123,8 @@ class BanguardState:
 
     @property
     def position(self) -> Position:
-        """How far the ban table has come."""
-        return Position(self.hosts.sequence, self.settings_projection.sequence)
+        """How far the ban table and the texts have come."""
+        return Position(self.hosts.sequence, self.settings_projection.sequence, self.texts.sequence)
 
     def login(self, name: str) -> KnownLogin | None:
         """A login (in lower case) that exists, or that hosts failed at lately."""
@@ -213,7 +216,7 @@ class BanguardState:
         for entry in self.settings.ignored:
             if not entry.account:
                 self.table.ignored.add(network_of(entry.network))
-        self.table.sequence = max(self.position)
+        self.table.sequence = max(self.hosts.sequence, self.settings_projection.sequence)
         self._trusted = Networks(network_of(network) for network, _ in self._network_owners.items() if network)
 
     def _on_host_event(self, network: str, event: AnyEvent) -> None:

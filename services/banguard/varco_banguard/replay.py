@@ -21,13 +21,17 @@ from varco_common.events import (
     LoginStopped,
 )
 from varco_common.events.ban_table import BanTable
+from varco_common.events.base import AccountEvent
 from varco_common.events.stop_table import STOPPED
+from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.replay.replayable import (
     ReplayCase,
     ReplayWithoutSettings,
     Sections,
     UnclearDecision,
 )
+from varco_common.eventsourcing.replay.settings_history import SettingsHistory
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.ballot import Vote
 
 SETTINGS = Settings
@@ -36,7 +40,7 @@ _SequencedEvent = tuple[int, AnyEvent]
 
 
 class BanguardReplay(ReplayWithoutSettings):
-    """Hosts and ban settings have a position each: the table is made as of both."""
+    """Hosts, ban settings and texts have a position each: the table is made as of the first two."""
 
     voter = VOTER
     settings = (
@@ -45,22 +49,28 @@ class BanguardReplay(ReplayWithoutSettings):
         GatewayDetected.subject_filter(),
         *STOPPED,
         *SETTINGS_FILTERS,
+        *ACCOUNT_TEXTS.filters,
     )
 
     def __init__(self, settings: Settings) -> None:
         self._never = settings.never_banned
+        self._texts: SettingsHistory[AccountTexts] = SettingsHistory(ACCOUNT_TEXTS.apply)
         self._host_events: list[_SequencedEvent] = []
         self._settings_events: list[_SequencedEvent] = []
         self._start()
 
     def apply_event(self, sequence: int, event: AnyEvent) -> None:
+        if isinstance(event, AccountEvent):
+            self._texts.apply_event(sequence, event)
+            return
         (self._settings_events if isinstance(event, GateEvent) else self._host_events).append((sequence, event))
 
     def decide(self, case: ReplayCase, recorded: Vote) -> Vote | UnclearDecision:
         if (known := recorded_position(recorded.figures)) is None:
             return UnclearDecision("the vote is older than its figures")
         position, now = known
-        return decide(case.ballot, self._table_as_of(position), now)
+        texts = self._texts.as_of(case.envelope.account, position.texts)
+        return decide(case.ballot, self._table_as_of(position), now, texts)
 
     def _start(self) -> None:
         self._table, self._position = BanTable(self._never), Position(0, 0)

@@ -18,6 +18,6 @@ class BanguardVoter:
 
     def __call__(self, ballot: Ballot) -> Vote:
         now = datetime.now(UTC)
-        vote = decide(ballot, self._state.table, now)
+        vote = decide(ballot, self._state.table, now, self._state.texts.get(ballot.envelope.account))
         VOTES[vote.reply].inc()
         return replace(vote, figures=position_figures(self._state.position, now))

@@ -21,12 +21,16 @@ from varco_common.events import (
     StrikeCause,
     UnbanCause,
 )
+from varco_common.mail.account_texts import AccountTexts
+from varco_common.mail.notice_texts import Notice
 from varco_common.mail.replies import Reply
 from varco_common.runtime.login_throttle import LoginThrottle
 from varco_common.testing.waiting import eventually
 from varco_ingress_smtp.gateways import state_gateways
 from varco_ingress_smtp.smtp import admission
 from varco_ingress_smtp.smtp.banned_hosts import HIDDEN_CLIENTS_SAMPLE, HiddenClientsWarning
+
+from .conftest import ALICE
 
 HOST = "127.0.0.7"
 HOUR = timedelta(hours=1)
@@ -121,9 +125,11 @@ async def test_a_stopped_login_is_told_before_its_upload_until_when_and_nobody_e
         login="alice",
         until=until,
         because=SharedBecause.SEVERAL_LOGINS,
-        language=Language.IT,
         time_zone="Europe/Rome",
     )
+    own = {Notice.LOGIN_STOPPED: {Language.EN: "{login} may send again {end}"}}
+    texts = AccountTexts(languages=(Language.IT, Language.EN), notices=own)
+    world.policy.logins["alice", "secret"] = replace(ALICE, texts=texts)
     world.admission.bans.table.apply(1, stopped)
     async with world.connect("submission") as client:
         await client.hello()
@@ -134,7 +140,8 @@ async def test_a_stopped_login_is_told_before_its_upload_until_when_and_nobody_e
         assert (await client.say("AUTH PLAIN AGFsaWNlAHNlY3JldA==")).startswith("235 ")
         for sender in ("alice@acme.example", "boss@other.example"):
             answer = await client.say(f"MAIL FROM:<{sender}>")
-            assert answer.startswith("450 4.7.1 Il login alice e' sospeso fino alle ")
+            assert answer.startswith("450-4.7.1 Il login alice e' sospeso fino alle ")
+            assert "450 4.7.1 alice may send again until " in answer
         refused = await world.events(MailRefused)
         assert [event.reply for event in refused] == [Reply.LOGIN_STOPPED] * 2
         resumed = LoginResumed(

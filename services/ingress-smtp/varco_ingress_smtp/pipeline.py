@@ -117,7 +117,8 @@ class MailPipeline:
         """The objection to a stopped login. Where ingress is behind, banguard's vote has it."""
         if not self._table.stops:
             return None
-        return self._table.stopped(mail.envelope(info), envelope_checks.VOTER, datetime.now(UTC))
+        texts = mail.granted.grant.texts
+        return self._table.stopped(mail.envelope(info), envelope_checks.VOTER, datetime.now(UTC), texts)
 
     def _read_parameters(self, info: SessionInfo, mail: Transaction, path: MailPath) -> str:
         if path.repeated:

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from varco_common.mail.notices import Language
+from varco_common.mail.account_texts import AccountTexts
+from varco_common.mail.notice_texts import Language, Notice
 from varco_common.mail.stop_text import stop_text
 
 NOW = datetime(2026, 11, 29, 14, 4, 0, 1, tzinfo=UTC)
@@ -26,7 +27,8 @@ EN, IT, ROME = Language.EN, Language.IT, "Europe/Rome"
     ],
 )
 def test_the_end_is_told_by_the_clock_of_the_account_and_never_too_early(after, language, zone, until):
-    text = stop_text("a@b.example", NOW + after if after else None, 3, language, zone, now=NOW)
+    texts = AccountTexts(languages=(language,), time_zone=zone)
+    text = stop_text("a@b.example", NOW + after if after else None, 3, texts, now=NOW, smtputf8=True)
     whole = {
         EN: f"Login a@b.example is stopped {until} after three unauthorised senders",
         IT: f"Il login a@b.example è sospeso {until} dopo tre mittenti non autorizzati",
@@ -43,11 +45,24 @@ def test_the_end_is_told_by_the_clock_of_the_account_and_never_too_early(after, 
     ],
 )
 def test_the_strikes_are_counted_as_people_count(strikes, language, words):
-    assert stop_text("", NOW + HOUR, strikes, language, ROME, now=NOW).endswith(words)
+    texts = AccountTexts(languages=(language,), time_zone=ROME)
+    assert stop_text("", NOW + HOUR, strikes, texts, now=NOW, smtputf8=False).endswith(words)
 
 
 def test_a_login_can_break_no_reply_line():
-    text = stop_text("x\r\n250 ok" + "y" * 1000, None, 3, Language.EN, "UTC", now=NOW)
+    text = stop_text("x\r\n250 ok" + "y" * 1000, None, 3, AccountTexts(), now=NOW, smtputf8=False)
     assert "\r" not in text
     assert "\n" not in text
     assert len(text) < 400
+
+
+def test_an_account_words_the_answer_in_each_of_its_languages():
+    own = {Notice.LOGIN_STOPPED: {IT: "{login}: sospeso {end}, chiedere al 42"}}
+    texts = AccountTexts(languages=(IT, EN), time_zone=ROME, notices=own)
+    assert stop_text("mario", NOW + HOUR, 3, texts, now=NOW, smtputf8=False) == (
+        "mario: sospeso fino alle 16:05, chiedere al 42\n"
+        "Login mario is stopped until 16:05 after three unauthorised senders"
+    )
+    assert stop_text("", None, 1, texts, now=NOW, smtputf8=False).split("\n")[0] == (
+        "L'invio da qui senza login e' sospeso finche' un amministratore non lo riattiva dopo un mittente non autorizzato"
+    )

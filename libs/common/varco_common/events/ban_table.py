@@ -20,6 +20,7 @@ from varco_common.events import (
     StrikeCause,
 )
 from varco_common.events.stop_table import StopTable
+from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.ballot import Vote
 from varco_common.mail.envelope import Envelope
 
@@ -210,11 +211,11 @@ class BanTable:
         bans = [ban for network in self._networks.covering(address) if not (ban := self._bans[network]).over(now)]
         return bans[0] if bans and not self.why_spared(address) else None
 
-    def stopped(self, envelope: Envelope, voter: str, now: datetime) -> Vote | None:
+    def stopped(self, envelope: Envelope, voter: str, now: datetime, texts: AccountTexts | None) -> Vote | None:
         """The vote of `voter` against a mail whose login is stopped at its host."""
         if not self.stops or not envelope.host:
             return None
-        return self.stops.objection(banned_as(envelope.host), envelope, voter, now)
+        return self.stops.objection(banned_as(envelope.host), envelope, voter, now, texts)
 
     def exempt(self, address: IPv4Address | IPv6Address) -> Network | None:
         """The network because of which the failures of this address do not count."""

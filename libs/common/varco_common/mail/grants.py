@@ -18,6 +18,8 @@ INGRESS_NOTICES = (  # what ingress refuses without asking the voters
     Notice.LOOP,
     Notice.SMTPUTF8,
     Notice.EIGHT_BIT,
+    Notice.LOGIN_STOPPED,
+    Notice.SENDING_STOPPED,
 )
 
 

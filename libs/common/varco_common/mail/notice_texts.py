@@ -33,6 +33,8 @@ class Notice(StrEnum):
     LOOP = "loop"
     SMTPUTF8 = "smtputf8"
     EIGHT_BIT = "8bit"
+    LOGIN_STOPPED = "login-stopped"
+    SENDING_STOPPED = "sending-stopped"
     LINK_FILE = "link-file"
     LINK = "link"
     LINKS = "links"
@@ -162,6 +164,14 @@ TEXTS: dict[Notice, dict[Language, str]] = {
         Language.IT: "Il server successivo accetta solo messaggi a 7 bit",
         Language.EN: "The next hop takes 7-bit messages only",
     },
+    Notice.LOGIN_STOPPED: {
+        Language.IT: "Il login {login} è sospeso {end} dopo {senders}",
+        Language.EN: "Login {login} is stopped {end} after {senders}",
+    },
+    Notice.SENDING_STOPPED: {
+        Language.IT: "L'invio da qui senza login è sospeso {end} dopo {senders}",
+        Language.EN: "Sending from here without a login is stopped {end} after {senders}",
+    },
     Notice.LINK_FILE: {
         Language.IT: "[{name}] ({size}) spostato in:",
         Language.EN: "[{name}] ({size}) moved to:",
@@ -227,6 +237,8 @@ FACTS: dict[Notice, tuple[str, ...]] = {
     Notice.LOOP: (),
     Notice.SMTPUTF8: (),
     Notice.EIGHT_BIT: (),
+    Notice.LOGIN_STOPPED: ("login", "end", "senders"),
+    Notice.SENDING_STOPPED: ("end", "senders"),
     Notice.LINK_FILE: ("name", "size"),
     Notice.LINK: ("keep", "date"),
     Notice.LINKS: ("keep", "date"),

@@ -1,43 +1,45 @@
-"""What a client hears whose login is stopped, in the account's language and time zone. Pure."""
+"""What a client hears whose login is stopped, in the account's languages and time zone. Pure."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
-from varco_common.mail.notice_texts import Language
-from varco_common.mail.notices import shown
+from varco_common.mail.account_texts import AccountTexts, Facts
+from varco_common.mail.notice_texts import Language, Notice
 
 _NUMBERS = {
     Language.EN: ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
     Language.IT: ["un", "due", "tre", "quattro", "cinque", "sei", "sette", "otto", "nove", "dieci"],
 }
-_WHO = {
-    Language.EN: ("Login {login} is", "Sending from here without a login is"),
-    Language.IT: ("Il login {login} è", "L'invio da qui senza login è"),
-}
-_UNTIL = {
+_END = {
     Language.EN: ("until {time}", "until an administrator lifts it"),
     Language.IT: ("fino alle {time}", "finché un amministratore non lo riattiva"),
 }
-_TEXTS = {
-    Language.EN: ("{who} stopped {until} after {n} unauthorised sender", "s"),
-    Language.IT: ("{who} sospeso {until} dopo {n} mittent", "i non autorizzati"),
+_SENDERS = {
+    Language.EN: ("{n} unauthorised sender", "{n} unauthorised senders"),
+    Language.IT: ("{n} mittente non autorizzato", "{n} mittenti non autorizzati"),
 }
-_SINGULAR = {Language.EN: "", Language.IT: "e non autorizzato"}
 
 
 def stop_text(
-    login: str, until: datetime | None, strikes: int, language: Language, time_zone: str, *, now: datetime
+    login: str, until: datetime | None, strikes: int, texts: AccountTexts, *, now: datetime, smtputf8: bool
 ) -> str:
     """`Login mario@acme.example is stopped until 15:04 after three unauthorised senders`.
 
     An empty `login` stands for what a network may send without one. `until` None: until lifted.
     """
-    who = _WHO[language][not login].format(login=shown(login))
-    end = _UNTIL[language][until is None].format(time=_time(until, now, ZoneInfo(time_zone)) if until else "")
-    text, plural = _TEXTS[language]
+    kind = Notice.LOGIN_STOPPED if login else Notice.SENDING_STOPPED
+    return texts.reply(kind, partial(_facts, login, until, strikes, texts.time_zone, now), smtputf8=smtputf8)
+
+
+def _facts(  # noqa: PLR0917 - the language comes last
+    login: str, until: datetime | None, strikes: int, zone: str, now: datetime, language: Language
+) -> Facts:
+    end = _END[language][until is None].format(time=_time(until, now, ZoneInfo(zone)) if until else "")
     numbers = _NUMBERS[language]
     n = numbers[strikes - 1] if 0 < strikes <= len(numbers) else str(strikes)
-    return text.format(who=who, until=end, n=n) + (_SINGULAR[language] if strikes == 1 else plural)
+    facts = {"end": end, "senders": _SENDERS[language][strikes != 1].format(n=n)}
+    return facts | ({"login": login} if login else {})
 
 
 def _time(at: datetime, now: datetime, zone: ZoneInfo) -> str:
