@@ -93,7 +93,11 @@ def show_addresses(as_json: Json = False) -> None:
             output.line(entry["address"])
             _print_reputation(entry["reputation"])
         if not addresses:
-            output.line("no public address is known: name them in VARCO_DOMAINS_ADDRESSES")
+            output.line("no public address is known: behind NAT the gate does not see those that mail leaves from.")
+            output.line(
+                "Write them as VARCO_DOMAINS_ADDRESSES=192.0.2.7 into the gate's environment (several parted by"
+            )
+            output.line("commas), and start it again.")
 
     output.show(addresses, as_json, text)
 

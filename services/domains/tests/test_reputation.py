@@ -9,7 +9,7 @@ from varco_common.events import Colour, ReputationFinding
 from varco_common.testing.dns import DnsServer, dns_server
 from varco_domains.reputation import look
 from varco_domains.reputation.finding import worst
-from varco_domains.reputation.look import BlockLists
+from varco_domains.reputation.look import BlockLists, KeyRecords
 from varco_domains.reputation.published_policies import PolicyQuestion, findings
 
 DOMAIN, ADDRESS, GREETING = "acme.example", "192.0.2.7", "smtp.acme.example"
@@ -50,8 +50,10 @@ def policies(
     return spf, dmarc
 
 
-async def domain_findings(dns: DnsServer, keys: dict[str, str] | None = None) -> dict[str, ReputationFinding]:
-    keys = {KEY_NAME: KEY} if keys is None else keys
+SIGNED = KeyRecords(signing={KEY_NAME: KEY})
+
+
+async def domain_findings(dns: DnsServer, keys: KeyRecords = SIGNED) -> dict[str, ReputationFinding]:
     found = await look.look_at_domain(Resolver([dns.address]), DOMAIN, keys, LISTS)
     return {finding.check: finding for finding in found}
 
@@ -71,6 +73,23 @@ async def test_a_process_of_its_own_reads_spf_and_dmarc(dns: DnsServer) -> None:
     question = PolicyQuestion(domains=[DOMAIN], signed=[DOMAIN], addresses=[ADDRESS], servers=[("127.0.0.1", dns.port)])
     found = await look.read_policies(question)
     assert [(finding.check, finding.colour) for finding in found[DOMAIN]] == [("SPF", "green"), ("DMARC", "green")]
+
+
+async def test_a_zone_that_is_silent_leaves_the_others_their_findings(dns: DnsServer) -> None:
+    includes = " ".join(f"include:s{number}.slow.example" for number in range(9))
+    dns.add_txt("silent.example", f"v=spf1 {includes} -all")  # 18 s at least
+    dns.fail_zone("slow.example", "TIMEOUT")
+    question = PolicyQuestion(
+        domains=["silent.example", DOMAIN],
+        signed=[DOMAIN],
+        addresses=[ADDRESS],
+        servers=[("127.0.0.1", dns.port)],
+        seconds=12,
+    )
+    found = await look.read_policies(question)
+    assert [finding.colour for finding in found[DOMAIN]] == [Colour.GREEN, Colour.GREEN]
+    assert [finding.colour for finding in found["silent.example"]] == [Colour.UNKNOWN, Colour.UNKNOWN]
+    assert "took longer than 12 s" in found["silent.example"][0].text
 
 
 @pytest.mark.parametrize(
@@ -109,6 +128,28 @@ def test_the_missing_address_stands_in_the_record_to_publish(dns: DnsServer) -> 
     dns.add_txt("spf.provider.example", "v=spf1 ip4:198.51.100.1 -all")
     spf, _ = policies(dns)
     assert spf.record == f'{DOMAIN} TXT "v=spf1 ip4:{ADDRESS} include:spf.provider.example ~all"'
+
+
+def test_several_records_are_joined_into_the_one_to_publish(dns: DnsServer) -> None:
+    dns.add_txt(DOMAIN, "v=spf1 include:spf.provider.example ip4:192.0.2.7 -all", "v=spf1 redirect=spf.other.example")
+    spf, _ = policies(dns)
+    joined = f"v=spf1 ip4:{ADDRESS} include:spf.provider.example include:spf.other.example ~all"
+    assert (spf.colour, spf.record) == (Colour.RED, f'{DOMAIN} TXT "{joined}"')
+
+
+def test_truncated_answers_and_aliases_are_read_as_receivers_read_them(dns: DnsServer) -> None:
+    dns.truncate(DOMAIN)
+    dns.remove(f"_dmarc.{DOMAIN}", "TXT")
+    dns.add(f"_dmarc.{DOMAIN}", "CNAME", "dmarc.provider.example.")
+    dns.add_txt("dmarc.provider.example", "v=DMARC1; p=reject")
+    assert [finding.colour for finding in policies(dns)] == [Colour.GREEN, Colour.GREEN]
+
+
+def test_a_wildcard_record_is_no_policy(dns: DnsServer) -> None:
+    dns.remove(f"_dmarc.{DOMAIN}", "TXT")
+    dns.add_txt(f"*.{DOMAIN}", "v=spf1 -all")
+    spf, dmarc = policies(dns)
+    assert (spf.colour, dmarc.colour) == (Colour.GREEN, Colour.RED)
 
 
 def test_a_record_with_eleven_look_ups_is_red(dns: DnsServer) -> None:
@@ -169,7 +210,10 @@ async def test_a_key_that_is_not_published_is_red_with_its_record(dns: DnsServer
     assert (found.colour, found.record) == (Colour.RED, f'{KEY_NAME} TXT "{KEY}"')
     dns.fail(KEY_NAME, "SERVFAIL")
     assert (await domain_findings(dns))["DKIM"].colour is Colour.UNKNOWN
-    assert (await domain_findings(dns, {}))["DKIM"].colour is Colour.AMBER
+    without = (await domain_findings(dns, KeyRecords()))["DKIM"]
+    assert (without.colour, "`varco domains rotate` makes a key" in without.text) == (Colour.AMBER, True)
+    waiting = (await domain_findings(dns, KeyRecords(waiting={KEY_NAME: KEY})))["DKIM"]
+    assert (waiting.colour, waiting.record) == (Colour.AMBER, f'{KEY_NAME} TXT "{KEY}"')
 
 
 async def test_a_domain_without_mx_is_told_what_that_means(dns: DnsServer) -> None:

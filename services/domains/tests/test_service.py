@@ -188,6 +188,37 @@ async def test_a_dns_failure_takes_no_key_away(domains, relay):
     assert (await domains.admin.post(f"{ACME}/check")).json()["keys"][0]["status"] == "signs"
 
 
+async def test_a_dns_failure_in_the_middle_of_a_rotation_leaves_the_old_key_signing(domains, relay):
+    await _sign(domains)
+    assert (await domains.admin.post(f"{ACME}/rotate")).status_code == 200
+    domains.dns.fail("varco2._domainkey.acme.example", "SERVFAIL")
+    await _publish(domains)
+    assert await _keys(domains) == {"varco1": "signs", "varco2": "waits for its record"}
+    domains.dns.mend("varco2._domainkey.acme.example")
+    (await domains.admin.post(f"{ACME}/check")).raise_for_status()
+    assert await _keys(domains) == {"varco1": "replaced", "varco2": "signs"}
+
+
+async def test_a_domain_is_removed_while_its_key_signs_and_comes_back_with_a_new_one(domains, relay):
+    await _sign(domains)
+    assert (await domains.admin.delete(ACME)).status_code == 200
+    (key,) = (await domains.add("acme", "acme.example"))["keys"]
+    assert (key["selector"], key["status"]) == ("varco1", "waits for its record")
+    looked = (await domains.admin.post(f"{ACME}/check")).json()["keys"][0]  # the old record is still there
+    assert (looked["status"], "has another key" in looked["finding"]) == ("waits for its record", True)
+
+
+async def test_a_wildcard_record_proves_nothing_and_is_named(domains, relay):
+    domains.dns.add_txt("*.acme.example", "v=spf1 -all")
+    await domains.add("acme", "acme.example")
+    answer = (await domains.admin.post(f"{ACME}/check")).json()
+    assert answer["finding"] == "_varco.acme.example has other values: 'v=spf1 -all'"
+    assert "has no key, but 'v=spf1 -all': of a wildcard record" in answer["keys"][0]["finding"]
+    domains.dns.add("_varco.acme.example", "CNAME", "proof.provider.example.")
+    domains.dns.add_txt("proof.provider.example", answer["record"]["value"])
+    assert (await domains.admin.post(f"{ACME}/check")).json()["status"] == "proven"
+
+
 async def test_the_next_key_takes_over_when_its_record_is_there(domains, relay):
     await _sign(domains)
     assert (await domains.admin.post(f"{ACME}/rotate?ed25519=true")).status_code == 200

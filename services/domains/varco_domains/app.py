@@ -1,6 +1,5 @@
 """domains, a worker: which domains an account owns, proven by records in the DNS."""
 
-from collections.abc import Mapping
 from functools import partial
 
 from varco_common.base import subjects
@@ -17,6 +16,8 @@ from varco_domains.key_keeper import KeyKeeper
 from varco_domains.model import DOMAINS
 from varco_domains.proof_checker import ProofChecker
 from varco_domains.reputation.daily_look import DailyLook
+from varco_domains.reputation.look import KeyRecords
+from varco_domains.reputation.look_times import LookTimes
 from varco_domains.reputation.model import REPUTATIONS
 from varco_domains.settings import Settings
 
@@ -31,29 +32,28 @@ async def serve(settings: Settings) -> None:
         resolver, prover = settings.resolver(), partial(_proving_account, domains)
         checker, keeper = ProofChecker(domains, resolver, prover), KeyKeeper(bus, domains, resolver)
         reputations = Projection(REPUTATIONS, bus, engine, NAME)
-        daily = DailyLook(bus, domains, reputations, partial(_published_keys, domains), settings.look())
+        keys, times = partial(_key_records, domains), LookTimes(engine)
+        daily = DailyLook(bus, domains, reputations, keys=keys, settings=settings.look(), times=times)
         view = ReputationView(reputations, daily)
         http.include(routes.router(domains, checker, keeper, prover, view))
         http.include(addresses.router(view))
         metrics.count_domains(lambda: [state for _, state in domains.items()])
-        metrics.count_reputations(lambda: [state for _, state in reputations.items()])
+        metrics.count_reputations(daily.reputations)
         work = run_in_background(checker.run(), keeper.run(), daily.run())
         async with domains.following(), reputations.following(), work:
             await http.serve(bus, domains=domains.check, reputations=reputations.check)
 
 
-def _published_keys(domains: Projection[AccountDomains], account: str, name: str) -> Mapping[str, str]:
-    """The records of the keys that sign now, by name."""
+def _key_records(domains: Projection[AccountDomains], account: str, name: str) -> KeyRecords:
     state = domains.get(account)
-    keys = domain.signing_keys if state and (domain := state.domains.get(name)) else []
-    return {dkim.key_record_name(name, key): dkim.key_record(key) for key in keys}
+    domain = state.domains.get(name) if state else None
+    if not domain:
+        return KeyRecords()
+    return KeyRecords(dkim.records(name, domain.signing_keys), dkim.records(name, dkim.waiting_keys(domain)))
 
 
 def _proving_account(domains: Projection[AccountDomains], name: str) -> str:
-    """The account that has proven the domain; empty if none has.
-
-    Commands of a process take turns, so no two accounts prove it at once.
-    """
+    """The account that has proven the domain; empty if none has."""
     for account, state in domains.items():
         if (domain := state.domains.get(name)) and domain.proven_at:
             return account

@@ -1,5 +1,6 @@
 """DKIM keys of a domain: their names, their records, and what the DNS shows of them. Pure."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -43,6 +44,11 @@ def key_record(key: DkimKey) -> str:
     return f"v=DKIM1; k={key.algorithm}; h=sha256; p={key.public}"
 
 
+def records(domain: str, keys: Iterable[DkimKey]) -> dict[str, str]:
+    """The values of their records, by name."""
+    return {key_record_name(domain, key): key_record(key) for key in keys}
+
+
 def key_finding(domain: str, key: DkimKey, answer: Answer[str]) -> KeyFinding:
     """Whether verifiers would find this key."""
     name = key_record_name(domain, key)
@@ -58,6 +64,9 @@ def key_finding(domain: str, key: DkimKey, answer: Answer[str]) -> KeyFinding:
             tags = tags_of(records[0])
             if (tags.get("p"), tags.get("k", "rsa")) == (key.public, key.algorithm):
                 return KeyFinding(KeyResult.FOUND, f"{name} has the key")
+            if not tags.get("p"):
+                text = f"{name} has no key, but {records[0][:60]!r}: of a wildcard record, or in the place of the key"
+                return KeyFinding(KeyResult.WRONG, text)
             return KeyFinding(KeyResult.WRONG, f"{name} has another key, or a part of it was cut off")
 
 

@@ -72,9 +72,15 @@ class DnsServer:
         """From now on each question about the name fails. TIMEOUT: it gets no answer."""
         self._failures[name.lower()] = how
 
+    def fail_zone(self, name: str, how: Failure) -> None:
+        """As `fail`, of the name and all names below it."""
+        self.fail(name, how)
+        self._failures[f".{name.lower()}"] = how
+
     def mend(self, name: str) -> None:
-        """Ends what `fail` began."""
+        """Ends what `fail` or `fail_zone` began."""
         self._failures.pop(name.lower(), None)
+        self._failures.pop(f".{name.lower()}", None)
 
     def truncate(self, name: str) -> None:
         """Answers over UDP are truncated; TCP has the whole answer."""
@@ -90,7 +96,7 @@ class DnsServer:
         kind = QTYPE[request.q.qtype]
         self.questions.append(Question(name, kind, handler.protocol))
         reply = request.reply(aa=0, ra=1)
-        match self._failures.get(name):
+        match self._failure(name):
             case "TIMEOUT":
                 raise DNSError("told to be silent")
             case str(code):
@@ -102,6 +108,10 @@ class DnsServer:
         self._answer(reply, name, kind)
         reply.header.ad = int(name in self._signed and request.header.ad == 1)
         return reply
+
+    def _failure(self, name: str) -> Failure | None:
+        above = (how for zone, how in list(self._failures.items()) if zone.startswith(".") and name.endswith(zone))
+        return self._failures.get(name) or next(above, None)
 
     def _answer(self, reply: DNSRecord, name: str, kind: str) -> None:
         seen: set[str] = set()

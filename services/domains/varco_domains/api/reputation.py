@@ -29,7 +29,7 @@ class FindingOut(BaseModel):
 
 
 class ReputationOut(BaseModel):
-    """The findings of the last look. `looked_at` is None until a look since the start."""
+    """The findings of the last look. `looked_at` is None where it is not known any more."""
 
     colour: Colour
     findings: list[FindingOut]

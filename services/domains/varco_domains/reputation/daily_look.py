@@ -1,28 +1,38 @@
-"""Looks at each owned domain and at our own addresses once a day, and records what changed."""
+"""Looks at each owned domain and at our own addresses once a day, and records what changed.
+
+A few domains at a time, those first that wait longest: what is found is recorded before the next
+ones are looked at.
+"""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from varco_common.base import log
 from varco_common.base.errors import TransientError
+from varco_common.base.tasks import all_results
 from varco_common.bus import Bus
 from varco_common.dns import Resolver
 from varco_common.events import AddressReputationChanged, Colour, ReputationChanged, ReputationFinding
 from varco_common.events.domain_table import AccountDomains
 from varco_common.eventsourcing.projection import Projection
 from varco_domains.reputation.finding import worst
-from varco_domains.reputation.look import BlockLists, look_at_address, look_at_domain, read_policies
+from varco_domains.reputation.look import BlockLists, KeyRecords, look_at_address, look_at_domain, read_policies
+from varco_domains.reputation.look_times import LookTimes
 from varco_domains.reputation.model import Reputation, domain_key, news
 from varco_domains.reputation.published_policies import PolicyQuestion
 
 EVERY = timedelta(days=1)
-_FIRST = timedelta(minutes=5)  # after a start: whoever restarts often asks seldom, and nobody waits for it
+FIRST = timedelta(minutes=5)  # after a start, for what was not looked at yet: nobody waits for it
+_BATCH = 8  # domains: some hundred questions at once
+_CHECKS = 2  # looks at a time that somebody waits for: each starts a process
+_LOOK_SECONDS, _CHECK_SECONDS = 60.0, 12.0  # for a domain's SPF and DMARC records; for one that somebody waits for
 _SCAN_SECONDS = 60.0  # between looks into memory for what is due
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _log = log.get(__name__)
 
-SigningKeys = Callable[[str, str], Mapping[str, str]]  # of an account's domain: records by their names
+KeysOf = Callable[[str, str], KeyRecords]  # of an account's domain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,24 +47,27 @@ class LookSettings:
 
 
 class DailyLook:
-    """When it looked last is in memory only: some minutes after a start it looks at everything."""
+    """After a restart it goes on with what is due."""
 
     def __init__(
         self,
         bus: Bus,
         domains: Projection[AccountDomains],
         reputations: Projection[Reputation],
-        keys: SigningKeys,
+        *,
+        keys: KeysOf,
         settings: LookSettings,
+        times: LookTimes,
+        first: timedelta = FIRST,
     ) -> None:
         self._bus, self._domains, self._reputations = bus, domains, reputations
-        self._keys, self._settings = keys, settings
-        self._looked_at: dict[str, datetime] = {}
-        self._begins_at = datetime.now(UTC) + _FIRST
+        self._keys, self._settings, self._times = keys, settings, times
+        self._begins_at = datetime.now(UTC) + first
+        self._checks = asyncio.Semaphore(_CHECKS)
 
     def looked_at(self, key: str) -> datetime | None:
         """When the world was asked last about the domain (`domain_key`) or the address."""
-        return self._looked_at.get(key)
+        return self._times.at(key)
 
     @property
     def addresses(self) -> Sequence[str]:
@@ -64,26 +77,41 @@ class DailyLook:
         """Runs until it is cancelled."""
         while True:
             try:
-                await self._look_at_domains([*self._due_domains()])
+                await self._times.load()
                 await self._look_at_due_addresses()
+                while batch := self._due_domains()[:_BATCH]:
+                    await self._look_at_domains(batch, _LOOK_SECONDS)
+                    await self._times.load()
             except TransientError as error:
                 _log.warning("the daily look could not be finished", error=str(error))
             await asyncio.sleep(_SCAN_SECONDS)
 
     async def look_at_domain(self, account: str, name: str) -> None:
         """Looks now, if the account owns the domain. Raises TransientError."""
-        state = self._domains.get(account)
-        if state and (domain := state.domains.get(name)) and domain.owned:
-            await self._look_at_domains([(account, name)])
+        async with self._checks:
+            if (account, name) in self._owned():
+                await self._look_at_domains([(account, name)], _CHECK_SECONDS)
 
-    async def _look_at_domains(self, domains: Sequence[tuple[str, str]]) -> None:
-        if not domains:
-            return
+    def reputations(self) -> list[Reputation]:
+        """Of the domains that are owned now, and of our addresses."""
+        keys = [*(domain_key(*domain) for domain in self._owned()), *self._settings.addresses]
+        return [state for key in keys if (state := self._reputations.get(key))]
+
+    async def _look_at_domains(self, domains: Sequence[tuple[str, str]], seconds: float) -> None:
         keys = {domain: self._keys(*domain) for domain in domains}
-        policies = await read_policies(self._policy_question(keys))
-        for (account, domain), signing in keys.items():
-            more = await look_at_domain(self._settings.resolver, domain, signing, self._settings.lists)
+        looks = (
+            look_at_domain(self._settings.resolver, domain, records, self._settings.lists)
+            for (_, domain), records in keys.items()
+        )
+        policies, seen = await asyncio.gather(
+            read_policies(self._policy_question(keys, seconds)), all_results([*looks])
+        )
+        owned = self._owned()  # not those that were removed meanwhile
+        for (account, domain), more in zip(keys, seen, strict=True):
+            if (account, domain) not in owned:
+                continue
             await self._record(domain_key(account, domain), [*policies[domain], *more], account, domain)
+        await self._times.note(domain_key(*domain) for domain in keys)
 
     async def _look_at_due_addresses(self) -> None:
         for address in self._settings.addresses:
@@ -92,6 +120,7 @@ class DailyLook:
                     self._settings.resolver, address, self._settings.greeting, self._settings.lists
                 )
                 await self._record(address, seen)
+                await self._times.note([address])
 
     async def _record(self, key: str, seen: Sequence[ReputationFinding], account: str = "", domain: str = "") -> None:
         state = self._reputations.get(key)
@@ -106,22 +135,26 @@ class DailyLook:
                 else AddressReputationChanged(at=now, address=key, before=before, after=after, findings=findings)
             )
             await self._reputations.reached(await self._bus.events.append(event))
-        self._looked_at[key] = datetime.now(UTC)
 
-    def _policy_question(self, keys: Mapping[tuple[str, str], Mapping[str, str]]) -> PolicyQuestion:
+    def _policy_question(self, keys: Mapping[tuple[str, str], KeyRecords], seconds: float) -> PolicyQuestion:
         return PolicyQuestion(
             domains=sorted({domain for _, domain in keys}),
-            signed=sorted({domain for (_, domain), signing in keys.items() if signing}),
+            signed=sorted({domain for (_, domain), records in keys.items() if records.signing}),
             addresses=[*self._settings.addresses],
             servers=[*self._settings.servers],
+            seconds=seconds,
         )
 
-    def _due_domains(self) -> Iterator[tuple[str, str]]:
-        for account, state in self._domains.items():
-            for name, domain in state.domains.items():
-                if domain.owned and self._is_due(domain_key(account, name)):
-                    yield account, name
+    def _due_domains(self) -> list[tuple[str, str]]:
+        """Those that wait longest come first."""
+        due = [domain for domain in self._owned() if self._is_due(domain_key(*domain))]
+        return sorted(due, key=lambda domain: self._times.at(domain_key(*domain)) or _NEVER)
+
+    def _owned(self) -> list[tuple[str, str]]:
+        every = ((account, domain) for account, state in self._domains.items() for domain in state.domains.values())
+        return [(account, domain.name) for account, domain in every if domain.owned]
 
     def _is_due(self, key: str) -> bool:
-        last = self._looked_at.get(key)
+        """What was removed and is back counts as never looked at."""
+        last = self._times.at(key) if self._reputations.get(key) else None
         return datetime.now(UTC) >= (last + EVERY if last else self._begins_at)

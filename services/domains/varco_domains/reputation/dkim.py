@@ -1,6 +1,6 @@
 """Whether the keys that we sign with are published. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from varco_common.dns.answers import Answer, Found, Unknown
@@ -18,8 +18,11 @@ class KeyRecord(NamedTuple):
     answer: Answer[str]
 
 
-def dkim_finding(domain: str, keys: Sequence[KeyRecord]) -> ReputationFinding:
-    """`keys` are those that sign now."""
+def dkim_finding(domain: str, keys: Sequence[KeyRecord], waiting: Mapping[str, str]) -> ReputationFinding:
+    """`keys` are those that sign now; `waiting` has records that were not seen yet."""
+    for name, value in waiting.items() if not keys else ():
+        text = f"mail of {domain} leaves unsigned: its key signs once its record was seen"
+        return ReputationFinding(check=CHECK, colour=Colour.AMBER, text=text, record=txt(name, value))
     if not keys:
         text = f"mail of {domain} leaves unsigned: `varco domains rotate` makes a key and prints its record"
         return ReputationFinding(check=CHECK, colour=Colour.AMBER, text=text)

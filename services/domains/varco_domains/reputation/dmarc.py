@@ -18,7 +18,10 @@ def dmarc_finding(domain: str, report: Mapping[str, Any], unsure: Sequence[str],
     if not report.get("record"):
         if unsure:
             return ReputationFinding(check=CHECK, colour=Colour.UNKNOWN, text=f"cannot tell now: {unsure[0]}")
-        text = _missing(domain, str(report.get("error") or ""))
+        if "multiple" in str(report.get("error") or "").lower():
+            text = f"{name} has several DMARC records, so receivers use none (RFC 7489 6.6.3): delete all but one"
+            return ReputationFinding(check=CHECK, colour=Colour.RED, text=text)
+        text = f"{domain} has no DMARC record: Gmail, Yahoo and Outlook refuse its bulk mail"
         return ReputationFinding(check=CHECK, colour=Colour.RED, text=text, record=txt(name, _first_record(domain)))
     if not report.get("valid"):
         wanted = txt(name, _first_record(domain))
@@ -47,12 +50,6 @@ def _effective_policy(report: Mapping[str, Any], *, subdomain: bool) -> str:
     tags = report.get("tags") or {}
     own, below = (str((tags.get(name) or {}).get("value") or "") for name in ("p", "sp"))
     return (below if subdomain and below else own) or "none"
-
-
-def _missing(domain: str, error: str) -> str:
-    if "multiple" in error.lower():
-        return f"_dmarc.{domain} has several DMARC records, so receivers use none (RFC 7489 6.6.3): keep one"
-    return f"{domain} has no DMARC record: Gmail, Yahoo and Outlook refuse its bulk mail"
 
 
 def _first_record(domain: str) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from varco_common.base.errors import TransientError
+from varco_common.base import log
 from varco_common.dns import Answer, Found, Resolver
 from varco_common.events import ReputationFinding
 from varco_domains.reputation import block_list
@@ -15,10 +15,11 @@ from varco_domains.reputation.block_list import ListAnswers, ListQuestions
 from varco_domains.reputation.dkim import KeyRecord, dkim_finding
 from varco_domains.reputation.host_names import ptr_finding
 from varco_domains.reputation.mail_exchangers import mx_finding
-from varco_domains.reputation.published_policies import PolicyQuestion
+from varco_domains.reputation.published_policies import PolicyQuestion, unanswered
 
 _PROGRAM = "varco_domains.reputation.published_policies"
-_POLICY_SECONDS = 600.0  # for all domains: a record takes up to ten questions
+_START_SECONDS = 60.0  # a busy machine needs that to start the process
+_log = log.get(__name__)
 
 
 class BlockLists(NamedTuple):
@@ -28,19 +29,28 @@ class BlockLists(NamedTuple):
     domains: Sequence[str]
 
 
+class KeyRecords(NamedTuple):
+    """The values of a domain's key records by their names: of keys that sign, and that wait."""
+
+    signing: Mapping[str, str] = {}
+    waiting: Mapping[str, str] = {}
+
+
 async def look_at_domain(
-    resolver: Resolver, domain: str, keys: Mapping[str, str], lists: BlockLists
+    resolver: Resolver, domain: str, keys: KeyRecords, lists: BlockLists
 ) -> list[ReputationFinding]:
-    """DKIM, MX and block lists. `keys` has the value of the record by its name."""
+    """DKIM, MX and block lists."""
     mx, addresses, published, listed = await asyncio.gather(
         resolver.mx(domain),
         resolver.a(domain),
-        asyncio.gather(*(resolver.txt(name) for name in keys)),
+        asyncio.gather(*(resolver.txt(name) for name in keys.signing)),
         _listed(resolver, [(zone, block_list.domain_questions(zone, domain)) for zone in lists.domains]),
     )
-    records = [KeyRecord(name, value, answer) for (name, value), answer in zip(keys.items(), published, strict=True)]
+    records = [
+        KeyRecord(name, value, answer) for (name, value), answer in zip(keys.signing.items(), published, strict=True)
+    ]
     return [
-        dkim_finding(domain, records),
+        dkim_finding(domain, records, keys.waiting),
         mx_finding(domain, mx, addresses),
         block_list.lists_finding("domain block lists", domain, listed),
     ]
@@ -62,16 +72,20 @@ async def look_at_address(
 
 
 async def read_policies(question: PolicyQuestion) -> dict[str, list[ReputationFinding]]:
-    """SPF and DMARC of each domain, from a process of its own. Raises TransientError."""
+    """SPF and DMARC of each domain, from a process of its own.
+
+    Where it fails, nothing can be told of these domains now.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", _PROGRAM, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     try:
-        async with asyncio.timeout(_POLICY_SECONDS):
+        async with asyncio.timeout(question.seconds + _START_SECONDS):
             answer, _ = await process.communicate(msgspec.json.encode(question))
         return msgspec.json.decode(answer, type=dict[str, list[ReputationFinding]])
     except (TimeoutError, msgspec.DecodeError) as error:
-        raise TransientError(f"SPF and DMARC could not be read: {error or 'it took too long'}") from None
+        _log.warning("SPF and DMARC can't be read", domains=question.domains, why=repr(error))
+        return dict.fromkeys(question.domains, unanswered("the look failed"))
     finally:
         if process.returncode is None:
             process.kill()

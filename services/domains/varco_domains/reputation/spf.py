@@ -1,6 +1,6 @@
 """What checkdmarc's report on a domain's SPF record means for the mail that leaves here. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -9,15 +9,26 @@ from varco_domains.reputation.finding import txt
 
 CHECK = "SPF"
 _MAX_LOOKUPS, _MAX_VOID = 10, 2  # RFC 7208 4.6.4
+_VERSION = "v=spf1"
 
 
 def spf_finding(
-    domain: str, report: Mapping[str, Any], unsure: Sequence[str], addresses: Sequence[str]
+    domain: str,
+    report: Mapping[str, Any],
+    unsure: Sequence[str],
+    addresses: Sequence[str],
+    several: Sequence[str] = (),
 ) -> ReputationFinding:
     """`report` is of checkdmarc.spf.check_spf. `unsure` has questions that nobody answered.
 
-    `addresses` are those that our mail leaves from; empty where they are not known.
+    `addresses` are those that our mail leaves from; empty where they are not known. `several` are
+    the records, where there is more than one.
     """
+    if len(several) > 1:
+        text = (
+            f"{domain} has several SPF records, so receivers use none (RFC 7208 4.5): delete them and publish this one"
+        )
+        return _red(text, txt(domain, joined(several)))
     if trouble := next(_troubles(domain, report, unsure, addresses), None):
         return trouble
     if unsure:
@@ -29,9 +40,7 @@ def _troubles(
     domain: str, report: Mapping[str, Any], unsure: Sequence[str], addresses: Sequence[str]
 ) -> Iterator[ReputationFinding]:
     error, record = str(report.get("error") or ""), report.get("record")
-    if not record and "multiple" in error.lower():
-        yield _red(f"{domain} has several SPF records, so receivers use none (RFC 7208 4.5): keep one")
-    elif not record and not unsure:
+    if not record and not unsure:
         what = error if error and "not" not in error.lower() else f"{domain} has no SPF record"
         yield _red(what, txt(domain, _new_record(addresses)))
     elif record and (lookups := report.get("dns_lookups") or 0) > _MAX_LOOKUPS:
@@ -56,7 +65,11 @@ def _coverage(domain: str, report: Mapping[str, Any], addresses: Sequence[str]) 
     if _all(report) in ("neutral", ""):
         return _amber("the record does not end with ~all or -all: it forbids nobody", txt(domain, _closed(record)))
     if not addresses:
-        return _amber("our own addresses are not known here: name them in VARCO_DOMAINS_ADDRESSES")
+        return _amber(
+            "the record is right, but nobody can tell whether it covers us: behind NAT the gate does not see the "
+            "addresses that its mail leaves from. Write the public ones as VARCO_DOMAINS_ADDRESSES=192.0.2.7 into the "
+            "gate's environment (several parted by commas), and start it again"
+        )
     return ReputationFinding(check=CHECK, colour=Colour.GREEN, text=f"covers {', '.join(addresses)}")
 
 
@@ -109,12 +122,25 @@ def _all(report: Mapping[str, Any]) -> str:
 
 
 def _new_record(addresses: Sequence[str]) -> str:
-    return " ".join(["v=spf1", *map(_mechanism, addresses), "~all"])
+    return " ".join([_VERSION, *map(_mechanism, addresses), "~all"])
+
+
+def is_spf(record: str) -> bool:
+    """RFC 7208 4.5."""
+    return record.lower() == _VERSION or record.lower().startswith(f"{_VERSION} ")
+
+
+def joined(records: Iterable[str]) -> str:
+    """One record that permits what any of these does, and refuses the rest softly."""
+    terms = (term for record in records for term in record.split()[1:])
+    included = (term.replace("redirect=", "include:", 1) for term in terms if term.lower().lstrip("+-~?") != "all")
+    return " ".join([_VERSION, *dict.fromkeys(included), "~all"])
 
 
 def _with_address(record: str, address: str) -> str:
-    first, _, rest = record.partition(" ")
-    return f"{first} {_mechanism(address)} {rest}".rstrip()
+    first, *terms = record.split()
+    end = [] if any(term.lower().lstrip("+-~?") == "all" or "redirect=" in term.lower() for term in terms) else ["~all"]
+    return " ".join([first, _mechanism(address), *terms, *end])
 
 
 def _mechanism(address: str) -> str:
