@@ -182,6 +182,17 @@ async def test_a_key_signs_only_once_its_record_is_there(domains, relay):
     assert relay.questions == ["rsa"]
 
 
+async def test_accounts_that_share_a_domain_sign_with_selectors_of_their_own(domains, relay):
+    await _sign(domains)
+    (key,) = (await domains.add("agency", "acme.example"))["keys"]
+    assert key["selector"].startswith("varco1-")
+    domains.dns.add_txt(key["record"]["name"], key["record"]["value"])
+    await domains.admin.post("/accounts/agency/domains/acme.example/check")
+    shared = (await domains.admin.get("/accounts/agency/domains/acme.example")).json()["keys"]
+    assert [entry["status"] for entry in shared] == ["signs"]
+    assert await _keys(domains) == {"varco1": "signs"}
+
+
 async def test_a_dns_failure_takes_no_key_away(domains, relay):
     await _sign(domains)
     domains.dns.fail("varco1._domainkey.acme.example", "SERVFAIL")

@@ -1,6 +1,7 @@
 """DKIM keys of a domain: their names, their records, and what the DNS shows of them. Pure."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from varco_common.events import DkimAlgorithm
 from varco_common.events.domain_table import AccountDomain, DkimKey
 
 SELECTORS = 2  # keys take turns: one signs while the next is published or the last still verifies
+_TAG = 6  # hexadecimal digits: few accounts share a domain
 RETIRES_AFTER = timedelta(days=7)  # mail that waits in queues is given up earlier (RFC 5321 4.5.4.1)
 
 
@@ -29,9 +31,14 @@ class KeyFinding(NamedTuple):
     text: str
 
 
-def selector(generation: int, algorithm: DkimAlgorithm) -> str:
-    """`varco1`, `varco2`, and with `e` at the end for Ed25519."""
-    return f"varco{(generation - 1) % SELECTORS + 1}{'e' if algorithm is DkimAlgorithm.ED25519 else ''}"
+def selector(generation: int, algorithm: DkimAlgorithm, account: str = "", taken: Collection[str] = frozenset()) -> str:
+    """`varco1`, `varco2`, and with `e` at the end for Ed25519.
+
+    `taken` are those of other accounts that share the domain: a name has one key record. The
+    account's own are then such as `varco1-3f2a9c`.
+    """
+    name = f"varco{(generation - 1) % SELECTORS + 1}{'e' if algorithm is DkimAlgorithm.ED25519 else ''}"
+    return f"{name}-{hashlib.sha256(account.encode()).hexdigest()[:_TAG]}" if name in taken else name
 
 
 def key_record_name(domain: str, key: DkimKey) -> str:

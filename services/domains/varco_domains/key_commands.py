@@ -1,6 +1,6 @@
 """Commands on the DKIM keys of a domain: from its state and a request to the changes. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.events import DkimAlgorithm, DkimKeyActivated, DkimKeyMade, DkimKeyRetired
@@ -12,15 +12,19 @@ from varco_domains import dkim
 NewKeys = Mapping[DkimAlgorithm, DkimKeyAnswer]
 
 
-def first_keys(state: AccountDomains, context: CommandContext, name: str, keys: NewKeys) -> list[Change]:
-    """No change if the domain has keys, or is gone."""
+def first_keys(
+    state: AccountDomains, context: CommandContext, name: str, keys: NewKeys, taken: Collection[str] = ()
+) -> list[Change]:
+    """No change if the domain has keys, or is gone. `taken` are the selectors of other accounts."""
     domain = state.domains.get(name)
-    return _made(domain, context, keys) if domain and not domain.keys else []
+    return _made(domain, context, keys, taken) if domain and not domain.keys else []
 
 
-def next_keys(state: AccountDomains, context: CommandContext, name: str, keys: NewKeys) -> list[Change]:
+def next_keys(
+    state: AccountDomains, context: CommandContext, name: str, keys: NewKeys, taken: Collection[str] = ()
+) -> list[Change]:
     """Makes the keys that replace the present ones once their records are seen."""
-    return _made(rotatable(state, name), context, keys)
+    return _made(rotatable(state, name), context, keys, taken)
 
 
 def rotatable(state: AccountDomains, name: str) -> AccountDomain:
@@ -57,21 +61,20 @@ def retire(state: AccountDomains, context: CommandContext, name: str) -> list[Ch
     return [Change("remove", "DKIM key", f"{event.selector} of {name}", "", event) for event in events]
 
 
-def _made(domain: AccountDomain, context: CommandContext, keys: NewKeys) -> list[Change]:
+def _made(domain: AccountDomain, context: CommandContext, keys: NewKeys, taken: Collection[str]) -> list[Change]:
     generation = dkim.newest(domain) + 1
-    return [_key_made(domain, context, generation, algorithm, key) for algorithm, key in keys.items()]
-
-
-def _key_made(
-    domain: AccountDomain, context: CommandContext, generation: int, algorithm: DkimAlgorithm, key: DkimKeyAnswer
-) -> Change:
-    event = context.event(
-        DkimKeyMade,
-        domain=domain.name,
-        selector=dkim.selector(generation, algorithm),
-        algorithm=algorithm,
-        generation=generation,
-        public=key.public,
-        secret=key.secret,
-    )
-    return Change("add", "DKIM key", f"{event.selector} of {domain.name}", str(algorithm), event)
+    events = [
+        context.event(
+            DkimKeyMade,
+            domain=domain.name,
+            selector=dkim.selector(generation, algorithm, context.account, taken),
+            algorithm=algorithm,
+            generation=generation,
+            public=key.public,
+            secret=key.secret,
+        )
+        for algorithm, key in keys.items()
+    ]
+    return [
+        Change("add", "DKIM key", f"{event.selector} of {domain.name}", str(event.algorithm), event) for event in events
+    ]

@@ -53,7 +53,9 @@ class KeyKeeper:
         if self._keyless(account, name):
             keys = await self._new_keys(ed25519=ed25519)
             await self._execute(
-                account, _BY, lambda state, context: key_commands.first_keys(state, context, name, keys)
+                account,
+                _BY,
+                lambda state, context: key_commands.first_keys(state, context, name, keys, self._taken(account, name)),
             )
 
     async def rotate(
@@ -67,7 +69,9 @@ class KeyKeeper:
         has_two = any(key.algorithm is DkimAlgorithm.ED25519 for key in domain.keys.values())
         keys = await self._new_keys(ed25519=has_two if ed25519 is None else ed25519)
         return await self._execute(
-            account, request, lambda state, context: key_commands.next_keys(state, context, name, keys)
+            account,
+            request,
+            lambda state, context: key_commands.next_keys(state, context, name, keys, self._taken(account, name)),
         )
 
     async def check(self, account: str, name: str) -> None:
@@ -126,6 +130,11 @@ class KeyKeeper:
         state = self._domains.get(account)
         domain = state.domains.get(name) if state else None
         return domain is not None and not domain.keys
+
+    def _taken(self, account: str, name: str) -> set[str]:
+        """The selectors of other accounts that share the domain."""
+        others = (state.domains.get(name) for other, state in self._domains.items() if other != account)
+        return {selector for domain in others if domain for selector in domain.keys}
 
     def _due(self) -> Iterator[tuple[str, AccountDomain]]:
         now = self._now()
