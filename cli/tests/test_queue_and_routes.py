@@ -117,4 +117,9 @@ def test_closing_an_account_says_what_it_still_has(stack: Stack, night: Path, va
     until(lambda: mail in varco("queue", "list", "--account", "night", home=night).out)
     asked = varco("accounts", "close", "night", "--reason", "a test", home=night)
     assert (asked.code, "give --yes" in asked.error) == (2, True)
-    assert "mails wait and are still tried" in asked.out
+    assert "mails wait for their first attempt and are still tried: --drop-queue ends them" in asked.out
+    closed = varco("accounts", "close", "night", "--reason", "a test", "--drop-queue", "--yes", home=night)
+    assert "mails dropped" in closed.out
+    waiting = json.loads(varco("queue", "list", "--json", home=night).out)
+    assert mail not in [entry["mail"] for entry in (*waiting["mails"], *waiting["untried_mails"])]
+    assert "taken out of the queue by hand" in varco("trace", mail, home=night).out

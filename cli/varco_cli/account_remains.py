@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from varco_cli import api_client, times
 from varco_cli.failures import Refused
 
-_ROUNDS = 3  # mail that was on its way may still bring a link or come to wait
+_ROUNDS = 100  # of a page each; mail that was on its way may still bring a link or come to wait
 
 
 class Remains(NamedTuple):
-    """How many of each; `untried` mails wait for their first attempt and can't be dropped yet."""
+    """How many of each; `untried` mails wait for their first attempt, as a route is down."""
 
     links: int = 0
     links_until: str = ""
@@ -18,6 +18,11 @@ class Remains(NamedTuple):
     untried: int = 0
     copies: int = 0
     mailbox: str = ""
+
+    @property
+    def waits(self) -> int:
+        """Mails that wait for an attempt."""
+        return self.waiting + self.untried
 
     def sentences(self, *, revoke_links: bool, drop_queue: bool) -> Iterator[str]:
         """For each kind, what becomes of it."""
@@ -33,7 +38,11 @@ class Remains(NamedTuple):
                 "are dropped; their senders hear nothing" if drop_queue else "are still tried: --drop-queue ends them"
             )
         if self.untried:
-            yield f"{self.untried} mails wait and are still tried: it is their first attempt"
+            yield f"{self.untried} mails wait for their first attempt and " + (
+                "are dropped, unless they are tried just now"
+                if drop_queue
+                else "are still tried: --drop-queue ends them"
+            )
         if self.copies:
             yield (
                 f"{self.copies} copies in mailbox {self.mailbox} are deleted at once: `varco archive export` keeps them"
@@ -62,7 +71,7 @@ def revoke_links(account: str, reason: str) -> int:
 
 
 def drop_queue(account: str, reason: str) -> int:
-    """Drops every mail of the account that waits for another attempt. Returns how many."""
+    """Drops every mail of the account that waits for an attempt. Returns how many."""
     return _end_all("relay", "queue", "mail", "drop", {"account": account}, reason)
 
 
@@ -70,10 +79,12 @@ def _end_all(service: str, path: str, key: str, verb: str, query: dict[str, str]
     done = 0
     for _ in range(_ROUNDS if api_client.serving(service) else 0):
         pages = [*api_client.pages(service, f"/{path}", query)]
-        found = [entry[key] for page in pages for entry in page["mails" if path == "queue" else path]]
-        if not found:
+        kinds = ("mails", "untried_mails") if path == "queue" else (path,)
+        found = [entry[key] for page in pages for kind in kinds for entry in page[kind]]
+        ended = sum(_ended(service, f"/{path}/{one}/{verb}", reason) for one in found)
+        done += ended
+        if not ended:
             break
-        done += sum(_ended(service, f"/{path}/{one}/{verb}", reason) for one in found)
     return done
 
 

@@ -40,9 +40,7 @@ def close_account(
     revoke_links: Annotated[
         bool, typer.Option("--revoke-links", help="End its links now and delete their files.")
     ] = False,
-    drop_queue: Annotated[
-        bool, typer.Option("--drop-queue", help="Drop its mail that waits for another attempt.")
-    ] = False,
+    drop_queue: Annotated[bool, typer.Option("--drop-queue", help="Drop its mail that waits for an attempt.")] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -59,8 +57,8 @@ def close_account(
     asks = not yes and sys.stdin.isatty()
     if left.links and asks and not revoke_links:
         revoke_links = typer.confirm(f"Revoke its {left.links} links now, and delete their files?", err=True)
-    if left.waiting and asks and not drop_queue:
-        drop_queue = typer.confirm(f"Drop its {left.waiting} mails that wait for another attempt?", err=True)
+    if left.waits and asks and not drop_queue:
+        drop_queue = typer.confirm(f"Drop its {left.waits} mails that wait for an attempt?", err=True)
     if not as_json:
         output.lines(left.sentences(revoke_links=revoke_links, drop_queue=drop_queue))
     confirm(f"Close account {account} and remove its logins, senders, networks and tokens?", yes)

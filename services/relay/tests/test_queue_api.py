@@ -159,6 +159,49 @@ async def test_all_mail_of_an_account_is_held_and_released(gate, hop: NextHop):
     assert (event.account, event.reason) == ("acme", "stolen password")
 
 
+async def test_mail_is_dropped_before_its_first_attempt_and_never_tried(gate, hop: NextHop, monkeypatch):
+    monkeypatch.setattr(account_worker, "MAX_IN_FLIGHT", 2)  # so that the last one lies behind those in hand
+    for account in ("acme", "other"):
+        await gate.account(account)
+    settings = {"default_route": f"127.0.0.1:{hop.port}"}
+    async with gate.relay(**settings) as client, gate.client("other") as other:
+        await client.post("/accounts/acme/route/hold")
+        mails = [await gate.mail(f"r{number}@x.example", f"s{number}@x.example") for number in range(4)]
+        async with asyncio.timeout(60):
+            while len(await untried(client)) < 4:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        assert (await other.post(f"/queue/{mails[0]}/drop", json={"reason": "not mine"})).status_code == 404
+        for mail in (mails[0], mails[3]):
+            assert (await client.post(f"/queue/{mail}/drop", json={"reason": "account closes"})).status_code == 204
+        await client.post("/accounts/acme/route/release")
+        await gate.facts.until(MailDelivered, 2, timeout=60)
+        async with asyncio.timeout(60):
+            while await untried(client) or (await client.get("/queue")).json()["untried"]:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+    assert recipients(hop.received) == ["r1@x.example", "s1@x.example", "r2@x.example", "s2@x.example"]
+    assert [event.mail for event in gate.facts.of(MailDropped)] == [mails[0], mails[3]]
+    assert gate.facts.of(MailDropped)[1].recipients == ("r3@x.example", "s3@x.example")
+
+
+async def test_a_drop_before_the_first_attempt_outlives_the_relay(gate, hop: NextHop):
+    await gate.account()
+    settings = {"default_route": f"127.0.0.1:{hop.port}"}
+    async with gate.relay(**settings) as client:
+        await client.post("/accounts/acme/route/hold")
+        dropped, kept = await gate.mail("dropped@x.example"), await gate.mail("kept@x.example")
+        async with asyncio.timeout(60):
+            while len(await untried(client)) < 2:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        assert (await client.post(f"/queue/{dropped}/drop", json={"reason": "why"})).status_code == 204
+    async with gate.relay(**settings) as client:
+        await client.post("/accounts/acme/route/release")
+        await gate.facts.until(MailDelivered, mail=kept, timeout=60)
+        async with asyncio.timeout(60):
+            while (await client.get("/queue")).json()["untried"]:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+    assert recipients(hop.received) == ["kept@x.example"]
+
+
 async def test_a_hold_outlives_the_relay_and_holds_the_queue_as_well(gate, hop: NextHop):
     await gate.account()
     settings = {"default_route": f"127.0.0.1:{hop.port}", "retry_first": "0.05s", "retry_longest": "0.05s"}

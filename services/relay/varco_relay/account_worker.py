@@ -57,6 +57,7 @@ class AccountWorker:
         self._appends = BackgroundAppends(self._bus.events)
         self._learned: RouteLearned | None = None
         self._is_down = False  # as far as events tell
+        self._dropped: dict[int, set[str]] = {}  # recipients by the sequence of their mail
         self._doubtful_until = utc_now()
         self._consumer: DurableConsumer | None = None
 
@@ -110,17 +111,32 @@ class AccountWorker:
         """The oldest mails that were not tried yet: in hand, then behind those in MAIL."""
         if not self._consumer:
             return []
-        mails = [UntriedMail.of(delivery.record) for delivery in self._consumer.in_hand()][:limit]
+        mails = [UntriedMail.of(delivery.sequence, delivery.record) for delivery in self._consumer.in_hand()][:limit]
         after, count = await self._consumer.not_delivered()
         if count := min(count, limit - len(mails)):
             filters = (subjects.mail(kind, subjects.token(self.account)) for kind in subjects.READY)
             async with aclosing(self._bus.mail.follow(*filters, after=after)) as records:
                 async for stored in records:
-                    mails += [UntriedMail.of(decode_record(stored.record))] if stored.record else []
+                    mails += [UntriedMail.of(stored.sequence, decode_record(stored.record))] if stored.record else []
                     count -= 1
                     if not count or not stored.pending:
                         break
         return mails
+
+    async def without_outcome(self, mail: UntriedMail) -> UntriedMail:
+        """The mail with the recipients that really were not tried: the others have an outcome."""
+        self._recorded.forget()
+        final = await self._recorded.recipients(mail.sequence, mail.accepted_at)
+        return mail._replace(recipients=tuple(recipient for recipient in mail.recipients if recipient not in final))
+
+    def drop(self, sequence: int, recipients: tuple[str, ...]) -> None:
+        """EVENTS has their end, so no first attempt is made for these recipients of a mail."""
+        self._dropped.setdefault(sequence, set()).update(recipients)
+        self._wake()
+
+    def _not_dropped(self, sequence: int, recipients: tuple[str, ...]) -> tuple[str, ...]:
+        dropped = self._dropped.get(sequence)
+        return tuple(recipient for recipient in recipients if recipient not in dropped) if dropped else recipients
 
     def oldest(self) -> datetime | None:
         """When the oldest mail in hand was accepted."""
@@ -185,6 +201,7 @@ class AccountWorker:
             )
             await self._deliver(message, delivery)
             self._recorded.add(delivery.sequence, recipients)
+            self._dropped.pop(delivery.sequence, None)
         except TransientError:
             self._recorded.forget()
             raise
@@ -196,7 +213,7 @@ class AccountWorker:
         mail of one that is down is deferred: it must not hold up that of the others.
         """
         untried = message.recipients
-        while untried:
+        while untried := self._not_dropped(delivery.sequence, untried):
             route_changed, table = self._route_changed, self.table
             parts = table.parts(message.envelope.sender, untried)
             attempts = [self._attempt(message.part(part.recipients, part.route), part, table) for part in parts]

@@ -80,6 +80,7 @@ async def serve(settings: Settings) -> None:
         texts = Projection(ACCOUNT_TEXTS, bus, engine, "relay")
         dsn_sender = DsnSender(bus, object_store, settings.own_name, texts.get)
         runner = QueueRunner(queued, deliverer, dsn_sender, workers.table, grace=settings.grace)
+        queued.on_event(workers.on_queue_event)
         queue_service = QueueService(bus, queued)
         http.include(queue_api.router(queue_service, workers))
         http.include(account_queue.router(queue_service))

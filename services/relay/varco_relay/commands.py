@@ -15,6 +15,7 @@ from varco_common.events import (
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.model.queue import QueuedMail
+from varco_relay.model.untried_mail import UntriedMail
 
 
 def hold_account(state: AccountRoute | None, context: CommandContext) -> list[Change]:
@@ -50,6 +51,6 @@ def release_mail(state: QueuedMail, context: CommandContext) -> MailReleased:
     return context.event(MailReleased, mail=state.mail, sequence=state.sequence)
 
 
-def drop_mail(state: QueuedMail, context: CommandContext) -> MailDropped:
+def drop_mail(state: QueuedMail | UntriedMail, context: CommandContext) -> MailDropped:
     """Gives the mail up for every recipient that waits, without a DSN."""
     return context.event(MailDropped, mail=state.mail, sequence=state.sequence, recipients=state.recipients)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from varco_common.base import log
-from varco_common.events import AnyEvent
+from varco_common.events import AnyEvent, MailDropped
 from varco_common.eventsourcing.projection import Projection
 from varco_relay.account_worker import AccountWorker
 from varco_relay.decide.retry_schedule import Backoff
@@ -83,6 +83,21 @@ class WorkerSupervisor:
         """The oldest accepted mails of the account (empty: of all) that were not tried yet."""
         mails = [mail for worker in self._of(account) for mail in await worker.untried_mails(limit)]
         return sorted(mails, key=lambda mail: mail.mail)[:limit]
+
+    async def waiting(self, account: str, mail: str, limit: int) -> UntriedMail | None:
+        """One of the oldest `limit` mails, with the recipients that wait for the route or are held.
+
+        None if there is none, or it is being tried now.
+        """
+        for untried in await self.untried_mails(account, limit):
+            if untried.mail == mail and self.destination(untried.account).down_reason:
+                return await self._workers[untried.account].without_outcome(untried)
+        return None
+
+    def on_queue_event(self, _: str, event: AnyEvent) -> None:
+        """A mail that was dropped may wait for its first attempt, in the hands of any process."""
+        if isinstance(event, MailDropped) and (worker := self._workers.get(event.account)):
+            worker.drop(event.sequence, event.recipients)
 
     def oldest(self, account: str = "") -> datetime | None:
         """When the oldest mail that a worker has in hand was accepted."""

@@ -62,7 +62,8 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
 
     @api.post("/{mail}/drop", summary="Give it up, without a notification", status_code=204)
     async def drop(token: Caller, mail: str, why: DropIn) -> None:
-        await queue.execute(drop_mail, _queued(queue, token, mail), by=token.by, reason=why.reason)
+        """Also before its first attempt, while it waits for its route or is held with all mail."""
+        await _drop(queue, workers, token, mail, why.reason)
 
     return api
 
@@ -73,13 +74,20 @@ async def _untried(workers: WorkerSupervisor, scope: str, limit: int) -> list[Un
     return [UntriedOut.of(mail, at.name, at.down_reason) for mail, at in zip(mails, destinations, strict=True)]
 
 
+async def _drop(queue: QueueService, workers: WorkerSupervisor, token: ApiToken, mail: str, reason: str) -> None:
+    if queue.get(mail) is None and (untried := await workers.waiting(visible_account(token, ""), mail, _MAX_UNTRIED)):
+        await queue.execute(drop_mail, untried, by=token.by, reason=reason)
+    else:
+        await queue.execute(drop_mail, _queued(queue, token, mail), by=token.by, reason=reason)
+
+
 def _queued(queue: QueueService, token: ApiToken, mail: str) -> QueuedMail:
     """Raises 404, also for a mail of another account."""
     state = queue.get(mail)
     if state is None or not token.covers(state.account):
         why = (
-            "it waits for its first attempt (to hold it, hold all mail of its account), or has come to its end "
-            "(see its trace)"
+            "it waits for its first attempt (hold all mail of its account, then it can be dropped), or has come to "
+            "its end (see its trace)"
         )
         raise HTTPException(404, f"No mail {mail} waits for another attempt: {why}.")
     return state

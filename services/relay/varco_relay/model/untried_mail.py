@@ -7,9 +7,13 @@ from varco_common.mail.record import MailRecord
 
 
 class UntriedMail(NamedTuple):
-    """What operators see of it. `size` is in bytes, in wire form."""
+    """What operators see of it. `size` is in bytes, in wire form.
+
+    `sequence` is the place of its record in MAIL.
+    """
 
     mail: str
+    sequence: int
     account: str
     sender: str
     recipients: tuple[str, ...]
@@ -17,10 +21,11 @@ class UntriedMail(NamedTuple):
     accepted_at: datetime
 
     @classmethod
-    def of(cls, record: MailRecord) -> Self:
+    def of(cls, sequence: int, record: MailRecord) -> Self:
         envelope = record.envelope
         return cls(
             mail=envelope.id,
+            sequence=sequence,
             account=envelope.account,
             sender=envelope.sender,
             recipients=envelope.recipients,
