@@ -50,6 +50,19 @@ async def test_the_value_of_another_account_proves_nothing(domains):
     assert answer["finding"].startswith("_varco.acme.example has other values: 'varco-domain=")
 
 
+async def test_an_internationalised_domain_is_proven_and_signs_under_its_ascii_name(domains, relay):
+    shown = await domains.add("acme", "straße.example")
+    names = [shown["record"]["name"], shown["keys"][0]["record"]["name"]]
+    assert names == ["_varco.xn--strae-oqa.example", "varco1._domainkey.xn--strae-oqa.example"]
+    for record in (shown["record"], shown["keys"][0]["record"]):
+        domains.dns.add_txt(record["name"], record["value"])
+        domains.dns.truncate(record["name"])  # the whole answer comes over TCP
+    checked = (await domains.admin.post("/accounts/acme/domains/STRASSE.example/check")).status_code
+    assert checked == 404  # another domain since IDNA2008
+    answer = (await domains.admin.post("/accounts/acme/domains/Straße.example/check")).json()
+    assert (answer["status"], answer["keys"][0]["status"]) == ("proven", "signs")
+
+
 @pytest.mark.parametrize("how", ["SERVFAIL", "REFUSED"])
 async def test_a_dns_server_that_fails_says_nothing_about_a_domain(domains, how):
     domains.dns.fail("_varco.acme.example", how)
