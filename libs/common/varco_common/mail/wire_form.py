@@ -1,5 +1,9 @@
 """Counts the dots that wire form adds: at each line that begins with one (RFC 5321 4.5.2)."""
 
+from varco_common.mime.byte_search import count_marked
+
+_STUFFED = b"\r\n."
+
 
 class DotCounter:
     """Takes a body in wire form piece by piece; `dots` is how many bytes shorter it is without."""
@@ -10,10 +14,10 @@ class DotCounter:
 
     def feed(self, piece: bytes) -> None:
         whole = self._tail + piece
-        self.dots += whole.count(b"\r\n.")
+        self.dots += count_marked(whole, _STUFFED, 2)
         self._tail = whole[-2:]
 
 
 def count_dots(body: bytes) -> int:
     """The dots of a whole body."""
-    return body.count(b"\r\n.") + body.startswith(b".")
+    return count_marked(body, _STUFFED, 2) + body.startswith(b".")

@@ -3,6 +3,8 @@
 import mmap
 from collections.abc import Iterator
 
+from varco_common.mime.byte_search import find_marked
+
 PIECE = 1 << 20  # bytes that are read at once
 _WINDOW = 4 << 20  # mapped bytes that may stay resident
 _PAGE = mmap.PAGESIZE
@@ -22,13 +24,16 @@ class Buffer:
         self._mapped = data if isinstance(data, mmap.mmap) else None
         self._touched = 0
 
-    def find(self, needle: bytes, start: int, end: int) -> int:
-        """Offset of the first `needle` that lies within [start, end), or -1."""
+    def find(self, needle: bytes, start: int, end: int, mark: int = 0) -> int:
+        """Offset of the first `needle` that lies within [start, end), or -1.
+
+        The search is faster if `needle[mark]` is rare in the body.
+        """
         if self._mapped is None or end - start <= _WINDOW:
-            return self.data.find(needle, start, end)
+            return find_marked(self.data, needle, mark, start, end) if mark else self.data.find(needle, start, end)
         overlap = len(needle) - 1
         for low in range(start, end, _WINDOW):
-            at = self._mapped.find(needle, low, min(low + _WINDOW + overlap, end))
+            at = find_marked(self._mapped, needle, mark, low, min(low + _WINDOW + overlap, end))
             self._release(low, at if at >= 0 else low + _WINDOW)
             if at >= 0:
                 return at

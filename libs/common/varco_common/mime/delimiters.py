@@ -7,6 +7,7 @@ from varco_common.mime.content import MAX_BOUNDARY
 from varco_common.mime.defects import Defect, Defects
 
 _MAX_LINE = 4 * MAX_BOUNDARY  # of a line that is compared
+_HYPHEN = 2  # its place in the needle: base64 has none
 _MAX_CANDIDATES = 100_000  # lines that look like delimiters
 
 
@@ -66,7 +67,7 @@ class Delimiters:
         if not self._needle:
             return None
         stop = min(stop + len(self._needle) - 1, self._body.size)
-        at = self._body.find(self._needle, start, stop)
+        at = self._body.find(self._needle, start, stop, _HYPHEN)
         while at >= 0:
             end = self._body.find(b"\r\n", at + 2, min(at + _MAX_LINE, self._body.size))
             whole = end if end >= 0 else min(at + _MAX_LINE, self._body.size)
@@ -77,7 +78,7 @@ class Delimiters:
             if self._candidates > _MAX_CANDIDATES:
                 self._defects.add(Defect.TOO_MANY_DELIMITERS)
                 return None
-            at = self._body.find(self._needle, at + 2, stop)
+            at = self._body.find(self._needle, at + 2, stop, _HYPHEN)
         return None
 
     def _match(self, line: bytes) -> tuple[int, bool] | None:

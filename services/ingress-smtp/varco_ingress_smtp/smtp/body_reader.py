@@ -10,6 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from varco_common.base import log
+from varco_common.mime.byte_search import find_marked
 from varco_ingress_smtp.smtp.header_repair import HeaderRepair
 from varco_ingress_smtp.smtp.line_endings import (
     MAX_LINE,
@@ -159,5 +160,5 @@ def _end_of_text(buffer: bytearray, start: int, *, bare: bool) -> int:
     if bare:
         match = _BARE_END.search(buffer, start)
         return match.start() + 1 if match else -1
-    end = buffer.find(END, start)
+    end = find_marked(buffer, END, END.index(b"."), start, len(buffer))
     return end + 2 if end >= 0 else -1
