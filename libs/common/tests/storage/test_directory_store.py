@@ -165,3 +165,14 @@ async def test_a_disk_that_is_full_is_told_as_such_and_takes_objects_again(small
         assert await blobs.expire(timedelta(seconds=-2)) > 10
         await blobs.put("key", b"x")
         assert [file.name for file in files(directory)] == ["key"]
+
+
+async def test_what_is_no_longer_in_memory_is_read_from_the_disk(blobs: ObjectStore, tmp_path: Path):
+    body = os.urandom(500_000)
+    await blobs.put("key", body)
+    with (tmp_path / "objects" / BUCKET / "key").open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(file.fileno(), 200_000, 1, os.POSIX_FADV_WILLNEED)
+    chunks = [chunk async for chunk in blobs.stream("key", 60_000, start=1_000)]
+    assert [len(chunk) for chunk in chunks] == [*[60_000] * 8, 19_000]
+    assert b"".join(chunks) == body[1_000:]

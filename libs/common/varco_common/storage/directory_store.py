@@ -21,11 +21,13 @@ from varco_common.base.errors import StoreFull, TransientError
 from varco_common.base.tasks import uncancellable
 from varco_common.storage.disk_reserve import check_room
 from varco_common.storage.file_upload import FileUpload, pieces_of
-from varco_common.storage.object_store import CHUNK_BYTES, MissingObject
+from varco_common.storage.object_store import MissingObject
+from varco_common.storage.page_cache import cached_bytes
 
 R = TypeVar("R")
 
 THREADS = 8  # most of their time is spent waiting for the disk
+STREAM_BYTES = 64 * 1024  # a reading costs little, and larger pieces cost page faults
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -80,16 +82,28 @@ class DirectoryStore:
         return await self._run(read)
 
     async def stream(
-        self, key: str, chunk_bytes: int = CHUNK_BYTES, *, start: int = 0, length: int = 0
+        self, key: str, chunk_bytes: int = STREAM_BYTES, *, start: int = 0, length: int = 0
     ) -> AsyncIterator[bytes]:
-        file = await self._run(lambda: self._open(key, start))
+        def begin() -> tuple[FileIO, int, bytes]:
+            file = self._open(key)
+            stop = start + length if length else os.fstat(file.fileno()).st_size
+            return file, stop, os.pread(file.fileno(), max(min(chunk_bytes, stop - start), 0), start)
+
+        file, stop, chunk = await self._run(begin)  # one change of threads for all of it
         try:
-            left = length or os.fstat(file.fileno()).st_size - start
-            while left > 0 and (chunk := await self._run(lambda: file.read(min(chunk_bytes, left)))):  # noqa: B023
-                left -= len(chunk)
+            at = start
+            while chunk:
                 yield chunk
+                at += len(chunk)
+                chunk = await self._read(file.fileno(), min(chunk_bytes, stop - at), at) if at < stop else b""
         finally:
             file.close()
+
+    async def _read(self, file: int, size: int, at: int) -> bytes:
+        """Reads at once what is in memory, as a new body is. For the disk it waits in a thread."""
+        piece = cached_bytes(file, size, at)
+        left = size - len(piece)
+        return piece + await self._run(lambda: os.pread(file, left, at + len(piece))) if left else piece
 
     async def exists(self, key: str) -> bool:
         return await self._run(self._path(key).is_file)
@@ -106,15 +120,13 @@ class DirectoryStore:
         name = quote(key, safe="")
         return self._bucket / (f"%2E{name[1:]}" if name.startswith(".") else name)
 
-    def _open(self, key: str, start: int = 0) -> FileIO:
+    def _open(self, key: str) -> FileIO:
         try:
-            file = self._path(key).open("rb", buffering=0)
+            return self._path(key).open("rb", buffering=0)
         except FileNotFoundError:
             if not self._bucket.is_dir():
                 raise
             raise MissingObject(f"there is no object {key}") from None
-        file.seek(start)
-        return file
 
     def _names_before(self, older_than: timedelta, *, unfinished: bool = False) -> list[str]:
         before = time.time() - older_than.total_seconds()
