@@ -17,6 +17,7 @@ from varco_common.mail.grants import LOGIN, NETWORK
 from varco_common.runtime import service
 from varco_common.runtime.ban_enforcement import BanEnforcement
 from varco_common.runtime.default_gateway import default_gateways
+from varco_common.runtime.freed_memory import keep_freed_memory
 from varco_common.runtime.http_server import HttpServer
 from varco_common.runtime.login_throttle import GUARDED
 from varco_common.runtime.readiness import degrades
@@ -43,6 +44,7 @@ _DRAIN_SHARE = 0.8  # of the time that the process has to end; the rest is for c
 
 async def serve(settings: Settings) -> None:
     """Runs until cancelled. Then no new mail begins, and those under way are finished."""
+    keep_freed_memory()
     if not settings.has_public_name:
         _log.warning(
             "other servers can't know the host name that each mail gets: set VARCO_HOSTNAME", name=settings.hostname

@@ -42,10 +42,10 @@ class Buffer:
     def slice(self, start: int, end: int) -> bytes:
         return self.data[start:end]
 
-    def pieces(self, start: int, end: int) -> Iterator[bytes]:
+    def pieces(self, start: int, end: int, size: int = PIECE) -> Iterator[bytes]:
         """Yields the bytes of [start, end) in pieces. None ends between CR and LF."""
         while start < end:
-            stop = min(start + PIECE, end)
+            stop = min(start + size, end)
             if stop < end and self.data[stop - 1] == 13:
                 stop -= 1
             yield self.data[start:stop]

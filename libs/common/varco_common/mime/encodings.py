@@ -4,7 +4,7 @@ import binascii
 import re
 from typing import NamedTuple
 
-from varco_common.mime.buffer import Buffer
+from varco_common.mime.buffer import PIECE, Buffer
 from varco_common.mime.defects import Defect, Defects
 from varco_common.mime.embedded import TextSearch
 from varco_common.mime.encoded_words import BASE64, base64_bytes
@@ -12,6 +12,7 @@ from varco_common.mime.file_kinds import FAR_SAMPLE, SAMPLE
 from varco_common.mime.line_ends import check_line_ends, is_only_crlf
 
 STRAY_EQUALS = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r\n|[ \t]*\Z)")
+_PIECE = 65_536  # bytes of base64 that are checked at once: large pieces cost page faults
 _TAIL = 16  # bytes: padding and a few line ends
 
 
@@ -85,7 +86,7 @@ def _quoted_printable(
 def _base64(body: Buffer, start: int, end: int, search: TextSearch | None, defects: Defects) -> MeasuredContent:
     digits = padding = 0
     carry = b""
-    for piece in body.pieces(start, end):
+    for piece in body.pieces(start, end, PIECE if search else _PIECE):
         rest = piece.translate(None, BASE64)  # what is left must be line ends, then padding
         digits += len(piece) - len(rest)
         if padding and len(rest) != len(piece):
