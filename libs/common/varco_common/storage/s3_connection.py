@@ -16,12 +16,13 @@ from minio.error import MinioException, S3Error
 from varco_common.base.errors import StoreFull, TransientError
 from varco_common.base.settings import read_secret
 from varco_common.storage.object_store import MissingObject
+from varco_common.storage.s3_region import region_expected
 from varco_common.storage.settings import ObjectStoreSettings
 
 R = TypeVar("R")
 
 THREADS = 8
-REGION = "us-east-1"  # named, so that signing needs no request to the server
+_REGION = "us-east-1"  # most servers take any, or this one; the others name theirs
 _SIGNED_FOR = timedelta(minutes=30)
 _FULL = {"InsufficientStorage", "StorageFull", "XMinioStorageFull", "QuotaExceeded"}
 _GONE = {"NoSuchKey", "NoSuchObject"}
@@ -34,18 +35,24 @@ class S3Connection:
         self._bucket = bucket
         self._sync_directory = settings.sync_directory
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"s3-{bucket}")
+        self._settings = settings
         self._pool = urllib3.PoolManager(
             maxsize=THREADS,
             timeout=urllib3.Timeout(connect=5.0, read=settings.timeout_seconds),
             retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
             blocksize=256 * 1024,
         )
-        self.client = Minio(
+        self.client = self._signing_for(_REGION)
+        self._region_known = False
+
+    def _signing_for(self, region: str) -> Minio:
+        settings = self._settings
+        return Minio(
             settings.endpoint.split("://", 1)[-1].rstrip("/"),
             access_key=read_secret(settings.access_key_file) or None,
             secret_key=read_secret(settings.secret_key_file) or None,
             secure=settings.endpoint.startswith("https://"),
-            region=REGION,
+            region=region,
             http_client=self._pool,
         )
 
@@ -56,8 +63,16 @@ class S3Connection:
 
     async def run(self, work: Callable[[], R]) -> R:
         """Runs it in a thread. Raises TransientError, StoreFull or MissingObject."""
+
+        def signed() -> R:
+            if not self._region_known:
+                if region := region_expected(self.client, self._bucket):
+                    self.client = self._signing_for(region)
+                self._region_known = True
+            return work()
+
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, signed)
         except S3Error as error:
             raise _translated(error) from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 
+from minio import Minio
+
 from varco_common.base.errors import TransientError
 from varco_common.storage.multipart_upload import MultipartUpload
 from varco_common.storage.object_store import CHUNK_BYTES, MissingObject
@@ -20,7 +22,11 @@ class S3Store:
     def __init__(self, settings: ObjectStoreSettings, bucket: str) -> None:
         self._bucket = bucket
         self._connection = S3Connection(settings, bucket)
-        self._client, self._run = self._connection.client, self._connection.run
+        self._run = self._connection.run
+
+    @property
+    def _client(self) -> Minio:
+        return self._connection.client  # another one as soon as the server has named its region
 
     async def close(self) -> None:
         await self._connection.close()
