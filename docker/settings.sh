@@ -2,8 +2,10 @@
 settings=${COMPOSE_ENV_FILES:-.env}
 [ -r "$settings" ] || { echo "no $settings here: run this beside docker-compose.yml, after \`make secrets\`" >&2; exit 2; }
 
+services=$(docker compose config --services)
+
 # here SERVICE: does it run in this deployment, and not elsewhere (compose.external.yml)?
-here() { docker compose config --services | grep -qx "$1"; }
+here() { grep -qx "$1" <<< "$services"; } # not of a pipe: `grep -q` ends early, and pipefail takes that for a no
 
 # setting NAME DEFAULT: the value as docker compose takes it; the environment goes before the file
 setting() {
