@@ -66,6 +66,7 @@ lint: venv ## style, types, layers, stale documents
 
 docs: venv ## write the generated documents anew
 	$(BIN)/python -m varco_cli.docs docs
+	$(BIN)/python -m varco_cli.reference docs/cli.md
 
 screenshots: venv ## make the pictures of docs/console.md anew (needs Chromium)
 	$(BIN)/python -m bench.screenshots

@@ -9,8 +9,10 @@ files=(--volume "$(realpath "$settings"):/settings/.env:ro")
 held=$(docker compose ps --format '{{.Ports}}' | tr '\n' ' ')
 profiles=(--profile cli)
 for profile in $(setting COMPOSE_PROFILES "" | tr , ' '); do profiles+=(--profile "$profile"); done
-docker compose "${profiles[@]}" config --format json |
-    docker compose --progress quiet run --rm --no-TTY --no-deps "${files[@]}" check --held "$held" "$@"
+tried=""
 if ! here nats || [ -n "$(docker compose ps --quiet --status running nats)" ]; then # else nothing could refuse a password yet
-    docker compose --progress quiet run --rm --no-TTY --no-deps prepare varco check --connections "$@"
+    tried=$(docker compose --progress quiet run --rm --no-TTY --no-deps prepare varco check --connections --json) || untried=$?
 fi
+docker compose "${profiles[@]}" config --format json |
+    docker compose --progress quiet run --rm --no-TTY --no-deps "${files[@]}" check --held "$held" --tried "$tried" "$@"
+[ -n "$tried" ] || exit "${untried:-0}" # why it could not be tried stands on standard error

@@ -42,7 +42,7 @@ def check_compose(
     yield from _secrets(model)
     yield from _tls(model)
     yield from _ports(model, list(held), port_variables(folder, env), where)
-    yield from check_host_name(environments.get("ingress-smtp", {}), where)
+    yield from check_host_name(environments.get("ingress-smtp", {}), lambda name: where(name) or _ENV)
     if alertmanager := environments.get("alertmanager"):
         yield from check_alerting(alertmanager, bool(where("VARCO_ALERT_CONFIG")), where)
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from varco_cli import output
@@ -34,6 +35,10 @@ def check(
     connections: Annotated[
         bool, typer.Option("--connections", help="Try user and password of the bus, the database and the S3 server.")
     ] = False,
+    tried: Annotated[
+        str,
+        typer.Option(help="What `--connections --json` printed elsewhere, to be told with the rest.", metavar="JSON"),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Finds wrong settings, files and ports before anything starts. Changes nothing.
@@ -49,7 +54,7 @@ def check(
     """
     with command_failures():
         if compose:
-            found = _deployment(compose, held)
+            found = [*_deployment(compose, held), *_tried(tried)]
         elif connections:
             found = asyncio.run(_connections())
         else:
@@ -77,6 +82,13 @@ def _deployment(folder: Path, held: str) -> list[CheckFinding]:
 
     model = ComposeModel.read(sys.stdin.buffer.read())
     return [*check_compose(model, folder, Path.cwd(), _held(held))]
+
+
+def _tried(document: str) -> list[CheckFinding]:
+    class Tried(msgspec.Struct):
+        findings: list[CheckFinding]
+
+    return msgspec.json.decode(document, type=Tried).findings if document else []
 
 
 def _held(text: str) -> list[Listener]:
