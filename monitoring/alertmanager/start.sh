@@ -7,8 +7,8 @@ file=${1:-/tmp/alertmanager.yml}
 receiver() {
     case "$VARCO_ALERT_TO" in
         "") ;; # alerts are shown at port 9093, and reach nobody
-        https://hooks.slack.com/*)
-            printf '    slack_configs:\n      - {api_url: "%s", send_resolved: true, title: "{{ .CommonLabels.alertname }} ({{ .Status }})", ' "$VARCO_ALERT_TO"
+        https://hooks.slack.com/* | slack+http://* | slack+https://*)
+            printf '    slack_configs:\n      - {api_url: "%s", send_resolved: true, title: "{{ .CommonLabels.alertname }} ({{ .Status }})", ' "${VARCO_ALERT_TO#slack+}"
             printf 'text: "{{ range .Alerts }}{{ .Annotations.summary }}\\n{{ .Annotations.runbook }}\\n{{ end }}"}\n'
             ;;
         http://* | https://*) printf '    webhook_configs:\n      - {url: "%s", send_resolved: true}\n' "$VARCO_ALERT_TO" ;;

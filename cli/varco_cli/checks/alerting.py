@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from varco_cli.checks.finding import CheckFinding
 
+_URLS = ("http://", "https://", "slack+http://", "slack+https://")
 _TO, _SMARTHOST = "VARCO_ALERT_TO", "VARCO_ALERT_SMARTHOST"
 
 
@@ -15,7 +16,7 @@ def check_alerting(
     `environ` is that of its container; monitoring/alertmanager/start.sh reads it.
     """
     to, place = environ.get(_TO, ""), where(_TO) or ".env"
-    if has_own_file or to.startswith(("http://", "https://")):
+    if has_own_file or to.startswith(_URLS):
         return
     if not to:
         yield CheckFinding(
