@@ -13,12 +13,14 @@ remove() { # each id: it drains
     [ $# -eq 0 ] || { docker stop "$@" && docker rm "$@"; } > /dev/null
 }
 
-is_new() { # does this service run from the image that was built last?
-    local image id
-    image=$(compose config --images "$1" | grep "varco/$1:")
+is_new() { # does this service run from the image that was built last, with the settings of now?
+    local image id plan
+    image=$(docker image inspect --format '{{.Id}}' "$(compose config --images "$1" | grep "varco/$1:")")
     for id in $(ids "$1"); do
-        [ "$(docker inspect --format '{{.Image}}' "$id")" = "$(docker image inspect --format '{{.Id}}' "$image")" ] || return 1
+        [ "$(docker inspect --format '{{.Image}}' "$id")" = "$image" ] || return 1
     done
+    plan=$(docker compose --progress plain --dry-run create "$1" 2>&1)
+    ! grep -qE -- "-$1-[0-9]+ +Recreate" <<< "$plan"
 }
 
 overlap() { # SERVICE: as many new containers beside the old ones, which then end

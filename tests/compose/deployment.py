@@ -64,6 +64,14 @@ def later(code: int) -> int:
     return 0 if code == 454 else code
 
 
+def documents(line: str) -> Iterator[dict[str, Any]]:
+    """Reads the JSON documents of a line. Docker's driver `local` puts no end after a long one."""
+    while line:
+        document, end = json.JSONDecoder().raw_decode(line)
+        yield document
+        line = line[end:]
+
+
 class Deployment:
     """One project. `variables` go into its .env; `files` are the compose files."""
 
@@ -82,9 +90,11 @@ class Deployment:
         self.ports = ports or Ports.free()
         self.files = files
         self.env_file = folder / ".env"
+        self.settings_file = folder / "varco.env"
         lines = {
             "VARCO_HOME": str(self.home),
             "VARCO_PUBLISH": address,
+            "VARCO_SETTINGS": str(self.settings_file),
             "VARCO_EXPORTS": str(folder / "exports"),
             "VARCO_BACKUPS": str(folder / "backups"),
             "VARCO_VERSION": f"test-{ROOT.stat().st_ino}",  # a work tree's own images
@@ -182,7 +192,7 @@ class Deployment:
 
     def all_caught(self) -> list[dict[str, Any]]:
         """Returns every mail that reached the next hop."""
-        return [json.loads(line) for line in self.logs("catcher") if line.startswith("{")]
+        return [mail for line in self.logs("catcher") if line.startswith("{") for mail in documents(line)]
 
     def containers(self, service: str = "") -> list[dict[str, Any]]:
         """Returns `docker inspect` of each container, including ended ones."""

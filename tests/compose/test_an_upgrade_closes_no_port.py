@@ -5,15 +5,20 @@ import smtplib
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import pytest
 
 from tests.compose.conftest import ALICE, PASSWORD
 from tests.compose.deployment import Deployment
 from tests.integration.gate import mail, transact, wait_for
 
 STAY = ("gate", "nats", "postgres", "minio")
-REPLACED = ("policy", "ratelimit", "banguard", "filelink", "relay", "archive", "audit", "ingress-smtp", "firewall")
+REPLACED = (
+    *("policy", "ratelimit", "banguard", "filelink", "domains", "console"),
+    *("relay", "archive", "audit", "ingress-smtp", "firewall"),
+)
 
 
 class Traffic:
@@ -60,12 +65,19 @@ def give_new_layers(gate: Deployment) -> None:
     gate.compose("--profile", "demo", "up", "--detach", "--wait", "--wait-timeout", "300")
 
 
+def change_a_setting(gate: Deployment) -> None:
+    gate.settings_file.write_text("VARCO_LOG_LEVEL=debug\n")
+
+
 def ids(gate: Deployment, *services: str) -> dict[str, str]:
     return {service: gate.containers(service)[0]["Id"] for service in services}
 
 
-def test_an_upgrade_under_traffic_refuses_no_connection_and_loses_nothing(gate: Deployment) -> None:
-    give_new_layers(gate)
+@pytest.mark.parametrize("change", [give_new_layers, change_a_setting], ids=["code", "settings"])
+def test_an_upgrade_under_traffic_refuses_no_connection_and_loses_nothing(
+    gate: Deployment, change: Callable[[Deployment], None]
+) -> None:
+    change(gate)
     before = ids(gate, *STAY, *REPLACED)
     with Traffic(gate).flowing() as traffic:
         wait_for(lambda: len(traffic.accepted) > 10, 60)
