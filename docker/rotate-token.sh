@@ -6,8 +6,8 @@ umask 077
 file=$(setting VARCO_HOME ./var)/admin.token
 next=$file.next
 docker compose --progress quiet run --rm --no-TTY varco tokens rotate --print "$@" > "$next" || status=$?
-if [ ! -s "$next" ]; then
-    rm "$next"
+if [ "$(wc -w < "$next")" -ne 1 ]; then # no token, but what `--help` or an error says
+    cat "$next" && rm "$next"
     exit "${status:-1}"
 fi
 chmod --reference "$file" "$next"
