@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 import sqlalchemy as sa
 from cli.tests.conftest import Varco
@@ -16,7 +17,7 @@ from varco_cli.checks.compose import check_compose
 from varco_cli.checks.compose_model import ComposeModel
 from varco_cli.checks.finding import CheckFinding
 from varco_cli.checks.listeners import Listener, clashes, listeners
-from varco_cli.commands.check import _held
+from varco_cli.commands.check import _held, _tried
 from varco_cli.deployment import files
 from varco_cli.stack import Ports
 from varco_cli.stack.installed import installed_services
@@ -102,6 +103,13 @@ def test_json_has_every_finding(gate: pytest.MonkeyPatch, varco: Varco) -> None:
     assert answer == {"ok": False, "findings": [expected | {"warning": False}]}
 
 
+def test_what_was_tried_elsewhere_is_told_with_the_rest() -> None:
+    finding = CheckFinding(where="database", what="no answer in time", write="start it")
+    tried = json.dumps({"ok": False, "findings": [msgspec.to_builtins(finding)]})
+    assert _tried(tried) == [finding]
+    assert _tried("") == []
+
+
 class Folder:
     """A deployment with two services. It is what `docker compose config` prints of it."""
 
@@ -159,6 +167,12 @@ def test_a_variable_in_the_wrong_file_is_named(folder: Folder) -> None:
     ]
 
 
+def test_a_wrong_name_hides_no_wrong_value(folder: Folder) -> None:
+    folder.write("varco.env", "VARCO_RELAY_GIVEUP=3 days", "VARCO_RELAY_CONNECTIONS=0")
+    folder.environment |= {"VARCO_RELAY_GIVEUP": "3 days", "VARCO_RELAY_CONNECTIONS": "0"}
+    assert [line.partition(": ")[0] for line in folder.findings] == ["varco.env:1", "varco.env:2"]
+
+
 def test_a_value_that_two_services_refuse_is_one_finding_of_its_file(folder: Folder) -> None:
     folder.write(".env", "VARCO_HOSTNAME=smtp_acme")
     folder.environment["VARCO_HOSTNAME"] = "smtp_acme"
@@ -192,6 +206,7 @@ def test_an_address_of_another_machine_is_named(folder: Folder) -> None:
     ("to", "smarthost", "finding"),
     [
         ("https://alerts.example/hook", "", ""),
+        ("slack+https://chat.example/hooks/x", "", ""),
         ("ops@acme.example", "smtp.provider.example:587", ""),
         ("", "", "warning: alerts reach nobody: set VARCO_ALERT_TO to the URL of a webhook or a mail address"),
         ("pager", "", "VARCO_ALERT_TO=pager: expected the URL of a webhook, or a mail address"),

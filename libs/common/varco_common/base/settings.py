@@ -213,14 +213,18 @@ def broken_settings(kind: type[Settings], environ: Mapping[str, str]) -> list[Br
 
     Without one, what the settings derive from files and from one another is tried as well.
     """
+    found = []
     try:
         _check_names(kind, environ)
+    except BrokenSetting as error:
+        found = [error]  # and what is wrong besides
+    try:
         settings = kind()
     except BrokenSetting as error:
-        return [error]
+        return [*found, error]
     except ValidationError as error:
-        return [_broken(kind, mistake) for mistake in error.errors(include_url=False)]
-    return list(_broken_properties(settings))
+        return [*found, *(_broken(kind, mistake) for mistake in error.errors(include_url=False))]
+    return [*found, *_broken_properties(settings)]
 
 
 def _broken_properties(settings: Settings) -> Iterator[BrokenSetting]:
