@@ -21,7 +21,7 @@ def test_three_bad_logins_from_the_machine_itself_lock_nobody_out(gate: Deployme
         return [line for line in gate.logs("banguard") if "a gateway failed too often and is not banned" in line]
 
     assert gateway in json.dumps(wait_for(warned))
-    assert gate.json("bans", "list") == []
+    assert gateway not in {ban["network"] for ban in gate.json("bans", "list")}
     assert f"{gateway} is not banned, though it failed" in gate.varco("bans", "list")
     with gate.smtp(ALICE, PASSWORD) as client:
         assert transact(client, ALICE, ["gateway@dest.test"], mail(ALICE))[0] == 250
