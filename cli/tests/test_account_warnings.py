@@ -50,3 +50,4 @@ def test_apply_warns_with_the_line(stack: Stack, varco: Callable[..., Any]) -> N
     ended = varco("apply", "-f", "-", "--dry-run", home=stack.home.path, given=text)
     assert ended.code == 0
     assert "warning: standard input, line 5, rules.max_size: the gate takes no mail over 100MiB" in ended.error
+    assert "warning: standard input, line 3, filelink: links begin with http://127.0.0.1:" in ended.error

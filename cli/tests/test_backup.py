@@ -91,6 +91,11 @@ def test_a_backup_that_was_never_finished_is_none(place: Path, varco: Varco) -> 
     )
 
 
+def test_a_backup_that_is_not_there_is_named(tmp_path: Path, varco: Varco) -> None:
+    ended = varco("restore", "--check", str(tmp_path / "nope.tar"))
+    assert (ended.code, ended.error) == (2, f"{tmp_path / 'nope.tar'}: no such file or folder")
+
+
 def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, varco: Varco) -> None:
     place = tmp_path / "backup.tar"
     made(place)

@@ -31,6 +31,7 @@ def complaint(text: str) -> str:
         ("account: 4711", "acme.yaml, line 1, account: put it in quotes: YAML reads it as a number"),
         ("language: it", "acme.yaml: the name of the account is missing: write account: acme"),
         ("account: acme\nuser: []", "acme.yaml, line 2, user: unknown section user: did you mean users?"),
+        ("account: acme\nmax_sise: 20MB", "acme.yaml, line 2, max_sise: unknown section max_sise: did you mean max_size, which stands below rules?"),
         ("account: acme\nsenders: [@acme.example]", 'acme.yaml, line 2: put it in quotes: "@acme.example"'),
         ("account: acme\nsenders:\n  - @acme.example", 'acme.yaml, line 3: put it in quotes: "@acme.example"'),
         ("account: acme\nnotices: {sender: {it: `no`}}", 'acme.yaml, line 2: put it in quotes: "`no`"'),

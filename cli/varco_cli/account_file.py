@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,9 +11,18 @@ import typer
 import yaml
 
 from varco_cli import yaml_mistakes
+from varco_cli.account_schema import section_by_key
 from varco_cli.account_secrets import with_secrets
 from varco_cli.failures import Misused
 from varco_common.base.wording import ACCOUNT_EXPECTED, near, shown
+
+
+def _meant(section: str) -> str:
+    """A section that is near, or a key that belongs into one."""
+    inner = section_by_key()
+    if not get_close_matches(section.lower(), KEYS) and (close := get_close_matches(section.lower(), inner)):
+        return f": did you mean {close[0]}, which stands below {inner[close[0]]}?"
+    return near(section, KEYS)
 
 
 class _Loader(yaml.SafeLoader):
@@ -94,9 +104,7 @@ class AccountFile:
         content = self._values()
         for section in content:
             if section not in KEYS:
-                raise Misused(
-                    f"{self.place([str(section)])}: unknown section {shown(section)}{near(str(section), KEYS)}"
-                )
+                raise Misused(f"{self.place([str(section)])}: unknown section {shown(section)}{_meant(str(section))}")
         return with_secrets(content, Path(self.name).parent, self.place)
 
     def _values(self) -> dict[str, Any]:

@@ -18,6 +18,16 @@ def schema() -> dict[str, Any]:
     return content
 
 
+def section_by_key() -> dict[str, str]:
+    """Returns the section, or the sections, for each key that may stand in one."""
+    root, found = schema(), dict[str, list[str]]()
+    for section, field in root["properties"].items():
+        for part in _alternatives(field, root):
+            for key in part.get("properties", ()):
+                found.setdefault(key, []).append(section)
+    return {key: " or ".join(sections) for key, sections in found.items()}
+
+
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """Returns the account file with every key that it may have.
 

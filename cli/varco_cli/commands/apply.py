@@ -110,15 +110,16 @@ def _warnings(account_file: AccountFile) -> list[str]:
     document = {**current, **account_file.sections}
     document |= {name: merged(current.get(name), document[name]) for name in _MAPPINGS if name in document}
     size = str((api_client.state() or {}).get("max_mail_size") or DEFAULT_MAX_MAIL_SIZE)
-    odd = warnings(document, _links_begin_with(account_file.account), units.parse_size(size))
+    odd = warnings(document, _links_begin_with(), units.parse_size(size))
     return [f"{account_file.place(warned.where)}: {warned.what}" for warned in odd]
 
 
-def _links_begin_with(account: str) -> str:
+def _links_begin_with() -> str:
+    """Returns the base URL of links of accounts that have none of their own."""
     try:
-        return str(api_client.call("filelink", "GET", f"/accounts/{account}/filelink")["links_begin_with"])
+        return str(api_client.call("filelink", "GET", "/filelink")["links_begin_with"])
     except (Refused, Unreachable):
-        return ""  # not known there yet
+        return ""  # `apply` itself says so where it needs filelink
 
 
 def _owners(account_file: AccountFile) -> list[Owner]:

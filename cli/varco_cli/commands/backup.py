@@ -75,6 +75,8 @@ def restore(
     Examples: `VARCO_HOME=/srv/varco varco restore /backup/2026-11-24` ·
     `varco restore --check /backup/2026-11-24.tar`
     """
+    if not source.exists():
+        raise Misused(f"{source}: no such file or folder")
     manifest, contents = _run(_restore(source, check, replicas))
     summary = _summary(manifest) | {"restored": contents}
     done = "the backup is whole" if check else "restored: start the services now"
@@ -87,7 +89,7 @@ async def _backup(to: Path, with_secrets: bool) -> BackupManifest:
             with BackupWriter.open(to) as writer:
                 return await Backup(storage, writer, output.step).create(with_secrets=with_secrets)
         except OSError as error:
-            raise CommandFailure(f"{to} can't be written: {error}") from None
+            raise CommandFailure(f"{to} can't be written: {error.strerror or error}") from None
 
 
 async def _restore(source: Path, check: bool, replicas: int) -> tuple[BackupManifest, dict[str, int]]:

@@ -12,10 +12,10 @@ from varco_common.events import AccountOpened
 from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
 from varco_common.eventsourcing.projection import Projection
-from varco_common.runtime.auth import AccountScope
+from varco_common.runtime.auth import AccountScope, Caller
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
 from varco_common.runtime.tokens import ApiToken
-from varco_filelink.api.schemas import FilelinkSection, LinkSettingsOut, desired_after, section
+from varco_filelink.api.schemas import FilelinkSection, LinkDefaultsOut, LinkSettingsOut, desired_after, section
 from varco_filelink.commands import DesiredLinkSettings, change_settings
 from varco_filelink.model.account_settings import LinkSettings
 from varco_filelink.permissions import settings_refusal
@@ -25,6 +25,10 @@ Desire = Callable[[LinkSettings | None], DesiredLinkSettings | None]
 
 def add_routes(api: APIRouter, accounts: Projection[LinkSettings], default_base_url: str, max_keep: timedelta) -> None:
     executor = CommandExecutor(accounts)
+
+    @api.get("/filelink", summary="What accounts without settings of their own have", tags=["terms"])
+    async def show_defaults(_: Caller) -> LinkDefaultsOut:
+        return LinkDefaultsOut(links_begin_with=default_base_url)
 
     @api.get("/accounts/{account}/filelink", summary="Which attachments become links", tags=["terms"])
     async def show(account: str, _: AccountScope) -> LinkSettingsOut:

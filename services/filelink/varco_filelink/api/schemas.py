@@ -51,6 +51,12 @@ FilelinkSection = Annotated[LinkSettingsIn | None, BeforeValidator(lambda value:
 _FORM: TypeAdapter[LinkSettingsIn] = TypeAdapter(LinkSettingsIn)
 
 
+class LinkDefaultsOut(BaseModel):
+    """`links_begin_with` is for accounts without a `base_url`."""
+
+    links_begin_with: str
+
+
 class LinkSettingsOut(BaseModel):
     """`filelink` is as in an account file. `version` is for If-Match."""
 
