@@ -50,6 +50,7 @@ rotate-token: ## with docker compose: another admin token; the old one ends
 demo: venv ## start it with a local next hop, send mails that show each rule, print what became of them
 	@$(BIN)/varco demo
 
+test: export PYTHONDONTWRITEBYTECODE :=  # compiled once, and not again by each of a thousand processes
 test: venv ## every test, four files at a time, because most of them wait
 	$(BIN)/pytest --numprocesses 4 --dist loadfile
 

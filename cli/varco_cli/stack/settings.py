@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from varco_common.base.port_reservation import reserve
 from varco_common.base.settings import BrokenSetting, Size
 from varco_common.bus.settings import WithMailDays
 from varco_common.runtime.settings import (
@@ -109,7 +110,7 @@ def check_listenable(address: str, port: int, variable: str) -> None:
 
 
 def free_block(address: str, size: int) -> int:
-    """Returns the first of `size` free ports in a row.
+    """Returns the first of at most 32 free ports in a row, reserved for this process.
 
     They are below the ports that the kernel gives to clients (32768 and upwards).
     """
@@ -117,7 +118,9 @@ def free_block(address: str, size: int) -> int:
 
     random = SystemRandom()
     for _ in range(200):
-        first = random.randrange(10_000, 32_000 - size)
+        first = random.randrange(10_000, 26_000, 32)
+        if not reserve(first):
+            continue
         try:
             for port in range(first, first + size):
                 check_listenable(address, port, "")

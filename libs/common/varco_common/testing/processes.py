@@ -8,9 +8,15 @@ import signal
 import socket
 import subprocess
 import sysconfig
+from collections.abc import Iterator
+from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 
+from varco_common.base.port_reservation import reserve
+
 READY_SECONDS = 30.0
+_PORTS = 200
 
 
 def binary(name: str) -> str:
@@ -22,11 +28,23 @@ def binary(name: str) -> str:
     return path
 
 
+@cache
+def _own_ports() -> Iterator[int]:
+    """Round and round the ports of this process, below those that the kernel gives to clients."""
+    first = next(first for first in range(26_000, 32_600, _PORTS) if reserve(first))
+    return cycle(range(first, first + _PORTS))
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that no process listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that no process listens on now, and that no other test looks at."""
+    for port in islice(_own_ports(), _PORTS):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                probe.listen(1)
+                return port
+    raise RuntimeError(f"all {_PORTS} ports of this process are taken")
 
 
 def alive(pid: int) -> bool:
