@@ -34,7 +34,7 @@ async def serving(**bounds):
 
 async def ended(reader: asyncio.StreamReader) -> bool:
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await reader.read() == b""
     except ConnectionError:
         return True

@@ -39,7 +39,7 @@ class Hop:
         self.run(self.server.start())
 
     def run(self, coroutine: object) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)  # type: ignore[arg-type]
+        asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)  # type: ignore[arg-type]
 
     def close(self) -> None:
         self.run(self.server.stop())
@@ -47,7 +47,7 @@ class Hop:
         self.thread.join()
         self.loop.close()
 
-    def mail_for(self, recipient: str, seconds: float = 30.0) -> Received:
+    def mail_for(self, recipient: str, seconds: float = 60.0) -> Received:
         """Returns the first mail that arrived for this recipient.
 
         All scenarios share this server: use an address that no other scenario uses.

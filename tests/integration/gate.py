@@ -24,10 +24,10 @@ from varco_common.testing.processes import alive
 
 T = TypeVar("T")
 VARCO = str(Path(sys.executable).with_name("varco"))
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 
-def wait_for(fact: Callable[[], T], seconds: float = 30.0) -> T:
+def wait_for(fact: Callable[[], T], seconds: float = 60.0) -> T:
     """Returns the first true value of `fact`. Raises TimeoutError with the last value."""
     end = time.monotonic() + seconds
     while not (value := fact()):
@@ -72,7 +72,7 @@ class Gate:
         assert self.supervisor
         assert self.supervisor.poll() is None, (self.home.path.parent / "up.log").read_text()
         with contextlib.suppress(FileNotFoundError, httpx.HTTPError, json.JSONDecodeError):
-            return all(httpx.get(f"{url}/readyz", timeout=2).status_code == 200 for url in self.apis().values())
+            return all(httpx.get(f"{url}/readyz", timeout=10).status_code == 200 for url in self.apis().values())
         return False
 
     def apis(self) -> dict[str, str]:
@@ -87,7 +87,7 @@ class Gate:
         wait_for(lambda: alive(self.pid(process)))
         os.kill(self.pid(process), 9)
 
-    def varco(self, *arguments: str, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def varco(self, *arguments: str, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs `varco` as an operator types it."""
         return subprocess.run(
             [VARCO, *arguments],

@@ -10,7 +10,7 @@ from . import layouts
 async def test_a_mail_is_needed_until_it_is_converted(gate, filelink):
     async def ask(*sequences: int, kind: str = "convert") -> RetentionAnswer:
         question = RetentionQuery(subject=f"mail.{kind}.acme", sequences=sequences)
-        return await retention.ask(gate.bus, "filelink", question, 5)
+        return await retention.ask(gate.bus, "filelink", question, 30)
 
     assert (await ask(1)).needed == (1,)
     assert (await ask(1, kind="accepted")).needed == ()

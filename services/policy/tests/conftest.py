@@ -28,7 +28,7 @@ class Policy:
 
     def client(self, token: str) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.AsyncClient(base_url=self.base, headers=headers, timeout=20)
+        return httpx.AsyncClient(base_url=self.base, headers=headers, timeout=60)
 
     async def put(self, path: str, **body: object) -> dict:
         answer = await self.http.put(path, json=body)
@@ -37,10 +37,10 @@ class Policy:
 
     async def login(self, login: str, password: str, host: str = "192.0.2.7") -> GrantAnswer:
         asked = LoginQuestion(login=login, password=password, host=host)
-        return decode_answer(await self.bus.requests.ask(LOGIN, encode(asked), 10))
+        return decode_answer(await self.bus.requests.ask(LOGIN, encode(asked), 60))
 
     async def network(self, host: str) -> GrantAnswer:
-        return decode_answer(await self.bus.requests.ask(NETWORK, encode(NetworkQuestion(host=host)), 10))
+        return decode_answer(await self.bus.requests.ask(NETWORK, encode(NetworkQuestion(host=host)), 60))
 
     async def ready(self) -> None:
         await ready(self.http)

@@ -241,6 +241,6 @@ async def test_a_voter_that_lost_the_bus_votes_again_after_it(gate, nats):
 
 async def test_what_cannot_be_read_in_mail_stops_nothing(gate, nats):
     await gate.quotas(messages=2)
-    await gate.bus._connection.request("mail.accepted.acme", b"no record", timeout=5)
+    await gate.bus._connection.request("mail.accepted.acme", b"no record", timeout=30)
     assert await gate.send(ballot()) is Reply.ACCEPTED
     await gate.counted(1)

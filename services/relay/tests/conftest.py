@@ -54,7 +54,7 @@ class Facts:
     def of(self, kind, mail: str = ""):
         return [e for e in self.all if isinstance(e, kind) and mail in ("", getattr(e, "mail", ""))]
 
-    async def until(self, kind, count: int = 1, mail: str = "", timeout: float = 20.0):
+    async def until(self, kind, count: int = 1, mail: str = "", timeout: float = 60.0):
         """The events of a kind, as soon as there are so many."""
         async with asyncio.timeout(timeout), self._more:
             await self._more.wait_for(lambda: len(self.of(kind, mail)) >= count)

@@ -10,7 +10,7 @@ from varco_common.testing.waiting import eventually
 
 async def needed(gate, *sequences: int, kind: str = "accepted", account: str = "acme") -> tuple[int, ...]:
     question = RetentionQuery(subject=f"mail.{kind}.{account}", sequences=sequences)
-    return (await retention.ask(gate.bus, "relay", question, 5)).needed
+    return (await retention.ask(gate.bus, "relay", question, 30)).needed
 
 
 async def test_a_mail_is_needed_until_every_recipient_has_a_final_outcome(gate, hop: NextHop):

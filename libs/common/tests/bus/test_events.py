@@ -117,7 +117,7 @@ async def test_a_follower_learns_that_it_passed_a_message_that_is_no_event(bus: 
     """Else whoever waits for the sequence of the last message would wait for ever."""
     await divert(nats, failed(1).subject, payload)
     last = await bus.events.last_sequence("events.ingress-smtp.>")
-    async with asyncio.timeout(10), aclosing(bus.events.follow("events.ingress-smtp.>")) as stored:
+    async with asyncio.timeout(60), aclosing(bus.events.follow("events.ingress-smtp.>")) as stored:
         passed = await anext(stored)
     assert (passed.sequence, passed.event) == (last, None)
     assert [one.sequence for one in await first(bus, 1, "events.parked.>")] == [last + 1]

@@ -100,7 +100,7 @@ async def fill(bus: Bus, count: int) -> None:
 
 async def erase(nats: NatsServer, sequence: int) -> None:
     async with NatsConnection.open(nats.settings(), "operator") as link:
-        await link.request("$JS.API.STREAM.MSG.DELETE.MAIL", b'{"seq":%d}' % sequence, timeout=5)
+        await link.request("$JS.API.STREAM.MSG.DELETE.MAIL", b'{"seq":%d}' % sequence, timeout=30)
 
 
 async def move(stream: str, here: NatsServer, there: NatsServer) -> None:

@@ -17,7 +17,7 @@ async def test_a_diverted_answer_as_the_last_message_is_passed(bus: Bus, nats: N
     await divert(nats, failed(1).subject, b"x")
     applied, caught_up = [], asyncio.Event()
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(60),
         run_in_background(
             follow_events(bus, ALL, apply=lambda stored: applied.append(stored.event), caught_up=caught_up)
         ),
@@ -37,7 +37,7 @@ async def test_an_event_that_cannot_be_applied_is_parked_and_the_next_one_is_app
     for number in (1, 2):
         await bus.events.append(failed(number))
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(60),
         run_in_background(follow_events(bus, ALL, apply=apply, caught_up=caught_up, name="test")),
     ):
         await caught_up.wait()

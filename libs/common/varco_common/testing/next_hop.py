@@ -98,7 +98,7 @@ class NextHop:
         """Scripts these answers, one each time, before the usual one."""
         self.script[to].extend(answers)
 
-    async def got(self, count: int, timeout: float = 20.0) -> list[Received]:
+    async def got(self, count: int, timeout: float = 60.0) -> list[Received]:
         """Waits until `count` mails came. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             while len(self.received) < count:
