@@ -8,8 +8,8 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from varco_cli.account_schema import completed, schema
 from varco_cli.docs import account_file
+from varco_common.account_file.schema import completed, schema
 from varco_common.base.wording import flow
 
 from .test_apply import FULL, full  # noqa: F401 - a fixture

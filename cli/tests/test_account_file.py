@@ -1,7 +1,8 @@
 import pytest
 
-from varco_cli.account_file import OWNERS, AccountFile, body
+from varco_cli.account_file import parsed
 from varco_cli.failures import Misused
+from varco_common.account_file.owners import OWNERS, body
 from varco_common.base.merge_patch import is_off
 
 ACME = """\
@@ -18,7 +19,7 @@ route: blackhole
 
 
 def test_everything_has_its_line() -> None:
-    file = AccountFile("acme.yaml", ACME)
+    file = parsed("acme.yaml", ACME)
     assert file.place(["users", "1", "password"]) == "acme.yaml, line 5, users.1.password"
     assert file.place(["rules", "max_size"]) == "acme.yaml, line 7, rules.max_size"
     assert file.place(["rules", "not_there"]) == "acme.yaml, line 6, rules"
@@ -26,11 +27,11 @@ def test_everything_has_its_line() -> None:
 
 
 def test_off_is_off() -> None:
-    assert is_off(AccountFile("acme.yaml", ACME).sections["filelink"])
+    assert is_off(parsed("acme.yaml", ACME).sections["filelink"])
 
 
 def test_each_owner_gets_its_sections() -> None:
-    file = AccountFile("acme.yaml", ACME)
+    file = parsed("acme.yaml", ACME)
     bodies = {owner.path.rpartition("/")[2]: body(owner, file.sections) for owner in OWNERS}
     assert set(bodies["{account}"]) == {"users", "rules"}
     assert bodies["route"] == "blackhole"
@@ -51,4 +52,4 @@ def test_each_owner_gets_its_sections() -> None:
 )
 def test_a_broken_file_is_told_with_its_line(text: str, complaint: str) -> None:
     with pytest.raises(Misused, match=complaint):
-        AccountFile("acme.yaml", text)
+        parsed("acme.yaml", text)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from varco_cli.account_file import OWNERS, body, read
+from varco_cli.account_file import read
 from varco_cli.failures import Misused
+from varco_common.account_file.owners import OWNERS, body
 
 ROUTE = """\
 account: acme

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from varco_cli.account_warnings import warnings
 from varco_cli.stack import Stack
+from varco_common.account_file.warnings import warnings
 
 MIB = 1024 * 1024
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from varco_cli.account_file import AccountFile, read
+from varco_cli.account_file import parsed, read
 from varco_cli.failures import Misused
 from varco_cli.stack import Stack
 
@@ -20,7 +20,7 @@ LIBRARIES = (
 
 def complaint(text: str) -> str:
     with pytest.raises(Misused) as refusal:
-        AccountFile("acme.yaml", text)
+        parsed("acme.yaml", text)
     return str(refusal.value)
 
 

@@ -1,186 +1,19 @@
-"""Account files: YAML whose lines are known, and the service that owns each section."""
+"""Reads account files, and the secrets that are in files beside them."""
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import typer
-import yaml
 
-from varco_cli import yaml_mistakes
-from varco_cli.account_schema import section_by_key
 from varco_cli.account_secrets import with_secrets
 from varco_cli.failures import Misused
-from varco_common.base.wording import ACCOUNT_EXPECTED, near, shown
-
-
-def _meant(section: str) -> str:
-    """A section that is near, or a key that belongs into one."""
-    inner = section_by_key()
-    if not get_close_matches(section.lower(), KEYS) and (close := get_close_matches(section.lower(), inner)):
-        return f": did you mean {close[0]}, which stands below {inner[close[0]]}?"
-    return near(section, KEYS)
-
-
-class _Loader(yaml.SafeLoader):
-    """Leaves dates as text. JSON has none, and the owner reads them in the account's time zone."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML declares it
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-MAX_NODES = 500_000  # 20,000 users with all their fields are 200,000
-MAX_DEPTH = 30  # an account file has five levels
-
-
-class Owner(NamedTuple):
-    """A service, its sections, and the path to which they are sent.
-
-    With `whole` they are sent as one document; otherwise the value of the only section is sent.
-    """
-
-    service: str
-    path: str
-    sections: tuple[str, ...]
-    whole: bool = False
-
-
-OWNERS = (
-    Owner(
-        "policy",
-        "/accounts/{account}",
-        ("language", "time_zone", "hosts", "users", "senders", "networks", "rules", "notices"),
-        whole=True,
-    ),
-    Owner("domains", "/accounts/{account}/domains", ("domains",)),  # after the senders that need them
-    Owner("relay", "/accounts/{account}/route", ("route",)),
-    Owner("relay", "/accounts/{account}/routes", ("routes",)),
-    Owner("ratelimit", "/accounts/{account}/quotas", ("quotas",)),
-    Owner("filelink", "/accounts/{account}/filelink", ("filelink",)),
-    Owner("archive", "/accounts/{account}/archive", ("archive",)),
-)
-KEYS = ("account", *(section for owner in OWNERS for section in owner.sections))
-_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-
-
-class AccountFile:
-    """An account as its file describes it. Messages call the file `name`."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self._text = text
-        self._root = _composed(name, text)
-        self.content = self._constructed()
-        self.account = self._account()
-
-    @property
-    def sections(self) -> dict[str, Any]:
-        return {section: value for section, value in self.content.items() if section != "account"}
-
-    def place(self, where: Sequence[str]) -> str:
-        """Returns the position of a part, such as `acme.yaml, line 7, users.0.login`.
-
-        Where the file ends before the path does, it is the position of the last step that exists.
-        """
-        node, path_found = self._root, []
-        line = node.start_mark.line + 1
-        for step in where:
-            inner = _inside(node, step)
-            if inner is None:
-                break
-            node, line = inner
-            path_found.append(step)
-        return ", ".join([self.name, f"line {line}", *([".".join(path_found)] if path_found else [])])
-
-    def _constructed(self) -> dict[str, Any]:
-        if not isinstance(self._root, yaml.MappingNode):
-            raise Misused(f"{self.name}: expected sections such as `account: acme`")
-        _Checker(self.name).check(self._root)
-        content = self._values()
-        for section in content:
-            if section not in KEYS:
-                raise Misused(f"{self.place([str(section)])}: unknown section {shown(section)}{_meant(str(section))}")
-        return with_secrets(content, Path(self.name).parent, self.place)
-
-    def _values(self) -> dict[str, Any]:
-        """What the file says, in values that JSON has."""
-        loader = yaml.SafeLoader("")
-        try:
-            content: dict[str, Any] = loader.construct_document(self._root)
-            json.dumps(content, allow_nan=False)
-        except yaml.MarkedYAMLError as error:
-            raise Misused(yaml_mistakes.explained(self.name, self._text, error)) from None
-        except (ValueError, TypeError, OverflowError, RecursionError):
-            raise Misused(f"{self.name}: a value that an account file can't have, such as .nan or !!binary") from None
-        finally:
-            loader.dispose()
-        return content
-
-    def _account(self) -> str:
-        account = self.content.get("account")
-        if account is None:
-            raise Misused(f"{self.name}: the name of the account is missing: write account: acme")
-        if isinstance(account, int | float) and not isinstance(account, bool):
-            raise Misused(f"{self.place(['account'])}: put it in quotes: YAML reads it as a number")
-        if not isinstance(account, str) or not _ACCOUNT.fullmatch(account):
-            raise Misused(f"{self.place(['account'])}: {shown(account)}: expected {ACCOUNT_EXPECTED}")
-        return account
-
-
-class _Checker:
-    """Refuses what YAML allows and nobody means, and what would take all memory."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._nodes = 0
-        self._inside: set[int] = set()
-
-    def check(self, node: yaml.Node) -> None:
-        """An alias counts as what it stands for. Raises Misused."""
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise self._refusal(node, f"more than {MAX_NODES} values, with those that aliases stand for")
-        if isinstance(node, yaml.ScalarNode):
-            return
-        if id(node) in self._inside:
-            raise self._refusal(node, "an alias inside the value that it stands for")
-        if len(self._inside) >= MAX_DEPTH:
-            raise self._refusal(node, f"values in more than {MAX_DEPTH} levels")
-        self._inside.add(id(node))
-        self._check_keys(node)
-        for inner in _values_in(node):
-            self.check(inner)
-        self._inside.remove(id(node))
-
-    def _check_keys(self, node: yaml.Node) -> None:
-        """YAML takes the last of two equal keys in silence."""
-        if not isinstance(node, yaml.MappingNode):
-            return
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise self._refusal(key, "a key is a word, not a list or a mapping")
-            if key.value in seen:
-                raise self._refusal(key, f"{key.value} is there twice: remove one of them")
-            seen.add(key.value)
-
-    def _refusal(self, node: yaml.Node, why: str) -> Misused:
-        return Misused(f"{self._name}, line {node.start_mark.line + 1}: {why}")
-
-
-def _values_in(node: yaml.Node) -> list[yaml.Node]:
-    return [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else node.value
+from varco_common.account_file.parsing import AccountFile, AccountFileError, Place
 
 
 def read(file: str) -> AccountFile:
     """Reads an account from a file or from standard input (`-`). Raises Misused."""
     name = "standard input" if file == "-" else file
-    return AccountFile(name, _decoded(name, _bytes_of(file)))
+    return parsed(name, _decoded(name, _bytes_of(file)))
 
 
 def _bytes_of(file: str) -> bytes:
@@ -202,32 +35,13 @@ def _decoded(name: str, content: bytes) -> str:
         raise Misused(f"{name}, line {line} is not UTF-8: save the file as UTF-8") from None
 
 
-def body(owner: Owner, sections: Mapping[str, Any]) -> Any:
-    """Returns the document for the owner, empty where the file has none of its sections."""
-    its = {section: value for section, value in sections.items() if section in owner.sections}
-    if not its:
-        return {}
-    return its if owner.whole else its[owner.sections[0]]
+def parsed(name: str, text: str) -> AccountFile:
+    """The account that the text describes. Raises Misused."""
 
+    def completion(content: dict[str, Any], place: Place) -> dict[str, Any]:
+        return with_secrets(content, Path(name).parent, place)
 
-def _composed(name: str, text: str) -> yaml.Node:
     try:
-        root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise Misused(yaml_mistakes.explained(name, text, error)) from None
-    except RecursionError:
-        raise Misused(f"{name}: values in more than {MAX_DEPTH} levels") from None
-    if root is None:
-        raise Misused(f"{name}: it is empty")
-    return root
-
-
-def _inside(node: yaml.Node, step: str) -> tuple[yaml.Node, int] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == step:
-                return value, key.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
-        value = node.value[int(step)]
-        return value, value.start_mark.line + 1
-    return None
+        return AccountFile(name, text, completion)
+    except AccountFileError as error:
+        raise Misused(str(error)) from None

@@ -1,17 +1,15 @@
 """Secrets of an account file that are in files of their own: `client_secret_file` and the like."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from varco_cli.failures import Misused
+from varco_common.account_file.parsing import Place
 
 FILE_SUFFIX = "_file"
 SECRETS = ("client_secret", "certificate", "service_account", "refresh_token")  # of `oauth` in a route
 _SECTIONS = ("route", "routes")
 MAX_BYTES = 64 * 1024
-
-Place = Callable[[Sequence[str]], str]
 
 
 def with_secrets(content: dict[str, Any], folder: Path, place: Place) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from varco_cli.account_file import AccountFile
+from varco_cli.account_file import parsed
 from varco_cli.failures import Misused
 from varco_cli.main import app
 
@@ -39,7 +39,7 @@ BOMB = "account: acme\na: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 def test_the_file_is_refused_in_one_line_and_at_once(text, why):
     started = time.monotonic()
     with pytest.raises(Misused) as refusal:
-        AccountFile("acme.yaml", text)
+        parsed("acme.yaml", text)
     assert why in str(refusal.value)
     assert len(str(refusal.value).splitlines()) == 1
     assert time.monotonic() - started < 30  # an attack would take hours
@@ -47,7 +47,7 @@ def test_the_file_is_refused_in_one_line_and_at_once(text, why):
 
 def test_an_alias_that_somebody_means_is_taken():
     text = "account: acme\nsenders: &all ['@acme.example']\nhosts: *all"
-    assert AccountFile("acme.yaml", text).sections == {"senders": ["@acme.example"], "hosts": ["@acme.example"]}
+    assert parsed("acme.yaml", text).sections == {"senders": ["@acme.example"], "hosts": ["@acme.example"]}
 
 
 def test_the_command_prints_one_line(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 
 from varco_archive.api.schemas import ArchiveIn
-from varco_cli.account_file import AccountFile
+from varco_cli.account_file import parsed
 from varco_cli.failures import Misused
 from varco_common.base.mistakes import mistakes
 from varco_filelink.api.schemas import LinkSettingsIn
@@ -113,7 +113,7 @@ def test_a_broken_file_is_refused_in_our_words():
 
 def _refusal(text: str) -> str:
     try:
-        AccountFile("acme.yaml", text)
+        parsed("acme.yaml", text)
     except Misused as refusal:
         return str(refusal)
     return ""

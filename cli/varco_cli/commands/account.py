@@ -2,8 +2,9 @@
 
 import typer
 
-from varco_cli.account_schema import FILE, NAME
 from varco_cli.catalogue import group
+from varco_common.account_file.printing import NAME
+from varco_common.account_file.schema import schema_text
 
 app = group("account")
 
@@ -16,7 +17,7 @@ def account() -> None:
 @app.command("schema")
 def schema() -> None:
     """Prints the JSON Schema of account files, for completion and checks in an editor."""
-    typer.echo(FILE.read_text(), nl=False)
+    typer.echo(schema_text(), nl=False)
 
 
 schema.__doc__ = f"{schema.__doc__}\n\n    Example: `varco account schema > {NAME}`\n    "

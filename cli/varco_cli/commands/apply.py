@@ -6,13 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.account_document import account_text, past_document
-from varco_cli.account_file import OWNERS, AccountFile, Owner, body, read
-from varco_cli.account_schema import completed
-from varco_cli.account_warnings import DEFAULT_MAX_MAIL_SIZE, warnings
+from varco_cli.account_file import read
 from varco_cli.commands.shared import Account, File, FileOption, Reason, differences, the_file
 from varco_cli.failures import CommandFailure, Misused, Refused, Unreachable
 from varco_cli.output import Json
+from varco_cli.past_account import past_document
+from varco_common.account_file.answers import losses, mistakes_with_places, sections_of
+from varco_common.account_file.owners import OWNERS, Owner, body
+from varco_common.account_file.parsing import AccountFile
+from varco_common.account_file.printing import account_text
+from varco_common.account_file.schema import completed
+from varco_common.account_file.warnings import DEFAULT_MAX_MAIL_SIZE, warnings
 from varco_common.base import units
 from varco_common.base.merge_patch import is_off, merged
 
@@ -98,7 +102,7 @@ def _sections(owner: Owner, account: str) -> dict[str, Any]:
         if owner.whole:
             raise
         return {}  # this service has nothing of the account
-    return answer if owner.whole else {owner.sections[0]: answer.get(owner.sections[0], answer)}
+    return sections_of(owner, answer)
 
 
 def _warnings(account_file: AccountFile) -> list[str]:
@@ -167,41 +171,23 @@ def _put(owner: Owner, account_file: AccountFile, params: dict[str, Any], versio
             owner.service, "PATCH", path, params=params, json=content, headers=headers
         )
     except CommandFailure as failure:
-        raise type(failure)(_with_lines(failure, owner, account_file)) from None
+        lines = mistakes_with_places(account_file, owner, failure.problem, str(failure))
+        raise type(failure)("\n".join(lines)) from None
     return answer
-
-
-def _with_lines(failure: CommandFailure, owner: Owner, account_file: AccountFile) -> str:
-    """Returns the errors of the owner, each with its line in the file."""
-    prefix = [] if owner.whole else list(owner.sections)
-    errors = [
-        f"{account_file.place([*prefix, *error['where'][1:]])}: {error['what']}"
-        for error in failure.problem.get("errors", [])
-    ]
-    return "\n".join(dict.fromkeys(errors)) or f"{account_file.place(prefix)}: {failure}"
 
 
 def _ask(account: str, changes: list[dict[str, Any]], *, yes: bool, prune: bool) -> None:
     """Asks before changes are applied. A question about removals names them. Raises Refused."""
-    losses = _losses(changes)
-    if yes and (prune or not losses):
+    lost = output.plain(losses(changes))
+    if yes and (prune or not lost):
         return
     if not sys.stdin.isatty():
-        missing = "--yes --prune" if losses and not yes else "--prune" if losses else "--yes"
-        because = f"; the file {losses}" if losses else ""
+        missing = "--yes --prune" if lost and not yes else "--prune" if lost else "--yes"
+        because = f"; the file {lost}" if lost else ""
         raise Misused(f"there is no terminal to ask at: give {missing} to apply{because}")
     count = f"{len(changes)} change{'s' if len(changes) > 1 else ''}"
     question = (
-        f"The file {losses}. Apply {count} to account {account}?" if losses else f"Apply {count} to account {account}?"
+        f"The file {lost}. Apply {count} to account {account}?" if lost else f"Apply {count} to account {account}?"
     )
     if not typer.confirm(question):
         raise Refused("nothing was applied")
-
-
-def _losses(changes: list[dict[str, Any]]) -> str:
-    """Returns what the changes remove and destroy, such as `removes sender @acme.example`."""
-    removes = [name for change in changes for name in change["removes"]]
-    destroys = [change["destroys"] for change in changes if change["destroys"]]
-    parts = [f"removes {', '.join(removes)}"] if removes else []
-    parts += [f"destroys {', '.join(destroys)}"] if destroys else []
-    return output.plain(" and ".join(parts))

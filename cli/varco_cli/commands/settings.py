@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from varco_cli import api_client, output
-from varco_cli.account_file import AccountFile
+from varco_cli.account_file import parsed
 from varco_cli.catalogue import group
 from varco_cli.commands.apply import apply_file
 from varco_cli.commands.shared import Account, Reason, check_account
@@ -73,7 +73,7 @@ def undo(
         raise Refused(f"event {event} ({stored['fact']}) is no change of an account's settings")
     answer = api_client.call("audit", "GET", f"/accounts/{quote(account, safe='')}/changes/{event}/undo")
     text = yaml.safe_dump({"account": account, **answer["patch"]}, allow_unicode=True, sort_keys=False)
-    opposite = AccountFile(f"the opposite of event {event}", text)
+    opposite = parsed(f"the opposite of event {event}", text)
     why = reason or f"undoes event {event} ({stored['fact']})"
     apply_file(opposite, why, as_json, yes=yes, prune=prune, dry_run=dry_run)
 

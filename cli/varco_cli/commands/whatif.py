@@ -6,13 +6,14 @@ from urllib.parse import quote
 import typer
 
 from varco_cli import api_client, output
-from varco_cli.account_file import AccountFile, read
+from varco_cli.account_file import read
 from varco_cli.commands.replay import Since, Until
 from varco_cli.commands.shared import File, FileOption, the_file
 from varco_cli.failures import CommandFailure, Misused, Refused
 from varco_cli.output import Json
 from varco_cli.replay_output import without_progress
 from varco_cli.times import moment
+from varco_common.account_file.parsing import AccountFile
 
 _SERVICE = "audit"
 _MAX_ROWS = 30

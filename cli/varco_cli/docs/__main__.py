@@ -4,9 +4,11 @@ import json
 import sys
 from pathlib import Path
 
-from varco_cli.account_schema import FILE as SCHEMA
 from varco_cli.docs import account_file, answers, configuration, events, texts
+from varco_common import account_file as package
+from varco_common.account_file.schema import FILE_NAME
 
+SCHEMA = Path(package.__path__[0]) / FILE_NAME
 PAGES = {
     "account-file.md": account_file.page,
     "events.md": events.page,

@@ -1,20 +1,20 @@
 """The JSON Schema of account files, and files that name every key."""
 
 import json
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
-FILE = Path(__file__).with_name("account_file.schema.json")  # `make docs` writes it
-NAME = "varco-account.schema.json"  # as `varco account schema > ...` is told to call it
-HEAD = (
-    f"# yaml-language-server: $schema={NAME}\n"
-    f"# Each key is explained in docs/account-file.md. `varco account schema > {NAME}` is for editors.\n"
-)
+FILE_NAME = "account_file.schema.json"  # in this package; `make docs` writes it
+
+
+def schema_text() -> str:
+    """Returns the schema as it is published."""
+    return (files("varco_common.account_file") / FILE_NAME).read_text()
 
 
 def schema() -> dict[str, Any]:
     """Returns the schema."""
-    content: dict[str, Any] = json.loads(FILE.read_text())
+    content: dict[str, Any] = json.loads(schema_text())
     return content
 
 
