@@ -16,11 +16,9 @@ from varco_common.account_file.owners import OWNERS, Owner, body
 from varco_common.account_file.parsing import AccountFile
 from varco_common.account_file.printing import account_text
 from varco_common.account_file.schema import completed
-from varco_common.account_file.warnings import DEFAULT_MAX_MAIL_SIZE, warnings
+from varco_common.account_file.warnings import DEFAULT_MAX_MAIL_SIZE, placed_warnings
 from varco_common.base import units
-from varco_common.base.merge_patch import is_off, merged
-
-_MAPPINGS = ("rules", "route", "quotas", "filelink", "archive")
+from varco_common.base.merge_patch import is_off
 
 
 def apply(
@@ -111,11 +109,8 @@ def _warnings(account_file: AccountFile) -> list[str]:
         current = _current(account_file.account)
     except Refused:
         current = {}  # it is not open yet
-    document = {**current, **account_file.sections}
-    document |= {name: merged(current.get(name), document[name]) for name in _MAPPINGS if name in document}
     size = str((api_client.state() or {}).get("max_mail_size") or DEFAULT_MAX_MAIL_SIZE)
-    odd = warnings(document, _links_begin_with(), units.parse_size(size))
-    return [f"{account_file.place(warned.where)}: {warned.what}" for warned in odd]
+    return placed_warnings(account_file, current, _links_begin_with(), units.parse_size(size))
 
 
 def _links_begin_with() -> str:

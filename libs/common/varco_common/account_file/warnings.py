@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from varco_common.account_file.parsing import AccountFile
 from varco_common.base import units
+from varco_common.base.merge_patch import merged
 
 DEFAULT_MAX_MAIL_SIZE = 100 * 1024 * 1024  # that of VARCO_INGRESS_MAX_SIZE
+_MAPPINGS = ("rules", "route", "quotas", "filelink", "archive")
 _METERS = ("messages", "recipients", "bytes", "first_time_recipients")
 
 
@@ -15,6 +18,17 @@ class Warned(NamedTuple):
 
     where: tuple[str, ...]
     what: str
+
+
+def placed_warnings(file: AccountFile, current: dict[str, Any], links_begin_with: str, max_mail_size: int) -> list[str]:
+    """The warnings about an account once the file is applied, each with its line in the file.
+
+    `current` is the account as it is; empty before it is opened.
+    """
+    document = {**current, **file.sections}
+    document |= {name: merged(current.get(name), document[name]) for name in _MAPPINGS if name in document}
+    found = warnings(document, links_begin_with, max_mail_size)
+    return [f"{file.place(warned.where)}: {warned.what}" for warned in found]
 
 
 def warnings(document: dict[str, Any], links_begin_with: str, max_mail_size: int) -> list[Warned]:
