@@ -4,6 +4,7 @@ FastAPI reads a whole body before it calls a route, so requests could fill the m
 """
 
 from collections import Counter
+from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -35,18 +36,21 @@ class _Bodies:
             del self._of_caller[caller]
 
 
-def limit_request_size(app: ASGIApp, max_body: int = MAX_BODY) -> ASGIApp:
+def limit_request_size(app: ASGIApp, max_body: int | Callable[[Scope], int] = MAX_BODY) -> ASGIApp:
     """Refuses by the declared length, and by what arrives if no length is declared.
 
-    `max_body` is in bytes. Strangers are one caller: where they may send bodies, it must be small.
+    `max_body` is in bytes, for all requests or by request. Strangers are one caller: where they may
+    send bodies, it must be small.
     """
-    bodies, detail = _Bodies(), f"A request has at most {max_body} bytes."
+    bodies = _Bodies()
 
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await app(scope, receive, send)
+        limit = max_body(scope) if callable(max_body) else max_body
+        detail = f"A request has at most {limit} bytes."
         declared = dict(scope["headers"]).get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > max_body:
+        if declared.isdigit() and int(declared) > limit:
             return await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)(scope, receive, send)
         received, caller = 0, scope.get("state", {}).get("caller", "")
 
@@ -54,7 +58,7 @@ def limit_request_size(app: ASGIApp, max_body: int = MAX_BODY) -> ASGIApp:
             nonlocal received
             message = await receive()
             size = len(message.get("body", b""))
-            if received + size > max_body:
+            if received + size > limit:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
             bodies.add(caller, size)
             received += size

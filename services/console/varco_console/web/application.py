@@ -11,12 +11,14 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from varco_common.base import log
 from varco_common.base.errors import ConflictError, NotFound, RefusedCommand, TransientError, VarcoError
 from varco_common.events.ban_table import BanTable
 from varco_common.runtime.person_tokens import RightsRefused
 from varco_common.runtime.request_size import limit_request_size
+from varco_console.people import People
 from varco_console.service_apis import ApiFailure
 from varco_console.web.access import PageRoutes, SignInNeeded, declared_access
 from varco_console.web.context import Console
@@ -38,6 +40,8 @@ _STATUS: dict[type[Exception], HTTPStatus] = {
     TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 MAX_FORM = 64 << 10  # bytes: FastAPI reads a form before it asks who sends it
+MAX_EDITED = 2 << 20  # of an account file, or a list of senders, from somebody who is signed in
+_EDITED = "/accounts/"
 Middleware = Callable[[Request, RequestResponseEndpoint], Awaitable[Response]]
 _log = log.get(__name__)
 
@@ -51,8 +55,9 @@ def web_application(console: Console, pages: Sequence[PageRoutes], bans: BanTabl
     check_access(app.routes)
     app.add_api_route("/livez", _live, include_in_schema=False)
     app.mount("/static", StaticFiles(packages=[("varco_console", "static")]))
-    app.middleware("http")(_session_middleware(console, bans))
-    app.add_middleware(limit_request_size, max_body=MAX_FORM)
+    app.middleware("http")(_answer_middleware(console, bans))
+    app.add_middleware(limit_request_size, max_body=_max_form)
+    app.add_middleware(_with_session, people=console.people)
     for kind in (HTTPException, RequestValidationError, SignInNeeded, RightsRefused, VarcoError, Exception):
         app.add_exception_handler(kind, _on_error)
     return app
@@ -65,12 +70,11 @@ def check_access(routes: Iterable[object]) -> None:
             declared_access(route)
 
 
-def _session_middleware(console: Console, bans: BanTable) -> Middleware:
-    async def with_session(request: Request, call_next: RequestResponseEndpoint) -> Response:
+def _answer_middleware(console: Console, bans: BanTable) -> Middleware:
+    async def answered(request: Request, call_next: RequestResponseEndpoint) -> Response:
         host = request.client.host if request.client else ""
         if bans.banned(host, datetime.now(UTC)):
             return PlainTextResponse("This address is banned.\n", HTTPStatus.FORBIDDEN, headers=_HEADERS)
-        request.state.session = console.people.open_session(read_cookie(request, SESSION))
         if request.state.session:
             await console.people.note_use(request.state.session, host)
         response = await call_next(request)
@@ -78,7 +82,23 @@ def _session_middleware(console: Console, bans: BanTable) -> Middleware:
         response.headers.setdefault("Cache-Control", _cache(request))
         return response
 
-    return with_session
+    return answered
+
+
+def _with_session(app: ASGIApp, people: People) -> ASGIApp:
+    """Middleware that finds out who is there before anything of the body is read."""
+
+    async def recognised(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            session = people.open_session(read_cookie(Request(scope), SESSION))
+            scope.setdefault("state", {}).update(session=session, caller=session.by if session else "")
+        await app(scope, receive, send)
+
+    return recognised
+
+
+def _max_form(scope: Scope) -> int:
+    return MAX_EDITED if scope["state"]["session"] and scope["path"].startswith(_EDITED) else MAX_FORM
 
 
 def _cache(request: Request) -> str:
