@@ -23,11 +23,14 @@ RENEWED_SECONDS = 60.0  # before its end a token is replaced
 
 
 class ApiFailure(VarcoError):
-    """A service refused or is away. `status` is that of HTTP; 503 if it can't be reached."""
+    """A service refused or is away. `status` is that of HTTP; 503 if it can't be reached.
 
-    def __init__(self, service: str, status: int, detail: str) -> None:
+    `problem` is the service's answer (RFC 9457), if it gave one.
+    """
+
+    def __init__(self, service: str, status: int, detail: str, problem: Mapping[str, Any] | None = None) -> None:
         super().__init__(detail)
-        self.service, self.status = service, status
+        self.service, self.status, self.problem = service, status, problem or {}
 
 
 class ServiceApis:
@@ -93,7 +96,7 @@ class ServiceApis:
             async with self.client.stream(method, url, headers=headers, timeout=timeout, **options) as answer:
                 if not answer.is_success:
                     await answer.aread()
-                    raise ApiFailure(service, answer.status_code, _detail(answer))
+                    raise _failure(service, answer)
                 yield answer
         except httpx.HTTPError as error:
             raise ApiFailure(service, 503, f"{service} does not answer ({type(error).__name__})") from None
@@ -157,7 +160,7 @@ class PersonApi:
         answer = await self._apis.call(service, method, path, token, **options)
         if answer.is_success:
             return answer
-        raise ApiFailure(service, answer.status_code, _detail(answer))
+        raise _failure(service, answer)
 
 
 def _decoded(answer: "httpx.Response") -> Any:
@@ -168,9 +171,10 @@ def _given(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value not in (None, "")}
 
 
-def _detail(answer: "httpx.Response") -> str:
+def _failure(service: str, answer: "httpx.Response") -> ApiFailure:
     try:
         problem = answer.json()
     except ValueError:
-        return answer.reason_phrase
-    return str(problem.get("detail") or problem.get("title") or answer.status_code)
+        return ApiFailure(service, answer.status_code, answer.reason_phrase)
+    detail = str(problem.get("detail") or problem.get("title") or answer.status_code)
+    return ApiFailure(service, answer.status_code, detail, problem)

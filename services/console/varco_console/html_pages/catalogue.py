@@ -1,5 +1,6 @@
 """The list of all pages. A new page is a line here, and two if the menu shows it."""
 
+from varco_console.html_pages.account.routes import routes as account
 from varco_console.html_pages.audit.routes import routes as audit
 from varco_console.html_pages.bans.routes import routes as bans
 from varco_console.html_pages.copies.routes import routes as copies
@@ -16,7 +17,7 @@ from varco_console.html_pages.tokens.routes import routes as tokens
 from varco_console.web.access import ALL_ROLES, SEES_ALL
 from varco_console.web.rendering import NavigationEntry
 
-PAGES = (sign_in, oidc, overview, find_mail, mail, queue, bans, links, copies, people, tokens, audit, events)
+PAGES = (sign_in, oidc, overview, find_mail, mail, queue, bans, links, copies, account, people, tokens, audit, events)
 NAVIGATION = (
     NavigationEntry("/", "nav_overview", ALL_ROLES),
     NavigationEntry("/mails", "nav_mails", ALL_ROLES),
@@ -24,6 +25,7 @@ NAVIGATION = (
     NavigationEntry("/bans", "nav_bans", ALL_ROLES),
     NavigationEntry("/links", "nav_links", ALL_ROLES),
     NavigationEntry("/copies", "nav_copies", ALL_ROLES),
+    NavigationEntry("/accounts", "nav_accounts", ALL_ROLES),
     NavigationEntry("/audit", "nav_audit", SEES_ALL),
     NavigationEntry("/events", "nav_events", ALL_ROLES),
     NavigationEntry("/people", "nav_people", SEES_ALL),

@@ -1,0 +1,101 @@
+"""An account's file: shown, edited, compared, applied."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Form, Path, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from varco_common.account_file.parsing import AccountFileError
+from varco_common.account_file.printing import account_text
+from varco_console.html_pages.account import account_files
+from varco_console.html_pages.account.account_files import PartlyApplied
+from varco_console.html_pages.account.view import AccountEditor, difference, editor
+from varco_console.web.access import PageRoutes, SignedIn
+from varco_console.web.context import console_of, person_api
+
+routes = PageRoutes()
+AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+FileText = Annotated[str, Form()]
+
+
+class ApplyForm(BaseModel):
+    """The file, the versions that its difference was shown for, and whether losses are meant."""
+
+    model_config = ConfigDict(extra="ignore")  # the form's token
+
+    text: str
+    versions: str
+    reason: str = Field(min_length=3, max_length=1_000)
+    loss: bool = False
+
+
+@routes.page("/accounts")
+async def list_accounts(request: Request, opened: SignedIn) -> Response:
+    """People of one account are led to it."""
+    if opened.person.account:
+        return _to(opened.person.account)
+    accounts = await person_api(request).get("policy", "/accounts")
+    return console_of(request).renderer.page(request, "account/accounts.html", accounts)
+
+
+@routes.page("/accounts/{account}")
+async def show_account(request: Request, account: AccountName, opened: SignedIn, done: str = "") -> Response:
+    text = account_text(await account_files.current_document(person_api(request), account))
+    return _editor(request, editor(opened.person, account, text), done)
+
+
+@routes.change("/accounts/{account}/difference")
+async def show_difference(request: Request, account: AccountName, opened: SignedIn, text: FileText) -> Response:
+    """What the file would change. Changes nothing."""
+    try:
+        return await _difference(request, account, text)
+    except AccountFileError as error:
+        return _editor(request, editor(opened.person, account, text, str(error)), error=error)
+
+
+@routes.change("/accounts/{account}/edit")
+async def edit_on(request: Request, account: AccountName, opened: SignedIn, text: FileText) -> Response:
+    """The editor, with a file that is not applied yet."""
+    return _editor(request, editor(opened.person, account, text))
+
+
+@routes.change("/accounts/{account}")
+async def apply(
+    request: Request, account: AccountName, opened: SignedIn, form: Annotated[ApplyForm, Form()]
+) -> Response:
+    """Applies the difference that was shown; shows it anew where it has changed meanwhile."""
+    api = person_api(request)
+    try:
+        file = account_files.read_file(account, form.text)
+        plans = await account_files.plan(api, file)
+        shown = difference(account, form.text, plans, ())
+        if shown.versions != form.versions or (shown.lost and not form.loss):
+            return await _difference(request, account, form.text, HTTPStatus.CONFLICT)
+        await account_files.apply_file(api, file, plans, form.reason)
+    except AccountFileError as error:
+        return _editor(request, editor(opened.person, account, form.text, str(error)), error=error)
+    return _to(account, "?done=applied")
+
+
+async def _difference(request: Request, account: str, text: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Raises AccountFileError."""
+    api, file = person_api(request), account_files.read_file(account, text)
+    plans, warnings = await asyncio.gather(account_files.plan(api, file), account_files.warnings_about(api, file))
+    view = difference(account, text, plans, warnings)
+    return console_of(request).renderer.page(
+        request, "account/difference.html", view, status=status, conflict=status is HTTPStatus.CONFLICT
+    )
+
+
+def _editor(request: Request, view: AccountEditor, done: str = "", error: AccountFileError | None = None) -> Response:
+    applied = error.done if isinstance(error, PartlyApplied) else ""
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
+    render = console_of(request).renderer.page
+    return render(request, "account/page.html", view, status=status, done=done, applied=applied)
+
+
+def _to(account: str, query: str = "") -> RedirectResponse:
+    return RedirectResponse(f"/accounts/{account}{query}", HTTPStatus.SEE_OTHER)
