@@ -1,4 +1,4 @@
-"""The normal form of logins, senders, networks, host names and extensions. Pure.
+"""The normal form of logins, networks, host names and extensions. Pure.
 
 Each function raises RefusedCommand, whose text says how to write it.
 """
@@ -8,30 +8,14 @@ from ipaddress import ip_interface
 
 from varco_common.base.errors import RefusedCommand
 from varco_common.events.ban_table import unmapped
-from varco_common.mail.sender_patterns import normal
+from varco_common.mail.sender_patterns import HOST_NAME, normal
 
 RESERVED_NAMES = frozenset({"admin"})  # the scope of tokens that are valid for all accounts
 ACCOUNT_NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 BROADEST = {4: 8, 6: 16}  # prefix lengths; a broader network is only trusted by force
 
-_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LOGIN = re.compile(r"[^\s:\x00-\x1f\x7f]{1,254}")
-_LOCAL = re.compile(r'(?=.{1,64}$)(?:[^\s\x00-\x1f\x7f<>@"]+|"[^\x00-\x1f\x7f<>"]+")')  # RFC 5321 4.1.2, 4.5.3.1.1
 _EXTENSION = re.compile(r"[a-z0-9][a-z0-9_+-]{0,15}")
-
-
-def normal_sender_pattern(text: str) -> str:
-    """`a@b.c`, `@b.c` (a domain) or `@.b.c` (its subdomains), as `senders.covering` expects it."""
-    local, at, domain = normal(text).rpartition("@")
-    subdomains = not local and domain.startswith(".")
-    bare = domain[1:] if subdomains else domain
-    fits = at and "@" in text and len(bare) <= 253 and _HOST.fullmatch(bare) and (not subdomains or "." in bare)
-    if not fits or (local and not _LOCAL.fullmatch(local)):
-        raise RefusedCommand(
-            f"{text!r} is no sender: write a@acme.example, @acme.example (a domain) or @.acme.example (its subdomains)"
-        )
-    return f"{local}@{domain}"
 
 
 def normal_login(text: str) -> str:
@@ -62,7 +46,7 @@ def normal_network(text: str, *, forced: bool = False) -> str:
 def normal_host_name(text: str) -> str:
     """Lower case; internationalised names in their ASCII form."""
     name = normal(f"x@{text.strip().rstrip('.')}")[2:]
-    if len(name) > 253 or not _HOST.fullmatch(name):
+    if len(name) > 253 or not HOST_NAME.fullmatch(name):
         raise RefusedCommand(f"{text!r} is no host name")
     return name
 

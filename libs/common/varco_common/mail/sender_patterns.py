@@ -1,9 +1,16 @@
-"""Which addresses an account's sender list covers."""
+"""How the entries of an account's sender list are written, and which addresses they cover. Pure."""
 
+import re
 from collections.abc import Container, Iterator
 from contextlib import suppress
 
 import idna
+
+from varco_common.base.errors import RefusedCommand
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_LOCAL = re.compile(r'(?=.{1,64}$)(?:[^\s\x00-\x1f\x7f<>@"]+|"[^\x00-\x1f\x7f<>"]+")')  # RFC 5321 4.1.2, 4.5.3.1.1
 
 
 def normal(address: str) -> str:
@@ -15,6 +22,22 @@ def normal(address: str) -> str:
     if not domain.isascii():
         with suppress(UnicodeError):  # no valid domain name: it stays as it is, and no list has it
             domain = idna.encode(domain, uts46=True).decode()
+    return f"{local}@{domain}"
+
+
+def normal_sender_pattern(text: str) -> str:
+    """`a@b.c`, `@b.c` (a domain) or `@.b.c` (its subdomains), in the form of `normal`.
+
+    Raises RefusedCommand, whose text says how to write it.
+    """
+    local, at, domain = normal(text).rpartition("@")
+    subdomains = not local and domain.startswith(".")
+    bare = domain[1:] if subdomains else domain
+    fits = at and "@" in text and len(bare) <= 253 and HOST_NAME.fullmatch(bare) and (not subdomains or "." in bare)
+    if not fits or (local and not _LOCAL.fullmatch(local)):
+        raise RefusedCommand(
+            f"{text!r} is no sender: write a@acme.example, @acme.example (a domain) or @.acme.example (its subdomains)"
+        )
     return f"{local}@{domain}"
 
 

@@ -12,11 +12,11 @@ from varco_common.base.errors import RefusedCommand
 from varco_common.base.merge_patch import is_off, merged
 from varco_common.events import Language, Rules
 from varco_common.mail.account_texts import UTC
+from varco_common.mail.sender_patterns import normal_sender_pattern
 from varco_common.runtime.documents import parsed
 from varco_policy.api.request_schemas import AccountDocument
 from varco_policy.api.response_rendering import exceptions_out, rules_out
 from varco_policy.model.account import Account
-from varco_policy.normalization import normal_sender_pattern
 
 _FORM: TypeAdapter[AccountDocument] = TypeAdapter(AccountDocument)
 _REMOVED: dict[str, Any] = {

@@ -16,6 +16,7 @@ from varco_common.base.time_zones import in_utc
 from varco_common.events import Language, Notice, Rules
 from varco_common.mail.account_texts import UTC
 from varco_common.mail.notices import wrong_with
+from varco_common.mail.sender_patterns import normal_sender_pattern
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.tokens import ApiToken
 from varco_policy import normalization
@@ -81,7 +82,7 @@ def parse_without_users(document: AccountDocument, account: Account | None, reas
     if document.hosts is not None:
         sections["hosts"] = _unique(_each("hosts", document.hosts, normalization.normal_host_name))
     if document.senders is not None:
-        sections["senders"] = _unique(_each("senders", document.senders, normalization.normal_sender_pattern))
+        sections["senders"] = _unique(_each("senders", document.senders, normal_sender_pattern))
     if document.networks is not None:
         trusted = account.networks if account else {}
         sections["networks"] = dict(
@@ -234,7 +235,7 @@ def _parse_exceptions(entries: Iterable[AttachmentExceptionIn], zone: str) -> di
     requests: dict[str, AttachmentExceptionRequest] = {}
     for place, entry in enumerate(entries):
         with _at("rules", "exceptions", place):
-            pattern = normalization.normal_sender_pattern(entry.sender)
+            pattern = normal_sender_pattern(entry.sender)
             if pattern in requests:
                 raise RefusedCommand(f"{pattern} is excepted twice")
             until = in_utc(entry.until, zone) if entry.until else None

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 
 from varco_common.events import Language, Notice
+from varco_common.mail.sender_patterns import normal_sender_pattern
 from varco_common.runtime.auth import AccountScope, Admin
 from varco_common.runtime.command_api import ChangedOut, Command, ReasonedCommand
 from varco_policy import commands
@@ -13,7 +14,6 @@ from varco_policy.api.request_parsing import parse_attachments, parse_notice, pa
 from varco_policy.api.request_schemas import AttachmentExceptionForm, NoticeForm, RulesChange
 from varco_policy.api.response_rendering import attachment_exception_out, notice_out, rules_out
 from varco_policy.api.response_schemas import AttachmentExceptionOut, NoticeOut, RulesOut
-from varco_policy.normalization import normal_sender_pattern
 
 
 def router(runner: CommandRunner) -> APIRouter:
