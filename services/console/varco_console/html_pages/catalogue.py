@@ -12,12 +12,29 @@ from varco_console.html_pages.oidc.routes import routes as oidc
 from varco_console.html_pages.overview.routes import routes as overview
 from varco_console.html_pages.people.routes import routes as people
 from varco_console.html_pages.queue.routes import routes as queue
+from varco_console.html_pages.senders.routes import routes as senders
 from varco_console.html_pages.sign_in.routes import routes as sign_in
 from varco_console.html_pages.tokens.routes import routes as tokens
 from varco_console.web.access import ALL_ROLES, SEES_ALL
 from varco_console.web.rendering import NavigationEntry
 
-PAGES = (sign_in, oidc, overview, find_mail, mail, queue, bans, links, copies, account, people, tokens, audit, events)
+PAGES = (
+    sign_in,
+    oidc,
+    overview,
+    find_mail,
+    mail,
+    queue,
+    bans,
+    links,
+    copies,
+    account,
+    senders,
+    people,
+    tokens,
+    audit,
+    events,
+)
 NAVIGATION = (
     NavigationEntry("/", "nav_overview", ALL_ROLES),
     NavigationEntry("/mails", "nav_mails", ALL_ROLES),
@@ -26,6 +43,7 @@ NAVIGATION = (
     NavigationEntry("/links", "nav_links", ALL_ROLES),
     NavigationEntry("/copies", "nav_copies", ALL_ROLES),
     NavigationEntry("/accounts", "nav_accounts", ALL_ROLES),
+    NavigationEntry("/senders", "nav_senders", ALL_ROLES),
     NavigationEntry("/audit", "nav_audit", SEES_ALL),
     NavigationEntry("/events", "nav_events", ALL_ROLES),
     NavigationEntry("/people", "nav_people", SEES_ALL),

@@ -12,6 +12,7 @@ from varco_common.account_file.parsing import AccountFileError
 from varco_common.account_file.printing import account_text
 from varco_console.html_pages.account import account_files
 from varco_console.html_pages.account.account_files import PartlyApplied
+from varco_console.html_pages.account.choice import choose_account
 from varco_console.html_pages.account.view import AccountEditor, difference, editor
 from varco_console.web.access import PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
@@ -34,11 +35,7 @@ class ApplyForm(BaseModel):
 
 @routes.page("/accounts")
 async def list_accounts(request: Request, opened: SignedIn) -> Response:
-    """People of one account are led to it."""
-    if opened.person.account:
-        return _to(opened.person.account)
-    accounts = await person_api(request).get("policy", "/accounts")
-    return console_of(request).renderer.page(request, "account/accounts.html", accounts)
+    return await choose_account(request, opened)
 
 
 @routes.page("/accounts/{account}")
