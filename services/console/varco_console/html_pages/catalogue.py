@@ -6,6 +6,7 @@ from varco_console.html_pages.bans.routes import routes as bans
 from varco_console.html_pages.copies.routes import routes as copies
 from varco_console.html_pages.events.routes import routes as events
 from varco_console.html_pages.find_mail.routes import routes as find_mail
+from varco_console.html_pages.limits.routes import routes as limits
 from varco_console.html_pages.links.routes import routes as links
 from varco_console.html_pages.mail.routes import routes as mail
 from varco_console.html_pages.oidc.routes import routes as oidc
@@ -30,6 +31,7 @@ PAGES = (
     copies,
     account,
     senders,
+    limits,
     people,
     tokens,
     audit,
@@ -44,6 +46,7 @@ NAVIGATION = (
     NavigationEntry("/copies", "nav_copies", ALL_ROLES),
     NavigationEntry("/accounts", "nav_accounts", ALL_ROLES),
     NavigationEntry("/senders", "nav_senders", ALL_ROLES),
+    NavigationEntry("/limits", "nav_limits", ALL_ROLES),
     NavigationEntry("/audit", "nav_audit", SEES_ALL),
     NavigationEntry("/events", "nav_events", ALL_ROLES),
     NavigationEntry("/people", "nav_people", SEES_ALL),
