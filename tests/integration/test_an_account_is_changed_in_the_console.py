@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.integration.console_people import People, form_token
-from tests.integration.gate import Gate
+from tests.integration.gate import Gate, wait_for
 
 FILE = """\
 account: office
@@ -124,3 +124,49 @@ def test_an_owner_changes_what_the_accounts_token_may(people: People):
         assert "an account's token may make its rules stricter, never looser" in html.unescape(refused.text)
         stricter = re.sub(r"max_size: \S+", "max_size: 1MB", text)
         assert "rules.max_size" in post(browser, "/accounts/acme/difference", text=stricter).text
+
+
+def test_a_change_is_in_the_history_and_undone_by_its_opposite(office: Gate, people: People):
+    assert not office.varco("senders", "add", "office", "extra@office.test").returncode
+    (added, *_) = office.json("settings", "history", "office", "--json")
+    with people.signed_in("operator") as browser:
+        page = browser.get("/accounts/office/history")
+        assert page.status_code == 200, page.text
+        assert "extra@office.test" in page.text
+        assert "extra@office.test" in browser.get("/accounts/office/history.csv").text
+        shown = post(browser, f"/accounts/office/history/{added['sequence']}/undo")
+        assert "removes sender extra@office.test" in html.unescape(shown.text)
+        form = {"text": hidden_text(shown.text), "versions": versions(shown.text), "loss": "1"}
+        reason = f"undoes event {added['sequence']}"
+        assert f'value="{reason}"' in shown.text
+        assert post(browser, "/accounts/office", **form, reason=reason).status_code == 303
+    assert "extra@office.test" not in office.varco("show", "office").stdout
+    (undone, *_) = office.json("settings", "history", "office", "--json")
+    assert (undone["fact"], undone["event"]["reason"]) == ("sender-withdrawn", reason)
+
+
+def test_what_cannot_be_undone_is_said_in_the_history(office: Gate, people: People):
+    opened = office.json("settings", "history", "office", "--json")[-1]
+    with people.signed_in("operator") as browser:
+        answer = post(browser, f"/accounts/office/history/{opened['sequence']}/undo")
+    assert answer.status_code == 422
+    assert "the account is not open at event" in html.unescape(answer.text)
+
+
+def test_beside_the_difference_stands_what_it_would_have_done(people: People):
+    with people.signed_in("owner") as browser:
+        text = hidden_text(browser.get("/accounts/acme").text)
+        text = re.sub(r"""['"]@acme\.test['"],?\s*""", "", text)
+        shown = post(browser, "/accounts/acme/difference", text=text)
+        found = re.search(r'data-source="([^"]*)"', shown.text)
+        assert found, shown.text
+        progress = html.unescape(found[1])
+        page = wait_for(lambda: done(browser.get(progress).text), 120)
+        assert "would be refused" in page
+        assert "alice@acme.test" in page
+
+
+def done(page: str) -> str:
+    """The page, once the what-if has ended."""
+    assert "It could not be decided again" not in page, page
+    return page if "mails were decided again." in page else ""

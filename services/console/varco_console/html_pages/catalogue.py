@@ -6,6 +6,7 @@ from varco_console.html_pages.bans.routes import routes as bans
 from varco_console.html_pages.copies.routes import routes as copies
 from varco_console.html_pages.events.routes import routes as events
 from varco_console.html_pages.find_mail.routes import routes as find_mail
+from varco_console.html_pages.history.routes import routes as history
 from varco_console.html_pages.limits.routes import routes as limits
 from varco_console.html_pages.links.routes import routes as links
 from varco_console.html_pages.mail.routes import routes as mail
@@ -32,6 +33,7 @@ PAGES = (
     account,
     senders,
     limits,
+    history,
     people,
     tokens,
     audit,

@@ -33,13 +33,16 @@ async function load(url, selector, signal) {
   else if (answer.ok) replaceParts(await answer.text(), selector);
 }
 
-// <section id="health" data-live="10">: loaded anew every ten seconds while the page is seen.
+// <section id="health" data-live="10">: loaded anew every ten seconds while the page is seen;
+// with data-source, from the page with that address.
 function live() {
-  const seconds = [...document.querySelectorAll("[data-live]")].map((part) => Number(part.dataset.live));
-  if (!seconds.length) return;
+  const parts = [...document.querySelectorAll("[data-live]")];
+  if (!parts.length) return;
+  const sources = new Set(parts.map((part) => part.dataset.source || location.href));
   setInterval(() => {
-    if (!document.hidden) load(location.href, "[data-live]").catch(() => {});
-  }, 1000 * Math.min(...seconds));
+    if (document.hidden) return;
+    for (const source of sources) load(source, "[data-live]").catch(() => {});
+  }, 1000 * Math.min(...parts.map((part) => Number(part.dataset.live))));
 }
 
 // <form method="get" data-results="results">: the part with that id follows what is typed.

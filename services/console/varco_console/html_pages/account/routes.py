@@ -1,10 +1,9 @@
 """An account's file: shown, edited, compared, applied."""
 
-import asyncio
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Form, Path, Request
+from fastapi import Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,8 +12,9 @@ from varco_common.account_file.printing import account_text
 from varco_console.html_pages.account import account_files
 from varco_console.html_pages.account.account_files import PartlyApplied
 from varco_console.html_pages.account.choice import choose_account
+from varco_console.html_pages.account.difference_page import current_what_if, difference_page
 from varco_console.html_pages.account.view import AccountEditor, difference, editor
-from varco_console.web.access import PageRoutes, SignedIn
+from varco_console.web.access import MAY_CHANGE, PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
 
 routes = PageRoutes()
@@ -48,9 +48,18 @@ async def show_account(request: Request, account: AccountName, opened: SignedIn,
 async def show_difference(request: Request, account: AccountName, opened: SignedIn, text: FileText) -> Response:
     """What the file would change. Changes nothing."""
     try:
-        return await _difference(request, account, text)
+        return await difference_page(request, account, text)
     except AccountFileError as error:
         return _editor(request, editor(opened.person, account, text, str(error)), error=error)
+
+
+@routes.page("/accounts/{account}/whatif", roles=MAY_CHANGE)
+async def show_what_if(
+    request: Request, account: AccountName, file: Annotated[str, Query(max_length=64)] = ""
+) -> Response:
+    """How far the what-if is, or what it found. `file` is the digest of the file."""
+    view = current_what_if(request, account, file)
+    return console_of(request).renderer.page(request, "account/what_if.html", view, account=account)
 
 
 @routes.change("/accounts/{account}/edit")
@@ -70,21 +79,11 @@ async def apply(
         plans = await account_files.plan(api, file)
         shown = difference(account, form.text, plans, ())
         if shown.versions != form.versions or (shown.lost and not form.loss):
-            return await _difference(request, account, form.text, HTTPStatus.CONFLICT)
+            return await difference_page(request, account, form.text, HTTPStatus.CONFLICT)
         await account_files.apply_file(api, file, plans, form.reason)
     except AccountFileError as error:
         return _editor(request, editor(opened.person, account, form.text, str(error)), error=error)
     return _to(account, "?done=applied")
-
-
-async def _difference(request: Request, account: str, text: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Raises AccountFileError."""
-    api, file = person_api(request), account_files.read_file(account, text)
-    plans, warnings = await asyncio.gather(account_files.plan(api, file), account_files.warnings_about(api, file))
-    view = difference(account, text, plans, warnings)
-    return console_of(request).renderer.page(
-        request, "account/difference.html", view, status=status, conflict=status is HTTPStatus.CONFLICT
-    )
 
 
 def _editor(request: Request, view: AccountEditor, done: str = "", error: AccountFileError | None = None) -> Response:

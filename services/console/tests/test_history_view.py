@@ -1,0 +1,31 @@
+"""The history of an account: in pages, and undone by those who may."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from varco_common.events import PersonRole
+from varco_console.html_pages.history.view import PAGE, account_history
+from varco_console.model import Person
+
+
+def change(sequence: int, by: str = "person:anna") -> dict:
+    event = {"account": "acme", "by": by, "reason": "a test", "pattern": "@a.example"}
+    return {"sequence": sequence, "time": "2026-11-29T12:00:00Z", "fact": "sender-authorised", "event": event}
+
+
+def person(role: PersonRole) -> Person:
+    return Person(name="anna", role=role, account="" if role.sees_all else "acme", added_at=datetime.now(UTC))
+
+
+def test_each_change_has_who_and_why_and_older_ones_follow():
+    changes = [change(PAGE + 1 - number) for number in range(PAGE + 1)]
+    shown = account_history(person(PersonRole.OWNER), "acme", changes, {})
+    assert (len(shown.changes), shown.before) == (PAGE, 2)
+    assert (shown.changes[0].who, shown.changes[0].reason) == ("anna", "a test")
+    assert not account_history(person(PersonRole.OWNER), "acme", changes[:PAGE], {}).before
+
+
+@pytest.mark.parametrize("role", PersonRole)
+def test_who_may_change_may_undo(role):
+    assert account_history(person(role), "acme", [], {}).may_change is role.may_change

@@ -1,0 +1,40 @@
+"""What a changed file would have done, as far as it is known."""
+
+import pytest
+
+from varco_console.html_pages.account.what_if import OutcomeCount, WhatIf, digest, what_if
+from varco_console.web.job_state import JobState
+
+FILE = digest("account: acme")
+DONE = {
+    "line": "done",
+    "file": FILE,
+    "mails": 7,
+    "outcomes": {"would be refused": 3},
+    "rules": {"policy: too-big": {"would be refused": 3}},
+    "senders": {"a@a.example": {"would be refused": 1}, "b@a.example": {"would be refused": 2}},
+}
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        (None, WhatIf("none", FILE)),
+        (JobState(), WhatIf("running", FILE)),
+        (JobState({"line": "progress", "file": FILE, "part": 0.456, "mails": 5}), WhatIf("running", FILE, 46, 5)),
+        (JobState({"line": "change", "file": FILE, "text": "+ sender"}), WhatIf("running", FILE)),
+        (JobState({"line": "failed", "file": FILE, "why": "no"}, done=True), WhatIf("failed", FILE, why="no")),
+        (JobState(None, done=True, failure="audit does not answer"), WhatIf("failed", FILE, why="audit does not answer")),
+        (JobState({"line": "progress", "file": FILE, "part": 0.5, "mails": 5}, done=True), WhatIf("failed", FILE)),
+        (JobState(DONE | {"file": "another"}), WhatIf("other", FILE)),
+    ],
+)  # fmt: skip
+def test_nothing_is_said_of_a_file_before_it_is_known(job, expected):
+    assert what_if(FILE, job) == expected
+
+
+def test_the_result_has_the_largest_numbers_first():
+    result = what_if(FILE, JobState(DONE, done=True))
+    assert (result.state, result.mails, result.outcomes) == ("done", 7, (("would be refused", 3),))
+    assert result.senders[0] == OutcomeCount("b@a.example", "would be refused", 2)
+    assert result.rules == (OutcomeCount("policy: too-big", "would be refused", 3),)

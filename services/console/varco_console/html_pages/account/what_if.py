@@ -1,0 +1,71 @@
+"""What a changed file would have done to last month's mail. Pure."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from varco_console.web.job_state import JobState
+
+SHOWN = 20  # rules, and senders
+
+
+class OutcomeCount(NamedTuple):
+    """How many mails of a sender, or by a rule, would have had another outcome."""
+
+    name: str
+    outcome: str
+    mails: int
+
+
+class WhatIf(NamedTuple):
+    """`state` is none, running, done, failed or other: of another file since.
+
+    `part` is how far it is, in per cent; `mails` are those that were decided again.
+    """
+
+    state: str
+    file: str
+    part: int = 0
+    mails: int = 0
+    outcomes: tuple[tuple[str, int], ...] = ()
+    rules: tuple[OutcomeCount, ...] = ()
+    senders: tuple[OutcomeCount, ...] = ()
+    why: str = ""
+
+
+def digest(text: str) -> str:
+    """What tells one file from another in an address."""
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def what_if(file: str, job: JobState | None) -> WhatIf:
+    """`file` is the digest of the file that the page is about."""
+    if not job:
+        return WhatIf("none", file)
+    line = job.last or {}
+    if line and line["file"] != file:
+        return WhatIf("other", file)
+    if job.failure or line.get("line") == "failed":
+        return WhatIf("failed", file, why=job.failure or line["why"])
+    if line.get("line") == "done":
+        return _done(file, line)
+    if job.done:
+        return WhatIf("failed", file)
+    return WhatIf("running", file, part=round(100 * line.get("part", 0)), mails=line.get("mails", 0))
+
+
+def _done(file: str, line: Mapping[str, Any]) -> WhatIf:
+    return WhatIf(
+        "done",
+        file,
+        part=100,
+        mails=line["mails"],
+        outcomes=tuple(sorted(line["outcomes"].items())),
+        rules=_largest(line["rules"]),
+        senders=_largest(line["senders"]),
+    )
+
+
+def _largest(counts: Mapping[str, Mapping[str, int]]) -> tuple[OutcomeCount, ...]:
+    rows = [OutcomeCount(name, *count) for name, outcomes in counts.items() for count in outcomes.items()]
+    return tuple(sorted(rows, key=lambda row: (-row.mails, row.name, row.outcome))[:SHOWN])
