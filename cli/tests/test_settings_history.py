@@ -14,8 +14,8 @@ ACCOUNT = "undone"
 
 @pytest.fixture
 def run(stack: Stack, varco: Varco) -> Any:
-    def in_stack(*arguments: str) -> Ended:
-        return varco(*arguments, home=stack.home.path)
+    def in_stack(*arguments: str, given: str = "") -> Ended:
+        return varco(*arguments, home=stack.home.path, given=given)
 
     in_stack("accounts", "open", ACCOUNT)
     return in_stack
@@ -99,3 +99,36 @@ def test_the_history_is_a_table_with_names(run: Any) -> None:
     assert "new partner" in listed.out
     older = history(run, "--before", str(history(run)[0]["sequence"]), "--limit", "1")
     assert older[0]["sequence"] < history(run)[0]["sequence"]
+
+
+@pytest.mark.parametrize(
+    ("section", "first", "second", "fact"),
+    [
+        ("language", ["it", "en"], ["en", "it"], "languages-chosen"),
+        ("time_zone", "Europe/Rome", "Asia/Tokyo", "time-zone-chosen"),
+        ("domains", ["one.undone.example"], ["one.undone.example", "two.undone.example"], "domain-added"),
+        (
+            "routes",
+            [{"recipients": ["@a.example"], "to": "blackhole"}, {"recipients": ["@b.example"], "to": "mx"}],
+            [{"recipients": ["@b.example"], "to": "mx"}, {"recipients": ["@a.example"], "to": "blackhole"}],
+            "route-rules-set",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_section_comes_back(run: Any, section: str, first: Any, second: Any, fact: str) -> None:
+    shown = [_applied(run, section, value) for value in (first, second)]
+    assert shown[0] != shown[1]
+    change = history(run)[0]
+    assert change["fact"] == fact
+    undone = run("settings", "undo", str(change["sequence"]), "--yes", "--prune")
+    assert undone.code == 0, undone.error
+    assert document(run)[section] == shown[0]
+
+
+def _applied(run: Any, section: str, value: Any) -> Any:
+    """The section as it is shown then."""
+    file = json.dumps({"account": ACCOUNT, section: value})
+    applied = run("apply", "-", "--yes", "--prune", given=file)
+    assert applied.code == 0, applied.error
+    return document(run)[section]

@@ -65,3 +65,12 @@ def test_what_was_changed_again_is_refused_and_named(
 def test_a_removed_login_needs_a_new_password() -> None:
     with pytest.raises(RefusedCommand, match="password of bob"):
         opposite(Versions({"users": [ALICE, BOB]}, {"users": [ALICE]}, {"users": [ALICE]}))
+
+
+def test_an_order_that_has_a_meaning_is_brought_back() -> None:
+    first, second = {"senders": ["a"], "route": "mx"}, {"recipients": ["b"], "route": "blackhole"}
+    for section, before in (("routes", [first, second]), ("language", ["it", "en"])):
+        after = before[::-1]
+        assert undone({section: before}, {section: after}, {section: after}) == {section: before}
+        with pytest.raises(RefusedCommand, match="undo the later change first"):
+            undone({section: before}, {section: after}, {section: after[:1]})

@@ -16,6 +16,8 @@ SETTINGS: tuple[type[e.AccountEvent], ...] = (
     e.AccountOpened,
     e.AccountClosed,
     e.LanguageChosen,
+    e.LanguagesChosen,
+    e.TimeZoneChosen,
     e.HostsNamed,
     e.CredentialAdded,
     e.CredentialRenamed,
@@ -36,6 +38,7 @@ SETTINGS: tuple[type[e.AccountEvent], ...] = (
     e.TokenRevoked,
     e.RouteSet,
     e.RouteRemoved,
+    e.RouteRulesSet,
     e.QuotaSet,
     e.QuotaExcepted,
     e.QuotaExceptionRemoved,
@@ -49,6 +52,9 @@ SETTINGS: tuple[type[e.AccountEvent], ...] = (
     e.ForwardingStopped,
     e.RetentionSet,
     e.SourceChosen,
+    e.DomainAdded,
+    e.DomainVouched,
+    e.DomainRemoved,
 )
 
 

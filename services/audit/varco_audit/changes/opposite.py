@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from varco_common.base.errors import RefusedCommand
 
 _KEYS = ("login", "network", "sender", "name")  # what tells the entries of a list apart
+_ORDERED = (("language",), ("routes",))  # lists whose order has a meaning: brought back as a whole
 _SAME: Final = object()
 
 
@@ -34,7 +35,7 @@ def _opposite(values: Versions, path: tuple[str, ...]) -> Any:
         return _SAME
     if _all(dict, values):
         return _of_mappings(values, path)
-    if _all(list, values):
+    if _all(list, values) and path not in _ORDERED:
         return _of_lists(values, path)
     if now != after:
         raise RefusedCommand(f"{_name(path)} has been changed again since: undo the later change first")
