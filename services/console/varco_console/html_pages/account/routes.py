@@ -14,6 +14,7 @@ from varco_console.html_pages.account.account_files import PartlyApplied
 from varco_console.html_pages.account.choice import choose_account
 from varco_console.html_pages.account.difference_page import current_what_if, difference_page
 from varco_console.html_pages.account.view import AccountEditor, difference, editor
+from varco_console.service_apis import ApiFailure
 from varco_console.web.access import MAY_CHANGE, PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
 
@@ -79,10 +80,14 @@ async def apply(
         plans = await account_files.plan(api, file)
         shown = difference(account, form.text, plans, ())
         if shown.versions != form.versions or (shown.lost and not form.loss):
-            return await difference_page(request, account, form.text, HTTPStatus.CONFLICT)
+            return await difference_page(request, account, form.text, HTTPStatus.CONFLICT, form.reason)
         await account_files.apply_file(api, file, plans, form.reason)
     except AccountFileError as error:
         return _editor(request, editor(opened.person, account, form.text, str(error)), error=error)
+    except ApiFailure as failure:
+        if failure.status != HTTPStatus.CONFLICT:
+            raise
+        return await difference_page(request, account, form.text, HTTPStatus.CONFLICT, form.reason)
     return _to(account, "?done=applied")
 
 
