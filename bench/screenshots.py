@@ -46,8 +46,11 @@ async def _visit(stack: Stack, report: run.DemoReport) -> None:
             ("links", "/links"),
             ("copies", "/copies?account=acme"),
             ("audit", "/audit"),
+            ("senders", "/accounts/acme/senders"),
+            ("limits", "/accounts/acme/limits"),
         ):
             await _picture(page, name, path)
+        await _difference(page)
         await page.set_viewport_size(PHONE)
         await page.emulate_media(color_scheme="dark")
         await _picture(page, "phone", f"/mails/{refused}")
@@ -63,6 +66,16 @@ async def _sign_in(page: Page, link: str) -> None:
     await page.locator("#password").fill(PASSWORD)
     await page.locator("main button").click()
     await page.wait_for_selector("#figures")
+
+
+async def _difference(page: Page) -> None:
+    """A stricter rule, and what it would have done to the mails of the demo."""
+    await page.goto("/accounts/acme")
+    text = await page.locator("#text").input_value()
+    await page.locator("#text").fill(re.sub(r"max_recipients: \d+", "max_recipients: 1", text))
+    await page.locator("form.editor button").click()
+    await page.locator("#what-if table").first.wait_for(timeout=60_000)
+    await page.screenshot(path=FOLDER / "console-difference.png")
 
 
 async def _picture(page: Page, name: str, path: str) -> None:
