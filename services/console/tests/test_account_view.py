@@ -7,7 +7,8 @@ import pytest
 from varco_common.account_file.parsing import AccountFileError
 from varco_common.events import PersonRole
 from varco_console.html_pages.account.account_files import read_file
-from varco_console.html_pages.account.view import ChangeLine, OwnerPlan, difference, editor
+from varco_console.html_pages.account.account_list import PAGE, account_list
+from varco_console.html_pages.account.view import FileChange, OwnerPlan, difference, editor
 from varco_console.model import Person
 from varco_console.web.application import MAX_EDITED, MAX_FORM
 
@@ -21,7 +22,7 @@ SHORTER = {"op": "change", "line": "~ archive.keep: 1 day", "removes": [], "dest
 def test_what_is_lost_is_named_and_versions_are_those_of_owners_that_change():
     plans = [OwnerPlan("language", 7, (ADDED, REMOVED)), OwnerPlan("route", 3, ()), OwnerPlan("archive", 9, (SHORTER,))]
     shown = difference("acme", "account: acme", plans, ["acme.yaml, line 2: odd"])
-    assert shown.lines[:2] == (ChangeLine("+ sender @acme.example", "good"), ChangeLine("- user bob", "bad"))
+    assert shown.lines[:2] == (FileChange("+ sender @acme.example", "good"), FileChange("- user bob", "bad"))
     assert shown.lost == "removes user bob and destroys copies older than 1 day"
     assert shown.versions == "language=7 archive=9"
 
@@ -62,3 +63,12 @@ async def test_a_large_file_is_taken_from_somebody_who_is_signed_in_alone(consol
         assert (await browser.post("/accounts/acme/edit", data={"text": "x" * MAX_EDITED})).status_code == 413
     async with console.browser() as stranger:
         assert (await stranger.post("/accounts/acme/edit", data=large)).status_code == 413
+
+
+def test_a_gate_with_many_accounts_lists_them_in_pages():
+    accounts = [{"account": f"a{number:04}"} for number in range(PAGE + 1)]
+    first = account_list(reversed(accounts), "", 0, "senders")
+    assert (len(first.accounts), first.accounts[0]["account"], first.path) == (PAGE, "a0000", "/senders")
+    assert first.next == f"filter=&start={PAGE}"
+    (found,) = account_list(accounts, " A0007 ", 0, "").accounts
+    assert found["account"] == "a0007"

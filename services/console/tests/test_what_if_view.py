@@ -2,7 +2,7 @@
 
 import pytest
 
-from varco_console.html_pages.account.what_if import OutcomeCount, WhatIf, digest, what_if
+from varco_console.html_pages.account.what_if import OutcomeCount, WhatIfProgress, digest, what_if
 from varco_console.web.job_state import JobState
 
 FILE = digest("account: acme")
@@ -19,14 +19,14 @@ DONE = {
 @pytest.mark.parametrize(
     ("job", "expected"),
     [
-        (None, WhatIf("none", FILE)),
-        (JobState(), WhatIf("running", FILE)),
-        (JobState({"line": "progress", "file": FILE, "part": 0.456, "mails": 5}), WhatIf("running", FILE, 46, 5)),
-        (JobState({"line": "change", "file": FILE, "text": "+ sender"}), WhatIf("running", FILE)),
-        (JobState({"line": "failed", "file": FILE, "why": "no"}, done=True), WhatIf("failed", FILE, why="no")),
-        (JobState(None, done=True, failure="audit does not answer"), WhatIf("failed", FILE, why="audit does not answer")),
-        (JobState({"line": "progress", "file": FILE, "part": 0.5, "mails": 5}, done=True), WhatIf("failed", FILE)),
-        (JobState(DONE | {"file": "another"}), WhatIf("other", FILE)),
+        (None, WhatIfProgress("none", FILE)),
+        (JobState(), WhatIfProgress("running", FILE)),
+        (JobState({"line": "progress", "file": FILE, "part": 0.456, "mails": 5}), WhatIfProgress("running", FILE, 46, 5)),
+        (JobState({"line": "change", "file": FILE, "text": "+ sender"}), WhatIfProgress("running", FILE)),
+        (JobState({"line": "failed", "file": FILE, "why": "no"}, done=True), WhatIfProgress("failed", FILE, why="no")),
+        (JobState(None, done=True, failure="audit does not answer"), WhatIfProgress("failed", FILE, why="audit does not answer")),
+        (JobState({"line": "progress", "file": FILE, "part": 0.5, "mails": 5}, done=True), WhatIfProgress("failed", FILE)),
+        (JobState(DONE | {"file": "another"}), WhatIfProgress("other", FILE)),
     ],
 )  # fmt: skip
 def test_nothing_is_said_of_a_file_before_it_is_known(job, expected):

@@ -14,7 +14,7 @@ from varco_common.account_file.parsing import AccountFile
 from varco_common.base.errors import RefusedCommand
 from varco_console.html_pages.account import account_files
 from varco_console.html_pages.account.view import difference
-from varco_console.html_pages.account.what_if import WhatIf, digest, what_if
+from varco_console.html_pages.account.what_if import WhatIfProgress, digest, what_if
 from varco_console.web.access import opened_session
 from varco_console.web.context import console_of, person_api
 
@@ -35,12 +35,12 @@ async def difference_page(
     )
 
 
-def current_what_if(request: Request, account: str, file: str) -> WhatIf:
+def current_what_if(request: Request, account: str, file: str) -> WhatIfProgress:
     """How far the one is that this person has started last."""
     return what_if(file, console_of(request).jobs.state(_job(request, account)))
 
 
-def _started(request: Request, file: AccountFile, label: str) -> WhatIf:
+def _started(request: Request, file: AccountFile, label: str) -> WhatIfProgress:
     """Takes the place of the one that this person has started before."""
     form = {"sections": file.sections, "since": (datetime.now(UTC) - WHAT_IF_PERIOD).isoformat()}
     path = f"/accounts/{quote(file.account, safe='')}/whatif"
@@ -48,7 +48,7 @@ def _started(request: Request, file: AccountFile, label: str) -> WhatIf:
     try:
         console_of(request).jobs.start(_job(request, file.account), lines)
     except RefusedCommand:
-        return WhatIf("none", label)
+        return WhatIfProgress("busy", label)
     return current_what_if(request, file.account, label)
 
 

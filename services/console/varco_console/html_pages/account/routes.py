@@ -11,7 +11,7 @@ from varco_common.account_file.parsing import AccountFileError
 from varco_common.account_file.printing import account_text
 from varco_console.html_pages.account import account_files
 from varco_console.html_pages.account.account_files import PartlyApplied
-from varco_console.html_pages.account.choice import choose_account
+from varco_console.html_pages.account.choice import Asked, choose_account
 from varco_console.html_pages.account.difference_page import current_what_if, difference_page
 from varco_console.html_pages.account.view import AccountEditor, difference, editor
 from varco_console.service_apis import ApiFailure
@@ -35,8 +35,8 @@ class ApplyForm(BaseModel):
 
 
 @routes.page("/accounts")
-async def list_accounts(request: Request, opened: SignedIn) -> Response:
-    return await choose_account(request, opened)
+async def list_accounts(request: Request, opened: SignedIn, asked: Asked) -> Response:
+    return await choose_account(request, opened, asked)
 
 
 @routes.page("/accounts/{account}")

@@ -17,7 +17,7 @@ class OwnerPlan(NamedTuple):
     changes: tuple[Mapping[str, Any], ...]
 
 
-class ChangeLine(NamedTuple):
+class FileChange(NamedTuple):
     """One difference; `tone` is good, bad or warn."""
 
     text: str
@@ -41,7 +41,7 @@ class Difference(NamedTuple):
 
     account: str
     text: str
-    lines: tuple[ChangeLine, ...]
+    lines: tuple[FileChange, ...]
     lost: str
     warnings: tuple[str, ...]
     versions: str
@@ -57,7 +57,7 @@ def difference(account: str, text: str, plans: Iterable[OwnerPlan], warnings: It
     return Difference(
         account=account,
         text=text,
-        lines=tuple(ChangeLine(change["line"], _TONES[change["op"]]) for change in changes),
+        lines=tuple(FileChange(change["line"], _TONES[change["op"]]) for change in changes),
         lost=losses(changes),
         warnings=tuple(warnings),
         versions=" ".join(f"{plan.part}={plan.version}" for plan in plans),

@@ -17,8 +17,8 @@ class OutcomeCount(NamedTuple):
     mails: int
 
 
-class WhatIf(NamedTuple):
-    """`state` is none, running, done, failed or other: of another file since.
+class WhatIfProgress(NamedTuple):
+    """`state` is none, busy, running, done, failed or other: of another file since.
 
     `part` is how far it is, in per cent; `mails` are those that were decided again.
     """
@@ -38,24 +38,24 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def what_if(file: str, job: JobState | None) -> WhatIf:
+def what_if(file: str, job: JobState | None) -> WhatIfProgress:
     """`file` is the digest of the file that the page is about."""
     if not job:
-        return WhatIf("none", file)
+        return WhatIfProgress("none", file)
     line = job.last or {}
     if line and line["file"] != file:
-        return WhatIf("other", file)
+        return WhatIfProgress("other", file)
     if job.failure or line.get("line") == "failed":
-        return WhatIf("failed", file, why=job.failure or line["why"])
+        return WhatIfProgress("failed", file, why=job.failure or line["why"])
     if line.get("line") == "done":
         return _done(file, line)
     if job.done:
-        return WhatIf("failed", file)
-    return WhatIf("running", file, part=round(100 * line.get("part", 0)), mails=line.get("mails", 0))
+        return WhatIfProgress("failed", file)
+    return WhatIfProgress("running", file, part=round(100 * line.get("part", 0)), mails=line.get("mails", 0))
 
 
-def _done(file: str, line: Mapping[str, Any]) -> WhatIf:
-    return WhatIf(
+def _done(file: str, line: Mapping[str, Any]) -> WhatIfProgress:
+    return WhatIfProgress(
         "done",
         file,
         part=100,

@@ -10,7 +10,7 @@ from fastapi import Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from varco_console.html_pages.account.choice import choose_account
+from varco_console.html_pages.account.choice import Asked, choose_account
 from varco_console.html_pages.limits.view import METERS, exception_body, limits_page, shares
 from varco_console.people import BrowserSession
 from varco_console.service_apis import ApiFailure, PersonApi
@@ -29,7 +29,7 @@ Amount = Annotated[str, Field(max_length=40)]
 _ANSWERED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-class ExceptionForm(BaseModel):
+class LimitExceptionForm(BaseModel):
     """Other limits a day, or `unlimited`. An empty field keeps the limit of the account."""
 
     model_config = ConfigDict(extra="ignore")  # the form's token
@@ -44,8 +44,8 @@ class ExceptionForm(BaseModel):
 
 
 @routes.page("/limits")
-async def choose(request: Request, opened: SignedIn) -> Response:
-    return await choose_account(request, opened, "limits")
+async def choose(request: Request, opened: SignedIn, asked: Asked) -> Response:
+    return await choose_account(request, opened, asked, "limits")
 
 
 @routes.page("/accounts/{account}/limits")
@@ -65,7 +65,7 @@ async def export_usage(request: Request, account: AccountName) -> Response:
 
 @routes.change("/accounts/{account}/limits/exceptions", roles=OPERATORS)
 async def add_exception(
-    request: Request, account: AccountName, opened: SignedIn, form: Annotated[ExceptionForm, Form()]
+    request: Request, account: AccountName, opened: SignedIn, form: Annotated[LimitExceptionForm, Form()]
 ) -> Response:
     body = exception_body({meter: getattr(form, meter) for meter in METERS}, str(form.until))
     command = _change("PUT", f"/exceptions/{quote(form.sender.strip(), safe='')}", form.reason, body)

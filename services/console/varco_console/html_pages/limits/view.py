@@ -29,7 +29,7 @@ class LimitBar(NamedTuple):
         return self.used >= self.limit
 
 
-class SenderShare(NamedTuple):
+class UsedShare(NamedTuple):
     """What a sender has sent in 24 hours, and how much of its fullest limit is used."""
 
     sender: str
@@ -62,7 +62,7 @@ class LimitsPage(NamedTuple):
     account: str
     whole: tuple[LimitBar, ...]
     each: tuple[tuple[str, str, str], ...]
-    senders: tuple[SenderShare, ...]
+    senders: tuple[UsedShare, ...]
     exceptions: tuple[LimitException, ...]
     asked: SenderLimits | None
     may_change: bool
@@ -94,10 +94,10 @@ def limits_page(
     )
 
 
-def shares(senders: Iterable[Mapping[str, Any]]) -> Iterator[SenderShare]:
+def shares(senders: Iterable[Mapping[str, Any]]) -> Iterator[UsedShare]:
     for entry in senders:
         percent = round(100 * entry["full"])
-        yield SenderShare(entry["sender"], entry["messages"], entry["recipients"], entry["bytes"], percent)
+        yield UsedShare(entry["sender"], entry["messages"], entry["recipients"], entry["bytes"], percent)
 
 
 def exception_body(amounts: Mapping[str, str], until: str) -> dict[str, Any]:

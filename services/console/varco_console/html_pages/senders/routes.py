@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from varco_common.base.errors import RefusedCommand
-from varco_console.html_pages.account.choice import choose_account
+from varco_console.html_pages.account.choice import Asked, choose_account
 from varco_console.html_pages.senders.sender_changes import add, current_senders, path, refused
 from varco_console.html_pages.senders.sender_import import read_senders
 from varco_console.html_pages.senders.view import SenderTest, matching, preview, sender_list
@@ -44,8 +44,8 @@ class SenderForm(BaseModel):
 
 
 @routes.page("/senders")
-async def choose(request: Request, opened: SignedIn) -> Response:
-    return await choose_account(request, opened, "senders")
+async def choose(request: Request, opened: SignedIn, asked: Asked) -> Response:
+    return await choose_account(request, opened, asked, "senders")
 
 
 @routes.page("/accounts/{account}/senders")
