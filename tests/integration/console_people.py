@@ -52,7 +52,7 @@ class People:
     @contextmanager
     def signed_in(self, name: str) -> Iterator[httpx.Client]:
         """The people of ROLES are named after their role."""
-        with httpx.Client(base_url=self.url, timeout=60) as browser:
+        with httpx.Client(base_url=self.url, timeout=180) as browser:
             assert send_form(browser, "/login", name=name, password=PASSWORD).headers["location"] == "/"
             yield browser
 

@@ -138,5 +138,5 @@ def test_pages_work_without_the_script(browser: Browser, people: People):
     page.goto("/mails")
     page.get_by_label("What you know of it").fill(people.own)
     page.get_by_role("button", name="Search").click()
-    assert page.locator("tbody tr").count() == 1
+    expect(page.locator("tbody tr")).to_have_count(1, timeout=30_000)
     context.close()

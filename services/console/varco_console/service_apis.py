@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
 SECONDS = 20.0
+REPLAY_SECONDS = 150.0  # a replay takes its turn, and at most 120 seconds then
 _DOT_SEGMENTS = (".", "..")
 RENEWED_SECONDS = 60.0  # before its end a token is replaced
 
@@ -125,6 +126,10 @@ class PersonApi:
     async def text(self, service: str, path: str, **params: Any) -> str:
         """An answer that is text."""
         return (await self._send(service, "GET", path, params=_given(params))).text
+
+    async def replay(self, service: str, path: str) -> Any:
+        """As `get`, for an answer for which the service reads events again."""
+        return _decoded(await self._send(service, "GET", path, timeout=REPLAY_SECONDS))
 
     async def change(
         self, service: str, method: str, path: str, *, reason: str = "", body: object = None, **options: Any

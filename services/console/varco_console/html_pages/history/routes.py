@@ -49,7 +49,7 @@ async def undo(request: Request, account: AccountName, event: EventNumber, opene
     """Shows the opposite change as a difference, which is applied as any other."""
     path = f"{_path(account)}/{event}/undo"
     try:
-        patch = (await person_api(request).get("audit", path))["patch"]
+        patch = (await person_api(request).replay("audit", path))["patch"]
         reason = Texts("history", language_of(request))("undo_reason", event=event)
         return await difference_page(request, account, account_text({"account": account, **patch}), reason=reason)
     except AccountFileError as error:
