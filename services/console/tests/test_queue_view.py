@@ -37,6 +37,13 @@ def test_each_mail_has_its_reason_and_those_without_an_attempt_come_first():
     assert (second.why, second.recipients, second.attempts) == ("451 4.7.1 greylisted", "c@x.example", 2)
 
 
+def test_a_mail_that_is_being_tried_is_not_offered_to_be_dropped():
+    untried, deferred = page(QueueQuestion()).mails
+    assert untried.may_be_dropped
+    assert deferred.may_be_dropped
+    assert not untried._replace(why="").may_be_dropped
+
+
 def test_links_to_other_pages_keep_the_filters():
     view = page(QueueQuestion("acme", "no"))
     assert view.next == "account=acme&held=no&cursor=06b"

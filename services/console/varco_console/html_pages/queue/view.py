@@ -28,7 +28,7 @@ class QueueQuestion(NamedTuple):
 class WaitingMail(NamedTuple):
     """A line of the queue. `why` is the next hop's last answer, or what its route waits for.
 
-    `attempts` 0: it waits for its first, and no command touches it alone.
+    `attempts` 0: it waits for its first.
     """
 
     mail: str
@@ -41,6 +41,11 @@ class WaitingMail(NamedTuple):
     next_at: str
     held: bool
     why: str
+
+    @property
+    def may_be_dropped(self) -> bool:
+        """All but a mail that is being tried for the first time."""
+        return bool(self.attempts or self.why)
 
 
 class QueueOverview(NamedTuple):
