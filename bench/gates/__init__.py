@@ -4,9 +4,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bench.gates.base import Gate
-from bench.gates.postfix import postfix, why_not
+from bench.gates.postfix import postfix
 from bench.gates.varco import varco
 from bench.sink import Ports
+from varco_common.testing.postfix import why_not
 
 
 async def opened(stack: AsyncExitStack, name: str, home: Path, sink: Ports, flow_delay: str) -> Gate | str:

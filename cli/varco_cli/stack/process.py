@@ -52,7 +52,6 @@ class ManagedProcess:
 
     def __init__(self, program: Program, home: StateDirectory) -> None:
         self.program = program
-        self.starts = 0
         self.exit_code: int | None = None
         self._home = home
         self._child: Process | None = None
@@ -123,7 +122,6 @@ class ManagedProcess:
     async def _spawn(self) -> Process:
         with self._home.log_file(self.name).open("ab") as output:
             child = self._child = await self._launch(output)
-        self.starts += 1
         self._on_spawn(child)
         self._spawned.set()
         self._spawned = asyncio.Event()

@@ -24,6 +24,7 @@ from varco_common.mime import Manifest
 from varco_common.storage.object_store import ObjectStore
 from varco_common.testing import NatsServer, free_port, running
 from varco_common.testing.next_hop import NextHop, next_hop
+from varco_common.testing.token_endpoint import TokenEndpoint, token_endpoint
 from varco_relay.app import serve
 from varco_relay.settings import Settings
 
@@ -142,6 +143,19 @@ class Gate:
 async def hop() -> AsyncIterator[NextHop]:
     async with next_hop() as running:
         yield running
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[TokenEndpoint]:
+    async with token_endpoint() as running:
+        yield running
+
+
+@pytest.fixture
+def token_hop(hop: NextHop, provider: TokenEndpoint) -> NextHop:
+    """Takes the tokens of `provider`, and no password."""
+    hop.auth, hop.takes_token = ("XOAUTH2", "OAUTHBEARER"), provider.takes
+    return hop
 
 
 @pytest.fixture

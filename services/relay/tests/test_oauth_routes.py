@@ -9,25 +9,13 @@ import pytest
 
 from varco_common.events import MailBounced, MailDelivered, RouteFailed, RouteRecovered, RouteSet, Smarthost
 from varco_common.testing.next_hop import NextHop
-from varco_common.testing.token_endpoint import TokenEndpoint, token_endpoint
+from varco_common.testing.token_endpoint import TokenEndpoint
 from varco_common.testing.waiting import eventually
 from varco_relay.secret_box import SecretBox
 
 from .tokens import LOGIN
 
 URL = "/accounts/acme/route"
-
-
-@pytest.fixture
-async def provider():
-    async with token_endpoint() as running:
-        yield running
-
-
-@pytest.fixture
-def token_hop(hop: NextHop, provider: TokenEndpoint) -> NextHop:
-    hop.auth, hop.takes_token = ("XOAUTH2", "OAUTHBEARER"), provider.takes
-    return hop
 
 
 def route(hop: NextHop, endpoint: TokenEndpoint, **oauth) -> dict[str, object]:

@@ -9,25 +9,13 @@ from varco_common.events import OAuthProvider
 from varco_common.testing import token_endpoint as says
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.next_hop import NextHop
-from varco_common.testing.token_endpoint import TokenEndpoint, TokenError, token_endpoint
+from varco_common.testing.token_endpoint import TokenError
 from varco_relay import advice
 
 from .test_oauth_routes import route
 from .tokens import LOGIN
 
 CHECK = "/accounts/acme/route/check"
-
-
-@pytest.fixture
-async def provider():
-    async with token_endpoint() as running:
-        yield running
-
-
-@pytest.fixture
-def token_hop(hop: NextHop, provider: TokenEndpoint) -> NextHop:
-    hop.auth, hop.takes_token = ("XOAUTH2", "OAUTHBEARER"), provider.takes
-    return hop
 
 
 def steps(answer) -> list[tuple[str, bool]]:

@@ -5,7 +5,7 @@ import pytest
 from varco_common.events import OAuthMechanism, TlsUse
 from varco_common.testing.certificates import self_signed
 from varco_common.testing.next_hop import REFUSED_TOKEN, NextHop
-from varco_common.testing.token_endpoint import TokenEndpoint, TokenError, token_endpoint
+from varco_common.testing.token_endpoint import TokenEndpoint, TokenError
 from varco_relay.smtp.connection_pool import PoolLimits
 from varco_relay.smtp.pending_transaction import NotAttempted
 
@@ -14,12 +14,6 @@ from .tokens import LOGIN, credentials, tokens
 
 TO_BOB = {"bob@x.example": 250}
 ONCE = PoolLimits(reconnect=NO_RECONNECT)
-
-
-@pytest.fixture
-async def provider():
-    async with token_endpoint() as running:
-        yield running
 
 
 @pytest.fixture

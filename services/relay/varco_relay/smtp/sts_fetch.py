@@ -9,7 +9,6 @@ from varco_common.base.errors import TransientError
 from varco_common.dns import Found, Resolver
 from varco_relay.smtp.private_addresses import is_private
 
-HTTPS_PORT = 443
 _SECONDS = 30.0  # RFC 8461 3.3: a minute at most
 _MAX_BYTES = 64 * 1024  # RFC 8461 3.3
 
