@@ -230,9 +230,7 @@ async def test_mails_to_one_host_share_its_connections(gate, dns: DnsServer, hop
             await gate.mail(f"r{number}@{'ab'[number % 2]}.example")
         await gate.facts.until(MailDelivered, 30)
     assert hop.connections <= 2
-    assert (
-        len([question for question in dns.questions if question.kind == "MX"]) < 30
-    )  # those that are asked before the first answer came
+    assert len([question for question in dns.questions if question.kind == "MX"]) < 10  # UDP may ask again
 
 
 async def test_a_domain_gets_no_more_mail_in_a_minute_than_the_setting_says(gate, dns: DnsServer, hop: NextHop):

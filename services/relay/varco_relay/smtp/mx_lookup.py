@@ -1,5 +1,6 @@
 """Which hosts take a domain's mail (RFC 5321 5.1)."""
 
+import asyncio
 import random
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -32,6 +33,7 @@ class MxLookup:
     def __init__(self, resolver: Resolver, own_name: str) -> None:
         self._resolver, self._own_name = resolver, own_name.lower().rstrip(".")
         self._known: TTLCache[str, MxHosts] = TTLCache(_MAX_REMEMBERED, _REMEMBERED_SECONDS)
+        self._asked: dict[str, asyncio.Task[MxHosts | SmtpReply]] = {}
 
     async def hosts(self, domain: str) -> MxHosts | SmtpReply:
         """The hosts, or why there are none: a reply of the gate itself."""
@@ -40,7 +42,10 @@ class MxLookup:
         name = normal(f"x@{domain}")[2:].rstrip(".")
         if known := self._known.get(name):
             return known
-        found = await self._look_up(name)
+        if not (asked := self._asked.get(name)):  # many mails may wait for one answer
+            asked = self._asked[name] = asyncio.create_task(self._look_up(name), name=f"mx {name}")
+            asked.add_done_callback(lambda _: self._asked.pop(name))
+        found = await asyncio.shield(asked)
         if isinstance(found, MxHosts):
             self._known[name] = found
         return found
