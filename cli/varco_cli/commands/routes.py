@@ -14,6 +14,8 @@ from varco_cli.output import Json
 
 app = group("routes")
 
+ToRecipient = Annotated[str, typer.Option("--to", help="Only the route of mail to this recipient.")]
+
 
 @app.command("list")
 def list_routes(as_json: Json = False) -> None:
@@ -38,29 +40,32 @@ def show_route(account: Account, as_json: Json = False) -> None:
 
 
 @app.command("test")
-def try_route(account: Account, as_json: Json = False) -> None:
+def try_route(account: Account, to: ToRecipient = "", as_json: Json = False) -> None:
     """Tests the route of an account: connects, encrypts and logs in, without sending a mail.
 
     Exit code 1 where the next hop would take no mail now.
 
-    Example: `varco routes test acme`
+    Examples: `varco routes test acme` · `varco routes test acme --to anna@partner.example`
     """
-    answer = api_client.call("relay", "POST", f"/accounts/{account}/route/test")
+    answer = api_client.call("relay", "POST", f"/accounts/{account}/route/test", json={"to": to})
     output.show(answer, as_json, lambda: _print_test(answer))
     if not answer["ready"]:
         raise typer.Exit(Refused.exit_code)
 
 
 @app.command("check")
-def check_route(account: Account, as_json: Json = False) -> None:
+def check_route(account: Account, to: ToRecipient = "", as_json: Json = False) -> None:
     """Checks every next hop of an account step by step, and says what is missing at the provider.
 
     Looks up its name, connects, encrypts, gets a token and logs in, as a mail would, and sends
     none. `routes test` says only whether mail would go. Exit code 1 where a step failed.
 
-    Example: `varco routes check acme`
+    With --to only the route to that recipient is checked. Direct delivery (`mx`) has next hops only
+    then: the mail servers of the recipient's domain, with its DANE records and MTA-STS policy.
+
+    Examples: `varco routes check acme` · `varco routes check acme --to anna@partner.example`
     """
-    answer = api_client.call("relay", "POST", f"/accounts/{account}/route/check")
+    answer = api_client.call("relay", "POST", f"/accounts/{account}/route/check", json={"to": to})
     output.show(answer, as_json, lambda: _print_check(answer))
     if not answer["ready"]:
         raise typer.Exit(Refused.exit_code)

@@ -13,15 +13,32 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from varco_common.dns import Resolver, TlsaRecord
-from varco_common.events import DirectDelivery, MailDeferred, MailDelivered, RouteSet, StsMode, StsPolicyFetched, TlsUse
+from varco_common.events import (
+    DirectDelivery,
+    MailBounced,
+    MailDeferred,
+    MailDelivered,
+    RouteFailed,
+    RouteRule,
+    RouteRulesSet,
+    RouteSet,
+    Smarthost,
+    StsMode,
+    StsPolicyFetched,
+    TlsUse,
+)
 from varco_common.testing.certificates import Certificate, self_signed
 from varco_common.testing.dns import DnsServer, dns_server
 from varco_common.testing.next_hop import NextHop
 from varco_relay.model.sts_policy import StsPolicy, parse_policy, policy_id
+from varco_relay.secret_box import SecretBox
 from varco_relay.smtp.dane import mismatch
+from varco_relay.smtp.dialer import Dialer, RouteDown
 from varco_relay.smtp.mx_lookup import MxHosts
 from varco_relay.smtp.target import SmtpTarget
 from varco_relay.smtp.tls_policies import PolicyStore, TlsPolicies
+
+from .pools import QUICK
 
 NOW = datetime.now(UTC)
 SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
@@ -174,6 +191,176 @@ def test_records_that_cannot_be_used_authenticate_nobody_and_refuse_nobody():
     assert "can't be read" in mismatch([TlsaRecord(3, 1, 1, b"x")], [b"no certificate"], MX, NOW)
 
 
+# mx:name with tls: required
+
+
+async def named(gate, hop: NextHop) -> None:
+    """a.example is the name of the account's next hop, as `mx:a.example`."""
+    await gate.account()
+    secret = SecretBox.from_file(gate.home / "secrets" / "relay.key").encrypt("secret")
+    way = Smarthost(host="a.example", port=hop.port, mx=True, tls=TlsUse.REQUIRED, login="gate", secret=secret)
+    await gate.bus.events.append(RouteSet(at=gate.now(), account="acme", route=way))
+    hop.logins = {"gate": "secret"}
+
+
+@pytest.fixture
+def forged() -> Iterator[DnsServer]:
+    """Somebody makes the DNS name a host of their own, for which they have a certificate."""
+    with dns_server() as server:
+        server.add("a.example", "MX", "10 mx.evil.example.")
+        server.add("mx.evil.example", "A", "127.0.0.1")
+        yield server
+
+
+async def test_a_host_that_only_plain_dns_names_gets_no_password_for_its_own_certificate(
+    gate, forged: DnsServer, hop: NextHop, tmp_path
+):
+    certificate = self_signed(tmp_path, "mx.evil.example")
+    hop.context = certificate.server
+    await named(gate, hop)
+    async with relay(gate, forged, hop, ca_file=str(certificate.certificate)) as client:
+        await gate.mail("one@x.example")
+        (failed,) = await gate.facts.until(RouteFailed, timeout=60)
+        checked = (await client.post("/accounts/acme/route/check")).json()
+        tested = (await client.post("/accounts/acme/route/test")).json()
+    assert "certificate is not valid for 'a.example'" in failed.why
+    assert (checked["ready"], tested["ready"]) == (False, False)
+    assert hop.received == []
+    assert not any(command.startswith("AUTH") for command in hop.commands)
+
+
+@pytest.mark.parametrize(
+    ("host", "certified", "proof"),
+    [
+        ("mx.evil.example", "a.example", ""),
+        (MX, MX, ""),
+        ("mx.hoster.example", "mx.hoster.example", "dnssec"),
+        ("mx.hoster.example", "mx.hoster.example", "sts"),
+        ("mx.hoster.example", "whatever.test", "dane"),
+    ],
+)
+async def test_a_host_is_trusted_that_belongs_to_the_name_or_is_proven(
+    gate, hop: NextHop, tmp_path, host, certified, proof
+):
+    certificate = self_signed(tmp_path, certified, "mta-sts.a.example")
+    hop.context = certificate.server
+    hop.require_tls = True
+    await named(gate, hop)
+    with dns_server() as dns:
+        dns.add("a.example", "MX", f"10 {host}.")
+        dns.add(host, "A", "127.0.0.1")
+        if proof in {"dnssec", "dane"}:
+            dns.sign("a.example")
+            dns.sign(host)
+        if proof == "dane":
+            digest = hashlib.sha256(public_key(der_of(certificate))).hexdigest()
+            dns.add(f"_{hop.port}._tcp.{host}", "TLSA", f"3 1 1 {digest}")
+            dns.sign(f"_{hop.port}._tcp.{host}")
+        async with policy_server(dns, certificate.server, has_policy=proof == "sts") as server:
+            server.policy = POLICY.replace(MX, host)
+            more = {"ca_file": str(certificate.certificate), "mta_sts_port": server.port}
+            async with relay(gate, dns, hop, **more):
+                await gate.mail("one@x.example", require_tls=True)
+                await gate.facts.until(MailDelivered, timeout=60)
+    assert hop.received[0].login == "gate"
+    assert "REQUIRETLS" in hop.received[0].parameters
+
+
+async def test_a_mail_that_requires_tls_goes_to_no_host_that_only_plain_dns_names(gate, hop: NextHop, tmp_path):
+    """RFC 8689 4.2.1. Its certificate is verified, and whose it is nobody knows."""
+    certificate = self_signed(tmp_path, MX)
+    hop.context, hop.require_tls = certificate.server, True
+    await gate.account()
+    route = DirectDelivery(tls=TlsUse.REQUIRED)
+    await gate.bus.events.append(RouteSet(at=gate.now(), account="acme", route=route))
+    with dns_server() as dns:
+        dns.add("a.example", "MX", f"10 {MX}.")
+        dns.add(MX, "A", "127.0.0.1")
+        async with relay(gate, dns, hop, ca_file=str(certificate.certificate)):
+            await gate.mail("one@a.example", require_tls=True)
+            bounced = (await gate.facts.until(MailBounced, timeout=60))[0]  # its notification may bounce, too
+            await gate.mail("two@a.example")
+            await gate.facts.until(MailDelivered, timeout=60)
+    assert bounced.failures[0].status == "5.7.30"
+    assert hop.received[0].recipients == ("two@a.example",)
+
+
+async def test_records_that_authenticate_nobody_take_no_certificate_away(gate, dns, hop: NextHop, tmp_path):
+    """TLSA records that can't be used ask for TLS alone; the route asks for a certificate."""
+    hop.context = self_signed(tmp_path, MX).server
+    dns.add(f"_{hop.port}._tcp.{MX}", "TLSA", f"1 1 1 {'0' * 64}")
+    dns.sign(f"_{hop.port}._tcp.{MX}")
+    await gate.account()
+    route = DirectDelivery(tls=TlsUse.REQUIRED)
+    await gate.bus.events.append(RouteSet(at=gate.now(), account="acme", route=route))
+    async with relay(gate, dns, hop):
+        await gate.mail("one@a.example")
+        (event,) = await gate.facts.until(MailDeferred, timeout=60)
+    assert "TLS: " in event.failures[0].answer
+    assert hop.received == []
+
+
+async def test_dane_is_checked_inside_tls_from_the_first_byte_too(hop: NextHop, tmp_path):
+    """Ports with TLS from the start have no STARTTLS, after which it could be checked."""
+    listener = await asyncio.start_server(hop._serve, "127.0.0.1", 0, ssl=self_signed(tmp_path, "a.test").server)
+    port = listener.sockets[0].getsockname()[1]
+    dialer = Dialer(name="gate.test", timeouts=QUICK)
+    target = ImplicitTls(host="127.0.0.1", port=port, tls=TlsUse.REQUIRED, dane=(TlsaRecord(3, 1, 1, b"x" * 32),))
+    with pytest.raises(RouteDown, match="DANE: "):
+        await dialer.dial(target)
+    listener.close()
+
+
+class ImplicitTls(SmtpTarget):
+    """As a target at port 465, which a test can't listen at."""
+
+    implicit_tls = True
+
+
+# The walk to a recipient
+
+
+async def test_the_walk_to_a_recipient_meets_its_policy_its_host_and_its_certificate(gate, dns, hop: NextHop, tmp_path):
+    certificate = self_signed(tmp_path, MX)
+    hop.context = certificate.server
+    add_tlsa(dns, hop, 3, certificate)
+    await direct(gate)
+    async with relay(gate, dns, hop) as client:
+        checked = (await client.post("/accounts/acme/route/check", json={"to": "anna@a.example"})).json()
+        tested = (await client.post("/accounts/acme/route/test", json={"to": "anna@a.example"})).json()
+        hop.context = self_signed(tmp_path, MX, file="other").server
+        refused = (await client.post("/accounts/acme/route/check", json={"to": "anna@a.example"})).json()
+        nowhere = (await client.post("/accounts/acme/route/check", json={"to": "anna@nowhere.example"})).json()
+        everywhere = (await client.post("/accounts/acme/route/check")).json()
+    domain, host = checked["hops"]
+    assert (domain["next_hop"], domain["steps"][0]["text"]) == (
+        "mx",
+        f"mail of a.example goes to {MX} (proven by DNSSEC)",
+    )
+    assert (host["next_hop"], host["used_for"]) == (f"{MX}:{hop.port}", "mail to anna@a.example")
+    assert [step["step"] for step in host["steps"]] == ["policy", "dns", "connection", "tls"]
+    assert host["steps"][0]["text"] == "DANE: 1 TLSA records name its certificate"
+    assert "verified by DANE" in host["steps"][3]["text"]
+    assert (checked["ready"], tested["ready"], bool(tested["tls"])) == (True, True, True)
+    assert [(step["step"], step["ok"]) for step in refused["hops"][1]["steps"]][-1] == ("tls", False)
+    assert (refused["ready"], nowhere["ready"]) == (False, False)
+    assert "There is no domain nowhere.example" in nowhere["hops"][0]["steps"][0]["text"]
+    assert everywhere["hops"] == []
+    assert hop.received == []
+
+
+async def test_the_walk_takes_the_rule_for_the_recipient(gate, dns, hop: NextHop):
+    await direct(gate)
+    rule = RouteRule(recipients=("@b.example",), route=Smarthost(host="127.0.0.1", port=hop.port))
+    await gate.bus.events.append(RouteRulesSet(at=gate.now(), account="acme", rules=(rule,)))
+    async with relay(gate, dns, hop) as client:
+        (one,) = (await client.post("/accounts/acme/route/check", json={"to": "bob@b.example"})).json()["hops"]
+        tested = (await client.post("/accounts/acme/route/test", json={"to": "bob@b.example"})).json()
+    assert one["next_hop"] == f"127.0.0.1:{hop.port}"
+    assert one["used_for"] == "mail to bob@b.example, by the rule for recipients @b.example"
+    assert (one["ready"], tested["ready"], tested["goes_to"]) == (True, True, f"127.0.0.1:{hop.port} tls opportunistic")
+
+
 # MTA-STS
 
 
@@ -195,12 +382,15 @@ class PolicyServer:
 
 
 @asynccontextmanager
-async def policy_server(dns: DnsServer, context: ssl.SSLContext) -> AsyncIterator[PolicyServer]:
+async def policy_server(
+    dns: DnsServer, context: ssl.SSLContext, *, has_policy: bool = True
+) -> AsyncIterator[PolicyServer]:
     server = PolicyServer()
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
     server.port = listener.sockets[0].getsockname()[1]
     dns.add("mta-sts.a.example", "A", "127.0.0.1")
-    dns.add_txt("_mta-sts.a.example", "v=STSv1; id=1;")
+    if has_policy:
+        dns.add_txt("_mta-sts.a.example", "v=STSv1; id=1;")
     try:
         yield server
     finally:

@@ -85,7 +85,7 @@ async def serve(settings: Settings) -> None:
         http.include(queue_api.router(queue_service, workers))
         http.include(account_queue.router(queue_service))
         http.include(route_health.router(routes, workers, queue_service))
-        checker = RouteChecker(dialer, secret_box, tokens, pools.mx.lookup)
+        checker = RouteChecker(dialer, secret_box, tokens, pools.mx)
         http.include(route_check_api.router(routes, rules, settings.route, checker))
         http.include(
             routes_api.router(
@@ -93,7 +93,8 @@ async def serve(settings: Settings) -> None:
                 workers,
                 secret_box,
                 settings.route,
-                RouteTester(dialer, secret_box, pools.mx.lookup).test,
+                RouteTester(dialer, secret_box, pools.mx).test,
+                rules=rules,
                 private_routes=settings.private_routes,
                 plain_oauth=settings.plain_oauth,
             )

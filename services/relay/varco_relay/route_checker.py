@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cryptography import x509
 
 from varco_common.base.errors import TransientError
-from varco_common.events import OAuthProvider, Smarthost, TlsUse
+from varco_common.events import DirectDelivery, OAuthProvider, Smarthost, TlsUse
 from varco_relay.advice import advice_on_connection, advice_on_login, advice_on_token, missing_in_token
 from varco_relay.oauth.credentials import OAuthCredentials
 from varco_relay.oauth.errors import TokenRefused, TokenUnavailable
@@ -17,8 +17,10 @@ from varco_relay.oauth.tokens import Tokens
 from varco_relay.secret_box import SecretBox
 from varco_relay.smtp.addresses import addresses_of
 from varco_relay.smtp.client import SmtpClient
+from varco_relay.smtp.connection_pool import UnreachableHop
 from varco_relay.smtp.dialer import Dialer, RouteDown
-from varco_relay.smtp.mx_lookup import MxLookup
+from varco_relay.smtp.mx_hops import MX, MxSurroundings, direct_target, targets_of
+from varco_relay.smtp.mx_lookup import MAX_HOSTS, domain_of
 from varco_relay.smtp.smtp_reply import SmtpReply
 from varco_relay.smtp.target import SmtpTarget
 from varco_relay.targets import open_target
@@ -33,11 +35,22 @@ class CheckedStep(NamedTuple):
     advice: str = ""
 
 
+class CheckedHop(NamedTuple):
+    """One server, by name."""
+
+    name: str
+    steps: list[CheckedStep]
+
+    @property
+    def ready(self) -> bool:
+        return all(step.ok for step in self.steps)
+
+
 class RouteChecker:
     """Uses connections of its own, one without and one with a login."""
 
-    def __init__(self, dialer: Dialer, secret_box: SecretBox, tokens: Tokens, lookup: MxLookup) -> None:
-        self._dialer, self._secret_box, self._tokens, self._lookup = dialer, secret_box, tokens, lookup
+    def __init__(self, dialer: Dialer, secret_box: SecretBox, tokens: Tokens, mx: MxSurroundings) -> None:
+        self._dialer, self._secret_box, self._tokens, self._mx = dialer, secret_box, tokens, mx
 
     async def check(self, hop: Smarthost) -> list[CheckedStep]:
         """Up to the first step that fails."""
@@ -47,11 +60,38 @@ class RouteChecker:
         except TransientError as error:
             return [CheckedStep("secrets", ok=False, text=str(error), advice="apply the account file with its secrets")]
         if hop.mx:
-            found = await self._lookup.hosts(hop.host)
-            if isinstance(found, SmtpReply):
-                return [CheckedStep("dns", ok=False, text=found.line, advice="check the name after mx:")]
-            steps.append(CheckedStep("dns", ok=True, text=f"mail of {hop.host} goes to {', '.join(found.hosts)}"))
-            target = target.at(found.hosts[0])
+            targets = await targets_of(target, self._mx)
+            if isinstance(targets, str):
+                return [CheckedStep("dns", ok=False, text=targets, advice="check the name after mx:")]
+            hosts = ", ".join(_host_of(each) for each in targets)
+            steps.append(CheckedStep("dns", ok=True, text=f"mail of {hop.host} goes to {hosts}"))
+            first = targets[0]
+            if isinstance(first, UnreachableHop):
+                return [*steps, CheckedStep("policy", ok=False, text=first.down_reason)]
+            target = first
+        return [*steps, *await self._walk(target)]
+
+    async def check_direct(self, route: DirectDelivery, recipient: str) -> list[CheckedHop]:
+        """The mail servers of the recipient's domain, up to the first that takes mail."""
+        found = await self._mx.lookup.hosts(domain_of(recipient))
+        if isinstance(found, SmtpReply):
+            return [CheckedHop(MX, [CheckedStep("dns", ok=False, text=found.line)])]
+        proof = "proven by DNSSEC" if found.validated else "not proven by DNSSEC"
+        text = f"mail of {found.domain} goes to {', '.join(found.hosts)} ({proof})"
+        hops = [CheckedHop(MX, [CheckedStep("dns", ok=True, text=text)])]
+        for host in found.hosts[:MAX_HOSTS]:
+            plain = direct_target(route, host, self._mx.port)
+            target = await self._mx.policies.applied(plain, found)
+            policy = CheckedStep("policy", not isinstance(target, str), _policy(plain, target))
+            steps = [policy] if isinstance(target, str) else [policy, *await self._walk(target)]
+            hops.append(CheckedHop(plain.name, steps))
+            if hops[-1].ready:
+                break
+        return hops
+
+    async def _walk(self, target: SmtpTarget) -> list[CheckedStep]:
+        """Up to the first step that fails."""
+        steps: list[CheckedStep] = []
         async for step in self._steps(target):
             steps.append(step)
             if not step.ok:
@@ -103,16 +143,33 @@ class RouteChecker:
         return CheckedStep("login", ok=True, text=f"{target.login} is logged in by {how}")
 
 
+def _host_of(target: SmtpTarget | UnreachableHop) -> str:
+    return target.host if isinstance(target, SmtpTarget) else target.name
+
+
+def _policy(plain: SmtpTarget, applied: SmtpTarget | str) -> str:
+    """What the domain asks of TLS."""
+    if isinstance(applied, str):
+        return applied
+    if applied.dane:
+        return f"DANE: {len(applied.dane)} TLSA records name its certificate"
+    if applied.tls is not plain.tls:
+        return "MTA-STS: the domain asks for TLS with a verified certificate"
+    return f"neither DANE nor an MTA-STS policy holds: TLS is {plain.tls}, as in the route"
+
+
 def _failed_connection(error: RouteDown) -> CheckedStep:
     text = str(error)
-    step = "tls" if text.startswith(("TLS", "the route requires TLS", "STARTTLS")) else "connection"
+    step = "tls" if text.startswith(("TLS", "DANE", "the route requires TLS", "STARTTLS")) else "connection"
     return CheckedStep(step, False, text, advice_on_connection(text))
 
 
 def _encryption(client: SmtpClient, target: SmtpTarget) -> CheckedStep:
     if not client.tls:
         return CheckedStep("tls", ok=True, text="no TLS: mail and login travel in clear")
-    verified = "verified" if target.tls is TlsUse.REQUIRED else "not verified"
+    verified = "not verified"
+    if target.tls is TlsUse.REQUIRED:
+        verified = "verified by DANE" if target.dane else "verified"
     return CheckedStep("tls", ok=True, text=f"{client.tls}, {verified}: {_describe(client.certificate)}")
 
 

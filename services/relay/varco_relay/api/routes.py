@@ -12,12 +12,14 @@ from varco_common.eventsourcing.commands import Change, CommandContext, CommandR
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
+from varco_relay.api.route_check import RouteCheckIn, chosen_route
 from varco_relay.api.route_forms import RouteIn
 from varco_relay.api.route_health import hops_of, waiting_since
 from varco_relay.api.route_patches import patched_route
 from varco_relay.api.schemas import RouteOut, RouteTestOut
 from varco_relay.commands import hold_account, release_account
 from varco_relay.model.account_route import AccountRoute
+from varco_relay.model.route_rules import RouteRules
 from varco_relay.oauth_maker import refuse_plain
 from varco_relay.route_commands import remove_route, set_route
 from varco_relay.route_document import describe_route, route_section
@@ -25,7 +27,7 @@ from varco_relay.route_maker import Encrypts
 from varco_relay.route_requests import DirectRequest, RouteFreedom, RouteRequest
 from varco_relay.worker_supervisor import WorkerSupervisor
 
-RouteTest = Callable[[Route | None], Awaitable[dict[str, Any]]]
+RouteTest = Callable[[Route | None, str], Awaitable[dict[str, Any]]]
 
 
 def router(
@@ -35,12 +37,14 @@ def router(
     default_route: Route | None,
     test_route: RouteTest,
     *,
+    rules: Projection[RouteRules],
     private_routes: bool,
     plain_oauth: bool,
 ) -> APIRouter:
-    """`private_routes`: accounts' own tokens may set routes to private addresses, too.
+    """`rules` choose the route that is tested.
 
-    `plain_oauth` as in the settings.
+    `private_routes`: accounts' own tokens may set routes to private addresses, too.
+    `plain_oauth` is as in the settings.
     """
     api = APIRouter(prefix="/accounts/{account}/route")
     executor = CommandExecutor(routes)
@@ -114,36 +118,42 @@ def router(
     async def delete(account: str, command: Command, _: AccountScope, *, dry_run: DryRun = False) -> ChangedOut:
         return ChangedOut.of(await executor.execute(account, command, remove_route, dry_run=dry_run))
 
-    _add_test_and_hold(api, routes, executor, default_route, test_route)
+    _add_test(api, routes, rules, default_route, test_route)
+    _add_hold(api, routes, executor)
     return api
 
 
-def _add_test_and_hold(
+def _add_test(
     api: APIRouter,
     routes: Projection[AccountRoute],
-    executor: CommandExecutor[AccountRoute],
+    rules: Projection[RouteRules],
     default_route: Route | None,
     test_route: RouteTest,
 ) -> None:
-    def opened(account: str) -> AccountRoute:
-        if state := routes.get(account):
-            return state
-        raise NotFound(f"no account {account} is known here: open it first")
-
     @api.post("/test", summary="Ask the next hop whether it is ready, without a mail")
-    async def test(account: str, _: AccountScope) -> RouteTestOut:
+    async def test(account: str, _: AccountScope, asked: RouteCheckIn | None = None) -> RouteTestOut:
         """Connects, encrypts and logs in as a mail would be sent, and ends the session."""
-        route = opened(account).route or default_route
-        return RouteTestOut(account=account, goes_to=describe_route(route), **await test_route(route))
+        route, to = _opened(routes, account).route or default_route, asked.to if asked else ""
+        if to:
+            route, _used_for = chosen_route(route, rules.get(account), to)
+        return RouteTestOut(account=account, goes_to=describe_route(route), **await test_route(route, to))
 
+
+def _add_hold(api: APIRouter, routes: Projection[AccountRoute], executor: CommandExecutor[AccountRoute]) -> None:
     @api.post("/hold", summary="Don't try any mail of the account until it is released")
     async def hold(account: str, command: Command, _: AccountScope) -> ChangedOut:
-        opened(account)
+        _opened(routes, account)
         return ChangedOut.of(await executor.execute(account, command, hold_account))
 
     @api.post("/release", summary="Deliver the account's mail again")
     async def release(account: str, command: Command, _: AccountScope) -> ChangedOut:
         return ChangedOut.of(await executor.execute(account, command, release_account))
+
+
+def _opened(routes: Projection[AccountRoute], account: str) -> AccountRoute:
+    if state := routes.get(account):
+        return state
+    raise NotFound(f"no account {account} is known here: open it first")
 
 
 def _named(route: Literal["blackhole", "mx"]) -> RouteRequest:

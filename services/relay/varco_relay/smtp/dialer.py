@@ -13,7 +13,7 @@ from varco_relay.oauth.errors import TokenRefused, TokenUnavailable
 from varco_relay.oauth.tokens import Tokens
 from varco_relay.smtp.addresses import addresses_of, source_for
 from varco_relay.smtp.client import ConnectionLost, SmtpClient, Timeouts
-from varco_relay.smtp.dane import mismatch, usable
+from varco_relay.smtp.dane import mismatch
 from varco_relay.smtp.login import LoginFailed, TokenRejected, check_login, login_with_password, login_with_token
 from varco_relay.smtp.public_addresses import only_public
 from varco_relay.smtp.target import SmtpTarget
@@ -95,13 +95,11 @@ class Dialer:
             greeting = await client.reply(self.timeouts.greeting)
             if greeting.code != 220:
                 raise RouteDown(f"the next hop greets with {greeting.line}")  # noqa: TRY301 - one way out
+            _check_dane(client, target)
             await self._hello(client)
             if encrypt and not client.tls:
                 await self._start_tls(client, target)
-            unproven = bool(target.dane) and not any(map(usable, target.dane))
-            if (
-                not client.tls or target.tls is not TlsUse.REQUIRED or unproven
-            ):  # RFC 8689 4.2.1: verified, or not at all
+            if not (client.tls and target.tls is TlsUse.REQUIRED and target.proven):  # RFC 8689 4.2.1
                 client.capabilities = msgspec.structs.replace(client.capabilities, require_tls=False)
             if target.login:
                 await _log_in(client, target, token)
@@ -150,7 +148,7 @@ class Dialer:
             address,
             target.port,
             ssl=self._context(target) if implicit else None,
-            server_hostname=target.host if implicit else None,
+            server_hostname=target.tls_name if implicit else None,
             ssl_handshake_timeout=self.timeouts.connect if implicit else None,
             local_addr=(source, 0) if source else None,
         )
@@ -178,16 +176,23 @@ class Dialer:
         try:
             if reply.code != 220:
                 raise ConnectionLost(f"STARTTLS was answered {reply.line}")  # noqa: TRY301 - one way out
-            await client.start_tls(self._context(target), target.host)
-            if target.dane and (wrong := mismatch(target.dane, client.certificates(), target.host, datetime.now(UTC))):
-                raise ConnectionLost(f"DANE: {wrong}")  # noqa: TRY301 - one way out
+            await client.start_tls(self._context(target), target.tls_name)
         except ConnectionLost as error:
             raise _TlsFailed(str(error)) from error
+        _check_dane(client, target)
         await self._hello(client)  # RFC 3207 4.2: what was said before the handshake is forgotten
 
     def _context(self, target: SmtpTarget) -> ssl.SSLContext:
         """With DANE the certificate is checked after the handshake, and not by who signed it."""
         return self.verified if target.tls is TlsUse.REQUIRED and not target.dane else self.unverified
+
+
+def _check_dane(client: SmtpClient, target: SmtpTarget) -> None:
+    """Raises _TlsFailed if TLSA records name another certificate."""
+    if client.tls and target.dane:
+        wrong = mismatch(target.dane, client.certificates(), target.host, datetime.now(UTC))
+        if wrong:
+            raise _TlsFailed(f"DANE: {wrong}")
 
 
 async def _log_in(client: SmtpClient, target: SmtpTarget, token: str) -> None:

@@ -63,22 +63,23 @@ class DirectHops:
 
     async def _hop(self, host: str, found: MxHosts) -> ConnectionPool | UnreachableHop:
         """The host's pool, with the TLS that the domain asks for."""
-        plain = self._target(host)
+        plain = direct_target(self._route, host, self._surroundings.port)
         target = await self._surroundings.policies.applied(plain, found)
         return UnreachableHop(plain.name, target) if isinstance(target, str) else self._surroundings.pool_of(target)
 
-    def _target(self, host: str) -> SmtpTarget:
-        """Never a private address: whoever owns the domain chose the host."""
-        route = self._route
-        return SmtpTarget(
-            host=host,
-            port=self._surroundings.port,
-            tls=route.tls,
-            public_only=True,
-            by_dns=True,
-            families=route.families,
-            source=route.source,
-        )
+
+def direct_target(route: DirectDelivery, host: str, port: int) -> SmtpTarget:
+    """Never a private address: whoever owns the domain chose the host."""
+    return SmtpTarget(
+        host=host,
+        port=port,
+        tls=route.tls,
+        public_only=True,
+        by_dns=True,
+        families=route.families,
+        source=route.source,
+        proven=False,
+    )
 
 
 class LookedUpHop:
@@ -103,11 +104,24 @@ class LookedUpHop:
     def load(self) -> int:
         return sum(pool.load for pool in self._pools)
 
-    async def hops(self) -> Sequence[ConnectionPool] | str:
+    async def hops(self) -> Sequence[ConnectionPool | UnreachableHop] | str:
         """The hosts of now, in order; or why there are none."""
-        found = await self._surroundings.lookup.hosts(self._target.host)
-        if isinstance(found, SmtpReply):
-            return found.line
-        targets = [self._target.at(host) for host in found.hosts[:MAX_HOSTS]]
-        self._pools = [self._surroundings.pool_of(target) for target in targets]
-        return self._pools
+        targets = await targets_of(self._target, self._surroundings)
+        if isinstance(targets, str):
+            return targets
+        hops = [self._surroundings.pool_of(each) if isinstance(each, SmtpTarget) else each for each in targets]
+        self._pools = [hop for hop in hops if isinstance(hop, ConnectionPool)]
+        return hops
+
+
+async def targets_of(target: SmtpTarget, surroundings: MxSurroundings) -> list[SmtpTarget | UnreachableHop] | str:
+    """The hosts of the name that `target` has as its host, in order; or why there are none."""
+    found = await surroundings.lookup.hosts(target.host)
+    if isinstance(found, SmtpReply):
+        return found.line
+    targets: list[SmtpTarget | UnreachableHop] = []
+    for host in found.hosts[:MAX_HOSTS]:
+        at_host = target.at(host)
+        applied = await surroundings.policies.applied_to_name(at_host, found)
+        targets.append(UnreachableHop(at_host.name, applied) if isinstance(applied, str) else applied)
+    return targets

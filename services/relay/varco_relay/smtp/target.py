@@ -19,7 +19,9 @@ class SmtpTarget:
     With `oauth` a token takes the place of the password. With `public_only` no connection is made
     to a private address. With `by_dns` the host is one that MX records name; then `families` and
     `source` say how it is reached, `source` being the gate's own addresses. `dane` has the TLSA
-    records that its certificate must match (RFC 7672).
+    records that its certificate must match (RFC 7672). `certificate` is the name that its
+    certificate must have where that is not the host's. Without `proven` only plain DNS says that
+    mail may go to this host, so its own certificate proves nothing.
     """
 
     host: str
@@ -33,6 +35,8 @@ class SmtpTarget:
     families: AddressFamilies = AddressFamilies.BOTH
     source: tuple[str, ...] = ()
     dane: tuple[TlsaRecord, ...] = ()
+    certificate: str = ""
+    proven: bool = True
 
     @classmethod
     def of(cls, route: Smarthost, password: str, oauth: OAuthCredentials | None = None) -> Self:
@@ -49,11 +53,16 @@ class SmtpTarget:
 
     def at(self, host: str) -> Self:
         """The same session with a host that MX records name."""
-        return replace(self, host=host, by_dns=True)
+        return replace(self, host=host, by_dns=True, proven=False)
 
     @property
     def name(self) -> str:
         return format_smarthost(self.host, self.port)
+
+    @property
+    def tls_name(self) -> str:
+        """The name that is asked for in TLS, and verified."""
+        return self.certificate or self.host
 
     @property
     def implicit_tls(self) -> bool:

@@ -12,6 +12,7 @@ from varco_common.base.errors import TransientError
 from varco_common.dns import Found, Resolver, TlsaRecord, Unknown
 from varco_common.events import StsMode, StsPolicyFetched, TlsUse
 from varco_relay.model.sts_policy import StsPolicy, parse_policy, policy_id
+from varco_relay.smtp.dane import usable
 from varco_relay.smtp.mx_lookup import MxHosts
 from varco_relay.smtp.target import SmtpTarget
 
@@ -49,14 +50,30 @@ class TlsPolicies:
         records = await self._tlsa(target, found)
         if isinstance(records, str):
             return records
-        if records:
-            return replace(target, tls=TlsUse.REQUIRED, dane=records)
+        unusable = not any(map(usable, records))  # RFC 7672 2.2: they ask for TLS, and authenticate nobody
+        if records and not (unusable and target.tls is TlsUse.REQUIRED):
+            return replace(target, tls=TlsUse.REQUIRED, dane=records, proven=not unusable)
         policy = await self._sts_policy(found.domain)
         if policy is None or policy.mode is not StsMode.ENFORCE:
-            return target
+            return replace(target, proven=found.validated)
         if not policy.allows(target.host):
             return f"the MTA-STS policy of {found.domain} doesn't name {target.host}"
-        return replace(target, tls=TlsUse.REQUIRED)
+        return replace(target, tls=TlsUse.REQUIRED, proven=True)
+
+    async def applied_to_name(self, target: SmtpTarget, found: MxHosts) -> SmtpTarget | str:
+        """The same for a host of a name that a route has (`mx:name`).
+
+        `tls: required` means that a server of this name gets the mail. Where neither DNSSEC nor a
+        policy proves that the host is one, its certificate must: it has the name itself, or is that
+        of a host below the name.
+        """
+        if target.tls is not TlsUse.REQUIRED:
+            return target
+        applied = await self.applied(target, found)
+        if isinstance(applied, str) or applied.proven:
+            return applied
+        is_below = applied.host == found.domain or applied.host.endswith(f".{found.domain}")
+        return replace(applied, certificate="" if is_below else found.domain, proven=True)
 
     async def _tlsa(self, target: SmtpTarget, found: MxHosts) -> tuple[TlsaRecord, ...] | str:
         """The records of the host, if DNSSEC proves each step on the way to them (RFC 7672 2.2)."""
