@@ -69,6 +69,24 @@ def test_a_route_and_a_quota_come_back(run: Any) -> None:
     assert document(run)["route"] == "blackhole"
 
 
+def test_a_route_comes_back_with_its_password_and_routes_by_mail_do(run: Any, stack: Stack, varco: Varco) -> None:
+    set_route = ("routes", "set", ACCOUNT, "mx.undone.example:25", "--login", "gate", "--tls", "required")
+    assert varco(*set_route, home=stack.home.path, given="a-long-secret\n").code == 0
+    run("routes", "set", ACCOUNT, "blackhole", "--login", "")
+    changed = history(run)[0]
+    assert changed["fact"] == "route-set"
+    done = run("settings", "undo", str(changed["sequence"]), "--yes")
+    assert done.code == 0, done.error
+    assert document(run)["route"]["login"] == "gate"
+    text = f"account: {ACCOUNT}\nroutes: [{{recipients: ['@partner.example'], to: blackhole}}]\n"
+    assert varco("apply", "-", "--yes", home=stack.home.path, given=text).code == 0
+    rules = history(run)[0]
+    assert rules["fact"] == "route-rules-set"
+    done = run("settings", "undo", str(rules["sequence"]), "--yes", "--prune")
+    assert done.code == 0, done.error
+    assert not document(run).get("routes")
+
+
 def test_a_dry_run_changes_nothing(run: Any) -> None:
     run("rules", "set", ACCOUNT, "--max-recipients", "11")
     change = history(run)[0]["sequence"]

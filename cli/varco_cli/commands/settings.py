@@ -63,7 +63,7 @@ def undo(
     """Makes the opposite change of one event: shows the difference, asks, applies it.
 
     What was changed since then stays. A value that a later change has touched is not brought back:
-    undo the later change first. Passwords can't be brought back.
+    undo the later change first. Passwords of logins can't be brought back, those of routes can.
 
     Examples: `varco settings undo 4711` · `varco settings undo 4711 --dry-run`
     """

@@ -41,6 +41,17 @@ def test_a_changed_entry_of_a_list_is_told_by_its_name() -> None:
     assert undone({"users": [ALICE]}, {"users": [renamed]}, {"users": [renamed, BOB]}) == {"users": [ALICE, BOB]}
 
 
+def test_routes_by_mail_come_back_as_one_list_in_their_order() -> None:
+    """Two rules may have the same login, and the first that covers a mail holds."""
+    one = {"recipients": ["@a.example"], "smarthost": "mx:25", "login": "gate"}
+    other = {"recipients": ["@.example"], "smarthost": "mx:25", "login": "gate"}
+    changed = {"routes": [other]}
+    assert undone({"routes": [one, other]}, changed, changed) == {"routes": [one, other]}
+    assert undone({"routes": None}, changed, changed) == {}
+    with pytest.raises(RefusedCommand, match="routes has been changed again"):
+        opposite(Versions({"routes": [one, other]}, changed, {"routes": [one]}))
+
+
 def test_a_key_that_was_new_is_removed_again() -> None:
     assert undone({"quotas": {}}, {"quotas": {"messages": 5}}, {"quotas": {"messages": 5}}) == {"quotas": {}}
     both = {"quotas": {"messages": 5, "recipients": 9}}

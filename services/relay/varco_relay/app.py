@@ -26,6 +26,7 @@ from varco_relay.dkim.domains import SIGNING_DOMAINS, KeyMaker
 from varco_relay.dkim.keys import OpenKeys
 from varco_relay.dkim.signer import MailSigner
 from varco_relay.dsn_sender import DsnSender
+from varco_relay.former_hops import FormerHops
 from varco_relay.gauges import Gauges
 from varco_relay.model import account_route, queue, route_rules, sts_policy
 from varco_relay.model.sts_policy import StsPolicy
@@ -95,13 +96,18 @@ async def serve(settings: Settings) -> None:
                 settings.route,
                 RouteTester(dialer, secret_box, pools.mx).test,
                 rules=rules,
+                former_hops=FormerHops(bus),
                 private_routes=settings.private_routes,
                 plain_oauth=settings.plain_oauth,
             )
         )
         http.include(
             rules_api.router(
-                rules, secret_box, private_routes=settings.private_routes, plain_oauth=settings.plain_oauth
+                rules,
+                secret_box,
+                former_hops=FormerHops(bus),
+                private_routes=settings.private_routes,
+                plain_oauth=settings.plain_oauth,
             )
         )
         http.include(route_question.router(routes, rules, settings.route))

@@ -14,6 +14,10 @@ from varco_relay.smtp.target import MX_PREFIX
 _LOOPBACK = ("127.0.0.1", "::1")
 
 
+class SecretMissing(RefusedCommand):
+    """A secret is neither given nor known."""
+
+
 class Seals(Protocol):
     """What this needs of a SecretBox."""
 
@@ -80,20 +84,21 @@ def _check_url(url: str, *, plain_oauth: bool) -> None:
 
 def _check(oauth: OAuth, secrets: OAuthSecrets) -> None:
     """Whether a token can be asked for with this."""
+    needed = f"oauth with provider {oauth.provider} needs"
+    if oauth.provider is OAuthProvider.MICROSOFT and not oauth.tenant and not oauth.token_url:
+        raise RefusedCommand(f"{needed} its tenant")
+    if oauth.provider is not OAuthProvider.GOOGLE and not oauth.client_id:
+        raise RefusedCommand(f"{needed} its client_id")
     missing = ""
     match oauth.provider:
-        case OAuthProvider.MICROSOFT if not oauth.tenant and not oauth.token_url:
-            missing = "its tenant"
         case OAuthProvider.GOOGLE if not secrets.service_account:
             missing = "service_account_file, the key of a service account as JSON"
-        case OAuthProvider.MICROSOFT | OAuthProvider.GENERIC if not oauth.client_id:
-            missing = "its client_id"
         case OAuthProvider.MICROSOFT if not (secrets.client_secret or secrets.certificate):
             missing = "client_secret_file or certificate_file"
         case OAuthProvider.GENERIC if not (secrets.client_secret or secrets.refresh_token):
             missing = "client_secret_file or refresh_token_file"
     if missing:
-        raise RefusedCommand(f"oauth with provider {oauth.provider} needs {missing}")
+        raise SecretMissing(f"{needed} {missing}")
     if secrets.service_account and oauth.provider is not OAuthProvider.GOOGLE:
         raise RefusedCommand("a service_account is for provider google")
     if secrets.certificate and oauth.provider is not OAuthProvider.MICROSOFT:

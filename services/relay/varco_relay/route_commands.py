@@ -19,10 +19,15 @@ def set_route(
     request: RouteRequest,
     secret_box: Encrypts,
     freedom: RouteFreedom = RouteFreedom.ANY,
+    *,
+    former: Sequence[Smarthost] = (),
 ) -> list[Change]:
-    """Sets the route; no change if it is so already. Raises RefusedCommand."""
+    """Sets the route; no change if it is so already. `former` as of RouteMaker.
+
+    Raises RefusedCommand.
+    """
     before = state.route if state else None
-    route = RouteMaker(secret_box, freedom, [before] if before else []).route(request)
+    route = RouteMaker(secret_box, freedom, [before] if before else [], former).route(request)
     if route == before:
         return []
     event = context.event(RouteSet, route=route)
@@ -44,10 +49,15 @@ def set_rules(
     requests: Sequence[RuleRequest],
     secret_box: Encrypts,
     freedom: RouteFreedom = RouteFreedom.ANY,
+    *,
+    former: Sequence[Smarthost] = (),
 ) -> list[Change]:
-    """Sets the whole list; no change if it is so already. Raises RefusedCommand."""
+    """Sets the whole list; no change if it is so already. `former` as of RouteMaker.
+
+    Raises RefusedCommand.
+    """
     before = state.rules if state else ()
-    maker = RouteMaker(secret_box, freedom, [rule.route for rule in before])
+    maker = RouteMaker(secret_box, freedom, [rule.route for rule in before], former)
     rules = rules_of(requests, maker)
     names = [describe_rule(rule) for rule in rules]
     if rules == before:

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from varco_common.base.errors import RefusedCommand
+from varco_common.base.errors import RefusedCommand, TransientError
 from varco_common.events import Blackhole, DirectDelivery, OAuth, Route, Smarthost, Smarthosts
-from varco_relay.oauth_maker import make_oauth, token_host
+from varco_relay.oauth_maker import SecretMissing, make_oauth, token_host
 from varco_relay.route_document import describe_hop
 from varco_relay.route_requests import (
     DirectRequest,
@@ -44,11 +44,14 @@ def hops_of(route: Route | None) -> tuple[Smarthost, ...]:
 class RouteMaker:
     """`before` are the present routes: a password that is not given is taken from them.
 
-    An account may change what is around a host that an operator chose.
+    Else from `former` next hops: who brings a route back need not know its password. An account may
+    change what is around a host that an operator chose.
     """
 
-    def __init__(self, secret_box: Encrypts, freedom: RouteFreedom, before: Iterable[Route]) -> None:
-        self._secret_box, self._freedom = secret_box, freedom
+    def __init__(
+        self, secret_box: Encrypts, freedom: RouteFreedom, before: Iterable[Route], former: Iterable[Smarthost] = ()
+    ) -> None:
+        self._secret_box, self._freedom, self._former = secret_box, freedom, list(former)
         routes = list(before)
         self._hops = [hop for route in routes for hop in hops_of(route)]
         self._direct = [route for route in routes if isinstance(route, DirectDelivery)]
@@ -81,32 +84,48 @@ class RouteMaker:
             raise RefusedCommand("a password without a login: give both, or neither")
         if request.oauth and (request.password or not request.login):
             raise RefusedCommand("oauth takes the place of a password, and needs a login")
-        old = [hop for hop in self._hops if (hop.host, hop.port, hop.mx) == (host, port, mx)]
+        old, former = (
+            [hop for hop in hops if (hop.host, hop.port, hop.mx, hop.login) == (host, port, mx, request.login)]
+            for hops in (self._hops, self._former)
+        )
         return Smarthost(
             host=host,
             port=port,
             tls=request.tls,
             login=request.login,
-            secret=self._secret(request, old) if request.login and not request.oauth else "",
-            oauth=self._oauth(request.oauth, request.login, old) if request.oauth else None,
-            public_only=self._public_only(host, [hop.public_only for hop in old]),
+            secret=self._secret(request, old, former) if request.login and not request.oauth else "",
+            oauth=self._oauth(request.oauth, old, former) if request.oauth else None,
+            public_only=self._public_only(host, [hop.public_only for hop in self._at(host, port, mx=mx)]),
             mx=mx,
         )
 
-    def _secret(self, request: HopRequest, old: list[Smarthost]) -> str:
+    def _at(self, host: str, port: int, *, mx: bool) -> list[Smarthost]:
+        return [hop for hop in self._hops if (hop.host, hop.port, hop.mx) == (host, port, mx)]
+
+    def _secret(self, request: HopRequest, old: list[Smarthost], former: list[Smarthost]) -> str:
         """Keeps the old secret for the same password: each encryption of it looks like a change."""
-        secrets = [hop.secret for hop in old if hop.login == request.login and hop.secret]
+        secrets = [hop.secret for hop in old if hop.secret]
         if request.password is None:
-            if not secrets:
-                raise RefusedCommand("a login needs its password")
-            return secrets[0]
+            known = secrets or [hop.secret for hop in former if hop.secret and self._opens(hop.secret)]
+            if not known:
+                raise SecretMissing(
+                    f"a login needs its password: write `password` beside login {request.login} of {request.smarthost}"
+                )
+            return known[0]
         password = request.password
         kept = next((secret for secret in secrets if self._secret_box.matches(secret, password)), None)
         return kept or self._secret_box.encrypt(password)
 
-    def _oauth(self, request: OAuthRequest, login: str, old: list[Smarthost]) -> OAuth:
-        before = [hop.oauth for hop in old if hop.oauth and hop.login == login]
-        oauth = make_oauth(request, before, self._secret_box)
+    def _opens(self, secret: str) -> bool:
+        """Not what was sealed with another key."""
+        try:
+            return bool(self._secret_box.decrypt(secret))
+        except TransientError:
+            return False
+
+    def _oauth(self, request: OAuthRequest, old: list[Smarthost], former: list[Smarthost]) -> OAuth:
+        before = [hop.oauth for hop in old if hop.oauth]
+        oauth = make_oauth(request, [*before, *(hop.oauth for hop in former if hop.oauth)], self._secret_box)
         if not oauth.token_url:
             return oauth
         same = [other.public_only for other in before if other.token_url == oauth.token_url]

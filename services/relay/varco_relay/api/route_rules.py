@@ -1,19 +1,21 @@
 """HTTP: routes for some of an account's mail, by sender and recipient."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
 
-from varco_common.events import RouteRule
+from varco_common.events import RouteRule, Smarthost
 from varco_common.eventsourcing.command_executor import CommandExecutor
-from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
+from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest, CommandResult
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
 from varco_relay.api.route_forms import RouteRulesIn
 from varco_relay.api.route_patches import patched_rules
 from varco_relay.api.schemas import RouteRulesOut
+from varco_relay.former_hops import FormerHops
 from varco_relay.model.route_rules import RouteRules
 from varco_relay.oauth_maker import refuse_plain
 from varco_relay.route_commands import set_rules
@@ -23,7 +25,12 @@ from varco_relay.route_requests import RouteFreedom, RuleRequest
 
 
 def router(
-    rules: Projection[RouteRules], secret_box: Encrypts, *, private_routes: bool, plain_oauth: bool
+    rules: Projection[RouteRules],
+    secret_box: Encrypts,
+    *,
+    former_hops: FormerHops,
+    private_routes: bool,
+    plain_oauth: bool,
 ) -> APIRouter:
     """`private_routes` and `plain_oauth` as in the router of routes."""
     api = APIRouter(prefix="/accounts/{account}/routes")
@@ -65,12 +72,15 @@ def router(
     ) -> ChangedOut:
         freedom = RouteFreedom.of(command, private_routes=private_routes)
 
-        def decide(state: RouteRules | None, context: CommandContext) -> list[Change]:
+        def decide(state: RouteRules | None, context: CommandContext, *, former: Sequence[Smarthost]) -> list[Change]:
             requests = desire(state.rules if state else ())
             for request in requests:
                 refuse_plain(request.route, plain_oauth=plain_oauth)
-            return set_rules(state, context, requests, secret_box, freedom)
+            return set_rules(state, context, requests, secret_box, freedom, former=former)
 
-        return ChangedOut.of(await executor.execute(account, command, decide, dry_run=dry_run))
+        async def execute(former: Sequence[Smarthost]) -> CommandResult:
+            return await executor.execute(account, command, partial(decide, former=former), dry_run=dry_run)
+
+        return ChangedOut.of(await former_hops.tried(account, execute))
 
     return api

@@ -1,14 +1,15 @@
 """HTTP: where each account's mail goes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Response
 
 from varco_common.base.errors import NotFound
-from varco_common.events import Route
+from varco_common.events import Route, Smarthost
 from varco_common.eventsourcing.command_executor import CommandExecutor
-from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
+from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest, CommandResult
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command, DryRun
@@ -18,6 +19,7 @@ from varco_relay.api.route_health import hops_of, waiting_since
 from varco_relay.api.route_patches import patched_route
 from varco_relay.api.schemas import RouteOut, RouteTestOut
 from varco_relay.commands import hold_account, release_account
+from varco_relay.former_hops import FormerHops
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.model.route_rules import RouteRules
 from varco_relay.oauth_maker import refuse_plain
@@ -38,6 +40,7 @@ def router(
     test_route: RouteTest,
     *,
     rules: Projection[RouteRules],
+    former_hops: FormerHops,
     private_routes: bool,
     plain_oauth: bool,
 ) -> APIRouter:
@@ -105,14 +108,17 @@ def router(
     ) -> ChangedOut:
         freedom = RouteFreedom.of(command, private_routes=private_routes)
 
-        def decide(state: AccountRoute | None, context: CommandContext) -> list[Change]:
+        def decide(state: AccountRoute | None, context: CommandContext, *, former: Sequence[Smarthost]) -> list[Change]:
             current = state.route if state else None
             if request := desire(current):
                 refuse_plain(request, plain_oauth=plain_oauth)
-                return set_route(state, context, request, secret_box, freedom)
+                return set_route(state, context, request, secret_box, freedom, former=former)
             return remove_route(state, context) if current else []
 
-        return ChangedOut.of(await executor.execute(account, command, decide, dry_run=dry_run))
+        async def execute(former: Sequence[Smarthost]) -> CommandResult:
+            return await executor.execute(account, command, partial(decide, former=former), dry_run=dry_run)
+
+        return ChangedOut.of(await former_hops.tried(account, execute))
 
     @api.delete("", summary="Back to the default route")
     async def delete(account: str, command: Command, _: AccountScope, *, dry_run: DryRun = False) -> ChangedOut:
