@@ -45,7 +45,16 @@ OF_SERVICE = {
     "filelink": ["account-texts", "links", "terms"],
     "policy": ["accounts", "admin-tokens", "domains"],
     "ratelimit": ["account-texts", "counted", "met", "quotas"],
-    "relay": ["account-texts", "domains", "queue", "route_rules", "routes", "sts_policies"],
+    "relay": [
+        "account-texts",
+        "domains",
+        "oauth_tokens",
+        "queue",
+        "route_rules",
+        "routes",
+        "sts_policies",
+        "tls_results",
+    ],
 }
 
 

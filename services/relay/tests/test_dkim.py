@@ -238,8 +238,8 @@ async def test_a_key_of_another_gate_stops_no_mail():
     assert "can't be opened" in signed.dkim
 
 
-async def signing(gate) -> DkimKeyAnswer:
-    """Makes a key for acme.example in the relay that runs; returns once that signs with it."""
+async def key_for_acme(gate) -> DkimKeyAnswer:
+    """Makes a key for acme.example in the relay that runs, and activates it."""
     question = encode(DkimKeyQuestion(algorithm="rsa"))
     key = decode_answer(await gate.bus.requests.ask(DKIM_KEY, question, 60))
     fields = {"at": AT, "account": "acme", "domain": "acme.example"}
@@ -249,6 +249,12 @@ async def signing(gate) -> DkimKeyAnswer:
     )
     await gate.bus.events.append(made)
     await gate.bus.events.append(DkimKeyActivated(**fields, selector="varco1"))
+    return key
+
+
+async def signing(gate) -> DkimKeyAnswer:
+    """As `key_for_acme`; returns once the relay signs with the key."""
+    key = await key_for_acme(gate)
     delivered, count = "", 0
     while not delivered.startswith("signed"):  # the projection follows a moment later
         await gate.mail(body=MAIL)

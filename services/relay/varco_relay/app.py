@@ -7,6 +7,7 @@ from varco_common.base import subjects
 from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
+from varco_common.events.domain_table import AccountDomains
 from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.projection import Projection
 from varco_common.mail.dkim_keys import DKIM_KEY
@@ -45,6 +46,8 @@ from varco_relay.smtp.domain_rate import DomainRate
 from varco_relay.smtp.pool_registry import PoolRegistry
 from varco_relay.smtp.sts_fetch import fetch_policy
 from varco_relay.smtp.tls_policies import PolicyStore, TlsPolicies
+from varco_relay.tls_reports.reporter import ReportSender, TlsReporter
+from varco_relay.tls_reports.results import TlsResults
 from varco_relay.worker_supervisor import WorkerSupervisor
 
 _KEY = (
@@ -65,14 +68,16 @@ async def serve(settings: Settings) -> None:
         signer = MailSigner(domains.get, OpenKeys(secret_box), remove_broken=remove_broken)
         deliverer = Deliverer(bus, object_store, settings.schedule, signer)
         policies = Projection(sts_policy.PROJECTION, bus, engine, "relay")
+        results = TlsResults(engine, utc_now) if settings.tls_reports_from else None
         pools = PoolRegistry(
             dialer,
             PoolLimits(connections=settings.connections),
             secret_box,
             settings.route,
-            policies=_tls_policies(settings, dialer, bus, policies),
+            policies=_tls_policies(settings, dialer, bus, policies, results),
             rate=DomainRate(settings.mx_rate),
             mx_port=settings.mx_port,
+            sessions=results,
         )
         routes = Projection(account_route.PROJECTION, bus, engine, "relay")
         queued = Projection(queue.PROJECTION, bus, engine, "relay")
@@ -119,7 +124,11 @@ async def serve(settings: Settings) -> None:
                 domains.following(),
                 queued.following(),
                 texts.following(),
-                run_in_background(workers.run(), runner.run()),
+                run_in_background(
+                    workers.run(),
+                    runner.run(),
+                    *([_reporter(settings, bus, dialer, results, domains).run()] if results else []),
+                ),
             ):
                 await mail_retention.serve(bus, queued)
                 await bus.requests.answer(DKIM_KEY, "relay", KeyMaker(secret_box).answer)
@@ -138,13 +147,27 @@ async def serve(settings: Settings) -> None:
             await object_store.close()
 
 
-def _tls_policies(settings: Settings, dialer: Dialer, bus: Bus, known: Projection[StsPolicy]) -> TlsPolicies:
+def _reporter(
+    settings: Settings, bus: Bus, dialer: Dialer, results: TlsResults, domains: Projection[AccountDomains]
+) -> TlsReporter:
+    async def upload(url: str, report: bytes) -> None:
+        from varco_relay.tls_reports.upload import upload_report  # noqa: PLC0415 - only who reports takes its library
+
+        await upload_report(url, report, dialer.verified, private=settings.private_routes)
+
+    sender = ReportSender(settings.tls_reports_from, domains.items, upload)
+    return TlsReporter(bus, dialer.resolver, results, sender, utc_now)
+
+
+def _tls_policies(
+    settings: Settings, dialer: Dialer, bus: Bus, known: Projection[StsPolicy], sessions: TlsResults | None
+) -> TlsPolicies:
     async def fetch(domain: str) -> str:
         private, port = settings.private_routes, settings.mta_sts_port
         return await fetch_policy(domain, dialer.resolver, dialer.verified, port=port, private=private)
 
     store = PolicyStore(get=known.get, append=bus.events.append, now=utc_now)
-    return TlsPolicies(dialer.resolver, store, fetch)
+    return TlsPolicies(dialer.resolver, store, fetch, sessions)
 
 
 def _secret_box(settings: Settings) -> SecretBox:

@@ -80,7 +80,7 @@ class Deliverer:
         """For recipients that the same next hops take."""
         attempt = _Attempt(message, header, destination.patience, AttemptLog())
         left, log = recipients, attempt.log
-        chosen = await destination.choose(recipients)
+        chosen = await destination.choose(recipients, any_tls=message.envelope.any_tls)
         if isinstance(chosen, SmtpReply):
             log.note(destination.name, outcome_of(dict.fromkeys(recipients, chosen)))
             left, chosen = (), ()

@@ -60,6 +60,12 @@ class Settings(TableServiceSettings, WithHostname, WithObjectStore, WithResolver
         le=100_000,
         description="How many mails each domain gets in a minute by direct delivery (`route: mx`). 0: no limit.",
     )
+    tls_reports_from: Annotated[str, matches(r"([^@\s<>\",;]+@[A-Za-z0-9.-]{1,253})?", "an address")] = Field(
+        default="",
+        description="The address that TLS reports (RFC 8460) come from, such as tls-reports@acme.example. With `route: mx` "
+        "each domain that asks for them hears once a day how TLS with its servers went. An account needs an active DKIM "
+        "key for the address. Empty: nothing is counted or sent.",
+    )
     mx_port: Internal[int] = Field(default=25, gt=0, lt=65_536, description="The port of hosts that MX records name.")
     mta_sts_port: Internal[int] = Field(
         default=443, gt=0, lt=65_536, description="The port of the servers of MTA-STS policies."

@@ -1,6 +1,6 @@
 """The events of relay: where an account's mail goes, and the outcome for each recipient."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -178,6 +178,27 @@ class StsPolicyFetched(Event, frozen=True, kw_only=True, omit_defaults=True, tag
         return self.domain
 
 
+class TlsReportSent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="tls.report.sent.v1"):
+    """What the gate met of a domain's TLS on one `day` (UTC) was reported to it (RFC 8460).
+
+    `to` is the URI in the domain's TXT record, `report` the id of the report. `mail` is the id of
+    the mail that brings it; empty by HTTPS. `successes` and `failures` count sessions.
+    """
+
+    SERVICE: ClassVar[str] = "relay"
+    domain: str
+    day: date
+    to: str
+    report: str
+    mail: str = ""
+    successes: int = 0
+    failures: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self.domain} {self.day.isoformat()} {self.to}"
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why one recipient didn't get it.
 
@@ -324,6 +345,7 @@ AnyRelayEvent = (
     | DeliveryHeld
     | DeliveryReleased
     | StsPolicyFetched
+    | TlsReportSent
     | MailDelivered
     | MailDeferred
     | MailBounced

@@ -18,7 +18,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     brackets.
     `size` counts the bytes of the body as received (wire form). `received_at` is UTC. `returns` and
     `envid` (as it was sent) are RET and ENVID of RFC 3461, `options` has the recipients for which
-    the client gave any. With `require_tls` the mail leaves over verified TLS alone (RFC 8689).
+    the client gave any. With `require_tls` the mail leaves over verified TLS alone (RFC 8689). With
+    `any_tls` what a recipient's domain asks of TLS holds it up no more (RFC 8460 5.3).
     """
 
     id: str
@@ -37,6 +38,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     returns: Return | None = None
     envid: str = ""
     require_tls: bool = False
+    any_tls: bool = False
     options: tuple[RecipientOptions, ...] = ()
 
     def wants(self, recipient: str, when: Notify) -> bool:

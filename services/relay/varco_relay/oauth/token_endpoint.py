@@ -2,9 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore
@@ -12,31 +10,10 @@ import httpcore
 from varco_relay.oauth.errors import TokenUnavailable
 from varco_relay.oauth.token_request import TokenRequest
 from varco_relay.oauth.token_response import TokenResponse
-from varco_relay.smtp.public_addresses import public_addresses
+from varco_relay.public_backend import PublicBackend
 
 TIMEOUT_SECONDS = 30.0  # for all of it: mail waits meanwhile
 MAX_ANSWER = 64 * 1024  # bytes; tokens have a few KB
-
-
-class _PublicBackend(httpcore.AsyncNetworkBackend):
-    """Connects to public addresses only: an account's own token chose the host."""
-
-    def __init__(self) -> None:
-        self._inner = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        address, *_ = await public_addresses(host, port)
-        return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +28,7 @@ class TokenEndpoints:
 
     async def ask(self, request: TokenRequest, *, public_only: bool) -> TokenResponse:
         """One request; redirections are not followed. Raises TokenUnavailable."""
-        backend = _PublicBackend() if public_only and not self.private else None
+        backend = PublicBackend() if public_only and not self.private else None
         host = urlsplit(request.url).hostname
         try:
             async with (

@@ -16,6 +16,13 @@ from varco_relay.secret_box import SecretBox
 KEPT_SECONDS = 200 * 86_400  # longer than providers let an unused refresh token live
 
 _log = log.get(__name__)
+table = sa.Table(
+    "oauth_tokens",
+    sa.MetaData(),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.Column("stored_at", sa.BigInteger, nullable=False),
+)
 _PUT = sa.text(
     "INSERT INTO oauth_tokens (key, sealed, stored_at) VALUES (:key, :sealed, :stored_at)"
     " ON CONFLICT (key) DO UPDATE SET sealed = excluded.sealed, stored_at = excluded.stored_at"

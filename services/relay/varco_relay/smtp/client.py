@@ -16,6 +16,7 @@ from varco_relay.seven_bit.conversion import seven_bit
 from varco_relay.seven_bit.walker import NotConvertible
 from varco_relay.smtp.pending_transaction import NextTransaction, PendingTransaction, Stage
 from varco_relay.smtp.smtp_reply import NotSmtp, ReplyReader, SmtpReply
+from varco_relay.smtp.tls_session import TlsFailure
 from varco_relay.smtp.transaction import BodyChunks, Capabilities, Sign, envelope_commands, obstacle
 
 _log = log.get(__name__)
@@ -56,7 +57,10 @@ class Timeouts:
 
 
 class SmtpClient(asyncio.Protocol):
-    """One SMTP session. A Dialer opens it; two tasks must not use it at once."""
+    """One SMTP session. A Dialer opens it; two tasks must not use it at once.
+
+    `tls_failure` is what was tried before, and failed.
+    """
 
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
@@ -66,6 +70,8 @@ class SmtpClient(asyncio.Protocol):
         self.closed = False
         self.logged_in = False
         self.heard_at = 0.0
+        self.tls_failure: TlsFailure | None = None
+        self.own_address = self.peer_address = ""
         self.on_closed: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -82,6 +88,9 @@ class SmtpClient(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self.own_address, self.peer_address = (
+            str((transport.get_extra_info(name) or [""])[0]) for name in ("sockname", "peername")
+        )
         if tls := transport.get_extra_info("ssl_object"):
             self.tls = tls.version() or "TLS"
 

@@ -16,6 +16,7 @@ from varco_relay.smtp.dialer import Dialer, RouteDown
 from varco_relay.smtp.pending_transaction import Completed, NotAttempted, PendingTransaction, Result, Stage
 from varco_relay.smtp.smtp_reply import MAX_TEXT, SmtpReply
 from varco_relay.smtp.target import SmtpTarget
+from varco_relay.smtp.tls_session import SessionLog, TlsFailure
 from varco_relay.smtp.transaction import Capabilities, SmtpTransaction
 
 RECONNECT = Backoff(first=timedelta(seconds=2), longest=timedelta(minutes=5))  # a short restart costs seconds
@@ -65,7 +66,7 @@ class ConnectionPool:
 
     The longer the queue is, the more mails go in one write. `down_reason` is empty while the next
     hop can be reached. `label` names it in metrics. `is_stalled`: a mail lost its patience, and
-    nothing has moved since.
+    nothing has moved since. `sessions` is told of each connection.
     """
 
     def __init__(self, target: SmtpTarget, dialer: Dialer, limits: PoolLimits) -> None:
@@ -75,6 +76,7 @@ class ConnectionPool:
         self.down_reason = ""
         self.is_stalled = False
         self.listeners: set[PoolListener] = set()
+        self.sessions: SessionLog | None = None
         self._dialer, self._limits = dialer, limits
         self._queue: deque[PendingTransaction] = deque()
         self._idle: list[asyncio.Future[None]] = []
@@ -211,7 +213,11 @@ class ConnectionPool:
         try:
             connection.client = client = connection.client or await self._dialer.dial(self.target)
         except RouteDown as error:
+            if error.tls:
+                self._note_session(error.tls)
             return self._mark_down(str(error), connection)
+        if client.tls or client.tls_failure:
+            self._note_session(client.tls_failure)
         try:
             self._announce(client.capabilities)
             while await self._mail_waits(client):
@@ -224,6 +230,13 @@ class ConnectionPool:
             self._on_lost(connection, client, error.reply)
         finally:
             client.abort("the connection is no longer needed")
+
+    def _note_session(self, failure: TlsFailure | None) -> None:
+        """One session, for each domain whose mail waits for it."""
+        if self.sessions:
+            for policy in {pending.transaction.policy for pending in self._queue}:
+                if policy:
+                    self.sessions.note(policy, failure)
 
     def _take_next(self, connection: _PooledConnection) -> PendingTransaction | None:
         connection.taken = connection.unfinished()

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -17,15 +17,30 @@ from varco_relay.smtp.dane import mismatch
 from varco_relay.smtp.login import LoginFailed, TokenRejected, check_login, login_with_password, login_with_token
 from varco_relay.smtp.public_addresses import only_public
 from varco_relay.smtp.target import SmtpTarget
+from varco_relay.smtp.tls_failures import result_of
+from varco_relay.smtp.tls_session import TlsFailure, TlsResult
 from varco_relay.smtp.transaction import Capabilities, parse_capabilities
+
+_MAX_REASON = 200  # characters, in a report
 
 
 class RouteDown(Exception):
-    """No connection can carry mail; the text says why. No mail is at fault."""
+    """No connection can carry mail; the text says why. No mail is at fault.
+
+    `tls` says so in the words of a TLS report, where it is TLS that failed.
+    """
+
+    def __init__(self, text: str, tls: TlsFailure | None = None) -> None:
+        super().__init__(text)
+        self.tls = tls
 
 
 class _TlsFailed(Exception):
-    """The handshake failed."""
+    """There was no handshake, or it failed."""
+
+    def __init__(self, text: str, result: TlsResult = TlsResult.VALIDATION_FAILURE) -> None:
+        super().__init__(text)
+        self.failure = TlsFailure(result=result, reason=text[:_MAX_REASON])
 
 
 def _unverified() -> ssl.SSLContext:
@@ -81,13 +96,20 @@ class Dialer:
 
     async def _dial(self, target: SmtpTarget, token: str) -> SmtpClient:
         """Raises TokenRejected, too."""
-        encrypt = target.tls is not TlsUse.NONE
-        try:
-            return await self._dial_once(target, token, encrypt=encrypt)
-        except _TlsFailed as error:
-            if target.tls is TlsUse.REQUIRED:
-                raise RouteDown(str(error)) from error
-        return await self._dial_once(target, token, encrypt=False)
+        failure: TlsFailure | None = None
+        for attempt in _encrypted_attempts(target):
+            try:
+                client = await self._dial_once(attempt, token, encrypt=True)
+            except _TlsFailed as error:
+                failure = failure or error.failure
+                if target.tls is TlsUse.REQUIRED:
+                    raise RouteDown(str(error), failure) from error
+            else:
+                client.tls_failure = failure or client.tls_failure
+                return client
+        client = await self._dial_once(target, token, encrypt=False)
+        client.tls_failure = failure
+        return client
 
     async def _dial_once(self, target: SmtpTarget, token: str, *, encrypt: bool) -> SmtpClient:
         client = await self._connect(target, encrypt=encrypt)
@@ -105,6 +127,8 @@ class Dialer:
                 await _log_in(client, target, token)
         except BaseException as error:
             client.abort("never used")
+            if isinstance(error, _TlsFailed):
+                error.failure = _at(error.failure, client, target)
             if isinstance(error, ConnectionLost):
                 raise RouteDown(str(error)) from error
             if isinstance(error, LoginFailed) and not isinstance(error, TokenRejected):
@@ -117,7 +141,7 @@ class Dialer:
             async with asyncio.timeout(self.timeouts.connect):
                 return await self._open_any(target, encrypt=encrypt)
         except ssl.SSLError as error:
-            raise _TlsFailed(f"TLS: {error}") from error
+            raise _TlsFailed(f"TLS: {error}", result_of(error)) from error
         # the errors of getaddrinfo are OSErrors as well; a name that IDNA refuses is a ValueError
         except (OSError, TimeoutError, ValueError) as error:
             raise RouteDown(f"can't connect to {target.name}: {error or 'timed out'}") from error
@@ -169,8 +193,12 @@ class Dialer:
 
     async def _start_tls(self, client: SmtpClient, target: SmtpTarget) -> None:
         if not client.capabilities.starttls:
+            missing = _TlsFailed(
+                "the route requires TLS, and the next hop doesn't offer STARTTLS", TlsResult.STARTTLS_NOT_SUPPORTED
+            )
             if target.tls is TlsUse.REQUIRED:
-                raise RouteDown("the route requires TLS, and the next hop doesn't offer STARTTLS")
+                raise missing
+            client.tls_failure = _at(missing.failure, client, target)
             return
         reply = await client.command(b"STARTTLS\r\n")
         try:
@@ -178,13 +206,25 @@ class Dialer:
                 raise ConnectionLost(f"STARTTLS was answered {reply.line}")  # noqa: TRY301 - one way out
             await client.start_tls(self._context(target), target.tls_name)
         except ConnectionLost as error:
-            raise _TlsFailed(str(error)) from error
+            raise _TlsFailed(str(error), result_of(error.__cause__)) from error
         _check_dane(client, target)
         await self._hello(client)  # RFC 3207 4.2: what was said before the handshake is forgotten
 
     def _context(self, target: SmtpTarget) -> ssl.SSLContext:
         """With DANE the certificate is checked after the handshake, and not by who signed it."""
         return self.verified if target.tls is TlsUse.REQUIRED and not target.dane else self.unverified
+
+
+def _encrypted_attempts(target: SmtpTarget) -> list[SmtpTarget]:
+    """RFC 8461 5: a policy that is only tested costs no mail. What it would cost is reported."""
+    if target.tls is TlsUse.NONE:
+        return []
+    return [replace(target, tls=TlsUse.REQUIRED), target] if target.tested else [target]
+
+
+def _at(failure: TlsFailure, client: SmtpClient, target: SmtpTarget) -> TlsFailure:
+    addresses = {"sending_ip": client.own_address, "receiving_ip": client.peer_address}
+    return msgspec.structs.replace(failure, host=target.host, **addresses)
 
 
 def _check_dane(client: SmtpClient, target: SmtpTarget) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from itertools import count
 
 from varco_relay.smtp.connection_pool import BlackholeSink, ConnectionPool, PoolListener, UnreachableHop
-from varco_relay.smtp.mx_hops import LookedUpHop
+from varco_relay.smtp.mx_hops import LookedUpHop, MxHop
 from varco_relay.smtp.smtp_reply import SmtpReply
 from varco_relay.smtp.transaction import Capabilities
 
-Hop = ConnectionPool | BlackholeSink | UnreachableHop
+Hop = ConnectionPool | BlackholeSink | MxHop
 PATIENCE_SECONDS = 30.0  # a next hop that took no mail in that time gives way to another one
 
 
@@ -54,7 +54,12 @@ class HopList:
         """The recipients that the same next hops take."""
         return [recipients]
 
-    async def choose(self, recipients: tuple[str, ...]) -> Sequence[Hop] | SmtpReply:  # noqa: ARG002 - all go there
+    async def choose(
+        self,
+        recipients: tuple[str, ...],  # noqa: ARG002 - all go there
+        *,
+        any_tls: bool = False,  # noqa: ARG002 - the route says what TLS it uses
+    ) -> Sequence[Hop] | SmtpReply:
         """The next hops in the order in which they are tried."""
         if self._plain:
             return self._plain

@@ -1,33 +1,45 @@
 """Next hops that MX records name: those of each recipient's domain, or of one name."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from varco_common.events import DirectDelivery
+from msgspec.structs import replace
+
+from varco_common.events import DirectDelivery, TlsUse
 from varco_relay.smtp.connection_pool import ConnectionPool, UnreachableHop
 from varco_relay.smtp.domain_rate import DomainRate
 from varco_relay.smtp.mx_lookup import MAX_HOSTS, MxHosts, MxLookup, domain_of
+from varco_relay.smtp.pending_transaction import Result
 from varco_relay.smtp.smtp_reply import SmtpReply
 from varco_relay.smtp.target import SmtpTarget
 from varco_relay.smtp.tls_policies import TlsPolicies
+from varco_relay.smtp.tls_session import AppliedPolicy, SessionLog, TlsFailure, TlsResult
+from varco_relay.smtp.transaction import SmtpTransaction
 
 SMTP_PORT = 25  # RFC 5321 4.5.4.2
 MX = "mx"
 _PATIENCE_SECONDS = 60.0  # then a mail gives its place among those in hand to others, and is deferred
+
+_REFUSED = TlsResult.VALIDATION_FAILURE  # the host is none of those that the policy allows, or not known to be
 
 PoolOf = Callable[[SmtpTarget], ConnectionPool]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MxSurroundings:
-    """What looking up and connecting take; `port` is 25 but in tests."""
+    """What looking up and connecting take; `port` is 25 but in tests.
+
+    `sessions` is told how sessions begin, for reports; None: nobody reports.
+    """
 
     lookup: MxLookup
     rate: DomainRate
     pool_of: PoolOf
     policies: TlsPolicies
     port: int = SMTP_PORT
+    sessions: SessionLog | None = None
 
 
 class DirectHops:
@@ -51,21 +63,63 @@ class DirectHops:
             by_domain.setdefault(domain_of(recipient), []).append(recipient)
         return [tuple(group) for group in by_domain.values()]
 
-    async def choose(self, recipients: tuple[str, ...]) -> Sequence[ConnectionPool | UnreachableHop] | SmtpReply:
-        """The servers of the domain, in order; or why there are none."""
+    async def choose(self, recipients: tuple[str, ...], *, any_tls: bool = False) -> "Sequence[MxHop] | SmtpReply":
+        """The servers of the domain, in order; or why there are none.
+
+        With `any_tls` nothing that the domain asks of TLS counts.
+        """
         found = await self._surroundings.lookup.hosts(domain_of(recipients[0]))
         if isinstance(found, SmtpReply):
             return found
         if (wait := self._surroundings.rate.take(found.domain)) is None:
             return SmtpReply(451, f"4.7.0 {found.domain} gets mail at a limited rate", by_gate=True)
         await asyncio.sleep(wait)
-        return [await self._hop(host, found) for host in found.hosts[:MAX_HOSTS]]
+        hosts = found.hosts[:MAX_HOSTS]
+        if any_tls:
+            route = replace(self._route, tls=TlsUse.OPPORTUNISTIC)
+            return [self._surroundings.pool_of(direct_target(route, host, self._surroundings.port)) for host in hosts]
+        return [await self._hop(host, found) for host in hosts]
 
-    async def _hop(self, host: str, found: MxHosts) -> ConnectionPool | UnreachableHop:
+    async def _hop(self, host: str, found: MxHosts) -> "MxHop":
         """The host's pool, with the TLS that the domain asks for."""
+        policies, sessions = self._surroundings.policies, self._surroundings.sessions
         plain = direct_target(self._route, host, self._surroundings.port)
-        target = await self._surroundings.policies.applied(plain, found)
-        return UnreachableHop(plain.name, target) if isinstance(target, str) else self._surroundings.pool_of(target)
+        target = await policies.applied(plain, found)
+        if isinstance(target, str):
+            if sessions:
+                policy = await policies.described(plain, found)
+                sessions.note(policy, TlsFailure(result=_REFUSED, reason=target, host=host))
+            return UnreachableHop(plain.name, target)
+        pool = self._surroundings.pool_of(target)
+        if not sessions or target.tls is TlsUse.NONE:
+            return pool
+        policy = await policies.described(target, found)
+        if objection := await policies.objection(host, found):
+            sessions.note(policy, TlsFailure(result=_REFUSED, reason=objection, host=host))
+        return ReportedHop(pool, policy)
+
+
+class ReportedHop:
+    """A pool, whose sessions for this domain's mail are reported to the domain."""
+
+    def __init__(self, pool: ConnectionPool, policy: AppliedPolicy) -> None:
+        self.name, self.label = pool.name, pool.label
+        self._pool, self._policy = pool, policy
+
+    @property
+    def down_reason(self) -> str:
+        return self._pool.down_reason
+
+    @property
+    def is_stalled(self) -> bool:
+        return self._pool.is_stalled
+
+    async def send(self, transaction: SmtpTransaction, patience: float = 0.0) -> Result:
+        """As a ConnectionPool."""
+        return await self._pool.send(dataclasses.replace(transaction, policy=self._policy), patience)
+
+
+MxHop = ConnectionPool | UnreachableHop | ReportedHop
 
 
 def direct_target(route: DirectDelivery, host: str, port: int) -> SmtpTarget:

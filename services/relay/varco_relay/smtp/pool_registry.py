@@ -14,6 +14,7 @@ from varco_relay.smtp.mx_hops import MX, SMTP_PORT, DirectHops, LookedUpHop, MxS
 from varco_relay.smtp.mx_lookup import MxLookup
 from varco_relay.smtp.target import SmtpTarget
 from varco_relay.smtp.tls_policies import TlsPolicies
+from varco_relay.smtp.tls_session import SessionLog
 from varco_relay.targets import open_target
 
 
@@ -46,6 +47,7 @@ class PoolRegistry:
         policies: TlsPolicies,
         rate: DomainRate,
         mx_port: int = SMTP_PORT,
+        sessions: SessionLog | None = None,
     ) -> None:
         self.default = default
         self.mx = MxSurroundings(
@@ -54,6 +56,7 @@ class PoolRegistry:
             policies=policies,
             pool_of=self._mx_pool,
             port=mx_port,
+            sessions=sessions,
         )
         self._mx_pools: dict[SmtpTarget, ConnectionPool] = {}
         self._used_at: dict[SmtpTarget, float] = {}
@@ -117,6 +120,7 @@ class PoolRegistry:
         self._used_at[target] = now
         if not (pool := self._mx_pools.get(target)):
             pool = self._mx_pools[target] = ConnectionPool(target, self._dialer, replace(self._limits, lazy=True))
+            pool.sessions = self.mx.sessions
             pool.label = MX  # metrics have no label for every server of the world
         return pool
 

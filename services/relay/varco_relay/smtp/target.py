@@ -21,7 +21,8 @@ class SmtpTarget:
     `source` say how it is reached, `source` being the gate's own addresses. `dane` has the TLSA
     records that its certificate must match (RFC 7672). `certificate` is the name that its
     certificate must have where that is not the host's. Without `proven` only plain DNS says that
-    mail may go to this host, so its own certificate proves nothing.
+    mail may go to this host, so its own certificate proves nothing. `tested`: whether the
+    certificate could be verified is only found out, for a report.
     """
 
     host: str
@@ -37,6 +38,7 @@ class SmtpTarget:
     dane: tuple[TlsaRecord, ...] = ()
     certificate: str = ""
     proven: bool = True
+    tested: bool = False
 
     @classmethod
     def of(cls, route: Smarthost, password: str, oauth: OAuthCredentials | None = None) -> Self:

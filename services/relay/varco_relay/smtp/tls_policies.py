@@ -1,6 +1,7 @@
 """What recipients' domains ask of TLS: DANE (RFC 7672) and MTA-STS (RFC 8461)."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,9 +16,11 @@ from varco_relay.model.sts_policy import StsPolicy, parse_policy, policy_id
 from varco_relay.smtp.dane import usable
 from varco_relay.smtp.mx_lookup import MxHosts
 from varco_relay.smtp.target import SmtpTarget
+from varco_relay.smtp.tls_session import AppliedPolicy, PolicyType, SessionLog, TlsFailure, TlsResult
 
 _CHECKED_SECONDS = 300.0  # a new policy is noticed that soon
 _MAX_CHECKED = 10_000  # domains
+_MAX_REASON = 200  # characters, in a report
 _log = log.get(__name__)
 
 Fetch = Callable[[str], Awaitable[str]]
@@ -34,10 +37,12 @@ class PolicyStore:
 
 
 class TlsPolicies:
-    """`fetch` gets policy files."""
+    """`fetch` gets policy files. With `sessions` policies that are only tested are tried, too."""
 
-    def __init__(self, resolver: Resolver, store: PolicyStore, fetch: Fetch) -> None:
-        self._resolver, self._store, self._fetch = resolver, store, fetch
+    def __init__(
+        self, resolver: Resolver, store: PolicyStore, fetch: Fetch, sessions: SessionLog | None = None
+    ) -> None:
+        self._resolver, self._store, self._fetch, self._sessions = resolver, store, fetch, sessions
         self._looks: TTLCache[str, asyncio.Task[StsPolicy | None]] = TTLCache(_MAX_CHECKED, _CHECKED_SECONDS)
 
     async def applied(self, target: SmtpTarget, found: MxHosts) -> SmtpTarget | str:
@@ -55,10 +60,35 @@ class TlsPolicies:
             return replace(target, tls=TlsUse.REQUIRED, dane=records, proven=not unusable)
         policy = await self._sts_policy(found.domain)
         if policy is None or policy.mode is not StsMode.ENFORCE:
-            return replace(target, proven=found.validated)
+            tested = self._sessions and policy and policy.mode is StsMode.TESTING and policy.allows(target.host)
+            return replace(target, proven=found.validated, tested=bool(tested))
         if not policy.allows(target.host):
             return f"the MTA-STS policy of {found.domain} doesn't name {target.host}"
         return replace(target, tls=TlsUse.REQUIRED, proven=True)
+
+    async def described(self, target: SmtpTarget, found: MxHosts) -> AppliedPolicy:
+        """What a session with this target goes by, after `applied`."""
+        domain = found.domain
+        if target.dane:
+            records = tuple(f"{r.usage} {r.selector} {r.matching_type} {r.data.hex()}" for r in target.dane)
+            return AppliedPolicy(domain=domain, kind=PolicyType.TLSA, name=target.host, strings=records)
+        policy = await self._sts_policy(domain)
+        if policy is None or policy.mode is StsMode.NONE:
+            return AppliedPolicy(domain=domain, kind=PolicyType.NONE, name=domain)
+        lines = (
+            "version: STSv1",
+            f"mode: {policy.mode}",
+            *(f"mx: {mx}" for mx in policy.mx),
+            f"max_age: {policy.max_age}",
+        )
+        return AppliedPolicy(domain=domain, kind=PolicyType.STS, name=domain, strings=lines, mx=policy.mx)
+
+    async def objection(self, host: str, found: MxHosts) -> str:
+        """Why a policy that is only tested would keep mail from this host; else empty."""
+        policy = await self._sts_policy(found.domain)
+        if policy and policy.mode is StsMode.TESTING and not policy.allows(host):
+            return f"the policy doesn't name {host}"
+        return ""
 
     async def applied_to_name(self, target: SmtpTarget, found: MxHosts) -> SmtpTarget | str:
         """The same for a host of a name that a route has (`mx:name`).
@@ -128,7 +158,19 @@ class TlsPolicies:
             mode, hosts, max_age = parse_policy(await self._fetch(domain))
         except (TransientError, ValueError) as error:
             _log.warning("an MTA-STS policy can't be fetched", domain=domain, error=str(error))
+            self._note_fetch_error(domain, error)
             return None
         event = StsPolicyFetched(at=now, domain=domain, policy=identity, mode=mode, mx=hosts, max_age=max_age)
         await self._store.append(event)
         return StsPolicy(policy=identity, mode=mode, mx=hosts, max_age=max_age, fetched_at=now)
+
+    def _note_fetch_error(self, domain: str, error: Exception) -> None:
+        if not self._sessions:
+            return
+        result = TlsResult.STS_FETCH_ERROR
+        if isinstance(error, ValueError):
+            result = TlsResult.STS_INVALID
+        elif isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            result = TlsResult.STS_WEBPKI_INVALID
+        policy = AppliedPolicy(domain=domain, kind=PolicyType.NONE, name=domain)
+        self._sessions.note(policy, TlsFailure(result=result, reason=str(error)[:_MAX_REASON]))

@@ -11,6 +11,7 @@ from varco_common.mail.delivery_options import RecipientOptions, Return
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.hops import MAX_HOPS, count_hops
 from varco_relay.smtp.smtp_reply import SmtpReply
+from varco_relay.smtp.tls_session import AppliedPolicy
 
 MAX_SIZE = 2**63 - 1  # RFC 1870 4 allows 20 digits, an event does not
 MAX_HEADER = 1024 * 1024  # bytes: more than a hundred servers write, with signatures
@@ -64,7 +65,7 @@ class SmtpTransaction:
     `size` is in bytes, `hops` counts the servers that the mail came through. `returns`, `envid`,
     `require_tls` and `options` as in the envelope. `rewritten`: the gate changed the body, so the
     client's own signatures are broken. `sign` signs the mail once its bytes are those that leave;
-    `dkim` says what became of that.
+    `dkim` says what became of that. `policy` is what the session goes by, where that is reported.
     """
 
     sender: str
@@ -81,6 +82,7 @@ class SmtpTransaction:
     rewritten: bool = False
     sign: "Sign | None" = None
     dkim: str = ""
+    policy: AppliedPolicy | None = None
 
 
 Sign = Callable[[SmtpTransaction], Awaitable[SmtpTransaction]]
