@@ -30,7 +30,8 @@ def whatif(
     """Decides past mails of an account again under the rules of a file, and counts the changes.
 
     It changes nothing. Sections that the file leaves out stay as they were. The votes on
-    attachments, senders, size, recipients, quotas and filelink are replayed.
+    attachments, senders, size, recipients, quotas and filelink are replayed. With `route` or
+    `routes` it also counts how many recipients take which route now and under the file.
 
     Examples: `varco whatif acme.yaml --since 30d` ·
     `varco show acme | sed s/20MB/5MB/ | varco whatif - --since 7d --list`
@@ -86,6 +87,8 @@ def _done(line: dict[str, Any]) -> None:
     output.line(f"{line['mails']} mails of {line['account']} from {line['since']} to {line['until']}")
     for name in line.get("ignored", ()):
         output.line(f"no vote depends on {name}: ignored")
+    if routes := line.get("routes"):
+        _routes(routes)
     if not line["outcomes"]:
         output.line("no outcome would have changed")
         return
@@ -97,6 +100,19 @@ def _done(line: dict[str, Any]) -> None:
         output.table((title.removesuffix("s"), "outcome", "mails"), rows[:_MAX_ROWS])
         if len(rows) > _MAX_ROWS:
             output.line(f"and {len(rows) - _MAX_ROWS} more: --json has them all")
+
+
+def _routes(moves: list[dict[str, Any]]) -> None:
+    """How many recipients take each route now, and under the file."""
+    counts: dict[str, list[int]] = {}
+    for move in moves:
+        counts.setdefault(move["before"], [0, 0])[0] += move["recipients"]
+        counts.setdefault(move["after"], [0, 0])[1] += move["recipients"]
+    moved = sum(move["recipients"] for move in moves if move["before"] != move["after"])
+    output.line(f"{moved} of {sum(move['recipients'] for move in moves)} recipients would take another route")
+    rows = [(route, *numbers) for route, numbers in sorted(counts.items(), key=lambda item: -max(item[1]))]
+    output.table(("route", "now", "with the file"), rows[:_MAX_ROWS])
+    output.line("")
 
 
 def _sorted_counts(counts: dict[str, dict[str, int]]) -> list[tuple[str, str, int]]:

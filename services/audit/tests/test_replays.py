@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from varco_audit.replay import replay_client
 from varco_audit.replay.output_lines import (
@@ -25,6 +26,7 @@ from varco_audit.replay.whatif import WhatIfRun
 from varco_common.base import subjects
 from varco_common.base.errors import ConflictError, NotFound, RefusedCommand, TransientError
 from varco_common.base.tasks import run_in_background
+from varco_common.events import MailRecorded
 from varco_common.eventsourcing.replay.frames import (
     ChangedVote,
     FrameBatch,
@@ -48,6 +50,9 @@ from varco_common.eventsourcing.replay.frames import (
 )
 from varco_common.mail.ballot import Vote, accept
 from varco_common.mail.replies import Reply
+from varco_common.mail.route_question import ROUTES, RouteAnswer, RouteQuestion
+from varco_common.mail.route_question import decode_question as decode_routes
+from varco_common.mail.route_question import encode as encode_routes
 from varco_common.testing import samples
 from varco_common.testing.waiting import eventually
 
@@ -219,13 +224,60 @@ async def test_a_what_if_tells_the_changes_of_the_file_and_the_mails_that_would_
         ]
 
     async with services(bus, policy=policy):
-        lines = await lines_of(lambda: what_if(bus, {"rules": {"max_size": "1MB"}, "route": "blackhole"}))
+        lines = await lines_of(lambda: what_if(bus, {"rules": {"max_size": "1MB"}, "archive": {}}))
     assert ChangeLine(service="policy", text="max_size: 1MB") in lines
     [mail] = [line for line in lines if isinstance(line, MailLine)]
     assert (mail.mail, mail.outcome, mail.rule) == (MAIL, "would be refused", "too-big")
     done = lines[-1]
     assert isinstance(done, WhatIfDone)
-    assert (done.mails, done.outcomes, done.ignored) == (4, {"would be refused": 1}, ("route",))
+    assert (done.mails, done.outcomes, done.ignored) == (4, {"would be refused": 1}, ("archive",))
+
+
+async def test_a_what_if_of_routes_counts_the_recipients_of_accepted_mail_by_what_relay_says(bus):
+    asked: list[RouteQuestion] = []
+
+    async def relay(data: bytes) -> bytes:
+        asked.append(question := decode_routes(data))
+        places = [int(recipient.endswith("@partner.example")) for _, recipient in question.pairs]
+        return encode_routes(
+            RouteAnswer(routes=["own", "theirs"], before=[0] * len(places), after=places, changes=["+"])
+        )
+
+    def recorded(sequence: int, *recipients: str, kind: str = "accepted", age: int = 1) -> MailRecorded:
+        at = NOW - timedelta(hours=age)
+        sample = samples.record()
+        envelope = replace(sample.envelope, recipients=recipients, received_at=at)
+        record = replace(sample, envelope=envelope)
+        return MailRecorded(at=at, sequence=sequence, kind=kind, stored_at=at, record=record)
+
+    for event in (
+        recorded(1, "a@partner.example", "b@x.example"),
+        recorded(2, "a@partner.example", kind="convert"),
+        recorded(3, "a@partner.example", kind="dsn"),
+        recorded(4, "old@partner.example", age=48),
+    ):
+        await bus.events.append(event)
+    end = await bus.requests.answer(ROUTES, "relay", relay)
+    async with services(bus):
+        lines = await lines_of(lambda: what_if(bus, {"routes": [{"recipients": ["@partner.example"], "to": "mx"}]}))
+    end()
+    done = lines[-1]
+    assert isinstance(done, WhatIfDone)
+    moves = {(move.before, move.after): move.recipients for move in done.routes}
+    assert (done.mails, moves) == (2, {("own", "theirs"): 2, ("own", "own"): 1})
+    assert ChangeLine(service="relay", text="+") in lines
+    assert all(question.account == "acme" for question in asked)
+
+
+async def test_routes_that_relay_refuses_end_the_what_if_with_the_place(bus):
+    async def relay(_: bytes) -> bytes:
+        return encode_routes(RouteAnswer(refused="unknown key", where=("routes", "0", "smathost")))
+
+    end = await bus.requests.answer(ROUTES, "relay", relay)
+    async with services(bus):
+        lines = await lines_of(lambda: what_if(bus, {"routes": [{"smathost": "x"}]}))
+    end()
+    assert lines[-1] == FailedLine(why="relay: unknown key", where=("routes", "0", "smathost"))
 
 
 async def test_quotas_are_decided_last_with_what_the_others_would_let_pass(bus):

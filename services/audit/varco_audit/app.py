@@ -29,6 +29,7 @@ from varco_common.base import subjects
 from varco_common.base.tasks import run_in_background
 from varco_common.bus.permissions import ERASE_MAIL
 from varco_common.bus.redelivery import REDELIVER
+from varco_common.mail.route_question import ROUTES
 from varco_common.runtime.parts import open_parts
 from varco_common.runtime.service import Service, draining, run
 from varco_common.storage import retention
@@ -96,6 +97,7 @@ SERVICE = Service(
         *ERASE_MAIL,
         subjects.replay_request("*"),
         subjects.request("*", REDELIVER),
+        ROUTES,
         subjects.replay_frames("*"),
     ),
     subscribes=(ALL_EVENTS, RECORDS, subjects.replay_request(NAME), subjects.replay_frames("*")),

@@ -11,6 +11,7 @@ from varco_common.events.domain_table import AccountDomains
 from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.projection import Projection
 from varco_common.mail.dkim_keys import DKIM_KEY
+from varco_common.mail.route_question import ROUTES
 from varco_common.runtime.parts import open_parts
 from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service, run
@@ -33,6 +34,7 @@ from varco_relay.model import account_route, queue, route_rules, sts_policy
 from varco_relay.model.sts_policy import StsPolicy
 from varco_relay.oauth.token_store import TokenStore
 from varco_relay.oauth.tokens import Tokens, TokenSource
+from varco_relay.other_routes import OtherRoutes
 from varco_relay.queue_runner import QueueRunner
 from varco_relay.queue_service import QueueService
 from varco_relay.route_checker import RouteChecker
@@ -115,7 +117,8 @@ async def serve(settings: Settings) -> None:
                 plain_oauth=settings.plain_oauth,
             )
         )
-        http.include(route_question.router(routes, rules, settings.route))
+        other_routes = OtherRoutes(routes, rules, settings.route, secret_box)
+        http.include(route_question.router(other_routes))
         try:
             async with (
                 routes.following(),
@@ -132,6 +135,7 @@ async def serve(settings: Settings) -> None:
             ):
                 await mail_retention.serve(bus, queued)
                 await bus.requests.answer(DKIM_KEY, "relay", KeyMaker(secret_box).answer)
+                await bus.requests.answer(ROUTES, "relay", other_routes.answer)
                 with Gauges(queue_service, workers, pools).registered():
                     objects = degrades(object_store.check, "large mail waits")
                     await http.serve(
@@ -222,6 +226,7 @@ SERVICE = Service(
         *ACCOUNT_TEXTS.filters,
         *SIGNING_DOMAINS.filters,
         DKIM_KEY,
+        ROUTES,
         *(subjects.mail(kind, "*") for kind in subjects.READY),
         subjects.replay_request("relay"),
     ),

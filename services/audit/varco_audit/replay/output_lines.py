@@ -71,8 +71,19 @@ class VerifyDone(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag=
     counts: dict[str, dict[str, int]]
 
 
+class RouteMove(msgspec.Struct, frozen=True, kw_only=True):
+    """How many recipients of past mails take route `before` now, and route `after` then."""
+
+    before: str
+    after: str
+    recipients: int
+
+
 class WhatIfDone(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag="done"):
-    """The result of a what-if: numbers of mails in all, by outcome, by sender and by rule."""
+    """The result of a what-if: numbers of mails in all, by outcome, by sender and by rule.
+
+    `routes` counts recipients, where the file has `route` or `routes`.
+    """
 
     account: str
     since: datetime
@@ -84,6 +95,7 @@ class WhatIfDone(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag=
     senders: dict[str, dict[str, int]]
     rules: dict[str, dict[str, int]]
     ignored: tuple[str, ...] = ()
+    routes: tuple[RouteMove, ...] = ()
 
 
 class FailedLine(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag="failed"):

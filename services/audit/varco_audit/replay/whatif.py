@@ -14,10 +14,12 @@ from varco_audit.replay.output_lines import (
     FailedLine,
     OutputLine,
     ProgressLine,
+    RouteMove,
     UnreadableLine,
     WhatIfDone,
 )
 from varco_audit.replay.replay_client import merged_replay_frames, replay_frames
+from varco_audit.replay.route_moves import SECTIONS, past_pairs, route_moves
 from varco_audit.replay.verify import RECORDED_SECONDS
 from varco_audit.replay.whatif_outcomes import WhatIfTally, WhatIfVotes
 from varco_audit.table_projection import ALL_EVENTS
@@ -40,7 +42,7 @@ OWNERS = {
     FILELINK: ("filelink",),
     RATELIMIT: ("quotas",),
 }
-WITHOUT_VOTE = ("route", "routes", "archive")  # no vote depends on these sections
+IGNORED = ("archive",)  # neither a vote nor a route depends on it
 _OUTCOMES_PER_PAGE = 20_000
 
 
@@ -59,7 +61,9 @@ class WhatIfRun:
         self._sections = {
             owner: {name: sections[name] for name in names if name in sections} for owner, names in OWNERS.items()
         }
-        self._ignored = tuple(name for name in WITHOUT_VOTE if name in sections)
+        self._ignored = tuple(name for name in IGNORED if name in sections)
+        self._routes = {name: sections[name] for name in SECTIONS if name in sections}
+        self._moves: tuple[RouteMove, ...] = ()
         self._votes = WhatIfVotes()
         self._counts: dict[str, int] = {}
         self._planned_events: dict[str, list[msgspec.Raw]] = {owner: [] for owner in OWNERS}
@@ -69,7 +73,7 @@ class WhatIfRun:
         """Lines up to WhatIfDone or FailedLine. Raises TransientError or ConflictError."""
         await wait_until_recorded(self._bus, RECORDED_SECONDS)
         self._last = await self._bus.events.last_sequence(ALL_EVENTS)
-        for part in (self._plan, self._decide):
+        for part in (self._plan, self._choose_routes, self._decide):
             async for line in part():
                 yield line
                 if isinstance(line, FailedLine):
@@ -98,6 +102,18 @@ class WhatIfRun:
                                 yield ChangeLine(service=service, text=text)
                         case _:
                             pass
+
+    async def _choose_routes(self) -> AsyncGenerator[OutputLine, None]:
+        """No vote depends on routes: relay says which ones the accepted mails take."""
+        if not self._routes:
+            return
+        pairs, self._counts["mails"] = await past_pairs(self._bus, self._account, self._since, self._until)
+        moved = await route_moves(self._bus, self._account, self._routes, pairs)
+        if moved.failed:
+            yield moved.failed
+        for line in moved.changes:
+            yield line
+        self._moves = moved.moves
 
     async def _decide(self) -> AsyncGenerator[OutputLine, None]:
         stages = [stage for stage in self._stages() if stage]
@@ -164,6 +180,7 @@ class WhatIfRun:
             senders={sender: dict(counts) for sender, counts in tally.senders.items()},
             rules={rule: dict(counts) for rule, counts in tally.rules.items()},
             ignored=self._ignored,
+            routes=self._moves,
         )
 
 
