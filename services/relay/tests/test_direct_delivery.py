@@ -54,9 +54,11 @@ async def test_a_mail_goes_to_the_mx_of_each_domain(gate, dns: DnsServer, hop: N
     dns.add("b.example", "MX", "10 mx.b.example.")
     dns.add("mx.b.example", "A", "127.0.0.2")
     await direct(gate)
-    async with relay(gate, dns, hop):
+    async with relay(gate, dns, hop) as client:
         await gate.mail("one@a.example", "two@B.example", "three@a.example")
         events = await gate.facts.until(MailDelivered, 2)
+        metrics = (await client.get("/metrics")).text
+    assert 'varco_relay_mx_host_recipients_total{host="mx.a.example",outcome="delivered"}' in metrics
     assert recipients(hop.received) == ["one@a.example", "three@a.example"]
     assert recipients(second.received) == ["two@B.example"]
     assert {event.host for event in events} == {f"mx.a.example:{hop.port}", f"mx.b.example:{hop.port}"}

@@ -12,10 +12,13 @@ from varco_common.events import (
     MailDeferred,
     MailDelivered,
     MailDropped,
+    RouteFailed,
     RouteLearned,
     RouteRule,
     RouteRulesSet,
     RouteSet,
+    RuleRouteFailed,
+    RuleRouteRecovered,
     Smarthost,
 )
 from varco_common.testing.next_hop import NextHop, next_hop, recipients
@@ -150,6 +153,28 @@ async def test_what_ingress_learns_of_one_next_hop_is_not_true_for_mail_with_rul
         await gate.mail("a@x.example")
         await gate.facts.until(MailDelivered)
     assert gate.facts.of(RouteLearned) == []
+
+
+async def test_a_rule_whose_next_hop_is_down_is_told_once_and_so_is_its_recovery(gate, hop: NextHop, partner: NextHop):
+    """Also over a restart; the account's own route is another one."""
+    await gate.account()
+    await gate.route(hop)
+    await partner.stop()
+    await rules(gate, rule(partner, "@partner.example"))
+    async with gate.relay(**SLOW):
+        await gate.mail("a@x.example", "b@partner.example")
+        await gate.facts.until(MailDelivered, timeout=60)
+        (failed,) = await gate.facts.until(RuleRouteFailed, timeout=60)
+    await partner.start()
+    async with gate.relay(**SLOW):
+        await gate.mail("c@partner.example")
+        (recovered,) = await gate.facts.until(RuleRouteRecovered, timeout=60)
+        await gate.facts.until(MailDelivered, 2, timeout=60)
+    assert (failed.rule, failed.host) == ("recipients @partner.example", f"127.0.0.1:{partner.port}")
+    assert "can't connect to" in failed.why
+    assert (recovered.rule, recovered.host) == (failed.rule, failed.host)
+    assert len(gate.facts.of(RuleRouteFailed)) == 1
+    assert gate.facts.of(RouteFailed) == []
 
 
 async def test_a_deferred_mail_takes_the_route_that_holds_at_its_next_attempt(gate, hop: NextHop, partner: NextHop):

@@ -8,8 +8,7 @@ from varco_common.base import subjects
 from varco_common.base.errors import TransientError
 from varco_common.base.tasks import all_results, done_within
 from varco_common.bus import Delivery, DurableConsumer, MailWorker
-from varco_common.bus.background_appends import BackgroundAppends
-from varco_common.events import DeliveryHeld, Event, Route, RouteFailed, RouteLearned, RouteRecovered
+from varco_common.events import DeliveryHeld, Route
 from varco_common.eventsourcing.projection import Projection
 from varco_common.mail.record import MailConverted, decode_record
 from varco_relay import metrics
@@ -19,6 +18,8 @@ from varco_relay.model.route_rules import RouteRules
 from varco_relay.model.untried_mail import UntriedMail
 from varco_relay.outgoing_message import OutgoingMessage
 from varco_relay.recorded_outcomes import RecordedOutcomes
+from varco_relay.route_document import describe_rule
+from varco_relay.route_events import RouteEvents, RuleListener
 from varco_relay.route_table import RoutePart, RouteTable
 from varco_relay.smtp.pool_registry import PoolRegistry, Unroutable
 from varco_relay.smtp.transaction import Capabilities
@@ -54,9 +55,7 @@ class AccountWorker:
         self._recorded = RecordedOutcomes(self._bus, account)
         self._wanted: tuple[Route | None, RouteRules | None] = (None, None)
         self._route_changed = asyncio.Event()  # set and replaced when the route changed or came back
-        self._appends = BackgroundAppends(self._bus.events)
-        self._learned: RouteLearned | None = None
-        self._is_down = False  # as far as events tell
+        self._events = RouteEvents(account, self._bus.events)
         self._dropped: dict[int, set[str]] = {}  # recipients by the sequence of their mail
         self._doubtful_until = utc_now()
         self._consumer: DurableConsumer | None = None
@@ -77,7 +76,7 @@ class AccountWorker:
             ) as self._consumer:
                 await MailWorker(self._consumer, self._handle, grace=self._grace).run()
         finally:
-            await self._appends.flush(self._grace)
+            await self._events.flush(self._grace)
             self._leave(self.table)
             self.table = RouteTable(Unroutable("not started"))
 
@@ -85,7 +84,7 @@ class AccountWorker:
         """Looks up the account's route and rules again."""
         state, rules = self._routes.get(self.account), self._rules.get(self.account)
         if state:
-            self._learned, self._is_down = state.learned, bool(state.failed)
+            self._events.load(state)
         hold = state.hold if state else None
         wanted = (state.route if state else None, rules)
         if not hold and wanted == self._wanted and self.table.is_complete:
@@ -96,7 +95,8 @@ class AccountWorker:
         self._wake()
 
     def _joined(self, route: Route | None, rules: RouteRules | None) -> RouteTable:
-        others = [self._pools.join(rule.route, SilentListener()) for rule in rules.rules] if rules else ()
+        listeners = [(rule, RuleListener(describe_rule(rule), self._events)) for rule in rules.rules] if rules else []
+        others = [self._pools.join(rule.route, listener) for rule, listener in listeners]
         return RouteTable(self._pools.join(route, self), rules, others)
 
     def _leave(self, table: RouteTable) -> None:
@@ -145,31 +145,14 @@ class AccountWorker:
     # Called by the connection pool (PoolListener)
 
     def on_capabilities(self, host: str, capabilities: Capabilities) -> None:
-        """Appends RouteLearned when they are new or have changed: ingress answers from it.
-
-        It answers before it knows the recipients, so it learns nothing where they have rules.
-        """
-        event = RouteLearned(
-            at=utc_now(),
-            account=self.account,
-            host=host,
-            smtputf8=capabilities.smtputf8,
-            eight_bit=capabilities.eight_bit,
-            max_size=capabilities.max_size,
-            require_tls=capabilities.require_tls,
-        )
+        """Ingress asks before it knows the recipients: where they have rules, it learns nothing."""
         rules = self._wanted[1]
-        if not (rules and rules.rules) and (not self._learned or _facts(self._learned) != _facts(event)):
-            self._learned = event
-            self._append(event)
-        if self._is_down:
-            self._is_down = False
-            self._append(RouteRecovered(at=event.at, account=self.account, host=host))
+        if not (rules and rules.rules):
+            self._events.learned(host, capabilities)
+        self._events.recovered("", host)
 
     def on_down(self, host: str, reason: str) -> None:
-        if not self._is_down:
-            self._is_down = True
-            self._append(RouteFailed(at=utc_now(), account=self.account, host=host, why=reason))
+        self._events.failed("", host, reason)
 
     def on_recovered(self) -> None:
         self._wake()
@@ -228,15 +211,14 @@ class AccountWorker:
         destination, untried, why = part.destination, message.recipients, ""
         if not isinstance(destination, Unroutable) and not destination.down_reason:
             untried, _, why = await self._deliverer.attempt(message, destination)
-            if self._is_down and not untried and destination is table.default:  # no pool of an MX host tells it
-                self._is_down = False
-                self._append(RouteRecovered(at=utc_now(), account=self.account, host=destination.name))
+            if not untried:  # of a next hop that MX records name no pool tells it
+                self._events.recovered(part.route, destination.name)
+        by_hand = isinstance(destination, Unroutable) and destination.held
+        if untried and not by_hand and (reason := destination.down_reason or why):
+            self._events.failed(part.route, destination.name, reason)  # no pool tells of a DNS without an answer
         if untried and (table.has_rules or self._deliverer.expired(message.envelope.received_at)):
             await self._deliverer.defer(message.part(untried, message.route), destination, why)
             return ()
-        by_hand = isinstance(destination, Unroutable) and destination.held
-        if untried and not by_hand and (reason := destination.down_reason or why):
-            self.on_down(destination.name, reason)  # a pool has told it; no route, and a DNS without answer, have not
         return untried
 
     def _doubt(self) -> None:
@@ -249,27 +231,6 @@ class AccountWorker:
         before, self._route_changed = self._route_changed, asyncio.Event()
         before.set()
 
-    # Events about the route
-
-    def _append(self, event: Event) -> None:
-        """In the background: the pool does not wait for its listeners."""
-        self._appends.append(event, self._forget_learned)
-
-    def _forget_learned(self) -> None:
-        self._learned = None
-
-
-class SilentListener:
-    """For the next hops of a rule: the events about a route are about the account's own."""
-
-    def on_capabilities(self, host: str, capabilities: Capabilities) -> None: ...
-    def on_down(self, host: str, reason: str) -> None: ...
-    def on_recovered(self) -> None: ...
-
 
 def _held(hold: DeliveryHeld) -> Unroutable:
     return Unroutable(f"held by hand{f': {hold.reason}' if hold.reason else ''}", held=True)
-
-
-def _facts(event: RouteLearned) -> tuple[object, ...]:
-    return event.host, event.smtputf8, event.eight_bit, event.max_size, event.require_tls

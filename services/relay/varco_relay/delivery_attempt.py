@@ -28,7 +28,7 @@ from varco_relay.outgoing_message import (
     undelivered_events,
 )
 from varco_relay.smtp.hop_list import Hop, HopList
-from varco_relay.smtp.mx_hops import DirectHops
+from varco_relay.smtp.mx_hops import MX, DirectHops
 from varco_relay.smtp.pending_transaction import NotAttempted
 from varco_relay.smtp.pool_registry import Destination
 from varco_relay.smtp.smtp_reply import MAX_TEXT, SmtpReply
@@ -112,6 +112,8 @@ class Deliverer:
             outcome = outcome_of(result.replies)
             log.note(hop.name, outcome, result.dkim)
             metrics.count_at_hop(hop.label, outcome)
+            if hop.label == MX:
+                metrics.count_at_mx_host(hop.name.rpartition(":")[0], outcome)
             failed = {failure.recipient for failure in (*outcome.bounced, *outcome.deferred)}  # here, not before
             elsewhere += [r for r in group if r in failed and result.replies[r].may_go_elsewhere]
             untried = outcome.untried + later

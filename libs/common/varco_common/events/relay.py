@@ -141,6 +141,24 @@ class RouteRecovered(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, 
     host: str
 
 
+class RuleRouteFailed(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="rule.route.failed.v1"):
+    """No next hop of a rule can be reached: mail that takes its route is deferred.
+
+    `rule` says which mail that is, `host` names the next hops. Published once, when it begins.
+    """
+
+    rule: str
+    host: str
+    why: str
+
+
+class RuleRouteRecovered(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="rule.route.recovered.v1"):
+    """A next hop of the rule answers again."""
+
+    rule: str
+    host: str
+
+
 class DeliveryHeld(RouteEvent, frozen=True, kw_only=True, omit_defaults=True, tag="delivery.held.v1"):
     """No mail of the account is tried until it is released, also mail yet to come.
 
@@ -342,6 +360,8 @@ AnyRelayEvent = (
     | RouteLearned
     | RouteFailed
     | RouteRecovered
+    | RuleRouteFailed
+    | RuleRouteRecovered
     | DeliveryHeld
     | DeliveryReleased
     | StsPolicyFetched
