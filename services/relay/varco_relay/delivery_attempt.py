@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
@@ -100,11 +99,7 @@ class Deliverer:
         untried, elsewhere, log = recipients, list[str](), attempt.log
         while untried:
             group, later = untried[:RECIPIENTS_PER_TRANSACTION], untried[RECIPIENTS_PER_TRANSACTION:]
-            transaction = replace(
-                attempt.transaction(group),
-                rewritten=attempt.message.converted,
-                sign=self._sign_for(attempt.message),
-            )
+            transaction = attempt.transaction(group, self._sign_for(attempt.message))
             result = await hop.send(transaction, attempt.patience)
             if isinstance(result, NotAttempted):
                 log.pass_over(hop.name, result.reason)
@@ -212,13 +207,23 @@ class _Attempt(NamedTuple):
     patience: float
     log: AttemptLog
 
-    def transaction(self, recipients: tuple[str, ...]) -> SmtpTransaction:
+    def transaction(self, recipients: tuple[str, ...], sign: Sign | None) -> SmtpTransaction:
         message = self.message
-        return make_transaction(message.envelope, recipients, message.body, message.size, self.header)
+        return make_transaction(
+            message.envelope,
+            recipients,
+            message.body,
+            message.size,
+            self.header,
+            rewritten=message.converted,
+            sign=sign,
+        )
 
 
 async def _header(message: OutgoingMessage) -> bytes:
-    """The header section of the mail; empty if it cannot be read, which the attempt records."""
+    """The header section of a body in chunks; empty if it cannot be read, which is recorded."""
+    if isinstance(message.body, bytes):
+        return b""
     try:
         return await read_header(message.body)
     except VarcoError:

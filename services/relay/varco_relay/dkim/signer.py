@@ -14,7 +14,7 @@ from varco_relay.dkim.canonical import RelaxedBodyHash
 from varco_relay.dkim.header import fields_of, from_domain, without_signatures
 from varco_relay.dkim.keys import OpenKeys
 from varco_relay.dkim.signature import signature_field
-from varco_relay.smtp.transaction import MAX_HEADER, BodyChunks, SmtpTransaction
+from varco_relay.smtp.transaction import MAX_HEADER, BodyChunks, SmtpTransaction, header_of
 
 _ALGORITHMS = {DkimAlgorithm.RSA: "rsa-sha256", DkimAlgorithm.ED25519: "ed25519-sha256"}
 _log = log.get(__name__)
@@ -108,7 +108,7 @@ async def _joined(head: bytes, cut: int, body: BodyChunks) -> AsyncGenerator[byt
 
 async def _header(body: bytes | BodyChunks) -> bytes:
     if isinstance(body, bytes):
-        return body.partition(b"\r\n\r\n")[0]
+        return header_of(body)
     async with aclosing(body()) as chunks:
         return (await _until_body(chunks))[0]
 

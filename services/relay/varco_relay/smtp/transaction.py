@@ -89,7 +89,14 @@ Sign = Callable[[SmtpTransaction], Awaitable[SmtpTransaction]]
 
 
 def make_transaction(
-    envelope: Envelope, recipients: Iterable[str], body: bytes | BodyChunks, size: int, header: bytes = b""
+    envelope: Envelope,
+    recipients: Iterable[str],
+    body: bytes | BodyChunks,
+    size: int,
+    header: bytes = b"",
+    *,
+    rewritten: bool = False,
+    sign: Sign | None = None,
 ) -> SmtpTransaction:
     """Requires no more than the mail needs: clients declare 8BITMIME for plain ASCII, too.
 
@@ -119,12 +126,15 @@ def make_transaction(
         envid=envelope.envid,
         require_tls=envelope.require_tls,
         options=envelope.options,
+        rewritten=rewritten,
+        sign=sign,
     )
 
 
 def header_of(body: bytes) -> bytes:
     """The header section of a body, or of its beginning."""
-    return body.partition(b"\r\n\r\n")[0]
+    end = body.find(b"\r\n\r\n")  # partition would copy the rest
+    return body if end < 0 else body[:end]
 
 
 async def read_header(body: bytes | BodyChunks) -> bytes:
