@@ -6,6 +6,7 @@ The one answer for ingress, the firewall and banguard's vote, folded from bangua
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
@@ -75,6 +76,7 @@ class ActiveBan(NamedTuple):
         return self.until is not None and self.until <= now
 
 
+@lru_cache(maxsize=1_024)  # each connection asks some five times
 def address_of(host: str) -> IPv4Address | IPv6Address:
     """An IPv4 address is taken out of its IPv6 form. Raises ValueError where it is no address."""
     address = ip_address(host.partition("%")[0])
@@ -86,6 +88,7 @@ def normal_address(host: str) -> str:
     return str(address_of(host))
 
 
+@lru_cache(maxsize=1_024)
 def banned_as(host: str) -> str:
     """The network that is banned when this host is.
 

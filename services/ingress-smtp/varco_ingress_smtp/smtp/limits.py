@@ -14,7 +14,7 @@ HANDSHAKE_SECONDS = 30.0  # how long a TLS handshake may take
 DATA_GRACE_SECONDS = 60.0  # a body may begin slowly, as from a laptop that wakes up
 MIN_DATA_RATE = 1_024  # bytes a second that a body must reach on average from then on
 MAX_ERRORS = 10  # rejected commands of one session; then it is closed with 421
-CHECK_SECONDS = 10.0  # how often a Deadline looks at the clock at least
+CHECK_SECONDS = 5.0  # how often a Deadline looks at the clock; not above LINGER_SECONDS: closing then sets no new timer
 
 
 class RefusalReports:
