@@ -119,6 +119,18 @@ async def test_pages_lead_from_either_end_to_the_other(gate, client):
         assert found == expected
 
 
+async def test_a_page_that_ends_early_is_no_end_and_all_pages_have_each_event_once(gate, client):
+    every, found, cursor = await sequences(client), [], 0
+    while True:
+        page = (await client.get("/events", params={"seconds": 0.000_001, "cursor": cursor})).json()
+        assert 0 < len(page["events"]) <= 4, "what was found by then"
+        found += [event["sequence"] for event in page["events"] if event["fact"] != "checkpoint-signed"]
+        if not (cursor := page["next"]):
+            break
+    assert found == every
+    assert await sequences(client, seconds=60) == every
+
+
 async def test_times_are_when_the_stream_stored_it(gate, client):
     now = datetime.now(UTC)
     every = await sequences(client)

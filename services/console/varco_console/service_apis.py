@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SECONDS = 20.0
 REPLAY_SECONDS = 150.0  # a replay takes its turn, and at most 120 seconds then
+PAGE_SECONDS = 0.1  # a page of a long history is shown with what was found by then
 _DOT_SEGMENTS = (".", "..")
 RENEWED_SECONDS = 60.0  # before its end a token is replaced
 

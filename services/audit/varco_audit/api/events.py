@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from varco_audit.api import ndjson
 from varco_audit.api.event_models import EventOut, EventPage, IndexOut, json_line
-from varco_audit.api.parameters import FACTS, SERVICES, check_known
+from varco_audit.api.parameters import FACTS, SERVICES, Seconds, check_known
 from varco_audit.index.event_index import EventIndex
 from varco_audit.index.index_fields import index_row
 from varco_audit.recording.mail_recorder import MailRecorder
@@ -58,10 +58,13 @@ def router(index: EventIndex, reader: EventReader, recorder: MailRecorder) -> AP
         order: EventOrder = EventOrder.NEWEST,
         cursor: Annotated[Place, Query(description="`next` of the page before.")] = 0,
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+        seconds: Seconds = None,
     ) -> EventPage:
         """Events that match all parameters. An account's token finds its own only."""
         newest_first = order is EventOrder.NEWEST
-        raws, following = await reader.page(query, cursor=cursor, newest_first=newest_first, limit=limit)
+        raws, following = await reader.page(
+            query, cursor=cursor, newest_first=newest_first, limit=limit, seconds=seconds
+        )
         return EventPage(events=[EventOut.of(raw) for raw in raws], next=following)
 
     @api.get("/events/stream", summary="Read events as lines of JSON", response_class=StreamingResponse)

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import get_args
+from typing import Annotated, get_args
 
+from fastapi import Query
 from fastapi.exceptions import RequestValidationError
 
 from varco_common.events import AnyEvent, fact
 
+Seconds = Annotated[
+    float | None,
+    Query(gt=0, le=60, description="The page ends early after about so long; `next` goes on. Left out: it is whole."),
+]
 FACTS = frozenset(fact(kind) for kind in get_args(AnyEvent))
 SERVICES = frozenset(kind.SERVICE for kind in get_args(AnyEvent))
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator, BaseModel
 
+from varco_audit.api.parameters import Seconds
 from varco_audit.search.mail_finder import FindQuery, MailFinder
 from varco_audit.trace.model import MailSummary, Trace
 from varco_audit.trace.tracer import Tracer
@@ -32,10 +33,11 @@ def router(tracer: Tracer, finder: MailFinder) -> APIRouter:
         query: Annotated[FindQuery, Depends()],
         cursor: Annotated[int, Query(ge=0, le=MAX_SEQUENCE, description="`next` of the page before.")] = 0,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        seconds: Seconds = None,
     ) -> FoundMailsOut:
         """Mails that clients sent and that have all the words. An account's token finds its own."""
         query = query._replace(account=visible_account(token, query.account))
-        found = await finder.find(query, cursor=cursor, limit=limit)
+        found = await finder.find(query, cursor=cursor, limit=limit, seconds=seconds)
         return FoundMailsOut(mails=found.mails, next=found.next)
 
     @api.get("/refusals", summary="Count refused mails by reason")

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from time import monotonic
 
 from varco_audit.index.event_index import EventIndex
 from varco_audit.merging import merged
 from varco_audit.search.event_search import EventQuery, EventSearch
+from varco_audit.search.in_time import InTime
 from varco_common.base import subjects
 from varco_common.base.errors import NotFound
 from varco_common.bus import Bus, StreamMessage
@@ -24,11 +26,24 @@ class EventReader:
         self._draining = draining
 
     async def page(
-        self, query: EventQuery, *, cursor: int = 0, newest_first: bool = False, limit: int = _PAGE
+        self,
+        query: EventQuery,
+        *,
+        cursor: int = 0,
+        newest_first: bool = False,
+        limit: int = _PAGE,
+        seconds: float | None = None,
     ) -> tuple[list[StreamMessage], int]:
-        """One page of events, and the cursor of the next page; 0 if this is the last."""
+        """One page of events, and the cursor of the next page; 0 if this is the last.
+
+        It ends early after so many `seconds`, as `InTime` says.
+        """
+        began = monotonic()
         sequences = await self._search.page(query, cursor=cursor, newest_first=newest_first, limit=limit)
-        return await self.fetch(sequences), sequences[-1] if len(sequences) == limit else 0
+        raws: list[StreamMessage] = []
+        for part in (in_time := InTime(sequences, seconds, began)):
+            raws += await self.fetch(part)
+        return raws, sequences[in_time.taken - 1] if in_time.is_cut or len(sequences) == limit else 0
 
     async def fetch(self, sequences: Sequence[int]) -> list[StreamMessage]:
         """The events at these places, without those that the stream has no longer."""

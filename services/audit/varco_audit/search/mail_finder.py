@@ -4,6 +4,7 @@ import asyncio
 import re
 from datetime import datetime
 from enum import StrEnum
+from time import monotonic
 from typing import Annotated, NamedTuple
 
 from fastapi import Query
@@ -12,6 +13,7 @@ from pydantic import AfterValidator
 from varco_audit.index.mail_texts import MailTexts, TextKind
 from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventQuery, EventSearch
+from varco_audit.search.in_time import InTime
 from varco_audit.trace.model import MailSummary
 from varco_audit.trace.timeline import decode_readable, summary_of
 from varco_common.base.ids import ALPHABET, LENGTH
@@ -67,9 +69,9 @@ class MailFinder:
     def __init__(self, reader: EventReader, search: EventSearch, texts: MailTexts) -> None:
         self._reader, self._search, self._texts = reader, search, texts
 
-    async def find(self, query: FindQuery, *, cursor: int, limit: int) -> FoundMails:
-        """`cursor` is `next` of the page before, or 0."""
-        mail = query.what.strip().strip("<>").partition("@")[0].lower()
+    async def find(self, query: FindQuery, *, cursor: int, limit: int, seconds: float | None = None) -> FoundMails:
+        """`cursor` is `next` of the page before, or 0. After `seconds` the page ends early."""
+        began, mail = monotonic(), query.what.strip().strip("<>").partition("@")[0].lower()
         if _MAIL_ID.fullmatch(mail) and (summary := await self._decision(mail, query.account)):
             return FoundMails([summary], 0)
         kinds = [TextKind[query.outcome.name]] if query.outcome else []
@@ -78,10 +80,13 @@ class MailFinder:
         rows = await self._texts.search(
             query.what, query.account, kinds, first=first, last=min(last, cursor or last), limit=limit
         )
-        found = await asyncio.gather(
-            *(self._decision(mail, query.account) for mail in dict.fromkeys(row[1] for row in rows))
-        )
-        return FoundMails([summary for summary in found if summary], rows[-1][0] if len(rows) == limit else 0)
+        found: dict[str, MailSummary | None] = {}
+        for part in (in_time := InTime(rows, seconds, began)):
+            mails = dict.fromkeys(mail for _, mail in part if mail not in found)
+            decisions = await asyncio.gather(*(self._decision(mail, query.account) for mail in mails))
+            found |= zip(mails, decisions, strict=True)
+        following = rows[in_time.taken - 1][0] if in_time.is_cut or len(rows) == limit else 0
+        return FoundMails([summary for summary in found.values() if summary], following)
 
     async def refusals(self, account: str, since: datetime) -> dict[str, int]:
         """How many mails were refused since then, by reply."""

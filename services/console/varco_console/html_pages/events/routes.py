@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from varco_console.html_pages.events.view import EventFilters, event_list, lines
 from varco_console.people import BrowserSession
-from varco_console.service_apis import PersonApi
+from varco_console.service_apis import PAGE_SECONDS, PersonApi
 from varco_console.web.access import PageRoutes, SignedIn, visible_account
 from varco_console.web.context import console_of, person_api
 from varco_console.web.csv_export import csv_response
@@ -41,7 +41,7 @@ class AskedEvents(BaseModel):
 @routes.page("/events")
 async def show_events(request: Request, opened: SignedIn, asked: Annotated[AskedEvents, Query()]) -> Response:
     filters = asked.filters(opened)
-    answer, tokens = await _answers(person_api(request), filters, PAGE)
+    answer, tokens = await _answers(person_api(request), filters, PAGE, PAGE_SECONDS)
     return console_of(request).renderer.page(request, "events/page.html", event_list(filters, answer, tokens))
 
 
@@ -52,7 +52,8 @@ async def export_events(request: Request, opened: SignedIn, asked: Annotated[Ask
     return csv_response("events.csv", COLUMNS, lines(answer["events"], tokens))
 
 
-async def _answers(api: PersonApi, filters: EventFilters, limit: int) -> tuple[Any, Any]:
+async def _answers(api: PersonApi, filters: EventFilters, limit: int, seconds: float | None = None) -> tuple[Any, Any]:
     return await asyncio.gather(
-        api.get("audit", "/events", limit=limit, **filters._asdict()), api.get("audit", "/token-names")
+        api.get("audit", "/events", limit=limit, seconds=seconds, **filters._asdict()),
+        api.get("audit", "/token-names"),
     )

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from varco_console.html_pages.find_mail.view import MailList, Question, found_mail, mail_list
 from varco_console.people import BrowserSession
+from varco_console.service_apis import PAGE_SECONDS
 from varco_console.web.access import PageRoutes, SignedIn, visible_account
 from varco_console.web.context import console_of, person_api
 from varco_console.web.csv_export import csv_response
@@ -55,5 +56,5 @@ async def export_mails(request: Request, opened: SignedIn, asked: Annotated[Aske
 
 async def _found(request: Request, opened: BrowserSession, question: Question) -> MailList:
     api = person_api(request)
-    answer = await api.get("audit", "/mails", **question.parameters(datetime.now(UTC)))
+    answer = await api.get("audit", "/mails", seconds=PAGE_SECONDS, **question.parameters(datetime.now(UTC)))
     return mail_list(question, answer, opened.person, tuple(await api.accounts()))
