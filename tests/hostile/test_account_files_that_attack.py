@@ -13,11 +13,15 @@ BOMB = "account: acme\na: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
+LONG = f"account: acme\nsenders:\n- &x {'x' * 100_000}\n"
+
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         (BOMB, "that aliases stand for"),
+        (LONG + "- *x\n" * 100, "characters, with those that aliases stand for"),
+        (LONG + "- {? *x : y}\n" * 100, "characters, with those that aliases stand for"),
         ("account: acme\nsenders: &x [*x]", "alias inside"),
         ("account: acme\nrules: &x {max_size: *x}", "alias inside"),
         ("&x account: acme\n? *x\n: y", "twice"),

@@ -33,6 +33,7 @@ class _Loader(yaml.SafeLoader):
 
 
 MAX_NODES = 500_000  # 20,000 users with all their fields are 200,000
+MAX_CHARACTERS = 8 * 2**20  # of all values and keys; 20,000 users with all their fields are 4 million
 MAX_DEPTH = 30  # an account file has five levels
 
 
@@ -125,7 +126,7 @@ class _Checker:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._nodes = 0
+        self._nodes = self._characters = 0
         self._inside: set[int] = set()
 
     def check(self, node: yaml.Node) -> None:
@@ -134,6 +135,7 @@ class _Checker:
         if self._nodes > MAX_NODES:
             raise self._refusal(node, f"more than {MAX_NODES} values, with those that aliases stand for")
         if isinstance(node, yaml.ScalarNode):
+            self._count_characters(node)
             return
         if id(node) in self._inside:
             raise self._refusal(node, "an alias inside the value that it stands for")
@@ -145,6 +147,12 @@ class _Checker:
             self.check(inner)
         self._inside.remove(id(node))
 
+    def _count_characters(self, node: yaml.ScalarNode) -> None:
+        self._characters += len(node.value)
+        if self._characters > MAX_CHARACTERS:
+            why = f"more than {MAX_CHARACTERS} characters, with those that aliases stand for"
+            raise self._refusal(node, why)
+
     def _check_keys(self, node: yaml.Node) -> None:
         """YAML takes the last of two equal keys in silence."""
         if not isinstance(node, yaml.MappingNode):
@@ -153,6 +161,7 @@ class _Checker:
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._refusal(key, "a key is a word, not a list or a mapping")
+            self._count_characters(key)
             if key.value in seen:
                 raise self._refusal(key, f"{key.value} is there twice: remove one of them")
             seen.add(key.value)
