@@ -2,7 +2,7 @@
 
 import pytest
 
-from varco_console.html_pages.account.what_if import OutcomeCount, WhatIfProgress, digest, what_if
+from varco_console.html_pages.account.what_if import SHOWN, OutcomeCount, WhatIfProgress, digest, shortened, what_if
 from varco_console.web.job_state import JobState
 
 FILE = digest("account: acme")
@@ -31,6 +31,13 @@ DONE = {
 )  # fmt: skip
 def test_nothing_is_said_of_a_file_before_it_is_known(job, expected):
     assert what_if(FILE, job) == expected
+
+
+def test_only_what_is_shown_is_kept():
+    senders = {f"s{number}@a.example": {"would be refused": number, "would pass": 1} for number in range(500)}
+    kept = shortened(DONE | {"senders": senders})
+    assert sum(len(outcomes) for outcomes in kept["senders"].values()) == SHOWN
+    assert what_if(FILE, JobState(kept)) == what_if(FILE, JobState(DONE | {"senders": senders}))
 
 
 def test_the_result_has_the_largest_numbers_first():

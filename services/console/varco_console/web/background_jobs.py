@@ -44,12 +44,13 @@ class BackgroundJobs:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _run(self, key: str, lines: AsyncIterator[dict[str, Any]]) -> None:
+        state = JobState()
         try:
             async for line in lines:
-                self._states[key] = JobState(line)
-            self._states[key] = self._states[key]._replace(done=True)
+                state = self._states[key] = JobState(line)
+            self._states[key] = state._replace(done=True)
         except VarcoError as error:
-            self._states[key] = self._states[key]._replace(done=True, failure=str(error))
+            self._states[key] = state._replace(done=True, failure=str(error))
 
     def _forget(self, key: str, ended: asyncio.Task[None]) -> None:
         if self._tasks.get(key) is ended:

@@ -14,7 +14,7 @@ from varco_common.account_file.parsing import AccountFile
 from varco_common.base.errors import RefusedCommand
 from varco_console.html_pages.account import account_files
 from varco_console.html_pages.account.view import difference
-from varco_console.html_pages.account.what_if import WhatIfProgress, digest, what_if
+from varco_console.html_pages.account.what_if import WhatIfProgress, digest, shortened, what_if
 from varco_console.web.access import opened_session
 from varco_console.web.context import console_of, person_api
 
@@ -54,7 +54,7 @@ def _started(request: Request, file: AccountFile, label: str) -> WhatIfProgress:
 
 async def _labelled(lines: AsyncIterator[dict[str, Any]], label: str) -> AsyncIterator[dict[str, Any]]:
     async for line in lines:
-        yield {**line, "file": label}
+        yield {**shortened(line), "file": label}
 
 
 def _job(request: Request, account: str) -> str:

@@ -1,6 +1,6 @@
 """What a changed file would have done to last month's mail. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -54,6 +54,11 @@ def what_if(file: str, job: JobState | None) -> WhatIfProgress:
     return WhatIfProgress("running", file, part=round(100 * line.get("part", 0)), mails=line.get("mails", 0))
 
 
+def shortened(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line without the counts that no page shows: it is kept, and may have 20,000 senders."""
+    return {**line, **{name: _as_counts(_largest(line[name])) for name in ("rules", "senders") if name in line}}
+
+
 def _done(file: str, line: Mapping[str, Any]) -> WhatIfProgress:
     return WhatIfProgress(
         "done",
@@ -64,6 +69,13 @@ def _done(file: str, line: Mapping[str, Any]) -> WhatIfProgress:
         rules=_largest(line["rules"]),
         senders=_largest(line["senders"]),
     )
+
+
+def _as_counts(rows: Iterable[OutcomeCount]) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        counts.setdefault(row.name, {})[row.outcome] = row.mails
+    return counts
 
 
 def _largest(counts: Mapping[str, Mapping[str, int]]) -> tuple[OutcomeCount, ...]:
