@@ -1,5 +1,6 @@
 """What mends a refusal is shown to those who may do it."""
 
+import time
 from datetime import UTC, date, datetime
 
 import pytest
@@ -8,7 +9,7 @@ from varco_common.events import PersonRole
 from varco_console.html_pages.find_mail.view import Question, found_mail
 from varco_console.html_pages.mail.view import Fix, attachment_exception, fixes, quota_exception
 from varco_console.model import Person
-from varco_console.web.csv_export import as_text
+from varco_console.web.formula_marks import as_text
 
 
 def person(role: PersonRole) -> Person:
@@ -89,3 +90,23 @@ def test_a_mail_with_many_recipients_is_one_line():
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"])
 def test_no_cell_of_an_export_is_computed(cell):
     assert as_text(cell) == f"'{cell}"
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("x;=HYPERLINK(1)", "x;'=HYPERLINK(1)"),
+        ('x; "=1+1;y', "x; \"'=1+1;y"),
+        ("x\n@SUM(A1)", "x\n'@SUM(A1)"),
+        ("=1;-1", "'=1;'-1"),
+        ("a - b; c", "a - b; c"),
+    ],
+)
+def test_no_part_of_a_cell_is_computed_where_lists_have_semicolons(cell, expected):
+    assert as_text(cell) == expected
+
+
+def test_a_long_gap_is_no_work():
+    started = time.monotonic()
+    assert as_text("\t" * 200_000 + "x").endswith("x")
+    assert time.monotonic() - started < 30  # a search from each tab takes minutes

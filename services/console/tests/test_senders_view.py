@@ -9,6 +9,7 @@ from varco_common.events import PersonRole
 from varco_console.html_pages.senders.sender_import import MAX_LINES, Rejected, read_senders
 from varco_console.html_pages.senders.view import PAGE, SenderTest, matching, sender_list
 from varco_console.model import Person
+from varco_console.web.formula_marks import as_text
 
 NOW = "2026-11-29T12:00:00+00:00"
 OWNER = Person(name="ugo", role=PersonRole.OWNER, account="acme", added_at=datetime.now(UTC))
@@ -52,6 +53,17 @@ def test_what_policy_refuses_is_left_out_with_its_line():
 
 def test_a_quoted_cell_and_commas_are_read():
     assert [*read_senders('"a@acme.example","boss, the"\n"@b.example",x', ()).new] == ["a@acme.example", "@b.example"]
+
+
+def test_an_endless_line_is_one_wrong_line():
+    content = read_senders("x" * 200_000 + "\na@acme.example," + "x" * 200_000, ())
+    assert [entry.line for entry in content.rejected] == [1]
+    assert [*content.new] == ["a@acme.example"]
+
+
+@pytest.mark.parametrize("sender", ["'o@acme.example", "+o@acme.example", "@acme.example"])
+def test_an_exported_sender_is_imported_as_it_was(sender):
+    assert [*read_senders(as_text(sender), ()).new] == [sender]
 
 
 def test_an_endless_list_is_refused():

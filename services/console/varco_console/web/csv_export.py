@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from fastapi.responses import Response
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+from varco_console.web.formula_marks import as_text
 
 
 def csv_response(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
@@ -17,8 +17,3 @@ def csv_response(name: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     writer.writerows([as_text(cell) for cell in row] for row in rows)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def as_text(cell: object) -> str:
-    text = str(cell)
-    return f"'{text}" if text.startswith(_FORMULAS) else text

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from varco_common.base.errors import RefusedCommand
 from varco_common.mail.sender_patterns import normal_sender_pattern
+from varco_console.web.formula_marks import without_mark
 
 MAX_LINES = 20_000
+_READ = 1_000  # characters of a line: a longer first cell is no sender, and csv raises from 131,072 on
 _HEADINGS = ("sender", "pattern", "address", "mittente", "indirizzo")
 
 
@@ -62,7 +64,7 @@ def _cells(text: str) -> Iterator[tuple[int, str]]:
         raise RefusedCommand(f"the file has {len(lines)} lines: at most {MAX_LINES}")
     separator = ";" if sum(line.count(";") for line in lines) > sum(line.count(",") for line in lines) else ","
     for number, line in enumerate(lines, 1):
-        cell = next(iter(next(csv.reader([line], delimiter=separator), [])), "").strip()
-        cell = cell.removeprefix("'")  # as an export marks what a spreadsheet would compute
+        cells = next(csv.reader([line[:_READ]], delimiter=separator), [])
+        cell = without_mark("".join(cells[:1]).strip())
         if cell and cell[0] != "#" and not (number == 1 and cell.lower() in _HEADINGS):
             yield number, cell
