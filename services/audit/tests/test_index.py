@@ -215,3 +215,10 @@ def test_the_end_of_a_ban_is_of_the_account_that_it_concerned_alone():
         for accounts in (("acme",), ("acme", "corp"), ())
     ]
     assert [fields_of(end).account for end in ends] == ["acme", "", ""]
+
+
+@pytest.mark.parametrize("cause", [cause for cause in UnbanCause if cause is not UnbanCause.EXPIRED])
+def test_who_ended_a_ban_and_why_is_shown_to_no_account(cause):
+    by, reason = "anna@corp.example", "our new printer"
+    lifted = HostUnbanned(at=AT, by=by, reason=reason, network="192.0.2.7", cause=cause, accounts=("acme",))
+    assert fields_of(lifted).account == ""

@@ -19,6 +19,7 @@ from varco_common.events import (
     HostUnbanned,
     MailRecorded,
     MailRefused,
+    UnbanCause,
 )
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import MailAccepted
@@ -89,10 +90,11 @@ def fields_of(event: AnyEvent) -> IndexFields:
 
 
 def _account_of_ban(event: AnyEvent) -> str:
+    """Who ended a ban before its time, and their reason, may be another account's."""
     match event:
         case HostBanned(strikes=strikes):
             return _only_one(strike.readers for strike in strikes)
-        case HostUnbanned(accounts=accounts):
+        case HostUnbanned(cause=UnbanCause.EXPIRED, accounts=accounts):
             return _only_one([accounts])
         case _:
             return ""
