@@ -85,12 +85,16 @@ def router(runner: CommandRunner, admins: Projection[AdminTokens], signer: Token
 
 
 def _mint(signer: TokenSigner, scope: str, form: TokenForm) -> tuple[ApiToken, str]:
-    """Raises RefusedCommand for an end that is over."""
+    """Raises RefusedCommand for an end that is over, or behind the year 9999 in UTC."""
     if form.until is None:
         return signer.mint_admin() if scope == ADMIN else signer.mint(scope)
-    if form.until <= datetime.now(UTC):
+    try:
+        until = form.until.astimezone(UTC)
+    except OverflowError:
+        raise RefusedCommand(f"until {form.until.isoformat()}: expected a time before the year 10000 in UTC") from None
+    if until <= datetime.now(UTC):
         raise RefusedCommand(f"until {form.until.isoformat()}: expected a time to come")
-    return signer.mint_limited(scope, until=int(form.until.timestamp()))
+    return signer.mint_limited(scope, until=int(until.timestamp()))
 
 
 def _issued(context: CommandContext, token: ApiToken, name: str) -> list[Change]:
