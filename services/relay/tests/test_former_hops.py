@@ -60,6 +60,28 @@ async def test_a_secret_is_brought_back_for_its_own_host_and_login_alone(gate, h
     assert f"write `password` beside login {asked['login']} of {asked['smarthost']}" in refused.json()["detail"]
 
 
+async def test_an_account_brings_no_secret_back_that_an_operator_removed(gate, hop: NextHop):
+    await gate.account()
+    async with gate.relay(private_routes=True) as operator, gate.client("acme") as owner:
+        (await operator.put(URL, json=session(hop, password="a-long-secret"))).raise_for_status()
+        (await operator.put(URL, json="blackhole")).raise_for_status()
+        refused = await owner.put(URL, json=session(hop))
+        rule = {"recipients": ["@x.example"], **session(hop)}
+        rules_refused = await owner.put("/accounts/acme/routes", json=[rule])
+    assert (refused.status_code, rules_refused.status_code) == (422, 422)
+    assert "write `password`" in refused.json()["detail"]
+
+
+async def test_a_secret_is_not_brought_back_for_weaker_tls(gate, hop: NextHop):
+    await gate.account()
+    async with gate.relay() as client:
+        safe = session(hop, password="a-long-secret") | {"tls": "required"}
+        (await client.put(URL, json=safe)).raise_for_status()
+        (await client.put(URL, json="blackhole")).raise_for_status()
+        for tls, status in (("none", 422), ("opportunistic", 422), ("required", 200)):
+            assert (await client.put(URL, json=session(hop) | {"tls": tls})).status_code == status
+
+
 async def test_what_was_sealed_with_another_key_is_asked_for(gate, hop: NextHop, tmp_path):
     await gate.account()
     secret = SecretBox.from_file(tmp_path / "other.key").encrypt("a-long-secret")

@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from varco_common.base.errors import RefusedCommand, TransientError
-from varco_common.events import Blackhole, DirectDelivery, OAuth, Route, Smarthost, Smarthosts
+from varco_common.events import Blackhole, DirectDelivery, OAuth, Route, Smarthost, Smarthosts, TlsUse
 from varco_relay.oauth_maker import SecretMissing, make_oauth, token_host
 from varco_relay.route_document import describe_hop
 from varco_relay.route_requests import (
@@ -20,6 +20,8 @@ from varco_relay.route_requests import (
 )
 from varco_relay.smtp.private_addresses import is_private_host
 from varco_relay.smtp.target import parse_next_hop
+
+_STRENGTH = (TlsUse.NONE, TlsUse.OPPORTUNISTIC, TlsUse.REQUIRED)  # the weakest first
 
 
 class Encrypts(Protocol):
@@ -44,14 +46,16 @@ def hops_of(route: Route | None) -> tuple[Smarthost, ...]:
 class RouteMaker:
     """`before` are the present routes: a password that is not given is taken from them.
 
-    Else from `former` next hops: who brings a route back need not know its password. An account may
+    Else from `former` next hops, with no weaker TLS: an operator who brings a route back need not
+    know its password. An account gets none of them: an operator may have removed it. An account may
     change what is around a host that an operator chose.
     """
 
     def __init__(
         self, secret_box: Encrypts, freedom: RouteFreedom, before: Iterable[Route], former: Iterable[Smarthost] = ()
     ) -> None:
-        self._secret_box, self._freedom, self._former = secret_box, freedom, list(former)
+        self._secret_box, self._freedom = secret_box, freedom
+        self._former = list(former) if freedom is RouteFreedom.ANY else []
         routes = list(before)
         self._hops = [hop for route in routes for hop in hops_of(route)]
         self._direct = [route for route in routes if isinstance(route, DirectDelivery)]
@@ -88,6 +92,7 @@ class RouteMaker:
             [hop for hop in hops if (hop.host, hop.port, hop.mx, hop.login) == (host, port, mx, request.login)]
             for hops in (self._hops, self._former)
         )
+        former = [hop for hop in former if _STRENGTH.index(hop.tls) <= _STRENGTH.index(request.tls)]
         return Smarthost(
             host=host,
             port=port,
