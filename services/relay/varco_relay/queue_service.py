@@ -48,10 +48,13 @@ class QueueService:
             await self._queue.reached(await self._bus.events.append(event))
 
     async def execute_all(self, command: QueueCommand, mails: Sequence[QueuedMail], *, by: str, reason: str) -> int:
-        """As `execute`, for many mails. Returns with how many the command did something."""
+        """As `execute`, for many mails. Returns with how many the command did something.
+
+        Mails that meanwhile came to their end are left out.
+        """
         appended: list[int] = []
         for first in range(0, len(mails), _AT_ONCE):
-            states = mails[first : first + _AT_ONCE]
+            states = filter(None, (self.get(state.mail) for state in mails[first : first + _AT_ONCE]))
             events = [command(state, CommandContext(state.account, utc_now(), by, reason)) for state in states]
             appended += await all_results([self._bus.events.append(event) for event in events if event])
         await self._queue.reached(max(appended, default=0))
