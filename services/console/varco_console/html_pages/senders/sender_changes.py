@@ -1,7 +1,7 @@
 """Adds many senders in one change: asks policy first what it would refuse."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +9,12 @@ from urllib.parse import quote
 from varco_common.base.errors import ConflictError
 from varco_console.service_apis import ApiFailure, PersonApi
 
-_DOMAINS_AT_ONCE = 8
+MAX_DOMAINS = 50  # that policy, a voter, is asked about one by one
+_DOMAINS_AT_ONCE = 2
+_NOT_ASKED = (
+    f"not looked at: policy refuses a part of the file, and was asked about the first {MAX_DOMAINS} domains. "
+    "Take out what it refuses, then import the file again"
+)
 
 
 async def current_senders(api: PersonApi, account: str) -> list[dict[str, Any]]:
@@ -19,10 +24,14 @@ async def current_senders(api: PersonApi, account: str) -> list[dict[str, Any]]:
 
 
 async def refused(api: PersonApi, account: str, senders: Iterable[str]) -> list[tuple[str, str]]:
-    """The senders that this person may not add, each with the reason. Raises ApiFailure."""
+    """The senders that this person may not add, each with the reason. Raises ApiFailure.
+
+    Where something is refused, those of domains that are not looked at are among them.
+    """
     senders = [*senders]
     if not senders or not await _refusal(api, account, senders):
         return []
+    domains = _by_domain(senders)
     turns = asyncio.Semaphore(_DOMAINS_AT_ONCE)  # policy refuses by domain
 
     async def of_domain(group: list[str]) -> list[tuple[str, str]]:
@@ -30,8 +39,9 @@ async def refused(api: PersonApi, account: str, senders: Iterable[str]) -> list[
             why = await _refusal(api, account, group)
         return [(sender, why) for sender in group] if why else []
 
-    answers = await asyncio.gather(*map(of_domain, _by_domain(senders)))
-    return [pair for answer in answers for pair in answer]
+    answers = await asyncio.gather(*map(of_domain, domains[:MAX_DOMAINS]))
+    not_asked = [(sender, _NOT_ASKED) for group in domains[MAX_DOMAINS:] for sender in group]
+    return [pair for answer in answers for pair in answer] + not_asked
 
 
 async def add(api: PersonApi, account: str, senders: Sequence[str], reason: str) -> None:
@@ -67,11 +77,11 @@ async def _patch(
     return answer
 
 
-def _by_domain(senders: Iterable[str]) -> Iterator[list[str]]:
+def _by_domain(senders: Iterable[str]) -> list[list[str]]:
     domains: dict[str, list[str]] = {}
     for sender in senders:
         domains.setdefault(sender.rpartition("@")[2], []).append(sender)
-    yield from domains.values()
+    return [*domains.values()]
 
 
 def path(account: str) -> str:
